@@ -1,0 +1,60 @@
+# Everything runs in .venv, which `make install` builds from hashed files. Needs Python 3.11 or newer, and make.
+PYTHON  ?= python3
+WORKERS ?= 2
+APP     ?= soundgraph
+SEED    ?=
+N       ?=
+ARGS    ?=
+
+VENV  := .venv
+PY    := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test lint bench simulate constraints clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo               run the soundgraph example; APP=meshscope runs the other one"
+	@echo "make test               lint, types, import contracts, house rules and all tests"
+	@echo "make lint               the same without the tests"
+	@echo "make bench              ratios against the bare table and hand-written triggers; ARGS=... is passed on"
+	@echo "make simulate SEED= N=  random programs from a seed"
+	@echo "make install            only build .venv"
+	@echo "make constraints        resolve the hashed constraints file again (needs uv)"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Tidemark needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV) \
+		|| { echo "python -m venv failed; on Debian install the package python3-venv" >&2; exit 1; }
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints/dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP)
+	$(PY) -m examples.$(APP).demo $(ARGS)
+
+lint: $(STAMP)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy --strict src
+	$(VENV)/bin/lint-imports
+
+test: lint
+	$(PY) -m pytest -n $(WORKERS) tests $(ARGS)
+
+bench: $(STAMP)
+	$(PY) -m bench $(ARGS)
+
+simulate: $(STAMP)
+	$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(N),-n $(N)) $(ARGS)
+
+constraints:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-package tidemark --custom-compile-command "make constraints" --upgrade --quiet \
+		--output-file constraints/dev.txt
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build

@@ -1,0 +1,1 @@
+"""Tidemark keeps derived tables true inside the database an application already has."""
