@@ -1,0 +1,97 @@
+"""The seam between Tidemark and a driver: one connection to one database.
+
+Owns: the protocol that `database.sqlite` and `database.postgres` fulfil. Promises: nothing above this seam knows a driver; a
+driver's error never crosses it (it becomes a `Fault`, a `Refusal` or a `Conflict`); a statement runs only inside
+`transaction()`, except `one` and `all` for single reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol
+
+from tidemark.dialect import Dialect
+from tidemark.model import Catalog, OutputColumn
+
+Parameters = Mapping[str, Any]
+Mode = Literal["read", "write"]
+
+
+class Conflict(Exception):
+    """A transient failure: lock timeout, deadlock, serialization failure, busy database. The transaction is gone; try again."""
+
+
+class Session(Protocol):
+    """One connection with its role: reading facts, running statements, holding transactions."""
+
+    dialect: Dialect
+
+    @property
+    def label(self) -> str:
+        """The database as shown to people: no password in it."""
+        ...
+
+    def transaction(self, mode: Mode = "write", *, snapshot: bool = False) -> AbstractContextManager[None]:
+        """A transaction: commits at the end, rolls back on any exception. They do not nest.
+
+        SQLite: ``read`` is BEGIN (deferred), ``write`` is BEGIN IMMEDIATE. PostgreSQL: READ COMMITTED, or REPEATABLE READ with
+        `snapshot`; ``read`` may still write temporary tables. Raises `Conflict` when the lock cannot be had within the
+        session's lock timeout.
+        """
+        ...
+
+    def run(self, sql: str, parameters: Parameters | None = None) -> int:
+        """Run one statement, give the number of rows it changed (0 for DDL). ``:name`` marks a parameter."""
+        ...
+
+    def script(self, sql: str) -> None:
+        """Run DDL text that may hold several statements, inside the current transaction (never commits by itself)."""
+        ...
+
+    def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a query, as plain Python values."""
+        ...
+
+    def one(self, sql: str, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        ...
+
+    def catalog(self) -> Catalog:
+        """Every table, view, column, unique key and index that the role can see, except Tidemark's own."""
+        ...
+
+    def describe(self, query: str) -> tuple[OutputColumn, ...]:
+        """Names, types and collations of a query's result, as the engine itself sees them.
+
+        Raises `Refusal` (code ``parse``, ``unknown-table`` or ``unknown-column``) when the engine does not accept the query.
+        Changes nothing.
+        """
+        ...
+
+    def uses_index(self, sql: str, table: str) -> bool:
+        """True when the engine's plan of `sql` does not scan the whole of `table` (unquoted name)."""
+        ...
+
+    def installed(self) -> Mapping[str, str]:
+        """What is there of ours: object name (as `Piece.name`) to the fingerprint found on it.
+
+        A trigger that is disabled has the value ``disabled``. An object without a readable fingerprint has the value ``?``.
+        """
+        ...
+
+    def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
+        """The statement that puts the fingerprint onto an object, or an empty text when the object's own text carries it."""
+        ...
+
+    def now(self) -> str:
+        """The database's clock as RFC 3339 text in UTC with milliseconds."""
+        ...
+
+    def snapshot(self) -> str:
+        """PostgreSQL: `pg_current_snapshot()` as text. SQLite: an empty text."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection. Safe to call twice."""
+        ...

@@ -1,0 +1,65 @@
+"""Frozen facts about SQLite and PostgreSQL, and the one quoting function.
+
+Owns: `Dialect` and its two values. Promises: every way in which the engines differ that is a *fact* is a
+field here with a conformance test on a live server; ways that are *text* are written twice, whole, under
+`render`. Nothing in the project compares an engine's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """Facts about one engine.
+
+    `name` is also sqlglot's name of the dialect. `null_safe_equal` and `null_safe_differs` are infix
+    operators; `name_bytes_max` is the longest identifier in bytes.
+    """
+
+    name: str
+    title: str
+    null_safe_equal: str
+    null_safe_differs: str
+    name_bytes_max: int
+    has_schemas: bool
+    has_statement_triggers: bool
+    writers_wait_in_line: bool
+    ours_prefix: str
+    temporary_prefix: str
+
+    def quote(self, *parts: str) -> str:
+        """An identifier, quoted; several parts are joined by dots."""
+        return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+    def literal(self, text: str) -> str:
+        """A text literal. Text with a NUL character cannot be written in either engine."""
+        return "'" + text.replace("'", "''") + "'"
+
+
+SQLITE = Dialect(
+    name="sqlite",
+    title="SQLite",
+    null_safe_equal="IS",
+    null_safe_differs="IS NOT",
+    name_bytes_max=200,
+    has_schemas=False,
+    has_statement_triggers=False,
+    writers_wait_in_line=True,
+    ours_prefix="tidemark_",
+    temporary_prefix="temp.",
+)
+
+POSTGRESQL = Dialect(
+    name="postgres",
+    title="PostgreSQL",
+    null_safe_equal="IS NOT DISTINCT FROM",
+    null_safe_differs="IS DISTINCT FROM",
+    name_bytes_max=63,
+    has_schemas=True,
+    has_statement_triggers=True,
+    writers_wait_in_line=False,
+    ours_prefix="tidemark.",
+    temporary_prefix="pg_temp.",
+)

@@ -1,0 +1,170 @@
+"""Nouns shared by both towers: what a database holds and what a user declares.
+
+Owns: `Column`, `Unique`, `Table`, `Catalog` (what is there) and `Source`, `Declaration` (what is wanted).
+Promises: all are frozen values without behaviour beyond look-ups; names are the database's own, unquoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Freshness = Literal["commit", "tick"]
+EngineName = Literal["sqlite", "postgres"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a source.
+
+    `type` is the declared type (SQLite) or ``format_type`` text (PostgreSQL). `generated` is the expression of a
+    generated column, else None. `default` is the SQL text of the default, else None. `rowid_alias` is true for an
+    ``INTEGER PRIMARY KEY`` on SQLite. `collation` is None for the engine's default.
+    """
+
+    name: str
+    type: str
+    not_null: bool
+    default: str | None = None
+    generated: str | None = None
+    collation: str | None = None
+    rowid_alias: bool = False
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Unique:
+    """A unique index or primary key: `terms` are column names, or None where the term is an expression.
+
+    `expressions` holds every term as SQL text (quoted columns included), `where` the predicate of a partial index.
+    """
+
+    name: str
+    terms: tuple[str | None, ...]
+    expressions: tuple[str, ...]
+    where: str | None = None
+    primary: bool = False
+    nulls_distinct: bool = True
+    collations: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Index:
+    """Any index, unique or not: leading `terms` tell whether a look-up by key can use it."""
+
+    name: str
+    terms: tuple[str | None, ...]
+    where: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, partitioned table or view as the catalog shows it.
+
+    `schema` is empty on SQLite. `kind` is one of ``table``, ``partitioned``, ``view``, ``virtual``, ``foreign``,
+    ``temporary``. `leaves` are (schema, name) of every leaf partition. `writers` are the roles that may write it
+    (PostgreSQL; the owner first), `forced_row_security` tells that the owner's reads are filtered too, `subscribed`
+    that logical replication writes it. `trigger_bodies` are the texts of triggers that are not ours. `identity` is a
+    hash of everything above that a program depends on. `rows` is an estimate, None when unknown.
+    """
+
+    schema: str
+    name: str
+    kind: str
+    columns: tuple[Column, ...]
+    uniques: tuple[Unique, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    leaves: tuple[tuple[str, str], ...] = ()
+    without_rowid: bool = False
+    writers: tuple[str, ...] = ()
+    owner: str = ""
+    forced_row_security: bool = False
+    subscribed: bool = False
+    trigger_bodies: tuple[str, ...] = ()
+    rows: int | None = None
+
+    def column(self, name: str) -> Column | None:
+        """The column of that exact name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def label(self) -> str:
+        """The name as users write it: ``name`` or ``schema.name``."""
+        return f"{self.schema}.{self.name}" if self.schema not in ("", "public", "main") else self.name
+
+    @property
+    def primary_key(self) -> Unique | None:
+        """The primary key, or None."""
+        return next((unique for unique in self.uniques if unique.primary), None)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What a database holds: tables by (schema, name), and facts of the connection.
+
+    `search_path` is the order in which unqualified names are looked up; ``("",)`` on SQLite. `volatility` maps a function's
+    lower-case name to ``i``, ``s`` or ``v`` (the worst of its overloads; PostgreSQL only).
+    """
+
+    tables: Mapping[tuple[str, str], Table]
+    search_path: tuple[str, ...] = ("",)
+    version: tuple[int, ...] = ()
+    volatility: Mapping[str, str] = field(default_factory=dict)
+    role: str = ""
+    bypasses_row_security: bool = True
+
+    def find(self, name: str, schema: str = "") -> Table | None:
+        """The table that an SQL text means by that name, or None. SQLite's names ignore case; PostgreSQL's do not."""
+        schemas = (schema,) if schema else self.search_path
+        for candidate in schemas:
+            found = self.tables.get((candidate, name))
+            if found is not None:
+                return found
+        return None
+
+
+@dataclass(frozen=True)
+class OutputColumn:
+    """A column of a query's result as the engine describes it.
+
+    `type` is the type to declare a stored copy with (on SQLite the affinity word or an empty text), `collation` is the
+    collation to declare, None for the default.
+    """
+
+    name: str
+    type: str
+    collation: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Facts that a user states about a base table."""
+
+    name: str
+    append_only: bool = False
+    pruned: bool = False
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One derived table as the user declared it.
+
+    `query` maps an engine's name to SQL text (one entry, ``""``, when the same text serves both). `key` is empty when it
+    is to be inferred. `place` is ``file:line`` of the declaration.
+    """
+
+    name: str
+    query: Mapping[str, str]
+    key: tuple[str, ...] = ()
+    freshness: Freshness | None = None
+    columns_of: str | None = None
+    rows_of: str | None = None
+    indexes: tuple[tuple[str, ...], ...] = ()
+    was: str | None = None
+    place: str = ""
+
+    def query_for(self, engine: str) -> str | None:
+        """The SQL text for that engine, or None when the declaration has none for it."""
+        aliases = {"postgres": ("postgres", "postgresql", ""), "sqlite": ("sqlite", "")}
+        return next((self.query[alias] for alias in aliases[engine] if alias in self.query), None)

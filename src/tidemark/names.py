@@ -1,0 +1,72 @@
+"""Every name of an object that Tidemark creates.
+
+Owns: the prefix, the generation suffix, the length rule. Promises: two different things never get the same
+name (a cut name carries a hash of the whole), and one quoting function, the dialect's, is used.
+
+On SQLite everything is called ``tidemark_…``; on PostgreSQL it lives in schema ``tidemark``. The rows of a derived
+table are in ``tidemark_<name>`` or ``tidemark.<name>``; everything else has an underscore more, so that no name of a
+derived table can collide with the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from tidemark.dialect import Dialect
+
+
+def shorten(name: str, bytes_max: int) -> str:
+    """`name`, or its beginning and a hash of the whole when it is longer than `bytes_max` bytes of UTF-8."""
+    encoded = name.encode()
+    if len(encoded) <= bytes_max:
+        return name
+    mark = "_" + hashlib.sha256(encoded).hexdigest()[:10]
+    return encoded[: bytes_max - len(mark)].decode(errors="ignore") + mark
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of one derived table's objects in one generation. Results of `own`, `store` … are quoted and qualified."""
+
+    dialect: Dialect
+    derived: str
+    generation: int = 1
+
+    def _suffixed(self, name: str) -> str:
+        return name if self.generation == 1 else f"{name}_g{self.generation}"
+
+    def plain(self, kind: str, *about: str) -> str:
+        """The unquoted, unqualified name of an object of that kind; kind ``""`` is the store."""
+        if kind:
+            name = self._suffixed("_".join((f"_{kind}", self.derived, *about)))
+        else:
+            name = self._suffixed(self.derived)
+        if self.dialect.has_schemas:
+            return shorten(name, self.dialect.name_bytes_max)
+        return shorten(self.dialect.ours_prefix + name, self.dialect.name_bytes_max)
+
+    def own(self, kind: str, *about: str) -> str:
+        """The quoted name of a permanent object of ours."""
+        plain = self.plain(kind, *about)
+        return self.dialect.quote("tidemark", plain) if self.dialect.has_schemas else self.dialect.quote(plain)
+
+    def bare(self, kind: str, *about: str) -> str:
+        """The quoted name without schema (triggers and indexes take their schema from their table)."""
+        return self.dialect.quote(self.plain(kind, *about))
+
+    def temporary(self, kind: str) -> str:
+        """The quoted name of a table that lives in a worker's session."""
+        return self.dialect.temporary_prefix + self.dialect.quote(self.plain(kind))
+
+    @property
+    def store(self) -> str:
+        """The quoted name of the table that holds the rows."""
+        return self.own("")
+
+
+def ledger(dialect: Dialect, table: str) -> str:
+    """The quoted name of a table of the ledger."""
+    if dialect.has_schemas:
+        return dialect.quote("tidemark", f"_{table}")
+    return dialect.quote(f"{dialect.ours_prefix}_{table}")

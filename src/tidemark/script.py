@@ -1,0 +1,159 @@
+"""The contract between the towers: finished SQL text for one derived table on one engine.
+
+The pure tower makes a `Script`; the effect tower installs its pieces and runs its statements. Promises: a script is a
+frozen value, it can be printed before anything happens, and its fingerprint is a hash of every text in it. Statements
+name everything that they touch; the only parameters are those that a docstring here lists, written ``:name``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+PieceKind = Literal["table", "index", "type", "function", "trigger", "view"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One object that installation creates.
+
+    `name` is unquoted (with schema on PostgreSQL: ``tidemark.x``), `on` the label of the table it hangs on (triggers and
+    indexes), `create` and `drop` whole statements; `drop` must succeed when the object is gone already. `public` marks
+    what readers see (the view and what guards it): it is created at cutover, not at installation.
+    `text` is what the catalog shows of the object once installed when that differs from `create`
+    (a function's body); empty = `create` itself is compared on SQLite, the fingerprint comment on PostgreSQL.
+    """
+
+    kind: PieceKind
+    name: str
+    create: str
+    drop: str
+    on: str = ""
+    public: bool = False
+    capture: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that identify the text of the object."""
+        return hashlib.sha256(self.create.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Applier:
+    """The statements of the one applier: recompute a batch of keys and write what differs.
+
+    All statements run on one session; `batch`, `fresh` and `todo` are temporary tables of it.
+
+    1. `create_batch`, `create_fresh`, `create_todo`: once per session (safe to repeat).
+    2. `clear_batch`, then keys are put into `batch` (by `take_todo`, `take_dirty`, or `add_key` with parameters
+       ``:k0 … :kn``).
+    3. `lock`: statements that lock the stored rows of the batch in key order, making placeholders (empty on SQLite).
+    4. `recompute`: statements that empty `fresh` and fill it with the true state of the batch's keys.
+    5. `compare`: one query; rows are ``(kind, key…, stored columns…, fresh columns…)`` with kind in ``missing``,
+       ``extra``, ``different``; columns are `public_columns` as a reader sees them (hidden state included under its own
+       name after them, so that a drift in hidden state shows).
+    6. `write`: statements that make the store equal to `fresh` for the batch, writing only what differs; the sum of
+       their row counts is the number of rows written.
+
+    `list_keys` fills `todo` (columns ``ordinal`` from 1, then the key) with every key that the query or the store has, in
+    key order. `take_todo` has parameters ``:low`` and ``:high`` (``ordinal > :low AND ordinal <= :high``).
+    `count_todo` returns one number. `indexed` tells that a batch's recompute reaches an index; when it is false a batch
+    costs a scan of the source, so few big batches are better than many small ones. `tolerant` names columns of floating point
+    whose value depends on the order of addition.
+    """
+
+    create_batch: str
+    create_fresh: str
+    create_todo: str
+    clear_batch: str
+    add_key: str
+    lock: tuple[str, ...]
+    recompute: tuple[str, ...]
+    compare: str
+    write: tuple[str, ...]
+    list_keys: tuple[str, ...]
+    take_todo: str
+    count_todo: str
+    indexed: bool
+    key_columns: tuple[str, ...]
+    compared_columns: tuple[str, ...]
+    tolerant: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceLog:
+    """The log of changes of one source occurrence group, for a derived table at tick freshness.
+
+    `log` is the quoted log table: ``id`` (ascending), ``xid`` (xid8; PostgreSQL only), ``weight`` (+1 or -1) and image columns.
+    `slice` is the quoted temporary table of the same shape, made by `create_slice`.
+    `affected`: statements that insert into the dirty set every key that the slice's changes can touch, using the
+    whole of every log as old images.
+    """
+
+    source: str
+    log: str
+    slice: str
+    create_slice: str
+    clear_slice: str
+    affected: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """The statements of a tick: `logs` feed the dirty set, `take_dirty` moves keys into the batch.
+
+    `dirty` is the quoted table of sealed keys. `take_dirty` (parameter ``:limit``) fills `batch` with the first keys in
+    key order; `done_dirty` deletes the batch's keys from the dirty set; `count_dirty` returns one number.
+    `everything` is a statement that makes every key of query and store dirty (after a TRUNCATE marker or a gap).
+    """
+
+    logs: tuple[SourceLog, ...]
+    dirty: str
+    take_dirty: str
+    done_dirty: str
+    count_dirty: str
+    everything: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Script:
+    """Everything that one derived table needs on one engine.
+
+    `klass` is ``linear``, ``keyed`` …; `reasons` say why, in sentences. `key` and `columns` are the public column names
+    in order. `sources` are labels of the base tables it reads. `pieces` are in order of creation (drop in reverse).
+    `tick` is None at commit freshness. `public` is the quoted name that readers use: the view, or the user's own table.
+    `truth` is the user's query, normalised, for explain and for checks. `missing_indexes` are statements that would
+    make upkeep cheaper, each with the reason; nobody runs them unasked.
+    `source_identity` maps a source's label to a hash of the catalog facts this script relies on.
+    """
+
+    name: str
+    engine: str
+    generation: int
+    klass: str
+    freshness: str
+    reasons: tuple[str, ...]
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    sources: tuple[str, ...]
+    pieces: tuple[Piece, ...]
+    applier: Applier
+    tick: Tick | None
+    store: str
+    public: str
+    truth: str
+    missing_indexes: tuple[tuple[str, str], ...] = ()
+    source_identity: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits over every text except the generation's number."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    def as_json(self) -> dict[str, Any]:
+        """The script as plain data, for the ledger and for ``--json``."""
+        return asdict(self)
