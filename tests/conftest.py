@@ -1,0 +1,52 @@
+"""What every test may ask for: a database on either engine, fresh each time, and a server that lives for the session.
+
+Under pytest-xdist each worker has a PostgreSQL cluster of its own.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.kit.postgres import NoServer, Server, running_server
+
+hypothesis.settings.register_profile("tidemark", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("tidemark")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """The session's PostgreSQL server. No server is a failure of every test that needs one."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(running_server())
+        except NoServer as problem:
+            pytest.fail(str(problem), pytrace=False)
+        yield server
+
+
+@pytest.fixture
+def pg_database(postgres: Server) -> Iterator[str]:
+    """The DSN of an empty PostgreSQL database: ``postgresql://postgres@127.0.0.1:PORT/NAME``."""
+    with postgres.fresh_database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def sqlite_path(tmp_path: Path) -> Path:
+    """The absolute path of an empty SQLite database in WAL mode."""
+    path = tmp_path / "test.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine_url(request: pytest.FixtureRequest) -> str:
+    """An empty database on each engine in turn: ``sqlite:///absolute/path`` or a PostgreSQL DSN."""
+    if request.param == "sqlite":
+        return f"sqlite://{request.getfixturevalue('sqlite_path')}"
+    return str(request.getfixturevalue("pg_database"))
