@@ -1,8 +1,8 @@
 """A real PostgreSQL server for tests, simulations and benchmarks.
 
 Owns: finding a server's programs, one throwaway cluster, its databases. Promises: works as root and as anyone else,
-needs no system service, leaves no process and no folder behind, and dies with the process that started it. A server
-that cannot be had is an error that says what to install; nothing is skipped.
+needs no system service, dies with the process that started it, and leaves nothing behind (what a killed process left,
+the next one sweeps). A server that cannot be had is an error that says what to install; nothing is skipped.
 
 Where the server comes from, first match wins:
 
@@ -20,6 +20,7 @@ Outside tests::
 
 import contextlib
 import ctypes
+import fcntl
 import importlib.util
 import itertools
 import os
@@ -35,6 +36,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
@@ -42,6 +44,7 @@ from psycopg import sql
 
 DSN_VARIABLE = "TIDEMARK_TEST_POSTGRES"
 BIN_VARIABLE = "TIDEMARK_TEST_POSTGRES_BIN"
+FOLDER_PREFIX = "tidemark-pg-"
 START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 10.0
 
@@ -120,7 +123,7 @@ class Server:
     def run(self, statement: str | sql.Composed, dbname: str | None = None) -> None:
         """Run one statement in autocommit mode as the superuser."""
         with psycopg.connect(self.address if dbname is None else self.dsn(dbname), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
     def create_database(self, name: str | None = None, *, template: str = "template1") -> str:
         """Create a database from a template and return its name. Nobody may be connected to the template."""
@@ -161,7 +164,9 @@ def running_server(settings: Mapping[str, str] | None = None) -> Iterator[Server
         yield _greet(Server(address))
         return
     account = Account.choose()
-    folder = Path(tempfile.mkdtemp(prefix="tidemark-pg-"))
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+    owner = _own(folder)
     try:
         if account is not None:
             os.chown(folder, account.uid, account.gid)
@@ -171,6 +176,26 @@ def running_server(settings: Mapping[str, str] | None = None) -> Iterator[Server
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(owner)
+
+
+def _own(folder: Path) -> int:
+    """Lock the folder for as long as this process lives; the lock is taken before anyone can see the file."""
+    unseen = folder / "owner.new"
+    descriptor = os.open(unseen, os.O_CREAT | os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    unseen.rename(folder / "owner")
+    return descriptor
+
+
+def _sweep() -> None:
+    """Remove the folders of processes that were killed: their lock is free."""
+    for folder in Path(tempfile.gettempdir()).glob(FOLDER_PREFIX + "*"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder / "owner", os.O_RDWR)
+            with contextlib.closing(os.fdopen(descriptor)):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _find_programs() -> Path:
@@ -213,7 +238,7 @@ def _can_run(programs: Path, account: Account) -> bool:
     return answer.returncode == 0
 
 
-def _as(account: Account | None) -> dict:
+def _as(account: Account | None) -> dict[str, Any]:
     return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
@@ -222,7 +247,17 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _init_cluster(programs: Path, folder: Path, account: Account | None) -> None:
-    command = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+    command: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        folder / "data",
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+    ]
     command += ["--locale=C.UTF-8" if sys.platform != "darwin" else "--locale=C", "-N"]
     answer = subprocess.run(
         command, cwd=folder, env=_environment(folder), capture_output=True, text=True, **_as(account)
