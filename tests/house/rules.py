@@ -1,0 +1,192 @@
+"""The rules of the house for one Python file; each takes a module and returns what is wrong in it, one line each.
+
+Owns: sizes, headers, names, who may import what. `RULES` is the list that the tests go through; each rule carries in
+`PLANTED` a file that breaks it, so that a rule which finds nothing is known to be able to find something.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
+
+from tests.house.tree import PACKAGE, Module, imports
+
+FILE_LINES_MAX = 420
+FUNCTION_LINES_MAX = 70
+BANNED_STEMS = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
+GROUND = {"errors", "dialect", "model", "names", "script", "states"}
+ENGINE_WORDS = {"sqlite", "sqlite3", "postgres", "postgresql"}
+ENGINE_ROOMS = ("render/sqlite*.py", "render/postgres*.py", "database/*.py")
+LAZY_ROOMS = ("cli.py", "cli/*.py")
+
+# Which rooms may import a library. A room is a pattern of the path below the package.
+LIBRARY_ROOMS = {
+    "sqlglot": ("query/*.py", "render/statements*.py"),
+    "sqlite3": ("database/*.py",),
+    "psycopg": ("database/*.py",),
+    "psycopg_pool": ("database/*.py",),
+    "starlette": ("web/*.py",),
+    "uvicorn": ("web/*.py",),
+    "sse_starlette": ("web/*.py",),
+}
+
+Rule = Callable[[Module], Iterator[str]]
+
+
+def opens_with_docstring(module: Module) -> Iterator[str]:
+    """A module says what it owns and promises; an empty package file has nothing to say."""
+    if module.tree.body and not ast.get_docstring(module.tree):
+        yield f"{module.path}: no docstring at the top"
+
+
+def is_short_enough(module: Module) -> Iterator[str]:
+    """A file is a room, not a corridor."""
+    lines = module.text.count("\n")
+    if lines > FILE_LINES_MAX:
+        yield f"{module.path}: {lines} lines, at most {FILE_LINES_MAX}"
+
+
+def functions_are_short_enough(module: Module) -> Iterator[str]:
+    """A function fits on a screen and a half, its docstring included."""
+    for node in _functions(module.tree):
+        lines = (node.end_lineno or node.lineno) - node.lineno + 1
+        if lines > FUNCTION_LINES_MAX:
+            yield f"{module.path}:{node.lineno}: {node.name} has {lines} lines, at most {FUNCTION_LINES_MAX}"
+
+
+def has_a_telling_name(module: Module) -> Iterator[str]:
+    """A name that fits everything says nothing."""
+    for part in module.path.removesuffix(".py").split("/"):
+        if part in BANNED_STEMS:
+            yield f"{module.path}: nothing is called {part}"
+
+
+def imports_at_the_top(module: Module) -> Iterator[str]:
+    """Imports inside functions hide cycles. Only the command line delays some, to start fast."""
+    if any(fnmatch(module.room, room) for room in LAZY_ROOMS):
+        return
+    for function in _functions(module.tree):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                yield f"{module.path}:{node.lineno}: import inside {function.name}"
+
+
+def libraries_stay_in_their_rooms(module: Module) -> Iterator[str]:
+    """sqlglot, the drivers and the web framework are each known to few modules."""
+    if not module.in_package:
+        return
+    for line, name in imports(module):
+        library = name.split(".")[0]
+        rooms = LIBRARY_ROOMS.get(library)
+        if rooms is not None and not any(fnmatch(module.room, room) for room in rooms):
+            yield f"{module.path}:{line}: {library} is imported only in {', '.join(rooms)}"
+        elif rooms is None and library != PACKAGE and library not in sys.stdlib_module_names:
+            yield f"{module.path}:{line}: {library} is no library of this project"
+
+
+def ground_rests_on_nothing(module: Module) -> Iterator[str]:
+    """The ground floor imports the standard library and the ground floor."""
+    if not module.in_package or module.room.removesuffix(".py").split("/")[0] not in GROUND:
+        return
+    for line, name in imports(module, frozenset(f"{PACKAGE}.{ground}" for ground in GROUND)):
+        parts = name.split(".")
+        if parts[0] == PACKAGE and (len(parts) < 2 or parts[1] not in GROUND):
+            yield f"{module.path}:{line}: the ground floor imports {name}"
+
+
+def engines_do_not_know_each_other(module: Module) -> Iterator[str]:
+    """What is written for one engine leans on nothing that is written for the other."""
+    for mine, other in (("sqlite", "postgres"), ("postgres", "sqlite")):
+        for floor in ("render", "database"):
+            if not fnmatch(module.room, f"{floor}/{mine}*.py"):
+                continue
+            for line, name in imports(module, frozenset({f"{PACKAGE}.{floor}.{other}"})):
+                if name.startswith(f"{PACKAGE}.{floor}.{other}"):
+                    yield f"{module.path}:{line}: {mine} imports {name}"
+
+
+def engines_differ_in_facts(module: Module) -> Iterator[str]:
+    """Engines differ in fields of a dialect and in whole texts; nothing else asks which engine it is."""
+    if not module.in_package or any(fnmatch(module.room, room) for room in ENGINE_ROOMS):
+        return
+    for node in ast.walk(module.tree):
+        sides: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchValue):
+            sides = [node.value]
+        for side in sides:
+            members = side.elts if isinstance(side, ast.Tuple | ast.List | ast.Set) else [side]
+            if any(_engine_word(member) for member in members):
+                yield f"{module.path}:{side.lineno}: asks which engine it is: {ast.unparse(side)}"
+
+
+def never_sleeps(module: Module) -> Iterator[str]:
+    """A test waits for a signal, never for time to pass."""
+    if not module.path.startswith("tests/"):
+        return
+    sleepers = {"time.sleep", "asyncio.sleep", "anyio.sleep"}
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in sleepers:
+            yield f"{module.path}:{node.lineno}: {ast.unparse(node)}"
+        elif isinstance(node, ast.ImportFrom) and any(f"{node.module}.{a.name}" in sleepers for a in node.names):
+            yield f"{module.path}:{node.lineno}: imports sleep from {node.module}"
+
+
+def swallows_nothing(module: Module) -> Iterator[str]:
+    """An error that is caught is answered; `contextlib.suppress` of a named error is an answer."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ExceptHandler) and all(isinstance(step, ast.Pass) for step in node.body):
+            yield f"{module.path}:{node.lineno}: except: pass"
+
+
+def skips_nothing(module: Module) -> Iterator[str]:
+    """A skipped test hides half of the product; what cannot run fails and says what is missing."""
+    words = {"pytest.skip", "pytest.mark.skip", "pytest.mark.skipif", "pytest.importorskip", "pytest.mark.xfail"}
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in words:
+            yield f"{module.path}:{node.lineno}: {ast.unparse(node)}"
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def _engine_word(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant):
+        return node.value in ENGINE_WORDS
+    word = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return word.isupper() and word.lower() in ENGINE_WORDS
+
+
+RULES: tuple[Rule, ...] = (
+    opens_with_docstring,
+    is_short_enough,
+    functions_are_short_enough,
+    has_a_telling_name,
+    imports_at_the_top,
+    libraries_stay_in_their_rooms,
+    ground_rests_on_nothing,
+    engines_do_not_know_each_other,
+    engines_differ_in_facts,
+    never_sleeps,
+    swallows_nothing,
+    skips_nothing,
+)
+
+PLANTED: dict[Rule, tuple[str, str]] = {
+    opens_with_docstring: ("src/tidemark/engine.py", "x = 1\n"),
+    is_short_enough: ("src/tidemark/engine.py", "\n" * (FILE_LINES_MAX + 1)),
+    functions_are_short_enough: ("bench/run.py", "def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX),
+    has_a_telling_name: ("src/tidemark/query/utils.py", ""),
+    imports_at_the_top: ("src/tidemark/engine.py", "def f():\n    from tidemark import model\n"),
+    libraries_stay_in_their_rooms: ("src/tidemark/database/sqlite.py", "import sqlglot\n"),
+    ground_rests_on_nothing: ("src/tidemark/model.py", "from tidemark import query\n"),
+    engines_do_not_know_each_other: ("src/tidemark/render/postgres.py", "from tidemark.render import sqlite\n"),
+    engines_differ_in_facts: ("src/tidemark/engine.py", "if url.scheme in ('postgres', 'postgresql'):\n    x = 1\n"),
+    never_sleeps: ("tests/unit/test_x.py", "import time\ntime.sleep(1)\n"),
+    swallows_nothing: ("src/tidemark/engine.py", "try:\n    x = 1\nexcept ValueError:\n    pass\n"),
+    skips_nothing: ("tests/unit/test_x.py", "import pytest\npytest.skip('no server')\n"),
+}
