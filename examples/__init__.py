@@ -1,0 +1,1 @@
+"""Real applications that keep their derived tables with Tidemark. Nothing in the library imports them."""

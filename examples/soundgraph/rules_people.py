@@ -1,0 +1,122 @@
+"""What events about people do: sign-ups, profiles, verification, referrals, follows and subscriptions.
+
+A rule reads current rows, raises :class:`Rejected` with a reason, or puts new rows.
+"""
+
+from __future__ import annotations
+
+from examples.soundgraph.blocks import Event, identifier, text
+from examples.soundgraph.fold import Rejected, Stamp, State, provenance, user_row
+from examples.soundgraph.rows import flags, given, is_live, put_edge
+from examples.soundgraph.tables import FOLLOWS, SUBSCRIPTIONS, USER_EVENTS, USERS, Row
+
+_USER_TEXTS = (
+    "name",
+    "bio",
+    "location",
+    "profile_picture",
+    "profile_picture_sizes",
+    "cover_photo",
+    "cover_photo_sizes",
+)
+
+
+def _themself(event: Event) -> None:
+    if event.user_id != event.entity_id:
+        raise Rejected("not_self")
+
+
+def create_user(state: State, event: Event, stamp: Stamp) -> None:
+    """A sign-up. A stub becomes a whole user; a whole user cannot sign up again."""
+    _themself(event)
+    before = state.current(USERS, (event.user_id,))
+    if before is not None and not before["is_stub"]:
+        raise Rejected("user_exists")
+    handle = text(event.metadata.get("handle"))
+    if not handle:
+        raise Rejected("no_handle")
+    row = user_row(event.user_id, stamp) | _profile(event) | {"wallet": text(event.signer), "is_stub": False}
+    state.put(USERS, (event.user_id,), row)
+    _user_events(state, event, stamp)
+
+
+def update_user(state: State, event: Event, stamp: Stamp) -> None:
+    """A change of profile: only what the metadata names."""
+    _themself(event)
+    before = state.user(event.user_id, stamp)
+    row = before | _profile(event) | flags(event.metadata, "is_deactivated")
+    state.put(USERS, (event.user_id,), row | {"is_stub": False, "updated_at": stamp.at} | provenance(stamp))
+    _user_events(state, event, stamp)
+
+
+def verify_user(state: State, event: Event, stamp: Stamp) -> None:
+    """The network vouches for a user, or stops doing so."""
+    _themself(event)
+    verdict = flags(event.metadata, "is_verified")
+    if not verdict:
+        raise Rejected("no_verdict")
+    before = state.user(event.user_id, stamp)
+    state.put(USERS, (event.user_id,), before | verdict | {"updated_at": stamp.at} | provenance(stamp))
+
+
+def _profile(event: Event) -> Row:
+    row = given(event.metadata, _USER_TEXTS, text)
+    if handle := text(event.metadata.get("handle")):
+        row |= {"handle": handle, "handle_lc": handle.lower()}
+    return row
+
+
+def _user_events(state: State, event: Event, stamp: Stamp) -> None:
+    """Mobile is sticky, a referrer is set once and never oneself, and nothing new writes nothing."""
+    named = event.metadata.get("events")
+    events = named if isinstance(named, dict) else {}
+    before = state.current(USER_EVENTS, (event.user_id,))
+    mobile = bool(before and before["is_mobile_user"])
+    referrer = before["referrer"] if before else None
+    new_mobile = mobile or events.get("is_mobile_user") is True
+    new_referrer = referrer
+    if referrer is None and (candidate := identifier(events.get("referrer"))) and candidate != event.user_id:
+        state.user(candidate, stamp)
+        new_referrer = candidate
+    if (new_mobile, new_referrer) != (mobile, referrer):
+        row: Row = {"user_id": event.user_id, "referrer": new_referrer, "is_mobile_user": new_mobile}
+        state.put(USER_EVENTS, (event.user_id,), row | {"is_current": True} | provenance(stamp))
+
+
+def follow(state: State, event: Event, stamp: Stamp) -> None:
+    """Following someone subscribes to them too. Following again moves the edge's date."""
+    if event.user_id == event.entity_id:
+        raise Rejected("self_follow")
+    state.user(event.user_id, stamp)
+    state.user(event.entity_id, stamp)
+    key = (event.user_id, event.entity_id)
+    put_edge(state, FOLLOWS, key, stamp, live=True)
+    if not is_live(state.current(SUBSCRIPTIONS, key)):
+        put_edge(state, SUBSCRIPTIONS, key, stamp, live=True)
+
+
+def unfollow(state: State, event: Event, stamp: Stamp) -> None:
+    """Ends the follow, and the subscription with it."""
+    key = (event.user_id, event.entity_id)
+    if not is_live(state.current(FOLLOWS, key)):
+        raise Rejected("nothing_to_undo")
+    put_edge(state, FOLLOWS, key, stamp, live=False)
+    if is_live(state.current(SUBSCRIPTIONS, key)):
+        put_edge(state, SUBSCRIPTIONS, key, stamp, live=False)
+
+
+def subscribe(state: State, event: Event, stamp: Stamp) -> None:
+    """Subscribes without following."""
+    if event.user_id == event.entity_id:
+        raise Rejected("self_subscribe")
+    state.user(event.user_id, stamp)
+    state.user(event.entity_id, stamp)
+    put_edge(state, SUBSCRIPTIONS, (event.user_id, event.entity_id), stamp, live=True)
+
+
+def unsubscribe(state: State, event: Event, stamp: Stamp) -> None:
+    """Ends the subscription and leaves the follow."""
+    key = (event.user_id, event.entity_id)
+    if not is_live(state.current(SUBSCRIPTIONS, key)):
+        raise Rejected("nothing_to_undo")
+    put_edge(state, SUBSCRIPTIONS, key, stamp, live=False)

@@ -1,0 +1,222 @@
+-- The base tables of the music network, PostgreSQL. Timestamps are naive UTC.
+-- A versioned table keeps old rows with is_current = false; at most one current row per natural key is
+-- enforced by a partial unique index, never left to convention. A stub is an entity that was created
+-- before the input began: events name it, so counts need a home, but nothing else is known of it.
+
+DO $$ BEGIN
+    CREATE TYPE savetype AS ENUM ('track', 'playlist', 'album');
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+DO $$ BEGIN
+    CREATE TYPE reposttype AS ENUM ('track', 'playlist', 'album');
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+DO $$ BEGIN
+    CREATE TYPE sharetype AS ENUM ('track', 'playlist');
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+CREATE TABLE IF NOT EXISTS blocks (
+    number     integer PRIMARY KEY,
+    blockhash  text NOT NULL UNIQUE,
+    created_at timestamp NOT NULL
+);
+CREATE TABLE IF NOT EXISTS indexing_checkpoints (
+    tablename       text PRIMARY KEY,
+    last_checkpoint integer NOT NULL,
+    signature       text NOT NULL
+);
+-- The identity of every event ever taken: what makes a second delivery a no-op.
+CREATE TABLE IF NOT EXISTS event_ledger (
+    block       integer NOT NULL,
+    transaction_index integer NOT NULL,
+    ordinal     integer NOT NULL,
+    PRIMARY KEY (block, transaction_index, ordinal)
+);
+CREATE TABLE IF NOT EXISTS skipped_items (
+    block       integer NOT NULL,
+    transaction_index integer NOT NULL,
+    ordinal     integer NOT NULL,
+    reason      text NOT NULL,
+    evidence    text NOT NULL,
+    PRIMARY KEY (block, transaction_index, ordinal)
+);
+
+CREATE TABLE IF NOT EXISTS users (
+    user_id               integer NOT NULL,
+    handle                text,
+    handle_lc             text,
+    wallet                text,
+    name                  text,
+    bio                   text,
+    location              text,
+    profile_picture       text,
+    profile_picture_sizes text,
+    cover_photo           text,
+    cover_photo_sizes     text,
+    is_verified           boolean NOT NULL DEFAULT false,
+    is_deactivated        boolean NOT NULL DEFAULT false,
+    is_stub               boolean NOT NULL DEFAULT false,
+    is_current            boolean NOT NULL,
+    created_at            timestamp NOT NULL,
+    updated_at            timestamp NOT NULL,
+    blocknumber           integer NOT NULL,
+    txhash                text NOT NULL DEFAULT '',
+    PRIMARY KEY (user_id, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS users_current ON users (user_id) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS tracks (
+    track_id             integer NOT NULL,
+    owner_id             integer,
+    title                text,
+    genre                text,
+    mood                 text,
+    tags                 text,
+    duration             integer,
+    remix_of             jsonb,
+    stem_of              jsonb,
+    is_unlisted          boolean NOT NULL DEFAULT false,
+    is_available         boolean NOT NULL DEFAULT true,
+    is_scheduled_release boolean NOT NULL DEFAULT false,
+    release_date         timestamp,
+    is_delete            boolean NOT NULL DEFAULT false,
+    is_stub              boolean NOT NULL DEFAULT false,
+    is_current           boolean NOT NULL,
+    created_at           timestamp NOT NULL,
+    updated_at           timestamp NOT NULL,
+    blocknumber          integer NOT NULL,
+    txhash               text NOT NULL DEFAULT '',
+    PRIMARY KEY (track_id, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS tracks_current ON tracks (track_id) WHERE is_current;
+CREATE INDEX IF NOT EXISTS tracks_owner ON tracks (owner_id) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS playlists (
+    playlist_id          integer NOT NULL,
+    playlist_owner_id    integer,
+    is_album             boolean NOT NULL DEFAULT false,
+    is_private           boolean NOT NULL DEFAULT false,
+    playlist_name        text,
+    playlist_contents    jsonb,
+    is_scheduled_release boolean NOT NULL DEFAULT false,
+    release_date         timestamp,
+    is_delete            boolean NOT NULL DEFAULT false,
+    is_stub              boolean NOT NULL DEFAULT false,
+    is_current           boolean NOT NULL,
+    created_at           timestamp NOT NULL,
+    updated_at           timestamp NOT NULL,
+    blocknumber          integer NOT NULL,
+    txhash               text NOT NULL DEFAULT '',
+    PRIMARY KEY (playlist_id, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS playlists_current ON playlists (playlist_id) WHERE is_current;
+CREATE INDEX IF NOT EXISTS playlists_owner ON playlists (playlist_owner_id) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS follows (
+    follower_user_id integer NOT NULL,
+    followee_user_id integer NOT NULL,
+    is_delete        boolean NOT NULL,
+    is_current       boolean NOT NULL,
+    created_at       timestamp NOT NULL,
+    blocknumber      integer NOT NULL,
+    txhash           text NOT NULL DEFAULT '',
+    PRIMARY KEY (follower_user_id, followee_user_id, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS follows_current ON follows (follower_user_id, followee_user_id) WHERE is_current;
+CREATE INDEX IF NOT EXISTS follows_followee ON follows (followee_user_id) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS saves (
+    user_id           integer NOT NULL,
+    save_item_id      integer NOT NULL,
+    save_type         savetype NOT NULL,
+    is_save_of_repost boolean NOT NULL DEFAULT false,
+    is_delete         boolean NOT NULL,
+    is_current        boolean NOT NULL,
+    created_at        timestamp NOT NULL,
+    blocknumber       integer NOT NULL,
+    txhash            text NOT NULL DEFAULT '',
+    PRIMARY KEY (user_id, save_item_id, save_type, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS saves_current ON saves (user_id, save_item_id, save_type) WHERE is_current;
+CREATE INDEX IF NOT EXISTS saves_item ON saves (save_item_id, save_type) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS reposts (
+    user_id             integer NOT NULL,
+    repost_item_id      integer NOT NULL,
+    repost_type         reposttype NOT NULL,
+    is_repost_of_repost boolean NOT NULL DEFAULT false,
+    is_delete           boolean NOT NULL,
+    is_current          boolean NOT NULL,
+    created_at          timestamp NOT NULL,
+    blocknumber         integer NOT NULL,
+    txhash              text NOT NULL DEFAULT '',
+    PRIMARY KEY (user_id, repost_item_id, repost_type, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS reposts_current ON reposts (user_id, repost_item_id, repost_type) WHERE is_current;
+CREATE INDEX IF NOT EXISTS reposts_item ON reposts (repost_item_id, repost_type) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS subscriptions (
+    subscriber_id integer NOT NULL,
+    user_id       integer NOT NULL,
+    is_delete     boolean NOT NULL,
+    is_current    boolean NOT NULL,
+    created_at    timestamp NOT NULL,
+    blocknumber   integer NOT NULL,
+    txhash        text NOT NULL DEFAULT '',
+    PRIMARY KEY (subscriber_id, user_id, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS subscriptions_current ON subscriptions (subscriber_id, user_id) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS comments (
+    comment_id        integer PRIMARY KEY,
+    text              text NOT NULL,
+    user_id           integer NOT NULL,
+    entity_id         integer NOT NULL,
+    entity_type       text NOT NULL,
+    is_visible        boolean NOT NULL DEFAULT true,
+    is_edited         boolean NOT NULL DEFAULT false,
+    is_delete         boolean NOT NULL DEFAULT false,
+    track_timestamp_s integer,
+    created_at        timestamp NOT NULL,
+    updated_at        timestamp NOT NULL,
+    blocknumber       integer NOT NULL,
+    txhash            text NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS comments_entity ON comments (entity_id, entity_type);
+
+CREATE TABLE IF NOT EXISTS shares (
+    user_id       integer NOT NULL,
+    share_item_id integer NOT NULL,
+    share_type    sharetype NOT NULL,
+    created_at    timestamp NOT NULL,
+    blocknumber   integer NOT NULL,
+    txhash        text NOT NULL,
+    PRIMARY KEY (user_id, share_item_id, share_type, txhash)
+);
+CREATE INDEX IF NOT EXISTS shares_item ON shares (share_item_id, share_type);
+
+-- No natural unique key: the same user may play the same track twice in the same second.
+CREATE TABLE IF NOT EXISTS plays (
+    id           bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    user_id      integer,
+    source       text NOT NULL,
+    play_item_id integer NOT NULL,
+    created_at   timestamp NOT NULL,
+    updated_at   timestamp NOT NULL,
+    slot         integer NOT NULL,
+    signature    text NOT NULL,
+    country      text
+);
+CREATE INDEX IF NOT EXISTS plays_item ON plays (play_item_id, created_at);
+
+CREATE TABLE IF NOT EXISTS user_events (
+    id             bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    user_id        integer NOT NULL,
+    referrer       integer,
+    is_mobile_user boolean NOT NULL DEFAULT false,
+    is_current     boolean NOT NULL,
+    blocknumber    integer NOT NULL,
+    txhash         text NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX IF NOT EXISTS user_events_current ON user_events (user_id) WHERE is_current;

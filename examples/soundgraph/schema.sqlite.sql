@@ -1,0 +1,209 @@
+-- The base tables of the music network, SQLite. Timestamps are UTC text 'YYYY-MM-DD HH:MM:SS'.
+-- A versioned table keeps old rows with is_current = 0; at most one current row per natural key is
+-- enforced by a partial unique index, never left to convention. A stub is an entity that was created
+-- before the input began: events name it, so counts need a home, but nothing else is known of it.
+
+CREATE TABLE IF NOT EXISTS blocks (
+    number     INTEGER PRIMARY KEY,
+    blockhash  TEXT NOT NULL UNIQUE,
+    created_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS indexing_checkpoints (
+    tablename       TEXT PRIMARY KEY,
+    last_checkpoint INTEGER NOT NULL,
+    signature       TEXT NOT NULL
+);
+-- The identity of every event ever taken: what makes a second delivery a no-op.
+CREATE TABLE IF NOT EXISTS event_ledger (
+    block       INTEGER NOT NULL,
+    transaction_index INTEGER NOT NULL,
+    ordinal     INTEGER NOT NULL,
+    PRIMARY KEY (block, transaction_index, ordinal)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS skipped_items (
+    block       INTEGER NOT NULL,
+    transaction_index INTEGER NOT NULL,
+    ordinal     INTEGER NOT NULL,
+    reason      TEXT NOT NULL,
+    evidence    TEXT NOT NULL,
+    PRIMARY KEY (block, transaction_index, ordinal)
+);
+
+CREATE TABLE IF NOT EXISTS users (
+    user_id               INTEGER NOT NULL,
+    handle                TEXT,
+    handle_lc             TEXT,
+    wallet                TEXT,
+    name                  TEXT,
+    bio                   TEXT,
+    location              TEXT,
+    profile_picture       TEXT,
+    profile_picture_sizes TEXT,
+    cover_photo           TEXT,
+    cover_photo_sizes     TEXT,
+    is_verified           BOOLEAN NOT NULL DEFAULT 0,
+    is_deactivated        BOOLEAN NOT NULL DEFAULT 0,
+    is_stub               BOOLEAN NOT NULL DEFAULT 0,
+    is_current            BOOLEAN NOT NULL,
+    created_at            TEXT NOT NULL,
+    updated_at            TEXT NOT NULL,
+    blocknumber           INTEGER NOT NULL,
+    txhash                TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (user_id, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS users_current ON users (user_id) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS tracks (
+    track_id             INTEGER NOT NULL,
+    owner_id             INTEGER,
+    title                TEXT,
+    genre                TEXT,
+    mood                 TEXT,
+    tags                 TEXT,
+    duration             INTEGER,
+    remix_of             TEXT,
+    stem_of              TEXT,
+    is_unlisted          BOOLEAN NOT NULL DEFAULT 0,
+    is_available         BOOLEAN NOT NULL DEFAULT 1,
+    is_scheduled_release BOOLEAN NOT NULL DEFAULT 0,
+    release_date         TEXT,
+    is_delete            BOOLEAN NOT NULL DEFAULT 0,
+    is_stub              BOOLEAN NOT NULL DEFAULT 0,
+    is_current           BOOLEAN NOT NULL,
+    created_at           TEXT NOT NULL,
+    updated_at           TEXT NOT NULL,
+    blocknumber          INTEGER NOT NULL,
+    txhash               TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (track_id, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS tracks_current ON tracks (track_id) WHERE is_current;
+CREATE INDEX IF NOT EXISTS tracks_owner ON tracks (owner_id) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS playlists (
+    playlist_id          INTEGER NOT NULL,
+    playlist_owner_id    INTEGER,
+    is_album             BOOLEAN NOT NULL DEFAULT 0,
+    is_private           BOOLEAN NOT NULL DEFAULT 0,
+    playlist_name        TEXT,
+    playlist_contents    TEXT,
+    is_scheduled_release BOOLEAN NOT NULL DEFAULT 0,
+    release_date         TEXT,
+    is_delete            BOOLEAN NOT NULL DEFAULT 0,
+    is_stub              BOOLEAN NOT NULL DEFAULT 0,
+    is_current           BOOLEAN NOT NULL,
+    created_at           TEXT NOT NULL,
+    updated_at           TEXT NOT NULL,
+    blocknumber          INTEGER NOT NULL,
+    txhash               TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (playlist_id, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS playlists_current ON playlists (playlist_id) WHERE is_current;
+CREATE INDEX IF NOT EXISTS playlists_owner ON playlists (playlist_owner_id) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS follows (
+    follower_user_id INTEGER NOT NULL,
+    followee_user_id INTEGER NOT NULL,
+    is_delete        BOOLEAN NOT NULL,
+    is_current       BOOLEAN NOT NULL,
+    created_at       TEXT NOT NULL,
+    blocknumber      INTEGER NOT NULL,
+    txhash           TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (follower_user_id, followee_user_id, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS follows_current ON follows (follower_user_id, followee_user_id) WHERE is_current;
+CREATE INDEX IF NOT EXISTS follows_followee ON follows (followee_user_id) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS saves (
+    user_id           INTEGER NOT NULL,
+    save_item_id      INTEGER NOT NULL,
+    save_type         TEXT NOT NULL CHECK (save_type IN ('track', 'playlist', 'album')),
+    is_save_of_repost BOOLEAN NOT NULL DEFAULT 0,
+    is_delete         BOOLEAN NOT NULL,
+    is_current        BOOLEAN NOT NULL,
+    created_at        TEXT NOT NULL,
+    blocknumber       INTEGER NOT NULL,
+    txhash            TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (user_id, save_item_id, save_type, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS saves_current ON saves (user_id, save_item_id, save_type) WHERE is_current;
+CREATE INDEX IF NOT EXISTS saves_item ON saves (save_item_id, save_type) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS reposts (
+    user_id             INTEGER NOT NULL,
+    repost_item_id      INTEGER NOT NULL,
+    repost_type         TEXT NOT NULL CHECK (repost_type IN ('track', 'playlist', 'album')),
+    is_repost_of_repost BOOLEAN NOT NULL DEFAULT 0,
+    is_delete           BOOLEAN NOT NULL,
+    is_current          BOOLEAN NOT NULL,
+    created_at          TEXT NOT NULL,
+    blocknumber         INTEGER NOT NULL,
+    txhash              TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (user_id, repost_item_id, repost_type, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS reposts_current ON reposts (user_id, repost_item_id, repost_type) WHERE is_current;
+CREATE INDEX IF NOT EXISTS reposts_item ON reposts (repost_item_id, repost_type) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS subscriptions (
+    subscriber_id INTEGER NOT NULL,
+    user_id       INTEGER NOT NULL,
+    is_delete     BOOLEAN NOT NULL,
+    is_current    BOOLEAN NOT NULL,
+    created_at    TEXT NOT NULL,
+    blocknumber   INTEGER NOT NULL,
+    txhash        TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (subscriber_id, user_id, txhash)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS subscriptions_current ON subscriptions (subscriber_id, user_id) WHERE is_current;
+
+CREATE TABLE IF NOT EXISTS comments (
+    comment_id        INTEGER PRIMARY KEY,
+    text              TEXT NOT NULL,
+    user_id           INTEGER NOT NULL,
+    entity_id         INTEGER NOT NULL,
+    entity_type       TEXT NOT NULL,
+    is_visible        BOOLEAN NOT NULL DEFAULT 1,
+    is_edited         BOOLEAN NOT NULL DEFAULT 0,
+    is_delete         BOOLEAN NOT NULL DEFAULT 0,
+    track_timestamp_s INTEGER,
+    created_at        TEXT NOT NULL,
+    updated_at        TEXT NOT NULL,
+    blocknumber       INTEGER NOT NULL,
+    txhash            TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS comments_entity ON comments (entity_id, entity_type);
+
+CREATE TABLE IF NOT EXISTS shares (
+    user_id       INTEGER NOT NULL,
+    share_item_id INTEGER NOT NULL,
+    share_type    TEXT NOT NULL CHECK (share_type IN ('track', 'playlist')),
+    created_at    TEXT NOT NULL,
+    blocknumber   INTEGER NOT NULL,
+    txhash        TEXT NOT NULL,
+    PRIMARY KEY (user_id, share_item_id, share_type, txhash)
+);
+CREATE INDEX IF NOT EXISTS shares_item ON shares (share_item_id, share_type);
+
+-- No natural unique key: the same user may play the same track twice in the same second.
+CREATE TABLE IF NOT EXISTS plays (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id      INTEGER,
+    source       TEXT NOT NULL,
+    play_item_id INTEGER NOT NULL,
+    created_at   TEXT NOT NULL,
+    updated_at   TEXT NOT NULL,
+    slot         INTEGER NOT NULL,
+    signature    TEXT NOT NULL,
+    country      TEXT
+);
+CREATE INDEX IF NOT EXISTS plays_item ON plays (play_item_id, created_at);
+
+CREATE TABLE IF NOT EXISTS user_events (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id        INTEGER NOT NULL,
+    referrer       INTEGER,
+    is_mobile_user BOOLEAN NOT NULL DEFAULT 0,
+    is_current     BOOLEAN NOT NULL,
+    blocknumber    INTEGER NOT NULL,
+    txhash         TEXT NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX IF NOT EXISTS user_events_current ON user_events (user_id) WHERE is_current;

@@ -1,0 +1,241 @@
+"""The base tables as data: columns, natural keys, and how an edge or entity is told apart.
+
+Both stores build their statements from these descriptions, so that a column is named once. A row travels as a plain
+dictionary of column to value; the rows of a versioned table carry ``is_current``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+Value = int | str | bool | datetime | None
+Row = dict[str, Value]
+Key = tuple[int | str, ...]
+Identity = tuple[int, int, int]
+"""Block height, position of the transaction in its block, ordinal of the event in its transaction."""
+
+PROVENANCE = ("blocknumber", "txhash")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table that the indexer keeps current rows of.
+
+    ``natural`` is the key that at most one current row has; ``lookup`` is the part of it that a caller can know before
+    reading. ``versioned`` tables keep replaced rows when the history writer writes them.
+    """
+
+    name: str
+    natural: tuple[str, ...]
+    lookup: tuple[str, ...]
+    columns: tuple[str, ...]
+    versioned: bool = True
+    jsons: frozenset[str] = field(default=frozenset())
+
+    def identify(self, row: Mapping[str, Value]) -> Key:
+        """The in-memory key of a row: its lookup columns, and for typed edges the class of the item."""
+        return tuple(_whole(row[column]) for column in self.lookup)
+
+    def needle(self, key: Key) -> Key:
+        """The values of the lookup columns inside an in-memory key."""
+        return key[: len(self.lookup)]
+
+
+@dataclass(frozen=True)
+class ItemEdges(Table):
+    """Saves or reposts. A playlist and an album are one class of item, so that a collection which is called both
+    ways never gets two live edges from one user."""
+
+    kind_column: str = ""
+
+    def identify(self, row: Mapping[str, Value]) -> Key:
+        return (*super().identify(row), item_class(str(row[self.kind_column])))
+
+
+def item_class(kind: str) -> str:
+    """The class of an item type: ``'track'``, or ``'collection'`` for playlists and albums alike."""
+    return "track" if kind == "track" else "collection"
+
+
+def _whole(value: Value) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"a key column holds {value!r}, which is no integer")
+    return value
+
+
+USERS = Table(
+    "users",
+    ("user_id",),
+    ("user_id",),
+    (
+        "user_id",
+        "handle",
+        "handle_lc",
+        "wallet",
+        "name",
+        "bio",
+        "location",
+        "profile_picture",
+        "profile_picture_sizes",
+        "cover_photo",
+        "cover_photo_sizes",
+        "is_verified",
+        "is_deactivated",
+        "is_stub",
+        "is_current",
+        "created_at",
+        "updated_at",
+        *PROVENANCE,
+    ),
+)
+TRACKS = Table(
+    "tracks",
+    ("track_id",),
+    ("track_id",),
+    (
+        "track_id",
+        "owner_id",
+        "title",
+        "genre",
+        "mood",
+        "tags",
+        "duration",
+        "remix_of",
+        "stem_of",
+        "is_unlisted",
+        "is_available",
+        "is_scheduled_release",
+        "release_date",
+        "is_delete",
+        "is_stub",
+        "is_current",
+        "created_at",
+        "updated_at",
+        *PROVENANCE,
+    ),
+    jsons=frozenset({"remix_of", "stem_of"}),
+)
+PLAYLISTS = Table(
+    "playlists",
+    ("playlist_id",),
+    ("playlist_id",),
+    (
+        "playlist_id",
+        "playlist_owner_id",
+        "is_album",
+        "is_private",
+        "playlist_name",
+        "playlist_contents",
+        "is_scheduled_release",
+        "release_date",
+        "is_delete",
+        "is_stub",
+        "is_current",
+        "created_at",
+        "updated_at",
+        *PROVENANCE,
+    ),
+    jsons=frozenset({"playlist_contents"}),
+)
+FOLLOWS = Table(
+    "follows",
+    ("follower_user_id", "followee_user_id"),
+    ("follower_user_id", "followee_user_id"),
+    ("follower_user_id", "followee_user_id", "is_delete", "is_current", "created_at", *PROVENANCE),
+)
+SUBSCRIPTIONS = Table(
+    "subscriptions",
+    ("subscriber_id", "user_id"),
+    ("subscriber_id", "user_id"),
+    ("subscriber_id", "user_id", "is_delete", "is_current", "created_at", *PROVENANCE),
+)
+SAVES = ItemEdges(
+    "saves",
+    ("user_id", "save_item_id", "save_type"),
+    ("user_id", "save_item_id"),
+    (
+        "user_id",
+        "save_item_id",
+        "save_type",
+        "is_save_of_repost",
+        "is_delete",
+        "is_current",
+        "created_at",
+        *PROVENANCE,
+    ),
+    kind_column="save_type",
+)
+REPOSTS = ItemEdges(
+    "reposts",
+    ("user_id", "repost_item_id", "repost_type"),
+    ("user_id", "repost_item_id"),
+    (
+        "user_id",
+        "repost_item_id",
+        "repost_type",
+        "is_repost_of_repost",
+        "is_delete",
+        "is_current",
+        "created_at",
+        *PROVENANCE,
+    ),
+    kind_column="repost_type",
+)
+COMMENTS = Table(
+    "comments",
+    ("comment_id",),
+    ("comment_id",),
+    (
+        "comment_id",
+        "text",
+        "user_id",
+        "entity_id",
+        "entity_type",
+        "is_visible",
+        "is_edited",
+        "is_delete",
+        "track_timestamp_s",
+        "created_at",
+        "updated_at",
+        *PROVENANCE,
+    ),
+    versioned=False,
+)
+USER_EVENTS = Table(
+    "user_events",
+    ("user_id",),
+    ("user_id",),
+    ("user_id", "referrer", "is_mobile_user", "is_current", *PROVENANCE),
+)
+
+STATEFUL: tuple[Table, ...] = (
+    USERS,
+    TRACKS,
+    PLAYLISTS,
+    FOLLOWS,
+    SUBSCRIPTIONS,
+    SAVES,
+    REPOSTS,
+    COMMENTS,
+    USER_EVENTS,
+)
+"""Tables whose current rows the indexer reads before it writes, in the order in which they are written."""
+
+PLAY_COLUMNS = (
+    "user_id",
+    "source",
+    "play_item_id",
+    "created_at",
+    "updated_at",
+    "slot",
+    "signature",
+    "country",
+)
+PlayRow = tuple[int | None, str, int, str, str, int, str, str | None]
+SHARE_COLUMNS = ("user_id", "share_item_id", "share_type", "created_at", *PROVENANCE)
+ShareRow = tuple[int, int, str, str, int, str]
+LEDGER_COLUMNS = ("block", "transaction_index", "ordinal")
+SKIP_COLUMNS = (*LEDGER_COLUMNS, "reason", "evidence")
+SkipRow = tuple[int, int, int, str, str]
