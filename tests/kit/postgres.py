@@ -32,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -286,7 +287,9 @@ def _launch(
 ) -> tuple[subprocess.Popen[bytes], Server | None]:
     log = folder / f"server-{attempt}.log"
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    with log.open("wb") as output:
+    with log.open("wb") as output, warnings.catch_warnings():
+        # Newer Pythons warn of forking beside threads; what runs between fork and exec here is one system call.
+        warnings.simplefilter("ignore", DeprecationWarning)
         process = subprocess.Popen(
             [programs / "postgres", "-D", folder / "data", *options],
             cwd=folder,
