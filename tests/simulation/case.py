@@ -1,0 +1,126 @@
+"""A simulated case as plain data: what is set up, derived, written and when.
+
+Owns: the frozen values that generators make, players run and the shrinker cuts. Promises: a case holds only SQL text
+and numbers, so it can be replayed, cut to pieces and stored as JSON; its steps are ordered by `at` alone, so a part that
+is taken out leaves the order of the others as it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Engine = Literal["sqlite", "postgres"]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a program.
+
+    `at` is its place in the schedule of all sessions, `kind` the word it is counted under. `data` is the input of a COPY.
+    A `guarded` statement has a savepoint before it, to which a failure rolls back.
+    """
+
+    at: float
+    kind: str
+    sql: str
+    data: str | None = None
+    guarded: bool = False
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """Statements of one session between `begin` (empty: each commits by itself) and `end`.
+
+    `end` is ``commit``, ``rollback``, ``prepare-commit`` or ``prepare-rollback``. `prelude` runs before, outside of it.
+    """
+
+    session: int
+    at: float
+    begin: str
+    statements: tuple[Statement, ...]
+    end: str
+    end_at: float
+    prelude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Duty:
+    """Something that Tidemark does at a point of the schedule.
+
+    `what` is ``tick``, ``apply`` or ``verify``. With `kill_at` its connection is lost before its statement of that number.
+    """
+
+    at: float
+    what: str
+    kill_at: int | None = None
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A derived table of a case. `fold` tells that text may come in another case (keys that ignore it)."""
+
+    name: str
+    query: str
+    key: tuple[str, ...]
+    freshness: str
+    family: str
+    fold: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """One world with its derived tables and its program.
+
+    `setup` makes the sources, `fill` puts rows in before anything is installed, `sources` are quoted names. `sessions` is
+    the number of writers, `install_kill_at` the statement before which the first installation is killed.
+    `deferred_keys` tells that the application itself has deferred constraints.
+    """
+
+    engine: Engine
+    seed: str
+    setup: tuple[str, ...]
+    fill: tuple[str, ...]
+    sources: tuple[str, ...]
+    derived: tuple[Derived, ...]
+    transactions: tuple[Transaction, ...]
+    duties: tuple[Duty, ...] = ()
+    sessions: int = 2
+    install_kill_at: int | None = None
+    deferred_keys: bool = False
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The case as indented JSON."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+
+    @staticmethod
+    def from_json(text: str) -> Case:
+        """The case that `to_json` wrote."""
+        raw: dict[str, Any] = json.loads(text)
+        raw["derived"] = tuple(Derived(**{**item, "key": tuple(item["key"])}) for item in raw["derived"])
+        raw["duties"] = tuple(Duty(**item) for item in raw["duties"])
+        raw["transactions"] = tuple(_transaction(item) for item in raw["transactions"])
+        for name in ("setup", "fill", "sources"):
+            raw[name] = tuple(raw[name])
+        return Case(**raw)
+
+
+def _transaction(raw: dict[str, Any]) -> Transaction:
+    statements = tuple(Statement(**item) for item in raw["statements"])
+    return Transaction(**{**raw, "statements": statements, "prelude": tuple(raw["prelude"])})
+
+
+class Failure(Exception):
+    """The simulation found something untrue.
+
+    `kind` names the sort of failure, `derived` the table it is about (or an empty text), `detail` what was seen.
+    """
+
+    def __init__(self, kind: str, derived: str, detail: str) -> None:
+        self.kind = kind
+        self.derived = derived
+        self.detail = detail
+        super().__init__(f"{kind} {derived}: {detail}")

@@ -1,0 +1,139 @@
+"""Random programs: transactions of several sessions, in one schedule.
+
+Owns: how statements become transactions with savepoints, isolation levels, two-phase commits and ends, and where
+Tidemark's own duties fall between them. Promises: a program does not depend on what it finds in the database.
+"""
+
+from __future__ import annotations
+
+import random
+
+from tests.simulation.case import Case, Duty, Statement, Transaction
+from tests.simulation.queries import Queries
+from tests.simulation.statements import SqliteStatements, Statements
+from tests.simulation.statements_postgres import PostgresStatements
+from tests.simulation.worlds import World, draw_world, quote
+
+LEVELS = ("READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+
+
+class Programs:
+    """Draws the transactions of one world."""
+
+    def __init__(self, rng: random.Random, world: World, sessions: int) -> None:
+        self.rng = rng
+        self.world = world
+        self.sessions = sessions
+        self.postgres = world.engine == "postgres"
+        self.statements: Statements = (PostgresStatements if self.postgres else SqliteStatements)(rng, world)
+        self.clocks = [rng.random() for _ in range(sessions)]
+        # A world of many sessions is more telling when most transactions are open at the same time.
+        self.levels = rng.choice((LEVELS, ("READ COMMITTED",), ("REPEATABLE READ",), LEVELS))
+
+    def chance(self, probability: float) -> bool:
+        """True with that probability."""
+        return self.rng.random() < probability
+
+    def tick(self, session: int) -> float:
+        """The next moment of a session. SQLite's connections take turns, so they share one clock."""
+        clock = session if self.postgres else 0
+        self.clocks[clock] += self.rng.random()
+        return round(self.clocks[clock], 4)
+
+    def one(self, session: int) -> Statement:
+        """A statement of that session."""
+        kind, sql = self.statements.draw()
+        data = self.statements.copied if kind == "copy" and isinstance(self.statements, PostgresStatements) else None
+        guarded = self.postgres and self.chance(0.6) and kind not in ("copy",)
+        return Statement(self.tick(session), kind, sql, data, guarded)
+
+    def transaction(self, session: int) -> Transaction:
+        """One transaction, or one statement that commits by itself."""
+        start = self.tick(session)
+        prelude = self._prelude()
+        if self.chance(0.3):
+            statement = self.one(session)
+            return Transaction(session, start, "", (statement,), "commit", self.tick(session), prelude)
+        begin = f"BEGIN ISOLATION LEVEL {self.rng.choice(self.levels)}" if self.postgres else self._begin()
+        statements: list[Statement] = []
+        opened = 0
+        for _ in range(self.rng.choice((1, 2, 2, 3, 4, 6))):
+            if self.chance(0.15):
+                opened += 1
+                statements.append(Statement(self.tick(session), "savepoint", f"SAVEPOINT s{opened}"))
+            statements.append(self.one(session))
+            if opened and self.chance(0.35):
+                verb = self.rng.choice(("ROLLBACK TO", "ROLLBACK TO", "RELEASE"))
+                kind = "release" if verb == "RELEASE" else "rollback-to"
+                statements.append(Statement(self.tick(session), kind, f"{verb} s{self.rng.randint(1, opened)}"))
+        end = self.rng.choices(("commit", "rollback"), (88, 12))[0]
+        if self.postgres and self.chance(0.06):
+            end = self.rng.choice(("prepare-commit", "prepare-commit", "prepare-rollback"))
+        return Transaction(session, start, begin, tuple(statements), end, self.tick(session), prelude)
+
+    def _begin(self) -> str:
+        return self.rng.choice(("BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"))
+
+    def _prelude(self) -> tuple[str, ...]:
+        if self.postgres:
+            if self.chance(0.03):
+                return ("SET session_replication_role = replica",)
+            return ("SET session_replication_role = origin",) if self.chance(0.05) else ()
+        pragmas = []
+        if self.chance(0.08):
+            pragmas.append(f"PRAGMA recursive_triggers = {self.rng.choice(('ON', 'OFF'))}")
+        if self.chance(0.08):
+            pragmas.append(f"PRAGMA foreign_keys = {self.rng.choice(('ON', 'ON', 'OFF'))}")
+        return tuple(pragmas)
+
+    def program(self, transactions: int) -> tuple[Transaction, ...]:
+        """That many transactions, dealt to the sessions."""
+        return tuple(self.transaction(self.rng.randrange(self.sessions)) for _ in range(transactions))
+
+
+def initial_rows(rng: random.Random, world: World) -> tuple[str, ...]:
+    """Inserts that run before anything is installed."""
+    statements = Statements(rng, world)
+    return tuple(
+        statements.insert_text(table)
+        for table in world.relations
+        for _ in range(rng.choice((0, 1, 3, 5)))
+    )
+
+
+def duties(rng: random.Random, until: float, ticking: bool, kills: bool) -> tuple[Duty, ...]:
+    """Ticks, repeated applies and verifications at random moments."""
+    drawn: list[Duty] = []
+    for _ in range(rng.choice((2, 4, 8)) if ticking else 0):
+        kill = rng.randint(1, 25) if kills and rng.random() < 0.4 else None
+        drawn.append(Duty(round(rng.uniform(0, until), 4), "tick", kill))
+    if rng.random() < 0.15:
+        drawn.append(Duty(round(rng.uniform(0, until), 4), "verify"))
+    if rng.random() < 0.1:
+        drawn.append(Duty(round(rng.uniform(0, until), 4), "apply"))
+    return tuple(drawn)
+
+
+def draw_case(seed: str, engine: str, transactions: int = 120, derived: int = 6, kills: bool = True) -> Case:
+    """The case of a seed: the same seed and numbers give the same case."""
+    rng = random.Random(f"{seed}/{engine}")
+    world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
+    queries = Queries(rng, world)
+    tables = tuple(queries.draw() for _ in range(derived))
+    sessions = rng.choice((2, 3, 4)) if engine == "postgres" else 2
+    program = Programs(rng, world, sessions).program(transactions)
+    until = max(transaction.end_at for transaction in program)
+    ticking = any(one.freshness == "tick" for one in tables)
+    return Case(
+        engine=world.engine,
+        seed=seed,
+        setup=world.setup,
+        fill=initial_rows(rng, world),
+        sources=tuple(quote(table.name) for table in world.relations),
+        derived=tables,
+        transactions=program,
+        duties=duties(rng, until, ticking, kills),
+        sessions=sessions,
+        install_kill_at=rng.randint(1, 60) if kills and rng.random() < 0.15 else None,
+        deferred_keys=world.deferred_keys,
+    )

@@ -1,0 +1,275 @@
+"""Random queries of the supported grammar, with their key.
+
+Owns: the five families ``copy``, ``group``, ``total``, ``universe`` and ``keyed``. Promises: every query has the key that is
+declared for it, at every state of its sources; a family says at which freshness it is to be tried.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from tests.simulation.case import Derived
+from tests.simulation.scalars import NUMBERS, Scalars
+from tests.simulation.worlds import Builder, Relation, World, quote
+
+FAMILIES = ("copy", "group", "group", "group", "total", "universe", "universe", "universe", "keyed", "keyed")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A query before it has a name."""
+
+    query: str
+    key: tuple[str, ...]
+    tables: tuple[Relation, ...]
+
+
+class Queries:
+    """Draws queries over one world."""
+
+    def __init__(self, rng: random.Random, world: World) -> None:
+        self.rng = rng
+        self.world = world
+        self.scalars = Scalars(rng, world.engine)
+        self.names = Builder(rng, world.engine)
+        self.names.taken |= {table.name.lower() for table in world.relations}
+        self.names.taken |= {leaf.lower() for table in world.relations for leaf in table.leaves}
+        self.postgres = world.engine == "postgres"
+
+    def draw(self, freshness: str = "") -> Derived:
+        """A derived table of a random family; `freshness` narrows to those that can have it."""
+        while True:
+            family = self.rng.choice(FAMILIES)
+            wanted = "tick" if family == "keyed" or self.scalars.chance(0.2) else "commit"
+            if freshness and wanted != freshness:
+                continue
+            try:
+                draft = getattr(self, f"_{family}")()
+            except LookupError:
+                continue
+            # A text that compares in a special way may be stored in any of its spellings.
+            fold = any("NOCASE" in one.collate for table in draft.tables for one in table.fields)
+            return Derived(self.names.name(), draft.query, draft.key, wanted, family, fold)
+
+    def table(self) -> Relation:
+        """Any table."""
+        return self.rng.choice(self.world.relations)
+
+    def keyed_table(self) -> Relation:
+        """A table with a primary key. Raises LookupError when there is none."""
+        tables = [table for table in self.world.relations if table.key]
+        if not tables:
+            raise LookupError("no primary key")
+        return self.rng.choice(tables)
+
+    def output(self) -> str:
+        """A new name for an output column, quoted."""
+        return quote(self.names.name())
+
+    def where(self, table: Relation, alias: str = "", probability: float = 0.5) -> str:
+        """`` WHERE …`` or nothing."""
+        return f" WHERE {self.scalars.predicate(table, alias)}" if self.scalars.chance(probability) else ""
+
+    def _copy(self) -> Draft:
+        table = self.keyed_table()
+        columns: list[str] = []
+        key: list[str] = []
+        for name in table.key:
+            if self.scalars.chance(0.3):
+                renamed = self.names.name()
+                columns.append(f"{quote(name)} AS {quote(renamed)}")
+                key.append(renamed)
+            else:
+                columns.append(quote(name))
+                key.append(name)
+        for _ in range(self.rng.randint(0, 4)):
+            expression, _kind = self.scalars.expression(table, tuple({one.kind for one in table.fields}))
+            columns.append(f"{expression} AS {self.output()}")
+        query = f"SELECT {', '.join(columns)} FROM {table.quoted}{self.where(table, probability=0.7)}"
+        return Draft(query, tuple(key), (table,))
+
+    def _group(self) -> Draft:
+        table = self.table()
+        alias = "g" if self.scalars.chance(0.3) else ""
+        terms: list[str] = []
+        keys: list[str] = []
+        for _ in range(self.rng.choice((1, 1, 2))):
+            kinds = ("int", "text", "bigint", "boolean", "date", "timestamp", "numeric")
+            expression, _kind = self.scalars.expression(table, kinds, alias, plain=0.7)
+            if expression not in terms:
+                terms.append(expression)
+                keys.append(self.names.name())
+        columns = [f"{term} AS {quote(key)}" for term, key in zip(terms, keys, strict=True)]
+        columns += [f"{self.aggregate(table, alias)} AS {self.output()}" for _ in range(self.rng.randint(1, 4))]
+        having = f" HAVING {self.aggregate(table, alias)} IS NOT NULL" if self.scalars.chance(0.06) else ""
+        source = f"{table.quoted} {alias}".rstrip()
+        query = f"SELECT {', '.join(columns)} FROM {source}{self.where(table, alias)} GROUP BY {', '.join(terms)}{having}"
+        return Draft(query, tuple(keys), (table,))
+
+    def _total(self) -> Draft:
+        table = self.table()
+        columns = [f"{self.aggregate(table)} AS {self.output()}" for _ in range(self.rng.randint(1, 4))]
+        return Draft(f"SELECT {', '.join(columns)} FROM {table.quoted}{self.where(table)}", (), (table,))
+
+    def aggregate(self, table: Relation, alias: str = "") -> str:
+        """An aggregate expression over the rows of a group."""
+        plain = self._simple_aggregate(table, alias)
+        shape = self.rng.randrange(10)
+        if shape == 0:
+            return f"count(*) > {self.rng.randint(0, 2)}"
+        if shape == 1:
+            return f"coalesce({self._number(table, alias, 'sum')}, 0)"
+        if shape == 2:
+            return f"{self._number(table, alias, 'sum')} + count(*)"
+        if shape == 3:
+            return f"{self._number(table, alias, 'max')} - {self._number(table, alias, 'min')}"
+        return plain
+
+    def _simple_aggregate(self, table: Relation, alias: str) -> str:
+        scalars = self.scalars
+        every = tuple({one.kind for one in table.fields})
+        ordered = tuple(kind for kind in every if kind != "boolean")
+        shapes = ["count(*)", "filter", "case", "count", "sum", "sum", "avg", "min", "max", "max"]
+        shapes += ["bool", "bool"] if self.postgres else []
+        shape = self.rng.choice(shapes)
+        if shape == "count(*)":
+            return "count(*)"
+        if shape == "filter":
+            inner = "count(*)" if scalars.chance(0.5) else self._number(table, alias, self.rng.choice(("sum", "max")))
+            return f"{inner} FILTER (WHERE {scalars.predicate(table, alias)})"
+        if shape == "case":
+            condition = scalars.predicate(table, alias)
+            return f"sum(CASE WHEN {condition} THEN {self.rng.choice(('1', '2'))} {self.rng.choice(('ELSE 0 ', ''))}END)"
+        if shape == "count":
+            return f"count({scalars.expression(table, every, alias)[0]})"
+        if shape in ("min", "max"):
+            return f"{shape}({scalars.expression(table, ordered, alias, plain=0.7)[0]})"
+        if shape == "bool":
+            return f"{self.rng.choice(('bool_or', 'bool_and'))}({scalars.predicate(table, alias)})"
+        return self._number(table, alias, shape)
+
+    def _number(self, table: Relation, alias: str, function: str) -> str:
+        return f"{function}({self._numeric(table, alias)})"
+
+    def _numeric(self, table: Relation, alias: str) -> str:
+        expression, kind = self.scalars.expression(table, NUMBERS, alias, plain=0.7)
+        if kind == "text":
+            return f"length({expression})"
+        return expression
+
+    def _universe(self) -> Draft:
+        universe = self.keyed_table()
+        key = list(universe.key)
+        columns = [f"u.{quote(name)}" for name in key]
+        copied = [one for one in universe.fields if one.name not in key]
+        for one in self.rng.sample(copied, min(len(copied), self.rng.choice((0, 0, 1, 2)))):
+            columns.append(f"u.{one.quoted} AS {self.output()}")
+        tables = [universe]
+        for _ in range(self.rng.randint(1, 4)):
+            child, column = self._correlated(universe)
+            tables.append(child)
+            columns.append(f"{column} AS {self.output()}")
+        query = f"SELECT {', '.join(columns)} FROM {universe.quoted} u{self.where(universe, 'u', 0.35)}"
+        return Draft(query, tuple(key), tuple(tables))
+
+    def _link(self, universe: Relation, child: Relation, outer: str, inner: str) -> str:
+        """Equalities that tie a child to each column of the universe's key. Raises LookupError."""
+        terms = []
+        for name in universe.key:
+            wanted = universe.field(name)
+            known = [one.field for one in child.references if one.parent == universe.name]
+            fields = [one for one in child.fields if one.kind == wanted.kind]
+            if not fields:
+                raise LookupError("nothing to correlate")
+            chosen = self.rng.choice([one for one in fields if one.name in known] or fields)
+            terms.append(f"{inner}.{chosen.quoted} = {outer}.{wanted.quoted}")
+        return " AND ".join(terms)
+
+    def _correlated(self, universe: Relation) -> tuple[Relation, str]:
+        child = self.table()
+        condition = self._link(universe, child, "u", "f")
+        if self.scalars.chance(0.5):
+            condition += f" AND {self.scalars.predicate(child, 'f')}"
+        source = f"FROM {child.quoted} f WHERE {condition}"
+        shape = self.rng.randrange(8)
+        if shape == 0:
+            return child, f"EXISTS (SELECT 1 {source})"
+        if shape == 1:
+            return child, f"NOT EXISTS (SELECT 1 {source})"
+        if shape == 2:
+            expression, kind = self.scalars.expression(child, ("int", "bigint", "timestamp", "date", "text"), "f", plain=0.8)
+            return child, f"coalesce((SELECT max({expression}) {source}), {self.scalars.literal(kind)})"
+        if shape == 3:
+            return child, f"coalesce((SELECT sum({self._numeric(child, 'f')}) {source}), 0)"
+        if shape in (4, 5):
+            return child, f"(SELECT count(*) {source})"
+        return child, f"(SELECT {self._simple_aggregate(child, 'f')} {source})"
+
+    def _keyed(self) -> Draft:
+        shapes = (self._join, self._left_join, self._filtered, self._distinct, self._grouped_join)
+        return self.rng.choice(shapes)()
+
+    def _pair(self) -> tuple[Relation, Relation, str]:
+        """A table, a table with a key, and the equality of one column with that key."""
+        right = self.keyed_table()
+        left = self.table()
+        return left, right, self._link(right, left, "b", "a")
+
+    def _join(self) -> Draft:
+        left, right, link = self._pair()
+        if not left.key:
+            raise LookupError("no key")
+        key = [self.names.name() for _ in left.key]
+        columns = [f"a.{quote(name)} AS {quote(new)}" for name, new in zip(left.key, key, strict=True)]
+        columns.append(f"{self.scalars.expression(right, tuple({f.kind for f in right.fields}), 'b')[0]} AS {self.output()}")
+        columns.append(f"{self.scalars.expression(left, tuple({f.kind for f in left.fields}), 'a')[0]} AS {self.output()}")
+        where = self.where(self.rng.choice((left, right)), "", 0.0)
+        if self.scalars.chance(0.5):
+            side, alias = self.rng.choice(((left, "a"), (right, "b")))
+            where = self.where(side, alias, 1.0)
+        query = f"SELECT {', '.join(columns)} FROM {left.quoted} a JOIN {right.quoted} b ON {link}{where}"
+        return Draft(query, tuple(key), (left, right))
+
+    def _left_join(self) -> Draft:
+        draft = self._join()
+        return Draft(draft.query.replace(" a JOIN ", " a LEFT JOIN ", 1), draft.key, draft.tables)
+
+    def _filtered(self) -> Draft:
+        universe = self.keyed_table()
+        child = self.table()
+        condition = self._link(universe, child, "u", "f")
+        if len(universe.key) == 1 and self.scalars.chance(0.4):
+            inner = condition.split(" = ")[0]
+            test = f"u.{quote(universe.key[0])} IN (SELECT {inner} FROM {child.quoted} f{self.where(child, 'f')})"
+        else:
+            extra = f" AND {self.scalars.predicate(child, 'f')}" if self.scalars.chance(0.5) else ""
+            negation = self.rng.choice(("", "NOT "))
+            test = f"{negation}EXISTS (SELECT 1 FROM {child.quoted} f WHERE {condition}{extra})"
+        columns = [f"u.{quote(name)}" for name in universe.key]
+        other = self.scalars.expression(universe, tuple({f.kind for f in universe.fields}), "u")[0]
+        query = f"SELECT {', '.join(columns)}, {other} AS {self.output()} FROM {universe.quoted} u WHERE {test}"
+        return Draft(query, universe.key, (universe, child))
+
+    def _distinct(self) -> Draft:
+        table = self.table()
+        kinds = tuple({one.kind for one in table.fields})
+        term = self.scalars.expression(table, ("int", "text"), plain=0.9)[0]
+        key = self.names.name()
+        columns = [f"{term} AS {quote(key)}", f"count(DISTINCT {self.scalars.expression(table, kinds)[0]}) AS {self.output()}"]
+        columns.append(f"{self.aggregate(table)} AS {self.output()}")
+        query = f"SELECT {', '.join(columns)} FROM {table.quoted}{self.where(table)} GROUP BY {term}"
+        return Draft(query, (key,), (table,))
+
+    def _grouped_join(self) -> Draft:
+        left, right, link = self._pair()
+        side, alias = self.rng.choice(((left, "a"), (right, "b")))
+        term = self.scalars.expression(side, ("int", "text"), alias, plain=0.9)[0]
+        other, name = (right, "b") if alias == "a" else (left, "a")
+        key = self.names.name()
+        columns = [f"{term} AS {quote(key)}", f"{self.aggregate(other, name)} AS {self.output()}"]
+        columns.append(f"{self.aggregate(side, alias)} AS {self.output()}")
+        where = self.where(left, "a")
+        join = self.rng.choice(("JOIN", "JOIN", "LEFT JOIN"))
+        source = f"{left.quoted} a {join} {right.quoted} b ON {link}"
+        return Draft(f"SELECT {', '.join(columns)} FROM {source}{where} GROUP BY {term}", (key,), (left, right))

@@ -1,0 +1,373 @@
+"""Random schemas over tiny domains.
+
+Owns: `Field`, `Relation`, `World` and their DDL on both engines. Promises: every value of a column comes from a domain of at
+most six values and NULL, floats are multiples of a quarter (sums of them are exact), and the same generator state
+gives the same world.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from tests.simulation.case import Engine
+
+TAME = ("alpha", "beta", "gamma", "delta", "item", "owner", "amount", "state", "flag", "note", "score", "rank", "kind")
+TAME += ("level", "moment", "place", "size", "weight", "colour", "shape", "total", "label", "mark", "grade", "side")
+HOSTILE = ("order", "select", "my table", 'qu"ote', "Ünïcödé", "semi;colon", "apos'trophe", "a.b", "表", "per%s cent")
+HOSTILE += ("co:lon", "dollar$1", "back\\slash", "group", "x" * 55, "new", "old", "NEW x", "n", "excluded", "user")
+HOSTILE += ("--dash", "/*star*/", "null", "{brace}", "$$", "key", "value", "CamelCase", "table", "id", "xid", "weight")
+HOSTILE += ("batch", "count", "rowcount", "at@", "tab\there", "brack]et", "`tick`", "version", "universe_count", "id2")
+
+DOMAINS: dict[str, tuple[str, ...]] = {
+    "int": ("0", "1", "2", "3", "4", "-1"),
+    "bigint": ("0", "1", "7", "10000000000", "-3"),
+    "text": ("'a'", "'b'", "'B'", "''", "'it''s ü'"),
+    "numeric": ("0.25", "1.50", "2.00", "-1.75", "3.00"),
+    # No zero: PostgreSQL prints minus zero differently, and either may stand for both.
+    "float": ("0.25", "-0.5", "1.0", "2.75", "4.5"),
+    "boolean": ("TRUE", "FALSE"),
+    "timestamp": (
+        "'2024-01-01 00:00:00'",
+        "'2024-01-01 12:30:00'",
+        "'2024-02-29 00:00:00'",
+        "'2023-12-31 23:59:59'",
+        "'2023-06-01 06:00:00'",
+    ),
+    "date": ("'2024-01-01'", "'2024-02-29'", "'2023-12-31'", "'2023-06-01'"),
+}
+SQLITE_TYPES = {
+    "int": ("INTEGER", "INT", "SMALLINT"),
+    "bigint": ("BIGINT", "INTEGER"),
+    "text": ("TEXT", "VARCHAR(20)"),
+    "numeric": ("NUMERIC(10,2)", "DECIMAL"),
+    "float": ("REAL", "DOUBLE PRECISION"),
+    "boolean": ("BOOLEAN", "INTEGER"),
+    "timestamp": ("TIMESTAMP", "TEXT"),
+    "date": ("DATE", "TEXT"),
+}
+STRICT_TYPES = {"int": "INTEGER", "bigint": "INT", "text": "TEXT", "numeric": "REAL", "float": "REAL"}
+STRICT_TYPES |= {"boolean": "INTEGER", "timestamp": "TEXT", "date": "TEXT"}
+POSTGRES_TYPES = {
+    "int": ("integer", "integer", "smallint"),
+    "bigint": ("bigint",),
+    "text": ("text", "text", "varchar(20)"),
+    "numeric": ("numeric(10,2)",),
+    "float": ("double precision",),
+    "boolean": ("boolean",),
+    "timestamp": ("timestamp",),
+    "date": ("date",),
+}
+
+
+def quote(name: str) -> str:
+    """A quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column: `kind` is a key of `DOMAINS`, `type` its declared type."""
+
+    name: str
+    kind: str
+    type: str
+    not_null: bool = False
+    default: str | None = None
+    generated: str | None = None
+    collate: str = ""
+
+    @property
+    def quoted(self) -> str:
+        """The name in quotes."""
+        return quote(self.name)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key from `field` to the key of `parent`; `actions` is the text after it."""
+
+    field: str
+    parent: str
+    parent_field: str
+    actions: str
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A source. `key` is its primary key (names), `serial` tells that the database fills it in; `leaves` are partitions."""
+
+    name: str
+    fields: tuple[Field, ...]
+    key: tuple[str, ...]
+    serial: bool = False
+    uniques: tuple[str, ...] = ()
+    conflict_targets: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
+    options: str = ""
+    partition_by: str = ""
+    leaves: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @property
+    def quoted(self) -> str:
+        """The name in quotes."""
+        return quote(self.name)
+
+    @property
+    def plain(self) -> tuple[Field, ...]:
+        """Columns that can be written."""
+        return tuple(field for field in self.fields if field.generated is None)
+
+    def field(self, name: str) -> Field:
+        """The column of that name."""
+        return next(field for field in self.fields if field.name == name)
+
+    def of_kind(self, *kinds: str) -> tuple[Field, ...]:
+        """Columns of these kinds."""
+        return tuple(field for field in self.fields if field.kind in kinds)
+
+
+@dataclass(frozen=True)
+class World:
+    """Sources in order of creation, and the statements that make them."""
+
+    engine: Engine
+    relations: tuple[Relation, ...]
+    setup: tuple[str, ...]
+    deferred_keys: bool
+
+
+class Builder:
+    """Draws one world from a generator of random numbers."""
+
+    def __init__(self, rng: random.Random, engine: Engine) -> None:
+        self.rng = rng
+        self.engine = engine
+        self.hostile = rng.random() < 0.35
+        self.taken: set[str] = set()
+        self.deferred = False
+
+    def chance(self, probability: float) -> bool:
+        """True with that probability."""
+        return self.rng.random() < probability
+
+    def name(self) -> str:
+        """A name that was not given before, whatever its case."""
+        pool = HOSTILE if self.hostile and self.chance(0.7) else TAME
+        base = self.rng.choice(pool)
+        name, number = base, 2
+        while name.lower() in self.taken:
+            name, number = f"{base[:50]}{number}", number + 1
+        self.taken.add(name.lower())
+        return name
+
+    def column(self, kind: str, *, strict: bool = False, nullable: float = 0.7) -> Field:
+        """A column of that kind."""
+        if self.engine == "postgres":
+            declared = self.rng.choice(POSTGRES_TYPES[kind])
+        else:
+            declared = STRICT_TYPES[kind] if strict else self.rng.choice(SQLITE_TYPES[kind])
+        default = self.rng.choice(DOMAINS[kind]) if self.chance(0.2) else None
+        folds = self.engine == "sqlite" and kind == "text" and self.chance(0.15)
+        return Field(
+            self.name(),
+            kind,
+            declared,
+            not_null=not self.chance(nullable),
+            default=default,
+            collate=" COLLATE NOCASE" if folds else "",
+        )
+
+    def relation(self, earlier: list[Relation]) -> Relation:
+        """A table that may refer to earlier ones."""
+        strict = self.engine == "sqlite" and self.chance(0.15)
+        name = self.name()
+        key_kind = self.rng.choice(("serial", "serial", "int", "text", "composite", "none"))
+        fields, key = self._key(key_kind, strict)
+        kinds = ["int", self.rng.choice(("int", "text"))]
+        kinds += [self.rng.choice(tuple(DOMAINS)) for _ in range(self.rng.randint(1, 4))]
+        fields += [self.column(kind, strict=strict) for kind in kinds]
+        references: list[Reference] = []
+        parents = [table for table in earlier if len(table.key) == 1 and not table.partition_by]
+        if parents and self.chance(0.6):
+            reference, column = self._reference(self.rng.choice(parents), strict)
+            references.append(reference)
+            fields.append(column)
+        table = Relation(name, tuple(fields), key, serial=key_kind == "serial", references=tuple(references))
+        if self.engine == "postgres" and self.chance(0.25):
+            table = self._partitioned(table)
+        table = self._uniques(table)
+        if self.chance(0.25):
+            table = replace(table, fields=(*table.fields, self._generated(table, strict)))
+        if self.engine == "sqlite":
+            options = ["STRICT"] if strict else []
+            if key and key_kind != "serial" and self.chance(0.25):
+                options.append("WITHOUT ROWID")
+            table = replace(table, options=", ".join(options))
+        return table
+
+    def _key(self, kind: str, strict: bool) -> tuple[list[Field], tuple[str, ...]]:
+        if kind == "none":
+            return [], ()
+        if kind == "serial":
+            declared = "INTEGER" if self.engine == "sqlite" else self.rng.choice(("integer", "bigint"))
+            column = Field(self.name(), "int", declared, not_null=True)
+            return [column], (column.name,)
+        kinds = {"int": ["int"], "text": ["text"]}.get(kind) or ["int", self.rng.choice(("int", "text"))]
+        fields = [replace(self.column(one, strict=strict), not_null=not self.chance(0.05)) for one in kinds]
+        fields = [replace(one, default=None) for one in fields]
+        if self.engine == "sqlite":
+            fields = [replace(one, type="INT") if one.type == "INTEGER" else one for one in fields]
+        else:
+            fields = [replace(one, not_null=True) for one in fields]
+        return fields, tuple(one.name for one in fields)
+
+    def _reference(self, parent: Relation, strict: bool) -> tuple[Reference, Field]:
+        target = parent.field(parent.key[0])
+        declared = STRICT_TYPES[target.kind] if strict else target.type
+        column = replace(self.column(target.kind, strict=strict), type=declared, collate="", default=None)
+        if self.engine == "sqlite" and not strict:
+            column = replace(column, collate=target.collate)
+        on_delete = self.rng.choice(("CASCADE", "CASCADE", "SET NULL", "NO ACTION"))
+        on_update = self.rng.choice(("CASCADE", "CASCADE", "SET NULL", "NO ACTION"))
+        actions = f"ON DELETE {on_delete} ON UPDATE {on_update}"
+        if self.chance(0.15):
+            actions += " DEFERRABLE INITIALLY DEFERRED"
+            self.deferred = True
+        return Reference(column.name, parent.name, target.name, actions), column
+
+    def _generated(self, table: Relation, strict: bool) -> Field:
+        numbers = [one for one in table.plain if one.kind == "int"]
+        texts = [one for one in table.plain if one.kind == "text" and "char" not in one.type.lower()]
+        kind, base = ("text", self.rng.choice(texts)) if texts and self.chance(0.4) else ("int", self.rng.choice(numbers))
+        if kind == "text":
+            expression = self.rng.choice((f"upper({base.quoted})", f"coalesce({base.quoted}, 'none')"))
+        else:
+            expression = self.rng.choice((f"{base.quoted} * 2", f"coalesce({base.quoted}, 3) + 1", f"{base.quoted}"))
+        if self.engine == "postgres":
+            declared, storage = ("text" if kind == "text" else "integer"), "STORED"
+        else:
+            declared = ("TEXT" if kind == "text" else "INTEGER") if strict else self.rng.choice(SQLITE_TYPES[kind])
+            storage = self.rng.choice(("VIRTUAL", "STORED"))
+        return Field(self.name(), kind, declared, generated=f"GENERATED ALWAYS AS ({expression}) {storage}")
+
+    def _uniques(self, table: Relation) -> Relation:
+        uniques: list[str] = []
+        targets: list[str] = []
+        extra: list[str] = []
+        must = (table.partition_by,) if table.partition_by else ()
+        candidates = [one for one in table.fields if one.kind in ("int", "text") and one.name not in must]
+        if self.chance(0.3):
+            chosen = self.rng.sample(candidates, min(len(candidates), self.rng.choice((1, 2, 2))))
+            terms = ", ".join([*(quote(name) for name in must), *(one.quoted for one in chosen)])
+            uniques.append(f"UNIQUE ({terms})")
+            targets.append(terms)
+        if self.chance(0.15) and not must:
+            one, other = self.rng.choice(candidates), self.rng.choice(table.plain)
+            where = f"{other.quoted} IS NOT NULL" if self.chance(0.5) else f"{other.quoted} = {DOMAINS[other.kind][0]}"
+            extra.append(f"CREATE UNIQUE INDEX {quote(self.name())} ON {table.quoted} ({one.quoted}) WHERE {where}")
+        if self.chance(0.12) and not must:
+            one = self.rng.choice(candidates)
+            term = f"coalesce({one.quoted}, {DOMAINS[one.kind][1]})"
+            extra.append(f"CREATE UNIQUE INDEX {quote(self.name())} ON {table.quoted} (({term}))")
+        if self.chance(0.4):
+            extra.append(f"CREATE INDEX {quote(self.name())} ON {table.quoted} ({self.rng.choice(candidates).quoted})")
+        return replace(table, uniques=tuple(uniques), conflict_targets=tuple(targets), extra=tuple(extra))
+
+    def _partitioned(self, table: Relation) -> Relation:
+        numbers = [one for one in table.fields if one.kind == "int"]
+        by = table.field(table.key[0]) if table.key and self.chance(0.5) else self.rng.choice(numbers)
+        key = table.key if by.name in table.key else (*table.key, by.name) if table.key else ()
+        fields = table.fields
+        if key:
+            fields = tuple(replace(one, not_null=True) if one.name in key else one for one in fields)
+        leaves = [self.name() for _ in range(3)]
+        method = self.rng.choice(("hash", "list", "range")) if by.kind == "int" else "hash"
+        return replace(
+            table, fields=fields, key=key, partition_by=by.name, leaves=tuple(leaves), options=method.upper()
+        )
+
+    def world(self) -> World:
+        """One to three tables, their indexes and now and then a trigger of the application's own."""
+        relations: list[Relation] = []
+        for _ in range(self.rng.choice((1, 2, 2, 3, 3))):
+            relations.append(self.relation(relations))
+        setup = [statement for table in relations for statement in ddl(table, self.engine)]
+        if len(relations) > 1 and self.chance(0.2):
+            setup += user_trigger(self, relations[0], relations[-1])
+        return World(self.engine, tuple(relations), tuple(setup), self.deferred)
+
+
+def ddl(table: Relation, engine: Engine) -> list[str]:
+    """The statements that create a table, its partitions and its indexes."""
+    lines = [_column_line(one, table, engine) for one in table.fields]
+    if table.key and not (engine == "sqlite" and table.serial):
+        lines.append(f"PRIMARY KEY ({', '.join(quote(name) for name in table.key)})")
+    lines += table.uniques
+    for one in table.references:
+        lines.append(
+            f"FOREIGN KEY ({quote(one.field)}) REFERENCES {quote(one.parent)} ({quote(one.parent_field)}) {one.actions}"
+        )
+    create = f"CREATE TABLE {table.quoted} (\n  " + ",\n  ".join(lines) + "\n)"
+    if not table.partition_by:
+        return [f"{create} {table.options}".rstrip(), *table.extra]
+    statements = [f"{create} PARTITION BY {table.options} ({quote(table.partition_by)})"]
+    bounds = {
+        "HASH": [f"FOR VALUES WITH (MODULUS 3, REMAINDER {number})" for number in range(3)],
+        "LIST": ["FOR VALUES IN (0, 1)", "FOR VALUES IN (2)", "DEFAULT"],
+        "RANGE": ["FOR VALUES FROM (MINVALUE) TO (1)", "FOR VALUES FROM (1) TO (3)", "DEFAULT"],
+    }[table.options]
+    for leaf, bound in zip(table.leaves, bounds, strict=True):
+        statements.append(f"CREATE TABLE {quote(leaf)} PARTITION OF {table.quoted} {bound}")
+    return [*statements, *table.extra]
+
+
+def _column_line(one: Field, table: Relation, engine: Engine) -> str:
+    if table.serial and one.name == table.key[0]:
+        if engine == "sqlite":
+            return f"{one.quoted} INTEGER PRIMARY KEY"
+        return f"{one.quoted} {one.type} GENERATED BY DEFAULT AS IDENTITY"
+    parts = [one.quoted, one.type + one.collate]
+    if one.generated:
+        parts.append(one.generated)
+    if one.not_null:
+        parts.append("NOT NULL")
+    if one.default is not None:
+        parts.append(f"DEFAULT {one.default}")
+    return " ".join(parts)
+
+
+def user_trigger(builder: Builder, table: Relation, other: Relation) -> list[str]:
+    """A trigger of the application's own: writes on one source change another."""
+    rng = builder.rng
+    event = rng.choice(("INSERT", "DELETE", "UPDATE"))
+    target = rng.choice(other.plain)
+    value = rng.choice(DOMAINS[target.kind])
+    where = rng.choice([one for one in other.fields if one.kind == "int"])
+    body = rng.choice(
+        (
+            f"UPDATE {other.quoted} SET {target.quoted} = {value} WHERE {where.quoted} = 1",
+            f"DELETE FROM {other.quoted} WHERE {where.quoted} = 2",
+        )
+    )
+    name = quote(builder.name())
+    if builder.engine == "sqlite":
+        timing = rng.choice(("AFTER", "BEFORE"))
+        return [f"CREATE TRIGGER {name} {timing} {event} ON {table.quoted} BEGIN {body}; END"]
+    changed = rng.choice([one for one in table.plain if one.kind in ("int", "text")])
+    before = event != "DELETE" and changed.name not in (*table.key, table.partition_by) and builder.chance(0.4)
+    if before:
+        body = f"NEW.{changed.quoted} := {rng.choice(DOMAINS[changed.kind])}"
+    timing = "BEFORE" if before else "AFTER"
+    returns = "NEW" if before else "NULL"
+    function = (
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN {body}; RETURN {returns}; END $body$"
+    )
+    trigger = f"CREATE TRIGGER {name} {timing} {event} ON {table.quoted} FOR EACH ROW EXECUTE FUNCTION {name}()"
+    return [function, trigger]
+
+
+def draw_world(rng: random.Random, engine: Engine) -> World:
+    """A random world on that engine."""
+    return Builder(rng, engine).world()
