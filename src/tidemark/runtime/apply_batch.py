@@ -1,0 +1,71 @@
+"""The one applier: make the stored rows of a batch of keys equal to the query.
+
+Owns: the order of the statements. Promises: fill, tick and repair all change rows through `apply_batch` and in no other
+way; keys are locked before the query is read, in a later statement, so that no write in between can be lost; only rows
+that differ are written. Opens no transaction: the caller's also holds the record of what was done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tidemark.database.session import Session
+from tidemark.script import Applier, Script
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row that is not true. `kind` is ``missing``, ``extra`` or ``different``; values are in the order of the applier's
+    `compared_columns`, None as a whole where there is no row."""
+
+    kind: str
+    key: tuple[Any, ...]
+    stored: tuple[Any, ...] | None
+    truth: tuple[Any, ...] | None
+
+
+def prepare(session: Session, script: Script) -> None:
+    """Create the session's temporary tables for a script; safe to repeat. Runs in the caller's transaction."""
+    applier = script.applier
+    for statement in (applier.create_batch, applier.create_fresh, applier.create_todo):
+        session.script(statement)
+    for log in script.tick.logs if script.tick else ():
+        session.script(log.create_slice)
+
+
+def take_keys(session: Session, applier: Applier, keys: Iterable[Sequence[Any]]) -> int:
+    """Put keys into the batch; give their number."""
+    count = 0
+    for key in keys:
+        session.run(applier.add_key, {f"k{place}": value for place, value in enumerate(key)})
+        count += 1
+    return count
+
+
+def apply_batch(session: Session, applier: Applier, take: Callable[[], object]) -> int:
+    """Make the rows of the keys that `take` puts into the batch true; give the number of rows written."""
+    session.run(applier.clear_batch)
+    take()
+    for statement in applier.lock:
+        session.run(statement)
+    for statement in applier.recompute:
+        session.run(statement)
+    return sum(max(0, session.run(statement)) for statement in applier.write)
+
+
+def compare_batch(session: Session, applier: Applier, take: Callable[[], object]) -> list[Difference]:
+    """Rows of the keys that `take` puts into the batch that are not true; changes nothing."""
+    session.run(applier.clear_batch)
+    take()
+    for statement in applier.recompute:
+        session.run(statement)
+    return [_read_difference(applier, row) for row in session.all(applier.compare)]
+
+
+def _read_difference(applier: Applier, row: tuple[Any, ...]) -> Difference:
+    keys, columns = len(applier.key_columns), len(applier.compared_columns)
+    kind, key = str(row[0]), tuple(row[1 : 1 + keys])
+    stored, truth = tuple(row[1 + keys : 1 + keys + columns]), tuple(row[1 + keys + columns :])
+    return Difference(kind, key, None if kind == "missing" else stored, None if kind == "extra" else truth)

@@ -1,0 +1,92 @@
+"""One duty being done: its session, its lease, its clock and the wish to stop.
+
+Owns: the transaction that every duty uses. Promises: a write happens under the lease's term, is tried again after a
+transient conflict, and tells how long it held its locks; nothing here waits inside a transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from tidemark.database.session import Conflict, Mode, Session
+from tidemark.errors import Exit, Fault
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.lease import Lease
+from tidemark.runtime.ledger import Ledger
+
+T = TypeVar("T")
+
+CONFLICTS_MAX = 60
+WAIT_SECONDS_MIN = 0.005
+WAIT_SECONDS_MAX = 0.25
+
+
+@dataclass(frozen=True)
+class Held(Generic[T]):
+    """What a transaction gave, and how long it held its locks, in milliseconds."""
+
+    value: T
+    hold_ms: float
+
+
+def interrupted(what: str) -> Fault:
+    """The fault of a duty that was asked to stop: resumable, exit 75."""
+    return Fault(
+        f"{what} was interrupted", left_behind="everything up to the last chunk is committed", exit=Exit.INTERRUPTED
+    )
+
+
+@dataclass
+class Duty:
+    """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads."""
+
+    ledger: Ledger
+    clock: Clock
+    lease: Lease | None = None
+    stop: Callable[[], bool] = field(default=lambda: False)
+
+    @property
+    def session(self) -> Session:
+        """The session that everything runs on."""
+        return self.ledger.session
+
+    def write(self, work: Callable[[], T], *, snapshot: bool = False) -> Held[T]:
+        """Do `work` in a write transaction under the lease.
+
+        Raises `Lost` when the lease is gone, and `Fault` when the database stays locked.
+        """
+
+        def fenced() -> T:
+            if self.lease is not None:
+                self.lease.check()
+            return work()
+
+        return self._attempt(fenced, "write", snapshot)
+
+    def read(self, work: Callable[[], T], *, snapshot: bool = True) -> Held[T]:
+        """Do `work` in a read transaction that sees one moment."""
+        return self._attempt(work, "read", snapshot)
+
+    def check_stop(self, what: str) -> None:
+        """Raises the resumable `Fault` when somebody wants the duty to end."""
+        if self.stop():
+            raise interrupted(what)
+
+    def _attempt(self, work: Callable[[], T], mode: Mode, snapshot: bool) -> Held[T]:
+        conflict: Conflict | None = None
+        for tried in range(CONFLICTS_MAX):
+            try:
+                with self.session.transaction(mode, snapshot=snapshot):
+                    began = self.clock.now()
+                    value = work()
+                return Held(value, self.clock.ms_since(began))
+            except Conflict as problem:
+                conflict = problem
+            longest = min(WAIT_SECONDS_MAX, WAIT_SECONDS_MIN * 2 ** min(tried, 10))
+            self.clock.wait(longest * (0.5 + self.clock.chance() / 2))
+        raise Fault(
+            f"the database stayed locked through {CONFLICTS_MAX} attempts: {conflict}",
+            left_behind="this transaction was rolled back; what was committed before stands",
+        ) from conflict

@@ -1,0 +1,96 @@
+"""Leases: one holder per duty, fenced by a term.
+
+Owns: taking, checking, renewing and giving back. Promises: `Lease.check` inside a transaction proves that nobody has taken
+the duty since, and keeps anyone from taking it until that transaction ends; so a holder that slept through the end of its
+time does no harm when it wakes. The time of a lease is the database's clock and only decides when another may *try*: a
+holder that is late but not replaced goes on. A killed holder's duty is free when its time is over.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+
+from tidemark.database.session import Conflict
+from tidemark.errors import Exit, Fault
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.ledger import Ledger
+
+TERM_SECONDS = 30.0
+POLL_SECONDS = 0.2
+
+
+class Lost(Fault):
+    """Another holder took the duty. What this one committed before stands; what it was doing is rolled back."""
+
+
+def name_holder() -> str:
+    """A name for this process that people recognise and that no other process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+@dataclass
+class Lease:
+    """A duty that we hold. `term` is its fencing token, `renewed` the moment of our clock when it was last extended."""
+
+    ledger: Ledger
+    clock: Clock
+    duty: str
+    holder: str
+    term: int
+    renewed: float
+
+    def check(self) -> None:
+        """Prove, inside a write transaction, that the term is the newest; extend it when a third of it is over.
+
+        Raises `Lost` when it is not.
+        """
+        parameters = {"duty": self.duty, "holder": self.holder, "term": self.term}
+        if self.clock.now() - self.renewed > TERM_SECONDS / 3:
+            if self.ledger.run("renew_lease", {**parameters, "seconds": TERM_SECONDS}) == 1:
+                self.renewed = self.clock.now()
+                return
+        elif self.ledger.value("check_lease", parameters) is not None:
+            return
+        raise Lost(
+            f"another worker has taken over {self.duty}",
+            left_behind="what was committed stands, the rest was rolled back",
+            exit=Exit.HELD,
+        )
+
+    def release(self) -> None:
+        """Give the duty back. Safe to call when it is lost."""
+        parameters = {"duty": self.duty, "holder": self.holder, "term": self.term}
+        try:
+            with self.ledger.session.transaction():
+                self.ledger.run("release_lease", parameters)
+        except Conflict:
+            # The duty falls free by itself when its time is over; giving it back early is a courtesy.
+            return
+
+
+def try_lease(ledger: Ledger, clock: Clock, duty: str, holder: str) -> Lease | None:
+    """Take a duty, or None when somebody holds it or the database is too busy to say."""
+    parameters = {"duty": duty, "holder": holder, "seconds": TERM_SECONDS}
+    try:
+        with ledger.session.transaction():
+            row = ledger.session.one(ledger.text("take_lease"), parameters)
+    except Conflict:
+        return None
+    return None if row is None else Lease(ledger, clock, duty, holder, int(row[0]), clock.now())
+
+
+def take_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, wait_seconds: float = 10.0) -> Lease:
+    """Take a duty, waiting for its holder for a while. Raises `Fault` (exit 6) when it stays held."""
+    began = clock.now()
+    while True:
+        lease = try_lease(ledger, clock, duty, holder)
+        if lease is not None:
+            return lease
+        if clock.now() - began >= wait_seconds:
+            row = ledger.session.one(ledger.text("read_lease"), {"duty": duty})
+            who = f"{row[0]} until {row[2]}" if row else "somebody"
+            raise Fault(f"{duty} is held by {who}", exit=Exit.HELD)
+        clock.wait(POLL_SECONDS)

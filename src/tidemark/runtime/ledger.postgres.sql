@@ -1,0 +1,361 @@
+-- The ledger on PostgreSQL: every bookkeeping statement, named, with its purpose. Times are UTC texts of the database's clock.
+
+-- name: exists
+-- One number: how many of the ledger's first table are there, 0 or 1.
+SELECT count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'tidemark' AND c.relname = '_meta';
+
+-- name: create_schema
+-- Everything of ours lives here, so that removing it is one statement.
+CREATE SCHEMA IF NOT EXISTS tidemark;
+
+-- name: create_clock
+-- The database's clock, some seconds ahead, as RFC 3339 text in UTC. The quoted colons are no parameters.
+CREATE OR REPLACE FUNCTION tidemark._clock(ahead float8) RETURNS text
+LANGUAGE sql VOLATILE SET search_path = pg_catalog
+RETURN to_char(
+    (clock_timestamp() + ahead * interval '1 second') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"'
+);
+
+-- name: create_meta
+-- Facts about the ledger itself: the version of its shape and the epoch of this copy of the database.
+CREATE TABLE tidemark._meta (
+    key TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+-- name: create_derived
+-- One row for every generation of every derived table: its script, its state, how far its filling has come.
+CREATE TABLE tidemark._derived (
+    name TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    class TEXT NOT NULL,
+    freshness TEXT NOT NULL CHECK (freshness IN ('commit', 'tick')),
+    state TEXT NOT NULL CHECK (state IN ({derived_states})),
+    script TEXT NOT NULL,
+    replaces TEXT NOT NULL,
+    installed_at TEXT NOT NULL,
+    live_at TEXT,
+    verified_at TEXT,
+    failure TEXT,
+    cursor_at bigint NOT NULL DEFAULT 0,
+    cursor_total bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (name, generation)
+);
+
+-- name: create_checkpoint
+-- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` is the last id sealed of it.
+CREATE TABLE tidemark._checkpoint (
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    snapshot TEXT NOT NULL,
+    target TEXT,
+    position bigint NOT NULL DEFAULT 0,
+    sealed_at TEXT NOT NULL,
+    PRIMARY KEY (derived, generation, source)
+);
+
+-- name: create_run
+-- The history: one row for every time that a duty did something. Rows are kept, never overwritten by a later run.
+CREATE TABLE tidemark._run (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind TEXT NOT NULL,
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ({run_states})),
+    holder TEXT NOT NULL,
+    started TEXT NOT NULL,
+    ended TEXT,
+    rows_done bigint NOT NULL DEFAULT 0,
+    rows_total bigint,
+    rows_written bigint NOT NULL DEFAULT 0,
+    longest_ms float8 NOT NULL DEFAULT 0,
+    message TEXT,
+    cause TEXT
+);
+
+-- name: create_drift
+-- Every row that was found wrong: what was stored, what was true, and how it ended.
+CREATE TABLE tidemark._drift (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    key_hash TEXT NOT NULL,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('missing', 'extra', 'different')),
+    stored TEXT,
+    truth TEXT,
+    found_at TEXT NOT NULL,
+    found_run bigint NOT NULL,
+    closed_at TEXT,
+    closed_run bigint,
+    outcome TEXT CHECK (outcome IN ('repaired', 'gone'))
+);
+
+-- name: create_drift_open
+-- A row that is wrong is open once, however often it is found.
+CREATE UNIQUE INDEX _drift_open ON tidemark._drift (derived, generation, key_hash) WHERE closed_at IS NULL;
+
+-- name: create_lease
+-- Who may perform a duty, until when; `term` grows with every holder and fences off the ones before.
+CREATE TABLE tidemark._lease (
+    duty TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    term bigint NOT NULL,
+    expires TEXT NOT NULL
+);
+
+-- name: set_meta
+-- Remember a fact about the ledger.
+INSERT INTO tidemark._meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: read_meta
+-- A fact about the ledger.
+SELECT value FROM tidemark._meta WHERE key = :key;
+
+-- name: add_derived
+-- Record a generation before the first of its objects is created.
+INSERT INTO tidemark._derived
+    (name, generation, fingerprint, class, freshness, state, script, replaces, installed_at)
+VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script, :replaces, tidemark._clock(0));
+
+-- name: list_derived
+-- Every generation of every derived table.
+SELECT name, generation, fingerprint, class, freshness, state, script, replaces, installed_at, live_at, verified_at,
+       failure, cursor_at, cursor_total
+FROM tidemark._derived
+ORDER BY name, generation;
+
+-- name: move_derived
+-- Move a generation from one state to another, unless somebody else moved it.
+UPDATE tidemark._derived SET state = :after, failure = :failure
+WHERE name = :name AND generation = :generation AND state = :before;
+
+-- name: mark_live
+-- Record when a generation became readable.
+UPDATE tidemark._derived SET live_at = tidemark._clock(0) WHERE name = :name AND generation = :generation;
+
+-- name: mark_verified
+-- Record that every key was compared and nothing differed.
+UPDATE tidemark._derived SET verified_at = tidemark._clock(0) WHERE name = :name AND generation = :generation;
+
+-- name: mark_unverified
+-- Forget the last clean verification, because a gap or a finding came after it.
+UPDATE tidemark._derived SET verified_at = NULL WHERE name = :name AND generation = :generation;
+
+-- name: set_cursor
+-- Record how far the filling has come, in the transaction that came so far.
+UPDATE tidemark._derived SET cursor_at = :cursor_at, cursor_total = :cursor_total
+WHERE name = :name AND generation = :generation;
+
+-- name: remove_derived
+-- Forget a generation whose objects are gone.
+DELETE FROM tidemark._derived WHERE name = :name AND generation = :generation;
+
+-- name: remove_checkpoints
+-- Forget the checkpoints of a generation whose objects are gone.
+DELETE FROM tidemark._checkpoint WHERE derived = :name AND generation = :generation;
+
+-- name: remove_drift
+-- Forget the findings about a generation whose objects are gone.
+DELETE FROM tidemark._drift WHERE derived = :name AND generation = :generation;
+
+-- name: add_checkpoint
+-- Record from where a log is consumed, before anything can be written to it; a later one never overwrites it.
+INSERT INTO tidemark._checkpoint (derived, generation, source, snapshot, sealed_at)
+VALUES (:derived, :generation, :source, :snapshot, tidemark._clock(0))
+ON CONFLICT (derived, generation, source) DO NOTHING;
+
+-- name: list_checkpoints
+-- The checkpoints of one generation.
+SELECT source, snapshot, target, position, sealed_at FROM tidemark._checkpoint
+WHERE derived = :derived AND generation = :generation
+ORDER BY source;
+
+-- name: first_snapshot
+-- The snapshot in which nothing of a log that is yet to be created is visible.
+SELECT CAST(pg_current_snapshot() AS text);
+
+-- name: find_target
+-- The snapshot that a seal which begins now goes up to.
+SELECT CAST(pg_current_snapshot() AS text);
+
+-- name: set_target
+-- Begin a seal: record the snapshot that it goes up to.
+UPDATE tidemark._checkpoint SET target = :target, position = 0
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: set_position
+-- Record the last id of a log that is sealed, in the transaction that sealed it.
+UPDATE tidemark._checkpoint SET position = :position
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: finish_seal
+-- Advance the checkpoints: everything up to the targets is in the dirty set.
+UPDATE tidemark._checkpoint SET snapshot = target, target = NULL, position = 0, sealed_at = tidemark._clock(0)
+WHERE derived = :derived AND generation = :generation AND target IS NOT NULL;
+
+-- name: reset_checkpoint
+-- Begin again from a snapshot, after every key was made dirty.
+UPDATE tidemark._checkpoint SET snapshot = :snapshot, target = NULL, position = 0, sealed_at = tidemark._clock(0)
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: is_ahead
+-- Whether a checkpoint is ahead of the database itself, as it is after a restore: 1 or 0.
+SELECT CASE WHEN pg_snapshot_xmax(CAST(:snapshot AS pg_snapshot)) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END;
+
+-- name: fill_slice
+-- Copy the next changes of a log that the target sees and the checkpoint does not.
+INSERT INTO {slice}
+SELECT * FROM {log}
+WHERE id > :position
+  AND xid >= pg_snapshot_xmin(CAST(:previous AS pg_snapshot))
+  AND NOT pg_visible_in_snapshot(xid, CAST(:previous AS pg_snapshot))
+  AND pg_visible_in_snapshot(xid, CAST(:target AS pg_snapshot))
+ORDER BY id LIMIT :limit;
+
+-- name: measure_slice
+-- The last id of a slice, how many changes it has, and how many of them are markers that say that everything changed.
+SELECT max(id), count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {slice};
+
+-- name: consume
+-- Delete changes that the checkpoint sees: their keys are in the dirty set or done.
+DELETE FROM {log}
+WHERE id IN (
+    SELECT id FROM {log} WHERE pg_visible_in_snapshot(xid, CAST(:snapshot AS pg_snapshot)) ORDER BY id LIMIT :limit
+);
+
+-- name: has_changes
+-- Whether a log holds anything at all: 1 or 0.
+SELECT CASE WHEN EXISTS (SELECT 1 FROM {log}) THEN 1 ELSE 0 END;
+
+-- name: count_changes
+-- How many changes of a log are not sealed, counted up to a limit so that the question stays cheap.
+SELECT count(*) FROM (SELECT 1 FROM {log} WHERE NOT pg_visible_in_snapshot(xid, CAST(:snapshot AS pg_snapshot)) LIMIT :limit) AS counted;
+
+-- name: add_run
+-- Begin a run.
+INSERT INTO tidemark._run (kind, derived, generation, state, holder, started, rows_total, message)
+VALUES (:kind, :derived, :generation, 'running', :holder, tidemark._clock(0), :rows_total, :message)
+RETURNING id;
+
+-- name: advance_run
+-- Record how far a run has come, in the transaction that came so far.
+UPDATE tidemark._run
+SET rows_done = :rows_done, rows_total = :rows_total, rows_written = :rows_written, longest_ms = :longest_ms
+WHERE id = :id;
+
+-- name: end_run
+-- End a run, with what it did or why it stopped.
+UPDATE tidemark._run SET state = :state, ended = tidemark._clock(0), message = :message, cause = :cause WHERE id = :id AND state = 'running';
+
+-- name: end_stale_runs
+-- A run of a duty whose lease is ours cannot be running anywhere else: its process was killed.
+UPDATE tidemark._run SET state = 'interrupted', ended = tidemark._clock(0), cause = 'the process ended without a word'
+WHERE derived = :derived AND state = 'running' AND id <> :id;
+
+-- name: list_runs
+-- The history, newest first.
+SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
+       message, cause
+FROM tidemark._run
+WHERE CAST(:derived AS TEXT) = '' OR derived = :derived
+ORDER BY id DESC LIMIT :limit;
+
+-- name: trim_runs
+-- Ticks that did their work are many: only the newest of a derived table are kept.
+DELETE FROM tidemark._run WHERE kind = 'tick' AND state = 'done' AND derived = :derived AND id < :id - 1000;
+
+-- name: add_drift
+-- Record a row that is wrong; found again, it shows what is stored and true now.
+INSERT INTO tidemark._drift (derived, generation, key_hash, key, kind, stored, truth, found_at, found_run)
+VALUES (:derived, :generation, :key_hash, :key, :kind, :stored, :truth, tidemark._clock(0), :run)
+ON CONFLICT (derived, generation, key_hash) WHERE closed_at IS NULL
+DO UPDATE SET kind = excluded.kind, stored = excluded.stored, truth = excluded.truth, found_run = excluded.found_run;
+
+-- name: close_drift
+-- A row that was wrong is true again, and this is how.
+UPDATE tidemark._drift SET closed_at = tidemark._clock(0), closed_run = :run, outcome = :outcome
+WHERE derived = :derived AND generation = :generation AND key_hash = :key_hash AND closed_at IS NULL;
+
+-- name: close_gone_drift
+-- A complete verification did not find these rows wrong any more.
+UPDATE tidemark._drift SET closed_at = tidemark._clock(0), closed_run = :run, outcome = 'gone'
+WHERE derived = :derived AND generation = :generation AND closed_at IS NULL AND found_run <> :run;
+
+-- name: list_open_drift
+-- Rows that are known to be wrong.
+SELECT key, kind, stored, truth, found_at FROM tidemark._drift
+WHERE derived = :derived AND generation = :generation AND closed_at IS NULL
+ORDER BY id LIMIT :limit;
+
+-- name: count_open_drift
+-- How many rows are known to be wrong.
+SELECT count(*) FROM tidemark._drift WHERE derived = :derived AND generation = :generation AND closed_at IS NULL;
+
+-- name: take_lease
+-- Take a duty that nobody holds or whose holder's time is over; no row comes back when it is held.
+INSERT INTO tidemark._lease AS held (duty, holder, term, expires) VALUES (:duty, :holder, 1, tidemark._clock(:seconds))
+ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires
+WHERE held.expires <= tidemark._clock(0)
+RETURNING term;
+
+-- name: check_lease
+-- Whether a term is still the newest; whoever wants the next one waits until this transaction ends.
+SELECT 1 FROM tidemark._lease WHERE duty = :duty AND holder = :holder AND term = :term FOR SHARE;
+
+-- name: renew_lease
+-- Move the end of a term that is still ours.
+UPDATE tidemark._lease SET expires = tidemark._clock(:seconds) WHERE duty = :duty AND holder = :holder AND term = :term;
+
+-- name: release_lease
+-- Give a duty back before its time is over.
+UPDATE tidemark._lease SET expires = tidemark._clock(0) WHERE duty = :duty AND holder = :holder AND term = :term;
+
+-- name: read_lease
+-- Who holds a duty now; no row when nobody does.
+SELECT holder, term, expires FROM tidemark._lease WHERE duty = :duty AND expires > tidemark._clock(0);
+
+-- name: forget_lease
+-- Forget the duty of a derived table that is gone; the term survives nowhere, and neither does what it guarded.
+DELETE FROM tidemark._lease WHERE duty = :duty;
+
+-- name: count_rows
+-- How many rows a derived table has, and whether that is an estimate (1) or exact (0).
+SELECT CASE WHEN reltuples < 100000 THEN (SELECT count(*) FROM {public}) ELSE CAST(reltuples AS bigint) END,
+       CASE WHEN reltuples < 100000 THEN 0 ELSE 1 END
+FROM pg_catalog.pg_class WHERE oid = CAST(:store AS regclass);
+
+-- name: count_view
+-- How many rows readers see.
+SELECT count(*) FROM {public};
+
+-- name: set_patience
+-- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
+SELECT set_config('lock_timeout', CAST(:patience AS text), true);
+
+-- name: foreign_writes
+-- A number that changes when another connection has written, where the engine's writers wait for each other.
+SELECT 0;
+
+-- name: copy_rows
+-- Keep what readers see before the objects go.
+CREATE TEMPORARY TABLE tidemark_kept AS SELECT * FROM {public};
+
+-- name: keep_rows
+-- Put back what readers saw, as a plain table under the same name.
+CREATE TABLE {public} AS SELECT * FROM tidemark_kept;
+
+-- name: keep_key
+-- The key of a kept table stays a key.
+CREATE UNIQUE INDEX {index} ON {public} ({columns});
+
+-- name: drop_copy
+-- The copy has served.
+DROP TABLE tidemark_kept;
+
+-- name: list_leftovers
+-- What is still there of ours after every script's objects are gone: kind and quoted name.
+SELECT 'schema', 'tidemark' FROM pg_catalog.pg_namespace WHERE nspname = 'tidemark';

@@ -1,0 +1,182 @@
+"""The ledger: our bookkeeping tables inside the user's database.
+
+Owns: reading and writing what is installed and how far each log is consumed. Promises: every statement is in
+``ledger.<engine>.sql``; a method that writes runs in the caller's transaction and never opens its own, so that a record
+commits with the effect that it records. Runs and findings are in `runs` and `findings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tidemark.database.session import Session
+from tidemark.errors import Code, Fault, Refusal
+from tidemark.runtime.scripts import read_script, script_text
+from tidemark.runtime.statements import find_statement, load_statements
+from tidemark.script import Script
+from tidemark.states import DERIVED, RUN, check_list, check_move, read_state
+
+SHAPE = "1"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """One generation of a derived table as the ledger knows it.
+
+    `state` is one of `states.DERIVED` or ``unknown``. `replaces` names the declaration that this one was renamed from, or
+    is empty. Times are UTC texts of the database's clock, None when it has not happened. `failure` says why it failed.
+    `cursor_at` of `cursor_total` keys are filled.
+    """
+
+    name: str
+    generation: int
+    fingerprint: str
+    state: str
+    script: Script
+    replaces: str
+    installed_at: str
+    live_at: str | None
+    verified_at: str | None
+    failure: str | None
+    cursor_at: int
+    cursor_total: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How far one log is consumed: `snapshot` is done, `target` is being sealed (or None), `position` is sealed of it."""
+
+    source: str
+    snapshot: str
+    target: str | None
+    position: int
+    sealed_at: str
+
+
+class Ledger:
+    """The bookkeeping tables behind one session."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._engine = session.dialect.name
+
+    def text(self, name: str, **identifiers: str) -> str:
+        """The text of a named statement; `identifiers` are quoted names for its ``{words}``."""
+        text = find_statement(self._engine, name)
+        return text.format(**identifiers) if identifiers else text
+
+    def run(self, name: str, parameters: Mapping[str, Any] | None = None, **identifiers: str) -> int:
+        """Run a named statement; give the number of rows it changed."""
+        return self.session.run(self.text(name, **identifiers), parameters)
+
+    def all(self, name: str, parameters: Mapping[str, Any] | None = None, **identifiers: str) -> list[tuple[Any, ...]]:
+        """Every row of a named query."""
+        return self.session.all(self.text(name, **identifiers), parameters)
+
+    def value(self, name: str, parameters: Mapping[str, Any] | None = None, **identifiers: str) -> Any:
+        """The first value of a named query, or None without a row."""
+        row = self.session.one(self.text(name, **identifiers), parameters)
+        return None if row is None else row[0]
+
+    def exists(self) -> bool:
+        """Whether this database has a ledger."""
+        return bool(self.value("exists"))
+
+    def require(self) -> None:
+        """Raises `Refusal` (code ``not-installed``) when this database has no ledger."""
+        if not self.exists():
+            raise Refusal(
+                Code.NOT_INSTALLED,
+                f"nothing of Tidemark is installed in {self.session.label}",
+                instead="run `tidemark apply` first",
+            )
+
+    def creation(self) -> list[str]:
+        """The statements that create the ledger, in order."""
+        states = {"derived_states": check_list(DERIVED), "run_states": check_list(RUN)}
+        named = [name for name in load_statements(self._engine) if name.startswith("create_")]
+        return [self.text(name, **states) for name in named]
+
+    def create(self, epoch: str) -> None:
+        """Create the tables and remember their shape, in the caller's transaction. `epoch` names this copy."""
+        for statement in self.creation():
+            self.session.script(statement)
+        for key, value in (("shape", SHAPE), ("epoch", epoch)):
+            self.run("set_meta", {"key": key, "value": value})
+
+    def derived(self) -> tuple[Installed, ...]:
+        """Every generation of every derived table; none when there is no ledger."""
+        if not self.exists():
+            return ()
+        shape = self.value("read_meta", {"key": "shape"})
+        if shape != SHAPE:
+            raise Fault(
+                f"the ledger has shape {shape!r}, this version reads shape {SHAPE!r}",
+                retry_safe=False,
+            )
+        return tuple(_read_installed(row) for row in self.all("list_derived"))
+
+    def add(self, script: Script, replaces: str = "") -> Installed:
+        """Record a new generation in state ``planned``."""
+        parameters = {
+            "name": script.name,
+            "generation": script.generation,
+            "fingerprint": script.fingerprint,
+            "class": script.klass,
+            "freshness": script.freshness,
+            "script": script_text(script),
+            "replaces": replaces,
+        }
+        self.run("add_derived", parameters)
+        return Installed(
+            script.name, script.generation, script.fingerprint, "planned", script, replaces, "", None, None, None, 0, 0
+        )
+
+    def move(self, installed: Installed, after: str, failure: str | None = None) -> Installed:
+        """Move a generation to another state. Raises `Fault` for a move that `states` does not have or that came too late."""
+        check_move(installed.state, after)
+        parameters = {
+            "name": installed.name,
+            "generation": installed.generation,
+            "before": installed.state,
+            "after": after,
+            "failure": failure,
+        }
+        if self.run("move_derived", parameters) != 1:
+            raise Fault(
+                f"{installed.name} is not {installed.state} any more: somebody else changed it",
+                left_behind="their change stands",
+            )
+        return replace(installed, state=after, failure=failure)
+
+    def forget(self, installed: Installed) -> None:
+        """Remove every record of a generation whose objects are gone; its history stays."""
+        parameters = {"name": installed.name, "generation": installed.generation}
+        for name in ("remove_checkpoints", "remove_drift", "remove_derived"):
+            self.run(name, {**parameters, "derived": installed.name})
+
+    def checkpoints(self, script: Script) -> dict[str, Checkpoint]:
+        """The checkpoints of a script's logs, by source."""
+        rows = self.all("list_checkpoints", {"derived": script.name, "generation": script.generation})
+        return {row[0]: Checkpoint(row[0], row[1], row[2], int(row[3]), row[4]) for row in rows}
+
+
+def _read_installed(row: tuple[Any, ...]) -> Installed:
+    name, generation, fingerprint, _class, _freshness, state, script, replaces, installed_at, *rest = row
+    live_at, verified_at, failure, cursor_at, cursor_total = rest
+    return Installed(
+        name,
+        int(generation),
+        fingerprint,
+        read_state(state),
+        read_script(script),
+        replaces,
+        installed_at,
+        live_at,
+        verified_at,
+        failure,
+        int(cursor_at),
+        int(cursor_total),
+    )

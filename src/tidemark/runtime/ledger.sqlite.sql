@@ -1,0 +1,343 @@
+-- The ledger on SQLite: every bookkeeping statement, named, with its purpose. Times are UTC texts of the database's clock.
+
+-- name: exists
+-- One number: how many of the ledger's first table are there, 0 or 1.
+SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'tidemark__meta';
+
+-- name: create_meta
+-- Facts about the ledger itself: the version of its shape and the epoch of this copy of the database.
+CREATE TABLE tidemark__meta (
+    key TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+-- name: create_derived
+-- One row for every generation of every derived table: its script, its state, how far its filling has come.
+CREATE TABLE tidemark__derived (
+    name TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    class TEXT NOT NULL,
+    freshness TEXT NOT NULL CHECK (freshness IN ('commit', 'tick')),
+    state TEXT NOT NULL CHECK (state IN ({derived_states})),
+    script TEXT NOT NULL,
+    replaces TEXT NOT NULL,
+    installed_at TEXT NOT NULL,
+    live_at TEXT,
+    verified_at TEXT,
+    failure TEXT,
+    cursor_at INTEGER NOT NULL DEFAULT 0,
+    cursor_total INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (name, generation)
+);
+
+-- name: create_checkpoint
+-- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` is the last id sealed of it.
+CREATE TABLE tidemark__checkpoint (
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    snapshot TEXT NOT NULL,
+    target TEXT,
+    position INTEGER NOT NULL DEFAULT 0,
+    sealed_at TEXT NOT NULL,
+    PRIMARY KEY (derived, generation, source)
+);
+
+-- name: create_run
+-- The history: one row for every time that a duty did something. Rows are kept, never overwritten by a later run.
+CREATE TABLE tidemark__run (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ({run_states})),
+    holder TEXT NOT NULL,
+    started TEXT NOT NULL,
+    ended TEXT,
+    rows_done INTEGER NOT NULL DEFAULT 0,
+    rows_total INTEGER,
+    rows_written INTEGER NOT NULL DEFAULT 0,
+    longest_ms REAL NOT NULL DEFAULT 0,
+    message TEXT,
+    cause TEXT
+);
+
+-- name: create_drift
+-- Every row that was found wrong: what was stored, what was true, and how it ended.
+CREATE TABLE tidemark__drift (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    key_hash TEXT NOT NULL,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('missing', 'extra', 'different')),
+    stored TEXT,
+    truth TEXT,
+    found_at TEXT NOT NULL,
+    found_run INTEGER NOT NULL,
+    closed_at TEXT,
+    closed_run INTEGER,
+    outcome TEXT CHECK (outcome IN ('repaired', 'gone'))
+);
+
+-- name: create_drift_open
+-- A row that is wrong is open once, however often it is found.
+CREATE UNIQUE INDEX tidemark__drift_open ON tidemark__drift (derived, generation, key_hash) WHERE closed_at IS NULL;
+
+-- name: create_lease
+-- Who may perform a duty, until when; `term` grows with every holder and fences off the ones before.
+CREATE TABLE tidemark__lease (
+    duty TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    term INTEGER NOT NULL,
+    expires TEXT NOT NULL
+);
+
+-- name: set_meta
+-- Remember a fact about the ledger.
+INSERT INTO tidemark__meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: read_meta
+-- A fact about the ledger.
+SELECT value FROM tidemark__meta WHERE key = :key;
+
+-- name: add_derived
+-- Record a generation before the first of its objects is created.
+INSERT INTO tidemark__derived
+    (name, generation, fingerprint, class, freshness, state, script, replaces, installed_at)
+VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script, :replaces, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));
+
+-- name: list_derived
+-- Every generation of every derived table.
+SELECT name, generation, fingerprint, class, freshness, state, script, replaces, installed_at, live_at, verified_at,
+       failure, cursor_at, cursor_total
+FROM tidemark__derived
+ORDER BY name, generation;
+
+-- name: move_derived
+-- Move a generation from one state to another, unless somebody else moved it.
+UPDATE tidemark__derived SET state = :after, failure = :failure
+WHERE name = :name AND generation = :generation AND state = :before;
+
+-- name: mark_live
+-- Record when a generation became readable.
+UPDATE tidemark__derived SET live_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE name = :name AND generation = :generation;
+
+-- name: mark_verified
+-- Record that every key was compared and nothing differed.
+UPDATE tidemark__derived SET verified_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE name = :name AND generation = :generation;
+
+-- name: mark_unverified
+-- Forget the last clean verification, because a gap or a finding came after it.
+UPDATE tidemark__derived SET verified_at = NULL WHERE name = :name AND generation = :generation;
+
+-- name: set_cursor
+-- Record how far the filling has come, in the transaction that came so far.
+UPDATE tidemark__derived SET cursor_at = :cursor_at, cursor_total = :cursor_total
+WHERE name = :name AND generation = :generation;
+
+-- name: remove_derived
+-- Forget a generation whose objects are gone.
+DELETE FROM tidemark__derived WHERE name = :name AND generation = :generation;
+
+-- name: remove_checkpoints
+-- Forget the checkpoints of a generation whose objects are gone.
+DELETE FROM tidemark__checkpoint WHERE derived = :name AND generation = :generation;
+
+-- name: remove_drift
+-- Forget the findings about a generation whose objects are gone.
+DELETE FROM tidemark__drift WHERE derived = :name AND generation = :generation;
+
+-- name: add_checkpoint
+-- Record from where a log is consumed, before anything can be written to it; a later one never overwrites it.
+INSERT INTO tidemark__checkpoint (derived, generation, source, snapshot, sealed_at)
+VALUES (:derived, :generation, :source, :snapshot, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+ON CONFLICT (derived, generation, source) DO NOTHING;
+
+-- name: list_checkpoints
+-- The checkpoints of one generation.
+SELECT source, snapshot, target, position, sealed_at FROM tidemark__checkpoint
+WHERE derived = :derived AND generation = :generation
+ORDER BY source;
+
+-- name: first_snapshot
+-- The snapshot in which nothing of a log that is yet to be created is visible.
+SELECT '0';
+
+-- name: find_target
+-- The snapshot that a seal which begins now goes up to.
+SELECT CAST(max(coalesce(max(id), 0), CAST(:previous AS INTEGER)) AS TEXT) FROM {log};
+
+-- name: set_target
+-- Begin a seal: record the snapshot that it goes up to.
+UPDATE tidemark__checkpoint SET target = :target, position = 0
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: set_position
+-- Record the last id of a log that is sealed, in the transaction that sealed it.
+UPDATE tidemark__checkpoint SET position = :position
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: finish_seal
+-- Advance the checkpoints: everything up to the targets is in the dirty set.
+UPDATE tidemark__checkpoint SET snapshot = target, target = NULL, position = 0, sealed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE derived = :derived AND generation = :generation AND target IS NOT NULL;
+
+-- name: reset_checkpoint
+-- Begin again from a snapshot, after every key was made dirty.
+UPDATE tidemark__checkpoint SET snapshot = :snapshot, target = NULL, position = 0, sealed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: is_ahead
+-- Whether a checkpoint is ahead of the database itself, as it is after a restore: 1 or 0.
+SELECT 0 WHERE :snapshot IS NOT NULL;
+
+-- name: fill_slice
+-- Copy the next changes of a log that the target sees and the checkpoint does not.
+INSERT INTO {slice}
+SELECT * FROM {log}
+WHERE id > :position AND id > CAST(:previous AS INTEGER) AND id <= CAST(:target AS INTEGER)
+ORDER BY id LIMIT :limit;
+
+-- name: measure_slice
+-- The last id of a slice, how many changes it has, and how many of them are markers that say that everything changed.
+SELECT max(id), count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {slice};
+
+-- name: consume
+-- Delete changes that the checkpoint sees: their keys are in the dirty set or done.
+DELETE FROM {log}
+WHERE id IN (SELECT id FROM {log} WHERE id <= CAST(:snapshot AS INTEGER) ORDER BY id LIMIT :limit);
+
+-- name: has_changes
+-- Whether a log holds anything at all: 1 or 0.
+SELECT EXISTS (SELECT 1 FROM {log});
+
+-- name: count_changes
+-- How many changes of a log are not sealed, counted up to a limit so that the question stays cheap.
+SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(:snapshot AS INTEGER) LIMIT :limit) AS counted;
+
+-- name: add_run
+-- Begin a run.
+INSERT INTO tidemark__run (kind, derived, generation, state, holder, started, rows_total, message)
+VALUES (:kind, :derived, :generation, 'running', :holder, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :rows_total, :message)
+RETURNING id;
+
+-- name: advance_run
+-- Record how far a run has come, in the transaction that came so far.
+UPDATE tidemark__run
+SET rows_done = :rows_done, rows_total = :rows_total, rows_written = :rows_written, longest_ms = :longest_ms
+WHERE id = :id;
+
+-- name: end_run
+-- End a run, with what it did or why it stopped.
+UPDATE tidemark__run SET state = :state, ended = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), message = :message, cause = :cause WHERE id = :id AND state = 'running';
+
+-- name: end_stale_runs
+-- A run of a duty whose lease is ours cannot be running anywhere else: its process was killed.
+UPDATE tidemark__run SET state = 'interrupted', ended = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), cause = 'the process ended without a word'
+WHERE derived = :derived AND state = 'running' AND id <> :id;
+
+-- name: list_runs
+-- The history, newest first.
+SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
+       message, cause
+FROM tidemark__run
+WHERE CAST(:derived AS TEXT) = '' OR derived = :derived
+ORDER BY id DESC LIMIT :limit;
+
+-- name: trim_runs
+-- Ticks that did their work are many: only the newest of a derived table are kept.
+DELETE FROM tidemark__run WHERE kind = 'tick' AND state = 'done' AND derived = :derived AND id < :id - 1000;
+
+-- name: add_drift
+-- Record a row that is wrong; found again, it shows what is stored and true now.
+INSERT INTO tidemark__drift (derived, generation, key_hash, key, kind, stored, truth, found_at, found_run)
+VALUES (:derived, :generation, :key_hash, :key, :kind, :stored, :truth, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :run)
+ON CONFLICT (derived, generation, key_hash) WHERE closed_at IS NULL
+DO UPDATE SET kind = excluded.kind, stored = excluded.stored, truth = excluded.truth, found_run = excluded.found_run;
+
+-- name: close_drift
+-- A row that was wrong is true again, and this is how.
+UPDATE tidemark__drift SET closed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), closed_run = :run, outcome = :outcome
+WHERE derived = :derived AND generation = :generation AND key_hash = :key_hash AND closed_at IS NULL;
+
+-- name: close_gone_drift
+-- A complete verification did not find these rows wrong any more.
+UPDATE tidemark__drift SET closed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), closed_run = :run, outcome = 'gone'
+WHERE derived = :derived AND generation = :generation AND closed_at IS NULL AND found_run <> :run;
+
+-- name: list_open_drift
+-- Rows that are known to be wrong.
+SELECT key, kind, stored, truth, found_at FROM tidemark__drift
+WHERE derived = :derived AND generation = :generation AND closed_at IS NULL
+ORDER BY id LIMIT :limit;
+
+-- name: count_open_drift
+-- How many rows are known to be wrong.
+SELECT count(*) FROM tidemark__drift WHERE derived = :derived AND generation = :generation AND closed_at IS NULL;
+
+-- name: take_lease
+-- Take a duty that nobody holds or whose holder's time is over; no row comes back when it is held.
+INSERT INTO tidemark__lease AS held (duty, holder, term, expires) VALUES (:duty, :holder, 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:seconds AS TEXT) || ' seconds'))
+ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires
+WHERE held.expires <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+RETURNING term;
+
+-- name: check_lease
+-- Whether a term is still the newest; whoever wants the next one waits until this transaction ends.
+SELECT 1 FROM tidemark__lease WHERE duty = :duty AND holder = :holder AND term = :term;
+
+-- name: renew_lease
+-- Move the end of a term that is still ours.
+UPDATE tidemark__lease SET expires = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:seconds AS TEXT) || ' seconds') WHERE duty = :duty AND holder = :holder AND term = :term;
+
+-- name: release_lease
+-- Give a duty back before its time is over.
+UPDATE tidemark__lease SET expires = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE duty = :duty AND holder = :holder AND term = :term;
+
+-- name: read_lease
+-- Who holds a duty now; no row when nobody does.
+SELECT holder, term, expires FROM tidemark__lease WHERE duty = :duty AND expires > strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
+
+-- name: forget_lease
+-- Forget the duty of a derived table that is gone; the term survives nowhere, and neither does what it guarded.
+DELETE FROM tidemark__lease WHERE duty = :duty;
+
+-- name: count_rows
+-- How many rows a derived table has, and whether that is an estimate (1) or exact (0).
+SELECT count(*), 0 FROM {public};
+
+-- name: count_view
+-- How many rows readers see.
+SELECT count(*) FROM {public};
+
+-- name: set_patience
+-- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
+SELECT :patience;
+
+-- name: foreign_writes
+-- A number that changes when another connection has written, where the engine's writers wait for each other.
+PRAGMA data_version;
+
+-- name: copy_rows
+-- Keep what readers see before the objects go.
+CREATE TEMPORARY TABLE tidemark_kept AS SELECT * FROM {public};
+
+-- name: keep_rows
+-- Put back what readers saw, as a plain table under the same name.
+CREATE TABLE {public} AS SELECT * FROM tidemark_kept;
+
+-- name: keep_key
+-- The key of a kept table stays a key.
+CREATE UNIQUE INDEX {index} ON {public} ({columns});
+
+-- name: drop_copy
+-- The copy has served.
+DROP TABLE tidemark_kept;
+
+-- name: list_leftovers
+-- What is still there of ours after every script's objects are gone: kind and quoted name.
+SELECT type, '"' || replace(name, '"', '""') || '"' FROM sqlite_master
+WHERE substr(name, 1, 9) = 'tidemark_' AND type IN ('table', 'view', 'trigger')
+ORDER BY CASE type WHEN 'trigger' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, name;

@@ -1,0 +1,65 @@
+"""How much to do at a time, and how long to rest.
+
+Owns: the size of chunks. Promises: a chunk aims at a time for which locks are held, measured from when they were had (never
+the time waited for them); a chunk that took five times as long cuts the size to a tenth at once; where writers wait in
+line, the rest is never shorter than the hold while somebody else writes, because waiting writers only look now and then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tidemark.dialect import Dialect
+
+KEEP = 0.75
+GROWTH_MAX = 1.5
+REST_SECONDS_MIN = 0.002
+LONG_REST_SECONDS = 0.025
+LONG_REST_EVERY_SECONDS = 0.25
+
+
+@dataclass
+class Pace:
+    """Adaptive size of chunks: `size` rows are wanted next, `target_ms` is the hold aimed at."""
+
+    target_ms: float
+    in_line: bool
+    size: int = 500
+    size_min: int = 10
+    size_max: int = 20_000
+    longest_ms: float = 0.0
+    _rows: float = field(default=0.0)
+    _ms: float = field(default=0.0)
+    _busy_seconds: float = field(default=0.0)
+
+    def record(self, rows: int, hold_ms: float) -> None:
+        """Learn from a chunk of `rows` that held its locks for `hold_ms`."""
+        self.longest_ms = max(self.longest_ms, hold_ms)
+        if hold_ms > 5 * self.target_ms:
+            self.size = max(self.size_min, min(self.size, max(rows, 1)) // 10)
+            self._rows = self._ms = 0.0
+            return
+        if rows < self.size // 2:
+            # The last chunk of a range says little about full ones.
+            return
+        self._rows = self._rows * KEEP + rows
+        self._ms = self._ms * KEEP + max(hold_ms, 0.01)
+        wanted = self._rows / self._ms * self.target_ms
+        self.size = int(max(self.size_min, min(self.size * GROWTH_MAX, wanted, self.size_max)))
+
+    def rest_seconds(self, hold_ms: float, contended: bool) -> float:
+        """How long to leave the database alone after a chunk; `contended` tells that others write, too."""
+        if not self.in_line or not contended:
+            return 0.0
+        self._busy_seconds += hold_ms / 1000
+        if self._busy_seconds >= LONG_REST_EVERY_SECONDS:
+            self._busy_seconds = 0.0
+            return max(LONG_REST_SECONDS, hold_ms / 1000)
+        return max(REST_SECONDS_MIN, hold_ms / 1000)
+
+
+def choose_pace(dialect: Dialect) -> Pace:
+    """The pace for an engine: short holds where writers wait in line, longer ones where only rows are locked."""
+    if dialect.writers_wait_in_line:
+        return Pace(target_ms=10.0, in_line=True)
+    return Pace(target_ms=100.0, in_line=False)

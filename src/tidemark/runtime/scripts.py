@@ -1,0 +1,70 @@
+"""Scripts as the ledger stores them: JSON text that reads back as the same frozen value.
+
+Owns: `script_text` and `read_script`. Promises: a script that is read back has the fingerprint of the one that was
+written; fields that this version does not know, or that an older one did not write, are a `Fault` that says to reinstall.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from tidemark.errors import Fault
+from tidemark.script import Script
+
+T = TypeVar("T")
+
+
+def script_text(script: Script) -> str:
+    """The script as JSON text with sorted keys."""
+    return json.dumps(script.as_json(), sort_keys=True, ensure_ascii=False)
+
+
+def read_script(text: str) -> Script:
+    """The script of a JSON text. Raises `Fault` when the text is not one of this version's scripts."""
+    try:
+        return revive(Script, json.loads(text))
+    except (ValueError, KeyError, TypeError) as problem:
+        raise Fault(
+            f"the ledger holds a script that this version cannot read ({problem})",
+            left_behind="nothing was changed; uninstall with the version that wrote it, or reinstall",
+            retry_safe=False,
+        ) from problem
+
+
+def revive(kind: type[T], data: Any) -> T:
+    """A frozen value from the plain data that ``dataclasses.asdict`` made of it, tuples and nested values included.
+
+    Raises `KeyError` for an unknown or a missing field and `TypeError` for data of another shape.
+    """
+    return cast(T, _revive(kind, data))
+
+
+def _revive(kind: Any, data: Any) -> Any:
+    if is_dataclass(kind):
+        if not isinstance(data, dict):
+            raise TypeError(f"{kind} from {type(data).__name__}")
+        hints = _hints(kind)
+        unknown = set(data) - set(hints)
+        if unknown:
+            raise KeyError(f"unknown field {sorted(unknown)[0]}")
+        required = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
+        if not required <= set(data):
+            raise KeyError(f"missing field {sorted(required - set(data))[0]}")
+        return cast(Any, kind)(**{name: _revive(hints[name], value) for name, value in data.items()})
+    if get_origin(kind) is tuple:
+        members = get_args(kind)
+        if len(members) == 2 and members[1] is Ellipsis:
+            return tuple(_revive(members[0], item) for item in data)
+        return tuple(_revive(member, item) for member, item in zip(members, data, strict=True))
+    inner = [member for member in get_args(kind) if is_dataclass(member)]
+    if inner and data is not None:
+        return _revive(inner[0], data)
+    return tuple(data) if isinstance(data, list) else data
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)

@@ -1,0 +1,54 @@
+"""Named statements, read from the ``.sql`` files beside this module.
+
+Owns: the file format. Promises: one whole file per engine, each with the same names; every statement has a sentence of
+purpose; a name that is missing is an error when the file is read for the first time, not in the middle of a duty.
+
+A statement begins with ``-- name: word``, then one or more comment lines of purpose, then its text up to the next name.
+``{word}`` in a text is replaced by an identifier that the caller has quoted; ``:word`` is a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from tidemark.errors import Fault
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One named statement: its name, why it exists, its text."""
+
+    name: str
+    purpose: str
+    text: str
+
+
+def parse_statements(text: str) -> dict[str, Statement]:
+    """Every statement of a file by name, in the file's order. Raises `ValueError` for a bad or a second name."""
+    found: dict[str, Statement] = {}
+    for part in text.split("-- name: ")[1:]:
+        name, _, rest = part.partition("\n")
+        lines = rest.splitlines()
+        purpose = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
+        body = "\n".join(line for line in lines if not line.startswith("--")).strip().removesuffix(";")
+        if not name.strip() or name.strip() in found or not purpose or not body:
+            raise ValueError(f"statement {name.strip()!r} is nameless, twice there, without purpose or empty")
+        found[name.strip()] = Statement(name.strip(), " ".join(purpose), body)
+    return found
+
+
+@cache
+def load_statements(engine: str) -> Mapping[str, Statement]:
+    """The statements for an engine, by name."""
+    return parse_statements(files("tidemark.runtime").joinpath(f"ledger.{engine}.sql").read_text(encoding="utf-8"))
+
+
+def find_statement(engine: str, name: str) -> str:
+    """The text of a statement. Raises `Fault` when the engine's file does not have it."""
+    statement = load_statements(engine).get(name)
+    if statement is None:
+        raise Fault(f"ledger.{engine}.sql has no statement {name!r}", retry_safe=False)
+    return statement.text

@@ -1,0 +1,96 @@
+"""Lifecycles as tables: which state may follow which, with a sentence for every edge.
+
+Owns: the states of a derived table and of a run. Promises: the ledger's CHECK constraints, the runtime and the
+documentation read the same tables; a stored value that is not in them reads as ``unknown`` and never as anything that
+works. Holds no behaviour beyond look-ups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tidemark.errors import Fault
+
+UNKNOWN = "unknown"
+
+DERIVED: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "planned": {
+            "installing": "apply writes the first object.",
+            "failed": "an object cannot be created.",
+        },
+        "installing": {
+            "installing": "apply was interrupted and goes on with the objects that are missing.",
+            "backfilling": "every capture is committed, so that nothing can be missed any more.",
+            "failed": "an object cannot be created.",
+        },
+        "backfilling": {
+            "backfilling": "the filling was interrupted and goes on.",
+            "paused": "an operator asks for a rest.",
+            "verifying": "every key that existed when the filling began is computed.",
+            "installing": "objects are missing again and are put back before the filling goes on.",
+            "failed": "a chunk fails in a way that trying again does not mend.",
+        },
+        "paused": {
+            "backfilling": "an operator lets it go on.",
+            "installing": "apply runs again and looks at every object first.",
+        },
+        "verifying": {
+            "verifying": "the verification was interrupted and begins again.",
+            "backfilling": "rows differ and are computed again.",
+            "installing": "objects are missing again and are put back before the verification.",
+            "live": "every key was compared and nothing differs.",
+            "failed": "rows still differ after they were computed again.",
+        },
+        "live": {
+            "installing": "a capture was missing, disabled or changed, which is a gap: it is put back.",
+            "retired": "a newer generation is live, or the declaration is gone and the drop is allowed.",
+        },
+        "failed": {
+            "installing": "apply runs again.",
+            "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
+        },
+        "retired": {
+            "retired": "the removal was interrupted and goes on.",
+        },
+    }
+)
+
+RUN: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "running": {
+            "done": "the duty did everything that it was asked to do.",
+            "failed": "the duty met an error that trying again does not mend.",
+            "interrupted": "the duty was asked to stop, or its process was killed; running it again resumes.",
+        },
+        "done": {},
+        "failed": {},
+        "interrupted": {},
+    }
+)
+
+# From any state but these a derived table may be dropped half built: nobody reads it yet.
+READABLE = frozenset({"live"})
+
+
+def read_state(stored: str, table: Mapping[str, Mapping[str, str]] = DERIVED) -> str:
+    """The state that a stored text means, ``unknown`` when no table of ours has it."""
+    return stored if stored in table else UNKNOWN
+
+
+def check_move(before: str, after: str, table: Mapping[str, Mapping[str, str]] = DERIVED) -> str:
+    """The sentence of the edge from `before` to `after`. Raises `Fault` when there is no such edge."""
+    sentence = table.get(before, {}).get(after)
+    if sentence is None:
+        raise Fault(
+            f"a derived table cannot go from {before!r} to {after!r}",
+            left_behind="its state is unchanged",
+            retry_safe=False,
+        )
+    return sentence
+
+
+def check_list(table: Mapping[str, Mapping[str, str]]) -> str:
+    """The states as the list of an SQL ``IN``, for the ledger's CHECK constraints."""
+    return ", ".join(f"'{state}'" for state in table)
