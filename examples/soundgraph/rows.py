@@ -30,7 +30,8 @@ def put_edge(state: State, table: Table, key: Key, stamp: Stamp, *, live: bool, 
     """Makes an edge live, or ended, as of now. ``key`` holds the values of the table's natural key."""
     row: Row = {}
     row.update(zip(table.natural, key, strict=True))
-    row |= {"is_delete": not live, "is_current": True, "created_at": stamp.at} | provenance(stamp) | (extra or {})
+    row.update(provenance(stamp), is_delete=not live, is_current=True, created_at=stamp.at)
+    row.update(extra or {})
     state.put(table, table.identify(row), row)
 
 
