@@ -9,10 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 PieceKind = Literal["table", "index", "type", "function", "trigger", "view"]
+
+_CREATE = re.compile(
+    r"\s*CREATE\s+(?P<unique>UNIQUE\s+)?(?P<kind>TABLE|INDEX|TRIGGER|VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?", re.I
+)
+
+
+def canonical_create(create: str) -> str:
+    """The statement as SQLite's schema keeps it: one way to write its beginning, nothing after its end.
+
+    Both sides of every comparison of texts go through here, so that ``IF NOT EXISTS`` or a last semicolon make no difference.
+    """
+
+    def opening(match: re.Match[str]) -> str:
+        return f"CREATE {'UNIQUE ' if match['unique'] else ''}{match['kind'].upper()} "
+
+    return _CREATE.sub(opening, create, count=1).rstrip(" ;\t\r\n")
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,7 @@ class Piece:
     @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that identify the text of the object."""
-        return hashlib.sha256(self.create.encode()).hexdigest()[:16]
+        return hashlib.sha256(canonical_create(self.create).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

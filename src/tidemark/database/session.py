@@ -7,7 +7,7 @@ driver's error never crosses it (it becomes a `Fault`, a `Refusal` or a `Conflic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
@@ -76,12 +76,23 @@ class Session(Protocol):
     def installed(self) -> Mapping[str, str]:
         """What is there of ours: object name (as `Piece.name`) to the fingerprint found on it.
 
-        A trigger that is disabled has the value ``disabled``. An object without a readable fingerprint has the value ``?``.
+        The value is what `Piece.fingerprint` gives while the object is as it was made. SQLite keeps the text of every object, so
+        the fingerprint is taken from that; PostgreSQL keeps it as the comment that `mark` writes, together with a hash of
+        the object's definition. Otherwise the value is ``disabled`` (a trigger, or its copy on a partition, is switched off),
+        ``outdated`` (the definition changed after it was marked) or ``?`` (it carries no mark).
+
+        What is ours: on SQLite names that begin with ``tidemark_``, and views whose text has the comment ``/* tidemark */`` (or
+        ``/* tidemark:… */``); on PostgreSQL everything in schema ``tidemark`` (named ``tidemark.x``) but indexes that belong to
+        constraints, triggers whose function is there (named by the trigger alone), and views whose comment begins
+        with ``tidemark:`` (named by their label).
         """
         ...
 
     def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
-        """The statement that puts the fingerprint onto an object, or an empty text when the object's own text carries it."""
+        """The statement that puts the fingerprint onto an object, or an empty text when the object's own text carries it.
+
+        `kind`, `name` and `on` are those of the `Piece`. The statement fails when there is no such object.
+        """
         ...
 
     def now(self) -> str:
@@ -90,6 +101,17 @@ class Session(Protocol):
 
     def snapshot(self) -> str:
         """PostgreSQL: `pg_current_snapshot()` as text. SQLite: an empty text."""
+        ...
+
+    def changes_marker(self) -> str:
+        """A text that differs from the one before if another connection has committed in between. Costs next to nothing.
+
+        It may also differ without a change to our tables; call it outside a transaction.
+        """
+        ...
+
+    def set_lock_timeout(self, seconds: float) -> None:
+        """How long a statement waits for a lock before it raises `Conflict`, from now on; 0 means not at all."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,291 @@
+"""The SQLite session, over the standard library's own driver.
+
+Owns: `SqliteSession` and `open_address`. Promises: no second SQLite library is ever loaded (closing a file through one
+drops the locks of the other); nothing is changed in the database by opening it, reading its catalog or describing a query.
+One thread at a time may use a session.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tidemark.database.session import Mode, Parameters
+from tidemark.database.sqlite_catalog import read_catalog, read_installed
+from tidemark.database.sqlite_errors import primary_code, translate, translate_query
+from tidemark.database.sqlite_probe import describe_query, make_mark, reaches_index
+from tidemark.database.sqlite_text import statements, verb
+from tidemark.database.urls import Address
+from tidemark.dialect import SQLITE
+from tidemark.errors import Code, Fault, Refusal
+from tidemark.model import Catalog, OutputColumn
+
+VERSION_MIN = (3, 40, 0)
+_COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE"})
+
+
+def open_address(address: Address, *, role: str, create: bool, require_wal: bool, lock_timeout: float) -> SqliteSession:
+    """A session on the file at `address`. Raises `Refusal` and `Fault`, as `open_session` says."""
+    if sqlite3.sqlite_version_info < VERSION_MIN:
+        raise Refusal(
+            Code.ENGINE_VERSION,
+            f"This Python has SQLite {sqlite3.sqlite_version}; Tidemark needs {'.'.join(map(str, VERSION_MIN[:2]))} or newer.",
+            instead="use a Python that is built with a newer SQLite",
+        )
+    made = _check_path(address, create)
+    mode = "ro" if role == "reader" and not made else "rwc" if made else "rw"
+    try:
+        connection = sqlite3.connect(
+            f"file:{quote(address.target)}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=lock_timeout,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise _explain_open(error, address) from error
+    session = SqliteSession(connection, address.label)
+    try:
+        session.prepare(made=made, may_write=role != "reader", require_wal=require_wal)
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def _check_path(address: Address, create: bool) -> bool:
+    """True when the file is to be made. Raises `Refusal` when the path cannot be a database."""
+    path = Path(address.target)
+    if path.is_dir():
+        raise Refusal(Code.DATABASE_URL, f"{path} is a folder.", instead="name the database file in it")
+    if path.exists():
+        if not os.access(path, os.R_OK):
+            raise Refusal(Code.PRIVILEGE, f"{path} may not be read by this user.", instead="make the file readable")
+        return False
+    if not path.parent.is_dir():
+        raise Refusal(Code.DATABASE_URL, f"There is no folder {path.parent}.", instead="name a file that exists")
+    if not create:
+        raise Refusal(
+            Code.DATABASE_URL,
+            f"There is no file {path}.",
+            instead="name the database that your application uses; Tidemark does not make one",
+        )
+    return True
+
+
+def _explain_open(error: sqlite3.Error, address: Address) -> Exception:
+    if primary_code(error) == sqlite3.SQLITE_CANTOPEN:
+        return Fault(f"{address.label} cannot be opened: {error}; check the rights on the file and on its folder")
+    return translate(error, address.label)
+
+
+class _BadText(Fault):
+    """A value of type text that is no UTF-8."""
+
+
+def _decode_leniently(value: bytes) -> str:
+    return value.decode(errors="surrogateescape")
+
+
+class _Raw:
+    """The connection for the modules that read the schema: errors of the driver pass through."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a statement."""
+        return self._connection.execute(sql, {} if parameters is None else parameters).fetchall()
+
+
+class SqliteSession:
+    """One connection to a SQLite file; see `tidemark.database.session.Session`."""
+
+    dialect = SQLITE
+
+    def __init__(self, connection: sqlite3.Connection, label: str) -> None:
+        self._connection = connection
+        self._raw = _Raw(connection)
+        self._label = label
+        self._open = True
+
+    def prepare(self, *, made: bool, may_write: bool, require_wal: bool) -> None:
+        """Check what was opened. Raises `Refusal` (``database-url``, ``read-only``, ``not-wal``)."""
+        make_mark(self._connection)
+        if made:
+            self.all("PRAGMA main.journal_mode = WAL")
+        row = self.one("PRAGMA main.journal_mode")
+        self.all("SELECT count(*) FROM main.sqlite_schema")
+        journal = str(row[0]).lower() if row else ""
+        if require_wal and journal != "wal":
+            raise Refusal(
+                Code.NOT_WAL,
+                f"{self._label} is in journal mode {journal!r}, in which readers and writers wait for each other.",
+                instead="run once, in any SQLite shell: PRAGMA journal_mode = WAL;",
+            )
+        if may_write:
+            self._check_writable()
+
+    def _check_writable(self) -> None:
+        """SQLite opens a file that it may not write as a read-only one and says nothing until the first write."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            # Somebody else is writing: so the file can be written.
+            if primary_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise translate(error, self._label) from error
+        else:
+            self._connection.execute("ROLLBACK")
+
+    @property
+    def label(self) -> str:
+        """The database as shown to people."""
+        return self._label
+
+    def _alive(self) -> sqlite3.Connection:
+        if not self._open:
+            raise Fault(f"the session on {self._label} is closed")
+        return self._connection
+
+    @contextmanager
+    def transaction(self, mode: Mode = "write", *, snapshot: bool = False) -> Iterator[None]:
+        """A transaction: commits at the end, rolls back on any exception. They do not nest."""
+        connection = self._alive()
+        if connection.in_transaction:
+            raise RuntimeError("transactions do not nest")
+        self._execute("BEGIN IMMEDIATE" if mode == "write" else "BEGIN")
+        try:
+            if snapshot:
+                # BEGIN alone fixes nothing; the first read does.
+                self._execute("SELECT 1 FROM main.sqlite_schema LIMIT 1")
+            yield
+            if not connection.in_transaction:
+                raise Fault("SQLite rolled the transaction back after an error inside it")
+            self._execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def run(self, sql: str, parameters: Parameters | None = None) -> int:
+        """Run one statement, give the number of rows it changed (0 for DDL)."""
+        self._need_transaction()
+        self._execute(sql, parameters)
+        # The driver's own count is -1 for WITH … INSERT; SQLite's is that of the last INSERT, UPDATE or DELETE.
+        if verb(sql) not in _COUNTED:
+            return 0
+        return int(self._execute("SELECT changes()")[0][0])
+
+    def script(self, sql: str) -> None:
+        """Run DDL text that may hold several statements, inside the current transaction."""
+        self._need_transaction()
+        for statement in statements(sql):
+            self._execute(statement)
+
+    def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a query, as plain Python values."""
+        return self._read(sql, parameters, None)
+
+    def one(self, sql: str, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        rows = self._read(sql, parameters, 1)
+        return rows[0] if rows else None
+
+    def _read(self, sql: str, parameters: Parameters | None, rows_max: int | None) -> list[tuple[Any, ...]]:
+        try:
+            return self._execute(sql, parameters, rows_max)
+        except _BadText:
+            # Text that is no UTF-8 is data too; it is shown with escapes. Reading again is safe.
+            connection = self._alive()
+            connection.text_factory = _decode_leniently
+            try:
+                return self._execute(sql, parameters, rows_max)
+            finally:
+                connection.text_factory = str
+
+    def _need_transaction(self) -> None:
+        if not self._alive().in_transaction:
+            raise RuntimeError("statements run inside transaction()")
+
+    def _execute(
+        self, sql: str, parameters: Parameters | None = None, rows_max: int | None = None
+    ) -> list[tuple[Any, ...]]:
+        connection = self._alive()
+        try:
+            cursor = connection.execute(sql, {} if parameters is None else parameters)
+            try:
+                return cursor.fetchall() if rows_max is None else cursor.fetchmany(rows_max)
+            finally:
+                # A statement that is not at its end would hold its snapshot.
+                cursor.close()
+        except sqlite3.Warning as error:
+            raise Refusal(Code.PARSE, str(error), instead="run one statement at a time") from error
+        except sqlite3.Error as error:
+            if str(error).startswith("Could not decode to UTF-8"):
+                raise _BadText(f"{self._label} holds text that is no UTF-8: {error}") from error
+            raise translate(error, self._label) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise Fault(f"a value cannot be stored in SQLite: {error}") from error
+
+    def catalog(self) -> Catalog:
+        """Every table, view, column, unique key and index, except Tidemark's own."""
+        self._alive()
+        try:
+            return read_catalog(self._raw)
+        except sqlite3.Error as error:
+            raise translate(error, self._label) from error
+
+    def describe(self, query: str) -> tuple[OutputColumn, ...]:
+        """Names, affinities and collations of a query's result, as SQLite sees them."""
+        self._alive()
+        try:
+            return describe_query(self._raw, query)
+        except sqlite3.Error as error:
+            raise translate_query(error, query, self._label) from error
+
+    def uses_index(self, sql: str, table: str) -> bool:
+        """True when the plan of `sql` does not scan the whole of `table` (unquoted name)."""
+        self._alive()
+        try:
+            return reaches_index(self._raw, sql, table)
+        except sqlite3.Error as error:
+            raise translate_query(error, sql, self._label) from error
+
+    def installed(self) -> dict[str, str]:
+        """Object name to the fingerprint of its text."""
+        self._alive()
+        try:
+            return read_installed(self._raw)
+        except sqlite3.Error as error:
+            raise translate(error, self._label) from error
+
+    def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
+        """Empty: SQLite keeps the text of every object."""
+        return ""
+
+    def now(self) -> str:
+        """The clock as RFC 3339 text in UTC with milliseconds."""
+        return str(self._execute("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')")[0][0])
+
+    def snapshot(self) -> str:
+        """Empty: a single writer needs no snapshots."""
+        return ""
+
+    def changes_marker(self) -> str:
+        """A text that differs when another connection has committed since."""
+        return str(self._execute("PRAGMA main.data_version")[0][0])
+
+    def set_lock_timeout(self, seconds: float) -> None:
+        """How long a statement waits for a lock, from now on."""
+        self._execute(f"PRAGMA busy_timeout = {max(0, round(seconds * 1000))}")
+
+    def close(self) -> None:
+        """Close the connection. Safe to call twice."""
+        if self._open:
+            self._open = False
+            self._connection.close()

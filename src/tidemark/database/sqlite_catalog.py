@@ -1,0 +1,210 @@
+"""What a SQLite database holds, read from its schema.
+
+Owns: `read_catalog` and `read_installed`. Promises: a handful of queries however many tables there are; a table whose
+module is not loaded or a view that is broken is shown without columns and stops nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tidemark.database.sqlite_text import default_expression, known_collation, read_columns, read_index
+from tidemark.dialect import SQLITE
+from tidemark.model import Catalog, Column, Index, Table, Unique
+from tidemark.script import canonical_create
+
+# A public view of ours has a name of the user's choosing, so a comment tells whose it is.
+OURS = re.compile(r"/\*\s*tidemark\b")
+
+_COLUMNS = """
+SELECT m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
+FROM main.sqlite_schema AS m JOIN pragma_table_xinfo(m.name, 'main') AS x
+WHERE m.type = 'table' AND lower(substr(m.sql, 1, 14)) <> 'create virtual' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+ORDER BY m.rowid, x.cid
+"""
+_INDEXES = """
+SELECT m.name, l.name, l."unique", l.origin, x.cid, x.name, x.coll
+FROM main.sqlite_schema AS m JOIN pragma_index_list(m.name, 'main') AS l
+    JOIN pragma_index_xinfo(l.name, 'main') AS x
+WHERE m.type = 'table' AND lower(substr(m.sql, 1, 14)) <> 'create virtual' AND x.key
+ORDER BY m.rowid, l.seq, x.seqno
+"""
+
+
+class Reader(Protocol):
+    """The reading half of a session."""
+
+    def all(self, sql: str) -> list[tuple[Any, ...]]:
+        """Every row of a query; a `sqlite3.Error` passes through."""
+        ...
+
+
+@dataclass
+class _IndexFacts:
+    name: str
+    unique: bool
+    origin: str
+    sql: str | None
+    terms: list[tuple[int, str | None, str]]
+
+
+def is_ours(kind: str, name: str, sql: str | None) -> bool:
+    """True for an object that Tidemark made."""
+    return name.lower().startswith(SQLITE.ours_prefix) or (kind == "view" and bool(OURS.search(sql or "")))
+
+
+def read_installed(reader: Reader) -> dict[str, str]:
+    """Every object of ours, with the fingerprint of the text that SQLite holds of it."""
+    rows = reader.all("SELECT type, name, sql FROM main.sqlite_schema")
+    return {
+        name: hashlib.sha256(canonical_create(sql).encode()).hexdigest()[:16] if sql else "?"
+        for kind, name, sql in rows
+        if is_ours(kind, name, sql)
+    }
+
+
+def read_catalog(reader: Reader) -> Catalog:
+    """Every table and view that is not ours."""
+    schema = reader.all("SELECT type, name, tbl_name, sql FROM main.sqlite_schema")
+    # A column of a hash of lower-case names: triggers and indexes may spell their table in another case.
+    bodies: dict[str, list[str]] = defaultdict(list)
+    for kind, name, on, sql in schema:
+        if kind == "trigger" and not is_ours(kind, name, sql):
+            bodies[on.lower()].append(sql)
+    columns: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for owner, *facts in reader.all(_COLUMNS):
+        columns[owner].append(tuple(facts))
+    indexes = _read_indexes(reader.all(_INDEXES), {name: sql for kind, name, _, sql in schema if kind == "index"})
+    kinds = {
+        name: (kind, bool(without_rowid), bool(strict))
+        for name, kind, without_rowid, strict in reader.all(
+            "SELECT name, type, wr, strict FROM pragma_table_list WHERE schema = 'main'"
+        )
+    }
+    estimates = _read_estimates(reader, (name for kind, name, *_ in schema if name.lower() == "sqlite_stat1"))
+    tables: dict[tuple[str, str], Table] = {}
+    for kind, name, _, sql in schema:
+        if kind not in ("table", "view") or is_ours(kind, name, sql) or name.lower().startswith("sqlite_"):
+            continue
+        listed, without_rowid, strict = kinds.get(name, (kind, False, False))
+        if listed in ("virtual", "view"):
+            shown = _read_plain_columns(reader, name)
+            tables["", name] = Table("", name, listed, shown, trigger_bodies=tuple(bodies[name.lower()]))
+            continue
+        facts = columns[name]
+        own = indexes.get(name, [])
+        alias = _rowid_alias(facts, own, without_rowid)
+        tables["", name] = Table(
+            "",
+            name,
+            "virtual" if listed == "shadow" else "table",
+            _build_columns(facts, sql, strict, alias),
+            _build_uniques(own, alias),
+            tuple(_build_index(index) for index in own),
+            without_rowid=without_rowid,
+            trigger_bodies=tuple(bodies[name.lower()]),
+            rows=estimates.get(name.lower()),
+        )
+    return Catalog(tables, search_path=("",), version=sqlite3.sqlite_version_info)
+
+
+def _read_plain_columns(reader: Reader, name: str) -> tuple[Column, ...]:
+    """Names and types of a view or a virtual table; none when SQLite cannot tell."""
+    try:
+        rows = reader.all(f"PRAGMA main.table_xinfo({SQLITE.quote(name)})")
+    except sqlite3.OperationalError:
+        # A view over a table that is gone, or a table whose module is not loaded: its kind is still worth showing.
+        return ()
+    return tuple(
+        Column(column, kind, bool(not_null)) for _, column, kind, not_null, _, _, hidden in rows if hidden != 1
+    )
+
+
+def _read_estimates(reader: Reader, has_statistics: Iterable[str]) -> dict[str, int]:
+    """Rows by lower-case table name, as the last ANALYZE saw them."""
+    if not list(has_statistics):
+        return {}
+    rows = reader.all("SELECT lower(tbl), stat FROM main.sqlite_stat1 WHERE stat IS NOT NULL")
+    estimates: dict[str, int] = {}
+    for table, statistics in rows:
+        first = str(statistics).partition(" ")[0]
+        if first.isdigit():
+            estimates[table] = max(int(first), estimates.get(table, 0))
+    return estimates
+
+
+def _read_indexes(rows: Iterable[tuple[Any, ...]], texts: Mapping[str, str | None]) -> dict[str, list[_IndexFacts]]:
+    found: dict[str, list[_IndexFacts]] = defaultdict(list)
+    for table, name, unique, origin, cid, column, collation in rows:
+        own = found[table]
+        if not own or own[-1].name != name:
+            own.append(_IndexFacts(name, bool(unique), origin, texts.get(name), []))
+        own[-1].terms.append((cid, column, collation))
+    return found
+
+
+def _rowid_alias(facts: list[tuple[Any, ...]], indexes: list[_IndexFacts], without_rowid: bool) -> str | None:
+    """The column that is the rowid. SQLite makes an index for any other primary key, ``INTEGER PRIMARY KEY DESC`` too."""
+    key = [(name, kind) for name, kind, _, _, place, _ in facts if place]
+    if without_rowid or len(key) != 1 or key[0][1].upper() != "INTEGER":
+        return None
+    return None if any(index.origin == "pk" for index in indexes) else str(key[0][0])
+
+
+def _build_columns(facts: list[tuple[Any, ...]], sql: str, strict: bool, alias: str | None) -> tuple[Column, ...]:
+    # Only these three facts need the text, and reading it is most of the work for a database of many tables.
+    needs_text = "COLLATE" in sql.upper() or any(hidden in (2, 3) for *_, hidden in facts)
+    texts = read_columns(sql) if needs_text else ()
+    built = []
+    for place, (name, kind, not_null, default, _key, hidden) in enumerate(facts):
+        text = texts[place] if place < len(texts) else None
+        built.append(
+            Column(
+                name,
+                kind,
+                bool(not_null) or name == alias,
+                None if hidden in (2, 3) else default_expression(default),
+                (text.generated if text else None) if hidden in (2, 3) else None,
+                text.collation if text else None,
+                name == alias,
+                strict,
+            )
+        )
+    return tuple(built)
+
+
+def _build_uniques(indexes: list[_IndexFacts], alias: str | None) -> tuple[Unique, ...]:
+    uniques = []
+    if alias is not None:
+        uniques.append(Unique("rowid", (alias,), (SQLITE.quote(alias),), primary=True, collations=(None,)))
+    for index in indexes:
+        if not index.unique:
+            continue
+        text = read_index(index.sql) if index.sql else None
+        expressions = tuple(
+            SQLITE.quote(column) if column is not None else (text.terms[place] if text else "rowid")
+            for place, (_, column, _) in enumerate(index.terms)
+        )
+        uniques.append(
+            Unique(
+                index.name,
+                tuple(column for _, column, _ in index.terms),
+                expressions,
+                text.where if text else None,
+                index.origin == "pk",
+                True,
+                tuple(known_collation(collation) for _, _, collation in index.terms),
+            )
+        )
+    return tuple(uniques)
+
+
+def _build_index(index: _IndexFacts) -> Index:
+    text = read_index(index.sql) if index.sql else None
+    return Index(index.name, tuple(column for _, column, _ in index.terms), text.where if text else None)

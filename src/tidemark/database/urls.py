@@ -1,0 +1,124 @@
+"""Reading the address of a database as users write it, and hiding the password in it.
+
+Owns: `Address` and `read_address`. Promises: what is not an address is a `Refusal` that says what to write; nothing that
+leaves this module for people's eyes holds a password. Opens nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from tidemark.errors import Code, Refusal
+from tidemark.model import EngineName
+
+MASK = "***"
+EXAMPLES = "app.db, sqlite:///app.db, sqlite:////absolute/path/app.db or postgresql://user@host:5432/database"
+_SECRET_FIELD = re.compile(r"(?i)\b((?:ssl)?password=)([^&\s]*)")
+_POSTGRES_SCHEMES = ("postgresql", "postgres")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database is: `target` is a file path (SQLite) or a URL for libpq (PostgreSQL), `label` is for people.
+
+    `secrets` are the texts that `hide` takes out of a message.
+    """
+
+    engine: EngineName
+    target: str
+    label: str
+    secrets: tuple[str, ...] = ()
+
+    def hide(self, message: str) -> str:
+        """`message` on one line, without any password of this address."""
+        line = " ".join(message.split())
+        for secret in self.secrets:
+            line = line.replace(secret, MASK)
+        return _SECRET_FIELD.sub(rf"\1{MASK}", line)
+
+
+def _refuse(reason: str, instead: str) -> Refusal:
+    return Refusal(Code.DATABASE_URL, reason, instead=instead)
+
+
+def read_address(url: str) -> Address:
+    """The address in `url`. Raises `Refusal` (``database-url``) when it is none that Tidemark can open."""
+    text = url.strip()
+    if not text:
+        raise _refuse("No database is named.", f"write {EXAMPLES}")
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return _read_path(text)
+    scheme = scheme.lower()
+    if scheme in _POSTGRES_SCHEMES:
+        return _read_postgres(text)
+    if scheme == "sqlite":
+        return _read_sqlite(rest)
+    engine = scheme.partition("+")[0]
+    if engine in (*_POSTGRES_SCHEMES, "sqlite") and "+" in scheme:
+        raise _refuse(f"Tidemark chooses the driver itself; {scheme!r} names one.", f"begin the URL with {engine}://")
+    raise _refuse(f"There is no engine called {scheme!r}.", f"write {EXAMPLES}")
+
+
+def _read_path(text: str) -> Address:
+    if re.match(r"(?i)(sqlite|postgres(ql)?):", text):
+        raise _refuse("The URL lacks its slashes.", f"write {EXAMPLES}")
+    if re.match(r"\w+\s*=", text):
+        raise _refuse("Connection strings of keywords are not read.", "write postgresql://user@host:5432/database")
+    return _sqlite_file(text)
+
+
+def _read_sqlite(rest: str) -> Address:
+    if not rest.startswith("/"):
+        raise _refuse(
+            "A SQLite URL has three slashes before a relative path and four before an absolute one.",
+            f"write sqlite:///{rest or 'app.db'}",
+        )
+    if "?" in rest:
+        raise _refuse("A SQLite URL takes no options after '?'.", f"write sqlite://{rest.partition('?')[0]}")
+    return _sqlite_file(rest[1:])
+
+
+def _sqlite_file(path: str) -> Address:
+    if path in ("", ":memory:") or path.startswith("file:"):
+        raise _refuse(
+            "A derived table must outlive its connection, so the database has to be an ordinary file.",
+            "write the path of a file, such as sqlite:///app.db",
+        )
+    if "\0" in path:
+        raise _refuse("A path cannot hold a NUL character.", "write the path of a file, such as sqlite:///app.db")
+    return Address("sqlite", path, f"sqlite:///{path}")
+
+
+def _read_postgres(text: str) -> Address:
+    try:
+        parts = urlsplit(text)
+        fields = parse_qsl(parts.query)
+        # Reading the port is what finds that it is no number.
+        port, password = parts.port, parts.password
+    except ValueError:
+        raise _refuse(
+            "The PostgreSQL URL cannot be read; a password may hold a character that needs escaping.",
+            "write postgresql://user:password@host:5432/database, with /, @, :, # and % in it as %2F %40 %3A %23 %25",
+        ) from None
+    if parts.fragment:
+        raise _refuse(
+            "The PostgreSQL URL has a '#' in it.", "write %23 where a name or a password holds the character #"
+        )
+    quoted = [password or "", *(value for name, value in fields if name.endswith("password"))]
+    secrets = {form for secret in quoted if secret for form in (secret, unquote(secret))}
+    host = parts.hostname or ""
+    where = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+    who = (parts.username or "") + (f":{MASK}" if password else "")
+    shown = urlunsplit(
+        (
+            "postgresql",
+            f"{who}@{where}" if who else where,
+            parts.path or "/",
+            _SECRET_FIELD.sub(rf"\1{MASK}", parts.query),
+            "",
+        )
+    )
+    return Address("postgres", text, shown, tuple(sorted(secrets, key=len, reverse=True)))
