@@ -137,6 +137,10 @@ UPDATE tidemark__derived SET verified_at = NULL WHERE name = :name AND generatio
 UPDATE tidemark__derived SET cursor_at = :cursor_at, cursor_total = :cursor_total
 WHERE name = :name AND generation = :generation;
 
+-- name: set_script
+-- The advice in a script changed, and nothing that the database sees.
+UPDATE tidemark__derived SET script = :script, fingerprint = :fingerprint WHERE name = :name AND generation = :generation;
+
 -- name: remove_derived
 -- Forget a generation whose objects are gone.
 DELETE FROM tidemark__derived WHERE name = :name AND generation = :generation;

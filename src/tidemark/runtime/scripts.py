@@ -43,7 +43,7 @@ def revive(kind: type[T], data: Any) -> T:
 
 
 def _revive(kind: Any, data: Any) -> Any:
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(data, dict):
             raise TypeError(f"{kind} from {type(data).__name__}")
         hints = _hints(kind)

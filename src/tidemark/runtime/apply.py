@@ -1,0 +1,207 @@
+"""Carrying out a plan: install, fill, verify, cut over, drop; table of contents of what `apply` does.
+
+Owns: the order of the duties and the moves of a derived table's state. Promises: every step can be repeated after a kill and
+goes on where it was; readers see a new generation only after every key was compared and nothing differed; a failure leaves
+the generation live that was live before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from tidemark.errors import Code, Exit, Fault, Refusal, TidemarkError
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.fill import fill
+from tidemark.runtime.install import install_pieces, record_generation, reinstall, remove, show_rows
+from tidemark.runtime.lease import Lost, take_lease
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.plan import InstallPlan, Step
+from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.repair import repair
+from tidemark.runtime.scripts import script_text
+from tidemark.runtime.tick import tick
+from tidemark.runtime.verify import verify
+
+ROUNDS_MAX = 3
+LEASE_WAIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class ApplyReport:
+    """What was done: `live` derived tables that were filled and verified, `begun` ones left to a worker, `dropped` names."""
+
+    live: tuple[str, ...]
+    begun: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+def apply_plan(
+    duty: Duty,
+    plan: InstallPlan,
+    epoch: str,
+    *,
+    allow_drop: bool = False,
+    detach: bool = False,
+    listen: Listener = ignore,
+) -> ApplyReport:
+    """Carry out a plan. `epoch` names this copy of the database in a new ledger; `detach` leaves the filling to a worker.
+
+    Raises `Refusal` (``drop-not-allowed``) before anything is done, and `Fault` (exit 6 when another apply is at work, 75
+    when asked to stop).
+    """
+    dropped = [step.derived for step in plan.steps if step.destructive]
+    # The end of a renamed table's old name is part of the renaming.
+    lost = [step.derived for step in plan.steps if step.destructive and not step.replaces]
+    if lost and not allow_drop:
+        raise Refusal(
+            Code.DROP_NOT_ALLOWED,
+            f"{', '.join(lost)} would be dropped with all rows",
+            instead="run `tidemark apply --allow-drop`, or put the declaration back",
+        )
+    ensure_ledger(duty, epoch)
+    holder = duty.lease.holder if duty.lease else "apply"
+    lease = take_lease(duty.ledger, duty.clock, "apply", holder, LEASE_WAIT_SECONDS)
+    try:
+        for script in plan.refresh:
+            duty.write(partial(_refresh, duty, script))
+        live: list[str] = []
+        begun: list[str] = []
+        for step in plan.steps:
+            duty.check_stop("apply")
+            done = _carry_out(duty, step, holder, detach, listen)
+            if done is not None:
+                (live if done.state == "live" else begun).append(done.name)
+        return ApplyReport(tuple(live), tuple(begun), tuple(dropped))
+    finally:
+        lease.release()
+
+
+def ensure_ledger(duty: Duty, epoch: str) -> None:
+    """Create the ledger if it is not there, even when two processes want to at once."""
+
+    def work() -> None:
+        if not duty.ledger.exists():
+            duty.ledger.create(epoch)
+
+    if not duty.ledger.exists():
+        duty.write(work)
+
+
+def _refresh(duty: Duty, script: Script) -> None:
+    parameters = {"name": script.name, "generation": script.generation, "fingerprint": script.fingerprint}
+    duty.ledger.run("set_script", {**parameters, "script": script_text(script)})
+
+
+def _carry_out(duty: Duty, step: Step, holder: str, detach: bool, listen: Listener) -> Installed | None:
+    """Carry out one step under the derived table's own lease."""
+    lease = take_lease(duty.ledger, duty.clock, f"keep {step.derived}", holder, LEASE_WAIT_SECONDS)
+    mine = Duty(duty.ledger, duty.clock, lease, duty.stop)
+    try:
+        if step.script is None:
+            for row in step.obsolete:
+                remove(mine, row, listen)
+            return None
+        return _raise_up(mine, step, detach, listen)
+    finally:
+        lease.release()
+
+
+def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed:
+    """Bring one generation to life, or the part of that which belongs to `apply` when a worker does the rest."""
+    script = step.script
+    if script is None:
+        raise Fault("a step without a script cannot be raised", retry_safe=False)
+    for row in step.obsolete:
+        remove(duty, row, listen)
+    before = step.before
+    if step.verb == "reinstall" and before is not None:
+        installed = reinstall(duty, before, listen)
+        before = None
+        if installed.state == "live":
+            return installed
+    elif step.verb == "resume" and step.building is not None:
+        installed = install_pieces(duty, step.building, listen) if _needs_pieces(step) else step.building
+        before = None if step.building.live_at is not None else before
+    else:
+        if before is not None and is_in_place(script):
+            # The user's own table holds the rows, so two generations cannot stand side by side.
+            remove(duty, before, listen)
+            before = None
+        installed = install_pieces(duty, record_generation(duty, script, step.replaces), listen)
+    return installed if detach else finish(duty, installed, before, listen)
+
+
+def is_in_place(script: Script) -> bool:
+    """Whether the rows are stored in a table of the user's."""
+    return script.store == script.public
+
+
+def _needs_pieces(step: Step) -> bool:
+    building = step.building
+    return building is not None and (
+        building.state in ("planned", "installing", "failed", "paused") or bool(step.findings)
+    )
+
+
+def finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
+    """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now.
+
+    A problem that trying again may mend leaves the state as it is; any other one is recorded as a failure.
+    """
+    try:
+        return _finish(duty, installed, before, listen)
+    except TidemarkError as problem:
+        passing = isinstance(problem, Lost) or (
+            isinstance(problem, Fault) and (problem.exit is Exit.INTERRUPTED or problem.retry_safe)
+        )
+        if not passing:
+            _record_failure(duty, installed, problem)
+        raise
+
+
+def _finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener) -> Installed:
+    if installed.state == "backfilling":
+        fill(duty, installed, listen)
+        installed = duty.write(partial(duty.ledger.move, installed, "verifying")).value
+    for _ in range(ROUNDS_MAX):
+        report = verify(duty, installed, drainer(duty, installed.script), listen)
+        if report.clean:
+            break
+        listen(Event(installed.name, "repair", 0, report.drift, f"{report.drift} rows changed while they were filled"))
+        repair(duty, installed, listen)
+    else:
+        raise Fault(
+            f"{installed.name} still differs from its query after {ROUNDS_MAX} rounds of computing it again",
+            left_behind="what readers saw before is as it was; `tidemark status` shows the rows",
+            retry_safe=False,
+        )
+    shown = show_rows(duty, installed, before, listen)
+    if before is not None:
+        rows = [row for row in duty.ledger.derived() if row.name == before.name and row.state == "retired"]
+        for row in rows:
+            remove(duty, row, listen)
+    return shown
+
+
+def drainer(duty: Duty, script: Script) -> Callable[[], object] | None:
+    """What applies everything that waits for a script, or None where nothing ever waits."""
+    if script.tick is None:
+        return None
+
+    def drain() -> None:
+        while not tick(duty, script).drained:
+            duty.check_stop(f"the tick of {script.name}")
+
+    return drain
+
+
+def _record_failure(duty: Duty, installed: Installed, problem: TidemarkError) -> None:
+    """Write down why a generation failed, in whatever state it is by now."""
+    for row in duty.ledger.derived():
+        if (row.name, row.generation) == (installed.name, installed.generation) and row.state in (
+            "backfilling",
+            "verifying",
+        ):
+            duty.write(partial(duty.ledger.move, row, "failed", str(problem)))

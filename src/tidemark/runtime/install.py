@@ -1,0 +1,168 @@
+"""Installing and removing: objects appear and disappear, in transactions that nobody has to wait for.
+
+Owns: creating the pieces of a generation, putting back what is missing, dropping what is over. Promises: the ledger knows of
+a generation before its first object exists and until its last one is gone, so that a kill in between is resumed; an object
+that is there with the right fingerprint is left alone; captures are committed before anything is filled. Locks on the
+user's tables are asked for briefly and again, never waited for in line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.pieces import (
+    Finding,
+    creation,
+    group_pieces,
+    inspect_pieces,
+    is_gap,
+    names_of,
+    patience,
+    set_patience,
+)
+from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.script import Piece, Script
+
+
+def record_generation(duty: Duty, script: Script, replaces: str = "") -> Installed:
+    """Write down a new generation and from where its logs will be consumed."""
+
+    def work() -> Installed:
+        installed = duty.ledger.add(script, replaces)
+        start = duty.ledger.value("first_snapshot")
+        for log in script.tick.logs if script.tick else ():
+            parameters = {"derived": script.name, "generation": script.generation, "source": log.source}
+            duty.ledger.run("add_checkpoint", {**parameters, "snapshot": start})
+        return installed
+
+    return duty.write(work).value
+
+
+def install_pieces(duty: Duty, installed: Installed, listen: Listener = ignore) -> Installed:
+    """Create what is missing of a generation; give it in state ``backfilling``, to be filled from the start."""
+    script = installed.script
+    if installed.state != "installing":
+        installed = duty.write(partial(duty.ledger.move, installed, "installing")).value
+    wrong = [f for f in inspect_pieces(script, duty.session.installed(), public=False) if f.health != "installed"]
+    if duty.session.dialect.writers_wait_in_line:
+        # One transaction for everything: whoever writes waits once, for milliseconds.
+        installed = duty.write(partial(_install_all, duty, installed, wrong)).value
+    else:
+        healths = {finding.piece.name: finding for finding in wrong}
+        for group in group_pieces(duty.session, [finding.piece for finding in wrong]):
+            duty.write(partial(_install_group, duty, group, healths))
+        installed = duty.write(partial(_open_filling, duty, installed)).value
+    listen(Event(script.name, "install", len(wrong), len(wrong), f"{len(wrong)} objects created"))
+    return installed
+
+
+def _install_all(duty: Duty, installed: Installed, wrong: Sequence[Finding]) -> Installed:
+    _install_group(duty, [finding.piece for finding in wrong], {finding.piece.name: finding for finding in wrong})
+    return _open_filling(duty, installed)
+
+
+def _install_group(duty: Duty, group: Sequence[Piece], healths: dict[str, Finding]) -> None:
+    set_patience(duty.ledger, patience(group))
+    for piece in group:
+        for statement in creation(duty.session, piece, replace=healths[piece.name].health != "missing"):
+            duty.session.script(statement)
+
+
+def _open_filling(duty: Duty, installed: Installed) -> Installed:
+    about = {"name": installed.name, "generation": installed.generation}
+    duty.ledger.run("set_cursor", {**about, "cursor_at": 0, "cursor_total": 0})
+    return duty.ledger.move(installed, "backfilling")
+
+
+def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> Installed:
+    """Put back what is missing, disabled or changed of a live generation.
+
+    Where a capture was, changes may have been missed: the generation comes back in state ``backfilling``. Where only an
+    index or what readers see was, it stays ``live``.
+    """
+    present = duty.session.installed()
+    wrong = [f for f in inspect_pieces(installed.script, present, public=True) if f.health != "installed"]
+    if any(is_gap(finding) for finding in wrong):
+        installed = duty.write(partial(_open_gap, duty, installed)).value
+        installed = install_pieces(duty, installed, listen)
+    rest = [finding.piece for finding in wrong if finding.piece.public or not is_gap(finding)]
+    present = duty.session.installed()
+    findings = {f.piece.name: f for f in inspect_pieces(installed.script, present, public=True)}
+    rest = [piece for piece in rest if findings[piece.name].health != "installed"]
+    for group in group_pieces(duty.session, rest):
+        duty.write(partial(_install_group, duty, group, findings))
+    return installed
+
+
+def _open_gap(duty: Duty, installed: Installed) -> Installed:
+    duty.ledger.run("mark_unverified", {"name": installed.name, "generation": installed.generation})
+    return duty.ledger.move(installed, "installing")
+
+
+def show_rows(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
+    """The cutover: readers move to this generation, from `before` if there was one, in one transaction."""
+
+    def work() -> Installed:
+        pieces = [piece for piece in installed.script.pieces if piece.public]
+        set_patience(duty.ledger, patience(pieces))
+        if before is not None:
+            for piece in reversed([piece for piece in before.script.pieces if piece.public]):
+                duty.session.script(piece.drop)
+            duty.ledger.move(before, "retired")
+        for piece in pieces:
+            # What an interrupted attempt or an older copy left under the name goes first.
+            for statement in creation(duty.session, piece, replace=True):
+                duty.session.script(statement)
+        duty.ledger.run("mark_live", {"name": installed.name, "generation": installed.generation})
+        return duty.ledger.move(installed, "live")
+
+    if installed.live_at is not None and before is None:
+        return duty.write(partial(duty.ledger.move, installed, "live")).value
+    shown = duty.write(work).value
+    listen(Event(installed.name, "cutover", note="readers see the new rows"))
+    return shown
+
+
+def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
+    """Drop every object of a generation that no other one needs, then forget it. Resumes where a kill ended it."""
+    if installed.state in ("live", "failed"):
+        installed = duty.write(partial(_retire, duty, installed)).value
+    others = [row for row in duty.ledger.derived() if (row.name, row.generation) != _identity(installed)]
+    going = own_pieces(installed.script, (row.script for row in others))
+    listen(Event(installed.name, "drop", note=f"generation {installed.generation} goes"))
+    if duty.session.dialect.writers_wait_in_line:
+        duty.write(partial(_drop_all, duty, installed, going))
+        return
+    for group in group_pieces(duty.session, going):
+        duty.write(partial(_drop_group, duty, group))
+    duty.write(partial(duty.ledger.forget, installed))
+
+
+def own_pieces(script: Script, others: Iterable[Script]) -> list[Piece]:
+    """The pieces that only this script has, in the order of dropping."""
+    shared = names_of(others)
+    return [piece for piece in reversed(script.pieces) if piece.name not in shared]
+
+
+def _retire(duty: Duty, installed: Installed) -> Installed:
+    if installed.live_at is None:
+        return installed
+    return duty.ledger.move(installed, "retired")
+
+
+def _drop_all(duty: Duty, installed: Installed, going: Sequence[Piece]) -> None:
+    _drop_group(duty, going)
+    duty.ledger.forget(installed)
+
+
+def _drop_group(duty: Duty, group: Sequence[Piece]) -> None:
+    set_patience(duty.ledger, patience(group))
+    for piece in group:
+        duty.session.script(piece.drop)
+
+
+def _identity(installed: Installed) -> tuple[str, int]:
+    return installed.name, installed.generation

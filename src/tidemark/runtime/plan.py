@@ -1,0 +1,282 @@
+"""The plan: what `apply` will do, as a value, before anything happens.
+
+Owns: comparing what is wanted with the ledger and with the catalog. Promises: reads only; every statement that `apply` will
+run can be printed from the plan; a plan over an installed, unchanged project is empty. A declaration is changed when its
+script, compiled again for the installed generation, has another fingerprint; advice and reasons alone are no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from tidemark.errors import Code, Refusal
+from tidemark.model import Catalog
+from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of
+from tidemark.script import Script
+
+Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
+LEDGER_OBJECTS = frozenset({"meta", "derived", "checkpoint", "run", "drift", "drift_open", "lease", "clock"})
+ADVICE = ("reasons", "missing_indexes", "notes")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A declared derived table: its name, its old name, and how to compile it for a generation.
+
+    `compile` raises `Refusal` for what cannot be kept true.
+    """
+
+    name: str
+    was: str | None
+    compile: Callable[[int], Script]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens to one derived table.
+
+    `script` is what will be there (None for a drop), `before` the generation that readers see now, `building` one that is
+    under way, `obsolete` generations that go. `findings` are the pieces that are not as they should be. `statements` are
+    all statements in order, `rows` the estimated size of the largest source, None when unknown.
+    """
+
+    verb: Verb
+    derived: str
+    reason: str
+    script: Script | None = None
+    before: Installed | None = None
+    building: Installed | None = None
+    obsolete: tuple[Installed, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    statements: tuple[str, ...] = ()
+    rows: int | None = None
+    replaces: str = ""
+
+    @property
+    def destructive(self) -> bool:
+        """Whether rows that readers see now will be gone, which wants ``--allow-drop``."""
+        return self.verb == "drop" and any(
+            gone.live_at is not None and gone.state != "retired" for gone in self.obsolete
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The step as plain data."""
+        return {
+            "verb": self.verb,
+            "derived": self.derived,
+            "reason": self.reason,
+            "class": self.script.klass if self.script else None,
+            "freshness": self.script.freshness if self.script else None,
+            "generation": self.script.generation if self.script else None,
+            "rows": self.rows,
+            "destructive": self.destructive,
+            "pieces": [
+                {"name": found.piece.name, "kind": found.piece.kind, "health": found.health} for found in self.findings
+            ],
+            "statements": list(self.statements),
+        }
+
+
+@dataclass(frozen=True)
+class InstallPlan:
+    """Everything that `apply` will do. `ledger` are the statements that create the ledger, empty when it is there.
+
+    `orphans` are objects of ours that no script knows; `refresh` are scripts of which only the advice changed.
+    """
+
+    steps: tuple[Step, ...]
+    ledger: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
+    refresh: tuple[Script, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.steps
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        counts = {verb: sum(step.verb == verb for step in self.steps) for verb in Verb.__args__}  # type: ignore[attr-defined]
+        return {
+            "changes": not self.is_empty,
+            "counts": counts,
+            "steps": [step.as_json() for step in self.steps],
+            "ledger": list(self.ledger),
+            "orphans": list(self.orphans),
+        }
+
+
+def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog) -> InstallPlan:
+    """Compare what is wanted with what is there. Raises `Refusal` for a declaration that cannot be kept true."""
+    installed = ledger.derived()
+    present = ledger.session.installed()
+    steps: list[Step] = []
+    refresh: list[Script] = []
+    renamed = {want.was for want in wanted if want.was and want.name != want.was}
+    for want in wanted:
+        mine = tuple(row for row in installed if row.name == want.name)
+        step, script = _decide(ledger, want, mine, installed, present)
+        if step is None:
+            refresh.extend([script] if script is not None else [])
+            continue
+        steps.append(_size(_check_name(ledger, step, catalog, present), catalog))
+    names = {want.name for want in wanted}
+    for name in sorted({row.name for row in installed} - names):
+        rows = tuple(row for row in installed if row.name == name)
+        reason = "it was renamed" if name in renamed else "it is not declared any more"
+        steps.append(_drop(rows, reason, frees_readers=name in renamed))
+    own = names_of(row.script for row in installed)
+    orphans = tuple(sorted(name for name in present if name not in own and not _is_ledger(name, ledger)))
+    return InstallPlan(tuple(steps), () if ledger.exists() else tuple(ledger.creation()), orphans, tuple(refresh))
+
+
+def essence(script: Script) -> dict[str, Any]:
+    """What of a script changes the database: everything but advice and whether an index was there to be used."""
+    data = asdict(script)
+    for name in ADVICE:
+        data.pop(name, None)
+    data["applier"].pop("indexed", None)
+    return data
+
+
+def _decide(
+    ledger: Ledger,
+    want: Wanted,
+    mine: tuple[Installed, ...],
+    installed: tuple[Installed, ...],
+    present: Mapping[str, str],
+) -> tuple[Step | None, Script | None]:
+    """The step for one declaration, or none and the script when only its advice changed."""
+    kept = [row for row in mine if row.state != "retired"]
+    retired = tuple(row for row in mine if row.state == "retired")
+    before = next((row for row in reversed(kept) if row.live_at is not None), None)
+    building = next((row for row in reversed(kept) if row.live_at is None), None)
+    following = max((row.generation for row in mine), default=0) + 1
+    if building is not None:
+        script = want.compile(building.generation)
+        if essence(script) == essence(building.script):
+            findings = inspect_pieces(script, present, public=False)
+            if not any(loses_rows(found) and building.state not in ("planned", "installing") for found in findings):
+                return _build(
+                    ledger, "resume", f"it is {building.state}", script, before, retired, building, findings
+                ), None
+        retired = (*retired, building)
+    elif before is not None:
+        script = want.compile(before.generation)
+        if essence(script) == essence(before.script):
+            return _mend(ledger, before, script, retired, present, want, following)
+    if before is not None:
+        reason = "its definition changed" if building is None else "its definition changed again"
+        return _build(ledger, "replace", reason, want.compile(following), before, retired), None
+    script = want.compile(following)
+    old = next((row for row in installed if row.name == want.was and row.live_at is not None), None)
+    if want.was and old is not None:
+        reason = f"it was called {want.was}"
+        return _build(ledger, "rename", reason, script, None, retired, replaces=want.was), None
+    return _build(ledger, "create", "it is not installed", script, None, retired), None
+
+
+def _mend(
+    ledger: Ledger,
+    before: Installed,
+    script: Script,
+    retired: tuple[Installed, ...],
+    present: Mapping[str, str],
+    want: Wanted,
+    following: int,
+) -> tuple[Step | None, Script | None]:
+    """The step for an unchanged declaration: nothing, or what brings back what is missing."""
+    findings = tuple(f for f in inspect_pieces(script, present, public=True) if f.health != "installed")
+    if any(loses_rows(found) for found in findings):
+        lost = next(found for found in findings if loses_rows(found))
+        reason = f"{lost.piece.kind} {lost.piece.name} is {lost.health}"
+        return _build(ledger, "replace", reason, want.compile(following), before, retired), None
+    if findings:
+        named = ", ".join(f"{found.piece.kind} {found.piece.name} is {found.health}" for found in findings[:3])
+        gap = "; changes may have been missed" if any(is_gap(found) for found in findings) else ""
+        return _build(ledger, "reinstall", named + gap, script, before, retired, findings=findings), None
+    if before.state != "live":
+        return _build(ledger, "resume", f"it is {before.state}", script, before, retired, before), None
+    if retired:
+        return _drop(retired, "a newer generation is live", frees_readers=True), None
+    return None, script if script.fingerprint != before.fingerprint else None
+
+
+def _build(
+    ledger: Ledger,
+    verb: Verb,
+    reason: str,
+    script: Script,
+    before: Installed | None,
+    obsolete: tuple[Installed, ...],
+    building: Installed | None = None,
+    findings: tuple[Finding, ...] = (),
+    replaces: str = "",
+) -> Step:
+    """A step with every statement that it will run."""
+    session, applier = ledger.session, script.applier
+    wanting = [found for found in findings if found.health != "installed"]
+    if verb in ("create", "replace", "rename"):
+        install = [text for piece in script.pieces if not piece.public for text in creation(session, piece)]
+    else:
+        install = [
+            text for found in wanting for text in creation(session, found.piece, replace=found.health != "missing")
+        ]
+    filling = [
+        *applier.list_keys,
+        applier.take_todo,
+        *applier.lock,
+        *applier.recompute,
+        *applier.write,
+        applier.compare,
+    ]
+    leaving = (*obsolete, before) if verb == "replace" and before else obsolete
+    going = [piece.drop for row in leaving for piece in reversed(row.script.pieces)]
+    reading = []
+    if verb in ("create", "replace", "rename") or (building is not None and building.live_at is None):
+        reading = [text for piece in script.pieces if piece.public for text in creation(session, piece)]
+    statements = (*install, *filling, *reading, *going)
+    return Step(
+        verb, script.name, reason, script, before, building, obsolete, tuple(wanting), statements, None, replaces
+    )
+
+
+def _drop(rows: tuple[Installed, ...], reason: str, *, frees_readers: bool) -> Step:
+    drops = tuple(piece.drop for row in rows for piece in reversed(row.script.pieces))
+    # A renamed table's rows live on under the new name, so its end wants no consent.
+    replaces = "renamed" if frees_readers else ""
+    return Step("drop", rows[0].name, reason, obsolete=rows, statements=drops, replaces=replaces)
+
+
+def _check_name(ledger: Ledger, step: Step, catalog: Catalog, present: Mapping[str, str]) -> Step:
+    """Raises `Refusal` when the public name belongs to something of the user's."""
+    script = step.script
+    if script is None or step.before is not None:
+        return step
+    views = [piece for piece in script.pieces if piece.public and piece.kind == "view"]
+    taken = catalog.find(script.name)
+    if views and taken is not None and not any(view.name in present for view in views):
+        raise Refusal(
+            Code.NAME_TAKEN,
+            f"the database has a {taken.kind} called {taken.label} already",
+            instead="give the derived table another name, or say columns_of= or rows_of= to keep parts of that table",
+            derived=script.name,
+        )
+    return step
+
+
+def _size(step: Step, catalog: Catalog) -> Step:
+    """The step with the estimated size of its largest source."""
+    labels = step.script.sources if step.script else ()
+    sizes = [table.rows for table in catalog.tables.values() if table.label in labels and table.rows is not None]
+    return Step(**{**step.__dict__, "rows": max(sizes, default=None)})
+
+
+def _is_ledger(name: str, ledger: Ledger) -> bool:
+    """Whether an object is part of the ledger itself."""
+    dialect = ledger.session.dialect
+    prefix = f"{dialect.ours_prefix}_"
+    return name.startswith(prefix) and name.removeprefix(prefix) in LEDGER_OBJECTS

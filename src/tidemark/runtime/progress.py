@@ -1,0 +1,31 @@
+"""What a long duty tells while it works.
+
+Owns: `Event` and the listener's type. Promises: an event is a plain value; a listener only looks, it cannot change what
+happens. Never says that everything is done before a clean verification: that is a state, not an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Event:
+    """One moment of a duty: `phase` is ``install``, ``fill``, ``tick``, ``verify``, ``repair``, ``cutover`` or ``drop``.
+
+    `done` of `total` counts keys (0 of 0 where nothing is counted). `note` is a sentence for people, or empty.
+    """
+
+    derived: str
+    phase: str
+    done: int = 0
+    total: int = 0
+    note: str = ""
+
+
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The listener of those who do not want to know."""

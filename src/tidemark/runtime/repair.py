@@ -1,0 +1,66 @@
+"""Repair: make the rows true that verification found wrong.
+
+Owns: walking the open findings. Promises: a repair is the one applier on those keys, under the same locks as any other
+write; the finding is closed in the transaction that mended the row and stays as its audit row. Repairs what is recorded
+and nothing else: look first with `verify`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tidemark.runtime.apply_batch import apply_batch, prepare, take_keys
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.findings import close_drift, count_drift, list_drift
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.runs import Run, add_run
+from tidemark.script import Script
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What a repair did: findings closed and rows written (a row that became true by itself is closed unwritten)."""
+
+    derived: str
+    keys: int
+    rows_written: int
+
+
+def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> RepairReport:
+    """Recompute the key of every open finding. Raises `Fault` (exit 75) when asked to stop."""
+    script = installed.script
+    total = count_drift(duty.ledger, script)
+    if total == 0:
+        return RepairReport(script.name, 0, 0)
+    duty.read(lambda: prepare(duty.session, script), snapshot=False)
+    run = duty.write(lambda: add_run(duty, "repair", script, total)).value
+    pace = choose_pace(duty.session.dialect)
+    keys = written = 0
+    try:
+        while True:
+            duty.check_stop(f"the repair of {script.name}")
+            some = [drift.key for drift in list_drift(duty.ledger, script, pace.size)]
+            if not some:
+                break
+            held = duty.write(partial(_mend, duty, script, run, some))
+            keys, written = keys + len(some), written + held.value
+            run.rows_done, run.rows_written = keys, written
+            run.longest_ms = max(run.longest_ms, held.hold_ms)
+            pace.record(len(some), held.hold_ms)
+            listen(Event(script.name, "repair", keys, total))
+            duty.clock.wait(pace.rest_seconds(held.hold_ms, contended=True))
+    except Exception as problem:
+        run.fail(problem)
+        raise
+    run.finish(f"{keys} rows repaired")
+    return RepairReport(script.name, keys, written)
+
+
+def _mend(duty: Duty, script: Script, run: Run, keys: list[tuple[Any, ...]]) -> int:
+    written = apply_batch(duty.session, script.applier, lambda: take_keys(duty.session, script.applier, keys))
+    close_drift(duty.ledger, script, run.id, keys)
+    return written

@@ -1,0 +1,105 @@
+"""The history: one row for every time that a duty did something.
+
+Owns: beginning, advancing and ending a run. Promises: a run's numbers move in the transaction that did the work; a run
+whose process was killed reads as interrupted as soon as somebody else takes over its duty; a failed run keeps its cause.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidemark.errors import Exit, Fault, TidemarkError
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Ledger
+from tidemark.script import Script
+from tidemark.states import RUN, read_state
+
+HISTORY_ROWS_MAX = 1000
+
+
+@dataclass(frozen=True)
+class Past:
+    """A row of the history; times are UTC texts, `longest_ms` the longest hold of its transactions."""
+
+    id: int
+    kind: str
+    derived: str
+    generation: int
+    state: str
+    holder: str
+    started: str
+    ended: str | None
+    rows_done: int
+    rows_total: int | None
+    rows_written: int
+    longest_ms: float
+    message: str | None
+    cause: str | None
+
+
+@dataclass
+class Run:
+    """A run in progress. `advance` records the numbers and belongs into the transaction that did the work."""
+
+    duty: Duty
+    id: int
+    kind: str
+    rows_done: int = 0
+    rows_total: int | None = None
+    rows_written: int = 0
+    longest_ms: float = field(default=0.0)
+
+    def advance(self) -> None:
+        """Record how far it has come, in the caller's transaction."""
+        parameters = {
+            "id": self.id,
+            "rows_done": self.rows_done,
+            "rows_total": self.rows_total,
+            "rows_written": self.rows_written,
+            "longest_ms": self.longest_ms,
+        }
+        self.duty.ledger.run("advance_run", parameters)
+
+    def end(self, state: str = "done", message: str | None = None, cause: str | None = None) -> None:
+        """Record the end, in the caller's transaction."""
+        self.advance()
+        parameters = {"id": self.id, "state": state, "message": message, "cause": cause}
+        self.duty.ledger.run("end_run", parameters)
+
+    def finish(self, message: str | None = None) -> None:
+        """Record a good end, in a transaction of its own."""
+        self.duty.write(lambda: self.end("done", message))
+
+    def fail(self, problem: BaseException) -> None:
+        """Record a bad end, in a transaction of its own. Not under the lease: it may be the reason."""
+        state = "interrupted" if isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED else "failed"
+        cause = str(problem) if isinstance(problem, TidemarkError) else f"{type(problem).__name__}: {problem}"
+        Duty(self.duty.ledger, self.duty.clock).write(lambda: self.end(state, cause=cause))
+
+
+def add_run(duty: Duty, kind: str, script: Script, rows_total: int | None = None, message: str | None = None) -> Run:
+    """Begin a run in the caller's transaction; a lease of ours proves that older ones of the table are dead."""
+    parameters: dict[str, Any] = {
+        "kind": kind,
+        "derived": script.name,
+        "generation": script.generation,
+        "holder": duty.lease.holder if duty.lease else "",
+        "rows_total": rows_total,
+        "message": message,
+    }
+    row = duty.session.one(duty.ledger.text("add_run"), parameters)
+    if row is None:
+        raise Fault("the ledger gave no number to a run", retry_safe=True)
+    run = Run(duty, int(row[0]), kind, rows_total=rows_total)
+    if duty.lease is not None:
+        duty.ledger.run("end_stale_runs", {"derived": script.name, "id": run.id})
+    if kind == "tick" and run.id % 100 == 0:
+        duty.ledger.run("trim_runs", {"derived": script.name, "id": run.id})
+    return run
+
+
+def list_runs(ledger: Ledger, derived: str = "", limit: int = 50) -> list[Past]:
+    """The history, newest first; of one derived table when `derived` is not empty."""
+    rows = ledger.all("list_runs", {"derived": derived, "limit": min(limit, HISTORY_ROWS_MAX)})
+    return [Past(*(*row[:4], read_state(row[4], RUN), *row[5:])) for row in rows]

@@ -1,0 +1,259 @@
+"""One tick: seal what changed, then apply what is sealed.
+
+Owns: the checkpoint of every log. Promises: a seal goes up to one snapshot, the same for all logs of a derived table, which
+is recorded before the first slice; it takes exactly the changes that this snapshot sees and the checkpoint does not, in
+slices by id, each slice with its affected keys and its position in one transaction. A slice sees the old images of every
+log, because changes stay in the logs until the whole seal is done; then the checkpoint advances and what it sees may be
+deleted. Applying recomputes sealed keys from the current state, in key order, in transactions of their own: a change that
+comes after a key was sealed is in no finished seal and makes the key dirty again. A tick's own writes are not visible in
+its own checkpoint. Every transaction is short whatever the backlog, and a kill between any two loses and doubles nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tidemark.errors import Fault
+from tidemark.runtime.apply_batch import apply_batch, prepare
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Checkpoint
+from tidemark.runtime.pace import Pace, choose_pace
+from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.runs import Run, add_run
+from tidemark.script import Script, SourceLog, Tick
+
+CONSUME_ROWS = 5_000
+ALL_KEYS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class TickReport:
+    """What a tick did. `drained` tells that everything committed before it began is applied; `longest_ms` is the longest
+    hold of its transactions."""
+
+    derived: str
+    changes_sealed: int = 0
+    keys_applied: int = 0
+    rows_written: int = 0
+    transactions: int = 0
+    longest_ms: float = 0.0
+    drained: bool = True
+
+
+@dataclass
+class _State:
+    """A tick at work."""
+
+    duty: Duty
+    script: Script
+    tick: Tick
+    pace: Pace
+    run: Run | None = None
+    changes: int = 0
+    keys: int = 0
+    written: int = 0
+    transactions: int = 0
+    fresh: bool = False
+    sealed: bool = False
+    applied: bool = False
+    remains: bool = False
+    seal_pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seal_pace = choose_pace(self.duty.session.dialect)
+        if not self.script.applier.indexed:
+            self.pace.size = ALL_KEYS
+
+    def report(self, drained: bool) -> TickReport:
+        longest = max(self.pace.longest_ms, self.seal_pace.longest_ms)
+        counts = (self.changes, self.keys, self.written, self.transactions)
+        return TickReport(self.script.name, *counts, longest, drained)
+
+
+def has_work(duty: Duty, script: Script) -> bool:
+    """Whether a tick would find anything; asks cheaply and writes nothing."""
+    if script.tick is None:
+        return False
+    if any(duty.ledger.value("has_changes", log=log.log) for log in script.tick.logs):
+        return True
+    return count_dirty(duty, script) > 0
+
+
+def count_dirty(duty: Duty, script: Script) -> int:
+    """The number of sealed keys that are not applied yet."""
+    row = duty.session.one(script.tick.count_dirty) if script.tick else None
+    return int(row[0]) if row else 0
+
+
+def tick(
+    duty: Duty,
+    script: Script,
+    *,
+    max_ms: float | None = None,
+    max_batches: int | None = None,
+    listen: Listener = ignore,
+) -> TickReport:
+    """Seal and apply until everything that was committed before is applied, or a bound is reached.
+
+    Raises `Fault` when the ledger has no checkpoint of the script's logs, and `Lost` when the lease is gone.
+    """
+    if script.tick is None or not has_work(duty, script):
+        return TickReport(script.name)
+    state = _State(duty, script, script.tick, choose_pace(duty.session.dialect))
+    duty.read(lambda: prepare(duty.session, script), snapshot=False)
+    began, foreign = duty.clock.now(), duty.ledger.value("foreign_writes")
+    try:
+        while not (state.sealed and state.applied):
+            spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms
+            if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
+                _end(state, "a bound was reached; the next tick goes on")
+                return state.report(drained=False)
+            pace, hold_ms = _seal(state) if not state.sealed else _apply(state)
+            listen(Event(script.name, "tick", state.keys, state.keys + count_dirty(duty, script)))
+            seen, foreign = foreign, duty.ledger.value("foreign_writes")
+            duty.clock.wait(pace.rest_seconds(hold_ms, contended=seen != foreign))
+        _consume_rest(state)
+        _end(state, None)
+    except Exception as problem:
+        if state.run is not None:
+            state.run.fail(problem)
+        raise
+    return state.report(drained=True)
+
+
+def _end(state: _State, message: str | None) -> None:
+    """End the run, if there was anything to record."""
+    run = state.run
+    if run is not None:
+        run.rows_done, run.rows_written = state.keys, state.written
+        run.longest_ms = max(state.pace.longest_ms, state.seal_pace.longest_ms)
+        run.finish(message)
+
+
+def _seal(state: _State) -> tuple[Pace, float]:
+    """Seal one slice. Sees one moment, so that a change and the rows around it fit together."""
+    held = state.duty.write(lambda: _seal_slice(state, state.fresh, state.run), snapshot=True)
+    changes, finished, state.fresh, state.run, consumed = held.value
+    state.changes += changes
+    state.transactions += 1
+    state.remains = state.remains or consumed >= CONSUME_ROWS
+    # A seal that an earlier tick left unfinished is finished first; only a seal that began now covers everything.
+    if finished:
+        state.sealed, state.fresh = state.fresh, False
+    state.seal_pace.record(changes, held.hold_ms)
+    return state.seal_pace, held.hold_ms
+
+
+def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool, bool, Run, int]:
+    """Give the number of changes, whether the seal is finished, whether it began in this tick, the run, the rows consumed."""
+    duty, script = state.duty, state.script
+    run = run or add_run(duty, "tick", script)
+    known = duty.ledger.checkpoints(script)
+    absent = [log.source for log in state.tick.logs if log.source not in known]
+    if absent:
+        raise Fault(
+            f"{script.name} has no checkpoint for {absent[0]}",
+            left_behind="nothing was consumed; run `tidemark apply`",
+            retry_safe=False,
+        )
+    if all(known[log.source].target is None for log in state.tick.logs):
+        _begin_seal(state, known)
+        known, fresh = duty.ledger.checkpoints(script), True
+    left, changes = state.seal_pace.size, 0
+    for log in state.tick.logs:
+        taken = _slice_log(state, log, known[log.source], left)
+        changes += taken
+        if taken >= left:
+            return changes, False, fresh, run, 0
+        left -= taken
+    duty.ledger.run("finish_seal", _about(script))
+    return changes, True, fresh, run, _consume(state)
+
+
+def _begin_seal(state: _State, known: dict[str, Checkpoint]) -> None:
+    """Record the snapshot that the seal goes up to; after a restore, make everything dirty instead of guessing."""
+    ledger, script = state.duty.ledger, state.script
+    logs = [(log, known[log.source]) for log in state.tick.logs]
+    if any(ledger.value("is_ahead", {"snapshot": checkpoint.snapshot}) for _, checkpoint in logs):
+        for statement in state.tick.everything:
+            state.duty.session.run(statement)
+        start = ledger.value("first_snapshot")
+        for log, _ in logs:
+            ledger.run("reset_checkpoint", {**_about(script), "source": log.source, "snapshot": start})
+        logs = [(log, ledger.checkpoints(script)[log.source]) for log, _ in logs]
+    for log, checkpoint in logs:
+        target = ledger.value("find_target", {"previous": checkpoint.snapshot}, log=log.log)
+        ledger.run("set_target", {**_about(script), "source": log.source, "target": target})
+
+
+def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int) -> int:
+    """Take the next changes of one log into the slice and their affected keys into the dirty set."""
+    session, ledger = state.duty.session, state.duty.ledger
+    session.run(log.clear_slice)
+    bounds = {
+        "position": checkpoint.position,
+        "previous": checkpoint.snapshot,
+        "target": checkpoint.target,
+        "limit": limit,
+    }
+    ledger.run("fill_slice", bounds, slice=log.slice, log=log.log)
+    ((last, count, markers),) = ledger.all("measure_slice", slice=log.slice)
+    if not count:
+        return 0
+    for statement in log.affected:
+        session.run(statement)
+    if markers:
+        for statement in state.tick.everything:
+            session.run(statement)
+    ledger.run("set_position", {**_about(state.script), "source": log.source, "position": int(last)})
+    return int(count)
+
+
+def _consume(state: _State) -> int:
+    """Delete a bounded number of changes that the checkpoints see; give how many."""
+    known, deleted = state.duty.ledger.checkpoints(state.script), 0
+    for log in state.tick.logs:
+        bounds = {"snapshot": known[log.source].snapshot, "limit": CONSUME_ROWS - deleted}
+        deleted += state.duty.ledger.run("consume", bounds, log=log.log)
+        if deleted >= CONSUME_ROWS:
+            break
+    return deleted
+
+
+def _consume_rest(state: _State) -> None:
+    """Delete what the last slice's transaction had no time for."""
+    while state.remains:
+        held = state.duty.write(lambda: _consume(state))
+        state.transactions += 1
+        state.remains = held.value >= CONSUME_ROWS
+        state.duty.clock.wait(state.pace.rest_seconds(held.hold_ms, contended=True))
+
+
+def _apply(state: _State) -> tuple[Pace, float]:
+    """Recompute the first keys of the dirty set and take them out of it."""
+    duty, applier, batch = state.duty, state.script.applier, state.tick
+    taken = 0
+
+    def take() -> None:
+        nonlocal taken
+        taken = duty.session.run(batch.take_dirty, {"limit": state.pace.size})
+
+    def work() -> int:
+        written = apply_batch(duty.session, applier, take)
+        duty.session.run(batch.done_dirty)
+        return written
+
+    held = duty.write(work)
+    state.keys += taken
+    state.written += held.value
+    state.transactions += 1
+    state.applied = taken < state.pace.size
+    if applier.indexed:
+        state.pace.record(taken, held.hold_ms)
+    else:
+        state.pace.longest_ms = max(state.pace.longest_ms, held.hold_ms)
+    return state.pace, held.hold_ms
+
+
+def _about(script: Script) -> dict[str, object]:
+    return {"derived": script.name, "generation": script.generation}

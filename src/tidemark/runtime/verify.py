@@ -1,0 +1,212 @@
+"""Verification: compare what is stored with what the query says, both ways, and record what differs.
+
+Owns: finding drift. Promises: every key that the query or the store has is compared, in chunks, each in a transaction that
+sees one moment, so that a commit in between cannot look like drift; NULLs equal NULLs; floating point that depends on the
+order of addition is compared with a tolerance, everything else exactly. Where changes wait in logs, a difference is first
+put aside, what waits is applied, and only a row that is still different, and that nothing waiting can explain, is drift.
+Changes nothing but the ledger.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from tidemark.runtime.apply_batch import Difference, compare_batch, take_keys
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.fill import list_every_key
+from tidemark.runtime.findings import close_gone, record_drift
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.pace import Pace
+from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.runs import Run, add_run
+from tidemark.script import Applier, Script
+
+RELATIVE = 1e-9
+SHOWN_MAX = 1_000
+RECORDED_MAX = 10_000
+ASIDE_MAX = 100_000
+ROUNDS_MAX = 4
+RECHECK_KEYS = 500
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What a verification found: `keys` compared, `drift` wrong rows (the first of them in `findings`), `undecided` rows that
+    kept changing while they were looked at and are no drift, `columns` the names of the compared values."""
+
+    derived: str
+    keys: int
+    drift: int
+    findings: tuple[Difference, ...]
+    undecided: int
+    columns: tuple[str, ...]
+    key_columns: tuple[str, ...]
+    seconds: float
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything that is stored is true."""
+        return self.drift == 0
+
+
+@dataclass
+class _State:
+    """A verification at work."""
+
+    duty: Duty
+    script: Script
+    run: Run
+    found: list[Difference] = field(default_factory=list)
+    drift: int = 0
+    undecided: int = 0
+
+
+def verify(
+    duty: Duty, installed: Installed, drain: Callable[[], object] | None = None, listen: Listener = ignore
+) -> VerifyReport:
+    """Compare every key. `drain` applies what waits in logs; it is needed where the script has a tick.
+
+    Raises `Fault` (exit 75) when asked to stop.
+    """
+    script, began = installed.script, duty.clock.now()
+    if drain is not None:
+        drain()
+    total = list_every_key(duty, script)
+    run = duty.write(lambda: add_run(duty, "verify", script, total)).value
+    state = _State(duty, script, run)
+    try:
+        aside = _walk(state, total, listen)
+        if aside:
+            _recheck(state, aside, drain)
+    except Exception as problem:
+        run.fail(problem)
+        raise
+    duty.write(lambda: _conclude(state, installed))
+    seconds = duty.clock.ms_since(began) / 1000
+    applier = script.applier
+    return VerifyReport(
+        script.name,
+        total,
+        state.drift,
+        tuple(state.found[:SHOWN_MAX]),
+        state.undecided,
+        applier.compared_columns,
+        applier.key_columns,
+        seconds,
+    )
+
+
+def _walk(state: _State, total: int, listen: Listener) -> list[Difference]:
+    """Compare chunk by chunk; give the differences that waiting changes might explain."""
+    duty, applier, run = state.duty, state.script.applier, state.run
+    pace = Pace(target_ms=100.0, in_line=False, size=2_000)
+    aside: list[Difference] = []
+    while run.rows_done < total:
+        duty.check_stop(f"the verification of {state.script.name}")
+        low, high = run.rows_done, total if not applier.indexed else min(total, run.rows_done + pace.size)
+        held = duty.read(partial(_compare, state, partial(_take_range, duty, applier, low, high)))
+        pace.record(high - low, held.hold_ms)
+        run.rows_done, run.longest_ms = high, max(run.longest_ms, held.hold_ms)
+        differences, waiting = held.value
+        if waiting and len(aside) < ASIDE_MAX:
+            aside.extend(differences)
+        else:
+            _record(state, differences)
+        listen(Event(state.script.name, "verify", run.rows_done, total))
+    return aside
+
+
+def _take_range(duty: Duty, applier: Applier, low: int, high: int) -> int:
+    return duty.session.run(applier.take_todo, {"low": low, "high": high})
+
+
+def _compare(state: _State, take: Callable[[], object]) -> tuple[list[Difference], bool]:
+    """Differences of a batch, and whether changes that are not applied yet might explain them; one moment sees both."""
+    applier = state.script.applier
+    found = [d for d in compare_batch(state.duty.session, applier, take) if not _is_close(applier, d)]
+    return found, bool(found) and _has_waiting(state)
+
+
+def _has_waiting(state: _State) -> bool:
+    tick, ledger = state.script.tick, state.duty.ledger
+    if tick is None:
+        return False
+    known = ledger.checkpoints(state.script)
+    for log in tick.logs:
+        if ledger.value("count_changes", {"snapshot": known[log.source].snapshot, "limit": 1}, log=log.log):
+            return True
+    row = state.duty.session.one(tick.count_dirty)
+    return bool(row and row[0])
+
+
+def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], object] | None) -> None:
+    """Apply what waits and look again. A row that was stored anew meanwhile is not drift, whatever it is compared with."""
+    for last in [False] * (ROUNDS_MAX - 1) + [True]:
+        if drain is not None:
+            drain()
+        before = {difference.key: difference for difference in aside}
+        keys, aside = list(before), []
+        for start in range(0, len(keys), RECHECK_KEYS):
+            some = keys[start : start + RECHECK_KEYS]
+            held = state.duty.read(
+                partial(_compare, state, partial(take_keys, state.duty.session, state.script.applier, some))
+            )
+            differences, waiting = held.value
+            if not waiting:
+                _record(state, differences)
+                continue
+            same = [d for d in differences if d.stored == before[d.key].stored]
+            if last:
+                # Through every round nothing of ours wrote these rows, although everything that waited was applied.
+                _record(state, same)
+                state.undecided += len(differences) - len(same)
+            else:
+                aside.extend(differences)
+        if not aside:
+            return
+
+
+def _record(state: _State, differences: Sequence[Difference]) -> None:
+    if not differences:
+        return
+    room = max(0, RECORDED_MAX - state.drift)
+    some = differences[:room]
+    if some:
+        state.duty.write(lambda: record_drift(state.duty.ledger, state.script, state.run.id, some))
+        state.found.extend(some[: max(0, SHOWN_MAX - len(state.found))])
+    state.drift += len(differences)
+
+
+def _conclude(state: _State, installed: Installed) -> None:
+    """Record the verdict."""
+    ledger, about = state.duty.ledger, {"name": installed.name, "generation": installed.generation}
+    close_gone(ledger, state.script, state.run.id)
+    ledger.run("mark_unverified" if state.drift else "mark_verified", about)
+    verdict = f"{state.drift} of {state.run.rows_done} rows differ" if state.drift else "nothing differs"
+    undecided = f"; {state.undecided} kept changing" if state.undecided else ""
+    state.run.end("done", verdict + undecided)
+
+
+def _is_close(applier: Applier, difference: Difference) -> bool:
+    """Whether only tolerant columns differ, and only by what the order of addition explains."""
+    if difference.kind != "different" or not applier.tolerant:
+        return False
+    stored, truth = difference.stored or (), difference.truth or ()
+    return all(
+        _same(mine, true) or (name in applier.tolerant and _near(mine, true))
+        for name, mine, true in zip(applier.compared_columns, stored, truth, strict=True)
+    )
+
+
+def _same(mine: Any, true: Any) -> bool:
+    return type(mine) is type(true) and bool(mine == true)
+
+
+def _near(mine: Any, true: Any) -> bool:
+    if not isinstance(mine, float | int) or not isinstance(true, float | int):
+        return False
+    return math.isclose(mine, true, rel_tol=RELATIVE, abs_tol=RELATIVE)
