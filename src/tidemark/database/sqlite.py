@@ -232,13 +232,25 @@ class SqliteSession:
         except (OverflowError, UnicodeEncodeError) as error:
             raise Fault(f"a value cannot be stored in SQLite: {error}") from error
 
-    def catalog(self) -> Catalog:
-        """Every table, view, column, unique key and index, except Tidemark's own."""
-        self._alive()
+    @contextmanager
+    def _one_view(self) -> Iterator[None]:
+        """Everything read inside is of one moment, in a transaction that is open or in one of its own."""
+        connection = self._alive()
+        inside = connection.in_transaction
+        if not inside:
+            self._execute("BEGIN")
         try:
-            return read_catalog(self._raw)
+            yield
         except sqlite3.Error as error:
             raise translate(error, self._label) from error
+        finally:
+            if not inside and connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def catalog(self) -> Catalog:
+        """Every table, view, column, unique key and index, except Tidemark's own."""
+        with self._one_view():
+            return read_catalog(self._raw)
 
     def describe(self, query: str) -> tuple[OutputColumn, ...]:
         """Names, affinities and collations of a query's result, as SQLite sees them."""
@@ -258,11 +270,8 @@ class SqliteSession:
 
     def installed(self) -> dict[str, str]:
         """Object name to the fingerprint of its text."""
-        self._alive()
-        try:
+        with self._one_view():
             return read_installed(self._raw)
-        except sqlite3.Error as error:
-            raise translate(error, self._label) from error
 
     def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
         """Empty: SQLite keeps the text of every object."""

@@ -112,9 +112,10 @@ def reaches_index(runner: Runner, sql: str, table: str) -> bool:
             return False
         elif operation in _SCANS:
             entered.setdefault(p1, []).append(address)
-        elif operation in _STEPS and any(start < p2 <= address for start in entered.get(p1, [])):
-            if _is_reached(program, p2, address):
-                return False
+        elif operation not in _STEPS or not any(start < p2 <= address for start in entered.get(p1, [])):
+            continue
+        elif _is_reached(program, p2, address):
+            return False
     return True
 
 

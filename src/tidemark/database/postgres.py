@@ -1,0 +1,250 @@
+"""The PostgreSQL session, over psycopg 3.
+
+Owns: `PostgresSession` and `open_address`. Promises: what expressions depend on is pinned (time zone, date style, digits of
+floats); no statement is prepared behind our back, so that a plan made for an empty temporary table is never kept.
+One thread at a time may use a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from tidemark.database.postgres_catalog import read_catalog
+from tidemark.database.postgres_errors import explain_connection, translate
+from tidemark.database.postgres_marks import read_installed, write_mark
+from tidemark.database.postgres_parameters import to_driver
+from tidemark.database.postgres_probe import FIND_PREPARED, FORGET_PREPARED, OPENING, describe_query, reaches_index
+from tidemark.database.postgres_values import register_loaders
+from tidemark.database.session import Mode, Parameters
+from tidemark.database.urls import Address
+from tidemark.dialect import POSTGRESQL
+from tidemark.errors import Code, Fault, Refusal
+from tidemark.model import Catalog, OutputColumn
+
+VERSION_MIN = 15
+CONNECT_TIMEOUT_SECONDS = 10
+_PINNED = (
+    "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; "
+    "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET default_transaction_read_only = off; "
+    "SET default_transaction_isolation = 'read committed'; SET check_function_bodies = on"
+)
+
+
+def open_address(
+    address: Address, *, role: str, create: bool, require_wal: bool, lock_timeout: float
+) -> PostgresSession:
+    """A session on the server at `address`. Raises `Refusal` and `Fault`, as `open_session` says."""
+    try:
+        connection = psycopg.connect(
+            address.target,
+            autocommit=True,
+            prepare_threshold=None,
+            application_name="tidemark",
+            client_encoding="utf8",
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        )
+    except psycopg.ProgrammingError as error:
+        raise Refusal(
+            Code.DATABASE_URL,
+            f"The PostgreSQL URL cannot be read: {address.hide(str(error))}.",
+            instead="write postgresql://user:password@host:5432/database",
+        ) from error
+    except psycopg.Error as error:
+        raise explain_connection(error, address) from error
+    session = PostgresSession(connection, address)
+    try:
+        session.prepare(lock_timeout)
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+class PostgresSession:
+    """One connection to a PostgreSQL database; see `tidemark.database.session.Session`."""
+
+    dialect = POSTGRESQL
+
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], address: Address) -> None:
+        self._connection = connection
+        self._address = address
+        register_loaders(connection)
+
+    def prepare(self, lock_timeout: float) -> None:
+        """Check the server and pin the settings. Raises `Refusal` (``engine-version``)."""
+        version = self._connection.info.server_version
+        if version // 10000 < VERSION_MIN:
+            raise Refusal(
+                Code.ENGINE_VERSION,
+                f"{self.label} is PostgreSQL {version // 10000}; Tidemark needs {VERSION_MIN} or newer.",
+                instead="upgrade the server",
+            )
+        self._execute(_PINNED)
+        self.set_lock_timeout(lock_timeout)
+
+    @property
+    def label(self) -> str:
+        """The database as shown to people: no password in it."""
+        return self._address.label
+
+    def _status(self) -> TransactionStatus:
+        if self._connection.closed:
+            raise Fault(f"the connection to {self.label} is closed")
+        return self._connection.info.transaction_status
+
+    @contextmanager
+    def transaction(self, mode: Mode = "write", *, snapshot: bool = False) -> Iterator[None]:
+        """A transaction: commits at the end, rolls back on any exception. They do not nest."""
+        if self._status() != TransactionStatus.IDLE:
+            raise RuntimeError("transactions do not nest")
+        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN")
+        try:
+            yield
+            # COMMIT of a failed transaction is a ROLLBACK that does not say so.
+            if self._status() != TransactionStatus.INTRANS:
+                raise Fault("PostgreSQL gave the transaction up after an error inside it")
+            self._execute("COMMIT")
+        except BaseException:
+            self._roll_back("ROLLBACK")
+            raise
+
+    def _roll_back(self, statement: str) -> None:
+        if self._connection.closed or self._connection.info.transaction_status == TransactionStatus.IDLE:
+            return
+        try:
+            self._connection.execute(statement)
+        except psycopg.Error:
+            # The server rolls back what a lost connection had begun; the exception on its way says what happened.
+            self._connection.close()
+
+    @contextmanager
+    def _undone(self) -> Iterator[None]:
+        """Whatever happens inside is undone, in a transaction that is open or in one of its own with one snapshot."""
+        inside = self._status() != TransactionStatus.IDLE
+        self._execute("SAVEPOINT tidemark_probe" if inside else "BEGIN ISOLATION LEVEL REPEATABLE READ")
+        try:
+            yield
+        finally:
+            self._roll_back("ROLLBACK TO tidemark_probe; RELEASE tidemark_probe" if inside else "ROLLBACK")
+
+    def run(self, sql: str, parameters: Parameters | None = None) -> int:
+        """Run one statement, give the number of rows it changed (0 for DDL)."""
+        self._need_transaction()
+        cursor = self._execute(sql, parameters)
+        status = (cursor.statusmessage or "").partition(" ")[0]
+        return max(cursor.rowcount, 0) if status in ("INSERT", "UPDATE", "DELETE", "MERGE") else 0
+
+    def script(self, sql: str) -> None:
+        """Run DDL text that may hold several statements, inside the current transaction."""
+        self._need_transaction()
+        self._execute(sql)
+
+    def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a query, as plain Python values."""
+        cursor = self._execute(sql, parameters)
+        return self._fetch(cursor, None)
+
+    def one(self, sql: str, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        rows = self._fetch(self._execute(sql, parameters), 1)
+        return rows[0] if rows else None
+
+    def _need_transaction(self) -> None:
+        if self._status() == TransactionStatus.IDLE:
+            raise RuntimeError("statements run inside transaction()")
+
+    def _fetch(self, cursor: psycopg.Cursor[tuple[Any, ...]], rows_max: int | None) -> list[tuple[Any, ...]]:
+        if cursor.description is None:
+            return []
+        try:
+            return cursor.fetchall() if rows_max is None else cursor.fetchmany(rows_max)
+        except psycopg.Error as error:
+            raise self._translate(error) from error
+
+    def _send(self, sql: str, parameters: Parameters | None = None) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Send a statement; errors of the driver pass through."""
+        # Without parameters the text goes to the server as it is, percent signs and all.
+        text = sql if parameters is None else to_driver(sql, frozenset(parameters))
+        return self._connection.execute(text, parameters)
+
+    def _execute(self, sql: str, parameters: Parameters | None = None) -> psycopg.Cursor[tuple[Any, ...]]:
+        self._status()
+        try:
+            return self._send(sql, parameters)
+        except psycopg.Error as error:
+            raise self._translate(error) from error
+
+    def _send_single(self, sql: str) -> None:
+        """Send text that must be one statement: only the simple protocol takes several, and binary results rule it out."""
+        self._connection.execute(sql, binary=True)
+
+    def _read_raw(self, sql: str) -> list[tuple[Any, ...]]:
+        cursor = self._send(sql)
+        return [] if cursor.description is None else cursor.fetchall()
+
+    def _translate(self, error: psycopg.Error, query: str | None = None, shift: int = 0) -> Exception:
+        role = "" if self._connection.closed else self._connection.info.user
+        return translate(error, self._address, role, query, shift)
+
+    def catalog(self) -> Catalog:
+        """Every table, view, column, unique key and index that the role can see, except Tidemark's own."""
+        with self._undone():
+            return read_catalog(self.all)
+
+    def describe(self, query: str) -> tuple[OutputColumn, ...]:
+        """Names, types and collations of a query's result, as PostgreSQL sees them."""
+        with self._undone():
+            try:
+                return describe_query(self._read_raw, self._send_single, query)
+            except psycopg.Error as error:
+                raise self._translate(error, query, len(OPENING)) from error
+
+    def uses_index(self, sql: str, table: str) -> bool:
+        """True when the plan of `sql` does not scan the whole of `table` (unquoted name or label)."""
+        try:
+            with self._undone():
+                try:
+                    return reaches_index(self._read_raw, self._send_single, sql, table)
+                except psycopg.Error as error:
+                    raise self._translate(error) from error
+        finally:
+            # A prepared statement outlives the transaction that made it.
+            if self.all(FIND_PREPARED):
+                self._execute(FORGET_PREPARED)
+
+    def installed(self) -> dict[str, str]:
+        """Object name to the fingerprint found on it, ``outdated``, ``disabled`` or ``?``."""
+        with self._undone():
+            self._execute("SET LOCAL search_path = pg_catalog")
+            return read_installed(self.all)
+
+    def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
+        """The statement that puts the fingerprint onto an object."""
+        return write_mark(kind, name, on, fingerprint)
+
+    def now(self) -> str:
+        """The server's clock as RFC 3339 text in UTC with milliseconds."""
+        return str(
+            self.all("""SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')""")[0][0]
+        )
+
+    def snapshot(self) -> str:
+        """The current snapshot as text."""
+        return str(self.all("SELECT pg_catalog.pg_current_snapshot()::text")[0][0])
+
+    def changes_marker(self) -> str:
+        """A text that differs when any transaction that wrote has begun or ended since."""
+        return self.snapshot()
+
+    def set_lock_timeout(self, seconds: float) -> None:
+        """How long a statement waits for a lock, from now on; a wait of 0 is one of a millisecond, the shortest there is."""
+        self._execute(f"SET lock_timeout = {max(1, round(seconds * 1000))}")
+
+    def close(self) -> None:
+        """Close the connection. Safe to call twice."""
+        self._connection.close()

@@ -1,0 +1,188 @@
+"""What a PostgreSQL database holds, read from its system catalogs.
+
+Owns: `read_catalog`. Promises: one query for each kind of fact, however many tables there are; schemas of the system and
+Tidemark's own are left out, and so are the public views that carry its mark.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from tidemark.model import Catalog, Column, Index, Table, Unique
+
+All = Callable[[str], list[tuple[Any, ...]]]
+
+# Which relations are the user's; every other query starts from here.
+_USERS = """
+WITH RECURSIVE users AS (
+    SELECT c.oid, c.relname, n.nspname, c.relkind, c.relpersistence, c.relowner, c.relacl, c.reltuples, c.relnamespace
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tidemark')
+      AND (n.nspname !~ '^pg_' OR n.oid = pg_catalog.pg_my_temp_schema())
+      AND NOT (c.relkind = 'v' AND coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), '') LIKE 'tidemark:%')
+)
+"""
+_RELATIONS = (
+    _USERS
+    + """
+SELECT u.oid::int8, u.nspname, u.relname, u.relkind::text, u.relpersistence::text, pg_catalog.pg_get_userbyid(u.relowner),
+       pg_catalog.row_security_active(u.oid), u.reltuples::float8,
+       EXISTS (SELECT FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS k ON k.oid = i.inhrelid
+               WHERE i.inhparent = u.oid AND k.relkind IN ('r', 'f') AND NOT k.relispartition)
+FROM users AS u ORDER BY u.nspname, u.relname
+"""
+)
+_COLUMNS = (
+    _USERS
+    + """
+SELECT a.attrelid::int8, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+       CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
+       CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
+       CASE WHEN a.attcollation <> t.typcollation
+            THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname ELSE s.nspname || '.' || o.collname END
+       END
+FROM users AS u JOIN pg_catalog.pg_attribute AS a ON a.attrelid = u.oid
+    JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+    LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = a.attcollation
+    LEFT JOIN pg_catalog.pg_namespace AS s ON s.oid = o.collnamespace
+WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
+"""
+)
+_INDEXES = (
+    _USERS
+    + """
+SELECT i.indrelid::int8, c.relname, i.indisunique, i.indisprimary, NOT i.indnullsnotdistinct,
+       pg_catalog.pg_get_expr(i.indpred, i.indrelid),
+       array_agg(a.attname::text ORDER BY k.place),
+       array_agg(pg_catalog.pg_get_indexdef(i.indexrelid, k.place, false) ORDER BY k.place),
+       array_agg(CASE WHEN o.collname = 'default' AND o.collnamespace = 'pg_catalog'::regnamespace THEN NULL
+                      ELSE o.collname::text END ORDER BY k.place)
+FROM users AS u JOIN pg_catalog.pg_index AS i ON i.indrelid = u.oid AND i.indisvalid
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+    CROSS JOIN LATERAL pg_catalog.generate_series(1, i.indnkeyatts::int) AS k(place)
+    LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.place - 1] AND a.attnum <> 0
+    LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = i.indcollation[k.place - 1]
+GROUP BY i.indrelid, i.indexrelid, c.relname, i.indisunique, i.indisprimary, i.indnullsnotdistinct, i.indpred
+ORDER BY i.indrelid, i.indisprimary DESC, c.relname
+"""
+)
+_LEAVES = (
+    _USERS
+    + """,
+descent AS (
+    SELECT u.oid AS root, u.oid AS child FROM users AS u WHERE u.relkind = 'p'
+    UNION ALL
+    SELECT d.root, i.inhrelid FROM descent AS d JOIN pg_catalog.pg_inherits AS i ON i.inhparent = d.child
+)
+SELECT d.root::int8, n.nspname, c.relname, c.reltuples::float8
+FROM descent AS d JOIN pg_catalog.pg_class AS c ON c.oid = d.child JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind <> 'p' ORDER BY d.root, n.nspname, c.relname
+"""
+)
+_WRITERS = (
+    _USERS
+    + """,
+granted AS (
+    SELECT u.oid, (pg_catalog.aclexplode(u.relacl)).* FROM users AS u WHERE u.relacl IS NOT NULL
+    UNION ALL
+    SELECT u.oid, (pg_catalog.aclexplode(a.attacl)).* FROM users AS u JOIN pg_catalog.pg_attribute AS a ON a.attrelid = u.oid
+    WHERE a.attacl IS NOT NULL
+)
+SELECT DISTINCT g.oid::int8, CASE g.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(g.grantee)::text END AS writer
+FROM granted AS g JOIN users AS u ON u.oid = g.oid
+WHERE g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE') AND g.grantee <> u.relowner
+ORDER BY 1, 2
+"""
+)
+# Members of the predefined role that may write every table.
+_WRITERS_OF_ALL = """
+SELECT pg_catalog.pg_get_userbyid(m.member)::text FROM pg_catalog.pg_auth_members AS m
+WHERE m.roleid = (SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = 'pg_write_all_data') ORDER BY 1
+"""
+_TRIGGERS = (
+    _USERS
+    + """
+SELECT t.tgrelid::int8, pg_catalog.pg_get_triggerdef(t.oid) || E'\\n' || p.prosrc
+FROM users AS u JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = u.oid AND NOT t.tgisinternal AND t.tgparentid = 0
+    JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname <> 'tidemark' ORDER BY t.tgrelid, t.tgname
+"""
+)
+_CAN_SEE_SUBSCRIPTIONS = "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_subscription_rel', 'SELECT')"
+_SUBSCRIBED = "SELECT srrelid::int8 FROM pg_catalog.pg_subscription_rel"
+_VOLATILITY = """
+SELECT lower(p.proname),
+       CASE max(CASE p.provolatile WHEN 'v' THEN 2 WHEN 's' THEN 1 ELSE 0 END) WHEN 2 THEN 'v' WHEN 1 THEN 's' ELSE 'i' END
+FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname <> 'tidemark' GROUP BY 1
+"""
+_CONNECTION = """
+SELECT pg_catalog.current_schemas(false)::text[], pg_catalog.current_setting('server_version_num')::int, current_user::text,
+       (SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)
+"""
+_KINDS = {"r": "table", "p": "partitioned", "v": "view", "m": "materialized", "f": "foreign"}
+
+
+def read_catalog(read: All) -> Catalog:
+    """Every table and view that is not ours; `read` gives the rows of a query."""
+    columns: dict[int, list[Column]] = defaultdict(list)
+    for oid, *facts in read(_COLUMNS):
+        columns[oid].append(Column(*facts))
+    uniques, indexes = _read_indexes(read(_INDEXES))
+    leaves: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    rows_of_leaves: dict[int, list[float]] = defaultdict(list)
+    for oid, schema, name, rows in read(_LEAVES):
+        leaves[oid].append((schema, name))
+        rows_of_leaves[oid].append(rows)
+    writers: dict[int, list[str]] = defaultdict(list)
+    for oid, writer in read(_WRITERS):
+        writers[oid].append(writer)
+    everywhere = [writer for (writer,) in read(_WRITERS_OF_ALL)]
+    bodies: dict[int, list[str]] = defaultdict(list)
+    for oid, body in read(_TRIGGERS):
+        bodies[oid].append(body)
+    subscribed = {oid for (oid,) in read(_SUBSCRIBED)} if read(_CAN_SEE_SUBSCRIPTIONS)[0][0] else set()
+    tables: dict[tuple[str, str], Table] = {}
+    for oid, schema, name, kind, persistence, owner, filtered, rows, inherited in read(_RELATIONS):
+        estimates = rows_of_leaves[oid] if kind == "p" and rows < 0 else [rows]
+        tables[schema, name] = Table(
+            schema,
+            name,
+            _kind(kind, persistence, inherited),
+            tuple(columns[oid]),
+            tuple(uniques[oid]),
+            tuple(indexes[oid]),
+            tuple(leaves[oid]),
+            # One role may be named by several grants; the owner comes first.
+            writers=tuple(dict.fromkeys([owner, *writers[oid], *everywhere])),
+            owner=owner,
+            forced_row_security=filtered,
+            subscribed=oid in subscribed,
+            trigger_bodies=tuple(bodies[oid]),
+            rows=None if not estimates or min(estimates) < 0 else int(sum(estimates)),
+        )
+    path, version, role, bypasses = read(_CONNECTION)[0]
+    volatility: dict[str, str] = dict(read(_VOLATILITY))
+    return Catalog(tables, tuple(path), (version // 10000, version % 10000), volatility, role, bool(bypasses))
+
+
+def _kind(kind: str, persistence: str, inherited: bool) -> str:
+    if persistence == "t":
+        return "temporary"
+    return "inherited" if kind == "r" and inherited else _KINDS[kind]
+
+
+def _read_indexes(rows: list[tuple[Any, ...]]) -> tuple[dict[int, list[Unique]], dict[int, list[Index]]]:
+    uniques: dict[int, list[Unique]] = defaultdict(list)
+    indexes: dict[int, list[Index]] = defaultdict(list)
+    for oid, name, unique, primary, nulls_distinct, where, terms, expressions, collations in rows:
+        if unique:
+            uniques[oid].append(
+                Unique(name, tuple(terms), tuple(expressions), where, primary, nulls_distinct, tuple(collations))
+            )
+        indexes[oid].append(Index(name, tuple(terms), where))
+    return uniques, indexes

@@ -1,0 +1,117 @@
+"""What PostgreSQL's errors mean for us.
+
+Owns: `translate`. Promises: an error of the driver becomes a `Conflict`, a `Refusal` or a `Fault` with the server's own
+sentence in it, on one line and without a password.
+"""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+
+from tidemark.database.session import Conflict
+from tidemark.database.urls import Address
+from tidemark.dialect import POSTGRESQL
+from tidemark.errors import Code, Fault, Place, Refusal
+
+# Serialization failure, deadlock, lock timeout, statement timeout: gone, and worth another try.
+_TRANSIENT = frozenset({"40001", "40P01", "55P03", "57014"})
+_NAME_TAKEN = frozenset({"42P07", "42710", "42723", "42P06"})
+_REFUSED = {
+    "42P01": (Code.UNKNOWN_TABLE, "name a table or view that this role sees on its search_path"),
+    "3F000": (Code.UNKNOWN_TABLE, "name a schema of this database"),
+    "42703": (Code.UNKNOWN_COLUMN, "name a column of the tables in the query"),
+    "42702": (Code.UNKNOWN_COLUMN, "say of which table the column is"),
+    "42P10": (Code.UNKNOWN_COLUMN, "name a column of the query"),
+    "0A000": (Code.UNSUPPORTED, "write it in another way"),
+    "25006": (Code.READ_ONLY, "connect to the primary server, in a session that may write"),
+    "2BP01": (Code.DROP_NOT_ALLOWED, "drop what depends on it first"),
+    "42701": (Code.DECLARATION, "give each column a name of its own with AS"),
+}
+_NAMED = re.compile(r'permission denied for (?P<kind>[\w ]+?) (?P<quote>"?)(?P<name>.+?)(?P=quote)$')
+_OWNED = re.compile(r'must be owner of (?P<kind>[\w ]+?) (?P<quote>"?)(?P<name>.+?)(?P=quote)$')
+_GRANTS = {
+    "table": "SELECT, TRIGGER ON",
+    "view": "SELECT ON",
+    "sequence": "USAGE ON SEQUENCE",
+    "schema": "USAGE, CREATE ON SCHEMA",
+    "database": "CREATE, TEMPORARY ON DATABASE",
+    "function": "EXECUTE ON FUNCTION",
+    "type": "USAGE ON TYPE",
+}
+
+
+def translate(error: psycopg.Error, address: Address, role: str, query: str | None = None, shift: int = 0) -> Exception:
+    """What to raise for `error`. `query` is the user's text, if that is what failed; it begins after `shift` characters."""
+    state = error.sqlstate or ""
+    said = address.hide(error.diag.message_primary or str(error) or type(error).__name__)
+    detail = address.hide(error.diag.message_detail or "")
+    if state in _TRANSIENT:
+        return Conflict(f"{address.label}: {said}")
+    if state == "XX000" and "concurrently" in said or state == "23505" and error.diag.schema_name == "pg_catalog":
+        return Conflict(f"{address.label}: {said}")
+    if state == "42501":
+        return Refusal(Code.PRIVILEGE, f"PostgreSQL says: {said}.", instead=_grant(said, role))
+    if state in _NAME_TAKEN:
+        return Refusal(
+            Code.NAME_TAKEN,
+            f"PostgreSQL says: {said}.",
+            instead="choose another name, or remove the object that has it",
+        )
+    if state in _REFUSED:
+        code, instead = _REFUSED[state]
+        hint = address.hide(error.diag.message_hint or "")
+        reason = f"PostgreSQL says: {said}" + (f" ({detail})." if detail else ".")
+        return Refusal(code, reason, instead=hint or instead, place=_place(error, query, shift))
+    if state.startswith("42"):
+        reason = f"PostgreSQL says: {said}."
+        hint = address.hide(error.diag.message_hint or "")
+        return Refusal(
+            Code.PARSE,
+            reason,
+            instead=hint or "write a query that PostgreSQL accepts",
+            place=_place(error, query, shift),
+        )
+    if is_lost(error):
+        return Fault(
+            f"the connection to {address.label} was lost: {said}",
+            left_behind="the transaction was either committed whole or not at all",
+        )
+    whole = f"{said} ({detail})" if detail else said
+    return Fault(f"{address.label}: {whole}", left_behind="the transaction was rolled back")
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """True when the connection is gone."""
+    state = error.sqlstate or ""
+    return state.startswith(("08", "57P")) or (not state and isinstance(error, psycopg.OperationalError))
+
+
+def explain_connection(error: psycopg.Error, address: Address) -> Fault:
+    """The fault for a connection that could not be had."""
+    said = address.hide(str(error)) or type(error).__name__
+    return Fault(f"cannot connect to {address.label}: {said.removeprefix('connection failed: ')}")
+
+
+def _grant(said: str, role: str) -> str:
+    who = POSTGRESQL.quote(role) if role else "the role that Tidemark connects as"
+    if (owned := _OWNED.search(said)) is not None:
+        return f"connect as the owner of {owned['name']}, or run: GRANT <its owner> TO {who}"
+    denied = _NAMED.search(said)
+    if denied is None:
+        return f"give {who} the right that is missing"
+    privileges = _GRANTS.get(denied["kind"], "SELECT, TRIGGER ON")
+    return f"run as its owner: GRANT {privileges} {POSTGRESQL.quote(denied['name'])} TO {who}"
+
+
+def _place(error: psycopg.Error, query: str | None, shift: int) -> Place | None:
+    position = error.diag.statement_position
+    if query is None or position is None or not position.isdigit():
+        return None
+    offset = int(position) - 1 - shift
+    if not 0 <= offset <= len(query):
+        return None
+    before = query[:offset]
+    word = re.match(r'"(?:[^"]|"")*"|[\w.]+|\S?', query[offset:])
+    return Place(before.count("\n") + 1, len(before) - before.rfind("\n"), word.group() if word else "")

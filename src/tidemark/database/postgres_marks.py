@@ -1,0 +1,131 @@
+"""Marks on our objects in PostgreSQL, and reading them back.
+
+Owns: `read_installed`, `write_mark`. A mark is the comment ``tidemark:FINGERPRINT:HASH:MAJOR``: the fingerprint of the text that
+made the object, a hash of the definition that the catalog then had, and the server's major version. Promises: an object
+whose definition was changed afterwards shows as ``outdated``; after an upgrade of the server, which may spell the same
+definition differently, the fingerprint alone counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from tidemark.dialect import POSTGRESQL
+
+All = Callable[[str], list[tuple[Any, ...]]]
+
+# A name as `Table.label` writes it.
+_LABEL = "CASE WHEN n.nspname = 'public' THEN {name} ELSE n.nspname || '.' || {name} END"
+
+# Each query gives: name, what it hangs on, COMMENT ON …, definition, comment, whether it is switched off.
+_OBJECTS = {
+    "relation": """
+SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'c' THEN 'type' WHEN 'S' THEN 'sequence' WHEN 'i' THEN 'index'
+                      WHEN 'I' THEN 'index' ELSE 'table' END AS kind,
+       {label} AS name, ''::text AS hangs_on,
+       format(CASE c.relkind WHEN 'v' THEN 'VIEW %I.%I' WHEN 'c' THEN 'TYPE %I.%I' WHEN 'S' THEN 'SEQUENCE %I.%I'
+                   WHEN 'i' THEN 'INDEX %I.%I' WHEN 'I' THEN 'INDEX %I.%I' ELSE 'TABLE %I.%I' END,
+              n.nspname, c.relname) AS object,
+       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) WHEN c.relkind IN ('i', 'I') THEN pg_get_indexdef(c.oid)
+            ELSE (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attcollation),
+                                    ', ' ORDER BY a.attnum)
+                  FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) END AS definition,
+       CASE WHEN c.relkind = 'c' THEN obj_description(c.reltype, 'pg_type') ELSE obj_description(c.oid, 'pg_class') END AS remark,
+       false AS is_off
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'c', 'S', 'i', 'I')
+  AND CASE WHEN n.nspname = 'tidemark'
+           THEN NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = c.oid)
+                AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                                AND d.deptype IN ('a', 'i') AND c.relkind = 'S')
+           ELSE c.relkind = 'v' END
+""".replace("{label}", _LABEL.format(name="c.relname")),
+    "type": """
+SELECT 'type' AS kind, {label} AS name, ''::text AS hangs_on,
+       format(CASE t.typtype WHEN 'd' THEN 'DOMAIN %I.%I' ELSE 'TYPE %I.%I' END, n.nspname, t.typname) AS object,
+       concat_ws(' ', t.typtype, format_type(t.typbasetype, t.typtypmod), t.typnotnull,
+                 (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder)
+                  FROM pg_enum AS e WHERE e.enumtypid = t.oid)) AS definition,
+       obj_description(t.oid, 'pg_type') AS remark, false AS is_off
+FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
+WHERE n.nspname = 'tidemark' AND t.typtype IN ('e', 'd', 'r')
+""".replace("{label}", _LABEL.format(name="t.typname")),
+    "function": """
+SELECT 'function' AS kind, {label} AS name, ''::text AS hangs_on, 'ROUTINE ' || p.oid::regprocedure::text AS object,
+       concat_ws(' ', p.prosrc, p.proconfig::text, p.prosecdef, p.provolatile) AS definition,
+       obj_description(p.oid, 'pg_proc') AS remark, false AS is_off
+FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname = 'tidemark'
+""".replace("{label}", _LABEL.format(name="p.proname")),
+    "trigger": """
+SELECT 'trigger' AS kind, t.tgname::text AS name, {label} AS hangs_on,
+       format('TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname) AS object,
+       pg_get_triggerdef(t.oid) AS definition, obj_description(t.oid, 'pg_trigger') AS remark,
+       EXISTS (SELECT FROM pg_trigger AS k WHERE k.tgenabled IN ('D', 'R') AND k.tgfoid = t.tgfoid AND k.tgname = t.tgname
+               AND (k.oid = t.oid
+                    OR k.tgparentid <> 0 AND k.tgrelid IN (SELECT relid FROM pg_partition_tree(t.tgrelid)))) AS is_off
+FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_proc AS p ON p.oid = t.tgfoid
+WHERE p.pronamespace = (SELECT s.oid FROM pg_namespace AS s WHERE s.nspname = 'tidemark')
+  AND NOT t.tgisinternal AND t.tgparentid = 0
+""".replace("{label}", _LABEL.format(name="c.relname")),
+}
+_EVERY = " UNION ALL ".join(_OBJECTS.values())
+_MAJOR = "(current_setting('server_version_num')::int / 10000)"
+_INSTALLED = f"""
+SELECT o.kind, o.name, o.remark, left(encode(sha256(convert_to(coalesce(o.definition, ''), 'UTF8')), 'hex'), 8),
+       {_MAJOR}::text, o.is_off
+FROM ({_EVERY}) AS o
+WHERE o.kind <> 'view' OR o.name LIKE 'tidemark.%' OR coalesce(o.remark, '') LIKE 'tidemark:%'
+ORDER BY o.name
+"""
+
+
+def read_installed(read: All) -> dict[str, str]:
+    """Every object of ours with its state; `read` runs with a search_path of pg_catalog alone, so that names are whole."""
+    found: dict[str, str] = {}
+    for _, name, remark, body, major, is_off in read(_INSTALLED):
+        state = "disabled" if is_off else _read_mark(remark or "", body, major)
+        # Two objects may share a name (a trigger on two tables): then the one that is not as it should be shows.
+        known = found.get(name)
+        found[name] = state if known is None or known == state or len(state) < 16 else known
+    return found
+
+
+def _read_mark(remark: str, body: str, major: str) -> str:
+    prefix, _, rest = remark.partition(":")
+    parts = rest.split(":")
+    if prefix != "tidemark" or not parts[0]:
+        return "?"
+    if len(parts) == 3 and parts[2] == major and parts[1] != body:
+        return "outdated"
+    return parts[0]
+
+
+def write_mark(kind: str, name: str, on: str, fingerprint: str) -> str:
+    """The statement that marks one object. It hashes the definition as the catalog shows it when it runs."""
+    literal = POSTGRESQL.literal
+    source = _OBJECTS.get(kind, _OBJECTS["relation"])
+    if kind == "type":
+        source = f"{_OBJECTS['relation']} UNION ALL {_OBJECTS['type']}"
+    condition = f"o.kind = {literal(kind)} AND o.name = {literal(name)}" + (
+        f" AND o.hangs_on = {literal(on)}" if on and kind == "trigger" else ""
+    )
+    body = f"""
+DECLARE
+    path text := current_setting('search_path');
+    object text;
+    hash text;
+BEGIN
+    PERFORM set_config('search_path', 'pg_catalog', true);
+    SELECT o.object, left(encode(sha256(convert_to(coalesce(o.definition, ''), 'UTF8')), 'hex'), 8) INTO STRICT object, hash
+    FROM ({source}) AS o WHERE {condition};
+    EXECUTE format('COMMENT ON %s IS %L', object, concat_ws(':', 'tidemark', {literal(fingerprint)}, hash, {_MAJOR}));
+    PERFORM set_config('search_path', path, true);
+END
+"""
+    # The tag cannot occur in the body: it is a hash of it.
+    tag = f"tidemark_{hashlib.sha256(body.encode()).hexdigest()[:16]}"
+    return f"DO ${tag}${body}${tag}$"
