@@ -24,6 +24,7 @@ DERIVED: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "installing": "apply was interrupted and goes on with the objects that are missing.",
             "backfilling": "every capture is committed, so that nothing can be missed any more.",
             "failed": "an object cannot be created.",
+            "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
         },
         "backfilling": {
             "backfilling": "the filling was interrupted and goes on.",
@@ -31,10 +32,12 @@ DERIVED: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "verifying": "every key that existed when the filling began is computed.",
             "installing": "objects are missing again and are put back before the filling goes on.",
             "failed": "a chunk fails in a way that trying again does not mend.",
+            "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
         },
         "paused": {
             "backfilling": "an operator lets it go on.",
             "installing": "apply runs again and looks at every object first.",
+            "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
         },
         "verifying": {
             "verifying": "the verification was interrupted and begins again.",
@@ -42,6 +45,7 @@ DERIVED: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "installing": "objects are missing again and are put back before the verification.",
             "live": "every key was compared and nothing differs.",
             "failed": "rows still differ after they were computed again.",
+            "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
         },
         "live": {
             "installing": "a capture was missing, disabled or changed, which is a gap: it is put back.",
@@ -69,9 +73,6 @@ RUN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "interrupted": {},
     }
 )
-
-# From any state but these a derived table may be dropped half built: nobody reads it yet.
-READABLE = frozenset({"live"})
 
 
 def read_state(stored: str, table: Mapping[str, Mapping[str, str]] = DERIVED) -> str:

@@ -23,6 +23,7 @@ from tidemark.runtime.repair import repair
 from tidemark.runtime.scripts import script_text
 from tidemark.runtime.tick import tick
 from tidemark.runtime.verify import verify
+from tidemark.script import Script
 
 ROUNDS_MAX = 3
 LEASE_WAIT_SECONDS = 10.0
@@ -70,6 +71,9 @@ def apply_plan(
         begun: list[str] = []
         for step in plan.steps:
             duty.check_stop("apply")
+            if detach and step.verb == "drop" and step.replaces:
+                # The old name serves its readers until the new one is live; the next apply ends it.
+                continue
             done = _carry_out(duty, step, holder, detach, listen)
             if done is not None:
                 (live if done.state == "live" else begun).append(done.name)

@@ -363,3 +363,7 @@ DROP TABLE tidemark_kept;
 -- name: list_leftovers
 -- What is still there of ours after every script's objects are gone: kind and quoted name.
 SELECT 'schema', 'tidemark' FROM pg_catalog.pg_namespace WHERE nspname = 'tidemark';
+
+-- name: drop_schema
+-- Drop everything of ours at once, triggers on the user's tables included: their functions live here.
+DROP SCHEMA IF EXISTS {name} CASCADE;

@@ -345,3 +345,15 @@ DROP TABLE tidemark_kept;
 SELECT type, '"' || replace(name, '"', '""') || '"' FROM sqlite_master
 WHERE substr(name, 1, 9) = 'tidemark_' AND type IN ('table', 'view', 'trigger')
 ORDER BY CASE type WHEN 'trigger' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, name;
+
+-- name: drop_table
+-- Drop a leftover table.
+DROP TABLE IF EXISTS {name};
+
+-- name: drop_view
+-- Drop a leftover view.
+DROP VIEW IF EXISTS {name};
+
+-- name: drop_trigger
+-- Drop a leftover trigger.
+DROP TRIGGER IF EXISTS {name};

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
@@ -99,7 +99,7 @@ class InstallPlan:
 
     def as_json(self) -> dict[str, Any]:
         """The plan as plain data."""
-        counts = {verb: sum(step.verb == verb for step in self.steps) for verb in Verb.__args__}  # type: ignore[attr-defined]
+        counts = {verb: sum(step.verb == verb for step in self.steps) for verb in get_args(Verb)}
         return {
             "changes": not self.is_empty,
             "counts": counts,

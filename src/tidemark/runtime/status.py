@@ -1,0 +1,120 @@
+"""The read model: how every derived table is doing.
+
+Owns: `TableStatus` and reading it. Promises: reads only and asks nothing that grows with the size of a table, but counting
+rows on an engine where that is the only way; what the catalog shows now decides whether captures are well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tidemark.runtime.findings import count_drift
+from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.pieces import inspect_pieces
+
+PENDING_MAX = 100_001
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """One generation of a derived table.
+
+    `pending` counts changes and keys that are not applied yet, up to a limit. `behind_since` is the time of the checkpoint
+    when something is pending, else None. `drift` counts rows known to be wrong. `rows` is what readers see, None before the
+    cutover, `rows_estimated` when it is an estimate. `captures` is ``ok`` or names what is missing, disabled or outdated.
+    `filled` of `to_fill` keys are filled. `next` is the command that brings it forward, or empty.
+    """
+
+    name: str
+    generation: int
+    state: str
+    klass: str
+    freshness: str
+    pending: int
+    behind_since: str | None
+    verified_at: str | None
+    drift: int
+    rows: int | None
+    rows_estimated: bool
+    captures: str
+    filled: int
+    to_fill: int
+    failure: str | None
+    next: str
+
+    @property
+    def well(self) -> bool:
+        """Whether it is live, captured and without known drift."""
+        return self.state == "live" and self.captures == "ok" and self.drift == 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The status as plain data."""
+        data = asdict(self)
+        data["class"] = data.pop("klass")
+        return {**data, "well": self.well}
+
+
+def read_status(ledger: Ledger) -> list[TableStatus]:
+    """The status of every generation, in one moment."""
+    with ledger.session.transaction("read", snapshot=True):
+        present = ledger.session.installed()
+        return [_read(ledger, installed, present) for installed in ledger.derived()]
+
+
+def _read(ledger: Ledger, installed: Installed, present: Mapping[str, str]) -> TableStatus:
+    script = installed.script
+    shown = installed.live_at is not None and installed.state != "retired"
+    wrong = [f for f in inspect_pieces(script, present, public=shown) if f.health != "installed"]
+    intact = not any(finding.piece.kind in ("table", "view") for finding in wrong)
+    pending, since = _read_pending(ledger, installed) if intact else (0, None)
+    rows, estimated = _count_rows(ledger, installed) if shown and intact else (None, False)
+    captures = "ok" if not wrong else ", ".join(f"{f.piece.name} {f.health}" for f in wrong[:3])
+    drift = count_drift(ledger, script)
+    return TableStatus(
+        name=script.name,
+        generation=installed.generation,
+        state=installed.state,
+        klass=script.klass,
+        freshness=script.freshness,
+        pending=pending,
+        behind_since=since,
+        verified_at=installed.verified_at,
+        drift=drift,
+        rows=rows,
+        rows_estimated=estimated,
+        captures=captures,
+        filled=installed.cursor_at,
+        to_fill=installed.cursor_total,
+        failure=installed.failure,
+        next=_next_command(installed, captures, drift, pending),
+    )
+
+
+def _next_command(installed: Installed, captures: str, drift: int, pending: int) -> str:
+    if captures != "ok" or installed.state != "live":
+        return "tidemark apply"
+    if drift:
+        return "tidemark repair"
+    return "tidemark tick" if pending else ""
+
+
+def _read_pending(ledger: Ledger, installed: Installed) -> tuple[int, str | None]:
+    tick, pending = installed.script.tick, 0
+    if tick is None:
+        return 0, None
+    known = ledger.checkpoints(installed.script)
+    for log in tick.logs:
+        bounds = {"snapshot": known[log.source].snapshot, "limit": PENDING_MAX}
+        pending += int(ledger.value("count_changes", bounds, log=log.log))
+    row = ledger.session.one(tick.count_dirty)
+    pending += int(row[0]) if row else 0
+    sealed = [checkpoint.sealed_at for checkpoint in known.values()]
+    return pending, min(sealed) if pending and sealed else None
+
+
+def _count_rows(ledger: Ledger, installed: Installed) -> tuple[int, bool]:
+    script = installed.script
+    ((count, estimated),) = ledger.all("count_rows", {"store": script.store}, public=script.public)
+    return int(count), bool(estimated)

@@ -1,0 +1,74 @@
+"""Leaving: everything of ours goes, and the rows may stay as plain tables.
+
+Owns: `uninstall`. Promises: when it ends, no object of ours is in the database; it can be repeated after a kill; with
+`keep_data` every public name is a plain table with the rows that its readers saw, and its key is a unique index. Objects of
+the user's that stand on a public view stop it, with the engine's own sentence, before that view is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.install import remove
+from tidemark.runtime.lease import take_lease
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.pieces import PLAIN_PATIENCE, set_patience
+from tidemark.runtime.progress import Event, Listener, ignore
+
+LEASE_WAIT_SECONDS = 10.0
+DROPS = {"table": "drop_table", "view": "drop_view", "trigger": "drop_trigger", "schema": "drop_schema"}
+
+
+@dataclass(frozen=True)
+class UninstallReport:
+    """What went: names of derived tables, and of those whose rows were kept as plain tables."""
+
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore) -> UninstallReport:
+    """Remove everything of ours. Raises `Fault` (exit 6) while a worker is busy with one of the tables."""
+    removed: list[str] = []
+    kept: list[str] = []
+    if duty.ledger.exists():
+        holder = duty.lease.holder if duty.lease else "uninstall"
+        for installed in reversed(duty.ledger.derived()):
+            # The lease is not given back: no worker may begin anew with a table that is going.
+            take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS)
+            if keep_data and installed.live_at is not None and _has_view(installed):
+                duty.write(partial(_keep, duty, installed))
+                kept.append(installed.name)
+            remove(duty, installed, listen)
+            duty.write(partial(duty.ledger.run, "forget_lease", {"duty": f"keep {installed.name}"}))
+            removed.append(installed.name)
+    duty.write(partial(_remove_rest, duty))
+    listen(Event("", "drop", note="the ledger is gone"))
+    return UninstallReport(tuple(dict.fromkeys(removed)), tuple(kept))
+
+
+def _has_view(installed: Installed) -> bool:
+    return any(piece.public and piece.kind == "view" for piece in installed.script.pieces)
+
+
+def _keep(duty: Duty, installed: Installed) -> None:
+    """Put a plain table in the place of the view."""
+    script, ledger, quote = installed.script, duty.ledger, duty.session.dialect.quote
+    ledger.run("copy_rows", public=script.public)
+    for piece in reversed([piece for piece in script.pieces if piece.public]):
+        duty.session.script(piece.drop)
+    ledger.run("keep_rows", public=script.public)
+    if script.key:
+        columns = ", ".join(quote(column) for column in script.key)
+        ledger.run("keep_key", public=script.public, index=quote(f"{script.name}_key"), columns=columns)
+    ledger.run("drop_copy")
+    ledger.move(installed, "retired")
+
+
+def _remove_rest(duty: Duty) -> None:
+    """Drop what is still there of ours: the ledger, and whatever no script spoke of."""
+    set_patience(duty.ledger, PLAIN_PATIENCE)
+    for kind, name in duty.ledger.all("list_leftovers"):
+        duty.ledger.run(DROPS[kind], name=name)
