@@ -29,7 +29,7 @@ class Difference:
 def prepare(session: Session, script: Script) -> None:
     """Create the session's temporary tables for a script; safe to repeat. Runs in the caller's transaction."""
     applier = script.applier
-    for statement in (applier.create_batch, applier.create_fresh, applier.create_todo):
+    for statement in (applier.create_batch, applier.create_fresh, applier.create_stored, applier.create_todo):
         session.script(statement)
     for log in script.tick.logs if script.tick else ():
         session.script(log.create_slice)

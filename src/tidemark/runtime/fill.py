@@ -64,7 +64,7 @@ def _walk(duty: Duty, script: Script, run: Run, total: int, listen: Listener) ->
     pace, chunks = choose_pace(duty.session.dialect), 0
     if not script.applier.indexed:
         pace.size = max(1, total)
-    foreign = duty.ledger.value("foreign_writes")
+    foreign = duty.session.changes_marker()
     while run.rows_done < total:
         duty.check_stop(f"the filling of {script.name}")
         low, high = run.rows_done, min(total, run.rows_done + pace.size)
@@ -74,7 +74,7 @@ def _walk(duty: Duty, script: Script, run: Run, total: int, listen: Listener) ->
         if script.applier.indexed:
             pace.record(high - low, held.hold_ms)
         listen(Event(script.name, "fill", run.rows_done, total))
-        seen, foreign = foreign, duty.ledger.value("foreign_writes")
+        seen, foreign = foreign, duty.session.changes_marker()
         duty.clock.wait(pace.rest_seconds(held.hold_ms, contended=seen != foreign))
     return chunks
 

@@ -340,10 +340,6 @@ SELECT count(*) FROM {public};
 -- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
 SELECT set_config('lock_timeout', CAST(:patience AS text), true);
 
--- name: foreign_writes
--- A number that changes when another connection has written, where the engine's writers wait for each other.
-SELECT 0;
-
 -- name: copy_rows
 -- Keep what readers see before the objects go.
 CREATE TEMPORARY TABLE tidemark_kept AS SELECT * FROM {public};
@@ -366,4 +362,4 @@ SELECT 'schema', 'tidemark' FROM pg_catalog.pg_namespace WHERE nspname = 'tidema
 
 -- name: drop_schema
 -- Drop everything of ours at once, triggers on the user's tables included: their functions live here.
-DROP SCHEMA IF EXISTS {name} CASCADE;
+DROP SCHEMA IF EXISTS {object} CASCADE;

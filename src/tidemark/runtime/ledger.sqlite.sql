@@ -320,10 +320,6 @@ SELECT count(*) FROM {public};
 -- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
 SELECT :patience;
 
--- name: foreign_writes
--- A number that changes when another connection has written, where the engine's writers wait for each other.
-PRAGMA data_version;
-
 -- name: copy_rows
 -- Keep what readers see before the objects go.
 CREATE TEMPORARY TABLE tidemark_kept AS SELECT * FROM {public};
@@ -348,12 +344,12 @@ ORDER BY CASE type WHEN 'trigger' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, name;
 
 -- name: drop_table
 -- Drop a leftover table.
-DROP TABLE IF EXISTS {name};
+DROP TABLE IF EXISTS {object};
 
 -- name: drop_view
 -- Drop a leftover view.
-DROP VIEW IF EXISTS {name};
+DROP VIEW IF EXISTS {object};
 
 -- name: drop_trigger
 -- Drop a leftover trigger.
-DROP TRIGGER IF EXISTS {name};
+DROP TRIGGER IF EXISTS {object};

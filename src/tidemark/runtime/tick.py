@@ -101,7 +101,7 @@ def tick(
         return TickReport(script.name)
     state = _State(duty, script, script.tick, choose_pace(duty.session.dialect))
     duty.read(lambda: prepare(duty.session, script), snapshot=False)
-    began, foreign = duty.clock.now(), duty.ledger.value("foreign_writes")
+    began, foreign = duty.clock.now(), duty.session.changes_marker()
     try:
         while not (state.sealed and state.applied):
             spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms
@@ -110,7 +110,7 @@ def tick(
                 return state.report(drained=False)
             pace, hold_ms = _seal(state) if not state.sealed else _apply(state)
             listen(Event(script.name, "tick", state.keys, state.keys + count_dirty(duty, script)))
-            seen, foreign = foreign, duty.ledger.value("foreign_writes")
+            seen, foreign = foreign, duty.session.changes_marker()
             duty.clock.wait(pace.rest_seconds(hold_ms, contended=seen != foreign))
         _consume_rest(state)
         _end(state, None)

@@ -71,4 +71,4 @@ def _remove_rest(duty: Duty) -> None:
     """Drop what is still there of ours: the ledger, and whatever no script spoke of."""
     set_patience(duty.ledger, PLAIN_PATIENCE)
     for kind, name in duty.ledger.all("list_leftovers"):
-        duty.ledger.run(DROPS[kind], name=name)
+        duty.ledger.run(DROPS[kind], object=name)

@@ -9,6 +9,7 @@ later.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -52,16 +53,20 @@ class _Loop:
     holder: str
     report: WorkerReport
     listen: Listener
-    retry_at: dict[str, float]
+    not_before: dict[str, float]
+    cadence: Mapping[str, float]
 
 
-def run_worker(duty: Duty, *, until_idle: bool = False, listen: Listener = ignore) -> WorkerReport:
+def run_worker(
+    duty: Duty, *, cadence: Mapping[str, float] | None = None, until_idle: bool = False, listen: Listener = ignore
+) -> WorkerReport:
     """Work until `duty.stop` says so, or, with `until_idle`, until nothing is left to do.
 
+    `cadence` gives the seconds between two ticks by derived table; without an entry ticks follow the changes at once.
     Raises `Refusal` (``not-installed``) when there is no ledger.
     """
     duty.ledger.require()
-    loop = _Loop(duty, name_holder(), WorkerReport(), listen, {})
+    loop = _Loop(duty, name_holder(), WorkerReport(), listen, {}, {} if until_idle else cadence or {})
     rows: tuple[Installed, ...] = ()
     looked = told = duty.clock.now() - TELL_SECONDS
     while not duty.stop():
@@ -70,7 +75,7 @@ def run_worker(duty: Duty, *, until_idle: bool = False, listen: Listener = ignor
             rows, looked = duty.ledger.derived() if duty.ledger.exists() else (), now
         busy = False
         for row in rows:
-            if not duty.stop() and now >= loop.retry_at.get(row.name, 0.0):
+            if not duty.stop() and now >= loop.not_before.get(row.name, 0.0):
                 busy = _look_after(loop, row) or busy
         if busy:
             looked = now - LOOK_SECONDS
@@ -105,7 +110,7 @@ def _look_after(loop: _Loop, row: Installed) -> bool:
             loop.report.interrupted = True
             return False
         loop.report.problems += 1
-        loop.retry_at[row.name] = duty.clock.now() + RETRY_SECONDS
+        loop.not_before[row.name] = duty.clock.now() + RETRY_SECONDS
         log.warning("%s: %s; trying again in %d s", row.name, problem, RETRY_SECONDS)
         return False
 
@@ -125,6 +130,8 @@ def _do(loop: _Loop, duty: Duty, row: Installed) -> bool:
     if fresh.state == "live":
         done = tick(duty, fresh.script, max_ms=TICK_MS_MAX, listen=loop.listen)
         loop.report.ticks += 1
+        if done.drained and row.name in loop.cadence:
+            loop.not_before[row.name] = duty.clock.now() + loop.cadence[row.name]
         loop.report.changes += done.changes_sealed
         loop.report.rows_written += done.rows_written
         return True

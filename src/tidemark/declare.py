@@ -1,0 +1,187 @@
+"""How users declare: a project, its derived tables and facts about its sources.
+
+Owns: `Project`. Promises: a declaration that cannot mean anything is refused where it stands, with file and line, before any
+database is opened; what is accepted is kept as a frozen `Declaration`. Reads no SQL and knows no engine.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from tidemark.errors import Code, Refusal
+from tidemark.model import Declaration, Freshness, Source
+
+NAME_BYTES_MAX = 63
+ENGINES = ("sqlite", "postgresql", "postgres")
+FRESHNESS = ("commit", "tick")
+_GENERATION = re.compile(r"_g[0-9]+$")
+_CADENCE = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$")
+_SECONDS = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
+
+
+class Project:
+    """The declarations of one application. `name` is for people."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._declarations: dict[str, Declaration] = {}
+        self._sources: dict[str, Source] = {}
+        self._cadence: dict[str, float] = {}
+
+    @property
+    def declarations(self) -> tuple[Declaration, ...]:
+        """Every declaration, in the order of declaring."""
+        return tuple(self._declarations.values())
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """Stated facts about sources, by name."""
+        return MappingProxyType(self._sources)
+
+    @property
+    def cadence(self) -> Mapping[str, float]:
+        """Seconds between two ticks, by derived table; without an entry a worker ticks at once."""
+        return MappingProxyType(self._cadence)
+
+    def derive(
+        self,
+        name: str,
+        *,
+        query: str | Mapping[str, str],
+        key: str | Sequence[str] | None = None,
+        freshness: Freshness | None = None,
+        every: str | None = None,
+        columns_of: str | None = None,
+        rows_of: str | None = None,
+        indexes: Sequence[str | Sequence[str]] = (),
+        was: str | None = None,
+    ) -> Declaration:
+        """Declare a derived table and give its declaration.
+
+        `query` is SQL text, or a text for each engine (``{"sqlite": …, "postgresql": …}``). `key` names the columns that
+        identify a row, inferred when it is None. `freshness` is ``commit``, ``tick`` or None for the best there is; `every`
+        is the cadence of ticks (``"30s"``). `columns_of` and `rows_of` name a table of the user's that holds the rows.
+        `indexes` are columns to index on the stored rows. `was` is the old name of a renamed declaration.
+
+        Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
+        """
+        place = _place()
+        check_name(name, place)
+        if name in self._declarations:
+            raise _refuse(f"{name} is declared twice, first at {self._declarations[name].place}", "", name, place)
+        if freshness is not None and freshness not in FRESHNESS:
+            raise _refuse(f"freshness={freshness!r} is none", "say commit, tick or None", name, place)
+        if columns_of is not None and rows_of is not None:
+            raise _refuse("columns_of and rows_of exclude each other", "keep one of them", name, place)
+        if was is not None:
+            check_name(was, place)
+            if was == name or was in self._declarations:
+                raise _refuse(f"was={was!r} is a name in use", "say the name it had before", name, place)
+        declaration = Declaration(
+            name=name,
+            query=_read_query(query, name, place),
+            key=_read_columns(key, "key", name, place) if key is not None else (),
+            freshness=freshness,
+            columns_of=columns_of,
+            rows_of=rows_of,
+            indexes=tuple(_read_columns(index, "indexes", name, place) for index in indexes),
+            was=was,
+            place=place,
+        )
+        if every is not None:
+            self._cadence[name] = _read_cadence(every, freshness, name, place)
+        self._declarations[name] = declaration
+        return declaration
+
+    def source(self, name: str, *, append_only: bool = False, pruned: bool = False) -> Source:
+        """State facts about a base table. `append_only` promises that rows are never changed or deleted.
+
+        Raises `Refusal` for a second statement about the same table, and for `pruned`, which no plan can honour yet.
+        """
+        place = _place()
+        if name in self._sources:
+            raise _refuse(f"source {name} is stated twice", "state every fact in one call", None, place)
+        if pruned:
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"source {name} at {place} is pruned: totals over deleted rows cannot be kept yet",
+                instead="keep the rows, or let the totals fall with them and leave pruned out",
+            )
+        self._sources[name] = Source(name, append_only=append_only, pruned=pruned)
+        return self._sources[name]
+
+
+def check_name(name: object, place: str) -> None:
+    """Raises `Refusal` (``name``) for a name that a derived table cannot have on both engines."""
+    if not isinstance(name, str) or not name.strip():
+        problem = "a derived table needs a name"
+    elif "\0" in name:
+        problem = f"{name!r} has a NUL character"
+    elif not _is_text(name):
+        problem = f"{name!r} is not text that a database can store"
+    elif name.startswith("_"):
+        problem = f"{name} begins with an underscore, as our own objects do"
+    elif name.lower().startswith(("tidemark_", "sqlite_", "pg_")):
+        problem = f"{name} begins as the objects of Tidemark or of an engine do"
+    elif _GENERATION.search(name):
+        problem = f"{name} ends as a generation of another derived table does"
+    elif len(name.encode()) > NAME_BYTES_MAX:
+        problem = f"{name} is {len(name.encode())} bytes long, and PostgreSQL keeps {NAME_BYTES_MAX}"
+    else:
+        return
+    raise Refusal(Code.NAME, f"{problem} (at {place})", instead="choose another name")
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _place() -> str:
+    """``file:line`` of the user's call: the first frame outside this module."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _refuse(reason: str, instead: str, derived: str | None, place: str) -> Refusal:
+    return Refusal(Code.DECLARATION, f"{reason} (at {place})", instead=instead, derived=derived)
+
+
+def _read_query(query: object, name: str, place: str) -> Mapping[str, str]:
+    texts = {"": query} if isinstance(query, str) else query
+    if not isinstance(texts, Mapping) or not texts:
+        raise _refuse("query is neither a text nor texts by engine", 'write query="SELECT …"', name, place)
+    for engine, text in texts.items():
+        if engine not in ("", *ENGINES):
+            raise _refuse(f"query is for {engine!r}, which is no engine", "say sqlite or postgresql", name, place)
+        if not isinstance(text, str) or not text.strip():
+            raise _refuse("query is empty", 'write query="SELECT …"', name, place)
+        if "\0" in text:
+            raise _refuse("query has a NUL character", "leave it out", name, place)
+    return MappingProxyType(dict(texts))
+
+
+def _read_columns(columns: object, option: str, name: str, place: str) -> tuple[str, ...]:
+    found = (columns,) if isinstance(columns, str) else columns
+    if not isinstance(found, Sequence) or not found or not all(isinstance(c, str) and c for c in found):
+        raise _refuse(f"{option} names no column", f'write {option}="column", or several in a list', name, place)
+    if len(set(found)) != len(found):
+        raise _refuse(f"{option} names a column twice", "name each column once", name, place)
+    return tuple(found)
+
+
+def _read_cadence(every: object, freshness: str | None, name: str, place: str) -> float:
+    match = _CADENCE.match(every) if isinstance(every, str) else None
+    if match is None or float(match[1]) == 0:
+        raise _refuse(f"every={every!r} is no time", 'write every="30s", or 500ms, 5m, 1h', name, place)
+    if freshness == "commit":
+        raise _refuse("every is for ticks, and freshness is commit", "leave one of them out", name, place)
+    return float(match[1]) * _SECONDS[match[2]]
