@@ -28,6 +28,7 @@ class Programs:
         self.statements: Statements = (PostgresStatements if self.postgres else SqliteStatements)(rng, world)
         self.clocks = [rng.random() for _ in range(sessions)]
         # A world of many sessions is more telling when most transactions are open at the same time.
+        self.replica = [False] * sessions
         self.levels = rng.choice((LEVELS, ("READ COMMITTED",), ("REPEATABLE READ",), LEVELS))
 
     def chance(self, probability: float) -> bool:
@@ -44,13 +45,13 @@ class Programs:
         """A statement of that session."""
         kind, sql = self.statements.draw()
         data = self.statements.copied if kind == "copy" and isinstance(self.statements, PostgresStatements) else None
-        guarded = self.postgres and self.chance(0.6) and kind not in ("copy",)
+        guarded = self.postgres and self.chance(0.85)
         return Statement(self.tick(session), kind, sql, data, guarded)
 
     def transaction(self, session: int) -> Transaction:
         """One transaction, or one statement that commits by itself."""
         start = self.tick(session)
-        prelude = self._prelude()
+        prelude = self._prelude(session)
         if self.chance(0.3):
             statement = self.one(session)
             return Transaction(session, start, "", (statement,), "commit", self.tick(session), prelude)
@@ -74,11 +75,13 @@ class Programs:
     def _begin(self) -> str:
         return self.rng.choice(("BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"))
 
-    def _prelude(self) -> tuple[str, ...]:
+    def _prelude(self, session: int) -> tuple[str, ...]:
         if self.postgres:
-            if self.chance(0.03):
-                return ("SET session_replication_role = replica",)
-            return ("SET session_replication_role = origin",) if self.chance(0.05) else ()
+            wanted = self.chance(0.4 if self.replica[session] else 0.015)
+            if wanted == self.replica[session]:
+                return ()
+            self.replica[session] = wanted
+            return (f"SET session_replication_role = {'replica' if wanted else 'origin'}",)
         pragmas = []
         if self.chance(0.08):
             pragmas.append(f"PRAGMA recursive_triggers = {self.rng.choice(('ON', 'OFF'))}")
@@ -94,11 +97,7 @@ class Programs:
 def initial_rows(rng: random.Random, world: World) -> tuple[str, ...]:
     """Inserts that run before anything is installed."""
     statements = Statements(rng, world)
-    return tuple(
-        statements.insert_text(table)
-        for table in world.relations
-        for _ in range(rng.choice((0, 1, 3, 5)))
-    )
+    return tuple(statements.insert_text(table) for table in world.relations for _ in range(rng.choice((0, 1, 3, 5))))
 
 
 def duties(rng: random.Random, until: float, ticking: bool, kills: bool) -> tuple[Duty, ...]:

@@ -33,8 +33,7 @@ class Queries:
         self.world = world
         self.scalars = Scalars(rng, world.engine)
         self.names = Builder(rng, world.engine)
-        self.names.taken |= {table.name.lower() for table in world.relations}
-        self.names.taken |= {leaf.lower() for table in world.relations for leaf in table.leaves}
+        self.names.taken |= world.taken
         self.postgres = world.engine == "postgres"
 
     def draw(self, freshness: str = "") -> Derived:
@@ -104,7 +103,9 @@ class Queries:
         columns += [f"{self.aggregate(table, alias)} AS {self.output()}" for _ in range(self.rng.randint(1, 4))]
         having = f" HAVING {self.aggregate(table, alias)} IS NOT NULL" if self.scalars.chance(0.06) else ""
         source = f"{table.quoted} {alias}".rstrip()
-        query = f"SELECT {', '.join(columns)} FROM {source}{self.where(table, alias)} GROUP BY {', '.join(terms)}{having}"
+        query = (
+            f"SELECT {', '.join(columns)} FROM {source}{self.where(table, alias)} GROUP BY {', '.join(terms)}{having}"
+        )
         return Draft(query, tuple(keys), (table,))
 
     def _total(self) -> Draft:
@@ -140,7 +141,9 @@ class Queries:
             return f"{inner} FILTER (WHERE {scalars.predicate(table, alias)})"
         if shape == "case":
             condition = scalars.predicate(table, alias)
-            return f"sum(CASE WHEN {condition} THEN {self.rng.choice(('1', '2'))} {self.rng.choice(('ELSE 0 ', ''))}END)"
+            return (
+                f"sum(CASE WHEN {condition} THEN {self.rng.choice(('1', '2'))} {self.rng.choice(('ELSE 0 ', ''))}END)"
+            )
         if shape == "count":
             return f"count({scalars.expression(table, every, alias)[0]})"
         if shape in ("min", "max"):
@@ -198,7 +201,9 @@ class Queries:
         if shape == 1:
             return child, f"NOT EXISTS (SELECT 1 {source})"
         if shape == 2:
-            expression, kind = self.scalars.expression(child, ("int", "bigint", "timestamp", "date", "text"), "f", plain=0.8)
+            expression, kind = self.scalars.expression(
+                child, ("int", "bigint", "timestamp", "date", "text"), "f", plain=0.8
+            )
             return child, f"coalesce((SELECT max({expression}) {source}), {self.scalars.literal(kind)})"
         if shape == 3:
             return child, f"coalesce((SELECT sum({self._numeric(child, 'f')}) {source}), 0)"
@@ -222,8 +227,12 @@ class Queries:
             raise LookupError("no key")
         key = [self.names.name() for _ in left.key]
         columns = [f"a.{quote(name)} AS {quote(new)}" for name, new in zip(left.key, key, strict=True)]
-        columns.append(f"{self.scalars.expression(right, tuple({f.kind for f in right.fields}), 'b')[0]} AS {self.output()}")
-        columns.append(f"{self.scalars.expression(left, tuple({f.kind for f in left.fields}), 'a')[0]} AS {self.output()}")
+        columns.append(
+            f"{self.scalars.expression(right, tuple({f.kind for f in right.fields}), 'b')[0]} AS {self.output()}"
+        )
+        columns.append(
+            f"{self.scalars.expression(left, tuple({f.kind for f in left.fields}), 'a')[0]} AS {self.output()}"
+        )
         where = self.where(self.rng.choice((left, right)), "", 0.0)
         if self.scalars.chance(0.5):
             side, alias = self.rng.choice(((left, "a"), (right, "b")))
@@ -256,7 +265,10 @@ class Queries:
         kinds = tuple({one.kind for one in table.fields})
         term = self.scalars.expression(table, ("int", "text"), plain=0.9)[0]
         key = self.names.name()
-        columns = [f"{term} AS {quote(key)}", f"count(DISTINCT {self.scalars.expression(table, kinds)[0]}) AS {self.output()}"]
+        columns = [
+            f"{term} AS {quote(key)}",
+            f"count(DISTINCT {self.scalars.expression(table, kinds)[0]}) AS {self.output()}",
+        ]
         columns.append(f"{self.aggregate(table)} AS {self.output()}")
         query = f"SELECT {', '.join(columns)} FROM {table.quoted}{self.where(table)} GROUP BY {term}"
         return Draft(query, (key,), (table,))

@@ -71,7 +71,9 @@ class Scalars:
         """The column, prefixed."""
         return f"{quote(alias)}.{field.quoted}" if alias else field.quoted
 
-    def expression(self, table: Relation, kinds: tuple[str, ...], alias: str = "", plain: float = 0.5) -> tuple[str, str]:
+    def expression(
+        self, table: Relation, kinds: tuple[str, ...], alias: str = "", plain: float = 0.5
+    ) -> tuple[str, str]:
         """An expression of one of the kinds with its kind; a bare column with probability `plain`. May raise LookupError."""
         fields = table.of_kind(*kinds)
         if not fields:
@@ -99,7 +101,11 @@ class Scalars:
             if others:
                 choices.append((f"{reference} - {self.reference(self.rng.choice(others), alias)}", "int"))
         if kind == "text":
-            choices += [(f"upper({reference})", "text"), (f"{reference} || '-x'", "text"), (f"length({reference})", "int")]
+            choices += [
+                (f"upper({reference})", "text"),
+                (f"{reference} || '-x'", "text"),
+                (f"length({reference})", "int"),
+            ]
         if kind == "timestamp" and self.engine == "postgres":
             choices += [(f"date_trunc('month', {reference})", "timestamp"), (f"CAST({reference} AS date)", "date")]
         if kind in ("timestamp", "date") and self.engine == "sqlite":

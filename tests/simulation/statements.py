@@ -185,7 +185,13 @@ class SqliteStatements(Statements):
 
     def own(self) -> list[tuple[int, Callable[[], Drawn]]]:
         """REPLACE, conflict policies, UPDATE FROM, changes of the row id."""
-        return [(4, self.replace), (3, self.policy), (3, self.update_policy), (1, self.update_from), (1, self.move_rowid)]
+        return [
+            (4, self.replace),
+            (3, self.policy),
+            (3, self.update_policy),
+            (1, self.update_from),
+            (1, self.move_rowid),
+        ]
 
     def replace(self) -> Drawn:
         """INSERT OR REPLACE: rows that collide go away without a word."""
@@ -217,7 +223,10 @@ class SqliteStatements(Statements):
         left = [one for one in table.fields if one.kind == "int"][0]
         right = [one for one in other.fields if one.kind == "int"][0]
         condition = f"{table.quoted}.{left.quoted} = o.{right.quoted}"
-        return "update-from", f"UPDATE {table.quoted} SET {field.quoted} = {value} FROM {other.quoted} o WHERE {condition}"
+        return (
+            "update-from",
+            f"UPDATE {table.quoted} SET {field.quoted} = {value} FROM {other.quoted} o WHERE {condition}",
+        )
 
     def move_rowid(self) -> Drawn:
         """UPDATE of the hidden row id."""

@@ -70,7 +70,10 @@ class PostgresStatements(Statements):
         """TRUNCATE of one table or of several."""
         tables = self.rng.sample(list(self.world.relations), self.rng.randint(1, min(2, len(self.world.relations))))
         names = ", ".join(table.quoted for table in tables)
-        return "truncate", f"TRUNCATE {names}{self.rng.choice(('', ' CASCADE', ' CASCADE', ' RESTART IDENTITY CASCADE'))}"
+        return (
+            "truncate",
+            f"TRUNCATE {names}{self.rng.choice(('', ' CASCADE', ' CASCADE', ' RESTART IDENTITY CASCADE'))}",
+        )
 
     def truncate_leaf(self) -> Drawn:
         """TRUNCATE of a partition."""
@@ -84,7 +87,9 @@ class PostgresStatements(Statements):
         for _ in range(self.rng.randint(1, 4)):
             values = []
             for field in fields:
-                number = str(self.rng.randint(0, 6)) if field.name in table.key else self.rng.choice(DOMAINS[field.kind])
+                number = (
+                    str(self.rng.randint(0, 6)) if field.name in table.key else self.rng.choice(DOMAINS[field.kind])
+                )
                 null = not field.not_null and self.chance(0.2)
                 values.append("\\N" if null else self.raw(number))
             lines.append("\t".join(values))

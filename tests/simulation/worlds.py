@@ -130,12 +130,13 @@ class Relation:
 
 @dataclass(frozen=True)
 class World:
-    """Sources in order of creation, and the statements that make them."""
+    """Sources in order of creation, the statements that make them, and every name in them in lower case."""
 
     engine: Engine
     relations: tuple[Relation, ...]
     setup: tuple[str, ...]
     deferred_keys: bool
+    taken: frozenset[str]
 
 
 class Builder:
@@ -240,7 +241,9 @@ class Builder:
     def _generated(self, table: Relation, strict: bool) -> Field:
         numbers = [one for one in table.plain if one.kind == "int"]
         texts = [one for one in table.plain if one.kind == "text" and "char" not in one.type.lower()]
-        kind, base = ("text", self.rng.choice(texts)) if texts and self.chance(0.4) else ("int", self.rng.choice(numbers))
+        kind, base = (
+            ("text", self.rng.choice(texts)) if texts and self.chance(0.4) else ("int", self.rng.choice(numbers))
+        )
         if kind == "text":
             expression = self.rng.choice((f"upper({base.quoted})", f"coalesce({base.quoted}, 'none')"))
         else:
@@ -296,7 +299,7 @@ class Builder:
         setup = [statement for table in relations for statement in ddl(table, self.engine)]
         if len(relations) > 1 and self.chance(0.2):
             setup += user_trigger(self, relations[0], relations[-1])
-        return World(self.engine, tuple(relations), tuple(setup), self.deferred)
+        return World(self.engine, tuple(relations), tuple(setup), self.deferred, frozenset(self.taken))
 
 
 def ddl(table: Relation, engine: Engine) -> list[str]:
@@ -362,7 +365,8 @@ def user_trigger(builder: Builder, table: Relation, other: Relation) -> list[str
     timing = "BEFORE" if before else "AFTER"
     returns = "NEW" if before else "NULL"
     function = (
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN {body}; RETURN {returns}; END $body$"
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$\n"
+        f"#variable_conflict use_column\nBEGIN {body}; RETURN {returns}; END $body$"
     )
     trigger = f"CREATE TRIGGER {name} {timing} {event} ON {table.quoted} FOR EACH ROW EXECUTE FUNCTION {name}()"
     return [function, trigger]

@@ -1,0 +1,87 @@
+"""Compares derived tables with their queries on PostgreSQL.
+
+Owns: one prepared statement that answers for all derived tables of a freshness at once. Promises: one snapshot; rows are
+compared as bags by their text, which shows values, NULLs and numeric scale; column types are compared once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.simulation.case import Derived, Failure
+from tests.simulation.tally import Tally
+from tests.simulation.wire import Wire
+from tests.simulation.worlds import quote
+
+
+def row_texts(source: str) -> str:
+    """A query of the rows of a source as texts."""
+    return f"SELECT simulated_row::text FROM {source} simulated_row"
+
+
+def difference(one: Derived) -> str:
+    """A query of the rows that are in one and not in the other, each with its side."""
+    stored, truth = row_texts(quote(one.name)), row_texts(f"({one.query})")
+    return (
+        f"SELECT 'stored' AS side, x.* FROM ({stored} EXCEPT ALL {truth}) x UNION ALL "
+        f"SELECT 'true', x.* FROM ({truth} EXCEPT ALL {stored}) x"
+    )
+
+
+class PostgresOracle:
+    """The comparison over one connection of the harness."""
+
+    def __init__(self, wire: Wire, tally: Tally) -> None:
+        self.wire = wire
+        self.tally = tally
+        self.sets: dict[tuple[str, ...], list[Derived]] = {}
+
+    def prepare(self, derived: Sequence[Derived]) -> None:
+        """Compare the columns' types and prepare the comparisons."""
+        for one in derived:
+            stored, truth = self._types(quote(one.name)), self._types(f"({one.query})")
+            if stored != truth:
+                raise Failure("types", one.name, f"columns are {stored} instead of {truth}\n{one.query}")
+        for freshnesses in (("commit",), ("commit", "tick")):
+            chosen = [one for one in derived if one.freshness in freshnesses]
+            self.sets[freshnesses] = chosen
+            if chosen:
+                arms = [f"SELECT {n} WHERE EXISTS ({difference(one)})" for n, one in enumerate(chosen)]
+                self.wire.exec(f"PREPARE {self._name(freshnesses)} AS {' UNION ALL '.join(arms)}")
+
+    def _types(self, source: str) -> list[tuple[str | None, ...]]:
+        self.wire.exec(f"CREATE TEMPORARY VIEW simulated_types AS SELECT * FROM {source} simulated_source")
+        try:
+            return self.wire.exec(
+                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+                "WHERE attrelid = 'pg_temp.simulated_types'::regclass AND attnum > 0 ORDER BY attnum"
+            )
+        finally:
+            self.wire.exec("DROP VIEW pg_temp.simulated_types")
+
+    @staticmethod
+    def _name(freshnesses: tuple[str, ...]) -> str:
+        return "simulated_" + "_".join(freshnesses)
+
+    def forget(self) -> None:
+        """Drop the prepared comparisons."""
+        self.wire.exec("DEALLOCATE ALL")
+
+    def check(self, freshnesses: tuple[str, ...], moment: str) -> None:
+        """Compare the derived tables of these freshnesses. Raises `Failure` on the first that differs."""
+        chosen = self.sets[freshnesses]
+        if not chosen:
+            return
+        self.tally.comparisons.update(f"{one.family} {one.freshness}" for one in chosen)
+        wrong = self.wire.exec(f"EXECUTE {self._name(freshnesses)}")
+        if not wrong:
+            return
+        one = chosen[int(wrong[0][0] or "0")]
+        rows = self.wire.exec(difference(one))
+        detail = "; ".join(f"{side}: {text}" for side, text in rows[:8])
+        raise Failure("mismatch", one.name, f"{moment}: {detail}\n{one.query}")
+
+    def rows(self, one: Derived) -> Counter[str]:
+        """The rows of a derived table as a bag of texts."""
+        return Counter(text or "" for (text,) in self.wire.exec(row_texts(quote(one.name))))

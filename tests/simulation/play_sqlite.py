@@ -1,0 +1,198 @@
+"""Plays a case on SQLite and compares after every commit.
+
+Owns: two application connections that take turns, the comparison on SQLite, and a shadow database without derived
+tables. Promises: a difference between a derived table and its query, or between the application's own tables and those
+of the shadow, raises `Failure` at the transaction that made it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from tests.simulation.case import Case, Derived, Duty, Failure, Statement, Transaction
+from tests.simulation.tally import Tally
+from tests.simulation.upkeep import Killed, Upkeep
+from tests.simulation.worlds import quote
+
+Outcome = tuple[str, int]
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """An application's connection: manual transactions, foreign keys on."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=0, cached_statements=400)
+    connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON")
+    return connection
+
+
+def rows(connection: sqlite3.Connection, query: str, fold: bool) -> Counter[str]:
+    """The rows as a bag of texts that tell values, types and NULLs apart."""
+    found = connection.execute(query).fetchall()
+    return Counter(repr(row).lower() for row in found) if fold else Counter(map(repr, found))
+
+
+class SqlitePlay:
+    """One case being played in the database at `path`."""
+
+    def __init__(self, case: Case, path: Path, upkeep: Upkeep, tally: Tally, shadow: bool = True) -> None:
+        self.case = case
+        self.upkeep = upkeep
+        self.tally = tally
+        self.path = path
+        self.shadowed = shadow
+        self.derived: Sequence[Derived] = ()
+        self.pending = list(sorted(case.duties, key=lambda duty: duty.at))
+        self.trace: list[str] = []
+
+    def run(self) -> None:
+        """Set up, install, play, verify, spoil, repair, uninstall. Raises `Failure`."""
+        shadow_path = self.path.with_suffix(".shadow")
+        with closing(connect(self.path)) as first, closing(connect(self.path)) as second:
+            with closing(connect(shadow_path)) as third, closing(connect(shadow_path)) as fourth:
+                self.pairs = [(first, third), (second, fourth)]
+                for text in (*self.case.setup, *self.case.fill):
+                    self._both(0, text)
+                self.derived = self.upkeep.install(self.case.derived, self.case.install_kill_at)
+                self.check(("commit", "tick"), "after installation")
+                for transaction in sorted(self.case.transactions, key=lambda one: one.at):
+                    self._duties(transaction.at)
+                    self._transaction(transaction)
+                self._duties(float("inf"))
+                self.upkeep.tick()
+                self.check(("commit", "tick"), "at the end")
+                self._close_out()
+
+    def _both(self, session: int, sql: str) -> tuple[Outcome, Outcome]:
+        real, shadow = self.pairs[session]
+        outcome = self._execute(real, sql)
+        return outcome, (self._execute(shadow, sql) if self.shadowed else outcome)
+
+    @staticmethod
+    def _execute(connection: sqlite3.Connection, sql: str) -> Outcome:
+        try:
+            cursor = connection.execute(sql)
+            cursor.fetchall()
+            return "", cursor.rowcount
+        except sqlite3.Error as error:
+            return f"{error.sqlite_errorname}: {error}" if hasattr(error, "sqlite_errorname") else str(error), -1
+
+    def _transaction(self, transaction: Transaction) -> None:
+        session = transaction.session % 2
+        for pragma in transaction.prelude:
+            self._both(session, pragma)
+        if transaction.begin:
+            self._both(session, transaction.begin)
+        for statement in transaction.statements:
+            self._statement(session, statement)
+        committed = transaction.end == "commit"
+        if self.pairs[session][0].in_transaction:
+            (error, _), (expected, _) = self._both(session, "COMMIT" if committed else "ROLLBACK")
+            if bool(error) != bool(expected):
+                raise Failure("interference", "", f"COMMIT: {error!r} instead of {expected!r}")
+            if error:
+                self.tally.errors[error.split(":")[0]] += 1
+                committed = False
+                self._both(session, "ROLLBACK")
+        self.tally.transactions["commit" if committed else "rollback"] += 1
+        if committed:
+            self.check(("commit",), f"after the transaction at {transaction.at}")
+            self._compare_sources()
+
+    def _statement(self, session: int, statement: Statement) -> None:
+        real, shadow = self._both(session, statement.sql)
+        self.tally.statement(statement.kind, not real[0], real[0].split(":")[0])
+        if bool(real[0]) != bool(shadow[0]) or (not real[0] and real[1] != shadow[1]):
+            raise Failure("interference", "", f"{statement.sql}\ngave {real} instead of {shadow}")
+
+    def _compare_sources(self) -> None:
+        if not self.shadowed:
+            return
+        real, shadow = self.pairs[0]
+        for source in self.case.sources:
+            query = f"SELECT * FROM {source}"
+            if rows(real, query, False) != rows(shadow, query, False):
+                raise Failure("interference", "", f"{source} holds other rows than without derived tables")
+
+    def _duties(self, until: float) -> None:
+        while self.pending and self.pending[0].at <= until:
+            self._duty(self.pending.pop(0))
+
+    def _duty(self, duty: Duty) -> None:
+        self.tally.duties[duty.what] += 1
+        if duty.what == "verify":
+            self.upkeep.tick()
+            self._expect_no_drift("in the middle")
+        elif duty.what == "apply":
+            self.upkeep.reinstall()
+            self.check(("commit",), "after a second apply")
+        else:
+            try:
+                self.upkeep.tick(duty.kill_at)
+            except Killed:
+                self.tally.duties["killed"] += 1
+                self.check(("commit",), "after a killed tick")
+                return
+            self.check(("commit", "tick"), f"after the tick at {duty.at}")
+
+    def check(self, freshnesses: tuple[str, ...], moment: str) -> None:
+        """Compare every derived table of these freshnesses with its query, as bags."""
+        connection = self.pairs[0][0]
+        if connection.in_transaction:
+            connection = self.pairs[1][0]
+        for one in self.derived:
+            if one.freshness not in freshnesses:
+                continue
+            self.tally.comparisons[f"{one.family} {one.freshness}"] += 1
+            stored = rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold)
+            truth = rows(connection, one.query, one.fold)
+            if stored != truth:
+                detail = f"{moment}: stored {dict(stored - truth)} instead of {dict(truth - stored)}\n{one.query}"
+                raise Failure("mismatch", one.name, detail)
+
+    def _expect_no_drift(self, moment: str) -> None:
+        found = self.upkeep.drift()
+        if found:
+            raise Failure("false drift", "", f"{moment}: {found[:5]}")
+
+    def _close_out(self) -> None:
+        self._expect_no_drift("at the end")
+        if self.upkeep.keeps_rows:
+            for one in self.derived:
+                self._spoil(one)
+        before = self.upkeep.keeps_rows
+        self.upkeep.uninstall()
+        if before:
+            left = [
+                name
+                for (name,) in self.pairs[0][0].execute("SELECT name FROM sqlite_schema WHERE name LIKE 'tidemark%'")
+            ]
+            names = {one.name for one in self.derived}
+            left += [name for (name,) in self.pairs[0][0].execute("SELECT name FROM sqlite_schema") if name in names]
+            if left:
+                raise Failure("left behind", "", str(left))
+            self._compare_sources()
+
+    def _spoil(self, one: Derived) -> None:
+        """Delete a stored row behind Tidemark's back; a verification must name it and a repair must bring it back."""
+        connection = self.pairs[0][0]
+        store = quote(f"tidemark_{one.name}")
+        before = rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold)
+        connection.execute("PRAGMA recursive_triggers = OFF")
+        target = f"SELECT max({'rowid'}) FROM {store}"
+        error, _ = self._execute(connection, f"DELETE FROM {store} WHERE rowid = ({target})")
+        if error:
+            raise Failure("spoil", one.name, error)
+        after = rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold)
+        if after == before:
+            self.upkeep.repair()
+            return
+        self.tally.comparisons["spoiled"] += 1
+        found = self.upkeep.drift()
+        if not any(one.name in text for text in found):
+            raise Failure("undetected", one.name, f"verify found {found} after a stored row was deleted")
+        self.upkeep.repair()
+        if rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold) != before:
+            raise Failure("unrepaired", one.name, "a repair did not bring the row back")

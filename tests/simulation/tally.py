@@ -1,0 +1,64 @@
+"""What a simulation counts, and how it is printed.
+
+Owns: `Tally`. Promises: counts only grow, and two tallies add up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Tally:
+    """Counts of one run: worlds, transactions by end, statements by kind and outcome, comparisons, refusals by code."""
+
+    worlds: int = 0
+    transactions: Counter[str] = field(default_factory=Counter)
+    statements: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    comparisons: Counter[str] = field(default_factory=Counter)
+    derived: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    duties: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def total(self) -> int:
+        """Transactions of every end."""
+        return self.transactions.total()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the tally began."""
+        return time.monotonic() - self.started
+
+    def statement(self, kind: str, ok: bool, error: str = "") -> None:
+        """Count one statement."""
+        self.statements[kind] += 1
+        if not ok:
+            self.failed[kind] += 1
+            self.errors[error] += 1
+
+    def text(self, title: str) -> str:
+        """The summary as lines."""
+        rate = self.total / max(self.seconds, 0.001)
+        lines = [
+            f"{title}: {self.total} transactions in {self.worlds} worlds, {self.seconds:.1f} s, {rate:.0f}/s, "
+            f"{self.comparisons.total()} comparisons",
+            f"  ends: {_words(self.transactions)}",
+            f"  statements: {', '.join(f'{k} {n - self.failed[k]}/{n}' for k, n in sorted(self.statements.items()))}",
+            f"  errors of the application: {_words(self.errors)}",
+            f"  comparisons: {_words(self.comparisons)}",
+            f"  derived: {_words(self.derived)}",
+            f"  refused: {_words(self.refused)}",
+            f"  duties: {_words(self.duties)}",
+        ]
+        return "\n".join(lines)
+
+
+def _words(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counter.most_common()) or "none"

@@ -1,0 +1,92 @@
+"""The seam between a simulated case and what keeps its derived tables.
+
+Owns: the protocol `Upkeep` and `Views`, which keeps nothing: its derived tables are plain views, so that generators and
+players can be tried by themselves. Promises: players know nothing of Tidemark but this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from tests.simulation.case import Derived
+from tests.simulation.worlds import quote
+
+
+class Killed(Exception):
+    """The connection of a worker was cut on purpose."""
+
+
+class Upkeep(Protocol):
+    """Keeps derived tables for one database."""
+
+    def install(self, derived: Sequence[Derived], kill_at: int | None = None) -> Sequence[Derived]:
+        """Install and fill; the tables that were accepted, with the freshness they have."""
+        ...
+
+    def reinstall(self) -> None:
+        """Apply the same declarations again."""
+        ...
+
+    def tick(self, kill_at: int | None = None) -> None:
+        """Drain everything that is pending. Raises `Killed`."""
+        ...
+
+    def drift(self) -> list[str]:
+        """What a verification finds, one text per wrong row."""
+        ...
+
+    def repair(self) -> None:
+        """Repair what is wrong."""
+        ...
+
+    def uninstall(self) -> None:
+        """Remove everything of ours."""
+        ...
+
+    def close(self) -> None:
+        """Close connections."""
+        ...
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether there are stored rows that can be spoiled."""
+        ...
+
+
+class Views:
+    """Derived tables that are views: always true, and a check of the harness itself."""
+
+    keeps_rows = False
+
+    def __init__(self, run: Callable[[str], None]) -> None:
+        self.run = run
+        self.names: list[str] = []
+
+    def install(self, derived: Sequence[Derived], kill_at: int | None = None) -> Sequence[Derived]:
+        """Create the views."""
+        for one in derived:
+            self.run(f"CREATE VIEW {quote(one.name)} AS {one.query}")
+            self.names.append(one.name)
+        return derived
+
+    def reinstall(self) -> None:
+        """Nothing to do."""
+
+    def tick(self, kill_at: int | None = None) -> None:
+        """Nothing is pending."""
+
+    def drift(self) -> list[str]:
+        """Views cannot drift."""
+        return []
+
+    def repair(self) -> None:
+        """Nothing to do."""
+
+    def uninstall(self) -> None:
+        """Drop the views."""
+        for name in self.names:
+            self.run(f"DROP VIEW {quote(name)}")
+
+    def close(self) -> None:
+        """Nothing to close."""
