@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -118,6 +119,11 @@ def moment(seconds: Any) -> str | None:
     """Unix seconds as UTC text ``YYYY-MM-DD HH:MM:SS``, or None for what is no time."""
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= _LATEST:
         return None
+    return _spelled(seconds)
+
+
+@lru_cache(maxsize=4_096)
+def _spelled(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat(" ")
 
 
@@ -138,6 +144,8 @@ def text(loose: Any) -> str | None:
     """A string that both engines can store (no NUL, no lone surrogate), or None for what is no string."""
     if not isinstance(loose, str):
         return None
+    if loose.isascii() and "\x00" not in loose:
+        return loose
     return loose.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -238,16 +238,16 @@ class Generator:
                 skipped = self._rng.randrange(1, 5)
                 self._planter.note("missing_heights", [height, height + skipped - 1])
                 height += skipped
-            again = self._again(recent) if recent and self._rng.random() < 0.01 else []
+            again = self._again(recent) if recent and self._blocks % 101 == 31 else []
             body = [*transactions, *again]
             self._blocks += 1
-            if self._rng.random() < 0.004 and len(transactions) > 1:
+            if self._blocks % 181 == 41 and len(transactions) > 1:
                 # A delivery that broke off, before the whole one.
                 self._planter.note("partial_blocks", height)
                 yield _line(height, now, transactions[: len(transactions) // 2])
             line = _line(height, now, body)
             yield line
-            if last_line and self._rng.random() < 0.004:
+            if last_line and self._blocks % 163 == 53:
                 self._planter.note("redelivered_blocks", json.loads(last_line)["block"])
                 yield last_line
             last_line = line

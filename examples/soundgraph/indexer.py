@@ -24,6 +24,8 @@ from examples.soundgraph.tables import TRACKS, USERS, Identity, Key, Table
 
 EVIDENCE_LIMIT = 2_000
 """Characters kept of an item that was skipped."""
+SPELLINGS_LIMIT = 200_000
+"""Spellings of ids remembered from plays, for users and for tracks."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,9 @@ class Indexer:
         self._signature = secrets.token_hex(16)
         self._height = store.claim(self._signature)
         self._seen: set[Identity] = set()
+        # Spellings of ids that are whole and have a row: an entity never vanishes, so this stays true.
+        self._tracks: dict[str, int] = {}
+        self._users: dict[str, int] = {}
         self.tally = Tally()
 
     @property
@@ -97,10 +102,15 @@ class Indexer:
         except BaseException:
             # The database is at the batch before; what this one folded must not be believed.
             state.forget()
+            self._tracks.clear()
+            self._users.clear()
             raise
         finally:
             store.rollback()
         self._height = height
+        for known in (self._tracks, self._users):
+            if len(known) > SPELLINGS_LIMIT:
+                known.clear()
         self.tally.add(tally, len(batch))
 
     def _known_heights(self, batch: list[Block]) -> set[int]:
@@ -152,23 +162,32 @@ class Indexer:
 
     def _add_play(self, play: dict[str, Any], stamp: Stamp) -> str | None:
         """Adds one play; answers why not. A user who is no integer is anonymous; such a track is no track."""
-        track_id = identifier(play.get("track_id"))
-        if track_id is None:
-            number = whole_number(play.get("track_id"))
-            return "track_id_not_integer" if number is None else "track_id_out_of_range"
+        spelled_track, spelled_user = play.get("track_id"), play.get("user_id")
+        track_id = self._tracks.get(spelled_track) if type(spelled_track) is str else None
+        user_id = self._users.get(spelled_user) if type(spelled_user) is str else None
         created_at = moment(play.get("timestamp"))
         if created_at is None:
             return "no_time"
-        user_id = identifier(play.get("user_id"))
         state = self._state
         try:
-            state.track(track_id, stamp)
-            if user_id is not None:
-                state.user(user_id, stamp)
+            if track_id is None:
+                track_id = identifier(spelled_track)
+                if track_id is None:
+                    number = whole_number(spelled_track)
+                    return "track_id_not_integer" if number is None else "track_id_out_of_range"
+                state.track(track_id, stamp)
+            if user_id is None:
+                user_id = identifier(spelled_user)
+                if user_id is not None:
+                    state.user(user_id, stamp)
         except Rejected as rejected:
             state.reject()
             return rejected.reason
         state.accept()
+        if type(spelled_track) is str:
+            self._tracks[spelled_track] = track_id
+        if user_id is not None and type(spelled_user) is str:
+            self._users[spelled_user] = user_id
         country = text(play.get("country")) or None
         state.changes.plays.append(
             (user_id, "relay", track_id, created_at, stamp.at, stamp.number, stamp.txhash, country)
