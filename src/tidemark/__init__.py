@@ -1,1 +1,22 @@
-"""Tidemark keeps derived tables true inside the database an application already has."""
+"""Tidemark keeps derived tables true inside the database an application already has.
+
+Owns: the public names. Promises: importing the package is cheap, because definitions do it at every start; `Tidemark`, which
+brings the SQL parser, is loaded when it is first asked for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tidemark.declare import Project
+from tidemark.errors import Fault, Refusal
+
+if TYPE_CHECKING:
+    from tidemark.engine import Tidemark
+
+__all__ = ["Fault", "Project", "Refusal", "Tidemark"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Tidemark":
+        return importlib.import_module("tidemark.engine").Tidemark
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

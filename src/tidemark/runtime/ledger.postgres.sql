@@ -363,3 +363,24 @@ SELECT 'schema', 'tidemark' FROM pg_catalog.pg_namespace WHERE nspname = 'tidema
 -- name: drop_schema
 -- Drop everything of ours at once, triggers on the user's tables included: their functions live here.
 DROP SCHEMA IF EXISTS {object} CASCADE;
+
+-- name: fact_engine
+-- The engine is PostgreSQL
+SELECT current_setting('server_version');
+
+-- name: fact_role
+-- The role is
+SELECT current_user;
+
+-- name: warn_oldest_transaction
+-- A transaction that stays open keeps old rows alive and holds back installing.
+SELECT 'A transaction of ' || usename || ' has been open for ' || CAST(extract(epoch FROM now() - xact_start) AS bigint)
+    || ' s (process ' || pid || ').'
+FROM pg_catalog.pg_stat_activity
+WHERE xact_start < now() - interval '5 minutes' AND datname = current_database();
+
+-- name: warn_prepared
+-- A prepared transaction that nobody ends holds its locks for ever.
+SELECT 'The prepared transaction ' || gid || ' has been waiting since ' || CAST(prepared AS text) || '.'
+FROM pg_catalog.pg_prepared_xacts
+WHERE database = current_database() AND prepared < now() - interval '5 minutes';

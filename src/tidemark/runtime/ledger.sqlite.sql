@@ -353,3 +353,21 @@ DROP VIEW IF EXISTS {object};
 -- name: drop_trigger
 -- Drop a leftover trigger.
 DROP TRIGGER IF EXISTS {object};
+
+-- name: fact_engine
+-- The engine is SQLite
+SELECT sqlite_version();
+
+-- name: fact_journal
+-- The journal mode is
+PRAGMA journal_mode;
+
+-- name: warn_journal
+-- Outside WAL mode readers and writers wait for each other.
+SELECT 'The journal mode is ' || journal_mode || ': readers and writers wait for each other. Run PRAGMA journal_mode = WAL.'
+FROM pragma_journal_mode WHERE journal_mode <> 'wal';
+
+-- name: warn_wal_reset
+-- Versions before 3.51.3 can damage a database when two connections checkpoint at the wrong moment.
+SELECT 'SQLite ' || sqlite_version() || ' has the WAL-reset fault that 3.51.3 mends; let only one process checkpoint.'
+WHERE CAST(substr(sqlite_version(), 3, instr(substr(sqlite_version(), 3), '.') - 1) AS INTEGER) < 51;

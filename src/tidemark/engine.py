@@ -1,0 +1,215 @@
+"""The public object: opens a session, compiles declarations, calls one verb.
+
+Owns: `Tidemark`, the only place where the two towers meet. Promises: a method does one verb of the command line and gives a
+value; every verb opens its own session and closes it; nothing is written by `plan`, `status`, `explain`, `history`, `sql` and
+`doctor`. Holds no state but the project and the address.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+from tidemark.compiler import compile_derived
+from tidemark.database.open import Role, open_session
+from tidemark.database.session import Session
+from tidemark.declare import Project
+from tidemark.errors import Code, Refusal
+from tidemark.model import Catalog, Declaration
+from tidemark.runtime.apply import ApplyReport, apply_plan, drainer
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.doctor import Diagnosis, examine
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.explain import Explanation, explain_script
+from tidemark.runtime.lease import name_holder, take_lease
+from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
+from tidemark.runtime.progress import Listener, ignore
+from tidemark.runtime.repair import RepairReport, repair
+from tidemark.runtime.runs import Past, list_runs
+from tidemark.runtime.status import TableStatus, read_status
+from tidemark.runtime.tick import TickReport, tick
+from tidemark.runtime.uninstall import UninstallReport, uninstall
+from tidemark.runtime.verify import VerifyReport, verify
+from tidemark.runtime.worker import WorkerReport, run_worker
+from tidemark.script import Script
+
+T = TypeVar("T")
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """The wish to stop of those who do not want to."""
+    return False
+
+
+class Tidemark:
+    """A project in a database. `database` is a URL or the path of a SQLite file; `project` may be None for verbs that only
+    need what is installed."""
+
+    def __init__(
+        self,
+        project: Project | None,
+        database: str,
+        *,
+        clock: Clock | None = None,
+        stop: Stop = never,
+        listen: Listener = ignore,
+    ) -> None:
+        self.project = project
+        self.database = database
+        self._clock = clock or Clock()
+        self._stop = stop
+        self._listen = listen
+
+    def plan(self) -> InstallPlan:
+        """What `apply` would do, with every statement. Raises `Refusal` for what cannot be kept true."""
+        with self._open("reader") as duty:
+            return self._plan(duty)
+
+    def apply(self, *, allow_drop: bool = False, detach: bool = False) -> ApplyReport:
+        """Carry out the plan: install, fill, verify, cut over. `detach` leaves the filling to a worker."""
+        with self._open() as duty:
+            plan = self._plan(duty)
+            if plan.is_empty and not plan.refresh:
+                return ApplyReport((), (), ())
+            epoch = secrets.token_hex(8)
+            return apply_plan(duty, plan, epoch, allow_drop=allow_drop, detach=detach, listen=self._listen)
+
+    def tick(self, *names: str, max_ms: float | None = None, max_batches: int | None = None) -> tuple[TickReport, ...]:
+        """Seal and apply what waits, for every derived table at tick freshness or for those named."""
+        with self._open() as duty:
+            return tuple(
+                self._under_lease(
+                    duty,
+                    row,
+                    lambda mine, row: tick(
+                        mine, row.script, max_ms=max_ms, max_batches=max_batches, listen=self._listen
+                    ),
+                )
+                for row in self._live(duty, names)
+                if row.script.tick is not None
+            )
+
+    def run(self, *, until_idle: bool = False) -> WorkerReport:
+        """Work until asked to stop, or until nothing is left to do."""
+        with self._open() as duty:
+            cadence = self.project.cadence if self.project else {}
+            return run_worker(duty, cadence=cadence, until_idle=until_idle, listen=self._listen)
+
+    def verify(self, *names: str) -> tuple[VerifyReport, ...]:
+        """Compare every key of every live derived table, or of those named, and record what differs."""
+        with self._open() as duty:
+            return tuple(
+                verify(duty, row, self._drain_under_lease(duty, row), self._listen) for row in self._live(duty, names)
+            )
+
+    def repair(self, *names: str) -> tuple[RepairReport, ...]:
+        """Verify, then make every row true that differs."""
+        with self._open() as duty:
+            rows = self._live(duty, names)
+            for row in rows:
+                verify(duty, row, self._drain_under_lease(duty, row), self._listen)
+            return tuple(
+                self._under_lease(duty, row, lambda mine, row: repair(mine, row, self._listen)) for row in rows
+            )
+
+    def status(self) -> list[TableStatus]:
+        """How every derived table is doing. Raises `Refusal` (``not-installed``) without a ledger."""
+        with self._open("reader") as duty:
+            duty.ledger.require()
+            return read_status(duty.ledger)
+
+    def explain(self, name: str) -> Explanation:
+        """How one derived table is kept true, what that costs and why."""
+        with self._open("reader") as duty:
+            script = self._compile_all(duty.session)[self._declaration(name).name](1)
+            return explain_script(script, duty.session.dialect)
+
+    def sql(self, *names: str) -> list[Script]:
+        """The scripts as they would be installed first, for those who install by other means."""
+        with self._open("reader") as duty:
+            compilers = self._compile_all(duty.session)
+            chosen = names or tuple(compilers)
+            return [compilers[self._declaration(name).name](1) for name in chosen]
+
+    def history(self, name: str = "", limit: int = 50) -> list[Past]:
+        """What was done, newest first. Raises `Refusal` (``not-installed``) without a ledger."""
+        with self._open("reader") as duty:
+            duty.ledger.require()
+            return list_runs(duty.ledger, name, limit)
+
+    def doctor(self) -> list[Diagnosis]:
+        """What is well and what is not about the database and what is installed in it."""
+        with self._open("reader") as duty:
+            return examine(duty.ledger)
+
+    def uninstall(self, *, keep_data: bool = False) -> UninstallReport:
+        """Remove everything of ours; with `keep_data` public names become plain tables."""
+        with self._open() as duty:
+            return uninstall(duty, keep_data=keep_data, listen=self._listen)
+
+    @contextmanager
+    def _open(self, role: Role = "worker") -> Iterator[Duty]:
+        session = open_session(self.database, role=role)
+        try:
+            yield Duty(Ledger(session), self._clock, None, self._stop)
+        finally:
+            session.close()
+
+    def _plan(self, duty: Duty) -> InstallPlan:
+        catalog = duty.session.catalog()
+        compilers = self._compile_all(duty.session, catalog)
+        wanted = [Wanted(d.name, d.was, compilers[d.name]) for d in self._declared()]
+        return make_plan(duty.ledger, wanted, catalog)
+
+    def _declared(self) -> tuple[Declaration, ...]:
+        if self.project is None:
+            raise Refusal(Code.DEFINITIONS, "no project is given", instead="run `tidemark init`, or name --definitions")
+        return self.project.declarations
+
+    def _declaration(self, name: str) -> Declaration:
+        found = next((declaration for declaration in self._declared() if declaration.name == name), None)
+        if found is None:
+            known = ", ".join(declaration.name for declaration in self._declared()) or "none at all"
+            raise Refusal(Code.DECLARATION, f"there is no derived table {name}", instead=f"name one of: {known}")
+        return found
+
+    def _compile_all(self, session: Session, catalog: Catalog | None = None) -> Mapping[str, Callable[[int], Script]]:
+        found = catalog or session.catalog()
+        return {d.name: partial(_compile, d, found, session) for d in self._declared()}
+
+    def _live(self, duty: Duty, names: tuple[str, ...]) -> list[Installed]:
+        duty.ledger.require()
+        rows = [row for row in duty.ledger.derived() if row.state == "live"]
+        absent = set(names) - {row.name for row in rows}
+        if absent:
+            raise Refusal(
+                Code.NOT_INSTALLED, f"{sorted(absent)[0]} is not live here", instead="look at `tidemark status`"
+            )
+        return [row for row in rows if not names or row.name in names]
+
+    def _under_lease(self, duty: Duty, row: Installed, work: Callable[[Duty, Installed], T]) -> T:
+        lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder())
+        try:
+            return work(Duty(duty.ledger, duty.clock, lease, duty.stop), row)
+        finally:
+            lease.release()
+
+    def _drain_under_lease(self, duty: Duty, row: Installed) -> Callable[[], object] | None:
+        if row.script.tick is None:
+            return None
+
+        def drain(mine: Duty, row: Installed) -> None:
+            work = drainer(mine, row.script)
+            if work is not None:
+                work()
+
+        return lambda: self._under_lease(duty, row, drain)
+
+
+def _compile(declaration: Declaration, catalog: Catalog, session: Session, generation: int) -> Script:
+    return compile_derived(declaration, catalog, session.dialect, session.describe, generation)
