@@ -10,8 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+_MARK = re.compile(r"/\* tidemark:[0-9a-f]* \*/ ?")
+
+
+def fingerprint(text: str) -> str:
+    """Sixteen hexadecimal digits that identify a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def mark(before: str, after: str) -> str:
+    """The text of an object with a comment between `before` and `after` that carries its fingerprint."""
+    return f"{before}/* tidemark:{fingerprint(before + after)} */ {after}"
+
 
 PieceKind = Literal["table", "index", "type", "function", "trigger", "view"]
 
@@ -63,11 +77,12 @@ class Applier:
 
     All statements run on one session; `batch`, `fresh` and `todo` are temporary tables of it.
 
-    1. `create_batch`, `create_fresh`, `create_todo`: once per session (safe to repeat).
+    1. `create_batch`, `create_fresh`, `create_stored`, `create_todo`: once per session (safe to repeat).
     2. `clear_batch`, then keys are put into `batch` (by `take_todo`, `take_dirty`, or `add_key` with parameters
        ``:k0 … :kn``).
     3. `lock`: statements that lock the stored rows of the batch in key order, making placeholders (empty on SQLite).
     4. `recompute`: statements that empty `fresh` and fill it with the true state of the batch's keys.
+       Along with it a temporary table of the batch's stored rows is filled; both carry the batch's ordinal `n`.
     5. `compare`: one query; rows are ``(kind, key…, stored columns…, fresh columns…)`` with kind in ``missing``,
        ``extra``, ``different``; columns are `public_columns` as a reader sees them (hidden state included under its own
        name after them, so that a drift in hidden state shows).
@@ -83,6 +98,7 @@ class Applier:
 
     create_batch: str
     create_fresh: str
+    create_stored: str
     create_todo: str
     clear_batch: str
     add_key: str

@@ -1,0 +1,377 @@
+"""The linear class: block → feeds, or the reason why it is not linear.
+
+Owns: the two shapes that are kept by deltas alone. *Grouped*: one source, GROUP BY and aggregates (no GROUP BY = one row).
+*Universe*: one source gives the rows, each output is a column of it or an aggregate over another source whose rows point at the
+key. Promises: a program from here is exact for every order of changes and for concurrent writers, because each part is additive,
+or recomputed for its key after the key's stored row is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
+from tidemark.maintenance.aggregates import Parts, visible_aggregate
+from tidemark.maintenance.program import Feed, KeyPart, LinearProgram, RowText, Visible, text
+from tidemark.model import OutputColumn, Table
+from tidemark.query.functions import LINEAR_AGGREGATES
+from tidemark.query.keys import KeyColumn, equality
+from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Scalar
+
+Describe = Callable[[str], tuple[OutputColumn, ...]]
+
+
+@dataclass(frozen=True)
+class NotLinear(Exception):
+    """Why a block has no linear program, as a sentence."""
+
+    reason: str
+
+
+def conjunction(scalars: tuple[Scalar, ...]) -> RowText | None:
+    """The scalars joined by AND; None when there are none."""
+    pieces: list[str | Scalar | RowText] = []
+    for scalar in scalars:
+        pieces += [" AND ", scalar] if pieces else [scalar]
+    return text(*pieces) if pieces else None
+
+
+def from_clause(table: Table, alias: str, dialect: Dialect) -> str:
+    """``FROM table AS alias``, qualified."""
+    parts = (table.schema, table.name) if dialect.has_schemas and table.schema else (table.name,)
+    return f"FROM {dialect.quote(*parts)} AS {dialect.quote(alias)}"
+
+
+def linear_program(
+    name: str, block: Block, key: tuple[KeyColumn, ...], outputs: tuple[OutputColumn, ...], describe: Describe
+) -> LinearProgram:
+    """The program of a block. Raises `NotLinear` with the reason, or `Refusal`."""
+    if len(block.occurrences) != 1:
+        raise NotLinear("it joins several sources")
+    if block.distinct:
+        raise NotLinear("DISTINCT needs the multiplicity of each row")
+    if any(nested.form == "in" for nested in block.nested):
+        raise NotLinear("IN over a subquery changes rows of another source")
+    conditions = [*block.where, *(block.groups or ())]
+    if any(scalar.has_subquery for scalar in conditions):
+        raise NotLinear("a subquery decides which rows exist")
+    for aggregate in _all_aggregates(block):
+        if aggregate.distinct and aggregate.function not in ("min", "max"):
+            raise NotLinear(f"{aggregate.function}(DISTINCT …) needs the multiplicity of each value")
+        if aggregate.function not in LINEAR_AGGREGATES:
+            raise NotLinear(f"{aggregate.function} cannot be added up")
+    builder = _Builder(name, block, key, outputs, describe)
+    return builder.grouped() if block.is_aggregated else builder.universe()
+
+
+def _all_aggregates(block: Block) -> tuple[Aggregate, ...]:
+    return (*block.aggregates, *(a for nested in block.nested for a in nested.block.aggregates))
+
+
+class _Builder:
+    """Holds what both shapes need while the feeds are made."""
+
+    def __init__(
+        self,
+        name: str,
+        block: Block,
+        key: tuple[KeyColumn, ...],
+        outputs: tuple[OutputColumn, ...],
+        describe: Describe,
+    ) -> None:
+        self.name = name
+        self.block = block
+        self.key = key
+        self.dialect = block.dialect
+        self.described = {column.name: column for column in outputs}
+        self.describe = describe
+        self.taken = {output.name for output in block.outputs}
+
+    def key_parts(self) -> tuple[KeyPart, ...]:
+        """The store's key columns, typed as the engine types the outputs."""
+        found = []
+        for column in self.key:
+            described = self.described[column.name]
+            found.append(KeyPart(column.name, described.type, described.collation, column.nullable))
+        return tuple(found)
+
+    def stored(self, name: str) -> str:
+        return f"s.{self.dialect.quote(name)}"
+
+    def argument_types(
+        self, calls: tuple[Aggregate, ...], table: Table, alias: str
+    ) -> dict[str, OutputColumn]:
+        """Type and collation of each aggregate's argument, by the argument's text."""
+        arguments = list({c.argument.text: c.argument for c in calls if c.argument is not None}.values())
+        if not arguments:
+            return {}
+        items = ", ".join(f"{scalar.text} AS a{number}" for number, scalar in enumerate(arguments))
+        described = self.describe(f"SELECT {items} {from_clause(table, alias, self.dialect)}")
+        return {scalar.text: column for scalar, column in zip(arguments, described, strict=True)}
+
+    # -- grouped ------------------------------------------------------------------------------------------------------
+
+    def grouped(self) -> LinearProgram:
+        """SELECT groups, aggregates FROM one source GROUP BY groups."""
+        if self.block.nested:
+            raise NotLinear("a subquery stands beside aggregates")
+        occurrence = self.block.occurrences[0]
+        parts = Parts(self.dialect, self.taken, {})
+        presence = parts.count("rows", None)
+        types = self.argument_types(self.block.aggregates, occurrence.table, occurrence.alias)
+        swaps = {
+            call.text: self._visible_call(call, None, parts, types, self._hint(call)) for call in self.block.aggregates
+        }
+        for column in self.key:
+            swaps[column.output.scalar.text] = self.stored(column.name)
+        for group in self.block.groups or ():
+            if group.text not in swaps and not group.is_constant:
+                output = next(c for c in self.key if c.output.scalar.text.strip("()") == group.text.strip("()"))
+                swaps[group.text] = self.stored(output.name)
+        single = self.block.groups is None
+        key_parts = self.key_parts()
+        key_texts = tuple(text(column.output.scalar) for column in self.key)
+        if single:
+            key_parts = (KeyPart(self._free("only"), "integer", None, False, hidden=True),)
+            key_texts = (text("1"),)
+        feed = Feed(0, occurrence.table, key_texts, conjunction(self.block.where), tuple(parts.made.values()))
+        having = self.block.having
+        return LinearProgram(
+            name=self.name,
+            key=key_parts,
+            feeds=(feed,),
+            visible=self._visible(swaps),
+            presence="" if single else presence.quoted,
+            single=single,
+            having=self._swap(having, swaps) if having is not None else None,
+            reasons=(f"one source, {occurrence.table.label}; every aggregate is kept by what each row adds or takes away",),
+        )
+
+    def _visible_call(
+        self, call: Aggregate, condition: RowText | None, parts: Parts, types: dict[str, OutputColumn], hint: str
+    ) -> str:
+        own = text(call.condition) if call.condition is not None else None
+        if condition is not None and own is not None:
+            own = text("(", condition, ") AND (", own, ")")
+        argument = types[call.argument.text] if call.argument is not None else None
+        return "(" + visible_aggregate(call, own or condition, parts, argument, hint) + ")"
+
+    def _hint(self, call: Aggregate) -> str:
+        for output in self.block.outputs:
+            if output.scalar.text == call.text:
+                return output.name
+        return call.function
+
+    def _free(self, wanted: str) -> str:
+        name, number = f"_{wanted}", 2
+        while name in self.taken:
+            name, number = f"_{wanted}_{number}", number + 1
+        self.taken.add(name)
+        return name
+
+    def _swap(self, scalar: Scalar, swaps: dict[str, str]) -> str:
+        return scalar.swapped(swaps)
+
+    def _visible(self, swaps: dict[str, str]) -> tuple[Visible, ...]:
+        found = []
+        for output in self.block.outputs:
+            sql = self._swap(output.scalar, swaps)
+            bare = sql.strip("()")
+            stored = bare.removeprefix('s."')[:-1] if bare.startswith('s."') and bare.count('"') == 2 else None
+            found.append(Visible(output.name, sql, self.described[output.name].type, stored))
+        return tuple(found)
+
+    # -- universe -----------------------------------------------------------------------------------------------------
+
+    def universe(self) -> LinearProgram:
+        """SELECT columns of u, aggregates over rows that point at u's key FROM u."""
+        occurrence = self.block.occurrences[0]
+        swaps: dict[str, str] = {}
+        for column in self.key:
+            if column.output.scalar.column is None:
+                raise NotLinear("a key column of the universe is an expression")
+            if column.nullable:
+                raise Refusal(
+                    Code.KEY_NULLABLE,
+                    f"The key column {column.name} can be NULL.",
+                    instead=f"WHERE {column.output.scalar.text} IS NOT NULL, or a NOT NULL column",
+                )
+            swaps[column.output.scalar.text] = self.stored(column.name)
+        parts = Parts(self.dialect, self.taken, {})
+        presence = parts.count("rows", None)
+        feeds = self._children(swaps)
+        self._copies(occurrence, parts, swaps)
+        home = Feed(
+            0,
+            occurrence.table,
+            tuple(text(column.output.scalar) for column in self.key),
+            conjunction(self.block.where),
+            tuple(parts.made.values()),
+            is_universe=True,
+        )
+        children = ", ".join(sorted({feed.table.label for feed in feeds}))
+        reason = f"a row for each row of {occurrence.table.label}" + (
+            f"; aggregates over {children} point at its key" if children else ""
+        )
+        return LinearProgram(
+            name=self.name,
+            key=self.key_parts(),
+            feeds=(home, *feeds),
+            visible=self._visible(swaps),
+            presence=presence.quoted,
+            single=False,
+            having=None,
+            reasons=(reason,),
+        )
+
+    def _children(self, swaps: dict[str, str]) -> tuple[Feed, ...]:
+        """One feed for each distinct (source, way to the key) among the subqueries."""
+        grouped: dict[tuple[str, tuple[str, ...]], list[_Child]] = {}
+        for nested in self.block.nested:
+            child = self._child(nested)
+            grouped.setdefault((child.occurrence.table.label, child.shape), []).append(child)
+        feeds = []
+        for number, children in enumerate(grouped.values(), start=1):
+            feeds.append(self._feed(number, children, swaps))
+        return tuple(feeds)
+
+    def _feed(self, number: int, children: list[_Child], swaps: dict[str, str]) -> Feed:
+        parts = Parts(self.dialect, self.taken, {})
+        first = children[0]
+        guards = [child.guard for child in children]
+        shared = len({guard.at("r") if guard else "" for guard in guards}) == 1
+        for child in children:
+            condition = None if shared else child.guard
+            swaps[child.nested.text] = self._child_value(child, condition, parts)
+        guard: RowText | None = guards[0]
+        if not shared:
+            pieces: list[str | Scalar | RowText] = []
+            for one in guards:
+                pieces += [" OR "] if pieces else []
+                pieces += ["(", one if one is not None else text("1 = 1"), ")"]
+            guard = text(*pieces)
+        present = [text(side, " IS NOT NULL") for side in first.key if side.column is None or self._may_be_null(first, side)]
+        for one in present:
+            guard = text("(", guard, ") AND ", one) if guard is not None else one
+        return Feed(
+            number, first.occurrence.table, tuple(text(side) for side in first.key), guard, tuple(parts.made.values())
+        )
+
+    def _may_be_null(self, child: _Child, side: Scalar) -> bool:
+        column = child.occurrence.table.column(side.column[1]) if side.column else None
+        return column is None or not column.not_null
+
+    def _child(self, nested: Nested) -> _Child:
+        """Split a subquery's conditions into the way to the key and the rows that count."""
+        block = nested.block
+        if len(block.occurrences) != 1 or block.nested:
+            raise NotLinear("a subquery reads more than one source")
+        alias = block.occurrences[0].alias
+        wanted = {column.output.scalar.text: number for number, column in enumerate(self.key)}
+        way: dict[int, Scalar] = {}
+        rest: list[Scalar] = []
+        for scalar in block.where:
+            if scalar.aliases <= {alias}:
+                rest.append(scalar)
+                continue
+            pair = equality(scalar)
+            sides = (pair, pair[::-1]) if pair is not None else ()
+            match = next(((a, b) for a, b in sides if a.text in wanted and b.aliases <= {alias} and b.columns), None)
+            if match is None or wanted[match[0].text] in way:
+                raise NotLinear(f"the condition {scalar.text} is not an equality with the key")
+            way[wanted[match[0].text]] = match[1]
+        if len(way) != len(self.key):
+            raise NotLinear("a subquery does not point at the whole key")
+        for scalar in block.scalars:
+            if scalar not in block.where and not scalar.aliases <= {alias}:
+                raise NotLinear("a subquery computes with columns of the outer row")
+        key = tuple(way[number] for number in range(len(self.key)))
+        self._same_types(key, block.occurrences[0])
+        return _Child(nested, block.occurrences[0], key, conjunction(tuple(rest)))
+
+    def _same_types(self, key: tuple[Scalar, ...], occurrence: Occurrence) -> None:
+        items = ", ".join(f"{scalar.text} AS k{number}" for number, scalar in enumerate(key))
+        described = self.describe(f"SELECT {items} {from_clause(occurrence.table, occurrence.alias, self.dialect)}")
+        for column, scalar, found in zip(self.key, key, described, strict=True):
+            own = self.described[column.name]
+            if not types_agree(own, found, self.dialect):
+                raise Refusal(
+                    Code.KEY_TYPES_DIFFER,
+                    f"{scalar.text} ({found.type or 'no type'}{_in(found)}) is compared with the key {column.name} "
+                    f"({own.type or 'no type'}{_in(own)}): equal values may differ in how they are stored.",
+                    instead="columns of one type and collation on both sides",
+                    derived=self.name,
+                )
+
+    def _child_value(self, child: _Child, condition: RowText | None, parts: Parts) -> str:
+        """The visible text of one subquery."""
+        block = child.nested.block
+        if child.nested.form == "exists":
+            found = parts.count("exists", condition)
+            return f"({found} > 0)"
+        alias = child.occurrence.alias
+        types = self.argument_types(block.aggregates, child.occurrence.table, alias)
+        hint = next((o.name for o in self.block.outputs if o.scalar.text == child.nested.text), "value")
+        swaps = {call.text: self._visible_call(call, condition, parts, types, hint) for call in block.aggregates}
+        return "(" + self._swap(block.outputs[0].scalar, swaps) + ")"
+
+    def _copies(self, occurrence: Occurrence, parts: Parts, swaps: dict[str, str]) -> None:
+        """Parts for what outputs take from the universe's own row."""
+        for output in self.block.outputs:
+            scalar = output.scalar
+            if scalar.text in swaps or scalar.is_constant:
+                continue
+            whole = not any(nested.text in scalar.text for nested in self.block.nested)
+            if whole:
+                described = self.described[output.name]
+                swaps[scalar.text] = self._copy(parts, scalar, described, output.name)
+                continue
+            for alias, name in sorted(scalar.columns):
+                if alias == occurrence.alias:
+                    column = scalar.column_of(alias, name)
+                    if column.text not in swaps:
+                        one = self.describe(
+                            f"SELECT {column.text} AS c {from_clause(occurrence.table, alias, self.dialect)}"
+                        )[0]
+                        swaps[column.text] = self._copy(parts, column, one, name)
+
+    def _copy(self, parts: Parts, scalar: Scalar, described: OutputColumn, hint: str) -> str:
+        value = text(scalar)
+        return str(parts.add(hint, "copied", described.type, value, value, collation=described.collation))
+
+
+@dataclass(frozen=True)
+class _Child:
+    """A subquery of the universe shape, taken apart."""
+
+    nested: Nested
+    occurrence: Occurrence
+    key: tuple[Scalar, ...]
+    guard: RowText | None
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """The way to the key, comparable among occurrences of one source."""
+        return tuple(scalar.at_row("r") for scalar in self.key)
+
+
+def types_agree(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> bool:
+    """True when equality between the two columns is equality of what a store of the first type holds."""
+    if (one.collation or "") != (other.collation or ""):
+        return False
+    if not dialect.has_schemas:
+        numeric = {"INT", "INTEGER", "NUM", "NUMERIC", "REAL"}
+        left, right = one.type.upper(), other.type.upper()
+        return left == right or (left in numeric and right in numeric)
+    left, right = one.type.split("(")[0], other.type.split("(")[0]
+    integers = ("smallint", "integer", "bigint")
+    if left in integers and right in integers:
+        return integers.index(right) <= integers.index(left)
+    return left == right
+
+
+def _in(column: OutputColumn) -> str:
+    return f" collate {column.collation}" if column.collation else ""
+

@@ -1,0 +1,206 @@
+"""What upkeep does, as data: the frozen result of the pure tower's thinking, before any SQL text.
+
+Owns: `RowText` (SQL over one row), `Part`, `Feed`, `LinearProgram`, `KeyedProgram`. Promises: a program says everything that
+the renderers need; it knows no trigger and no statement.
+
+A **linear** program is a set of *feeds*. A feed reads one source; each source row that satisfies the feed's guard belongs to
+one key and contributes to some *parts* (stored columns). Δstored = Σ parts(new images) − Σ parts(old images).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tidemark.model import Table
+from tidemark.query.relation import Block, Occurrence, Scalar
+
+PartKind = Literal["additive", "highest", "lowest", "recomputed", "copied"]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A reference to a stored column; `quoted` is its quoted name. As a string it is the column of the row named ``s``."""
+
+    quoted: str
+
+    def at_row(self, row: str) -> str:
+        """The column of that row."""
+        return f"{row}.{self.quoted}"
+
+    def __str__(self) -> str:
+        return self.at_row("s")
+
+
+@dataclass(frozen=True)
+class RowText:
+    """SQL over one row, whose name is given when it is rendered."""
+
+    pieces: tuple[str | Scalar | Stored, ...]
+
+    def at(self, row: str) -> str:
+        """The text with every column taken from `row`."""
+        return "".join(piece if isinstance(piece, str) else piece.at_row(row) for piece in self.pieces)
+
+    def over(self, stored: Callable[[str], str]) -> str:
+        """The text of an expression over stored columns, each rendered by `stored` from its quoted name."""
+        return "".join(stored(piece.quoted) if isinstance(piece, Stored) else str(piece) for piece in self.pieces)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Names of the columns it reads."""
+        return frozenset(name for piece in self.pieces if isinstance(piece, Scalar) for _, name in piece.columns)
+
+
+def text(*pieces: str | Scalar | Stored | RowText) -> RowText:
+    """Compose SQL over one row; scalars are put in parentheses."""
+    found: list[str | Scalar | Stored] = []
+    for piece in pieces:
+        if isinstance(piece, RowText):
+            found += piece.pieces
+        elif isinstance(piece, Scalar):
+            found += ["(", piece, ")"]
+        else:
+            found.append(piece)
+    return RowText(tuple(found))
+
+
+def both(left: RowText | None, right: RowText | None) -> RowText | None:
+    """The conjunction of two guards, None standing for true."""
+    if left is None or right is None:
+        return left or right
+    return text("(", left, ") AND (", right, ")")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stored column that a feed keeps.
+
+    `value` is what one row contributes: a number to add (``additive``), a value or NULL that takes part in the extremum
+    (``highest``, ``lowest``), the value itself (``copied``: at most one row per key), or the inputs on which a
+    ``recomputed`` column depends. `aggregate` is the same as an aggregate over the rows named ``r``. `needed` is a
+    condition on stored columns under which a recomputed part has a value at all (None = always).
+    """
+
+    name: str
+    kind: PartKind
+    type: str
+    value: RowText
+    aggregate: RowText
+    collation: str | None = None
+    needed: RowText | None = None
+    floating: bool = False
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One source's contribution. `key` gives the key columns of a row, `guard` the rows that count (None = all).
+
+    `is_universe`: at most one row per key, and its presence is the row's presence. `occurrence` is the alias in the query.
+    """
+
+    number: int
+    table: Table
+    key: tuple[RowText, ...]
+    guard: RowText | None
+    parts: tuple[Part, ...]
+    is_universe: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns of the source that the feed depends on, in the table's order."""
+        used = set(self.guard.columns) if self.guard else set()
+        for one in self.key:
+            used |= one.columns
+        for part in self.parts:
+            used |= part.value.columns | part.aggregate.columns
+        return tuple(column.name for column in self.table.columns if column.name in used)
+
+    def by_kind(self, *kinds: PartKind) -> tuple[Part, ...]:
+        """The feed's parts of those kinds."""
+        return tuple(part for part in self.parts if part.kind in kinds)
+
+
+@dataclass(frozen=True)
+class KeyPart:
+    """A key column of the store."""
+
+    name: str
+    type: str
+    collation: str | None
+    nullable: bool
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Visible:
+    """A public column: `sql` is an expression over the stored row named ``s``. `stored` is the column when it is one as is."""
+
+    name: str
+    sql: str
+    type: str
+    stored: str | None = None
+
+
+@dataclass(frozen=True)
+class LinearProgram:
+    """Upkeep by deltas, at commit freshness.
+
+    `presence` is the additive part whose value > 0 makes a row visible; empty for a result of exactly one row (`single`).
+    `having` filters visible rows, over ``s``.
+    """
+
+    name: str
+    key: tuple[KeyPart, ...]
+    feeds: tuple[Feed, ...]
+    visible: tuple[Visible, ...]
+    presence: str
+    single: bool
+    having: str | None
+    reasons: tuple[str, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Every stored column that is not a key column, in the order of storage."""
+        return tuple(part for feed in self.feeds for part in feed.parts)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The sources, each once, in order of first use."""
+        return tuple({feed.table.label: feed.table for feed in self.feeds}.values())
+
+
+@dataclass(frozen=True)
+class KeyQuery:
+    """How a change of one occurrence reaches keys: SELECT `key` FROM the changed image and `joined` others WHERE `on`.
+
+    `empty` are aliases of outer-joined occurrences taken as all NULL in this variant.
+    """
+
+    changed: Occurrence
+    joined: tuple[Occurrence, ...]
+    on: tuple[Scalar, ...]
+    empty: tuple[Occurrence, ...] = ()
+
+
+@dataclass(frozen=True)
+class KeyedProgram:
+    """Upkeep by recomputing affected keys with the user's own query.
+
+    `reads` maps an occurrence's alias to the columns that must be in its images; `routes` tell how changes reach keys.
+    """
+
+    name: str
+    key: tuple[KeyPart, ...]
+    block: Block
+    key_scalars: tuple[Scalar, ...]
+    columns: tuple[Part, ...]
+    routes: tuple[KeyQuery, ...]
+    reads: dict[str, tuple[str, ...]] = field(hash=False)
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The sources, each once, in order of first use."""
+        return tuple({o.table.label: o.table for o in self.block.all_occurrences}.values())

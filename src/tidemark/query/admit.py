@@ -1,0 +1,218 @@
+"""What may be declared at all: one function per rule, in one tuple.
+
+Owns: refusals that depend on the query alone, whatever its class. Promises: every node of an admitted query is on the
+allow-list of `query.functions`; each refusal names the place and what to write instead. Whether a class exists for an admitted
+query is decided in `maintenance.classes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from tidemark.errors import Code, Refusal
+from tidemark.model import Catalog
+from tidemark.query import functions
+from tidemark.query.parse import place_of, render
+from tidemark.query.relation import Block
+from tidemark.query.resolve import own_nodes
+
+
+def admit(block: Block, catalog: Catalog) -> None:
+    """Raise the first `Refusal` that applies to the block or to one inside it."""
+    for rule in RULES:
+        rule(block, catalog)
+    for nested in block.nested:
+        admit(nested.block, catalog)
+
+
+def outputs_are_named(block: Block, catalog: Catalog) -> None:
+    """The outermost block's columns need distinct names."""
+    if block.tree.parent is not None:
+        return
+    seen: set[str] = set()
+    for output in block.outputs:
+        if not output.name:
+            raise Refusal(
+                Code.DECLARATION,
+                "A column of the result has no name.",
+                instead=f"{output.scalar.text} AS a_name",
+                place=place_of(output.scalar.tree, block.dialect),
+            )
+        folded = output.name if block.dialect.has_schemas else output.name.lower()
+        if folded in seen:
+            raise Refusal(Code.DECLARATION, f"Two columns of the result are called {output.name}.", instead="distinct names")
+        seen.add(folded)
+
+
+def reads_something(block: Block, catalog: Catalog) -> None:
+    """A query without FROM has nothing to be kept true against."""
+    if not block.occurrences:
+        raise Refusal(Code.UNSUPPORTED, "A query without FROM has no source.", instead="SELECT … FROM a table")
+
+
+def sources_are_tables(block: Block, catalog: Catalog) -> None:
+    """Only tables fire triggers for every write."""
+    for occurrence in block.occurrences:
+        table = occurrence.table
+        if table.kind not in ("table", "partitioned"):
+            raise Refusal(
+                Code.SOURCE_KIND,
+                f"{table.label} is a {table.kind}: its changes cannot be captured.",
+                instead="the tables that it reads",
+            )
+        if table.forced_row_security and not catalog.bypasses_row_security:
+            raise Refusal(
+                Code.ROW_SECURITY,
+                f"FORCE ROW LEVEL SECURITY on {table.label} hides rows from the role that keeps the derived table.",
+                instead="install as a role with BYPASSRLS, or ALTER TABLE … NO FORCE ROW LEVEL SECURITY",
+            )
+
+
+def syntax_is_known(block: Block, catalog: Catalog) -> None:
+    """Every node is on the allow-list, and nothing aggregates over a window."""
+    for node in own_nodes(block.tree):
+        kind = type(node).__name__
+        if kind not in functions.ALLOWED_NODES and kind not in functions.BLOCK_NODES:
+            name = functions.function_name(node)
+            if name is None:
+                words = {"Window": "A window function", "GroupConcat": "Aggregated text"}.get(kind, f"{kind.upper()}")
+                raise Refusal(
+                    Code.UNSUPPORTED,
+                    f"{words} is not kept true yet.",
+                    instead="a query without it",
+                    place=place_of(node, block.dialect),
+                )
+
+
+def functions_are_stable(block: Block, catalog: Catalog) -> None:
+    """Values may depend on nothing but the row."""
+    for node in own_nodes(block.tree):
+        name = functions.function_name(node)
+        if name is None:
+            continue
+        where = place_of(node, block.dialect)
+        if name in functions.VOLATILE:
+            raise Refusal(
+                Code.VOLATILE, f"{name} changes by itself.", instead="a column that holds the value", place=where
+            )
+        if name in functions.SESSION:
+            raise Refusal(Code.SESSION_DEPENDENT, f"{name} depends on who asks.", instead="a column or a literal", place=where)
+        if name in functions.OTHER_AGGREGATES or name in functions.WINDOW_ONLY:
+            raise Refusal(Code.UNSUPPORTED, f"{name} is not kept true yet.", instead="a query without it", place=where)
+        if functions.is_aggregate(node):
+            continue
+        if block.dialect.has_schemas:
+            if catalog.volatility and catalog.volatility.get(name) == "v":
+                raise Refusal(Code.VOLATILE, f"{name} is volatile.", instead="an immutable function", place=where)
+        else:
+            _sqlite_function(block, node, name)
+
+
+def _sqlite_function(block: Block, node: exp.Expression, name: str) -> None:
+    where = place_of(node, block.dialect)
+    if name not in functions.SQLITE_DETERMINISTIC:
+        raise Refusal(
+            Code.VOLATILE,
+            f"{name} is not one of SQLite's own deterministic functions: other connections do not have it.",
+            instead="SQLite's built-in functions",
+            place=where,
+        )
+    if name in functions.SQLITE_TIME:
+        arguments = node.expressions
+        at = functions.TIME_ARGUMENT.get(name, 0)
+        if len(arguments) <= at:
+            raise Refusal(Code.VOLATILE, f"{name} without a time reads the clock.", instead="a column's time", place=where)
+        words = [a.name.strip().lower() for a in arguments if isinstance(a, exp.Literal) and a.is_string]
+        if "now" in words:
+            raise Refusal(Code.VOLATILE, f"{name}('now') reads the clock.", instead="a column's time", place=where)
+        if "localtime" in words or "utc" in words:
+            raise Refusal(
+                Code.SESSION_DEPENDENT, f"{name} with localtime or utc depends on the machine.", instead="UTC", place=where
+            )
+
+
+def grouping_is_whole(block: Block, catalog: Catalog) -> None:
+    """With aggregates, an output is made of groups and aggregates only (SQLite would pick an arbitrary row)."""
+    if not block.is_aggregated:
+        return
+    groups = {scalar.text for scalar in block.groups or ()}
+    checked = [output.scalar.tree for output in block.outputs]
+    checked += [block.having.tree] if block.having is not None else []
+    for tree in checked:
+        _only_groups(tree, groups, block)
+
+
+def _only_groups(node: exp.Expression, groups: set[str], block: Block) -> None:
+    if functions.is_aggregate(node) or isinstance(node, exp.Select | exp.Filter):
+        return
+    if render(node, block.dialect) in groups:
+        return
+    if isinstance(node, exp.Column) and node.table in block.local:
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"{node.name} is neither grouped nor aggregated.",
+            instead=f"add it to GROUP BY, or max({node.name})",
+            place=place_of(node, block.dialect),
+        )
+    for child in node.iter_expressions():
+        _only_groups(child, groups, block)
+
+
+def nested_blocks_are_plain(block: Block, catalog: Catalog) -> None:
+    """Subqueries are one block deep, without grouping of their own."""
+    for nested in block.nested:
+        inner = nested.block
+        if inner.groups is not None or inner.distinct or inner.having is not None or (
+            inner.limited and nested.form != "exists"
+        ):
+            raise Refusal(
+                Code.SUBQUERY_SHAPE,
+                "A subquery with GROUP BY, DISTINCT, HAVING or LIMIT is not kept true yet.",
+                instead="an aggregate over the rows that match, or EXISTS",
+                place=place_of(inner.tree, block.dialect),
+            )
+        if nested.form == "scalar" and not inner.aggregates:
+            raise Refusal(
+                Code.SUBQUERY_SHAPE,
+                "A scalar subquery that does not aggregate may find several rows.",
+                instead="max(…) or min(…) of the value",
+                place=place_of(inner.tree, block.dialect),
+            )
+        outside = {alias for scalar in inner.scalars for alias in scalar.aliases} - {
+            occurrence.alias for occurrence in inner.all_occurrences
+        }
+        if not outside and nested.form != "in":
+            raise Refusal(
+                Code.SUBQUERY_SHAPE,
+                "A subquery that does not refer to the outer row changes every row at once.",
+                instead="a condition on the outer row, or a derived table of its own",
+                place=place_of(inner.tree, block.dialect),
+            )
+
+
+def joins_are_conditions(block: Block, catalog: Catalog) -> None:
+    """Subqueries in ON, and aggregates in WHERE or ON, have no place in the algebra."""
+    for occurrence in block.occurrences:
+        for scalar in occurrence.on:
+            if scalar.tree.find(exp.Select) is not None:
+                raise Refusal(
+                    Code.SUBQUERY_SHAPE,
+                    "A subquery in ON is not kept true yet.",
+                    instead="the condition in WHERE",
+                    place=place_of(scalar.tree, block.dialect),
+                )
+
+
+Rule = Callable[[Block, Catalog], None]
+RULES: tuple[Rule, ...] = (
+    reads_something,
+    outputs_are_named,
+    sources_are_tables,
+    functions_are_stable,
+    syntax_is_known,
+    grouping_is_whole,
+    nested_blocks_are_plain,
+    joins_are_conditions,
+)

@@ -1,0 +1,104 @@
+"""SQL text → sqlglot tree of one SELECT, with positions for refusals.
+
+Owns: the two parsing dialects, in which every function but the plain aggregates keeps the name that the user wrote, so that
+the engine evaluates the user's own words. Promises: exactly one query comes out, or a `Refusal` with the place. Does not
+resolve names.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect as GlotDialect
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.dialects.sqlite import SQLite
+from sqlglot.errors import ParseError, TokenError
+
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Place, Refusal
+
+_KEPT = ("COUNT", "SUM", "AVG", "MIN", "MAX")
+
+
+class TidemarkSQLite(SQLite):
+    """SQLite's grammar without sqlglot's rewriting of functions."""
+
+    class Parser(SQLite.Parser):
+        FUNCTIONS = {name: SQLite.Parser.FUNCTIONS[name] for name in _KEPT}
+
+
+class TidemarkPostgres(Postgres):
+    """PostgreSQL's grammar without sqlglot's rewriting of functions."""
+
+    class Parser(Postgres.Parser):
+        FUNCTIONS = {name: Postgres.Parser.FUNCTIONS[name] for name in _KEPT}
+
+
+_GRAMMARS: dict[str, type[GlotDialect]] = {"sqlite": TidemarkSQLite, "postgres": TidemarkPostgres}
+
+
+def grammar(dialect: Dialect) -> type[GlotDialect]:
+    """The sqlglot dialect to parse and to generate with."""
+    return _GRAMMARS[dialect.name]
+
+
+def render(tree: exp.Expression, dialect: Dialect) -> str:
+    """The tree as SQL text of that engine, identifiers as they stand in the tree."""
+    return cast(str, tree.sql(dialect=grammar(dialect), comments=False))
+
+
+def place_of(node: exp.Expression, dialect: Dialect) -> Place:
+    """Where a node stands in the user's text; line 0 when the tree does not know."""
+    for found in node.walk():
+        line = found.meta.get("line")
+        if line is not None:
+            return Place(int(line), int(found.meta.get("col", 0)), _cut(render(node, dialect)))
+    return Place(0, 0, _cut(render(node, dialect)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def parse_query(text: str, dialect: Dialect) -> exp.Select:
+    """The one SELECT in `text`. Raises `Refusal` (``parse``, ``not-a-query``, ``unsupported``)."""
+    try:
+        trees = GlotDialect.get_or_raise(grammar(dialect)).parse(text)
+    except (ParseError, TokenError) as error:
+        raise Refusal(
+            Code.PARSE,
+            f"The query cannot be parsed: {_first_line(error)}",
+            instead="correct the query; it must run in the database's own shell",
+            place=_error_place(error),
+        ) from error
+    statements = [tree for tree in trees if tree is not None]
+    if len(statements) != 1:
+        raise Refusal(Code.NOT_A_QUERY, "A declaration holds exactly one query.", instead="one SELECT")
+    tree = statements[0]
+    while isinstance(tree, exp.Subquery) and not tree.args.get("alias"):
+        tree = tree.this
+    if isinstance(tree, exp.SetOperation):
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"{tree.key.upper()} is not kept true yet.",
+            instead="one derived table for each branch",
+            place=place_of(tree, dialect),
+        )
+    if not isinstance(tree, exp.Select):
+        raise Refusal(Code.NOT_A_QUERY, "A declaration must be a SELECT.", instead="SELECT … FROM …")
+    return tree
+
+
+def _first_line(error: Exception) -> str:
+    details = cast(list[dict[str, Any]], getattr(error, "errors", []) or [])
+    if details and details[0].get("description"):
+        return str(details[0]["description"]).splitlines()[0]
+    return str(error).splitlines()[0]
+
+
+def _error_place(error: Exception) -> Place | None:
+    details = cast(list[dict[str, Any]], getattr(error, "errors", []) or [])
+    if not details or details[0].get("line") is None:
+        return None
+    return Place(int(details[0]["line"]), int(details[0].get("col") or 0), str(details[0].get("highlight") or ""))

@@ -1,0 +1,114 @@
+"""A linear program's state of given keys: the applier's texts for the class.
+
+Owns: the recompute of a batch from all feeds, and the list of keys. Promises: `fresh` holds, for each key of the batch with a
+state that is not the default one, the same values that the deltas add up to.
+"""
+
+from __future__ import annotations
+
+from tidemark.maintenance.program import Feed, LinearProgram
+from tidemark.names import Names
+from tidemark.query.keys import has_index
+from tidemark.render import statements
+from tidemark.render.statements import Store
+from tidemark.script import Applier
+from tidemark.dialect import Dialect
+
+
+def store_of(program: LinearProgram, names: Names, dialect: Dialect) -> Store:
+    """The store of a linear program."""
+    return Store(dialect, names, program.key, program.parts, program.single)
+
+
+def feed_key(store: Store, feed: Feed, row: str) -> list[str]:
+    """The key of a feed's row as the store holds it: cast to the key's type where types are fixed."""
+    found = []
+    for part, one in zip(store.key, feed.key, strict=True):
+        found.append(f"({one.at(row)})::{part.type}" if store.dialect.has_schemas and part.type else f"({one.at(row)})")
+    return found
+
+
+def feed_state(store: Store, feed: Feed) -> str:
+    """SELECT n and the feed's parts for each key of the batch that has rows in the feed."""
+    table = statements.qualified(feed.table, store.dialect)
+    guard = feed.guard.at("r") if feed.guard else None
+    key = [f"({one.at('r')})" for one in feed.key]
+    columns = []
+    for part in feed.parts:
+        # A universe has at most one row for a key: its values need no aggregate.
+        value = part.value if feed.is_universe else part.aggregate
+        columns.append(f"{value.at('r')} AS {store.column(part)}")
+    rows = statements.batch_rows(store, table, columns, key, guard)
+    return rows.replace("{group}", "") if feed.is_universe else statements.grouped(rows)
+
+
+def recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
+    """Fill ``stored`` and ``fresh`` for the batch."""
+    fresh, batch = store.names.temporary("fresh"), store.names.temporary("batch")
+    columns, joins = [], []
+    for feed in program.feeds:
+        alias = f"f{feed.number}"
+        joins.append(f" LEFT JOIN ({feed_state(store, feed)}) AS {alias} ON {alias}.n = b.n")
+        for part in feed.parts:
+            value = f"{alias}.{store.column(part)}"
+            columns.append(f"coalesce({value}, 0)" if part.kind == "additive" else value)
+    keys = ", ".join(f"b.{store.column(part)}" for part in store.key)
+    names = ", ".join(store.column(part) for part in (*store.key, *store.parts))
+    insert = f"INSERT INTO {fresh} (n, {names}) SELECT b.n, {keys}, {', '.join(columns)} FROM {batch} AS b{''.join(joins)}"
+    found = [*statements.fill_stored(store), f"DELETE FROM {fresh}", insert]
+    for part in store.parts:
+        if part.needed is not None:
+            unneeded = f"NOT ({part.needed.at('s')})"
+            found.append(f"UPDATE {fresh} AS s SET {store.column(part)} = NULL WHERE {unneeded}")
+    found.append(f"DELETE FROM {fresh} AS s WHERE {store.is_default('s')}")
+    return tuple(found)
+
+
+def keys_of_feeds(store: Store, program: LinearProgram) -> list[str]:
+    """SELECTs that give every key of every feed."""
+    found = []
+    for feed in program.feeds:
+        if program.single:
+            return [f"SELECT 1 AS {store.column(store.key[0])}"]
+        key = ", ".join(f"{value} AS {store.column(part)}" for part, value in zip(store.key, feed_key(store, feed, "r"), strict=True))
+        where = f" WHERE {feed.guard.at('r')}" if feed.guard else ""
+        found.append(f"SELECT {key} FROM {statements.qualified(feed.table, store.dialect)} AS r{where}")
+    return found
+
+
+def applier(store: Store, program: LinearProgram) -> Applier:
+    """The applier of a linear program."""
+    temporary = statements.temporary_tables(store)
+    names = store.names
+    visible = [(one.name, one.sql) for one in program.visible if one.name not in {part.name for part in store.key}]
+    query, compared = statements.compare(store, visible)
+    batch, todo = names.temporary("batch"), names.temporary("todo")
+    places = ", ".join(f":k{number}" for number in range(len(store.key)))
+    return Applier(
+        create_batch=temporary["batch"],
+        create_fresh=temporary["fresh"],
+        create_stored=temporary["stored"],
+        create_todo=temporary["todo"],
+        clear_batch=f"DELETE FROM {batch}",
+        add_key=f"INSERT INTO {batch} ({store.key_list}) VALUES ({places})",
+        lock=statements.lock_batch(store),
+        recompute=recompute(store, program),
+        compare=query,
+        write=statements.write(store),
+        list_keys=statements.todo(store, keys_of_feeds(store, program)),
+        take_todo=f"INSERT INTO {batch} (n, {store.key_list}) SELECT ordinal, {store.key_list} FROM {todo} "
+        "WHERE ordinal > :low AND ordinal <= :high",
+        count_todo=f"SELECT count(*) FROM {todo}",
+        indexed=all(is_indexed(feed) for feed in program.feeds),
+        key_columns=tuple(part.name for part in program.key),
+        compared_columns=compared,
+        tolerant=tuple(part.name for part in store.parts if part.floating),
+    )
+
+
+def is_indexed(feed: Feed) -> bool:
+    """True when a look-up by the feed's key reaches an index of its source."""
+    if feed.table.primary_key is None and not feed.table.indexes:
+        return False
+    columns = tuple(sorted(name for one in feed.key for name in one.columns if len(one.pieces) == 3))
+    return has_index(feed.table, columns)

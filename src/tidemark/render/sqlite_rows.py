@@ -1,0 +1,201 @@
+"""SQLite: what a changed row does to the store, as statements of a trigger's body.
+
+Owns: entering, leaving and moving rows of a feed, the recompute of a part for one key, the frame of a trigger. Promises: inner
+writes are upserts with ON CONFLICT … DO UPDATE, so that no conflict clause of the outer statement can override them; each changed
+row costs a fixed number of seeks.
+
+For a row that leaves (OLD) every part is taken back, for a row that enters (NEW) every part is added. An update whose row stays
+with its key does both in one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tidemark.dialect import Dialect
+from tidemark.maintenance.program import Feed, Part
+from tidemark.model import Table
+from tidemark.names import Names
+from tidemark.render import statements
+from tidemark.render.linear import feed_key
+from tidemark.render.statements import Store
+from tidemark.script import Piece, mark
+
+
+def trigger(
+    names: Names, dialect: Dialect, table: Table, event: str, when: str | None, body: list[str], timing: str = "AFTER"
+) -> Piece:
+    """One trigger on a source; its name tells what it is for."""
+    name = names.own(event, table.name)
+    condition = f"\nWHEN {when}" if when else ""
+    verb = event.split("_")[-1].upper()
+    head = f"CREATE TRIGGER {name} {timing} {verb} ON {dialect.quote(table.name)}{condition}\nBEGIN "
+    create = mark(head, "\n  " + ";\n  ".join(body) + ";\nEND")
+    drop = f"DROP TRIGGER IF EXISTS {name}"
+    return Piece("trigger", names.plain(event, table.name), create, drop, on=table.name, capture=True)
+
+
+def changed(table: Table, columns: tuple[str, ...]) -> str:
+    """True when an update changes what a feed reads: in value, whatever the collation, or in storage class."""
+    tests = []
+    for name in columns:
+        column = table.column(name)
+        quoted = '"' + name.replace('"', '""') + '"'
+        tests.append(f"OLD.{quoted} IS NOT NEW.{quoted} COLLATE BINARY")
+        if column is None or not (column.strict or column.type):
+            tests.append(f"typeof(OLD.{quoted}) <> typeof(NEW.{quoted})")
+    return " OR ".join(tests) or "0"
+
+
+def entering(store: Store, feed: Feed, row: str, only: str = "") -> str:
+    """Add a row's parts to its key; `only` restricts it to some updates."""
+    parts, keys = feed.parts, feed_key(store, feed, row)
+    columns = ", ".join((store.key_list, *(store.column(part) for part in parts)))
+    values = [*keys]
+    for part in parts:
+        values.append(_fresh_value(store, feed, part, row) if part.kind == "recomputed" else part.value.at(row))
+    sets = [f"{store.column(part)} = {_after_entering(store, feed, part, row)}" for part in parts]
+    tests = [f"({feed.guard.at(row)})"] if feed.guard else []
+    where = " AND ".join([*tests, only] if only else tests) or "1"
+    return (
+        f"INSERT INTO {store.names.store} ({columns}) SELECT {', '.join(values)} WHERE {where}\n"
+        f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {', '.join(sets)}"
+    )
+
+
+def _fresh_value(store: Store, feed: Feed, part: Part, row: str) -> str:
+    """A recomputed part's value when its key has no stored row yet."""
+    if part.needed is None:
+        return recomputed(store, feed, part, row)
+    by_name = {store.column(one): one.value.at(row) for one in feed.parts if one.kind == "additive"}
+    condition = part.needed.over(lambda quoted: f"({by_name[quoted]})")
+    return f"CASE WHEN {condition} THEN {recomputed(store, feed, part, row)} END"
+
+
+def _after_entering(store: Store, feed: Feed, part: Part, row: str) -> str:
+    column = store.column(part)
+    if part.kind == "additive":
+        return f"{column} + excluded.{column}"
+    if part.kind == "copied":
+        return f"excluded.{column}"
+    if part.kind in ("highest", "lowest"):
+        beats = ">" if part.kind == "highest" else "<"
+        return f"CASE WHEN {column} IS NULL OR excluded.{column} {beats} {column} THEN excluded.{column} ELSE {column} END"
+    return _if_needed(part, recomputed(store, feed, part, row), lambda quoted: f"({quoted} + excluded.{quoted})")
+
+
+def _if_needed(part: Part, value: str, stored: Callable[[str], str]) -> str:
+    return value if part.needed is None else f"CASE WHEN {part.needed.over(stored)} THEN {value} END"
+
+
+def recomputed(store: Store, feed: Feed, part: Part, row: str) -> str:
+    """The part computed anew from the source, for the key of `row`."""
+    table = statements.qualified(feed.table, store.dialect)
+    tests = []
+    for key, one in zip(store.key, feed.key, strict=True):
+        tests.append(f"({one.at('r')}) {'IS' if key.nullable else '='} ({one.at(row)})")
+    tests += [f"({feed.guard.at('r')})"] if feed.guard else []
+    return f"(SELECT {part.aggregate.at('r')} FROM {table} AS r WHERE {' AND '.join(tests)})"
+
+
+def leaving(store: Store, feed: Feed, row: str, only: str = "") -> list[str]:
+    """Take a row's parts back from its key; `only` restricts it to some updates. A key to which nothing contributes goes."""
+    sets = []
+    for part in feed.parts:
+        column, value = store.column(part), part.value.at(row)
+        if part.kind == "additive":
+            sets.append(f"{column} = {column} - ({value})")
+        elif part.kind == "copied":
+            sets.append(f"{column} = NULL")
+        elif part.kind == "recomputed":
+            again = recomputed(store, feed, part, row)
+            additive = _values(store, feed, row)
+            sets.append(f"{column} = {_if_needed(part, again, lambda q, a=additive: f'({q} - ({a[q]}))')}")
+        else:
+            again = recomputed(store, feed, part, row)
+            sets.append(f"{column} = CASE WHEN {column} = ({value}) THEN {again} ELSE {column} END")
+    keys = feed_key(store, feed, row)
+    match = store.match(store.names.store, keys)
+    conditions = [match] + ([f"({feed.guard.at(row)})"] if feed.guard else []) + ([only] if only else [])
+    found = [f"UPDATE {store.names.store} SET {', '.join(sets)} WHERE {' AND '.join(conditions)}"]
+    if not store.single:
+        found.append(f"DELETE FROM {store.names.store} WHERE {match} AND {store.is_default(store.names.store)}")
+    return found
+
+
+def _values(store: Store, feed: Feed, row: str) -> dict[str, str]:
+    return {store.column(part): part.value.at(row) for part in feed.parts if part.kind == "additive"}
+
+
+def moving(store: Store, feed: Feed) -> list[str]:
+    """An update: in one statement when the row stays with its key, as leaving and entering otherwise."""
+    same = [
+        f"({one.at('OLD')}) IS ({one.at('NEW')})" + (f' COLLATE "{key.collation}"' if key.collation else "")
+        for key, one in zip(store.key, feed.key, strict=True)
+    ]
+    if feed.guard:
+        same += [f"({feed.guard.at('OLD')})", f"({feed.guard.at('NEW')})"]
+    stays = " AND ".join(same)
+    sets = [f"{store.column(part)} = {_after_staying(store, feed, part)}" for part in feed.parts]
+    match = store.match(store.names.store, feed_key(store, feed, "NEW"))
+    together = f"UPDATE {store.names.store} SET {', '.join(sets)} WHERE ({stays}) AND {match}"
+    moves = f"({stays}) IS NOT TRUE"
+    update, *vanish = leaving(store, feed, "OLD", moves)
+    return [together, update, entering(store, feed, "NEW", moves), *vanish]
+
+
+def _after_staying(store: Store, feed: Feed, part: Part) -> str:
+    column, old, new = store.column(part), part.value.at("OLD"), part.value.at("NEW")
+    if part.kind == "additive":
+        return f"{column} - ({old}) + ({new})"
+    if part.kind == "copied":
+        return new
+    again = recomputed(store, feed, part, "NEW")
+    if part.kind == "recomputed":
+        before, after = _values(store, feed, "OLD"), _values(store, feed, "NEW")
+        return _if_needed(part, again, lambda q: f"({q} - ({before[q]}) + ({after[q]}))")
+    beats = ">" if part.kind == "highest" else "<"
+    return (
+        f"CASE WHEN ({new}) IS ({old}) THEN {column} WHEN {column} IS NULL OR ({new}) {beats} {column} THEN ({new}) "
+        f"WHEN {column} = ({old}) THEN {again} ELSE {column} END"
+    )
+
+
+def replaced(store: Store, feed: Feed, victims: str) -> list[str]:
+    """Take back the parts of rows that REPLACE deleted; `victims` is ``FROM … AS v WHERE …``.
+
+    Victims may share a key, so additive parts go row by row through an upsert, and every other part of their keys is computed
+    anew from what the source holds now.
+    """
+    row = "v"
+    keys = feed_key(store, feed, row)
+    guard = f" AND ({feed.guard.at(row)})" if feed.guard else ""
+    additive = feed.by_kind("additive")
+    others = [part for part in feed.parts if part.kind != "additive"]
+    found = []
+    if additive:
+        columns = ", ".join((store.key_list, *(store.column(part) for part in additive)))
+        values = ", ".join((*keys, *(f"-({part.value.at(row)})" for part in additive)))
+        sets = ", ".join(f"{store.column(part)} = {store.column(part)} + excluded.{store.column(part)}" for part in additive)
+        found.append(
+            f"INSERT INTO {store.names.store} ({columns}) SELECT {values} {victims}{guard}\n"
+            f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
+        )
+    touched = f"EXISTS (SELECT 1 {victims}{guard} AND {store.match(store.names.store, keys)})"
+    if others:
+        sets = ", ".join(f"{store.column(part)} = {_anew(store, feed, part)}" for part in others)
+        found.append(f"UPDATE {store.names.store} SET {sets} WHERE {touched}")
+    if not store.single:
+        found.append(f"DELETE FROM {store.names.store} WHERE {touched} AND {store.is_default(store.names.store)}")
+    return found
+
+
+def _anew(store: Store, feed: Feed, part: Part) -> str:
+    """The part from the source for the key of the stored row itself."""
+    tests = []
+    for key, one in zip(store.key, feed.key, strict=True):
+        tests.append(f"({one.at('r')}) {'IS' if key.nullable else '='} {store.names.store}.{store.column(key)}")
+    tests += [f"({feed.guard.at('r')})"] if feed.guard else []
+    value = part.value if part.kind == "copied" else part.aggregate
+    again = f"(SELECT {value.at('r')} FROM {statements.qualified(feed.table, store.dialect)} AS r WHERE {' AND '.join(tests)})"
+    return _if_needed(part, again, lambda quoted: quoted)

@@ -1,0 +1,113 @@
+"""SQLite: the rows that REPLACE deletes without firing a DELETE trigger.
+
+Owns: the stash of one source and its triggers. INSERT OR REPLACE and UPDATE OR REPLACE remove every row that collides on a
+unique key; unless ``recursive_triggers`` is on, which each connection decides for itself, no trigger tells. So a BEFORE trigger
+copies the rows that collide into the stash, and an AFTER trigger takes back the parts of those that are gone. Promises: a
+victim's parts are taken back exactly once, whatever the pragma, the conflict clause, or the number of unique keys.
+
+A stashed row that was not deleted in the end (DO NOTHING, DO UPDATE, an error that was ignored) is dropped from the stash by the
+next trigger on the source; it is never taken for a victim, because it is still there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tidemark.dialect import Dialect
+from tidemark.model import Table
+from tidemark.names import Names
+from tidemark.query.terms import Probe, Term, probes
+from tidemark.render import sqlite_rows
+from tidemark.render.statements import qualified
+from tidemark.script import Piece
+
+
+def identity(table: Table) -> tuple[str, ...]:
+    """Columns that identify a row of the source: its rowid, or its primary key when it has none."""
+    key = table.primary_key
+    if table.without_rowid and key is not None:
+        return tuple(term for term in key.terms if term is not None)
+    taken = {column.name.lower() for column in table.columns}
+    return (next(name for name in ("rowid", "_rowid_", "oid") if name not in taken),)
+
+
+def stash_pieces(
+    names: Names, dialect: Dialect, table: Table, reads: tuple[str, ...], take_back: Callable[[str], list[str]]
+) -> list[Piece]:
+    """The stash of a source and its triggers; nothing when no unique key can collide.
+
+    `take_back` gives the statements that undo rows given as ``FROM … AS v WHERE …``.
+    """
+    keys = probes(table, dialect)
+    if not keys:
+        return []
+    quote = dialect.quote
+    stash = names.own("stash", table.name)
+    identities = [f"i{number}" for number in range(len(identity(table)))]
+    columns = [*identities, *(quote(name) for name in reads)]
+    definitions = ", ".join([*identities, *(_definition(table, name, dialect) for name in reads)])
+    create = f"CREATE TABLE {stash} ({definitions}, PRIMARY KEY ({', '.join(identities)}))"
+    found = [Piece("table", names.plain("stash", table.name), create, f"DROP TABLE IF EXISTS {stash}", on=table.name)]
+    source = qualified(table, dialect)
+    there = f"EXISTS (SELECT 1 FROM {source} AS t WHERE {_same_row(table, 't', 'v', dialect)})"
+    for event in ("insert", "update"):
+        others = f" AND NOT ({_same_row(table, 'r', 'OLD', dialect, old=True)})" if event == "update" else ""
+        collide = f"SELECT 1 FROM {source} AS r WHERE ({_collides(keys)}){others}"
+        picked = ", ".join([*(f"r.{quote(n)}" for n in identity(table)), *(f"r.{quote(name)}" for name in reads)])
+        fill = [
+            f"DELETE FROM {stash} WHERE EXISTS "
+            f"(SELECT 1 FROM {source} AS t WHERE {_same_row(table, 't', stash, dialect)})",
+            f"INSERT INTO {stash} ({', '.join(columns)}) SELECT {picked} FROM {source} AS r WHERE ({_collides(keys)}){others}\n"
+            f"  ON CONFLICT ({', '.join(identities)}) DO UPDATE SET "
+            + ", ".join(f"{column} = excluded.{column}" for column in columns),
+        ]
+        before = sqlite_rows.trigger(
+            names, dialect, table, f"stash_{event}", f"EXISTS ({collide})", fill, timing="BEFORE"
+        )
+        replaced = _same_row(table, "v", "NEW", dialect, new=True)
+        gone = f"({replaced} OR NOT {there})"
+        if event == "update":
+            gone = f"NOT ({_same_row(table, 'v', 'OLD', dialect, new=True)}) AND {gone}"
+        undo = [*take_back(f"FROM {stash} AS v WHERE {gone}"), f"DELETE FROM {stash}"]
+        after = sqlite_rows.trigger(
+            names, dialect, table, f"unstash_{event}", f"EXISTS (SELECT 1 FROM {stash})", undo, timing="AFTER"
+        )
+        found += [before, after]
+    forget = f"DELETE FROM {stash} WHERE {_same_row(table, stash, 'OLD', dialect, new=True)}"
+    found.append(
+        sqlite_rows.trigger(names, dialect, table, "unstash_delete", f"EXISTS (SELECT 1 FROM {stash})", [forget])
+    )
+    return found
+
+
+def _definition(table: Table, name: str, dialect: Dialect) -> str:
+    column = table.column(name)
+    type_ = column.type if column else ""
+    collation = f" COLLATE {dialect.quote(column.collation)}" if column and column.collation else ""
+    return f"{dialect.quote(name)} {type_}{collation}".rstrip()
+
+
+def _same_row(table: Table, left: str, right: str, dialect: Dialect, *, old: bool = False, new: bool = False) -> str:
+    """True when both are the same row. The stash calls its identity ``i0`` …; OLD, NEW and scans use the real names."""
+    tests = []
+    for number, name in enumerate(identity(table)):
+        one = f"{left}.i{number}" if new else f"{left}.{dialect.quote(name)}"
+        other = f"{right}.{dialect.quote(name)}" if old or new else f"{right}.i{number}"
+        tests.append(f"{one} IS {other}")
+    return " AND ".join(tests)
+
+
+def _collides(keys: tuple[Probe, ...]) -> str:
+    """True for stored rows ``r`` that share a unique key with NEW."""
+    found = []
+    for probe in keys:
+        tests = [f"{_compare(term)}" for term in probe.terms]
+        if probe.stored_where is not None and probe.coming_where is not None:
+            tests += [f"({probe.stored_where.at_row('r')})", f"({probe.coming_where.at_row('NEW')})"]
+        found.append("(" + " AND ".join(tests) + ")")
+    return " OR ".join(found)
+
+
+def _compare(term: Term) -> str:
+    collation = f' COLLATE "{term.collation}"' if term.collation and term.collation != "BINARY" else ""
+    return f"({term.stored.at_row('r')}) = ({term.coming.at_row('NEW')}){collation}"
