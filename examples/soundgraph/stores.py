@@ -24,6 +24,10 @@ NOTHING_YET = -1
 _OVERTAKEN = "another indexer claimed this database; nothing of this batch was written"
 
 
+DatabaseFailed = (sqlite3.Error, psycopg.Error)
+"""What the drivers raise. The batch in hand is rolled back; the same blocks may be taken again."""
+
+
 class Overtaken(RuntimeError):
     """Another indexer claimed the checkpoint. Nothing of this batch was written; only the newer one may go on."""
 

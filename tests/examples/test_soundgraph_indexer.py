@@ -1,7 +1,11 @@
 """The soundgraph indexer: each event once, whatever is delivered how often, and never a block half written."""
 
+import signal
 import sqlite3
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,7 @@ import pytest
 from examples.soundgraph.blocks import BadBlock, Block, BlockFile, parse_block
 from examples.soundgraph.indexer import Indexer
 from examples.soundgraph.statements import Writer
-from examples.soundgraph.stores import NOTHING_YET, Overtaken, Store
+from examples.soundgraph.stores import NOTHING_YET, Overtaken, Store, open_store
 from examples.soundgraph.tables import PLAY_COLUMNS, SHARE_COLUMNS, SKIP_COLUMNS, STATEFUL
 from tests.examples.conftest import Generated, MakeStore
 
@@ -305,3 +309,47 @@ def test_a_line_that_is_no_block_stops_the_reading_and_names_the_line(tmp_path: 
     with pytest.raises(BadBlock, match=f"line 3.*{what}"):
         next(blocks)
     file.close()
+
+
+KILLED_INSIDE_A_COMMIT = """
+import os, signal, sys
+from pathlib import Path
+from examples.soundgraph.blocks import BlockFile
+from examples.soundgraph.indexer import Indexer
+from examples.soundgraph.statements import Texts
+from examples.soundgraph.stores import open_store
+
+database, blocks, writer, batches, statements = sys.argv[1:]
+whole, left = Texts.work, int(batches)
+
+def work(self, changes, writer):
+    global left
+    left -= 1
+    for number, each in enumerate(whole(self, changes, writer)):
+        if left == 0 and number == int(statements):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield each
+
+Texts.work = work
+Indexer(open_store(database), writer=writer, batch=9).ingest(BlockFile(Path(blocks)))
+"""
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_kill_inside_a_transaction_loses_and_doubles_nothing(
+    new_database: Callable[[], str], generated: Generated, tmp_path: Path, writer: Writer
+) -> None:
+    blocks = tmp_path / "blocks.jsonl"
+    blocks.write_text("\n".join(generated.lines), encoding="utf-8")
+    killed, whole = new_database(), new_database()
+    with closing(open_store(killed)) as store, closing(open_store(whole)) as other:
+        store.create_schema()
+        other.create_schema()
+        for batches, statements in ((7, 0), (3, 2), (11, 4)):
+            command = [sys.executable, "-c", KILLED_INSIDE_A_COMMIT, killed, str(blocks), writer]
+            ended = subprocess.run([*command, str(batches), str(statements)], check=False, timeout=60)
+            assert ended.returncode == -signal.SIGKILL
+        Indexer(other, writer=writer).ingest(generated.blocks)
+        assert one(store, "SELECT last_checkpoint FROM indexing_checkpoints") < generated.blocks[-1].height
+        Indexer(store, writer=writer).ingest(generated.blocks)
+        assert live_state(store) == live_state(other)
