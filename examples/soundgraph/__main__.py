@@ -92,7 +92,7 @@ def main(given: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on after the last committed block.", file=sys.stderr)
         return INTERRUPTED
-    except (BadBlock, Overtaken, OSError, *DatabaseFailed, upkeep.TidemarkError) as error:
+    except (BadBlock, Overtaken, OSError, *DatabaseFailed, *upkeep.TidemarkErrors) as error:
         print(f"soundgraph: {error}", file=sys.stderr)
         return 1
     return 0
