@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from tidemark.compiler import compile_derived
 from tidemark.database.open import Role, open_session
-from tidemark.database.session import Session
+from tidemark.database.session import Conflict, Session
 from tidemark.declare import Project
-from tidemark.errors import Code, Refusal
+from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, Declaration
 from tidemark.runtime.apply import ApplyReport, apply_plan, drainer
 from tidemark.runtime.clock import Clock
@@ -157,6 +157,8 @@ class Tidemark:
         session = open_session(self.database, role=role)
         try:
             yield Duty(Ledger(session), self._clock, None, self._stop)
+        except Conflict as problem:
+            raise Fault(f"the database is busy: {problem}", left_behind="what was committed stands") from problem
         finally:
             session.close()
 

@@ -131,7 +131,13 @@ def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
     if installed.state in ("live", "failed"):
         installed = duty.write(partial(_retire, duty, installed)).value
     others = [row for row in duty.ledger.derived() if (row.name, row.generation) != _identity(installed)]
-    going = own_pieces(installed.script, (row.script for row in others))
+    present = duty.session.installed()
+    # A public name that is not ours any more may be a table that the user was left with.
+    going = [
+        piece
+        for piece in own_pieces(installed.script, (row.script for row in others))
+        if piece.name in present or not piece.public
+    ]
     listen(Event(installed.name, "drop", note=f"generation {installed.generation} goes"))
     if duty.session.dialect.writers_wait_in_line:
         duty.write(partial(_drop_all, duty, installed, going))

@@ -47,7 +47,7 @@ CREATE TABLE tidemark__checkpoint (
 -- name: create_run
 -- The history: one row for every time that a duty did something. Rows are kept, never overwritten by a later run.
 CREATE TABLE tidemark__run (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
     derived TEXT NOT NULL,
     generation INTEGER NOT NULL,
@@ -66,7 +66,7 @@ CREATE TABLE tidemark__run (
 -- name: create_drift
 -- Every row that was found wrong: what was stored, what was true, and how it ended.
 CREATE TABLE tidemark__drift (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     derived TEXT NOT NULL,
     generation INTEGER NOT NULL,
     key_hash TEXT NOT NULL,

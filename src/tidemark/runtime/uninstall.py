@@ -38,8 +38,8 @@ def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore)
         for installed in reversed(duty.ledger.derived()):
             # The lease is not given back: no worker may begin anew with a table that is going.
             take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS)
-            if keep_data and installed.live_at is not None and _has_view(installed):
-                duty.write(partial(_keep, duty, installed))
+            if keep_data and installed.live_at is not None and installed.state != "retired" and _has_view(installed):
+                installed = duty.write(partial(_keep, duty, installed)).value
                 kept.append(installed.name)
             remove(duty, installed, listen)
             duty.write(partial(duty.ledger.run, "forget_lease", {"duty": f"keep {installed.name}"}))
@@ -53,7 +53,7 @@ def _has_view(installed: Installed) -> bool:
     return any(piece.public and piece.kind == "view" for piece in installed.script.pieces)
 
 
-def _keep(duty: Duty, installed: Installed) -> None:
+def _keep(duty: Duty, installed: Installed) -> Installed:
     """Put a plain table in the place of the view."""
     script, ledger, quote = installed.script, duty.ledger, duty.session.dialect.quote
     ledger.run("copy_rows", public=script.public)
@@ -64,7 +64,7 @@ def _keep(duty: Duty, installed: Installed) -> None:
         columns = ", ".join(quote(column) for column in script.key)
         ledger.run("keep_key", public=script.public, index=quote(f"{script.name}_key"), columns=columns)
     ledger.run("drop_copy")
-    ledger.move(installed, "retired")
+    return ledger.move(installed, "retired")
 
 
 def _remove_rest(duty: Duty) -> None:

@@ -1,0 +1,69 @@
+"""What can be typed: commands and their options.
+
+Owns: the parser. Promises: nothing heavy is imported here; every command takes ``--database``, ``--definitions`` and
+``--json``; each help text is one sentence.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+EPILOG = """\
+exit codes: 0 fine, 1 error, 2 usage, 3 plan --check has changes, 4 drift found, 5 refused,
+            6 another runner holds the lease, 75 interrupted and resumable
+first steps: tidemark init, tidemark plan, tidemark apply, tidemark verify
+"""
+
+COMMANDS = {
+    "init": "Write a first definitions file.",
+    "plan": "Show what apply would do; changes nothing.",
+    "apply": "Install, fill, verify and show what is declared; run again after a kill it goes on.",
+    "tick": "Apply what waits in the logs of tables at tick freshness, once.",
+    "run": "Work until stopped: fill, tick, and finish what was interrupted.",
+    "status": "Show how every derived table is doing.",
+    "explain": "Show how one derived table is kept true, what that costs and why.",
+    "verify": "Compare every stored row with its query; exits 4 when one differs.",
+    "repair": "Verify, then make every row true that differs.",
+    "uninstall": "Remove everything of Tidemark from the database.",
+    "doctor": "Look at the database and at what is installed for problems.",
+    "sql": "Print the objects of derived tables as SQL.",
+    "history": "Show what was done, newest first.",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line; `options.command` is one of `COMMANDS`."""
+    parser = argparse.ArgumentParser(
+        prog="tidemark",
+        description="Keeps derived tables true inside your SQLite or PostgreSQL database.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    made = {name: commands.add_parser(name, help=says, description=says) for name, says in COMMANDS.items()}
+    for command in made.values():
+        command.add_argument("--database", metavar="URL", help="the database: a URL or the path of a SQLite file")
+        command.add_argument(
+            "--definitions", metavar="WHERE", help="the module or file that declares (default derived.py)"
+        )
+        command.add_argument("--json", action="store_true", help="answer with one JSON object")
+    _add_options(made)
+    return parser
+
+
+def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
+    made["plan"].add_argument("--explain", action="store_true", help="print every statement")
+    made["plan"].add_argument("--check", action="store_true", help="exit 3 when there are changes")
+    made["apply"].add_argument("--yes", action="store_true", help="do not ask")
+    made["apply"].add_argument("--detach", action="store_true", help="leave the filling to a worker (tidemark run)")
+    made["apply"].add_argument("--allow-drop", action="store_true", help="drop tables that are not declared any more")
+    made["uninstall"].add_argument("--yes", action="store_true", help="do not ask")
+    made["uninstall"].add_argument("--keep-data", action="store_true", help="leave plain tables under the public names")
+    made["explain"].add_argument("name", metavar="NAME", help="the derived table")
+    for command in ("tick", "verify", "repair", "sql"):
+        made[command].add_argument("names", nargs="*", metavar="NAME", help="derived tables (default: all)")
+    made["tick"].add_argument("--max-ms", type=float, metavar="MS", help="stop after so many milliseconds")
+    made["tick"].add_argument("--max-batches", type=int, metavar="N", help="stop after so many transactions")
+    made["run"].add_argument("--until-idle", action="store_true", help="end when nothing is left to do")
+    made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
+    made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")

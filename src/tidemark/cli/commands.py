@@ -1,0 +1,174 @@
+"""The commands: each takes what was typed, calls one verb of the engine and describes the result.
+
+Owns: one function per command. Promises: an answer names the next command; nothing that writes happens without consent
+where nobody can be asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
+
+from tidemark.cli import reports
+from tidemark.cli.definitions import load_project
+from tidemark.cli.display import Display
+from tidemark.cli.outcome import Outcome
+from tidemark.cli.settings import Settings, find_settings
+from tidemark.cli.start import write_start
+from tidemark.database.urls import read_address
+from tidemark.engine import Tidemark
+from tidemark.errors import Exit
+
+NEEDS_DEFINITIONS = frozenset({"plan", "apply", "explain", "sql"})
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a command works with: the options, the settings and an engine (without a project where none is needed)."""
+
+    options: argparse.Namespace
+    settings: Settings
+    engine: Tidemark
+
+
+def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcome:
+    """Run the command that `options` name. Raises `Refusal` and `Fault`."""
+    settings = find_settings(options.database, options.definitions)
+    if options.command == "init":
+        return write_start(settings, options.database)
+    display = Display(sys.stderr, quiet=options.json)
+    if options.command == "run" and not options.json:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    project = load_project(settings) if options.command in NEEDS_DEFINITIONS or _has_cadence(options) else None
+    engine = Tidemark(project, settings.require_database(), stop=stop, listen=display)
+    try:
+        return COMMANDS[options.command](Typed(options, settings, engine))
+    finally:
+        display.close()
+
+
+def _has_cadence(options: argparse.Namespace) -> bool:
+    # A worker needs no definitions; where they are named it honours their cadence.
+    return options.command == "run" and options.definitions is not None
+
+
+def plan(typed: Typed) -> Outcome:
+    """Show what apply would do."""
+    made = typed.engine.plan()
+    changes = Exit.CHANGES if typed.options.check and not made.is_empty else Exit.OK
+    return Outcome(reports.plan_text(made, statements=typed.options.explain), made.as_json(), changes)
+
+
+def apply(typed: Typed) -> Outcome:
+    """Carry out the plan, after showing it and asking."""
+    options, engine = typed.options, typed.engine
+    made = engine.plan()
+    if not made.is_empty and not options.yes:
+        _tell(reports.plan_text(made, statements=False))
+        refused = _ask("Apply this?")
+        if refused is not None:
+            return refused
+    done = engine.apply(allow_drop=options.allow_drop, detach=options.detach)
+    data = {"live": list(done.live), "begun": list(done.begun), "dropped": list(done.dropped)}
+    return Outcome(reports.apply_text(done), data)
+
+
+def tick(typed: Typed) -> Outcome:
+    """Apply what waits, once."""
+    options = typed.options
+    done = typed.engine.tick(*options.names, max_ms=options.max_ms, max_batches=options.max_batches)
+    return Outcome(reports.tick_text(done), {"ticks": [asdict(report) for report in done]})
+
+
+def run(typed: Typed) -> Outcome:
+    """Work until stopped."""
+    done = typed.engine.run(until_idle=typed.options.until_idle)
+    return Outcome(reports.worker_text(done), asdict(done), Exit.INTERRUPTED if done.interrupted else Exit.OK)
+
+
+def status(typed: Typed) -> Outcome:
+    """Show how every derived table is doing."""
+    tables = typed.engine.status()
+    return Outcome(reports.status_text(tables), {"tables": [table.as_json() for table in tables]})
+
+
+def explain(typed: Typed) -> Outcome:
+    """Show how one derived table is kept true."""
+    found = typed.engine.explain(typed.options.name)
+    return Outcome(reports.explain_text(found), found.as_json())
+
+
+def verify(typed: Typed) -> Outcome:
+    """Compare every stored row with its query."""
+    done = typed.engine.verify(*typed.options.names)
+    drifted = any(not report.clean for report in done)
+    data = {"clean": not drifted, "tables": [reports.verify_data(report) for report in done]}
+    return Outcome(reports.verify_text(done), data, Exit.DRIFT if drifted else Exit.OK)
+
+
+def repair(typed: Typed) -> Outcome:
+    """Verify, then make every row true that differs."""
+    done = typed.engine.repair(*typed.options.names)
+    return Outcome(reports.repair_text(done), {"tables": [asdict(report) for report in done]})
+
+
+def uninstall(typed: Typed) -> Outcome:
+    """Remove everything of ours, after asking."""
+    options = typed.options
+    if not options.yes:
+        kept = "Rows stay as plain tables." if options.keep_data else "Derived rows are dropped; sources are untouched."
+        _tell(f"Everything of Tidemark in {read_address(typed.settings.require_database()).label} goes. {kept}")
+        refused = _ask("Uninstall?")
+        if refused is not None:
+            return refused
+    done = typed.engine.uninstall(keep_data=options.keep_data)
+    return Outcome(reports.uninstall_text(done), {"removed": list(done.removed), "kept": list(done.kept)})
+
+
+def doctor(typed: Typed) -> Outcome:
+    """Look for problems."""
+    found = typed.engine.doctor()
+    failed = any(diagnosis.level == "fail" for diagnosis in found)
+    data = {"findings": [diagnosis.as_json() for diagnosis in found]}
+    return Outcome(reports.doctor_text(found), data, Exit.ERROR if failed else Exit.OK)
+
+
+def sql(typed: Typed) -> Outcome:
+    """Print the objects as SQL."""
+    scripts = typed.engine.sql(*typed.options.names)
+    data = {"scripts": [script.as_json() for script in scripts]}
+    return Outcome(reports.sql_text(scripts), data)
+
+
+def history(typed: Typed) -> Outcome:
+    """Show what was done."""
+    runs = typed.engine.history(typed.options.name, typed.options.limit)
+    return Outcome(reports.history_text(runs), {"runs": [asdict(run) for run in runs]})
+
+
+COMMANDS: Mapping[str, Callable[[Typed], Outcome]] = MappingProxyType(
+    {
+        function.__name__: function
+        for function in (plan, apply, tick, run, status, explain, verify, repair, uninstall, doctor, sql, history)
+    }
+)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _ask(question: str) -> Outcome | None:
+    """None when the answer is yes, else the outcome to end with. Never asks where nobody can answer."""
+    data: dict[str, Any] = {"error": {"family": "usage", "cause": "no consent"}}
+    if not sys.stdin.isatty():
+        return Outcome("nothing was changed: without a terminal, say --yes", data, Exit.USAGE)
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return None
+    return Outcome("nothing was changed", data, Exit.USAGE)

@@ -1,0 +1,87 @@
+"""Loading the user's definitions.
+
+Owns: finding the one project in a module. Promises: the module is imported once and nothing of it is changed; whatever goes
+wrong in it is told with its own message and place.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from tidemark.cli.settings import Settings
+from tidemark.declare import Project
+from tidemark.errors import Code, Refusal, TidemarkError
+
+T = TypeVar("T")
+
+
+def load_project(settings: Settings) -> Project:
+    """The project that the definitions declare.
+
+    `settings.definitions` is a file or a dotted module, with ``:name`` after it when the module has several projects.
+    Raises `Refusal` (``definitions``), and whatever refusal a declaration itself raises.
+    """
+    where, _, attribute = _split(settings.definitions)
+    module = _load(where, settings.folder)
+    if attribute:
+        found = getattr(module, attribute, None)
+        if not isinstance(found, Project):
+            raise _refuse(f"{where} has no project called {attribute}", "name the variable that holds the project")
+        return found
+    projects = {id(value): value for value in vars(module).values() if isinstance(value, Project)}
+    if len(projects) != 1:
+        count = "no project" if not projects else f"{len(projects)} projects"
+        raise _refuse(f"{where} has {count}", 'write project = Project("…") once, or say --definitions WHERE:name')
+    return next(iter(projects.values()))
+
+
+def _split(definitions: str) -> tuple[str, str, str]:
+    # A drive letter of Windows is one character before its colon.
+    head, colon, tail = definitions.rpartition(":")
+    return (head, colon, tail) if len(head) > 1 and tail.isidentifier() else (definitions, "", "")
+
+
+def _load(where: str, folder: Path) -> ModuleType:
+    file = folder / where
+    if not where.endswith(".py") and not file.is_file():
+        return _run(where, lambda: _import(where, folder))
+    if not file.is_file():
+        raise _refuse(f"there is no definitions file {where}", "run `tidemark init` to write one, or say --definitions")
+    spec = importlib.util.spec_from_file_location(f"tidemark_definitions_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise _refuse(f"{where} is no Python file", "name a file that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    loader = spec.loader
+    sys.path.insert(0, str(file.parent))
+    sys.modules[spec.name] = module
+    _run(where, lambda: loader.exec_module(module))
+    return module
+
+
+def _import(where: str, folder: Path) -> ModuleType:
+    sys.path.insert(0, str(folder))
+    return importlib.import_module(where)
+
+
+def _run(where: str, work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except TidemarkError:
+        raise
+    except Exception as problem:
+        last = traceback.extract_tb(problem.__traceback__)[-1]
+        raise _refuse(
+            f"{where} cannot be loaded: {type(problem).__name__}: {problem} ({last.filename}:{last.lineno})",
+            "mend the definitions, or say --definitions",
+        ) from problem
+
+
+def _refuse(reason: str, instead: str) -> Refusal:
+    return Refusal(Code.DEFINITIONS, reason, instead=instead)

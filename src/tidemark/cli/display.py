@@ -1,0 +1,97 @@
+"""Progress for people, on stderr.
+
+Owns: the bar and the lines. Promises: a bar with rate and remaining time on a terminal, one line every thirty seconds
+elsewhere; what changes state is always told; never says 100 % of a filling, because only a clean verification ends it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from tidemark.runtime.progress import Event
+
+LINE_SECONDS = 30.0
+BAR_SECONDS = 0.1
+MEASURE_SECONDS = 2.0
+BAR_CELLS = 24
+WORDS = {"fill": "filling", "verify": "verifying", "repair": "repairing", "tick": "ticking"}
+
+
+class Display:
+    """A listener that shows what long duties do. `quiet` shows nothing."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        quiet: bool = False,
+        now: Callable[[], float] = time.monotonic,
+        live: bool | None = None,
+    ) -> None:
+        self._stream = stream
+        self._quiet = quiet
+        self._now = now
+        self._live = stream.isatty() if live is None else live
+        self._about = ("", "")
+        self._began = self._shown = now()
+        self._first = 0
+        self._open = False
+
+    def __call__(self, event: Event) -> None:
+        """Show an event, if it is time to."""
+        if self._quiet:
+            return
+        now = self._now()
+        if (event.derived, event.phase) != self._about:
+            self._about, self._began, self._first = (event.derived, event.phase), now, event.done
+            # The first moment of something long is told soon, so that nobody wonders.
+            self._shown = now - LINE_SECONDS + 1.0 if not self._live else 0.0
+        if event.note:
+            self._end_bar()
+            self._stream.write(f"{event.derived + ': ' if event.derived else ''}{event.note}\n")
+        elif now - self._shown >= (BAR_SECONDS if self._live else LINE_SECONDS):
+            self._shown = now
+            self._show(event, now)
+        self._stream.flush()
+
+    def close(self) -> None:
+        """End the bar's line."""
+        self._end_bar()
+        self._stream.flush()
+
+    def _show(self, event: Event, now: float) -> None:
+        line = self._line(event, now)
+        if self._live:
+            self._stream.write(f"\r\x1b[2K{line}")
+            self._open = True
+        else:
+            self._stream.write(line + "\n")
+
+    def _line(self, event: Event, now: float) -> str:
+        share = event.done / event.total if event.total else 0.0
+        shown = min(share, 0.99) if event.phase == "fill" else min(share, 1.0)
+        full = int(shown * BAR_CELLS)
+        seconds = now - self._began
+        rate = (event.done - self._first) / seconds if seconds > 0 else 0.0
+        if seconds < MEASURE_SECONDS or rate <= 0:
+            remains = "measuring"
+        else:
+            remains = f"{rate:,.0f} keys/s, {_span((event.total - event.done) / rate)} left"
+        word = WORDS.get(event.phase, event.phase)
+        bar = "#" * full + "-" * (BAR_CELLS - full)
+        return f"{word} {event.derived} [{bar}] {shown:4.0%} {event.done:,}/{event.total:,} {remains}"
+
+    def _end_bar(self) -> None:
+        if self._open:
+            self._stream.write("\r\x1b[2K")
+            self._open = False
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

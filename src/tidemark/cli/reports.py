@@ -1,0 +1,255 @@
+"""Results as text for people.
+
+Owns: the wording and the tables. Promises: every text that leaves something to do names the next command; values are shown as
+they are stored, NULLs and quotes included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tidemark.cli.outcome import table
+from tidemark.runtime.apply import ApplyReport
+from tidemark.runtime.apply_batch import Difference
+from tidemark.runtime.doctor import Diagnosis
+from tidemark.runtime.explain import Explanation
+from tidemark.runtime.plan import InstallPlan, Step
+from tidemark.runtime.repair import RepairReport
+from tidemark.runtime.runs import Past
+from tidemark.runtime.status import TableStatus
+from tidemark.runtime.tick import TickReport
+from tidemark.runtime.uninstall import UninstallReport
+from tidemark.runtime.values import plain, show
+from tidemark.runtime.verify import VerifyReport
+from tidemark.runtime.worker import WorkerReport
+from tidemark.script import Script
+
+SIGNS = {"create": "+", "replace": "~", "rename": "~", "reinstall": "!", "resume": ">", "drop": "-"}
+SHOWN_MAX = 20
+
+
+def plan_text(plan: InstallPlan, *, statements: bool) -> str:
+    """A plan, with every statement if asked for."""
+    lines = [_step_text(step) for step in plan.steps]
+    if statements:
+        lines = ["-- the ledger", *_sql(plan.ledger)] if plan.ledger else []
+        for step in plan.steps:
+            lines += [f"-- {step.verb} {step.derived}: {step.reason}", *_sql(step.statements)]
+    if plan.orphans:
+        lines.append(f"objects that nothing declared speaks of: {', '.join(plan.orphans)}")
+    if plan.is_empty:
+        return "\n".join([*lines, "Nothing to do: everything that is declared is installed and unchanged."])
+    counts = plan.as_json()["counts"]
+    said = ", ".join(f"{count} to {verb}" for verb, count in counts.items() if count)
+    drop = " Rows would be dropped: that wants --allow-drop." if any(step.destructive for step in plan.steps) else ""
+    return "\n".join([*lines, f"{said}. Nothing was changed.{drop} Next: tidemark apply"])
+
+
+def _step_text(step: Step) -> str:
+    facts = f", {step.script.klass} at {step.script.freshness}" if step.script else ""
+    rows = f", largest source about {step.rows:,} rows" if step.rows is not None else ""
+    return f"{SIGNS[step.verb]} {step.verb} {step.derived}: {step.reason}{facts}{rows}"
+
+
+def _sql(statements: Sequence[str]) -> list[str]:
+    return [statement.rstrip().rstrip(";") + ";" for statement in statements]
+
+
+def apply_text(done: ApplyReport) -> str:
+    """What apply did."""
+    lines = []
+    if done.live:
+        lines.append(f"live and verified: {', '.join(done.live)}")
+    if done.begun:
+        lines.append(f"installed, to be filled by a worker: {', '.join(done.begun)}. Next: tidemark run")
+    if done.dropped:
+        lines.append(f"dropped: {', '.join(done.dropped)}")
+    return "\n".join(lines) or "Nothing to do: everything that is declared is installed and unchanged."
+
+
+def tick_text(done: Sequence[TickReport]) -> str:
+    """What ticks did."""
+    if not done:
+        return "No derived table at tick freshness is live here. Next: tidemark status"
+    rows = [
+        (r.derived, r.changes_sealed, r.keys_applied, r.rows_written, f"{r.longest_ms:.1f} ms", _drained(r))
+        for r in done
+    ]
+    return table(("derived table", "changes", "keys", "written", "longest hold", ""), rows)
+
+
+def _drained(report: TickReport) -> str:
+    return "drained" if report.drained else "more waits: tidemark tick"
+
+
+def worker_text(done: WorkerReport) -> str:
+    """What a worker did."""
+    left = " Work was left: run it again." if done.interrupted else ""
+    return (
+        f"{done.ticks} ticks, {done.changes} changes, {done.rows_written} rows written, "
+        f"{done.brought_live} tables brought to life, {done.problems} problems.{left}"
+    )
+
+
+def status_text(tables: Sequence[TableStatus]) -> str:
+    """The status of every derived table, and one verdict."""
+    if not tables:
+        return "Nothing is installed. Next: tidemark apply"
+    head = ("derived table", "state", "class", "freshness", "rows", "pending", "drift", "verified", "captures", "next")
+    rows = [
+        (
+            t.name if t.generation == 1 else f"{t.name} (generation {t.generation})",
+            t.state
+            if t.state != "backfilling" or not t.to_fill
+            else f"backfilling {min(99, 100 * t.filled // t.to_fill)} %",
+            t.klass,
+            t.freshness,
+            "-" if t.rows is None else f"{'about ' if t.rows_estimated else ''}{t.rows:,}",
+            t.pending,
+            t.drift,
+            t.verified_at or "never",
+            t.captures,
+            t.next,
+        )
+        for t in tables
+    ]
+    ill = [t for t in tables if not t.well]
+    verdict = f"{len(ill)} of {len(tables)} need attention." if ill else f"All {len(tables)} are well."
+    failures = [f"{t.name} failed: {t.failure}" for t in tables if t.failure]
+    return "\n".join([table(head, rows), *failures, verdict])
+
+
+def explain_text(found: Explanation) -> str:
+    """How one derived table is kept true."""
+    lines = [
+        f"{found.name}: {found.klass} at {found.freshness} freshness, on {found.engine}",
+        f"  cost      {found.cost}",
+        f"  key       {', '.join(found.key) or '(one row)'}",
+        f"  sources   {', '.join(found.sources)}",
+        f"  rows in   {found.store}, read as {found.public}",
+        *_listing("why", found.reasons),
+        *_listing("captures", found.captures),
+        *_listing("locks", found.locks),
+        *_listing("notes", found.notes),
+        *_listing("compared with a tolerance", found.tolerant),
+        *_listing("indexes that would help", [f"{text}  ({reason})" for text, reason in found.missing_indexes]),
+    ]
+    return "\n".join([*lines, "Next: tidemark plan --explain prints every statement"])
+
+
+def _listing(title: str, items: Sequence[str]) -> list[str]:
+    return [f"  {title}", *(f"    - {item}" for item in items)] if items else []
+
+
+def verify_data(report: VerifyReport) -> dict[str, Any]:
+    """A verification as plain data."""
+    return {
+        "derived": report.derived,
+        "keys": report.keys,
+        "drift": report.drift,
+        "undecided": report.undecided,
+        "seconds": round(report.seconds, 3),
+        "key_columns": list(report.key_columns),
+        "columns": list(report.columns),
+        "findings": [
+            {
+                "kind": d.kind,
+                "key": [plain(value) for value in d.key],
+                "stored": None if d.stored is None else [plain(value) for value in d.stored],
+                "truth": None if d.truth is None else [plain(value) for value in d.truth],
+            }
+            for d in report.findings
+        ],
+    }
+
+
+def verify_text(done: Sequence[VerifyReport]) -> str:
+    """What verifications found: key, stored and true value of every wrong row."""
+    if not done:
+        return "Nothing is live here. Next: tidemark status"
+    lines = []
+    for report in done:
+        lines.append(f"{report.derived}: {report.keys:,} rows, {report.drift:,} drift, {report.seconds:.2f} s")
+        lines += [f"  {_difference_text(report, d)}" for d in report.findings[:SHOWN_MAX]]
+        if report.drift > SHOWN_MAX:
+            lines.append(f"  and {report.drift - SHOWN_MAX:,} more; --json shows up to {len(report.findings):,}")
+        if report.undecided:
+            lines.append(f"  {report.undecided:,} rows kept changing while they were compared; they are no drift")
+    drifted = sum(report.drift for report in done)
+    lines.append("Everything is true." if not drifted else f"{drifted:,} rows differ. Next: tidemark repair")
+    return "\n".join(lines)
+
+
+def _difference_text(report: VerifyReport, difference: Difference) -> str:
+    key = ", ".join(f"{n}={show(v)}" for n, v in zip(report.key_columns, difference.key, strict=True)) or "the one row"
+    if difference.stored is None:
+        return f"{key}: missing, truth {_row_text(report, difference.truth)}"
+    if difference.truth is None:
+        return f"{key}: extra, stored {_row_text(report, difference.stored)}"
+    wrong = [
+        f"{name} stored {show(mine)}, truth {show(true)}"
+        for name, mine, true in zip(report.columns, difference.stored, difference.truth, strict=True)
+        if type(mine) is not type(true) or mine != true
+    ]
+    return f"{key}: {'; '.join(wrong)}"
+
+
+def _row_text(report: VerifyReport, values: Sequence[Any] | None) -> str:
+    return ", ".join(f"{name}={show(value)}" for name, value in zip(report.columns, values or (), strict=False))
+
+
+def repair_text(done: Sequence[RepairReport]) -> str:
+    """What repairs did."""
+    mended = [report for report in done if report.keys]
+    if not mended:
+        return "Nothing to repair: everything is true."
+    lines = [
+        f"{report.derived}: {report.keys:,} rows repaired, {report.rows_written:,} rows written" for report in mended
+    ]
+    return "\n".join([*lines, "Next: tidemark verify"])
+
+
+def uninstall_text(done: UninstallReport) -> str:
+    """What uninstalling removed."""
+    kept = f" Kept as plain tables: {', '.join(done.kept)}." if done.kept else ""
+    return f"Nothing of Tidemark is left here. Removed: {', '.join(done.removed) or 'nothing'}.{kept}"
+
+
+def doctor_text(found: Sequence[Diagnosis]) -> str:
+    """What the doctor found."""
+    return "\n".join(f"{d.level:4}  {d.about}: {d.says}{f' Next: {d.next}' if d.next else ''}" for d in found)
+
+
+def sql_text(scripts: Sequence[Script]) -> str:
+    """The objects of scripts as SQL."""
+    return "\n".join(
+        line
+        for script in scripts
+        for line in (
+            f"-- {script.name}: {script.klass} at {script.freshness}",
+            *_sql([p.create for p in script.pieces]),
+        )
+    )
+
+
+def history_text(runs: Sequence[Past]) -> str:
+    """The history, newest first."""
+    if not runs:
+        return "Nothing was done yet. Next: tidemark apply"
+    head = ("run", "began", "duty", "derived table", "state", "keys", "written", "longest hold", "")
+    rows = [
+        (
+            past.id,
+            past.started,
+            past.kind,
+            past.derived,
+            past.state,
+            past.rows_done,
+            past.rows_written,
+            f"{past.longest_ms:.1f} ms",
+            past.cause or past.message or "",
+        )
+        for past in runs
+    ]
+    return table(head, rows)

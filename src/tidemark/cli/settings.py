@@ -1,0 +1,89 @@
+"""Where the database and the definitions are.
+
+Owns: `Settings` and finding them. Promises: an option wins over the environment, that over the nearest ``pyproject.toml``,
+that over the default; relative paths in a ``pyproject.toml`` start at its folder. Opens no database and imports no definitions.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidemark.errors import Code, Refusal
+
+DEFAULT_DEFINITIONS = "derived.py"
+SQLITE_URL = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`database` is a URL or path (None when nobody says), `definitions` a file or a dotted module, `folder` where relative
+    module names are looked up."""
+
+    database: str | None
+    definitions: str
+    folder: Path
+
+    def require_database(self) -> str:
+        """The database. Raises `Refusal` when nobody says which."""
+        if self.database is None:
+            raise Refusal(
+                Code.DATABASE_URL,
+                "no database is named",
+                instead="say --database app.db, set TIDEMARK_DATABASE, or write database in [tool.tidemark] of pyproject.toml",
+            )
+        return self.database
+
+
+def find_settings(
+    database: str | None,
+    definitions: str | None,
+    environment: Mapping[str, str] | None = None,
+    start: Path | None = None,
+) -> Settings:
+    """The settings for options as typed. Raises `Refusal` (``definitions``) for a ``pyproject.toml`` that cannot be read."""
+    known = os.environ if environment is None else environment
+    here = start or Path.cwd()
+    file, table = _read_project_file(here)
+    folder = file.parent if file else here
+    stated = {name: _text(table, name, file) for name in ("database", "definitions")}
+    found_database = database or known.get("TIDEMARK_DATABASE") or None
+    if found_database is None and stated["database"] is not None:
+        found_database = _resolve_database(stated["database"], folder)
+    chosen = definitions or known.get("TIDEMARK_DEFINITIONS")
+    if chosen is not None:
+        return Settings(found_database, chosen, here)
+    if stated["definitions"] is not None:
+        return Settings(found_database, stated["definitions"], folder)
+    return Settings(found_database, DEFAULT_DEFINITIONS, here)
+
+
+def _read_project_file(start: Path) -> tuple[Path | None, dict[str, Any]]:
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            try:
+                table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("tidemark", {})
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, AttributeError) as problem:
+                raise Refusal(
+                    Code.DEFINITIONS, f"{file} cannot be read: {problem}", instead="mend it, or say --definitions"
+                ) from problem
+            return file, table if isinstance(table, dict) else {}
+    return None, {}
+
+
+def _text(table: dict[str, Any], name: str, file: Path | None) -> str | None:
+    value = table.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise Refusal(Code.DEFINITIONS, f"{name} of [tool.tidemark] in {file} is no text", instead=f'write {name} = "…"')
+
+
+def _resolve_database(stated: str, folder: Path) -> str:
+    if stated.startswith(SQLITE_URL):
+        return SQLITE_URL + str(folder / stated.removeprefix(SQLITE_URL))
+    return stated if "://" in stated else str(folder / stated)
