@@ -1,0 +1,131 @@
+"""The whole story in under a minute: ingest, tamper, verify, repair, and what upkeep costs.
+
+``python -m examples.soundgraph.demo`` takes the recorded blocks if they lie beside the repository, otherwise it generates
+200,000 events. It works in a folder of its own and removes it, unless ``--database`` names a place to keep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import takewhile
+from pathlib import Path
+
+from examples.soundgraph import generator, upkeep
+from examples.soundgraph.__main__ import ingest, summary
+from examples.soundgraph.blocks import Block, BlockFile
+from examples.soundgraph.indexer import Indexer
+from examples.soundgraph.progress import Progress
+from examples.soundgraph.stores import Store, open_store
+
+RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "soundgraph-blocks.jsonl.gz"
+BARE_EVENTS = 40_000
+"""Events that the run without upkeep takes: enough for a rate."""
+GENERATED_EVENTS = 200_000
+DRIFT_FOUND = 4
+
+
+def _source(folder: Path, given: Path | None, events: int | None) -> tuple[Path, str]:
+    if given is not None:
+        return given, f"the blocks of {given}"
+    if events is None and RECORDED.exists():
+        return RECORDED, "recorded blocks of a public ledger"
+    blocks = folder / "blocks.jsonl.gz"
+    count = generator.write(GENERATED_EVENTS if events is None else events, 1, blocks, None)
+    return blocks, f"{count:,} generated events"
+
+
+def _bare_rate(folder: Path, blocks: Path) -> float:
+    """Events per second into the same base tables with nothing derived."""
+    with closing(open_store(str(folder / "bare.db"))) as store, closing(BlockFile(blocks)) as file:
+        store.create_schema()
+        indexer = Indexer(store)
+        progress = Progress("without upkeep", "events")
+
+        def enough() -> Iterator[Block]:
+            return takewhile(lambda _: indexer.tally.events < BARE_EVENTS, file)
+
+        tally = indexer.ingest(
+            enough(), lambda tally: progress.show(min(1.0, tally.events / BARE_EVENTS), tally.events)
+        )
+        return progress.finish(tally.events)
+
+
+def _busiest(store: Store) -> str:
+    artists = store.query(
+        "SELECT a.user_id, u.handle, a.follower_count, a.total_track_count "
+        "FROM aggregate_user a JOIN users u ON u.user_id = a.user_id AND u.is_current "
+        "ORDER BY a.follower_count DESC, a.user_id LIMIT 5"
+    )
+    tracks = store.query(
+        "SELECT p.play_item_id, k.title, p.count, a.save_count, a.repost_count "
+        "FROM aggregate_plays p JOIN aggregate_track a ON a.track_id = p.play_item_id "
+        "JOIN tracks k ON k.track_id = p.play_item_id AND k.is_current "
+        "ORDER BY p.count DESC, p.play_item_id LIMIT 5"
+    )
+    lines = ["Busiest artists            followers   tracks"]
+    lines += [
+        f"  {handle or f'user {user}':<24} {followers:>9,} {count:>8,}" for user, handle, followers, count in artists
+    ]
+    lines += ["Busiest tracks                 plays    saves  reposts"]
+    lines += [
+        f"  {title or f'track {track}':<24} {plays:>9,} {saves:>8,} {reposts:>8,}"
+        for track, title, plays, saves, reposts in tracks
+    ]
+    return "\n".join(lines)
+
+
+def _tamper(database: str, store: Store) -> None:
+    """Changes one stored row behind Tidemark's back, has it found, named and mended."""
+    [(artist,)] = store.query("SELECT user_id FROM aggregate_user ORDER BY follower_count DESC, user_id LIMIT 1")
+    storage, column = upkeep.storage(database, "aggregate_user", "follower_count")
+    store.execute(f"UPDATE {storage} SET {column} = {column} + 7 WHERE user_id = ?", (artist,))
+    print(f"Tampered: 7 followers too many for user {artist}, written straight into {storage}.")
+    for wrong in upkeep.verify(database, "aggregate_user").wrong:
+        print(f"verify:   {wrong}")
+    print(f"repair:   {upkeep.repair(database, 'aggregate_user')} row(s) mended.")
+
+
+def run(folder: Path, database: str, given: Path | None, events: int | None) -> int:
+    """The demo in a scratch folder; returns the exit code."""
+    blocks, what = _source(folder, given, events)
+    print(f"Input: {what}.")
+    bare = _bare_rate(folder, blocks)
+    with closing(open_store(database)) as store:
+        store.create_schema()
+        upkeep.install(database)
+        tally, kept = ingest(store, blocks, writer="upsert", strict=False, batch=1, label="with upkeep")
+        upkeep.drain(database)
+        print(summary(tally, kept))
+        print()
+        print(_busiest(store))
+        print()
+        _tamper(database, store)
+    verdict = upkeep.verify(database)
+    print()
+    print(f"{verdict.true_columns} of {verdict.columns} derived columns are true ({verdict.rows:,} rows compared).")
+    print(f"{bare:,.0f} events/s without upkeep, {kept:,.0f} events/s with it, one transaction per block.")
+    return 0 if verdict.true_columns == verdict.columns else DRIFT_FOUND
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m examples.soundgraph.demo", description=__doc__)
+    parser.add_argument("--database", help="a new database to use and keep; default: one that is removed afterwards")
+    parser.add_argument("--blocks", type=Path, help="a file of blocks; default: recorded ones, or generated")
+    parser.add_argument("--events", type=int, help="generate so many events, whatever is recorded")
+    arguments = parser.parse_args(given)
+    try:
+        with tempfile.TemporaryDirectory(prefix="soundgraph-") as name:
+            folder = Path(name)
+            return run(folder, arguments.database or str(folder / "demo.db"), arguments.blocks, arguments.events)
+    except upkeep.TidemarkErrors as error:
+        print(f"soundgraph: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
