@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.simulation.case import Case
-from tests.simulation.run import Budget, MakeUpkeep, attempt, campaign, ground, script
+from tests.simulation.run import SEEDS, Budget, MakeUpkeep, attempt, campaign, ground, script
 
 
 def arguments() -> argparse.Namespace:
@@ -22,6 +22,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--failures", type=int, default=1, help="stop after so many failures")
     parser.add_argument("--views", action="store_true", help="plain views instead of derived tables: tries the harness")
     parser.add_argument("--replay", type=Path, default=None, help="a case that was recorded")
+    parser.add_argument("--seeds", type=Path, default=SEEDS, help="where cases that fail are written")
+    parser.add_argument("--without", default="", help="kinds of statements to leave out, with commas")
+    parser.add_argument("--shrink", type=float, default=90.0, help="seconds for cutting down one failure")
     return parser.parse_args()
 
 
@@ -47,6 +50,9 @@ def main() -> int:
                 Budget(options.transactions, options.minutes),
                 per_world=options.per_world,
                 failures_max=options.failures,
+                seeds=options.seeds,
+                without=frozenset(options.without.split(",")),
+                shrink_seconds=options.shrink,
             )
         print(tally.text(f"{engine} seed {seed}"), flush=True)
         failed = failed or bool(found)

@@ -285,13 +285,13 @@ class PostgresPlay:
         if answer.state:
             raise Failure("spoil", one.name, answer.message)
         if self.oracle.rows(one) == before:
-            self.upkeep.repair()
+            self.upkeep.repair(one.name)
             return
         self.tally.comparisons["spoiled"] += 1
-        found = self.upkeep.drift()
+        found = self.upkeep.drift(one.name)
         if not any(one.name in text for text in found):
             raise Failure("undetected", one.name, f"verify found {found} after a stored row was deleted")
-        self.upkeep.repair()
+        self.upkeep.repair(one.name)
         if self.oracle.rows(one) != before:
             raise Failure("unrepaired", one.name, "a repair did not bring the row back")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from tests.simulation.case import Case, Derived, Duty, Failure, Statement, Transaction
@@ -44,26 +44,25 @@ class SqlitePlay:
         self.path = path
         self.shadowed = shadow
         self.derived: Sequence[Derived] = ()
-        self.pending = list(sorted(case.duties, key=lambda duty: duty.at))
-        self.trace: list[str] = []
+        self.pending = sorted(case.duties, key=lambda duty: duty.at)
 
     def run(self) -> None:
         """Set up, install, play, verify, spoil, repair, uninstall. Raises `Failure`."""
         shadow_path = self.path.with_suffix(".shadow")
-        with closing(connect(self.path)) as first, closing(connect(self.path)) as second:
-            with closing(connect(shadow_path)) as third, closing(connect(shadow_path)) as fourth:
-                self.pairs = [(first, third), (second, fourth)]
-                for text in (*self.case.setup, *self.case.fill):
-                    self._both(0, text)
-                self.derived = self.upkeep.install(self.case.derived, self.case.install_kill_at)
-                self.check(("commit", "tick"), "after installation")
-                for transaction in sorted(self.case.transactions, key=lambda one: one.at):
-                    self._duties(transaction.at)
-                    self._transaction(transaction)
-                self._duties(float("inf"))
-                self.upkeep.tick()
-                self.check(("commit", "tick"), "at the end")
-                self._close_out()
+        with ExitStack() as stack:
+            opened = [stack.enter_context(closing(connect(path))) for path in 2 * (self.path, shadow_path)]
+            self.pairs = [(opened[0], opened[1]), (opened[2], opened[3])]
+            for text in (*self.case.setup, *self.case.fill):
+                self._both(0, text)
+            self.derived = self.upkeep.install(self.case.derived, self.case.install_kill_at)
+            self.check(("commit", "tick"), "after installation")
+            for transaction in sorted(self.case.transactions, key=lambda one: one.at):
+                self._duties(transaction.at)
+                self._transaction(transaction)
+            self._duties(float("inf"))
+            self.upkeep.tick()
+            self.check(("commit", "tick"), "at the end")
+            self._close_out()
 
     def _both(self, session: int, sql: str) -> tuple[Outcome, Outcome]:
         real, shadow = self.pairs[session]
@@ -181,18 +180,20 @@ class SqlitePlay:
         store = quote(f"tidemark_{one.name}")
         before = rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold)
         connection.execute("PRAGMA recursive_triggers = OFF")
-        target = f"SELECT max({'rowid'}) FROM {store}"
-        error, _ = self._execute(connection, f"DELETE FROM {store} WHERE rowid = ({target})")
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({store})") if row[5]] or ["rowid"]
+        names = ", ".join(columns if columns == ["rowid"] else map(quote, columns))
+        last = f"SELECT {names} FROM {store} ORDER BY {names} DESC LIMIT 1"
+        error, _ = self._execute(connection, f"DELETE FROM {store} WHERE ({names}) = ({last})")
         if error:
             raise Failure("spoil", one.name, error)
         after = rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold)
         if after == before:
-            self.upkeep.repair()
+            self.upkeep.repair(one.name)
             return
         self.tally.comparisons["spoiled"] += 1
-        found = self.upkeep.drift()
+        found = self.upkeep.drift(one.name)
         if not any(one.name in text for text in found):
             raise Failure("undetected", one.name, f"verify found {found} after a stored row was deleted")
-        self.upkeep.repair()
+        self.upkeep.repair(one.name)
         if rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold) != before:
             raise Failure("unrepaired", one.name, "a repair did not bring the row back")

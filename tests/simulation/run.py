@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.kit.postgres import running_server
 from tests.simulation.case import Case, Derived, Failure
 from tests.simulation.play_postgres import WRITER, PostgresPlay
 from tests.simulation.play_sqlite import SqlitePlay, connect
-from tests.simulation.programs import draw_case
+from tests.simulation.programs import draw_case, without_kinds
 from tests.simulation.shrink import shrink
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep, Views
@@ -39,12 +40,19 @@ class Ground:
     folder: Path
 
     def play(self, case: Case, tally: Tally) -> None:
-        """Play one case in an empty database. Raises `Failure`."""
-        if self.engine == "sqlite":
-            self._play_sqlite(case, tally)
-        else:
-            self._play_postgres(case, tally)
-        tally.worlds += 1
+        """Play one case in an empty database. Raises `Failure`, also for whatever breaks in another way."""
+        try:
+            if self.engine == "sqlite":
+                self._play_sqlite(case, tally)
+            else:
+                self._play_postgres(case, tally)
+        except Failure:
+            raise
+        except Exception as problem:
+            where = "".join(traceback.format_exception(problem)[-6:])
+            raise Failure(f"crash {type(problem).__name__}", "", f"{problem}\n{where}") from problem
+        finally:
+            tally.worlds += 1
 
     def _play_sqlite(self, case: Case, tally: Tally) -> None:
         for path in self.folder.glob("case.*"):
@@ -52,10 +60,10 @@ class Ground:
         path = self.folder / "case.db"
         with contextlib.ExitStack() as stack:
             if self.make_upkeep is not None:
-                upkeep = self.make_upkeep(f"sqlite://{path}", tally)
+                upkeep = self.make_upkeep(f"sqlite:///{path}", tally)
             else:
                 connection = stack.enter_context(contextlib.closing(connect(path)))
-                upkeep = Views(lambda text: connection.execute(text) and None)
+                upkeep = Views(connection.execute)
             stack.callback(upkeep.close)
             SqlitePlay(case, path, upkeep, tally).run()
 
@@ -65,7 +73,7 @@ class Ground:
             if self.make_upkeep is not None:
                 upkeep = self.make_upkeep(self.url, tally)
             else:
-                upkeep = Views(lambda text: wire.exec(text) and None)
+                upkeep = Views(wire.exec)
             try:
                 writer = self.url.replace("//postgres@", f"//{WRITER}@")
                 PostgresPlay(case, self.url, writer, upkeep, tally).run()
@@ -123,6 +131,9 @@ def campaign(
     *,
     per_world: int = 120,
     failures_max: int = 1,
+    seeds: Path = SEEDS,
+    without: frozenset[str] = frozenset(),
+    shrink_seconds: float = 90.0,
     say: Callable[[str], None] = print,
 ) -> tuple[Tally, list[Path]]:
     """Play cases of ``seed/0``, ``seed/1`` … until the budget is spent; the tally and the files of cases that failed."""
@@ -130,24 +141,26 @@ def campaign(
     found: list[Path] = []
     number = 0
     while not budget.spent(tally) and len(found) < failures_max:
-        case = draw_case(f"{seed}/{number}", place.engine, per_world)
+        case = without_kinds(draw_case(f"{seed}/{number}", place.engine, per_world), without)
         number += 1
         try:
             place.play(case, tally)
         except Failure as failure:
             say(f"FAILED seed {case.seed} on {place.engine}: {failure}")
-            found.append(record(place, case, failure, say))
+            found.append(record(place, case, failure, seeds, shrink_seconds, say))
     return tally, found
 
 
-def record(place: Ground, case: Case, failure: Failure, say: Callable[[str], None]) -> Path:
+def record(
+    place: Ground, case: Case, failure: Failure, seeds: Path, seconds: float, say: Callable[[str], None]
+) -> Path:
     """Cut a failing case down and write it among the seeds that every test run replays."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + seconds
     small = shrink(case, failure, lambda one: attempt(place, one), lambda: time.monotonic() > deadline)
     text = small.to_json()
     name = f"{place.engine}-{failure.kind.replace(' ', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
-    SEEDS.mkdir(exist_ok=True)
-    path = SEEDS / name
+    seeds.mkdir(exist_ok=True)
+    path = seeds / name
     path.write_text(text + "\n")
     say(f"replay with: python -m tests.simulation --replay {path}\n{script(small)}\n{attempt(place, small) or failure}")
     return path

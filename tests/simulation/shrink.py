@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from tests.simulation.case import Case, Failure
+from tests.simulation.case import Case, Failure, Transaction
 
 T = TypeVar("T")
 Attempt = Callable[[Case], Failure | None]
@@ -48,19 +48,25 @@ def _passes(case: Case, fails: Callable[[Case], bool]) -> Case:
     case = replace(case, fill=cut(case.fill, lambda kept: fails(replace(case, fill=kept))))
     if case.install_kill_at is not None and fails(replace(case, install_kill_at=None)):
         case = replace(case, install_kill_at=None)
-    for number, transaction in enumerate(case.transactions):
-
-        def with_part(changes: dict[str, object], number: int = number) -> Case:
-            one = replace(case.transactions[number], **changes)  # type: ignore[arg-type]
-            return replace(case, transactions=(*case.transactions[:number], one, *case.transactions[number + 1 :]))
-
-        kept = cut(transaction.statements, lambda part: fails(with_part({"statements": part})))
-        case = with_part({"statements": kept})
-        if transaction.prelude and fails(with_part({"prelude": ()})):
-            case = with_part({"prelude": ()})
-        if transaction.begin and len(kept) == 1 and transaction.end == "commit" and fails(with_part({"begin": ""})):
-            case = with_part({"begin": ""})
+    for number in range(len(case.transactions)):
+        case = _smaller_transaction(case, number, fails)
     return replace(case, setup=cut(case.setup, lambda kept: fails(replace(case, setup=kept))))
+
+
+def _smaller_transaction(case: Case, number: int, fails: Callable[[Case], bool]) -> Case:
+    """The case with one of its transactions cut down."""
+
+    def with_one(one: Transaction) -> Case:
+        return replace(case, transactions=(*case.transactions[:number], one, *case.transactions[number + 1 :]))
+
+    one = case.transactions[number]
+    kept = cut(one.statements, lambda part: fails(with_one(replace(one, statements=part))))
+    one = replace(one, statements=kept)
+    if one.prelude and fails(with_one(replace(one, prelude=()))):
+        one = replace(one, prelude=())
+    if one.begin and len(kept) == 1 and one.end == "commit" and fails(with_one(replace(one, begin=""))):
+        one = replace(one, begin="")
+    return with_one(one)
 
 
 def cut(items: Sequence[T], fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:

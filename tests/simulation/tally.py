@@ -57,6 +57,7 @@ class Tally:
             f"  refused: {_words(self.refused)}",
             f"  duties: {_words(self.duties)}",
         ]
+        lines += [f"    {reason}\n      {query}" for reason, query in sorted(self.examples.items())]
         return "\n".join(lines)
 
 

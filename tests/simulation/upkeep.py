@@ -32,11 +32,11 @@ class Upkeep(Protocol):
         """Drain everything that is pending. Raises `Killed`."""
         ...
 
-    def drift(self) -> list[str]:
-        """What a verification finds, one text per wrong row."""
+    def drift(self, name: str | None = None) -> list[str]:
+        """What a verification (of one table or of all) finds, one text per wrong row."""
         ...
 
-    def repair(self) -> None:
+    def repair(self, name: str | None = None) -> None:
         """Repair what is wrong."""
         ...
 
@@ -59,7 +59,7 @@ class Views:
 
     keeps_rows = False
 
-    def __init__(self, run: Callable[[str], None]) -> None:
+    def __init__(self, run: Callable[[str], object]) -> None:
         self.run = run
         self.names: list[str] = []
 
@@ -76,11 +76,11 @@ class Views:
     def tick(self, kill_at: int | None = None) -> None:
         """Nothing is pending."""
 
-    def drift(self) -> list[str]:
+    def drift(self, name: str | None = None) -> list[str]:
         """Views cannot drift."""
         return []
 
-    def repair(self) -> None:
+    def repair(self, name: str | None = None) -> None:
         """Nothing to do."""
 
     def uninstall(self) -> None:

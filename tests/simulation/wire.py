@@ -14,7 +14,7 @@ from psycopg import pq
 
 @dataclass(frozen=True)
 class Answer:
-    """The end of a statement: `state` is its SQLSTATE (empty when it succeeded), `tag` the command tag, `rows` the last result."""
+    """The end of a statement: its SQLSTATE as `state` (empty for success), the command tag and the last rows."""
 
     state: str
     message: str

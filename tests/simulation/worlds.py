@@ -12,9 +12,34 @@ from dataclasses import dataclass, replace
 
 from tests.simulation.case import Engine
 
-TAME = ("alpha", "beta", "gamma", "delta", "item", "owner", "amount", "state", "flag", "note", "score", "rank", "kind")
+TAME: tuple[str, ...] = (
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "item",
+    "owner",
+    "amount",
+    "state",
+    "flag",
+    "note",
+    "score",
+    "rank",
+    "kind",
+)
 TAME += ("level", "moment", "place", "size", "weight", "colour", "shape", "total", "label", "mark", "grade", "side")
-HOSTILE = ("order", "select", "my table", 'qu"ote', "Ünïcödé", "semi;colon", "apos'trophe", "a.b", "表", "per%s cent")
+HOSTILE: tuple[str, ...] = (
+    "order",
+    "select",
+    "my table",
+    'qu"ote',
+    "Ünïcödé",
+    "semi;colon",
+    "apos'trophe",
+    "a.b",
+    "表",
+    "per%s cent",
+)
 HOSTILE += ("co:lon", "dollar$1", "back\\slash", "group", "x" * 55, "new", "old", "NEW x", "n", "excluded", "user")
 HOSTILE += ("--dash", "/*star*/", "null", "{brace}", "$$", "key", "value", "CamelCase", "table", "id", "xid", "weight")
 HOSTILE += ("batch", "count", "rowcount", "at@", "tab\there", "brack]et", "`tick`", "version", "universe_count", "id2")
