@@ -1,0 +1,172 @@
+"""Plans and their execution: create, replace, rename, reinstall, resume, drop, on both engines."""
+
+import pytest
+
+from tests.unit.runtime.place import World
+from tidemark.errors import Code, Refusal
+from tidemark.runtime.uninstall import uninstall
+from tidemark.runtime.verify import verify
+
+FRESHNESSES = ("commit", "tick")
+
+
+@pytest.mark.parametrize("freshness", FRESHNESSES)
+def test_a_created_table_is_true_and_the_next_plan_is_empty(world: World, freshness: str) -> None:
+    assert [step.verb for step in world.plan(world.wanted(freshness)).steps] == ["create"]
+    assert world.apply(world.wanted(freshness)).live == ("thread_stats",)
+    assert world.shown() == world.truth()
+    plan = world.plan(world.wanted(freshness))
+    assert plan.is_empty, plan
+    assert plan.orphans == ()
+    assert world.apply(world.wanted(freshness)).live == ()
+
+
+@pytest.mark.parametrize("freshness", FRESHNESSES)
+def test_a_changed_definition_is_built_beside_and_swapped(world: World, freshness: str) -> None:
+    world.apply(world.wanted(freshness))
+    plan = world.plan(world.wanted(freshness, score_min=3))
+    assert [(step.verb, step.reason) for step in plan.steps] == [("replace", "its definition changed")]
+    world.apply(world.wanted(freshness, score_min=3))
+    assert world.shown() == world.truth(3)
+    assert [(row.generation, row.state) for row in world.duty.ledger.derived()] == [(2, "live")]
+    assert world.plan(world.wanted(freshness, score_min=3)).is_empty
+    assert not [name for name in world.duty.session.installed() if name.endswith("thread_stats") and "_g2" not in name][1:]
+
+
+@pytest.mark.parametrize("freshness", FRESHNESSES)
+def test_a_removed_declaration_is_a_drop_that_wants_consent(world: World, freshness: str) -> None:
+    world.apply(world.wanted(freshness))
+    plan = world.plan()
+    assert [(step.verb, step.destructive) for step in plan.steps] == [("drop", True)]
+    with pytest.raises(Refusal) as refused:
+        world.apply()
+    assert refused.value.code is Code.DROP_NOT_ALLOWED
+    assert world.shown() == world.truth()
+    world.apply(allow_drop=True)
+    assert world.duty.ledger.derived() == ()
+    assert not [name for name in world.duty.session.installed() if "thread_stats" in name]
+
+
+def test_a_renamed_declaration_lives_on_under_the_new_name(world: World) -> None:
+    world.apply(world.wanted())
+    renamed = world.wanted(name="stats_of_threads", was="thread_stats")
+    assert [step.verb for step in world.plan(renamed).steps] == ["rename", "drop"]
+    world.apply(renamed)
+    assert world.shown("stats_of_threads") == world.truth()
+    assert [row.name for row in world.duty.ledger.derived()] == ["stats_of_threads"]
+    assert world.plan(renamed).is_empty
+
+
+@pytest.mark.parametrize("freshness", FRESHNESSES)
+def test_a_dropped_capture_is_a_gap_that_is_filled_again(world: World, freshness: str) -> None:
+    world.apply(world.wanted(freshness))
+    piece = next(piece for piece in world.script(freshness).pieces if piece.kind == "trigger")
+    world.write(piece.drop)
+    world.posts((1000, 3, 5))
+    plan = world.plan(world.wanted(freshness))
+    assert [step.verb for step in plan.steps] == ["reinstall"]
+    assert "missing" in plan.steps[0].reason and "missed" in plan.steps[0].reason
+    world.apply(world.wanted(freshness))
+    assert world.shown() == world.truth()
+    assert world.plan(world.wanted(freshness)).is_empty
+
+
+def test_a_dropped_view_comes_back_without_a_gap(world: World) -> None:
+    world.apply(world.wanted("commit"))
+    world.write("DROP VIEW thread_stats")
+    assert [step.verb for step in world.plan(world.wanted("commit")).steps] == ["reinstall"]
+    verified = world.row().verified_at
+    world.apply(world.wanted("commit"))
+    assert world.shown() == world.truth()
+    assert world.row().verified_at == verified
+
+
+def test_lost_rows_are_rebuilt_in_a_new_generation(world: World) -> None:
+    world.apply(world.wanted("tick"))
+    world.write("DROP VIEW thread_stats")
+    world.write(f"DROP TABLE {world.store()}")
+    assert [step.verb for step in world.plan(world.wanted("tick")).steps] == ["replace"]
+    world.apply(world.wanted("tick"))
+    assert world.shown() == world.truth()
+    assert world.plan(world.wanted("tick")).is_empty
+
+
+def test_a_name_of_the_users_is_refused(world: World) -> None:
+    world.write("CREATE TABLE thread_stats (a INTEGER)")
+    with pytest.raises(Refusal) as refused:
+        world.plan(world.wanted())
+    assert refused.value.code is Code.NAME_TAKEN
+
+
+def test_two_tables_live_side_by_side(world: World) -> None:
+    world.apply(world.wanted("commit"), world.wanted("tick", score_min=2, name="good_posts"))
+    assert world.shown() == world.truth()
+    assert world.shown("good_posts") == world.truth(2)
+    world.apply(world.wanted("commit"), allow_drop=True)
+    assert [row.name for row in world.duty.ledger.derived()] == ["thread_stats"]
+    world.posts((500, 1, 1))
+    assert world.shown() == world.truth()
+
+
+@pytest.mark.parametrize("freshness", FRESHNESSES)
+def test_uninstalling_leaves_nothing_of_ours(world: World, freshness: str) -> None:
+    world.apply(world.wanted(freshness))
+    world.posts((501, 1, 1))
+    uninstall(world.duty)
+    assert world.duty.session.installed() == {}
+    assert not world.duty.ledger.exists()
+    world.posts((502, 1, 1))
+    uninstall(world.duty)
+
+
+@pytest.mark.parametrize("freshness", FRESHNESSES)
+def test_uninstalling_can_leave_plain_tables(world: World, freshness: str) -> None:
+    world.apply(world.wanted(freshness))
+    before = world.shown()
+    uninstall(world.duty, keep_data=True)
+    assert world.duty.session.installed() == {}
+    assert world.shown() == before
+    table = world.duty.session.catalog().find("thread_stats")
+    assert table is not None and table.kind == "table"
+    assert table.uniques[0].terms == ("thread_id",)
+
+
+def test_a_detached_apply_leaves_the_filling(world: World) -> None:
+    report = world.apply(world.wanted(), detach=True)
+    assert report.begun == ("thread_stats",)
+    assert world.row().state == "backfilling"
+    assert [step.verb for step in world.plan(world.wanted()).steps] == ["resume"]
+    world.apply(world.wanted())
+    assert world.shown() == world.truth()
+
+
+def test_a_definition_that_changes_while_it_is_built_begins_anew(world: World) -> None:
+    world.apply(world.wanted(), detach=True)
+    world.apply(world.wanted(score_min=4))
+    assert world.shown() == world.truth(4)
+    assert [(row.generation, row.state) for row in world.duty.ledger.derived()] == [(2, "live")]
+
+
+def test_a_failed_replacement_leaves_the_old_one_live(world: World) -> None:
+    world.apply(world.wanted("commit"))
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) > 2
+
+    world.duty.stop = stop
+    with pytest.raises(Exception, match="interrupted"):
+        world.apply(world.wanted("commit", score_min=2))
+    world.duty.stop = lambda: False
+    assert world.shown() == world.truth()
+    world.posts((700, 4, 6))
+    assert world.shown() == world.truth()
+    world.apply(world.wanted("commit", score_min=2))
+    assert world.shown() == world.truth(2)
+
+
+def test_a_verification_after_apply_is_clean(world: World) -> None:
+    world.apply(world.wanted("commit"))
+    report = verify(world.duty, world.row())
+    assert (report.keys, report.drift) == (10, 0)
