@@ -9,18 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import NotLinear, linear_program
+from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.model import Catalog, Declaration, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit
 from tidemark.query.keys import find_key
 from tidemark.query.lower import lower_query
-from tidemark.render import linear, sqlite
-from tidemark.script import Script
+from tidemark.render import advice
+from tidemark.render import keyed as render_keyed
+from tidemark.render import linear as render_linear
+from tidemark.render.engines import PIECES
+from tidemark.script import Applier, Piece, Script, Tick
 
 Describe = Callable[[str], tuple[OutputColumn, ...]]
 
@@ -49,27 +54,73 @@ def _compile(
     outputs = describe(query)
     admit(block, catalog)
     key = find_key(block, declaration.key)
-    program = linear_program(declaration.name, block, key, outputs, describe)
     names = Names(dialect, declaration.name, generation)
-    store = linear.store_of(program, names, dialect)
-    pieces = sqlite.linear_pieces(program, store, declaration.indexes)
+    wanted = declaration.freshness
+    try:
+        if wanted == "tick":
+            raise NotLinear("freshness='tick' was asked for")
+        linear = linear_program(declaration.name, block, key, outputs, describe)
+        made = _linear(linear, declaration, catalog, names)
+    except NotLinear as not_linear:
+        if wanted == "commit":
+            raise Refusal(
+                Code.FRESHNESS,
+                f"This query cannot be kept true at every commit: {not_linear.reason}.",
+                instead='freshness="tick", or no freshness=',
+            ) from not_linear
+        keyed = keyed_program(declaration.name, block, key, outputs, not_linear.reason)
+        made = _keyed(keyed, declaration, catalog, names)
     return Script(
         name=declaration.name,
         engine=dialect.name,
         generation=generation,
-        klass="linear",
-        freshness="commit",
-        reasons=program.reasons,
+        klass=made.klass,
+        freshness=made.freshness,
+        reasons=made.reasons,
         key=tuple(column.name for column in key),
         columns=tuple(output.name for output in block.outputs),
-        sources=tuple(table.label for table in program.tables),
-        pieces=pieces,
-        applier=linear.applier(store, program),
-        tick=None,
+        sources=tuple(table.label for table in made.tables),
+        pieces=made.pieces,
+        applier=made.applier,
+        tick=made.tick,
         store=names.store,
         public=dialect.quote(declaration.name),
         truth=query,
-        source_identity=tuple((table.label, identity(table)) for table in program.tables),
+        missing_indexes=made.missing,
+        source_identity=tuple((table.label, identity(table)) for table in made.tables),
+    )
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What the two classes give to a script."""
+
+    klass: str
+    freshness: str
+    reasons: tuple[str, ...]
+    tables: tuple[Table, ...]
+    pieces: tuple[Piece, ...]
+    applier: Applier
+    tick: Tick | None
+    missing: tuple[tuple[str, str], ...]
+
+
+def _linear(program: LinearProgram, declaration: Declaration, catalog: Catalog, names: Names) -> _Made:
+    store = render_linear.store_of(program, names, names.dialect)
+    pieces = PIECES[names.dialect.name].linear(program, store, declaration.indexes, catalog.search_path)
+    applier = render_linear.applier(store, program)
+    missing = advice.for_linear(program, names.dialect)
+    return _Made("linear", "commit", program.reasons, program.tables, pieces, applier, None, missing)
+
+
+def _keyed(program: KeyedProgram, declaration: Declaration, catalog: Catalog, names: Names) -> _Made:
+    store = render_keyed.store_of(program, names, names.dialect)
+    pieces = PIECES[names.dialect.name].keyed(program, store, declaration.indexes, catalog.search_path)
+    tick = render_keyed.tick(store, program)
+    missing = advice.for_keyed(program, names.dialect)
+    reasons = tuple(f"affected keys are recomputed, because {reason}" for reason in program.reasons)
+    return _Made(
+        "keyed", "tick", reasons, program.tables, pieces, render_keyed.applier(store, program), tick, missing
     )
 
 

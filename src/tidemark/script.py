@@ -27,7 +27,7 @@ def mark(before: str, after: str) -> str:
     return f"{before}/* tidemark:{fingerprint(before + after)} */ {after}"
 
 
-PieceKind = Literal["table", "index", "type", "function", "trigger", "view"]
+PieceKind = Literal["table", "index", "type", "function", "trigger", "view", "step"]
 
 _CREATE = re.compile(
     r"\s*CREATE\s+(?P<unique>UNIQUE\s+)?(?P<kind>TABLE|INDEX|TRIGGER|VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?", re.I

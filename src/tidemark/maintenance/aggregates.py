@@ -46,6 +46,7 @@ class Parts:
         collation: str | None = None,
         needed: RowText | None = None,
         floating: bool = False,
+        unit: bool = False,
     ) -> Stored:
         """The stored column of that part, making it if it is new."""
         signature = (kind, value.at("r"), aggregate.at("r"), needed.at("s") if needed else "")
@@ -55,7 +56,7 @@ class Parts:
             while name in self.taken:
                 name, number = f"_{hint}_{number}", number + 1
             self.taken.add(name)
-            part = Part(name, kind, type_, value, aggregate, collation, needed, floating)
+            part = Part(name, kind, type_, value, aggregate, collation, needed, floating, unit)
             self.made[signature] = part
         return Stored(self.dialect.quote(part.name))
 
@@ -63,7 +64,7 @@ class Parts:
         """An additive part that counts the rows for which `condition` is true."""
         value = text("CASE WHEN ", condition, " THEN 1 ELSE 0 END") if condition else text("1")
         kind = "bigint" if self.dialect.has_schemas else "INTEGER"
-        return self.add(hint, "additive", kind, value, summed(value, kind, self.dialect))
+        return self.add(hint, "additive", kind, value, summed(value, kind, self.dialect), unit=True)
 
 
 def summed(value: RowText, type_: str, dialect: Dialect) -> RowText:

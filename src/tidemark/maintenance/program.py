@@ -80,7 +80,8 @@ class Part:
     `value` is what one row contributes: a number to add (``additive``), a value or NULL that takes part in the extremum
     (``highest``, ``lowest``), the value itself (``copied``: at most one row per key), or the inputs on which a
     ``recomputed`` column depends. `aggregate` is the same as an aggregate over the rows named ``r``. `needed` is a
-    condition on stored columns under which a recomputed part has a value at all (None = always).
+    condition on stored columns under which a recomputed part has a value at all (None = always). `unit` tells that one row
+    contributes 0 or 1.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Part:
     collation: str | None = None
     needed: RowText | None = None
     floating: bool = False
+    unit: bool = False
 
 
 @dataclass(frozen=True)

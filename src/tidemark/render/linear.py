@@ -17,7 +17,7 @@ from tidemark.dialect import Dialect
 
 def store_of(program: LinearProgram, names: Names, dialect: Dialect) -> Store:
     """The store of a linear program."""
-    return Store(dialect, names, program.key, program.parts, program.single)
+    return Store(dialect, names, program.key, program.parts, keeps_default=program.single)
 
 
 def feed_key(store: Store, feed: Feed, row: str) -> list[str]:
@@ -53,7 +53,7 @@ def recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
             value = f"{alias}.{store.column(part)}"
             columns.append(f"coalesce({value}, 0)" if part.kind == "additive" else value)
     keys = ", ".join(f"b.{store.column(part)}" for part in store.key)
-    names = ", ".join(store.column(part) for part in (*store.key, *store.parts))
+    names = ", ".join(store.columns)
     insert = f"INSERT INTO {fresh} (n, {names}) SELECT b.n, {keys}, {', '.join(columns)} FROM {batch} AS b{''.join(joins)}"
     found = [*statements.fill_stored(store), f"DELETE FROM {fresh}", insert]
     for part in store.parts:

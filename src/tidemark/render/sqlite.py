@@ -15,8 +15,10 @@ from tidemark.render.statements import Store
 from tidemark.script import Piece, mark
 
 
-def linear_pieces(program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...]) -> tuple[Piece, ...]:
-    """Everything that installation creates, in order."""
+def linear_pieces(
+    program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
+) -> tuple[Piece, ...]:
+    """Everything that installation creates, in order. `path` has no meaning here."""
     found = [store_table(store), *unique_index(store)]
     for table, feeds in _sources(program):
         found += capture(store, table, feeds)
@@ -58,12 +60,15 @@ def user_indexes(program: LinearProgram, store: Store, indexes: tuple[tuple[str,
     found = []
     by_name = {one.name: one for one in program.visible}
     for number, columns in enumerate(indexes, start=1):
-        terms = ", ".join(by_name[name].sql.replace("s.", "") for name in columns)
-        name = store.names.own("index", str(number))
-        create = f"CREATE INDEX {name} ON {store.names.store} ({terms})"
-        drop = f"DROP INDEX IF EXISTS {name}"
-        found.append(Piece("index", store.names.plain("index", str(number)), create, drop, on=store.names.plain("")))
+        found.append(index_piece(store, number, ", ".join(by_name[name].sql.replace("s.", "") for name in columns)))
     return found
+
+
+def index_piece(store: Store, number: int, terms: str) -> Piece:
+    """An index on the stored rows."""
+    name, plain = store.names.own("index", str(number)), store.names.plain("index", str(number))
+    create = f"CREATE INDEX {name} ON {store.names.store} ({terms})"
+    return Piece("index", plain, create, f"DROP INDEX IF EXISTS {name}", on=store.names.plain(""))
 
 
 def view(program: LinearProgram, store: Store) -> list[Piece]:

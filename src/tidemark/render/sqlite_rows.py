@@ -118,7 +118,7 @@ def leaving(store: Store, feed: Feed, row: str, only: str = "") -> list[str]:
     match = store.match(store.names.store, keys)
     conditions = [match] + ([f"({feed.guard.at(row)})"] if feed.guard else []) + ([only] if only else [])
     found = [f"UPDATE {store.names.store} SET {', '.join(sets)} WHERE {' AND '.join(conditions)}"]
-    if not store.single:
+    if not store.keeps_default:
         found.append(f"DELETE FROM {store.names.store} WHERE {match} AND {store.is_default(store.names.store)}")
     return found
 
@@ -185,7 +185,7 @@ def replaced(store: Store, feed: Feed, victims: str) -> list[str]:
     if others:
         sets = ", ".join(f"{store.column(part)} = {_anew(store, feed, part)}" for part in others)
         found.append(f"UPDATE {store.names.store} SET {sets} WHERE {touched}")
-    if not store.single:
+    if not store.keeps_default:
         found.append(f"DELETE FROM {store.names.store} WHERE {touched} AND {store.is_default(store.names.store)}")
     return found
 

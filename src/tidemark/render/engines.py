@@ -1,0 +1,31 @@
+"""Which renderer makes an engine's pieces.
+
+Owns: the one table from a dialect's name to its whole texts. Promises: both engines offer the same two functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tidemark.maintenance.program import KeyedProgram, LinearProgram
+from tidemark.render import postgres, postgres_keyed, sqlite, sqlite_keyed
+from tidemark.render.statements import Store
+from tidemark.script import Piece
+
+Indexes = tuple[tuple[str, ...], ...]
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The functions that make the pieces of a program of either class."""
+
+    linear: Callable[[LinearProgram, Store, Indexes, Path], tuple[Piece, ...]]
+    keyed: Callable[[KeyedProgram, Store, Indexes, Path], tuple[Piece, ...]]
+
+
+PIECES: dict[str, Pieces] = {
+    "sqlite": Pieces(sqlite.linear_pieces, sqlite_keyed.keyed_pieces),
+    "postgres": Pieces(postgres.linear_pieces, postgres_keyed.keyed_pieces),
+}

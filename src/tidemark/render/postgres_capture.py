@@ -1,0 +1,265 @@
+"""PostgreSQL: what a writer's statement remembers.
+
+Owns: deltas of a feed from transition tables or from one row, the capture functions and triggers of a source. Promises: the full
+predicate is evaluated on both images; capture remembers first and arms then; a statement that changes nothing that a
+program reads leaves nothing behind.
+
+Plain tables are captured by statement triggers with transition tables: one row or 200,000, one pending row. Partitioned tables
+and tables that a subscription writes are captured row by row, since row triggers reach every partition, present and later, and the
+apply worker fires no others. TRUNCATE fires on the tables that hold the rows, before they are gone.
+"""
+
+from __future__ import annotations
+
+from tidemark.maintenance.program import Feed, LinearProgram, Part
+from tidemark.model import Table
+from tidemark.names import Names
+from tidemark.render.linear import feed_key
+from tidemark.render.statements import Store, qualified
+from tidemark.script import Piece
+
+_CHUNK = 10_000
+_WITHOUT_EQUALITY = frozenset({"json", "xml", "point", "polygon", "box", "circle", "line", "lseg", "path"})
+
+
+def dollar(body: str) -> str:
+    """A function's body in dollar quotes that do not occur in it."""
+    tag, number = "$tidemark$", 2
+    while tag in body:
+        tag, number = f"$tidemark{number}$", number + 1
+    return f"{tag}\n{body}\n{tag}"
+
+
+def search_path(path: tuple[str, ...]) -> str:
+    """The pinned search path of our functions: the server's own names first, temporary ones last."""
+    names = ["pg_catalog", *(f'"{name}"' for name in path if name not in ("pg_catalog", "tidemark")), "pg_temp"]
+    return ", ".join(names)
+
+
+def came(store: Store, part: Part) -> str:
+    """The field of the greatest (or least) value that entered."""
+    return store.dialect.quote(f"{part.name}+")
+
+
+def went(store: Store, part: Part) -> str:
+    """The field of the greatest (or least) value that left."""
+    return store.dialect.quote(f"{part.name}-")
+
+
+def touched(store: Store, feed: Feed) -> str:
+    """The field that tells that a feed's recomputed parts may have changed."""
+    return store.dialect.quote(f"touched{feed.number}")
+
+
+def needs_touch(feed: Feed) -> bool:
+    """True when the feed has parts that are computed anew."""
+    return bool(feed.by_kind("recomputed", "copied"))
+
+
+def delta_fields(store: Store, feed: Feed) -> list[tuple[str, str]]:
+    """(quoted name, type) of the fields that a feed has in a delta."""
+    found = []
+    for part in feed.parts:
+        if part.kind == "additive":
+            found.append((store.column(part), "integer" if part.unit else part.type))
+        elif part.kind in ("highest", "lowest"):
+            collation = f" COLLATE {store.dialect.quote(part.collation)}" if part.collation else ""
+            found += [(came(store, part), part.type + collation), (went(store, part), part.type + collation)]
+    if needs_touch(feed):
+        found.append((touched(store, feed), "integer"))
+    return found
+
+
+def image(store: Store, feed: Feed, row: str, sign: int) -> dict[str, str]:
+    """One row's contribution to the fields of its feed."""
+    found: dict[str, str] = {}
+    for part in feed.parts:
+        value = part.value.at(row)
+        if part.kind == "additive":
+            found[store.column(part)] = f"({value})" if sign > 0 else f"-({value})"
+        elif part.kind in ("highest", "lowest"):
+            found[came(store, part)] = f"({value})::{part.type}" if sign > 0 else f"NULL::{part.type}"
+            found[went(store, part)] = f"({value})::{part.type}" if sign < 0 else f"NULL::{part.type}"
+    if needs_touch(feed):
+        found[touched(store, feed)] = "1"
+    return found
+
+
+def _blank(name: str, type_: str, store: Store, feed: Feed) -> str:
+    additive = {store.column(part) for part in feed.by_kind("additive")}
+    return "0" if name in additive or name.startswith('"touched') else f"NULL::{type_.split(' COLLATE ')[0]}"
+
+
+def select_images(store: Store, feeds: tuple[Feed, ...], feed: Feed, row: str, source: str, sign: int) -> str:
+    """SELECT key, fields FROM images of one feed; fields of the source's other feeds are blank."""
+    own = image(store, feed, row, sign)
+    items = [f"{value} AS {store.column(part)}" for part, value in zip(store.key, feed_key(store, feed, row), strict=True)]
+    for other in feeds:
+        for name, type_ in delta_fields(store, other):
+            value = own[name] if other is feed else _blank(name, type_, store, other)
+            items.append(f"{value} AS {name}")
+    where = f" WHERE {feed.guard.at(row)}" if feed.guard else ""
+    return f"SELECT {', '.join(items)}{source}{where}"
+
+
+def consolidated(store: Store, feeds: tuple[Feed, ...], images: list[str]) -> str:
+    """Images summed up by key; keys for which nothing remains are left out."""
+    sums, keep = [], []
+    for feed in feeds:
+        for part in feed.parts:
+            column = store.column(part)
+            if part.kind == "additive":
+                sums.append(f"sum({column})::{'integer' if part.unit else part.type} AS {column}")
+                keep.append(f"sum({column}) <> 0")
+            elif part.kind in ("highest", "lowest"):
+                best = "max" if part.kind == "highest" else "min"
+                plus, minus = came(store, part), went(store, part)
+                sums += [f"{best}({plus}) AS {plus}", f"{best}({minus}) AS {minus}"]
+                keep.append(f"{best}({plus}) IS DISTINCT FROM {best}({minus})")
+        if needs_touch(feed):
+            sums.append(f"max({touched(store, feed)}) AS {touched(store, feed)}")
+            keep.append(f"max({touched(store, feed)}) > 0")
+    union = "\n      UNION ALL ".join(images)
+    return (
+        f"SELECT {store.key_list}, {', '.join(sums)} FROM (\n      {union}\n    ) AS z "
+        f"GROUP BY {store.key_list} HAVING {' OR '.join(keep)}"
+    )
+
+
+def row_of_delta(store: Store, program: LinearProgram, feeds: tuple[Feed, ...]) -> str:
+    """A delta of the composite type from consolidated columns."""
+    items = [f"y.{store.column(part)}" for part in store.key]
+    for feed in program.feeds:
+        for name, type_ in delta_fields(store, feed):
+            items.append(f"y.{name}" if feed in feeds else _blank(name, type_, store, feed))
+    return f"ROW({', '.join(items)})::{store.names.own('delta')}"
+
+
+def remember(store: Store, program: LinearProgram, feeds: tuple[Feed, ...], images: list[str]) -> str:
+    """The body of a capture function: remember, then arm."""
+    names = store.names
+    return (
+        f"BEGIN\n"
+        f"  INSERT INTO {names.own('pending')} (deltas)\n"
+        f"    SELECT array_agg({row_of_delta(store, program, feeds)})\n"
+        f"    FROM (SELECT x.*, row_number() OVER () / {_CHUNK} AS chunk FROM (\n"
+        f"    {consolidated(store, feeds, images)}\n"
+        f"    ) AS x) AS y GROUP BY y.chunk;\n"
+        f"  IF FOUND THEN\n"
+        f"    INSERT INTO tidemark._armed (xid, flush)\n"
+        f"    VALUES (pg_current_xact_id(), {names.dialect.literal(names.plain('flush'))}) ON CONFLICT DO NOTHING;\n"
+        f"  END IF;\n"
+        f"  RETURN NULL;\nEND"
+    )
+
+
+def _images(store: Store, feeds: tuple[Feed, ...], event: str, *, by_row: bool) -> list[str]:
+    """The images of one event, from transition tables ``n`` and ``o`` or from NEW and OLD."""
+    found = []
+    for feed in feeds:
+        if event in ("update", "delete"):
+            found.append(select_images(store, feeds, feed, *_from(store, feed, event, -1, by_row), sign=-1))
+        if event in ("update", "insert"):
+            found.append(select_images(store, feeds, feed, *_from(store, feed, event, +1, by_row), sign=+1))
+    return found
+
+
+def _from(store: Store, feed: Feed, event: str, sign: int, by_row: bool) -> tuple[str, str]:
+    if by_row:
+        return ("NEW", "") if sign > 0 else ("OLD", "")
+    here, there = ("n", "o") if sign > 0 else ("o", "n")
+    if event == "update" and needs_touch(feed) and all(has_equality(feed.table, name) for name in feed.reads):
+        # Rows that are the same in all that the feed reads touch nothing.
+        columns = ", ".join(store.dialect.quote(name) for name in feed.reads)
+        return here, f" FROM (SELECT {columns} FROM {here} EXCEPT ALL SELECT {columns} FROM {there}) AS {here}"
+    return here, f" FROM {here}"
+
+
+def has_equality(table: Table, name: str) -> bool:
+    """True when values of the column can be compared."""
+    column = table.column(name)
+    return column is not None and column.type not in _WITHOUT_EQUALITY
+
+
+def capture(
+    store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...], path: tuple[str, ...]
+) -> list[Piece]:
+    """Functions and triggers on one source."""
+    by_row = table.kind == "partitioned" or table.subscribed
+    reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
+    found = []
+    for event in ("insert", "update", "delete"):
+        body = remember(store, program, feeds, _images(store, feeds, event, by_row=by_row))
+        found += event_pieces(store.names, table, event, body, path, reads, by_row=by_row)
+    for schema, name in table.leaves or ((table.schema, table.name),):
+        source = store.dialect.quote(schema, name)
+        images = [select_images(store, feeds, feed, "r", f" FROM {source} AS r", sign=-1) for feed in feeds]
+        guard = (
+            "BEGIN\n  IF current_setting('transaction_isolation') <> 'read committed' THEN\n"
+            "    RAISE EXCEPTION 'TRUNCATE of a table that Tidemark watches needs READ COMMITTED: an older snapshot cannot see "
+            "every row that goes' USING ERRCODE = 'feature_not_supported';\n  END IF;\n"
+        )
+        body = guard + remember(store, program, feeds, images).removeprefix("BEGIN\n")
+        found += truncate_pieces(store.names, schema, name, body, path, timing="BEFORE")
+    return found
+
+
+def event_pieces(
+    names: Names, table: Table, event: str, body: str, path: tuple[str, ...], reads: tuple[str, ...], *, by_row: bool
+) -> list[Piece]:
+    """The function and the trigger of one event on a source."""
+    quoted = qualified(table, names.dialect)
+    transition = {
+        "insert": " REFERENCING NEW TABLE AS n",
+        "delete": " REFERENCING OLD TABLE AS o",
+        "update": " REFERENCING OLD TABLE AS o NEW TABLE AS n",
+    }[event]
+    level = "FOR EACH ROW" if by_row else "FOR EACH STATEMENT"
+    when = ""
+    if by_row and event == "update":
+        tests = [f"OLD.{names.dialect.quote(c)} IS DISTINCT FROM NEW.{names.dialect.quote(c)}" for c in reads]
+        when = f" WHEN ({' OR '.join(tests)})" if tests and all(has_equality(table, c) for c in reads) else ""
+    timing = f"AFTER {event.upper()} ON {quoted}{'' if by_row else transition} {level}{when}"
+    return trigger_pieces(names, (event, table.label), quoted, table.label, timing, body, path)
+
+
+def truncate_pieces(
+    names: Names, schema: str, name: str, body: str, path: tuple[str, ...], *, timing: str
+) -> list[Piece]:
+    """The function and the trigger of TRUNCATE on a table that holds rows."""
+    quoted = names.dialect.quote(schema, name)
+    label = name if schema == "public" else f"{schema}.{name}"
+    return trigger_pieces(
+        names, ("truncate", label), quoted, label, f"{timing} TRUNCATE ON {quoted} FOR EACH STATEMENT", body, path
+    )
+
+
+def trigger_pieces(
+    names: Names, about: tuple[str, str], quoted: str, label: str, timing: str, body: str, path: tuple[str, ...]
+) -> list[Piece]:
+    """A capture function, its trigger, and the step that makes the trigger fire for replicated changes too."""
+    function, trigger = names.own(*about), names.bare(*about)
+    plain = f"tidemark.{names.plain(*about)}"
+    create = (
+        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
+        f"SET search_path = {search_path(path)} AS {dollar(body)}"
+    )
+    return [
+        Piece("function", plain, create, f"DROP FUNCTION IF EXISTS {function}() CASCADE", capture=True),
+        Piece(
+            "trigger",
+            names.plain(*about),
+            f"CREATE TRIGGER {trigger} {timing} EXECUTE FUNCTION {function}()",
+            f"DROP TRIGGER IF EXISTS {trigger} ON {quoted}",
+            on=label,
+            capture=True,
+        ),
+        Piece(
+            "step",
+            f"{plain} always",
+            f"ALTER TABLE {quoted} ENABLE ALWAYS TRIGGER {trigger}",
+            "SELECT 1",
+            on=label,
+            capture=True,
+        ),
+    ]

@@ -1,0 +1,195 @@
+"""PostgreSQL: the flush, once for each transaction, at its end.
+
+Owns: the flush function of a linear program. Promises: stored rows are locked in key order by the upsert that adds the deltas; what is
+not additive is computed anew in a later statement, whose snapshot is younger than the locks; every key with a delta is
+written even when its values stay, so that a concurrent writer of the same key waits, or fails with 40001 when its snapshot
+is older.
+"""
+
+from __future__ import annotations
+
+from tidemark.maintenance.program import Feed, LinearProgram, Part
+from tidemark.render.linear import feed_key
+from tidemark.render.postgres_capture import came, dollar, needs_touch, search_path, touched, went
+from tidemark.render.statements import Store, qualified
+from tidemark.script import Piece
+
+
+def flush_function(store: Store, program: LinearProgram, path: tuple[str, ...]) -> Piece:
+    """The function that applies what the current transaction remembered."""
+    additive_only = all(part.kind == "additive" for part in store.parts)
+    body = _additive(store, program) if additive_only else _general(store, program)
+    function = store.names.own("flush")
+    create = (
+        f"CREATE FUNCTION {function}() RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
+        f"SET search_path = {search_path(path)} AS {dollar(body)}"
+    )
+    drop = f"DROP FUNCTION IF EXISTS {function}()"
+    return Piece("function", f"tidemark.{store.names.plain('flush')}", create, drop, capture=True)
+
+
+def _taken(store: Store) -> str:
+    return f"DELETE FROM {store.names.own('pending')} WHERE xid = pg_current_xact_id() RETURNING deltas"
+
+
+def _summed(store: Store, program: LinearProgram) -> list[str]:
+    """Fields of a delta summed up for one key, under their own names."""
+    found = []
+    for feed in program.feeds:
+        for part in feed.parts:
+            column = store.column(part)
+            if part.kind == "additive":
+                found.append(f"sum(u.{column})::{part.type} AS {column}")
+            elif part.kind in ("highest", "lowest"):
+                best = "max" if part.kind == "highest" else "min"
+                found += [f"{best}(u.{f(store, part)}) AS {f(store, part)}" for f in (came, went)]
+        if needs_touch(feed):
+            found.append(f"max(u.{touched(store, feed)}) AS {touched(store, feed)}")
+    return found
+
+
+def _keys(store: Store, row: str) -> str:
+    return ", ".join(f"{row}.{store.column(part)}" for part in store.key)
+
+
+def _additive(store: Store, program: LinearProgram) -> str:
+    """Every part adds up: consume and apply in one statement."""
+    columns = ", ".join(store.columns)
+    sets = ", ".join(f"{store.column(part)} = s.{store.column(part)} + excluded.{store.column(part)}" for part in store.parts)
+    upsert = (
+        f"  INSERT INTO {store.names.store} AS s ({columns})\n"
+        f"    SELECT {_keys(store, 'u')}, {', '.join(_summed(store, program))}\n"
+        f"    FROM taken, unnest(taken.deltas) AS u GROUP BY {_keys(store, 'u')} ORDER BY {_keys(store, 'u')}\n"
+        f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}\n"
+    )
+    if store.keeps_default:
+        return f"BEGIN\n  WITH taken AS ({_taken(store)})\n{upsert};\nEND"
+    return (
+        f"DECLARE\n  emptied tid[];\nBEGIN\n"
+        f"  WITH taken AS ({_taken(store)}), written AS (\n{upsert}"
+        f"    RETURNING s.ctid AS tid, {store.is_default('s')} AS emptied)\n"
+        f"  SELECT array_agg(w.tid) FILTER (WHERE w.emptied) INTO emptied FROM written AS w;\n"
+        f"  IF emptied IS NOT NULL THEN\n"
+        f"    DELETE FROM {store.names.store} AS s WHERE s.ctid = ANY (emptied) AND {store.is_default('s')};\n"
+        f"  END IF;\nEND"
+    )
+
+
+def _again(store: Store, program: LinearProgram) -> list[tuple[Feed, Part]]:
+    return [(feed, part) for feed in program.feeds for part in feed.parts if part.kind != "additive"]
+
+
+def _flag(store: Store, feed: Feed, part: Part) -> str:
+    """True when the part must be computed anew, over the written row ``w`` and the summed delta ``d``."""
+    column = f"w.{store.column(part)}"
+    if part.kind == "highest":
+        return f"d.{went(store, part)} >= {column}"
+    if part.kind == "lowest":
+        return f"d.{went(store, part)} <= {column}"
+    changed = f"d.{touched(store, feed)} > 0"
+    if part.needed is None:
+        return changed
+    return f"{changed} AND ({part.needed.at('w')} OR {column} IS NOT NULL)"
+
+
+def _value(store: Store, feed: Feed, part: Part) -> str:
+    """The part from the source, for the key of the stored row ``s``."""
+    tests = []
+    for key, one in zip(store.key, feed_key(store, feed, "r"), strict=True):
+        if key.nullable:
+            column = f"s.{store.column(key)}"
+            tests.append(f"({one} = {column} OR ({one} IS NULL AND {column} IS NULL))")
+        else:
+            tests.append(f"{one} = s.{store.column(key)}")
+    tests += [f"({feed.guard.at('r')})"] if feed.guard else []
+    text = part.value if part.kind == "copied" else part.aggregate
+    value = f"(SELECT {text.at('r')} FROM {qualified(feed.table, store.dialect)} AS r WHERE {' AND '.join(tests)})"
+    return value if part.needed is None else f"CASE WHEN {part.needed.at('s')} THEN {value} END"
+
+
+def _upsert_sets(store: Store) -> str:
+    sets = []
+    for part in store.parts:
+        column = store.column(part)
+        if part.kind == "additive":
+            sets.append(f"{column} = s.{column} + excluded.{column}")
+        elif part.kind in ("highest", "lowest"):
+            best = "greatest" if part.kind == "highest" else "least"
+            sets.append(f"{column} = {best}(s.{column}, excluded.{column})")
+    if not sets:
+        sets.append(f"{store.column(store.key[0])} = s.{store.column(store.key[0])}")
+    return ", ".join(sets)
+
+
+def _general(store: Store, program: LinearProgram) -> str:
+    """Add, then compute anew what does not add up, then remove what is empty."""
+    name = store.names.store
+    again = _again(store, program)
+    inserted = [part for part in store.parts if part.kind in ("additive", "highest", "lowest")]
+    columns = ", ".join([store.key_list, *(store.column(part) for part in inserted)])
+    values = ", ".join(
+        [_keys(store, "d"), *(f"d.{store.column(p) if p.kind == 'additive' else came(store, p)}" for p in inserted)]
+    )
+    flags = ", ".join(f"coalesce({_flag(store, feed, part)}, false) AS f{n}" for n, (feed, part) in enumerate(again))
+    any_flag = " OR ".join(f"x.f{n}" for n in range(len(again)))
+    arrays = ", ".join(f"array_agg(x.f{n}) FILTER (WHERE {any_flag})" for n in range(len(again)))
+    names = ", ".join(f"f{n}s" for n in range(len(again)))
+    declared = "".join(f"  f{n}s boolean[];\n" for n in range(len(again)))
+    sets = ", ".join(
+        f"{store.column(part)} = CASE WHEN u.f{n} THEN {_value(store, feed, part)} ELSE s.{store.column(part)} END"
+        for n, (feed, part) in enumerate(again)
+    )
+    aliases = ", ".join(f"f{n}" for n in range(len(again)))
+    match = _hashed_match(store)
+    vanish = (
+        ""
+        if store.keeps_default
+        else (
+            f"  IF emptied IS NOT NULL THEN\n"
+            f"    DELETE FROM {name} AS s WHERE s.ctid = ANY (emptied) AND {store.is_default('s')};\n  END IF;\n"
+        )
+    )
+    return (
+        f"DECLARE\n  memory {store.names.own('delta')}[];\n  tids tid[];\n  emptied tid[];\n  moved tid[];\n{declared}"
+        f"BEGIN\n"
+        f"  WITH taken AS ({_taken(store)})\n"
+        f"  SELECT array_agg(u) INTO memory FROM taken, unnest(taken.deltas) AS u;\n"
+        f"  IF memory IS NULL THEN RETURN; END IF;\n"
+        f"  IF current_setting('transaction_isolation') <> 'read committed' THEN\n"
+        f"    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.\n"
+        f"    PERFORM 1 FROM {name} AS s WHERE EXISTS (SELECT 1 FROM unnest(memory) AS u WHERE "
+        f"{store.match('s', [f'u.{store.column(part)}' for part in store.key])}) "
+        f"ORDER BY {_keys(store, 's')} FOR UPDATE;\n  END IF;\n"
+        f"  WITH d AS (\n"
+        f"    SELECT {_keys(store, 'u')}, {', '.join(_summed(store, program))}\n"
+        f"    FROM unnest(memory) AS u GROUP BY {_keys(store, 'u')}\n"
+        f"  ), written AS (\n"
+        f"    INSERT INTO {name} AS s ({columns}) SELECT {values} FROM d ORDER BY {_keys(store, 'd')}\n"
+        f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {_upsert_sets(store)}\n"
+        f"    RETURNING s.ctid AS tid, s.*\n"
+        f"  ), x AS (\n"
+        f"    SELECT w.tid, {store.is_default('w')} AS emptied, {flags}\n"
+        f"    FROM written AS w JOIN d ON {match}\n"
+        f"  )\n"
+        f"  SELECT array_agg(x.tid) FILTER (WHERE {any_flag}), array_agg(x.tid) FILTER (WHERE x.emptied), {arrays}\n"
+        f"  INTO tids, emptied, {names} FROM x;\n"
+        f"  IF tids IS NOT NULL THEN\n"
+        f"    WITH again AS (\n"
+        f"      UPDATE {name} AS s SET {sets}\n"
+        f"      FROM unnest(tids, {names}) AS u(tid, {aliases}) WHERE s.ctid = u.tid\n"
+        f"      RETURNING s.ctid AS tid, {store.is_default('s')} AS emptied)\n"
+        f"    SELECT array_agg(a.tid) FILTER (WHERE a.emptied) INTO moved FROM again AS a;\n"
+        f"    emptied := emptied || moved;\n"
+        f"  END IF;\n{vanish}END"
+    )
+
+
+def _hashed_match(store: Store) -> str:
+    """Written rows and deltas of one key; NULL keys are joined by their record's hash."""
+    pairs = [(f"w.{store.column(part)}", f"d.{store.column(part)}") for part in store.key]
+    if not store.nullable:
+        return " AND ".join(f"{left} = {right}" for left, right in pairs)
+    left, right = ", ".join(one for one, _ in pairs), ", ".join(other for _, other in pairs)
+    same = " AND ".join(f"{one} IS NOT DISTINCT FROM {other}" for one, other in pairs)
+    return f"hash_record_extended(ROW({left}), 0) = hash_record_extended(ROW({right}), 0) AND {same}"
+
