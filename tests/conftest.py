@@ -46,7 +46,7 @@ def sqlite_path(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine_url(request: pytest.FixtureRequest) -> str:
-    """An empty database on each engine in turn: ``sqlite:///absolute/path`` or a PostgreSQL DSN."""
+    """An empty database on each engine in turn: ``sqlite:////absolute/path`` or a PostgreSQL DSN."""
     if request.param == "sqlite":
-        return f"sqlite://{request.getfixturevalue('sqlite_path')}"
+        return f"sqlite:///{request.getfixturevalue('sqlite_path')}"
     return str(request.getfixturevalue("pg_database"))

@@ -14,6 +14,14 @@ Freshness = Literal["commit", "tick"]
 EngineName = Literal["sqlite", "postgres"]
 
 
+_CAPITALS = {ord(capital): capital.lower() for capital in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
+def _fold(name: str) -> str:
+    """A name as SQLite compares it: only ASCII letters have a case."""
+    return name.translate(_CAPITALS)
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a source.
@@ -63,7 +71,8 @@ class Table:
     """A table, partitioned table or view as the catalog shows it.
 
     `schema` is empty on SQLite. `kind` is one of ``table``, ``partitioned``, ``view``, ``virtual``, ``foreign``,
-    ``temporary``. `leaves` are (schema, name) of every leaf partition. `writers` are the roles that may write it
+    ``temporary``, ``inherited`` (a table whose rows include those of tables that inherit from it), ``materialized``.
+    `leaves` are (schema, name) of every leaf partition. `writers` are the roles that may write it
     (PostgreSQL; the owner first), `forced_row_security` tells that the owner's reads are filtered too, `subscribed`
     that logical replication writes it. `trigger_bodies` are the texts of triggers that are not ours. `identity` is a
     hash of everything above that a program depends on. `rows` is an estimate, None when unknown.
@@ -116,6 +125,12 @@ class Catalog:
 
     def find(self, name: str, schema: str = "") -> Table | None:
         """The table that an SQL text means by that name, or None. SQLite's names ignore case; PostgreSQL's do not."""
+        if self.search_path == ("",):
+            if schema.lower() not in ("", "main"):
+                return None
+            exact = self.tables.get(("", name))
+            folded = (table for (_, other), table in self.tables.items() if _fold(other) == _fold(name))
+            return exact or next(folded, None)
         schemas = (schema,) if schema else self.search_path
         for candidate in schemas:
             found = self.tables.get((candidate, name))

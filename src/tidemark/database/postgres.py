@@ -102,7 +102,8 @@ class PostgresSession:
         """A transaction: commits at the end, rolls back on any exception. They do not nest."""
         if self._status() != TransactionStatus.IDLE:
             raise RuntimeError("transactions do not nest")
-        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN")
+        # BEGIN alone fixes nothing; the first query does. Both go in one message.
+        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1" if snapshot else "BEGIN")
         try:
             yield
             # COMMIT of a failed transaction is a ROLLBACK that does not say so.

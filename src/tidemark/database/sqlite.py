@@ -133,14 +133,18 @@ class SqliteSession:
 
     def _check_writable(self) -> None:
         """SQLite opens a file that it may not write as a read-only one and says nothing until the first write."""
+        connection = self._connection
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE")
+            version = connection.execute("PRAGMA main.user_version").fetchone()[0]
+            connection.execute(f"PRAGMA main.user_version = {version}")
         except sqlite3.Error as error:
             # Somebody else is writing: so the file can be written.
             if primary_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise translate(error, self._label) from error
-        else:
-            self._connection.execute("ROLLBACK")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     @property
     def label(self) -> str:

@@ -149,8 +149,8 @@ def _read_column(sql: str, item: Sequence[Token]) -> ColumnText:
             collation = following.name
         elif token.says("AS") and following is not None and following.says("("):
             closing = _inside(item, place + 1)
-            end = item[closing].start if closing < len(item) else item[-1].end
-            generated = sql[following.end : end].strip()
+            # Up to the last token: a comment at the end would swallow what is written after it.
+            generated = sql[following.end : item[closing - 1].end].strip()
             place = closing
         place += 1
     return ColumnText(generated, known_collation(collation))
@@ -185,7 +185,9 @@ def read_index(sql: str) -> IndexText:
             terms.append(sql[kept[0].start : kept[-1].end])
     closing = _inside(found, opening)
     if closing + 1 < len(found) and found[closing + 1].says("WHERE"):
-        return IndexText(tuple(terms), sql[found[closing + 1].end :].strip().rstrip(";").strip())
+        while found[-1].says(";"):
+            found.pop()
+        return IndexText(tuple(terms), sql[found[closing + 1].end : found[-1].end].strip())
     return IndexText(tuple(terms))
 
 
@@ -201,6 +203,8 @@ def default_expression(text: str | None) -> str | None:
     if text is None:
         return None
     found = list(tokens(text))
-    if len(found) != 1 or found[0].kind not in ("word", "quoted") or found[0].says(*_CONSTANT_WORDS):
-        return text
+    if not found:
+        return None
+    if len(found) > 1 or found[0].kind not in ("word", "quoted") or found[0].says(*_CONSTANT_WORDS):
+        return text[found[0].start : found[-1].end]
     return "'" + found[0].name.replace("'", "''") + "'"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tidemark.errors import Code, Refusal
 from tidemark.model import EngineName
@@ -112,13 +112,7 @@ def _read_postgres(text: str) -> Address:
     host = parts.hostname or ""
     where = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
     who = (parts.username or "") + (f":{MASK}" if password else "")
-    shown = urlunsplit(
-        (
-            "postgresql",
-            f"{who}@{where}" if who else where,
-            parts.path or "/",
-            _SECRET_FIELD.sub(rf"\1{MASK}", parts.query),
-            "",
-        )
-    )
+    query = _SECRET_FIELD.sub(rf"\1{MASK}", parts.query)
+    shown = f"postgresql://{who}@{where}" if who else f"postgresql://{where}"
+    shown += (parts.path or "/") + (f"?{query}" if query else "")
     return Address("postgres", text, shown, tuple(sorted(secrets, key=len, reverse=True)))

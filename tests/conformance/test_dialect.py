@@ -1,0 +1,110 @@
+"""Every field of a dialect is a fact: here it is asked of the engine."""
+
+import pytest
+
+from tests.conformance.conftest import HOSTILE, execute
+from tidemark.database.session import Conflict, Session
+from tidemark.dialect import POSTGRESQL, SQLITE
+from tidemark.errors import Refusal
+from tidemark.names import shorten
+
+
+def test_the_session_carries_its_dialect(engine_url: str, session: Session) -> None:
+    assert session.dialect is (SQLITE if engine_url.startswith("sqlite") else POSTGRESQL)
+    assert session.dialect.title in ("SQLite", "PostgreSQL")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_quoted_name_is_that_name(session: Session, name: str) -> None:
+    quoted = session.dialect.quote(name)
+    execute(session, f"CREATE TABLE {quoted} ({quoted} integer PRIMARY KEY)")
+    with session.transaction():
+        assert session.run(f"INSERT INTO {quoted} ({quoted}) VALUES (:value)", {"value": 7}) == 1
+    assert session.all(f"SELECT {quoted} FROM {quoted} WHERE {quoted} = :value", {"value": 7}) == [(7,)]
+    table = session.catalog().find(name)
+    assert table is not None
+    assert [column.name for column in table.columns] == [name]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "", "'", "''", '"', "new\nline", "tab\t", "%%", "\\'"])
+def test_a_text_literal_is_that_text(session: Session, text: str) -> None:
+    literal = session.dialect.literal(text)
+    assert session.one(f"SELECT {literal}") == (text,)
+    assert session.one(f"SELECT {literal}, :p", {"p": text}) == (text, text)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"), [("1", "1", True), ("1", "2", False), ("NULL", "1", False), ("NULL", "NULL", True)]
+)
+def test_null_safe_operators(session: Session, left: str, right: str, same: bool) -> None:
+    facts = session.dialect
+    equal = f"CAST({left} AS integer) {facts.null_safe_equal} CAST({right} AS integer)"
+    differs = f"CAST({left} AS integer) {facts.null_safe_differs} CAST({right} AS integer)"
+    row = session.one(f"SELECT {equal}, {differs}")
+    assert row is not None
+    assert (bool(row[0]), bool(row[1])) == (same, not same)
+
+
+def test_names_up_to_the_limit_are_kept_whole(session: Session) -> None:
+    facts = session.dialect
+    for name in ("n" * facts.name_bytes_max, "ü" * (facts.name_bytes_max // 2)):
+        execute(session, f"CREATE TABLE {facts.quote(name)} (a integer)")
+        assert session.catalog().find(name) is not None
+        assert shorten(name, facts.name_bytes_max) == name
+
+
+def test_postgresql_cuts_a_longer_name(pg_session: Session) -> None:
+    name = "n" * (POSTGRESQL.name_bytes_max + 1)
+    execute(pg_session, f"CREATE TABLE {POSTGRESQL.quote(name)} (a integer)")
+    assert pg_session.catalog().find(name) is None
+    assert len(shorten(name, POSTGRESQL.name_bytes_max)) == POSTGRESQL.name_bytes_max
+
+
+def test_schemas(session: Session) -> None:
+    if session.dialect.has_schemas:
+        execute(session, "CREATE SCHEMA tidemark", "CREATE TABLE tidemark.x (a integer)")
+    else:
+        with pytest.raises(Refusal):
+            execute(session, "CREATE SCHEMA tidemark")
+
+
+def test_statement_triggers(session: Session) -> None:
+    execute(session, "CREATE TABLE t (a integer)")
+    if session.dialect.has_statement_triggers:
+        execute(
+            session,
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end'",
+            "CREATE TRIGGER g AFTER INSERT ON t REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION f()",
+        )
+    else:
+        with pytest.raises(Refusal):
+            execute(session, "CREATE TRIGGER g AFTER INSERT ON t FOR EACH STATEMENT BEGIN SELECT 1; END")
+
+
+def test_writers_wait_in_line(session: Session, other: Session) -> None:
+    execute(session, "CREATE TABLE t (a integer)", "CREATE TABLE u (a integer)")
+    with session.transaction():
+        session.run("INSERT INTO t VALUES (1)")
+        if session.dialect.writers_wait_in_line:
+            with pytest.raises(Conflict), other.transaction():
+                other.run("INSERT INTO u VALUES (1)")
+        else:
+            with other.transaction():
+                other.run("INSERT INTO u VALUES (1)")
+
+
+def test_our_names_are_not_the_users(session: Session) -> None:
+    facts = session.dialect
+    if facts.has_schemas:
+        execute(session, f"CREATE SCHEMA {facts.ours_prefix.rstrip('.')}")
+    execute(session, f"CREATE TABLE {facts.ours_prefix}x (a integer)")
+    assert not session.catalog().tables
+    assert list(session.installed()) == [f"{facts.ours_prefix}x"]
+
+
+def test_the_temporary_prefix_names_this_sessions_tables(session: Session, other: Session) -> None:
+    name = session.dialect.temporary_prefix + session.dialect.quote("mine")
+    for one, value in ((session, 1), (other, 2)):
+        with one.transaction("read"):
+            one.script(f"CREATE TEMP TABLE mine (a integer); INSERT INTO {name} VALUES ({value})")
+    assert (session.one(f"SELECT a FROM {name}"), other.one(f"SELECT a FROM {name}")) == ((1,), (2,))
