@@ -1,0 +1,138 @@
+"""Ticks: exactly once, in any commit order, in bounded steps."""
+
+import contextlib
+
+import pytest
+
+from tests.unit.runtime.place import World
+from tidemark.database.open import open_session
+from tidemark.errors import Exit, Fault
+from tidemark.names import ledger
+from tidemark.runtime.lease import Lost, take_lease, try_lease
+from tidemark.runtime.status import read_status
+from tidemark.runtime.tick import count_dirty, has_work, tick
+
+
+def test_a_tick_makes_changes_visible_and_empties_the_log(world: World) -> None:
+    world.apply(world.wanted())
+    world.posts((200, 3, 1), (201, 77, 1))
+    assert world.shown() != world.truth()
+    assert has_work(world.duty, world.script())
+    (status,) = read_status(world.duty.ledger)
+    assert (status.pending, status.next) == (2, "tidemark tick")
+    report = tick(world.leased(), world.script())
+    assert (report.changes_sealed, report.keys_applied, report.drained) == (2, 2, True)
+    assert world.shown() == world.truth()
+    assert not has_work(world.duty, world.script())
+    (status,) = read_status(world.duty.ledger)
+    assert (status.pending, status.behind_since) == (0, None)
+
+
+def test_a_tick_without_work_writes_nothing(world: World) -> None:
+    world.apply(world.wanted())
+    runs = world.user.all(f"SELECT count(*) FROM {ledger(world.duty.session.dialect, 'run')}")
+    assert tick(world.leased(), world.script()).transactions == 0
+    assert world.user.all(f"SELECT count(*) FROM {ledger(world.duty.session.dialect, 'run')}") == runs
+
+
+def test_a_key_that_loses_its_last_row_goes(world: World) -> None:
+    world.apply(world.wanted())
+    world.write("DELETE FROM posts WHERE thread_id = 4")
+    world.write("UPDATE posts SET thread_id = 99 WHERE thread_id = 5")
+    tick(world.leased(), world.script())
+    assert world.shown() == world.truth()
+    assert 4 not in dict(world.shown()) and 5 not in dict(world.shown())
+
+
+def test_a_bounded_tick_stops_and_the_next_goes_on(world: World) -> None:
+    world.apply(world.wanted())
+    world.posts(*((1000 + number, number, 1) for number in range(50)))
+    report = tick(world.leased(), world.script(), max_batches=1)
+    assert not report.drained
+    assert count_dirty(world.duty, world.script()) == 50
+    # What comes between the two is in no finished seal and is not lost.
+    world.posts((2000, 7, 1), (2001, 1234, 1))
+    world.write(f"UPDATE {ledger(world.duty.session.dialect, 'lease')} SET expires = ''")
+    assert tick(world.leased(), world.script()).drained
+    assert world.shown() == world.truth()
+
+
+def test_an_unfinished_seal_is_finished_before_a_new_one_begins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.apply(world.wanted())
+    world.posts(*((1000 + number, number, 1) for number in range(50)))
+    small = {"size": 7}
+    monkeypatch.setattr("tidemark.runtime.tick.choose_pace", lambda dialect: _small_pace(small["size"]))
+    report = tick(world.leased(), world.script(), max_batches=3)
+    assert (report.changes_sealed, report.keys_applied, report.drained) == (21, 0, False)
+    world.write("UPDATE posts SET thread_id = 555 WHERE id >= 1040")
+    world.write(f"UPDATE {ledger(world.duty.session.dialect, 'lease')} SET expires = ''")
+    report = tick(world.leased(), world.script())
+    assert report.drained and report.changes_sealed == 29 + 20
+    assert world.shown() == world.truth()
+
+
+def _small_pace(size: int) -> object:
+    from tidemark.runtime.pace import Pace  # noqa: PLC0415 - only this test builds one
+
+    return Pace(target_ms=1e9, in_line=False, size=size, size_min=size, size_max=size)
+
+
+def test_a_late_commit_with_a_low_number_is_not_skipped(world: World) -> None:
+    """The number of a log row is drawn before its transaction commits; another one may commit and be sealed first."""
+    world.apply(world.wanted())
+    if world.duty.session.dialect.writers_wait_in_line:
+        world.posts((300, 3, 1))
+        tick(world.leased(), world.script())
+        assert world.shown() == world.truth()
+        return
+    with contextlib.closing(open_session(world.url)) as slow:
+        with slow.transaction():
+            slow.run("INSERT INTO posts (id, thread_id, score) VALUES (300, 3, 1)")
+            world.posts((301, 4, 1))
+            duty = world.leased()
+            assert tick(duty, world.script()).changes_sealed == 1
+            assert dict(world.shown())[4] == 11
+            assert tick(duty, world.script()).changes_sealed == 0
+        report = tick(duty, world.script())
+    assert report.changes_sealed == 1
+    assert world.shown() == world.truth()
+    assert not has_work(world.duty, world.script())
+
+
+def test_a_lost_lease_ends_a_tick_without_effect(world: World) -> None:
+    world.apply(world.wanted())
+    world.posts((400, 2, 1))
+    old = world.leased(holder="old")
+    world.write(f"UPDATE {ledger(world.duty.session.dialect, 'lease')} SET expires = ''")
+    new = world.leased(holder="new")
+    with pytest.raises(Lost):
+        tick(old, world.script())
+    assert dict(world.shown())[2] == 10
+    tick(new, world.script())
+    assert world.shown() == world.truth()
+
+
+def test_a_duty_has_one_holder(world: World) -> None:
+    world.apply(world.wanted())
+    held = world.leased(holder="one")
+    assert try_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "two") is None
+    with pytest.raises(Fault) as fault:
+        take_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "two", 1.0)
+    assert fault.value.exit is Exit.HELD and "one" in fault.value.cause
+    assert held.lease is not None
+    held.lease.release()
+    assert take_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "two", 0.0).term == held.lease.term + 1
+
+
+def test_a_checkpoint_ahead_of_the_database_makes_everything_dirty(world: World) -> None:
+    world.apply(world.wanted())
+    if world.duty.session.dialect.writers_wait_in_line:
+        # A copied file has its checkpoint and its log from the same moment: there is nothing to be ahead of.
+        assert not world.duty.ledger.value("is_ahead", {"snapshot": "999999"})
+        return
+    checkpoint = ledger(world.duty.session.dialect, "checkpoint")
+    world.write(f"UPDATE {checkpoint} SET snapshot = '900000000:900000000:'")
+    world.write(f"UPDATE {world.store()} SET n = 5 WHERE thread_id = 3")
+    world.posts((401, 2, 1))
+    tick(world.leased(), world.script())
+    assert world.shown() == world.truth()

@@ -1,0 +1,102 @@
+"""Verification and repair: every wrong row is named, both ways, and mended; nothing that waits is called wrong."""
+
+import pytest
+
+from tests.unit.runtime.place import World
+from tidemark.names import ledger
+from tidemark.runtime.apply import drainer
+from tidemark.runtime.findings import count_drift, list_drift
+from tidemark.runtime.repair import repair
+from tidemark.runtime.runs import list_runs
+from tidemark.runtime.status import read_status
+from tidemark.runtime.verify import verify
+
+BOTH = pytest.mark.parametrize("freshness", ["commit", "tick"])
+
+
+def _sabotage(world: World) -> None:
+    world.write(f"UPDATE {world.store()} SET n = 99 WHERE thread_id = 3")
+    world.write(f"DELETE FROM {world.store()} WHERE thread_id = 4")
+    world.write(f"INSERT INTO {world.store()} (thread_id, n) VALUES (12345, 6)")
+
+
+@BOTH
+def test_every_wrong_row_is_named_and_mended(world: World, freshness: str) -> None:
+    world.apply(world.wanted(freshness))
+    _sabotage(world)
+    duty, row = world.leased(), world.row()
+    report = verify(duty, row, drainer(duty, row.script))
+    assert report.drift == 3
+    assert sorted((d.key, d.kind, d.stored, d.truth) for d in report.findings) == [
+        ((3,), "different", (99,), (10,)),
+        ((4,), "missing", None, (10,)),
+        ((12345,), "extra", (6,), None),
+    ]
+    (status,) = read_status(world.duty.ledger)
+    assert (status.drift, status.well, status.next, status.verified_at) == (3, False, "tidemark repair", None)
+    mended = repair(duty, row)
+    assert (mended.keys, mended.rows_written) == (3, 3)
+    assert world.shown() == world.truth()
+    assert count_drift(duty.ledger, row.script) == 0
+    assert verify(duty, row, drainer(duty, row.script)).clean
+    outcomes = world.user.all(f"SELECT outcome FROM {ledger(duty.session.dialect, 'drift')}")
+    assert outcomes == [("repaired",)] * 3
+    assert [past.kind for past in list_runs(duty.ledger)[:3]] == ["verify", "repair", "verify"]
+
+
+@BOTH
+def test_drift_is_open_once_however_often_it_is_found(world: World, freshness: str) -> None:
+    world.apply(world.wanted(freshness))
+    _sabotage(world)
+    duty, row = world.leased(), world.row()
+    for _ in range(3):
+        assert verify(duty, row, drainer(duty, row.script)).drift == 3
+    assert len(list_drift(duty.ledger, row.script)) == 3
+    # A row that comes true by itself closes its finding, too.
+    world.write(f"UPDATE {world.store()} SET n = 10 WHERE thread_id = 3")
+    assert verify(duty, row, drainer(duty, row.script)).drift == 2
+    assert len(list_drift(duty.ledger, row.script)) == 2
+
+
+def test_changes_that_wait_are_no_drift(world: World) -> None:
+    world.apply(world.wanted())
+    duty, row = world.leased(), world.row()
+    number = 1000
+
+    def drain() -> None:
+        """Writers are always a step ahead: after every drain something waits again."""
+        nonlocal number
+        work = drainer(duty, row.script)
+        assert work is not None
+        work()
+        number += 1
+        world.posts((number, number % 10, 1))
+
+    report = verify(duty, row, drain)
+    assert report.drift == 0
+
+
+def test_drift_is_found_among_changes_that_wait(world: World) -> None:
+    world.apply(world.wanted())
+    _sabotage(world)
+    duty, row = world.leased(), world.row()
+    number = 1000
+
+    def drain() -> None:
+        nonlocal number
+        work = drainer(duty, row.script)
+        assert work is not None
+        work()
+        number += 1
+        world.posts((number, 7, 1))
+
+    report = verify(duty, row, drain)
+    assert sorted(d.key for d in report.findings) == [(3,), (4,), (12345,)]
+
+
+def test_a_verification_leaves_rows_as_they_are(world: World) -> None:
+    world.apply(world.wanted("commit"))
+    _sabotage(world)
+    before = world.shown()
+    verify(world.duty, world.row())
+    assert world.shown() == before
