@@ -172,6 +172,10 @@ class PostgresStore:
     def __init__(self, dsn: str) -> None:
         self._connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=1)
         self._texts = Texts("%s")
+        self._bulk = {
+            self._texts.plays: ("int", "text", "int", "timestamp", "timestamp", "int", "text", "text"),
+            self._texts.ledger: ("int", "int", "int"),
+        }
         self._selects: dict[str, str] = {}
 
     def create_schema(self) -> None:
@@ -238,7 +242,15 @@ class PostgresStore:
     def _send(self, work: Iterable[Work]) -> None:
         with self._connection.cursor() as cursor:
             for sql, rows in work:
-                cursor.executemany(_text(sql), rows)
+                types = self._bulk.get(sql)
+                if types is None:
+                    cursor.executemany(_text(sql), rows)
+                else:
+                    # One statement for all rows: most of what a block brings is plays and identities.
+                    arrays = ", ".join(f"%s::{name}[]" for name in types)
+                    into = sql.partition(" VALUES ")[0]
+                    columns = [list(column) for column in zip(*rows, strict=True)]
+                    cursor.execute(_text(f"{into} SELECT * FROM unnest({arrays})"), columns)
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
