@@ -2,9 +2,11 @@
 
 import contextlib
 
+import psycopg
 import pytest
 
 from tests.conformance.conftest import HOSTILE, Opener, execute
+from tests.kit.postgres import Server
 from tidemark.database.session import Session
 from tidemark.model import Column, Index, Table, Unique
 
@@ -225,7 +227,8 @@ def test_columns_of_postgresql(pg_session: Session) -> None:
 def test_indexes_of_postgresql(pg_session: Session) -> None:
     execute(
         pg_session,
-        "CREATE TABLE t (a text, b integer, c integer, PRIMARY KEY (b, c))",
+        "CREATE TABLE t (a text, b integer, c integer, k name, PRIMARY KEY (b, c))",
+        'CREATE UNIQUE INDEX k ON t (k, a COLLATE "POSIX")',
         'CREATE UNIQUE INDEX e ON t (lower(a) COLLATE "C", b DESC) INCLUDE (c) WHERE c > 1',
         "CREATE UNIQUE INDEX n ON t (c) NULLS NOT DISTINCT",
         "CREATE INDEX i ON t (c) INCLUDE (a)",
@@ -234,12 +237,14 @@ def test_indexes_of_postgresql(pg_session: Session) -> None:
     assert table.uniques == (
         Unique("t_pkey", ("b", "c"), ("b", "c"), primary=True, collations=(None, None)),
         Unique("e", (None, "b"), ("lower(a)", "b"), "(c > 1)", collations=("C", None)),
+        Unique("k", ("k", "a"), ("k", "a"), collations=(None, "POSIX")),
         Unique("n", ("c",), ("c",), nulls_distinct=False, collations=(None,)),
     )
     assert table.indexes == (
         Index("t_pkey", ("b", "c")),
         Index("e", (None, "b"), "(c > 1)"),
         Index("i", ("c",)),
+        Index("k", ("k", "a")),
         Index("n", ("c",)),
     )
 
@@ -320,6 +325,25 @@ def test_triggers_of_others_are_shown_with_their_function(pg_session: Session) -
     )
     (body,) = _table(pg_session, "t").trigger_bodies
     assert "TRIGGER theirs BEFORE UPDATE" in body and "/* body */" in body
+
+
+def test_a_table_that_replication_writes(pg_session: Session, postgres: Server) -> None:
+    execute(pg_session, "CREATE TABLE t (a integer PRIMARY KEY)", "CREATE TABLE u (a integer PRIMARY KEY)")
+    with postgres.fresh_database() as publisher:
+        slot = "slot_" + publisher.rsplit("/", 1)[1]
+        with contextlib.closing(psycopg.connect(publisher, autocommit=True)) as source:
+            source.execute("CREATE TABLE t (a integer PRIMARY KEY)")
+            source.execute("CREATE PUBLICATION p FOR TABLE t")
+            source.execute(f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")
+        pg_session.all(
+            f"CREATE SUBSCRIPTION s CONNECTION '{publisher}' PUBLICATION p"
+            f" WITH (create_slot = false, slot_name = '{slot}', copy_data = false, enabled = false)"
+        )
+        try:
+            subscribed = {table.name: table.subscribed for table in pg_session.catalog().tables.values()}
+            assert subscribed == {"t": True, "u": False}
+        finally:
+            pg_session.all("DROP SUBSCRIPTION s")
 
 
 def test_volatility_is_that_of_the_worst_overload(pg_session: Session) -> None:

@@ -1,9 +1,15 @@
 """What each engine says of a query's columns, and whether a plan reaches an index."""
 
+import pathlib
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from tests.conformance.conftest import HOSTILE, execute
 from tidemark.database.session import Session
+from tidemark.database.sqlite_probe import explain_columns, store_columns
 from tidemark.errors import Code, Place, Refusal
 
 
@@ -107,8 +113,40 @@ def test_describing_changes_nothing(session: Session, other: Session) -> None:
 
 
 def test_describing_does_not_run_the_query(session: Session) -> None:
-    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS top FROM n"
-    assert [column.name for column in session.describe(endless)] == ["top"]
+    endless = "WITH RECURSIVE n(i) AS MATERIALIZED (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    for rest in ("SELECT max(i) AS top FROM n", "SELECT max(x.i) AS top FROM n AS x LEFT JOIN n AS y ON x.i = y.i"):
+        assert [column.name for column in session.describe(f"{endless} {rest}")] == ["top"]
+
+
+def test_both_ways_to_the_columns_agree(sqlite_session: Session, sqlite_path: pathlib.Path) -> None:
+    execute(
+        sqlite_session,
+        'CREATE TABLE t (id integer PRIMARY KEY, "a ""b, (" varchar(3) COLLATE nocase, "select" real, d blob, e numeric)',
+    )
+    runner = _Plain(sqlite_path)
+    for query in (
+        "SELECT * FROM t",
+        'SELECT "a ""b, (" || 1 AS "x)", count(*), max("select") AS "order", CAST(d AS integer) AS "1" FROM t',
+        "SELECT 1 AS a, 2 AS a, x'00', NULL AS n UNION ALL SELECT id, e, d, e FROM t",
+        "VALUES (1, 'two')",
+    ):
+        explained = explain_columns(runner, query)
+        assert explained is not None
+        assert explained == store_columns(runner, query)
+    runner.close()
+
+
+class _Plain:
+    """A connection as the probes see it."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._connection = sqlite3.connect(path)
+
+    def all(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, parameters or {}).fetchall()
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 @pytest.mark.parametrize(

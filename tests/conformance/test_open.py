@@ -45,11 +45,14 @@ def test_addresses_of_files(url: str, target: str, label: str) -> None:
         ("postgresql:///d?host=/run/postgresql&user=u", "postgresql:///d?host=/run/postgresql&user=u"),
         ("postgresql://h/d?password=secret&sslmode=require", "postgresql://h/d?password=***&sslmode=require"),
         ("postgresql://h", "postgresql://h/"),
+        ("postgresql://u:a,b@h1:1,h2:2/d", "postgresql://u:***@h1:1,h2:2/d"),
+        ("postgresql://%2Frun%2Fpostgresql/d", "postgresql://%2Frun%2Fpostgresql/d"),
     ],
 )
 def test_addresses_of_servers(url: str, label: str) -> None:
     address = read_address(url)
     assert (address.engine, address.target, address.label) == ("postgres", url, label)
+    assert "secret" not in repr(address)
 
 
 def test_no_message_holds_a_password() -> None:
@@ -79,6 +82,8 @@ def test_no_message_holds_a_password() -> None:
         ("postgresql://u:sec#ret@h/d", "%23"),
         ("postgresql://u:secret@h:port/d", "%3A"),
         ("postgresql://[::1/d", "%3A"),
+        ("postgresql://u:sec@ret@h/d", "%40"),
+        ("postgresql://h:1:2/d", "%3A"),
         ("a\0b.db", "app.db"),
     ],
 )
@@ -87,7 +92,7 @@ def test_what_is_no_address_is_refused(url: str, instead: str) -> None:
         open_session(url)
     assert caught.value.code is Code.DATABASE_URL
     assert instead in caught.value.instead
-    assert "secret" not in str(caught.value) and "sec#ret" not in str(caught.value)
+    assert "secret" not in str(caught.value) and "ret@" not in str(caught.value)
 
 
 def test_files_that_are_no_database(tmp_path: pathlib.Path) -> None:
@@ -150,6 +155,15 @@ def test_opening_does_not_wait_for_a_writer(sqlite_session: Session, sqlite_path
     with sqlite_session.transaction():
         sqlite_session.run("CREATE TABLE t (a integer)")
         assert opener(str(sqlite_path), lock_timeout=0).catalog().tables == {}
+
+
+def test_a_database_that_is_locked_whole_is_a_fault(sqlite_path: pathlib.Path) -> None:
+    with contextlib.closing(sqlite3.connect(sqlite_path, isolation_level=None)) as plain:
+        plain.execute("PRAGMA locking_mode = EXCLUSIVE")
+        plain.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Fault, match="locked") as caught:
+            open_session(str(sqlite_path), lock_timeout=0)
+    assert caught.value.retry_safe
 
 
 def test_foreign_keys_are_left_as_they_are(sqlite_session: Session) -> None:

@@ -59,13 +59,18 @@ SELECT i.indrelid::int8, c.relname, i.indisunique, i.indisprimary, NOT i.indnull
        pg_catalog.pg_get_expr(i.indpred, i.indrelid),
        array_agg(a.attname::text ORDER BY k.place),
        array_agg(pg_catalog.pg_get_indexdef(i.indexrelid, k.place, false) ORDER BY k.place),
-       array_agg(CASE WHEN o.collname = 'default' AND o.collnamespace = 'pg_catalog'::regnamespace THEN NULL
-                      ELSE o.collname::text END ORDER BY k.place)
+       array_agg(CASE WHEN e.attcollation <> t.typcollation
+                      THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname::text
+                                ELSE s.nspname || '.' || o.collname END
+                 END ORDER BY k.place)
 FROM users AS u JOIN pg_catalog.pg_index AS i ON i.indrelid = u.oid AND i.indisvalid
     JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
     CROSS JOIN LATERAL pg_catalog.generate_series(1, i.indnkeyatts::int) AS k(place)
     LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.place - 1] AND a.attnum <> 0
-    LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = i.indcollation[k.place - 1]
+    JOIN pg_catalog.pg_attribute AS e ON e.attrelid = i.indexrelid AND e.attnum = k.place
+    JOIN pg_catalog.pg_type AS t ON t.oid = coalesce(a.atttypid, e.atttypid)
+    LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = e.attcollation
+    LEFT JOIN pg_catalog.pg_namespace AS s ON s.oid = o.collnamespace
 GROUP BY i.indrelid, i.indexrelid, c.relname, i.indisunique, i.indisprimary, i.indnullsnotdistinct, i.indpred
 ORDER BY i.indrelid, i.indisprimary DESC, c.relname
 """

@@ -85,7 +85,9 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
 def is_lost(error: psycopg.Error) -> bool:
     """True when the connection is gone."""
     state = error.sqlstate or ""
-    return state.startswith(("08", "57P")) or (not state and isinstance(error, psycopg.OperationalError))
+    return state.startswith(("08", "57P", "25P03", "25P04")) or (
+        not state and isinstance(error, psycopg.OperationalError)
+    )
 
 
 def explain_connection(error: psycopg.Error, address: Address) -> Fault:

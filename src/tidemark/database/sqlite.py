@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tidemark.database.session import Mode, Parameters
+from tidemark.database.session import Conflict, Mode, Parameters
 from tidemark.database.sqlite_catalog import read_catalog, read_installed
 from tidemark.database.sqlite_errors import primary_code, translate, translate_query
 from tidemark.database.sqlite_probe import describe_query, make_mark, reaches_index
@@ -52,6 +52,9 @@ def open_address(address: Address, *, role: str, create: bool, require_wal: bool
     session = SqliteSession(connection, address.label)
     try:
         session.prepare(made=made, may_write=role != "reader", require_wal=require_wal)
+    except Conflict as conflict:
+        session.close()
+        raise Fault(f"{conflict}; another process holds the whole file") from conflict
     except BaseException:
         session.close()
         raise

@@ -10,11 +10,12 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from tidemark.database.sqlite_text import first_word, known_collation, tokens
+from tidemark.database.sqlite_text import first_word, known_collation, read_types, tokens
 from tidemark.errors import Code, Refusal
 from tidemark.model import OutputColumn
 
 _PROBE = "tidemark__probe"
+_OPENING = f"CREATE TEMP TABLE {_PROBE} AS SELECT * FROM (\n"
 # A collation that nobody else has marks the key that is ours among all those of a plan.
 _MARK = "tidemark_mark"
 _KEYS = re.compile(rf"k\((\d+),(.*),-?{_MARK}\)$")
@@ -46,13 +47,9 @@ def make_mark(connection: sqlite3.Connection) -> None:
 def describe_query(runner: Runner, query: str) -> tuple[OutputColumn, ...]:
     """Names, affinities and collations of the query's columns."""
     inner = check_single(query)
-    runner.all(f"DROP TABLE IF EXISTS temp.{_PROBE}")
-    try:
-        # Outer names make SQLite check the query; the limit makes it stop before the first row.
-        runner.all(f"CREATE TEMP TABLE {_PROBE} AS SELECT * FROM (\n{inner}\n) LIMIT 0")
-        columns = [(name, kind) for _, name, kind, *_ in runner.all(f"PRAGMA temp.table_info({_PROBE})")]
-    finally:
-        runner.all(f"DROP TABLE IF EXISTS temp.{_PROBE}")
+    columns = explain_columns(runner, inner)
+    if columns is None:
+        columns = store_columns(runner, inner)
     names = {name for name, _ in columns}
     for name, _ in columns:
         first, colon, number = name.rpartition(":")
@@ -66,6 +63,28 @@ def describe_query(runner: Runner, query: str) -> tuple[OutputColumn, ...]:
     return tuple(
         OutputColumn(name, kind, collation) for (name, kind), collation in zip(columns, collations, strict=True)
     )
+
+
+def explain_columns(runner: Runner, inner: str) -> list[tuple[str, str]] | None:
+    """Name and affinity of each column, from the table that SQLite would make of the query; None when its plan tells not.
+
+    The program that makes the table holds the table's text, so nothing of the query runs: even a query that is stopped before
+    its first row fills the subqueries that it joins.
+    """
+    for row in runner.all(f"EXPLAIN {_OPENING}{inner}\n)"):
+        if str(row[5]).startswith(f"CREATE TABLE {_PROBE}("):
+            return read_types(str(row[5]))
+    return None
+
+
+def store_columns(runner: Runner, inner: str) -> list[tuple[str, str]]:
+    """The same from a temporary table that is really made, and empty."""
+    runner.all(f"DROP TABLE IF EXISTS temp.{_PROBE}")
+    try:
+        runner.all(f"{_OPENING}{inner}\n) LIMIT 0")
+        return [(name, kind) for _, name, kind, *_ in runner.all(f"PRAGMA temp.table_info({_PROBE})")]
+    finally:
+        runner.all(f"DROP TABLE IF EXISTS temp.{_PROBE}")
 
 
 def check_single(query: str) -> str:

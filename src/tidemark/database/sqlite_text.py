@@ -171,6 +171,14 @@ def read_columns(sql: str) -> tuple[ColumnText, ...]:
     return tuple(columns)
 
 
+def read_types(sql: str) -> list[tuple[str, str]]:
+    """Name and type of every column in a CREATE TABLE that SQLite wrote itself."""
+    found = list(tokens(sql))
+    opening = next(place for place, token in enumerate(found) if token.says("("))
+    items = [item for item in _items(found, opening) if item]
+    return [(item[0].name, sql[item[0].end : item[-1].end].strip()) for item in items]
+
+
 @lru_cache(maxsize=4096)
 def read_index(sql: str) -> IndexText:
     """What the text of a CREATE INDEX says."""

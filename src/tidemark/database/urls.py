@@ -7,7 +7,7 @@ leaves this module for people's eyes holds a password. Opens nothing.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tidemark.errors import Code, Refusal
@@ -16,6 +16,7 @@ from tidemark.model import EngineName
 MASK = "***"
 EXAMPLES = "app.db, sqlite:///app.db, sqlite:////absolute/path/app.db or postgresql://user@host:5432/database"
 _SECRET_FIELD = re.compile(r"(?i)\b((?:ssl)?password=)([^&\s]*)")
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^:\[\]]*)(?::\d*)?")
 _POSTGRES_SCHEMES = ("postgresql", "postgres")
 
 
@@ -27,9 +28,9 @@ class Address:
     """
 
     engine: EngineName
-    target: str
+    target: str = field(repr=False)
     label: str
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def hide(self, message: str) -> str:
         """`message` on one line, without any password of this address."""
@@ -95,24 +96,24 @@ def _sqlite_file(path: str) -> Address:
 def _read_postgres(text: str) -> Address:
     try:
         parts = urlsplit(text)
-        fields = parse_qsl(parts.query)
-        # Reading the port is what finds that it is no number.
-        port, password = parts.port, parts.password
     except ValueError:
-        raise _refuse(
-            "The PostgreSQL URL cannot be read; a password may hold a character that needs escaping.",
-            "write postgresql://user:password@host:5432/database, with /, @, :, # and % in it as %2F %40 %3A %23 %25",
-        ) from None
-    if parts.fragment:
-        raise _refuse(
-            "The PostgreSQL URL has a '#' in it.", "write %23 where a name or a password holds the character #"
-        )
-    quoted = [password or "", *(value for name, value in fields if name.endswith("password"))]
+        raise _refuse_escapes() from None
+    user_info, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = user_info.partition(":")
+    if "@" in user_info or parts.fragment or not all(_HOST.fullmatch(host) for host in hosts.split(",")):
+        raise _refuse_escapes()
+    fields = parse_qsl(parts.query)
+    quoted = [password, *(value for name, value in fields if name.endswith("password"))]
     secrets = {form for secret in quoted if secret for form in (secret, unquote(secret))}
-    host = parts.hostname or ""
-    where = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-    who = (parts.username or "") + (f":{MASK}" if password else "")
+    who = user + (f":{MASK}" if password else "")
     query = _SECRET_FIELD.sub(rf"\1{MASK}", parts.query)
-    shown = f"postgresql://{who}@{where}" if who else f"postgresql://{where}"
+    shown = f"postgresql://{who}@{hosts}" if who else f"postgresql://{hosts}"
     shown += (parts.path or "/") + (f"?{query}" if query else "")
     return Address("postgres", text, shown, tuple(sorted(secrets, key=len, reverse=True)))
+
+
+def _refuse_escapes() -> Refusal:
+    return _refuse(
+        "The PostgreSQL URL cannot be read; a user name or a password may hold a character that needs escaping.",
+        "write postgresql://user:password@host:5432/database, with /, @, :, # and % in it as %2F %40 %3A %23 %25",
+    )
