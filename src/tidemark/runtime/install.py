@@ -8,7 +8,7 @@ user's tables are asked for briefly and again, never waited for in line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from tidemark.runtime.duty import Duty
@@ -22,6 +22,7 @@ from tidemark.runtime.pieces import (
     names_of,
     patience,
     set_patience,
+    wanting,
 )
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.script import Piece, Script
@@ -46,28 +47,34 @@ def install_pieces(duty: Duty, installed: Installed, listen: Listener = ignore) 
     script = installed.script
     if installed.state != "installing":
         installed = duty.write(partial(duty.ledger.move, installed, "installing")).value
-    wrong = [f for f in inspect_pieces(script, duty.session.installed(), public=False) if f.health != "installed"]
+    findings = inspect_pieces(script, duty.session.installed(), public=False)
+    healths = {finding.piece.name: finding for finding in findings}
+    missing = wanting(script, findings)
     if duty.session.dialect.writers_wait_in_line:
         # One transaction for everything: whoever writes waits once, for milliseconds.
-        installed = duty.write(partial(_install_all, duty, installed, wrong)).value
+        installed = duty.write(partial(_install_all, duty, installed, missing, healths)).value
     else:
-        healths = {finding.piece.name: finding for finding in wrong}
-        for group in group_pieces(duty.session, [finding.piece for finding in wrong]):
+        for group in group_pieces(duty.session, missing):
             duty.write(partial(_install_group, duty, group, healths))
         installed = duty.write(partial(_open_filling, duty, installed)).value
-    listen(Event(script.name, "install", len(wrong), len(wrong), f"{len(wrong)} objects created"))
+    count = sum(piece.kind != "step" for piece in missing)
+    listen(Event(script.name, "install", count, count, f"{count} objects created"))
     return installed
 
 
-def _install_all(duty: Duty, installed: Installed, wrong: Sequence[Finding]) -> Installed:
-    _install_group(duty, [finding.piece for finding in wrong], {finding.piece.name: finding for finding in wrong})
+def _install_all(
+    duty: Duty, installed: Installed, missing: Sequence[Piece], healths: Mapping[str, Finding]
+) -> Installed:
+    _install_group(duty, missing, healths)
     return _open_filling(duty, installed)
 
 
-def _install_group(duty: Duty, group: Sequence[Piece], healths: dict[str, Finding]) -> None:
+def _install_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, Finding]) -> None:
     set_patience(duty.ledger, patience(group))
     for piece in group:
-        for statement in creation(duty.session, piece, replace=healths[piece.name].health != "missing"):
+        for statement in creation(
+            duty.session, piece, replace=healths[piece.name].health not in ("missing", "installed")
+        ):
             duty.session.script(statement)
 
 
@@ -138,11 +145,14 @@ def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
         for piece in own_pieces(installed.script, (row.script for row in others))
         if piece.name in present or not piece.public
     ]
+    if not any(piece.name in present for piece in going):
+        # Nothing was created yet, so there is nothing for a step to undo.
+        going = []
     listen(Event(installed.name, "drop", note=f"generation {installed.generation} goes"))
     if duty.session.dialect.writers_wait_in_line:
         duty.write(partial(_drop_all, duty, installed, going))
         return
-    for group in group_pieces(duty.session, going):
+    for group in group_pieces(duty.session, going, dropping=True):
         duty.write(partial(_drop_group, duty, group))
     duty.write(partial(duty.ledger.forget, installed))
 

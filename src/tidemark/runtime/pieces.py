@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal
 
 from tidemark.database.session import Session
@@ -40,6 +39,9 @@ def inspect_pieces(script: Script, present: Mapping[str, str], *, public: bool) 
 
 
 def _health(piece: Piece, fingerprint: str | None) -> Health:
+    if piece.kind == "step":
+        # A step leaves no object of its own behind: it is done with the objects around it.
+        return "installed"
     if fingerprint is None:
         return "missing"
     if fingerprint == "disabled":
@@ -59,20 +61,40 @@ def loses_rows(finding: Finding) -> bool:
 
 def creation(session: Session, piece: Piece, *, replace: bool = False) -> list[str]:
     """The statements that create a piece and put its fingerprint on it."""
+    if piece.kind == "step":
+        return [piece.create]
     mark = session.mark(piece.kind, piece.name, piece.on, piece.fingerprint)
     return [*([piece.drop] if replace else []), piece.create, *([mark] if mark else [])]
 
 
-def group_pieces(session: Session, pieces: Sequence[Piece]) -> list[list[Piece]]:
+def group_pieces(session: Session, pieces: Sequence[Piece], *, dropping: bool = False) -> list[list[Piece]]:
     """Pieces by transaction: all in one where writers wait in line anyway, else one for each table with triggers.
 
     Creating a trigger waits for every writer of its table and makes later ones wait behind it, so no transaction holds more
-    than one such lock, and none for longer than it takes.
+    than one such lock, and none for longer than it takes. What triggers use is there before the first and goes after the last.
     """
     if session.dialect.writers_wait_in_line:
         return [list(pieces)] if pieces else []
-    groups = groupby(pieces, key=lambda piece: piece.on if piece.kind == "trigger" and piece.capture else "")
-    return [list(group) for _, group in groups]
+    plain = [piece for piece in pieces if not _hangs(piece)]
+    hanging: dict[str, list[Piece]] = {}
+    for piece in pieces:
+        if _hangs(piece):
+            hanging.setdefault(piece.on, []).append(piece)
+    groups = [*hanging.values(), plain] if dropping else [plain, *hanging.values()]
+    return [group for group in groups if group]
+
+
+def _hangs(piece: Piece) -> bool:
+    """Whether a piece is installed on a table of the user's."""
+    return piece.capture and piece.kind in ("trigger", "step") and bool(piece.on)
+
+
+def wanting(script: Script, findings: Sequence[Finding]) -> list[Piece]:
+    """The pieces to create for what is not as it should be, in order: steps are done again with whatever is created."""
+    wrong = {finding.piece.name for finding in findings if finding.health != "installed"}
+    if not wrong:
+        return []
+    return [piece for piece in script.pieces if piece.name in wrong or (piece.kind == "step" and not piece.public)]
 
 
 def patience(pieces: Iterable[Piece]) -> str:

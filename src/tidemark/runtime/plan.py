@@ -14,11 +14,14 @@ from typing import Any, Literal, get_args
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of
+from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
 from tidemark.script import Script
 
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
 LEDGER_OBJECTS = frozenset({"meta", "derived", "checkpoint", "run", "drift", "drift_open", "lease", "clock"})
+# What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
+SHARED_OBJECTS = frozenset({"armed", "flushes", "flush_all", "weave"})
+SHARED_TRIGGER = "_flush"
 ADVICE = ("reasons", "missing_indexes", "notes")
 
 
@@ -218,12 +221,15 @@ def _build(
 ) -> Step:
     """A step with every statement that it will run."""
     session, applier = ledger.session, script.applier
-    wanting = [found for found in findings if found.health != "installed"]
+    wrong = [found for found in findings if found.health != "installed"]
     if verb in ("create", "replace", "rename"):
         install = [text for piece in script.pieces if not piece.public for text in creation(session, piece)]
     else:
+        healths = {found.piece.name: found.health for found in wrong}
         install = [
-            text for found in wanting for text in creation(session, found.piece, replace=found.health != "missing")
+            text
+            for piece in wanting(script, wrong)
+            for text in creation(session, piece, replace=healths.get(piece.name, "missing") != "missing")
         ]
     filling = [
         *applier.list_keys,
@@ -239,9 +245,7 @@ def _build(
     if verb in ("create", "replace", "rename") or (building is not None and building.live_at is None):
         reading = [text for piece in script.pieces if piece.public for text in creation(session, piece)]
     statements = (*install, *filling, *reading, *going)
-    return Step(
-        verb, script.name, reason, script, before, building, obsolete, tuple(wanting), statements, None, replaces
-    )
+    return Step(verb, script.name, reason, script, before, building, obsolete, tuple(wrong), statements, None, replaces)
 
 
 def _drop(rows: tuple[Installed, ...], reason: str, *, frees_readers: bool) -> Step:
@@ -279,4 +283,5 @@ def _is_ledger(name: str, ledger: Ledger) -> bool:
     """Whether an object is part of the ledger itself."""
     dialect = ledger.session.dialect
     prefix = f"{dialect.ours_prefix}_"
-    return name.startswith(prefix) and name.removeprefix(prefix) in LEDGER_OBJECTS
+    ours = LEDGER_OBJECTS | SHARED_OBJECTS if dialect.has_schemas else LEDGER_OBJECTS
+    return name == SHARED_TRIGGER or (name.startswith(prefix) and name.removeprefix(prefix) in ours)
