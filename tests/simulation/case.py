@@ -76,7 +76,8 @@ class Case:
 
     `setup` makes the sources, `fill` puts rows in before anything is installed, `sources` are quoted names. `sessions` is
     the number of writers, `install_kill_at` the statement before which the first installation is killed.
-    `deferred_keys` tells that the application itself has deferred constraints.
+    `deferred_keys` tells that the application itself has deferred constraints. A `quick` case ends with its program: no
+    shadow, no verification, no uninstall.
     """
 
     engine: Engine
@@ -90,6 +91,7 @@ class Case:
     sessions: int = 2
     install_kill_at: int | None = None
     deferred_keys: bool = False
+    quick: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:

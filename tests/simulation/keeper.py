@@ -19,7 +19,6 @@ from tidemark.compiler import compile_derived
 from tidemark.database.open import open_session
 from tidemark.declare import Project
 from tidemark.errors import Code, Refusal
-from tidemark.maintenance.linear import NotLinear
 from tidemark.model import Catalog, Declaration
 from tidemark.runtime.apply import apply_plan, drainer
 from tidemark.runtime.clock import Clock
@@ -34,6 +33,8 @@ from tidemark.script import Script
 
 Mutate = Callable[[Script], Script]
 COUNTED = frozenset({"run", "script", "all", "one"})
+SCRIPTS: dict[tuple[str, str, str, int], Script] = {}
+SCRIPTS_MAX = 200
 LEASES = {"sqlite": "tidemark__lease", "postgres": "tidemark._lease"}
 
 
@@ -87,6 +88,7 @@ class Keeper:
         self.time = Time()
         self.declarations: list[Declaration] = []
         self.session: CutSession | None = None
+        self.installed: list[Installed] | None = None
 
     def _open(self) -> Duty:
         if self.session is None:
@@ -118,9 +120,16 @@ class Keeper:
             duty.write(partial(duty.session.run, f"UPDATE {table} SET expires = '1970-01-01T00:00:00.000Z'"))
 
     def compile(self, declaration: Declaration, catalog: Catalog, generation: int) -> Script:
-        """The script, changed by the mutant if there is one."""
+        """The script, changed by the mutant if there is one. Compiled once for the same catalog: cases are cut down often."""
         session = self._open().session
-        script = compile_derived(declaration, catalog, session.dialect, session.describe, generation)
+        facts = [replace(table, rows=None) for table in catalog.tables.values()]
+        known = (session.dialect.name, repr(facts), repr(replace(declaration, place="")), generation)
+        script = SCRIPTS.get(known)
+        if script is None:
+            if len(SCRIPTS) > SCRIPTS_MAX:
+                SCRIPTS.clear()
+            script = compile_derived(declaration, catalog, session.dialect, session.describe, generation)
+            SCRIPTS[known] = script
         return self.mutate(script) if self.mutate else script
 
     def install(self, derived: Sequence[Derived], kill_at: int | None = None) -> Sequence[Derived]:
@@ -151,9 +160,6 @@ class Keeper:
                     freshness=freshness,  # type: ignore[arg-type]
                 )
                 script = self.compile(declaration, catalog, 1)
-            except NotLinear:
-                self.tally.refused[f"{one.family} notlinear"] += 1
-                return None
             except Refusal as refusal:
                 word = f"{one.family} {freshness} {refusal.code.value}"
                 self.tally.refused[word] += 1
@@ -169,6 +175,7 @@ class Keeper:
     def reinstall(self) -> None:
         """Plan and apply."""
         duty = self._open()
+        self.installed = None
         catalog = duty.session.catalog()
         wanted = [Wanted(one.name, None, partial(self.compile, one, catalog)) for one in self.declarations]
         apply_plan(duty, make_plan(duty.ledger, wanted, catalog), "simulation")
@@ -178,8 +185,9 @@ class Keeper:
             raise Failure("plan not empty", "", f"after apply: {reasons} {again.orphans}")
 
     def _live(self, name: str | None = None) -> list[Installed]:
-        found = [one for one in self._open().ledger.derived() if one.state == "live"]
-        return [one for one in found if name is None or one.name == name]
+        if self.installed is None:
+            self.installed = [one for one in self._open().ledger.derived() if one.state == "live"]
+        return [one for one in self.installed if name is None or one.name == name]
 
     def tick(self, kill_at: int | None = None) -> None:
         """Drain every log."""

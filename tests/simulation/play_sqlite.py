@@ -42,7 +42,7 @@ class SqlitePlay:
         self.upkeep = upkeep
         self.tally = tally
         self.path = path
-        self.shadowed = shadow
+        self.shadowed = shadow and not case.quick
         self.derived: Sequence[Derived] = ()
         self.pending = sorted(case.duties, key=lambda duty: duty.at)
 
@@ -62,7 +62,8 @@ class SqlitePlay:
             self._duties(float("inf"))
             self.upkeep.tick()
             self.check(("commit", "tick"), "at the end")
-            self._close_out()
+            if not self.case.quick:
+                self._close_out()
 
     def _both(self, session: int, sql: str) -> tuple[Outcome, Outcome]:
         real, shadow = self.pairs[session]

@@ -30,6 +30,13 @@ def shrink(case: Case, failure: Failure, attempt: Attempt, late: Callable[[], bo
 
     if not fails(case):
         return case
+    if fails(replace(case, quick=True)):
+        case = replace(case, quick=True)
+    case = replace(
+        case, transactions=_shortest(case.transactions, lambda kept: fails(replace(case, transactions=kept)))
+    )
+    if case.duties and fails(replace(case, duties=())):
+        case = replace(case, duties=())
     concerned = [one for one in case.derived if one.name == failure.derived]
     if concerned and fails(replace(case, derived=tuple(concerned))):
         case = replace(case, derived=tuple(concerned))
@@ -67,6 +74,18 @@ def _smaller_transaction(case: Case, number: int, fails: Callable[[Case], bool])
     if one.begin and len(kept) == 1 and one.end == "commit" and fails(with_one(replace(one, begin=""))):
         one = replace(one, begin="")
     return with_one(one)
+
+
+def _shortest(items: tuple[T, ...], fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
+    """The shortest beginning that fails, by halving."""
+    low, high = 0, len(items)
+    while low < high:
+        middle = (low + high) // 2
+        if fails(items[:middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return items[:high]
 
 
 def cut(items: Sequence[T], fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
