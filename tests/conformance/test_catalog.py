@@ -24,31 +24,31 @@ def test_an_empty_database(session: Session) -> None:
     assert catalog.version >= ((15, 0) if session.dialect.has_schemas else (3, 40, 0))
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names(session: Session, name: str) -> None:
-    quoted = session.dialect.quote(name)
-    literal = session.dialect.literal(name)
-    text = f"text DEFAULT {literal}"
-    execute(
-        session,
-        f"CREATE TABLE {quoted} (id integer PRIMARY KEY, {quoted} {text}, CHECK ({quoted} <> ')'))",
-        f"CREATE UNIQUE INDEX {session.dialect.quote(name + ' i')} ON {quoted} (lower({quoted}), {quoted})"
-        f" WHERE {quoted} <> {literal}",
-        f"CREATE VIEW {session.dialect.quote(name + ' v')} AS SELECT * FROM {quoted}",
-    )
-    table = _table(session, name)
-    assert [column.name for column in table.columns] == ["id", name]
-    unique = next(unique for unique in table.uniques if not unique.primary)
-    assert unique.name == name + " i"
-    assert unique.terms == (None, name)
-    execute(session, f"INSERT INTO {quoted} (id) VALUES (1)")
-    default = table.columns[1].default
-    # The texts that the catalog gives are SQL that the engine takes back.
-    sql = f"SELECT {quoted} = {default}, {unique.expressions[0]}, {unique.expressions[1]}, {unique.where} FROM {quoted}"
-    row = session.one(sql)
-    assert row is not None
-    assert (bool(row[0]), row[2], bool(row[3])) == (True, name, False)
-    assert _table(session, name + " v").kind == "view"
+def test_hostile_names(session: Session) -> None:
+    for name in HOSTILE:
+        quoted = session.dialect.quote(name)
+        literal = session.dialect.literal(name)
+        text = f"text DEFAULT {literal}"
+        execute(
+            session,
+            f"CREATE TABLE {quoted} (id integer PRIMARY KEY, {quoted} {text}, CHECK ({quoted} <> ')'))",
+            f"CREATE UNIQUE INDEX {session.dialect.quote(name + ' i')} ON {quoted} (lower({quoted}), {quoted})"
+            f" WHERE {quoted} <> {literal}",
+            f"CREATE VIEW {session.dialect.quote(name + ' v')} AS SELECT * FROM {quoted}",
+        )
+        table = _table(session, name)
+        assert [column.name for column in table.columns] == ["id", name]
+        unique = next(unique for unique in table.uniques if not unique.primary)
+        assert unique.name == name + " i"
+        assert unique.terms == (None, name)
+        execute(session, f"INSERT INTO {quoted} (id) VALUES (1)")
+        default = table.columns[1].default
+        # The texts that the catalog gives are SQL that the engine takes back.
+        sql = f"SELECT {quoted} = {default}, {unique.expressions[0]}, {unique.expressions[1]}, {unique.where} FROM {quoted}"
+        row = session.one(sql)
+        assert row is not None
+        assert (bool(row[0]), row[2], bool(row[3])) == (True, name, False)
+        assert _table(session, name + " v").kind == "view"
 
 
 def test_columns_of_sqlite(sqlite_session: Session) -> None:

@@ -89,11 +89,14 @@ def test_columns_of_postgresql(pg_session: Session) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_column_names(session: Session, name: str) -> None:
-    quoted = session.dialect.quote(name)
-    execute(session, f"CREATE TABLE t ({quoted} integer)")
-    assert [column.name for column in session.describe(f"SELECT {quoted}, 1 AS one FROM t")] == [name, "one"]
+def test_hostile_column_names(session: Session) -> None:
+    for number, name in enumerate(HOSTILE):
+        quoted = session.dialect.quote(name)
+        execute(session, f"CREATE TABLE t{number} ({quoted} integer)")
+        assert [column.name for column in session.describe(f"SELECT {quoted}, 1 AS one FROM t{number}")] == [
+            name,
+            "one",
+        ]
 
 
 def test_describing_changes_nothing(session: Session, other: Session) -> None:
