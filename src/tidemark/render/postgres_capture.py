@@ -21,6 +21,12 @@ from tidemark.script import Piece
 _CHUNK = 10_000
 _WITHOUT_EQUALITY = frozenset({"json", "xml", "point", "polygon", "box", "circle", "line", "lseg", "path"})
 
+_OLD_SNAPSHOT = """  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'TRUNCATE of a table that Tidemark watches needs READ COMMITTED'
+      USING ERRCODE = 'feature_not_supported', DETAIL = 'An older snapshot cannot see every row that goes.';
+  END IF;
+"""
+
 
 def dollar(body: str) -> str:
     """A function's body in dollar quotes that do not occur in it."""
@@ -136,21 +142,27 @@ def row_of_delta(store: Store, program: LinearProgram, feeds: tuple[Feed, ...]) 
 
 
 def remember(store: Store, program: LinearProgram, feeds: tuple[Feed, ...], images: list[str]) -> str:
-    """The body of a capture function: remember, then arm."""
+    """Statements of a capture function: remember the images as one row of deltas."""
     names = store.names
     return (
-        f"BEGIN\n"
         f"  INSERT INTO {names.own('pending')} (deltas)\n"
         f"    SELECT array_agg({row_of_delta(store, program, feeds)})\n"
         f"    FROM (SELECT x.*, row_number() OVER () / {_CHUNK} AS chunk FROM (\n"
         f"    {consolidated(store, feeds, images)}\n"
         f"    ) AS x) AS y GROUP BY y.chunk;\n"
-        f"  IF FOUND THEN\n"
-        f"    INSERT INTO tidemark._armed (xid, flush)\n"
-        f"    VALUES (pg_current_xact_id(), {names.dialect.literal(names.plain('flush'))}) ON CONFLICT DO NOTHING;\n"
-        f"  END IF;\n"
-        f"  RETURN NULL;\nEND"
     )
+
+
+def arm(store: Store) -> str:
+    """The statement that arms the transaction. It comes after remembering: the flush may run at once."""
+    flush = store.dialect.literal(store.names.plain("flush"))
+    return f"INSERT INTO tidemark._armed (xid, flush) VALUES (pg_current_xact_id(), {flush}) ON CONFLICT DO NOTHING;\n"
+
+
+def remember_and_arm(store: Store, program: LinearProgram, feeds: tuple[Feed, ...], images: list[str]) -> str:
+    """The body of a capture function: remember, then arm."""
+    remembered = remember(store, program, feeds, images)
+    return f"BEGIN\n{remembered}  IF FOUND THEN\n    {arm(store)}  END IF;\n  RETURN NULL;\nEND"
 
 
 def _images(store: Store, feeds: tuple[Feed, ...], event: str, *, by_row: bool) -> list[str]:
@@ -189,18 +201,16 @@ def capture(
     reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
     found = []
     for event in ("insert", "update", "delete"):
-        body = remember(store, program, feeds, _images(store, feeds, event, by_row=by_row))
+        body = remember_and_arm(store, program, feeds, _images(store, feeds, event, by_row=by_row))
         found += event_pieces(store.names, table, event, body, path, reads, by_row=by_row)
     for schema, name in table.leaves or ((table.schema, table.name),):
         source = store.dialect.quote(schema, name)
         images = [select_images(store, feeds, feed, "r", f" FROM {source} AS r", sign=-1) for feed in feeds]
-        guard = (
-            "BEGIN\n  IF current_setting('transaction_isolation') <> 'read committed' THEN\n"
-            "    RAISE EXCEPTION 'TRUNCATE of a table that Tidemark watches needs READ COMMITTED: an older snapshot cannot see "
-            "every row that goes' USING ERRCODE = 'feature_not_supported';\n  END IF;\n"
-        )
-        body = guard + remember(store, program, feeds, images).removeprefix("BEGIN\n")
-        found += truncate_pieces(store.names, schema, name, body, path, timing="BEFORE")
+        # What is remembered before must not be flushed before: an extreme value would be found in rows that still stand.
+        before = f"BEGIN\n{_OLD_SNAPSHOT}{remember(store, program, feeds, images)}  RETURN NULL;\nEND"
+        after = f"BEGIN\n  {arm(store)}  RETURN NULL;\nEND"
+        found += truncate_pieces(store.names, schema, name, before, path, timing="BEFORE")
+        found += truncate_pieces(store.names, schema, name, after, path, timing="AFTER")
     return found
 
 
@@ -230,7 +240,7 @@ def truncate_pieces(
     quoted = names.dialect.quote(schema, name)
     label = name if schema == "public" else f"{schema}.{name}"
     return trigger_pieces(
-        names, ("truncate", label), quoted, label, f"{timing} TRUNCATE ON {quoted} FOR EACH STATEMENT", body, path
+        names, (f"truncate_{timing.lower()}", label), quoted, label, f"{timing} TRUNCATE ON {quoted} FOR EACH STATEMENT", body, path
     )
 
 

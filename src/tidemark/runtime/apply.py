@@ -7,7 +7,8 @@ the generation live that was live before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -119,22 +120,35 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
         raise Fault("a step without a script cannot be raised", retry_safe=False)
     for row in step.obsolete:
         remove(duty, row, listen)
-    before = step.before
-    if step.verb == "reinstall" and before is not None:
-        installed = reinstall(duty, before, listen)
-        before = None
-        if installed.state == "live":
+    if step.before is not None and step.verb == "replace" and is_in_place(script):
+        # The user's own table holds the rows, so two generations cannot stand side by side.
+        remove(duty, step.before, listen)
+    installed = _begin(duty, step, script)
+    with recording_failure(duty, installed):
+        if step.verb == "reinstall":
+            installed = reinstall(duty, installed, listen)
+        elif _needs_pieces(step, installed):
+            installed = install_pieces(duty, installed, listen)
+        if detach or (step.verb == "reinstall" and installed.state == "live"):
             return installed
-    elif step.verb == "resume" and step.building is not None:
-        installed = install_pieces(duty, step.building, listen) if _needs_pieces(step) else step.building
-        before = None if step.building.live_at is not None else before
-    else:
-        if before is not None and is_in_place(script):
-            # The user's own table holds the rows, so two generations cannot stand side by side.
-            remove(duty, before, listen)
-            before = None
-        installed = install_pieces(duty, record_generation(duty, script, step.replaces), listen)
-    return installed if detach else finish(duty, installed, before, listen)
+        return finish(duty, installed, _readable(duty, installed), listen)
+
+
+def _begin(duty: Duty, step: Step, script: Script) -> Installed:
+    """The generation that the step raises: the one under way, the one that is mended, or a new one."""
+    if step.verb == "reinstall" and step.before is not None:
+        return step.before
+    if step.verb == "resume" and step.building is not None:
+        return step.building
+    return record_generation(duty, script, step.replaces)
+
+
+def _readable(duty: Duty, installed: Installed) -> Installed | None:
+    """The generation that readers see while this one is raised, or None when it is this one, or there is none."""
+    if installed.live_at is not None:
+        return None
+    rows = [row for row in duty.ledger.derived() if row.name == installed.name and row.live_at is not None]
+    return next((row for row in reversed(rows) if row.state != "retired"), None)
 
 
 def is_in_place(script: Script) -> bool:
@@ -142,20 +156,15 @@ def is_in_place(script: Script) -> bool:
     return script.store == script.public
 
 
-def _needs_pieces(step: Step) -> bool:
-    building = step.building
-    return building is not None and (
-        building.state in ("planned", "installing", "failed", "paused") or bool(step.findings)
-    )
+def _needs_pieces(step: Step, installed: Installed) -> bool:
+    return installed.state in ("planned", "installing", "failed", "paused") or bool(step.findings)
 
 
-def finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
-    """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now.
-
-    A problem that trying again may mend leaves the state as it is; any other one is recorded as a failure.
-    """
+@contextmanager
+def recording_failure(duty: Duty, installed: Installed) -> Iterator[None]:
+    """A problem that trying again may mend leaves the state as it is; any other one is recorded as a failure."""
     try:
-        return _finish(duty, installed, before, listen)
+        yield
     except TidemarkError as problem:
         passing = isinstance(problem, Lost) or (
             isinstance(problem, Fault) and (problem.exit is Exit.INTERRUPTED or problem.retry_safe)
@@ -165,7 +174,8 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
         raise
 
 
-def _finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener) -> Installed:
+def finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
+    """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now."""
     if installed.state == "backfilling":
         fill(duty, installed, listen)
         installed = duty.write(partial(duty.ledger.move, installed, "verifying")).value
@@ -204,8 +214,6 @@ def drainer(duty: Duty, script: Script) -> Callable[[], object] | None:
 def _record_failure(duty: Duty, installed: Installed, problem: TidemarkError) -> None:
     """Write down why a generation failed, in whatever state it is by now."""
     for row in duty.ledger.derived():
-        if (row.name, row.generation) == (installed.name, installed.generation) and row.state in (
-            "backfilling",
-            "verifying",
-        ):
+        same = (row.name, row.generation) == (installed.name, installed.generation)
+        if same and row.state in ("planned", "installing", "backfilling", "verifying"):
             duty.write(partial(duty.ledger.move, row, "failed", str(problem)))

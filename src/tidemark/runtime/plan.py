@@ -131,6 +131,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog) -> Ins
         rows = tuple(row for row in installed if row.name == name)
         reason = "it was renamed" if name in renamed else "it is not declared any more"
         steps.append(_drop(rows, reason, frees_readers=name in renamed))
+    _check_pieces([*(row.script for row in installed), *(step.script for step in steps if step.script is not None)])
     own = names_of(row.script for row in installed)
     orphans = tuple(sorted(name for name in present if name not in own and not _is_ledger(name, ledger)))
     return InstallPlan(tuple(steps), () if ledger.exists() else tuple(ledger.creation()), orphans, tuple(refresh))
@@ -270,6 +271,21 @@ def _check_name(ledger: Ledger, step: Step, catalog: Catalog, present: Mapping[s
             derived=script.name,
         )
     return step
+
+
+def _check_pieces(scripts: Sequence[Script]) -> None:
+    """Raises `Refusal` when two derived tables would give one name to two objects."""
+    owners: dict[str, tuple[str, str]] = {}
+    for script in scripts:
+        for piece in script.pieces:
+            owner, create = owners.setdefault(piece.name, (script.name, piece.create))
+            if owner != script.name and create != piece.create:
+                raise Refusal(
+                    Code.NAME,
+                    f"{owner} and {script.name} would both have an object called {piece.name}",
+                    instead="give one of them another name",
+                    derived=script.name,
+                )
 
 
 def _size(step: Step, catalog: Catalog) -> Step:

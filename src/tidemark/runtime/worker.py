@@ -15,7 +15,7 @@ from functools import partial
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault, TidemarkError
-from tidemark.runtime.apply import finish
+from tidemark.runtime.apply import finish, recording_failure
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.install import remove
 from tidemark.runtime.lease import name_holder, try_lease
@@ -139,7 +139,8 @@ def _do(loop: _Loop, duty: Duty, row: Installed) -> bool:
         return False
     older = [other for other in others if other.live_at is not None and other.state != "retired"]
     before = next((other for other in reversed(older) if other.generation < fresh.generation), None)
-    finish(duty, fresh, before if fresh.live_at is None else None, loop.listen)
+    with recording_failure(duty, fresh):
+        finish(duty, fresh, before if fresh.live_at is None else None, loop.listen)
     loop.report.brought_live += 1
     return True
 
