@@ -124,6 +124,8 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
         # The user's own table holds the rows, so two generations cannot stand side by side.
         remove(duty, step.before, listen)
     installed = _begin(duty, step, script)
+    if step.verb == "resume" and installed.state == "live":
+        return installed
     with recording_failure(duty, installed):
         if step.verb == "reinstall":
             installed = reinstall(duty, installed, listen)
@@ -136,11 +138,12 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
 
 def _begin(duty: Duty, step: Step, script: Script) -> Installed:
     """The generation that the step raises: the one under way, the one that is mended, or a new one."""
-    if step.verb == "reinstall" and step.before is not None:
-        return step.before
-    if step.verb == "resume" and step.building is not None:
-        return step.building
-    return record_generation(duty, script, step.replaces)
+    known = step.before if step.verb == "reinstall" else step.building if step.verb == "resume" else None
+    if known is None:
+        return record_generation(duty, script, step.replaces)
+    # A worker may have brought it forward since the plan was made, before the lease was ours.
+    rows = duty.ledger.derived()
+    return next((row for row in rows if (row.name, row.generation) == (known.name, known.generation)), known)
 
 
 def _readable(duty: Duty, installed: Installed) -> Installed | None:

@@ -52,10 +52,14 @@ class World:
         values = ", ".join(str(row) for row in rows)
         self.write(f"INSERT INTO posts (id, thread_id, score) VALUES {values}")
 
-    def script(self, freshness: str = "tick", score_min: int = 0, name: str = "thread_stats", generation: int = 1) -> Script:
+    def script(
+        self, freshness: str = "tick", score_min: int = 0, name: str = "thread_stats", generation: int = 1
+    ) -> Script:
         return count_posts(self.duty.session.dialect, name, generation, freshness, score_min)
 
-    def wanted(self, freshness: str = "tick", score_min: int = 0, name: str = "thread_stats", was: str | None = None) -> Wanted:
+    def wanted(
+        self, freshness: str = "tick", score_min: int = 0, name: str = "thread_stats", was: str | None = None
+    ) -> Wanted:
         return Wanted(name, was, lambda generation: self.script(freshness, score_min, name, generation))
 
     def plan(self, *wanted: Wanted) -> InstallPlan:

@@ -30,7 +30,9 @@ def test_a_changed_definition_is_built_beside_and_swapped(world: World, freshnes
     assert world.shown() == world.truth(3)
     assert [(row.generation, row.state) for row in world.duty.ledger.derived()] == [(2, "live")]
     assert world.plan(world.wanted(freshness, score_min=3)).is_empty
-    assert not [name for name in world.duty.session.installed() if name.endswith("thread_stats") and "_g2" not in name][1:]
+    assert not [name for name in world.duty.session.installed() if name.endswith("thread_stats") and "_g2" not in name][
+        1:
+    ]
 
 
 @pytest.mark.parametrize("freshness", FRESHNESSES)
