@@ -111,6 +111,7 @@ def test_a_cadence_spaces_ticks(world: World) -> None:
 
     world.posts((899, 3, 3))
     run_worker(world.duty, cadence={"thread_stats": 5.0}, listen=listen)
-    moments = sorted(set(ticks_at))
-    assert len(moments) > 1
-    assert all(later - earlier >= 5.0 for earlier, later in zip(moments, moments[1:], strict=False))
+    gaps = [later - earlier for earlier, later in zip(ticks_at, ticks_at[1:], strict=False)]
+    # Within a tick there are only the rests between its transactions.
+    assert [gap for gap in gaps if gap >= 5.0]
+    assert all(gap < 0.1 or gap >= 5.0 for gap in gaps)
