@@ -20,6 +20,8 @@ from tests.simulation.worlds import quote
 
 WRITER = "simulated_writer"
 EXPECTED = ("22", "23", "25", "3B", "42501", "40001", "40P01", "P0001", "2BP01", "0A000", "21000", "55006", "55000")
+# A TRUNCATE in a transaction with an older snapshot is refused: it cannot see every row that goes.
+ALLOWED = {"truncate": ("0A000",), "truncate-leaf": ("0A000",)}
 STALL_POLLS_MAX = 2000
 DRAIN_POLLS_MAX = 150
 
@@ -210,6 +212,8 @@ class PostgresPlay:
         if deadlock and ours and not self.case.deferred_keys and not any(one.immediate for one in self.writers):
             raise Failure("deadlock", "", f"{step.sql}\n{answer.message}")
         if answer.state.startswith("40"):
+            return
+        if ours and answer.state in ALLOWED.get(step.kind, ()):
             return
         if ours or not answer.state.startswith(EXPECTED):
             raise Failure(f"interference {answer.state}", "", f"{step.sql}\ngave {answer.state} {answer.message}")
