@@ -82,15 +82,15 @@ class Applier:
        ``:k0 … :kn``).
     3. `lock`: statements that lock the stored rows of the batch in key order, making placeholders (empty on SQLite).
     4. `recompute`: statements that empty `fresh` and fill it with the true state of the batch's keys.
-       Along with it a temporary table of the batch's stored rows is filled; both carry the batch's ordinal `n`.
+       Along with it a temporary table of the batch's stored rows is filled; both carry the batch's ordinal ``tidemark_n``.
     5. `compare`: one query; rows are ``(kind, key…, stored columns…, fresh columns…)`` with kind in ``missing``,
        ``extra``, ``different``; columns are `public_columns` as a reader sees them (hidden state included under its own
        name after them, so that a drift in hidden state shows).
     6. `write`: statements that make the store equal to `fresh` for the batch, writing only what differs; the sum of
        their row counts is the number of rows written.
 
-    `list_keys` fills `todo` (columns ``ordinal`` from 1, then the key) with every key that the query or the store has, in
-    key order. `take_todo` has parameters ``:low`` and ``:high`` (``ordinal > :low AND ordinal <= :high``).
+    `list_keys` fills `todo` (columns ``tidemark_n`` from 1, then the key) with every key that the query or the store has, in
+    key order. `take_todo` has parameters ``:low`` and ``:high`` (``tidemark_n > :low AND tidemark_n <= :high``).
     `count_todo` returns one number. `indexed` tells that a batch's recompute reaches an index; when it is false a batch
     costs a scan of the source, so few big batches are better than many small ones. `tolerant` names columns of floating point
     whose value depends on the order of addition.

@@ -28,7 +28,7 @@ _FLOATS = ("real", "double precision")
 class Parts:
     """Collects the parts of one feed; asking twice for the same part gives the same column.
 
-    `prefix` makes names distinct among feeds; `taken` are names that public columns use already.
+    `prefix` makes names distinct among feeds; `taken` are names in lower case that are in use already.
     """
 
     dialect: Dialect
@@ -53,9 +53,9 @@ class Parts:
         part = self.made.get(signature)
         if part is None:
             name, number = f"_{hint}", 2
-            while name in self.taken:
+            while name.lower() in self.taken:
                 name, number = f"_{hint}_{number}", number + 1
-            self.taken.add(name)
+            self.taken.add(name.lower())
             part = Part(name, kind, type_, value, aggregate, collation, needed, floating, unit)
             self.made[signature] = part
         return Stored(self.dialect.quote(part.name))

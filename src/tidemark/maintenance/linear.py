@@ -87,7 +87,7 @@ class _Builder:
         self.dialect = block.dialect
         self.described = {column.name: column for column in outputs}
         self.describe = describe
-        self.taken = {output.name for output in block.outputs}
+        self.taken = {output.name.lower() for output in block.outputs}
 
     def key_parts(self) -> tuple[KeyPart, ...]:
         """The store's key columns, typed as the engine types the outputs."""
@@ -166,9 +166,9 @@ class _Builder:
 
     def _free(self, wanted: str) -> str:
         name, number = f"_{wanted}", 2
-        while name in self.taken:
+        while name.lower() in self.taken:
             name, number = f"_{wanted}_{number}", number + 1
-        self.taken.add(name)
+        self.taken.add(name.lower())
         return name
 
     def _swap(self, scalar: Scalar, swaps: dict[str, str]) -> str:

@@ -40,6 +40,8 @@ def outputs_are_named(block: Block, catalog: Catalog) -> None:
                 instead=f"{output.scalar.text} AS a_name",
                 place=place_of(output.scalar.tree, block.dialect),
             )
+        if output.name.lower().startswith("tidemark_"):
+            raise Refusal(Code.NAME, f"The column name {output.name} is Tidemark's own.", instead="another name")
         folded = output.name if block.dialect.has_schemas else output.name.lower()
         if folded in seen:
             raise Refusal(Code.DECLARATION, f"Two columns of the result are called {output.name}.", instead="distinct names")

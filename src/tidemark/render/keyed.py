@@ -18,7 +18,7 @@ from tidemark.query.keys import has_index
 from tidemark.query.parse import render
 from tidemark.query.relation import Occurrence, Scalar
 from tidemark.render import statements
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import ORDINAL, Store, qualified
 from tidemark.script import Applier, SourceLog, Tick
 
 
@@ -68,7 +68,7 @@ def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
         equal = store.dialect.null_safe_equal if nulls else "="
         on = " AND ".join(f"q.{store.column(part)} {equal} b.{store.column(part)}" for part in store.key)
         found.append(
-            f"INSERT INTO {fresh} (n, {names}) SELECT b.n, {values} "
+            f"INSERT INTO {fresh} ({ORDINAL}, {names}) SELECT b.{ORDINAL}, {values} "
             f"FROM ({restricted(store, program, nulls=nulls)}) AS q JOIN {batch} AS b ON {on}"
         )
     return tuple(found)
@@ -105,8 +105,8 @@ def applier(store: Store, program: KeyedProgram) -> Applier:
         compare=query,
         write=statements.write(store),
         list_keys=statements.todo(store, [keys_of_query(store, program)]),
-        take_todo=f"INSERT INTO {names.temporary('batch')} (n, {store.key_list}) SELECT ordinal, {store.key_list} "
-        f"FROM {names.temporary('todo')} WHERE ordinal > :low AND ordinal <= :high",
+        take_todo=f"INSERT INTO {names.temporary('batch')} ({ORDINAL}, {store.key_list}) "
+        f"SELECT {ORDINAL}, {store.key_list} FROM {names.temporary('todo')} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high",
         count_todo=f"SELECT count(*) FROM {names.temporary('todo')}",
         indexed=is_indexed(program),
         key_columns=tuple(part.name for part in program.key),
@@ -139,9 +139,9 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
     return Tick(
         logs=logs,
         dirty=dirty,
-        take_dirty=f"INSERT INTO {batch} (n, {store.key_list}) SELECT id, {store.key_list} FROM {dirty} "
+        take_dirty=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT {ORDINAL}, {store.key_list} FROM {dirty} "
         f"ORDER BY {store.key_list} LIMIT :limit",
-        done_dirty=f"DELETE FROM {dirty} WHERE id IN (SELECT n FROM {batch})",
+        done_dirty=f"DELETE FROM {dirty} WHERE {ORDINAL} IN (SELECT {ORDINAL} FROM {batch})",
         count_dirty=f"SELECT count(*) FROM {dirty}",
         everything=(stored, queried),
     )

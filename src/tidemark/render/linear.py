@@ -10,7 +10,7 @@ from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.names import Names
 from tidemark.query.keys import has_index
 from tidemark.render import statements
-from tidemark.render.statements import Store
+from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Applier
 from tidemark.dialect import Dialect
 
@@ -48,13 +48,13 @@ def recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
     columns, joins = [], []
     for feed in program.feeds:
         alias = f"f{feed.number}"
-        joins.append(f" LEFT JOIN ({feed_state(store, feed)}) AS {alias} ON {alias}.n = b.n")
+        joins.append(f" LEFT JOIN ({feed_state(store, feed)}) AS {alias} ON {alias}.{ORDINAL} = b.{ORDINAL}")
         for part in feed.parts:
             value = f"{alias}.{store.column(part)}"
             columns.append(f"coalesce({value}, 0)" if part.kind == "additive" else value)
     keys = ", ".join(f"b.{store.column(part)}" for part in store.key)
     names = ", ".join(store.columns)
-    insert = f"INSERT INTO {fresh} (n, {names}) SELECT b.n, {keys}, {', '.join(columns)} FROM {batch} AS b{''.join(joins)}"
+    insert = f"INSERT INTO {fresh} ({ORDINAL}, {names}) SELECT b.{ORDINAL}, {keys}, {', '.join(columns)} FROM {batch} AS b{''.join(joins)}"
     found = [*statements.fill_stored(store), f"DELETE FROM {fresh}", insert]
     for part in store.parts:
         if part.needed is not None:
@@ -96,8 +96,8 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         compare=query,
         write=statements.write(store),
         list_keys=statements.todo(store, keys_of_feeds(store, program)),
-        take_todo=f"INSERT INTO {batch} (n, {store.key_list}) SELECT ordinal, {store.key_list} FROM {todo} "
-        "WHERE ordinal > :low AND ordinal <= :high",
+        take_todo=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT {ORDINAL}, {store.key_list} FROM {todo} "
+        f"WHERE {ORDINAL} > :low AND {ORDINAL} <= :high",
         count_todo=f"SELECT count(*) FROM {todo}",
         indexed=all(is_indexed(feed) for feed in program.feeds),
         key_columns=tuple(part.name for part in program.key),

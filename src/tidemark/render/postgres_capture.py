@@ -147,9 +147,9 @@ def remember(store: Store, program: LinearProgram, feeds: tuple[Feed, ...], imag
     return (
         f"  INSERT INTO {names.own('pending')} (deltas)\n"
         f"    SELECT array_agg({row_of_delta(store, program, feeds)})\n"
-        f"    FROM (SELECT x.*, row_number() OVER () / {_CHUNK} AS chunk FROM (\n"
+        f"    FROM (SELECT x.*, row_number() OVER () / {_CHUNK} AS tidemark_chunk FROM (\n"
         f"    {consolidated(store, feeds, images)}\n"
-        f"    ) AS x) AS y GROUP BY y.chunk;\n"
+        f"    ) AS x) AS y GROUP BY y.tidemark_chunk;\n"
     )
 
 

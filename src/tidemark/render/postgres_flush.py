@@ -65,12 +65,12 @@ def _additive(store: Store, program: LinearProgram) -> str:
     if store.keeps_default:
         return f"BEGIN\n  WITH taken AS ({_taken(store)})\n{upsert};\nEND"
     return (
-        f"DECLARE\n  emptied tid[];\nBEGIN\n"
+        f"DECLARE\n  tidemark_emptied tid[];\nBEGIN\n"
         f"  WITH taken AS ({_taken(store)}), written AS (\n{upsert}"
-        f"    RETURNING s.ctid AS tid, {store.is_default('s')} AS emptied)\n"
-        f"  SELECT array_agg(w.tid) FILTER (WHERE w.emptied) INTO emptied FROM written AS w;\n"
-        f"  IF emptied IS NOT NULL THEN\n"
-        f"    DELETE FROM {store.names.store} AS s WHERE s.ctid = ANY (emptied) AND {store.is_default('s')};\n"
+        f"    RETURNING s.ctid AS tidemark_tid, {store.is_default('s')} AS tidemark_emptied)\n"
+        f"  SELECT array_agg(w.tidemark_tid) FILTER (WHERE w.tidemark_emptied) INTO tidemark_emptied FROM written AS w;\n"
+        f"  IF tidemark_emptied IS NOT NULL THEN\n"
+        f"    DELETE FROM {store.names.store} AS s WHERE s.ctid = ANY (tidemark_emptied) AND {store.is_default('s')};\n"
         f"  END IF;\nEND"
     )
 
@@ -130,56 +130,56 @@ def _general(store: Store, program: LinearProgram) -> str:
     values = ", ".join(
         [_keys(store, "d"), *(f"d.{store.column(p) if p.kind == 'additive' else came(store, p)}" for p in inserted)]
     )
-    flags = ", ".join(f"coalesce({_flag(store, feed, part)}, false) AS f{n}" for n, (feed, part) in enumerate(again))
-    any_flag = " OR ".join(f"x.f{n}" for n in range(len(again)))
-    arrays = ", ".join(f"array_agg(x.f{n}) FILTER (WHERE {any_flag})" for n in range(len(again)))
-    names = ", ".join(f"f{n}s" for n in range(len(again)))
-    declared = "".join(f"  f{n}s boolean[];\n" for n in range(len(again)))
+    flags = ", ".join(f"coalesce({_flag(store, feed, part)}, false) AS tidemark_f{n}" for n, (feed, part) in enumerate(again))
+    any_flag = " OR ".join(f"x.tidemark_f{n}" for n in range(len(again)))
+    arrays = ", ".join(f"array_agg(x.tidemark_f{n}) FILTER (WHERE {any_flag})" for n in range(len(again)))
+    names = ", ".join(f"tidemark_f{n}s" for n in range(len(again)))
+    declared = "".join(f"  tidemark_f{n}s boolean[];\n" for n in range(len(again)))
     sets = ", ".join(
-        f"{store.column(part)} = CASE WHEN u.f{n} THEN {_value(store, feed, part)} ELSE s.{store.column(part)} END"
+        f"{store.column(part)} = CASE WHEN u.tidemark_f{n} THEN {_value(store, feed, part)} ELSE s.{store.column(part)} END"
         for n, (feed, part) in enumerate(again)
     )
-    aliases = ", ".join(f"f{n}" for n in range(len(again)))
+    aliases = ", ".join(f"tidemark_f{n}" for n in range(len(again)))
     match = _hashed_match(store)
     vanish = (
         ""
         if store.keeps_default
         else (
-            f"  IF emptied IS NOT NULL THEN\n"
-            f"    DELETE FROM {name} AS s WHERE s.ctid = ANY (emptied) AND {store.is_default('s')};\n  END IF;\n"
+            f"  IF tidemark_emptied IS NOT NULL THEN\n"
+            f"    DELETE FROM {name} AS s WHERE s.ctid = ANY (tidemark_emptied) AND {store.is_default('s')};\n  END IF;\n"
         )
     )
     return (
-        f"DECLARE\n  memory {store.names.own('delta')}[];\n  tids tid[];\n  emptied tid[];\n  moved tid[];\n{declared}"
+        f"DECLARE\n  tidemark_memory {store.names.own('delta')}[];\n  tidemark_tids tid[];\n  tidemark_emptied tid[];\n  tidemark_moved tid[];\n{declared}"
         f"BEGIN\n"
         f"  WITH taken AS ({_taken(store)})\n"
-        f"  SELECT array_agg(u) INTO memory FROM taken, unnest(taken.deltas) AS u;\n"
-        f"  IF memory IS NULL THEN RETURN; END IF;\n"
+        f"  SELECT array_agg(u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS u;\n"
+        f"  IF tidemark_memory IS NULL THEN RETURN; END IF;\n"
         f"  IF current_setting('transaction_isolation') <> 'read committed' THEN\n"
         f"    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.\n"
-        f"    PERFORM 1 FROM {name} AS s WHERE EXISTS (SELECT 1 FROM unnest(memory) AS u WHERE "
+        f"    PERFORM 1 FROM {name} AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE "
         f"{store.match('s', [f'u.{store.column(part)}' for part in store.key])}) "
         f"ORDER BY {_keys(store, 's')} FOR UPDATE;\n  END IF;\n"
         f"  WITH d AS (\n"
         f"    SELECT {_keys(store, 'u')}, {', '.join(_summed(store, program))}\n"
-        f"    FROM unnest(memory) AS u GROUP BY {_keys(store, 'u')}\n"
+        f"    FROM unnest(tidemark_memory) AS u GROUP BY {_keys(store, 'u')}\n"
         f"  ), written AS (\n"
         f"    INSERT INTO {name} AS s ({columns}) SELECT {values} FROM d ORDER BY {_keys(store, 'd')}\n"
         f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {_upsert_sets(store)}\n"
-        f"    RETURNING s.ctid AS tid, s.*\n"
+        f"    RETURNING s.ctid AS tidemark_tid, s.*\n"
         f"  ), x AS (\n"
-        f"    SELECT w.tid, {store.is_default('w')} AS emptied, {flags}\n"
+        f"    SELECT w.tidemark_tid, {store.is_default('w')} AS tidemark_emptied, {flags}\n"
         f"    FROM written AS w JOIN d ON {match}\n"
         f"  )\n"
-        f"  SELECT array_agg(x.tid) FILTER (WHERE {any_flag}), array_agg(x.tid) FILTER (WHERE x.emptied), {arrays}\n"
-        f"  INTO tids, emptied, {names} FROM x;\n"
-        f"  IF tids IS NOT NULL THEN\n"
+        f"  SELECT array_agg(x.tidemark_tid) FILTER (WHERE {any_flag}), array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), {arrays}\n"
+        f"  INTO tidemark_tids, tidemark_emptied, {names} FROM x;\n"
+        f"  IF tidemark_tids IS NOT NULL THEN\n"
         f"    WITH again AS (\n"
         f"      UPDATE {name} AS s SET {sets}\n"
-        f"      FROM unnest(tids, {names}) AS u(tid, {aliases}) WHERE s.ctid = u.tid\n"
-        f"      RETURNING s.ctid AS tid, {store.is_default('s')} AS emptied)\n"
-        f"    SELECT array_agg(a.tid) FILTER (WHERE a.emptied) INTO moved FROM again AS a;\n"
-        f"    emptied := emptied || moved;\n"
+        f"      FROM unnest(tidemark_tids, {names}) AS u(tidemark_tid, {aliases}) WHERE s.ctid = u.tidemark_tid\n"
+        f"      RETURNING s.ctid AS tidemark_tid, {store.is_default('s')} AS tidemark_emptied)\n"
+        f"    SELECT array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied) INTO tidemark_moved FROM again AS a;\n"
+        f"    tidemark_emptied := tidemark_emptied || tidemark_moved;\n"
         f"  END IF;\n{vanish}END"
     )
 

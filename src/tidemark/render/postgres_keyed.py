@@ -11,7 +11,7 @@ from tidemark.model import Table
 from tidemark.render import postgres
 from tidemark.render.keyed import image, log_columns, log_definition
 from tidemark.render.postgres_capture import event_pieces, has_equality, truncate_pieces
-from tidemark.render.statements import Store
+from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Piece
 
 
@@ -36,7 +36,7 @@ def _dirty(store: Store) -> list[Piece]:
     dirty, plain = names.own("dirty"), postgres.named(names, "dirty")
     keys = ", ".join(store.definition(part) for part in store.key)
     nulls = " NULLS NOT DISTINCT" if store.nullable else ""
-    create = f"CREATE TABLE {dirty} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {keys})"
+    create = f"CREATE TABLE {dirty} ({ORDINAL} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {keys})"
     index = f"CREATE UNIQUE INDEX {names.bare('dirty_unique')} ON {dirty} ({store.key_list}){nulls}"
     return [
         Piece("table", plain, create, f"DROP TABLE IF EXISTS {dirty}"),

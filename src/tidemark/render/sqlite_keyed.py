@@ -10,7 +10,7 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render import sqlite, sqlite_rows, sqlite_stash
 from tidemark.render.keyed import image, log_columns, log_definition
-from tidemark.render.statements import Store
+from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Piece
 
 
@@ -33,7 +33,7 @@ def _dirty(store: Store) -> list[Piece]:
     names = store.names
     dirty, unique = names.own("dirty"), names.own("dirty_unique")
     keys = ", ".join(store.definition(part) for part in store.key)
-    create = f"CREATE TABLE {dirty} (id INTEGER PRIMARY KEY AUTOINCREMENT, {keys})"
+    create = f"CREATE TABLE {dirty} ({ORDINAL} INTEGER PRIMARY KEY AUTOINCREMENT, {keys})"
     index = f"CREATE UNIQUE INDEX {unique} ON {dirty} ({store.conflict})"
     return [
         Piece("table", names.plain("dirty"), create, f"DROP TABLE IF EXISTS {dirty}"),

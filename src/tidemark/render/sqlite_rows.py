@@ -110,7 +110,7 @@ def leaving(store: Store, feed: Feed, row: str, only: str = "") -> list[str]:
         elif part.kind == "recomputed":
             again = recomputed(store, feed, part, row)
             additive = _values(store, feed, row)
-            sets.append(f"{column} = {_if_needed(part, again, lambda q, a=additive: f'({q} - ({a[q]}))')}")
+            sets.append(f"{column} = {_if_needed(part, again, _minus(additive))}")
         else:
             again = recomputed(store, feed, part, row)
             sets.append(f"{column} = CASE WHEN {column} = ({value}) THEN {again} ELSE {column} END")
@@ -121,6 +121,10 @@ def leaving(store: Store, feed: Feed, row: str, only: str = "") -> list[str]:
     if not store.keeps_default:
         found.append(f"DELETE FROM {store.names.store} WHERE {match} AND {store.is_default(store.names.store)}")
     return found
+
+
+def _minus(values: dict[str, str]) -> Callable[[str], str]:
+    return lambda quoted: f"({quoted} - ({values[quoted]}))"
 
 
 def _values(store: Store, feed: Feed, row: str) -> dict[str, str]:
@@ -136,12 +140,31 @@ def moving(store: Store, feed: Feed) -> list[str]:
     if feed.guard:
         same += [f"({feed.guard.at('OLD')})", f"({feed.guard.at('NEW')})"]
     stays = " AND ".join(same)
-    sets = [f"{store.column(part)} = {_after_staying(store, feed, part)}" for part in feed.parts]
-    match = store.match(store.names.store, feed_key(store, feed, "NEW"))
-    together = f"UPDATE {store.names.store} SET {', '.join(sets)} WHERE ({stays}) AND {match}"
     moves = f"({stays}) IS NOT TRUE"
     update, *vanish = leaving(store, feed, "OLD", moves)
-    return [together, update, entering(store, feed, "NEW", moves), *vanish]
+    return [*_staying(store, feed, stays), update, entering(store, feed, "NEW", moves), *vanish]
+
+
+def _staying(store: Store, feed: Feed, stays: str) -> list[str]:
+    """The row stays with its key. Where a key's rows may contribute nothing at all, its stored row may not exist yet, or not
+    any more."""
+    sets = ", ".join(f"{store.column(part)} = {_after_staying(store, feed, part)}" for part in feed.parts)
+    keys = feed_key(store, feed, "NEW")
+    match = store.match(store.names.store, keys)
+    if store.keeps_default or any(part.value.at("r") == "1" for part in feed.parts):
+        return [f"UPDATE {store.names.store} SET {sets} WHERE ({stays}) AND {match}"]
+    columns = ", ".join((store.key_list, *(store.column(part) for part in feed.parts)))
+    values = [*keys]
+    for part in feed.parts:
+        old, new = part.value.at("OLD"), part.value.at("NEW")
+        if part.kind == "recomputed":
+            new = _fresh_value(store, feed, part, "NEW")
+        values.append(f"({new}) - ({old})" if part.kind == "additive" else new)
+    return [
+        f"INSERT INTO {store.names.store} ({columns}) SELECT {', '.join(values)} WHERE ({stays})\n"
+        f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}",
+        f"DELETE FROM {store.names.store} WHERE {match} AND {store.is_default(store.names.store)}",
+    ]
 
 
 def _after_staying(store: Store, feed: Feed, part: Part) -> str:

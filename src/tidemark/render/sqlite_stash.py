@@ -34,30 +34,29 @@ def identity(table: Table) -> tuple[str, ...]:
 def stash_pieces(
     names: Names, dialect: Dialect, table: Table, reads: tuple[str, ...], take_back: Callable[[str], list[str]]
 ) -> list[Piece]:
-    """The stash of a source and its triggers; nothing when no unique key can collide.
+    """The stash of a source and its triggers.
 
     `take_back` gives the statements that undo rows given as ``FROM … AS v WHERE …``.
     """
     keys = probes(table, dialect)
-    if not keys:
-        return []
     quote = dialect.quote
     stash = names.own("stash", table.name)
     identities = [f"i{number}" for number in range(len(identity(table)))]
     columns = [*identities, *(quote(name) for name in reads)]
-    definitions = ", ".join([*identities, *(_definition(table, name, dialect) for name in reads)])
+    described = [_definition(table, name, dialect, stored) for name, stored in zip(identity(table), identities, strict=True)]
+    definitions = ", ".join([*described, *(_definition(table, name, dialect) for name in reads)])
     create = f"CREATE TABLE {stash} ({definitions}, PRIMARY KEY ({', '.join(identities)}))"
     found = [Piece("table", names.plain("stash", table.name), create, f"DROP TABLE IF EXISTS {stash}", on=table.name)]
     source = qualified(table, dialect)
     there = f"EXISTS (SELECT 1 FROM {source} AS t WHERE {_same_row(table, 't', 'v', dialect)})"
     for event in ("insert", "update"):
         others = f" AND NOT ({_same_row(table, 'r', 'OLD', dialect, old=True)})" if event == "update" else ""
-        collide = f"SELECT 1 FROM {source} AS r WHERE ({_collides(keys)}){others}"
+        collide = f"SELECT 1 FROM {source} AS r WHERE ({_collides(keys, table, dialect)}){others}"
         picked = ", ".join([*(f"r.{quote(n)}" for n in identity(table)), *(f"r.{quote(name)}" for name in reads)])
         fill = [
             f"DELETE FROM {stash} WHERE EXISTS "
             f"(SELECT 1 FROM {source} AS t WHERE {_same_row(table, 't', stash, dialect)})",
-            f"INSERT INTO {stash} ({', '.join(columns)}) SELECT {picked} FROM {source} AS r WHERE ({_collides(keys)}){others}\n"
+            f"INSERT INTO {stash} ({', '.join(columns)}) SELECT {picked} FROM {source} AS r WHERE ({_collides(keys, table, dialect)}){others}\n"
             f"  ON CONFLICT ({', '.join(identities)}) DO UPDATE SET "
             + ", ".join(f"{column} = excluded.{column}" for column in columns),
         ]
@@ -80,11 +79,11 @@ def stash_pieces(
     return found
 
 
-def _definition(table: Table, name: str, dialect: Dialect) -> str:
+def _definition(table: Table, name: str, dialect: Dialect, stored: str = "") -> str:
     column = table.column(name)
     type_ = column.type if column else ""
     collation = f" COLLATE {dialect.quote(column.collation)}" if column and column.collation else ""
-    return f"{dialect.quote(name)} {type_}{collation}".rstrip()
+    return f"{stored or dialect.quote(name)} {type_}{collation}".rstrip()
 
 
 def _same_row(table: Table, left: str, right: str, dialect: Dialect, *, old: bool = False, new: bool = False) -> str:
@@ -97,9 +96,12 @@ def _same_row(table: Table, left: str, right: str, dialect: Dialect, *, old: boo
     return " AND ".join(tests)
 
 
-def _collides(keys: tuple[Probe, ...]) -> str:
-    """True for stored rows ``r`` that share a unique key with NEW."""
+def _collides(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str:
+    """True for stored rows ``r`` that share a unique key, or the rowid, with NEW."""
     found = []
+    if not table.without_rowid and not any(column.rowid_alias for column in table.columns):
+        rowid = dialect.quote(identity(table)[0])
+        found.append(f"(r.{rowid} = NEW.{rowid})")
     for probe in keys:
         tests = [f"{_compare(term)}" for term in probe.terms]
         if probe.stored_where is not None and probe.coming_where is not None:

@@ -2,7 +2,7 @@
 
 Owns: the temporary tables of a batch, the true state of a batch's keys, comparison and writing. Promises: `fresh` is what the
 sources say now for exactly the keys in `batch`; a stored row exists exactly when its state is not the default one; NULL keys
-match NULL keys. Every join between the temporary tables is by the batch's ordinal ``n``.
+match NULL keys. Every join between the temporary tables is by the batch's ordinal.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyPart, Part, RowText
 from tidemark.model import Table
 from tidemark.names import Names
+
+ORDINAL = "tidemark_n"
+"""The ordinal of a key in its batch; names that begin with ``tidemark_`` are refused in declarations."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +130,10 @@ def temporary_tables(store: Store) -> dict[str, str]:
     kinds = ("batch", "todo", "fresh", "stored")
     temp = {kind: f"CREATE TEMP TABLE IF NOT EXISTS {store.names.temporary(kind)}" for kind in kinds}
     return {
-        "batch": f"{temp['batch']} (n {ordinal}, {keys})",
-        "fresh": f"{temp['fresh']} (n {plain}, {keys}{parts})",
-        "stored": f"{temp['stored']} (n {plain}, {keys}{parts})",
-        "todo": f"{temp['todo']} (ordinal {ordinal}, {keys})",
+        "batch": f"{temp['batch']} ({ORDINAL} {ordinal}, {keys})",
+        "fresh": f"{temp['fresh']} ({ORDINAL} {plain}, {keys}{parts})",
+        "stored": f"{temp['stored']} ({ORDINAL} {plain}, {keys}{parts})",
+        "todo": f"{temp['todo']} ({ORDINAL} {ordinal}, {keys})",
     }
 
 
@@ -140,7 +143,7 @@ def batch_rows(store: Store, table: str, columns: Sequence[str], key: Sequence[s
     `key` are texts over ``r``. NULL keys come from a second branch, so that the first can use an index or a hash.
     """
     batch = store.names.temporary("batch")
-    columns_text = ", ".join(("b.n AS n", *columns))
+    columns_text = ", ".join((f"b.{ORDINAL} AS {ORDINAL}", *columns))
     also = f" AND ({guard})" if guard else ""
 
     def branch(nulls: bool) -> str:
@@ -167,16 +170,16 @@ def batch_rows(store: Store, table: str, columns: Sequence[str], key: Sequence[s
 def grouped(select: str) -> str:
     """`batch_rows` with one row for each key of the batch."""
     if "{group}" in select:
-        return select.replace("{group}", " GROUP BY b.n") + " GROUP BY b.n"
-    return select + " GROUP BY b.n"
+        return select.replace("{group}", f" GROUP BY b.{ORDINAL}") + f" GROUP BY b.{ORDINAL}"
+    return select + f" GROUP BY b.{ORDINAL}"
 
 
 def fill_stored(store: Store) -> tuple[str, ...]:
     """Copy the batch's stored rows into ``stored``."""
     batch, stored = store.names.temporary("batch"), store.names.temporary("stored")
     columns = ", ".join(f"s.{column}" for column in store.columns)
-    into = f"INSERT INTO {stored} (n, {_all(store)})"
-    source = f"SELECT b.n, {columns} FROM {batch} AS b JOIN {store.names.store} AS s ON "
+    into = f"INSERT INTO {stored} ({ORDINAL}, {_all(store)})"
+    source = f"SELECT b.{ORDINAL}, {columns} FROM {batch} AS b JOIN {store.names.store} AS s ON "
     values = [f"b.{store.column(part)}" for part in store.key]
     found = [f"DELETE FROM {stored}"]
     if store.nullable and store.dialect.has_schemas:
@@ -219,13 +222,13 @@ def compare(store: Store, visible: Sequence[tuple[str, str]]) -> tuple[str, tupl
     key_values = ", ".join(f"s.{store.column(part)} AS k{number}" for number, part in enumerate(store.key))
     query = (
         f"SELECT 'missing' AS kind, {keys}{nulls}{comma}{', '.join(shown)} FROM {fresh} AS s "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS o WHERE o.n = s.n) "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS o WHERE o.{ORDINAL} = s.{ORDINAL}) "
         f"UNION ALL SELECT 'extra', {keys}{comma}{', '.join(shown)}{nulls} FROM {stored} AS s "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {fresh} AS f WHERE f.n = s.n) AND NOT ({store.is_default('s')}) "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {fresh} AS f WHERE f.{ORDINAL} = s.{ORDINAL}) AND NOT ({store.is_default('s')}) "
         f"UNION ALL SELECT 'different', {key_names}{comma}{left}{comma}{right} FROM "
-        f"(SELECT s.n, {key_values}{comma}{values} FROM {stored} AS s) AS a "
-        f"JOIN (SELECT s.n{comma}{values} FROM {fresh} AS s) AS z ON z.n = a.n "
-        f"JOIN {stored} AS x ON x.n = a.n JOIN {fresh} AS y ON y.n = a.n WHERE NOT ({store.same('x', 'y')})"
+        f"(SELECT s.{ORDINAL}, {key_values}{comma}{values} FROM {stored} AS s) AS a "
+        f"JOIN (SELECT s.{ORDINAL}{comma}{values} FROM {fresh} AS s) AS z ON z.{ORDINAL} = a.{ORDINAL} "
+        f"JOIN {stored} AS x ON x.{ORDINAL} = a.{ORDINAL} JOIN {fresh} AS y ON y.{ORDINAL} = a.{ORDINAL} WHERE NOT ({store.same('x', 'y')})"
     )
     return query, names
 
@@ -237,10 +240,10 @@ def write(store: Store) -> tuple[str, ...]:
     action = f"DO UPDATE SET {assignments}" if assignments else "DO NOTHING"
     upsert = (
         f"INSERT INTO {store.names.store} ({_all(store)}) SELECT {_all(store)} FROM {fresh} AS f "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS o WHERE o.n = f.n AND {store.same('o', 'f')}) "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS o WHERE o.{ORDINAL} = f.{ORDINAL} AND {store.same('o', 'f')}) "
         f"ORDER BY {store.key_list} ON CONFLICT ({store.conflict}) {action}"
     )
-    gone = f"FROM {stored} AS o WHERE NOT EXISTS (SELECT 1 FROM {fresh} AS f WHERE f.n = o.n)"
+    gone = f"FROM {stored} AS o WHERE NOT EXISTS (SELECT 1 FROM {fresh} AS f WHERE f.{ORDINAL} = o.{ORDINAL})"
     if store.dialect.has_schemas:
         keys = [f"g.{store.column(part)}" for part in store.key]
         delete = f"DELETE FROM {store.names.store} AS s USING (SELECT o.* {gone}) AS g WHERE {store.match('s', keys)}"
