@@ -18,6 +18,7 @@ from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed, Upkeep
 from tests.simulation.worlds import quote
 
+UNORDERED = frozenset({"update-or-fail", "update-or-ignore", "update-or-replace", "insert-select", "update-from"})
 Outcome = tuple[str, int]
 
 
@@ -90,7 +91,7 @@ class SqlitePlay:
         committed = transaction.end == "commit"
         if self.pairs[session][0].in_transaction:
             (error, _), (expected, _) = self._both(session, "COMMIT" if committed else "ROLLBACK")
-            if bool(error) != bool(expected):
+            if bool(error) != bool(expected) and self.shadowed:
                 raise Failure("interference", "", f"COMMIT: {error!r} instead of {expected!r}")
             if error:
                 self.tally.errors[error.split(":")[0]] += 1
@@ -99,21 +100,33 @@ class SqlitePlay:
         self.tally.transactions["commit" if committed else "rollback"] += 1
         if committed:
             self.check(("commit",), f"after the transaction at {transaction.at}")
-            self._compare_sources()
+            self._compare_sources(transaction)
 
     def _statement(self, session: int, statement: Statement) -> None:
         real, shadow = self._both(session, statement.sql)
         self.tally.statement(statement.kind, not real[0], real[0].split(":")[0])
+        if "tidemark" in real[0].lower():
+            raise Failure("interference", "", f"{statement.sql}\ngave {real[0]}")
         if bool(real[0]) != bool(shadow[0]) or (not real[0] and real[1] != shadow[1]):
+            if statement.kind in UNORDERED:
+                self.shadowed = False
+                self.tally.duties["shadow lost"] += 1
+                return
             raise Failure("interference", "", f"{statement.sql}\ngave {real} instead of {shadow}")
 
-    def _compare_sources(self) -> None:
+    def _compare_sources(self, transaction: Transaction | None = None) -> None:
+        """The application's own rows must be those of the shadow."""
         if not self.shadowed:
             return
         real, shadow = self.pairs[0]
         for source in self.case.sources:
             query = f"SELECT * FROM {source}"
             if rows(real, query, False) != rows(shadow, query, False):
+                if transaction and any(one.kind in UNORDERED for one in transaction.statements):
+                    # Which rows such a statement changes depends on the order of a scan, which SQLite leaves open.
+                    self.shadowed = False
+                    self.tally.duties["shadow lost"] += 1
+                    return
                 raise Failure("interference", "", f"{source} holds other rows than without derived tables")
 
     def _duties(self, until: float) -> None:
