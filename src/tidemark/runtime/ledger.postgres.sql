@@ -45,7 +45,7 @@ CREATE TABLE tidemark._derived (
 );
 
 -- name: create_checkpoint
--- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` is the last id sealed of it.
+-- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` in `file` is how far that has come.
 CREATE TABLE tidemark._checkpoint (
     derived TEXT NOT NULL,
     generation INTEGER NOT NULL,
@@ -53,6 +53,7 @@ CREATE TABLE tidemark._checkpoint (
     snapshot TEXT NOT NULL,
     target TEXT,
     position bigint NOT NULL DEFAULT 0,
+    file TEXT NOT NULL DEFAULT '',
     sealed_at TEXT NOT NULL,
     PRIMARY KEY (derived, generation, source)
 );
@@ -174,7 +175,7 @@ ON CONFLICT (derived, generation, source) DO NOTHING;
 
 -- name: list_checkpoints
 -- The checkpoints of one generation.
-SELECT source, snapshot, target, position, sealed_at FROM tidemark._checkpoint
+SELECT source, snapshot, target, position, file, sealed_at FROM tidemark._checkpoint
 WHERE derived = :derived AND generation = :generation
 ORDER BY source;
 
@@ -188,12 +189,12 @@ SELECT CAST(pg_current_snapshot() AS text);
 
 -- name: set_target
 -- Begin a seal: record the snapshot that it goes up to.
-UPDATE tidemark._checkpoint SET target = :target, position = 0
+UPDATE tidemark._checkpoint SET target = :target, position = 0, file = ''
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: set_position
--- Record the last id of a log that is sealed, in the transaction that sealed it.
-UPDATE tidemark._checkpoint SET position = :position
+-- Record how far a log is sealed, in the transaction that sealed it.
+UPDATE tidemark._checkpoint SET position = :position, file = :file
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: finish_seal
@@ -211,25 +212,32 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 SELECT CASE WHEN pg_snapshot_xmax(CAST(:snapshot AS pg_snapshot)) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END;
 
 -- name: fill_slice
--- Copy the next changes of a log that the target sees and the checkpoint does not.
+-- Copy the next changes of a log that the target sees and the checkpoint does not. `position` counts blocks of the log: rows
+-- never move in it, so a range of blocks is a fixed part of a fixed set, and writers need not keep an index for us.
 INSERT INTO {slice}
 SELECT * FROM {log}
-WHERE id > :position
+WHERE ctid >= CAST('(' || CAST(:position AS bigint) || ',0)' AS tid)
+  AND ctid < CAST('(' || (CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64)) || ',0)' AS tid)
   AND xid >= pg_snapshot_xmin(CAST(:previous AS pg_snapshot))
   AND NOT pg_visible_in_snapshot(xid, CAST(:previous AS pg_snapshot))
-  AND pg_visible_in_snapshot(xid, CAST(:target AS pg_snapshot))
-ORDER BY id LIMIT :limit;
+  AND pg_visible_in_snapshot(xid, CAST(:target AS pg_snapshot));
 
 -- name: measure_slice
--- The last id of a slice, how many changes it has, and how many of them are markers that say that everything changed.
-SELECT max(id), count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {slice};
+-- How many changes a slice has, and how many of them are markers that say that everything changed.
+SELECT count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {slice};
+
+-- name: next_position
+-- Where the next slice begins, whether nothing is left behind it (1 or 0), and the file in which positions mean anything.
+SELECT next, CASE WHEN next * CAST(current_setting('block_size') AS bigint) >= pg_relation_size(CAST(:log AS regclass))
+                  THEN 1 ELSE 0 END, CAST(pg_relation_filenode(CAST(:log AS regclass)) AS text)
+FROM (SELECT CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64) AS next) AS block;
 
 -- name: consume
 -- Delete changes that the checkpoint sees: their keys are in the dirty set or done.
 DELETE FROM {log}
-WHERE id IN (
-    SELECT id FROM {log} WHERE pg_visible_in_snapshot(xid, CAST(:snapshot AS pg_snapshot)) ORDER BY id LIMIT :limit
-);
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM {log} WHERE pg_visible_in_snapshot(xid, CAST(:snapshot AS pg_snapshot)) LIMIT :limit
+));
 
 -- name: has_changes
 -- Whether a log holds anything at all: 1 or 0.

@@ -46,12 +46,16 @@ class Installed:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far one log is consumed: `snapshot` is done, `target` is being sealed (or None), `position` is sealed of it."""
+    """How far one log is consumed: `snapshot` is done, `target` is being sealed (or None), up to `position` in `file`.
+
+    `file` is empty before the first slice of a seal.
+    """
 
     source: str
     snapshot: str
     target: str | None
     position: int
+    file: str
     sealed_at: str
 
 
@@ -160,7 +164,7 @@ class Ledger:
     def checkpoints(self, script: Script) -> dict[str, Checkpoint]:
         """The checkpoints of a script's logs, by source."""
         rows = self.all("list_checkpoints", {"derived": script.name, "generation": script.generation})
-        return {row[0]: Checkpoint(row[0], row[1], row[2], int(row[3]), row[4]) for row in rows}
+        return {row[0]: Checkpoint(row[0], row[1], row[2], int(row[3]), row[4], row[5]) for row in rows}
 
 
 def _read_installed(row: tuple[Any, ...]) -> Installed:

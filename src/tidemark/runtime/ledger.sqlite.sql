@@ -32,7 +32,7 @@ CREATE TABLE tidemark__derived (
 );
 
 -- name: create_checkpoint
--- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` is the last id sealed of it.
+-- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` in `file` is how far that has come.
 CREATE TABLE tidemark__checkpoint (
     derived TEXT NOT NULL,
     generation INTEGER NOT NULL,
@@ -40,6 +40,7 @@ CREATE TABLE tidemark__checkpoint (
     snapshot TEXT NOT NULL,
     target TEXT,
     position INTEGER NOT NULL DEFAULT 0,
+    file TEXT NOT NULL DEFAULT '',
     sealed_at TEXT NOT NULL,
     PRIMARY KEY (derived, generation, source)
 );
@@ -161,7 +162,7 @@ ON CONFLICT (derived, generation, source) DO NOTHING;
 
 -- name: list_checkpoints
 -- The checkpoints of one generation.
-SELECT source, snapshot, target, position, sealed_at FROM tidemark__checkpoint
+SELECT source, snapshot, target, position, file, sealed_at FROM tidemark__checkpoint
 WHERE derived = :derived AND generation = :generation
 ORDER BY source;
 
@@ -175,12 +176,12 @@ SELECT CAST(max(coalesce(max(id), 0), CAST(:previous AS INTEGER)) AS TEXT) FROM 
 
 -- name: set_target
 -- Begin a seal: record the snapshot that it goes up to.
-UPDATE tidemark__checkpoint SET target = :target, position = 0
+UPDATE tidemark__checkpoint SET target = :target, position = 0, file = ''
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: set_position
--- Record the last id of a log that is sealed, in the transaction that sealed it.
-UPDATE tidemark__checkpoint SET position = :position
+-- Record how far a log is sealed, in the transaction that sealed it.
+UPDATE tidemark__checkpoint SET position = :position, file = :file
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: finish_seal
@@ -205,8 +206,12 @@ WHERE id > :position AND id > CAST(:previous AS INTEGER) AND id <= CAST(:target 
 ORDER BY id LIMIT :limit;
 
 -- name: measure_slice
--- The last id of a slice, how many changes it has, and how many of them are markers that say that everything changed.
-SELECT max(id), count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {slice};
+-- How many changes a slice has, and how many of them are markers that say that everything changed.
+SELECT count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {slice};
+
+-- name: next_position
+-- Where the next slice begins, whether nothing is left behind it (1 or 0), and the file in which positions mean anything.
+SELECT coalesce(max(id), :position), CASE WHEN count(*) < :limit THEN 1 ELSE 0 END, '-' FROM {slice};
 
 -- name: consume
 -- Delete changes that the checkpoint sees: their keys are in the dirty set or done.

@@ -2,7 +2,7 @@
 
 Owns: the checkpoint of every log. Promises: a seal goes up to one snapshot, the same for all logs of a derived table, which
 is recorded before the first slice; it takes exactly the changes that this snapshot sees and the checkpoint does not, in
-slices by id, each slice with its affected keys and its position in one transaction. A slice sees the old images of every
+slices, each slice with its affected keys and its position in one transaction. A slice sees the old images of every
 log, because changes stay in the logs until the whole seal is done; then the checkpoint advances and what it sees may be
 deleted. Applying recomputes sealed keys from the current state, in key order, in transactions of their own: a change that
 comes after a key was sealed is in no finished seal and makes the key dirty again. A tick's own writes are not visible in
@@ -161,11 +161,11 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
         known, fresh = duty.ledger.checkpoints(script), True
     left, changes = state.seal_pace.size, 0
     for log in state.tick.logs:
-        taken = _slice_log(state, log, known[log.source], left)
+        taken, ended = _slice_log(state, log, known[log.source], left)
         changes += taken
-        if taken >= left:
-            return changes, False, fresh, run, 0
         left -= taken
+        if not ended or left <= 0:
+            return changes, False, fresh, run, 0
     duty.ledger.run("finish_seal", _about(script))
     return changes, True, fresh, run, _consume(state)
 
@@ -186,8 +186,11 @@ def _begin_seal(state: _State, known: dict[str, Checkpoint]) -> None:
         ledger.run("set_target", {**_about(script), "source": log.source, "target": target})
 
 
-def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int) -> int:
-    """Take the next changes of one log into the slice and their affected keys into the dirty set."""
+def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int) -> tuple[int, bool]:
+    """Take the next changes of one log into the slice and their affected keys into the dirty set.
+
+    Gives the number of changes, and whether the seal has nothing left to take from this log.
+    """
     session, ledger = state.duty.session, state.duty.ledger
     session.run(log.clear_slice)
     bounds = {
@@ -197,16 +200,21 @@ def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int
         "limit": limit,
     }
     ledger.run("fill_slice", bounds, slice=log.slice, log=log.log)
-    ((last, count, markers),) = ledger.all("measure_slice", slice=log.slice)
-    if not count:
-        return 0
-    for statement in log.affected:
-        session.run(statement)
-    if markers:
-        for statement in state.tick.everything:
+    ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
+    where = {"position": checkpoint.position, "limit": limit, "log": log.log}
+    ((position, ended, file),) = ledger.all("next_position", where, slice=log.slice)
+    place = {**_about(state.script), "source": log.source, "file": file}
+    if checkpoint.file not in ("", file):
+        # The log was rewritten since the last slice, and its rows moved. Sealing a change twice is harmless, so: again.
+        ledger.run("set_position", {**place, "position": 0})
+        return 0, False
+    if count:
+        for statement in log.affected:
             session.run(statement)
-    ledger.run("set_position", {**_about(state.script), "source": log.source, "position": int(last)})
-    return int(count)
+        for statement in state.tick.everything if markers else ():
+            session.run(statement)
+    ledger.run("set_position", {**place, "position": int(position)})
+    return int(count), bool(ended)
 
 
 def _consume(state: _State) -> int:

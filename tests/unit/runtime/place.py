@@ -90,10 +90,12 @@ class World:
 @contextlib.contextmanager
 def open_world(url: str, stop: Callable[[], bool] = lambda: False) -> Iterator[World]:
     """A world with a hundred posts in ten threads."""
-    with contextlib.closing(open_session(url, lock_timeout=0.2)) as user:
-        with contextlib.closing(open_session(url, lock_timeout=0.2)) as ours:
-            time = Time()
-            world = World(url, user, Duty(Ledger(ours), time.clock(), None, stop), time)
-            world.write(SOURCE)
-            world.posts(*((number, number % 10, number % 7) for number in range(1, 101)))
-            yield world
+    with (
+        contextlib.closing(open_session(url, lock_timeout=0.2)) as user,
+        contextlib.closing(open_session(url, lock_timeout=0.2)) as ours,
+    ):
+        time = Time()
+        world = World(url, user, Duty(Ledger(ours), time.clock(), None, stop), time)
+        world.write(SOURCE)
+        world.posts(*((number, number % 10, number % 7) for number in range(1, 101)))
+        yield world
