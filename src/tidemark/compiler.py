@@ -119,9 +119,7 @@ def _keyed(program: KeyedProgram, declaration: Declaration, catalog: Catalog, na
     tick = render_keyed.tick(store, program)
     missing = advice.for_keyed(program, names.dialect)
     reasons = tuple(f"affected keys are recomputed, because {reason}" for reason in program.reasons)
-    return _Made(
-        "keyed", "tick", reasons, program.tables, pieces, render_keyed.applier(store, program), tick, missing
-    )
+    return _Made("keyed", "tick", reasons, program.tables, pieces, render_keyed.applier(store, program), tick, missing)
 
 
 def identity(table: Table) -> str:

@@ -8,10 +8,10 @@ under ``docs/refusals/``. Does not format for a terminal: the doors do.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 
 
-class Code(str, Enum):
+class Code(StrEnum):
     """Why something is refused. The value names the page ``docs/refusals/<value>.md``."""
 
     DECLARATION = "declaration"
@@ -100,9 +100,7 @@ class Refusal(TidemarkError):
 
     def about(self, derived: str) -> Refusal:
         """The same refusal, with the name of the declaration that it concerns."""
-        return Refusal(
-            self.code, self.reason, instead=self.instead, derived=self.derived or derived, place=self.place
-        )
+        return Refusal(self.code, self.reason, instead=self.instead, derived=self.derived or derived, place=self.place)
 
     def __str__(self) -> str:
         where = f" ({self.derived})" if self.derived else ""

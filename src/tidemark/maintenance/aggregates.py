@@ -15,8 +15,8 @@ import re
 from dataclasses import dataclass
 
 from tidemark.dialect import Dialect
-from tidemark.model import OutputColumn
 from tidemark.maintenance.program import Part, PartKind, RowText, Stored, text
+from tidemark.model import OutputColumn
 from tidemark.query.relation import Aggregate
 
 _EXACT_RANGE = 2**53
@@ -142,9 +142,7 @@ def _sum(call: Aggregate, condition: RowText | None, parts: Parts, argument: Out
     return f"CASE WHEN {odd} THEN {exact} WHEN {present} > 0 THEN {total} END"
 
 
-def _average(
-    call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn | None, hint: str
-) -> str:
+def _average(call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn | None, hint: str) -> str:
     assert call.argument is not None and argument is not None
     if parts.dialect.has_schemas:
         base = re.sub(r"\(.*\)$", "", argument.type)
@@ -157,7 +155,9 @@ def _average(
     return _dynamic_average(call, condition, parts, hint)
 
 
-def _exact_sum(call: Aggregate, condition: RowText | None, parts: Parts, type_: str, hint: str) -> tuple[Stored, Stored]:
+def _exact_sum(
+    call: Aggregate, condition: RowText | None, parts: Parts, type_: str, hint: str
+) -> tuple[Stored, Stored]:
     """Sum and count of the values, where adding is exact by type."""
     assert call.argument is not None
     value = _when(condition, text("coalesce(", call.argument, f", 0)::{type_}"), "0")
@@ -201,7 +201,9 @@ def _recomputed(
     )
 
 
-def _dynamic_sum(call: Aggregate, condition: RowText | None, parts: Parts, hint: str) -> tuple[Stored, Stored, str, Stored]:
+def _dynamic_sum(
+    call: Aggregate, condition: RowText | None, parts: Parts, hint: str
+) -> tuple[Stored, Stored, str, Stored]:
     """SUM on SQLite: (integer sum, count of values, condition under which it is not exact, exact value)."""
     assert call.argument is not None
     value = text("CASE WHEN typeof(", call.argument, ") = 'integer' THEN ", call.argument, " ELSE 0 END")

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from sqlglot import exp
-
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram, KeyPart, KeyQuery, Part, text
 from tidemark.model import OutputColumn
 from tidemark.query.keys import KeyColumn
 from tidemark.query.parse import place_of
-from tidemark.query.relation import Block, Nested, Occurrence, Scalar
+from tidemark.query.relation import Block, Occurrence, Scalar
 
 _FLOATS = ("real", "double precision")
 
@@ -41,7 +39,8 @@ def keyed_program(
         value = text(output.scalar)
         parts.append(Part(output.name, "copied", column.type, value, value, column.collation, floating=floating))
     key_parts = tuple(
-        KeyPart(column.name, described[column.name].type, described[column.name].collation, column.nullable) for column in key
+        KeyPart(column.name, described[column.name].type, described[column.name].collation, column.nullable)
+        for column in key
     )
     scalars = tuple(column.output.scalar for column in key)
     routes = tuple(way for occurrence in block.all_occurrences for way in _ways(block, scalars, occurrence))
@@ -61,12 +60,14 @@ def _check(block: Block, key: tuple[KeyColumn, ...]) -> None:
             instead="GROUP BY a column, or an aggregate without DISTINCT over one source",
         )
     if block.distinct and block.is_aggregated:
-        raise Refusal(Code.UNSUPPORTED, "DISTINCT over aggregates is not kept true yet.", instead="the query without DISTINCT")
+        raise Refusal(
+            Code.UNSUPPORTED, "DISTINCT over aggregates is not kept true yet.", instead="the query without DISTINCT"
+        )
     for column in key:
         if column.output.scalar.has_subquery:
             raise Refusal(Code.KEY_UNPROVEN, f"The key column {column.name} is a subquery.", instead="a column")
     for nested in block.nested:
-        if nested.form == "in" and not _is_positive_filter(nested, block):
+        if nested.form == "in" and not nested.stands_alone:
             raise Refusal(
                 Code.SUBQUERY_SHAPE,
                 "IN over a subquery depends on every row of it when a NULL appears, unless it stands alone in WHERE.",
@@ -80,16 +81,6 @@ def _check(block: Block, key: tuple[KeyColumn, ...]) -> None:
                 instead="one subquery with a join",
                 place=place_of(nested.block.tree, block.dialect),
             )
-
-
-def _is_positive_filter(nested: Nested, block: Block) -> bool:
-    for scalar in block.where:
-        tree = scalar.tree
-        while isinstance(tree, exp.Paren):
-            tree = tree.this
-        if isinstance(tree, exp.In) and scalar.dialect and nested.text in scalar.text:
-            return True
-    return False
 
 
 def _ways(block: Block, key: tuple[Scalar, ...], changed: Occurrence) -> list[KeyQuery]:
@@ -131,9 +122,7 @@ def _edges(block: Block, changed: Occurrence) -> list[Scalar]:
         if changed.alias in {occurrence.alias for occurrence in inner.all_occurrences}:
             found += [scalar for occurrence in inner.occurrences for scalar in occurrence.on]
             found += list(inner.where)
-            if nested.operand is not None:
-                equal = exp.EQ(this=nested.operand.tree.copy(), expression=inner.outputs[0].scalar.tree.copy())
-                found.append(Scalar(equal, block.dialect))
+            found += [nested.match] if nested.match is not None else []
     return [scalar for scalar in found if len(scalar.aliases) >= 2 and not scalar.has_subquery]
 
 

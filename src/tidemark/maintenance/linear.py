@@ -100,9 +100,7 @@ class _Builder:
     def stored(self, name: str) -> str:
         return f"s.{self.dialect.quote(name)}"
 
-    def argument_types(
-        self, calls: tuple[Aggregate, ...], table: Table, alias: str
-    ) -> dict[str, OutputColumn]:
+    def argument_types(self, calls: tuple[Aggregate, ...], table: Table, alias: str) -> dict[str, OutputColumn]:
         """Type and collation of each aggregate's argument, by the argument's text."""
         arguments = list({c.argument.text: c.argument for c in calls if c.argument is not None}.values())
         if not arguments:
@@ -146,7 +144,9 @@ class _Builder:
             presence="" if single else presence.quoted,
             single=single,
             having=self._swap(having, swaps) if having is not None else None,
-            reasons=(f"one source, {occurrence.table.label}; every aggregate is kept by what each row adds or takes away",),
+            reasons=(
+                f"one source, {occurrence.table.label}; every aggregate is kept by what each row adds or takes away",
+            ),
         )
 
     def _visible_call(
@@ -252,7 +252,9 @@ class _Builder:
                 pieces += [" OR "] if pieces else []
                 pieces += ["(", one if one is not None else text("1 = 1"), ")"]
             guard = text(*pieces)
-        present = [text(side, " IS NOT NULL") for side in first.key if side.column is None or self._may_be_null(first, side)]
+        present = [
+            text(side, " IS NOT NULL") for side in first.key if side.column is None or self._may_be_null(first, side)
+        ]
         for one in present:
             guard = text("(", guard, ") AND ", one) if guard is not None else one
         return Feed(
@@ -374,4 +376,3 @@ def types_agree(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> boo
 
 def _in(column: OutputColumn) -> str:
     return f" collate {column.collation}" if column.collation else ""
-

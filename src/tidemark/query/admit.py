@@ -44,7 +44,9 @@ def outputs_are_named(block: Block, catalog: Catalog) -> None:
             raise Refusal(Code.NAME, f"The column name {output.name} is Tidemark's own.", instead="another name")
         folded = output.name if block.dialect.has_schemas else output.name.lower()
         if folded in seen:
-            raise Refusal(Code.DECLARATION, f"Two columns of the result are called {output.name}.", instead="distinct names")
+            raise Refusal(
+                Code.DECLARATION, f"Two columns of the result are called {output.name}.", instead="distinct names"
+            )
         seen.add(folded)
 
 
@@ -100,7 +102,9 @@ def functions_are_stable(block: Block, catalog: Catalog) -> None:
                 Code.VOLATILE, f"{name} changes by itself.", instead="a column that holds the value", place=where
             )
         if name in functions.SESSION:
-            raise Refusal(Code.SESSION_DEPENDENT, f"{name} depends on who asks.", instead="a column or a literal", place=where)
+            raise Refusal(
+                Code.SESSION_DEPENDENT, f"{name} depends on who asks.", instead="a column or a literal", place=where
+            )
         if name in functions.OTHER_AGGREGATES or name in functions.WINDOW_ONLY:
             raise Refusal(Code.UNSUPPORTED, f"{name} is not kept true yet.", instead="a query without it", place=where)
         if functions.is_aggregate(node):
@@ -125,13 +129,18 @@ def _sqlite_function(block: Block, node: exp.Expression, name: str) -> None:
         arguments = node.expressions
         at = functions.TIME_ARGUMENT.get(name, 0)
         if len(arguments) <= at:
-            raise Refusal(Code.VOLATILE, f"{name} without a time reads the clock.", instead="a column's time", place=where)
+            raise Refusal(
+                Code.VOLATILE, f"{name} without a time reads the clock.", instead="a column's time", place=where
+            )
         words = [a.name.strip().lower() for a in arguments if isinstance(a, exp.Literal) and a.is_string]
         if "now" in words:
             raise Refusal(Code.VOLATILE, f"{name}('now') reads the clock.", instead="a column's time", place=where)
         if "localtime" in words or "utc" in words:
             raise Refusal(
-                Code.SESSION_DEPENDENT, f"{name} with localtime or utc depends on the machine.", instead="UTC", place=where
+                Code.SESSION_DEPENDENT,
+                f"{name} with localtime or utc depends on the machine.",
+                instead="UTC",
+                place=where,
             )
 
 
@@ -166,8 +175,11 @@ def nested_blocks_are_plain(block: Block, catalog: Catalog) -> None:
     """Subqueries are one block deep, without grouping of their own."""
     for nested in block.nested:
         inner = nested.block
-        if inner.groups is not None or inner.distinct or inner.having is not None or (
-            inner.limited and nested.form != "exists"
+        if (
+            inner.groups is not None
+            or inner.distinct
+            or inner.having is not None
+            or (inner.limited and nested.form != "exists")
         ):
             raise Refusal(
                 Code.SUBQUERY_SHAPE,

@@ -10,19 +10,110 @@ from __future__ import annotations
 from sqlglot import exp
 
 ALLOWED_NODES: frozenset[str] = frozenset(
-    """
-    Add Alias All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Avg Between BitString
-    BitwiseAnd BitwiseLeftShift BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket ByteString Case Cast Coalesce
-    Collate Column Count DPipe DataType DataTypeParam Distinct Div EQ Escape Exists Extract Filter GT GTE Glob Greatest
-    HexString ILike Identifier If In Interval IntDiv Is JSONBContains JSONBExtract JSONBExtractScalar JSONExtract
-    JSONExtractScalar JSONPath JSONPathKey JSONPathRoot JSONPathSubscript LT LTE Least Like Literal Lower Max Min Mod Mul NEQ
-    Neg Not Null NullSafeEQ NullSafeNEQ Nullif Or Overlay Paren Pow RegexpILike RegexpLike SimilarTo Star StrPosition Sub
-    Subquery Substring Sum Trim TryCast Tuple Upper Var Where
-    """.split()
+    [
+        "Add",
+        "Alias",
+        "All",
+        "And",
+        "Anonymous",
+        "Any",
+        "Array",
+        "ArrayContainedBy",
+        "ArrayContainsAll",
+        "ArrayOverlaps",
+        "AtTimeZone",
+        "Avg",
+        "Between",
+        "BitString",
+        "BitwiseAnd",
+        "BitwiseLeftShift",
+        "BitwiseNot",
+        "BitwiseOr",
+        "BitwiseRightShift",
+        "BitwiseXor",
+        "Boolean",
+        "Bracket",
+        "ByteString",
+        "Case",
+        "Cast",
+        "Coalesce",
+        "Collate",
+        "Column",
+        "Count",
+        "DPipe",
+        "DataType",
+        "DataTypeParam",
+        "Distinct",
+        "Div",
+        "EQ",
+        "Escape",
+        "Exists",
+        "Extract",
+        "Filter",
+        "GT",
+        "GTE",
+        "Glob",
+        "Greatest",
+        "HexString",
+        "ILike",
+        "Identifier",
+        "If",
+        "In",
+        "Interval",
+        "IntDiv",
+        "Is",
+        "JSONBContains",
+        "JSONBExtract",
+        "JSONBExtractScalar",
+        "JSONExtract",
+        "JSONExtractScalar",
+        "JSONPath",
+        "JSONPathKey",
+        "JSONPathRoot",
+        "JSONPathSubscript",
+        "LT",
+        "LTE",
+        "Least",
+        "Like",
+        "Literal",
+        "Lower",
+        "Max",
+        "Min",
+        "Mod",
+        "Mul",
+        "NEQ",
+        "Neg",
+        "Not",
+        "Null",
+        "NullSafeEQ",
+        "NullSafeNEQ",
+        "Nullif",
+        "Or",
+        "Overlay",
+        "Paren",
+        "Pow",
+        "RegexpILike",
+        "RegexpLike",
+        "SimilarTo",
+        "Star",
+        "StrPosition",
+        "Sub",
+        "Subquery",
+        "Substring",
+        "Sum",
+        "Trim",
+        "TryCast",
+        "Tuple",
+        "Upper",
+        "Var",
+        "Where",
+    ]
 )
 """Kinds of nodes that may stand in a scalar expression."""
 
-BLOCK_NODES: frozenset[str] = frozenset("Select From Join Group Having Table TableAlias Limit Order Ordered".split())
+BLOCK_NODES: frozenset[str] = frozenset(
+    ["Select", "From", "Join", "Group", "Having", "Table", "TableAlias", "Limit", "Order", "Ordered"]
+)
 """Kinds of nodes that make up a block around its scalars."""
 
 LINEAR_AGGREGATES: frozenset[str] = frozenset(
@@ -31,41 +122,203 @@ LINEAR_AGGREGATES: frozenset[str] = frozenset(
 """Aggregates with a rule in `maintenance.aggregates`."""
 
 OTHER_AGGREGATES: frozenset[str] = frozenset(
-    """array_agg string_agg group_concat json_agg jsonb_agg json_object_agg jsonb_object_agg json_group_array
-    json_group_object mode percentile_cont percentile_disc stddev stddev_pop stddev_samp variance var_pop var_samp corr
-    covar_pop covar_samp regr_slope bit_and bit_or bit_xor any_value range_agg xmlagg""".split()
+    [
+        "array_agg",
+        "string_agg",
+        "group_concat",
+        "json_agg",
+        "jsonb_agg",
+        "json_object_agg",
+        "jsonb_object_agg",
+        "json_group_array",
+        "json_group_object",
+        "mode",
+        "percentile_cont",
+        "percentile_disc",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "variance",
+        "var_pop",
+        "var_samp",
+        "corr",
+        "covar_pop",
+        "covar_samp",
+        "regr_slope",
+        "bit_and",
+        "bit_or",
+        "bit_xor",
+        "any_value",
+        "range_agg",
+        "xmlagg",
+    ]
 )
 """Aggregates that are known but not kept true yet."""
 
 WINDOW_ONLY: frozenset[str] = frozenset(
-    "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value".split()
+    [
+        "row_number",
+        "rank",
+        "dense_rank",
+        "percent_rank",
+        "cume_dist",
+        "ntile",
+        "lag",
+        "lead",
+        "first_value",
+        "last_value",
+        "nth_value",
+    ]
 )
 
 VOLATILE: frozenset[str] = frozenset(
-    """random randomblob changes total_changes last_insert_rowid now current_timestamp current_date current_time localtime
-    localtimestamp clock_timestamp statement_timestamp transaction_timestamp timeofday gen_random_uuid uuid_generate_v4 uuidv4
-    uuidv7 setval nextval currval lastval txid_current pg_current_xact_id pg_current_snapshot random_normal
-    pg_backend_pid unixepoch_now load_extension sqlite_offset""".split()
+    [
+        "random",
+        "randomblob",
+        "changes",
+        "total_changes",
+        "last_insert_rowid",
+        "now",
+        "current_timestamp",
+        "current_date",
+        "current_time",
+        "localtime",
+        "localtimestamp",
+        "clock_timestamp",
+        "statement_timestamp",
+        "transaction_timestamp",
+        "timeofday",
+        "gen_random_uuid",
+        "uuid_generate_v4",
+        "uuidv4",
+        "uuidv7",
+        "setval",
+        "nextval",
+        "currval",
+        "lastval",
+        "txid_current",
+        "pg_current_xact_id",
+        "pg_current_snapshot",
+        "random_normal",
+        "pg_backend_pid",
+        "unixepoch_now",
+        "load_extension",
+        "sqlite_offset",
+    ]
 )
 """Functions whose value changes by itself."""
 
 SESSION: frozenset[str] = frozenset(
-    """current_user session_user user current_role current_setting current_schema current_schemas current_catalog
-    current_database inet_client_addr pg_typeof""".split()
+    [
+        "current_user",
+        "session_user",
+        "user",
+        "current_role",
+        "current_setting",
+        "current_schema",
+        "current_schemas",
+        "current_catalog",
+        "current_database",
+        "inet_client_addr",
+        "pg_typeof",
+    ]
 )
 """Functions whose value depends on who asks."""
 
 SQLITE_DETERMINISTIC: frozenset[str] = frozenset(
-    """abs acos acosh asin asinh atan atan2 atanh ceil ceiling char coalesce concat concat_ws cos cosh date datetime degrees
-    exp floor format glob hex if ifnull iif instr json json_array json_array_length json_extract json_object json_patch
-    json_remove json_replace json_set json_type json_valid json_insert json_quote julianday length like likelihood likely
-    unlikely ln log log10 log2 lower ltrim max min mod nullif octet_length pi pow power printf quote radians replace round
-    rtrim sign sin sinh soundex sqrt strftime substr substring tan tanh time timediff trim trunc typeof unhex unicode
-    unixepoch upper zeroblob""".split()
+    [
+        "abs",
+        "acos",
+        "acosh",
+        "asin",
+        "asinh",
+        "atan",
+        "atan2",
+        "atanh",
+        "ceil",
+        "ceiling",
+        "char",
+        "coalesce",
+        "concat",
+        "concat_ws",
+        "cos",
+        "cosh",
+        "date",
+        "datetime",
+        "degrees",
+        "exp",
+        "floor",
+        "format",
+        "glob",
+        "hex",
+        "if",
+        "ifnull",
+        "iif",
+        "instr",
+        "json",
+        "json_array",
+        "json_array_length",
+        "json_extract",
+        "json_object",
+        "json_patch",
+        "json_remove",
+        "json_replace",
+        "json_set",
+        "json_type",
+        "json_valid",
+        "json_insert",
+        "json_quote",
+        "julianday",
+        "length",
+        "like",
+        "likelihood",
+        "likely",
+        "unlikely",
+        "ln",
+        "log",
+        "log10",
+        "log2",
+        "lower",
+        "ltrim",
+        "max",
+        "min",
+        "mod",
+        "nullif",
+        "octet_length",
+        "pi",
+        "pow",
+        "power",
+        "printf",
+        "quote",
+        "radians",
+        "replace",
+        "round",
+        "rtrim",
+        "sign",
+        "sin",
+        "sinh",
+        "soundex",
+        "sqrt",
+        "strftime",
+        "substr",
+        "substring",
+        "tan",
+        "tanh",
+        "time",
+        "timediff",
+        "trim",
+        "trunc",
+        "typeof",
+        "unhex",
+        "unicode",
+        "unixepoch",
+        "upper",
+        "zeroblob",
+    ]
 )
 """SQLite's built-in deterministic functions. An application's own are unknown to other connections' triggers."""
 
-SQLITE_TIME: frozenset[str] = frozenset("date time datetime julianday strftime unixepoch timediff".split())
+SQLITE_TIME: frozenset[str] = frozenset(["date", "time", "datetime", "julianday", "strftime", "unixepoch", "timediff"])
 """SQLite functions that read the clock without an argument, or with 'now'."""
 
 TIME_ARGUMENT = {"strftime": 1}

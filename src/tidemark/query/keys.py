@@ -75,7 +75,9 @@ def _plain_key(block: Block, declared: tuple[str, ...]) -> tuple[Output, ...]:
         key = tuple(block.outputs)
         if declared and set(declared) != {output.name for output in key}:
             raise Refusal(
-                Code.KEY_UNPROVEN, "The key of a DISTINCT result is all of its columns.", instead="key= all columns, or GROUP BY"
+                Code.KEY_UNPROVEN,
+                "The key of a DISTINCT result is all of its columns.",
+                instead="key= all columns, or GROUP BY",
             )
         return key
     if declared:
@@ -200,7 +202,7 @@ def _shape(tree: exp.Expression) -> str:
     bare = tree.transform(lambda node: node.this if isinstance(node, exp.Paren) else node)
     while isinstance(bare, exp.Paren):
         bare = bare.this
-    return bare.sql(comments=False)
+    return str(bare.sql(comments=False))
 
 
 def _bare(scalar: Scalar) -> str:

@@ -6,6 +6,8 @@ says everything that its SELECT says, or the query was refused with the place of
 
 from __future__ import annotations
 
+from typing import cast
+
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
@@ -60,8 +62,8 @@ class _Lowering:
         self.resolver = resolver
         self.dialect = dialect
 
-    def scalar(self, tree: exp.Expression) -> Scalar:
-        return Scalar(tree, self.dialect)
+    def scalar(self, tree: exp.Expr) -> Scalar:
+        return Scalar(cast(exp.Expression, tree), self.dialect)
 
     def block(self, select: exp.Select) -> Block:
         """One SELECT as a block."""
@@ -174,11 +176,13 @@ class _Lowering:
         holder = inner.parent
         block = self.block(inner)
         if isinstance(holder, exp.Exists):
-            return Nested("exists", block, None, render(holder, self.dialect))
+            return Nested("exists", block, None, False, render(holder, self.dialect))
         if isinstance(holder, exp.Subquery):
             if isinstance(holder.parent, exp.In):
-                operand = self.scalar(holder.parent.this)
-                return Nested("in", block, operand, render(holder.parent, self.dialect))
+                holding = holder.parent
+                match = exp.EQ(this=holding.this.copy(), expression=block.outputs[0].scalar.tree.copy())
+                alone = _is_conjunct(holding)
+                return Nested("in", block, self.scalar(match), alone, render(holding, self.dialect))
             if isinstance(holder.parent, exp.Any | exp.All):
                 raise Refusal(
                     Code.SUBQUERY_SHAPE,
@@ -186,10 +190,18 @@ class _Lowering:
                     instead="IN or EXISTS",
                     place=place_of(holder, self.dialect),
                 )
-            return Nested("scalar", block, None, render(holder, self.dialect))
+            return Nested("scalar", block, None, False, render(holder, self.dialect))
         raise Refusal(
             Code.SUBQUERY_SHAPE,
             "A subquery of this form is not kept true yet.",
             instead="a scalar subquery, EXISTS or IN",
             place=place_of(inner, self.dialect),
         )
+
+
+def _is_conjunct(node: exp.Expression) -> bool:
+    """True when the node is a conjunct of WHERE by itself."""
+    parent = node.parent
+    while isinstance(parent, exp.And | exp.Paren):
+        parent = parent.parent
+    return isinstance(parent, exp.Where)

@@ -24,14 +24,14 @@ _KEPT = ("COUNT", "SUM", "AVG", "MIN", "MAX")
 class TidemarkSQLite(SQLite):
     """SQLite's grammar without sqlglot's rewriting of functions."""
 
-    class Parser(SQLite.Parser):
+    class Parser(SQLite.Parser):  # type: ignore[misc, valid-type]  # sqlglot binds the class as a variable.
         FUNCTIONS = {name: SQLite.Parser.FUNCTIONS[name] for name in _KEPT}
 
 
 class TidemarkPostgres(Postgres):
     """PostgreSQL's grammar without sqlglot's rewriting of functions."""
 
-    class Parser(Postgres.Parser):
+    class Parser(Postgres.Parser):  # type: ignore[misc, valid-type]  # sqlglot binds the class as a variable.
         FUNCTIONS = {name: Postgres.Parser.FUNCTIONS[name] for name in _KEPT}
 
 
@@ -45,7 +45,7 @@ def grammar(dialect: Dialect) -> type[GlotDialect]:
 
 def render(tree: exp.Expression, dialect: Dialect) -> str:
     """The tree as SQL text of that engine, identifiers as they stand in the tree."""
-    return cast(str, tree.sql(dialect=grammar(dialect), comments=False))
+    return tree.sql(dialect=grammar(dialect), comments=False)
 
 
 def place_of(node: exp.Expression, dialect: Dialect) -> Place:

@@ -8,7 +8,7 @@ table's alias) without touching its meaning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -86,7 +86,7 @@ class Scalar:
 
     def at_row(self, row: str) -> str:
         """The expression at one row: every column is taken from `row`."""
-        return self.at({alias: row for alias in self.aliases})
+        return self.at(dict.fromkeys(self.aliases, row))
 
     @cached_property
     def has_subquery(self) -> bool:
@@ -97,6 +97,25 @@ class Scalar:
         """The bare column as a scalar of its own."""
         tree = exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
         return Scalar(tree, self.dialect)
+
+    def over_images(self, images: Collection[str], rename: Callable[[str], str], empty: Mapping[str, Table]) -> str:
+        """The expression over logged images: columns of the occurrences in `images` are renamed, those of the occurrences in
+        `empty` are NULL, typed where types are fixed."""
+
+        def place(node: exp.Expression) -> exp.Expression:
+            if not isinstance(node, exp.Column):
+                return node
+            if node.table in empty:
+                column = empty[node.table].column(node.name)
+                typed = f"::{column.type}" if self.dialect.has_schemas and column is not None else ""
+                return exp.Var(this=f"NULL{typed}")
+            if node.table in images:
+                return exp.Column(
+                    this=exp.to_identifier(rename(node.name), quoted=True), table=node.args["table"].copy()
+                )
+            return node
+
+        return render(self.tree.transform(place), self.dialect)
 
     def swapped(self, texts: Mapping[str, str]) -> str:
         """The expression with every node whose text is a key of `texts` replaced by the text beside it."""
@@ -139,11 +158,15 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Nested:
-    """A subquery inside a scalar of a block. `form` is ``scalar``, ``exists`` or ``in``; `operand` is what stands left of IN."""
+    """A subquery inside a scalar of a block. `form` is ``scalar``, ``exists`` or ``in``.
+
+    `match` is ``operand = output`` for IN; `stands_alone` tells that it is a conjunct of WHERE by itself.
+    """
 
     form: str
     block: Block
-    operand: Scalar | None
+    match: Scalar | None
+    stands_alone: bool
     text: str
 
 
@@ -189,6 +212,20 @@ class Block:
         conditions = [scalar for occurrence in self.occurrences for scalar in occurrence.on]
         having = [self.having] if self.having is not None else []
         return (*conditions, *self.where, *(self.groups or ()), *(o.scalar for o in self.outputs), *having)
+
+    def sql(self, condition: str | None = None) -> str:
+        """The block as SQL text, its columns under their public names, with one more condition in WHERE."""
+        tree = self.tree.copy()
+        if condition is not None:
+            own = tree.args.get("where")
+            whole = f"({render(own.this, self.dialect)}) AND {condition}" if own is not None else condition
+            tree.set("where", exp.Where(this=exp.Var(this=whole)))
+        items = [
+            exp.Alias(this=item.unalias().copy(), alias=exp.to_identifier(output.name, quoted=True))
+            for item, output in zip(tree.expressions, self.outputs, strict=True)
+        ]
+        tree.set("expressions", items)
+        return render(tree, self.dialect)
 
     def output(self, name: str) -> Output | None:
         """The output column of that name, or None."""

@@ -66,7 +66,9 @@ class Resolver:
         table = self._find(node)
         alias_node = node.args.get("alias")
         if alias_node is not None and alias_node.args.get("columns"):
-            raise Refusal(Code.UNSUPPORTED, "Column aliases in FROM are not supported.", instead="AS in the SELECT list")
+            raise Refusal(
+                Code.UNSUPPORTED, "Column aliases in FROM are not supported.", instead="AS in the SELECT list"
+            )
         written = self.fold(alias_node.this if alias_node is not None else node.this)
         if written in scope.names:
             raise Refusal(
@@ -143,7 +145,9 @@ class Resolver:
 
     def _aliases(self, select: exp.Select, scope: Scope) -> None:
         """Replace names of outputs in GROUP BY, HAVING (and, on SQLite, WHERE) that are no columns of FROM."""
-        outputs = {self.fold(item.args["alias"]): item.this for item in select.expressions if isinstance(item, exp.Alias)}
+        outputs = {
+            self.fold(item.args["alias"]): item.this for item in select.expressions if isinstance(item, exp.Alias)
+        }
         if not outputs:
             return
         for part in ("group", "having", "where"):
@@ -230,15 +234,14 @@ def own_tables(select: exp.Select) -> list[exp.Table]:
 
 def own_nodes(select: exp.Select) -> list[exp.Expression]:
     """Every node of this SELECT that does not belong to a SELECT inside it."""
-    return [node for node in select.walk(prune=lambda n: isinstance(n, exp.Select) and n is not select) if not (
-        isinstance(node, exp.Select) and node is not select
-    )]
+    return [node for node in _down_to_selects(select) if not (isinstance(node, exp.Select) and node is not select)]
 
 
 def inner_selects(select: exp.Select) -> list[exp.Select]:
     """The SELECTs directly inside this one."""
-    return [
-        node
-        for node in select.walk(prune=lambda n: isinstance(n, exp.Select) and n is not select)
-        if isinstance(node, exp.Select) and node is not select
-    ]
+    return [node for node in _down_to_selects(select) if isinstance(node, exp.Select) and node is not select]
+
+
+def _down_to_selects(select: exp.Select) -> list[exp.Expression]:
+    nodes = select.walk(prune=lambda node: isinstance(node, exp.Select) and node is not select)
+    return [node for node in nodes if isinstance(node, exp.Expression)]

@@ -7,6 +7,7 @@ expansion of generated columns. Promises: a term is readable at any row, or the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from sqlglot import exp
 
@@ -47,7 +48,13 @@ def _probe(table: Table, unique: Unique, dialect: Dialect) -> Probe:
     collations = unique.collations or (None,) * len(unique.terms)
     terms = []
     for expression, collation in zip(unique.expressions, collations, strict=True):
-        terms.append(Term(_read(expression, table, dialect, coming=False), _read(expression, table, dialect, coming=True), collation))
+        terms.append(
+            Term(
+                _read(expression, table, dialect, coming=False),
+                _read(expression, table, dialect, coming=True),
+                collation,
+            )
+        )
     where = unique.where
     return Probe(
         tuple(terms),
@@ -67,11 +74,11 @@ def _read(text: str, table: Table, dialect: Dialect, *, coming: bool) -> Scalar:
             return node
         if coming and column.generated is not None:
             return exp.Paren(this=_read(column.generated, table, dialect, coming=True).tree)
-        bare = exp.Column(
-            this=exp.to_identifier(column.name, quoted=True), table=exp.to_identifier(ROW, quoted=True)
-        )
+        bare = exp.Column(this=exp.to_identifier(column.name, quoted=True), table=exp.to_identifier(ROW, quoted=True))
         if coming and column.not_null and column.default is not None and not column.rowid_alias:
-            return exp.Anonymous(this="COALESCE", expressions=[bare, _constant(column.default, table, column.name, dialect)])
+            return exp.Anonymous(
+                this="COALESCE", expressions=[bare, _constant(column.default, table, column.name, dialect)]
+            )
         return bare
 
     return Scalar(tree.transform(place), dialect)
@@ -92,4 +99,4 @@ def _constant(default: str, table: Table, column: str, dialect: Dialect) -> exp.
             "cannot be foreseen.",
             instead="a constant default, or none",
         )
-    return tree
+    return cast(exp.Expression, tree)

@@ -1,22 +1,19 @@
 """A keyed program's statements: recompute of given keys, keys of given changes. The same on both engines.
 
-Owns: the restricted query, logs, slices, the dirty set. Promises: restriction goes into the outermost WHERE, so that it can reach an
-index; every way to the key is walked over current rows and over every logged image.
+Owns: the restricted query, logs, slices, the dirty set. Promises: restriction goes into the outermost WHERE, so that it
+can reach an index; every way to the key is walked over current rows and over every logged image.
 """
 
 from __future__ import annotations
 
 from itertools import product
 
-from sqlglot import exp
-
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram, KeyQuery
 from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.query.keys import has_index
-from tidemark.query.parse import render
-from tidemark.query.relation import Occurrence, Scalar
+from tidemark.query.relation import Scalar
 from tidemark.render import statements
 from tidemark.render.statements import ORDINAL, Store, qualified
 from tidemark.script import Applier, SourceLog, Tick
@@ -45,16 +42,7 @@ def restricted(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
     else:
         columns = ", ".join(f"x.{store.column(part)}" for part in store.key)
         condition = f"({', '.join(scalars)}) IN (SELECT {columns} FROM {batch} AS x)"
-    tree = program.block.tree.copy()
-    own = tree.args.get("where")
-    whole = f"({render(own.this, store.dialect)}) AND {condition}" if own is not None else condition
-    tree.set("where", exp.Where(this=exp.Var(this=whole)))
-    items = [
-        exp.Alias(this=item.unalias().copy(), alias=exp.to_identifier(output.name, quoted=True))
-        for item, output in zip(tree.expressions, program.block.outputs, strict=True)
-    ]
-    tree.set("expressions", items)
-    return render(tree, store.dialect)
+    return program.block.sql(condition)
 
 
 def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
@@ -77,13 +65,7 @@ def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
 def keys_of_query(store: Store, program: KeyedProgram) -> str:
     """SELECT of every key that the query has."""
     keys = ", ".join(f"q.{store.column(part)}" for part in store.key)
-    tree = program.block.tree.copy()
-    items = [
-        exp.Alias(this=item.unalias().copy(), alias=exp.to_identifier(output.name, quoted=True))
-        for item, output in zip(tree.expressions, program.block.outputs, strict=True)
-    ]
-    tree.set("expressions", items)
-    return f"SELECT {keys} FROM ({render(tree, store.dialect)}) AS q"
+    return f"SELECT {keys} FROM ({program.block.sql()}) AS q"
 
 
 def applier(store: Store, program: KeyedProgram) -> Applier:
@@ -152,23 +134,13 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
     log, slice_ = names.own("log", table.label), names.temporary(f"slice_{table.label}")
     columns = log_columns(program, table)
     definition = log_definition(store.dialect, table, columns, for_slice=True)
+    # TRUNCATE leaves a marker of weight 0; the tick then makes everything dirty, and markers are no changes here.
     affected = [
         statement
         for way in program.routes
         if way.changed.table.label == table.label
         for statement in _affected(store, program, way)
     ]
-    # TRUNCATE leaves a marker of weight 0: every key may have changed.
-    everything = f"EXISTS (SELECT 1 FROM {slice_} WHERE weight = 0)"
-    dirty = names.own("dirty")
-    affected.append(
-        f"INSERT INTO {dirty} ({store.key_list}) SELECT {store.key_list} FROM {names.store} WHERE {everything} "
-        f"ON CONFLICT ({store.conflict}) DO NOTHING"
-    )
-    affected.append(
-        f"INSERT INTO {dirty} ({store.key_list}) SELECT {store.key_list} FROM ({keys_of_query(store, program)}) AS k "
-        f"WHERE {everything} ON CONFLICT ({store.conflict}) DO NOTHING"
-    )
     return SourceLog(
         source=table.label,
         log=log,
@@ -212,10 +184,10 @@ def _affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
             name = store.names.own("log", occurrence.table.label) if old else qualified(occurrence.table, store.dialect)
             tables.append(f"{name} AS {_q(store, occurrence.alias)}")
         tests = [f"{_q(store, way.changed.alias)}.weight <> 0"]
-        tests += [f"({_at(scalar, rows, way, store)})" for scalar in way.on]
+        tests += [f"({_at(scalar, rows, way)})" for scalar in way.on]
         keys = []
         for part, scalar in zip(store.key, program.key_scalars, strict=True):
-            value = _at(scalar, rows, way, store)
+            value = _at(scalar, rows, way)
             keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else f"({value})")
         found.append(
             f"INSERT INTO {store.names.own('dirty')} ({store.key_list}) SELECT DISTINCT {', '.join(keys)} "
@@ -228,23 +200,7 @@ def _q(store: Store, alias: str) -> str:
     return store.dialect.quote(alias)
 
 
-def _at(scalar: Scalar, rows: dict[str, bool], way: KeyQuery, store: Store) -> str:
+def _at(scalar: Scalar, rows: dict[str, bool], way: KeyQuery) -> str:
     """The scalar over the way's rows: images have their own column names, occurrences taken as empty are NULL."""
-    empty = {occurrence.alias: occurrence for occurrence in way.empty}
-
-    def place(node: exp.Expression) -> exp.Expression:
-        if not isinstance(node, exp.Column):
-            return node
-        if node.table in empty:
-            return exp.Var(this=_typed_null(empty[node.table], node.name, store))
-        if rows.get(node.table):
-            return exp.Column(this=exp.to_identifier(image(node.name), quoted=True), table=node.args["table"].copy())
-        return node
-
-    return render(scalar.tree.transform(place), store.dialect)
-
-
-def _typed_null(occurrence: Occurrence, name: str, store: Store) -> str:
-    column = occurrence.table.column(name)
-    return f"NULL::{column.type}" if store.dialect.has_schemas and column is not None else "NULL"
-
+    images = [alias for alias, from_log in rows.items() if from_log]
+    return scalar.over_images(images, image, {occurrence.alias: occurrence.table for occurrence in way.empty})

@@ -6,13 +6,13 @@ state that is not the default one, the same values that the deltas add up to.
 
 from __future__ import annotations
 
+from tidemark.dialect import Dialect
 from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.names import Names
 from tidemark.query.keys import has_index
 from tidemark.render import statements
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Applier
-from tidemark.dialect import Dialect
 
 
 def store_of(program: LinearProgram, names: Names, dialect: Dialect) -> Store:
@@ -54,7 +54,10 @@ def recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
             columns.append(f"coalesce({value}, 0)" if part.kind == "additive" else value)
     keys = ", ".join(f"b.{store.column(part)}" for part in store.key)
     names = ", ".join(store.columns)
-    insert = f"INSERT INTO {fresh} ({ORDINAL}, {names}) SELECT b.{ORDINAL}, {keys}, {', '.join(columns)} FROM {batch} AS b{''.join(joins)}"
+    insert = (
+        f"INSERT INTO {fresh} ({ORDINAL}, {names}) SELECT b.{ORDINAL}, {keys}, {', '.join(columns)} "
+        f"FROM {batch} AS b{''.join(joins)}"
+    )
     found = [*statements.fill_stored(store), f"DELETE FROM {fresh}", insert]
     for part in store.parts:
         if part.needed is not None:
@@ -70,7 +73,10 @@ def keys_of_feeds(store: Store, program: LinearProgram) -> list[str]:
     for feed in program.feeds:
         if program.single:
             return [f"SELECT 1 AS {store.column(store.key[0])}"]
-        key = ", ".join(f"{value} AS {store.column(part)}" for part, value in zip(store.key, feed_key(store, feed, "r"), strict=True))
+        key = ", ".join(
+            f"{value} AS {store.column(part)}"
+            for part, value in zip(store.key, feed_key(store, feed, "r"), strict=True)
+        )
         where = f" WHERE {feed.guard.at('r')}" if feed.guard else ""
         found.append(f"SELECT {key} FROM {statements.qualified(feed.table, store.dialect)} AS r{where}")
     return found

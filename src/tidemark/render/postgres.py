@@ -1,11 +1,11 @@
 """PostgreSQL: the store, the view, and the memory of a linear program: what it remembers within a transaction.
 
-Owns: tables, types, indexes, views of a linear program and the order of its pieces. Promises: a writer needs no right on any of them;
-dropping in reverse order leaves no moment in which a writer could call what is gone.
+Owns: tables, types, indexes, views of a linear program and the order of its pieces. Promises: a writer needs no right on any of
+them; dropping in reverse order leaves no moment in which a writer could call what is gone.
 
 One statement of a writer becomes one row of the pending table: an array of deltas, consolidated by key. That row is
-transactional and belongs to us alone: savepoints, two-phase commit and procedures need no care, and no role can forge it. After it
-is remembered, the transaction is armed; the arm's deferred constraint trigger flushes every derived table once, at commit.
+transactional and belongs to us alone: savepoints, two-phase commit and procedures need no care, and no role can forge it.
+After it is remembered, the transaction is armed; the arm's deferred constraint trigger flushes every derived table once, at commit.
 """
 
 from __future__ import annotations
@@ -123,7 +123,9 @@ def public_view(names: Names, dialect: Dialect, derived: str, select: str) -> li
     """The view of a derived table and the trigger that explains why it cannot be written."""
     public = dialect.quote(derived)
     function, trigger = names.own("readonly"), names.bare("readonly")
-    message = dialect.literal(f"{derived} is derived and kept by Tidemark: write to its sources instead".replace("%", "%%"))
+    message = dialect.literal(
+        f"{derived} is derived and kept by Tidemark: write to its sources instead".replace("%", "%%")
+    )
     body = f"BEGIN RAISE EXCEPTION {message} USING ERRCODE = 'feature_not_supported'; END"
     return [
         Piece("view", derived, f"CREATE VIEW {public} AS {select}", f"DROP VIEW IF EXISTS {public}", public=True),

@@ -1,8 +1,8 @@
 """PostgreSQL: the arm, shared by every derived table at commit freshness.
 
 Owns: the ``_armed`` table, whose deferred constraint trigger is the only one we have, and the one flush of a transaction.
-Promises: whatever a transaction wrote, its derived tables are flushed once, at its end, in one fixed order; a transaction that is armed
-for a table whose flush is not known fails instead of losing deltas.
+Promises: whatever a transaction wrote, its derived tables are flushed once, at its end, in one fixed order; a transaction that
+is armed for a table whose flush is not known fails instead of losing deltas.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ predicate is evaluated on both images; capture remembers first and arms then; a 
 program reads leaves nothing behind.
 
 Plain tables are captured by statement triggers with transition tables: one row or 200,000, one pending row. Partitioned tables
-and tables that a subscription writes are captured row by row, since row triggers reach every partition, present and later, and the
-apply worker fires no others. TRUNCATE fires on the tables that hold the rows, before they are gone.
+and tables that a subscription writes are captured row by row, since row triggers reach every partition, present and later,
+and the apply worker fires no others. TRUNCATE fires on the tables that hold the rows, before they are gone.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def _blank(name: str, type_: str, store: Store, feed: Feed) -> str:
 def select_images(store: Store, feeds: tuple[Feed, ...], feed: Feed, row: str, source: str, sign: int) -> str:
     """SELECT key, fields FROM images of one feed; fields of the source's other feeds are blank."""
     own = image(store, feed, row, sign)
-    items = [f"{value} AS {store.column(part)}" for part, value in zip(store.key, feed_key(store, feed, row), strict=True)]
+    items = [
+        f"{value} AS {store.column(part)}" for part, value in zip(store.key, feed_key(store, feed, row), strict=True)
+    ]
     for other in feeds:
         for name, type_ in delta_fields(store, other):
             value = own[name] if other is feed else _blank(name, type_, store, other)
@@ -240,7 +242,13 @@ def truncate_pieces(
     quoted = names.dialect.quote(schema, name)
     label = name if schema == "public" else f"{schema}.{name}"
     return trigger_pieces(
-        names, (f"truncate_{timing.lower()}", label), quoted, label, f"{timing} TRUNCATE ON {quoted} FOR EACH STATEMENT", body, path
+        names,
+        (f"truncate_{timing.lower()}", label),
+        quoted,
+        label,
+        f"{timing} TRUNCATE ON {quoted} FOR EACH STATEMENT",
+        body,
+        path,
     )
 
 

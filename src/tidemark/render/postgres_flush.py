@@ -1,7 +1,7 @@
 """PostgreSQL: the flush, once for each transaction, at its end.
 
-Owns: the flush function of a linear program. Promises: stored rows are locked in key order by the upsert that adds the deltas; what is
-not additive is computed anew in a later statement, whose snapshot is younger than the locks; every key with a delta is
+Owns: the flush function of a linear program. Promises: stored rows are locked in key order by the upsert that adds the deltas;
+what is not additive is computed anew in a later statement, whose snapshot is younger than the locks; every key with a delta is
 written even when its values stay, so that a concurrent writer of the same key waits, or fails with 40001 when its snapshot
 is older.
 """
@@ -55,7 +55,9 @@ def _keys(store: Store, row: str) -> str:
 def _additive(store: Store, program: LinearProgram) -> str:
     """Every part adds up: consume and apply in one statement."""
     columns = ", ".join(store.columns)
-    sets = ", ".join(f"{store.column(part)} = s.{store.column(part)} + excluded.{store.column(part)}" for part in store.parts)
+    sets = ", ".join(
+        f"{store.column(part)} = s.{store.column(part)} + excluded.{store.column(part)}" for part in store.parts
+    )
     upsert = (
         f"  INSERT INTO {store.names.store} AS s ({columns})\n"
         f"    SELECT {_keys(store, 'u')}, {', '.join(_summed(store, program))}\n"
@@ -130,7 +132,9 @@ def _general(store: Store, program: LinearProgram) -> str:
     values = ", ".join(
         [_keys(store, "d"), *(f"d.{store.column(p) if p.kind == 'additive' else came(store, p)}" for p in inserted)]
     )
-    flags = ", ".join(f"coalesce({_flag(store, feed, part)}, false) AS tidemark_f{n}" for n, (feed, part) in enumerate(again))
+    flags = ", ".join(
+        f"coalesce({_flag(store, feed, part)}, false) AS tidemark_f{n}" for n, (feed, part) in enumerate(again)
+    )
     any_flag = " OR ".join(f"x.tidemark_f{n}" for n in range(len(again)))
     arrays = ", ".join(f"array_agg(x.tidemark_f{n}) FILTER (WHERE {any_flag})" for n in range(len(again)))
     names = ", ".join(f"tidemark_f{n}s" for n in range(len(again)))
@@ -150,7 +154,8 @@ def _general(store: Store, program: LinearProgram) -> str:
         )
     )
     return (
-        f"DECLARE\n  tidemark_memory {store.names.own('delta')}[];\n  tidemark_tids tid[];\n  tidemark_emptied tid[];\n  tidemark_moved tid[];\n{declared}"
+        f"DECLARE\n  tidemark_memory {store.names.own('delta')}[];\n  tidemark_tids tid[];\n"
+        f"  tidemark_emptied tid[];\n  tidemark_moved tid[];\n{declared}"
         f"BEGIN\n"
         f"  WITH taken AS ({_taken(store)})\n"
         f"  SELECT array_agg(u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS u;\n"
@@ -171,7 +176,8 @@ def _general(store: Store, program: LinearProgram) -> str:
         f"    SELECT w.tidemark_tid, {store.is_default('w')} AS tidemark_emptied, {flags}\n"
         f"    FROM written AS w JOIN d ON {match}\n"
         f"  )\n"
-        f"  SELECT array_agg(x.tidemark_tid) FILTER (WHERE {any_flag}), array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), {arrays}\n"
+        f"  SELECT array_agg(x.tidemark_tid) FILTER (WHERE {any_flag}),\n"
+        f"         array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), {arrays}\n"
         f"  INTO tidemark_tids, tidemark_emptied, {names} FROM x;\n"
         f"  IF tidemark_tids IS NOT NULL THEN\n"
         f"    WITH again AS (\n"
@@ -192,4 +198,3 @@ def _hashed_match(store: Store) -> str:
     left, right = ", ".join(one for one, _ in pairs), ", ".join(other for _, other in pairs)
     same = " AND ".join(f"{one} IS NOT DISTINCT FROM {other}" for one, other in pairs)
     return f"hash_record_extended(ROW({left}), 0) = hash_record_extended(ROW({right}), 0) AND {same}"
-

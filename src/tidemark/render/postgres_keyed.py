@@ -1,7 +1,7 @@
 """PostgreSQL: the store, logs, dirty set and capture of a keyed program.
 
-Owns: every piece of a keyed program on PostgreSQL. Promises: a changed row leaves its images in the log of its source, stamped with
-its transaction; nothing is computed on the writer's path; TRUNCATE leaves a marker that makes every key dirty.
+Owns: every piece of a keyed program on PostgreSQL. Promises: a changed row leaves its images in the log of its source,
+stamped with its transaction; nothing is computed on the writer's path; TRUNCATE leaves a marker that makes every key dirty.
 """
 
 from __future__ import annotations

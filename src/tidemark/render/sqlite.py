@@ -52,7 +52,9 @@ def unique_index(store: Store) -> list[Piece]:
         return []
     name = store.names.own("unique")
     create = f"CREATE UNIQUE INDEX {name} ON {store.names.store} ({', '.join(store.unique_terms)})"
-    return [Piece("index", store.names.plain("unique"), create, f"DROP INDEX IF EXISTS {name}", on=store.names.plain(""))]
+    return [
+        Piece("index", store.names.plain("unique"), create, f"DROP INDEX IF EXISTS {name}", on=store.names.plain(""))
+    ]
 
 
 def user_indexes(program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...]) -> list[Piece]:
@@ -78,7 +80,9 @@ def view(program: LinearProgram, store: Store) -> list[Piece]:
     tests = [f"s.{program.presence} > 0"] if program.presence else []
     tests += [f"({program.having})"] if program.having else []
     where = f"\nWHERE {' AND '.join(tests)}" if tests else ""
-    return public_view(store.names, store.dialect, program.name, f"SELECT\n  {shown}\nFROM {store.names.store} AS s{where}")
+    return public_view(
+        store.names, store.dialect, program.name, f"SELECT\n  {shown}\nFROM {store.names.store} AS s{where}"
+    )
 
 
 def public_view(names: Names, dialect: Dialect, derived: str, select: str) -> list[Piece]:
@@ -89,7 +93,9 @@ def public_view(names: Names, dialect: Dialect, derived: str, select: str) -> li
     message = dialect.literal(f"{derived} is derived and kept by Tidemark: write to its sources instead")
     for event in ("INSERT", "UPDATE", "DELETE"):
         name = names.own("readonly", event.lower())
-        text = mark(f"CREATE TRIGGER {name} INSTEAD OF {event} ON {public} BEGIN ", f"SELECT RAISE(ABORT, {message}); END")
+        text = mark(
+            f"CREATE TRIGGER {name} INSTEAD OF {event} ON {public} BEGIN ", f"SELECT RAISE(ABORT, {message}); END"
+        )
         drop = f"DROP TRIGGER IF EXISTS {name}"
         found.append(Piece("trigger", names.plain("readonly", event.lower()), text, drop, on=derived, public=True))
     return found

@@ -25,7 +25,9 @@ def keyed_pieces(
     for number, columns in enumerate(indexes, start=1):
         found.append(sqlite.index_piece(store, number, ", ".join(quote(name) for name in columns)))
     shown = ", ".join(f"s.{quote(output.name)}" for output in program.block.outputs)
-    found += sqlite.public_view(store.names, store.dialect, program.name, f"SELECT {shown} FROM {store.names.store} AS s")
+    found += sqlite.public_view(
+        store.names, store.dialect, program.name, f"SELECT {shown} FROM {store.names.store} AS s"
+    )
     return tuple(found)
 
 

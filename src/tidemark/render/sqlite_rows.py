@@ -80,7 +80,9 @@ def _after_entering(store: Store, feed: Feed, part: Part, row: str) -> str:
         return f"excluded.{column}"
     if part.kind in ("highest", "lowest"):
         beats = ">" if part.kind == "highest" else "<"
-        return f"CASE WHEN {column} IS NULL OR excluded.{column} {beats} {column} THEN excluded.{column} ELSE {column} END"
+        return (
+            f"CASE WHEN {column} IS NULL OR excluded.{column} {beats} {column} THEN excluded.{column} ELSE {column} END"
+        )
     return _if_needed(part, recomputed(store, feed, part, row), lambda quoted: f"({quoted} + excluded.{quoted})")
 
 
@@ -199,7 +201,9 @@ def replaced(store: Store, feed: Feed, victims: str) -> list[str]:
     if additive:
         columns = ", ".join((store.key_list, *(store.column(part) for part in additive)))
         values = ", ".join((*keys, *(f"-({part.value.at(row)})" for part in additive)))
-        sets = ", ".join(f"{store.column(part)} = {store.column(part)} + excluded.{store.column(part)}" for part in additive)
+        sets = ", ".join(
+            f"{store.column(part)} = {store.column(part)} + excluded.{store.column(part)}" for part in additive
+        )
         found.append(
             f"INSERT INTO {store.names.store} ({columns}) SELECT {values} {victims}{guard}\n"
             f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"

@@ -43,7 +43,9 @@ def stash_pieces(
     stash = names.own("stash", table.name)
     identities = [f"i{number}" for number in range(len(identity(table)))]
     columns = [*identities, *(quote(name) for name in reads)]
-    described = [_definition(table, name, dialect, stored) for name, stored in zip(identity(table), identities, strict=True)]
+    described = [
+        _definition(table, name, dialect, stored) for name, stored in zip(identity(table), identities, strict=True)
+    ]
     definitions = ", ".join([*described, *(_definition(table, name, dialect) for name in reads)])
     create = f"CREATE TABLE {stash} ({definitions}, PRIMARY KEY ({', '.join(identities)}))"
     found = [Piece("table", names.plain("stash", table.name), create, f"DROP TABLE IF EXISTS {stash}", on=table.name)]
@@ -56,7 +58,8 @@ def stash_pieces(
         fill = [
             f"DELETE FROM {stash} WHERE EXISTS "
             f"(SELECT 1 FROM {source} AS t WHERE {_same_row(table, 't', stash, dialect)})",
-            f"INSERT INTO {stash} ({', '.join(columns)}) SELECT {picked} FROM {source} AS r WHERE ({_collides(keys, table, dialect)}){others}\n"
+            f"INSERT INTO {stash} ({', '.join(columns)}) SELECT {picked} FROM {source} AS r "
+            f"WHERE ({_collides(keys, table, dialect)}){others}\n"
             f"  ON CONFLICT ({', '.join(identities)}) DO UPDATE SET "
             + ", ".join(f"{column} = excluded.{column}" for column in columns),
         ]
