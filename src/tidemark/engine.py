@@ -156,7 +156,10 @@ class Tidemark:
     def _open(self, role: Role = "worker") -> Iterator[Duty]:
         session = open_session(self.database, role=role)
         try:
-            yield Duty(Ledger(session), self._clock, None, self._stop)
+            ledger = Ledger(session)
+            if role == "worker":
+                ledger.value("prepare_worker")
+            yield Duty(ledger, self._clock, None, self._stop)
         except Conflict as problem:
             raise Fault(f"the database is busy: {problem}", left_behind="what was committed stands") from problem
         finally:

@@ -344,6 +344,10 @@ FROM pg_catalog.pg_class WHERE oid = CAST(:store AS regclass);
 -- How many rows readers see.
 SELECT count(*) FROM {public};
 
+-- name: prepare_worker
+-- Nothing to prepare: holds are long enough for the server's own durability, which is its owner's choice.
+SELECT 1;
+
 -- name: set_patience
 -- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
 SELECT set_config('lock_timeout', CAST(:patience AS text), true);

@@ -321,6 +321,11 @@ SELECT count(*), 0 FROM {public};
 -- How many rows readers see.
 SELECT count(*) FROM {public};
 
+-- name: prepare_worker
+-- Commit without waiting for the disk, which is half of a short hold: a loss of power takes our last commits back whole, with
+-- their checkpoints, and whatever the application committed after them is on disk only together with them.
+PRAGMA main.synchronous = NORMAL;
+
 -- name: set_patience
 -- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
 SELECT :patience;

@@ -52,6 +52,7 @@ class _State:
     changes: int = 0
     keys: int = 0
     written: int = 0
+    total: int = 0
     transactions: int = 0
     fresh: bool = False
     sealed: bool = False
@@ -109,7 +110,7 @@ def tick(
                 _end(state, "a bound was reached; the next tick goes on")
                 return state.report(drained=False)
             pace, hold_ms = _seal(state) if not state.sealed else _apply(state)
-            listen(Event(script.name, "tick", state.keys, state.keys + count_dirty(duty, script)))
+            listen(Event(script.name, "tick", state.keys, state.total))
             seen, foreign = foreign, duty.session.changes_marker()
             duty.clock.wait(pace.rest_seconds(hold_ms, contended=seen != foreign))
         _consume_rest(state)
@@ -140,6 +141,7 @@ def _seal(state: _State) -> tuple[Pace, float]:
     # A seal that an earlier tick left unfinished is finished first; only a seal that began now covers everything.
     if finished:
         state.sealed, state.fresh = state.fresh, False
+        state.total = count_dirty(state.duty, state.script)
     state.seal_pace.record(changes, held.hold_ms)
     return state.seal_pace, held.hold_ms
 
