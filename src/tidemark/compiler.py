@@ -21,6 +21,8 @@ from tidemark.names import Names
 from tidemark.query.admit import admit
 from tidemark.query.keys import find_key
 from tidemark.query.lower import lower_query
+from tidemark.query.purity import FirstMutable, never_mutable, require_pure
+from tidemark.query.relation import Block
 from tidemark.render import advice
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
@@ -31,18 +33,32 @@ Describe = Callable[[str], tuple[OutputColumn, ...]]
 
 
 def compile_derived(
-    declaration: Declaration, catalog: Catalog, dialect: Dialect, describe: Describe, generation: int = 1
+    declaration: Declaration,
+    catalog: Catalog,
+    dialect: Dialect,
+    describe: Describe,
+    generation: int = 1,
+    first_mutable: FirstMutable = never_mutable,
 ) -> Script:
-    """The finished script of one derived table. Raises `Refusal`, carrying the declaration's name."""
+    """The finished script of one derived table. Raises `Refusal`, carrying the declaration's name.
+
+    `describe` and `first_mutable` ask the engine, as `Session` does.
+    """
     try:
-        return _compile(declaration, catalog, dialect, describe, generation)
+        return _compile(declaration, catalog, dialect, describe, generation, first_mutable)
     except Refusal as refusal:
         raise refusal.about(declaration.name) from refusal
 
 
 def _compile(
-    declaration: Declaration, catalog: Catalog, dialect: Dialect, describe: Describe, generation: int
+    declaration: Declaration,
+    catalog: Catalog,
+    dialect: Dialect,
+    describe: Describe,
+    generation: int,
+    first_mutable: FirstMutable,
 ) -> Script:
+    _check_options(declaration)
     query = declaration.query_for(dialect.name)
     if query is None:
         raise Refusal(
@@ -53,6 +69,8 @@ def _compile(
     block = lower_query(query, catalog, dialect)
     outputs = describe(query)
     admit(block, catalog)
+    require_pure(block, first_mutable)
+    _check_indexes(declaration, block)
     key = find_key(block, declaration.key)
     names = Names(dialect, declaration.name, generation)
     wanted = declaration.freshness
@@ -89,6 +107,29 @@ def _compile(
         missing_indexes=made.missing,
         source_identity=tuple((table.label, identity(table)) for table in made.tables),
     )
+
+
+def _check_options(declaration: Declaration) -> None:
+    """Refuse options that no program honours yet: an option that is passed over in silence would keep something else."""
+    for code, option, table in (
+        (Code.COLUMNS_OF, "columns_of", declaration.columns_of),
+        (Code.ROWS_OF, "rows_of", declaration.rows_of),
+    ):
+        if table is not None:
+            raise Refusal(
+                code,
+                f"{option}={table!r}: rows cannot be kept in a table of yours yet.",
+                instead=f"leave {option} out, and join the derived table by its key",
+            )
+
+
+def _check_indexes(declaration: Declaration, block: Block) -> None:
+    """Refuse an index over what the result does not have."""
+    have = [output.name for output in block.outputs]
+    for name in (name for index in declaration.indexes for name in index if name not in have):
+        raise Refusal(
+            Code.DECLARATION, f"indexes names {name}, which is not in the result.", instead=f"one of: {', '.join(have)}"
+        )
 
 
 @dataclass(frozen=True)

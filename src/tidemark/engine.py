@@ -217,4 +217,4 @@ class Tidemark:
 
 
 def _compile(declaration: Declaration, catalog: Catalog, session: Session, generation: int) -> Script:
-    return compile_derived(declaration, catalog, session.dialect, session.describe, generation)
+    return compile_derived(declaration, catalog, session.dialect, session.describe, generation, session.first_mutable)

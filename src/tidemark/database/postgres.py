@@ -7,7 +7,7 @@ One thread at a time may use a session.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,14 @@ from tidemark.database.postgres_catalog import read_catalog
 from tidemark.database.postgres_errors import explain_connection, translate
 from tidemark.database.postgres_marks import read_installed, write_mark
 from tidemark.database.postgres_parameters import to_driver
-from tidemark.database.postgres_probe import FIND_PREPARED, FORGET_PREPARED, OPENING, describe_query, reaches_index
+from tidemark.database.postgres_probe import (
+    FIND_PREPARED,
+    FORGET_PREPARED,
+    OPENING,
+    PROBE,
+    describe_query,
+    reaches_index,
+)
 from tidemark.database.postgres_values import register_loaders
 from tidemark.database.session import Mode, Parameters
 from tidemark.database.urls import Address
@@ -204,6 +211,19 @@ class PostgresSession:
                 return describe_query(self._read_raw, self._send_single, query)
             except psycopg.Error as error:
                 raise self._translate(error, query, len(OPENING)) from error
+
+    def first_mutable(self, columns: str, expressions: Sequence[str]) -> int | None:
+        """The number of the first expression that PostgreSQL would not take into the predicate of an index, or None."""
+        with self._undone():
+            self._read_raw(f"CREATE TEMPORARY TABLE {PROBE} AS {columns} WITH NO DATA")
+            for number, expression in enumerate(expressions):
+                try:
+                    self._read_raw(f"CREATE INDEX ON pg_temp.{PROBE} ((1)) WHERE ({expression}) IS NOT NULL")
+                except psycopg.errors.InvalidObjectDefinition:
+                    return number
+                except psycopg.Error as error:
+                    raise self._translate(error, expression) from error
+        return None
 
     def uses_index(self, sql: str, table: str) -> bool:
         """True when the plan of `sql` does not scan the whole of `table` (unquoted name or label)."""

@@ -19,10 +19,10 @@ from tidemark.model import OutputColumn
 All = Callable[[str], list[tuple[Any, ...]]]
 Send = Callable[[str], None]
 
-_PROBE = "tidemark__probe"
-FIND_PREPARED = f"SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE name = '{_PROBE}'"
-FORGET_PREPARED = f"DEALLOCATE {_PROBE}"
-OPENING = f"CREATE TEMPORARY VIEW {_PROBE} AS "
+PROBE = "tidemark__probe"
+FIND_PREPARED = f"SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE name = '{PROBE}'"
+FORGET_PREPARED = f"DEALLOCATE {PROBE}"
+OPENING = f"CREATE TEMPORARY VIEW {PROBE} AS "
 _COLUMNS = f"""
 SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),        CASE WHEN a.attcollation <> t.typcollation
             THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname ELSE s.nspname || '.' || o.collname END
@@ -30,7 +30,7 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),        CASE W
 FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
     LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = a.attcollation
     LEFT JOIN pg_catalog.pg_namespace AS s ON s.oid = o.collnamespace
-WHERE a.attrelid = 'pg_temp.{_PROBE}'::regclass AND a.attnum > 0 ORDER BY a.attnum
+WHERE a.attrelid = 'pg_temp.{PROBE}'::regclass AND a.attnum > 0 ORDER BY a.attnum
 """
 _DESCENT = """
 WITH RECURSIVE descent AS (
@@ -70,7 +70,7 @@ def describe_query(read: All, send_single: Send, query: str) -> tuple[OutputColu
     """Names, types and collations of the query's columns."""
     send_single(OPENING + query)
     # Making a view asks for no rights on what it reads; planning to read it does.
-    read(f"EXPLAIN SELECT * FROM pg_temp.{_PROBE}")
+    read(f"EXPLAIN SELECT * FROM pg_temp.{PROBE}")
     columns = [OutputColumn(name, kind, collation) for name, kind, collation in read(_COLUMNS)]
     for column in columns:
         if column.name == "?column?":
@@ -113,9 +113,9 @@ def _spellings(name: str) -> str:
 
 def _plan_reaches(read: All, send_single: Send, sql: str, names: set[tuple[Any, ...]]) -> bool:
     numbered, count = to_numbered(sql)
-    send_single(f"PREPARE {_PROBE} AS {numbered}")
+    send_single(f"PREPARE {PROBE} AS {numbered}")
     arguments = f"({', '.join(['NULL'] * count)})" if count else ""
-    plan = read(f"EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE {_PROBE}{arguments}")[0][0]
+    plan = read(f"EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE {PROBE}{arguments}")[0][0]
     return not any(
         (node.get("Schema"), node.get("Relation Name")) in names and _reads_all(node)
         for part in json.loads(plan)

@@ -7,7 +7,7 @@ driver's error never crosses it (it becomes a `Fault`, a `Refusal` or a `Conflic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
@@ -66,6 +66,14 @@ class Session(Protocol):
 
         Raises `Refusal` (code ``parse``, ``unknown-table`` or ``unknown-column``) when the engine does not accept the query.
         Changes nothing.
+        """
+        ...
+
+    def first_mutable(self, columns: str, expressions: Sequence[str]) -> int | None:
+        """The number of the first expression whose value depends on more than the row, or None.
+
+        `columns` is a SELECT that names the columns which the expressions read. PostgreSQL judges as it does for the
+        predicate of an index; SQLite has no such judge and always answers None. Changes nothing.
         """
         ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -266,6 +266,10 @@ class SqliteSession:
             return describe_query(self._raw, query)
         except sqlite3.Error as error:
             raise translate_query(error, query, self._label) from error
+
+    def first_mutable(self, columns: str, expressions: Sequence[str]) -> int | None:
+        """None: which functions are deterministic is known by name."""
+        return None
 
     def uses_index(self, sql: str, table: str) -> bool:
         """True when the plan of `sql` does not scan the whole of `table` (unquoted name)."""

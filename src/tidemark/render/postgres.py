@@ -5,7 +5,8 @@ them; dropping in reverse order leaves no moment in which a writer could call wh
 
 One statement of a writer becomes one row of the pending table: an array of deltas, consolidated by key. That row is
 transactional and belongs to us alone: savepoints, two-phase commit and procedures need no care, and no role can forge it.
-After it is remembered, the transaction is armed; the arm's deferred constraint trigger flushes every derived table once, at commit.
+After it is remembered, the transaction is armed; the arm's deferred constraint trigger flushes every derived table once, at
+commit.
 """
 
 from __future__ import annotations

@@ -230,7 +230,8 @@ def compare(store: Store, visible: Sequence[tuple[str, str]]) -> tuple[str, tupl
         f"UNION ALL SELECT 'different', {key_names}{comma}{left}{comma}{right} FROM "
         f"(SELECT s.{ORDINAL}, {key_values}{comma}{values} FROM {stored} AS s) AS a "
         f"JOIN (SELECT s.{ORDINAL}{comma}{values} FROM {fresh} AS s) AS z ON z.{ORDINAL} = a.{ORDINAL} "
-        f"JOIN {stored} AS x ON x.{ORDINAL} = a.{ORDINAL} JOIN {fresh} AS y ON y.{ORDINAL} = a.{ORDINAL} WHERE NOT ({store.same('x', 'y')})"
+        f"JOIN {stored} AS x ON x.{ORDINAL} = a.{ORDINAL} "
+        f"JOIN {fresh} AS y ON y.{ORDINAL} = a.{ORDINAL} WHERE NOT ({store.same('x', 'y')})"
     )
     return query, names
 

@@ -1,0 +1,72 @@
+"""Values may depend on nothing but the row: the server's own judgement of every expression.
+
+Owns: the SELECT of a query's columns and the list of its expressions for `Session.first_mutable`. Promises: every scalar of
+every block is judged, after the server has resolved its types, operators and casts; a value that depends on the clock, the
+session's time zone or a setting is refused with its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tidemark.errors import Code, Refusal
+from tidemark.query.parse import place_of
+from tidemark.query.relation import Block, Scalar
+
+FirstMutable = Callable[[str, Sequence[str]], int | None]
+
+
+def never_mutable(columns: str, expressions: Sequence[str]) -> int | None:
+    """The judge where there is none."""
+    return None
+
+
+def require_pure(block: Block, first_mutable: FirstMutable) -> None:
+    """Raise `Refusal` (``session-dependent``) for the first expression whose value depends on more than the row."""
+    quote = block.dialect.quote
+    scans = ", ".join(
+        f"{quote(o.table.schema, o.table.name) if o.table.schema else quote(o.table.name)} AS {quote(o.alias)}"
+        for o in block.all_occurrences
+    )
+    texts: dict[str, str] = {}
+    columns: list[str] = []
+    for alias, name in sorted({column for scalar in _scalars(block) for column in scalar.columns}):
+        _stand_in(f"{quote(alias)}.{quote(name)}", f"{quote(alias)}.{quote(name)}", texts, columns)
+    for one in _blocks(block):
+        for call in one.aggregates:
+            _stand_in(call.text, f"(SELECT {call.text} FROM {scans})", texts, columns)
+        for nested in one.nested:
+            value = (
+                "true" if nested.form != "scalar" else f"(SELECT {nested.block.outputs[0].scalar.text} FROM {scans})"
+            )
+            _stand_in(nested.text, value, texts, columns)
+    judged = [scalar for scalar in _scalars(block) if not scalar.is_constant]
+    found = first_mutable(f"SELECT {', '.join(columns) or '1'} FROM {scans}", [s.swapped(texts) for s in judged])
+    if found is not None:
+        scalar = judged[found]
+        raise Refusal(
+            Code.SESSION_DEPENDENT,
+            f"{scalar.text} depends on more than the row: the clock, the session's time zone or a setting.",
+            instead="an immutable expression, such as (t AT TIME ZONE 'UTC')::date for a timestamp with time zone",
+            place=place_of(scalar.tree, block.dialect),
+        )
+
+
+def _stand_in(text: str, value: str, texts: dict[str, str], columns: list[str]) -> None:
+    if text not in texts:
+        texts[text] = f"c{len(columns)}"
+        columns.append(f"{value} AS c{len(columns)}")
+
+
+def _blocks(block: Block) -> list[Block]:
+    return [block, *(inner for nested in block.nested for inner in _blocks(nested.block))]
+
+
+def _scalars(block: Block) -> list[Scalar]:
+    """Every scalar of every block, arguments and conditions of aggregates included."""
+    found: list[Scalar] = []
+    for one in _blocks(block):
+        found += one.scalars
+        found += [call.argument for call in one.aggregates if call.argument is not None]
+        found += [call.condition for call in one.aggregates if call.condition is not None]
+    return found
