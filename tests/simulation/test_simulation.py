@@ -1,0 +1,62 @@
+"""The simulation inside the test run: every recorded case, then a fixed budget of new ones on each engine.
+
+``TIDEMARK_SIMULATION_SEED`` chooses another seed; it is printed with every failure. More of it: `make simulate`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.case import Case
+from tests.simulation.keeper import make_keeper
+from tests.simulation.programs import draw_case
+from tests.simulation.run import SEEDS, Budget, Ground, attempt, campaign, ground, script
+
+SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
+BUDGETS = {"sqlite": Budget(4000, minutes=1.2), "postgres": Budget(1500, minutes=1.2)}
+RECORDED = sorted(SEEDS.glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def sqlite_ground() -> Iterator[Ground]:
+    with ground("sqlite", make_keeper) as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def postgres_ground() -> Iterator[Ground]:
+    with ground("postgres", make_keeper) as place:
+        yield place
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded_case_stays_true(path: Path, request: pytest.FixtureRequest) -> None:
+    case = Case.from_json(path.read_text())
+    place: Ground = request.getfixturevalue(f"{case.engine}_ground")
+    failure = attempt(place, case)
+    assert failure is None, f"{path.name}: {failure}\n{script(case)}"
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_random_programs_stay_true(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    place: Ground = request.getfixturevalue(f"{engine}_ground")
+    said: list[str] = []
+    tally, found = campaign(place, SEED, BUDGETS[engine], seeds=tmp_path, shrink_seconds=30, say=said.append)
+    print(tally.text(f"{engine} seed {SEED}"))
+    assert not found, "\n".join(said)
+    assert tally.comparisons.total() > 0
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_seed_gives_the_same_case_again(engine: str) -> None:
+    assert draw_case("again/1", engine).to_json() == draw_case("again/1", engine).to_json()
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_case_survives_its_file(engine: str) -> None:
+    case = draw_case("file/1", engine)
+    assert Case.from_json(case.to_json()) == case
