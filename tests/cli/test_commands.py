@@ -1,0 +1,283 @@
+"""The command line: outputs, exit codes and JSON, on both engines; every door answers with one sentence and a next command."""
+
+import contextlib
+import io
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidemark.cli import main
+from tidemark.database.open import open_session
+
+DEFINITIONS = """
+from tidemark import Project
+
+project = Project("forum")
+project.derive(
+    "thread_stats",
+    key="thread_id",
+    query="SELECT thread_id, count(*) AS reply_count, sum(score) AS total FROM posts GROUP BY thread_id",
+)
+"""
+
+
+class Shell:
+    """A folder with definitions, a database beside it, and what the last command said."""
+
+    def __init__(self, url: str, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.url = url
+        self.folder = folder
+        self._capture = capture
+        self.out = ""
+        self.err = ""
+
+    def __call__(self, *arguments: str) -> int:
+        code = main(arguments)
+        self.out, self.err = self._capture.readouterr()
+        return code
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        """The JSON object of a command, which says its exit code."""
+        code = self(*arguments, "--json")
+        answer = json.loads(self.out)
+        assert isinstance(answer, dict)
+        assert answer["exit"] == code
+        assert self.out.count("\n") == 1
+        return answer
+
+    def write(self, sql: str) -> None:
+        """The user writes."""
+        with contextlib.closing(open_session(self.url)) as session, session.transaction():
+            session.run(sql)
+
+    def declare(self, text: str) -> None:
+        (self.folder / "derived.py").write_text(text)
+
+
+@pytest.fixture
+def shell(
+    engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("TIDEMARK_DATABASE", engine_url)
+    monkeypatch.delenv("TIDEMARK_DEFINITIONS", raising=False)
+    made = Shell(engine_url, folder, capsys)
+    made.write("CREATE TABLE posts (id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL, score INTEGER NOT NULL)")
+    made.write("INSERT INTO posts VALUES " + ", ".join(str((n, n % 5, n % 3)) for n in range(50)))
+    made.declare(DEFINITIONS)
+    yield made
+
+
+@pytest.fixture
+def installed(shell: Shell) -> Shell:
+    assert shell("apply", "--yes") == 0
+    return shell
+
+
+def _store(shell: Shell) -> str:
+    with contextlib.closing(open_session(shell.url)) as session:
+        return session.dialect.ours_prefix + "thread_stats"
+
+
+def test_the_first_ten_minutes(shell: Shell) -> None:
+    assert shell("plan") == 0
+    assert "+ create thread_stats" in shell.out and "Next: tidemark apply" in shell.out
+    assert shell("plan", "--check") == 3
+    assert shell("apply", "--yes") == 0
+    assert "live and verified: thread_stats" in shell.out
+    assert shell("plan", "--check") == 0
+    assert shell("apply", "--yes") == 0 and "Nothing to do" in shell.out
+    assert shell("status") == 0 and "All 1 are well." in shell.out
+    assert shell("verify") == 0 and "Everything is true." in shell.out
+    shell.write(f"UPDATE {_store(shell)} SET _rows = 99 WHERE thread_id = 3")
+    assert shell("verify") == 4
+    assert "thread_id=3" in shell.out and "stored 99, truth 10" in shell.out and "Next: tidemark repair" in shell.out
+    assert shell("status") == 0 and "tidemark repair" in shell.out
+    assert shell("repair") == 0 and "1 rows repaired" in shell.out
+    assert shell("verify") == 0
+    assert shell("uninstall", "--yes") == 0
+    assert shell("status") == 5 and "not-installed" in shell.err
+
+
+def test_a_plan_prints_every_statement(shell: Shell) -> None:
+    assert shell("plan", "--explain") == 0
+    for words in ("CREATE TABLE", "CREATE TRIGGER", "CREATE VIEW", "-- the ledger", "_checkpoint"):
+        assert words in shell.out
+    assert shell("status") == 5
+
+
+def test_apply_asks_for_consent_where_nobody_can_answer(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert shell("apply") == 2
+    assert "--yes" in shell.err and "create thread_stats" in shell.err
+    assert shell("plan", "--check") == 3
+    assert shell("uninstall") == 2
+
+
+def test_every_command_answers_with_one_json_object(installed: Shell) -> None:
+    shell = installed
+    assert shell.json("plan")["changes"] is False
+    assert shell.json("status")["tables"][0]["state"] == "live"
+    assert shell.json("explain", "thread_stats")["class"] == "linear"
+    assert shell.json("verify")["clean"] is True
+    assert shell.json("repair")["tables"] == [{"derived": "thread_stats", "keys": 0, "rows_written": 0}]
+    assert shell.json("tick")["ticks"] == []
+    assert shell.json("run", "--until-idle")["interrupted"] is False
+    assert shell.json("history")["runs"][-1]["kind"] == "fill"
+    assert shell.json("doctor")["findings"]
+    assert shell.json("sql")["scripts"][0]["name"] == "thread_stats"
+    assert shell.json("apply", "--yes") == {"command": "apply", "exit": 0, "live": [], "begun": [], "dropped": []}
+    assert shell.json("uninstall", "--yes")["removed"] == ["thread_stats"]
+    assert shell.json("status")["error"]["code"] == "not-installed"
+    assert shell.err == ""
+
+
+def test_a_removed_declaration_wants_consent_to_drop(installed: Shell) -> None:
+    installed.declare('from tidemark import Project\nproject = Project("forum")\n')
+    assert installed("plan") == 0 and "--allow-drop" in installed.out
+    assert installed("apply", "--yes") == 5 and "drop-not-allowed" in installed.err
+    assert installed("apply", "--yes", "--allow-drop") == 0 and "dropped: thread_stats" in installed.out
+    assert installed("status") == 0 and "Nothing is installed" in installed.out
+
+
+def test_a_changed_definition_is_replaced(installed: Shell) -> None:
+    installed.declare(DEFINITIONS.replace("sum(score)", "sum(score * 2)"))
+    assert installed("plan", "--check") == 3 and "~ replace thread_stats" in installed.out
+    assert installed("apply", "--yes") == 0
+    assert installed("plan", "--check") == 0
+    assert installed.json("status")["tables"][0]["generation"] == 2
+
+
+def test_uninstall_can_keep_the_data(installed: Shell) -> None:
+    with contextlib.closing(open_session(installed.url)) as session:
+        before = sorted(session.all("SELECT * FROM thread_stats"))
+    assert installed("uninstall", "--yes", "--keep-data") == 0
+    with contextlib.closing(open_session(installed.url)) as session:
+        assert sorted(session.all("SELECT * FROM thread_stats")) == before
+        assert session.installed() == {}
+
+
+def test_tick_drains_a_table_at_tick_freshness(shell: Shell) -> None:
+    shell.declare(DEFINITIONS.replace('key="thread_id",', 'key="thread_id", freshness="tick",'))
+    assert shell("apply", "--yes") == 0
+    shell.write("INSERT INTO posts VALUES (1000, 3, 5)")
+    assert shell.json("status")["tables"][0]["pending"] == 1
+    assert shell("tick") == 0 and "drained" in shell.out
+    assert shell.json("status")["tables"][0]["pending"] == 0
+    assert shell("verify", "thread_stats") == 0
+    assert shell("verify", "nonsense") == 5
+
+
+def test_a_detached_apply_is_finished_by_a_worker(shell: Shell) -> None:
+    assert shell("apply", "--yes", "--detach") == 0 and "tidemark run" in shell.out
+    assert shell("status") == 0 and "tidemark apply" in shell.out
+    assert shell("run", "--until-idle") == 0 and "1 tables brought to life" in shell.out
+    assert shell("status") == 0 and "All 1 are well." in shell.out
+
+
+def test_a_held_duty_exits_six(installed: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidemark.runtime.apply.LEASE_WAIT_SECONDS", 0.0)
+    with contextlib.closing(open_session(installed.url)) as session:
+        prefix = "tidemark._" if session.dialect.has_schemas else "tidemark__"
+    installed.write(f"UPDATE {prefix}lease SET expires = '9999', holder = 'somebody' WHERE duty = 'apply'")
+    installed.declare(DEFINITIONS.replace("sum(score)", "max(score)"))
+    assert installed("apply", "--yes") == 6 and "somebody" in installed.err
+
+
+BROKEN: list[tuple[str, str, str]] = [
+    ("SELECT thread_id, count(*) AS n FROM nowhere GROUP BY thread_id", "thread_id", "unknown-table"),
+    ("SELECT thread_id, count(nothing) AS n FROM posts GROUP BY thread_id", "thread_id", "unknown-column"),
+    ("SELEC thread_id FROM posts", "thread_id", "parse"),
+]
+
+
+@pytest.mark.parametrize(("query", "key", "code"), BROKEN)
+def test_a_bad_query_is_refused_with_its_code_and_nothing_changes(
+    shell: Shell, query: str, key: str, code: str
+) -> None:
+    text = (
+        f'from tidemark import Project\nproject = Project("x")\nproject.derive("d", key="{key}", query="""{query}""")\n'
+    )
+    shell.declare(text)
+    for command in (["plan"], ["apply", "--yes"]):
+        assert shell(*command) == 5, shell.err
+        assert f"[{code}] (d)" in shell.err and shell.out == ""
+    assert shell("status") == 5
+    assert shell.json("plan")["error"]["code"] == code
+
+
+DEFINITION_FAULTS = [
+    ("raise ValueError('oh')", "ValueError: oh"),
+    ("x = 1", "no project"),
+    ("from tidemark import Project\na = Project('a')\nb = Project('b')", "2 projects"),
+    ("def (", "SyntaxError"),
+    ("import no_such_module_anywhere", "no_such_module_anywhere"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), DEFINITION_FAULTS)
+def test_definitions_that_cannot_be_loaded_are_refused(shell: Shell, text: str, words: str) -> None:
+    shell.declare(text)
+    assert shell("plan") == 5
+    assert words in shell.err and "definitions" in shell.err
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nowhere://x", "postgresql://u:secret@127.0.0.1:1/x", "sqlite:////no/such/folder/app.db", "no-such.db"]
+)
+def test_a_bad_address_is_one_sentence_without_the_password(shell: Shell, url: str) -> None:
+    code = shell("status", "--database", url) if url else shell("status", "--database", " ")
+    assert code in (1, 5)
+    assert shell.err.count("\n") == 1 and "secret" not in shell.err and shell.out == ""
+
+
+def test_a_database_that_is_not_in_wal_mode_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(sqlite3.connect("old.db")) as connection:
+        connection.execute("CREATE TABLE posts (id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL, score INTEGER)")
+    Path("derived.py").write_text(DEFINITIONS)
+    assert main(["apply", "--yes", "--database", "old.db"]) == 5
+    assert "not-wal" in capsys.readouterr().err
+    assert main(["plan", "--database", "old.db"]) == 0
+
+
+def test_init_writes_an_example_and_never_overwrites(shell: Shell) -> None:
+    assert shell("init") == 5 and "there already" in shell.err
+    (shell.folder / "derived.py").unlink()
+    (shell.folder / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    assert shell("init") == 0 and "tidemark plan" in shell.out
+    assert "posts" in (shell.folder / "derived.py").read_text()
+    assert "[tool.tidemark]" in (shell.folder / "pyproject.toml").read_text()
+    assert shell("plan") == 0 and "Nothing to do" in shell.out
+
+
+def test_settings_come_from_pyproject(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TIDEMARK_DATABASE")
+    assert shell("status") == 5 and "TIDEMARK_DATABASE" in shell.err
+    inner = shell.folder / "deep" / "inside"
+    inner.mkdir(parents=True)
+    (shell.folder / "pyproject.toml").write_text(
+        f"[tool.tidemark]\ndatabase = '{shell.url}'\ndefinitions = 'derived.py'\n"
+    )
+    monkeypatch.chdir(inner)
+    assert shell("plan") == 0 and "create thread_stats" in shell.out
+
+
+def _usage(run: Callable[[], int]) -> int:
+    with pytest.raises(SystemExit) as ended:
+        run()
+    return int(ended.value.code or 0)
+
+
+def test_usage_errors_exit_two(shell: Shell) -> None:
+    assert _usage(lambda: shell("nonsense")) == 2
+    assert _usage(lambda: shell("explain")) == 2
+    assert _usage(lambda: shell("--help")) == 0
