@@ -340,10 +340,6 @@ SELECT CASE WHEN reltuples < 100000 THEN (SELECT count(*) FROM {public}) ELSE CA
        CASE WHEN reltuples < 100000 THEN 0 ELSE 1 END
 FROM pg_catalog.pg_class WHERE oid = CAST(:store AS regclass);
 
--- name: count_view
--- How many rows readers see.
-SELECT count(*) FROM {public};
-
 -- name: prepare_worker
 -- Nothing to prepare: holds are long enough for the server's own durability, which is its owner's choice.
 SELECT 1;
@@ -375,6 +371,13 @@ SELECT 'schema', 'tidemark' FROM pg_catalog.pg_namespace WHERE nspname = 'tidema
 -- name: drop_schema
 -- Drop everything of ours at once, triggers on the user's tables included: their functions live here.
 DROP SCHEMA IF EXISTS {object} CASCADE;
+
+-- name: find_replicated_storage
+-- A table of ours that a subscription of this database writes; no row when there is none.
+SELECT CAST(CAST(srrelid AS regclass) AS text)
+FROM pg_catalog.pg_subscription_rel JOIN pg_catalog.pg_class ON pg_class.oid = srrelid
+WHERE relnamespace = to_regnamespace('tidemark')
+ORDER BY srrelid LIMIT 1;
 
 -- name: fact_engine
 -- The engine is PostgreSQL

@@ -317,10 +317,6 @@ DELETE FROM tidemark__lease WHERE duty = :duty;
 -- How many rows a derived table has, and whether that is an estimate (1) or exact (0).
 SELECT count(*), 0 FROM {public};
 
--- name: count_view
--- How many rows readers see.
-SELECT count(*) FROM {public};
-
 -- name: prepare_worker
 -- Commit without waiting for the disk, which is half of a short hold: a loss of power takes our last commits back whole, with
 -- their checkpoints, and whatever the application committed after them is on disk only together with them.
@@ -364,6 +360,10 @@ DROP VIEW IF EXISTS {object};
 -- Drop a leftover trigger.
 DROP TRIGGER IF EXISTS {object};
 
+-- name: find_replicated_storage
+-- A table of ours that a subscription of this database writes: this engine has no subscriptions.
+SELECT NULL;
+
 -- name: fact_engine
 -- The engine is SQLite
 SELECT sqlite_version();
@@ -379,5 +379,10 @@ FROM pragma_journal_mode WHERE journal_mode <> 'wal';
 
 -- name: warn_wal_reset
 -- Versions before 3.51.3 can damage a database when two connections checkpoint at the wrong moment.
-SELECT 'SQLite ' || sqlite_version() || ' has the WAL-reset fault that 3.51.3 mends; let only one process checkpoint.'
-WHERE CAST(substr(sqlite_version(), 3, instr(substr(sqlite_version(), 3), '.') - 1) AS INTEGER) < 51;
+SELECT 'SQLite ' || sqlite_version() || ' has the WAL-reset fault that 3.51.3 mends: let only one process checkpoint.'
+FROM (
+    SELECT CAST(substr(rest, 1, instr(rest, '.') - 1) AS INTEGER) AS minor,
+           CAST(substr(rest, instr(rest, '.') + 1) AS INTEGER) AS patch
+    FROM (SELECT substr(sqlite_version(), instr(sqlite_version(), '.') + 1) AS rest)
+)
+WHERE minor < 51 OR (minor = 51 AND patch < 3);

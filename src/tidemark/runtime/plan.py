@@ -114,6 +114,7 @@ class InstallPlan:
 
 def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog) -> InstallPlan:
     """Compare what is wanted with what is there. Raises `Refusal` for a declaration that cannot be kept true."""
+    _check_replication(ledger)
     installed = ledger.derived()
     present = ledger.session.installed()
     steps: list[Step] = []
@@ -256,6 +257,18 @@ def _drop(rows: tuple[Installed, ...], reason: str, *, frees_readers: bool) -> S
     return Step("drop", rows[0].name, reason, obsolete=rows, statements=drops, replaces=replaces)
 
 
+def _check_replication(ledger: Ledger) -> None:
+    """Raises `Refusal` when a subscription writes our storage: each change would be counted by its publisher and by us."""
+    named = ledger.value("find_replicated_storage")
+    if named is not None:
+        raise Refusal(
+            Code.REPLICATED_STORAGE,
+            f"a subscription of this database writes {named}, which Tidemark keeps here too: changes would count twice",
+            instead="publish the sources alone: take the tables of schema tidemark out of the publication, then "
+            "ALTER SUBSCRIPTION … REFRESH PUBLICATION",
+        )
+
+
 def _check_name(ledger: Ledger, step: Step, catalog: Catalog, present: Mapping[str, str]) -> Step:
     """Raises `Refusal` when the public name belongs to something of the user's."""
     script = step.script
@@ -267,7 +280,7 @@ def _check_name(ledger: Ledger, step: Step, catalog: Catalog, present: Mapping[s
         raise Refusal(
             Code.NAME_TAKEN,
             f"the database has a {taken.kind} called {taken.label} already",
-            instead="give the derived table another name, or say columns_of= or rows_of= to keep parts of that table",
+            instead="give the derived table another name",
             derived=script.name,
         )
     return step

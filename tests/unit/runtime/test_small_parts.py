@@ -1,0 +1,172 @@
+"""The small parts of the runtime: statements, scripts, values, pace, states, progress."""
+
+import datetime
+import decimal
+import io
+import math
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+
+import tidemark.runtime
+from tests.unit.runtime.handmade import DIALECTS, count_posts
+from tidemark.cli.display import Display
+from tidemark.dialect import POSTGRESQL, SQLITE
+from tidemark.errors import Fault
+from tidemark.names import ledger
+from tidemark.runtime.pace import Pace, choose_pace
+from tidemark.runtime.progress import Event
+from tidemark.runtime.scripts import read_script, script_text
+from tidemark.runtime.statements import find_statement, load_statements, parse_statements
+from tidemark.runtime.values import hash_key, pack, show, unpack
+from tidemark.states import DERIVED, RUN, UNKNOWN, check_list, check_move, read_state
+
+RUNTIME = Path(tidemark.runtime.__file__).parent
+# Statements that only one engine has a use for.
+ALONE = re.compile(r"^(fact|warn|drop)_|^create_(schema|clock)$")
+
+
+def test_both_engines_have_the_same_statements_each_with_a_purpose() -> None:
+    sqlite, postgres = (load_statements(name) for name in ("sqlite", "postgres"))
+    mine, other = ({name for name in found if not ALONE.match(name)} for found in (sqlite, postgres))
+    assert mine == other
+    for statement in (*sqlite.values(), *postgres.values()):
+        assert statement.purpose and statement.text and ";" not in statement.text
+
+
+def test_every_statement_that_the_code_names_is_there_and_every_one_there_is_named() -> None:
+    code = "\n".join(path.read_text() for path in RUNTIME.parent.rglob("*.py"))
+    for engine in ("sqlite", "postgres"):
+        for name in load_statements(engine):
+            assert f'"{name}"' in code or re.match(r"^(fact|warn|create)_", name), name
+    for name in re.findall(r'ledger\.(?:run|value|all|text)\(\s*"(\w+)"', code):
+        assert name in load_statements("sqlite") and name in load_statements("postgres"), name
+
+
+def test_the_ledger_uses_the_names_that_everyone_else_uses() -> None:
+    for dialect in (SQLITE, POSTGRESQL):
+        text = (RUNTIME / f"ledger.{dialect.name}.sql").read_text()
+        for table in ("meta", "derived", "checkpoint", "run", "drift", "lease"):
+            assert f"CREATE TABLE {ledger(dialect, table).replace(chr(34), '')} (" in text
+
+
+@pytest.mark.parametrize(
+    "text", ["-- name: a\n-- why\n", "-- name: a\nSELECT 1;\n", "-- name: a\n-- w\nX;\n-- name: a\n-- w\nY;\n"]
+)
+def test_a_bad_statement_file_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="'a'"):
+        parse_statements(text)
+
+
+def test_an_unknown_statement_is_a_fault() -> None:
+    with pytest.raises(Fault):
+        find_statement("sqlite", "nonsense")
+
+
+@pytest.mark.parametrize("engine", sorted(DIALECTS))
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_script_reads_back_as_it_was_written(engine: str, freshness: str) -> None:
+    script = count_posts(DIALECTS[engine], freshness=freshness)
+    again = read_script(script_text(script))
+    assert again == script
+    assert again.fingerprint == script.fingerprint
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"name": "x"}', '{"nonsense": 1}'])
+def test_a_script_of_another_version_is_a_fault(text: str) -> None:
+    with pytest.raises(Fault, match="cannot read"):
+        read_script(text)
+
+
+VALUES = (
+    None,
+    True,
+    7,
+    -(2**63),
+    1.5,
+    'it\'s "text" with ü',
+    b"\x00\xff",
+    decimal.Decimal("1.50"),
+    datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=datetime.UTC),
+    datetime.date(2026, 1, 2),
+    datetime.time(1, 2, 3),
+    uuid.UUID(int=5),
+    [1, None, "x"],
+    math.inf,
+)
+
+
+def test_values_read_back_with_their_types() -> None:
+    again = unpack(pack(VALUES))
+    assert again == VALUES
+    assert [type(value) for value in again] == [type(value) for value in VALUES]
+    assert math.isnan(unpack(pack([math.nan]))[0])
+    assert len(hash_key(pack(VALUES))) == 32
+
+
+def test_values_are_shown_as_they_are_stored() -> None:
+    assert [show(value) for value in (None, 3, "a'b", b"\x01")] == ["NULL", "3", '"a\'b"', "x'01'"]
+
+
+def test_every_edge_of_a_lifecycle_leads_to_a_state_and_has_a_sentence() -> None:
+    for table in (DERIVED, RUN):
+        for before, edges in table.items():
+            for after, sentence in edges.items():
+                assert after in table and sentence.endswith("."), (before, after)
+                assert check_move(before, after, table) == sentence
+    assert read_state("live") == "live" and read_state("nonsense") == UNKNOWN
+    assert check_list(RUN) == "'running', 'done', 'failed', 'interrupted'"
+    with pytest.raises(Fault, match="cannot go"):
+        check_move("planned", "live")
+    with pytest.raises(Fault):
+        check_move(UNKNOWN, "live")
+
+
+def test_chunks_grow_to_the_target_and_shrink_at_once() -> None:
+    pace = Pace(target_ms=10.0, in_line=True, size=100)
+    for _ in range(20):
+        pace.record(pace.size, pace.size * 0.01)
+    assert 900 <= pace.size <= 1000
+    pace.record(pace.size, 200.0)
+    assert pace.size <= 100 and pace.longest_ms == 200.0
+    pace.record(3, 0.1)
+    assert pace.size <= 100
+
+
+def test_writers_that_wait_in_line_get_a_gap_as_long_as_the_hold() -> None:
+    pace = choose_pace(SQLITE)
+    assert pace.rest_seconds(8.0, contended=False) == 0.0
+    assert pace.rest_seconds(8.0, contended=True) == 0.008
+    assert pace.rest_seconds(0.5, contended=True) == 0.002
+    rests = [pace.rest_seconds(10.0, contended=True) for _ in range(60)]
+    assert max(rests) == 0.025 and rests.count(0.025) >= 2
+    assert choose_pace(POSTGRESQL).rest_seconds(100.0, contended=True) == 0.0
+
+
+class _Moment:
+    seconds = 0.0
+
+
+def test_a_terminal_gets_a_bar_and_a_file_a_line_now_and_then() -> None:
+    moment = _Moment()
+    for live, lines in ((True, 0), (False, 3)):
+        stream = io.StringIO()
+        display = Display(stream, now=lambda: moment.seconds, live=live)
+        for second in range(65):
+            moment.seconds += 1.0
+            display(Event("threads", "fill", second * 1000, 65_000))
+        display(Event("threads", "cutover", note="readers see the new rows"))
+        display.close()
+        text = stream.getvalue()
+        assert "filling threads [" in text and "keys/s" in text and "readers see the new rows" in text
+        assert "100%" not in text
+        if lines:
+            assert text.count("\n") == lines + 1
+
+
+def test_a_quiet_display_shows_nothing() -> None:
+    stream = io.StringIO()
+    Display(stream, quiet=True)(Event("threads", "fill", 1, 2, "a note"))
+    assert stream.getvalue() == ""
