@@ -9,7 +9,7 @@ or recomputed for its key after the key's stored row is locked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
@@ -87,6 +87,7 @@ class _Builder:
         self.dialect = block.dialect
         self.described = {column.name: column for column in outputs}
         self.describe = describe
+        self.key_types = {column.name: self.described[column.name].type for column in key}
         self.taken = {output.name.lower() for output in block.outputs}
 
     def key_parts(self) -> tuple[KeyPart, ...]:
@@ -94,7 +95,7 @@ class _Builder:
         found = []
         for column in self.key:
             described = self.described[column.name]
-            found.append(KeyPart(column.name, described.type, described.collation, column.nullable))
+            found.append(KeyPart(column.name, self.key_types[column.name], described.collation, column.nullable))
         return tuple(found)
 
     def stored(self, name: str) -> str:
@@ -298,7 +299,11 @@ class _Builder:
         described = self.describe(f"SELECT {items} {from_clause(occurrence.table, occurrence.alias, self.dialect)}")
         for column, scalar, found in zip(self.key, key, described, strict=True):
             own = self.described[column.name]
-            if not types_agree(own, found, self.dialect):
+            common = common_type(own, found, self.dialect)
+            if common is not None:
+                wider = common_type(replace(own, type=self.key_types[column.name]), found, self.dialect)
+                self.key_types[column.name] = wider or common
+            else:
                 raise Refusal(
                     Code.KEY_TYPES_DIFFER,
                     f"{scalar.text} ({found.type or 'no type'}{_in(found)}) is compared with the key {column.name} "
@@ -359,19 +364,23 @@ class _Child:
         return tuple(scalar.at_row("r") for scalar in self.key)
 
 
-def types_agree(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> bool:
-    """True when equality between the two columns is equality of what a store of the first type holds."""
+_INTEGERS = ("smallint", "integer", "bigint")
+_TEXTS = ("text", "character varying")
+
+
+def common_type(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> str | None:
+    """The type of a store in which equality of both columns is equality of stored values; None when there is none."""
     if (one.collation or "") != (other.collation or ""):
-        return False
+        return None
     if not dialect.has_schemas:
         numeric = {"INT", "INTEGER", "NUM", "NUMERIC", "REAL"}
         left, right = one.type.upper(), other.type.upper()
-        return left == right or (left in numeric and right in numeric)
+        return one.type if left == right or (left in numeric and right in numeric) else None
     left, right = one.type.split("(")[0], other.type.split("(")[0]
-    integers = ("smallint", "integer", "bigint")
-    if left in integers and right in integers:
-        return integers.index(right) <= integers.index(left)
-    return left == right
+    for family in (_INTEGERS, _TEXTS):
+        if left in family and right in family:
+            return max(left, right, key=_INTEGERS.index) if family is _INTEGERS else "text"
+    return one.type if left == right else None
 
 
 def _in(column: OutputColumn) -> str:

@@ -188,6 +188,8 @@ def _affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
         keys = []
         for part, scalar in zip(store.key, program.key_scalars, strict=True):
             value = _at(scalar, rows, way)
+            # What the query excludes in whole, such as a NULL that must equal something, has no key here either.
+            tests += [] if part.nullable else [f"({value}) IS NOT NULL"]
             keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else f"({value})")
         found.append(
             f"INSERT INTO {store.names.own('dirty')} ({store.key_list}) SELECT DISTINCT {', '.join(keys)} "

@@ -33,7 +33,8 @@ def dollar(body: str) -> str:
     tag, number = "$tidemark$", 2
     while tag in body:
         tag, number = f"$tidemark{number}$", number + 1
-    return f"{tag}\n{body}\n{tag}"
+    # The user's columns may be called like a trigger function's own variables, such as old and new.
+    return f"{tag}\n#variable_conflict use_column\n{body}\n{tag}"
 
 
 def search_path(path: tuple[str, ...]) -> str:
