@@ -1,0 +1,68 @@
+"""SQLite: foreign keys that delete, clear or rename rows row by row, at both freshnesses."""
+
+import pytest
+
+from tests.findings.place import Place
+from tidemark.model import Freshness
+
+ACTIONS = ("ON DELETE CASCADE", "ON DELETE SET NULL", "ON DELETE SET DEFAULT", "ON DELETE CASCADE ON UPDATE CASCADE")
+ACTIONS += (
+    "ON DELETE SET NULL ON UPDATE SET NULL",
+    "ON DELETE CASCADE ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED",
+)
+QUERIES = {
+    "groups": "SELECT p.thread, count(*) AS n, max(p.score) AS best FROM posts p GROUP BY p.thread",
+    "joined": "SELECT p.id AS pid, t.title, p.score FROM posts p JOIN threads t ON t.id = p.thread",
+    "outer": "SELECT p.id AS pid, t.title, p.score FROM posts p LEFT JOIN threads t ON t.id = p.thread",
+    "by_title": "SELECT t.title, count(*) AS n FROM posts p JOIN threads t ON t.id = p.thread GROUP BY t.title",
+    "universe": "SELECT t.id, t.title, (SELECT count(*) FROM posts p WHERE p.thread = t.id) AS n, "
+    "EXISTS (SELECT 1 FROM posts p WHERE p.thread = t.id AND p.score > 5) AS good FROM threads t",
+}
+CHANGES = (
+    "UPDATE threads SET title = 'c' WHERE id = 2",
+    "DELETE FROM threads WHERE id = 1",
+    "DELETE FROM threads",
+)
+RENUMBERS = (
+    "UPDATE threads SET id = 20 WHERE id = 2",
+    "UPDATE threads SET id = id + 100, title = title || '!'",
+)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_cascades_move_both_sides(lite: Place, action: str, freshness: Freshness) -> None:
+    lite.run(
+        "CREATE TABLE threads (id INTEGER PRIMARY KEY, title TEXT)",
+        f"CREATE TABLE posts (id INTEGER PRIMARY KEY, thread INTEGER REFERENCES threads(id) {action}, score INTEGER)",
+        "INSERT INTO threads VALUES (1, 'a'), (2, 'b'), (3, 'a')",
+        "INSERT INTO posts VALUES (1, 1, 5), (2, 1, 7), (3, 2, 9), (4, NULL, 1), (5, 3, 2)",
+    )
+    for name, query in QUERIES.items():
+        if freshness == "tick" or name in ("groups", "universe"):
+            lite.derive(name, query, key={"universe": "id"}.get(name), freshness=freshness)
+    lite.tidemark.apply()
+    lite.check()
+    for change in (*(RENUMBERS if "ON UPDATE" in action else ()), *CHANGES):
+        lite.run(change)
+        if freshness == "tick":
+            lite.drained()
+        lite.check()
+    lite.verified()
+
+
+def test_a_cascade_over_two_steps(lite: Place) -> None:
+    lite.run(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a(id) ON DELETE CASCADE)",
+        "CREATE TABLE c (id INTEGER PRIMARY KEY, b INTEGER REFERENCES b(id) ON DELETE SET NULL, w INTEGER)",
+        "INSERT INTO a VALUES (1), (2)",
+        "INSERT INTO b VALUES (1, 1), (2, 1), (3, 2)",
+        "INSERT INTO c VALUES (1, 1, 5), (2, 2, 6), (3, 3, 7), (4, NULL, 8)",
+    )
+    lite.derive("per_b", "SELECT b, sum(w) AS w FROM c GROUP BY b")
+    lite.derive("per_a", "SELECT b.a, count(*) AS n FROM b JOIN c ON c.b = b.id GROUP BY b.a", freshness="tick")
+    lite.tidemark.apply()
+    lite.run("DELETE FROM a WHERE id = 1")
+    lite.drained()
+    lite.verified()

@@ -1,0 +1,78 @@
+"""SQLite: columns that change without being named: rowid aliases, generated columns, other triggers' updates."""
+
+import pytest
+
+from tests.findings.place import Place
+
+
+def test_the_rowid_alias_changes_under_its_other_names(lite: Place) -> None:
+    lite.run("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER)", "INSERT INTO t VALUES (1, 1), (2, 1), (3, 2)")
+    lite.derive("halves", "SELECT id / 2 AS half, count(*) AS n, max(id) AS top FROM t GROUP BY id / 2")
+    lite.derive("copies", "SELECT id, v FROM t")
+    lite.tidemark.apply()
+    for change in (
+        "UPDATE t SET rowid = 40 WHERE id = 3",
+        "UPDATE t SET oid = 50 WHERE id = 1",
+        "UPDATE t SET _rowid_ = id + 7",
+        "UPDATE t SET id = id - 3",
+    ):
+        lite.run(change)
+        lite.check()
+    lite.verified()
+
+
+@pytest.mark.parametrize("kind", ["VIRTUAL", "STORED"])
+def test_generated_columns_follow_their_bases(lite: Place, kind: str) -> None:
+    lite.run(
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, s INTEGER AS (a + b) {kind}, "
+        f"g TEXT AS (CASE WHEN s > 5 THEN 'big' ELSE 'small' END) {kind})",
+        "INSERT INTO t (id, a, b) VALUES (1, 1, 1), (2, 5, 5), (3, NULL, 1)",
+    )
+    lite.derive("by_size", "SELECT g, count(*) AS n, sum(s) AS total, min(s) AS least FROM t GROUP BY g")
+    lite.derive("rows", "SELECT id, s FROM t WHERE g = 'big'")
+    lite.tidemark.apply()
+    for change in (
+        "UPDATE t SET a = 9 WHERE id = 1",
+        "UPDATE t SET b = -20",
+        "INSERT OR REPLACE INTO t (id, a, b) VALUES (2, 3, 4)",
+        "INSERT INTO t (id, a, b) VALUES (3, 8, 8) ON CONFLICT (id) DO UPDATE SET a = 1, b = 2",
+        "DELETE FROM t WHERE g = 'big'",
+    ):
+        lite.run(change)
+        lite.check()
+    lite.verified()
+
+
+def test_a_generated_column_with_a_unique_index(lite: Place) -> None:
+    lite.run(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, low TEXT AS (lower(a)) VIRTUAL)",
+        "CREATE UNIQUE INDEX t_low ON t (low)",
+        "INSERT INTO t (id, a) VALUES (1, 'X'), (2, 'y'), (3, NULL)",
+    )
+    lite.install("letters", "SELECT a, count(*) AS n FROM t GROUP BY a")
+    lite.run("INSERT OR REPLACE INTO t (id, a) VALUES (9, 'x')", "UPDATE OR REPLACE t SET a = 'Y' WHERE id = 9")
+    lite.verified()
+
+
+def test_user_triggers_that_write_the_source_again(lite: Place) -> None:
+    lite.run(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER)",
+        "CREATE TRIGGER user_after AFTER INSERT ON t BEGIN UPDATE t SET b = NEW.a * 2 WHERE id = NEW.id; END",
+        "CREATE TRIGGER user_before BEFORE UPDATE OF a ON t BEGIN UPDATE t SET b = b + 1 WHERE id <> NEW.id; END",
+    )
+    lite.install("by_b", "SELECT b, count(*) AS n, sum(a) AS a FROM t GROUP BY b")
+    lite.run("INSERT INTO t (a) VALUES (1), (2), (2)")
+    lite.check()
+    lite.run("UPDATE t SET a = 5 WHERE id = 2")
+    lite.verified()
+
+
+def test_values_whose_class_changes_but_not_their_equality(lite: Place) -> None:
+    lite.run("CREATE TABLE t (id INTEGER PRIMARY KEY, v, w TEXT COLLATE NOCASE)", "INSERT INTO t VALUES (1, 1, 'a')")
+    lite.derive("copies", "SELECT id, v, w FROM t")
+    lite.derive("sums", "SELECT sum(v) AS s, count(v) AS n FROM t")
+    lite.tidemark.apply()
+    for change in ("UPDATE t SET v = 1.0", "UPDATE t SET w = 'A'", "UPDATE t SET v = '1'", "UPDATE t SET v = NULL"):
+        lite.run(change)
+        lite.check()
+    lite.verified()

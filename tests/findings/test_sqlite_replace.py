@@ -1,0 +1,206 @@
+"""SQLite: rows that REPLACE deletes without a word, whatever `recursive_triggers` says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from tests.findings.place import Place
+from tidemark import Refusal
+from tidemark.errors import Code
+
+PRAGMAS = pytest.mark.parametrize("recursive", ["OFF", "ON"])
+
+
+@dataclass(frozen=True)
+class Story:
+    """A table with unique keys and statements that replace rows in it."""
+
+    name: str
+    setup: Sequence[str]
+    changes: Sequence[str]
+
+
+STORIES = (
+    Story(
+        "one primary key",
+        [
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, g INTEGER, v INTEGER)",
+            "INSERT INTO t VALUES (1, 1, 5), (2, 1, 7), (3, 2, 9)",
+        ],
+        [
+            "INSERT OR REPLACE INTO t VALUES (1, 2, 1)",
+            "REPLACE INTO t VALUES (2, 2, 2), (2, 3, 3), (2, 1, 4), (7, NULL, NULL)",
+            "UPDATE OR REPLACE t SET id = 1 WHERE id = 3",
+            "UPDATE OR REPLACE t SET id = 7",
+        ],
+    ),
+    Story(
+        "several unique keys, one new row removes many",
+        [
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER UNIQUE, b TEXT UNIQUE, g INTEGER, v INTEGER, UNIQUE (a, b))",
+            "INSERT INTO t VALUES (1, 1, 'x', 1, 5), (2, 2, 'y', 1, 6), (3, 3, 'z', 2, 7), (4, NULL, NULL, 2, 8)",
+        ],
+        [
+            "INSERT OR REPLACE INTO t VALUES (1, 2, 'z', 3, 1)",
+            "INSERT OR REPLACE INTO t VALUES (5, NULL, NULL, 2, 1), (6, 9, 'q', 2, 2), (7, 9, 'q', 1, 3)",
+            "UPDATE OR REPLACE t SET a = 2, b = 'q' WHERE id = 4",
+            "UPDATE OR REPLACE t SET a = 5",
+        ],
+    ),
+    Story(
+        "expression index",
+        [
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, g INTEGER, v INTEGER)",
+            "CREATE UNIQUE INDEX t_name ON t (lower(name), abs(g))",
+            "INSERT INTO t VALUES (1, 'A', 1, 1), (2, 'b', -1, 2), (3, NULL, 1, 3)",
+        ],
+        [
+            "INSERT OR REPLACE INTO t VALUES (10, 'a', -1, 4)",
+            "INSERT OR REPLACE INTO t VALUES (11, NULL, 1, 4), (12, 'B', 1, 5)",
+            "UPDATE OR REPLACE t SET name = 'b', g = 1",
+        ],
+    ),
+    Story(
+        "partial index",
+        [
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, live INTEGER, g INTEGER, v INTEGER)",
+            "CREATE UNIQUE INDEX t_live ON t (name) WHERE live = 1",
+            "INSERT INTO t VALUES (1, 'a', 1, 1, 1), (2, 'a', 0, 1, 2), (3, 'b', 1, 2, 3), (4, 'a', NULL, 2, 4)",
+        ],
+        [
+            "INSERT OR REPLACE INTO t VALUES (5, 'a', 1, 3, 5)",
+            "INSERT OR REPLACE INTO t VALUES (6, 'a', 0, 3, 6)",
+            "UPDATE OR REPLACE t SET live = 1 WHERE id = 2",
+            "UPDATE OR REPLACE t SET live = 1, name = 'b'",
+        ],
+    ),
+    Story(
+        "NOT NULL with a default stands in for NULL",
+        [
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL DEFAULT 'd', b INTEGER NOT NULL DEFAULT (-1), "
+            "g INTEGER, v INTEGER, UNIQUE (a, b))",
+            "INSERT INTO t VALUES (1, 'd', -1, 1, 1), (2, 'd', 2, 1, 2)",
+        ],
+        [
+            "INSERT OR REPLACE INTO t VALUES (3, NULL, NULL, 2, 3)",
+            "INSERT OR REPLACE INTO t (id, g, v) VALUES (4, 2, 4)",
+            "UPDATE OR REPLACE t SET b = NULL WHERE id = 2",
+        ],
+    ),
+    Story(
+        "NOCASE key",
+        [
+            "CREATE TABLE t (k TEXT COLLATE NOCASE PRIMARY KEY, g INTEGER, v INTEGER) WITHOUT ROWID",
+            "INSERT INTO t VALUES ('a', 1, 1), ('b', 1, 2)",
+        ],
+        [
+            "REPLACE INTO t VALUES ('A', 2, 3)",
+            "UPDATE t SET k = 'B' WHERE k = 'b'",
+            "INSERT OR REPLACE INTO t VALUES ('b', 3, 4)",
+            "UPDATE OR REPLACE t SET k = 'a' WHERE k = 'B'",
+        ],
+    ),
+    Story(
+        "the hidden rowid",
+        ["CREATE TABLE t (g INTEGER, v INTEGER)", "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)"],
+        [
+            "UPDATE OR REPLACE t SET rowid = 2 WHERE rowid = 1",
+            "INSERT OR REPLACE INTO t (rowid, g, v) VALUES (3, 9, 9)",
+            "INSERT OR REPLACE INTO t (oid, g, v) SELECT rowid, g + 1, v FROM t",
+        ],
+    ),
+    Story(
+        "conflict clause in the schema",
+        [
+            "CREATE TABLE t (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, u INTEGER UNIQUE ON CONFLICT REPLACE, g INTEGER, v INTEGER)",
+            "INSERT INTO t VALUES (1, 1, 1, 1), (2, 2, 1, 2), (3, 3, 2, 3)",
+        ],
+        [
+            "INSERT INTO t VALUES (1, 2, 2, 5)",
+            "UPDATE t SET u = 3 WHERE id = 1",
+            "INSERT INTO t VALUES (1, 9, 3, 1) ON CONFLICT (id) DO UPDATE SET g = 7",
+        ],
+    ),
+    Story(
+        "a stored row that stays because of DO NOTHING",
+        [
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, u INTEGER UNIQUE, g INTEGER, v INTEGER)",
+            "INSERT INTO t VALUES (1, 1, 1, 1), (2, 2, 1, 2)",
+        ],
+        [
+            "INSERT INTO t VALUES (3, 1, 2, 9) ON CONFLICT DO NOTHING",
+            "INSERT OR IGNORE INTO t VALUES (1, 1, 2, 9)",
+            "INSERT INTO t VALUES (4, 4, 2, 9)",
+            "DELETE FROM t WHERE id = 1",
+            "INSERT OR REPLACE INTO t VALUES (5, 2, 2, 9)",
+        ],
+    ),
+)
+
+
+@PRAGMAS
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_replaced_rows_are_taken_back(lite: Place, story: Story, recursive: str) -> None:
+    lite.run(*story.setup)
+    lite.derive("sums", "SELECT g, count(*) AS n, sum(v) AS total, max(v) AS best FROM t GROUP BY g")
+    lite.derive("whole", "SELECT count(*) AS n, min(v) AS least, avg(v) AS mean FROM t")
+    lite.derive("distinct_v", "SELECT g, count(DISTINCT v) AS n FROM t GROUP BY g", freshness="tick")
+    lite.tidemark.apply()
+    lite.run(f"PRAGMA recursive_triggers = {recursive}")
+    for change in story.changes:
+        lite.run(change)
+        lite.drained()
+    lite.verified()
+
+
+@PRAGMAS
+def test_the_universe_is_replaced(lite: Place, recursive: str) -> None:
+    lite.run(
+        "CREATE TABLE u (id INTEGER PRIMARY KEY, name TEXT UNIQUE)",
+        "CREATE TABLE f (id INTEGER PRIMARY KEY, u INTEGER, v INTEGER)",
+        "INSERT INTO u VALUES (1, 'a'), (2, 'b'), (3, 'c')",
+        "INSERT INTO f VALUES (1, 1, 5), (2, 2, 6), (3, 9, 7)",
+    )
+    lite.install(
+        "users",
+        "SELECT u.id, u.name, (SELECT sum(f.v) FROM f WHERE f.u = u.id) AS v, "
+        "(SELECT max(f.v) FROM f WHERE f.u = u.id) AS best FROM u",
+        key="id",
+    )
+    lite.run(f"PRAGMA recursive_triggers = {recursive}")
+    for change in (
+        "REPLACE INTO u VALUES (1, 'b')",
+        "REPLACE INTO u VALUES (9, 'c')",
+        "REPLACE INTO f VALUES (1, 9, 1)",
+        "UPDATE OR REPLACE u SET name = 'b'",
+    ):
+        lite.run(change)
+        lite.check()
+    lite.verified()
+
+
+def test_a_failed_statement_forgets_its_stash(lite: Place) -> None:
+    lite.run("CREATE TABLE t (id INTEGER PRIMARY KEY, g INTEGER CHECK (g < 5))", "INSERT INTO t VALUES (1, 1), (2, 2)")
+    lite.install("sums", "SELECT g, count(*) AS n FROM t GROUP BY g")
+    lite.run(
+        "BEGIN",
+        "SAVEPOINT s",
+        "REPLACE INTO t VALUES (1, 3)",
+        "ROLLBACK TO s",
+        "REPLACE INTO t VALUES (2, 1)",
+        "COMMIT",
+    )
+    lite.check()
+    lite.run("INSERT OR IGNORE INTO t VALUES (1, 9)", "DELETE FROM t WHERE id = 1")
+    lite.verified()
+
+
+@pytest.mark.parametrize("default", ["(lower('X'))", "CURRENT_TIMESTAMP", "(random())"])
+def test_a_default_that_cannot_be_foreseen_is_refused(lite: Place, default: str) -> None:
+    lite.run(f"CREATE TABLE t (id INTEGER PRIMARY KEY, u TEXT NOT NULL DEFAULT {default} UNIQUE, g INTEGER)")
+    lite.derive("sums", "SELECT g, count(*) AS n FROM t GROUP BY g")
+    with pytest.raises(Refusal) as caught:
+        lite.tidemark.plan()
+    assert caught.value.code is Code.REPLACE_DEFAULT
+    assert "t.u" in caught.value.reason and caught.value.instead
