@@ -10,7 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import takewhile
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from examples.soundgraph.__main__ import ingest, summary
 from examples.soundgraph.blocks import Block, BlockFile
 from examples.soundgraph.indexer import Indexer
 from examples.soundgraph.progress import Progress
-from examples.soundgraph.stores import Store, open_store
+from examples.soundgraph.stores import Store, open_store, sqlite_path
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "soundgraph-blocks.jsonl.gz"
+BARE_SCHEMA = "soundgraph_bare"
 BARE_EVENTS = 40_000
 """Events that the run without upkeep takes: enough for a rate."""
 GENERATED_EVENTS = 200_000
@@ -38,9 +39,23 @@ def _source(folder: Path, given: Path | None, events: int | None) -> tuple[Path,
     return blocks, f"{count:,} generated events"
 
 
-def _bare_rate(folder: Path, blocks: Path) -> float:
+@contextmanager
+def _bare_place(folder: Path, database: str) -> Iterator[str]:
+    """Somewhere empty on the same engine: another file, or a schema of its own that is dropped afterwards."""
+    if sqlite_path(database) is not None:
+        yield str(folder / "bare.db")
+        return
+    with closing(open_store(database)) as store:
+        store.execute(f"CREATE SCHEMA {BARE_SCHEMA}")
+        try:
+            yield f"{database}{'&' if '?' in database else '?'}options=-csearch_path%3D{BARE_SCHEMA}"
+        finally:
+            store.execute(f"DROP SCHEMA {BARE_SCHEMA} CASCADE")
+
+
+def _bare_rate(address: str, blocks: Path) -> float:
     """Events per second into the same base tables with nothing derived."""
-    with closing(open_store(str(folder / "bare.db"))) as store, closing(BlockFile(blocks)) as file:
+    with closing(open_store(address)) as store, closing(BlockFile(blocks)) as file:
         store.create_schema()
         indexer = Indexer(store)
         progress = Progress("without upkeep", "events")
@@ -93,7 +108,8 @@ def run(folder: Path, database: str, given: Path | None, events: int | None) -> 
     """The demo in a scratch folder; returns the exit code."""
     blocks, what = _source(folder, given, events)
     print(f"Input: {what}.")
-    bare = _bare_rate(folder, blocks)
+    with _bare_place(folder, database) as address:
+        bare = _bare_rate(address, blocks)
     with closing(open_store(database)) as store:
         store.create_schema()
         upkeep.install(database)
