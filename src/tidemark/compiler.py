@@ -111,15 +111,15 @@ def _compile(
 
 def _check_options(declaration: Declaration) -> None:
     """Refuse options that no program honours yet: an option that is passed over in silence would keep something else."""
-    for code, option, table in (
-        (Code.COLUMNS_OF, "columns_of", declaration.columns_of),
-        (Code.ROWS_OF, "rows_of", declaration.rows_of),
+    for code, option, table, instead in (
+        (Code.COLUMNS_OF, "columns_of", declaration.columns_of, "join the derived table by its key"),
+        (Code.ROWS_OF, "rows_of", declaration.rows_of, "read the derived tables with UNION ALL"),
     ):
         if table is not None:
             raise Refusal(
                 code,
                 f"{option}={table!r}: rows cannot be kept in a table of yours yet.",
-                instead=f"leave {option} out, and join the derived table by its key",
+                instead=f"leave {option} out, and {instead}",
             )
 
 

@@ -28,14 +28,12 @@ class Code(StrEnum):
     KEY_UNPROVEN = "key-unproven"
     KEY_NULLABLE = "key-nullable"
     KEY_TYPES_DIFFER = "key-types-differ"
-    KEY_COLLATION = "key-collation"
     FRESHNESS = "freshness"
     COLUMNS_OF = "columns-of"
     ROWS_OF = "rows-of"
     NAME_TAKEN = "name-taken"
     SOURCE_KIND = "source-kind"
     REPLACE_DEFAULT = "replace-default"
-    TRIGGER_LOOP = "trigger-loop"
     ROW_SECURITY = "row-security"
     PRIVILEGE = "privilege"
     REPLICATED_STORAGE = "replicated-storage"
@@ -64,7 +62,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the user's SQL: 1-based line and column, and the offending text."""
+    """Where in the user's SQL: 1-based line and column, and the offending text. Line 0 means that only the text is known."""
 
     line: int
     column: int
@@ -104,9 +102,13 @@ class Refusal(TidemarkError):
 
     def __str__(self) -> str:
         where = f" ({self.derived})" if self.derived else ""
-        at = f" at line {self.place.line}, column {self.place.column}: {self.place.text}" if self.place else ""
-        hint = f" Instead: {self.instead}" if self.instead else ""
-        return f"[{self.code.value}]{where} {self.reason}{at}{hint}"
+        at = ""
+        if self.place is not None:
+            known = f", at line {self.place.line}, column {self.place.column}" if self.place.line else ""
+            at = f"{known}: {self.place.text}" if self.place.text else known
+        stop = "" if self.instead.endswith((".", ";", "=", "…")) else "."
+        hint = f" Instead: {self.instead}{stop}" if self.instead else ""
+        return f"[{self.code.value}]{where} {self.reason.rstrip('.')}{at}.{hint}"
 
 
 class Fault(TidemarkError):

@@ -53,7 +53,9 @@ def place_of(node: exp.Expression, dialect: Dialect) -> Place:
     for found in node.walk():
         line = found.meta.get("line")
         if line is not None:
-            return Place(int(line), int(found.meta.get("col", 0)), _cut(render(node, dialect)))
+            # sqlglot counts to the end of a token.
+            back = int(found.meta.get("end", 0)) - int(found.meta.get("start", 0))
+            return Place(int(line), int(found.meta.get("col", 0)) - back, _cut(render(node, dialect)))
     return Place(0, 0, _cut(render(node, dialect)))
 
 
@@ -101,4 +103,5 @@ def _error_place(error: Exception) -> Place | None:
     details = cast(list[dict[str, Any]], getattr(error, "errors", []) or [])
     if not details or details[0].get("line") is None:
         return None
-    return Place(int(details[0]["line"]), int(details[0].get("col") or 0), str(details[0].get("highlight") or ""))
+    text = str(details[0].get("highlight") or "")
+    return Place(int(details[0]["line"]), int(details[0].get("col") or 0) - max(0, len(text) - 1), text)

@@ -84,7 +84,7 @@ class Resolver:
             number += 1
         self.tables[alias] = table
         scope.names[written] = (alias, table)
-        node.set("this", exp.to_identifier(table.name, quoted=True))
+        node.set("this", _named_again(node.this, table.name))
         schema = table.schema if self.dialect.has_schemas else ""
         node.set("db", exp.to_identifier(schema, quoted=True) if schema else None)
         node.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
@@ -187,7 +187,7 @@ class Resolver:
                 )
             if hits:
                 alias, name = hits[0]
-                node.set("this", exp.to_identifier(name, quoted=True))
+                node.set("this", _named_again(node.this, name))
                 node.set("table", exp.to_identifier(alias, quoted=True))
                 node.set("db", None)
                 node.set("catalog", None)
@@ -209,6 +209,13 @@ class Resolver:
 def ascii_lower(name: str) -> str:
     """Lower case for A–Z only, as both engines fold names."""
     return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in name)
+
+
+def _named_again(written: exp.Expression, name: str) -> exp.Identifier:
+    """The catalog's spelling at the place where the user wrote the name."""
+    identifier = exp.Identifier(this=name, quoted=True)
+    identifier.meta.update(written.meta)
+    return identifier
 
 
 def _resolved(alias: str, column: str) -> exp.Column:
