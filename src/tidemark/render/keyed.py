@@ -30,8 +30,8 @@ def restricted(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
     scalars = [f"({scalar.text})" for scalar in program.key_scalars]
     if nulls:
         some = " OR ".join(f"x.{store.column(part)} IS NULL" for part in store.key if part.nullable)
-        equal = store.dialect.null_safe_equal
-        match = " AND ".join(f"x.{store.column(p)} {equal} {s}" for p, s in zip(store.key, scalars, strict=True))
+        pairs = zip(store.key, scalars, strict=True)
+        match = " AND ".join(f"x.{store.column(p)} {store.equal(p, nulls=True)} {s}" for p, s in pairs)
         here = " OR ".join(f"{s} IS NULL" for p, s in zip(store.key, scalars, strict=True) if p.nullable)
         condition = (
             f"({here}) AND EXISTS (SELECT 1 FROM {batch} AS x WHERE {some}) "
@@ -53,8 +53,9 @@ def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
     found = [*statements.fill_stored(store), f"DELETE FROM {fresh}"]
     branches = (False, True) if store.nullable else (False,)
     for nulls in branches:
-        equal = store.dialect.null_safe_equal if nulls else "="
-        on = " AND ".join(f"q.{store.column(part)} {equal} b.{store.column(part)}" for part in store.key)
+        on = " AND ".join(
+            f"q.{store.column(part)} {store.equal(part, nulls=nulls)} b.{store.column(part)}" for part in store.key
+        )
         found.append(
             f"INSERT INTO {fresh} ({ORDINAL}, {names}) SELECT b.{ORDINAL}, {values} "
             f"FROM ({restricted(store, program, nulls=nulls)}) AS q JOIN {batch} AS b ON {on}"
@@ -144,6 +145,7 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
     return SourceLog(
         source=table.label,
         log=log,
+        name=names.plain("log", table.label),
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({definition})",
         clear_slice=f"DELETE FROM {slice_}",

@@ -85,13 +85,17 @@ class Store:
             if not part.nullable:
                 tests.append(f"{column} = {value}")
             elif self.dialect.has_schemas:
-                tests.append(f"{column} IS NOT DISTINCT FROM {value}")
+                tests.append(f"{column} {self.equal(part, nulls=True)} {value}")
             else:
                 tests += [
                     f"ifnull({column}, 0){_collate(part)} = ifnull({value}, 0)",
                     f"({column} IS NULL) = ({value} IS NULL)",
                 ]
         return " AND ".join(tests)
+
+    def equal(self, part: KeyPart, *, nulls: bool) -> str:
+        """The operator that compares a key column: an index serves only the plain one on PostgreSQL."""
+        return self.dialect.null_safe_equal if nulls and part.nullable else "="
 
     @property
     def conflict(self) -> str:
@@ -151,8 +155,10 @@ def batch_rows(store: Store, table: str, columns: Sequence[str], key: Sequence[s
     also = f" AND ({guard})" if guard else ""
 
     def branch(nulls: bool) -> str:
-        equal = store.dialect.null_safe_equal if nulls else "="
-        on = " AND ".join(f"{value} {equal} b.{store.column(part)}" for part, value in zip(store.key, key, strict=True))
+        on = " AND ".join(
+            f"{value} {store.equal(part, nulls=nulls)} b.{store.column(part)}"
+            for part, value in zip(store.key, key, strict=True)
+        )
         only = ""
         if nulls:
             only = " AND (" + " OR ".join(f"b.{store.column(p)} IS NULL" for p in store.key if p.nullable) + ")"

@@ -232,6 +232,14 @@ SELECT next, CASE WHEN next * CAST(current_setting('block_size') AS bigint) >= p
                   THEN 1 ELSE 0 END, CAST(pg_relation_filenode(CAST(:log AS regclass)) AS text)
 FROM (SELECT CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64) AS next) AS block;
 
+-- name: name_ids
+-- Ids never come back here: a sequence does not take part in transactions. The parameter is for the other engine.
+SELECT 1 WHERE :name = '';
+
+-- name: keep_ids
+-- Nor can it fall behind.
+SELECT 1 WHERE :name = :snapshot;
+
 -- name: consume
 -- Delete changes that the checkpoint sees: their keys are in the dirty set or done.
 DELETE FROM {log}

@@ -213,6 +213,15 @@ SELECT count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {
 -- Where the next slice begins, whether nothing is left behind it (1 or 0), and the file in which positions mean anything.
 SELECT coalesce(max(id), :position), CASE WHEN count(*) < :limit THEN 1 ELSE 0 END, '-' FROM {slice};
 
+-- name: name_ids
+-- A log whose first rows came from a statement that failed half-way (OR FAIL) has no place in the sequence of ids yet.
+INSERT INTO sqlite_sequence (name, seq) SELECT :name, 0
+WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = :name);
+
+-- name: keep_ids
+-- Such a statement also leaves the sequence behind the rows; once they are deleted, their ids would be given again, unseen.
+UPDATE sqlite_sequence SET seq = CAST(:snapshot AS INTEGER) WHERE name = :name AND seq < CAST(:snapshot AS INTEGER);
+
 -- name: consume
 -- Delete changes that the checkpoint sees: their keys are in the dirty set or done.
 DELETE FROM {log}

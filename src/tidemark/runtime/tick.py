@@ -224,6 +224,8 @@ def _consume(state: _State) -> int:
     known, deleted = state.duty.ledger.checkpoints(state.script), 0
     for log in state.tick.logs:
         bounds = {"snapshot": known[log.source].snapshot, "limit": CONSUME_ROWS - deleted}
+        state.duty.ledger.run("name_ids", {"name": log.name})
+        state.duty.ledger.run("keep_ids", {"name": log.name, "snapshot": bounds["snapshot"]})
         deleted += state.duty.ledger.run("consume", bounds, log=log.log)
         if deleted >= CONSUME_ROWS:
             break

@@ -181,6 +181,7 @@ def _tick(names: Names) -> Tick:
             SourceLog(
                 source="posts",
                 log=log,
+                name=names.plain("log"),
                 slice=slice_,
                 create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({shape})",
                 clear_slice=f"DELETE FROM {slice_}",
