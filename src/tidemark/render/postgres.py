@@ -23,17 +23,18 @@ def linear_pieces(
     program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` are the schemas in which the user's functions are found."""
+    settings = postgres_capture.pinned_settings(path, program.tables)
     found = [*postgres_arm.arm_pieces(), store_table(store), unique_index(store)]
     by_name = {one.name: one.sql for one in program.visible}
     for number, columns in enumerate(indexes, start=1):
         terms = ", ".join(f"({by_name[name].replace('s.', '')})" for name in columns)
         found.append(index_piece(store, number, terms))
     found += [delta_type(store, program), *pending_table(store)]
-    found.append(postgres_flush.flush_function(store, program, path))
+    found.append(postgres_flush.flush_function(store, program, settings))
     found.append(weave(store.names))
     for table in program.tables:
         feeds = tuple(feed for feed in program.feeds if feed.table.label == table.label)
-        found += postgres_capture.capture(store, program, table, feeds, path)
+        found += postgres_capture.capture(store, program, table, feeds, settings)
     return (*found, *view(program, store))
 
 

@@ -37,10 +37,15 @@ def dollar(body: str) -> str:
     return f"{tag}\n#variable_conflict use_column\n{body}\n{tag}"
 
 
-def search_path(path: tuple[str, ...]) -> str:
-    """The pinned search path of our functions: the server's own names first, temporary ones last."""
+def pinned_settings(path: tuple[str, ...], tables: tuple[Table, ...]) -> str:
+    """What our functions pin, whoever writes: where names are found (the server's own first, temporary ones last), and how
+    literals of time are read where a source holds times."""
     names = ["pg_catalog", *(f'"{name}"' for name in path if name not in ("pg_catalog", "tidemark")), "pg_temp"]
-    return ", ".join(names)
+    found = f"SET search_path = {', '.join(names)}"
+    types = {column.type for table in tables for column in table.columns}
+    if any(word in type_ for type_ in types for word in ("time", "date", "interval")):
+        found += " SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'"
+    return found
 
 
 def came(store: Store, part: Part) -> str:
@@ -196,29 +201,27 @@ def has_equality(table: Table, name: str) -> bool:
     return column is not None and column.type not in _WITHOUT_EQUALITY
 
 
-def capture(
-    store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...], path: tuple[str, ...]
-) -> list[Piece]:
+def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...], settings: str) -> list[Piece]:
     """Functions and triggers on one source."""
     by_row = table.kind == "partitioned" or table.subscribed
     reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
     found = []
     for event in ("insert", "update", "delete"):
         body = remember_and_arm(store, program, feeds, _images(store, feeds, event, by_row=by_row))
-        found += event_pieces(store.names, table, event, body, path, reads, by_row=by_row)
+        found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)
     for schema, name in table.leaves or ((table.schema, table.name),):
         source = store.dialect.quote(schema, name)
         images = [select_images(store, feeds, feed, "r", f" FROM {source} AS r", sign=-1) for feed in feeds]
         # What is remembered before must not be flushed before: an extreme value would be found in rows that still stand.
         before = f"BEGIN\n{_OLD_SNAPSHOT}{remember(store, program, feeds, images)}  RETURN NULL;\nEND"
         after = f"BEGIN\n  {arm(store)}  RETURN NULL;\nEND"
-        found += truncate_pieces(store.names, schema, name, before, path, timing="BEFORE")
-        found += truncate_pieces(store.names, schema, name, after, path, timing="AFTER")
+        found += truncate_pieces(store.names, schema, name, before, settings, timing="BEFORE")
+        found += truncate_pieces(store.names, schema, name, after, settings, timing="AFTER")
     return found
 
 
 def event_pieces(
-    names: Names, table: Table, event: str, body: str, path: tuple[str, ...], reads: tuple[str, ...], *, by_row: bool
+    names: Names, table: Table, event: str, body: str, settings: str, reads: tuple[str, ...], *, by_row: bool
 ) -> list[Piece]:
     """The function and the trigger of one event on a source."""
     quoted = qualified(table, names.dialect)
@@ -233,12 +236,10 @@ def event_pieces(
         tests = [f"OLD.{names.dialect.quote(c)} IS DISTINCT FROM NEW.{names.dialect.quote(c)}" for c in reads]
         when = f" WHEN ({' OR '.join(tests)})" if tests and all(has_equality(table, c) for c in reads) else ""
     timing = f"AFTER {event.upper()} ON {quoted}{'' if by_row else transition} {level}{when}"
-    return trigger_pieces(names, (event, table.label), quoted, table.label, timing, body, path)
+    return trigger_pieces(names, (event, table.label), quoted, table.label, timing, body, settings)
 
 
-def truncate_pieces(
-    names: Names, schema: str, name: str, body: str, path: tuple[str, ...], *, timing: str
-) -> list[Piece]:
+def truncate_pieces(names: Names, schema: str, name: str, body: str, settings: str, *, timing: str) -> list[Piece]:
     """The function and the trigger of TRUNCATE on a table that holds rows."""
     quoted = names.dialect.quote(schema, name)
     label = name if schema == "public" else f"{schema}.{name}"
@@ -254,14 +255,13 @@ def truncate_pieces(
 
 
 def trigger_pieces(
-    names: Names, about: tuple[str, str], quoted: str, label: str, timing: str, body: str, path: tuple[str, ...]
+    names: Names, about: tuple[str, str], quoted: str, label: str, timing: str, body: str, settings: str
 ) -> list[Piece]:
     """A capture function, its trigger, and the step that makes the trigger fire for replicated changes too."""
     function, trigger = names.own(*about), names.bare(*about)
     plain = f"tidemark.{names.plain(*about)}"
     create = (
-        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
-        f"SET search_path = {search_path(path)} AS {dollar(body)}"
+        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {settings} AS {dollar(body)}"
     )
     return [
         Piece("function", plain, create, f"DROP FUNCTION IF EXISTS {function}() CASCADE", capture=True),

@@ -10,20 +10,17 @@ from __future__ import annotations
 
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.render.linear import feed_key
-from tidemark.render.postgres_capture import came, dollar, needs_touch, search_path, touched, went
+from tidemark.render.postgres_capture import came, dollar, needs_touch, touched, went
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Piece
 
 
-def flush_function(store: Store, program: LinearProgram, path: tuple[str, ...]) -> Piece:
+def flush_function(store: Store, program: LinearProgram, settings: str) -> Piece:
     """The function that applies what the current transaction remembered."""
     additive_only = all(part.kind == "additive" for part in store.parts)
     body = _additive(store, program) if additive_only else _general(store, program)
     function = store.names.own("flush")
-    create = (
-        f"CREATE FUNCTION {function}() RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
-        f"SET search_path = {search_path(path)} AS {dollar(body)}"
-    )
+    create = f"CREATE FUNCTION {function}() RETURNS void LANGUAGE plpgsql SECURITY DEFINER {settings} AS {dollar(body)}"
     drop = f"DROP FUNCTION IF EXISTS {function}()"
     return Piece("function", f"tidemark.{store.names.plain('flush')}", create, drop, capture=True)
 

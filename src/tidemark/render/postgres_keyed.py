@@ -10,7 +10,7 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render import postgres
 from tidemark.render.keyed import image, log_columns, log_definition
-from tidemark.render.postgres_capture import event_pieces, has_equality, truncate_pieces
+from tidemark.render.postgres_capture import event_pieces, has_equality, pinned_settings, truncate_pieces
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Piece
 
@@ -20,12 +20,13 @@ def keyed_pieces(
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order."""
     quote = store.dialect.quote
+    settings = pinned_settings(path, program.tables)
     found = [postgres.store_table(store), postgres.unique_index(store)]
     for number, columns in enumerate(indexes, start=1):
         found.append(postgres.index_piece(store, number, ", ".join(quote(name) for name in columns)))
     found += _dirty(store)
     for table in program.tables:
-        found += _log(store, program, table, path)
+        found += _log(store, program, table, settings)
     shown = ", ".join(f"s.{quote(output.name)}" for output in program.block.outputs)
     select = f"SELECT {shown} FROM {store.names.store} AS s"
     return (*found, *postgres.public_view(store.names, store.dialect, program.name, select))
@@ -50,7 +51,7 @@ def _dirty(store: Store) -> list[Piece]:
     ]
 
 
-def _log(store: Store, program: KeyedProgram, table: Table, path: tuple[str, ...]) -> list[Piece]:
+def _log(store: Store, program: KeyedProgram, table: Table, settings: str) -> list[Piece]:
     """The log of one source, and what writes it."""
     names, dialect = store.names, store.dialect
     columns = log_columns(program, table)
@@ -75,8 +76,8 @@ def _log(store: Store, program: KeyedProgram, table: Table, path: tuple[str, ...
         body = "BEGIN\n"
         body += images(-1, old, new, event) if event != "insert" else ""
         body += images(1, new, old, event) if event != "delete" else ""
-        found += event_pieces(names, table, event, body + "  RETURN NULL;\nEND", path, columns, by_row=by_row)
+        found += event_pieces(names, table, event, body + "  RETURN NULL;\nEND", settings, columns, by_row=by_row)
     marker = f"BEGIN\n  INSERT INTO {log} (weight) VALUES (0);\n  RETURN NULL;\nEND"
     for schema, name in table.leaves or ((table.schema, table.name),):
-        found += truncate_pieces(names, schema, name, marker, path, timing="AFTER")
+        found += truncate_pieces(names, schema, name, marker, settings, timing="AFTER")
     return found
