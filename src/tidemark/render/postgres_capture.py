@@ -250,7 +250,7 @@ def truncate_pieces(names: Names, schema: str, name: str, body: str, settings: s
         label,
         f"{timing} TRUNCATE ON {quoted} FOR EACH STATEMENT",
         body,
-        path,
+        settings,
     )
 
 
