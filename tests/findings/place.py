@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -73,8 +74,8 @@ class Place:
         return list(self.user.execute(statement).fetchall())
 
     def bag(self, statement: str) -> Counter[str]:
-        """The rows of a query with types, as a bag."""
-        return Counter(repr(row) for row in self.rows(statement))
+        """The rows of a query with types, as a bag. Numerics count by value: a sum keeps the scale of what it once held."""
+        return Counter(repr(tuple(_plain(value) for value in row)) for row in self.rows(statement))
 
     def check(self) -> None:
         """Every derived table equals its query."""
@@ -118,6 +119,10 @@ class Place:
         """Close every connection."""
         for connection in (*self.opened, self.user):
             connection.close()
+
+
+def _plain(value: object) -> object:
+    return value.normalize() + 0 if isinstance(value, Decimal) and value.is_finite() else value
 
 
 class Waiting:

@@ -61,7 +61,7 @@ def test_a_conflict_that_fails_leaves_nothing_or_what_was_done(posts: Place, pol
 def test_upsert_in_all_its_forms(posts: Place) -> None:
     posts.run(
         "INSERT INTO posts VALUES (1, 2, 'x', 50) ON CONFLICT DO NOTHING",
-        "INSERT INTO posts VALUES (1, 2, 'x', 50) ON CONFLICT (id) DO UPDATE SET score = excluded.score, thread = excluded.thread",
+        "INSERT INTO posts VALUES (1, 2, 'x', 5) ON CONFLICT (id) DO UPDATE SET score = excluded.score, thread = 2",
         "INSERT INTO posts VALUES (40, 2, 'y', 8), (41, 1, 'q', 8) ON CONFLICT (slug) DO UPDATE SET score = score + 1",
         "INSERT INTO posts VALUES (42, 2, 'y', 8) ON CONFLICT (slug) DO UPDATE SET id = 99 WHERE score > 1000",
     )

@@ -113,7 +113,8 @@ STORIES = (
     Story(
         "conflict clause in the schema",
         [
-            "CREATE TABLE t (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, u INTEGER UNIQUE ON CONFLICT REPLACE, g INTEGER, v INTEGER)",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, u INTEGER UNIQUE ON CONFLICT REPLACE, "
+            "g INTEGER, v INTEGER)",
             "INSERT INTO t VALUES (1, 1, 1, 1), (2, 2, 1, 2), (3, 3, 2, 3)",
         ],
         [
