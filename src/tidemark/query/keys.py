@@ -259,5 +259,7 @@ def is_nullable(scalar: Scalar, block: Block) -> bool:
 
 
 def has_index(table: Table, columns: tuple[str, ...]) -> bool:
-    """True when an index (total) leads with one of `columns`."""
+    """True when an index (total) leads with one of `columns`, or one of them is the rowid itself."""
+    if any(column.rowid_alias and column.name in columns for column in table.columns):
+        return True
     return any(index.where is None and index.terms and index.terms[0] in columns for index in table.indexes)
