@@ -1,0 +1,73 @@
+"""``python -m bench``: ratios against the bare table, hand-written triggers and counting again, with the budgets beside."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from bench import duties, sqlite_rows, writers
+from bench.budgets import Figure, budget_table
+
+PARTS = ("start", "sqlite", "duties", "postgres")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round: shows that it runs, proves no ratio")
+    parser.add_argument("--parts", default=",".join(PARTS), help="which parts to measure, with commas (default: all)")
+    parser.add_argument(
+        "--only", default="", help="only PostgreSQL workloads whose name contains one of these, with semicolons"
+    )
+    parser.add_argument("--rounds", type=int, default=None, help="rounds of each PostgreSQL workload (default 3)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of one run of pgbench")
+    parser.add_argument("--out", type=Path, default=None, help="also write the tables to this file")
+    return parser.parse_args()
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Measure and print. The exit code says only that measuring worked: budgets are read, not enforced."""
+    options = arguments()
+    begun = time.monotonic()
+    parts = options.parts.split(",")
+    tables: list[list[str]] = []
+    figures: list[Figure] = []
+    if "start" in parts:
+        figures += duties.start_times(3 if options.quick else 9)
+    if "sqlite" in parts:
+        rows = sqlite_rows.measure(rounds=1 if options.quick else 5, rows=5_000 if options.quick else 20_000, say=say)
+        tables.append(sqlite_rows.table(rows))
+        figures += sqlite_rows.figures(rows)
+    if "duties" in parts:
+        size, changes = (100_000, 50_000) if options.quick else (1_000_000, 300_000)
+        figures += duties.measure(rows=size, changes=changes, say=say)
+    if "postgres" in parts:
+        measured = writers.measure(
+            rounds=options.rounds or (1 if options.quick else 3),
+            seconds=options.seconds,
+            quick=options.quick,
+            only=[word for word in options.only.split(";") if word],
+            say=say,
+        )
+        tables.append(writers.table(measured))
+        figures += writers.figures(measured)
+    tables.append(budget_table(figures))
+    head = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    text = "\n\n".join([f"{head}, {time.monotonic() - begun:.0f} s", *("\n".join(lines) for lines in tables)])
+    print(text)
+    if options.out:
+        options.out.write_text(text + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

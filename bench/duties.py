@@ -1,0 +1,130 @@
+"""How fast the worker's duties are: ticks, the first fill, verification; and how fast the package starts.
+
+Owns: one source of plays by user on either engine. Promises: every duty is measured through the public object
+and compared with what the database itself needs for the same query.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from bench.budgets import Figure, ratio
+from bench.writers import SETTINGS
+from tests.kit.postgres import running_server
+from tidemark import Project, Tidemark
+
+QUERY = "SELECT user_id, count(*) AS n, max(ms) AS most FROM plays GROUP BY user_id"
+GROUPS = 20_000
+_NUMBERS = "WITH RECURSIVE n (i) AS (SELECT {low} UNION ALL SELECT i + 1 FROM n WHERE i < {high})"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database with a table of plays, and how to run one statement in it."""
+
+    engine: str
+    url: str
+    run: Callable[[str], list[tuple[object, ...]]]
+    numbers: str
+
+    def add_plays(self, low: int, high: int) -> None:
+        """Insert the plays numbered `low` to `high` in one statement."""
+        source = self.numbers.format(low=low, high=high)
+        head, _, tail = source.partition("|")
+        self.run(f"{head} INSERT INTO plays SELECT i, 1 + (i * 7919) % {GROUPS}, i % 100000 {tail}")
+
+
+@contextmanager
+def _sqlite() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.db"
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        yield Place("SQLite", str(path), lambda text: connection.execute(text).fetchall(), f"{_NUMBERS}|FROM n")
+        connection.close()
+
+
+@contextmanager
+def _postgres() -> Iterator[Place]:
+    with running_server(SETTINGS) as server, server.fresh_database() as dsn:
+        connection = psycopg.connect(dsn, autocommit=True)
+
+        def run(text: str) -> list[tuple[object, ...]]:
+            cursor = connection.execute(text)
+            return cursor.fetchall() if cursor.description else []
+
+        yield Place("PostgreSQL", dsn, run, "|FROM generate_series({low}, {high}) AS i")
+        connection.close()
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def measure(*, rows: int, changes: int, say: Callable[[str], None]) -> list[Figure]:
+    """Tick, fill and verification on both engines."""
+    found: list[Figure] = []
+    for place_of in (_sqlite, _postgres):
+        with place_of() as place:
+            place.run("CREATE TABLE plays (id bigint PRIMARY KEY, user_id bigint NOT NULL, ms bigint NOT NULL)")
+            place.run("CREATE INDEX plays_user ON plays (user_id, ms)")
+            place.add_plays(1, rows)
+            place.run("ANALYZE plays")
+            project = Project("bench")
+            project.derive("totals", key="user_id", query=QUERY, freshness="tick")
+            ours = Tidemark(project, place.url)
+            scan = _seconds(lambda place=place: place.run("SELECT count(*), sum(ms) FROM plays"))  # type: ignore[misc]
+            grouped = statistics.median(_seconds(lambda place=place: place.run(QUERY)) for _ in range(3))  # type: ignore[misc]
+            written = _seconds(lambda place=place: place.run(f"CREATE TABLE once AS {QUERY}"))  # type: ignore[misc]
+            fill = _seconds(ours.apply)
+            verify = _seconds(ours.verify)
+            place.add_plays(rows + 1, rows + changes)
+            tick = _seconds(ours.tick)
+            if place.run(f"SELECT * FROM totals EXCEPT SELECT * FROM ({QUERY}) AS q"):
+                raise AssertionError(f"untrue rows after a tick on {place.engine}")
+            say(f"{place.engine}: fill {fill:.2f} s, verify {verify:.2f} s, tick {tick:.2f} s")
+        million = f"{place.engine}, {rows:,} rows in {GROUPS:,} groups"
+        found += [
+            Figure(f"{million}: fill with its verification", rows / fill, "rows/s"),
+            Figure(
+                f"{million}: fill with its verification",
+                ratio(fill, scan + written),
+                "× one scan and one write",
+                1.5,
+                at_least=False,
+            ),
+            Figure(f"{million}: verify", rows / verify, "rows/s", 1_000_000.0),
+            Figure(f"{million}: verify", ratio(verify, grouped), "× bare GROUP BY", 1.5, at_least=False),
+            Figure(f"{place.engine}, tick of {changes:,} changes", changes / tick, "changes/s", 300_000.0),
+        ]
+    return found
+
+
+def start_times(rounds: int) -> list[Figure]:
+    """How long the package and its command take to start, the interpreter included."""
+    bare = _median_start(["-c", "pass"], rounds)
+    note = f"the interpreter alone {bare:.3f} s"
+    return [
+        Figure("import tidemark", _median_start(["-c", "import tidemark"], rounds), "s", 0.3, False, note),
+        Figure("tidemark --help", _median_start(["-m", "tidemark", "--help"], rounds), "s", 0.3, False, note),
+    ]
+
+
+def _median_start(arguments: list[str], rounds: int) -> float:
+    command = [sys.executable, *arguments]
+    return statistics.median(
+        _seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(rounds)
+    )
