@@ -50,7 +50,8 @@ class Transaction:
 class Duty:
     """Something that Tidemark does at a point of the schedule.
 
-    `what` is ``tick``, ``apply`` or ``verify``. With `kill_at` its connection is lost before its statement of that number.
+    `what` is ``tick``, ``apply``, ``verify``, or ``mark`` and a name: to remember the number of comparisons
+    so far. With `kill_at` its connection is lost before its statement of that number.
     """
 
     at: float

@@ -224,6 +224,9 @@ class PostgresPlay:
             self.oracle.check(("commit",), moment)
 
     def _duty(self, duty: Duty) -> None:
+        if duty.what.startswith("mark "):
+            self.tally.mark(duty.what)
+            return
         if self._exclusive() or (duty.what != "tick" and self._open()):
             self.tally.duties[f"{duty.what} put off"] += 1
             return
@@ -290,13 +293,14 @@ class PostgresPlay:
         answer = self.monitor.try_exec(f"DELETE FROM {store} WHERE ctid = {target}")
         if answer.state:
             raise Failure("spoil", one.name, answer.message)
-        if self.oracle.rows(one) == before:
+        after = self.oracle.rows(one)
+        if after == before:
             self.upkeep.repair(one.name)
             return
         self.tally.comparisons["spoiled"] += 1
         found = self.upkeep.drift(one.name)
         if not any(one.name in text for text in found):
-            raise Failure("undetected", one.name, f"verify found {found} after a stored row was deleted")
+            raise Failure("undetected", one.name, f"verify found {found} after {dict(before - after)} was deleted")
         self.upkeep.repair(one.name)
         if self.oracle.rows(one) != before:
             raise Failure("unrepaired", one.name, "a repair did not bring the row back")

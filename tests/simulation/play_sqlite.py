@@ -142,6 +142,9 @@ class SqlitePlay:
             self._duty(self.pending.pop(0))
 
     def _duty(self, duty: Duty) -> None:
+        if duty.what.startswith("mark "):
+            self.tally.mark(duty.what)
+            return
         self.tally.duties[duty.what] += 1
         if duty.what == "verify":
             self.upkeep.tick()
@@ -215,7 +218,7 @@ class SqlitePlay:
         self.tally.comparisons["spoiled"] += 1
         found = self.upkeep.drift(one.name)
         if not any(one.name in text for text in found):
-            raise Failure("undetected", one.name, f"verify found {found} after a stored row was deleted")
+            raise Failure("undetected", one.name, f"verify found {found} after {dict(before - after)} was deleted")
         self.upkeep.repair(one.name)
         if rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold) != before:
             raise Failure("unrepaired", one.name, "a repair did not bring the row back")

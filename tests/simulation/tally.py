@@ -24,6 +24,7 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     duties: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -35,6 +36,12 @@ class Tally:
     def seconds(self) -> float:
         """Seconds since the tally began."""
         return time.monotonic() - self.started
+
+    def mark(self, name: str) -> None:
+        """Remember how many comparisons were made so far, by freshness."""
+        for freshness in ("commit", "tick"):
+            made = sum(number for word, number in self.comparisons.items() if word.endswith(freshness))
+            self.marks[f"{name} {freshness}"] = made
 
     def statement(self, kind: str, ok: bool, error: str = "") -> None:
         """Count one statement."""
