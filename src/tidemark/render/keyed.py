@@ -72,8 +72,8 @@ def keys_of_query(store: Store, program: KeyedProgram) -> str:
 def applier(store: Store, program: KeyedProgram) -> Applier:
     """The applier of a keyed program."""
     temporary = statements.temporary_tables(store)
-    visible = [(part.name, f"s.{store.column(part)}") for part in store.parts]
-    query, _ = statements.compare(store, visible)
+    # What is stored is what is shown, so every column is compared once.
+    query, compared = statements.compare(store, [])
     names = store.names
     places = ", ".join(f":k{number}" for number in range(len(store.key)))
     return Applier(
@@ -93,7 +93,7 @@ def applier(store: Store, program: KeyedProgram) -> Applier:
         count_todo=f"SELECT count(*) FROM {names.temporary('todo')}",
         indexed=is_indexed(program),
         key_columns=tuple(part.name for part in program.key),
-        compared_columns=tuple(part.name for part in store.parts),
+        compared_columns=compared,
         tolerant=tuple(part.name for part in store.parts if part.floating),
     )
 

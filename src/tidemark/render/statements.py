@@ -272,12 +272,10 @@ def todo(store: Store, keys_of_query: Sequence[str]) -> tuple[str, ...]:
     union = " UNION ".join((*keys_of_query, f"SELECT {store.key_list} FROM {store.names.store}"))
     return (
         f"DELETE FROM {table}",
-        f"INSERT INTO {table} ({store.key_list}) SELECT * FROM ({union}) AS k ORDER BY {_positions(store)}",
+        # Numbered here and not by the table, whose own numbers go on where the list before ended.
+        f"INSERT INTO {table} ({ORDINAL}, {store.key_list}) "
+        f"SELECT row_number() OVER (ORDER BY {store.key_list}), k.* FROM ({union}) AS k",
     )
-
-
-def _positions(store: Store) -> str:
-    return ", ".join(str(number) for number in range(1, len(store.key) + 1))
 
 
 def texts_of(parts: Sequence[RowText], row: str) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemark.database.session import Session
+from tidemark.errors import Fault
 from tidemark.script import Applier, Script
 
 
@@ -44,6 +45,17 @@ def take_keys(session: Session, applier: Applier, keys: Iterable[Sequence[Any]])
     return count
 
 
+def take_range(session: Session, applier: Applier, low: int, high: int) -> int:
+    """Put the keys of the list after place `low` up to `high` into the batch; give their number.
+
+    Raises `Fault` when the list does not have them all: a key that is not looked at must not count as looked at.
+    """
+    taken = session.run(applier.take_todo, {"low": low, "high": high})
+    if taken != high - low:
+        raise Fault(f"the list of keys gave {taken} keys for the {high - low} places after {low}", retry_safe=False)
+    return taken
+
+
 def apply_batch(session: Session, applier: Applier, take: Callable[[], object]) -> int:
     """Make the rows of the keys that `take` puts into the batch true; give the number of rows written."""
     session.run(applier.clear_batch)
@@ -66,6 +78,8 @@ def compare_batch(session: Session, applier: Applier, take: Callable[[], object]
 
 def _read_difference(applier: Applier, row: tuple[Any, ...]) -> Difference:
     keys, columns = len(applier.key_columns), len(applier.compared_columns)
+    if len(row) != 1 + keys + 2 * columns:
+        raise Fault(f"a comparison gave {len(row)} values for {keys} keys and {columns} columns", retry_safe=False)
     kind, key = str(row[0]), tuple(row[1 : 1 + keys])
     stored, truth = tuple(row[1 + keys : 1 + keys + columns]), tuple(row[1 + keys + columns :])
     return Difference(kind, key, None if kind == "missing" else stored, None if kind == "extra" else truth)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from tidemark.runtime.apply_batch import apply_batch, prepare
+from tidemark.runtime.apply_batch import apply_batch, prepare, take_range
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import choose_pace
@@ -83,9 +83,7 @@ def _chunk(duty: Duty, script: Script, run: Run, low: int, high: int, total: int
     applier = script.applier
     before = (run.rows_done, run.rows_written)
     try:
-        written = apply_batch(
-            duty.session, applier, lambda: duty.session.run(applier.take_todo, {"low": low, "high": high})
-        )
+        written = apply_batch(duty.session, applier, lambda: take_range(duty.session, applier, low, high))
         run.rows_done, run.rows_written = high, before[1] + written
         cursor = {"cursor_at": high, "cursor_total": total}
         duty.ledger.run("set_cursor", {"name": script.name, "generation": script.generation, **cursor})

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tidemark.runtime.apply_batch import Difference, compare_batch, take_keys
+from tidemark.runtime.apply_batch import Difference, compare_batch, take_keys, take_range
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import list_every_key
 from tidemark.runtime.findings import close_gone, record_drift
@@ -108,7 +108,7 @@ def _walk(state: _State, total: int, listen: Listener) -> list[Difference]:
     while run.rows_done < total:
         duty.check_stop(f"the verification of {state.script.name}")
         low, high = run.rows_done, total if not applier.indexed else min(total, run.rows_done + pace.size)
-        held = duty.read(partial(_compare, state, partial(_take_range, duty, applier, low, high)))
+        held = duty.read(partial(_compare, state, partial(take_range, duty.session, applier, low, high)))
         pace.record(high - low, held.hold_ms)
         run.rows_done, run.longest_ms = high, max(run.longest_ms, held.hold_ms)
         differences, waiting = held.value
@@ -118,10 +118,6 @@ def _walk(state: _State, total: int, listen: Listener) -> list[Difference]:
             _record(state, differences)
         listen(Event(state.script.name, "verify", run.rows_done, total))
     return aside
-
-
-def _take_range(duty: Duty, applier: Applier, low: int, high: int) -> int:
-    return duty.session.run(applier.take_todo, {"low": low, "high": high})
 
 
 def _compare(state: _State, take: Callable[[], object]) -> tuple[list[Difference], bool]:
