@@ -270,12 +270,10 @@ def todo(store: Store, keys_of_query: Sequence[str]) -> tuple[str, ...]:
     """Fill ``todo`` with every key of the query (SELECTs of the key columns) and of the store."""
     table = store.names.temporary("todo")
     union = " UNION ".join((*keys_of_query, f"SELECT {store.key_list} FROM {store.names.store}"))
-    return (
-        f"DELETE FROM {table}",
-        # Numbered here and not by the table, whose own numbers go on where the list before ended.
-        f"INSERT INTO {table} ({ORDINAL}, {store.key_list}) "
-        f"SELECT row_number() OVER (ORDER BY {store.key_list}), k.* FROM ({union}) AS k",
-    )
+    # Places are counted from one every time; an identity would go on where the list before ended.
+    clear = f"TRUNCATE {table} RESTART IDENTITY" if store.dialect.has_schemas else f"DELETE FROM {table}"
+    places = ", ".join(str(number) for number in range(1, len(store.key) + 1))
+    return (clear, f"INSERT INTO {table} ({store.key_list}) SELECT * FROM ({union}) AS k ORDER BY {places}")
 
 
 def texts_of(parts: Sequence[RowText], row: str) -> list[str]:

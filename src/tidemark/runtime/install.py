@@ -143,7 +143,7 @@ def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
     going = [
         piece
         for piece in own_pieces(installed.script, (row.script for row in others))
-        if piece.name in present or not piece.public
+        if piece.name in present or piece.kind != "view"
     ]
     if not any(piece.name in present for piece in going):
         # Nothing was created yet, so there is nothing for a step to undo.
