@@ -9,24 +9,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import NotLinear, linear_program
+from tidemark.maintenance.mirror import Mirror, make_mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.model import Catalog, Declaration, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit
-from tidemark.query.keys import find_key
+from tidemark.query.keys import KeyColumn, find_key
 from tidemark.query.lower import lower_query
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.relation import Block
 from tidemark.render import advice
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
+from tidemark.render import mirror as render_mirror
 from tidemark.render.engines import PIECES
+from tidemark.render.statements import Store, qualified
 from tidemark.script import Applier, Piece, Script, Tick
 
 Describe = Callable[[str], tuple[OutputColumn, ...]]
@@ -58,7 +61,6 @@ def _compile(
     generation: int,
     first_mutable: FirstMutable,
 ) -> Script:
-    _check_options(declaration)
     query = declaration.query_for(dialect.name)
     if query is None:
         raise Refusal(
@@ -78,7 +80,7 @@ def _compile(
         if wanted == "tick":
             raise NotLinear("freshness='tick' was asked for")
         linear = linear_program(declaration.name, block, key, outputs, describe)
-        made = _linear(linear, declaration, catalog, names)
+        made = _linear(linear, block, key, declaration, catalog, names)
     except NotLinear as not_linear:
         if wanted == "commit":
             raise Refusal(
@@ -87,7 +89,7 @@ def _compile(
                 instead='freshness="tick", or no freshness=',
             ) from not_linear
         keyed = keyed_program(declaration.name, block, key, outputs, not_linear.reason)
-        made = _keyed(keyed, declaration, catalog, names)
+        made = _keyed(keyed, key, declaration, catalog, names)
     return Script(
         name=declaration.name,
         engine=dialect.name,
@@ -102,25 +104,11 @@ def _compile(
         applier=made.applier,
         tick=made.tick,
         store=names.store,
-        public=dialect.quote(declaration.name),
+        public=made.public,
         truth=query,
         missing_indexes=made.missing,
         source_identity=tuple((table.label, identity(table)) for table in made.tables),
     )
-
-
-def _check_options(declaration: Declaration) -> None:
-    """Refuse options that no program honours yet: an option that is passed over in silence would keep something else."""
-    for code, option, table, instead in (
-        (Code.COLUMNS_OF, "columns_of", declaration.columns_of, "join the derived table by its key"),
-        (Code.ROWS_OF, "rows_of", declaration.rows_of, "read the derived tables with UNION ALL"),
-    ):
-        if table is not None:
-            raise Refusal(
-                code,
-                f"{option}={table!r}: rows cannot be kept in a table of yours yet.",
-                instead=f"leave {option} out, and {instead}",
-            )
 
 
 def _check_indexes(declaration: Declaration, block: Block) -> None:
@@ -144,23 +132,51 @@ class _Made:
     applier: Applier
     tick: Tick | None
     missing: tuple[tuple[str, str], ...]
+    public: str
 
 
-def _linear(program: LinearProgram, declaration: Declaration, catalog: Catalog, names: Names) -> _Made:
+Key = tuple[KeyColumn, ...]
+
+
+def _linear(
+    program: LinearProgram, block: Block, key: Key, declaration: Declaration, catalog: Catalog, names: Names
+) -> _Made:
     store = render_linear.store_of(program, names, names.dialect)
     pieces = PIECES[names.dialect.name].linear(program, store, declaration.indexes, catalog.search_path)
     applier = render_linear.applier(store, program)
     missing = advice.for_linear(program, names.dialect)
-    return _Made("linear", "commit", program.reasons, program.tables, pieces, applier, None, missing)
+    visible = [(one.name, one.sql) for one in program.visible]
+    mirror = make_mirror(declaration, block, key, visible, program.present, catalog)
+    public = names.dialect.quote(program.name)
+    made = _Made("linear", "commit", program.reasons, program.tables, pieces, applier, None, missing, public)
+    return _with_mirror(made, mirror, store, catalog)
 
 
-def _keyed(program: KeyedProgram, declaration: Declaration, catalog: Catalog, names: Names) -> _Made:
+def _keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: Catalog, names: Names) -> _Made:
     store = render_keyed.store_of(program, names, names.dialect)
     pieces = PIECES[names.dialect.name].keyed(program, store, declaration.indexes, catalog.search_path)
     tick = render_keyed.tick(store, program)
     missing = advice.for_keyed(program, names.dialect)
     reasons = tuple(f"affected keys are recomputed, because {reason}" for reason in program.reasons)
-    return _Made("keyed", "tick", reasons, program.tables, pieces, render_keyed.applier(store, program), tick, missing)
+    visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.block.outputs]
+    mirror = make_mirror(declaration, program.block, key, visible, "1 = 1", catalog)
+    applier, public = render_keyed.applier(store, program), names.dialect.quote(program.name)
+    made = _Made("keyed", "tick", reasons, program.tables, pieces, applier, tick, missing, public)
+    return _with_mirror(made, mirror, store, catalog)
+
+
+def _with_mirror(made: _Made, mirror: Mirror | None, store: Store, catalog: Catalog) -> _Made:
+    """The same with the user's table in the place of the public view."""
+    if mirror is None:
+        return made
+    shown = PIECES[store.dialect.name].mirror(store, mirror, catalog.search_path)
+    own = tuple(piece for piece in made.pieces if not piece.public)
+    return replace(
+        made,
+        pieces=(*own, *shown),
+        applier=render_mirror.mirrored(made.applier, store, mirror),
+        public=qualified(mirror.table, store.dialect),
+    )
 
 
 def identity(table: Table) -> str:

@@ -118,7 +118,8 @@ class Applier:
 class SourceLog:
     """The log of changes of one source occurrence group, for a derived table at tick freshness.
 
-    `log` is the quoted log table, `name` its plain name: ``id`` (ascending), ``xid`` (xid8; PostgreSQL only), ``weight`` (+1 or -1) and image columns.
+    `log` is the quoted log table, `name` its plain name: ``id`` (ascending), ``xid`` (xid8; PostgreSQL only),
+    ``weight`` (+1 or -1) and image columns.
     `slice` is the quoted temporary table of the same shape, made by `create_slice`.
     `affected`: statements that insert into the dirty set every key that the slice's changes can touch, using the
     whole of every log as old images.

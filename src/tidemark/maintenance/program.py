@@ -163,6 +163,13 @@ class LinearProgram:
     reasons: tuple[str, ...]
 
     @property
+    def present(self) -> str:
+        """True over ``s`` for the rows that readers see."""
+        tests = [f"s.{self.presence} > 0"] if self.presence else []
+        tests += [f"({self.having})"] if self.having else []
+        return " AND ".join(tests) or "1 = 1"
+
+    @property
     def parts(self) -> tuple[Part, ...]:
         """Every stored column that is not a key column, in the order of storage."""
         return tuple(part for feed in self.feeds for part in feed.parts)

@@ -37,12 +37,19 @@ def find_key(block: Block, declared: tuple[str, ...]) -> tuple[KeyColumn, ...]:
         if block.output(name) is None:
             have = ", ".join(output.name for output in block.outputs)
             raise Refusal(Code.KEY_MISSING, f"The key column {name} is not in the result.", instead=f"one of: {have}")
+    # A constant in a key tells our rows from others' in one table, never from one another.
+    declared = tuple(name for name in declared if not _is_constant(block, name))
     if block.is_aggregated and block.groups is None:
         if declared:
             raise Refusal(Code.KEY_UNPROVEN, "The result is one row, it has no key.", instead="no key=")
         return ()
     key = _grouped_key(block, declared) if block.groups is not None else _plain_key(block, declared)
     return tuple(KeyColumn(output, is_nullable(output.scalar, block)) for output in key)
+
+
+def _is_constant(block: Block, name: str) -> bool:
+    output = block.output(name)
+    return output is not None and output.scalar.is_constant
 
 
 def _grouped_key(block: Block, declared: tuple[str, ...]) -> tuple[Output, ...]:

@@ -1,6 +1,6 @@
 """Which renderer makes an engine's pieces.
 
-Owns: the one table from a dialect's name to its whole texts. Promises: both engines offer the same two functions.
+Owns: the one table from a dialect's name to its whole texts. Promises: both engines offer the same functions.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tidemark.maintenance.mirror import Mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
-from tidemark.render import postgres, postgres_keyed, sqlite, sqlite_keyed
+from tidemark.render import mirror_triggers, postgres, postgres_keyed, sqlite, sqlite_keyed
 from tidemark.render.statements import Store
 from tidemark.script import Piece
 
@@ -19,13 +20,14 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Pieces:
-    """The functions that make the pieces of a program of either class."""
+    """The functions that make the pieces of a program of either class, and of a mirror."""
 
     linear: Callable[[LinearProgram, Store, Indexes, Path], tuple[Piece, ...]]
     keyed: Callable[[KeyedProgram, Store, Indexes, Path], tuple[Piece, ...]]
+    mirror: Callable[[Store, Mirror, Path], list[Piece]]
 
 
 PIECES: dict[str, Pieces] = {
-    "sqlite": Pieces(sqlite.linear_pieces, sqlite_keyed.keyed_pieces),
-    "postgres": Pieces(postgres.linear_pieces, postgres_keyed.keyed_pieces),
+    "sqlite": Pieces(sqlite.linear_pieces, sqlite_keyed.keyed_pieces, mirror_triggers.sqlite_pieces),
+    "postgres": Pieces(postgres.linear_pieces, postgres_keyed.keyed_pieces, mirror_triggers.postgres_pieces),
 }

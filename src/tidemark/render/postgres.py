@@ -114,9 +114,7 @@ def view(program: LinearProgram, store: Store) -> list[Piece]:
     """The public name: exactly the declared columns, with the types that the query gives them."""
     quote = store.dialect.quote
     shown = ",\n  ".join(f"({one.sql})::{one.type} AS {quote(one.name)}" for one in program.visible)
-    tests = [f"s.{program.presence} > 0"] if program.presence else []
-    tests += [f"({program.having})"] if program.having else []
-    where = f"\nWHERE {' AND '.join(tests)}" if tests else ""
+    where = f"\nWHERE {program.present}"
     select = f"SELECT\n  {shown}\nFROM {store.names.store} AS s{where}"
     return public_view(store.names, store.dialect, program.name, select)
 

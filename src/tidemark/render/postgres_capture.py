@@ -210,14 +210,36 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
         body = remember_and_arm(store, program, feeds, _images(store, feeds, event, by_row=by_row))
         found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)
     for schema, name in table.leaves or ((table.schema, table.name),):
-        source = store.dialect.quote(schema, name)
-        images = [select_images(store, feeds, feed, "r", f" FROM {source} AS r", sign=-1) for feed in feeds]
-        # What is remembered before must not be flushed before: an extreme value would be found in rows that still stand.
-        before = f"BEGIN\n{_OLD_SNAPSHOT}{remember(store, program, feeds, images)}  RETURN NULL;\nEND"
-        after = f"BEGIN\n  {arm(store)}  RETURN NULL;\nEND"
-        found += truncate_pieces(store.names, schema, name, before, settings, timing="BEFORE")
-        found += truncate_pieces(store.names, schema, name, after, settings, timing="AFTER")
+        found += _truncate(store, program, feeds, (schema, name), store.dialect.quote(schema, name), path)
+    if table.kind == "partitioned" and table.leaves:
+        found += _truncate(store, program, feeds, (table.schema, table.name), _later_leaves(store, table), path)
     return found
+
+
+def _later_leaves(store: Store, table: Table) -> str:
+    """The rows of partitions that came after installation: no trigger of ours tells of their TRUNCATE, the parent's must."""
+    quote, literal = store.dialect.quote, store.dialect.literal
+    known = ", ".join(f"to_regclass({literal(quote(schema, name))})::oid" for schema, name in table.leaves)
+    return f"(SELECT * FROM {qualified(table, store.dialect)} AS q WHERE q.tableoid <> ALL (array_remove(ARRAY[{known}], NULL)))"
+
+
+def _truncate(
+    store: Store,
+    program: LinearProgram,
+    feeds: tuple[Feed, ...],
+    on: tuple[str, str],
+    rows: str,
+    path: tuple[str, ...],
+) -> list[Piece]:
+    """TRUNCATE of one table: `rows` are those that go. What is remembered before must not be flushed before: an extreme value
+    would be found in rows that still stand."""
+    images = [select_images(store, feeds, feed, "r", f" FROM {rows} AS r", sign=-1) for feed in feeds]
+    before = f"BEGIN\n{_OLD_SNAPSHOT}{remember(store, program, feeds, images)}  RETURN NULL;\nEND"
+    after = f"BEGIN\n  {arm(store)}  RETURN NULL;\nEND"
+    return [
+        *truncate_pieces(store.names, *on, before, path, timing="BEFORE"),
+        *truncate_pieces(store.names, *on, after, path, timing="AFTER"),
+    ]
 
 
 def event_pieces(

@@ -90,17 +90,14 @@ def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> In
     Where a capture was, changes may have been missed: the generation comes back in state ``backfilling``. Where only an
     index or what readers see was, it stays ``live``.
     """
-    present = duty.session.installed()
-    wrong = [f for f in inspect_pieces(installed.script, present, public=True) if f.health != "installed"]
-    if any(is_gap(finding) for finding in wrong):
+    script, session = installed.script, duty.session
+    if any(is_gap(script, finding) for finding in inspect_pieces(script, session.installed(), public=True)):
         installed = duty.write(partial(_open_gap, duty, installed)).value
         installed = install_pieces(duty, installed, listen)
-    rest = [finding.piece for finding in wrong if finding.piece.public or not is_gap(finding)]
-    present = duty.session.installed()
-    findings = {f.piece.name: f for f in inspect_pieces(installed.script, present, public=True)}
-    rest = [piece for piece in rest if findings[piece.name].health != "installed"]
-    for group in group_pieces(duty.session, rest):
-        duty.write(partial(_install_group, duty, group, findings))
+    findings = inspect_pieces(script, session.installed(), public=True)
+    healths = {finding.piece.name: finding for finding in findings}
+    for group in group_pieces(session, wanting(script, findings)):
+        duty.write(partial(_install_group, duty, group, healths))
     return installed
 
 

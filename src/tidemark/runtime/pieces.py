@@ -49,9 +49,13 @@ def _health(piece: Piece, fingerprint: str | None) -> Health:
     return "installed" if fingerprint == piece.fingerprint else "outdated"
 
 
-def is_gap(finding: Finding) -> bool:
-    """Whether changes may have been missed, or a reader misled, while the piece was not as it should be."""
-    return finding.health != "installed" and finding.piece.kind in ("trigger", "function") and not finding.piece.public
+def is_gap(script: Script, finding: Finding) -> bool:
+    """Whether changes may have been missed while the piece was not as it should be.
+
+    What guards a view only guards it; where rows are shown in a table of the user's, public triggers carry them there.
+    """
+    guards = finding.piece.public and any(piece.public and piece.kind == "view" for piece in script.pieces)
+    return finding.health != "installed" and finding.piece.kind in ("trigger", "function") and not guards
 
 
 def loses_rows(finding: Finding) -> bool:
@@ -92,9 +96,8 @@ def _hangs(piece: Piece) -> bool:
 def wanting(script: Script, findings: Sequence[Finding]) -> list[Piece]:
     """The pieces to create for what is not as it should be, in order: steps are done again with whatever is created."""
     wrong = {finding.piece.name for finding in findings if finding.health != "installed"}
-    if not wrong:
-        return []
-    return [piece for piece in script.pieces if piece.name in wrong or (piece.kind == "step" and not piece.public)]
+    sides = {piece.public for piece in script.pieces if piece.name in wrong}
+    return [piece for piece in script.pieces if piece.name in wrong or (piece.kind == "step" and piece.public in sides)]
 
 
 def patience(pieces: Iterable[Piece]) -> str:

@@ -201,7 +201,7 @@ def _mend(
         return _build(ledger, "replace", reason, want.compile(following), before, retired), None
     if findings:
         named = ", ".join(f"{found.piece.kind} {found.piece.name} is {found.health}" for found in findings[:3])
-        gap = "; changes may have been missed" if any(is_gap(found) for found in findings) else ""
+        gap = "; changes may have been missed" if any(is_gap(script, found) for found in findings) else ""
         return _build(ledger, "reinstall", named + gap, script, before, retired, findings=findings), None
     if before.state != "live":
         return _build(ledger, "resume", f"it is {before.state}", script, before, retired, before), None

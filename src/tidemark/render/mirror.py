@@ -1,0 +1,165 @@
+"""The applier's and cutover's statements for a mirror in a user's table; the same on both engines.
+
+Owns: comparison of the mirror with the truth, its repair for a batch, its first filling. Promises: only mirrored columns and
+only our rows are ever written, and only where they differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidemark.maintenance.mirror import Mirror, literal_test
+from tidemark.render.statements import ORDINAL, Store, qualified
+from tidemark.script import Applier
+
+
+def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
+    """The applier that also compares and writes the mirror."""
+    return replace(
+        applier,
+        compare=f"{applier.compare} {_compare(applier, store, mirror)}",
+        write=(*applier.write, *_write(store, mirror)),
+        list_keys=(*applier.list_keys, *_todo(store, mirror)),
+    )
+
+
+def match(store: Store, mirror: Mirror, row: str, stored: str) -> str:
+    """True when a row of the user's table is the mirror of that stored row."""
+    quote = store.dialect.quote
+    equal = store.dialect.null_safe_equal
+    pairs = [
+        f"{row}.{quote(column)} {equal if part.nullable else '='} {stored}.{quote(name)}"
+        for (column, name), part in zip(mirror.key, store.key, strict=True)
+    ]
+    return " AND ".join(pairs) + literal_test(mirror, row, store.dialect)
+
+
+def differs(store: Store, mirror: Mirror, row: str) -> str:
+    """True when a mirrored column is not what is visible in ``s``."""
+    tests = []
+    for value in mirror.values:
+        column = f"{row}.{store.dialect.quote(value.column.name)}"
+        tests.append(f"{column} {store.dialect.null_safe_differs} {shown(store, value.sql, value.column.type)}")
+    return " OR ".join(tests) or "1 = 0"
+
+
+def shown(store: Store, sql: str, type_: str) -> str:
+    """The visible expression as the user's column holds it."""
+    return f"({sql})::{type_}" if store.dialect.has_schemas else f"({sql})"
+
+
+def _compare(applier: Applier, store: Store, mirror: Mirror) -> str:
+    """More branches of the comparison: what the user's table shows against the truth."""
+    quote = store.dialect.quote
+    fresh, stored = store.names.temporary("fresh"), store.names.temporary("stored")
+    table = qualified(mirror.table, store.dialect)
+    by_name = {value.column.name: value for value in mirror.values}
+    parts = {part.name for part in store.parts}
+    there, here = [], []
+    for name in applier.compared_columns:
+        value = by_name.get(name)
+        if value is not None:
+            there.append(f"t.{quote(name)}")
+            here.append(shown(store, value.sql, value.column.type))
+        elif name in parts:
+            there.append(f"x.{quote(name)}")
+            here.append(f"s.{quote(name)}")
+        else:
+            there.append("NULL")
+            here.append("NULL")
+    keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
+    join = f"FROM {fresh} AS s JOIN {stored} AS x ON x.{ORDINAL} = s.{ORDINAL}"
+    found = (
+        f"UNION ALL SELECT 'different', {', '.join([keys, *there, *here])} {join} "
+        f"JOIN {table} AS t ON {match(store, mirror, 't', 's')} "
+        f"WHERE {mirror.present} AND {store.same('x', 's')} AND ({differs(store, mirror, 't')})"
+    )
+    if not mirror.owns_rows:
+        return found
+    nulls = ", ".join("NULL" for _ in there)
+    keys_of_batch = ", ".join(f"b.{store.column(part)}" for part in store.key)
+    ours = [name if name.startswith("t.") else "NULL" for name in there]
+    return (
+        f"{found} UNION ALL SELECT 'missing', {keys}, {nulls}, {', '.join(here)} {join} "
+        f"WHERE {mirror.present} AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {match(store, mirror, 't', 's')}) "
+        f"UNION ALL SELECT 'extra', {', '.join([keys_of_batch, *ours])}, {nulls} "
+        f"FROM {store.names.temporary('batch')} AS b JOIN {table} AS t ON {match(store, mirror, 't', 'b')} "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS x WHERE x.{ORDINAL} = b.{ORDINAL}) "
+        f"AND NOT EXISTS (SELECT 1 FROM {fresh} AS s WHERE s.{ORDINAL} = b.{ORDINAL} AND {mirror.present})"
+    )
+
+
+def _write(store: Store, mirror: Mirror) -> list[str]:
+    """Make the mirror of the batch equal to ``fresh``: what triggers on the store did not have to."""
+    fresh = f"{store.names.temporary('fresh')} AS s"
+    if not mirror.owns_rows:
+        return [update(store, mirror, fresh)]
+    table, batch = qualified(mirror.table, store.dialect), store.names.temporary("batch")
+    gone = (
+        f"SELECT 1 FROM {batch} AS b WHERE {match(store, mirror, table, 'b')} AND NOT EXISTS "
+        f"(SELECT 1 FROM {fresh} WHERE s.{ORDINAL} = b.{ORDINAL} AND {mirror.present})"
+    )
+    return [f"DELETE FROM {table} WHERE EXISTS ({gone})", upsert(store, mirror, fresh)]
+
+
+def update(store: Store, mirror: Mirror, source: str, row: str = "t") -> str:
+    """Set the mirrored columns from the rows ``s`` of `source`; `row` names the user's table in the statement."""
+    table = qualified(mirror.table, store.dialect)
+    quote = store.dialect.quote
+    sets = ", ".join(
+        f"{quote(value.column.name)} = {shown(store, value.sql, value.column.type)}" for value in mirror.values
+    )
+    return (
+        f"UPDATE {table}{' AS t' if row == 't' else ''} SET {sets} FROM {source} "
+        f"WHERE {match(store, mirror, row, 's')} AND {mirror.present} AND ({differs(store, mirror, row)})"
+    )
+
+
+def upsert(store: Store, mirror: Mirror, source: str) -> str:
+    """Insert or set our rows of the user's table from the rows ``s`` of `source`."""
+    quote = store.dialect.quote
+    table = qualified(mirror.table, store.dialect)
+    columns = [column for column, _ in mirror.constants] + [column for column, _ in mirror.key]
+    values = [value for _, value in mirror.constants] + [f"s.{quote(name)}" for _, name in mirror.key]
+    target = ", ".join(quote(column) for column in columns)
+    columns += [value.column.name for value in mirror.values]
+    values += [shown(store, value.sql, value.column.type) for value in mirror.values]
+    names = [quote(value.column.name) for value in mirror.values]
+    differ = " OR ".join(f"{table}.{name} {store.dialect.null_safe_differs} excluded.{name}" for name in names)
+    sets = ", ".join(f"{name} = excluded.{name}" for name in names)
+    action = f"DO UPDATE SET {sets} WHERE {differ}" if names else "DO NOTHING"
+    return (
+        f"INSERT INTO {table} ({', '.join(quote(column) for column in columns)}) SELECT {', '.join(values)} "
+        f"FROM {source} WHERE {mirror.present} ON CONFLICT ({target}) {action}"
+    )
+
+
+def delete(store: Store, mirror: Mirror, row: str) -> str:
+    """Delete the mirror of the stored row named `row`."""
+    table = qualified(mirror.table, store.dialect)
+    return f"DELETE FROM {table} WHERE {match(store, mirror, table, row)}"
+
+
+def _todo(store: Store, mirror: Mirror) -> list[str]:
+    """Our rows of the user's table may have keys that neither query nor store knows."""
+    if not mirror.owns_rows:
+        return []
+    todo, quote = store.names.temporary("todo"), store.dialect.quote
+    keys = ", ".join(f"t.{quote(column)}" for column, _ in mirror.key)
+    where = literal_test(mirror, "t", store.dialect).removeprefix(" AND ")
+    known = f"SELECT 1 FROM {todo} AS k WHERE {match(store, mirror, 't', 'k')}"
+    return [
+        f"INSERT INTO {todo} ({store.key_list}) SELECT {keys} FROM {qualified(mirror.table, store.dialect)} AS t "
+        f"WHERE {where} AND NOT EXISTS ({known})"
+    ]
+
+
+def first_filling(store: Store, mirror: Mirror) -> list[str]:
+    """Statements that make the whole mirror true at cutover."""
+    source = f"{store.names.store} AS s"
+    if not mirror.owns_rows:
+        return [update(store, mirror, source)]
+    table = qualified(mirror.table, store.dialect)
+    where = literal_test(mirror, table, store.dialect).removeprefix(" AND ")
+    known = f"SELECT 1 FROM {source} WHERE {match(store, mirror, table, 's')} AND {mirror.present}"
+    return [f"DELETE FROM {table} WHERE {where} AND NOT EXISTS ({known})", upsert(store, mirror, source)]
