@@ -216,6 +216,10 @@ class Keeper:
         for one in self._live(name):
             repair(duty, one)
 
+    def store(self, name: str) -> str:
+        """The quoted name of the store of the generation that is live."""
+        return self._live(name)[0].script.store
+
     def uninstall(self) -> None:
         """Remove everything of ours."""
         uninstall(self._open())

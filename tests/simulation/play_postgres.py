@@ -16,7 +16,6 @@ from tests.simulation.oracle_postgres import PostgresOracle
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed, Upkeep
 from tests.simulation.wire import Wire
-from tests.simulation.worlds import quote
 
 WRITER = "simulated_writer"
 EXPECTED = ("22", "23", "25", "3B", "42501", "40001", "40P01", "P0001", "2BP01", "0A000", "21000", "55006", "55000")
@@ -287,7 +286,7 @@ class PostgresPlay:
 
     def _spoil(self, one: Derived) -> None:
         """Delete a stored row behind Tidemark's back; a verification must name it and a repair must bring it back."""
-        store = f'"tidemark".{quote(one.name)}'
+        store = self.upkeep.store(one.name)
         before = self.oracle.rows(one)
         target = f"(SELECT max(ctid) FROM {store})"
         answer = self.monitor.try_exec(f"DELETE FROM {store} WHERE ctid = {target}")

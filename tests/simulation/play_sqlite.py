@@ -202,7 +202,7 @@ class SqlitePlay:
     def _spoil(self, one: Derived) -> None:
         """Delete a stored row behind Tidemark's back; a verification must name it and a repair must bring it back."""
         connection = self.pairs[0][0]
-        store = quote(f"tidemark_{one.name}")
+        store = self.upkeep.store(one.name)
         before = rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold)
         connection.execute("PRAGMA recursive_triggers = OFF")
         columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({store})") if row[5]] or ["rowid"]

@@ -40,6 +40,10 @@ class Upkeep(Protocol):
         """Repair what is wrong."""
         ...
 
+    def store(self, name: str) -> str:
+        """The quoted name of the table that holds the rows of a derived table."""
+        ...
+
     def uninstall(self) -> None:
         """Remove everything of ours."""
         ...
@@ -82,6 +86,10 @@ class Views:
 
     def repair(self, name: str | None = None) -> None:
         """Nothing to do."""
+
+    def store(self, name: str) -> str:
+        """The view itself."""
+        return quote(name)
 
     def uninstall(self) -> None:
         """Drop the views."""
