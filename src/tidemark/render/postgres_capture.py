@@ -210,9 +210,9 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
         body = remember_and_arm(store, program, feeds, _images(store, feeds, event, by_row=by_row))
         found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)
     for schema, name in table.leaves or ((table.schema, table.name),):
-        found += _truncate(store, program, feeds, (schema, name), store.dialect.quote(schema, name), path)
+        found += _truncate(store, program, feeds, (schema, name), store.dialect.quote(schema, name), settings)
     if table.kind == "partitioned" and table.leaves:
-        found += _truncate(store, program, feeds, (table.schema, table.name), _later_leaves(store, table), path)
+        found += _truncate(store, program, feeds, (table.schema, table.name), _later_leaves(store, table), settings)
     return found
 
 
@@ -229,7 +229,7 @@ def _truncate(
     feeds: tuple[Feed, ...],
     on: tuple[str, str],
     rows: str,
-    path: tuple[str, ...],
+    settings: str,
 ) -> list[Piece]:
     """TRUNCATE of one table: `rows` are those that go. What is remembered before must not be flushed before: an extreme value
     would be found in rows that still stand."""
@@ -237,8 +237,8 @@ def _truncate(
     before = f"BEGIN\n{_OLD_SNAPSHOT}{remember(store, program, feeds, images)}  RETURN NULL;\nEND"
     after = f"BEGIN\n  {arm(store)}  RETURN NULL;\nEND"
     return [
-        *truncate_pieces(store.names, *on, before, path, timing="BEFORE"),
-        *truncate_pieces(store.names, *on, after, path, timing="AFTER"),
+        *truncate_pieces(store.names, *on, before, settings, timing="BEFORE"),
+        *truncate_pieces(store.names, *on, after, settings, timing="AFTER"),
     ]
 
 

@@ -1,0 +1,197 @@
+"""PostgreSQL: who writes and with which settings: no grant, other paths, other zones, the replica role, row security."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.findings.place import Connection, Place
+from tests.kit.postgres import Server
+from tidemark import Refusal
+from tidemark.errors import Code
+from tidemark.model import Freshness
+
+WRITER = "findings_writer"
+QUERIES = (
+    ("counts", "SELECT g, count(*) AS n, sum(v) AS v, max(label) AS last FROM f GROUP BY g"),
+    ("users", "SELECT u.id, (SELECT min(f.v) FROM f WHERE f.g = u.id) AS least FROM u"),
+)
+
+
+@pytest.fixture
+def shared(pg: Place, postgres: Server) -> Iterator[Place]:
+    """Sources that a role without any right on what is ours may write."""
+    pg.run(
+        f"DO $$ BEGIN CREATE ROLE {WRITER} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        "CREATE TABLE u (id int PRIMARY KEY)",
+        "CREATE TABLE f (id int PRIMARY KEY, g int, v int, label text)",
+        "INSERT INTO u VALUES (1), (2)",
+        "INSERT INTO f VALUES (1, 1, 5, 'a'), (2, 1, 6, 'b'), (3, 2, 7, 'c')",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON u, f TO {WRITER}",
+    )
+    yield pg
+    pg.run(f"DROP OWNED BY {WRITER}")
+
+
+def install(place: Place, freshness: Freshness) -> None:
+    for name, query in QUERIES:
+        place.derive(name, query, freshness=freshness)
+    place.tidemark.apply()
+
+
+def writer(place: Place) -> Connection:
+    """A connection as the role that owns nothing."""
+    return place.client(place.url.replace("postgres@", f"{WRITER}@"))
+
+
+CHANGES = (
+    "INSERT INTO f VALUES (10, 1, 1, 'x'), (11, 3, 2, NULL)",
+    "UPDATE f SET g = 2 WHERE id = 1",
+    "DELETE FROM f WHERE id = 2",
+    "INSERT INTO u VALUES (3)",
+    "TRUNCATE f",
+    "INSERT INTO f VALUES (12, 3, 4, 'y')",
+)
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_role_without_any_grant_on_our_schema(shared: Place, freshness: Freshness) -> None:
+    install(shared, freshness)
+    client = writer(shared)
+    for change in CHANGES:
+        client.execute(change)
+        shared.drained()
+    shared.verified()
+    for forbidden in (
+        "SELECT * FROM tidemark._armed",
+        "INSERT INTO tidemark._pending_counts DEFAULT VALUES" if freshness == "commit" else "TABLE tidemark._derived",
+        "UPDATE tidemark.counts SET n = 0",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            client.execute(forbidden)
+
+
+def test_our_functions_cannot_be_called_to_forge_deltas(shared: Place) -> None:
+    install(shared, "commit")
+    client = writer(shared)
+    client.execute("CREATE TEMP TABLE mine (id int, g int, v int, label text)")
+    with pytest.raises(psycopg.Error):
+        client.execute(
+            "CREATE TRIGGER forged AFTER INSERT ON mine REFERENCING NEW TABLE AS n FOR EACH STATEMENT "
+            "EXECUTE FUNCTION tidemark._insert_counts_f()"
+        )
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        client.execute("SELECT tidemark._flush_counts()")
+    shared.verified()
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_settings_of_the_writing_session(shared: Place, freshness: Freshness) -> None:
+    shared.run("ALTER TABLE f ADD COLUMN seen timestamptz, ADD COLUMN span interval")
+    shared.derive(
+        "days",
+        "SELECT (seen AT TIME ZONE 'Europe/Berlin')::date AS day, count(*) AS n, max(span) AS longest FROM f GROUP BY 1",
+        freshness=freshness,
+    )
+    install(shared, freshness)
+    client = shared.client()
+    client.execute("CREATE SCHEMA shadow")
+    client.execute("CREATE TABLE shadow.f (id int PRIMARY KEY, g int, v int, label text)")
+    client.execute("CREATE TABLE shadow.u (id int PRIMARY KEY)")
+    client.execute("CREATE FUNCTION shadow.sum(x int) RETURNS int LANGUAGE sql AS 'SELECT 666'")
+    client.execute(
+        "CREATE FUNCTION shadow.eq(a int, b int) RETURNS bool LANGUAGE sql AS 'SELECT true'; "
+        "CREATE OPERATOR shadow.= (LEFTARG = int, RIGHTARG = int, FUNCTION = shadow.eq)"
+    )
+    for setting in (
+        "search_path = shadow, pg_catalog",
+        "TimeZone = 'Pacific/Kiritimati'",
+        "DateStyle = 'SQL, DMY'",
+        "IntervalStyle = 'sql_standard'",
+        "extra_float_digits = -5",
+        "lc_messages = 'C'",
+        "standard_conforming_strings = off",
+        "default_transaction_isolation = 'repeatable read'",
+        "transform_null_equals = on",
+    ):
+        client.execute(f"SET {setting}")
+    client.execute("CREATE TEMP TABLE f (id int, g int, v int, label text)")
+    client.execute(
+        "INSERT INTO public.f VALUES (20, 1, 5, 't', '2024-03-01 23:30:00+00', '25 hours'), "
+        "(21, 1, 5, 't', '2024-03-01 00:30:00+00', '1 day')"
+    )
+    shared.drained()
+    client.execute("UPDATE public.f SET seen = seen + interval '1 day', span = '3 4:05:06' WHERE id >= 20")
+    shared.drained()
+    client.execute("DELETE FROM public.f WHERE id = 21")
+    shared.drained()
+    shared.verified()
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_the_replica_role_does_not_switch_capture_off(shared: Place, freshness: Freshness) -> None:
+    install(shared, freshness)
+    client = shared.client()
+    client.execute("SET session_replication_role = replica")
+    for change in CHANGES:
+        client.execute(change)
+        shared.drained()
+    shared.verified()
+
+
+def test_forced_row_security_is_refused(shared: Place, postgres: Server) -> None:
+    """The owner of our functions would see a part of the rows; a role that bypasses row security sees all."""
+    shared.run(
+        f"GRANT ALL ON DATABASE {shared.user.info.dbname} TO {WRITER}",
+        f"GRANT ALL ON SCHEMA public TO {WRITER}",
+        f"ALTER TABLE f OWNER TO {WRITER}",
+        f"ALTER TABLE u OWNER TO {WRITER}",
+        "ALTER TABLE f ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE f FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY narrow ON f USING (v > 5)",
+    )
+    shared.derive("counts", "SELECT g, count(*) AS n FROM f GROUP BY g")
+    admin = shared.url
+    shared.url = admin.replace("postgres@", f"{WRITER}@")
+    with pytest.raises(Refusal) as caught:
+        shared.tidemark.apply()
+    assert caught.value.code is Code.ROW_SECURITY
+    assert "BYPASSRLS" in caught.value.instead
+    assert shared.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'tidemark'") == []
+    shared.url = admin
+    shared.tidemark.apply()
+    shared.run("ALTER TABLE f OWNER TO postgres", "ALTER TABLE u OWNER TO postgres")
+    shared.verified()
+
+
+def test_row_security_hides_nothing_from_upkeep(shared: Place) -> None:
+    shared.run(
+        "ALTER TABLE f ENABLE ROW LEVEL SECURITY",
+        f"CREATE POLICY narrow ON f TO {WRITER} USING (v <= 6) WITH CHECK (true)",
+    )
+    install(shared, "commit")
+    client = writer(shared)
+    for change in (
+        "INSERT INTO f VALUES (30, 1, 50, 'z')",
+        "UPDATE f SET v = 2 WHERE id = 2",
+        "DELETE FROM f WHERE g = 1",
+    ):
+        client.execute(change)
+        shared.check()
+    shared.verified()
+
+
+def test_a_switched_off_trigger_is_noticed(shared: Place) -> None:
+    install(shared, "commit")
+    (name,) = shared.rows(
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'f'::regclass AND tgname LIKE '%insert_counts%'"
+    )[0]
+    shared.run(f'ALTER TABLE f DISABLE TRIGGER "{name}"', "INSERT INTO f VALUES (40, 1, 1, 'unseen')")
+    assert not shared.tidemark.plan().is_empty
+    shared.tidemark.apply()
+    assert shared.tidemark.plan().is_empty
+    shared.verified()
+    shared.run("INSERT INTO f VALUES (41, 1, 1, 'seen')")
+    shared.verified()
