@@ -1,0 +1,130 @@
+"""`columns_of` and `rows_of`: derived columns and rows inside the user's own tables, on both engines."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pytest
+
+from tidemark import Project, Refusal, Tidemark
+from tidemark.errors import Code
+
+SCHEMA = """
+CREATE TABLE tr (id int NOT NULL PRIMARY KEY, hash text, n int, last_seen int DEFAULT 0);
+CREATE TABLE obs (id int NOT NULL PRIMARY KEY, tid int, ts int);
+CREATE TABLE uc (challenge_id text, specifier int, steps int, PRIMARY KEY (challenge_id, specifier));
+CREATE INDEX obs_tid ON obs (tid);
+INSERT INTO tr VALUES (1, 'a', 0, 0), (2, 'b', 7, 7);
+INSERT INTO obs VALUES (1, 1, 5), (2, 3, 9);
+INSERT INTO uc VALUES ('p', 77, 1), ('q', 77, 1)
+"""
+SEEN = """
+SELECT t.id, (SELECT count(*) FROM obs o WHERE o.tid = t.id) AS n,
+       coalesce((SELECT max(o.ts) FROM obs o WHERE o.tid = t.id), 0) AS last_seen FROM tr t
+"""
+COUNTED = "SELECT 'p' AS challenge_id, tid AS specifier, count(*) AS steps FROM obs WHERE tid IS NOT NULL GROUP BY tid"
+DISTINCT = "SELECT 'k' AS challenge_id, tid AS specifier, count(DISTINCT ts) AS steps FROM obs WHERE tid IS NOT NULL GROUP BY tid"
+
+Run = Callable[[str], list[tuple[Any, ...]]]
+
+
+class World:
+    """A database of either engine with the tables above, and the three declarations over them."""
+
+    def __init__(self, url: str, run: Run) -> None:
+        self.run = run
+        for statement in SCHEMA.split(";"):
+            run(statement)
+        project = Project("mirrors")
+        project.derive("seen", query=SEEN, key="id", columns_of="tr")
+        project.derive("counted", query=COUNTED, key=("challenge_id", "specifier"), rows_of="uc")
+        project.derive("distinct", query=DISTINCT, key=("challenge_id", "specifier"), rows_of="uc")
+        self.keeper = Tidemark(project, url)
+
+    def assert_true(self) -> None:
+        """The user's tables say what the queries say, and foreign rows are untouched."""
+        self.keeper.tick()
+        assert self.run("SELECT id, n, last_seen FROM tr ORDER BY 1") == self.run(f"{SEEN} ORDER BY 1")
+        ours = self.run("SELECT * FROM uc WHERE challenge_id IN ('p', 'k') ORDER BY 1, 2")
+        assert ours == self.run(f"{DISTINCT} UNION ALL {COUNTED} ORDER BY 1, 2")
+        assert self.run("SELECT * FROM uc WHERE challenge_id = 'q'") == [("q", 77, 1)]
+
+
+@pytest.fixture
+def world(engine_url: str) -> Any:
+    if engine_url.startswith("sqlite"):
+        with closing(sqlite3.connect(engine_url.removeprefix("sqlite:///"), isolation_level=None)) as lite:
+            yield World(engine_url, lambda sql: [tuple(row) for row in lite.execute(sql).fetchall()])
+    else:
+        with psycopg.connect(engine_url, autocommit=True) as post:
+
+            def run(sql: str) -> list[tuple[Any, ...]]:
+                cursor = post.execute(sql)  # type: ignore[arg-type]
+                return cursor.fetchall() if cursor.description else []
+
+            yield World(engine_url, run)
+
+
+def test_random_changes_keep_columns_and_rows_true(world: World) -> None:
+    world.keeper.apply()
+    world.assert_true()
+    chance = random.Random(3)
+    for _ in range(25):
+        row, key = chance.randint(1, 5), chance.randint(1, 6)
+        statement = chance.choice(
+            [
+                f"INSERT INTO obs VALUES ({key}, {row}, {chance.randint(1, 9)})",
+                f"DELETE FROM obs WHERE id = {key}",
+                f"INSERT INTO tr (id, hash) VALUES ({row}, 'x')",
+                f"DELETE FROM tr WHERE id = {row}",
+                f"UPDATE obs SET tid = {row} WHERE id = {key}",
+                f"UPDATE tr SET hash = 'z' WHERE id = {row}",
+            ]
+        )
+        try:
+            world.run(statement)
+        except (sqlite3.IntegrityError, psycopg.errors.UniqueViolation):
+            continue
+        world.assert_true()
+
+
+def test_tampering_is_named_and_repaired(world: World) -> None:
+    world.keeper.apply()
+    world.run("UPDATE tr SET n = 99 WHERE id = 1")
+    world.run("DELETE FROM uc WHERE challenge_id = 'p' AND specifier = 1")
+    world.run("INSERT INTO uc VALUES ('p', 999, 1)")
+    found = {report.derived: report.findings for report in world.keeper.verify()}
+    assert [(one.kind, one.key) for one in found["seen"]] == [("different", (1,))]
+    assert {(one.kind, one.key) for one in found["counted"]} == {("missing", (1,)), ("extra", (999,))}
+    assert found["distinct"] == ()
+    world.keeper.repair()
+    world.assert_true()
+    assert all(report.clean for report in world.keeper.verify())
+    assert world.keeper.plan().is_empty
+
+
+@pytest.mark.parametrize(
+    ("options", "query", "code"),
+    [
+        ({"columns_of": "nowhere", "key": "id"}, SEEN, Code.COLUMNS_OF),
+        ({"columns_of": "obs", "key": "id"}, SEEN, Code.COLUMNS_OF),
+        ({"columns_of": "tr", "key": "id"}, SEEN + " WHERE t.hash = 'a'", Code.COLUMNS_OF),
+        ({"columns_of": "tr", "key": "id"}, "SELECT t.id, t.n + 1 AS n FROM tr t", Code.COLUMNS_OF),
+        (
+            {"rows_of": "uc", "key": "specifier"},
+            "SELECT tid AS specifier, count(*) AS steps FROM obs GROUP BY tid",
+            Code.ROWS_OF,
+        ),
+    ],
+)
+def test_what_could_not_be_kept_is_refused(world: World, options: dict[str, Any], query: str, code: Code) -> None:
+    project = Project("refused")
+    project.derive("refused", query=query, **options)
+    with pytest.raises(Refusal) as caught:
+        Tidemark(project, world.keeper.database).plan()
+    assert caught.value.code is code
