@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.model import Table
+from tidemark.query.functions import is_aggregate
 from tidemark.query.parse import render
 
 JoinKind = Literal["first", "inner", "left"]
@@ -63,8 +64,9 @@ class Scalar:
 
     @cached_property
     def is_constant(self) -> bool:
-        """True when no column and no subquery is read."""
-        return not self.columns and self.tree.find(exp.Select) is None
+        """True when no column and no subquery is read and no rows are counted."""
+        counts = any(is_aggregate(node) for node in self.tree.find_all(exp.Expression))
+        return not counts and not self.columns and self.tree.find(exp.Select) is None
 
     @cached_property
     def never_null(self) -> bool:
