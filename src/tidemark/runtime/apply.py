@@ -21,6 +21,7 @@ from tidemark.runtime.ledger import Installed
 from tidemark.runtime.plan import InstallPlan, Step
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.repair import repair
+from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.scripts import script_text
 from tidemark.runtime.tick import tick
 from tidemark.runtime.verify import verify
@@ -103,14 +104,27 @@ def _carry_out(duty: Duty, step: Step, holder: str, detach: bool, listen: Listen
     """Carry out one step under the derived table's own lease."""
     lease = take_lease(duty.ledger, duty.clock, f"keep {step.derived}", holder, LEASE_WAIT_SECONDS)
     mine = Duty(duty.ledger, duty.clock, lease, duty.stop)
+    generation = step.script.generation if step.script else max(row.generation for row in step.obsolete)
+    said = f"{step.verb}: {step.reason}"
     try:
-        if step.script is None:
-            for row in step.obsolete:
-                remove(mine, row, listen)
-            return None
-        return _raise_up(mine, step, detach, listen)
+        run = mine.write(partial(add_named_run, mine, "apply", step.derived, generation, None, said)).value
+        try:
+            done = _do_step(mine, step, detach, listen)
+        except Exception as problem:
+            run.fail(problem)
+            raise
+        run.finish(said)
+        return done
     finally:
         lease.release()
+
+
+def _do_step(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed | None:
+    if step.script is not None:
+        return _raise_up(duty, step, detach, listen)
+    for row in step.obsolete:
+        remove(duty, row, listen)
+    return None
 
 
 def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed:

@@ -269,12 +269,12 @@ WHERE id = :id;
 
 -- name: end_run
 -- End a run, with what it did or why it stopped.
-UPDATE tidemark._run SET state = :state, ended = tidemark._clock(0), message = :message, cause = :cause WHERE id = :id AND state = 'running';
+UPDATE tidemark._run SET state = :state, ended = tidemark._clock(0), message = coalesce(CAST(:message AS TEXT), message), cause = :cause WHERE id = :id AND state = 'running';
 
 -- name: end_stale_runs
 -- A run of a duty whose lease is ours cannot be running anywhere else: its process was killed.
 UPDATE tidemark._run SET state = 'interrupted', ended = tidemark._clock(0), cause = 'the process ended without a word'
-WHERE derived = :derived AND state = 'running' AND id <> :id;
+WHERE derived = :derived AND kind = :kind AND state = 'running' AND id <> :id;
 
 -- name: list_runs
 -- The history, newest first.

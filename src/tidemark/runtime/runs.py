@@ -78,12 +78,19 @@ class Run:
         Duty(self.duty.ledger, self.duty.clock).write(lambda: self.end(state, cause=cause))
 
 
-def add_run(duty: Duty, kind: str, script: Script, rows_total: int | None = None, message: str | None = None) -> Run:
-    """Begin a run in the caller's transaction; a lease of ours proves that older ones of the table are dead."""
+def add_run(duty: Duty, kind: str, script: Script, rows_total: int | None = None) -> Run:
+    """Begin a run for a script in the caller's transaction; see `add_named_run`."""
+    return add_named_run(duty, kind, script.name, script.generation, rows_total)
+
+
+def add_named_run(
+    duty: Duty, kind: str, name: str, generation: int, rows_total: int | None = None, message: str | None = None
+) -> Run:
+    """Begin a run in the caller's transaction; a lease of ours proves that older ones of its kind are dead."""
     parameters: dict[str, Any] = {
         "kind": kind,
-        "derived": script.name,
-        "generation": script.generation,
+        "derived": name,
+        "generation": generation,
         "holder": duty.lease.holder if duty.lease else "",
         "rows_total": rows_total,
         "message": message,
@@ -93,9 +100,9 @@ def add_run(duty: Duty, kind: str, script: Script, rows_total: int | None = None
         raise Fault("the ledger gave no number to a run", retry_safe=True)
     run = Run(duty, int(row[0]), kind, rows_total=rows_total)
     if duty.lease is not None:
-        duty.ledger.run("end_stale_runs", {"derived": script.name, "id": run.id})
+        duty.ledger.run("end_stale_runs", {"derived": name, "kind": kind, "id": run.id})
     if kind == "tick" and run.id % 100 == 0:
-        duty.ledger.run("trim_runs", {"derived": script.name, "id": run.id})
+        duty.ledger.run("trim_runs", {"derived": name, "id": run.id})
     return run
 
 
