@@ -84,7 +84,7 @@ def applier(store: Store, program: KeyedProgram) -> Applier:
         clear_batch=f"DELETE FROM {names.temporary('batch')}",
         add_key=f"INSERT INTO {names.temporary('batch')} ({store.key_list}) VALUES ({places})",
         lock=statements.lock_batch(store),
-        recompute=recompute(store, program),
+        recompute=(*statements.weigh_batch(store), *recompute(store, program)),
         compare=query,
         write=statements.write(store),
         list_keys=statements.todo(store, [keys_of_query(store, program)]),

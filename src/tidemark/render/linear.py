@@ -98,7 +98,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         clear_batch=f"DELETE FROM {batch}",
         add_key=f"INSERT INTO {batch} ({store.key_list}) VALUES ({places})",
         lock=statements.lock_batch(store),
-        recompute=recompute(store, program),
+        recompute=(*statements.weigh_batch(store), *recompute(store, program)),
         compare=query,
         write=statements.write(store),
         list_keys=statements.todo(store, keys_of_feeds(store, program)),
@@ -108,8 +108,15 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         indexed=all(is_indexed(feed) for feed in program.feeds),
         key_columns=tuple(part.name for part in program.key),
         compared_columns=compared,
-        tolerant=tuple(part.name for part in store.parts if part.floating),
+        tolerant=_tolerant(store, program),
     )
+
+
+def _tolerant(store: Store, program: LinearProgram) -> tuple[str, ...]:
+    """Parts that depend on the order of addition, and what readers see of them."""
+    floating = [part for part in store.parts if part.floating]
+    shown = [one.name for one in program.visible if any(f"s.{store.column(part)}" in one.sql for part in floating)]
+    return (*shown, *(part.name for part in floating))
 
 
 def is_indexed(feed: Feed) -> bool:

@@ -266,6 +266,11 @@ def write(store: Store) -> tuple[str, ...]:
     return (upsert, delete)
 
 
+def weigh_batch(store: Store) -> tuple[str, ...]:
+    """Tell the planner how small the batch is: it would guess thousands of keys, and read the whole source for them."""
+    return (f"ANALYZE {store.names.temporary('batch')}",) if store.dialect.has_schemas else ()
+
+
 def todo(store: Store, keys_of_query: Sequence[str]) -> tuple[str, ...]:
     """Fill ``todo`` with every key of the query (SELECTs of the key columns) and of the store."""
     table = store.names.temporary("todo")

@@ -349,8 +349,8 @@ SELECT CASE WHEN reltuples < 100000 THEN (SELECT count(*) FROM {public}) ELSE CA
 FROM pg_catalog.pg_class WHERE oid = CAST(:store AS regclass);
 
 -- name: prepare_worker
--- Nothing to prepare: holds are long enough for the server's own durability, which is its owner's choice.
-SELECT 1;
+-- Our statements are many and short: compiling one costs more than running it.
+SELECT set_config('jit', 'off', false);
 
 -- name: set_patience
 -- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
