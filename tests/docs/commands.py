@@ -59,7 +59,9 @@ def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
 
 def _row(action: argparse.Action) -> str:
     metavar = action.metavar if isinstance(action.metavar, str) else ""
-    name = f"{action.option_strings[0]} {metavar}".strip() if action.option_strings else f"{metavar} {action.nargs or ''}"
+    name = (
+        f"{action.option_strings[0]} {metavar}".strip() if action.option_strings else f"{metavar} {action.nargs or ''}"
+    )
     return f"| `{name.replace(' *', ' …').replace(' ?', '').strip()}` | {action.help} |"
 
 

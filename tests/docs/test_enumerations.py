@@ -46,7 +46,9 @@ def test_commands_that_pages_speak_of_exist() -> None:
 
 
 def test_every_setting_of_the_environment_is_on_the_page() -> None:
-    used = {name for path, text in texts() if path.startswith(("src/", "tests/kit/")) for name in VARIABLE.findall(text)}
+    used = {
+        name for path, text in texts() if path.startswith(("src/", "tests/kit/")) for name in VARIABLE.findall(text)
+    }
     assert used == set(VARIABLE.findall((DOCS / "settings.md").read_text(encoding="utf-8")))
 
 
