@@ -129,7 +129,7 @@ def test_every_command_answers_with_one_json_object(installed: Shell) -> None:
     assert shell.json("repair")["tables"] == [{"derived": "thread_stats", "keys": 0, "rows_written": 0}]
     assert shell.json("tick")["ticks"] == []
     assert shell.json("run", "--until-idle")["interrupted"] is False
-    assert shell.json("history")["runs"][-1]["kind"] == "fill"
+    assert shell.json("history")["runs"][-1]["kind"] == "apply"
     assert shell.json("doctor")["findings"]
     assert shell.json("sql")["scripts"][0]["name"] == "thread_stats"
     assert shell.json("apply", "--yes") == {"command": "apply", "exit": 0, "live": [], "begun": [], "dropped": []}
