@@ -51,6 +51,13 @@ def compile_derived(
         return _compile(declaration, catalog, dialect, describe, generation, first_mutable)
     except Refusal as refusal:
         raise refusal.about(declaration.name) from refusal
+    except RecursionError as error:
+        raise Refusal(
+            Code.PARSE,
+            "The query is nested too deeply.",
+            instead="IN (…) for long chains of OR, and fewer parentheses",
+            derived=declaration.name,
+        ) from error
 
 
 def _compile(

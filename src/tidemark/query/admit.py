@@ -144,6 +144,34 @@ def _sqlite_function(block: Block, node: exp.Expression, name: str) -> None:
             )
 
 
+def literals_are_constant(block: Block, catalog: Catalog) -> None:
+    """PostgreSQL reads ``'now'`` or ``'today'`` from the clock where a time is wanted, once for each session or plan."""
+    if not block.dialect.has_schemas:
+        return
+    tables = {occurrence.alias: occurrence.table for occurrence in block.all_occurrences}
+    for node in own_nodes(block.tree):
+        if not (isinstance(node, exp.Literal) and node.is_string and functions.CLOCK_WORDS.search(node.name)):
+            continue
+        around = node.parent
+        while isinstance(around, exp.Paren):
+            around = around.parent
+        if around is None:
+            continue
+        if isinstance(around, exp.Cast):
+            wanted = [around.to.sql(dialect="postgres")]
+        else:
+            read = [(tables.get(c.table), c.name) for c in around.find_all(exp.Column)]
+            found = [table.column(name) for table, name in read if table is not None]
+            wanted = [column.type for column in found if column is not None]
+        if any(type_.lower().startswith(functions.TIME_TYPES) for type_ in wanted):
+            raise Refusal(
+                Code.VOLATILE,
+                f"{node.sql()} as a time reads the clock.",
+                instead="a column's time, or a literal such as '2026-01-31'",
+                place=place_of(node, block.dialect),
+            )
+
+
 def grouping_is_whole(block: Block, catalog: Catalog) -> None:
     """With aggregates, an output is made of groups and aggregates only (SQLite would pick an arbitrary row)."""
     if not block.is_aggregated:
@@ -225,6 +253,7 @@ RULES: tuple[Rule, ...] = (
     outputs_are_named,
     sources_are_tables,
     functions_are_stable,
+    literals_are_constant,
     syntax_is_known,
     grouping_is_whole,
     nested_blocks_are_plain,

@@ -7,6 +7,8 @@ Promises: what is not listed is refused; on PostgreSQL the server itself judges 
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
 ALLOWED_NODES: frozenset[str] = frozenset(
@@ -321,8 +323,28 @@ SQLITE_DETERMINISTIC: frozenset[str] = frozenset(
 SQLITE_TIME: frozenset[str] = frozenset(["date", "time", "datetime", "julianday", "strftime", "unixepoch", "timediff"])
 """SQLite functions that read the clock without an argument, or with 'now'."""
 
+CLOCK_WORDS = re.compile(r"\b(now|today|tomorrow|yesterday)\b", re.IGNORECASE)
+"""Words that PostgreSQL reads from the clock in a literal of a time type."""
+
+TIME_TYPES = ("date", "time", "timestamp")
+"""Beginnings of the names of PostgreSQL's time types."""
+
 TIME_ARGUMENT = {"strftime": 1}
 """Index of the time value among a time function's arguments, where it is not the first."""
+
+
+_WORDS: dict[type[exp.Expression], str] = {
+    exp.CurrentDate: "current_date",
+    exp.CurrentTime: "current_time",
+    exp.CurrentTimestamp: "current_timestamp",
+    exp.Localtime: "localtime",
+    exp.Localtimestamp: "localtimestamp",
+    exp.CurrentUser: "current_user",
+    exp.SessionUser: "session_user",
+    exp.CurrentCatalog: "current_catalog",
+    exp.CurrentSchema: "current_schema",
+}
+"""Functions that are called without parentheses."""
 
 
 def function_name(node: exp.Expression) -> str | None:
@@ -333,11 +355,7 @@ def function_name(node: exp.Expression) -> str | None:
         return node.key
     if isinstance(node, exp.Min | exp.Max):
         return node.key
-    if isinstance(node, exp.CurrentDate | exp.CurrentTime | exp.CurrentTimestamp | exp.CurrentUser):
-        return {"currentdate": "current_date", "currenttime": "current_time", "currentuser": "current_user"}.get(
-            node.key, "current_timestamp"
-        )
-    return None
+    return _WORDS.get(type(node))
 
 
 def is_aggregate(node: exp.Expression) -> bool:

@@ -237,8 +237,11 @@ def required_columns(block: Block) -> set[tuple[str, str]]:
         tree = scalar.tree
         while isinstance(tree, exp.Paren):
             tree = tree.this
-        if isinstance(tree, exp.Not) and isinstance(tree.this, exp.Is) and isinstance(tree.this.expression, exp.Null):
-            column = Scalar(tree.this.this, scalar.dialect).column
+        # One grammar reads IS NOT NULL as the negation of IS NULL, the other as a form of its own.
+        test = tree.this if isinstance(tree, exp.Not) else tree
+        negated = isinstance(tree, exp.Not) != bool(tree.args.get("negate"))
+        if negated and isinstance(test, exp.Is) and isinstance(test.expression, exp.Null):
+            column = Scalar(test.this, scalar.dialect).column
             if column is not None:
                 found.add(column)
         if isinstance(tree, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE):

@@ -40,7 +40,7 @@ def require_pure(block: Block, first_mutable: FirstMutable) -> None:
                 "true" if nested.form != "scalar" else f"(SELECT {nested.block.outputs[0].scalar.text} FROM {scans})"
             )
             _stand_in(nested.text, value, texts, columns)
-    judged = [scalar for scalar in _scalars(block) if not scalar.is_constant]
+    judged = _scalars(block)
     found = first_mutable(f"SELECT {', '.join(columns) or '1'} FROM {scans}", [s.swapped(texts) for s in judged])
     if found is not None:
         scalar = judged[found]

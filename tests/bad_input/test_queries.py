@@ -1,0 +1,158 @@
+"""Queries that cannot be read, name what is not there, or are no queries."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from tests.bad_input.town import Town
+from tidemark.errors import Code, Exit
+
+
+@dataclass(frozen=True)
+class Case:
+    """A query and why it is refused; `place` is in the text that the refusal points at."""
+
+    query: str
+    code: Code
+    words: tuple[str, ...] = ()
+    place: str | None = None
+
+
+UNREADABLE = (
+    Case("SELEC id FROM t", Code.PARSE),
+    Case("SELECT id FROM t WHERE", Code.PARSE),
+    Case("SELECT (id FROM t", Code.PARSE),
+    Case("SELECT 'x FROM t", Code.PARSE),
+    Case("SELECT id, FROM t", Code.PARSE),
+    Case("潮 🌊 潮", Code.PARSE),
+    Case(")", Code.PARSE),
+    Case("SELECT " + "(" * 3000 + "id" + ")" * 3000 + " FROM t", Code.PARSE),
+    Case("SELECT id FROM t WHERE " + " OR ".join(f"v = {n}" for n in range(3000)) + " AND (", Code.PARSE),
+    Case("-- only a comment", Code.NOT_A_QUERY),
+    Case(";", Code.NOT_A_QUERY),
+    Case("SELECT id FROM t; SELECT id FROM u", Code.NOT_A_QUERY, ("one",)),
+    Case("SELECT id FROM t; DROP TABLE t", Code.NOT_A_QUERY),
+    Case("DELETE FROM t", Code.NOT_A_QUERY, ("SELECT",)),
+    Case("DROP TABLE t", Code.NOT_A_QUERY),
+    Case("VALUES (1)", Code.NOT_A_QUERY),
+    Case("EXPLAIN SELECT id FROM t", Code.NOT_A_QUERY),
+)
+
+UNKNOWN = (
+    Case("SELECT id FROM nowhere", Code.UNKNOWN_TABLE, ("nowhere", "t"), "nowhere"),
+    Case("SELECT id FROM no_schema.t", Code.UNKNOWN_TABLE, ("t",)),
+    Case("SELECT id,\n       nothing\nFROM t", Code.UNKNOWN_COLUMN, ("nothing",), "nothing"),
+    Case("SELECT t.id, x.v FROM t", Code.UNKNOWN_COLUMN, ("x.v",)),
+    Case("SELECT t.id, u.nothing FROM t JOIN u ON t.id = u.id", Code.UNKNOWN_COLUMN, ("nothing",)),
+    Case("SELECT id FROM t JOIN u ON t.g = u.id", Code.UNKNOWN_COLUMN, ("ambiguous",), "id"),
+    Case("SELECT id FROM t GROUP BY nothing", Code.UNKNOWN_COLUMN, ("nothing",)),
+    Case('SELECT id, v FROM t WHERE label = "x"', Code.UNKNOWN_COLUMN, ("single quotes",)),
+    Case("SELECT id, (SELECT count(*) FROM u WHERE u.nothing = t.id) AS n FROM t", Code.UNKNOWN_COLUMN, ("nothing",)),
+    Case("SELECT x.* FROM t", Code.UNKNOWN_COLUMN),
+)
+
+UNSUPPORTED = (
+    Case("SELECT id FROM t UNION SELECT id FROM u", Code.UNSUPPORTED, ("union",)),
+    Case("SELECT id FROM t ORDER BY id", Code.UNSUPPORTED, ("ORDER BY",)),
+    Case("SELECT id FROM t LIMIT 5", Code.UNSUPPORTED, ("LIMIT",)),
+    Case("WITH x AS (SELECT id FROM t) SELECT id FROM x", Code.UNSUPPORTED),
+    Case("SELECT id, row_number() OVER (ORDER BY id) AS n FROM t", Code.UNSUPPORTED),
+    Case("SELECT id, sum(v) OVER (PARTITION BY g) AS s FROM t", Code.UNSUPPORTED),
+    Case("SELECT t.id FROM t FULL JOIN u ON t.id = u.id", Code.UNSUPPORTED),
+    Case("SELECT t.id FROM t RIGHT JOIN u ON t.id = u.id", Code.UNSUPPORTED),
+    Case("SELECT t.id FROM t NATURAL JOIN u", Code.UNSUPPORTED),
+    Case("SELECT t.id AS id FROM t JOIN u USING (id)", Code.UNSUPPORTED),
+    Case("SELECT x.id FROM (SELECT id FROM t) AS x", Code.UNSUPPORTED),
+    Case("SELECT 1 AS one", Code.UNSUPPORTED),
+    Case("SELECT id, (SELECT count(*) FROM u) AS n FROM t", Code.SUBQUERY_SHAPE, ("outer",)),
+    Case("SELECT id, (SELECT name FROM u WHERE u.id = t.g) AS n FROM t", Code.SUBQUERY_SHAPE, ("max",)),
+    Case("SELECT id FROM t WHERE v > ALL (SELECT id FROM u)", Code.SUBQUERY_SHAPE),
+)
+
+SHAPES = (
+    Case("SELECT id, v + 1 FROM t", Code.DECLARATION, ("name",)),
+    Case("SELECT id, v, g AS v FROM t", Code.DECLARATION, ("v",)),
+    Case("SELECT id, v AS tidemark_n FROM t", Code.NAME, ("tidemark_n",)),
+)
+
+
+@pytest.mark.parametrize("case", [*UNREADABLE, *UNKNOWN, *UNSUPPORTED, *SHAPES], ids=lambda case: case.query[:60])
+def test_a_query_that_is_refused(town: Town, case: Case) -> None:
+    if not town.is_sqlite and case.query.startswith("SELECT id, v FROM t WHERE label"):
+        town.run('CREATE TABLE other ("x" text)')
+    town.declare(case.query)
+    town.refused(case.code, *case.words, place=case.place)
+
+
+def test_a_column_that_is_neither_grouped_nor_aggregated(town: Town) -> None:
+    """SQLite would take any row's; PostgreSQL says no by itself."""
+    town.declare("SELECT g, v, count(*) AS n FROM t GROUP BY g")
+    town.refused(Code.UNSUPPORTED if town.is_sqlite else Code.PARSE, "v", "GROUP BY" if town.is_sqlite else "")
+
+
+def test_the_place_is_a_line_and_a_column(town: Town) -> None:
+    town.declare("SELECT id,\n       v,\n       nothing AS n\nFROM t")
+    _, answer = town.ask("plan")
+    place = answer["error"]["place"]
+    assert place["line"] == 3 and place["column"] >= 8 and "nothing" in place["text"]
+
+
+def test_the_declaration_is_named(town: Town) -> None:
+    town.declare("SELECT id FROM nowhere", name="busy_threads")
+    _, answer = town.ask("plan")
+    assert answer["error"]["derived"] == "busy_threads"
+
+
+def test_an_empty_query_is_refused_before_any_database_is_opened(town: Town) -> None:
+    for query in ("", "   ", "\0"):
+        town.declare(query)
+        code, answer = town.ask("plan", url="sqlite:////nowhere/at/all.db")
+        assert (code, answer["error"]["code"]) == (Exit.REFUSED, "declaration")
+        assert "derived.py:3" in answer["error"]["reason"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id, label + 1 AS n FROM t",
+        "SELECT id, v || FROM t",
+        "SELECT id, nosuch(v) AS n FROM t",
+        "SELECT id, sum(label) AS n FROM t GROUP BY id",
+        "SELECT id, v FROM t WHERE label",
+        "SELECT id, CAST(v AS nosuchtype) AS n FROM t",
+    ],
+)
+def test_what_postgresql_does_not_accept(pg: Town, query: str) -> None:
+    pg.declare(query)
+    pg.refused(Code.PARSE)
+
+
+def test_views_and_other_relations_are_no_sources(town: Town) -> None:
+    town.run("CREATE VIEW w AS SELECT id, v FROM t")
+    town.declare("SELECT v, count(*) AS n FROM w GROUP BY v")
+    town.refused(Code.SOURCE_KIND, "w", "view")
+
+
+def test_materialized_views_foreign_and_system_tables_are_no_sources(pg: Town) -> None:
+    pg.run("CREATE MATERIALIZED VIEW m AS SELECT id, v FROM t")
+    for query in ("SELECT v, count(*) AS n FROM m GROUP BY v",):
+        pg.declare(query)
+        pg.refused(Code.SOURCE_KIND, "materialized")
+    pg.declare("SELECT relkind, count(*) AS n FROM pg_catalog.pg_class GROUP BY relkind")
+    pg.refused(Code.UNKNOWN_TABLE)
+
+
+def test_virtual_tables_are_no_sources(lite: Town) -> None:
+    lite.run("CREATE VIRTUAL TABLE notes USING fts5(body)")
+    lite.declare("SELECT body, count(*) AS n FROM notes GROUP BY body")
+    lite.refused(Code.SOURCE_KIND, "virtual")
+
+
+def test_a_public_name_that_is_taken(town: Town) -> None:
+    town.declare("SELECT id, v FROM t", name="u")
+    town.refused(Code.NAME_TAKEN, "u")
+
+
+def test_a_join_cannot_be_had_at_commit(town: Town) -> None:
+    town.declare("SELECT u.name, count(*) AS n FROM t JOIN u ON t.g = u.id GROUP BY u.name", freshness="commit")
+    town.refused(Code.FRESHNESS, "tick")
