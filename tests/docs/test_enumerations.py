@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.docs import lifecycles
 from tests.docs.blocks import DOCS, find_block
 from tests.docs.commands import EXITS, PAGE, page, parsers
 from tests.docs.refusals import declared
@@ -92,3 +93,18 @@ def test_modules_that_pages_name_exist() -> None:
     }
     absent = [(path, name) for path, name in named if not (ROOT / "src" / "tidemark" / name).exists()]
     assert absent == []
+
+
+def test_the_page_of_lifecycles_is_what_the_tables_say() -> None:
+    assert lifecycles.PAGE.read_text(encoding="utf-8") == lifecycles.page(), (
+        "run: python -m tests.docs.lifecycles --write"
+    )
+
+
+def test_names_that_the_glossary_gives_are_in_the_code() -> None:
+    code = "\n".join(text for path, text in texts() if path.startswith("src/"))
+    lines = (DOCS / "glossary.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines if line.startswith("| ")]
+    named = {name for row in rows[2:] for name in re.findall(r"`([\w*]+)`", row[2])}
+    absent = {name for name in named if not re.search(rf"\b{name.replace('*', '[a-z_]+')}\b", code)}
+    assert absent == set()
