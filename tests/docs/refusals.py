@@ -157,6 +157,7 @@ def _replicated_storage(world: World) -> None:
                 ).format(sql.Literal(publisher))
             )
             try:
+                assert "replicated_storage" in {found.about for found in Tidemark(None, subscriber).doctor()}
                 Tidemark(grouped(), subscriber).plan()
             finally:
                 here.execute("DROP SUBSCRIPTION forum")

@@ -395,6 +395,13 @@ SELECT current_setting('server_version');
 -- The role is
 SELECT current_user;
 
+-- name: warn_replicated_storage
+-- A subscription that writes our storage counts every change twice: once where it was published and once here.
+SELECT 'A subscription writes ' || CAST(CAST(srrelid AS regclass) AS text) || ': publish the sources alone.'
+FROM pg_catalog.pg_subscription_rel JOIN pg_catalog.pg_class ON pg_class.oid = srrelid
+WHERE relnamespace = to_regnamespace('tidemark')
+ORDER BY srrelid LIMIT 1;
+
 -- name: warn_oldest_transaction
 -- A transaction that stays open keeps old rows alive and holds back installing.
 SELECT 'A transaction of ' || usename || ' has been open for ' || CAST(extract(epoch FROM now() - xact_start) AS bigint)
