@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.model import Table, Unique
+from tidemark.model import Column, Table, Unique
 from tidemark.query.parse import parse_query
 from tidemark.query.relation import Block, Occurrence, Output, Scalar
 from tidemark.query.resolve import ascii_lower
@@ -142,7 +142,7 @@ def is_unique(block: Block, key: tuple[Output, ...]) -> bool:
             own = list(equalities)
             if occurrence.kind == "left":
                 own += [pair for scalar in occurrence.on if (pair := equality(scalar)) is not None]
-            known = set(direct) | _equated(occurrence.alias, own, fixed, pinned)
+            known = set(direct) | _equated(occurrence.alias, own, fixed, pinned, block)
             if any(_covers(unique, occurrence, known, block) for unique in occurrence.table.uniques):
                 pinned.add(occurrence.alias)
                 moved = True
@@ -150,7 +150,11 @@ def is_unique(block: Block, key: tuple[Output, ...]) -> bool:
 
 
 def _equated(
-    alias: str, equalities: list[tuple[Scalar, Scalar]], fixed: set[tuple[str, str]], pinned: set[str]
+    alias: str,
+    equalities: list[tuple[Scalar, Scalar]],
+    fixed: set[tuple[str, str]],
+    pinned: set[str],
+    block: Block,
 ) -> set[tuple[str, str]]:
     """Columns of `alias` that an equality fixes to a constant, a fixed column or a pinned occurrence's value."""
     found = set()
@@ -159,9 +163,40 @@ def _equated(
             column = one.column
             if column is None or column[0] != alias or alias in other.aliases:
                 continue
+            if not block.dialect.has_schemas and not _matches_one(column, other, block):
+                continue
             if other.is_constant or other.column in fixed or (other.aliases and other.aliases <= pinned):
                 found.add(column)
     return found
+
+
+def _matches_one(column: tuple[str, str], other: Scalar, block: Block) -> bool:
+    """True when at most one value of the column equals a value of `other` in SQLite's comparison.
+
+    A comparison takes the collation of its left side, and numeric affinity on one side makes '1' and '01' equal on the other.
+    """
+    found = _column_of(column, block)
+    if found is None or other.tree.find(exp.Collate) is not None:
+        return False
+    if other.column is None:
+        return True
+    opposite = _column_of(other.column, block)
+    if opposite is None or (found.collation or "BINARY") != (opposite.collation or "BINARY"):
+        return False
+    return is_numeric(found.type) or not is_numeric(opposite.type)
+
+
+def _column_of(column: tuple[str, str], block: Block) -> Column | None:
+    table = next((o.table for o in block.all_occurrences if o.alias == column[0]), None)
+    return table.column(column[1]) if table is not None else None
+
+
+def is_numeric(declared: str) -> bool:
+    """True when SQLite gives a column of that declared type numeric affinity (https://www.sqlite.org/datatype3.html)."""
+    upper = declared.upper()
+    if "INT" in upper:
+        return True
+    return bool(upper) and not any(word in upper for word in ("CHAR", "CLOB", "TEXT", "BLOB"))
 
 
 def _covers(unique: Unique, occurrence: Occurrence, known: set[tuple[str, str]], block: Block) -> bool:

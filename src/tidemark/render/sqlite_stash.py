@@ -23,12 +23,20 @@ from tidemark.script import Piece
 
 
 def identity(table: Table) -> tuple[str, ...]:
-    """Columns that identify a row of the source: its rowid, or its primary key when it has none."""
-    key = table.primary_key
-    if table.without_rowid and key is not None:
-        return tuple(term for term in key.terms if term is not None)
+    """Columns that identify a row of the source for as long as it stays.
+
+    A unique key without NULLs, the primary one first. VACUUM may give other rowids to a table without ``INTEGER PRIMARY KEY``,
+    so a rowid serves only where nothing else does.
+    """
     taken = {column.name.lower() for column in table.columns}
-    return (next(name for name in ("rowid", "_rowid_", "oid") if name not in taken),)
+    rowid = next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)
+    if not table.without_rowid and any(column.rowid_alias for column in table.columns):
+        return (rowid,)
+    for unique in sorted(table.uniques, key=lambda one: not one.primary):
+        columns = [table.column(term) for term in unique.terms if term is not None]
+        if unique.where is None and len(columns) == len(unique.terms) and all(c is not None and c.not_null for c in columns):
+            return tuple(term for term in unique.terms if term is not None)
+    return (rowid,)
 
 
 def stash_pieces(
@@ -103,7 +111,8 @@ def _collides(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str:
     """True for stored rows ``r`` that share a unique key, or the rowid, with NEW."""
     found = []
     if not table.without_rowid and not any(column.rowid_alias for column in table.columns):
-        rowid = dialect.quote(identity(table)[0])
+        taken = {column.name.lower() for column in table.columns}
+        rowid = next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)
         found.append(f"(r.{rowid} = NEW.{rowid})")
     for probe in keys:
         tests = [f"{_compare(term)}" for term in probe.terms]

@@ -248,7 +248,7 @@ def write(store: Store) -> tuple[str, ...]:
     assignments = ", ".join(f"{store.column(part)} = excluded.{store.column(part)}" for part in store.parts)
     action = f"DO UPDATE SET {assignments}" if assignments else "DO NOTHING"
     upsert = (
-        f"INSERT INTO {store.names.store} ({_all(store)}) SELECT {_all(store)} FROM {fresh} AS f "
+        f"INSERT INTO {store.names.store} AS s ({_all(store)}) SELECT {_all(store)} FROM {fresh} AS f "
         f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS o WHERE o.{ORDINAL} = f.{ORDINAL} AND {store.same('o', 'f')}) "
         f"ORDER BY {store.key_list} ON CONFLICT ({store.conflict}) {action}"
     )
