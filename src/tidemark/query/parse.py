@@ -49,14 +49,16 @@ def render(tree: exp.Expression, dialect: Dialect) -> str:
 
 
 def place_of(node: exp.Expression, dialect: Dialect) -> Place:
-    """Where a node stands in the user's text; line 0 when the tree does not know."""
+    """Where a node begins in the user's text; line 0 when the tree does not know."""
+    places = []
     for found in node.walk():
         line = found.meta.get("line")
         if line is not None:
             # sqlglot counts to the end of a token.
             back = int(found.meta.get("end", 0)) - int(found.meta.get("start", 0))
-            return Place(int(line), int(found.meta.get("col", 0)) - back, _cut(render(node, dialect)))
-    return Place(0, 0, _cut(render(node, dialect)))
+            places.append((int(line), int(found.meta.get("col", 0)) - back))
+    line, column = min(places, default=(0, 0))
+    return Place(line, column, _cut(render(node, dialect)))
 
 
 def _cut(text: str) -> str:
