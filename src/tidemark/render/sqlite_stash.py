@@ -34,7 +34,11 @@ def identity(table: Table) -> tuple[str, ...]:
         return (rowid,)
     for unique in sorted(table.uniques, key=lambda one: not one.primary):
         columns = [table.column(term) for term in unique.terms if term is not None]
-        if unique.where is None and len(columns) == len(unique.terms) and all(c is not None and c.not_null for c in columns):
+        if (
+            unique.where is None
+            and len(columns) == len(unique.terms)
+            and all(c is not None and c.not_null for c in columns)
+        ):
             return tuple(term for term in unique.terms if term is not None)
     return (rowid,)
 
