@@ -199,6 +199,8 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
     for _ in range(ROUNDS_MAX):
         report = verify(duty, installed, drainer(duty, installed.script), listen)
         if report.clean:
+            told = f"{report.keys:,} of {report.keys:,} rows equal the query"
+            listen(Event(installed.name, "verify", report.keys, report.keys, told))
             break
         listen(Event(installed.name, "repair", 0, report.drift, f"{report.drift} rows changed while they were filled"))
         repair(duty, installed, listen)

@@ -19,6 +19,7 @@ from tidemark.runtime.ledger import Ledger
 T = TypeVar("T")
 
 CONFLICTS_MAX = 60
+CONFLICT_SECONDS_MAX = 30.0
 WAIT_SECONDS_MIN = 0.005
 WAIT_SECONDS_MAX = 0.25
 
@@ -76,7 +77,8 @@ class Duty:
 
     def _attempt(self, work: Callable[[], T], mode: Mode, snapshot: bool) -> Held[T]:
         conflict: Conflict | None = None
-        for tried in range(CONFLICTS_MAX):
+        first, tried = self.clock.now(), 0
+        while tried < CONFLICTS_MAX and (tried == 0 or self.clock.now() - first < CONFLICT_SECONDS_MAX):
             try:
                 with self.session.transaction(mode, snapshot=snapshot):
                     began = self.clock.now()
@@ -85,8 +87,9 @@ class Duty:
             except Conflict as problem:
                 conflict = problem
             longest = min(WAIT_SECONDS_MAX, WAIT_SECONDS_MIN * 2 ** min(tried, 10))
+            tried += 1
             self.clock.wait(longest * (0.5 + self.clock.chance() / 2))
         raise Fault(
-            f"the database stayed locked through {CONFLICTS_MAX} attempts: {conflict}",
+            f"the database stayed locked through {tried} attempts: {conflict}",
             left_behind="this transaction was rolled back; what was committed before stands",
         ) from conflict

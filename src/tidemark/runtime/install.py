@@ -19,12 +19,14 @@ from tidemark.runtime.pieces import (
     group_pieces,
     inspect_pieces,
     is_gap,
+    loses_rows,
     names_of,
     patience,
     set_patience,
     wanting,
 )
 from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.runs import add_named_run
 from tidemark.script import Piece, Script
 
 
@@ -99,6 +101,27 @@ def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> In
     for group in group_pieces(session, wanting(script, findings)):
         duty.write(partial(_install_group, duty, group, healths))
     return installed
+
+
+def find_gap(installed: Installed, present: Mapping[str, str]) -> str:
+    """What of a live generation's captures is missing, disabled or changed, as a sentence; empty when all is well.
+
+    `present` is what `Session.installed` shows.
+    """
+    findings = inspect_pieces(installed.script, present, public=True)
+    wrong = [finding for finding in findings if is_gap(installed.script, finding) or loses_rows(finding)]
+    return ", ".join(f"{finding.piece.kind} {finding.piece.name} is {finding.health}" for finding in wrong[:3])
+
+
+def record_gap(duty: Duty, installed: Installed, gap: str) -> None:
+    """Take a generation out of service whose captures are not as they should be; `apply` brings it back."""
+
+    def work() -> None:
+        run = add_named_run(duty, "gap", installed.name, installed.generation, None, gap)
+        _open_gap(duty, installed)
+        run.end("done", gap)
+
+    duty.write(work)
 
 
 def _open_gap(duty: Duty, installed: Installed) -> Installed:

@@ -3,7 +3,7 @@
 Owns: the loop. Promises: any number of workers may run, each duty has one holder at a time; a worker that finds nothing to
 do asks again within a tenth of a second and writes nothing meanwhile; asked to stop, it ends after the transaction at hand
 and says whether work was left. A problem with one derived table never stops the others: it is logged, and tried again
-later.
+later. Looks at the captures now and then: a table that is not captured is taken out of service, because it may be wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault, TidemarkError
 from tidemark.runtime.apply import finish, recording_failure
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.install import remove
+from tidemark.runtime.install import find_gap, record_gap, remove
 from tidemark.runtime.lease import name_holder, try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.progress import Listener, ignore
@@ -30,12 +30,14 @@ LOOK_SECONDS = 1.0
 TELL_SECONDS = 30.0
 RETRY_SECONDS = 5.0
 TICK_MS_MAX = 500.0
+CAPTURE_SECONDS = 10.0
 
 
 @dataclass
 class WorkerReport:
     """What a worker did: ticks with work in them, changes sealed, rows written, tables brought to life, problems met.
 
+    `gaps` counts tables that were taken out of service because a capture was missing.
     `interrupted` tells that work was at hand when it was asked to stop.
     """
 
@@ -44,6 +46,7 @@ class WorkerReport:
     rows_written: int = 0
     brought_live: int = 0
     problems: int = 0
+    gaps: int = 0
     interrupted: bool = False
 
 
@@ -68,15 +71,18 @@ def run_worker(
     duty.ledger.require()
     loop = _Loop(duty, name_holder(), WorkerReport(), listen, {}, {} if until_idle else cadence or {})
     rows: tuple[Installed, ...] = ()
-    looked = told = duty.clock.now() - TELL_SECONDS
+    looked = told = checked = duty.clock.now() - TELL_SECONDS
     while not duty.stop():
         now = duty.clock.now()
         if now - looked >= LOOK_SECONDS or until_idle:
             rows, looked = duty.ledger.derived() if duty.ledger.exists() else (), now
+        present: Mapping[str, str] | None = None
+        if now - checked >= CAPTURE_SECONDS:
+            present, checked = duty.session.installed(), now
         busy = False
         for row in rows:
             if not duty.stop() and now >= loop.not_before.get(row.name, 0.0):
-                busy = _look_after(loop, row) or busy
+                busy = _look_after(loop, row, present) or busy
         if busy:
             looked = now - LOOK_SECONDS
         elif until_idle:
@@ -90,11 +96,12 @@ def run_worker(
     return loop.report
 
 
-def _look_after(loop: _Loop, row: Installed) -> bool:
+def _look_after(loop: _Loop, row: Installed, present: Mapping[str, str] | None) -> bool:
     """Do what is due for one generation; give whether anything was."""
     duty = loop.duty
     try:
-        if row.state == "live" and not has_work(duty, row.script):
+        gap = find_gap(row, present) if present is not None and row.state == "live" else ""
+        if row.state == "live" and not gap and not has_work(duty, row.script):
             return False
         if row.state not in ("live", "backfilling", "verifying", "retired"):
             return False
@@ -102,7 +109,7 @@ def _look_after(loop: _Loop, row: Installed) -> bool:
         if lease is None:
             return False
         try:
-            return _do(loop, Duty(duty.ledger, duty.clock, lease, duty.stop), row)
+            return _do(loop, Duty(duty.ledger, duty.clock, lease, duty.stop), row, gap)
         finally:
             lease.release()
     except (TidemarkError, Conflict) as problem:
@@ -115,7 +122,7 @@ def _look_after(loop: _Loop, row: Installed) -> bool:
         return False
 
 
-def _do(loop: _Loop, duty: Duty, row: Installed) -> bool:
+def _do(loop: _Loop, duty: Duty, row: Installed, gap: str) -> bool:
     """Do what the ledger says now; it may have moved on before the lease was ours."""
     fresh = _read_again(duty, row)
     if fresh is None:
@@ -126,6 +133,14 @@ def _do(loop: _Loop, duty: Duty, row: Installed) -> bool:
             # It was being dropped by an apply that was killed; only an apply may go on with that.
             return False
         remove(duty, fresh, loop.listen)
+        return True
+    if fresh.state == "live" and gap:
+        # An apply may have been at work while we looked; nobody is while we hold the lease.
+        gap = find_gap(fresh, duty.session.installed())
+    if fresh.state == "live" and gap:
+        record_gap(duty, fresh, gap)
+        loop.report.gaps += 1
+        log.warning("%s: %s; it is out of service until `tidemark apply`", row.name, gap)
         return True
     if fresh.state == "live":
         done = tick(duty, fresh.script, max_ms=TICK_MS_MAX, listen=loop.listen)

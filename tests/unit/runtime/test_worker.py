@@ -77,16 +77,31 @@ def test_a_duty_that_somebody_else_holds_is_left_to_them(world: World) -> None:
     assert run_worker(world.duty, until_idle=True).ticks == 1
 
 
-def test_a_problem_with_one_table_does_not_stop_the_others(world: World) -> None:
+def test_a_problem_with_one_table_does_not_stop_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.apply(world.wanted("tick"), world.wanted("tick", name="other"))
     world.posts((805, 3, 3))
-    world.write("DROP VIEW other")
-    dirty = next(row for row in world.duty.ledger.derived() if row.name == "other").script.tick
-    assert dirty is not None
-    world.write(f"DROP TABLE {dirty.dirty}")
+    monkeypatch.setattr("tidemark.runtime.worker.find_gap", lambda row, present: "")
+    script = next(row for row in world.duty.ledger.derived() if row.name == "other").script
+    assert script.tick is not None
+    world.write(f"DROP TABLE {script.tick.dirty}")
     report = run_worker(world.duty, until_idle=True)
     assert report.problems == 1
     assert world.shown() == world.truth()
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_table_that_is_not_captured_is_taken_out_of_service(world: World, freshness: str) -> None:
+    world.apply(world.wanted(freshness), world.wanted("tick", name="other"))
+    world.write(next(piece.drop for piece in world.script(freshness).pieces if piece.kind == "trigger"))
+    report = run_worker(world.duty, until_idle=True)
+    assert (report.gaps, report.problems) == (1, 0)
+    states = {row.name: (row.state, row.verified_at) for row in world.duty.ledger.derived()}
+    assert states["thread_stats"] == ("installing", None) and states["other"][0] == "live"
+    assert [past.kind for past in list_runs(world.duty.ledger, "thread_stats", 1)] == ["gap"]
+    world.posts((806, 3, 3))
+    world.apply(world.wanted(freshness), world.wanted("tick", name="other"))
+    assert world.shown() == world.truth()
+    assert world.row().state == "live"
 
 
 def test_a_cadence_spaces_ticks(world: World) -> None:
