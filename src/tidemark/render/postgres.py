@@ -15,7 +15,7 @@ from tidemark.dialect import Dialect
 from tidemark.maintenance.program import LinearProgram
 from tidemark.names import Names
 from tidemark.render import postgres_arm, postgres_capture, postgres_flush
-from tidemark.render.statements import Store
+from tidemark.render.statements import Store, qualified
 from tidemark.script import Piece
 
 
@@ -30,8 +30,8 @@ def linear_pieces(
         terms = ", ".join(f"({by_name[name].replace('s.', '')})" for name in columns)
         found.append(index_piece(store, number, terms))
     found += [delta_type(store, program), *pending_table(store)]
-    found.append(postgres_flush.flush_function(store, program, settings))
-    found.append(weave(store.names))
+    found += postgres_flush.flush_functions(store, program, settings)
+    found.append(weave(store, program))
     for table in program.tables:
         feeds = tuple(feed for feed in program.feeds if feed.table.label == table.label)
         found += postgres_capture.capture(store, program, table, feeds, settings)
@@ -86,7 +86,7 @@ def pending_table(store: Store) -> list[Piece]:
     pending, plain = names.own("pending"), named(names, "pending")
     create = (
         f"CREATE UNLOGGED TABLE {pending} (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), "
-        f"deltas {names.own('delta')}[] NOT NULL)"
+        f"deltas {names.own('delta')}[] NOT NULL, waits boolean NOT NULL DEFAULT false)"
     )
     index = f"CREATE INDEX {names.bare('pending_xid')} ON {pending} (xid)"
     storage = f"ALTER TABLE {pending} ALTER COLUMN deltas SET STORAGE EXTERNAL"
@@ -103,11 +103,16 @@ def pending_table(store: Store) -> list[Piece]:
     ]
 
 
-def weave(names: Names) -> Piece:
+def weave(store: Store, program: LinearProgram) -> Piece:
     """Put the flush of this table into the one flush of a transaction, at its place in the fixed order."""
-    literal = names.dialect.literal(names.plain("flush"))
-    add = f"SELECT tidemark._weave({literal}, true)"
-    return Piece("step", f"{named(names, 'flush')} woven", add, f"SELECT tidemark._weave({literal}, false)")
+    names, literal = store.names, store.dialect.literal
+    flush = literal(names.plain("flush"))
+    again = {
+        feed.table.label: feed.table for feed in program.feeds if any(part.kind != "additive" for part in feed.parts)
+    }
+    reads = literal(", ".join(qualified(table, store.dialect) for _, table in sorted(again.items())))
+    add = f"SELECT tidemark._weave({flush}, true, {reads})"
+    return Piece("step", f"{named(names, 'flush')} woven", add, f"SELECT tidemark._weave({flush}, false, '')")
 
 
 def view(program: LinearProgram, store: Store) -> list[Piece]:

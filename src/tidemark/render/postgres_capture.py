@@ -149,28 +149,106 @@ def row_of_delta(store: Store, program: LinearProgram, feeds: tuple[Feed, ...]) 
     return f"ROW({', '.join(items)})::{store.names.own('delta')}"
 
 
-def remember(store: Store, program: LinearProgram, feeds: tuple[Feed, ...], images: list[str]) -> str:
-    """Statements of a capture function: remember the images as one row of deltas."""
-    names = store.names
+def remember(
+    store: Store, program: LinearProgram, feeds: tuple[Feed, ...], images: list[str], *, waits: bool = False
+) -> str:
+    """The statement that remembers the images of many rows; with `waits` it does not arm the transaction."""
+    columns, also = ("deltas, waits", ", true") if waits else ("deltas", "")
     return (
-        f"  INSERT INTO {names.own('pending')} (deltas)\n"
-        f"    SELECT array_agg({row_of_delta(store, program, feeds)})\n"
+        f"  INSERT INTO {store.names.own('pending')} ({columns})\n"
+        f"    SELECT array_agg({row_of_delta(store, program, feeds)}){also}\n"
         f"    FROM (SELECT x.*, row_number() OVER () / {_CHUNK} AS tidemark_chunk FROM (\n"
         f"    {consolidated(store, feeds, images)}\n"
         f"    ) AS x) AS y GROUP BY y.tidemark_chunk;\n"
     )
 
 
-def arm(store: Store) -> str:
-    """The statement that arms the transaction. It comes after remembering: the flush may run at once."""
-    flush = store.dialect.literal(store.names.plain("flush"))
-    return f"INSERT INTO tidemark._armed (xid, flush) VALUES (pg_current_xact_id(), {flush}) ON CONFLICT DO NOTHING;\n"
+def remember_few(store: Store, program: LinearProgram, feeds: tuple[Feed, ...], images: list[str]) -> str:
+    """The same for the images of one row, which need no chunks."""
+    return (
+        f"  INSERT INTO {store.names.own('pending')} (deltas)\n"
+        f"    SELECT array_agg({row_of_delta(store, program, feeds)})\n"
+        f"    FROM (\n    {consolidated(store, feeds, images)}\n    ) AS y HAVING count(*) > 0;\n"
+    )
 
 
-def remember_and_arm(store: Store, program: LinearProgram, feeds: tuple[Feed, ...], images: list[str]) -> str:
-    """The body of a capture function: remember, then arm."""
-    remembered = remember(store, program, feeds, images)
-    return f"BEGIN\n{remembered}  IF FOUND THEN\n    {arm(store)}  END IF;\n  RETURN NULL;\nEND"
+def remember_one(store: Store, program: LinearProgram, feeds: tuple[Feed, ...], row: str, sign: int) -> str:
+    """Statements that remember one image of one row. Expressions without FROM are cheap in PL/pgSQL, plans are not."""
+    found = "  tidemark_deltas := NULL;\n"
+    for feed in feeds:
+        own = image(store, feed, row, sign)
+        items = feed_key(store, feed, row)
+        for other in program.feeds:
+            for name, type_ in delta_fields(store, other):
+                items.append(own[name] if other is feed else _blank(name, type_, store, other))
+        tests = [f"({feed.guard.at(row)})"] if feed.guard else []
+        tests += [f"({some})"] if (some := _contributes(feed, row)) else []
+        add = f"tidemark_deltas := tidemark_deltas || ROW({', '.join(items)})::{store.names.own('delta')};"
+        found += f"  IF {' AND '.join(tests)} THEN {add} END IF;\n" if tests else f"  {add}\n"
+    into = f"INSERT INTO {store.names.own('pending')} (deltas) VALUES (tidemark_deltas);"
+    return f"{found}  IF tidemark_deltas IS NULL THEN RETURN NULL; END IF;\n  {into}\n"
+
+
+def _contributes(feed: Feed, row: str) -> str:
+    """True when an image has any effect on what is stored; empty when every image has."""
+    values = [(part.value.at(row), part.kind) for part in feed.by_kind("additive", "highest", "lowest")]
+    if needs_touch(feed) or ("1", "additive") in values:
+        return ""
+    return " OR ".join(f"({value}) {'<> 0' if kind == 'additive' else 'IS NOT NULL'}" for value, kind in values)
+
+
+def announce(store: Store) -> str:
+    """Statements that tell the flush which derived tables the transaction has touched, so that it keeps their order.
+
+    Any role can forge the setting, so nothing but the order depends on it: each remembered row has its own flush.
+    """
+    mark = store.dialect.literal(f" {store.names.plain('flush')} ")
+    return (
+        f"  tidemark_armed := coalesce(current_setting('tidemark.armed', true), '');\n"
+        f"  IF strpos(tidemark_armed, {mark}) = 0 THEN\n"
+        f"    tidemark_armed := set_config('tidemark.armed', tidemark_armed || {mark}, true);\n"
+        f"  END IF;\n"
+    )
+
+
+def capture_body(
+    store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...], event: str, *, by_row: bool
+) -> str:
+    """The body of a capture function: one row is remembered without a plan, many in one consolidated statement."""
+    images = _images(store, feeds, event, by_row=by_row)
+    delta = store.names.own("delta")
+    declared = f"DECLARE\n  tidemark_row record;\n  tidemark_armed text;\n  tidemark_deltas {delta}[];\nBEGIN\n"
+    told = f"{announce(store)}  RETURN NULL;\nEND"
+    if by_row:
+        if event != "update":
+            row, sign = ("NEW", +1) if event == "insert" else ("OLD", -1)
+            return f"{declared}{remember_one(store, program, feeds, row, sign)}{told}"
+        return (
+            f"{declared}{remember_few(store, program, feeds, images)}  IF NOT FOUND THEN RETURN NULL; END IF;\n{told}"
+        )
+    reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
+    quoted = [store.dialect.quote(name) for name in reads]
+    many = remember(store, program, feeds, images)
+    if event == "update":
+        comparable = all(has_equality(table, name) for name in reads)
+        changed = " OR ".join(f"n.{name} IS DISTINCT FROM o.{name}" for name in quoted) if comparable else "true"
+        look = (
+            f"  SELECT {changed or 'false'} AS tidemark_changed, EXISTS (SELECT FROM n OFFSET 1) AS tidemark_more\n"
+            f"    INTO tidemark_row FROM o, n LIMIT 1;\n"
+        )
+        one = f"  IF NOT tidemark_row.tidemark_changed THEN RETURN NULL; END IF;\n{remember_few(store, program, feeds, images)}"
+    else:
+        seen, sign = ("n", +1) if event == "insert" else ("o", -1)
+        look = (
+            f"  SELECT {''.join(f'{seen}.{name}, ' for name in quoted)}EXISTS (SELECT FROM {seen} OFFSET 1) AS tidemark_more\n"
+            f"    INTO tidemark_row FROM {seen} LIMIT 1;\n"
+        )
+        one = remember_one(store, program, feeds, "tidemark_row", sign)
+    return (
+        f"{declared}{look}  IF NOT FOUND THEN RETURN NULL; END IF;\n"
+        f"  IF tidemark_row.tidemark_more THEN\n{many}  ELSE\n{one}  END IF;\n"
+        f"  IF NOT FOUND THEN RETURN NULL; END IF;\n{told}"
+    )
 
 
 def _images(store: Store, feeds: tuple[Feed, ...], event: str, *, by_row: bool) -> list[str]:
@@ -207,7 +285,7 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
     reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
     found = []
     for event in ("insert", "update", "delete"):
-        body = remember_and_arm(store, program, feeds, _images(store, feeds, event, by_row=by_row))
+        body = capture_body(store, program, table, feeds, event, by_row=by_row)
         found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)
     for schema, name in table.leaves or ((table.schema, table.name),):
         found += _truncate(store, program, feeds, (schema, name), store.dialect.quote(schema, name), settings)
@@ -234,8 +312,9 @@ def _truncate(
     """TRUNCATE of one table: `rows` are those that go. What is remembered before must not be flushed before: an extreme value
     would be found in rows that still stand."""
     images = [select_images(store, feeds, feed, "r", f" FROM {rows} AS r", sign=-1) for feed in feeds]
-    before = f"BEGIN\n{_OLD_SNAPSHOT}{remember(store, program, feeds, images)}  RETURN NULL;\nEND"
-    after = f"BEGIN\n  {arm(store)}  RETURN NULL;\nEND"
+    before = f"BEGIN\n{_OLD_SNAPSHOT}{remember(store, program, feeds, images, waits=True)}  RETURN NULL;\nEND"
+    arm = f"INSERT INTO {store.names.own('pending')} (deltas) VALUES ('{{}}');"
+    after = f"DECLARE\n  tidemark_armed text;\nBEGIN\n  {arm}\n{announce(store)}  RETURN NULL;\nEND"
     return [
         *truncate_pieces(store.names, *on, before, settings, timing="BEFORE"),
         *truncate_pieces(store.names, *on, after, settings, timing="AFTER"),

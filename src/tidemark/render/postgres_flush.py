@@ -14,15 +14,55 @@ from tidemark.render.postgres_capture import came, dollar, needs_touch, touched,
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Piece
 
+# A pending table is empty when it is planned for and may be long when it is read: only its index is good at both. A plan
+# that was priced without its sequential scans must not be compiled.
+_PLANNING = "SET enable_seqscan = off SET jit = off"
 
-def flush_function(store: Store, program: LinearProgram, settings: str) -> Piece:
-    """The function that applies what the current transaction remembered."""
+
+def flush_functions(store: Store, program: LinearProgram, settings: str) -> list[Piece]:
+    """The function that applies what the current transaction remembered, and the one that calls for it at commit."""
     additive_only = all(part.kind == "additive" for part in store.parts)
-    body = _additive(store, program) if additive_only else _general(store, program)
-    function = store.names.own("flush")
-    create = f"CREATE FUNCTION {function}() RETURNS void LANGUAGE plpgsql SECURITY DEFINER {settings} AS {dollar(body)}"
-    drop = f"DROP FUNCTION IF EXISTS {function}()"
-    return Piece("function", f"tidemark.{store.names.plain('flush')}", create, drop, capture=True)
+    declared, body = _additive(store, program) if additive_only else _general(store, program)
+    # Every early return is that of the function: one gives nothing, the other a trigger's NULL.
+    settled = body.replace("THEN RETURN;", "THEN RETURN NULL;")
+    pinned = f"LANGUAGE plpgsql SECURITY DEFINER {settings} {_PLANNING}"
+    function, settle, trigger = store.names.own("flush"), store.names.own("settle"), store.names.bare("settle")
+    pending = store.names.own("pending")
+    mark = store.dialect.literal(f" {store.names.plain('flush')} ")
+    # Several tables are flushed in their fixed order, whoever of them comes first; what follows then finds nothing.
+    ordered = (
+        f"  tidemark_armed := current_setting('tidemark.armed', true);\n"
+        f"  IF tidemark_armed <> {mark} AND tidemark_armed <> '' THEN\n"
+        f"    PERFORM set_config('tidemark.armed', '', true), tidemark._flush_all(tidemark_armed);\n  END IF;\n"
+    )
+    flush = f"DECLARE\n{declared}BEGIN\n{body}END"
+    own = f"DECLARE\n  tidemark_armed text;\n{declared}BEGIN\n{ordered}{settled}  RETURN NULL;\nEND"
+    plain, on = f"tidemark.{store.names.plain('settle')}", f"tidemark.{store.names.plain('pending')}"
+    return [
+        Piece(
+            "function",
+            f"tidemark.{store.names.plain('flush')}",
+            f"CREATE FUNCTION {function}() RETURNS void {pinned} AS {dollar(flush)}",
+            f"DROP FUNCTION IF EXISTS {function}()",
+            capture=True,
+        ),
+        Piece(
+            "function",
+            plain,
+            f"CREATE FUNCTION {settle}() RETURNS trigger {pinned} AS {dollar(own)}",
+            f"DROP FUNCTION IF EXISTS {settle}() CASCADE",
+            capture=True,
+        ),
+        Piece(
+            "trigger",
+            store.names.plain("settle"),
+            f"CREATE CONSTRAINT TRIGGER {trigger} AFTER INSERT ON {pending} DEFERRABLE INITIALLY DEFERRED "
+            f"FOR EACH ROW WHEN (NOT NEW.waits) EXECUTE FUNCTION {settle}()",
+            f"DROP TRIGGER IF EXISTS {trigger} ON {pending}",
+            on=on,
+        ),
+        Piece("step", f"{plain} always", f"ALTER TABLE {pending} ENABLE ALWAYS TRIGGER {trigger}", "SELECT 1", on=on),
+    ]
 
 
 def _taken(store: Store) -> str:
@@ -49,7 +89,7 @@ def _keys(store: Store, row: str) -> str:
     return ", ".join(f"{row}.{store.column(part)}" for part in store.key)
 
 
-def _additive(store: Store, program: LinearProgram) -> str:
+def _additive(store: Store, program: LinearProgram) -> tuple[str, str]:
     """Every part adds up: consume and apply in one statement."""
     columns = ", ".join(store.columns)
     sets = ", ".join(
@@ -62,15 +102,15 @@ def _additive(store: Store, program: LinearProgram) -> str:
         f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}\n"
     )
     if store.keeps_default:
-        return f"BEGIN\n  WITH taken AS ({_taken(store)})\n{upsert};\nEND"
+        return "", f"  WITH taken AS ({_taken(store)})\n{upsert};\n"
     return (
-        f"DECLARE\n  tidemark_emptied tid[];\nBEGIN\n"
+        "  tidemark_emptied tid[];\n",
         f"  WITH taken AS ({_taken(store)}), written AS (\n{upsert}"
         f"    RETURNING s.ctid AS tidemark_tid, {store.is_default('s')} AS tidemark_emptied)\n"
         f"  SELECT array_agg(w.tidemark_tid) FILTER (WHERE w.tidemark_emptied) INTO tidemark_emptied FROM written AS w;\n"
         f"  IF tidemark_emptied IS NOT NULL THEN\n"
         f"    DELETE FROM {store.names.store} AS s WHERE s.ctid = ANY (tidemark_emptied) AND {store.is_default('s')};\n"
-        f"  END IF;\nEND"
+        f"  END IF;\n",
     )
 
 
@@ -120,10 +160,13 @@ def _upsert_sets(store: Store) -> str:
     return ", ".join(sets)
 
 
-def _general(store: Store, program: LinearProgram) -> str:
+def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
     """Add, then compute anew what does not add up, then remove what is empty."""
     name = store.names.store
     again = _again(store, program)
+    # Sources before rows: who truncates a source holds it and will want the rows.
+    sources = sorted({qualified(feed.table, store.dialect) for feed, _ in again})
+    locked = f"  LOCK TABLE {', '.join(sources)} IN ACCESS SHARE MODE;\n" if sources else ""
     inserted = [part for part in store.parts if part.kind in ("additive", "highest", "lowest")]
     columns = ", ".join([store.key_list, *(store.column(part) for part in inserted)])
     values = ", ".join(
@@ -151,12 +194,11 @@ def _general(store: Store, program: LinearProgram) -> str:
         )
     )
     return (
-        f"DECLARE\n  tidemark_memory {store.names.own('delta')}[];\n  tidemark_tids tid[];\n"
-        f"  tidemark_emptied tid[];\n  tidemark_moved tid[];\n{declared}"
-        f"BEGIN\n"
+        f"  tidemark_memory {store.names.own('delta')}[];\n  tidemark_tids tid[];\n"
+        f"  tidemark_emptied tid[];\n  tidemark_moved tid[];\n{declared}",
         f"  WITH taken AS ({_taken(store)})\n"
         f"  SELECT array_agg(u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS u;\n"
-        f"  IF tidemark_memory IS NULL THEN RETURN; END IF;\n"
+        f"  IF tidemark_memory IS NULL THEN RETURN; END IF;\n{locked}"
         f"  IF current_setting('transaction_isolation') <> 'read committed' THEN\n"
         f"    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.\n"
         f"    PERFORM 1 FROM {name} AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE "
@@ -183,7 +225,7 @@ def _general(store: Store, program: LinearProgram) -> str:
         f"      RETURNING s.ctid AS tidemark_tid, {store.is_default('s')} AS tidemark_emptied)\n"
         f"    SELECT array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied) INTO tidemark_moved FROM again AS a;\n"
         f"    tidemark_emptied := tidemark_emptied || tidemark_moved;\n"
-        f"  END IF;\n{vanish}END"
+        f"  END IF;\n{vanish}",
     )
 
 
