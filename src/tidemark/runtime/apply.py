@@ -21,6 +21,7 @@ from tidemark.runtime.ledger import Installed
 from tidemark.runtime.plan import InstallPlan, Step
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.repair import repair
+from tidemark.runtime.rights import check_rights
 from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.scripts import script_text
 from tidemark.runtime.tick import tick
@@ -51,7 +52,7 @@ def apply_plan(
 ) -> ApplyReport:
     """Carry out a plan. `epoch` names this copy of the database in a new ledger; `detach` leaves the filling to a worker.
 
-    Raises `Refusal` (``drop-not-allowed``) before anything is done, and `Fault` (exit 6 when another apply is at work, 75
+    Raises `Refusal` (``drop-not-allowed``, ``privilege``) before anything is done, and `Fault` (exit 6 when another apply is at work, 75
     when asked to stop).
     """
     dropped = [step.derived for step in plan.steps if step.destructive]
@@ -63,6 +64,9 @@ def apply_plan(
             f"{', '.join(lost)} would be dropped with all rows",
             instead="run `tidemark apply --allow-drop`, or put the declaration back",
         )
+    raised = [step.script for step in plan.steps if step.script is not None]
+    if raised:
+        check_rights(duty.ledger, raised, duty.session.catalog())
     ensure_ledger(duty, epoch)
     holder = duty.lease.holder if duty.lease else "apply"
     lease = take_lease(duty.ledger, duty.clock, "apply", holder, LEASE_WAIT_SECONDS)

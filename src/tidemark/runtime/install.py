@@ -154,9 +154,11 @@ def show_rows(duty: Duty, installed: Installed, before: Installed | None, listen
 
 
 def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
-    """Drop every object of a generation that no other one needs, then forget it. Resumes where a kill ended it."""
-    if installed.state in ("live", "failed"):
-        installed = duty.write(partial(_retire, duty, installed)).value
+    """Drop every object of a generation that no other one needs, then forget it. Resumes where a kill ended it.
+
+    What readers see goes first, in one transaction with the record of it: where something of the user's stands on that, the
+    engine's refusal leaves the table as it was, kept true.
+    """
     others = [row for row in duty.ledger.derived() if (row.name, row.generation) != _identity(installed)]
     present = duty.session.installed()
     # A public name that is not ours any more may be a table that the user was left with.
@@ -172,6 +174,10 @@ def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
     if duty.session.dialect.writers_wait_in_line:
         duty.write(partial(_drop_all, duty, installed, going))
         return
+    if installed.live_at is not None and installed.state != "retired":
+        public = [piece for piece in going if piece.public]
+        installed = duty.write(partial(_hide, duty, installed, public)).value
+        going = [piece for piece in going if not piece.public]
     for group in group_pieces(duty.session, going, dropping=True):
         duty.write(partial(_drop_group, duty, group))
     duty.write(partial(duty.ledger.forget, installed))
@@ -183,9 +189,8 @@ def own_pieces(script: Script, others: Iterable[Script]) -> list[Piece]:
     return [piece for piece in reversed(script.pieces) if piece.name not in shared]
 
 
-def _retire(duty: Duty, installed: Installed) -> Installed:
-    if installed.live_at is None:
-        return installed
+def _hide(duty: Duty, installed: Installed, public: Sequence[Piece]) -> Installed:
+    _drop_group(duty, public)
     return duty.ledger.move(installed, "retired")
 
 

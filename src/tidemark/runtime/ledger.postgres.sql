@@ -338,10 +338,6 @@ UPDATE tidemark._lease SET expires = tidemark._clock(0) WHERE duty = :duty AND h
 -- Who holds a duty now; no row when nobody does.
 SELECT holder, term, expires FROM tidemark._lease WHERE duty = :duty AND expires > tidemark._clock(0);
 
--- name: forget_lease
--- Forget the duty of a derived table that is gone; the term survives nowhere, and neither does what it guarded.
-DELETE FROM tidemark._lease WHERE duty = :duty;
-
 -- name: count_rows
 -- How many rows a derived table has, and whether that is an estimate (1) or exact (0).
 SELECT CASE WHEN reltuples < 100000 THEN (SELECT count(*) FROM {public}) ELSE CAST(reltuples AS bigint) END,
@@ -386,6 +382,27 @@ SELECT CAST(CAST(srrelid AS regclass) AS text)
 FROM pg_catalog.pg_subscription_rel JOIN pg_catalog.pg_class ON pg_class.oid = srrelid
 WHERE relnamespace = to_regnamespace('tidemark')
 ORDER BY srrelid LIMIT 1;
+
+-- name: find_missing_rights
+-- What the role may not do that installing needs, the statement that allows it, and the source that it concerns.
+SELECT what, statement, source FROM (
+  SELECT 1 AS place, 'create a schema in this database' AS what, '' AS source,
+         format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user) AS statement
+  WHERE to_regnamespace('tidemark') IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+  UNION ALL
+  SELECT 2, 'create objects in the schema tidemark', '', format('GRANT USAGE, CREATE ON SCHEMA tidemark TO %I', current_user)
+  WHERE to_regnamespace('tidemark') IS NOT NULL AND NOT has_schema_privilege('tidemark', 'CREATE')
+  UNION ALL
+  SELECT 3, 'create views in the schema ' || coalesce(current_schema(), 'that is first on the search_path'), '',
+         format('GRANT CREATE ON SCHEMA %I TO %I', coalesce(current_schema(), 'public'), current_user)
+  WHERE current_schema() IS NULL OR NOT has_schema_privilege(current_schema(), 'CREATE')
+  UNION ALL
+  SELECT 4, 'put triggers that always fire on ' || named || ', which its owner alone may', named,
+         format('GRANT %I TO %I', pg_get_userbyid(relowner), current_user)
+  FROM json_array_elements_text(CAST(:sources AS json)) AS named
+  JOIN pg_catalog.pg_class ON pg_class.oid = to_regclass(named)
+  WHERE NOT pg_has_role(relowner, 'USAGE')
+) AS missing ORDER BY place, source;
 
 -- name: fact_engine
 -- The engine is PostgreSQL

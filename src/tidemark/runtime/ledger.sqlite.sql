@@ -318,10 +318,6 @@ UPDATE tidemark__lease SET expires = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE
 -- Who holds a duty now; no row when nobody does.
 SELECT holder, term, expires FROM tidemark__lease WHERE duty = :duty AND expires > strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
 
--- name: forget_lease
--- Forget the duty of a derived table that is gone; the term survives nowhere, and neither does what it guarded.
-DELETE FROM tidemark__lease WHERE duty = :duty;
-
 -- name: count_rows
 -- How many rows a derived table has, and whether that is an estimate (1) or exact (0).
 SELECT count(*), 0 FROM {public};
@@ -372,6 +368,10 @@ DROP TRIGGER IF EXISTS {object};
 -- name: find_replicated_storage
 -- A table of ours that a subscription of this database writes: this engine has no subscriptions.
 SELECT NULL;
+
+-- name: find_missing_rights
+-- What the role may not do that installing needs: whoever may write the file may do everything.
+SELECT '', '', '' WHERE :sources IS NULL;
 
 -- name: fact_engine
 -- The engine is SQLite

@@ -36,21 +36,24 @@ def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore)
     if duty.ledger.exists():
         holder = duty.lease.holder if duty.lease else "uninstall"
         for installed in reversed(duty.ledger.derived()):
-            # The lease is not given back: no worker may begin anew with a table that is going.
-            take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS)
-            if keep_data and installed.live_at is not None and installed.state != "retired" and _has_view(installed):
-                installed = duty.write(partial(_keep, duty, installed)).value
-                kept.append(installed.name)
-            remove(duty, installed, listen)
-            duty.write(partial(duty.ledger.run, "forget_lease", {"duty": f"keep {installed.name}"}))
+            lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS)
+            try:
+                if keep_data and _has_rows(installed):
+                    installed = duty.write(partial(_keep, duty, installed)).value
+                    kept.append(installed.name)
+                remove(duty, installed, listen)
+            finally:
+                lease.release()
             removed.append(installed.name)
     duty.write(partial(_remove_rest, duty))
     listen(Event("", "drop", note="the ledger is gone"))
     return UninstallReport(tuple(dict.fromkeys(removed)), tuple(kept))
 
 
-def _has_view(installed: Installed) -> bool:
-    return any(piece.public and piece.kind == "view" for piece in installed.script.pieces)
+def _has_rows(installed: Installed) -> bool:
+    """Whether readers see rows of ours under the public name."""
+    shown = installed.live_at is not None and installed.state != "retired"
+    return shown and any(piece.public and piece.kind == "view" for piece in installed.script.pieces)
 
 
 def _keep(duty: Duty, installed: Installed) -> Installed:

@@ -3,7 +3,9 @@
 import pytest
 
 from tests.unit.runtime.place import World
-from tidemark.errors import Code, Refusal
+from tidemark.errors import Code, Refusal, TidemarkError
+from tidemark.names import ledger
+from tidemark.runtime.tick import tick
 from tidemark.runtime.uninstall import uninstall
 from tidemark.runtime.verify import verify
 
@@ -172,3 +174,24 @@ def test_a_verification_after_apply_is_clean(world: World) -> None:
     world.apply(world.wanted("commit"))
     report = verify(world.duty, world.row())
     assert (report.keys, report.drift) == (10, 0)
+
+
+@pytest.mark.parametrize("freshness", FRESHNESSES)
+def test_a_view_of_the_users_on_a_derived_table_stops_its_end_and_leaves_it_true(world: World, freshness: str) -> None:
+    if world.duty.session.dialect.writers_wait_in_line:
+        # SQLite lets a view lose what it stands on; its author sees the error at the next read.
+        return
+    world.apply(world.wanted(freshness))
+    world.write("CREATE VIEW of_the_user AS SELECT * FROM thread_stats")
+    with pytest.raises(TidemarkError, match="of_the_user"):
+        uninstall(world.duty)
+    with pytest.raises(TidemarkError, match="of_the_user"):
+        world.apply(allow_drop=True)
+    assert world.row().state == "live"
+    world.posts((900, 3, 3))
+    tick(world.leased(), world.script(freshness))
+    assert world.shown() == world.truth()
+    world.write("DROP VIEW of_the_user")
+    world.write(f"UPDATE {ledger(world.duty.session.dialect, 'lease')} SET expires = ''")
+    uninstall(world.duty)
+    assert world.duty.session.installed() == {}
