@@ -119,11 +119,13 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
     nothing = f"ON CONFLICT ({store.conflict}) DO NOTHING"
     stored = f"{into} SELECT {store.key_list} FROM {store.names.store} WHERE 1 = 1 {nothing}"
     queried = f"{into} SELECT {store.key_list} FROM ({keys_of_query(store, program)}) AS k WHERE 1 = 1 {nothing}"
+    # Rows are locked in key order where they are locked; elsewhere the order of arrival spares sorting the whole set.
+    order = store.key_list if store.dialect.has_schemas else ORDINAL
     return Tick(
         logs=logs,
         dirty=dirty,
         take_dirty=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT {ORDINAL}, {store.key_list} FROM {dirty} "
-        f"ORDER BY {store.key_list} LIMIT :limit",
+        f"ORDER BY {order} LIMIT :limit",
         done_dirty=f"DELETE FROM {dirty} WHERE {ORDINAL} IN (SELECT {ORDINAL} FROM {batch})",
         count_dirty=f"SELECT count(*) FROM {dirty}",
         everything=(stored, queried),
