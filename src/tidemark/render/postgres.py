@@ -11,8 +11,11 @@ commit.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import LinearProgram
+from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.render import postgres_arm, postgres_capture, postgres_flush
 from tidemark.render.statements import Store, qualified
@@ -23,7 +26,7 @@ def linear_pieces(
     program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` are the schemas in which the user's functions are found."""
-    settings = postgres_capture.pinned_settings(path, program.tables)
+    settings = postgres_capture.pinned_settings(path, _watched(program))
     found = [*postgres_arm.arm_pieces(), store_table(store), unique_index(store)]
     by_name = {one.name: one.sql for one in program.visible}
     for number, columns in enumerate(indexes, start=1):
@@ -36,6 +39,20 @@ def linear_pieces(
         feeds = tuple(feed for feed in program.feeds if feed.table.label == table.label)
         found += postgres_capture.capture(store, program, table, feeds, settings)
     return (*found, *view(program, store))
+
+
+def _watched(program: LinearProgram) -> tuple[Table, ...]:
+    """The sources, without columns that nothing reads: every pinned setting is paid for at each writing statement."""
+    texts = [one.at("r") for feed in program.feeds for one in (*feed.key, *([feed.guard] if feed.guard else []))]
+    texts += [one.at("r") for feed in program.feeds for part in feed.parts for one in (part.value, part.aggregate)]
+    if any(word in text.lower() for text in texts for word in ("time", "date", "interval")):
+        # Something may be read as a time that is not stored as one.
+        return program.tables
+    reads = {(feed.table.label, name) for feed in program.feeds for name in feed.reads}
+    return tuple(
+        replace(table, columns=tuple(column for column in table.columns if (table.label, column.name) in reads))
+        for table in program.tables
+    )
 
 
 def store_table(store: Store) -> Piece:

@@ -29,11 +29,18 @@ def flush_functions(store: Store, program: LinearProgram, settings: str) -> list
     function, settle, trigger = store.names.own("flush"), store.names.own("settle"), store.names.bare("settle")
     pending = store.names.own("pending")
     mark = store.dialect.literal(f" {store.names.plain('flush')} ")
-    # Several tables are flushed in their fixed order, whoever of them comes first; what follows then finds nothing.
+    # Several tables are flushed in their fixed order, whoever of them comes first. What follows looks before it begins.
     ordered = (
         f"  tidemark_armed := current_setting('tidemark.armed', true);\n"
-        f"  IF tidemark_armed <> {mark} AND tidemark_armed <> '' THEN\n"
-        f"    PERFORM set_config('tidemark.armed', '', true), tidemark._flush_all(tidemark_armed);\n  END IF;\n"
+        f"  IF tidemark_armed = {mark} THEN\n"
+        f"    tidemark_armed := set_config('tidemark.armed', '', true);\n"
+        f"  ELSE\n"
+        f"    IF tidemark_armed <> '' THEN\n"
+        f"      PERFORM set_config('tidemark.armed', '', true), tidemark._flush_all(tidemark_armed);\n"
+        f"    END IF;\n"
+        f"    PERFORM 1 FROM {pending} WHERE xid = pg_current_xact_id();\n"
+        f"    IF NOT FOUND THEN RETURN NULL; END IF;\n"
+        f"  END IF;\n"
     )
     flush = f"DECLARE\n{declared}BEGIN\n{body}END"
     own = f"DECLARE\n  tidemark_armed text;\n{declared}BEGIN\n{ordered}{settled}  RETURN NULL;\nEND"
