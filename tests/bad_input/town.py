@@ -64,7 +64,10 @@ class Town:
         """Every object and every row of the database."""
         if self.is_sqlite:
             with contextlib.closing(sqlite3.connect(self.url.removeprefix("sqlite:///"))) as client:
-                return list(client.iterdump())
+                objects = client.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY 1, 2").fetchall()
+                names = [name.replace('"', '""') for type_, name, _ in objects if type_ == "table"]
+                rows = [(name, row) for name in names for row in client.execute(f'SELECT * FROM "{name}"').fetchall()]
+                return [str(found) for found in (*objects, *rows)]
         with psycopg.connect(self.url, autocommit=True) as client:
             found = [str(row) for row in client.execute(_OBJECTS).fetchall()]
             for schema, name in client.execute(_TABLES).fetchall():

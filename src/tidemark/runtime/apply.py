@@ -52,8 +52,8 @@ def apply_plan(
 ) -> ApplyReport:
     """Carry out a plan. `epoch` names this copy of the database in a new ledger; `detach` leaves the filling to a worker.
 
-    Raises `Refusal` (``drop-not-allowed``, ``privilege``) before anything is done, and `Fault` (exit 6 when another apply is at work, 75
-    when asked to stop).
+    Raises `Refusal` (``drop-not-allowed``, ``privilege``) before anything is done, and `Fault` (exit 6 when another apply is
+    at work, 75 when asked to stop).
     """
     dropped = [step.derived for step in plan.steps if step.destructive]
     # The end of a renamed table's old name is part of the renaming.

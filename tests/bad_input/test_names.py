@@ -1,0 +1,128 @@
+"""Names that bite: quotes, spaces, unicode, reserved words, percent, colon, and as long as names can be."""
+
+import pytest
+
+from tests.bad_input.town import Town
+from tidemark.errors import Code
+
+HOSTILE = (
+    "with space",
+    'double " quote',
+    "single ' quote",
+    "percent %s %d %(x)s %",
+    "colon :name ::text :0",
+    "semi;colon",
+    "-- dashes",
+    "/* comment */",
+    "select",
+    "Grüße 潮 🌊",
+    "UPPER lower",
+    "back\\slash \\x41",
+    "dollar $1 $$ $tidemark$",
+    "a.b",
+    "[bracket]",
+    "`tick`",
+    "{brace} {0}",
+    "new\nline",
+    "rowid",
+    "old",
+    "new",
+    "n",
+    "excluded",
+    "r",
+    "v0",
+    "k0",
+    "s",
+)
+FRESHNESS = pytest.mark.parametrize("freshness", ["commit", "tick"])
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@FRESHNESS
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_everywhere(town: Town, name: str, freshness: str) -> None:
+    """As table, columns, alias, output and derived table; install, write, verify, explain and remove."""
+    table, column, other = quoted(name), quoted(name), quoted(name + " too")
+    public = name + " out"
+    town.run(
+        f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {column} INTEGER, {other} INTEGER)",
+        f"INSERT INTO {table} VALUES (1, 1, 5), (2, 1, 6), (3, NULL, 7)",
+    )
+    query = (
+        f"SELECT {table}.{column} AS {column}, count(*) AS {quoted(name + ' n')}, max({other}) AS {other} "
+        f"FROM {table} GROUP BY {table}.{column}"
+    )
+    town.declare(query, name=public, freshness=freshness)
+    town.fine("plan", "--explain")
+    town.fine("apply", "--yes")
+    assert town.fine("plan")["changes"] is False
+    town.run(
+        f"INSERT INTO {table} VALUES (4, 2, 8), (5, NULL, 9)",
+        f"UPDATE {table} SET {column} = 2 WHERE id = 1",
+        f"DELETE FROM {table} WHERE {other} = 6",
+    )
+    town.fine("tick")
+    assert sorted(town.rows(f"SELECT * FROM {quoted(public)}"), key=str) == sorted(town.rows(query), key=str)
+    assert town.fine("verify")["clean"] is True
+    for command in ("status", "explain", "sql", "history", "doctor", "repair"):
+        town.fine(command, *([public] if command == "explain" else []))
+    town.fine("uninstall", "--yes")
+    left = [line for line in town.picture() if "tidemark" in line and name not in line]
+    assert left == []
+
+
+@FRESHNESS
+def test_names_as_long_as_names_can_be(town: Town, freshness: str) -> None:
+    """Two derived tables over two sources whose long names begin alike get objects of their own."""
+    long = "l" * 62
+    for end in ("1", "2"):
+        town.run(
+            f"CREATE TABLE {long}{end} (id INTEGER PRIMARY KEY, {'c' * 62}{end} INTEGER)",
+            f"INSERT INTO {long}{end} VALUES (1, {end})",
+        )
+    text = "from tidemark import Project\nproject = Project('long')\n"
+    for end in ("1", "2"):
+        query = f"SELECT {'c' * 62}{end}, count(*) AS n FROM {long}{end} GROUP BY 1"
+        text += f"project.derive({'d' * 62 + end!r}, query={query!r}, freshness={freshness!r})\n"
+    (town.folder / "derived.py").write_text(text)
+    town.fine("apply", "--yes")
+    for end in ("1", "2"):
+        town.run(f"INSERT INTO {long}{end} VALUES (2, 7), (3, 7)")
+    town.fine("tick")
+    assert sorted(town.rows(f"SELECT * FROM {'d' * 62}2")) == [(2, 1), (7, 2)]
+    assert town.fine("verify")["clean"] is True
+    assert town.fine("plan")["changes"] is False
+    town.fine("uninstall", "--yes")
+
+
+def test_a_name_of_64_bytes_is_refused_where_it_stands(town: Town) -> None:
+    for name in ("x" * 64, "ü" * 32):
+        town.declare("SELECT id, v FROM t", name=name)
+        town.refused(Code.NAME, "63", "derived.py:3")
+
+
+@pytest.mark.parametrize("name", ["", " ", "_mine", "tidemark_x", "sqlite_x", "pg_x", "counts_g2", "a\0b"])
+def test_a_name_that_no_derived_table_can_have(town: Town, name: str) -> None:
+    town.declare("SELECT id, v FROM t", name=name)
+    town.refused(Code.NAME)
+
+
+def test_two_tables_that_differ_by_case_only(pg: Town) -> None:
+    pg.run('CREATE TABLE "T" (id int PRIMARY KEY, "V" int, v int)', 'INSERT INTO "T" VALUES (1, 2, 3)')
+    pg.declare('SELECT "V", v, count(*) AS n FROM "T" GROUP BY "V", v', name="Derived")
+    pg.fine("apply", "--yes")
+    pg.run('INSERT INTO "T" VALUES (2, 2, 3), (3, 3, 2)')
+    assert sorted(pg.rows('SELECT * FROM "Derived"')) == [(2, 3, 2), (3, 2, 1)]
+    assert pg.fine("verify")["clean"] is True
+
+
+def test_names_ignore_case_on_sqlite(lite: Town) -> None:
+    lite.run('CREATE TABLE "MiXed" ("Id" INTEGER PRIMARY KEY, "VaL" INTEGER)', "INSERT INTO mixed VALUES (1, 2)")
+    lite.declare("SELECT VAL AS val, count(*) AS n FROM mixed GROUP BY val")
+    lite.fine("apply", "--yes")
+    lite.run("INSERT INTO MIXED VALUES (2, 2)")
+    assert lite.rows("SELECT * FROM derived_one") == [(2, 2)]
+    assert lite.fine("verify")["clean"] is True
