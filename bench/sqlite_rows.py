@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench.budgets import Figure, lines_of, spell
 from tidemark import Project, Tidemark
+from tidemark.model import Freshness
 
 BARE, EXPERT, RECOUNT, OURS, OURS_TICK = "bare", "expert", "recount", "ours", "ours, tick"
 CONFIGURATIONS = (BARE, EXPERT, RECOUNT, OURS, OURS_TICK)
@@ -168,7 +169,7 @@ def _prepare(path: Path, scene: Scene, configuration: str) -> sqlite3.Connection
     connection.executescript(scene.schema)
     if configuration in (OURS, OURS_TICK):
         project = Project("bench")
-        freshness = "tick" if configuration == OURS_TICK else "commit"
+        freshness: Freshness = "tick" if configuration == OURS_TICK else "commit"
         project.derive("totals", key=scene.key, query=scene.query, freshness=freshness)
         Tidemark(project, str(path)).apply()
     elif configuration != BARE:

@@ -20,6 +20,7 @@ from bench.budgets import Figure, lines_of, ratio, spell
 from bench.pgbench import Outcome, run_pgbench, spent_us
 from tests.kit.postgres import Server, running_server
 from tidemark import Project, Tidemark
+from tidemark.model import Freshness
 
 SETTINGS = {
     "shared_buffers": "512MB",
@@ -117,7 +118,7 @@ class Templates:
                 connection.execute("VACUUM ANALYZE")
             if configuration in (OURS, OURS_TICK):
                 project = Project("bench")
-                freshness = "tick" if configuration == OURS_TICK else "commit"
+                freshness: Freshness = "tick" if configuration == OURS_TICK else "commit"
                 project.derive("aggregate_user", key="user_id", query=QUERY, freshness=freshness)
                 Tidemark(project, self.server.dsn(name)).apply()
             self.server.run("VACUUM ANALYZE", name)
