@@ -52,6 +52,7 @@ class SqlitePlay:
         self.tally = tally
         self.path = path
         self.shadowed = shadow and not case.quick
+        self.unordered = False
         self.derived: Sequence[Derived] = ()
         self.pending = sorted(case.duties, key=lambda duty: duty.at)
 
@@ -90,6 +91,7 @@ class SqlitePlay:
 
     def _transaction(self, transaction: Transaction) -> None:
         session = transaction.session % 2
+        self.unordered = False
         for pragma in transaction.prelude:
             self._both(session, pragma)
         if transaction.begin:
@@ -99,7 +101,7 @@ class SqlitePlay:
         committed = transaction.end == "commit"
         if self.pairs[session][0].in_transaction:
             (error, _), (expected, _) = self._both(session, "COMMIT" if committed else "ROLLBACK")
-            if bool(error) != bool(expected) and self.shadowed:
+            if bool(error) != bool(expected) and not self.unordered:
                 raise Failure("interference", "", f"COMMIT: {error!r} instead of {expected!r}")
             if error:
                 self.tally.errors[error.split(":")[0]] += 1
@@ -108,21 +110,22 @@ class SqlitePlay:
         self.tally.transactions["commit" if committed else "rollback"] += 1
         if committed:
             self.check(("commit",), f"after the transaction at {transaction.at}")
-            self._compare_sources(transaction)
+            self._compare_sources()
 
     def _statement(self, session: int, statement: Statement) -> None:
+        self.unordered = self.unordered or statement.kind in UNORDERED
         real, shadow = self._both(session, statement.sql)
         self.tally.statement(statement.kind, not real[0], real[0].split(":")[0])
         if "tidemark" in real[0].lower():
             raise Failure("interference", "", f"{statement.sql}\ngave {real[0]}")
         if bool(real[0]) != bool(shadow[0]) or (not real[0] and real[1] != shadow[1]):
-            if statement.kind in UNORDERED or _order_matters(statement.sql, real[0] or shadow[0]):
+            if self.unordered or _order_matters(statement.sql, real[0] or shadow[0]):
                 self.shadowed = False
                 self.tally.duties["shadow lost"] += 1
                 return
             raise Failure("interference", "", f"{statement.sql}\ngave {real} instead of {shadow}")
 
-    def _compare_sources(self, transaction: Transaction | None = None) -> None:
+    def _compare_sources(self) -> None:
         """The application's own rows must be those of the shadow."""
         if not self.shadowed:
             return
@@ -130,7 +133,7 @@ class SqlitePlay:
         for source in self.case.sources:
             query = f"SELECT * FROM {source}"
             if rows(real, query, False) != rows(shadow, query, False):
-                if transaction and any(one.kind in UNORDERED for one in transaction.statements):
+                if self.unordered:
                     # Which rows such a statement changes depends on the order of a scan, which SQLite leaves open.
                     self.shadowed = False
                     self.tally.duties["shadow lost"] += 1

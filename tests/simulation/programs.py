@@ -10,7 +10,7 @@ import random
 from dataclasses import replace
 
 from tests.simulation.case import Case, Duty, Statement, Transaction
-from tests.simulation.queries import Queries
+from tests.simulation.queries import FAMILIES, Queries
 from tests.simulation.statements import SqliteStatements, Statements
 from tests.simulation.statements_postgres import PostgresStatements
 from tests.simulation.worlds import World, draw_world, quote
@@ -29,6 +29,7 @@ class Programs:
         self.statements: Statements = (PostgresStatements if self.postgres else SqliteStatements)(rng, world)
         self.clocks = [rng.random() for _ in range(sessions)]
         # A world of many sessions is more telling when most transactions are open at the same time.
+        self.prepared_share = rng.choice((0.06, 0.06, 0.06, 0.3))
         self.replica = [False] * sessions
         self.levels = rng.choice((LEVELS, ("READ COMMITTED",), ("REPEATABLE READ",), LEVELS))
 
@@ -69,7 +70,7 @@ class Programs:
                 kind = "release" if verb == "RELEASE" else "rollback-to"
                 statements.append(Statement(self.tick(session), kind, f"{verb} s{self.rng.randint(1, opened)}"))
         end = self.rng.choices(("commit", "rollback"), (88, 12))[0]
-        if self.postgres and self.chance(0.06):
+        if self.postgres and self.chance(self.prepared_share):
             end = self.rng.choice(("prepare-commit", "prepare-commit", "prepare-rollback"))
         return Transaction(session, start, begin, tuple(statements), end, self.tick(session), prelude)
 
@@ -123,12 +124,19 @@ def without_kinds(case: Case, kinds: frozenset[str]) -> Case:
     return replace(case, transactions=kept)
 
 
-def draw_case(seed: str, engine: str, transactions: int = 120, derived: int = 6, kills: bool = True) -> Case:
+def draw_case(
+    seed: str,
+    engine: str,
+    transactions: int = 120,
+    derived: int = 6,
+    kills: bool = True,
+    families: tuple[str, ...] = FAMILIES,
+) -> Case:
     """The case of a seed: the same seed and numbers give the same case."""
     rng = random.Random(f"{seed}/{engine}")
     world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
-    queries = Queries(rng, world)
-    tables = tuple(queries.draw() for _ in range(derived))
+    queries = Queries(rng, world, families)
+    tables = tuple(one for one in (queries.draw() for _ in range(derived)) if one is not None)
     sessions = rng.choice((2, 3, 4)) if engine == "postgres" else 2
     program = Programs(rng, world, sessions).program(transactions)
     until = max(transaction.end_at for transaction in program)

@@ -28,28 +28,28 @@ class Draft:
 class Queries:
     """Draws queries over one world."""
 
-    def __init__(self, rng: random.Random, world: World) -> None:
+    def __init__(self, rng: random.Random, world: World, families: tuple[str, ...] = FAMILIES) -> None:
         self.rng = rng
         self.world = world
+        self.families = families
         self.scalars = Scalars(rng, world.engine)
         self.names = Builder(rng, world.engine)
         self.names.taken |= world.taken
         self.postgres = world.engine == "postgres"
 
-    def draw(self, freshness: str = "") -> Derived:
-        """A derived table of a random family; `freshness` narrows to those that can have it."""
-        while True:
-            family = self.rng.choice(FAMILIES)
-            wanted = "tick" if family == "keyed" or self.scalars.chance(0.2) else "commit"
-            if freshness and wanted != freshness:
-                continue
+    def draw(self) -> Derived | None:
+        """A derived table of a random family; None when this world has no table for any of them."""
+        for _ in range(50):
+            family = self.rng.choice(self.families)
+            freshness = "tick" if family == "keyed" or self.scalars.chance(0.2) else "commit"
             try:
                 draft = getattr(self, f"_{family}")()
             except LookupError:
                 continue
             # A text that compares in a special way may be stored in any of its spellings.
             fold = any("NOCASE" in one.collate for table in draft.tables for one in table.fields)
-            return Derived(self.names.name(), draft.query, draft.key, wanted, family, fold)
+            return Derived(self.names.name(), draft.query, draft.key, freshness, family, fold)
+        return None
 
     def table(self) -> Relation:
         """Any table."""

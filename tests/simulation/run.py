@@ -20,6 +20,7 @@ from tests.simulation.case import Case, Derived, Failure
 from tests.simulation.play_postgres import WRITER, PostgresPlay
 from tests.simulation.play_sqlite import SqlitePlay, connect
 from tests.simulation.programs import draw_case, without_kinds
+from tests.simulation.queries import FAMILIES
 from tests.simulation.shrink import shrink
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep, Views
@@ -133,6 +134,7 @@ def campaign(
     failures_max: int = 1,
     seeds: Path = SEEDS,
     without: frozenset[str] = frozenset(),
+    families: tuple[str, ...] = FAMILIES,
     shrink_seconds: float = 90.0,
     say: Callable[[str], None] = print,
 ) -> tuple[Tally, list[Path]]:
@@ -141,7 +143,7 @@ def campaign(
     found: list[Path] = []
     number = 0
     while not budget.spent(tally) and len(found) < failures_max:
-        case = without_kinds(draw_case(f"{seed}/{number}", place.engine, per_world), without)
+        case = without_kinds(draw_case(f"{seed}/{number}", place.engine, per_world, families=families), without)
         number += 1
         try:
             place.play(case, tally)

@@ -29,6 +29,7 @@ class PostgresStatements(Statements):
             (1, self.update_from),
             (1, self.constraints),
             (1, self.schema_change),
+            (1, self.forge),
         ]
         if any(table.leaves for table in self.world.relations):
             kinds += [(4, self.leaf), (2, self.across), (1, self.truncate_leaf)]
@@ -166,6 +167,22 @@ class PostgresStatements(Statements):
             f"ANALYZE {table.quoted}",
         ]
         return "schema-change", self.rng.choice(texts[: 5 if not table.leaves else 3])
+
+    def forge(self) -> Drawn:
+        """A writer that plays with settings: its own, and those that Tidemark keeps for the length of a transaction."""
+        text = self.rng.choice(
+            (
+                "RESET ALL",
+                "SET LOCAL tidemark.armed = ''",
+                "SET LOCAL tidemark.armed = ' _flush_nothing '",
+                "SELECT set_config('tidemark.armed', ' ' || (SELECT string_agg(proname, ' ') FROM pg_proc "
+                "WHERE proname LIKE E'\\\\_flush%') || ' ', true)",
+                "SET LOCAL TimeZone = 'Asia/Kathmandu'",
+                "SET LOCAL search_path = pg_catalog",
+                "SET LOCAL DateStyle = 'German'",
+            )
+        )
+        return "forge", text
 
     def leaf(self) -> Drawn:
         """Writes that go to a partition directly."""

@@ -1,0 +1,27 @@
+"""Every deliberate mistake is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.keeper import make_keeper
+from tests.simulation.mutants import MUTANTS, Mutant, hunt
+from tests.simulation.run import Ground, ground
+
+TRANSACTIONS_MAX = {"sqlite": 6000, "postgres": 6000}
+
+
+@pytest.fixture(scope="module")
+def grounds() -> Iterator[dict[str, Ground]]:
+    with ground("sqlite", make_keeper) as one, ground("postgres", make_keeper) as other:
+        yield {"sqlite": one, "postgres": other}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_simulation_kills(mutant: Mutant, grounds: dict[str, Ground]) -> None:
+    found, transactions, changed = hunt(grounds[mutant.engine], mutant, TRANSACTIONS_MAX[mutant.engine])
+    assert changed, "the mutant changes nothing: its pattern no longer fits the generated SQL"
+    assert found is not None, f"{mutant.name} survived {transactions} transactions in {changed} changed scripts"
+    print(f"{mutant.name}: {found.kind} after {transactions} transactions")
