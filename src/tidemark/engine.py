@@ -77,7 +77,8 @@ class Tidemark:
             if plan.is_empty and not plan.refresh:
                 return ApplyReport((), (), ())
             epoch = secrets.token_hex(8)
-            return apply_plan(duty, plan, epoch, allow_drop=allow_drop, detach=detach, listen=self._listen)
+            again = partial(self._plan, duty)
+            return apply_plan(duty, plan, epoch, allow_drop=allow_drop, detach=detach, again=again, listen=self._listen)
 
     def tick(self, *names: str, max_ms: float | None = None, max_batches: int | None = None) -> tuple[TickReport, ...]:
         """Seal and apply what waits, for every derived table at tick freshness or for those named."""

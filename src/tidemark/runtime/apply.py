@@ -18,7 +18,7 @@ from tidemark.runtime.fill import fill
 from tidemark.runtime.install import install_pieces, record_generation, reinstall, remove, show_rows
 from tidemark.runtime.lease import Lost, take_lease
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.plan import InstallPlan, Step
+from tidemark.runtime.plan import InstallPlan, Step, find_basis
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.repair import repair
 from tidemark.runtime.rights import check_rights
@@ -48,14 +48,34 @@ def apply_plan(
     *,
     allow_drop: bool = False,
     detach: bool = False,
+    again: Callable[[], InstallPlan] | None = None,
     listen: Listener = ignore,
 ) -> ApplyReport:
-    """Carry out a plan. `epoch` names this copy of the database in a new ledger; `detach` leaves the filling to a worker.
+    """Carry out a plan. `epoch` names this copy of the database in a new ledger; `detach` leaves the filling to a worker;
+    `again` makes the plan anew when what is installed changed before the lease was ours.
 
     Raises `Refusal` (``drop-not-allowed``, ``privilege``) before anything is done, and `Fault` (exit 6 when another apply is
     at work, 75 when asked to stop).
     """
-    dropped = [step.derived for step in plan.steps if step.destructive]
+    _check_consent(plan, allow_drop)
+    raised = [step.script for step in plan.steps if step.script is not None]
+    if raised:
+        check_rights(duty.ledger, raised, duty.session.catalog())
+    ensure_ledger(duty, epoch)
+    holder = duty.lease.holder if duty.lease else "apply"
+    lease = take_lease(duty.ledger, duty.clock, "apply", holder, LEASE_WAIT_SECONDS)
+    try:
+        if find_basis(duty.ledger) != plan.basis:
+            if again is None:
+                raise Fault("what is installed changed since the plan was made", left_behind="nothing was changed")
+            plan = again()
+            _check_consent(plan, allow_drop)
+        return _carry_out_all(duty, plan, holder, detach, listen)
+    finally:
+        lease.release()
+
+
+def _check_consent(plan: InstallPlan, allow_drop: bool) -> None:
     # The end of a renamed table's old name is part of the renaming.
     lost = [step.derived for step in plan.steps if step.destructive and not step.replaces]
     if lost and not allow_drop:
@@ -64,28 +84,25 @@ def apply_plan(
             f"{', '.join(lost)} would be dropped with all rows",
             instead="run `tidemark apply --allow-drop`, or put the declaration back",
         )
-    raised = [step.script for step in plan.steps if step.script is not None]
-    if raised:
-        check_rights(duty.ledger, raised, duty.session.catalog())
-    ensure_ledger(duty, epoch)
-    holder = duty.lease.holder if duty.lease else "apply"
-    lease = take_lease(duty.ledger, duty.clock, "apply", holder, LEASE_WAIT_SECONDS)
-    try:
-        for script in plan.refresh:
-            duty.write(partial(_refresh, duty, script))
-        live: list[str] = []
-        begun: list[str] = []
-        for step in plan.steps:
-            duty.check_stop("apply")
-            if detach and step.verb == "drop" and step.replaces:
-                # The old name serves its readers until the new one is live; the next apply ends it.
-                continue
-            done = _carry_out(duty, step, holder, detach, listen)
-            if done is not None:
-                (live if done.state == "live" else begun).append(done.name)
-        return ApplyReport(tuple(live), tuple(begun), tuple(dropped))
-    finally:
-        lease.release()
+
+
+def _carry_out_all(duty: Duty, plan: InstallPlan, holder: str, detach: bool, listen: Listener) -> ApplyReport:
+    for script in plan.refresh:
+        duty.write(partial(_refresh, duty, script))
+    live: list[str] = []
+    begun: list[str] = []
+    dropped: list[str] = []
+    for step in plan.steps:
+        duty.check_stop("apply")
+        if detach and step.verb == "drop" and step.replaces:
+            # The old name serves its readers until the new one is live; the next apply ends it.
+            continue
+        done = _carry_out(duty, step, holder, detach, listen)
+        if done is not None:
+            (live if done.state == "live" else begun).append(done.name)
+        elif step.destructive:
+            dropped.append(step.derived)
+    return ApplyReport(tuple(live), tuple(begun), tuple(dropped))
 
 
 def ensure_ledger(duty: Duty, epoch: str) -> None:

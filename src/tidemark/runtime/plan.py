@@ -87,13 +87,15 @@ class Step:
 class InstallPlan:
     """Everything that `apply` will do. `ledger` are the statements that create the ledger, empty when it is there.
 
-    `orphans` are objects of ours that no script knows; `refresh` are scripts of which only the advice changed.
+    `orphans` are objects of ours that no script knows; `refresh` are scripts of which only the advice changed. `basis` is what
+    was installed when the plan was made: name, generation and state of everything.
     """
 
     steps: tuple[Step, ...]
     ledger: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
     refresh: tuple[Script, ...] = ()
+    basis: tuple[tuple[str, int, str], ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -135,7 +137,14 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog) -> Ins
     _check_pieces([*(row.script for row in installed), *(step.script for step in steps if step.script is not None)])
     own = names_of(row.script for row in installed)
     orphans = tuple(sorted(name for name in present if name not in own and not _is_ledger(name, ledger)))
-    return InstallPlan(tuple(steps), () if ledger.exists() else tuple(ledger.creation()), orphans, tuple(refresh))
+    return InstallPlan(
+        tuple(steps), () if ledger.exists() else tuple(ledger.creation()), orphans, tuple(refresh), find_basis(ledger)
+    )
+
+
+def find_basis(ledger: Ledger) -> tuple[tuple[str, int, str], ...]:
+    """What is installed now: name, generation and state of everything."""
+    return tuple((row.name, row.generation, row.state) for row in ledger.derived())
 
 
 def essence(script: Script) -> dict[str, Any]:

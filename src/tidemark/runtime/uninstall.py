@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from tidemark.names import shorten
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.install import remove
 from tidemark.runtime.lease import take_lease
@@ -65,7 +66,8 @@ def _keep(duty: Duty, installed: Installed) -> Installed:
     ledger.run("keep_rows", public=script.public)
     if script.key:
         columns = ", ".join(quote(column) for column in script.key)
-        ledger.run("keep_key", public=script.public, index=quote(f"{script.name}_key"), columns=columns)
+        index = shorten(f"{script.name}_key", duty.session.dialect.name_bytes_max)
+        ledger.run("keep_key", public=script.public, index=quote(index), columns=columns)
     ledger.run("drop_copy")
     return ledger.move(installed, "retired")
 

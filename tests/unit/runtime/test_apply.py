@@ -3,8 +3,9 @@
 import pytest
 
 from tests.unit.runtime.place import World
-from tidemark.errors import Code, Refusal, TidemarkError
+from tidemark.errors import Code, Fault, Refusal, TidemarkError
 from tidemark.names import ledger
+from tidemark.runtime.apply import apply_plan
 from tidemark.runtime.tick import tick
 from tidemark.runtime.uninstall import uninstall
 from tidemark.runtime.verify import verify
@@ -123,14 +124,15 @@ def test_uninstalling_leaves_nothing_of_ours(world: World, freshness: str) -> No
     uninstall(world.duty)
 
 
+@pytest.mark.parametrize("name", ["thread_stats", "n" * 63])
 @pytest.mark.parametrize("freshness", FRESHNESSES)
-def test_uninstalling_can_leave_plain_tables(world: World, freshness: str) -> None:
-    world.apply(world.wanted(freshness))
-    before = world.shown()
+def test_uninstalling_can_leave_plain_tables(world: World, freshness: str, name: str) -> None:
+    world.apply(world.wanted(freshness, name=name))
+    before = world.shown(name)
     uninstall(world.duty, keep_data=True)
     assert world.duty.session.installed() == {}
-    assert world.shown() == before
-    table = world.duty.session.catalog().find("thread_stats")
+    assert world.shown(name) == before
+    table = world.duty.session.catalog().find(name)
     assert table is not None and table.kind == "table"
     assert table.uniques[0].terms == ("thread_id",)
 
@@ -195,3 +197,16 @@ def test_a_view_of_the_users_on_a_derived_table_stops_its_end_and_leaves_it_true
     world.write(f"UPDATE {ledger(world.duty.session.dialect, 'lease')} SET expires = ''")
     uninstall(world.duty)
     assert world.duty.session.installed() == {}
+
+
+def test_a_plan_that_was_overtaken_is_made_anew_or_refused(world: World) -> None:
+    stale = world.plan(world.wanted("commit"))
+    world.apply(world.wanted("commit"))
+    with pytest.raises(Fault, match="since the plan was made"):
+        apply_plan(world.duty, stale, "epoch")
+    done = apply_plan(world.duty, stale, "epoch", again=lambda: world.plan(world.wanted("commit")))
+    assert done.live == ()
+    with pytest.raises(Refusal) as refused:
+        apply_plan(world.duty, stale, "epoch", again=world.plan)
+    assert refused.value.code is Code.DROP_NOT_ALLOWED
+    assert world.shown() == world.truth()
