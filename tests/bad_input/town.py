@@ -71,10 +71,10 @@ class Town:
         with psycopg.connect(self.url, autocommit=True) as client:
             found = [str(row) for row in client.execute(_OBJECTS).fetchall()]
             for schema, name in client.execute(_TABLES).fetchall():
-                rows = client.execute(
+                texts = client.execute(
                     sql.SQL("SELECT t::text FROM {} AS t ORDER BY 1").format(sql.Identifier(schema, name))
                 )
-                found += [f"{schema}.{name} {row}" for row in rows.fetchall()]
+                found += [f"{schema}.{name} {row}" for row in texts.fetchall()]
             return found
 
     def refused(

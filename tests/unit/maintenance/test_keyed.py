@@ -1,0 +1,87 @@
+"""Ways from a changed row to the keys that it can touch."""
+
+import pytest
+
+from tests.unit.query.catalogs import BOTH, block_of, describe
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
+from tidemark.maintenance.keyed import keyed_program
+from tidemark.maintenance.program import KeyedProgram
+from tidemark.query.keys import find_key
+
+EACH = pytest.mark.parametrize("dialect", BOTH, ids=lambda dialect: dialect.name)
+
+
+def program(query: str, dialect: Dialect, *key: str) -> KeyedProgram:
+    block = block_of(query, dialect)
+    return keyed_program("d", block, find_key(block, key), describe(dialect, query), "it joins")
+
+
+def ways(made: KeyedProgram) -> list[tuple[str, list[str], list[str]]]:
+    return [(way.changed.alias, [o.alias for o in way.joined], [o.alias for o in way.empty]) for way in made.routes]
+
+
+@EACH
+def test_a_row_that_holds_the_key_needs_no_join(dialect: Dialect) -> None:
+    made = program(
+        "SELECT p.author, count(*) AS n FROM posts p JOIN users u ON u.id = p.author GROUP BY p.author", dialect
+    )
+    assert ways(made) == [("p", [], []), ("u", ["p"], [])]
+
+
+@EACH
+def test_a_way_goes_through_what_lies_between(dialect: Dialect) -> None:
+    made = program(
+        "SELECT u.name, count(*) AS n FROM users u JOIN posts p ON p.author = u.id JOIN profiles f ON f.user_id = p.id "
+        "WHERE p.live = 1 GROUP BY u.name",
+        dialect,
+    )
+    assert ways(made) == [("u", [], []), ("p", ["u"], []), ("f", ["p", "u"], [])]
+    last = made.routes[-1]
+    # Conditions that join are used, filters are not: a row that the filter drops may have been counted before.
+    assert sorted(scalar.text for scalar in last.on) == ['"f"."user_id" = "p"."id"', '"p"."author" = "u"."id"']
+
+
+@EACH
+def test_an_outer_join_also_reaches_the_group_of_null(dialect: Dialect) -> None:
+    made = program(
+        "SELECT f.bio, count(*) AS n FROM users u LEFT JOIN profiles f ON f.user_id = u.id GROUP BY f.bio", dialect
+    )
+    assert ways(made) == [("u", ["f"], []), ("u", [], ["f"]), ("f", [], []), ("f", [], ["f"])]
+
+
+@EACH
+def test_subqueries_reach_the_key_by_their_correlation(dialect: Dialect) -> None:
+    made = program(
+        "SELECT u.id, u.name FROM users u WHERE EXISTS (SELECT 1 FROM posts p WHERE p.author = u.id)", dialect, "id"
+    )
+    assert ways(made) == [("u", [], []), ("p", ["u"], [])]
+    inside = program(
+        "SELECT u.id, u.name FROM users u WHERE u.id IN (SELECT author FROM posts WHERE live = 1)", dialect, "id"
+    )
+    assert [way[0] for way in ways(inside)] == ["u", "posts"]
+
+
+@EACH
+def test_a_self_join_has_a_way_from_each_side(dialect: Dialect) -> None:
+    made = program(
+        "SELECT a.author, count(*) AS n FROM posts a JOIN posts b ON b.score = a.score GROUP BY a.author", dialect
+    )
+    assert ways(made) == [("a", [], []), ("b", ["a"], [])]
+    assert made.reads == {"posts": ("author", "score")}
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("SELECT u.name, count(*) AS n FROM users u, posts p GROUP BY u.name", Code.UNSUPPORTED),
+        ("SELECT count(*) AS n FROM users u JOIN posts p ON p.author = u.id", Code.UNSUPPORTED),
+        ("SELECT DISTINCT count(*) AS n, author FROM posts GROUP BY author", Code.UNSUPPORTED),
+        ("SELECT id FROM users WHERE id IN (SELECT author FROM posts) OR id = 3", Code.SUBQUERY_SHAPE),
+    ],
+)
+def test_keys_that_cannot_be_bounded(dialect: Dialect, query: str, code: Code) -> None:
+    with pytest.raises(Refusal) as caught:
+        program(query, dialect)
+    assert caught.value.code is code and caught.value.instead
