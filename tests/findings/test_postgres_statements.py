@@ -159,3 +159,15 @@ def test_special_numbers(pg: Place) -> None:
         "UPDATE t SET n = 3.00, f = 0.3 WHERE id = 3",
         "DELETE FROM t WHERE id = 4",
     )
+
+
+def test_children_of_another_precision_are_not_rounded_into_equality(pg: Place) -> None:
+    pg.run(
+        "CREATE TABLE u (id numeric(8,2) PRIMARY KEY, at timestamp(0) NOT NULL)",
+        "CREATE TABLE f (id int PRIMARY KEY, u numeric(10,4))",
+        "INSERT INTO u VALUES (1.01, '2024-01-01'), (2, '2024-01-01')",
+        "INSERT INTO f VALUES (1, 1.0051), (2, 1.01)",
+    )
+    pg.derive("counts", "SELECT u.id, (SELECT count(*) FROM f WHERE f.u = u.id) AS n FROM u", key="id")
+    pg.tidemark.apply()
+    each(pg, "INSERT INTO f VALUES (3, 1.0149), (4, 1.0100)", "UPDATE f SET u = u + 0.0001", "UPDATE f SET u = 2.004")

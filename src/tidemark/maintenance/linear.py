@@ -8,6 +8,7 @@ or recomputed for its key after the key's stored row is locked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -368,6 +369,10 @@ _INTEGERS = ("smallint", "integer", "bigint")
 _TEXTS = ("text", "character varying")
 
 
+_MODIFIER = re.compile(r"\s*\([^)]*\)")
+_NEEDS_LENGTH = frozenset({"bit", "character"})
+
+
 def common_type(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> str | None:
     """The type of a store in which equality of both columns is equality of stored values; None when there is none."""
     if (one.collation or "") != (other.collation or ""):
@@ -376,11 +381,14 @@ def common_type(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> str
         numeric = {"INT", "INTEGER", "NUM", "NUMERIC", "REAL"}
         left, right = one.type.upper(), other.type.upper()
         return one.type if left == right or (left in numeric and right in numeric) else None
-    left, right = one.type.split("(")[0], other.type.split("(")[0]
+    left, right = (_MODIFIER.sub("", column.type) for column in (one, other))
     for family in (_INTEGERS, _TEXTS):
         if left in family and right in family:
             return max(left, right, key=_INTEGERS.index) if family is _INTEGERS else "text"
-    return one.type if left == right else None
+    if one.type == other.type:
+        return one.type
+    # A store with one side's precision would round the other side's values into equality.
+    return left if left == right and left not in _NEEDS_LENGTH else None
 
 
 def _in(column: OutputColumn) -> str:

@@ -184,6 +184,8 @@ def test_keys_of_other_types_are_refused() -> None:
         (("text", None), ("text", None), POSTGRESQL, True),
         (("text", None), ("integer", None), POSTGRESQL, False),
         (("timestamp with time zone", None), ("date", None), POSTGRESQL, False),
+        (("timestamp(3) with time zone", None), ("timestamp(3) without time zone", None), POSTGRESQL, False),
+        (("bit(3)", None), ("bit(4)", None), POSTGRESQL, False),
     ],
 )
 def test_types_in_which_equality_is_the_same(
@@ -191,3 +193,14 @@ def test_types_in_which_equality_is_the_same(
 ) -> None:
     left, right = (OutputColumn("k", type_, collation) for type_, collation in (one, other))
     assert (common_type(left, right, dialect) is not None) is common
+
+
+def test_a_store_keeps_the_precision_of_both_sides() -> None:
+    narrow, wide = OutputColumn("k", "numeric(8,2)"), OutputColumn("k", "numeric(10,4)")
+    assert common_type(narrow, narrow, POSTGRESQL) == "numeric(8,2)"
+    assert common_type(narrow, wide, POSTGRESQL) == "numeric"
+    short = OutputColumn("k", "timestamp(0) without time zone")
+    assert (
+        common_type(short, OutputColumn("k", "timestamp without time zone"), POSTGRESQL)
+        == "timestamp without time zone"
+    )
