@@ -1,0 +1,137 @@
+-- distinct_slugs: keyed at tick freshness
+-- SELECT author, count(DISTINCT state) AS states FROM posts GROUP BY author
+-- because: affected keys are recomputed, because freshness='tick' was asked for
+
+-- table tidemark.distinct_slugs
+CREATE TABLE "tidemark"."distinct_slugs" (
+  "author" integer,
+  "states" bigint
+) WITH (fillfactor = 70);
+
+-- index tidemark._unique_distinct_slugs
+CREATE UNIQUE INDEX "_unique_distinct_slugs" ON "tidemark"."distinct_slugs" ("author") NULLS NOT DISTINCT;
+
+-- table tidemark._dirty_distinct_slugs
+CREATE TABLE "tidemark"."_dirty_distinct_slugs" (tidemark_n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "author" integer);
+
+-- index tidemark._dirty_unique_distinct_slugs
+CREATE UNIQUE INDEX "_dirty_unique_distinct_slugs" ON "tidemark"."_dirty_distinct_slugs" ("author") NULLS NOT DISTINCT;
+
+-- table tidemark._log_distinct_slugs_posts
+CREATE TABLE "tidemark"."_log_distinct_slugs_posts" (id bigint GENERATED ALWAYS AS IDENTITY, xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_author" integer, "c_state" text);
+
+-- function tidemark._insert_distinct_slugs_posts
+CREATE FUNCTION "tidemark"."_insert_distinct_slugs_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT 1, n."author", n."state" FROM n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _insert_distinct_slugs_posts
+CREATE TRIGGER "_insert_distinct_slugs_posts" AFTER INSERT ON "public"."posts" REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_insert_distinct_slugs_posts"();
+
+-- step tidemark._insert_distinct_slugs_posts always
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_insert_distinct_slugs_posts";
+
+-- function tidemark._update_distinct_slugs_posts
+CREATE FUNCTION "tidemark"."_update_distinct_slugs_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, o."author", o."state" FROM (SELECT "author", "state" FROM o EXCEPT ALL SELECT "author", "state" FROM n) AS o;
+  INSERT INTO "tidemark"."_log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT 1, n."author", n."state" FROM (SELECT "author", "state" FROM n EXCEPT ALL SELECT "author", "state" FROM o) AS n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _update_distinct_slugs_posts
+CREATE TRIGGER "_update_distinct_slugs_posts" AFTER UPDATE ON "public"."posts" REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_update_distinct_slugs_posts"();
+
+-- step tidemark._update_distinct_slugs_posts always
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_update_distinct_slugs_posts";
+
+-- function tidemark._delete_distinct_slugs_posts
+CREATE FUNCTION "tidemark"."_delete_distinct_slugs_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, o."author", o."state" FROM o;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _delete_distinct_slugs_posts
+CREATE TRIGGER "_delete_distinct_slugs_posts" AFTER DELETE ON "public"."posts" REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_delete_distinct_slugs_posts"();
+
+-- step tidemark._delete_distinct_slugs_posts always
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_delete_distinct_slugs_posts";
+
+-- function tidemark._truncate_after_distinct_slugs_posts
+CREATE FUNCTION "tidemark"."_truncate_after_distinct_slugs_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_distinct_slugs_posts" (weight) VALUES (0);
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _truncate_after_distinct_slugs_posts
+CREATE TRIGGER "_truncate_after_distinct_slugs_posts" AFTER TRUNCATE ON "public"."posts" FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_truncate_after_distinct_slugs_posts"();
+
+-- step tidemark._truncate_after_distinct_slugs_posts always
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_truncate_after_distinct_slugs_posts";
+
+-- view distinct_slugs (public)
+CREATE VIEW "distinct_slugs" AS SELECT s."author", s."states" FROM "tidemark"."distinct_slugs" AS s;
+
+-- function tidemark._readonly_distinct_slugs (public)
+CREATE FUNCTION "tidemark"."_readonly_distinct_slugs"() RETURNS trigger LANGUAGE plpgsql AS $tidemark$
+#variable_conflict use_column
+BEGIN RAISE EXCEPTION 'distinct_slugs is derived and kept by Tidemark: write to its sources instead' USING ERRCODE = 'feature_not_supported'; END
+$tidemark$;
+
+-- trigger _readonly_distinct_slugs (public)
+CREATE TRIGGER "_readonly_distinct_slugs" INSTEAD OF INSERT OR UPDATE OR DELETE ON "distinct_slugs" FOR EACH ROW EXECUTE FUNCTION "tidemark"."_readonly_distinct_slugs"();
+
+-- applier: temporary tables
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_batch_distinct_slugs" (tidemark_n bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, "author" integer);
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_fresh_distinct_slugs" (tidemark_n bigint PRIMARY KEY, "author" integer, "states" bigint);
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_stored_distinct_slugs" (tidemark_n bigint PRIMARY KEY, "author" integer, "states" bigint);
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_todo_distinct_slugs" (tidemark_n bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, "author" integer);
+
+-- applier: every key
+TRUNCATE pg_temp."_todo_distinct_slugs" RESTART IDENTITY;
+INSERT INTO pg_temp."_todo_distinct_slugs" ("author") SELECT * FROM (SELECT q."author" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "public"."posts" AS "posts" GROUP BY "posts"."author") AS q UNION SELECT "author" FROM "tidemark"."distinct_slugs") AS k ORDER BY 1;
+INSERT INTO pg_temp."_batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM pg_temp."_todo_distinct_slugs" WHERE tidemark_n > :low AND tidemark_n <= :high;
+
+-- applier: lock
+INSERT INTO "tidemark"."distinct_slugs" AS s ("author") SELECT "author" FROM pg_temp."_batch_distinct_slugs" ORDER BY "author" ON CONFLICT ("author") DO UPDATE SET "states" = s."states";
+
+-- applier: recompute
+ANALYZE pg_temp."_batch_distinct_slugs";
+DELETE FROM pg_temp."_stored_distinct_slugs";
+INSERT INTO pg_temp."_stored_distinct_slugs" (tidemark_n, "author", "states") SELECT b.tidemark_n, s."author", s."states" FROM pg_temp."_batch_distinct_slugs" AS b JOIN "tidemark"."distinct_slugs" AS s ON s."author" = b."author";
+INSERT INTO pg_temp."_stored_distinct_slugs" (tidemark_n, "author", "states") SELECT b.tidemark_n, s."author", s."states" FROM pg_temp."_batch_distinct_slugs" AS b JOIN "tidemark"."distinct_slugs" AS s ON s."author" IS NOT DISTINCT FROM b."author" AND (b."author" IS NULL);
+DELETE FROM pg_temp."_fresh_distinct_slugs";
+INSERT INTO pg_temp."_fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT b.tidemark_n, q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "public"."posts" AS "posts" WHERE ("posts"."author") IN (SELECT x."author" FROM pg_temp."_batch_distinct_slugs" AS x) GROUP BY "posts"."author") AS q JOIN pg_temp."_batch_distinct_slugs" AS b ON q."author" = b."author";
+INSERT INTO pg_temp."_fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT b.tidemark_n, q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "public"."posts" AS "posts" WHERE (("posts"."author") IS NULL) AND EXISTS (SELECT 1 FROM pg_temp."_batch_distinct_slugs" AS x WHERE x."author" IS NULL) AND EXISTS (SELECT 1 FROM pg_temp."_batch_distinct_slugs" AS x WHERE x."author" IS NOT DISTINCT FROM ("posts"."author")) GROUP BY "posts"."author") AS q JOIN pg_temp."_batch_distinct_slugs" AS b ON q."author" IS NOT DISTINCT FROM b."author";
+
+-- applier: compare
+SELECT 'missing' AS kind, s."author", NULL, s."states" FROM pg_temp."_fresh_distinct_slugs" AS s WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_distinct_slugs" AS o WHERE o.tidemark_n = s.tidemark_n) UNION ALL SELECT 'extra', s."author", s."states", NULL FROM pg_temp."_stored_distinct_slugs" AS s WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_distinct_slugs" AS f WHERE f.tidemark_n = s.tidemark_n) AND NOT (1 = 0) UNION ALL SELECT 'different', a.k0, a.v0, z.v0 FROM (SELECT s.tidemark_n, s."author" AS k0, s."states" AS v0 FROM pg_temp."_stored_distinct_slugs" AS s) AS a JOIN (SELECT s.tidemark_n, s."states" AS v0 FROM pg_temp."_fresh_distinct_slugs" AS s) AS z ON z.tidemark_n = a.tidemark_n JOIN pg_temp."_stored_distinct_slugs" AS x ON x.tidemark_n = a.tidemark_n JOIN pg_temp."_fresh_distinct_slugs" AS y ON y.tidemark_n = a.tidemark_n WHERE NOT (x."states" IS NOT DISTINCT FROM y."states");
+
+-- applier: write
+INSERT INTO "tidemark"."distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM pg_temp."_fresh_distinct_slugs" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_distinct_slugs" AS o WHERE o.tidemark_n = f.tidemark_n AND o."states" IS NOT DISTINCT FROM f."states") ORDER BY "author" ON CONFLICT ("author") DO UPDATE SET "states" = excluded."states";
+DELETE FROM "tidemark"."distinct_slugs" AS s USING (SELECT o.* FROM pg_temp."_stored_distinct_slugs" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_distinct_slugs" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."author" IS NOT DISTINCT FROM g."author";
+
+-- applier: changes of posts to keys
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_distinct_slugs" (id bigint, xid xid8, weight smallint NOT NULL, "c_author" integer, "c_state" text);
+INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT DISTINCT ("posts"."c_author")::integer FROM pg_temp."_slice_posts_distinct_slugs" AS "posts" WHERE "posts".weight <> 0 ON CONFLICT ("author") DO NOTHING;
+
+-- applier: dirty keys
+INSERT INTO pg_temp."_batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM "tidemark"."_dirty_distinct_slugs" ORDER BY "author" LIMIT :limit;
+DELETE FROM "tidemark"."_dirty_distinct_slugs" WHERE tidemark_n IN (SELECT tidemark_n FROM pg_temp."_batch_distinct_slugs");
+INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT "author" FROM "tidemark"."distinct_slugs" WHERE 1 = 1 ON CONFLICT ("author") DO NOTHING;
+INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT "author" FROM (SELECT q."author" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "public"."posts" AS "posts" GROUP BY "posts"."author") AS q) AS k WHERE 1 = 1 ON CONFLICT ("author") DO NOTHING;
+
+-- advice: recomputing a key reads all of posts without it
+CREATE INDEX "posts_author" ON "public"."posts" ("author");

@@ -1,0 +1,207 @@
+-- joined: keyed at tick freshness
+-- SELECT u.name, count(*) AS n, sum(p.score) AS score FROM users u LEFT JOIN posts p ON p.author = u.id GROUP BY u.name
+-- because: affected keys are recomputed, because it joins several sources
+
+-- table tidemark.joined
+CREATE TABLE "tidemark"."joined" (
+  "name" text,
+  "n" bigint,
+  "score" bigint
+) WITH (fillfactor = 70);
+
+-- index tidemark._unique_joined
+CREATE UNIQUE INDEX "_unique_joined" ON "tidemark"."joined" ("name") NULLS NOT DISTINCT;
+
+-- table tidemark._dirty_joined
+CREATE TABLE "tidemark"."_dirty_joined" (tidemark_n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "name" text);
+
+-- index tidemark._dirty_unique_joined
+CREATE UNIQUE INDEX "_dirty_unique_joined" ON "tidemark"."_dirty_joined" ("name") NULLS NOT DISTINCT;
+
+-- table tidemark._log_joined_users
+CREATE TABLE "tidemark"."_log_joined_users" (id bigint GENERATED ALWAYS AS IDENTITY, xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_id" integer, "c_name" text);
+
+-- function tidemark._insert_joined_users
+CREATE FUNCTION "tidemark"."_insert_joined_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_joined_users" (weight, "c_id", "c_name") SELECT 1, n."id", n."name" FROM n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _insert_joined_users
+CREATE TRIGGER "_insert_joined_users" AFTER INSERT ON "public"."users" REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_insert_joined_users"();
+
+-- step tidemark._insert_joined_users always
+ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_insert_joined_users";
+
+-- function tidemark._update_joined_users
+CREATE FUNCTION "tidemark"."_update_joined_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_joined_users" (weight, "c_id", "c_name") SELECT -1, o."id", o."name" FROM (SELECT "id", "name" FROM o EXCEPT ALL SELECT "id", "name" FROM n) AS o;
+  INSERT INTO "tidemark"."_log_joined_users" (weight, "c_id", "c_name") SELECT 1, n."id", n."name" FROM (SELECT "id", "name" FROM n EXCEPT ALL SELECT "id", "name" FROM o) AS n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _update_joined_users
+CREATE TRIGGER "_update_joined_users" AFTER UPDATE ON "public"."users" REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_update_joined_users"();
+
+-- step tidemark._update_joined_users always
+ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_update_joined_users";
+
+-- function tidemark._delete_joined_users
+CREATE FUNCTION "tidemark"."_delete_joined_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_joined_users" (weight, "c_id", "c_name") SELECT -1, o."id", o."name" FROM o;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _delete_joined_users
+CREATE TRIGGER "_delete_joined_users" AFTER DELETE ON "public"."users" REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_delete_joined_users"();
+
+-- step tidemark._delete_joined_users always
+ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_delete_joined_users";
+
+-- function tidemark._truncate_after_joined_users
+CREATE FUNCTION "tidemark"."_truncate_after_joined_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_joined_users" (weight) VALUES (0);
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _truncate_after_joined_users
+CREATE TRIGGER "_truncate_after_joined_users" AFTER TRUNCATE ON "public"."users" FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_truncate_after_joined_users"();
+
+-- step tidemark._truncate_after_joined_users always
+ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_truncate_after_joined_users";
+
+-- table tidemark._log_joined_posts
+CREATE TABLE "tidemark"."_log_joined_posts" (id bigint GENERATED ALWAYS AS IDENTITY, xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_author" integer, "c_score" integer);
+
+-- function tidemark._insert_joined_posts
+CREATE FUNCTION "tidemark"."_insert_joined_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_joined_posts" (weight, "c_author", "c_score") SELECT 1, n."author", n."score" FROM n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _insert_joined_posts
+CREATE TRIGGER "_insert_joined_posts" AFTER INSERT ON "public"."posts" REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_insert_joined_posts"();
+
+-- step tidemark._insert_joined_posts always
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_insert_joined_posts";
+
+-- function tidemark._update_joined_posts
+CREATE FUNCTION "tidemark"."_update_joined_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_joined_posts" (weight, "c_author", "c_score") SELECT -1, o."author", o."score" FROM (SELECT "author", "score" FROM o EXCEPT ALL SELECT "author", "score" FROM n) AS o;
+  INSERT INTO "tidemark"."_log_joined_posts" (weight, "c_author", "c_score") SELECT 1, n."author", n."score" FROM (SELECT "author", "score" FROM n EXCEPT ALL SELECT "author", "score" FROM o) AS n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _update_joined_posts
+CREATE TRIGGER "_update_joined_posts" AFTER UPDATE ON "public"."posts" REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_update_joined_posts"();
+
+-- step tidemark._update_joined_posts always
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_update_joined_posts";
+
+-- function tidemark._delete_joined_posts
+CREATE FUNCTION "tidemark"."_delete_joined_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_joined_posts" (weight, "c_author", "c_score") SELECT -1, o."author", o."score" FROM o;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _delete_joined_posts
+CREATE TRIGGER "_delete_joined_posts" AFTER DELETE ON "public"."posts" REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_delete_joined_posts"();
+
+-- step tidemark._delete_joined_posts always
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_delete_joined_posts";
+
+-- function tidemark._truncate_after_joined_posts
+CREATE FUNCTION "tidemark"."_truncate_after_joined_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_log_joined_posts" (weight) VALUES (0);
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _truncate_after_joined_posts
+CREATE TRIGGER "_truncate_after_joined_posts" AFTER TRUNCATE ON "public"."posts" FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_truncate_after_joined_posts"();
+
+-- step tidemark._truncate_after_joined_posts always
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_truncate_after_joined_posts";
+
+-- view joined (public)
+CREATE VIEW "joined" AS SELECT s."name", s."n", s."score" FROM "tidemark"."joined" AS s;
+
+-- function tidemark._readonly_joined (public)
+CREATE FUNCTION "tidemark"."_readonly_joined"() RETURNS trigger LANGUAGE plpgsql AS $tidemark$
+#variable_conflict use_column
+BEGIN RAISE EXCEPTION 'joined is derived and kept by Tidemark: write to its sources instead' USING ERRCODE = 'feature_not_supported'; END
+$tidemark$;
+
+-- trigger _readonly_joined (public)
+CREATE TRIGGER "_readonly_joined" INSTEAD OF INSERT OR UPDATE OR DELETE ON "joined" FOR EACH ROW EXECUTE FUNCTION "tidemark"."_readonly_joined"();
+
+-- applier: temporary tables
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_batch_joined" (tidemark_n bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, "name" text);
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_fresh_joined" (tidemark_n bigint PRIMARY KEY, "name" text, "n" bigint, "score" bigint);
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_stored_joined" (tidemark_n bigint PRIMARY KEY, "name" text, "n" bigint, "score" bigint);
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_todo_joined" (tidemark_n bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, "name" text);
+
+-- applier: every key
+TRUNCATE pg_temp."_todo_joined" RESTART IDENTITY;
+INSERT INTO pg_temp."_todo_joined" ("name") SELECT * FROM (SELECT q."name" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q UNION SELECT "name" FROM "tidemark"."joined") AS k ORDER BY 1;
+INSERT INTO pg_temp."_batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM pg_temp."_todo_joined" WHERE tidemark_n > :low AND tidemark_n <= :high;
+
+-- applier: lock
+INSERT INTO "tidemark"."joined" AS s ("name") SELECT "name" FROM pg_temp."_batch_joined" ORDER BY "name" ON CONFLICT ("name") DO UPDATE SET "n" = s."n";
+
+-- applier: recompute
+ANALYZE pg_temp."_batch_joined";
+DELETE FROM pg_temp."_stored_joined";
+INSERT INTO pg_temp."_stored_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, s."name", s."n", s."score" FROM pg_temp."_batch_joined" AS b JOIN "tidemark"."joined" AS s ON s."name" = b."name";
+INSERT INTO pg_temp."_stored_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, s."name", s."n", s."score" FROM pg_temp."_batch_joined" AS b JOIN "tidemark"."joined" AS s ON s."name" IS NOT DISTINCT FROM b."name" AND (b."name" IS NULL);
+DELETE FROM pg_temp."_fresh_joined";
+INSERT INTO pg_temp."_fresh_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" WHERE ("u"."name") IN (SELECT x."name" FROM pg_temp."_batch_joined" AS x) GROUP BY "u"."name") AS q JOIN pg_temp."_batch_joined" AS b ON q."name" = b."name";
+INSERT INTO pg_temp."_fresh_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" WHERE (("u"."name") IS NULL) AND EXISTS (SELECT 1 FROM pg_temp."_batch_joined" AS x WHERE x."name" IS NULL) AND EXISTS (SELECT 1 FROM pg_temp."_batch_joined" AS x WHERE x."name" IS NOT DISTINCT FROM ("u"."name")) GROUP BY "u"."name") AS q JOIN pg_temp."_batch_joined" AS b ON q."name" IS NOT DISTINCT FROM b."name";
+
+-- applier: compare
+SELECT 'missing' AS kind, s."name", NULL, NULL, s."n", s."score" FROM pg_temp."_fresh_joined" AS s WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_joined" AS o WHERE o.tidemark_n = s.tidemark_n) UNION ALL SELECT 'extra', s."name", s."n", s."score", NULL, NULL FROM pg_temp."_stored_joined" AS s WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_joined" AS f WHERE f.tidemark_n = s.tidemark_n) AND NOT (1 = 0) UNION ALL SELECT 'different', a.k0, a.v0, a.v1, z.v0, z.v1 FROM (SELECT s.tidemark_n, s."name" AS k0, s."n" AS v0, s."score" AS v1 FROM pg_temp."_stored_joined" AS s) AS a JOIN (SELECT s.tidemark_n, s."n" AS v0, s."score" AS v1 FROM pg_temp."_fresh_joined" AS s) AS z ON z.tidemark_n = a.tidemark_n JOIN pg_temp."_stored_joined" AS x ON x.tidemark_n = a.tidemark_n JOIN pg_temp."_fresh_joined" AS y ON y.tidemark_n = a.tidemark_n WHERE NOT (x."n" IS NOT DISTINCT FROM y."n" AND x."score" IS NOT DISTINCT FROM y."score");
+
+-- applier: write
+INSERT INTO "tidemark"."joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM pg_temp."_fresh_joined" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_joined" AS o WHERE o.tidemark_n = f.tidemark_n AND o."n" IS NOT DISTINCT FROM f."n" AND o."score" IS NOT DISTINCT FROM f."score") ORDER BY "name" ON CONFLICT ("name") DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
+DELETE FROM "tidemark"."joined" AS s USING (SELECT o.* FROM pg_temp."_stored_joined" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_joined" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."name" IS NOT DISTINCT FROM g."name";
+
+-- applier: changes of users to keys
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_users_joined" (id bigint, xid xid8, weight smallint NOT NULL, "c_id" integer, "c_name" text);
+INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM pg_temp."_slice_users_joined" AS "u" WHERE "u".weight <> 0 ON CONFLICT ("name") DO NOTHING;
+
+-- applier: changes of posts to keys
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_joined" (id bigint, xid xid8, weight smallint NOT NULL, "c_author" integer, "c_score" integer);
+INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."name")::text FROM pg_temp."_slice_posts_joined" AS "p", "public"."users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id") ON CONFLICT ("name") DO NOTHING;
+INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM pg_temp."_slice_posts_joined" AS "p", "tidemark"."_log_joined_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id") ON CONFLICT ("name") DO NOTHING;
+
+-- applier: dirty keys
+INSERT INTO pg_temp."_batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark"."_dirty_joined" ORDER BY "name" LIMIT :limit;
+DELETE FROM "tidemark"."_dirty_joined" WHERE tidemark_n IN (SELECT tidemark_n FROM pg_temp."_batch_joined");
+INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT "name" FROM "tidemark"."joined" WHERE 1 = 1 ON CONFLICT ("name") DO NOTHING;
+INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT "name" FROM (SELECT q."name" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS k WHERE 1 = 1 ON CONFLICT ("name") DO NOTHING;
+
+-- advice: recomputing a key reads all of users without it
+CREATE INDEX "users_name" ON "public"."users" ("name");

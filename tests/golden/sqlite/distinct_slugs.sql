@@ -1,0 +1,137 @@
+-- distinct_slugs: keyed at tick freshness
+-- SELECT author, count(DISTINCT state) AS states FROM posts GROUP BY author
+-- because: affected keys are recomputed, because freshness='tick' was asked for
+
+-- table tidemark_distinct_slugs
+CREATE TABLE "tidemark_distinct_slugs" (
+  "author" INTEGER,
+  "states" INTEGER
+);
+
+-- index tidemark__unique_distinct_slugs
+CREATE UNIQUE INDEX "tidemark__unique_distinct_slugs" ON "tidemark_distinct_slugs" (ifnull("author", 0), ("author" IS NULL));
+
+-- table tidemark__dirty_distinct_slugs
+CREATE TABLE "tidemark__dirty_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY AUTOINCREMENT, "author" INTEGER);
+
+-- index tidemark__dirty_unique_distinct_slugs
+CREATE UNIQUE INDEX "tidemark__dirty_unique_distinct_slugs" ON "tidemark__dirty_distinct_slugs" (ifnull("author", 0), ("author" IS NULL));
+
+-- table tidemark__log_distinct_slugs_posts
+CREATE TABLE "tidemark__log_distinct_slugs_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
+
+-- trigger tidemark__insert_distinct_slugs_posts
+CREATE TRIGGER "tidemark__insert_distinct_slugs_posts" AFTER INSERT ON "posts"
+BEGIN /* tidemark:ef86bc9eca6c82a8 */ 
+  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT 1, NEW."author", NEW."state";
+END;
+
+-- trigger tidemark__delete_distinct_slugs_posts
+CREATE TRIGGER "tidemark__delete_distinct_slugs_posts" AFTER DELETE ON "posts"
+BEGIN /* tidemark:b0890fdfa4515238 */ 
+  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, OLD."author", OLD."state";
+END;
+
+-- trigger tidemark__update_distinct_slugs_posts
+CREATE TRIGGER "tidemark__update_distinct_slugs_posts" AFTER UPDATE ON "posts"
+WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."state" IS NOT NEW."state" COLLATE BINARY
+BEGIN /* tidemark:25279efdce0582fa */ 
+  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, OLD."author", OLD."state";
+  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT 1, NEW."author", NEW."state";
+END;
+
+-- table tidemark__stash_distinct_slugs_posts
+CREATE TABLE "tidemark__stash_distinct_slugs_posts" (i0 INTEGER, "author" INTEGER, "state" TEXT, PRIMARY KEY (i0));
+
+-- trigger tidemark__stash_insert_distinct_slugs_posts
+CREATE TRIGGER "tidemark__stash_insert_distinct_slugs_posts" BEFORE INSERT ON "posts"
+WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))))
+BEGIN /* tidemark:6cdf08fb797a7e74 */ 
+  DELETE FROM "tidemark__stash_distinct_slugs_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_distinct_slugs_posts".i0);
+  INSERT INTO "tidemark__stash_distinct_slugs_posts" (i0, "author", "state") SELECT r."id", r."author", r."state" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1)))
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "state" = excluded."state";
+END;
+
+-- trigger tidemark__unstash_insert_distinct_slugs_posts
+CREATE TRIGGER "tidemark__unstash_insert_distinct_slugs_posts" AFTER INSERT ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__stash_distinct_slugs_posts")
+BEGIN /* tidemark:ef88127cbd59eee4 */ 
+  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, v."author", v."state" FROM "tidemark__stash_distinct_slugs_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__stash_distinct_slugs_posts";
+END;
+
+-- trigger tidemark__stash_update_distinct_slugs_posts
+CREATE TRIGGER "tidemark__stash_update_distinct_slugs_posts" BEFORE UPDATE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
+BEGIN /* tidemark:a2b4bf29222c46eb */ 
+  DELETE FROM "tidemark__stash_distinct_slugs_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_distinct_slugs_posts".i0);
+  INSERT INTO "tidemark__stash_distinct_slugs_posts" (i0, "author", "state") SELECT r."id", r."author", r."state" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "state" = excluded."state";
+END;
+
+-- trigger tidemark__unstash_update_distinct_slugs_posts
+CREATE TRIGGER "tidemark__unstash_update_distinct_slugs_posts" AFTER UPDATE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__stash_distinct_slugs_posts")
+BEGIN /* tidemark:c9018e1a90f6112f */ 
+  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, v."author", v."state" FROM "tidemark__stash_distinct_slugs_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__stash_distinct_slugs_posts";
+END;
+
+-- trigger tidemark__unstash_delete_distinct_slugs_posts
+CREATE TRIGGER "tidemark__unstash_delete_distinct_slugs_posts" AFTER DELETE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__stash_distinct_slugs_posts")
+BEGIN /* tidemark:5104d7064ecfb1d8 */ 
+  DELETE FROM "tidemark__stash_distinct_slugs_posts" WHERE "tidemark__stash_distinct_slugs_posts".i0 IS OLD."id";
+END;
+
+-- view distinct_slugs (public)
+CREATE VIEW "distinct_slugs" AS /* tidemark:f40ef716ceb50c1c */ SELECT s."author", s."states" FROM "tidemark_distinct_slugs" AS s;
+
+-- trigger tidemark__readonly_distinct_slugs_insert (public)
+CREATE TRIGGER "tidemark__readonly_distinct_slugs_insert" INSTEAD OF INSERT ON "distinct_slugs" BEGIN /* tidemark:edaea47011348397 */ SELECT RAISE(ABORT, 'distinct_slugs is derived and kept by Tidemark: write to its sources instead'); END;
+
+-- trigger tidemark__readonly_distinct_slugs_update (public)
+CREATE TRIGGER "tidemark__readonly_distinct_slugs_update" INSTEAD OF UPDATE ON "distinct_slugs" BEGIN /* tidemark:d01a1fbef5f5a479 */ SELECT RAISE(ABORT, 'distinct_slugs is derived and kept by Tidemark: write to its sources instead'); END;
+
+-- trigger tidemark__readonly_distinct_slugs_delete (public)
+CREATE TRIGGER "tidemark__readonly_distinct_slugs_delete" INSTEAD OF DELETE ON "distinct_slugs" BEGIN /* tidemark:79249775bdbe9107 */ SELECT RAISE(ABORT, 'distinct_slugs is derived and kept by Tidemark: write to its sources instead'); END;
+
+-- applier: temporary tables
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__fresh_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER, "states" INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__stored_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER, "states" INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__todo_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER);
+
+-- applier: every key
+DELETE FROM temp."tidemark__todo_distinct_slugs";
+INSERT INTO temp."tidemark__todo_distinct_slugs" ("author") SELECT * FROM (SELECT q."author" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" GROUP BY "posts"."author") AS q UNION SELECT "author" FROM "tidemark_distinct_slugs") AS k ORDER BY 1;
+INSERT INTO temp."tidemark__batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM temp."tidemark__todo_distinct_slugs" WHERE tidemark_n > :low AND tidemark_n <= :high;
+
+-- applier: lock
+
+-- applier: recompute
+DELETE FROM temp."tidemark__stored_distinct_slugs";
+INSERT INTO temp."tidemark__stored_distinct_slugs" (tidemark_n, "author", "states") SELECT b.tidemark_n, s."author", s."states" FROM temp."tidemark__batch_distinct_slugs" AS b JOIN "tidemark_distinct_slugs" AS s ON ifnull(s."author", 0) = ifnull(b."author", 0) AND (s."author" IS NULL) = (b."author" IS NULL);
+DELETE FROM temp."tidemark__fresh_distinct_slugs";
+INSERT INTO temp."tidemark__fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT b.tidemark_n, q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" WHERE ("posts"."author") IN (SELECT x."author" FROM temp."tidemark__batch_distinct_slugs" AS x) GROUP BY "posts"."author") AS q JOIN temp."tidemark__batch_distinct_slugs" AS b ON q."author" = b."author";
+INSERT INTO temp."tidemark__fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT b.tidemark_n, q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" WHERE (("posts"."author") IS NULL) AND EXISTS (SELECT 1 FROM temp."tidemark__batch_distinct_slugs" AS x WHERE x."author" IS NULL) AND EXISTS (SELECT 1 FROM temp."tidemark__batch_distinct_slugs" AS x WHERE x."author" IS ("posts"."author")) GROUP BY "posts"."author") AS q JOIN temp."tidemark__batch_distinct_slugs" AS b ON q."author" IS b."author";
+
+-- applier: compare
+SELECT 'missing' AS kind, s."author", NULL, s."states" FROM temp."tidemark__fresh_distinct_slugs" AS s WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_distinct_slugs" AS o WHERE o.tidemark_n = s.tidemark_n) UNION ALL SELECT 'extra', s."author", s."states", NULL FROM temp."tidemark__stored_distinct_slugs" AS s WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE f.tidemark_n = s.tidemark_n) AND NOT (1 = 0) UNION ALL SELECT 'different', a.k0, a.v0, z.v0 FROM (SELECT s.tidemark_n, s."author" AS k0, s."states" AS v0 FROM temp."tidemark__stored_distinct_slugs" AS s) AS a JOIN (SELECT s.tidemark_n, s."states" AS v0 FROM temp."tidemark__fresh_distinct_slugs" AS s) AS z ON z.tidemark_n = a.tidemark_n JOIN temp."tidemark__stored_distinct_slugs" AS x ON x.tidemark_n = a.tidemark_n JOIN temp."tidemark__fresh_distinct_slugs" AS y ON y.tidemark_n = a.tidemark_n WHERE NOT (x."states" IS y."states");
+
+-- applier: write
+INSERT INTO "tidemark_distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_distinct_slugs" AS o WHERE o.tidemark_n = f.tidemark_n AND o."states" IS f."states") ORDER BY "author" ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO UPDATE SET "states" = excluded."states";
+DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_distinct_slugs" AS o JOIN "tidemark_distinct_slugs" AS s ON ifnull(s."author", 0) = ifnull(o."author", 0) AND (s."author" IS NULL) = (o."author" IS NULL) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE f.tidemark_n = o.tidemark_n));
+
+-- applier: changes of posts to keys
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_distinct_slugs" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
+INSERT INTO "tidemark__dirty_distinct_slugs" ("author") SELECT DISTINCT ("posts"."c_author") FROM temp."tidemark__slice_posts_distinct_slugs" AS "posts" WHERE "posts".weight <> 0 ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO NOTHING;
+
+-- applier: dirty keys
+INSERT INTO temp."tidemark__batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM "tidemark__dirty_distinct_slugs" ORDER BY tidemark_n LIMIT :limit;
+DELETE FROM "tidemark__dirty_distinct_slugs" WHERE tidemark_n IN (SELECT tidemark_n FROM temp."tidemark__batch_distinct_slugs");
+INSERT INTO "tidemark__dirty_distinct_slugs" ("author") SELECT "author" FROM "tidemark_distinct_slugs" WHERE 1 = 1 ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO NOTHING;
+INSERT INTO "tidemark__dirty_distinct_slugs" ("author") SELECT "author" FROM (SELECT q."author" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" GROUP BY "posts"."author") AS q) AS k WHERE 1 = 1 ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO NOTHING;
+
+-- advice: recomputing a key reads all of posts without it
+CREATE INDEX "posts_author" ON "posts" ("author");

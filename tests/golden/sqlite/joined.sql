@@ -1,0 +1,210 @@
+-- joined: keyed at tick freshness
+-- SELECT u.name, count(*) AS n, sum(p.score) AS score FROM users u LEFT JOIN posts p ON p.author = u.id GROUP BY u.name
+-- because: affected keys are recomputed, because it joins several sources
+
+-- table tidemark_joined
+CREATE TABLE "tidemark_joined" (
+  "name" TEXT,
+  "n" INTEGER,
+  "score" INTEGER
+);
+
+-- index tidemark__unique_joined
+CREATE UNIQUE INDEX "tidemark__unique_joined" ON "tidemark_joined" (ifnull("name", 0), ("name" IS NULL));
+
+-- table tidemark__dirty_joined
+CREATE TABLE "tidemark__dirty_joined" (tidemark_n INTEGER PRIMARY KEY AUTOINCREMENT, "name" TEXT);
+
+-- index tidemark__dirty_unique_joined
+CREATE UNIQUE INDEX "tidemark__dirty_unique_joined" ON "tidemark__dirty_joined" (ifnull("name", 0), ("name" IS NULL));
+
+-- table tidemark__log_joined_users
+CREATE TABLE "tidemark__log_joined_users" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_id" INTEGER, "c_name" TEXT);
+
+-- trigger tidemark__insert_joined_users
+CREATE TRIGGER "tidemark__insert_joined_users" AFTER INSERT ON "users"
+BEGIN /* tidemark:94da41cee90246a6 */ 
+  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT 1, NEW."id", NEW."name";
+END;
+
+-- trigger tidemark__delete_joined_users
+CREATE TRIGGER "tidemark__delete_joined_users" AFTER DELETE ON "users"
+BEGIN /* tidemark:61bbf449ef3f1007 */ 
+  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT -1, OLD."id", OLD."name";
+END;
+
+-- trigger tidemark__update_joined_users
+CREATE TRIGGER "tidemark__update_joined_users" AFTER UPDATE ON "users"
+WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY OR OLD."name" IS NOT NEW."name" COLLATE BINARY
+BEGIN /* tidemark:4b59dc9bc732e53a */ 
+  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT -1, OLD."id", OLD."name";
+  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT 1, NEW."id", NEW."name";
+END;
+
+-- table tidemark__stash_joined_users
+CREATE TABLE "tidemark__stash_joined_users" (i0 INTEGER, "id" INTEGER, "name" TEXT, PRIMARY KEY (i0));
+
+-- trigger tidemark__stash_insert_joined_users
+CREATE TRIGGER "tidemark__stash_insert_joined_users" BEFORE INSERT ON "users"
+WHEN EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))))
+BEGIN /* tidemark:19ba4af40f8cc254 */ 
+  DELETE FROM "tidemark__stash_joined_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__stash_joined_users".i0);
+  INSERT INTO "tidemark__stash_joined_users" (i0, "id", "name") SELECT r."id", r."id", r."name" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email")))
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name";
+END;
+
+-- trigger tidemark__unstash_insert_joined_users
+CREATE TRIGGER "tidemark__unstash_insert_joined_users" AFTER INSERT ON "users"
+WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_users")
+BEGIN /* tidemark:61e2accda7c68b96 */ 
+  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT -1, v."id", v."name" FROM "tidemark__stash_joined_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__stash_joined_users";
+END;
+
+-- trigger tidemark__stash_update_joined_users
+CREATE TRIGGER "tidemark__stash_update_joined_users" BEFORE UPDATE ON "users"
+WHEN EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id"))
+BEGIN /* tidemark:ad5b60f466d1ff0c */ 
+  DELETE FROM "tidemark__stash_joined_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__stash_joined_users".i0);
+  INSERT INTO "tidemark__stash_joined_users" (i0, "id", "name") SELECT r."id", r."id", r."name" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id")
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name";
+END;
+
+-- trigger tidemark__unstash_update_joined_users
+CREATE TRIGGER "tidemark__unstash_update_joined_users" AFTER UPDATE ON "users"
+WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_users")
+BEGIN /* tidemark:6e7662bd4435414a */ 
+  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT -1, v."id", v."name" FROM "tidemark__stash_joined_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__stash_joined_users";
+END;
+
+-- trigger tidemark__unstash_delete_joined_users
+CREATE TRIGGER "tidemark__unstash_delete_joined_users" AFTER DELETE ON "users"
+WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_users")
+BEGIN /* tidemark:f217b7b532ad0d68 */ 
+  DELETE FROM "tidemark__stash_joined_users" WHERE "tidemark__stash_joined_users".i0 IS OLD."id";
+END;
+
+-- table tidemark__log_joined_posts
+CREATE TABLE "tidemark__log_joined_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
+
+-- trigger tidemark__insert_joined_posts
+CREATE TRIGGER "tidemark__insert_joined_posts" AFTER INSERT ON "posts"
+BEGIN /* tidemark:d69ef588260faa4b */ 
+  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT 1, NEW."author", NEW."score";
+END;
+
+-- trigger tidemark__delete_joined_posts
+CREATE TRIGGER "tidemark__delete_joined_posts" AFTER DELETE ON "posts"
+BEGIN /* tidemark:4488bf1274a93c85 */ 
+  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT -1, OLD."author", OLD."score";
+END;
+
+-- trigger tidemark__update_joined_posts
+CREATE TRIGGER "tidemark__update_joined_posts" AFTER UPDATE ON "posts"
+WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."score" IS NOT NEW."score" COLLATE BINARY
+BEGIN /* tidemark:09a6ad5bfba85228 */ 
+  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT -1, OLD."author", OLD."score";
+  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT 1, NEW."author", NEW."score";
+END;
+
+-- table tidemark__stash_joined_posts
+CREATE TABLE "tidemark__stash_joined_posts" (i0 INTEGER, "author" INTEGER, "score" INTEGER, PRIMARY KEY (i0));
+
+-- trigger tidemark__stash_insert_joined_posts
+CREATE TRIGGER "tidemark__stash_insert_joined_posts" BEFORE INSERT ON "posts"
+WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))))
+BEGIN /* tidemark:d8c73183cc9a4d81 */ 
+  DELETE FROM "tidemark__stash_joined_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_joined_posts".i0);
+  INSERT INTO "tidemark__stash_joined_posts" (i0, "author", "score") SELECT r."id", r."author", r."score" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1)))
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "score" = excluded."score";
+END;
+
+-- trigger tidemark__unstash_insert_joined_posts
+CREATE TRIGGER "tidemark__unstash_insert_joined_posts" AFTER INSERT ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_posts")
+BEGIN /* tidemark:950fcb8238df4883 */ 
+  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT -1, v."author", v."score" FROM "tidemark__stash_joined_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__stash_joined_posts";
+END;
+
+-- trigger tidemark__stash_update_joined_posts
+CREATE TRIGGER "tidemark__stash_update_joined_posts" BEFORE UPDATE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
+BEGIN /* tidemark:f86cabb096500727 */ 
+  DELETE FROM "tidemark__stash_joined_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_joined_posts".i0);
+  INSERT INTO "tidemark__stash_joined_posts" (i0, "author", "score") SELECT r."id", r."author", r."score" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "score" = excluded."score";
+END;
+
+-- trigger tidemark__unstash_update_joined_posts
+CREATE TRIGGER "tidemark__unstash_update_joined_posts" AFTER UPDATE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_posts")
+BEGIN /* tidemark:96efefe6a5f38b38 */ 
+  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT -1, v."author", v."score" FROM "tidemark__stash_joined_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__stash_joined_posts";
+END;
+
+-- trigger tidemark__unstash_delete_joined_posts
+CREATE TRIGGER "tidemark__unstash_delete_joined_posts" AFTER DELETE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_posts")
+BEGIN /* tidemark:f3e67f9e17861216 */ 
+  DELETE FROM "tidemark__stash_joined_posts" WHERE "tidemark__stash_joined_posts".i0 IS OLD."id";
+END;
+
+-- view joined (public)
+CREATE VIEW "joined" AS /* tidemark:4e2176c4e0a3d654 */ SELECT s."name", s."n", s."score" FROM "tidemark_joined" AS s;
+
+-- trigger tidemark__readonly_joined_insert (public)
+CREATE TRIGGER "tidemark__readonly_joined_insert" INSTEAD OF INSERT ON "joined" BEGIN /* tidemark:40fecc2d8dc3e4f0 */ SELECT RAISE(ABORT, 'joined is derived and kept by Tidemark: write to its sources instead'); END;
+
+-- trigger tidemark__readonly_joined_update (public)
+CREATE TRIGGER "tidemark__readonly_joined_update" INSTEAD OF UPDATE ON "joined" BEGIN /* tidemark:f81252660154b96e */ SELECT RAISE(ABORT, 'joined is derived and kept by Tidemark: write to its sources instead'); END;
+
+-- trigger tidemark__readonly_joined_delete (public)
+CREATE TRIGGER "tidemark__readonly_joined_delete" INSTEAD OF DELETE ON "joined" BEGIN /* tidemark:36bb0a799a00b83b */ SELECT RAISE(ABORT, 'joined is derived and kept by Tidemark: write to its sources instead'); END;
+
+-- applier: temporary tables
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__fresh_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT, "n" INTEGER, "score" INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__stored_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT, "n" INTEGER, "score" INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__todo_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT);
+
+-- applier: every key
+DELETE FROM temp."tidemark__todo_joined";
+INSERT INTO temp."tidemark__todo_joined" ("name") SELECT * FROM (SELECT q."name" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q UNION SELECT "name" FROM "tidemark_joined") AS k ORDER BY 1;
+INSERT INTO temp."tidemark__batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM temp."tidemark__todo_joined" WHERE tidemark_n > :low AND tidemark_n <= :high;
+
+-- applier: lock
+
+-- applier: recompute
+DELETE FROM temp."tidemark__stored_joined";
+INSERT INTO temp."tidemark__stored_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, s."name", s."n", s."score" FROM temp."tidemark__batch_joined" AS b JOIN "tidemark_joined" AS s ON ifnull(s."name", 0) = ifnull(b."name", 0) AND (s."name" IS NULL) = (b."name" IS NULL);
+DELETE FROM temp."tidemark__fresh_joined";
+INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" WHERE ("u"."name") IN (SELECT x."name" FROM temp."tidemark__batch_joined" AS x) GROUP BY "u"."name") AS q JOIN temp."tidemark__batch_joined" AS b ON q."name" = b."name";
+INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" WHERE (("u"."name") IS NULL) AND EXISTS (SELECT 1 FROM temp."tidemark__batch_joined" AS x WHERE x."name" IS NULL) AND EXISTS (SELECT 1 FROM temp."tidemark__batch_joined" AS x WHERE x."name" IS ("u"."name")) GROUP BY "u"."name") AS q JOIN temp."tidemark__batch_joined" AS b ON q."name" IS b."name";
+
+-- applier: compare
+SELECT 'missing' AS kind, s."name", NULL, NULL, s."n", s."score" FROM temp."tidemark__fresh_joined" AS s WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_joined" AS o WHERE o.tidemark_n = s.tidemark_n) UNION ALL SELECT 'extra', s."name", s."n", s."score", NULL, NULL FROM temp."tidemark__stored_joined" AS s WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_joined" AS f WHERE f.tidemark_n = s.tidemark_n) AND NOT (1 = 0) UNION ALL SELECT 'different', a.k0, a.v0, a.v1, z.v0, z.v1 FROM (SELECT s.tidemark_n, s."name" AS k0, s."n" AS v0, s."score" AS v1 FROM temp."tidemark__stored_joined" AS s) AS a JOIN (SELECT s.tidemark_n, s."n" AS v0, s."score" AS v1 FROM temp."tidemark__fresh_joined" AS s) AS z ON z.tidemark_n = a.tidemark_n JOIN temp."tidemark__stored_joined" AS x ON x.tidemark_n = a.tidemark_n JOIN temp."tidemark__fresh_joined" AS y ON y.tidemark_n = a.tidemark_n WHERE NOT (x."n" IS y."n" AND x."score" IS y."score");
+
+-- applier: write
+INSERT INTO "tidemark_joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM temp."tidemark__fresh_joined" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_joined" AS o WHERE o.tidemark_n = f.tidemark_n AND o."n" IS f."n" AND o."score" IS f."score") ORDER BY "name" ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
+DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS o JOIN "tidemark_joined" AS s ON ifnull(s."name", 0) = ifnull(o."name", 0) AND (s."name" IS NULL) = (o."name" IS NULL) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_joined" AS f WHERE f.tidemark_n = o.tidemark_n));
+
+-- applier: changes of users to keys
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_users_joined" (id INTEGER, weight smallint NOT NULL, "c_id" INTEGER, "c_name" TEXT);
+INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT ("u"."c_name") FROM temp."tidemark__slice_users_joined" AS "u" WHERE "u".weight <> 0 ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
+
+-- applier: changes of posts to keys
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_joined" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
+INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT ("u"."name") FROM temp."tidemark__slice_posts_joined" AS "p", "users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id") ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
+INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT ("u"."c_name") FROM temp."tidemark__slice_posts_joined" AS "p", "tidemark__log_joined_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id") ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
+
+-- applier: dirty keys
+INSERT INTO temp."tidemark__batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark__dirty_joined" ORDER BY tidemark_n LIMIT :limit;
+DELETE FROM "tidemark__dirty_joined" WHERE tidemark_n IN (SELECT tidemark_n FROM temp."tidemark__batch_joined");
+INSERT INTO "tidemark__dirty_joined" ("name") SELECT "name" FROM "tidemark_joined" WHERE 1 = 1 ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
+INSERT INTO "tidemark__dirty_joined" ("name") SELECT "name" FROM (SELECT q."name" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS k WHERE 1 = 1 ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
+
+-- advice: recomputing a key reads all of users without it
+CREATE INDEX "users_name" ON "users" ("name");

@@ -1,0 +1,107 @@
+"""The rendered SQL of a few declarations, as files to read and to compare.
+
+Owns: `CASES` and `rendered`. Promises: a text is made without a database, from catalogs written by hand; the files under
+``tests/golden/<engine>/`` are rewritten by ``python -m tests.golden --write`` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tests.unit.query.catalogs import BOTH, catalog_of, describe
+from tidemark.compiler import compile_derived
+from tidemark.dialect import Dialect
+from tidemark.model import Declaration, Freshness
+from tidemark.script import Script
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Case:
+    """A declaration whose SQL is kept."""
+
+    name: str
+    query: str
+    key: tuple[str, ...] = ()
+    freshness: Freshness | None = None
+
+
+CASES = (
+    Case("copies", "SELECT id, upper(name) AS loud FROM users WHERE email <> ''"),
+    Case(
+        "groups",
+        "SELECT author, count(*) AS n, sum(score) AS score, max(score) AS best FROM posts WHERE live = 1 GROUP BY author",
+    ),
+    Case("one_row", "SELECT count(*) AS n, count(*) FILTER (WHERE live = 1) AS live FROM posts"),
+    Case(
+        "universe",
+        "SELECT u.id, u.name, (SELECT count(*) FROM posts p WHERE p.author = u.id AND p.live = 1) AS posts, "
+        "(SELECT min(p.score) FROM posts p WHERE p.author = u.id) AS least, "
+        "EXISTS (SELECT 1 FROM profiles f WHERE f.user_id = u.id) AS has_profile FROM users u",
+        ("id",),
+    ),
+    Case(
+        "joined",
+        "SELECT u.name, count(*) AS n, sum(p.score) AS score FROM users u LEFT JOIN posts p ON p.author = u.id GROUP BY u.name",
+    ),
+    Case(
+        "distinct_slugs", "SELECT author, count(DISTINCT state) AS states FROM posts GROUP BY author", freshness="tick"
+    ),
+)
+
+
+def script_of(case: Case, dialect: Dialect) -> Script:
+    """The script of a case on that engine."""
+    declaration = Declaration(case.name, {"": case.query}, case.key, case.freshness)
+    return compile_derived(declaration, catalog_of(dialect), dialect, partial(describe, dialect))
+
+
+def rendered(case: Case, dialect: Dialect) -> str:
+    """Everything that the script of a case would run, with a heading for each part."""
+    script = script_of(case, dialect)
+    lines = [f"-- {case.name}: {script.klass} at {script.freshness} freshness", f"-- {case.query}"]
+    lines += [f"-- because: {reason}" for reason in script.reasons]
+    for piece in script.pieces:
+        lines += ["", f"-- {piece.kind} {piece.name}" + (" (public)" if piece.public else ""), f"{piece.create};"]
+    applier = script.applier
+    parts = {
+        "temporary tables": (applier.create_batch, applier.create_fresh, applier.create_stored, applier.create_todo),
+        "every key": (*applier.list_keys, applier.take_todo),
+        "lock": applier.lock,
+        "recompute": applier.recompute,
+        "compare": (applier.compare,),
+        "write": applier.write,
+    }
+    if script.tick is not None:
+        for log in script.tick.logs:
+            parts[f"changes of {log.source} to keys"] = (log.create_slice, *log.affected)
+        parts["dirty keys"] = (script.tick.take_dirty, script.tick.done_dirty, *script.tick.everything)
+    for heading, statements in parts.items():
+        lines += ["", f"-- applier: {heading}", *(f"{statement};" for statement in statements)]
+    for statement, reason in script.missing_indexes:
+        lines += ["", f"-- advice: {reason}", f"{statement};"]
+    return "\n".join(lines) + "\n"
+
+
+def file_of(case: Case, dialect: Dialect) -> Path:
+    """Where the text of a case is kept."""
+    return FOLDER / dialect.name / f"{case.name}.sql"
+
+
+def write_all() -> list[Path]:
+    """Rewrite every file, remove those of no case; give what changed."""
+    changed = []
+    wanted = {file_of(case, dialect): rendered(case, dialect) for dialect in BOTH for case in CASES}
+    for path, text in wanted.items():
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            changed.append(path)
+    for path in FOLDER.glob("*/*.sql"):
+        if path not in wanted:
+            path.unlink()
+            changed.append(path)
+    return changed
