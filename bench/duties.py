@@ -42,7 +42,7 @@ class Place:
         """Insert the plays numbered `low` to `high` in one statement."""
         source = self.numbers.format(low=low, high=high)
         head, _, tail = source.partition("|")
-        self.run(f"{head} INSERT INTO plays SELECT i, 1 + (i * 7919) % {GROUPS}, i % 100000 {tail}")
+        self.run(f"{head} INSERT INTO plays SELECT i, 1 + (CAST(i AS bigint) * 7919) % {GROUPS}, i % 100000 {tail}")
 
 
 @contextmanager
