@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.simulation.case import Case
+from tests.simulation.keeper import make_keeper
 from tests.simulation.run import SEEDS, Budget, MakeUpkeep, attempt, campaign, ground, script
 
 
@@ -33,8 +34,6 @@ def main() -> int:
     options = arguments()
     make: MakeUpkeep | None = None
     if not options.views:
-        from tests.simulation.keeper import make_keeper  # noqa: PLC0415 - the harness can be tried without the package.
-
         make = make_keeper
     if options.replay is not None:
         return replay(options.replay, make)
