@@ -204,7 +204,7 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
         f"  tidemark_memory {store.names.own('delta')}[];\n  tidemark_tids tid[];\n"
         f"  tidemark_emptied tid[];\n  tidemark_moved tid[];\n{declared}",
         f"  WITH taken AS ({_taken(store)})\n"
-        f"  SELECT array_agg(u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS u;\n"
+        f"  SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;\n"
         f"  IF tidemark_memory IS NULL THEN RETURN; END IF;\n{locked}"
         f"  IF current_setting('transaction_isolation') <> 'read committed' THEN\n"
         f"    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.\n"

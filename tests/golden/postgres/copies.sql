@@ -77,7 +77,7 @@ DECLARE
   tidemark_f0s boolean[];
 BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_copies" WHERE xid = pg_current_xact_id() RETURNING deltas)
-  SELECT array_agg(u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS u;
+  SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN; END IF;
   LOCK TABLE "public"."users" IN ACCESS SHARE MODE;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -134,7 +134,7 @@ BEGIN
     IF NOT FOUND THEN RETURN NULL; END IF;
   END IF;
   WITH taken AS (DELETE FROM "tidemark"."_pending_copies" WHERE xid = pg_current_xact_id() RETURNING deltas)
-  SELECT array_agg(u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS u;
+  SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN NULL; END IF;
   LOCK TABLE "public"."users" IN ACCESS SHARE MODE;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
