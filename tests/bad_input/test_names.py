@@ -33,6 +33,18 @@ HOSTILE = (
     "v0",
     "k0",
     "s",
+    "u",
+    "d",
+    "w",
+    "x",
+    "t",
+    "b",
+    "taken",
+    "written",
+    "deltas",
+    "xid",
+    "weight",
+    "id",
 )
 FRESHNESS = pytest.mark.parametrize("freshness", ["commit", "tick"])
 
@@ -48,7 +60,8 @@ def test_a_hostile_name_everywhere(town: Town, name: str, freshness: str) -> Non
     table, column, other = quoted(name), quoted(name), quoted(name + " too")
     public = name + " out"
     town.run(
-        f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {column} INTEGER, {other} INTEGER)",
+        f"DROP TABLE IF EXISTS {table}",
+        f"CREATE TABLE {table} (number INTEGER PRIMARY KEY, {column} INTEGER, {other} INTEGER)",
         f"INSERT INTO {table} VALUES (1, 1, 5), (2, 1, 6), (3, NULL, 7)",
     )
     query = (
@@ -61,7 +74,7 @@ def test_a_hostile_name_everywhere(town: Town, name: str, freshness: str) -> Non
     assert town.fine("plan")["changes"] is False
     town.run(
         f"INSERT INTO {table} VALUES (4, 2, 8), (5, NULL, 9)",
-        f"UPDATE {table} SET {column} = 2 WHERE id = 1",
+        f"UPDATE {table} SET {column} = 2 WHERE number = 1",
         f"DELETE FROM {table} WHERE {other} = 6",
     )
     town.fine("tick")
@@ -126,3 +139,11 @@ def test_names_ignore_case_on_sqlite(lite: Town) -> None:
     lite.run("INSERT INTO MIXED VALUES (2, 2)")
     assert lite.rows("SELECT * FROM derived_one") == [(2, 2)]
     assert lite.fine("verify")["clean"] is True
+
+
+@pytest.mark.parametrize("name", ["ctid", "xmin", "tableoid"])
+def test_keys_called_as_columns_of_the_system(pg: Town, name: str) -> None:
+    """No table of PostgreSQL can have such a column: refused, and the refusal names it."""
+    pg.declare(f"SELECT v AS {name}, count(*) AS n FROM t GROUP BY v")
+    code, answer = pg.ask("apply", "--yes")
+    assert code == 5 and name in answer["error"]["reason"] and answer["error"]["instead"], answer
