@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tests.simulation.case import Failure
+from tests.simulation.case import Case, Failure
 from tests.simulation.keeper import Keeper
+from tests.simulation.pinned import ARMING, LOCK, ORDER
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
@@ -24,12 +25,14 @@ Change = Callable[[Script], Script]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mistake: `word` says what is left out or turned round, `families` the queries in which it shows."""
+    """A mistake: `word` says what is left out or turned round, `families` the queries in which it shows, `first` a case to
+    play before any random one."""
 
     engine: str
     word: str
     families: tuple[str, ...]
     change: Change
+    first: Case | None = None
 
     @property
     def name(self) -> str:
@@ -162,13 +165,24 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
-        "postgres", "lock", ("group", "universe"), texts("function", FLUSH, r"PERFORM 1 FROM [^;]* FOR UPDATE;", "")
+        "postgres",
+        "lock",
+        ("group", "universe"),
+        texts("function", FLUSH, r"PERFORM 1 FROM [^;]* FOR UPDATE;", ""),
+        LOCK,
     ),
     Mutant(
         "postgres",
         "order of locks",
         ("group", "universe"),
-        texts("function", FLUSH, r"(FROM d|GROUP BY [^\n]*?) ORDER BY [^\n]*", r"\1 ORDER BY random()"),
+        texts(
+            "function",
+            FLUSH,
+            r"(FROM d|GROUP BY [^\n]*?) ORDER BY ([^\n]*)",
+            r"\1 ORDER BY row_number() OVER (ORDER BY \2) * CASE current_setting('work_mem') "
+            r"WHEN '5MB' THEN -1 ELSE 1 END",
+        ),
+        ORDER,
     ),
     Mutant("postgres", "version bump", ("group", "universe"), in_flush(conditional_bump)),
     Mutant(
@@ -190,6 +204,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "arming order",
         ("group",),
         texts("function", "_truncate_before_", r"\), true\n", "), false\n"),
+        ARMING,
     ),
     Mutant(
         "postgres",
@@ -220,9 +235,10 @@ def hunt(place: Ground, mutant: Mutant, transactions_max: int, seed: str = "muta
 
     tally = Tally()
     ground = replace(place, make_upkeep=lambda url, tally: Keeper(url, tally, mutate))
-    number = 0
+    number = -1 if mutant.first else 0
     while tally.total < transactions_max:
-        case = draw_case(f"{seed}/{number}", mutant.engine, 200, families=mutant.families, kills=False)
+        drawn = draw_case(f"{seed}/{number}", mutant.engine, 150, 3, kills=False, families=mutant.families)
+        case = mutant.first if number < 0 and mutant.first else drawn
         number += 1
         try:
             ground.play(case, tally)

@@ -105,7 +105,7 @@ def initial_rows(rng: random.Random, world: World) -> tuple[str, ...]:
 def duties(rng: random.Random, until: float, ticking: bool, kills: bool) -> tuple[Duty, ...]:
     """Ticks, repeated applies and verifications at random moments."""
     drawn: list[Duty] = []
-    for _ in range(rng.choice((2, 4, 8)) if ticking else 0):
+    for _ in range(rng.choice((3, 8, 20)) if ticking else 0):
         kill = rng.randint(1, 25) if kills and rng.random() < 0.4 else None
         drawn.append(Duty(round(rng.uniform(0, until), 4), "tick", kill))
     if rng.random() < 0.15:

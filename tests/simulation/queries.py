@@ -55,6 +55,14 @@ class Queries:
         """Any table."""
         return self.rng.choice(self.world.relations)
 
+    def other_table(self, table: Relation) -> Relation:
+        """Mostly another table than this one, one that refers to it if there is any."""
+        others = [one for one in self.world.relations if one is not table]
+        children = [one for one in others if any(link.parent == table.name for link in one.references)]
+        if not others or self.scalars.chance(0.15):
+            return table
+        return self.rng.choice(children if children and self.scalars.chance(0.7) else others)
+
     def keyed_table(self) -> Relation:
         """A table with a primary key. Raises LookupError when there is none."""
         tables = [table for table in self.world.relations if table.key]
@@ -190,7 +198,7 @@ class Queries:
         return " AND ".join(terms)
 
     def _correlated(self, universe: Relation) -> tuple[Relation, str]:
-        child = self.table()
+        child = self.other_table(universe) if self.scalars.chance(0.7) else self.table()
         condition = self._link(universe, child, "u", "f")
         if self.scalars.chance(0.5):
             condition += f" AND {self.scalars.predicate(child, 'f')}"
@@ -218,7 +226,7 @@ class Queries:
     def _pair(self) -> tuple[Relation, Relation, str]:
         """A table, a table with a key, and the equality of one column with that key."""
         right = self.keyed_table()
-        left = self.table()
+        left = self.other_table(right)
         return left, right, self._link(right, left, "b", "a")
 
     def _join(self) -> Draft:
@@ -246,7 +254,7 @@ class Queries:
 
     def _filtered(self) -> Draft:
         universe = self.keyed_table()
-        child = self.table()
+        child = self.other_table(universe)
         condition = self._link(universe, child, "u", "f")
         if len(universe.key) == 1 and self.scalars.chance(0.4):
             inner = condition.split(" = ")[0]

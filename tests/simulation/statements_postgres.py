@@ -178,7 +178,7 @@ class PostgresStatements(Statements):
                 "SELECT set_config('tidemark.armed', ' ' || (SELECT string_agg(proname, ' ') FROM pg_proc "
                 "WHERE proname LIKE E'\\\\_flush%') || ' ', true)",
                 "SET LOCAL TimeZone = 'Asia/Kathmandu'",
-                "SET LOCAL search_path = pg_catalog",
+                "SET LOCAL search_path = pg_catalog, public",
                 "SET LOCAL DateStyle = 'German'",
             )
         )
