@@ -383,8 +383,6 @@ INSERT INTO "tidemark"."copies" AS s ("id") SELECT "id" FROM pg_temp."_batch_cop
 
 -- applier: recompute
 ANALYZE pg_temp."_batch_copies";
-SET LOCAL enable_seqscan = off;
-SET LOCAL jit = off;
 DELETE FROM pg_temp."_stored_copies";
 INSERT INTO pg_temp."_stored_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, s."id", s."_rows", s."_loud" FROM pg_temp."_batch_copies" AS b JOIN "tidemark"."copies" AS s ON s."id" = b."id";
 DELETE FROM pg_temp."_fresh_copies";
