@@ -390,10 +390,10 @@ def user_trigger(builder: Builder, table: Relation, other: Relation) -> list[str
     timing = "BEFORE" if before else "AFTER"
     returns = "NEW" if before else "NULL"
     function = (
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$\n"
+        f"CREATE FUNCTION public.{name}() RETURNS trigger LANGUAGE plpgsql AS $body$\n"
         f"#variable_conflict use_column\nBEGIN {body}; RETURN {returns}; END $body$"
     )
-    trigger = f"CREATE TRIGGER {name} {timing} {event} ON {table.quoted} FOR EACH ROW EXECUTE FUNCTION {name}()"
+    trigger = f"CREATE TRIGGER {name} {timing} {event} ON {table.quoted} FOR EACH ROW EXECUTE FUNCTION public.{name}()"
     return [function, trigger]
 
 
