@@ -160,7 +160,8 @@ class Statements:
         targets = list(table.conflict_targets)
         if table.key:
             targets += 2 * [", ".join(quote(name) for name in table.key)]
-        nothing = self.chance(0.3) or not targets
+        # A table of that name makes the conflict's own "excluded" ambiguous, on the bare table too.
+        nothing = self.chance(0.3) or not targets or table.name == "excluded"
         if nothing:
             target = f" ({self.rng.choice(targets)})" if targets and self.chance(0.5) else ""
             return "upsert-nothing", f"{self.insert_text(table)} ON CONFLICT{target} DO NOTHING"
