@@ -28,6 +28,7 @@ from tidemark.render import advice
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
+from tidemark.render import ticks as render_ticks
 from tidemark.render.engines import PIECES
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Applier, Piece, Script, Tick
@@ -162,7 +163,7 @@ def _linear(
 def _keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: Catalog, names: Names) -> _Made:
     store = render_keyed.store_of(program, names, names.dialect)
     pieces = PIECES[names.dialect.name].keyed(program, store, declaration.indexes, catalog.search_path)
-    tick = render_keyed.tick(store, program)
+    tick = render_ticks.tick(store, program)
     missing = advice.for_keyed(program, names.dialect)
     reasons = tuple(f"affected keys are recomputed, because {reason}" for reason in program.reasons)
     visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.block.outputs]

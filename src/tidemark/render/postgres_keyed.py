@@ -9,7 +9,7 @@ from __future__ import annotations
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render import postgres
-from tidemark.render.keyed import image, log_columns, log_definition
+from tidemark.render.images import image, log_columns, log_definition
 from tidemark.render.postgres_capture import event_pieces, has_equality, pinned_settings, truncate_pieces
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Piece

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render import sqlite, sqlite_rows, sqlite_stash
-from tidemark.render.keyed import image, log_columns, log_definition
+from tidemark.render.images import image, log_columns, log_definition
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Piece
 
