@@ -49,7 +49,7 @@ def keyed_program(
         label = occurrence.table.label
         names = set(reads.get(label, ())) | set(block.reads(occurrence.alias))
         reads[label] = tuple(column.name for column in occurrence.table.columns if column.name in names)
-    return KeyedProgram(name, key_parts, block, scalars, tuple(parts), routes, reads, (reason,))
+    return KeyedProgram(name, key_parts, key_parts, block, scalars, tuple(parts), routes, reads, (reason,))
 
 
 def _check(block: Block, key: tuple[KeyColumn, ...]) -> None:

@@ -197,11 +197,14 @@ class KeyQuery:
 class KeyedProgram:
     """Upkeep by recomputing affected keys with the user's own query.
 
-    `reads` maps an occurrence's alias to the columns that must be in its images; `routes` tell how changes reach keys.
+    `unit` are the columns by which the query falls apart into independent pieces: the dirty set and a batch hold their values,
+    and the rows of a unit are recomputed together. It is the key itself in most queries; empty = the whole result is one unit.
+    `reads` maps a source's label to the columns that must be in its images; `routes` tell how changes reach units.
     """
 
     name: str
     key: tuple[KeyPart, ...]
+    unit: tuple[KeyPart, ...]
     block: Block
     key_scalars: tuple[Scalar, ...]
     columns: tuple[Part, ...]
