@@ -190,6 +190,7 @@ def _with_mirror(made: _Made, mirror: Mirror | None, store: Store, catalog: Cata
 def identity(table: Table) -> str:
     """A hash of the catalog facts of a source that programs rely on."""
     facts = asdict(table)
-    for volatile in ("rows", "indexes", "trigger_bodies"):
+    # What a view says is in every text of a script that reads it.
+    for volatile in ("rows", "indexes", "trigger_bodies", "definition"):
         facts.pop(volatile)
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]

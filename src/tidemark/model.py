@@ -75,7 +75,8 @@ class Table:
     `leaves` are (schema, name) of every leaf partition. `writers` are the roles that may write it
     (PostgreSQL; the owner first), `forced_row_security` tells that the owner's reads are filtered too, `subscribed`
     that logical replication writes it. `trigger_bodies` are the texts of triggers that are not ours. `identity` is a
-    hash of everything above that a program depends on. `rows` is an estimate, None when unknown.
+    hash of everything above that a program depends on. `rows` is an estimate, None when unknown. `definition` is the query
+    of a view, whose result columns have the names of `columns`, None for anything else.
     """
 
     schema: str
@@ -92,6 +93,7 @@ class Table:
     subscribed: bool = False
     trigger_bodies: tuple[str, ...] = ()
     rows: int | None = None
+    definition: str | None = None
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""

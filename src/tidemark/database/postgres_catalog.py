@@ -75,6 +75,12 @@ GROUP BY i.indrelid, i.indexrelid, c.relname, i.indisunique, i.indisprimary, i.i
 ORDER BY i.indrelid, i.indisprimary DESC, c.relname
 """
 )
+_VIEWS = (
+    _USERS
+    + """
+SELECT u.oid::int8, pg_catalog.rtrim(pg_catalog.pg_get_viewdef(u.oid), ' ;') FROM users AS u WHERE u.relkind = 'v' ORDER BY 1
+"""
+)
 _LEAVES = (
     _USERS
     + """,
@@ -150,6 +156,7 @@ def read_catalog(read: All) -> Catalog:
     bodies: dict[int, list[str]] = defaultdict(list)
     for oid, body in read(_TRIGGERS):
         bodies[oid].append(body)
+    definitions: dict[int, str] = dict(read(_VIEWS))
     subscribed = {oid for (oid,) in read(_SUBSCRIBED)} if read(_CAN_SEE_SUBSCRIPTIONS)[0][0] else set()
     tables: dict[tuple[str, str], Table] = {}
     for oid, schema, name, kind, persistence, owner, filtered, rows, inherited in read(_RELATIONS):
@@ -169,6 +176,7 @@ def read_catalog(read: All) -> Catalog:
             subscribed=oid in subscribed,
             trigger_bodies=tuple(bodies[oid]),
             rows=None if not estimates or min(estimates) < 0 else int(sum(estimates)),
+            definition=definitions.get(oid),
         )
     path, version, role, bypasses = read(_CONNECTION)[0]
     volatility: dict[str, str] = dict(read(_VOLATILITY))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tidemark.database.sqlite_text import default_expression, known_collation, read_columns, read_index
+from tidemark.database.sqlite_text import default_expression, known_collation, read_columns, read_index, read_view
 from tidemark.dialect import SQLITE
 from tidemark.model import Catalog, Column, Index, Table, Unique
 from tidemark.script import canonical_create
@@ -95,7 +95,14 @@ def read_catalog(reader: Reader) -> Catalog:
         listed, without_rowid, strict = kinds.get(name, (kind, False, False))
         if listed in ("virtual", "view"):
             shown = _read_plain_columns(reader, name)
-            tables["", name] = Table("", name, listed, shown, trigger_bodies=tuple(bodies[name.lower()]))
+            tables["", name] = Table(
+                "",
+                name,
+                listed,
+                shown,
+                trigger_bodies=tuple(bodies[name.lower()]),
+                definition=read_view(sql) if listed == "view" else None,
+            )
             continue
         facts = columns[name]
         own = indexes.get(name, [])

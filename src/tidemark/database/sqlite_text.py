@@ -199,6 +199,23 @@ def read_index(sql: str) -> IndexText:
     return IndexText(tuple(terms))
 
 
+def read_view(sql: str) -> str | None:
+    """The query of a CREATE VIEW, its columns named as the view's list names them; None for a text of another kind."""
+    found = list(tokens(sql))
+    while found and found[-1].says(";"):
+        found.pop()
+    as_ = next((place for place, token in enumerate(found) if token.says("AS")), None)
+    if as_ is None or as_ + 1 >= len(found) or not found[0].says("CREATE"):
+        return None
+    query = sql[found[as_ + 1].start : found[-1].end]
+    if not found[as_ - 1].says(")"):
+        return query
+    opening = max(place for place, token in enumerate(found[:as_]) if token.says("("))
+    columns = ", ".join('"' + item[0].name.replace('"', '""') + '"' for item in _items(found, opening) if item)
+    # SQLite has no column names after an alias; a common table expression has, in every dialect.
+    return f"WITH tidemark_view({columns}) AS (\n{query}\n) SELECT {columns} FROM tidemark_view"
+
+
 def known_collation(name: str | None) -> str | None:
     """The collation in the spelling that SQLite gives its own ones; None for the default."""
     if name is None or name.upper() == "BINARY":
