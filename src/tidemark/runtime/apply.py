@@ -16,7 +16,7 @@ from tidemark.errors import Code, Exit, Fault, Refusal, TidemarkError
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import fill
 from tidemark.runtime.install import install_pieces, record_generation, reinstall, remove, show_rows
-from tidemark.runtime.lease import Lost, take_lease
+from tidemark.runtime.lease import Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.plan import InstallPlan, Step, find_basis
 from tidemark.runtime.progress import Event, Listener, ignore
@@ -62,7 +62,7 @@ def apply_plan(
     if raised:
         check_rights(duty.ledger, raised, duty.session.catalog())
     ensure_ledger(duty, epoch)
-    holder = duty.lease.holder if duty.lease else "apply"
+    holder = duty.lease.holder if duty.lease else name_holder()
     lease = take_lease(duty.ledger, duty.clock, "apply", holder, LEASE_WAIT_SECONDS)
     try:
         if find_basis(duty.ledger) != plan.basis:

@@ -3,15 +3,19 @@
 Owns: taking, checking, renewing and giving back. Promises: `Lease.check` inside a transaction proves that nobody has taken
 the duty since, and keeps anyone from taking it until that transaction ends; so a holder that slept through the end of its
 time does no harm when it wakes. The time of a lease is the database's clock and only decides when another may *try*: a
-holder that is late but not replaced goes on. A killed holder's duty is free when its time is over.
+holder that is late but not replaced goes on. A killed holder's duty is free when its time is over, and at once for whoever
+sees on the same machine that its process is gone. Asking for a duty that somebody holds writes nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault
@@ -20,6 +24,7 @@ from tidemark.runtime.ledger import Ledger
 
 TERM_SECONDS = 30.0
 POLL_SECONDS = 0.2
+PLACE_DIGITS = 6
 
 
 class Lost(Fault):
@@ -28,7 +33,38 @@ class Lost(Fault):
 
 def name_holder() -> str:
     """A name for this process that people recognise and that no other process has."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+    return f"{socket.gethostname()}:{os.getpid()}:{_place()}{secrets.token_hex(3)}"
+
+
+def is_gone(holder: str) -> bool:
+    """Whether the process of a holder is known to have ended. False for holders elsewhere, of whom nothing is known.
+
+    That a process which is gone comes back as another one of the same number only means waiting for the end of its time.
+    """
+    host, _, rest = holder.rpartition(":")[0].rpartition(":")
+    place = holder.rpartition(":")[2][:PLACE_DIGITS]
+    if host != socket.gethostname() or place != _place() or not rest.isdigit():
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+@cache
+def _place() -> str:
+    """Digits that tell apart, under one host name, boots of a machine and containers that do not see each other's processes.
+
+    Empty where the system tells neither, and then no holder counts as gone.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return hashlib.sha256(f"{boot} {os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()[:PLACE_DIGITS]
+    except OSError:
+        return ""
 
 
 @dataclass
@@ -66,15 +102,23 @@ class Lease:
         try:
             with self.ledger.session.transaction():
                 self.ledger.run("release_lease", parameters)
-        except Conflict:
+        except (Conflict, Fault):
             # The duty falls free by itself when its time is over; giving it back early is a courtesy.
             return
 
 
 def try_lease(ledger: Ledger, clock: Clock, duty: str, holder: str) -> Lease | None:
-    """Take a duty, or None when somebody holds it or the database is too busy to say."""
-    parameters = {"duty": duty, "holder": holder, "seconds": TERM_SECONDS}
+    """Take a duty, or None when somebody holds it or the database is too busy to say.
+
+    A duty that `holder` itself took and never gave back, because its connection was lost, is taken anew.
+    """
+    parameters = {"duty": duty, "holder": holder, "seconds": TERM_SECONDS, "replaced": ""}
     try:
+        held = ledger.session.one(ledger.text("read_lease"), {"duty": duty})
+        if held is not None:
+            if held[0] != holder and not is_gone(held[0]):
+                return None
+            parameters["replaced"] = held[0]
         with ledger.session.transaction():
             row = ledger.session.one(ledger.text("take_lease"), parameters)
     except Conflict:

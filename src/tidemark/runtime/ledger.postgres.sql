@@ -316,10 +316,10 @@ ORDER BY id LIMIT :limit;
 SELECT count(*) FROM tidemark._drift WHERE derived = :derived AND generation = :generation AND closed_at IS NULL;
 
 -- name: take_lease
--- Take a duty that nobody holds or whose holder's time is over; no row comes back when it is held.
+-- Take a duty that nobody holds, whose holder's time is over or whose holder is known to be gone; no row when it is held.
 INSERT INTO tidemark._lease AS held (duty, holder, term, expires) VALUES (:duty, :holder, 1, tidemark._clock(:seconds))
 ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires
-WHERE held.expires <= tidemark._clock(0)
+WHERE held.expires <= tidemark._clock(0) OR held.holder = :replaced
 RETURNING term;
 
 -- name: check_lease

@@ -296,10 +296,10 @@ ORDER BY id LIMIT :limit;
 SELECT count(*) FROM tidemark__drift WHERE derived = :derived AND generation = :generation AND closed_at IS NULL;
 
 -- name: take_lease
--- Take a duty that nobody holds or whose holder's time is over; no row comes back when it is held.
+-- Take a duty that nobody holds, whose holder's time is over or whose holder is known to be gone; no row when it is held.
 INSERT INTO tidemark__lease AS held (duty, holder, term, expires) VALUES (:duty, :holder, 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:seconds AS TEXT) || ' seconds'))
 ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires
-WHERE held.expires <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE held.expires <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now') OR held.holder = :replaced
 RETURNING term;
 
 -- name: check_lease

@@ -13,7 +13,7 @@ from functools import partial
 from tidemark.names import shorten
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.install import remove
-from tidemark.runtime.lease import take_lease
+from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pieces import PLAIN_PATIENCE, set_patience
 from tidemark.runtime.progress import Event, Listener, ignore
@@ -35,7 +35,7 @@ def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore)
     removed: list[str] = []
     kept: list[str] = []
     if duty.ledger.exists():
-        holder = duty.lease.holder if duty.lease else "uninstall"
+        holder = duty.lease.holder if duty.lease else name_holder()
         for installed in reversed(duty.ledger.derived()):
             lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS)
             try:

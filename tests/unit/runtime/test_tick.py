@@ -1,6 +1,8 @@
 """Ticks: exactly once, in any commit order, in bounded steps."""
 
 import contextlib
+import subprocess
+import sys
 
 import psycopg
 import pytest
@@ -9,7 +11,7 @@ from tests.unit.runtime.place import World
 from tidemark.database.open import open_session
 from tidemark.errors import Exit, Fault
 from tidemark.names import ledger
-from tidemark.runtime.lease import Lost, take_lease, try_lease
+from tidemark.runtime.lease import Lost, name_holder, take_lease, try_lease
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.status import read_status
 from tidemark.runtime.tick import count_dirty, has_work, tick
@@ -159,3 +161,23 @@ def test_a_checkpoint_ahead_of_the_database_makes_everything_dirty(world: World)
     world.posts((401, 2, 1))
     tick(world.leased(), world.script())
     assert world.shown() == world.truth()
+
+
+def test_a_duty_of_a_process_that_is_gone_is_free_at_once(world: World) -> None:
+    world.apply(world.wanted())
+    with subprocess.Popen(
+        [sys.executable, "-c", "from tidemark.runtime.lease import name_holder; print(name_holder())"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        gone = process.communicate()[0].strip()
+    dead = world.leased(holder=gone)
+    assert dead.lease is not None
+    taken = try_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "two")
+    assert taken is not None and taken.term == dead.lease.term + 1
+    with pytest.raises(Lost):
+        dead.write(lambda: None)
+    taken.release()
+    alive = world.leased(holder=name_holder())
+    assert try_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "two") is None
+    assert alive.write(lambda: 5).value == 5
