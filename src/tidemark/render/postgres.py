@@ -18,7 +18,7 @@ from tidemark.maintenance.program import LinearProgram
 from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.render import postgres_arm, postgres_capture, postgres_flush
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import Store
 from tidemark.script import Piece
 
 
@@ -124,10 +124,7 @@ def weave(store: Store, program: LinearProgram) -> Piece:
     """Put the flush of this table into the one flush of a transaction, at its place in the fixed order."""
     names, literal = store.names, store.dialect.literal
     flush = literal(names.plain("flush"))
-    again = {
-        feed.table.label: feed.table for feed in program.feeds if any(part.kind != "additive" for part in feed.parts)
-    }
-    reads = literal(", ".join(qualified(table, store.dialect) for _, table in sorted(again.items())))
+    reads = literal(", ".join(postgres_flush.read_ahead(program, store)))
     add = f"SELECT tidemark._weave({flush}, true, {reads})"
     return Piece("step", f"{named(names, 'flush')} woven", add, f"SELECT tidemark._weave({flush}, false, '')")
 

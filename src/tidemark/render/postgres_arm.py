@@ -4,8 +4,8 @@ Owns: ``_flushes``, the list of them, and ``_flush_all``, which calls those of a
 transactions that touch the same derived tables lock their rows in the same order. What is flushed does not depend on it:
 every remembered row has its own deferred trigger.
 
-Tables that a flush reads are locked, for reading only, before the first stored row is: a transaction that changes such a
-table's shape would otherwise wait for our rows while we wait for its table.
+Partitioned sources that a flush reads are locked, for reading only, before the first stored row is: a transaction that
+truncates a leaf would otherwise wait for our rows while we wait for its leaf.
 """
 
 from __future__ import annotations

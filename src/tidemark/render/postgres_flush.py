@@ -171,8 +171,7 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
     """Add, then compute anew what does not add up, then remove what is empty."""
     name = store.names.store
     again = _again(store, program)
-    # Sources before rows: who truncates a source holds it and will want the rows.
-    sources = sorted({qualified(feed.table, store.dialect) for feed, _ in again})
+    sources = read_ahead(program, store)
     locked = f"  LOCK TABLE {', '.join(sources)} IN ACCESS SHARE MODE;\n" if sources else ""
     inserted = [part for part in store.parts if part.kind in ("additive", "highest", "lowest")]
     columns = ", ".join([store.key_list, *(store.column(part) for part in inserted)])
@@ -186,11 +185,11 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
     arrays = ", ".join(f"array_agg(x.tidemark_f{n}) FILTER (WHERE {any_flag})" for n in range(len(again)))
     names = ", ".join(f"tidemark_f{n}s" for n in range(len(again)))
     declared = "".join(f"  tidemark_f{n}s boolean[];\n" for n in range(len(again)))
-    sets = ", ".join(
-        f"{store.column(part)} = CASE WHEN u.tidemark_f{n} THEN {_value(store, feed, part)} ELSE s.{store.column(part)} END"
-        for n, (feed, part) in enumerate(again)
-    )
     aliases = ", ".join(f"tidemark_f{n}" for n in range(len(again)))
+    recompute = "".join(
+        _recompute(store, again, source, names, aliases)
+        for source in dict.fromkeys(feed.table.label for feed, _ in again)
+    )
     match = _hashed_match(store)
     vanish = (
         ""
@@ -225,14 +224,39 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
         f"  SELECT array_agg(x.tidemark_tid) FILTER (WHERE {any_flag}),\n"
         f"         array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), {arrays}\n"
         f"  INTO tidemark_tids, tidemark_emptied, {names} FROM x;\n"
-        f"  IF tidemark_tids IS NOT NULL THEN\n"
+        f"{recompute}{vanish}",
+    )
+
+
+def read_ahead(program: LinearProgram, store: Store) -> list[str]:
+    """Sources to lock, for reading only, before the first stored row: who truncates one holds it and will want the rows.
+
+    A transaction holds what it has written, and a flush reads nothing else, but for the other leaves of a partitioned table.
+    """
+    tables = {feed.table.label: feed.table for feed, _ in _again(store, program)}
+    return [qualified(table, store.dialect) for _, table in sorted(tables.items()) if table.kind == "partitioned"]
+
+
+def _recompute(store: Store, again: list[tuple[Feed, Part]], source: str, flags: str, aliases: str) -> str:
+    """Compute anew what one source gives. A statement for each: to name a table is to lock it, read or not."""
+    mine = [(n, feed, part) for n, (feed, part) in enumerate(again) if feed.table.label == source]
+    sets = ", ".join(
+        f"{store.column(part)} = CASE WHEN u.tidemark_f{n} THEN {_value(store, feed, part)} ELSE s.{store.column(part)} END"
+        for n, feed, part in mine
+    )
+    wanted = " OR ".join(f"true = ANY (tidemark_f{n}s)" for n, _, _ in mine)
+    return (
+        f"  IF {wanted} THEN\n"
         f"    WITH again AS (\n"
-        f"      UPDATE {name} AS s SET {sets}\n"
-        f"      FROM unnest(tidemark_tids, {names}) AS u(tidemark_tid, {aliases}) WHERE s.ctid = u.tidemark_tid\n"
-        f"      RETURNING s.ctid AS tidemark_tid, {store.is_default('s')} AS tidemark_emptied)\n"
-        f"    SELECT array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied) INTO tidemark_moved FROM again AS a;\n"
+        f"      UPDATE {store.names.store} AS s SET {sets}\n"
+        f"      FROM unnest(tidemark_tids, {flags}) WITH ORDINALITY AS u(tidemark_tid, {aliases}, tidemark_n)\n"
+        f"      WHERE s.ctid = u.tidemark_tid\n"
+        f"      RETURNING s.ctid AS tidemark_tid, u.tidemark_n, {store.is_default('s')} AS tidemark_emptied)\n"
+        f"    SELECT array_agg(a.tidemark_tid ORDER BY a.tidemark_n),\n"
+        f"           array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied)\n"
+        f"    INTO tidemark_tids, tidemark_moved FROM again AS a;\n"
         f"    tidemark_emptied := tidemark_emptied || tidemark_moved;\n"
-        f"  END IF;\n{vanish}",
+        f"  END IF;\n"
     )
 
 

@@ -79,7 +79,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_copies" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN; END IF;
-  LOCK TABLE "public"."users" IN ACCESS SHARE MODE;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
     PERFORM 1 FROM "tidemark"."copies" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
@@ -98,12 +97,15 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s FROM x;
-  IF tidemark_tids IS NOT NULL THEN
+  IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
       UPDATE "tidemark"."copies" AS s SET "_loud" = CASE WHEN u.tidemark_f0 THEN (SELECT (UPPER(r."name")) FROM "public"."users" AS r WHERE ((r."id"))::integer = s."id" AND ((r."email" <> ''))) ELSE s."_loud" END
-      FROM unnest(tidemark_tids, tidemark_f0s) AS u(tidemark_tid, tidemark_f0) WHERE s.ctid = u.tidemark_tid
-      RETURNING s.ctid AS tidemark_tid, s."_rows" = 0 AND s."_loud" IS NULL AS tidemark_emptied)
-    SELECT array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied) INTO tidemark_moved FROM again AS a;
+      FROM unnest(tidemark_tids, tidemark_f0s) WITH ORDINALITY AS u(tidemark_tid, tidemark_f0, tidemark_n)
+      WHERE s.ctid = u.tidemark_tid
+      RETURNING s.ctid AS tidemark_tid, u.tidemark_n, s."_rows" = 0 AND s."_loud" IS NULL AS tidemark_emptied)
+    SELECT array_agg(a.tidemark_tid ORDER BY a.tidemark_n),
+           array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied)
+    INTO tidemark_tids, tidemark_moved FROM again AS a;
     tidemark_emptied := tidemark_emptied || tidemark_moved;
   END IF;
   IF tidemark_emptied IS NOT NULL THEN
@@ -136,7 +138,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_copies" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN NULL; END IF;
-  LOCK TABLE "public"."users" IN ACCESS SHARE MODE;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
     PERFORM 1 FROM "tidemark"."copies" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
@@ -155,12 +156,15 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s FROM x;
-  IF tidemark_tids IS NOT NULL THEN
+  IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
       UPDATE "tidemark"."copies" AS s SET "_loud" = CASE WHEN u.tidemark_f0 THEN (SELECT (UPPER(r."name")) FROM "public"."users" AS r WHERE ((r."id"))::integer = s."id" AND ((r."email" <> ''))) ELSE s."_loud" END
-      FROM unnest(tidemark_tids, tidemark_f0s) AS u(tidemark_tid, tidemark_f0) WHERE s.ctid = u.tidemark_tid
-      RETURNING s.ctid AS tidemark_tid, s."_rows" = 0 AND s."_loud" IS NULL AS tidemark_emptied)
-    SELECT array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied) INTO tidemark_moved FROM again AS a;
+      FROM unnest(tidemark_tids, tidemark_f0s) WITH ORDINALITY AS u(tidemark_tid, tidemark_f0, tidemark_n)
+      WHERE s.ctid = u.tidemark_tid
+      RETURNING s.ctid AS tidemark_tid, u.tidemark_n, s."_rows" = 0 AND s."_loud" IS NULL AS tidemark_emptied)
+    SELECT array_agg(a.tidemark_tid ORDER BY a.tidemark_n),
+           array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied)
+    INTO tidemark_tids, tidemark_moved FROM again AS a;
     tidemark_emptied := tidemark_emptied || tidemark_moved;
   END IF;
   IF tidemark_emptied IS NOT NULL THEN
@@ -177,7 +181,7 @@ CREATE CONSTRAINT TRIGGER "_settle_copies" AFTER INSERT ON "tidemark"."_pending_
 ALTER TABLE "tidemark"."_pending_copies" ENABLE ALWAYS TRIGGER "_settle_copies";
 
 -- step tidemark._flush_copies woven
-SELECT tidemark._weave('_flush_copies', true, '"public"."users"');
+SELECT tidemark._weave('_flush_copies', true, '');
 
 -- function tidemark._insert_copies_users
 CREATE FUNCTION "tidemark"."_insert_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$

@@ -84,7 +84,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_groups" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN; END IF;
-  LOCK TABLE "public"."posts" IN ACCESS SHARE MODE;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
     PERFORM 1 FROM "tidemark"."groups" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."author" IS NOT DISTINCT FROM u."author") ORDER BY s."author" FOR UPDATE;
@@ -103,12 +102,15 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s FROM x;
-  IF tidemark_tids IS NOT NULL THEN
+  IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
       UPDATE "tidemark"."groups" AS s SET "_best" = CASE WHEN u.tidemark_f0 THEN (SELECT max((r."score")) FROM "public"."posts" AS r WHERE (((r."author"))::integer = s."author" OR (((r."author"))::integer IS NULL AND s."author" IS NULL)) AND ((r."live" = 1))) ELSE s."_best" END
-      FROM unnest(tidemark_tids, tidemark_f0s) AS u(tidemark_tid, tidemark_f0) WHERE s.ctid = u.tidemark_tid
-      RETURNING s.ctid AS tidemark_tid, s."_rows" = 0 AND s."_score_sum" = 0 AND s."_score_values" = 0 AND s."_best" IS NULL AS tidemark_emptied)
-    SELECT array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied) INTO tidemark_moved FROM again AS a;
+      FROM unnest(tidemark_tids, tidemark_f0s) WITH ORDINALITY AS u(tidemark_tid, tidemark_f0, tidemark_n)
+      WHERE s.ctid = u.tidemark_tid
+      RETURNING s.ctid AS tidemark_tid, u.tidemark_n, s."_rows" = 0 AND s."_score_sum" = 0 AND s."_score_values" = 0 AND s."_best" IS NULL AS tidemark_emptied)
+    SELECT array_agg(a.tidemark_tid ORDER BY a.tidemark_n),
+           array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied)
+    INTO tidemark_tids, tidemark_moved FROM again AS a;
     tidemark_emptied := tidemark_emptied || tidemark_moved;
   END IF;
   IF tidemark_emptied IS NOT NULL THEN
@@ -141,7 +143,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_groups" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN NULL; END IF;
-  LOCK TABLE "public"."posts" IN ACCESS SHARE MODE;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
     PERFORM 1 FROM "tidemark"."groups" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."author" IS NOT DISTINCT FROM u."author") ORDER BY s."author" FOR UPDATE;
@@ -160,12 +161,15 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s FROM x;
-  IF tidemark_tids IS NOT NULL THEN
+  IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
       UPDATE "tidemark"."groups" AS s SET "_best" = CASE WHEN u.tidemark_f0 THEN (SELECT max((r."score")) FROM "public"."posts" AS r WHERE (((r."author"))::integer = s."author" OR (((r."author"))::integer IS NULL AND s."author" IS NULL)) AND ((r."live" = 1))) ELSE s."_best" END
-      FROM unnest(tidemark_tids, tidemark_f0s) AS u(tidemark_tid, tidemark_f0) WHERE s.ctid = u.tidemark_tid
-      RETURNING s.ctid AS tidemark_tid, s."_rows" = 0 AND s."_score_sum" = 0 AND s."_score_values" = 0 AND s."_best" IS NULL AS tidemark_emptied)
-    SELECT array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied) INTO tidemark_moved FROM again AS a;
+      FROM unnest(tidemark_tids, tidemark_f0s) WITH ORDINALITY AS u(tidemark_tid, tidemark_f0, tidemark_n)
+      WHERE s.ctid = u.tidemark_tid
+      RETURNING s.ctid AS tidemark_tid, u.tidemark_n, s."_rows" = 0 AND s."_score_sum" = 0 AND s."_score_values" = 0 AND s."_best" IS NULL AS tidemark_emptied)
+    SELECT array_agg(a.tidemark_tid ORDER BY a.tidemark_n),
+           array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied)
+    INTO tidemark_tids, tidemark_moved FROM again AS a;
     tidemark_emptied := tidemark_emptied || tidemark_moved;
   END IF;
   IF tidemark_emptied IS NOT NULL THEN
@@ -182,7 +186,7 @@ CREATE CONSTRAINT TRIGGER "_settle_groups" AFTER INSERT ON "tidemark"."_pending_
 ALTER TABLE "tidemark"."_pending_groups" ENABLE ALWAYS TRIGGER "_settle_groups";
 
 -- step tidemark._flush_groups woven
-SELECT tidemark._weave('_flush_groups', true, '"public"."posts"');
+SELECT tidemark._weave('_flush_groups', true, '');
 
 -- function tidemark._insert_groups_posts
 CREATE FUNCTION "tidemark"."_insert_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$

@@ -87,7 +87,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_universe" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN; END IF;
-  LOCK TABLE "public"."posts", "public"."users" IN ACCESS SHARE MODE;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
     PERFORM 1 FROM "tidemark"."universe" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
@@ -106,12 +105,26 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1), array_agg(x.tidemark_f1) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s, tidemark_f1s FROM x;
-  IF tidemark_tids IS NOT NULL THEN
+  IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
-      UPDATE "tidemark"."universe" AS s SET "_name" = CASE WHEN u.tidemark_f0 THEN (SELECT (r."name") FROM "public"."users" AS r WHERE ((r."id"))::integer = s."id") ELSE s."_name" END, "_least" = CASE WHEN u.tidemark_f1 THEN (SELECT min((r."score")) FROM "public"."posts" AS r WHERE ((r."author"))::integer = s."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) ELSE s."_least" END
-      FROM unnest(tidemark_tids, tidemark_f0s, tidemark_f1s) AS u(tidemark_tid, tidemark_f0, tidemark_f1) WHERE s.ctid = u.tidemark_tid
-      RETURNING s.ctid AS tidemark_tid, s."_rows" = 0 AND s."_name" IS NULL AND s."_posts" = 0 AND s."_least" IS NULL AND s."_exists" = 0 AS tidemark_emptied)
-    SELECT array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied) INTO tidemark_moved FROM again AS a;
+      UPDATE "tidemark"."universe" AS s SET "_name" = CASE WHEN u.tidemark_f0 THEN (SELECT (r."name") FROM "public"."users" AS r WHERE ((r."id"))::integer = s."id") ELSE s."_name" END
+      FROM unnest(tidemark_tids, tidemark_f0s, tidemark_f1s) WITH ORDINALITY AS u(tidemark_tid, tidemark_f0, tidemark_f1, tidemark_n)
+      WHERE s.ctid = u.tidemark_tid
+      RETURNING s.ctid AS tidemark_tid, u.tidemark_n, s."_rows" = 0 AND s."_name" IS NULL AND s."_posts" = 0 AND s."_least" IS NULL AND s."_exists" = 0 AS tidemark_emptied)
+    SELECT array_agg(a.tidemark_tid ORDER BY a.tidemark_n),
+           array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied)
+    INTO tidemark_tids, tidemark_moved FROM again AS a;
+    tidemark_emptied := tidemark_emptied || tidemark_moved;
+  END IF;
+  IF true = ANY (tidemark_f1s) THEN
+    WITH again AS (
+      UPDATE "tidemark"."universe" AS s SET "_least" = CASE WHEN u.tidemark_f1 THEN (SELECT min((r."score")) FROM "public"."posts" AS r WHERE ((r."author"))::integer = s."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) ELSE s."_least" END
+      FROM unnest(tidemark_tids, tidemark_f0s, tidemark_f1s) WITH ORDINALITY AS u(tidemark_tid, tidemark_f0, tidemark_f1, tidemark_n)
+      WHERE s.ctid = u.tidemark_tid
+      RETURNING s.ctid AS tidemark_tid, u.tidemark_n, s."_rows" = 0 AND s."_name" IS NULL AND s."_posts" = 0 AND s."_least" IS NULL AND s."_exists" = 0 AS tidemark_emptied)
+    SELECT array_agg(a.tidemark_tid ORDER BY a.tidemark_n),
+           array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied)
+    INTO tidemark_tids, tidemark_moved FROM again AS a;
     tidemark_emptied := tidemark_emptied || tidemark_moved;
   END IF;
   IF tidemark_emptied IS NOT NULL THEN
@@ -145,7 +158,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_universe" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN NULL; END IF;
-  LOCK TABLE "public"."posts", "public"."users" IN ACCESS SHARE MODE;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
     PERFORM 1 FROM "tidemark"."universe" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
@@ -164,12 +176,26 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1), array_agg(x.tidemark_f1) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s, tidemark_f1s FROM x;
-  IF tidemark_tids IS NOT NULL THEN
+  IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
-      UPDATE "tidemark"."universe" AS s SET "_name" = CASE WHEN u.tidemark_f0 THEN (SELECT (r."name") FROM "public"."users" AS r WHERE ((r."id"))::integer = s."id") ELSE s."_name" END, "_least" = CASE WHEN u.tidemark_f1 THEN (SELECT min((r."score")) FROM "public"."posts" AS r WHERE ((r."author"))::integer = s."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) ELSE s."_least" END
-      FROM unnest(tidemark_tids, tidemark_f0s, tidemark_f1s) AS u(tidemark_tid, tidemark_f0, tidemark_f1) WHERE s.ctid = u.tidemark_tid
-      RETURNING s.ctid AS tidemark_tid, s."_rows" = 0 AND s."_name" IS NULL AND s."_posts" = 0 AND s."_least" IS NULL AND s."_exists" = 0 AS tidemark_emptied)
-    SELECT array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied) INTO tidemark_moved FROM again AS a;
+      UPDATE "tidemark"."universe" AS s SET "_name" = CASE WHEN u.tidemark_f0 THEN (SELECT (r."name") FROM "public"."users" AS r WHERE ((r."id"))::integer = s."id") ELSE s."_name" END
+      FROM unnest(tidemark_tids, tidemark_f0s, tidemark_f1s) WITH ORDINALITY AS u(tidemark_tid, tidemark_f0, tidemark_f1, tidemark_n)
+      WHERE s.ctid = u.tidemark_tid
+      RETURNING s.ctid AS tidemark_tid, u.tidemark_n, s."_rows" = 0 AND s."_name" IS NULL AND s."_posts" = 0 AND s."_least" IS NULL AND s."_exists" = 0 AS tidemark_emptied)
+    SELECT array_agg(a.tidemark_tid ORDER BY a.tidemark_n),
+           array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied)
+    INTO tidemark_tids, tidemark_moved FROM again AS a;
+    tidemark_emptied := tidemark_emptied || tidemark_moved;
+  END IF;
+  IF true = ANY (tidemark_f1s) THEN
+    WITH again AS (
+      UPDATE "tidemark"."universe" AS s SET "_least" = CASE WHEN u.tidemark_f1 THEN (SELECT min((r."score")) FROM "public"."posts" AS r WHERE ((r."author"))::integer = s."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) ELSE s."_least" END
+      FROM unnest(tidemark_tids, tidemark_f0s, tidemark_f1s) WITH ORDINALITY AS u(tidemark_tid, tidemark_f0, tidemark_f1, tidemark_n)
+      WHERE s.ctid = u.tidemark_tid
+      RETURNING s.ctid AS tidemark_tid, u.tidemark_n, s."_rows" = 0 AND s."_name" IS NULL AND s."_posts" = 0 AND s."_least" IS NULL AND s."_exists" = 0 AS tidemark_emptied)
+    SELECT array_agg(a.tidemark_tid ORDER BY a.tidemark_n),
+           array_agg(a.tidemark_tid) FILTER (WHERE a.tidemark_emptied)
+    INTO tidemark_tids, tidemark_moved FROM again AS a;
     tidemark_emptied := tidemark_emptied || tidemark_moved;
   END IF;
   IF tidemark_emptied IS NOT NULL THEN
@@ -186,7 +212,7 @@ CREATE CONSTRAINT TRIGGER "_settle_universe" AFTER INSERT ON "tidemark"."_pendin
 ALTER TABLE "tidemark"."_pending_universe" ENABLE ALWAYS TRIGGER "_settle_universe";
 
 -- step tidemark._flush_universe woven
-SELECT tidemark._weave('_flush_universe', true, '"public"."posts", "public"."users"');
+SELECT tidemark._weave('_flush_universe', true, '');
 
 -- function tidemark._insert_universe_users
 CREATE FUNCTION "tidemark"."_insert_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
