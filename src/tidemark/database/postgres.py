@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ConnStatus, TransactionStatus
 
 from tidemark.database.postgres_catalog import read_catalog
 from tidemark.database.postgres_errors import explain_connection, translate
@@ -265,6 +265,10 @@ class PostgresSession:
     def set_lock_timeout(self, seconds: float) -> None:
         """How long a statement waits for a lock, from now on; a wait of 0 is one of a millisecond, the shortest there is."""
         self._execute(f"SET lock_timeout = {max(1, round(seconds * 1000))}")
+
+    def is_open(self) -> bool:
+        """False once the connection is closed or was lost."""
+        return not self._connection.closed and self._connection.info.status == ConnStatus.OK
 
     def close(self) -> None:
         """Close the connection. Safe to call twice."""

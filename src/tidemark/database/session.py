@@ -122,6 +122,10 @@ class Session(Protocol):
         """How long a statement waits for a lock before it raises `Conflict`, from now on; 0 means not at all."""
         ...
 
+    def is_open(self) -> bool:
+        """False once the connection is closed or known to be lost. Asks nobody."""
+        ...
+
     def close(self) -> None:
         """Close the connection. Safe to call twice."""
         ...

@@ -304,6 +304,10 @@ class SqliteSession:
         """How long a statement waits for a lock, from now on."""
         self._execute(f"PRAGMA busy_timeout = {max(0, round(seconds * 1000))}")
 
+    def is_open(self) -> bool:
+        """False once it is closed."""
+        return self._open
+
     def close(self) -> None:
         """Close the connection. Safe to call twice."""
         if self._open:

@@ -122,6 +122,10 @@ INSERT INTO tidemark._derived
     (name, generation, fingerprint, class, freshness, state, script, replaces, installed_at)
 VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script, :replaces, tidemark._clock(0));
 
+-- name: list_states
+-- What came, went or moved since the last look shows here, without reading a script.
+SELECT name, generation, state, fingerprint FROM tidemark._derived ORDER BY name, generation;
+
 -- name: list_derived
 -- Every generation of every derived table.
 SELECT name, generation, fingerprint, class, freshness, state, script, replaces, installed_at, live_at, verified_at,
@@ -286,7 +290,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: trim_runs
 -- Ticks that did their work are many: only the newest of a derived table are kept.
-DELETE FROM tidemark._run WHERE kind = 'tick' AND state = 'done' AND derived = :derived AND id < :id - 1000;
+DELETE FROM tidemark._run WHERE kind IN ('tick', 'slow') AND state = 'done' AND derived = :derived AND id < :id - 1000;
 
 -- name: add_drift
 -- Record a row that is wrong; found again, it shows what is stored and true now.

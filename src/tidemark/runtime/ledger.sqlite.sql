@@ -109,6 +109,10 @@ INSERT INTO tidemark__derived
     (name, generation, fingerprint, class, freshness, state, script, replaces, installed_at)
 VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script, :replaces, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));
 
+-- name: list_states
+-- What came, went or moved since the last look shows here, without reading a script.
+SELECT name, generation, state, fingerprint FROM tidemark__derived ORDER BY name, generation;
+
 -- name: list_derived
 -- Every generation of every derived table.
 SELECT name, generation, fingerprint, class, freshness, state, script, replaces, installed_at, live_at, verified_at,
@@ -266,7 +270,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: trim_runs
 -- Ticks that did their work are many: only the newest of a derived table are kept.
-DELETE FROM tidemark__run WHERE kind = 'tick' AND state = 'done' AND derived = :derived AND id < :id - 1000;
+DELETE FROM tidemark__run WHERE kind IN ('tick', 'slow') AND state = 'done' AND derived = :derived AND id < :id - 1000;
 
 -- name: add_drift
 -- Record a row that is wrong; found again, it shows what is stored and true now.
