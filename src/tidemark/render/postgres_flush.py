@@ -205,11 +205,6 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
         f"  WITH taken AS ({_taken(store)})\n"
         f"  SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;\n"
         f"  IF tidemark_memory IS NULL THEN RETURN; END IF;\n{locked}"
-        f"  IF current_setting('transaction_isolation') <> 'read committed' THEN\n"
-        f"    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.\n"
-        f"    PERFORM 1 FROM {name} AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE "
-        f"{store.match('s', [f'u.{store.column(part)}' for part in store.key])}) "
-        f"ORDER BY {_keys(store, 's')} FOR UPDATE;\n  END IF;\n"
         f"  WITH d AS (\n"
         f"    SELECT {_keys(store, 'u')}, {', '.join(_summed(store, program))}\n"
         f"    FROM unnest(tidemark_memory) AS u GROUP BY {_keys(store, 'u')}\n"
@@ -224,6 +219,11 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
         f"  SELECT array_agg(x.tidemark_tid) FILTER (WHERE {any_flag}),\n"
         f"         array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), {arrays}\n"
         f"  INTO tidemark_tids, tidemark_emptied, {names} FROM x;\n"
+        f"  IF current_setting('transaction_isolation') <> 'read committed' THEN\n"
+        f"    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.\n"
+        f"    PERFORM 1 FROM {name} AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE "
+        f"{store.match('s', [f'u.{store.column(part)}' for part in store.key])}) "
+        f"ORDER BY {_keys(store, 's')} FOR UPDATE;\n  END IF;\n"
         f"{recompute}{vanish}",
     )
 
