@@ -79,10 +79,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_copies" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN; END IF;
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
-    PERFORM 1 FROM "tidemark"."copies" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
-  END IF;
   WITH d AS (
     SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."touched0") AS "touched0"
     FROM unnest(tidemark_memory) AS u GROUP BY u."id"
@@ -97,6 +93,10 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s FROM x;
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
+    PERFORM 1 FROM "tidemark"."copies" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
+  END IF;
   IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
       UPDATE "tidemark"."copies" AS s SET "_loud" = CASE WHEN u.tidemark_f0 THEN (SELECT (UPPER(r."name")) FROM "public"."users" AS r WHERE ((r."id"))::integer = s."id" AND ((r."email" <> ''))) ELSE s."_loud" END
@@ -138,10 +138,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_copies" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN NULL; END IF;
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
-    PERFORM 1 FROM "tidemark"."copies" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
-  END IF;
   WITH d AS (
     SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."touched0") AS "touched0"
     FROM unnest(tidemark_memory) AS u GROUP BY u."id"
@@ -156,6 +152,10 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s FROM x;
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
+    PERFORM 1 FROM "tidemark"."copies" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
+  END IF;
   IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
       UPDATE "tidemark"."copies" AS s SET "_loud" = CASE WHEN u.tidemark_f0 THEN (SELECT (UPPER(r."name")) FROM "public"."users" AS r WHERE ((r."id"))::integer = s."id" AND ((r."email" <> ''))) ELSE s."_loud" END

@@ -84,10 +84,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_groups" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN; END IF;
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
-    PERFORM 1 FROM "tidemark"."groups" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."author" IS NOT DISTINCT FROM u."author") ORDER BY s."author" FOR UPDATE;
-  END IF;
   WITH d AS (
     SELECT u."author", sum(u."_rows")::bigint AS "_rows", sum(u."_score_sum")::bigint AS "_score_sum", sum(u."_score_values")::bigint AS "_score_values", max(u."_best+") AS "_best+", max(u."_best-") AS "_best-"
     FROM unnest(tidemark_memory) AS u GROUP BY u."author"
@@ -102,6 +98,10 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s FROM x;
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
+    PERFORM 1 FROM "tidemark"."groups" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."author" IS NOT DISTINCT FROM u."author") ORDER BY s."author" FOR UPDATE;
+  END IF;
   IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
       UPDATE "tidemark"."groups" AS s SET "_best" = CASE WHEN u.tidemark_f0 THEN (SELECT max((r."score")) FROM "public"."posts" AS r WHERE (((r."author"))::integer = s."author" OR (((r."author"))::integer IS NULL AND s."author" IS NULL)) AND ((r."live" = 1))) ELSE s."_best" END
@@ -143,10 +143,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_groups" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN NULL; END IF;
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
-    PERFORM 1 FROM "tidemark"."groups" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."author" IS NOT DISTINCT FROM u."author") ORDER BY s."author" FOR UPDATE;
-  END IF;
   WITH d AS (
     SELECT u."author", sum(u."_rows")::bigint AS "_rows", sum(u."_score_sum")::bigint AS "_score_sum", sum(u."_score_values")::bigint AS "_score_values", max(u."_best+") AS "_best+", max(u."_best-") AS "_best-"
     FROM unnest(tidemark_memory) AS u GROUP BY u."author"
@@ -161,6 +157,10 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s FROM x;
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
+    PERFORM 1 FROM "tidemark"."groups" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."author" IS NOT DISTINCT FROM u."author") ORDER BY s."author" FOR UPDATE;
+  END IF;
   IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
       UPDATE "tidemark"."groups" AS s SET "_best" = CASE WHEN u.tidemark_f0 THEN (SELECT max((r."score")) FROM "public"."posts" AS r WHERE (((r."author"))::integer = s."author" OR (((r."author"))::integer IS NULL AND s."author" IS NULL)) AND ((r."live" = 1))) ELSE s."_best" END

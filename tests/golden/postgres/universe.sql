@@ -87,10 +87,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_universe" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN; END IF;
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
-    PERFORM 1 FROM "tidemark"."universe" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
-  END IF;
   WITH d AS (
     SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."touched0") AS "touched0", sum(u."_posts")::bigint AS "_posts", min(u."_least+") AS "_least+", min(u."_least-") AS "_least-", sum(u."_exists")::bigint AS "_exists"
     FROM unnest(tidemark_memory) AS u GROUP BY u."id"
@@ -105,6 +101,10 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1), array_agg(x.tidemark_f1) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s, tidemark_f1s FROM x;
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
+    PERFORM 1 FROM "tidemark"."universe" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
+  END IF;
   IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
       UPDATE "tidemark"."universe" AS s SET "_name" = CASE WHEN u.tidemark_f0 THEN (SELECT (r."name") FROM "public"."users" AS r WHERE ((r."id"))::integer = s."id") ELSE s."_name" END
@@ -158,10 +158,6 @@ BEGIN
   WITH taken AS (DELETE FROM "tidemark"."_pending_universe" WHERE xid = pg_current_xact_id() RETURNING deltas)
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN NULL; END IF;
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
-    PERFORM 1 FROM "tidemark"."universe" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
-  END IF;
   WITH d AS (
     SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."touched0") AS "touched0", sum(u."_posts")::bigint AS "_posts", min(u."_least+") AS "_least+", min(u."_least-") AS "_least-", sum(u."_exists")::bigint AS "_exists"
     FROM unnest(tidemark_memory) AS u GROUP BY u."id"
@@ -176,6 +172,10 @@ BEGIN
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1),
          array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), array_agg(x.tidemark_f0) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1), array_agg(x.tidemark_f1) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1)
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s, tidemark_f1s FROM x;
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
+    PERFORM 1 FROM "tidemark"."universe" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
+  END IF;
   IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
       UPDATE "tidemark"."universe" AS s SET "_name" = CASE WHEN u.tidemark_f0 THEN (SELECT (r."name") FROM "public"."users" AS r WHERE ((r."id"))::integer = s."id") ELSE s."_name" END
