@@ -50,13 +50,20 @@ class Transaction:
 class Duty:
     """Something that Tidemark does at a point of the schedule.
 
-    `what` is ``tick``, ``apply``, ``verify``, or ``mark`` and a name: to remember the number of comparisons
-    so far. With `kill_at` its connection is lost before its statement of that number.
+    `what` is ``tick``, ``apply``, ``verify``, ``declare``, or ``mark`` and a name: to remember the number of comparisons
+    so far. At its step `kill_at` something happens to the worker, which `how` says: ``close`` its connection,
+    ``terminate`` it from the server, ``steal`` its duty, ``jump`` the clock. A tick with `batches` ends after so many
+    transactions, one with `table` is for that derived table alone. ``declare`` takes `declare` from `Case.later` into the
+    declarations, in place of the one of the same name; None takes out `table`.
     """
 
     at: float
     what: str
     kill_at: int | None = None
+    how: str = "close"
+    batches: int | None = None
+    table: str = ""
+    declare: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,8 @@ class Case:
     `setup` makes the sources, `fill` puts rows in before anything is installed, `sources` are quoted names. `sessions` is
     the number of writers, `install_kill_at` the statement before which the first installation is killed.
     `deferred_keys` tells that the application itself has deferred constraints. A `quick` case ends with its program: no
-    shadow, no verification, no uninstall.
+    shadow, no verification, no uninstall. `later` are derived tables that take the place of others on the way.
+    `chunk` is the number of rows that Tidemark takes at a time, None = what it likes.
     """
 
     engine: Engine
@@ -93,6 +101,8 @@ class Case:
     install_kill_at: int | None = None
     deferred_keys: bool = False
     quick: bool = False
+    later: tuple[Derived, ...] = ()
+    chunk: int | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -103,7 +113,8 @@ class Case:
     def from_json(text: str) -> Case:
         """The case that `to_json` wrote."""
         raw: dict[str, Any] = json.loads(text)
-        raw["derived"] = tuple(Derived(**{**item, "key": tuple(item["key"])}) for item in raw["derived"])
+        for name in ("derived", "later"):
+            raw[name] = tuple(Derived(**{**item, "key": tuple(item["key"])}) for item in raw.get(name, ()))
         raw["duties"] = tuple(Duty(**item) for item in raw["duties"])
         raw["transactions"] = tuple(_transaction(item) for item in raw["transactions"])
         for name in ("setup", "fill", "sources"):

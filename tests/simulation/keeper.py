@@ -1,7 +1,7 @@
-"""Tidemark as a simulation runs it: the real runtime over a session that can be cut, and a clock that never waits.
+"""Tidemark as a simulation runs it: the real runtime over a session that can be disturbed, and a clock that never waits.
 
-Owns: `Keeper`, the `Upkeep` over the package, and `CutSession`. Promises: a kill closes the connection between two
-statements; what follows runs in a new session, as a new process would; a refused query is counted under its code.
+Owns: `Keeper`, the `Upkeep` over the package. Promises: every tick holds the lease of its derived table, as a worker's
+does; after a kill what follows runs in a new session, as a new process would; a refused query is counted under its code.
 """
 
 from __future__ import annotations
@@ -10,39 +10,47 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 from tests.simulation.case import Derived, Failure
+from tests.simulation.case import Duty as Order
+from tests.simulation.interventions import Act, WatchedSession, close, terminate
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed
 from tidemark.compiler import compile_derived
 from tidemark.database.open import open_session
+from tidemark.database.session import Conflict
 from tidemark.declare import Project
-from tidemark.errors import Code, Refusal
+from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, Declaration
 from tidemark.runtime.apply import apply_plan, drainer
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.lease import TERM_SECONDS, Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.plan import Wanted, make_plan
 from tidemark.runtime.repair import repair
-from tidemark.runtime.tick import tick
+from tidemark.runtime.tick import has_work, tick
 from tidemark.runtime.uninstall import uninstall
 from tidemark.runtime.verify import verify
 from tidemark.script import Script
 
+T = TypeVar("T")
 Mutate = Callable[[Script], Script]
-COUNTED = frozenset({"run", "script", "all", "one"})
 SCRIPTS: dict[tuple[str, str, str, int], Script] = {}
 SCRIPTS_MAX = 200
 LEASES = {"sqlite": "tidemark__lease", "postgres": "tidemark._lease"}
+LOCK_SECONDS = 0.5
+THEFT_SECONDS = 0.02
+HASTE = 20.0
 
 
 class Time:
-    """A clock whose waits take no time: they only move it on."""
+    """A clock whose waits take no time: they only move it on, by `haste` times what was asked."""
 
     def __init__(self) -> None:
         self.skipped = 0.0
+        self.haste = 1.0
 
     def now(self) -> float:
         """Seconds that only grow."""
@@ -50,30 +58,11 @@ class Time:
 
     def wait(self, seconds: float) -> None:
         """Let seconds pass at once."""
-        self.skipped += seconds
+        self.skipped += seconds * self.haste
 
     def clock(self) -> Clock:
         """The clock as the runtime wants it."""
         return Clock(self.now, self.wait, lambda: 0.5)
-
-
-class CutSession:
-    """A session whose connection is lost before statement number `cut_at`; None = never."""
-
-    def __init__(self, session: Any) -> None:
-        self.session = session
-        self.cut_at: int | None = None
-        self.count = 0
-        self.fired = False
-
-    def __getattr__(self, name: str) -> Any:
-        if name in COUNTED:
-            self.count += 1
-            if self.cut_at is not None and self.count >= self.cut_at:
-                self.fired = True
-                self.session.close()
-                raise Killed(f"at statement {self.count}")
-        return getattr(self.session, name)
 
 
 class Keeper:
@@ -86,38 +75,85 @@ class Keeper:
         self.tally = tally
         self.mutate = mutate
         self.time = Time()
+        self.holder = name_holder()
+        self.held = ""
         self.declarations: list[Declaration] = []
-        self.session: CutSession | None = None
+        self.meanings: dict[tuple[str, str], Derived] = {}
+        self.admitted: dict[str, Derived] = {}
+        self.session: WatchedSession | None = None
         self.installed: list[Installed] | None = None
 
     def _open(self) -> Duty:
         if self.session is None:
-            self.session = CutSession(open_session(self.url, lock_timeout=0.5))
+            self.session = WatchedSession(open_session(self.url, lock_timeout=LOCK_SECONDS))
         return Duty(Ledger(self.session), self.time.clock())
 
-    def _cut(self, work: Callable[[], object], kill_at: int | None) -> None:
-        """Do some work; raise `Killed` when the connection was cut in the middle."""
+    def _watched(self, work: Callable[[], T], order: Order) -> T:
+        """Do some work while something happens to it. Raises `Killed` when it did not live to its end."""
         self._open()
         session = self.session
         assert session is not None
-        session.count, session.cut_at = 0, kill_at
+        session.arm(order.kill_at, self._act(order))
+        problem: Exception | None = None
+        done: list[T] = []
         try:
-            work()
-        except Exception as problem:
-            if not session.fired:
-                raise
+            done.append(work())
+        except Exception as error:  # noqa: BLE001 - a killed worker may die of anything; the rest is raised below.
+            problem = error
+        session.at = None
+        if session.killed:
+            session.session.close()
             self.session = None
             self._expire_leases()
             raise Killed(str(problem)) from problem
+        if isinstance(problem, Lost) and session.robbed:
+            raise Killed(str(problem)) from problem
+        if problem is not None:
+            raise problem
+        return done[0]
+
+    def _act(self, order: Order) -> Act:
+        if order.how == "steal":
+            return partial(self._steal, order)
+        if order.how == "jump":
+            return self._jump
+        return terminate if order.how == "terminate" else close
+
+    def _jump(self, _: WatchedSession) -> bool:
+        """The clock jumps past everything that anybody waits for."""
+        self.time.skipped += 10 * TERM_SECONDS
+        return True
+
+    def _steal(self, order: Order, session: WatchedSession) -> bool:
+        """Another worker comes when the time of the duty is over, and goes on with it; False while it is kept out."""
+        thief = open_session(self.url, lock_timeout=THEFT_SECONDS)
+        try:
+            other = Duty(Ledger(thief), self.time.clock())
+            try:
+                with thief.transaction():
+                    name = f"keep {self.held}".replace("'", "''")
+                    changed = thief.run(_expire(thief.dialect.name) + f" AND duty = '{name}'")
+            except Conflict:
+                if not session.inside:
+                    raise
+                return False
+            if not changed or not self.held:
+                return False
+            if session.is_fenced:
+                raise Failure("fencing", "", "a duty could be taken in the middle of a transaction of its holder")
+            for one in self._live(self.held):
+                session.robbed = has_work(other, one.script)
+                self.tally.duties["thefts"] += session.robbed
+                self._tick_one(other, "thief", one, order.batches)
+            return True
         finally:
-            session.cut_at = None
+            thief.close()
 
     def _expire_leases(self) -> None:
         """What the time until a dead worker's leases end would bring."""
         duty = self._open()
         if duty.ledger.exists():
-            table = LEASES[duty.session.dialect.name]
-            duty.write(partial(duty.session.run, f"UPDATE {table} SET expires = '1970-01-01T00:00:00.000Z'"))
+            duty.write(lambda: duty.session.run(_expire(duty.session.dialect.name)))
 
     def compile(self, declaration: Declaration, catalog: Catalog, generation: int) -> Script:
         """The script, changed by the mutant if there is one. Compiled once for the same catalog: cases are cut down often."""
@@ -130,23 +166,52 @@ class Keeper:
                 SCRIPTS.clear()
             script = compile_derived(declaration, catalog, session.dialect, session.describe, generation)
             SCRIPTS[known] = script
-        return self.mutate(script) if self.mutate else script
+        script = self.mutate(script) if self.mutate else script
+        if declaration.name in self.admitted:
+            self.meanings[declaration.name, script.fingerprint] = self.admitted[declaration.name]
+        return script
 
     def install(self, derived: Sequence[Derived], kill_at: int | None = None) -> Sequence[Derived]:
         """Install what is not refused."""
-        catalog = self._open().session.catalog()
-        accepted: list[Derived] = []
-        self.declarations = []
-        for one in derived:
-            found = self._admit(one, catalog)
-            if found is not None:
-                accepted.append(found)
+        self._admit_all(derived)
         try:
-            self._cut(self.reinstall, kill_at)
+            self._watched(self.reinstall, Order(0.0, "apply", kill_at))
         except Killed:
             self.tally.duties["killed apply"] += 1
             self.reinstall()
-        return accepted
+        return list(self.admitted.values())
+
+    def declare(self, derived: Sequence[Derived], duty: Order) -> bool:
+        """Apply other declarations; False when that is not finished (killed, or a lock could not be had)."""
+        self._admit_all(derived)
+        self.time.haste = HASTE
+        try:
+            self._watched(self.reinstall, duty)
+        except Killed:
+            self.tally.duties[f"declare {duty.how}"] += 1
+            return False
+        except Fault as problem:
+            if "stayed locked" not in str(problem):
+                raise
+            return False
+        finally:
+            self.time.haste = 1.0
+            self.installed = None
+        return True
+
+    def shown(self) -> Sequence[Derived]:
+        """What readers see: the newest generation of each name that is not on its way in or out."""
+        rows = [one for one in self._open().ledger.derived() if one.live_at is not None and one.state != "retired"]
+        newest = {one.name: self.meanings[one.name, one.fingerprint] for one in rows}
+        return list(newest.values())
+
+    def _admit_all(self, derived: Sequence[Derived]) -> None:
+        catalog = self._open().session.catalog()
+        self.declarations, self.admitted = [], {}
+        for one in derived:
+            found = self._admit(one, catalog)
+            if found is not None:
+                self.admitted[one.name] = found
 
     def _admit(self, one: Derived, catalog: Catalog) -> Derived | None:
         wanted = [one.freshness] if one.freshness == "tick" else [one.freshness, "tick"]
@@ -178,7 +243,7 @@ class Keeper:
         self.installed = None
         catalog = duty.session.catalog()
         wanted = [Wanted(one.name, None, partial(self.compile, one, catalog)) for one in self.declarations]
-        apply_plan(duty, make_plan(duty.ledger, wanted, catalog), "simulation")
+        apply_plan(duty, make_plan(duty.ledger, wanted, catalog), "simulation", allow_drop=True)
         again = make_plan(duty.ledger, wanted, duty.session.catalog())
         if not again.is_empty:
             reasons = [(step.verb, step.derived, step.reason) for step in again.steps]
@@ -187,17 +252,41 @@ class Keeper:
     def _live(self, name: str | None = None) -> list[Installed]:
         if self.installed is None:
             self.installed = [one for one in self._open().ledger.derived() if one.state == "live"]
-        return [one for one in self.installed if name is None or one.name == name]
+        return [one for one in self.installed if not name or one.name == name]
 
-    def tick(self, kill_at: int | None = None) -> None:
-        """Drain every log."""
-        self._cut(self._drain, kill_at)
+    def tick(self, duty: Order | None = None) -> frozenset[str]:
+        """Drain every log, or do what the duty says; the names that are drained."""
+        order = duty or Order(0.0, "tick")
 
-    def _drain(self) -> None:
-        duty = self._open()
-        for one in self._live():
-            while not tick(duty, one.script).drained:
-                continue
+        def work() -> frozenset[str]:
+            mine = self._open()
+            rows = self._live(order.table)
+            return frozenset(one.name for one in rows if self._tick_one(mine, self.holder, one, order.batches))
+
+        return self._watched(work, order)
+
+    def _tick_one(self, duty: Duty, holder: str, one: Installed, batches: int | None) -> bool:
+        """Tick as a worker does, under the lease; whether everything is drained."""
+        if not has_work(duty, one.script):
+            return True
+        lease = take_lease(duty.ledger, duty.clock, f"keep {one.name}", holder)
+        mine = Duty(duty.ledger, duty.clock, lease)
+        if self.session is duty.session:
+            self.held, self.session.robbed = one.name, False
+        try:
+            while True:
+                report = tick(mine, one.script, max_batches=batches)
+                self.tally.ticked(self.meanings[one.name, one.fingerprint].family, report.changes_sealed)
+                if report.drained or batches is not None:
+                    return report.drained
+        finally:
+            if self.session is duty.session:
+                self.held = ""
+            lease.release()
+
+    def pending(self, name: str) -> bool:
+        """Whether a tick would find anything to do."""
+        return any(has_work(self._open(), one.script) for one in self._live(name))
 
     def drift(self, name: str | None = None) -> list[str]:
         """Verify; what is found as texts."""
@@ -229,6 +318,10 @@ class Keeper:
         if self.session is not None:
             self.session.session.close()
             self.session = None
+
+
+def _expire(engine: str) -> str:
+    return f"UPDATE {LEASES[engine]} SET expires = '1970-01-01T00:00:00.000Z' WHERE expires > '1970-01-02'"
 
 
 def make_keeper(url: str, tally: Tally) -> Keeper:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.simulation.case import Derived, Failure
+from tests.simulation.history import Rows
 from tests.simulation.tally import Tally
 from tests.simulation.wire import Wire
 from tests.simulation.worlds import quote
@@ -38,7 +39,8 @@ class PostgresOracle:
         self.sets: dict[tuple[str, ...], list[Derived]] = {}
 
     def prepare(self, derived: Sequence[Derived]) -> None:
-        """Compare the columns' types and prepare the comparisons."""
+        """Compare the columns' types and prepare the comparisons, in place of those before."""
+        self.forget()
         for one in derived:
             stored, truth = self._types(quote(one.name)), self._types(f"({one.query})")
             if stored != truth:
@@ -81,6 +83,19 @@ class PostgresOracle:
         rows = self.wire.exec(difference(one))
         detail = "; ".join(f"{side}: {text}" for side, text in rows[:8])
         raise Failure("mismatch", one.name, f"{moment}: {detail}\n{one.query}")
+
+    def stored(self, one: Derived) -> Rows:
+        """The rows that readers see, by key."""
+        return self._by_key(one, quote(one.name))
+
+    def truth(self, one: Derived) -> Rows:
+        """The query's rows, by key."""
+        return self._by_key(one, f"({one.query})")
+
+    def _by_key(self, one: Derived, source: str) -> Rows:
+        key = ", ".join(f"simulated_row.{quote(name)}" for name in one.key)
+        found = self.wire.exec(f"SELECT ROW({key})::text, simulated_row::text FROM {source} simulated_row")
+        return {key or "": row or "" for key, row in found}
 
     def rows(self, one: Derived) -> Counter[str]:
         """The rows of a derived table as a bag of texts."""

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from tests.simulation.case import Case, Derived, Duty, Failure, Statement, Transaction
+from tests.simulation.case import Case, Derived, Failure, Statement, Transaction
+from tests.simulation.duties import Attendant
+from tests.simulation.history import Rows
 from tests.simulation.tally import Tally
-from tests.simulation.upkeep import Killed, Upkeep
+from tests.simulation.upkeep import Upkeep
 from tests.simulation.worlds import quote
 
 UNORDERED = frozenset({"update-or-fail", "update-or-ignore", "update-or-replace", "insert-select", "update-from"})
@@ -54,6 +56,7 @@ class SqlitePlay:
         self.shadowed = shadow and not case.quick
         self.unordered = False
         self.derived: Sequence[Derived] = ()
+        self.attendant = Attendant(case, upkeep, tally, self, calm=lambda: True)
         self.pending = sorted(case.duties, key=lambda duty: duty.at)
 
     def run(self) -> None:
@@ -64,14 +67,12 @@ class SqlitePlay:
             self.pairs = [(opened[0], opened[1]), (opened[2], opened[3])]
             for text in (*self.case.setup, *self.case.fill):
                 self._both(0, text)
-            self.derived = self.upkeep.install(self.case.derived, self.case.install_kill_at)
-            self.check(("commit", "tick"), "after installation")
+            self.attendant.install()
             for transaction in sorted(self.case.transactions, key=lambda one: one.at):
                 self._duties(transaction.at)
                 self._transaction(transaction)
             self._duties(float("inf"))
-            self.upkeep.tick()
-            self.check(("commit", "tick"), "at the end")
+            self.attendant.finish()
             if not self.case.quick:
                 self._close_out()
 
@@ -142,33 +143,35 @@ class SqlitePlay:
 
     def _duties(self, until: float) -> None:
         while self.pending and self.pending[0].at <= until:
-            self._duty(self.pending.pop(0))
+            self.attendant.do(self.pending.pop(0))
 
-    def _duty(self, duty: Duty) -> None:
-        if duty.what.startswith("mark "):
-            self.tally.mark(duty.what)
-            return
-        self.tally.duties[duty.what] += 1
-        if duty.what == "verify":
-            self.upkeep.tick()
-            self._expect_no_drift("in the middle")
-        elif duty.what == "apply":
-            self.upkeep.reinstall()
-            self.check(("commit",), "after a second apply")
-        else:
-            try:
-                self.upkeep.tick(duty.kill_at)
-            except Killed:
-                self.tally.duties["killed"] += 1
-                self.check(("commit",), "after a killed tick")
-                return
-            self.check(("commit", "tick"), f"after the tick at {duty.at}")
+    def prepare(self, derived: Sequence[Derived]) -> None:
+        """Derived tables to compare from now on."""
+        self.derived = derived
+
+    def stored(self, one: Derived) -> Rows:
+        """The rows that readers see, by key."""
+        return self._by_key(one, f"SELECT * FROM {quote(one.name)}")
+
+    def truth(self, one: Derived) -> Rows:
+        """The query's rows, by key."""
+        return self._by_key(one, one.query)
+
+    def _by_key(self, one: Derived, query: str) -> Rows:
+        cursor = self._reader().execute(query)
+        names = [column[0] for column in cursor.description]
+        places = [names.index(name) for name in one.key]
+        rows = {repr([row[place] for place in places]): repr(row) for row in cursor.fetchall()}
+        return {key.lower(): row.lower() for key, row in rows.items()} if one.fold else rows
+
+    def _reader(self) -> sqlite3.Connection:
+        """A connection that sees only what is committed."""
+        connection = self.pairs[0][0]
+        return self.pairs[1][0] if connection.in_transaction else connection
 
     def check(self, freshnesses: tuple[str, ...], moment: str) -> None:
         """Compare every derived table of these freshnesses with its query, as bags."""
-        connection = self.pairs[0][0]
-        if connection.in_transaction:
-            connection = self.pairs[1][0]
+        connection = self._reader()
         for one in self.derived:
             if one.freshness not in freshnesses:
                 continue
@@ -179,13 +182,8 @@ class SqlitePlay:
                 detail = f"{moment}: stored {dict(stored - truth)} instead of {dict(truth - stored)}\n{one.query}"
                 raise Failure("mismatch", one.name, detail)
 
-    def _expect_no_drift(self, moment: str) -> None:
-        found = self.upkeep.drift()
-        if found:
-            raise Failure("false drift", "", f"{moment}: {found[:5]}")
-
     def _close_out(self) -> None:
-        self._expect_no_drift("at the end")
+        self.attendant.expect_no_drift("at the end")
         if self.upkeep.keeps_rows:
             for one in self.derived:
                 self._spoil(one)

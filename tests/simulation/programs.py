@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tests.simulation.case import Case, Duty, Statement, Transaction
+from tests.simulation.case import Case, Derived, Duty, Statement, Transaction
 from tests.simulation.queries import FAMILIES, Queries
 from tests.simulation.statements import SqliteStatements, Statements
 from tests.simulation.statements_postgres import PostgresStatements
@@ -115,6 +115,37 @@ def duties(rng: random.Random, until: float, ticking: bool, kills: bool) -> tupl
     return tuple(drawn)
 
 
+def disturbed(rng: random.Random, drawn: tuple[Duty, ...], names: tuple[str, ...], until: float) -> tuple[Duty, ...]:
+    """The duties with bounds, thefts, jumps of the clock and other ends of a worker, and now and then more of them."""
+    more = [
+        Duty(round(rng.uniform(0, until), 4), "tick") for _ in range(rng.choice((0, 0, 10, 30)) if len(names) else 0)
+    ]
+    found: list[Duty] = []
+    for duty in (*drawn, *more):
+        if duty.what == "tick":
+            if rng.random() < 0.4:
+                duty = replace(duty, batches=rng.choice((1, 1, 2, 3, 5)))
+            if rng.random() < 0.25:
+                duty = replace(duty, table=rng.choice(names))
+            if duty.kill_at is not None or rng.random() < 0.3:
+                how = rng.choice(("close", "close", "terminate", "steal", "steal", "jump"))
+                duty = replace(duty, kill_at=rng.randint(1, 60), how=how)
+        found.append(duty)
+    return tuple(found)
+
+
+def redeclared(rng: random.Random, queries: Queries, tables: tuple[Derived, ...], until: float) -> tuple[Derived, Duty]:
+    """A derived table that takes another's place (or comes in addition), and the moment when it is declared."""
+    later = queries.draw()
+    if later is None:
+        raise LookupError("no query")
+    if rng.random() < 0.7:
+        later = replace(later, name=rng.choice(tables).name)
+    kill = rng.randint(1, 150) if rng.random() < 0.5 else None
+    duty = Duty(round(rng.uniform(0, until), 4), "declare", kill, rng.choice(("close", "terminate")))
+    return later, duty
+
+
 def without_kinds(case: Case, kinds: frozenset[str]) -> Case:
     """The case without statements of some kinds: to look past a known failure."""
     kept = tuple(
@@ -141,6 +172,21 @@ def draw_case(
     program = Programs(rng, world, sessions).program(transactions)
     until = max(transaction.end_at for transaction in program)
     ticking = any(one.freshness == "tick" for one in tables)
+    regular = duties(rng, until, ticking, kills)
+    later: list[Derived] = []
+    chunk = None
+    if kills and tables:
+        # Its own numbers, so that a case without disturbances has the same program.
+        own = random.Random(f"{seed}/{engine}/disturbances")
+        chunk = own.choice((None, None, 1, 2, 3, 7))
+        names = tuple(one.name for one in tables if one.freshness == "tick")
+        regular = disturbed(own, regular, names, until)
+        for number in range(own.choice((0, 0, 0, 1, 2, 3))):
+            new, duty = redeclared(own, Queries(own, world, families), tables, until)
+            later.append(new)
+            regular += (replace(duty, declare=number),)
+            if own.random() < 0.2:
+                regular += (Duty(round(own.uniform(0, until), 4), "declare", table=own.choice(tables).name),)
     return Case(
         engine=world.engine,
         seed=seed,
@@ -149,7 +195,9 @@ def draw_case(
         sources=tuple(quote(table.name) for table in world.relations),
         derived=tables,
         transactions=program,
-        duties=duties(rng, until, ticking, kills),
+        duties=regular,
+        later=tuple(later),
+        chunk=chunk,
         sessions=sessions,
         install_kill_at=rng.randint(1, 60) if kills and rng.random() < 0.15 else None,
         deferred_keys=world.deferred_keys,

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kit.postgres import running_server
-from tests.simulation.case import Case, Derived, Failure
+from tests.simulation.case import Case, Derived, Duty, Failure
+from tests.simulation.chunks import chunks_of
 from tests.simulation.play_postgres import WRITER, PostgresPlay
 from tests.simulation.play_sqlite import SqlitePlay, connect
 from tests.simulation.programs import draw_case, without_kinds
@@ -43,10 +44,11 @@ class Ground:
     def play(self, case: Case, tally: Tally) -> None:
         """Play one case in an empty database. Raises `Failure`, also for whatever breaks in another way."""
         try:
-            if self.engine == "sqlite":
-                self._play_sqlite(case, tally)
-            else:
-                self._play_postgres(case, tally)
+            with chunks_of(case.chunk):
+                if self.engine == "sqlite":
+                    self._play_sqlite(case, tally)
+                else:
+                    self._play_postgres(case, tally)
         except Failure:
             raise
         except Exception as problem:
@@ -181,7 +183,8 @@ def script(case: Case) -> str:
     """A case as a script that a person can read and paste."""
     lines = [f"-- seed {case.seed} on {case.engine}", *(f"{text};" for text in (*case.setup, *case.fill))]
     lines += [_declaration(one) for one in case.derived]
-    happenings: list[tuple[float, str]] = [(one.at, f"-- {one.what} (kill at {one.kill_at})") for one in case.duties]
+    lines += [f"-- later {number}: {_declaration(one)}" for number, one in enumerate(case.later)]
+    happenings: list[tuple[float, str]] = [(one.at, f"-- {_order(one)}") for one in case.duties]
     for transaction in case.transactions:
         mark = f"  -- session {transaction.session}"
         happenings += [(transaction.at, text + mark) for text in (*transaction.prelude, transaction.begin) if text]
@@ -191,6 +194,13 @@ def script(case: Case) -> str:
         if transaction.begin:
             happenings.append((transaction.end_at, transaction.end.upper() + mark))
     return "\n".join([*lines, *(text for _, text in sorted(happenings, key=lambda one: one[0]))])
+
+
+def _order(one: Duty) -> str:
+    words = [one.what, one.table and f"of {one.table}", f"{one.how} at {one.kill_at}" if one.kill_at else ""]
+    words.append(f"ends after {one.batches} transactions" if one.batches else "")
+    words.append(f"takes in {one.declare}" if one.declare is not None else "")
+    return ", ".join(word for word in words if word)
 
 
 def _declaration(one: Derived) -> str:

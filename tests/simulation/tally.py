@@ -23,6 +23,7 @@ class Tally:
     derived: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     duties: Counter[str] = field(default_factory=Counter)
+    batches: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
@@ -50,6 +51,11 @@ class Tally:
             self.failed[kind] += 1
             self.errors[error] += 1
 
+    def ticked(self, family: str, changes: int) -> None:
+        """Count a tick with changes in it as a batch of its family."""
+        if changes:
+            self.batches[f"{family} tick"] += 1
+
     def text(self, title: str) -> str:
         """The summary as lines."""
         rate = self.total / max(self.seconds, 0.001)
@@ -62,6 +68,7 @@ class Tally:
             f"  comparisons: {_words(self.comparisons)}",
             f"  derived: {_words(self.derived)}",
             f"  refused: {_words(self.refused)}",
+            f"  batches: {_words(self.batches)}",
             f"  duties: {_words(self.duties)}",
         ]
         lines += [f"    {reason}\n      {query}" for reason, query in sorted(self.examples.items())]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tests.simulation.case import Derived
+from tests.simulation.case import Derived, Duty
 from tests.simulation.worlds import quote
 
 
@@ -28,8 +28,20 @@ class Upkeep(Protocol):
         """Apply the same declarations again."""
         ...
 
-    def tick(self, kill_at: int | None = None) -> None:
-        """Drain everything that is pending. Raises `Killed`."""
+    def declare(self, derived: Sequence[Derived], duty: Duty) -> bool:
+        """Apply other declarations; False when that is not finished (killed, or a lock could not be had)."""
+        ...
+
+    def shown(self) -> Sequence[Derived]:
+        """What readers see now, with its freshness."""
+        ...
+
+    def tick(self, duty: Duty | None = None) -> frozenset[str]:
+        """Drain everything that is pending, or what the duty says; the names that are drained. Raises `Killed`."""
+        ...
+
+    def pending(self, name: str) -> bool:
+        """Whether a derived table says that something is not applied yet."""
         ...
 
     def drift(self, name: str | None = None) -> list[str]:
@@ -66,19 +78,36 @@ class Views:
     def __init__(self, run: Callable[[str], object]) -> None:
         self.run = run
         self.names: list[str] = []
+        self.derived: Sequence[Derived] = ()
 
     def install(self, derived: Sequence[Derived], kill_at: int | None = None) -> Sequence[Derived]:
         """Create the views."""
         for one in derived:
             self.run(f"CREATE VIEW {quote(one.name)} AS {one.query}")
             self.names.append(one.name)
+        self.derived = derived
         return derived
 
     def reinstall(self) -> None:
         """Nothing to do."""
 
-    def tick(self, kill_at: int | None = None) -> None:
+    def declare(self, derived: Sequence[Derived], duty: Duty) -> bool:
+        """Other views."""
+        self.uninstall()
+        self.install(derived)
+        return True
+
+    def shown(self) -> Sequence[Derived]:
+        """The views."""
+        return self.derived
+
+    def tick(self, duty: Duty | None = None) -> frozenset[str]:
         """Nothing is pending."""
+        return frozenset(self.names)
+
+    def pending(self, name: str) -> bool:
+        """Nothing is."""
+        return False
 
     def drift(self, name: str | None = None) -> list[str]:
         """Views cannot drift."""
@@ -95,6 +124,7 @@ class Views:
         """Drop the views."""
         for name in self.names:
             self.run(f"DROP VIEW {quote(name)}")
+        self.names = []
 
     def close(self) -> None:
         """Nothing to close."""

@@ -1,0 +1,178 @@
+"""Tidemark's duties in the course of a case, and what must hold after each of them.
+
+Owns: `Attendant`, which the players of both engines share. Promises: after a duty that drained a derived table its rows
+equal the query; before that every stored row is one of a moment since it was last drained, and a table that is behind
+says so; after a duty that was killed, robbed or put off, what readers see is as true as its freshness promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tests.simulation.case import Case, Derived, Duty, Failure
+from tests.simulation.history import History, Rows
+from tests.simulation.tally import Tally
+from tests.simulation.upkeep import Killed, Upkeep
+
+EVERY = ("commit", "tick")
+
+
+class Comparison(Protocol):
+    """How a player compares on its engine."""
+
+    def prepare(self, derived: Sequence[Derived]) -> None:
+        """Derived tables to compare from now on."""
+        ...
+
+    def check(self, freshnesses: tuple[str, ...], moment: str) -> None:
+        """Compare every derived table of these freshnesses with its query. Raises `Failure`."""
+        ...
+
+    def stored(self, one: Derived) -> Rows:
+        """The rows that readers see, by key."""
+        ...
+
+    def truth(self, one: Derived) -> Rows:
+        """The query's rows, by key."""
+        ...
+
+
+@dataclass
+class Attendant:
+    """Does the duties of one case. `calm` tells whether no session has a transaction open."""
+
+    case: Case
+    upkeep: Upkeep
+    tally: Tally
+    compare: Comparison
+    calm: Callable[[], bool]
+    derived: list[Derived] = field(default_factory=list)
+    declared: list[Derived] = field(default_factory=list)
+    unfinished: bool = False
+    history: History = field(default_factory=History)
+
+    def install(self) -> None:
+        """Install for the first time, and compare."""
+        self.derived = list(self.upkeep.install(self.case.derived, self.case.install_kill_at))
+        self.declared = list(self.derived)
+        self.compare.prepare(self.derived)
+        self._remember()
+        self._drained(EVERY, "after installation")
+
+    def do(self, duty: Duty) -> None:
+        """Do one duty. Raises `Failure`."""
+        if duty.what.startswith("mark "):
+            self.tally.mark(duty.what)
+            return
+        self.tally.duties[duty.what] += 1
+        self._remember()
+        if self.unfinished and self.calm():
+            self._finish_declaring()
+        if duty.what == "verify":
+            self._verify()
+        elif duty.what == "apply":
+            self.upkeep.reinstall()
+            self.compare.check(("commit",), "after a second apply")
+        elif duty.what == "declare":
+            self._declare(duty)
+        else:
+            self._tick(duty)
+
+    def finish(self) -> None:
+        """Bring everything to its end, and compare."""
+        if self.unfinished:
+            self._finish_declaring()
+        self._remember()
+        self.upkeep.tick()
+        self._drained(EVERY, "at the end")
+
+    def expect_no_drift(self, moment: str) -> None:
+        """A verification must find nothing."""
+        found = self.upkeep.drift()
+        if found:
+            raise Failure("false drift", "", f"{moment}: {found[:5]}")
+
+    def _verify(self) -> None:
+        self.upkeep.tick()
+        self._drained(EVERY, "before a verification")
+        self.expect_no_drift("in the middle")
+
+    def _tick(self, duty: Duty) -> None:
+        try:
+            drained = self.upkeep.tick(duty)
+        except Killed:
+            self.tally.duties[f"tick {duty.how}"] += 1
+            self.compare.check(("commit",), "after a killed tick")
+            self._behind(frozenset(), f"after the killed tick at {duty.at}")
+            return
+        if drained >= {one.name for one in self._ticking()}:
+            self._drained(EVERY, f"after the tick at {duty.at}")
+            return
+        self.tally.duties["tick bounded"] += 1
+        self.compare.check(("commit",), f"after the bounded tick at {duty.at}")
+        self._behind(drained, f"after the bounded tick at {duty.at}")
+
+    def _ticking(self) -> list[Derived]:
+        return [one for one in self.derived if one.freshness == "tick"]
+
+    def _remember(self) -> None:
+        for one in self._ticking():
+            self.history.remember(one.name, self.compare.truth(one))
+
+    def _drained(self, freshnesses: tuple[str, ...], moment: str) -> None:
+        """Everything is applied: the rows are those of the query."""
+        self.compare.check(freshnesses, moment)
+        for one in self._ticking():
+            self.history.settle(one.name)
+
+    def _behind(self, drained: frozenset[str], moment: str) -> None:
+        """Some tables may be behind: their rows are those of earlier moments, and they say that they are behind."""
+        for one in self._ticking():
+            stored, truth = self.compare.stored(one), self.compare.truth(one)
+            self.tally.comparisons[f"{one.family} between"] += 1
+            strange = self.history.strange(one.name, stored)
+            if strange:
+                raise Failure("strange", one.name, f"{moment}: {strange}\n{one.query}")
+            if stored == truth:
+                continue
+            detail = f"{moment}: {dict(stored)} instead of {dict(truth)}\n{one.query}"
+            if one.name in drained:
+                raise Failure("mismatch", one.name, detail)
+            if not self.upkeep.pending(one.name):
+                raise Failure("dishonest", one.name, f"nothing is said to be pending {detail}")
+        for one in self._ticking():
+            if one.name in drained:
+                self.history.settle(one.name)
+
+    def _declare(self, duty: Duty) -> None:
+        """Take one declaration in or out, and apply."""
+        wanted = [one for one in self.declared if one.name != duty.table]
+        if duty.declare is not None:
+            new = self.case.later[duty.declare]
+            wanted = [one for one in wanted if one.name != new.name] + [new]
+        self.declared = wanted
+        done = self.upkeep.declare(wanted, duty)
+        self.unfinished = not done
+        self.tally.duties["declare finished" if done else "declare unfinished"] += 1
+        self._show(f"after the declaration at {duty.at}")
+
+    def _finish_declaring(self) -> None:
+        self.unfinished = not self.upkeep.declare(self.declared, Duty(0.0, "declare"))
+        if self.unfinished:
+            raise Failure("unfinished", "", "an apply that was interrupted did not end although nobody is in its way")
+        self.tally.duties["declare resumed"] += 1
+        self._show("after an apply that was resumed")
+
+    def _show(self, moment: str) -> None:
+        """Compare what readers see after an apply, finished or not."""
+        before = {(one.name, one.query) for one in self.derived}
+        self.derived = list(self.upkeep.shown())
+        for one in self.derived:
+            if (one.name, one.query) not in before:
+                self.history.forget(one.name)
+        self.compare.prepare(self.derived)
+        self._remember()
+        self.compare.check(("commit",), moment)
+        self._behind(frozenset(), moment)

@@ -1,0 +1,42 @@
+"""What derived tables at tick freshness may hold between two drained ticks.
+
+Owns: `History`. Promises: a stored row is compared by its key with the rows of all moments at which a tick could have seen
+the sources since the table was last drained: it must be the row of one of them, absence included. The players run one
+statement at a time and no application commits while a duty is done, so the moments at which duties begin are all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Rows = Mapping[str, str]
+
+
+class History:
+    """The true rows of each derived table, by name, at every moment since it was last drained."""
+
+    def __init__(self) -> None:
+        self._moments: dict[str, list[Rows]] = {}
+
+    def remember(self, name: str, truth: Rows) -> None:
+        """The query's rows now, by key."""
+        moments = self._moments.setdefault(name, [])
+        if not moments or moments[-1] != truth:
+            moments.append(truth)
+
+    def settle(self, name: str) -> None:
+        """Everything before now is applied: only the last moment counts from here."""
+        self._moments[name] = self._moments.get(name, [])[-1:]
+
+    def forget(self, name: str) -> None:
+        """The table begins anew."""
+        self._moments.pop(name, None)
+
+    def strange(self, name: str, stored: Rows) -> str:
+        """A stored row (or its absence) that no moment explains, in words; empty when there is none."""
+        moments = self._moments.get(name, [])
+        for key in {*stored, *(key for moment in moments for key in moment)}:
+            if not any(moment.get(key) == stored.get(key) for moment in moments):
+                known = [moment.get(key) for moment in moments]
+                return f"key {key} holds {stored.get(key)}, and was {known} since the last drained tick"
+        return ""

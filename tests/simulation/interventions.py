@@ -1,0 +1,107 @@
+"""What can happen to a worker between two of its statements.
+
+Owns: `WatchedSession`, a session that counts its steps and does something at one of them, and the things it can do: its
+connection is closed, the server ends it, another holder takes its duty, the clock jumps. Promises: a step is every
+statement, every beginning and every end of a transaction; after a theft no write of the robbed worker may be committed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.simulation.case import Failure
+from tests.simulation.upkeep import Killed
+
+COUNTED = frozenset({"run", "script", "all", "one"})
+# A worker that lost its duty may still write down that its run has ended, and gives back what is not its own any more.
+HARMLESS = re.compile(r"tidemark(__|\._)(run|lease)\b")
+Act = Callable[["WatchedSession"], bool]
+
+
+class WatchedSession:
+    """A session that calls `act` at step number `at` and, while that answers False, at each step after it."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.at: int | None = None
+        self.act: Act = never
+        self.count = 0
+        self.inside = ""
+        self.steps_inside = 0
+        self.killed = False
+        self.robbed = False
+        self._written: list[str] = []
+
+    def arm(self, at: int | None, act: Act) -> None:
+        """Count from the beginning; do `act` at that step (None: never)."""
+        self.count, self.at, self.act = 0, at, act
+        self.killed = self.robbed = False
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether a write transaction is open that has looked at its lease."""
+        return self.inside == "write" and self.steps_inside > 1
+
+    def _step(self) -> None:
+        self.count += 1
+        self.steps_inside += 1
+        if self.at is not None and self.count >= self.at:
+            at, self.at = self.at, None
+            if not self.act(self):
+                self.at = at
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.session, name)
+        if name not in COUNTED:
+            return found
+
+        def counted(sql: str, *rest: Any) -> Any:
+            self._step()
+            if self.inside == "write" and name in ("run", "script"):
+                self._written.append(sql)
+            return found(sql, *rest)
+
+        return counted
+
+    @contextmanager
+    def transaction(self, mode: str = "write", *, snapshot: bool = False) -> Iterator[None]:
+        """A transaction of the session, with a step before it, and one before it is committed."""
+        self._step()
+        self._written = []
+        self.steps_inside = 0
+        try:
+            with self.session.transaction(mode, snapshot=snapshot):
+                self.inside = mode
+                yield
+                self._step()
+        finally:
+            self.inside = ""
+        harmful = [text for text in self._written if not HARMLESS.search(text)]
+        if self.robbed and mode == "write" and harmful:
+            raise Failure("fencing", "", f"a worker that had lost its duty committed {harmful[:3]}")
+
+
+def never(_: WatchedSession) -> bool:
+    """Nothing happens."""
+    return True
+
+
+def close(session: WatchedSession) -> bool:
+    """The process dies: its connection is closed."""
+    session.killed = True
+    session.session.close()
+    raise Killed(f"at step {session.count}")
+
+
+def terminate(session: WatchedSession) -> bool:
+    """The server ends the connection; the worker learns of it at its next statement. SQLite has no server."""
+    if session.session.dialect.name == "sqlite":
+        return close(session)
+    session.killed = True
+    connection = session.session._connection
+    with connection.__class__.connect(connection.info.dsn, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+    return True
