@@ -32,6 +32,7 @@ from tidemark.runtime.repair import RepairReport, repair
 from tidemark.runtime.runs import Past, list_runs
 from tidemark.runtime.status import TableStatus, read_status
 from tidemark.runtime.tick import TickReport, tick
+from tidemark.runtime.timing import SLOW_SECONDS
 from tidemark.runtime.uninstall import UninstallReport, uninstall
 from tidemark.runtime.verify import VerifyReport, verify
 from tidemark.runtime.worker import WorkerReport, run_worker
@@ -39,6 +40,10 @@ from tidemark.script import Script
 
 T = TypeVar("T")
 Stop = Callable[[], bool]
+
+LANES = 4
+# Where writers wait in line more of them only wait: one lane for what takes long, one for ticks.
+LANES_IN_LINE = 2
 
 
 def never() -> bool:
@@ -95,11 +100,25 @@ class Tidemark:
                 if row.script.tick is not None
             )
 
-    def run(self, *, until_idle: bool = False) -> WorkerReport:
-        """Work until asked to stop, or until nothing is left to do."""
+    def run(
+        self, *, until_idle: bool = False, lanes: int | None = None, slow_seconds: float = SLOW_SECONDS
+    ) -> WorkerReport:
+        """Work until asked to stop, or until nothing is left to do.
+
+        `lanes` is how many duties may run beside each other, each on a connection of its own (0: one after the other on one
+        connection; None: what suits the engine). Ticks that take longer than `slow_seconds` are told and kept in the history.
+        """
         with self._open() as duty:
-            cadence = self.project.cadence if self.project else {}
-            return run_worker(duty, cadence=cadence, until_idle=until_idle, listen=self._listen)
+            suits = LANES_IN_LINE if duty.session.dialect.writers_wait_in_line else LANES
+            return run_worker(
+                duty,
+                cadence=self.project.cadence if self.project else {},
+                until_idle=until_idle,
+                listen=self._listen,
+                connect=self._connect,
+                lanes=(0 if until_idle else suits) if lanes is None else lanes,
+                slow_ms=slow_seconds * 1000,
+            )
 
     def verify(self, *names: str) -> tuple[VerifyReport, ...]:
         """Compare every key of every live derived table, or of those named, and record what differs."""
@@ -155,16 +174,25 @@ class Tidemark:
 
     @contextmanager
     def _open(self, role: Role = "worker") -> Iterator[Duty]:
+        duty = self._connect(role)
+        try:
+            yield duty
+        except Conflict as problem:
+            raise Fault(f"the database is busy: {problem}", left_behind="what was committed stands") from problem
+        finally:
+            duty.session.close()
+
+    def _connect(self, role: Role = "worker") -> Duty:
+        """A duty without a lease, on a session of its own that the caller closes."""
         session = open_session(self.database, role=role)
         try:
             ledger = Ledger(session)
             if role == "worker":
                 ledger.value("prepare_worker")
-            yield Duty(ledger, self._clock, None, self._stop)
-        except Conflict as problem:
-            raise Fault(f"the database is busy: {problem}", left_behind="what was committed stands") from problem
-        finally:
+        except BaseException:
             session.close()
+            raise
+        return Duty(ledger, self._clock, None, self._stop)
 
     def _plan(self, duty: Duty) -> InstallPlan:
         catalog = duty.session.catalog()

@@ -65,5 +65,11 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["tick"].add_argument("--max-ms", type=float, metavar="MS", help="stop after so many milliseconds")
     made["tick"].add_argument("--max-batches", type=int, metavar="N", help="stop after so many transactions")
     made["run"].add_argument("--until-idle", action="store_true", help="end when nothing is left to do")
+    made["run"].add_argument(
+        "--lanes", type=int, metavar="N", help="how many duties run beside each other (default: 2 or 4)"
+    )
+    made["run"].add_argument(
+        "--slow", metavar="TIME", help="tell ticks that take longer than this, such as 500ms (default 1s)"
+    )
     made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
     made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")

@@ -18,7 +18,7 @@ from tidemark.cli import reports
 from tidemark.cli.definitions import load_project
 from tidemark.cli.display import Display
 from tidemark.cli.outcome import Outcome
-from tidemark.cli.settings import Settings, find_settings
+from tidemark.cli.settings import Settings, find_settings, read_seconds
 from tidemark.cli.start import write_start
 from tidemark.database.urls import read_address
 from tidemark.engine import Tidemark
@@ -87,8 +87,11 @@ def tick(typed: Typed) -> Outcome:
 
 def run(typed: Typed) -> Outcome:
     """Work until stopped."""
-    done = typed.engine.run(until_idle=typed.options.until_idle)
-    return Outcome(reports.worker_text(done), asdict(done), Exit.INTERRUPTED if done.interrupted else Exit.OK)
+    options = typed.options
+    slow = typed.settings.slow_seconds if options.slow is None else read_seconds(options.slow, "--slow")
+    done = typed.engine.run(until_idle=options.until_idle, lanes=options.lanes, slow_seconds=slow)
+    failed = Exit.ERROR if options.until_idle and done.failing else Exit.OK
+    return Outcome(reports.worker_text(done), asdict(done), Exit.INTERRUPTED if done.interrupted else failed)
 
 
 def status(typed: Typed) -> Outcome:

@@ -86,10 +86,8 @@ def _drained(report: TickReport) -> str:
 def worker_text(done: WorkerReport) -> str:
     """What a worker did."""
     left = " Work was left: run it again." if done.interrupted else ""
-    return (
-        f"{done.ticks} ticks, {done.changes} changes, {done.rows_written} rows written, "
-        f"{done.brought_live} tables brought to life, {done.problems} problems.{left}"
-    )
+    failing = f" Failing: {', '.join(done.failing)}. Next: tidemark status" if done.failing else ""
+    return "\n".join([f"{done}.{left}{failing}", *(f"  {duty}: {timing}" for duty, timing in done.timings.items())])
 
 
 def status_text(tables: Sequence[TableStatus]) -> str:

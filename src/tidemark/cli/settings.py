@@ -7,26 +7,32 @@ that over the default; relative paths in a ``pyproject.toml`` start at its folde
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tidemark.errors import Code, Refusal
 
 DEFAULT_DEFINITIONS = "derived.py"
 SQLITE_URL = "sqlite:///"
+SLOW_SECONDS = 1.0
+_TIME = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$")
+_SECONDS = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
 
 
 @dataclass(frozen=True)
 class Settings:
     """`database` is a URL or path (None when nobody says), `definitions` a file or a dotted module, `folder` where relative
-    module names are looked up."""
+    module names are looked up. Ticks that take longer than `slow_seconds` are told."""
 
     database: str | None
     definitions: str
     folder: Path
+    slow_seconds: float = SLOW_SECONDS
 
     def require_database(self) -> str:
         """The database. Raises `Refusal` when nobody says which."""
@@ -50,16 +56,26 @@ def find_settings(
     here = start or Path.cwd()
     file, table = _read_project_file(here)
     folder = file.parent if file else here
-    stated = {name: _text(table, name, file) for name in ("database", "definitions")}
+    stated = {name: _text(table, name, file) for name in ("database", "definitions", "slow")}
+    slow = known.get("TIDEMARK_SLOW") or stated["slow"]
+    slow_seconds = SLOW_SECONDS if slow is None else read_seconds(slow, "slow")
     found_database = database or known.get("TIDEMARK_DATABASE") or None
     if found_database is None and stated["database"] is not None:
         found_database = _resolve_database(stated["database"], folder)
     chosen = definitions or known.get("TIDEMARK_DEFINITIONS")
     if chosen is not None:
-        return Settings(found_database, chosen, here)
+        return Settings(found_database, chosen, here, slow_seconds)
     if stated["definitions"] is not None:
-        return Settings(found_database, stated["definitions"], folder)
-    return Settings(found_database, DEFAULT_DEFINITIONS, here)
+        return Settings(found_database, stated["definitions"], folder, slow_seconds)
+    return Settings(found_database, DEFAULT_DEFINITIONS, here, slow_seconds)
+
+
+def read_seconds(text: str, what: str) -> float:
+    """The seconds that ``500ms``, ``2s``, ``1m`` or ``1h`` mean. Raises `Refusal` (``definitions``) for anything else."""
+    match = _TIME.match(text.strip())
+    if match is None:
+        raise Refusal(Code.DEFINITIONS, f"{what} is {text!r}, which is no time", instead="write 500ms, 2s, 1m or 1h")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def _read_project_file(start: Path) -> tuple[Path | None, dict[str, Any]]:

@@ -1,44 +1,52 @@
 """The worker: does whatever duty is due, until it is asked to stop.
 
 Owns: the loop. Promises: any number of workers may run, each duty has one holder at a time; a worker that finds nothing to
-do asks again within a tenth of a second and writes nothing meanwhile; asked to stop, it ends after the transaction at hand
-and says whether work was left. A problem with one derived table never stops the others: it is logged, and tried again
-later. Looks at the captures now and then: a table that is not captured is taken out of service, because it may be wrong.
+do looks again within a tenth of a second and writes nothing meanwhile; a tick that is due while its former run goes on is
+skipped, not queued; asked to stop, it ends after the transactions at hand and says whether work was left. A problem with one
+derived table never stops the others: it is told, and tried again later and later. A database that goes away is waited for.
+Looks at the captures now and then: a table that is not captured is taken out of service, because it may be wrong.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault, TidemarkError
-from tidemark.runtime.apply import finish, recording_failure
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.install import find_gap, record_gap, remove
-from tidemark.runtime.lease import name_holder, try_lease
+from tidemark.runtime.install import find_gap
+from tidemark.runtime.lanes import Connect, Ended, Lanes
+from tidemark.runtime.lease import name_holder
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.progress import Listener, ignore
-from tidemark.runtime.tick import has_work, tick
+from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.timing import SLOW_SECONDS, Timing, Timings
+from tidemark.runtime.upkeep import Terms, Upkeep, kind_of, look_after
+from tidemark.runtime.wake import Watch
 
 log = logging.getLogger("tidemark.worker")
 
 IDLE_SECONDS = 0.1
-LOOK_SECONDS = 1.0
+BUSY_SECONDS = 0.02
 TELL_SECONDS = 30.0
-RETRY_SECONDS = 5.0
-TICK_MS_MAX = 500.0
 CAPTURE_SECONDS = 10.0
+HELD_SECONDS = 0.25
+RETRY_SECONDS_MIN = 1.0
+RETRY_SECONDS_MAX = 60.0
+RECONNECT_SECONDS_MAX = 5.0
+TOLD_MAX = 20
 
 
 @dataclass
 class WorkerReport:
     """What a worker did: ticks with work in them, changes sealed, rows written, tables brought to life, problems met.
 
-    `gaps` counts tables that were taken out of service because a capture was missing.
-    `interrupted` tells that work was at hand when it was asked to stop.
+    `gaps` counts tables that were taken out of service because a capture was missing, `slow` ticks above the threshold,
+    `reconnects` times that the database went away and came back. `failing` names derived tables whose last duty failed.
+    `interrupted` tells that work was at hand when it was asked to stop. `timings` are by duty.
     """
 
     ticks: int = 0
@@ -47,125 +55,229 @@ class WorkerReport:
     brought_live: int = 0
     problems: int = 0
     gaps: int = 0
+    slow: int = 0
+    reconnects: int = 0
+    failing: tuple[str, ...] = ()
     interrupted: bool = False
+    timings: dict[str, Timing] = field(default_factory=dict)
 
-
-@dataclass
-class _Loop:
-    duty: Duty
-    holder: str
-    report: WorkerReport
-    listen: Listener
-    not_before: dict[str, float]
-    cadence: Mapping[str, float]
+    def __str__(self) -> str:
+        return (
+            f"{self.ticks} ticks ({self.slow} slow), {self.changes} changes, {self.rows_written} rows written, "
+            f"{self.brought_live} tables brought to life, {self.problems} problems, {self.gaps} gaps, "
+            f"{self.reconnects} reconnects"
+        )
 
 
 def run_worker(
-    duty: Duty, *, cadence: Mapping[str, float] | None = None, until_idle: bool = False, listen: Listener = ignore
+    duty: Duty,
+    *,
+    cadence: Mapping[str, float] | None = None,
+    until_idle: bool = False,
+    listen: Listener = ignore,
+    connect: Connect | None = None,
+    lanes: int = 0,
+    slow_ms: float = SLOW_SECONDS * 1000,
 ) -> WorkerReport:
     """Work until `duty.stop` says so, or, with `until_idle`, until nothing is left to do.
 
     `cadence` gives the seconds between two ticks by derived table; without an entry ticks follow the changes at once.
+    `connect` opens another session, for each of the `lanes` in which duties run beside each other and when a connection was
+    lost; without it duties run one after the other on the session of `duty`, and a lost connection ends the worker. A tick
+    that takes more than `slow_ms` is told and kept in the history.
+
     Raises `Refusal` (``not-installed``) when there is no ledger.
     """
     duty.ledger.require()
-    loop = _Loop(duty, name_holder(), WorkerReport(), listen, {}, {} if until_idle else cadence or {})
-    rows: tuple[Installed, ...] = ()
-    looked = told = checked = duty.clock.now() - TELL_SECONDS
-    while not duty.stop():
-        now = duty.clock.now()
-        if now - looked >= LOOK_SECONDS or until_idle:
-            rows, looked = duty.ledger.derived() if duty.ledger.exists() else (), now
-        present: Mapping[str, str] | None = None
-        if now - checked >= CAPTURE_SECONDS:
-            present, checked = duty.session.installed(), now
-        busy = False
-        for row in rows:
-            if not duty.stop() and now >= loop.not_before.get(row.name, 0.0):
-                busy = _look_after(loop, row, present) or busy
-        if busy:
-            looked = now - LOOK_SECONDS
-        elif until_idle:
-            break
-        if now - told >= TELL_SECONDS:
-            told = now
-            log.info("%d derived tables, %s", len({row.name for row in rows}), loop.report)
-        if not busy:
-            duty.clock.wait(IDLE_SECONDS)
-    loop.report.interrupted = loop.report.interrupted or (duty.stop() and _is_behind(duty, rows))
-    return loop.report
-
-
-def _look_after(loop: _Loop, row: Installed, present: Mapping[str, str] | None) -> bool:
-    """Do what is due for one generation; give whether anything was."""
-    duty = loop.duty
+    spaced = {} if until_idle else cadence or {}
+    worker = _Worker(duty, connect, lanes, Terms(name_holder(), _one_at_a_time(listen), slow_ms), spaced)
     try:
-        gap = find_gap(row, present) if present is not None and row.state == "live" else ""
-        if row.state == "live" and not gap and not has_work(duty, row.script):
-            return False
-        if row.state not in ("live", "backfilling", "verifying", "retired"):
-            return False
-        lease = try_lease(duty.ledger, duty.clock, f"keep {row.name}", loop.holder)
-        if lease is None:
-            return False
+        while not duty.stop():
+            busy = worker.turn(force=until_idle)
+            if until_idle and not busy:
+                break
+            worker.tell(within=TELL_SECONDS)
+            duty.clock.wait(BUSY_SECONDS if worker.lanes.busy else 0.0 if busy else IDLE_SECONDS)
+    finally:
+        worker.end()
+    return worker.report
+
+
+def _one_at_a_time(listen: Listener) -> Listener:
+    """The same listener, for several lanes."""
+    lock = Lock()
+
+    def told(event: Event) -> None:
+        with lock:
+            listen(event)
+
+    return told
+
+
+class _Worker:
+    """A worker at work; everything but the lanes' duties happens in the thread that calls it."""
+
+    def __init__(
+        self, duty: Duty, connect: Connect | None, lanes: int, terms: Terms, cadence: Mapping[str, float]
+    ) -> None:
+        self._first = self._duty = duty
+        self._connect = connect
+        self._terms = terms
+        self._cadence = cadence
+        self._clock = duty.clock
+        self.lanes: Lanes[Upkeep] = Lanes(lanes, connect, lambda: self._duty, duty.clock)
+        self.report = WorkerReport()
+        self._timings = Timings(terms.slow_ms)
+        self._watch = Watch()
+        self._not_before: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._kinds: dict[str, str] = {}
+        self._again = True
+        self._away = 0
+        self._back_at = 0.0
+        self._told = self._checked = duty.clock.now() - TELL_SECONDS
+
+    def turn(self, *, force: bool) -> bool:
+        """Look once and start what is due; give whether anything was done or is being done."""
+        worked = self._take_ended()
         try:
-            return _do(loop, Duty(duty.ledger, duty.clock, lease, duty.stop), row, gap)
-        finally:
-            lease.release()
-    except (TidemarkError, Conflict) as problem:
+            if not self._is_connected():
+                return worked or self.lanes.busy
+            self._watch.read(self._duty, force=force or self._again)
+            self._again, self._away = False, 0
+            present = self._look_at_captures()
+            for row in self._watch.rows:
+                if self._duty.stop():
+                    break
+                self._start_if_due(row, present)
+        except (Fault, Conflict) as problem:
+            lost = not self._duty.session.is_open()
+            if isinstance(problem, Fault) and (not problem.retry_safe or (lost and self._connect is None)):
+                raise
+            self._pause(problem, lost)
+        worked = self._take_ended() or worked
+        return worked or self.lanes.busy
+
+    def tell(self, *, within: float) -> None:
+        """Log one block with everything that was done, when the last one is `within` seconds old."""
+        now = self._clock.now()
+        if now - self._told < within:
+            return
+        self._told = now
+        names = {row.name for row in self._watch.rows}
+        lines = [f"{len(names)} derived tables, {len(self._watch.waiting)} with changes waiting; {self.report}"]
+        lines += [f"  {duty}: {timing}" for duty, timing in list(self._timings)[:TOLD_MAX]]
+        lines += [f"  {name}: {count} failures in a row" for name, count in sorted(self._failures.items())[:TOLD_MAX]]
+        log.info("%s", "\n".join(lines))
+
+    def end(self) -> None:
+        """Wait for the duties at hand and say whether work is left."""
+        self.lanes.close()
+        self._take_ended()
+        if self._first.stop():
+            self.report.interrupted = self.report.interrupted or self._is_behind()
+        self.report.failing = tuple(sorted(self._failures))
+        self.report.timings = dict(self._timings)
+        if self._duty is not self._first:
+            self._duty.session.close()
+
+    def _look_at_captures(self) -> Mapping[str, str] | None:
+        """What is installed, when it is time to compare it."""
+        now = self._clock.now()
+        if now - self._checked < CAPTURE_SECONDS:
+            return None
+        self._checked = now
+        return self._duty.session.installed()
+
+    def _start_if_due(self, row: Installed, present: Mapping[str, str] | None) -> None:
+        if self.lanes.runs(row.name) or self._clock.now() < self._not_before.get(row.name, 0.0):
+            return
+        gap = find_gap(row, present) if present is not None and row.state == "live" else ""
+        kind = kind_of(row, gap)
+        if kind == "none" or (kind == "tick" and row.name not in self._watch.waiting):
+            return
+        long = kind == "fill"
+        if not self.lanes.has_room(long=long):
+            return
+        self._kinds[row.name] = kind
+        self.lanes.start(row.name, partial(look_after, row=row, gap=gap, terms=self._terms), long=long)
+
+    def _take_ended(self) -> bool:
+        """Take down the duties that ended; give whether one of them did something."""
+        worked = False
+        for ended in self.lanes.collect():
+            if ended.problem is not None:
+                self._take_problem(ended.name, ended.problem)
+            elif ended.value is not None:
+                worked = self._take_done(ended, ended.value) or worked
+        self._again = self._again or worked
+        return worked
+
+    def _take_done(self, ended: Ended[Upkeep], done: Upkeep) -> bool:
+        name, report, now = ended.name, self.report, self._clock.now()
+        if done.kind == "held":
+            self._not_before[name] = now + HELD_SECONDS
+            return False
+        self._failures.pop(name, None)
+        if done.kind == "none":
+            self._not_before[name] = now + IDLE_SECONDS
+            return False
+        slow = self._timings.record(f"{done.kind} {name}", ended.ms)
+        if done.kind == "tick":
+            report.ticks += 1
+            if slow:
+                report.slow += 1
+                log.warning("%s: the tick took %.2f s", name, ended.ms / 1000)
+            if done.drained and name in self._cadence:
+                self._not_before[name] = now + self._cadence[name]
+        if done.note:
+            log.warning("%s", done.note)
+        report.changes += done.changes
+        report.rows_written += done.rows_written
+        report.brought_live += done.kind == "fill"
+        report.gaps += done.kind == "gap"
+        return True
+
+    def _take_problem(self, name: str, problem: TidemarkError | Conflict) -> None:
         if isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED:
-            loop.report.interrupted = True
+            self.report.interrupted = True
+            return
+        failures = self._failures[name] = self._failures.get(name, 0) + 1
+        delay = min(RETRY_SECONDS_MAX, RETRY_SECONDS_MIN * 2 ** min(failures - 1, 10))
+        self._not_before[name] = self._clock.now() + delay
+        self.report.problems += 1
+        log.warning("%s: %s; trying again in %.0f s", name, problem, delay)
+
+    def _is_connected(self) -> bool:
+        """Whether there is a session to look with; opens another one when it is time to."""
+        if self._clock.now() < self._back_at:
             return False
-        loop.report.problems += 1
-        loop.not_before[row.name] = duty.clock.now() + RETRY_SECONDS
-        log.warning("%s: %s; trying again in %d s", row.name, problem, RETRY_SECONDS)
-        return False
-
-
-def _do(loop: _Loop, duty: Duty, row: Installed, gap: str) -> bool:
-    """Do what the ledger says now; it may have moved on before the lease was ours."""
-    fresh = _read_again(duty, row)
-    if fresh is None:
-        return False
-    others = [other for other in duty.ledger.derived() if other.name == row.name]
-    if fresh.state == "retired":
-        if not any(other.state == "live" for other in others):
-            # It was being dropped by an apply that was killed; only an apply may go on with that.
-            return False
-        remove(duty, fresh, loop.listen)
+        if self._duty.session.is_open() or self._connect is None:
+            return True
+        duty = self._connect()
+        if self._duty is not self._first:
+            self._duty.session.close()
+        self._duty = duty
+        self._watch.forget()
+        # What failed for want of a database is worth another look at once.
+        self._not_before.clear()
+        self._away, self.report.reconnects = 0, self.report.reconnects + 1
+        log.info("the database is back")
         return True
-    if fresh.state == "live" and gap:
-        # An apply may have been at work while we looked; nobody is while we hold the lease.
-        gap = find_gap(fresh, duty.session.installed())
-    if fresh.state == "live" and gap:
-        record_gap(duty, fresh, gap)
-        loop.report.gaps += 1
-        log.warning("%s: %s; it is out of service until `tidemark apply`", row.name, gap)
-        return True
-    if fresh.state == "live":
-        done = tick(duty, fresh.script, max_ms=TICK_MS_MAX, listen=loop.listen)
-        loop.report.ticks += 1
-        if done.drained and row.name in loop.cadence:
-            loop.not_before[row.name] = duty.clock.now() + loop.cadence[row.name]
-        loop.report.changes += done.changes_sealed
-        loop.report.rows_written += done.rows_written
-        return True
-    if fresh.state not in ("backfilling", "verifying"):
-        return False
-    older = [other for other in others if other.live_at is not None and other.state != "retired"]
-    before = next((other for other in reversed(older) if other.generation < fresh.generation), None)
-    with recording_failure(duty, fresh):
-        finish(duty, fresh, before if fresh.live_at is None else None, loop.listen)
-    loop.report.brought_live += 1
-    return True
 
+    def _pause(self, problem: Exception, lost: bool) -> None:
+        """The database does not answer: wait, longer each time."""
+        if self._away == 0:
+            log.warning("%s: %s", "the database is away" if lost else "the database does not answer", problem)
+        delay = min(RECONNECT_SECONDS_MAX, IDLE_SECONDS * 2 ** min(self._away, 10))
+        self._away += 1
+        self._back_at = self._clock.now() + delay
 
-def _read_again(duty: Duty, row: Installed) -> Installed | None:
-    same = (other for other in duty.ledger.derived() if (other.name, other.generation) == (row.name, row.generation))
-    return next(same, None)
-
-
-def _is_behind(duty: Duty, rows: tuple[Installed, ...]) -> bool:
-    """Whether something is left to do for tables that this worker looks after."""
-    unfinished = any(row.state in ("backfilling", "verifying") for row in rows)
-    return unfinished or any(map(partial(has_work, duty), (row.script for row in rows if row.state == "live")))
+    def _is_behind(self) -> bool:
+        """Whether something is left to do; yes when the database does not say."""
+        try:
+            self._watch.read(self._duty, force=True)
+        except (TidemarkError, Conflict):
+            return True
+        unfinished = any(row.state in ("backfilling", "verifying") for row in self._watch.rows)
+        return unfinished or bool(self._watch.waiting)

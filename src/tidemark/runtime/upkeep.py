@@ -1,0 +1,119 @@
+"""What a worker does for one generation of a derived table: the duty that is due, under its lease.
+
+Owns: deciding, under the lease, what the ledger asks for now. Promises: a duty that somebody else holds is left to them; what was
+seen before the lease was ours is looked at again; a duty that took longer than the threshold leaves a line in the history.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidemark.runtime.apply import finish, recording_failure
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.install import find_gap, record_gap, remove
+from tidemark.runtime.lease import try_lease
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.progress import Listener
+from tidemark.runtime.runs import add_named_run
+from tidemark.runtime.tick import tick
+
+TICK_MS_MAX = 500.0
+KEPT_UP = ("live", "backfilling", "verifying", "retired")
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What was done for a generation.
+
+    `kind` is ``tick``, ``fill``, ``drop``, ``gap``, ``held`` (somebody else holds it) or ``none``. `note` is a sentence for the
+    log, or empty.
+    """
+
+    kind: str
+    changes: int = 0
+    rows_written: int = 0
+    drained: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Under which terms duties are done: in whose name, who listens, and from how many milliseconds on a duty is slow."""
+
+    holder: str
+    listen: Listener
+    slow_ms: float
+
+
+def kind_of(row: Installed, gap: str) -> str:
+    """The kind of duty that a generation's state asks for."""
+    if row.state == "live":
+        return "gap" if gap else "tick"
+    return {"backfilling": "fill", "verifying": "fill", "retired": "drop"}.get(row.state, "none")
+
+
+def look_after(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
+    """Do what is due for one generation, if nobody else does. Raises what the duty raises."""
+    if row.state not in KEPT_UP:
+        return Upkeep("none")
+    lease = try_lease(duty.ledger, duty.clock, f"keep {row.name}", terms.holder)
+    if lease is None:
+        return Upkeep("held")
+    mine = Duty(duty.ledger, duty.clock, lease, duty.stop)
+    try:
+        began = duty.clock.now()
+        done = _do(mine, row, gap, terms)
+        ms = duty.clock.ms_since(began)
+        if ms > terms.slow_ms and done.kind == "tick":
+            _record_slow(mine, row, done, ms, terms.slow_ms)
+        return done
+    finally:
+        lease.release()
+
+
+def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
+    """Do what the ledger says now; it may have moved on before the lease was ours."""
+    rows = [other for other in duty.ledger.derived() if other.name == row.name]
+    fresh = next((other for other in rows if other.generation == row.generation), None)
+    if fresh is None:
+        return Upkeep("none")
+    if fresh.state == "retired":
+        if not any(other.state == "live" for other in rows):
+            # It was being dropped by an apply that was killed; only an apply may go on with that.
+            return Upkeep("none")
+        remove(duty, fresh, terms.listen)
+        return Upkeep("drop")
+    if fresh.state == "live":
+        return _keep_live(duty, fresh, gap, terms)
+    if fresh.state not in ("backfilling", "verifying"):
+        return Upkeep("none")
+    older = [other for other in rows if other.live_at is not None and other.state != "retired"]
+    before = next((other for other in reversed(older) if other.generation < fresh.generation), None)
+    with recording_failure(duty, fresh):
+        finish(duty, fresh, before if fresh.live_at is None else None, terms.listen)
+    return Upkeep("fill")
+
+
+def _keep_live(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
+    if gap:
+        # An apply may have been at work while we looked; nobody is while we hold the lease.
+        gap = find_gap(row, duty.session.installed())
+    if gap:
+        record_gap(duty, row, gap)
+        return Upkeep("gap", note=f"{row.name}: {gap}; it is out of service until `tidemark apply`")
+    done = tick(duty, row.script, max_ms=TICK_MS_MAX, listen=terms.listen)
+    if done.drained and not (done.changes_sealed or done.keys_applied or done.rows_written):
+        return Upkeep("none")
+    return Upkeep("tick", done.changes_sealed, done.rows_written, done.drained)
+
+
+def _record_slow(duty: Duty, row: Installed, done: Upkeep, ms: float, slow_ms: float) -> None:
+    """Keep in the history that a duty was slow."""
+
+    def work() -> None:
+        said = f"the {done.kind} took {ms / 1000:.2f} s, more than {slow_ms / 1000:.2f} s"
+        run = add_named_run(duty, "slow", row.name, row.generation, None, said)
+        run.rows_done, run.rows_written, run.longest_ms = done.changes, done.rows_written, ms
+        run.end("done", said)
+
+    duty.write(work)
