@@ -72,14 +72,19 @@ class Piece:
 
 @dataclass(frozen=True)
 class Applier:
-    """The statements of the one applier: recompute a batch of keys and write what differs.
+    """The statements of the one applier: recompute a batch of units and write what differs.
 
+    A *unit* is a value of `unit_columns`: the key itself, or columns by which the query falls apart into independent pieces,
+    whose rows are recomputed together; without columns there is one unit, everything.
     All statements run on one session; `batch`, `fresh` and `todo` are temporary tables of it.
 
-    1. `create_batch`, `create_fresh`, `create_stored`, `create_todo`: once per session (safe to repeat).
-    2. `clear_batch`, then keys are put into `batch` (by `take_todo`, `take_dirty`, or `add_key` with parameters
+    1. `create_batch`, `create_fresh`, `create_stored`, `create_todo`, `create_rows`: once per session (safe to repeat).
+    2. `clear_batch`, then units are put into `batch` (by `take_todo`, `take_dirty`, or `add_key` with parameters
        ``:k0 … :kn``).
-    3. `lock`: statements that lock the stored rows of the batch in key order, making placeholders (empty on SQLite).
+    3. `lock`: statements that lock the stored rows of the batch in key order, making placeholders (empty on SQLite, and where
+       the fenced lease admits one writer of the rows).
+       Then `gather`: statements that evaluate the query for the batch and number its rows, where they are not the batch's keys.
+       Then `duplicate`, if any: one query whose only row is a key that the result has twice.
     4. `recompute`: statements that empty `fresh` and fill it with the true state of the batch's keys.
        Along with it a temporary table of the batch's stored rows is filled; both carry the batch's ordinal ``tidemark_n``.
     5. `compare`: one query; rows are ``(kind, key…, stored columns…, fresh columns…)`` with kind in ``missing``,
@@ -88,10 +93,11 @@ class Applier:
     6. `write`: statements that make the store equal to `fresh` for the batch, writing only what differs; the sum of
        their row counts is the number of rows written.
 
-    `list_keys` fills `todo` (columns ``tidemark_n`` from 1, then the key) with every key that the query or the store has, in
-    key order. `take_todo` has parameters ``:low`` and ``:high`` (``tidemark_n > :low AND tidemark_n <= :high``).
-    `count_todo` returns one number. `indexed` tells that a batch's recompute reaches an index; when it is false a batch
-    costs a scan of the source, so few big batches are better than many small ones. `tolerant` names columns of floating point
+    `list_keys` fills `todo` (columns ``tidemark_n`` from 1, then the unit) with every unit that the query or the store has, in
+    order. `take_todo` has parameters ``:low`` and ``:high`` (``tidemark_n > :low AND tidemark_n <= :high``).
+    `count_todo` returns one number; `count_rows`, if any, the number of keys in the batch's units. `indexed` tells that a
+    batch's recompute reaches an index; when it is false a batch costs a scan of the source, so few big batches are better
+    than many small ones. `tolerant` names columns of floating point
     whose value depends on the order of addition.
     """
 
@@ -112,6 +118,16 @@ class Applier:
     key_columns: tuple[str, ...]
     compared_columns: tuple[str, ...]
     tolerant: tuple[str, ...] = ()
+    unit_columns: tuple[str, ...] | None = None
+    create_rows: tuple[str, ...] = ()
+    gather: tuple[str, ...] = ()
+    duplicate: str = ""
+    count_rows: str = ""
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The columns of a unit."""
+        return self.key_columns if self.unit_columns is None else self.unit_columns
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,7 @@ class KeyedProgram:
     `unit` are the columns by which the query falls apart into independent pieces: the dirty set and a batch hold their values,
     and the rows of a unit are recomputed together. It is the key itself in most queries; empty = the whole result is one unit.
     `reads` maps a source's label to the columns that must be in its images; `routes` tell how changes reach units.
+    `proven` tells that no two rows can have one key, whatever the sources hold; otherwise each batch looks for that.
     """
 
     name: str
@@ -211,6 +212,13 @@ class KeyedProgram:
     routes: tuple[KeyQuery, ...]
     reads: dict[str, tuple[str, ...]] = field(hash=False)
     reasons: tuple[str, ...] = ()
+    proven: bool = True
+
+    @property
+    def unit_scalars(self) -> tuple[Scalar, ...]:
+        """What the query computes for each column of the unit."""
+        by_name = {output.name: output.scalar for output in self.block.outputs}
+        return tuple(by_name[part.name] for part in self.unit)
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -16,7 +16,7 @@ from tidemark.render.statements import Store, qualified
 
 def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
     """INSERT statements into the dirty set for one way: each occurrence on it as current rows and as logged images."""
-    found = []
+    found, unit = [], store.units
     for from_log in product((False, True), repeat=len(way.joined)):
         rows = {way.changed.alias: True} | {o.alias: old for o, old in zip(way.joined, from_log, strict=True)}
         tables = [f"{store.names.temporary(f'slice_{way.changed.table.label}')} AS {_q(store, way.changed.alias)}"]
@@ -25,15 +25,15 @@ def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
             tables.append(f"{name} AS {_q(store, occurrence.alias)}")
         tests = [f"{_q(store, way.changed.alias)}.weight <> 0"]
         tests += [f"({_at(scalar, rows, way)})" for scalar in way.on]
-        keys = []
-        for part, scalar in zip(store.key, program.key_scalars, strict=True):
+        keys = [] if program.unit else ["1"]
+        for part, scalar in zip(program.unit, program.unit_scalars, strict=True):
             value = _at(scalar, rows, way)
             # What the query excludes in whole, such as a NULL that must equal something, has no key here either.
             tests += [] if part.nullable else [f"({value}) IS NOT NULL"]
             keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else f"({value})")
         found.append(
-            f"INSERT INTO {store.names.own('dirty')} ({store.key_list}) SELECT DISTINCT {', '.join(keys)} "
-            f"FROM {', '.join(tables)} WHERE {' AND '.join(tests)} ON CONFLICT ({store.conflict}) DO NOTHING"
+            f"INSERT INTO {store.names.own('dirty')} ({unit.key_list}) SELECT DISTINCT {', '.join(keys)} "
+            f"FROM {', '.join(tables)} WHERE {' AND '.join(tests)} ON CONFLICT ({unit.conflict}) DO NOTHING"
         )
     return found
 

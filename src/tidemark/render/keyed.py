@@ -8,15 +8,17 @@ from __future__ import annotations
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.names import Names
-from tidemark.render import statements
+from tidemark.render import statements, units
 from tidemark.render.restriction import is_indexed, keys_of_query, restricted
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.script import Applier
 
 
 def store_of(program: KeyedProgram, names: Names, dialect: Dialect) -> Store:
     """The store of a keyed program."""
-    return Store(dialect, names, program.key, program.columns, keeps_default=True)
+    key, unit = program.key or (EVERYTHING,), program.unit or (EVERYTHING,)
+    direct = program.proven and key == unit and key != (EVERYTHING,)
+    return Store(dialect, names, key, program.columns, keeps_default=True, unit=None if direct else unit)
 
 
 def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
@@ -38,29 +40,37 @@ def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
 
 
 def applier(store: Store, program: KeyedProgram) -> Applier:
-    """The applier of a keyed program."""
+    """The applier of a keyed program. One writer of the rows at a time is what the fenced lease says, so nothing is locked."""
     temporary = statements.temporary_tables(store)
+    direct = store.unit is None
+    unit = store.units
     # What is stored is what is shown, so every column is compared once.
     query, compared = statements.compare(store, [])
     names = store.names
-    places = ", ".join(f":k{number}" for number in range(len(store.key)))
+    hidden = unit.key == (EVERYTHING,)
+    places = "1" if hidden else ", ".join(f":k{number}" for number in range(len(unit.key)))
     return Applier(
         create_batch=temporary["batch"],
         create_fresh=temporary["fresh"],
         create_stored=temporary["stored"],
         create_todo=temporary["todo"],
         clear_batch=f"DELETE FROM {names.temporary('batch')}",
-        add_key=f"INSERT INTO {names.temporary('batch')} ({store.key_list}) VALUES ({places})",
-        lock=statements.lock_batch(store),
-        recompute=(*statements.weigh_batch(store), *recompute(store, program)),
+        add_key=f"INSERT INTO {names.temporary('batch')} ({unit.key_list}) VALUES ({places})",
+        lock=(),
+        recompute=(*statements.weigh_batch(store), *recompute(store, program)) if direct else units.recompute(store),
         compare=query,
         write=statements.write(store),
         list_keys=statements.todo(store, [keys_of_query(store, program)]),
-        take_todo=f"INSERT INTO {names.temporary('batch')} ({ORDINAL}, {store.key_list}) "
-        f"SELECT {ORDINAL}, {store.key_list} FROM {names.temporary('todo')} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high",
+        take_todo=f"INSERT INTO {names.temporary('batch')} ({ORDINAL}, {unit.key_list}) "
+        f"SELECT {ORDINAL}, {unit.key_list} FROM {names.temporary('todo')} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high",
         count_todo=f"SELECT count(*) FROM {names.temporary('todo')}",
         indexed=is_indexed(program),
-        key_columns=tuple(part.name for part in program.key),
+        key_columns=tuple(part.name for part in store.key),
         compared_columns=compared,
         tolerant=tuple(part.name for part in store.parts if part.floating),
+        unit_columns=None if direct else tuple(part.name for part in program.unit),
+        create_rows=() if direct else units.temporary_tables(store),
+        gather=() if direct else units.gather(store, program),
+        duplicate="" if direct else units.find_duplicate(store),
+        count_rows="" if direct else f"SELECT count(*) FROM {store.numbered}",
     )

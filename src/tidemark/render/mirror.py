@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidemark.maintenance.mirror import Mirror, literal_test
-from tidemark.render.statements import ORDINAL, Store, qualified
+from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
 from tidemark.script import Applier
 
 
@@ -20,6 +20,7 @@ def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
         compare=f"{applier.compare} {_compare(applier, store, mirror)}",
         write=(*applier.write, *_write(store, mirror)),
         list_keys=(*applier.list_keys, *_todo(store, mirror)),
+        gather=(*applier.gather, *_gather(store, mirror)),
     )
 
 
@@ -83,7 +84,7 @@ def _compare(applier: Applier, store: Store, mirror: Mirror) -> str:
         f"{found} UNION ALL SELECT 'missing', {keys}, {nulls}, {', '.join(here)} {join} "
         f"WHERE {mirror.present} AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {match(store, mirror, 't', 's')}) "
         f"UNION ALL SELECT 'extra', {', '.join([keys_of_batch, *ours])}, {nulls} "
-        f"FROM {store.names.temporary('batch')} AS b JOIN {table} AS t ON {match(store, mirror, 't', 'b')} "
+        f"FROM {store.numbered} AS b JOIN {table} AS t ON {match(store, mirror, 't', 'b')} "
         f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS x WHERE x.{ORDINAL} = b.{ORDINAL}) "
         f"AND NOT EXISTS (SELECT 1 FROM {fresh} AS s WHERE s.{ORDINAL} = b.{ORDINAL} AND {mirror.present})"
     )
@@ -94,7 +95,7 @@ def _write(store: Store, mirror: Mirror) -> list[str]:
     fresh = f"{store.names.temporary('fresh')} AS s"
     if not mirror.owns_rows:
         return [update(store, mirror, fresh)]
-    table, batch = qualified(mirror.table, store.dialect), store.names.temporary("batch")
+    table, batch = qualified(mirror.table, store.dialect), store.numbered
     gone = (
         f"SELECT 1 FROM {batch} AS b WHERE {match(store, mirror, table, 'b')} AND NOT EXISTS "
         f"(SELECT 1 FROM {fresh} WHERE s.{ORDINAL} = b.{ORDINAL} AND {mirror.present})"
@@ -141,17 +142,48 @@ def delete(store: Store, mirror: Mirror, row: str) -> str:
 
 
 def _todo(store: Store, mirror: Mirror) -> list[str]:
-    """Our rows of the user's table may have keys that neither query nor store knows."""
-    if not mirror.owns_rows:
+    """Our rows of the user's table may have units that neither query nor store knows."""
+    unit = store.units
+    if not mirror.owns_rows or unit.key == (EVERYTHING,):
         return []
-    todo, quote = store.names.temporary("todo"), store.dialect.quote
-    keys = ", ".join(f"t.{quote(column)}" for column, _ in mirror.key)
+    todo, shown = store.names.temporary("todo"), _unit_of_row(store, mirror)
     where = literal_test(mirror, "t", store.dialect).removeprefix(" AND ")
-    known = f"SELECT 1 FROM {todo} AS k WHERE {match(store, mirror, 't', 'k')}"
     return [
-        f"INSERT INTO {todo} ({store.key_list}) SELECT {keys} FROM {qualified(mirror.table, store.dialect)} AS t "
-        f"WHERE {where} AND NOT EXISTS ({known})"
+        f"INSERT INTO {todo} ({unit.key_list}) SELECT DISTINCT {', '.join(shown)} "
+        f"FROM {qualified(mirror.table, store.dialect)} AS t "
+        f"WHERE {where} AND NOT EXISTS (SELECT 1 FROM {todo} AS k WHERE {_same_unit(store, 'k', shown)})"
     ]
+
+
+def _gather(store: Store, mirror: Mirror) -> list[str]:
+    """Our rows of the user's table in the batch's units may have keys that neither query nor store knows."""
+    if not mirror.owns_rows or store.unit is None:
+        return []
+    batch, rows, quote = store.names.temporary("batch"), store.numbered, store.dialect.quote
+    keys = ", ".join(f"t.{quote(column)}" for column, _ in mirror.key)
+    known = f"SELECT 1 FROM {rows} AS k WHERE {match(store, mirror, 't', 'k')}"
+    return [
+        f"INSERT INTO {rows} ({store.key_list}) SELECT {keys} FROM {qualified(mirror.table, store.dialect)} AS t "
+        f"JOIN {batch} AS b ON {_same_unit(store, 'b', _unit_of_row(store, mirror))} "
+        f"WHERE NOT EXISTS ({known}){literal_test(mirror, 't', store.dialect)}"
+    ]
+
+
+def _unit_of_row(store: Store, mirror: Mirror) -> list[str]:
+    """The unit of a row ``t`` of the user's table."""
+    columns = {name: column for column, name in mirror.key} | {
+        one.column.name: one.column.name for one in mirror.values
+    }
+    return [f"t.{store.dialect.quote(columns[part.name])}" for part in store.units.key if part != EVERYTHING]
+
+
+def _same_unit(store: Store, row: str, values: list[str]) -> str:
+    unit = store.units
+    pairs = zip([part for part in unit.key if part != EVERYTHING], values, strict=True)
+    return (
+        " AND ".join(f"{row}.{unit.column(part)} {unit.equal(part, nulls=True)} {value}" for part, value in pairs)
+        or "1 = 1"
+    )
 
 
 def first_filling(store: Store, mirror: Mirror) -> list[str]:

@@ -79,7 +79,7 @@ def unique_index(store: Store) -> Piece:
     return Piece("index", named(names, "unique"), create, drop, on=named(names, ""))
 
 
-def index_piece(store: Store, number: int, terms: str) -> Piece:
+def index_piece(store: Store, number: int | str, terms: str) -> Piece:
     """An index on the stored rows."""
     names = store.names
     create = f"CREATE INDEX {names.bare('index', str(number))} ON {names.store} ({terms})"

@@ -12,6 +12,7 @@ from tidemark.render import postgres
 from tidemark.render.images import image, log_columns, log_definition
 from tidemark.render.postgres_capture import event_pieces, has_equality, pinned_settings, truncate_pieces
 from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.units import unit_index
 from tidemark.script import Piece
 
 
@@ -24,6 +25,8 @@ def keyed_pieces(
     found = [postgres.store_table(store), postgres.unique_index(store)]
     for number, columns in enumerate(indexes, start=1):
         found.append(postgres.index_piece(store, number, ", ".join(quote(name) for name in columns)))
+    by_unit = unit_index(store)
+    found += [postgres.index_piece(store, "unit", by_unit)] if by_unit else []
     found += _dirty(store)
     for table in program.tables:
         found += _log(store, program, table, settings)
@@ -33,7 +36,7 @@ def keyed_pieces(
 
 
 def _dirty(store: Store) -> list[Piece]:
-    names = store.names
+    names, store = store.names, store.units
     dirty, plain = names.own("dirty"), postgres.named(names, "dirty")
     keys = ", ".join(store.definition(part) for part in store.key)
     nulls = " NULLS NOT DISTINCT" if store.nullable else ""

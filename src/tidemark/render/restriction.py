@@ -11,9 +11,12 @@ from tidemark.render.statements import Store
 
 
 def restricted(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
-    """The user's query for the keys of the batch only: those without NULL, or those with one."""
+    """The user's query for the units of the batch only: those without NULL, or those with one."""
+    if not program.unit:
+        return program.block.sql()
+    store = store.units
     batch = store.names.temporary("batch")
-    scalars = [f"({scalar.text})" for scalar in program.key_scalars]
+    scalars = [f"({scalar.text})" for scalar in program.unit_scalars]
     if nulls:
         some = " OR ".join(f"x.{store.column(part)} IS NULL" for part in store.key if part.nullable)
         pairs = zip(store.key, scalars, strict=True)
@@ -32,13 +35,15 @@ def restricted(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
 
 
 def keys_of_query(store: Store, program: KeyedProgram) -> str:
-    """SELECT of every key that the query has."""
-    keys = ", ".join(f"q.{store.column(part)}" for part in store.key)
+    """SELECT of every unit that the query has; of the one that there is where it has no columns."""
+    if not program.unit:
+        return f"SELECT 1 AS {store.units.key_list}"
+    keys = ", ".join(f"q.{store.column(part)}" for part in store.units.key)
     return f"SELECT {keys} FROM ({program.block.sql()}) AS q"
 
 
 def is_indexed(program: KeyedProgram) -> bool:
-    """True when an index leads with a column of the key."""
-    columns = [scalar.column for scalar in program.key_scalars if scalar.column is not None]
+    """True when an index leads with a column of the unit."""
+    columns = [scalar.column for scalar in program.unit_scalars if scalar.column is not None]
     tables = {occurrence.alias: occurrence.table for occurrence in program.block.occurrences}
     return any(has_index(tables[alias], (name,)) for alias, name in columns if alias in tables)

@@ -66,7 +66,7 @@ def user_indexes(program: LinearProgram, store: Store, indexes: tuple[tuple[str,
     return found
 
 
-def index_piece(store: Store, number: int, terms: str) -> Piece:
+def index_piece(store: Store, number: int | str, terms: str) -> Piece:
     """An index on the stored rows."""
     name, plain = store.names.own("index", str(number)), store.names.plain("index", str(number))
     create = f"CREATE INDEX {name} ON {store.names.store} ({terms})"

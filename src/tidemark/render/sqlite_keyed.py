@@ -11,6 +11,7 @@ from tidemark.model import Table
 from tidemark.render import sqlite, sqlite_rows, sqlite_stash
 from tidemark.render.images import image, log_columns, log_definition
 from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.units import unit_index
 from tidemark.script import Piece
 
 
@@ -25,6 +26,8 @@ def keyed_pieces(
     for number, columns in enumerate(indexes, start=1):
         found.append(sqlite.index_piece(store, number, ", ".join(quote(name) for name in columns)))
     shown = ", ".join(f"s.{quote(output.name)}" for output in program.block.outputs)
+    by_unit = unit_index(store)
+    found += [sqlite.index_piece(store, "unit", by_unit)] if by_unit else []
     found += sqlite.public_view(
         store.names, store.dialect, program.name, f"SELECT {shown} FROM {store.names.store} AS s"
     )
@@ -32,7 +35,7 @@ def keyed_pieces(
 
 
 def _dirty(store: Store) -> list[Piece]:
-    names = store.names
+    names, store = store.names, store.units
     dirty, unique = names.own("dirty"), names.own("dirty_unique")
     keys = ", ".join(store.definition(part) for part in store.key)
     create = f"CREATE TABLE {dirty} ({ORDINAL} INTEGER PRIMARY KEY AUTOINCREMENT, {keys})"

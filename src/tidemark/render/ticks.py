@@ -10,25 +10,25 @@ from tidemark.model import Table
 from tidemark.render.affected import affected
 from tidemark.render.images import log_columns, log_definition
 from tidemark.render.restriction import keys_of_query
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL, Store, units_of_store
 from tidemark.script import SourceLog, Tick
 
 
 def tick(store: Store, program: KeyedProgram) -> Tick:
     """The statements of a tick."""
-    names, dirty = store.names, store.names.own("dirty")
+    names, dirty, unit = store.names, store.names.own("dirty"), store.units
     batch = names.temporary("batch")
     logs = tuple(_source_log(store, program, table) for table in program.tables)
-    into = f"INSERT INTO {dirty} ({store.key_list})"
-    nothing = f"ON CONFLICT ({store.conflict}) DO NOTHING"
-    stored = f"{into} SELECT {store.key_list} FROM {store.names.store} WHERE 1 = 1 {nothing}"
-    queried = f"{into} SELECT {store.key_list} FROM ({keys_of_query(store, program)}) AS k WHERE 1 = 1 {nothing}"
+    into = f"INSERT INTO {dirty} ({unit.key_list})"
+    nothing = f"ON CONFLICT ({unit.conflict}) DO NOTHING"
+    stored = f"{into} SELECT {unit.key_list} FROM ({units_of_store(store)}) AS k WHERE 1 = 1 {nothing}"
+    queried = f"{into} SELECT {unit.key_list} FROM ({keys_of_query(store, program)}) AS k WHERE 1 = 1 {nothing}"
     # Rows are locked in key order where they are locked; elsewhere the order of arrival spares sorting the whole set.
-    order = store.key_list if store.dialect.has_schemas else ORDINAL
+    order = unit.key_list if store.dialect.has_schemas else ORDINAL
     return Tick(
         logs=logs,
         dirty=dirty,
-        take_dirty=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT {ORDINAL}, {store.key_list} FROM {dirty} "
+        take_dirty=f"INSERT INTO {batch} ({ORDINAL}, {unit.key_list}) SELECT {ORDINAL}, {unit.key_list} FROM {dirty} "
         f"ORDER BY {order} LIMIT :limit",
         done_dirty=f"DELETE FROM {dirty} WHERE {ORDINAL} IN (SELECT {ORDINAL} FROM {batch})",
         count_dirty=f"SELECT count(*) FROM {dirty}",

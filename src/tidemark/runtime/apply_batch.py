@@ -1,8 +1,8 @@
 """The one applier: make the stored rows of a batch of keys equal to the query.
 
 Owns: the order of the statements. Promises: fill, tick and repair all change rows through `apply_batch` and in no other
-way; keys are locked before the query is read, in a later statement, so that no write in between can be lost; only rows
-that differ are written. Opens no transaction: the caller's also holds the record of what was done.
+way; where writers change stored rows, keys are locked before the query is read, in a later statement, so that no write in
+between can be lost; only rows that differ are written. Opens no transaction: the caller's also holds the record of what was done.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from tidemark.database.session import Session
 from tidemark.errors import Fault
+from tidemark.runtime.values import show
 from tidemark.script import Applier, Script
 
 
@@ -30,16 +31,17 @@ class Difference:
 def prepare(session: Session, script: Script) -> None:
     """Create the session's temporary tables for a script; safe to repeat. Runs in the caller's transaction."""
     applier = script.applier
-    for statement in (applier.create_batch, applier.create_fresh, applier.create_stored, applier.create_todo):
+    create = (applier.create_batch, applier.create_fresh, applier.create_stored, applier.create_todo)
+    for statement in (*create, *applier.create_rows):
         session.script(statement)
     for log in script.tick.logs if script.tick else ():
         session.script(log.create_slice)
 
 
 def take_keys(session: Session, applier: Applier, keys: Iterable[Sequence[Any]]) -> int:
-    """Put keys into the batch; give their number."""
+    """Put units into the batch, each once; give their number."""
     count = 0
-    for key in keys:
+    for key in dict.fromkeys(tuple(key) for key in keys):
         session.run(applier.add_key, {f"k{place}": value for place, value in enumerate(key)})
         count += 1
     return count
@@ -56,24 +58,54 @@ def take_range(session: Session, applier: Applier, low: int, high: int) -> int:
     return taken
 
 
+def units_of(applier: Applier, key: Sequence[Any], *rows: Sequence[Any] | None) -> list[tuple[Any, ...]]:
+    """The units that a row belongs to: by what is stored under its key, and by what is true."""
+    found = []
+    for row in rows:
+        values = dict(zip(applier.compared_columns, row or (), strict=False))
+        values |= dict(zip(applier.key_columns, key, strict=True))
+        if all(name in values for name in applier.units):
+            found.append(tuple(values[name] for name in applier.units))
+    return list(dict.fromkeys(found))
+
+
 def apply_batch(session: Session, applier: Applier, take: Callable[[], object]) -> int:
-    """Make the rows of the keys that `take` puts into the batch true; give the number of rows written."""
+    """Make the rows of the units that `take` puts into the batch true; give the number of rows written.
+
+    Raises `Fault` when the query gives a key twice.
+    """
     session.run(applier.clear_batch)
     take()
     for statement in applier.lock:
         session.run(statement)
-    for statement in applier.recompute:
-        session.run(statement)
+    _recompute(session, applier)
     return sum(max(0, session.run(statement)) for statement in applier.write)
 
 
 def compare_batch(session: Session, applier: Applier, take: Callable[[], object]) -> list[Difference]:
-    """Rows of the keys that `take` puts into the batch that are not true; changes nothing."""
+    """Rows of the units that `take` puts into the batch that are not true; changes nothing.
+
+    Raises `Fault` when the query gives a key twice.
+    """
     session.run(applier.clear_batch)
     take()
+    _recompute(session, applier)
+    return [_read_difference(applier, row) for row in session.all(applier.compare)]
+
+
+def _recompute(session: Session, applier: Applier) -> None:
+    for statement in applier.gather:
+        session.run(statement)
+    twice = session.one(applier.duplicate) if applier.duplicate else None
+    if twice is not None:
+        named = ", ".join(f"{name} = {show(value)}" for name, value in zip(applier.key_columns, twice, strict=True))
+        raise Fault(
+            f"the query gives more than one row for the key {named}",
+            left_behind="nothing of this batch was stored; declare a key that identifies a row",
+            retry_safe=False,
+        )
     for statement in applier.recompute:
         session.run(statement)
-    return [_read_difference(applier, row) for row in session.all(applier.compare)]
 
 
 def _read_difference(applier: Applier, row: tuple[Any, ...]) -> Difference:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from tidemark.runtime.apply_batch import apply_batch, prepare, take_keys
+from tidemark.runtime.apply_batch import apply_batch, prepare, take_keys, units_of
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.findings import close_drift, count_drift, list_drift
+from tidemark.runtime.findings import OpenDrift, close_drift, count_drift, list_drift
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.progress import Event, Listener, ignore
@@ -31,7 +30,7 @@ class RepairReport:
 
 
 def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> RepairReport:
-    """Recompute the key of every open finding. Raises `Fault` (exit 75) when asked to stop."""
+    """Recompute the units of every open finding. Raises `Fault` (exit 75) when asked to stop."""
     script = installed.script
     total = count_drift(duty.ledger, script)
     if total == 0:
@@ -43,7 +42,7 @@ def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> Repai
     try:
         while True:
             duty.check_stop(f"the repair of {script.name}")
-            some = [drift.key for drift in list_drift(duty.ledger, script, pace.size)]
+            some = list_drift(duty.ledger, script, pace.size)
             if not some:
                 break
             held = duty.write(partial(_mend, duty, script, run, some))
@@ -60,7 +59,9 @@ def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> Repai
     return RepairReport(script.name, keys, written)
 
 
-def _mend(duty: Duty, script: Script, run: Run, keys: list[tuple[Any, ...]]) -> int:
-    written = apply_batch(duty.session, script.applier, lambda: take_keys(duty.session, script.applier, keys))
-    close_drift(duty.ledger, script, run.id, keys)
+def _mend(duty: Duty, script: Script, run: Run, some: list[OpenDrift]) -> int:
+    applier = script.applier
+    units = [unit for drift in some for unit in units_of(applier, drift.key, drift.stored, drift.truth)]
+    written = apply_batch(duty.session, applier, lambda: take_keys(duty.session, applier, units))
+    close_drift(duty.ledger, script, run.id, [drift.key for drift in some])
     return written

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tidemark.runtime.apply_batch import Difference, compare_batch, take_keys, take_range
+from tidemark.runtime.apply_batch import Difference, compare_batch, take_keys, take_range, units_of
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import list_every_key
 from tidemark.runtime.findings import close_gone, record_drift
@@ -63,6 +63,7 @@ class _State:
     found: list[Difference] = field(default_factory=list)
     drift: int = 0
     undecided: int = 0
+    rows: int = 0
 
 
 def verify(
@@ -90,7 +91,7 @@ def verify(
     applier = script.applier
     return VerifyReport(
         script.name,
-        total,
+        state.rows if applier.count_rows else total,
         state.drift,
         tuple(state.found[:SHOWN_MAX]),
         state.undecided,
@@ -111,7 +112,8 @@ def _walk(state: _State, total: int, listen: Listener) -> list[Difference]:
         held = duty.read(partial(_compare, state, partial(take_range, duty.session, applier, low, high)))
         pace.record(high - low, held.hold_ms)
         run.rows_done, run.longest_ms = high, max(run.longest_ms, held.hold_ms)
-        differences, waiting = held.value
+        differences, waiting, rows = held.value
+        state.rows += rows
         if waiting and len(aside) < ASIDE_MAX:
             aside.extend(differences)
         else:
@@ -120,11 +122,13 @@ def _walk(state: _State, total: int, listen: Listener) -> list[Difference]:
     return aside
 
 
-def _compare(state: _State, take: Callable[[], object]) -> tuple[list[Difference], bool]:
-    """Differences of a batch, and whether changes that are not applied yet might explain them; one moment sees both."""
-    applier = state.script.applier
-    found = [d for d in compare_batch(state.duty.session, applier, take) if not _is_close(applier, d)]
-    return found, bool(found) and _has_waiting(state)
+def _compare(state: _State, take: Callable[[], object]) -> tuple[list[Difference], bool, int]:
+    """Differences of a batch, whether changes that are not applied yet might explain them, and the number of rows where
+    units are not keys; one moment sees them all."""
+    applier, session = state.script.applier, state.duty.session
+    found = [d for d in compare_batch(session, applier, take) if not _is_close(applier, d)]
+    counted = session.one(applier.count_rows) if applier.count_rows else None
+    return found, bool(found) and _has_waiting(state), int(counted[0]) if counted else 0
 
 
 def _has_waiting(state: _State) -> bool:
@@ -145,17 +149,17 @@ def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], obj
         if drain is not None:
             drain()
         before = {difference.key: difference for difference in aside}
-        keys, aside = list(before), []
+        applier, aside = state.script.applier, []
+        units = [unit for d in before.values() for unit in units_of(applier, d.key, d.stored, d.truth)]
+        keys = list(dict.fromkeys(units))
         for start in range(0, len(keys), RECHECK_KEYS):
             some = keys[start : start + RECHECK_KEYS]
-            held = state.duty.read(
-                partial(_compare, state, partial(take_keys, state.duty.session, state.script.applier, some))
-            )
-            differences, waiting = held.value
+            held = state.duty.read(partial(_compare, state, partial(take_keys, state.duty.session, applier, some)))
+            differences, waiting, _ = held.value
             if not waiting:
                 _record(state, differences)
                 continue
-            same = [d for d in differences if d.stored == before[d.key].stored]
+            same = [d for d in differences if d.key in before and d.stored == before[d.key].stored]
             if last:
                 # Through every round nothing of ours wrote these rows, although everything that waited was applied.
                 _record(state, same)

@@ -105,7 +105,6 @@ INSERT INTO pg_temp."_todo_distinct_slugs" ("author") SELECT * FROM (SELECT q."a
 INSERT INTO pg_temp."_batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM pg_temp."_todo_distinct_slugs" WHERE tidemark_n > :low AND tidemark_n <= :high;
 
 -- applier: lock
-INSERT INTO "tidemark"."distinct_slugs" AS s ("author") SELECT "author" FROM pg_temp."_batch_distinct_slugs" ORDER BY "author" ON CONFLICT ("author") DO UPDATE SET "states" = s."states";
 
 -- applier: recompute
 ANALYZE pg_temp."_batch_distinct_slugs";
@@ -130,7 +129,7 @@ INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT DISTINCT ("post
 -- applier: dirty keys
 INSERT INTO pg_temp."_batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM "tidemark"."_dirty_distinct_slugs" ORDER BY "author" LIMIT :limit;
 DELETE FROM "tidemark"."_dirty_distinct_slugs" WHERE tidemark_n IN (SELECT tidemark_n FROM pg_temp."_batch_distinct_slugs");
-INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT "author" FROM "tidemark"."distinct_slugs" WHERE 1 = 1 ON CONFLICT ("author") DO NOTHING;
+INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT "author" FROM (SELECT "author" FROM "tidemark"."distinct_slugs") AS k WHERE 1 = 1 ON CONFLICT ("author") DO NOTHING;
 INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT "author" FROM (SELECT q."author" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "public"."posts" AS "posts" GROUP BY "posts"."author") AS q) AS k WHERE 1 = 1 ON CONFLICT ("author") DO NOTHING;
 
 -- advice: recomputing a key reads all of posts without it

@@ -170,7 +170,6 @@ INSERT INTO pg_temp."_todo_joined" ("name") SELECT * FROM (SELECT q."name" FROM 
 INSERT INTO pg_temp."_batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM pg_temp."_todo_joined" WHERE tidemark_n > :low AND tidemark_n <= :high;
 
 -- applier: lock
-INSERT INTO "tidemark"."joined" AS s ("name") SELECT "name" FROM pg_temp."_batch_joined" ORDER BY "name" ON CONFLICT ("name") DO UPDATE SET "n" = s."n";
 
 -- applier: recompute
 ANALYZE pg_temp."_batch_joined";
@@ -200,7 +199,7 @@ INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."c_name")::
 -- applier: dirty keys
 INSERT INTO pg_temp."_batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark"."_dirty_joined" ORDER BY "name" LIMIT :limit;
 DELETE FROM "tidemark"."_dirty_joined" WHERE tidemark_n IN (SELECT tidemark_n FROM pg_temp."_batch_joined");
-INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT "name" FROM "tidemark"."joined" WHERE 1 = 1 ON CONFLICT ("name") DO NOTHING;
+INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT "name" FROM (SELECT "name" FROM "tidemark"."joined") AS k WHERE 1 = 1 ON CONFLICT ("name") DO NOTHING;
 INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT "name" FROM (SELECT q."name" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS k WHERE 1 = 1 ON CONFLICT ("name") DO NOTHING;
 
 -- advice: recomputing a key reads all of users without it

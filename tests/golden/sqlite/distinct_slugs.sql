@@ -130,7 +130,7 @@ INSERT INTO "tidemark__dirty_distinct_slugs" ("author") SELECT DISTINCT ("posts"
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM "tidemark__dirty_distinct_slugs" ORDER BY tidemark_n LIMIT :limit;
 DELETE FROM "tidemark__dirty_distinct_slugs" WHERE tidemark_n IN (SELECT tidemark_n FROM temp."tidemark__batch_distinct_slugs");
-INSERT INTO "tidemark__dirty_distinct_slugs" ("author") SELECT "author" FROM "tidemark_distinct_slugs" WHERE 1 = 1 ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO NOTHING;
+INSERT INTO "tidemark__dirty_distinct_slugs" ("author") SELECT "author" FROM (SELECT "author" FROM "tidemark_distinct_slugs") AS k WHERE 1 = 1 ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO NOTHING;
 INSERT INTO "tidemark__dirty_distinct_slugs" ("author") SELECT "author" FROM (SELECT q."author" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" GROUP BY "posts"."author") AS q) AS k WHERE 1 = 1 ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO NOTHING;
 
 -- advice: recomputing a key reads all of posts without it

@@ -203,7 +203,7 @@ INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT ("u"."c_name") FRO
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark__dirty_joined" ORDER BY tidemark_n LIMIT :limit;
 DELETE FROM "tidemark__dirty_joined" WHERE tidemark_n IN (SELECT tidemark_n FROM temp."tidemark__batch_joined");
-INSERT INTO "tidemark__dirty_joined" ("name") SELECT "name" FROM "tidemark_joined" WHERE 1 = 1 ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
+INSERT INTO "tidemark__dirty_joined" ("name") SELECT "name" FROM (SELECT "name" FROM "tidemark_joined") AS k WHERE 1 = 1 ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
 INSERT INTO "tidemark__dirty_joined" ("name") SELECT "name" FROM (SELECT q."name" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS k WHERE 1 = 1 ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
 
 -- advice: recomputing a key reads all of users without it
