@@ -1,0 +1,112 @@
+"""One holder per duty, whatever happens to it: paused, replaced, awake again; several workers at once."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.protocols.forum import QUERIES, Forum, open_forum
+from tests.protocols.nursery import open_nursery
+from tidemark.database.open import open_session
+from tidemark.database.session import Conflict
+from tidemark.names import ledger
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.lease import Lost, take_lease
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.progress import Event
+from tidemark.runtime.tick import tick
+
+PATIENCE_SECONDS = 60.0
+
+
+def _wait_until(holds: Callable[[], object]) -> None:
+    """Ask again and again; what is waited for is another process, which the asking gives way to."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < PATIENCE_SECONDS, "it never came to pass"
+        os.sched_yield()
+
+
+def _expire(forum: Forum, name: str) -> None:
+    forum.write(f"UPDATE {ledger(forum.user.dialect, 'lease')} SET expires = '' WHERE duty = 'keep {name}'")
+
+
+def _pause(worker: int, forum: Forum) -> bool:
+    """Stop a worker and take its leases from it; False when it slept with a lock, and goes on."""
+    os.kill(worker, signal.SIGSTOP)
+    forum.user.set_lock_timeout(0.2)
+    try:
+        for name in QUERIES:
+            _expire(forum, name)
+        return True
+    except Conflict:
+        os.kill(worker, signal.SIGCONT)
+        return False
+    finally:
+        forum.user.set_lock_timeout(30)
+
+
+def test_a_holder_that_was_replaced_fails_at_its_next_write(engine_url: str) -> None:
+    with (
+        open_forum(engine_url) as forum,
+        contextlib.closing(open_session(engine_url, lock_timeout=1)) as one,
+        contextlib.closing(open_session(engine_url, lock_timeout=1)) as two,
+    ):
+        forum.write(*(f"UPDATE posts SET score = score + 1 WHERE id = {number}" for number in range(1, 9)))
+        script = next(row.script for row in Ledger(one).derived() if row.name == "thread_scores")
+        holder = Duty(Ledger(one), Clock(), take_lease(Ledger(one), Clock(), "keep thread_scores", "one"))
+        stolen = False
+
+        def steal(event: Event) -> None:
+            # Between two transactions of the first holder's tick another takes over and does all of the work.
+            nonlocal stolen
+            if stolen:
+                return
+            stolen = True
+            _expire(forum, "thread_scores")
+            lease = take_lease(Ledger(two), Clock(), "keep thread_scores", "two")
+            assert tick(Duty(Ledger(two), Clock(), lease), script).drained
+
+        with pytest.raises(Lost):
+            tick(holder, script, listen=steal)
+        assert stolen
+        _expire(forum, "thread_scores")
+        forum.drain()
+        assert not forum.differences()
+
+
+def test_a_worker_that_was_paused_and_replaced_does_no_harm(engine_url: str) -> None:
+    with open_forum(engine_url) as forum, open_nursery(engine_url) as nursery:
+        paused = nursery.beget()
+        held = f"SELECT term FROM {ledger(forum.user.dialect, 'lease')} WHERE duty = 'keep thread_scores'"
+        before = forum.user.one(held)
+        forum.write(*forum.change(), "UPDATE posts SET score = score + 1")
+        # It has begun: pause it wherever it is, but where it would keep everyone else waiting in the middle of a write.
+        _wait_until(lambda: forum.user.one(held) != before)
+        _wait_until(lambda: _pause(paused, forum))
+        other = nursery.beget()
+        forum.write(*forum.change())
+        _wait_until(lambda: not forum.differences())
+        forum.write(*forum.change())
+        os.kill(paused, signal.SIGCONT)
+        _wait_until(lambda: not forum.differences())
+        for worker in (paused, other):
+            os.kill(worker, signal.SIGTERM)
+        forum.drain()
+        assert not forum.differences()
+        assert all(verdict.clean for verdict in forum.tidemark.verify())
+
+
+def test_many_workers_share_the_work(engine_url: str) -> None:
+    with open_forum(engine_url, seed=7) as forum, open_nursery(engine_url) as nursery:
+        for _ in range(4):
+            nursery.beget()
+        for _ in range(60):
+            forum.write(*forum.change())
+        _wait_until(lambda: not forum.differences())
+        assert not [run for run in forum.runs("tick") if run[0] == "failed"]
+        assert all(verdict.clean for verdict in forum.tidemark.verify())
