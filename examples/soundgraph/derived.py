@@ -1,125 +1,107 @@
-"""Every table that is derived from the base tables: what it is, as the query one would run to count it.
+"""Every table that is derived from the base tables: its query, its key, and how fresh it is.
 
-The counts of users, tracks and playlists have a row for every current one, zero included. ``users_current`` and its
-sisters in the schema, unique where ``is_current``, are what proves that a user has one row here.
+What the queries are about stands in the modules that they come from. Everything that can be added up is true at every
+commit; the rest is true at ticks, and the rewards tick every thirty seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from examples.soundgraph import challenges, counting, listening, standing, trending
+from examples.soundgraph.portable import both
 from tidemark import Project
 
-USER_QUERY = """
-    SELECT u.user_id,
-           (SELECT count(*) FROM follows f
-             WHERE f.followee_user_id = u.user_id AND f.is_current AND NOT f.is_delete)    AS follower_count,
-           (SELECT count(*) FROM follows f
-             WHERE f.follower_user_id = u.user_id AND f.is_current AND NOT f.is_delete)    AS following_count,
-           (SELECT count(*) FROM reposts r
-             WHERE r.user_id = u.user_id AND r.is_current AND NOT r.is_delete)             AS repost_count,
-           (SELECT count(*) FROM saves s
-             WHERE s.user_id = u.user_id AND s.is_current AND NOT s.is_delete
-               AND s.save_type = 'track')                                                  AS track_save_count,
-           (SELECT count(*) FROM tracks t
-             WHERE t.owner_id = u.user_id AND t.is_current AND NOT t.is_delete
-               AND NOT t.is_unlisted AND t.is_available AND t.stem_of IS NULL)             AS track_count,
-           (SELECT count(*) FROM tracks t
-             WHERE t.owner_id = u.user_id AND t.is_current AND NOT t.is_delete
-               AND t.is_available AND t.stem_of IS NULL)                                   AS total_track_count,
-           (SELECT count(*) FROM playlists p
-             WHERE p.playlist_owner_id = u.user_id AND p.is_current AND NOT p.is_delete
-               AND NOT p.is_album AND NOT p.is_private)                                    AS playlist_count,
-           (SELECT count(*) FROM playlists p
-             WHERE p.playlist_owner_id = u.user_id AND p.is_current AND NOT p.is_delete
-               AND p.is_album AND NOT p.is_private)                                        AS album_count,
-           (SELECT count(*) FROM playlists p
-             WHERE p.playlist_owner_id = u.user_id AND p.is_current AND NOT p.is_delete
-               AND NOT p.is_album)                                                         AS total_playlist_count,
-           (SELECT count(*) FROM playlists p
-             WHERE p.playlist_owner_id = u.user_id AND p.is_current AND NOT p.is_delete
-               AND p.is_album)                                                             AS total_album_count,
-           (SELECT count(*) FROM shares h
-             WHERE h.user_id = u.user_id AND h.share_type = 'track')                       AS track_share_count
-      FROM users u
-     WHERE u.is_current
-"""
+Query = str | Mapping[str, str]
 
-TRACK_QUERY = """
-    SELECT t.track_id,
-           (SELECT count(*) FROM saves s
-             WHERE s.save_item_id = t.track_id AND s.save_type = 'track'
-               AND s.is_current AND NOT s.is_delete)                                       AS save_count,
-           (SELECT count(*) FROM reposts r
-             WHERE r.repost_item_id = t.track_id AND r.repost_type = 'track'
-               AND r.is_current AND NOT r.is_delete)                                       AS repost_count,
-           (SELECT count(*) FROM comments c
-             WHERE c.entity_id = t.track_id AND c.entity_type = 'Track'
-               AND c.is_visible AND NOT c.is_delete)                                       AS comment_count,
-           (SELECT count(*) FROM shares h
-             WHERE h.share_item_id = t.track_id AND h.share_type = 'track')                AS share_count
-      FROM tracks t
-     WHERE t.is_current
-"""
 
-# Albums and playlists share one id space, and either word may stand in an edge to one.
-PLAYLIST_QUERY = """
-    SELECT p.playlist_id,
-           p.is_album,
-           (SELECT count(*) FROM saves s
-             WHERE s.save_item_id = p.playlist_id AND s.save_type IN ('playlist', 'album')
-               AND s.is_current AND NOT s.is_delete)                                       AS save_count,
-           (SELECT count(*) FROM reposts r
-             WHERE r.repost_item_id = p.playlist_id AND r.repost_type IN ('playlist', 'album')
-               AND r.is_current AND NOT r.is_delete)                                       AS repost_count,
-           (SELECT count(*) FROM shares h
-             WHERE h.share_item_id = p.playlist_id AND h.share_type = 'playlist')          AS share_count
-      FROM playlists p
-     WHERE p.is_current
-"""
+@dataclass(frozen=True)
+class Declared:
+    """A derived table as it is declared. ``options`` are further arguments of ``Project.derive``."""
 
-PLAYS_QUERY = """
-    SELECT play_item_id, count(*) AS count FROM plays GROUP BY play_item_id
-"""
+    name: str
+    key: tuple[str, ...]
+    query: Query
+    options: Mapping[str, Any] = field(default_factory=dict)
 
-MONTHLY_PLAYS_QUERY = {
-    "sqlite": """
-        SELECT play_item_id,
-               date(created_at, 'start of month') AS "timestamp",
-               coalesce(country, '')              AS country,
-               count(*)                           AS count
-          FROM plays
-         GROUP BY play_item_id, date(created_at, 'start of month'), coalesce(country, '')
-    """,
-    "postgresql": """
-        SELECT play_item_id,
-               date_trunc('month', created_at)::date AS "timestamp",
-               coalesce(country, '')                 AS country,
-               count(*)                              AS count
-          FROM plays
-         GROUP BY play_item_id, date_trunc('month', created_at)::date, coalesce(country, '')
-    """,
-}
 
-QUERIES: Mapping[str, str | Mapping[str, str]] = {
-    "aggregate_user": USER_QUERY,
-    "aggregate_track": TRACK_QUERY,
-    "aggregate_playlist": PLAYLIST_QUERY,
-    "aggregate_plays": PLAYS_QUERY,
-    "aggregate_monthly_plays": MONTHLY_PLAYS_QUERY,
-}
+def _tick(every: str, **options: Any) -> Mapping[str, Any]:
+    return {"freshness": "tick", "every": every, **options}
+
+
+COUNTS = (
+    Declared("aggregate_user", ("user_id",), counting.USER_QUERY),
+    Declared("aggregate_track", ("track_id",), counting.TRACK_QUERY),
+    Declared("aggregate_playlist", ("playlist_id",), counting.PLAYLIST_QUERY),
+    Declared("aggregate_plays", ("play_item_id",), counting.PLAYS_QUERY),
+    Declared("aggregate_monthly_plays", ("play_item_id", "timestamp", "country"), counting.MONTHLY_PLAYS_QUERY),
+    Declared("hourly_play_counts", ("hourly_timestamp",), both(listening.hourly_plays)),
+    Declared("user_track_plays", ("user_id", "play_item_id"), listening.USER_TRACK_PLAYS),
+)
+"""What can be added up: true at every commit."""
+
+LISTENING = (
+    Declared("user_distinct_play_hours", ("user_id",), both(listening.distinct_hours), _tick("30s")),
+    Declared("user_distinct_play_tracks", ("user_id",), listening.DISTINCT_TRACKS, _tick("30s")),
+    Declared("user_listening_history", ("user_id",), both(listening.listening_history), _tick("5s")),
+)
+
+STANDING = (
+    Declared("user_dominant_genre", ("user_id",), both(standing.dominant_genre), _tick("30s")),
+    Declared("user_karma", ("user_id",), both(standing.karma), _tick("30s")),
+    Declared("user_score_features", ("user_id",), both(standing.score_features), _tick("30s")),
+    Declared("user_score", ("user_id",), both(standing.score), _tick("30s")),
+)
+
+
+def _challenge(name: str, query: Query) -> Declared:
+    return Declared(name, ("challenge_id", "user_id", "specifier"), query, _tick("30s", rows_of="user_challenges"))
+
+
+CHALLENGES = (
+    Declared("challenge_profile_completion", ("user_id",), challenges.PROFILES, _tick("30s")),
+    Declared("referrals", ("referrer_user_id", "referred_user_id"), challenges.REFERRALS, _tick("30s")),
+    _challenge("challenge_p", both(challenges.profile_completion)),
+    _challenge("challenge_u", both(challenges.track_upload)),
+    _challenge("challenge_fp", both(challenges.first_playlist)),
+    _challenge("challenge_m", both(challenges.mobile_install)),
+    _challenge("challenge_r", both(challenges.referral)),
+    _challenge("challenge_rv", both(challenges.verified_referral)),
+    _challenge("challenge_rd", both(challenges.referred_signup)),
+)
+"""The rewards. The rows of each are those of ``user_challenges`` that carry its id."""
+
+TRENDING = (
+    Declared("track_karma", ("track_id",), trending.TRACK_KARMA, _tick("1h")),
+    Declared("playlist_karma", ("playlist_id",), trending.PLAYLIST_KARMA, _tick("1h")),
+    Declared("track_trending_all_time", ("track_id", "version"), trending.ALL_TIME_TRACKS, _tick("1h")),
+    Declared(
+        "track_trending_scores", ("track_id", "version", "time_range"), both(trending.trending_tracks), _tick("1h")
+    ),
+    Declared(
+        "playlist_trending_scores",
+        ("playlist_id", "version", "time_range"),
+        both(trending.trending_playlists),
+        _tick("1h"),
+    ),
+    Declared("underground_trending", ("track_id", "version"), trending.UNDERGROUND_TRACKS, _tick("1h")),
+)
+
+DECLARED = (*COUNTS, *LISTENING, *CHALLENGES, *STANDING, *TRENDING)
+"""All of them, each after those that it reads."""
+
+WAITING: Mapping[str, str] = {declared.name: "not yet" for declared in (*LISTENING, *CHALLENGES, *STANDING, *TRENDING)}
+"""What is written down here and cannot be declared yet, and what it waits for."""
+
+QUERIES: Mapping[str, Query] = {declared.name: declared.query for declared in DECLARED}
 
 project = Project("soundgraph")
 
-project.derive("aggregate_user", key="user_id", query=USER_QUERY)
-project.derive("aggregate_track", key="track_id", query=TRACK_QUERY)
-project.derive("aggregate_playlist", key="playlist_id", query=PLAYLIST_QUERY)
-project.derive("aggregate_plays", key="play_item_id", query=PLAYS_QUERY)
-project.derive(
-    "aggregate_monthly_plays",
-    key=("play_item_id", "timestamp", "country"),
-    query=MONTHLY_PLAYS_QUERY,
-)
+for _declared in DECLARED:
+    if _declared.name not in WAITING:
+        project.derive(_declared.name, key=_declared.key, query=_declared.query, **_declared.options)
 
 
 def query_text(name: str, engine: str) -> str:

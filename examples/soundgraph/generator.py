@@ -18,8 +18,12 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any
 
+from examples.soundgraph.answers import count_everything, score_users
+from examples.soundgraph.answers_trending import Trending
 from examples.soundgraph.planted import DAY, HOUR, Episode, Planter
-from examples.soundgraph.world import COUNTRIES, Tx, World
+from examples.soundgraph.planted_rewards import VARIANTS, RewardPlanter
+from examples.soundgraph.progression import Progression
+from examples.soundgraph.world import COUNTRIES, GENRES, PICTURES, Edge, Tx, World
 
 START = 1_736_899_200
 """2025-01-15 00:00:00 UTC."""
@@ -27,6 +31,8 @@ SPAN_DAYS = 75
 PLAYS_SHARE = 0.82
 ANONYMOUS_SHARE = 0.75
 EVENTS_PER_BLOCK = 8
+TICKS = 20
+"""About how many ticks the answers suppose, besides those that an episode asks for."""
 
 
 class Traffic:
@@ -41,13 +47,15 @@ class Traffic:
         self._own_tracks: list[tuple[int, int]] = []
         self._own_playlists: list[tuple[int, int]] = []
         self._follows: list[tuple[int, int]] = []
-        self._marks: list[tuple[int, str, int]] = []
+        self._marks: list[Edge] = []
+        self._blocks: list[tuple[int, int]] = []
         self._comments: list[tuple[int, int]] = []
         self.late_plays: list[list[int]] = []
         choices = (
             (self._follow, 30),
             (self._unfollow, 3),
             (self._subscribe, 1),
+            (self._block, 1),
             (self._save, 16),
             (self._unsave, 2),
             (self._repost, 10),
@@ -109,19 +117,27 @@ class Traffic:
         pair = self._two()
         return self._world.subscribe(*pair) if pair else None
 
-    def _marking(self) -> tuple[int, str, int] | None:
+    def _block(self) -> Tx | None:
+        if self._blocks and self._rng.random() < 0.3 and (live := self._rng.choice(self._blocks)) in self._world.blocks:
+            return self._world.unblock_user(*live)
+        if (pair := self._two()) is None:
+            return None
+        self._blocks.append(pair)
+        return self._world.block_user(*pair)
+
+    def _marking(self) -> Edge | None:
         user = self._rng.choice(self._users)
         kind = "Track" if self._rng.random() < 0.7 else "Playlist"
         number = self._pick(self._tracks if kind == "Track" else self._playlists)
         return (user, kind, number) if self._world.may_mark(user, kind, number) else None
 
-    def _mark(self, edges: set[tuple[int, str, int]]) -> Tx | None:
+    def _mark(self, edges: dict[Edge, int]) -> Tx | None:
         if (edge := self._marking()) is None:
             return None
         self._marks.append(edge)
         return self._world.mark(edges, *edge)
 
-    def _unmark(self, edges: set[tuple[int, str, int]]) -> Tx | None:
+    def _unmark(self, edges: dict[Edge, int]) -> Tx | None:
         edge = self._rng.choice(self._marks) if self._marks else None
         return self._world.unmark(edges, *edge) if edge in edges and edge else None
 
@@ -144,17 +160,30 @@ class Traffic:
     def _sign_up(self) -> Tx:
         user = self._world.new_id()
         self._users.append(user)
-        return self._world.create_user(user, {"is_mobile_user": True} if self._rng.random() < 0.2 else {})
+        events = {"is_mobile_user": True} if self._rng.random() < 0.2 else {}
+        return self._world.create_user(user, events, **self._pictures(0.5))
+
+    def _pictures(self, share: float) -> dict[str, str]:
+        return {name: self._world.token(name[:2]) for name in PICTURES if self._rng.random() < share}
 
     def _profile(self) -> Tx:
-        return self._world.update_user(self._rng.choice(self._users))
+        """As recorded: a handle comes with every update, which is how users older than the input get one."""
+        rng, world = self._rng, self._world
+        given: dict[str, str | bool | None] = {"handle": world.token("ha"), **self._pictures(0.3)}
+        if rng.random() < 0.6:
+            given["bio"] = rng.choice((world.token("bi"), world.token("bi"), "", None))
+        if rng.random() < 0.5:
+            given["name"] = world.token("na")
+        return world.update_user(self._pick(self._users), None, is_deactivated=rng.random() < 0.1, **given)
 
     def _upload(self) -> Tx:
         user, track = self._pick(self._users), self._world.new_id()
         self._tracks.append(track)
         self._own_tracks.append((user, track))
-        stem = {"stem_of": {"parent_track_id": self._pick(self._tracks)}} if self._rng.random() < 0.03 else {}
-        return self._world.create_track(user, track, is_unlisted=self._rng.random() < 0.15, **stem)
+        given: dict[str, Any] = {"genre": self._rng.choice((*GENRES, None))}
+        if self._rng.random() < 0.03:
+            given["stem_of"] = {"parent_track_id": self._pick(self._tracks)}
+        return self._world.create_track(user, track, is_unlisted=self._rng.random() < 0.15, **given)
 
     def _edit_track(self) -> Tx | None:
         if self._rng.random() < 0.3:
@@ -222,6 +251,9 @@ class Generator:
         self._world = World(self._rng)
         times = 3 + events // 20_000
         self._planter = Planter(self._world, self._rng, START + DAY, self._end - HOUR, times)
+        self._rewards = RewardPlanter(self._world, self._rng, START + 15 * DAY, self._end - HOUR, VARIANTS)
+        self._progression = Progression(self._world)
+        self._ticks: list[int] = []
         self._traffic = Traffic(self._world, self._rng, events)
         self._redelivered_events = 0
         self._emitted = 0
@@ -229,9 +261,10 @@ class Generator:
 
     def lines(self) -> Iterator[str]:
         """The blocks as lines of JSON, without the line feed."""
-        height = 0
+        height = number = 0
         recent: list[tuple[int, int, Tx]] = []
         last_line = ""
+        every = max(5, self._wanted // self._per_block // TICKS)
         for now, transactions in self._groups():
             height += 1
             if self._rng.random() < 0.06:
@@ -244,16 +277,31 @@ class Generator:
             if self._blocks % 181 == 41 and len(transactions) > 1:
                 # A delivery that broke off, before the whole one.
                 self._planter.note("partial_blocks", height)
+                number += 1
                 yield _line(height, now, transactions[: len(transactions) // 2])
             line = _line(height, now, body)
+            number += 1
+            self._close(height, now, number, self._blocks % every == 0)
             yield line
             if last_line and self._blocks % 163 == 53:
                 self._planter.note("redelivered_blocks", json.loads(last_line)["block"])
+                number += 1
                 yield last_line
             last_line = line
             if self._rng.random() < 0.2:
                 index = self._rng.randrange(len(transactions))
                 recent = [*recent[-50:], (height, index, transactions[index])]
+        if self._blocks:
+            self._progression.tick()
+            self._ticks.append(number)
+
+    def _close(self, height: int, now: int, line: int, tick: bool) -> None:
+        """Ends a block, with a tick after it if it is time for one or an episode asks for it."""
+        self._world.close_block(height, now)
+        if tick or self._world.settle:
+            self._progression.tick()
+            self._ticks.append(line)
+        self._world.settle = False
 
     def _again(self, recent: list[tuple[int, int, Tx]]) -> list[Tx]:
         block, index, tx = self._rng.choice(recent)
@@ -262,7 +310,8 @@ class Generator:
 
     def _groups(self) -> Iterator[tuple[int, list[Tx]]]:
         """Blocks without heights: a time and the transactions that are new in it."""
-        episodes = iter(self._planter.episodes())
+        planned = [*self._planter.episodes(), *self._rewards.episodes()]
+        episodes = iter(sorted(planned, key=lambda episode: episode[0]))
         upcoming: Episode | None = next(episodes, None)
         transactions: list[Tx] = []
         inside, limit = 0, self._limit()
@@ -279,7 +328,7 @@ class Generator:
             count = sum(len(tx["plays"]) if tx["type"] == "plays" else 1 for tx in new)
             self._emitted += count
             inside += count
-            if inside >= limit:
+            if inside >= limit or self._world.settle:
                 yield now, transactions
                 transactions, inside, limit = [], 0, self._limit()
         if transactions:
@@ -289,17 +338,28 @@ class Generator:
         return self._rng.randrange(1, 2 * self._per_block)
 
     def answers(self) -> dict[str, Any]:
-        """The answer file: what the derived tables must hold, and what was planted where."""
-        world = self._world
+        """The answer file: what the derived tables must hold, and what was planted where.
+
+        ``ticks`` are the lines (counted from 1) after which the challenges are supposed to be looked at.
+        """
+        world, progression = self._world, self._progression
+        challenges = progression.rows()
         return {
             "seed": self._seed,
             "events": self._emitted,
             "blocks": self._blocks,
-            **world.answers(),
-            "referrers": {str(user): referrer for user, referrer in sorted(world.referrers.items())},
-            "mobile_users": sorted(world.mobile),
-            "verified_users": sorted(user for user, verdict in world.verified.items() if verdict),
-            "planted": self._planter.found | {"late_plays": self._traffic.late_plays},
+            **count_everything(world),
+            "user_score": score_users(world, challenges),
+            **Trending(world, self._end).answers(),
+            "ticks": self._ticks,
+            "user_challenges": challenges,
+            "user_challenges_afresh": progression.afresh(),
+            "referrals": progression.referrals(),
+            "challenge_profile_completion": progression.profiles(),
+            "referrers": {str(user): p.referrer for user, p in sorted(world.users.items()) if p.referrer is not None},
+            "mobile_users": sorted(user for user, person in world.users.items() if person.mobile),
+            "verified_users": sorted(user for user, person in world.users.items() if person.verified),
+            "planted": self._planter.found | self._rewards.found | {"late_plays": self._traffic.late_plays},
         }
 
 

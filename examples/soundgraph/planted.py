@@ -35,7 +35,11 @@ class Planter:
 
     def episodes(self) -> list[Episode]:
         """All episodes, by time."""
-        kinds = (
+        planned = [episode for kind in self._kinds() for number in range(self._times) for episode in kind(number)]
+        return sorted(planned, key=lambda episode: episode[0])
+
+    def _kinds(self) -> tuple[Callable[[int], Iterator[Episode]], ...]:
+        return (
             self._referral,
             self._self_referral,
             self._late_referral,
@@ -54,8 +58,6 @@ class Planter:
             self._empty,
             self._streak,
         )
-        planned = [episode for kind in kinds for number in range(self._times) for episode in kind(number)]
-        return sorted(planned, key=lambda episode: episode[0])
 
     def note(self, kind: str, what: Any) -> None:
         """Writes down that something was planted."""

@@ -12,6 +12,7 @@ from examples.soundgraph import rules_people as people
 from examples.soundgraph.blocks import Event, identifier
 from examples.soundgraph.fold import Stamp, State
 from examples.soundgraph.tables import (
+    CHAT_BLOCKS,
     COMMENTS,
     FOLLOWS,
     PLAYLISTS,
@@ -35,6 +36,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("User", "Unfollow"): people.unfollow,
     ("User", "Subscribe"): people.subscribe,
     ("User", "Unsubscribe"): people.unsubscribe,
+    ("User", "Block"): people.block,
+    ("User", "Unblock"): people.unblock,
     ("Track", "Create"): items.create_track,
     ("Track", "Update"): items.update_track,
     ("Track", "Delete"): items.delete_track,
@@ -63,6 +66,8 @@ def wanted(event: Event) -> Iterator[tuple[Table, Key]]:
         yield USERS, (event.entity_id,)
         if event.action in ("Create", "Update"):
             yield USER_EVENTS, (event.user_id,)
+        elif event.action in ("Block", "Unblock"):
+            yield CHAT_BLOCKS, pair
         else:
             yield FOLLOWS, pair
             yield SUBSCRIPTIONS, pair

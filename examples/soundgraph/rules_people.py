@@ -1,4 +1,4 @@
-"""What events about people do: sign-ups, profiles, verification, referrals, follows and subscriptions.
+"""What events about people do: sign-ups, profiles, verification, referrals, follows, subscriptions, blocks.
 
 A rule reads current rows, raises :class:`Rejected` with a reason, or puts new rows.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from examples.soundgraph.blocks import Event, identifier, text
 from examples.soundgraph.fold import Rejected, Stamp, State, provenance, user_row
 from examples.soundgraph.rows import flags, given, is_live, put_edge
-from examples.soundgraph.tables import FOLLOWS, SUBSCRIPTIONS, USER_EVENTS, USERS, Row
+from examples.soundgraph.tables import CHAT_BLOCKS, FOLLOWS, SUBSCRIPTIONS, USER_EVENTS, USERS, Row
 
 _USER_TEXTS = (
     "name",
@@ -120,3 +120,24 @@ def unsubscribe(state: State, event: Event, stamp: Stamp) -> None:
     if not is_live(state.current(SUBSCRIPTIONS, key)):
         raise Rejected("nothing_to_undo")
     put_edge(state, SUBSCRIPTIONS, key, stamp, live=False)
+
+
+def block(state: State, event: Event, stamp: Stamp) -> None:
+    """Keeps someone out of one's messages."""
+    if event.user_id == event.entity_id:
+        raise Rejected("self_block")
+    state.user(event.user_id, stamp)
+    state.user(event.entity_id, stamp)
+    _put_block(state, event, stamp, live=True)
+
+
+def unblock(state: State, event: Event, stamp: Stamp) -> None:
+    """Lets them in again."""
+    if not is_live(state.current(CHAT_BLOCKS, (event.user_id, event.entity_id))):
+        raise Rejected("nothing_to_undo")
+    _put_block(state, event, stamp, live=False)
+
+
+def _put_block(state: State, event: Event, stamp: Stamp, *, live: bool) -> None:
+    row: Row = {"blocker_user_id": event.user_id, "blockee_user_id": event.entity_id, "is_delete": not live}
+    state.put(CHAT_BLOCKS, (event.user_id, event.entity_id), row | {"created_at": stamp.at} | provenance(stamp))

@@ -197,6 +197,9 @@ CREATE TABLE IF NOT EXISTS plays (
 );
 -- The groups of aggregate_monthly_plays, so that one group can be recounted without reading its track's other plays.
 CREATE INDEX IF NOT EXISTS plays_month ON plays (play_item_id, date(created_at, 'start of month'), coalesce(country, ''));
+-- What one user played and when: their distinct hours and tracks, and their history, without other people's plays.
+CREATE INDEX IF NOT EXISTS plays_user ON plays (user_id, play_item_id, created_at) WHERE user_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS plays_moment ON plays (play_item_id, created_at);
 
 CREATE TABLE IF NOT EXISTS user_events (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -208,3 +211,56 @@ CREATE TABLE IF NOT EXISTS user_events (
     txhash         TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX IF NOT EXISTS user_events_current ON user_events (user_id) WHERE is_current;
+CREATE INDEX IF NOT EXISTS user_events_referrer ON user_events (referrer) WHERE is_current;
+
+-- Who keeps whom out of their messages.
+CREATE TABLE IF NOT EXISTS chat_blocked_users (
+    blocker_user_id INTEGER NOT NULL,
+    blockee_user_id INTEGER NOT NULL,
+    is_delete       BOOLEAN NOT NULL,
+    created_at      TEXT NOT NULL,
+    blocknumber     INTEGER NOT NULL,
+    txhash          TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (blocker_user_id, blockee_user_id)
+);
+CREATE INDEX IF NOT EXISTS chat_blocked_users_blockee ON chat_blocked_users (blockee_user_id);
+
+-- The rewards that can be earned. Nothing counts for one before its starting block.
+CREATE TABLE IF NOT EXISTS challenges (
+    id             TEXT PRIMARY KEY,
+    name           TEXT NOT NULL,
+    type           TEXT NOT NULL CHECK (type IN ('boolean', 'numeric', 'aggregate', 'trending')),
+    amount         INTEGER NOT NULL,
+    step_count     INTEGER NOT NULL,
+    starting_block INTEGER NOT NULL,
+    weekly_pool    INTEGER NOT NULL,
+    cooldown_days  INTEGER,
+    active         BOOLEAN NOT NULL
+);
+INSERT INTO challenges (id, name, type, amount, step_count, starting_block, weekly_pool, cooldown_days, active) VALUES
+    ('p',  'profile completion', 'numeric',   1, 7,    0,  25000, 7, true),
+    ('u',  'track upload',       'numeric',   1, 3,    60, 25000, 7, true),
+    ('fp', 'first playlist',     'boolean',   2, 1,    90, 25000, 7, true),
+    ('m',  'mobile install',     'boolean',   1, 1,    30, 25000, 7, true),
+    ('r',  'referral',           'aggregate', 1, 5,    30, 25000, 7, true),
+    ('rv', 'verified referral',  'aggregate', 1, 5000, 30, 25000, 7, true),
+    ('rd', 'referred sign-up',   'boolean',   1, 1,    30, 25000, 7, true)
+ON CONFLICT (id) DO NOTHING;
+-- How far everybody is. Each declaration of a challenge owns the rows of its challenge_id.
+CREATE TABLE IF NOT EXISTS user_challenges (
+    challenge_id          TEXT NOT NULL REFERENCES challenges (id),
+    specifier             TEXT NOT NULL,
+    user_id               INTEGER NOT NULL,
+    is_complete           BOOLEAN NOT NULL,
+    current_step_count    INTEGER NOT NULL,
+    amount                INTEGER NOT NULL,
+    created_at            TEXT NOT NULL,
+    completed_at          TEXT,
+    completed_blocknumber INTEGER,
+    PRIMARY KEY (challenge_id, specifier),
+    CHECK (is_complete = (completed_at IS NOT NULL) AND is_complete = (completed_blocknumber IS NOT NULL))
+);
+-- All the challenges of a user, and the key under which a row is found from the user's own rows.
+CREATE UNIQUE INDEX IF NOT EXISTS user_challenges_user ON user_challenges (challenge_id, user_id, specifier);
+CREATE INDEX IF NOT EXISTS user_challenges_whose ON user_challenges (user_id);
+CREATE INDEX IF NOT EXISTS user_challenges_payable ON user_challenges (completed_blocknumber) WHERE is_complete;

@@ -209,6 +209,13 @@ USER_EVENTS = Table(
     ("user_id",),
     ("user_id", "referrer", "is_mobile_user", "is_current", *PROVENANCE),
 )
+CHAT_BLOCKS = Table(
+    "chat_blocked_users",
+    ("blocker_user_id", "blockee_user_id"),
+    ("blocker_user_id", "blockee_user_id"),
+    ("blocker_user_id", "blockee_user_id", "is_delete", "created_at", *PROVENANCE),
+    versioned=False,
+)
 
 STATEFUL: tuple[Table, ...] = (
     USERS,
@@ -220,6 +227,7 @@ STATEFUL: tuple[Table, ...] = (
     REPOSTS,
     COMMENTS,
     USER_EVENTS,
+    CHAT_BLOCKS,
 )
 """Tables whose current rows the indexer reads before it writes, in the order in which they are written."""
 

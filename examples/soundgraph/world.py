@@ -1,40 +1,88 @@
 """The generator's own model of the music network: what is true after each event that it emits.
 
 It shares no code with the indexer, so that the two can be held against each other. Every method that emits returns the
-transaction as it will stand in a block, and changes the model as a correct reader of that transaction would.
+transaction as it will stand in a block, and changes the model as a correct reader of that transaction would. What the
+model holds is turned into answers by :mod:`examples.soundgraph.answers` and :mod:`examples.soundgraph.progression`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 Tx = dict[str, Any]
+Edge = tuple[int, str, int]
+"""A user, ``'Track'`` or ``'Playlist'``, and the item that they saved, reposted or shared."""
 COUNTRIES = ("United States", "Canada", "Germany", "Trinidad and Tobago", "Japan", "Brazil", "Türkiye", "Ukraine", "")
 GENRES = ("Electronic", "Hip-Hop/Rap", "Lo-Fi", "Trance", "Soundtrack", "Jazz")
+PICTURES = ("profile_picture", "profile_picture_sizes", "cover_photo", "cover_photo_sizes")
+PROFILE = ("name", "bio", *PICTURES)
+
+
+@dataclass(slots=True)
+class Person:
+    """A user as the answers see them. Blocks are meant by their number in ``World.closed``, whatever their height."""
+
+    created: int
+    handle: str | None = None
+    name: str | None = None
+    bio: str | None = None
+    profile_picture: str | None = None
+    profile_picture_sizes: str | None = None
+    cover_photo: str | None = None
+    cover_photo_sizes: str | None = None
+    verified: bool = False
+    deactivated: bool = False
+    referrer: int | None = None
+    mobile: bool = False
+    told: int = -1
+    """The block in which the referrer or the mobile flag was last set, -1 before."""
+
+    @property
+    def pictured(self) -> bool:
+        """Whether there is a picture, in either form."""
+        return bool(self.profile_picture or self.profile_picture_sizes)
+
+    @property
+    def covered(self) -> bool:
+        """Whether there is a cover, in either form."""
+        return bool(self.cover_photo or self.cover_photo_sizes)
 
 
 @dataclass(slots=True)
 class Track:
     """A track as the answers see it; the owner of one that was created before the input began may be unknown."""
 
+    created: int
     owner: int | None = None
     unlisted: bool = False
     stem: bool = False
     deleted: bool = False
+    genre: str | None = None
+    release: int | None = None
+    touched: int = -1
+
+    @property
+    def public(self) -> bool:
+        """Whether everybody may listen to it."""
+        return not self.deleted and not self.unlisted and not self.stem
 
 
 @dataclass(slots=True)
 class Playlist:
     """A playlist or album as the answers see it."""
 
+    created: int
     owner: int | None = None
     album: bool = False
     private: bool = False
     deleted: bool = False
+    length: int = 0
+    release: int | None = None
+    touched: int = -1
 
 
 class World:
@@ -43,22 +91,38 @@ class World:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._fresh: set[int] = set()
-        self.users: set[int] = set()
+        self.closed: list[tuple[int, int]] = []
+        """Height and time of every block so far."""
+        self.settle = False
+        """Whether an episode wants the block to end here, and a tick to follow it."""
+        self.users: dict[int, Person] = {}
         self.tracks: dict[int, Track] = {}
         self.playlists: dict[int, Playlist] = {}
         self.follows: set[tuple[int, int]] = set()
         self.subscriptions: set[tuple[int, int]] = set()
-        self.saves: set[tuple[int, str, int]] = set()
-        self.reposts: set[tuple[int, str, int]] = set()
-        self.shares: Counter[tuple[int, str, int]] = Counter()
+        self.blocks: set[tuple[int, int]] = set()
+        self.saves: dict[Edge, int] = {}
+        self.reposts: dict[Edge, int] = {}
+        self.shares: Counter[Edge] = Counter()
         self.comments: dict[int, tuple[int, int]] = {}
         self.plays: Counter[int] = Counter()
         self.monthly: Counter[tuple[int, str, str]] = Counter()
-        self.referrers: dict[int, int] = {}
-        self.mobile: set[int] = set()
-        self.verified: dict[int, bool] = {}
+        self.daily: Counter[tuple[int, int]] = Counter()
+        self.hourly: Counter[int] = Counter()
+        self.hours: defaultdict[int, set[int]] = defaultdict(set)
+        self.heard: defaultdict[int, dict[int, list[int]]] = defaultdict(dict)
+        """For each user and track: the number of plays, and the time of the latest."""
         self.skipped: Counter[str] = Counter()
         self._months: dict[int, str] = {}
+
+    @property
+    def block(self) -> int:
+        """The number of the block that is being filled."""
+        return len(self.closed)
+
+    def close_block(self, height: int, time: int) -> None:
+        """What was emitted since the last call stands in this block."""
+        self.closed.append((height, time))
 
     def new_id(self) -> int:
         """An id that nothing has yet."""
@@ -82,37 +146,57 @@ class World:
 
     # People
 
-    def create_user(self, user: int, events: dict[str, Any] | None = None) -> Tx:
-        """A sign-up."""
-        self.users.add(user)
-        self._events(user, events or {})
-        metadata = {"handle": self.token("ha"), "name": self.token("na"), "user_id": user, "events": events or {}}
-        return self.entity(user, "User", user, "Create", metadata)
+    def know(self, *users: int) -> None:
+        """An event names these users."""
+        for user in users:
+            if user not in self.users:
+                self.users[user] = Person(self.block)
 
-    def update_user(self, user: int, events: dict[str, Any] | None = None) -> Tx:
-        """A change of profile."""
-        self.users.add(user)
+    def create_user(self, user: int, events: dict[str, Any] | None = None, **profile: str) -> Tx:
+        """A sign-up; ``profile`` may hold a handle and any of PROFILE."""
+        known = self.users.get(user)
+        person = self.users[user] = Person(self.block)
+        if known is not None:
+            person.referrer, person.mobile, person.told = known.referrer, known.mobile, known.told
+        given = {"handle": self.token("ha"), "name": self.token("na")} | profile
+        self._describe(person, given)
         self._events(user, events or {})
-        metadata = {"bio": self.token("bi"), "is_deactivated": False, "events": events or {}}
-        return self.entity(user, "User", user, "Update", metadata)
+        return self.entity(user, "User", user, "Create", {**given, "user_id": user, "events": events or {}})
+
+    def update_user(self, user: int, events: dict[str, Any] | None = None, **given: str | bool | None) -> Tx:
+        """A change of profile: a handle, any of PROFILE, ``is_deactivated``. None takes away."""
+        self.know(user)
+        metadata: dict[str, Any] = {"is_deactivated": False} | given
+        self._describe(self.users[user], metadata)
+        self._events(user, events or {})
+        return self.entity(user, "User", user, "Update", {**metadata, "events": events or {}})
+
+    @staticmethod
+    def _describe(person: Person, given: dict[str, Any]) -> None:
+        for name in PROFILE:
+            if name in given:
+                setattr(person, name, given[name])
+        person.handle = given.get("handle", person.handle)
+        person.deactivated = given.get("is_deactivated", person.deactivated)
 
     def _events(self, user: int, events: dict[str, Any]) -> None:
-        if events.get("is_mobile_user") is True:
-            self.mobile.add(user)
+        person = self.users[user]
+        if events.get("is_mobile_user") is True and not person.mobile:
+            person.mobile, person.told = True, self.block
         referrer = events.get("referrer")
-        if referrer is not None and referrer != user and user not in self.referrers:
-            self.referrers[user] = referrer
-            self.users.add(referrer)
+        if referrer is not None and referrer != user and person.referrer is None:
+            person.referrer, person.told = referrer, self.block
+            self.know(referrer)
 
     def verify_user(self, user: int, verdict: bool) -> Tx:
         """The network vouches for a user, or stops."""
-        self.users.add(user)
-        self.verified[user] = verdict
+        self.know(user)
+        self.users[user].verified = verdict
         return self.entity(user, "User", user, "Verify", {"is_verified": verdict})
 
     def follow(self, user: int, other: int) -> Tx:
         """A follow, or the same one again."""
-        self.users |= {user, other}
+        self.know(user, other)
         self.follows.add((user, other))
         self.subscriptions.add((user, other))
         return self.entity(user, "User", other, "Follow")
@@ -125,25 +209,50 @@ class World:
 
     def subscribe(self, user: int, other: int) -> Tx:
         """A subscription without a follow."""
-        self.users |= {user, other}
+        self.know(user, other)
         self.subscriptions.add((user, other))
         return self.entity(user, "User", other, "Subscribe")
+
+    def block_user(self, user: int, other: int) -> Tx:
+        """No more messages from someone."""
+        self.know(user, other)
+        self.blocks.add((user, other))
+        return self.entity(user, "User", other, "Block")
+
+    def unblock_user(self, user: int, other: int) -> Tx:
+        """The end of a block that is live."""
+        self.blocks.remove((user, other))
+        return self.entity(user, "User", other, "Unblock")
 
     # Tracks and playlists
 
     def create_track(self, user: int, track: int, **given: Any) -> Tx:
         """An upload, or a re-creation; ``given`` are metadata of the event."""
-        self.users.add(user)
-        self.tracks[track] = Track(user, bool(given.get("is_unlisted")), given.get("stem_of") is not None)
-        metadata = {"track_id": track, "title": self.token("ti"), "genre": self._rng.choice(GENRES), "duration": 180}
-        metadata |= {"is_unlisted": False, "is_scheduled_release": False}
-        return self.entity(user, "Track", track, "Create", metadata | given)
+        self.know(user)
+        metadata: Tx = {
+            "track_id": track,
+            "title": self.token("ti"),
+            "genre": self._rng.choice(GENRES),
+            "duration": 180,
+        }
+        metadata |= {"is_unlisted": False, "is_scheduled_release": False, **given}
+        self.tracks[track] = Track(
+            self.block,
+            owner=user,
+            unlisted=bool(metadata["is_unlisted"]),
+            stem=metadata.get("stem_of") is not None,
+            genre=metadata["genre"],
+            release=_seconds(metadata.get("release_date")),
+            touched=self.block,
+        )
+        return self.entity(user, "Track", track, "Create", metadata)
 
     def update_track(self, user: int, track: int, unlisted: bool) -> Tx:
         """A change by the owner; of a track of unknown owner, by whoever turns out to be it."""
-        self.users.add(user)
-        known = self.tracks.setdefault(track, Track())
-        known.owner, known.unlisted = user, unlisted
+        self.know(user)
+        self.know_item("Track", track)
+        known = self.tracks[track]
+        known.owner, known.unlisted, known.touched = user, unlisted, self.block
         return self.entity(user, "Track", track, "Update", {"title": self.token("ti"), "is_unlisted": unlisted})
 
     def delete_track(self, user: int, track: int) -> Tx:
@@ -153,8 +262,10 @@ class World:
 
     def create_playlist(self, user: int, playlist: int, album: bool, private: bool, contents: list[int]) -> Tx:
         """A new collection, or a re-creation."""
-        self.users.add(user)
-        self.playlists[playlist] = Playlist(user, album, private)
+        self.know(user)
+        self.playlists[playlist] = Playlist(
+            self.block, owner=user, album=album, private=private, length=len(contents), touched=self.block
+        )
         metadata = {"playlist_name": self.token("pl"), "is_private": private, "is_album": album}
         metadata["playlist_contents"] = [{"track_id": track, "timestamp": 0} for track in contents]
         return self.entity(user, "Playlist", playlist, "Create", metadata)
@@ -164,6 +275,7 @@ class World:
         known = self.playlists[playlist]
         known.private = given.get("is_private", known.private)
         known.album = given.get("is_album", known.album)
+        known.touched = self.block
         return self.entity(user, "Playlist", playlist, "Update", {"playlist_name": self.token("pl"), **given})
 
     def delete_playlist(self, user: int, playlist: int) -> Tx:
@@ -180,33 +292,33 @@ class World:
 
     def know_item(self, kind: str, number: int) -> None:
         """An event names the item."""
-        if kind == "Track":
-            self.tracks.setdefault(number, Track())
-        else:
-            self.playlists.setdefault(number, Playlist())
+        if kind == "Track" and number not in self.tracks:
+            self.tracks[number] = Track(self.block)
+        elif kind == "Playlist" and number not in self.playlists:
+            self.playlists[number] = Playlist(self.block)
 
-    def mark(self, edges: set[tuple[int, str, int]], user: int, kind: str, number: int) -> Tx:
+    def mark(self, edges: dict[Edge, int], user: int, kind: str, number: int) -> Tx:
         """A save or a repost."""
-        self.users.add(user)
+        self.know(user)
         self.know_item(kind, number)
-        edges.add((user, kind, number))
+        edges[user, kind, number] = self.block
         return self.entity(user, kind, number, "Save" if edges is self.saves else "Repost")
 
-    def unmark(self, edges: set[tuple[int, str, int]], user: int, kind: str, number: int) -> Tx:
+    def unmark(self, edges: dict[Edge, int], user: int, kind: str, number: int) -> Tx:
         """The end of a save or repost that is live."""
-        edges.remove((user, kind, number))
+        del edges[user, kind, number]
         return self.entity(user, kind, number, "Unsave" if edges is self.saves else "Unrepost")
 
     def share(self, user: int, kind: str, number: int) -> Tx:
         """A share."""
-        self.users.add(user)
+        self.know(user)
         self.know_item(kind, number)
         self.shares[user, kind, number] += 1
         return self.entity(user, kind, number, "Share")
 
     def comment(self, user: int, comment: int, track: int) -> Tx:
         """A comment on a track, or the re-creation of one."""
-        self.users.add(user)
+        self.know(user)
         self.know_item("Track", track)
         self.comments[comment] = (user, track)
         metadata = {"entity_type": "Track", "entity_id": track, "comment_id": comment, "body": self.token("co")}
@@ -222,11 +334,15 @@ class World:
     def play(self, user: int | None, track: int, at: int, country: str) -> dict[str, Any]:
         """One play inside a transaction of plays."""
         if user is not None:
-            self.users.add(user)
-        if track not in self.tracks:
-            self.tracks[track] = Track()
+            self.know(user)
+            self.hours[user].add(at // 3_600)
+            count, last = self.heard[user].get(track, (0, at))
+            self.heard[user][track] = [count + 1, max(last, at)]
+        self.know_item("Track", track)
         self.plays[track] += 1
         self.monthly[track, self._month(at), country] += 1
+        self.daily[track, at // 86_400] += 1
+        self.hourly[at // 3_600] += 1
         spelled = f"0x{self._rng.getrandbits(40):010x}" if user is None else str(user)
         return {"user_id": spelled, "track_id": str(track), "timestamp": at, "country": country}
 
@@ -236,61 +352,11 @@ class World:
             self._months[day] = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-01")
         return self._months[day]
 
-    # Answers
 
-    def answers(self) -> dict[str, Any]:
-        """What every derived table must hold at the end. Keys of JSON objects are ids spelled in decimal."""
-        return {
-            "aggregate_user": self._user_answers(),
-            "aggregate_track": self._track_answers(),
-            "aggregate_playlist": self._playlist_answers(),
-            "aggregate_plays": {str(track): count for track, count in sorted(self.plays.items())},
-            "aggregate_monthly_plays": [[*key, count] for key, count in sorted(self.monthly.items())],
-            "plays": self.plays.total(),
-            "skipped": dict(sorted(self.skipped.items())),
-        }
-
-    def _user_answers(self) -> dict[str, dict[str, int]]:
-        counts = {
-            "follower_count": Counter(other for _, other in self.follows),
-            "following_count": Counter(user for user, _ in self.follows),
-            "repost_count": Counter(user for user, _, _ in self.reposts),
-            "track_save_count": Counter(user for user, kind, _ in self.saves if kind == "Track"),
-            "track_share_count": _summed({k: n for k, n in self.shares.items() if k[1] == "Track"}, 0),
-        }
-        live = [t for t in self.tracks.values() if not t.deleted and not t.stem]
-        counts["total_track_count"] = Counter(t.owner for t in live if t.owner is not None)
-        counts["track_count"] = Counter(t.owner for t in live if t.owner is not None and not t.unlisted)
-        lists = [p for p in self.playlists.values() if not p.deleted and p.owner is not None]
-        for name, album in (("playlist", False), ("album", True)):
-            of_kind = [p for p in lists if p.album is album]
-            counts[f"total_{name}_count"] = Counter(p.owner for p in of_kind if p.owner is not None)
-            counts[f"{name}_count"] = Counter(p.owner for p in of_kind if p.owner is not None and not p.private)
-        return {str(user): {name: counts[name][user] for name in counts} for user in sorted(self.users)}
-
-    def _track_answers(self) -> dict[str, dict[str, int]]:
-        counts = {
-            "save_count": Counter(number for _, kind, number in self.saves if kind == "Track"),
-            "repost_count": Counter(number for _, kind, number in self.reposts if kind == "Track"),
-            "comment_count": Counter(track for _, track in self.comments.values()),
-            "share_count": _summed({k: n for k, n in self.shares.items() if k[1] == "Track"}, 2),
-        }
-        return {str(track): {name: counts[name][track] for name in counts} for track in sorted(self.tracks)}
-
-    def _playlist_answers(self) -> dict[str, dict[str, int]]:
-        counts = {
-            "save_count": Counter(number for _, kind, number in self.saves if kind == "Playlist"),
-            "repost_count": Counter(number for _, kind, number in self.reposts if kind == "Playlist"),
-            "share_count": _summed({k: n for k, n in self.shares.items() if k[1] == "Playlist"}, 2),
-        }
-        return {
-            str(number): {"is_album": int(known.album)} | {name: counts[name][number] for name in counts}
-            for number, known in sorted(self.playlists.items())
-        }
+def _seconds(release: Any) -> int | None:
+    return None if release is None else int(datetime.fromisoformat(release).timestamp())
 
 
-def _summed(shares: dict[tuple[int, str, int], int], part: int) -> Counter[int]:
-    total: Counter[int] = Counter()
-    for key, count in shares.items():
-        total[int(key[part])] += count
-    return total
+def spelled(seconds: int) -> str:
+    """Unix seconds as the databases spell a time, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")

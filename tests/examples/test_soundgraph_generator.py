@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from examples.soundgraph import generator as command
-from examples.soundgraph.derived import query_text
+from examples.soundgraph.derived import COUNTS, query_text
 from examples.soundgraph.generator import Generator
 from examples.soundgraph.indexer import Indexer
 from examples.soundgraph.planted import streaks
 from examples.soundgraph.statements import Writer
 from examples.soundgraph.stores import Store
 from tests.examples.conftest import Generated
+from tests.examples.soundgraph_rows import READERS, answered, stored
 
 PLANTED = {
     "referrals",
@@ -38,23 +39,16 @@ PLANTED = {
     "streaks",
     "identical_plays",
     "empty_transactions",
-}
-COLUMNS = {
-    "aggregate_user": (
-        "follower_count",
-        "following_count",
-        "repost_count",
-        "track_save_count",
-        "track_count",
-        "total_track_count",
-        "playlist_count",
-        "album_count",
-        "total_playlist_count",
-        "total_album_count",
-        "track_share_count",
-    ),
-    "aggregate_track": ("save_count", "repost_count", "comment_count", "share_count"),
-    "aggregate_playlist": ("is_album", "save_count", "repost_count", "share_count"),
+    "profiles",
+    "uploaders",
+    "collectors",
+    "referral_kinds",
+    "telephones",
+    "tied_genres",
+    "pretenders",
+    "blocks",
+    "listeners",
+    "circles",
 }
 
 
@@ -62,14 +56,9 @@ COLUMNS = {
 def test_the_answers_are_what_the_base_tables_count(store: Store, generated: Generated, writer: Writer) -> None:
     tally = Indexer(store, writer=writer, batch=25).ingest(generated.blocks)
     answers = generated.answers
-    for table, columns in COLUMNS.items():
-        rows = store.query(query_text(table, store.engine))
-        found = {str(key): {c: int(v) for c, v in zip(columns, values, strict=True)} for key, *values in rows}
-        assert found == answers[table]
-    lifetime = store.query(query_text("aggregate_plays", store.engine))
-    assert {str(track): count for track, count in lifetime} == answers["aggregate_plays"]
-    monthly = store.query(query_text("aggregate_monthly_plays", store.engine))
-    assert sorted([t, str(month), c, n] for t, month, c, n in monthly) == answers["aggregate_monthly_plays"]
+    for declared in COUNTS:
+        query = f"({query_text(declared.name, store.engine)}) counted"
+        assert stored(store, query, READERS[declared.name]) == answered(answers, declared.name)
     assert (tally.events, tally.plays) == (answers["events"], answers["plays"])
     assert dict(store.query("SELECT reason, count(*) FROM skipped_items GROUP BY reason")) == answers["skipped"]
 
@@ -90,6 +79,30 @@ def test_everything_promised_is_planted(generated: Generated) -> None:
     assert {kind for kind, found in planted.items() if found} == PLANTED
     edges = {step for streak in planted["streaks"] for step in streak["streak"]}
     assert {1, 2, 3} <= edges
+
+
+def test_every_ending_of_a_challenge_is_in_the_answers(generated: Generated) -> None:
+    """What memory is for: rows that the last look alone would have lost, lowered, or made in another name."""
+    answers = generated.answers
+    kept, afresh = (
+        {(row["challenge_id"], row["specifier"]): row for row in answers[name]}
+        for name in ("user_challenges", "user_challenges_afresh")
+    )
+    completed = {challenge for (challenge, _), row in kept.items() if row["is_complete"]}
+    assert completed == {"p", "u", "fp", "m", "r", "rv", "rd"}
+    lost = {challenge for challenge, specifier in kept.keys() - afresh.keys()}
+    assert {"u", "fp", "r", "rv"} <= lost
+    undone = {key[0] for key in kept.keys() & afresh.keys() if kept[key]["is_complete"] > afresh[key]["is_complete"]}
+    assert {"p", "u"} <= undone
+    vanished = [key for key in kept.keys() - afresh.keys() if key[0] == "u" and not kept[key]["is_complete"]]
+    assert vanished, "an owner with nothing left keeps the steps"
+    pairs = [
+        (row["user_id"], row["specifier"]) for row in answers["user_challenges"] if row["challenge_id"] in ("r", "rv")
+    ]
+    assert len(pairs) == len(set(pairs))
+    decided = {(referrer, referred): kind for referrer, referred, kind in answers["referrals"]}
+    for referrer, referred, kind in answers["planted"]["referral_kinds"]:
+        assert decided[referrer, referred] == kind
 
 
 def test_the_input_spans_seventy_days_and_is_skewed(generated: Generated) -> None:

@@ -1,0 +1,98 @@
+"""The words that the two engines spell differently, so that a query is written once.
+
+A query is a function from :class:`Words` to text; :func:`both` gives the text for each engine, as declarations take it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Words:
+    """One engine's spelling. Templates take their arguments by position; the others are whole words."""
+
+    engine: str
+    least: str
+    greatest: str
+    bytewise: str
+    """What makes an ORDER BY of texts compare bytes."""
+    now: str
+    _hexadecimal: str
+    _hour: str
+    _month: str
+    _later: str
+    _earlier: str
+    _days: str
+    _contains: str
+    _length: str
+
+    def hexadecimal(self, number: str) -> str:
+        """A whole number as lower-case hexadecimal digits without prefix."""
+        return self._hexadecimal.format(number)
+
+    def hour(self, time: str) -> str:
+        """The beginning of the hour that a time is in."""
+        return self._hour.format(time)
+
+    def month(self, time: str) -> str:
+        """The first day of the month that a time is in."""
+        return self._month.format(time)
+
+    def later(self, time: str, amount: str) -> str:
+        """A time and so much more, as in ``3 minutes``."""
+        return self._later.format(time, amount)
+
+    def earlier(self, time: str, amount: str) -> str:
+        """A time and so much less, as in ``7 days``."""
+        return self._earlier.format(time, amount)
+
+    def days(self, later: str, earlier: str) -> str:
+        """Days from one time to another, with fractions."""
+        return self._days.format(later, earlier)
+
+    def contains(self, text: str, part: str) -> str:
+        """Whether a text holds a literal part."""
+        return self._contains.format(text, part)
+
+    def length(self, document: str) -> str:
+        """The number of elements of a JSON list, 0 for what is no list."""
+        return self._length.format(document)
+
+
+SQLITE = Words(
+    engine="sqlite",
+    least="min",
+    greatest="max",
+    bytewise="COLLATE BINARY",
+    now="datetime('now')",
+    _hexadecimal="printf('%x', {0})",
+    _hour="strftime('%Y-%m-%d %H:00:00', {0})",
+    _month="date({0}, 'start of month')",
+    _later="datetime({0}, '+{1}')",
+    _earlier="datetime({0}, '-{1}')",
+    _days="(julianday({0}) - julianday({1}))",
+    _contains="instr({0}, '{1}') > 0",
+    _length="CASE WHEN json_type({0}) = 'array' THEN json_array_length({0}) ELSE 0 END",
+)
+POSTGRES = Words(
+    engine="postgresql",
+    least="least",
+    greatest="greatest",
+    bytewise='COLLATE "C"',
+    now="now()::timestamp",
+    _hexadecimal="to_hex({0})",
+    _hour="date_trunc('hour', {0})",
+    _month="date_trunc('month', {0})::date",
+    _later="({0} + interval '{1}')",
+    _earlier="({0} - interval '{1}')",
+    _days="(extract(epoch FROM {0} - {1})::double precision / 86400)",
+    _contains="strpos({0}, '{1}') > 0",
+    _length="CASE WHEN jsonb_typeof({0}) = 'array' THEN jsonb_array_length({0}) ELSE 0 END",
+)
+
+
+def both(query: Callable[[Words], str]) -> Mapping[str, str]:
+    """The query for each engine."""
+    return {words.engine: query(words) for words in (SQLITE, POSTGRES)}

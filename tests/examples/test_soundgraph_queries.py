@@ -1,0 +1,36 @@
+"""The queries that soundgraph declares, asked as plain views: on both engines and after both writers they give the answers
+that the generator works out by itself."""
+
+import pytest
+
+from examples.soundgraph.derived import DECLARED, query_text
+from examples.soundgraph.indexer import Indexer
+from examples.soundgraph.portable import POSTGRES, SQLITE
+from examples.soundgraph.statements import Writer
+from examples.soundgraph.stores import Store
+from examples.soundgraph.world import spelled
+from tests.examples.conftest import Generated
+from tests.examples.soundgraph_rows import CHALLENGE_IDS, READERS, answered, answered_progress, derived, progress
+
+
+def make_views(store: Store, at: int) -> None:
+    """A view for every declaration, with the time at which a tick would ask."""
+    now = SQLITE.now if store.engine == "sqlite" else POSTGRES.now
+    moment = f"'{spelled(at)}'" if store.engine == "sqlite" else f"timestamp '{spelled(at)}'"
+    for declared in DECLARED:
+        store.execute(f"CREATE VIEW {declared.name} AS {query_text(declared.name, store.engine).replace(now, moment)}")
+
+
+@pytest.mark.parametrize("writer", ["upsert", "history"])
+def test_every_query_gives_the_answers(store: Store, generated: Generated, writer: Writer) -> None:
+    answers = generated.answers
+    Indexer(store, writer=writer, batch=25).ingest(generated.blocks)
+    make_views(store, answers["trending_at"])
+    for challenge in CHALLENGE_IDS:
+        assert progress(store, challenge, f"challenge_{challenge}") == answered_progress(
+            answers, challenge, "user_challenges_afresh"
+        )
+    remembered = {"user_score", "user_score_features", "referrals"}
+    for name in READERS:
+        if name not in remembered:
+            assert derived(store, name) == answered(answers, name), name
