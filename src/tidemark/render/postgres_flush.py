@@ -221,9 +221,9 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
         f"  INTO tidemark_tids, tidemark_emptied, {names} FROM x;\n"
         f"  IF current_setting('transaction_isolation') <> 'read committed' THEN\n"
         f"    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.\n"
-        f"    PERFORM 1 FROM {name} AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE "
-        f"{store.match('s', [f'u.{store.column(part)}' for part in store.key])}) "
-        f"ORDER BY {_keys(store, 's')} FOR UPDATE;\n  END IF;\n"
+        f"    -- Each look is a query of its own: a join on a unique key would stop at the row that was just written.\n"
+        f"    PERFORM 1 FROM unnest(tidemark_memory) AS u, LATERAL (SELECT 1 FROM {name} AS s WHERE "
+        f"{store.match('s', [f'u.{store.column(part)}' for part in store.key])} FOR UPDATE) AS x;\n  END IF;\n"
         f"{recompute}{vanish}",
     )
 

@@ -95,7 +95,8 @@ BEGIN
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s FROM x;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
-    PERFORM 1 FROM "tidemark"."copies" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
+    -- Each look is a query of its own: a join on a unique key would stop at the row that was just written.
+    PERFORM 1 FROM unnest(tidemark_memory) AS u, LATERAL (SELECT 1 FROM "tidemark"."copies" AS s WHERE s."id" = u."id" FOR UPDATE) AS x;
   END IF;
   IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
@@ -154,7 +155,8 @@ BEGIN
   INTO tidemark_tids, tidemark_emptied, tidemark_f0s FROM x;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.
-    PERFORM 1 FROM "tidemark"."copies" AS s WHERE EXISTS (SELECT 1 FROM unnest(tidemark_memory) AS u WHERE s."id" = u."id") ORDER BY s."id" FOR UPDATE;
+    -- Each look is a query of its own: a join on a unique key would stop at the row that was just written.
+    PERFORM 1 FROM unnest(tidemark_memory) AS u, LATERAL (SELECT 1 FROM "tidemark"."copies" AS s WHERE s."id" = u."id" FOR UPDATE) AS x;
   END IF;
   IF true = ANY (tidemark_f0s) THEN
     WITH again AS (
