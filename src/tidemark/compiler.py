@@ -17,7 +17,7 @@ from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import NotLinear, linear_program
 from tidemark.maintenance.mirror import Mirror, make_mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
-from tidemark.model import Catalog, Declaration, OutputColumn, Table
+from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit
 from tidemark.query.keys import KeyColumn, find_key
@@ -30,6 +30,7 @@ from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
 from tidemark.render import ticks as render_ticks
 from tidemark.render.engines import PIECES
+from tidemark.render.offers import offers
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Applier, Piece, Script, Tick
 
@@ -98,6 +99,8 @@ def _compile(
             ) from not_linear
         keyed = keyed_program(declaration.name, block, key, outputs, not_linear.reason)
         made = _keyed(keyed, key, declaration, catalog, names)
+    reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
+    made = _weakest(made, reads, wanted)
     return Script(
         name=declaration.name,
         engine=dialect.name,
@@ -116,7 +119,24 @@ def _compile(
         truth=query,
         missing_indexes=made.missing,
         source_identity=tuple((table.label, identity(table)) for table in made.tables),
+        reads=reads,
+        offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
     )
+
+
+def _weakest(made: _Made, reads: tuple[Kept, ...], wanted: str | None) -> _Made:
+    """The same with the freshness of the weakest derived table that it reads."""
+    late = [kept.derived for kept in reads if kept.freshness == "tick"]
+    if not late or made.freshness == "tick":
+        return made
+    if wanted == "commit":
+        raise Refusal(
+            Code.FRESHNESS,
+            f"It reads {', '.join(late)}, which is kept by ticks.",
+            instead=f'freshness="commit" for {late[0]}, or no freshness= here',
+        )
+    reason = f"its rows follow those of {', '.join(late)} at once, and those are kept by ticks"
+    return replace(made, freshness="tick", reasons=(*made.reasons, reason))
 
 
 def _check_indexes(declaration: Declaration, block: Block) -> None:
@@ -141,6 +161,7 @@ class _Made:
     tick: Tick | None
     missing: tuple[tuple[str, str], ...]
     public: str
+    store: Store
 
 
 Key = tuple[KeyColumn, ...]
@@ -156,7 +177,7 @@ def _linear(
     visible = [(one.name, one.sql) for one in program.visible]
     mirror = make_mirror(declaration, block, key, visible, program.present, catalog)
     public = names.dialect.quote(program.name)
-    made = _Made("linear", "commit", program.reasons, program.tables, pieces, applier, None, missing, public)
+    made = _Made("linear", "commit", program.reasons, program.tables, pieces, applier, None, missing, public, store)
     return _with_mirror(made, mirror, store, catalog)
 
 
@@ -169,7 +190,7 @@ def _keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: C
     visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.block.outputs]
     mirror = make_mirror(declaration, program.block, key, visible, "1 = 1", catalog)
     applier, public = render_keyed.applier(store, program), names.dialect.quote(program.name)
-    made = _Made("keyed", "tick", reasons, program.tables, pieces, applier, tick, missing, public)
+    made = _Made("keyed", "tick", reasons, program.tables, pieces, applier, tick, missing, public, store)
     return _with_mirror(made, mirror, store, catalog)
 
 
@@ -191,6 +212,6 @@ def identity(table: Table) -> str:
     """A hash of the catalog facts of a source that programs rely on."""
     facts = asdict(table)
     # What a view says is in every text of a script that reads it.
-    for volatile in ("rows", "indexes", "trigger_bodies", "definition"):
+    for volatile in ("rows", "indexes", "trigger_bodies", "definition", "keeps"):
         facts.pop(volatile)
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ value; every verb opens its own session and closes it; nothing is written by `pl
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
@@ -19,7 +19,9 @@ from tidemark.database.session import Conflict, Session
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, Declaration
+from tidemark.query.cascade import Link, chain
 from tidemark.runtime.apply import ApplyReport, apply_plan, drainer
+from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.doctor import Diagnosis, examine
 from tidemark.runtime.duty import Duty
@@ -86,7 +88,8 @@ class Tidemark:
             return apply_plan(duty, plan, epoch, allow_drop=allow_drop, detach=detach, again=again, listen=self._listen)
 
     def tick(self, *names: str, max_ms: float | None = None, max_batches: int | None = None) -> tuple[TickReport, ...]:
-        """Seal and apply what waits, for every derived table at tick freshness or for those named."""
+        """Seal and apply what waits, for every derived table at tick freshness or for those named; what is read comes first, so
+        that one pass reaches those that read it."""
         with self._open() as duty:
             return tuple(
                 self._under_lease(
@@ -96,7 +99,7 @@ class Tidemark:
                         mine, row.script, max_ms=max_ms, max_batches=max_batches, listen=self._listen
                     ),
                 )
-                for row in self._live(duty, names)
+                for row in self._live(duty, names, also_read=True)
                 if row.script.tick is not None
             )
 
@@ -130,12 +133,12 @@ class Tidemark:
     def repair(self, *names: str) -> tuple[RepairReport, ...]:
         """Verify, then make every row true that differs."""
         with self._open() as duty:
-            rows = self._live(duty, names)
-            for row in rows:
+            done: list[RepairReport] = []
+            # One after the other: what is repaired in a table changes those that read it.
+            for row in self._live(duty, names):
                 verify(duty, row, self._drain_under_lease(duty, row), self._listen)
-            return tuple(
-                self._under_lease(duty, row, lambda mine, row: repair(mine, row, self._listen)) for row in rows
-            )
+                done.append(self._under_lease(duty, row, lambda mine, row: repair(mine, row, self._listen)))
+            return tuple(done)
 
     def status(self) -> list[TableStatus]:
         """How every derived table is doing. Raises `Refusal` (``not-installed``) without a ledger."""
@@ -146,15 +149,14 @@ class Tidemark:
     def explain(self, name: str) -> Explanation:
         """How one derived table is kept true, what that costs and why."""
         with self._open("reader") as duty:
-            script = self._compile_all(duty.session)[self._declaration(name).name](1)
+            script = self._first_scripts(duty.session, [self._declaration(name).name])[-1]
             return explain_script(script, duty.session.dialect)
 
     def sql(self, *names: str) -> list[Script]:
         """The scripts as they would be installed first, for those who install by other means."""
         with self._open("reader") as duty:
-            compilers = self._compile_all(duty.session)
-            chosen = names or tuple(compilers)
-            return [compilers[self._declaration(name).name](1) for name in chosen]
+            chosen = names or tuple(one.name for one in self._declared())
+            return self._first_scripts(duty.session, [self._declaration(name).name for name in chosen])
 
     def history(self, name: str = "", limit: int = 50) -> list[Past]:
         """What was done, newest first. Raises `Refusal` (``not-installed``) without a ledger."""
@@ -196,8 +198,15 @@ class Tidemark:
 
     def _plan(self, duty: Duty) -> InstallPlan:
         catalog = duty.session.catalog()
-        compilers = self._compile_all(duty.session, catalog)
-        wanted = [Wanted(d.name, d.was, compilers[d.name]) for d in self._declared()]
+        renamed = {one.was: one.name for one in self._declared() if one.was is not None}
+        declared = {one.name for one in self._declared()}
+        offered = {row.name for row in duty.ledger.derived() if row.script.offers}
+        gone = {name: renamed.get(name, "") for name in offered - declared}
+        links = chain(self._declared(), catalog, duty.session.dialect, gone)
+        wanted = [
+            Wanted(link.declaration.name, link.declaration.was, _compiler(link, catalog, duty.session), link.reads)
+            for link in links
+        ]
         return make_plan(duty.ledger, wanted, catalog)
 
     def _declared(self) -> tuple[Declaration, ...]:
@@ -212,13 +221,24 @@ class Tidemark:
             raise Refusal(Code.DECLARATION, f"there is no derived table {name}", instead=f"name one of: {known}")
         return found
 
-    def _compile_all(self, session: Session, catalog: Catalog | None = None) -> Mapping[str, Callable[[int], Script]]:
-        found = catalog or session.catalog()
-        return {d.name: partial(_compile, d, found, session) for d in self._declared()}
+    def _first_scripts(self, session: Session, names: Sequence[str]) -> list[Script]:
+        """The scripts of these declarations as they would be installed first; only what they read is compiled besides."""
+        catalog = session.catalog()
+        links = chain(self._declared(), catalog, session.dialect)
+        wanted, found = set(names), dict[str, Script]()
+        for link in reversed(links):
+            wanted |= set(link.reads) if link.declaration.name in wanted else set()
+        for link in links:
+            if link.declaration.name in wanted:
+                upstream = [found[name] for name in link.reads]
+                found[link.declaration.name] = _compiler(link, catalog, session)(1, *upstream)
+        return [found[name] for name in names]
 
-    def _live(self, duty: Duty, names: tuple[str, ...]) -> list[Installed]:
+    def _live(self, duty: Duty, names: tuple[str, ...], *, also_read: bool = False) -> list[Installed]:
+        """What is live, upstream first; with `also_read` what was live too, as long as something live still reads it."""
         duty.ledger.require()
-        rows = [row for row in duty.ledger.derived() if row.state == "live"]
+        everything = upstream_first(duty.ledger.derived())
+        rows = [row for row in everything if row.state == "live" or (also_read and is_served(row, everything))]
         absent = set(names) - {row.name for row in rows}
         if absent:
             raise Refusal(
@@ -245,5 +265,18 @@ class Tidemark:
         return lambda: self._under_lease(duty, row, drain)
 
 
-def _compile(declaration: Declaration, catalog: Catalog, session: Session, generation: int) -> Script:
-    return compile_derived(declaration, catalog, session.dialect, session.describe, generation, session.first_mutable)
+def _compiler(link: Link, catalog: Catalog, session: Session) -> Callable[..., Script]:
+    """How to compile a declaration for a generation, over the scripts of the derived tables that it reads."""
+
+    def compile_over(generation: int, *upstream: Script) -> Script:
+        given = tuple(table for script in upstream for table in script.offers)
+        return compile_derived(
+            link.declaration,
+            catalog.with_tables(given),
+            session.dialect,
+            partial(session.describe, given=given),
+            generation,
+            partial(session.first_mutable, given=given),
+        )
+
+    return compile_over

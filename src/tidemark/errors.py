@@ -28,6 +28,8 @@ class Code(StrEnum):
     KEY_UNPROVEN = "key-unproven"
     KEY_NULLABLE = "key-nullable"
     KEY_TYPES_DIFFER = "key-types-differ"
+    CYCLE = "cycle"
+    UPSTREAM_GONE = "upstream-gone"
     FRESHNESS = "freshness"
     COLUMNS_OF = "columns-of"
     ROWS_OF = "rows-of"

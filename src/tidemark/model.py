@@ -1,13 +1,13 @@
 """Nouns shared by both towers: what a database holds and what a user declares.
 
-Owns: `Column`, `Unique`, `Table`, `Catalog` (what is there) and `Source`, `Declaration` (what is wanted).
+Owns: `Column`, `Unique`, `Table`, `Kept`, `Catalog` (what is there) and `Source`, `Declaration` (what is wanted).
 Promises: all are frozen values without behaviour beyond look-ups; names are the database's own, unquoted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Freshness = Literal["commit", "tick"]
@@ -67,6 +67,15 @@ class Index:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Which derived table's rows a table of ours holds: its public name, its generation, and how fresh they are."""
+
+    derived: str
+    generation: int
+    freshness: str
+
+
+@dataclass(frozen=True)
 class Table:
     """A table, partitioned table or view as the catalog shows it.
 
@@ -76,7 +85,8 @@ class Table:
     (PostgreSQL; the owner first), `forced_row_security` tells that the owner's reads are filtered too, `subscribed`
     that logical replication writes it. `trigger_bodies` are the texts of triggers that are not ours. `identity` is a
     hash of everything above that a program depends on. `rows` is an estimate, None when unknown. `definition` is the query
-    of a view, whose result columns have the names of `columns`, None for anything else.
+    of a view, whose result columns have the names of `columns`, None for anything else. `keeps` tells that it is the store
+    of a derived table, as it is or as it will be; None for the user's tables.
     """
 
     schema: str
@@ -94,6 +104,7 @@ class Table:
     trigger_bodies: tuple[str, ...] = ()
     rows: int | None = None
     definition: str | None = None
+    keeps: Kept | None = None
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""
@@ -124,6 +135,10 @@ class Catalog:
     volatility: Mapping[str, str] = field(default_factory=dict)
     role: str = ""
     bypasses_row_security: bool = True
+
+    def with_tables(self, tables: Iterable[Table]) -> Catalog:
+        """The same with more tables, or with these in the place of those that have their names."""
+        return replace(self, tables={**self.tables, **{(table.schema, table.name): table for table in tables}})
 
     def find(self, name: str, schema: str = "") -> Table | None:
         """The table that an SQL text means by that name, or None. SQLite's names ignore case; PostgreSQL's do not."""

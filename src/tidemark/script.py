@@ -13,6 +13,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from tidemark.model import Kept, Table
+
 _MARK = re.compile(r"/\* tidemark:[0-9a-f]* \*/ ?")
 
 
@@ -24,6 +26,11 @@ def fingerprint(text: str) -> str:
 def mark(before: str, after: str) -> str:
     """The text of an object with a comment between `before` and `after` that carries its fingerprint."""
     return f"{before}/* tidemark:{fingerprint(before + after)} */ {after}"
+
+
+def unmarked(text: str) -> str:
+    """The text without the comment that carries its fingerprint."""
+    return _MARK.sub("", text, count=1)
 
 
 PieceKind = Literal["table", "index", "type", "function", "trigger", "view", "step"]
@@ -178,6 +185,7 @@ class Script:
     `truth` is the user's query, normalised, for explain and for checks. `missing_indexes` are statements that would
     make upkeep cheaper, each with the reason; nobody runs them unasked.
     `source_identity` maps a source's label to a hash of the catalog facts this script relies on.
+    `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them.
     """
 
     name: str
@@ -198,6 +206,8 @@ class Script:
     missing_indexes: tuple[tuple[str, str], ...] = ()
     source_identity: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    reads: tuple[Kept, ...] = ()
+    offers: tuple[Table, ...] = ()
 
     @property
     def fingerprint(self) -> str:

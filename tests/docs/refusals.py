@@ -197,6 +197,13 @@ def _not_wal(world: World) -> None:
     Tidemark(grouped(), world.sqlite(journal="delete")).apply()
 
 
+def _upstream_gone(world: World) -> None:
+    path = world.sqlite()
+    project = grouped()
+    Tidemark(project, path).apply()
+    Tidemark(declared(find_block(page_of(Code.UPSTREAM_GONE), "python") or ""), path).plan()
+
+
 def _drop_not_allowed(world: World) -> None:
     path = world.sqlite()
     Tidemark(grouped(), path).apply()
@@ -223,6 +230,7 @@ SPECIAL: dict[Code, Callable[[World], None]] = {
     Code.ENGINE_VERSION: _engine_version,
     Code.NOT_WAL: _not_wal,
     Code.DROP_NOT_ALLOWED: _drop_not_allowed,
+    Code.UPSTREAM_GONE: _upstream_gone,
     Code.NOT_INSTALLED: _not_installed,
     Code.DATABASE_URL: _database_url,
     Code.DEFINITIONS: _definitions,

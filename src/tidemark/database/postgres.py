@@ -24,6 +24,7 @@ from tidemark.database.postgres_probe import (
     OPENING,
     PROBE,
     describe_query,
+    give_tables,
     reaches_index,
 )
 from tidemark.database.postgres_values import register_loaders
@@ -31,7 +32,7 @@ from tidemark.database.session import Mode, Parameters
 from tidemark.database.urls import Address
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Fault, Refusal
-from tidemark.model import Catalog, OutputColumn
+from tidemark.model import Catalog, OutputColumn, Table
 
 VERSION_MIN = 15
 CONNECT_TIMEOUT_SECONDS = 10
@@ -204,18 +205,20 @@ class PostgresSession:
         with self._undone():
             return read_catalog(self.all)
 
-    def describe(self, query: str) -> tuple[OutputColumn, ...]:
+    def describe(self, query: str, given: Sequence[Table] = ()) -> tuple[OutputColumn, ...]:
         """Names, types and collations of a query's result, as PostgreSQL sees them."""
         with self._undone():
             try:
-                return describe_query(self._read_raw, self._send_single, query)
+                named = give_tables(self._read_raw, given)
+                return describe_query(self._read_raw, self._send_single, named(query))
             except psycopg.Error as error:
                 raise self._translate(error, query, len(OPENING)) from error
 
-    def first_mutable(self, columns: str, expressions: Sequence[str]) -> int | None:
+    def first_mutable(self, columns: str, expressions: Sequence[str], given: Sequence[Table] = ()) -> int | None:
         """The number of the first expression that PostgreSQL would not take into the predicate of an index, or None."""
         with self._undone():
-            self._read_raw(f"CREATE TEMPORARY TABLE {PROBE} AS {columns} WITH NO DATA")
+            named = give_tables(self._read_raw, given)
+            self._read_raw(f"CREATE TEMPORARY TABLE {PROBE} AS {named(columns)} WITH NO DATA")
             for number, expression in enumerate(expressions):
                 try:
                     self._read_raw(f"CREATE INDEX ON pg_temp.{PROBE} ((1)) WHERE ({expression}) IS NOT NULL")

@@ -1,20 +1,20 @@
 """Asking PostgreSQL what it makes of a query, without running it.
 
-Owns: `describe_query` and `reaches_index`. Both make temporary things and must run inside a transaction or savepoint that is
-rolled back; errors of the driver pass through.
+Owns: `describe_query`, `give_tables` and `reaches_index`. All make temporary things and must run inside a transaction or
+savepoint that is rolled back; errors of the driver pass through.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tidemark.database.postgres_parameters import to_numbered
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Refusal
-from tidemark.model import OutputColumn
+from tidemark.model import OutputColumn, Table
 
 All = Callable[[str], list[tuple[Any, ...]]]
 Send = Callable[[str], None]
@@ -64,6 +64,33 @@ _NOT_ANALYZED = """
 SELECT pg_catalog.format('ANALYZE pg_temp.%I', c.relname) FROM pg_catalog.pg_class AS c
 WHERE c.relnamespace = pg_catalog.pg_my_temp_schema() AND c.relkind = 'r' AND c.reltuples < 0
 """
+
+
+def give_tables(read: All, given: Sequence[Table]) -> Callable[[str], str]:
+    """Make the given tables and views as temporary ones; give what puts their names in the place of qualified ones."""
+    renamed: list[tuple[re.Pattern[str], str]] = []
+
+    def named(text: str) -> str:
+        for pattern, name in renamed:
+            text = pattern.sub(lambda _, name=name: name, text)  # type: ignore[misc]
+        return text
+
+    for number, table in enumerate(given):
+        # An unqualified name finds a temporary view first; a store is always written with its schema.
+        is_view = table.definition is not None
+        name = POSTGRESQL.quote(table.name if is_view else f"{PROBE}_given_{number}")
+        if is_view:
+            read(f"CREATE TEMPORARY VIEW {name} AS {named(table.definition or '')}")
+        else:
+            columns = [
+                f"{POSTGRESQL.quote(column.name)} {column.type}"
+                + (f" COLLATE {POSTGRESQL.quote(column.collation)}" if column.collation else "")
+                for column in table.columns
+            ]
+            read(f"CREATE TEMPORARY TABLE {name} ({', '.join(columns)})")
+        spelled = rf'(?<![\w"])(?:{_spellings(table.schema)})\s*\.\s*(?:{_spellings(table.name)})(?![\w"])'
+        renamed.append((re.compile(spelled), f"pg_temp.{name}"))
+    return named
 
 
 def describe_query(read: All, send_single: Send, query: str) -> tuple[OutputColumn, ...]:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
 from tidemark.dialect import Dialect
-from tidemark.model import Catalog, OutputColumn
+from tidemark.model import Catalog, OutputColumn, Table
 
 Parameters = Mapping[str, Any]
 Mode = Literal["read", "write"]
@@ -61,19 +61,22 @@ class Session(Protocol):
         """Every table, view, column, unique key and index that the role can see, except Tidemark's own."""
         ...
 
-    def describe(self, query: str) -> tuple[OutputColumn, ...]:
+    def describe(self, query: str, given: Sequence[Table] = ()) -> tuple[OutputColumn, ...]:
         """Names, types and collations of a query's result, as the engine itself sees them.
+
+        `given` are tables and views that the query may name although they are not there yet, each after what it reads; they
+        stand in the place of what has their names.
 
         Raises `Refusal` (code ``parse``, ``unknown-table`` or ``unknown-column``) when the engine does not accept the query.
         Changes nothing.
         """
         ...
 
-    def first_mutable(self, columns: str, expressions: Sequence[str]) -> int | None:
+    def first_mutable(self, columns: str, expressions: Sequence[str], given: Sequence[Table] = ()) -> int | None:
         """The number of the first expression whose value depends on more than the row, or None.
 
-        `columns` is a SELECT that names the columns which the expressions read. PostgreSQL judges as it does for the
-        predicate of an index; SQLite has no such judge and always answers None. Changes nothing.
+        `columns` is a SELECT that names the columns which the expressions read; `given` is as in `describe`. PostgreSQL
+        judges as it does for the predicate of an index; SQLite has no such judge and always answers None. Changes nothing.
         """
         ...
 

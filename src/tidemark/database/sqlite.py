@@ -18,12 +18,12 @@ from urllib.parse import quote
 from tidemark.database.session import Conflict, Mode, Parameters
 from tidemark.database.sqlite_catalog import read_catalog, read_installed
 from tidemark.database.sqlite_errors import primary_code, translate, translate_query
-from tidemark.database.sqlite_probe import describe_query, make_mark, reaches_index
+from tidemark.database.sqlite_probe import describe_query, given_tables, make_mark, reaches_index
 from tidemark.database.sqlite_text import statements, verb
 from tidemark.database.urls import Address
 from tidemark.dialect import SQLITE
 from tidemark.errors import Code, Fault, Refusal
-from tidemark.model import Catalog, OutputColumn
+from tidemark.model import Catalog, OutputColumn, Table
 
 VERSION_MIN = (3, 40, 0)
 _COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE"})
@@ -259,15 +259,16 @@ class SqliteSession:
         with self._one_view():
             return read_catalog(self._raw)
 
-    def describe(self, query: str) -> tuple[OutputColumn, ...]:
+    def describe(self, query: str, given: Sequence[Table] = ()) -> tuple[OutputColumn, ...]:
         """Names, affinities and collations of a query's result, as SQLite sees them."""
         self._alive()
         try:
-            return describe_query(self._raw, query)
+            with given_tables(self._raw, given):
+                return describe_query(self._raw, query)
         except sqlite3.Error as error:
             raise translate_query(error, query, self._label) from error
 
-    def first_mutable(self, columns: str, expressions: Sequence[str]) -> int | None:
+    def first_mutable(self, columns: str, expressions: Sequence[str], given: Sequence[Table] = ()) -> int | None:
         """None: which functions are deterministic is known by name."""
         return None
 

@@ -1,18 +1,21 @@
 """Asking SQLite what it makes of a query, without running it.
 
-Owns: `describe_query` and `reaches_index`. Promises: only temporary objects are made, and they are gone afterwards.
+Owns: `describe_query`, `given_tables` and `reaches_index`. Promises: only temporary objects are made, and they are gone
+afterwards.
 """
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from tidemark.database.sqlite_text import first_word, known_collation, read_types, tokens
+from tidemark.dialect import SQLITE
 from tidemark.errors import Code, Refusal
-from tidemark.model import OutputColumn
+from tidemark.model import OutputColumn, Table
 
 _PROBE = "tidemark__probe"
 _OPENING = f"CREATE TEMP TABLE {_PROBE} AS SELECT * FROM (\n"
@@ -42,6 +45,31 @@ class _Unbound(dict[str, Any]):
 def make_mark(connection: sqlite3.Connection) -> None:
     """Teach the connection the collation that `describe_query` looks for."""
     connection.create_collation(_MARK, lambda left, right: (left > right) - (left < right))
+
+
+@contextmanager
+def given_tables(runner: Runner, given: Sequence[Table]) -> Iterator[None]:
+    """Inside, the given tables and views are there: temporary ones stand before the database's own."""
+    if not given:
+        yield
+        return
+    runner.all("SAVEPOINT tidemark_given")
+    try:
+        for table in given:
+            name = f"temp.{SQLITE.quote(table.name)}"
+            if table.definition is not None:
+                runner.all(f"CREATE TEMP VIEW {SQLITE.quote(table.name)} AS {table.definition}")
+                continue
+            columns = [
+                f"{SQLITE.quote(column.name)} {column.type}"
+                + (f" COLLATE {SQLITE.quote(column.collation)}" if column.collation else "")
+                for column in table.columns
+            ]
+            runner.all(f"CREATE TABLE {name} ({', '.join(columns)})")
+        yield
+    finally:
+        runner.all("ROLLBACK TO tidemark_given")
+        runner.all("RELEASE tidemark_given")
 
 
 def describe_query(runner: Runner, query: str) -> tuple[OutputColumn, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tidemark.errors import Code, Exit, Fault, Refusal, TidemarkError
+from tidemark.runtime.cascade import awaits, find_left, readers
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import fill
 from tidemark.runtime.install import install_pieces, record_generation, reinstall, remove, show_rows
@@ -102,7 +103,18 @@ def _carry_out_all(duty: Duty, plan: InstallPlan, holder: str, detach: bool, lis
             (live if done.state == "live" else begun).append(done.name)
         elif step.destructive:
             dropped.append(step.derived)
+    for row in find_left(duty.ledger.derived()):
+        _leave(duty, row, holder, listen)
     return ApplyReport(tuple(live), tuple(begun), tuple(dropped))
+
+
+def _leave(duty: Duty, row: Installed, holder: str, listen: Listener) -> None:
+    """Remove a generation whose last reader has moved on."""
+    lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS)
+    try:
+        remove(Duty(duty.ledger, duty.clock, lease, duty.stop), row, listen)
+    finally:
+        lease.release()
 
 
 def ensure_ledger(duty: Duty, epoch: str) -> None:
@@ -144,7 +156,7 @@ def _do_step(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installe
     if step.script is not None:
         return _raise_up(duty, step, detach, listen)
     for row in step.obsolete:
-        remove(duty, row, listen)
+        remove_unread(duty, row, listen)
     return None
 
 
@@ -154,7 +166,7 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
     if script is None:
         raise Fault("a step without a script cannot be raised", retry_safe=False)
     for row in step.obsolete:
-        remove(duty, row, listen)
+        remove_unread(duty, row, listen)
     if step.before is not None and step.verb == "replace" and is_in_place(script):
         # The user's own table holds the rows, so two generations cannot stand side by side.
         remove(duty, step.before, listen)
@@ -167,6 +179,9 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
         elif _needs_pieces(step, installed):
             installed = install_pieces(duty, installed, listen)
         if detach or (step.verb == "reinstall" and installed.state == "live"):
+            return installed
+        if awaits(installed, duty.ledger.derived()):
+            # What it reads is filled by a worker, so this one is too.
             return installed
         return finish(duty, installed, _readable(duty, installed), listen)
 
@@ -235,8 +250,16 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
     if before is not None:
         rows = [row for row in duty.ledger.derived() if row.name == before.name and row.state == "retired"]
         for row in rows:
-            remove(duty, row, listen)
+            remove_unread(duty, row, listen)
     return shown
+
+
+def remove_unread(duty: Duty, row: Installed, listen: Listener = ignore) -> bool:
+    """Remove a generation unless another one reads it; give whether it went. Its last reader's end will be its own."""
+    if readers(row, duty.ledger.derived()):
+        return False
+    remove(duty, row, listen)
+    return True
 
 
 def drainer(duty: Duty, script: Script) -> Callable[[], object] | None:

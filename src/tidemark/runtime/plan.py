@@ -8,11 +8,12 @@ script, compiled again for the installed generation, has another fingerprint; ad
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
+from tidemark.runtime.cascade import identity, upstream_first
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
 from tidemark.script import Script
@@ -27,14 +28,20 @@ ADVICE = ("reasons", "missing_indexes", "notes")
 
 @dataclass(frozen=True)
 class Wanted:
-    """A declared derived table: its name, its old name, and how to compile it for a generation.
+    """A declared derived table: its name, its old name, how to compile it for a generation, and what it reads.
 
-    `compile` raises `Refusal` for what cannot be kept true.
+    `reads` are the names of other declared ones; `compile` takes the generation and then the script of each of them, and raises
+    `Refusal` for what cannot be kept true.
     """
 
     name: str
     was: str | None
-    compile: Callable[[int], Script]
+    compile: Callable[..., Script]
+    reads: tuple[str, ...] = ()
+
+    def over(self, known: Mapping[str, Script]) -> Wanted:
+        """The same over what is known of the derived tables that it reads; compiling takes the generation alone."""
+        return replace(self, compile=lambda generation: self.compile(generation, *(known[name] for name in self.reads)))
 
 
 @dataclass(frozen=True)
@@ -115,31 +122,48 @@ class InstallPlan:
 
 
 def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog) -> InstallPlan:
-    """Compare what is wanted with what is there. Raises `Refusal` for a declaration that cannot be kept true."""
+    """Compare what is wanted, each after those that it reads, with what is there.
+
+    What is read is created, and built anew, before what reads it, and dropped after. Raises `Refusal` for a declaration that
+    cannot be kept true.
+    """
     _check_replication(ledger)
     installed = ledger.derived()
     present = ledger.session.installed()
     steps: list[Step] = []
+    drops: list[Step] = []
     refresh: list[Script] = []
+    known: dict[str, Script] = {}
     renamed = {want.was for want in wanted if want.was and want.name != want.was}
     for want in wanted:
         mine = tuple(row for row in installed if row.name == want.name)
-        step, script = _decide(ledger, want, mine, installed, present)
+        step, known[want.name] = _decide(ledger, want.over(known), mine, installed, present)
         if step is None:
-            refresh.extend([script] if script is not None else [])
-            continue
-        steps.append(_size(_check_name(ledger, step, catalog, present), catalog))
+            script = known[want.name]
+            changed = any(row.generation == script.generation and row.fingerprint != script.fingerprint for row in mine)
+            refresh.extend([script] if changed else [])
+        elif step.verb == "drop":
+            drops.append(step)
+        else:
+            steps.append(_size(_check_name(ledger, step, catalog, present), catalog))
     names = {want.name for want in wanted}
     for name in sorted({row.name for row in installed} - names):
         rows = tuple(row for row in installed if row.name == name)
         reason = "it was renamed" if name in renamed else "it is not declared any more"
-        steps.append(_drop(rows, reason, frees_readers=name in renamed))
+        drops.append(_drop(rows, reason, frees_readers=name in renamed))
+    steps += _readers_first(drops, installed)
     _check_pieces([*(row.script for row in installed), *(step.script for step in steps if step.script is not None)])
     own = names_of(row.script for row in installed)
     orphans = tuple(sorted(name for name in present if name not in own and not _is_ledger(name, ledger)))
     return InstallPlan(
         tuple(steps), () if ledger.exists() else tuple(ledger.creation()), orphans, tuple(refresh), find_basis(ledger)
     )
+
+
+def _readers_first(drops: Sequence[Step], installed: Sequence[Installed]) -> list[Step]:
+    """Drops in the order in which nothing goes that another one still reads."""
+    order = [identity(row) for row in upstream_first(installed)]
+    return sorted(drops, key=lambda step: -max(order.index(identity(row)) for row in step.obsolete))
 
 
 def find_basis(ledger: Ledger) -> tuple[tuple[str, int, str], ...]:
@@ -162,8 +186,8 @@ def _decide(
     mine: tuple[Installed, ...],
     installed: tuple[Installed, ...],
     present: Mapping[str, str],
-) -> tuple[Step | None, Script | None]:
-    """The step for one declaration, or none and the script when only its advice changed."""
+) -> tuple[Step | None, Script]:
+    """The step for one declaration, or none, and the script that will be in force."""
     kept = [row for row in mine if row.state != "retired"]
     retired = tuple(row for row in mine if row.state == "retired")
     before = next((row for row in reversed(kept) if row.live_at is not None), None)
@@ -174,23 +198,30 @@ def _decide(
         if essence(script) == essence(building.script):
             findings = inspect_pieces(script, present, public=False)
             if not any(loses_rows(found) and building.state not in ("planned", "installing") for found in findings):
-                return _build(
-                    ledger, "resume", f"it is {building.state}", script, before, retired, building, findings
-                ), None
+                reason = f"it is {building.state}"
+                return _build(ledger, "resume", reason, script, before, retired, building, findings), script
         retired = (*retired, building)
     elif before is not None:
         script = want.compile(before.generation)
         if essence(script) == essence(before.script):
             return _mend(ledger, before, script, retired, present, want, following)
-    if before is not None:
-        reason = "its definition changed" if building is None else "its definition changed again"
-        return _build(ledger, "replace", reason, want.compile(following), before, retired), None
     script = want.compile(following)
+    if before is not None:
+        anew = _built_anew(script, before.script)
+        reason = anew or ("its definition changed" if building is None else "its definition changed again")
+        return _build(ledger, "replace", reason, script, before, retired), script
     old = next((row for row in installed if row.name == want.was and row.live_at is not None), None)
     if want.was and old is not None:
         reason = f"it was called {want.was}"
-        return _build(ledger, "rename", reason, script, None, retired, replaces=want.was), None
-    return _build(ledger, "create", "it is not installed", script, None, retired), None
+        return _build(ledger, "rename", reason, script, None, retired, replaces=want.was), script
+    return _build(ledger, "create", "it is not installed", script, None, retired), script
+
+
+def _built_anew(script: Script, before: Script) -> str:
+    """Which of the derived tables that it reads has another generation now, as a reason; empty when none has."""
+    known = {kept.derived: kept.generation for kept in before.reads}
+    names = [kept.derived for kept in script.reads if known.get(kept.derived, kept.generation) != kept.generation]
+    return f"{', '.join(names)}, which it reads, is built anew" if names else ""
 
 
 def _mend(
@@ -201,22 +232,23 @@ def _mend(
     present: Mapping[str, str],
     want: Wanted,
     following: int,
-) -> tuple[Step | None, Script | None]:
+) -> tuple[Step | None, Script]:
     """The step for an unchanged declaration: nothing, or what brings back what is missing."""
     findings = tuple(f for f in inspect_pieces(script, present, public=True) if f.health != "installed")
     if any(loses_rows(found) for found in findings):
         lost = next(found for found in findings if loses_rows(found))
         reason = f"{lost.piece.kind} {lost.piece.name} is {lost.health}"
-        return _build(ledger, "replace", reason, want.compile(following), before, retired), None
+        script = want.compile(following)
+        return _build(ledger, "replace", reason, script, before, retired), script
     if findings:
         named = ", ".join(f"{found.piece.kind} {found.piece.name} is {found.health}" for found in findings[:3])
         gap = "; changes may have been missed" if any(is_gap(script, found) for found in findings) else ""
-        return _build(ledger, "reinstall", named + gap, script, before, retired, findings=findings), None
+        return _build(ledger, "reinstall", named + gap, script, before, retired, findings=findings), script
     if before.state != "live":
-        return _build(ledger, "resume", f"it is {before.state}", script, before, retired, before), None
+        return _build(ledger, "resume", f"it is {before.state}", script, before, retired, before), script
     if retired:
-        return _drop(retired, "a newer generation is live", frees_readers=True), None
-    return None, script if script.fingerprint != before.fingerprint else None
+        return _drop(retired, "a newer generation is live", frees_readers=True), script
+    return None, script
 
 
 def _build(

@@ -6,10 +6,11 @@ rows on an engine where that is the only way; what the catalog shows now decides
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tidemark.runtime.cascade import everything_read, identity, level, upstream_first
 from tidemark.runtime.findings import count_drift
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import inspect_pieces
@@ -24,7 +25,9 @@ class TableStatus:
     `pending` counts changes and keys that are not applied yet, up to a limit. `behind_since` is the time of the checkpoint
     when something is pending, else None. `drift` counts rows known to be wrong. `rows` is what readers see, None before the
     cutover, `rows_estimated` when it is an estimate. `captures` is ``ok`` or names what is missing, disabled or outdated.
-    `filled` of `to_fill` keys are filled. `next` is the command that brings it forward, or empty.
+    `filled` of `to_fill` keys are filled. `next` is the command that brings it forward, or empty. `reads` are the derived
+    tables that it reads, `level` is how many of them stand between it and the user's tables, `upstream_pending` is what
+    waits for those; `behind_since` and `next` count it in.
     """
 
     name: str
@@ -43,6 +46,9 @@ class TableStatus:
     to_fill: int
     failure: str | None
     next: str
+    level: int = 0
+    reads: tuple[str, ...] = ()
+    upstream_pending: int = 0
 
     @property
     def well(self) -> bool:
@@ -60,7 +66,26 @@ def read_status(ledger: Ledger) -> list[TableStatus]:
     """The status of every generation, in one moment."""
     with ledger.session.transaction("read", snapshot=True):
         present = ledger.session.installed()
-        return [_read(ledger, installed, present) for installed in ledger.derived()]
+        rows = ledger.derived()
+        own = {identity(row): _read(ledger, row, present) for row in rows}
+        return [_with_upstream(row, rows, own) for row in upstream_first(rows)]
+
+
+def _with_upstream(
+    row: Installed, rows: Sequence[Installed], own: Mapping[tuple[str, int], TableStatus]
+) -> TableStatus:
+    """The status of a generation with what it reads taken into account."""
+    status, above = own[identity(row)], [own[identity(other)] for other in everything_read(row, rows)]
+    pending = sum(one.pending for one in above)
+    since = [one.behind_since for one in (status, *above) if one.behind_since is not None]
+    return replace(
+        status,
+        level=level(row, rows),
+        reads=tuple(kept.derived for kept in row.script.reads),
+        upstream_pending=pending,
+        behind_since=min(since, default=None),
+        next=status.next or ("tidemark tick" if pending else ""),
+    )
 
 
 def _read(ledger: Ledger, installed: Installed, present: Mapping[str, str]) -> TableStatus:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tidemark.names import shorten
+from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.install import remove
 from tidemark.runtime.lease import name_holder, take_lease
@@ -36,7 +37,7 @@ def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore)
     kept: list[str] = []
     if duty.ledger.exists():
         holder = duty.lease.holder if duty.lease else name_holder()
-        for installed in reversed(duty.ledger.derived()):
+        for installed in reversed(upstream_first(duty.ledger.derived())):
             lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS)
             try:
                 if keep_data and _has_rows(installed):

@@ -1,0 +1,159 @@
+"""Which declarations read which: the order in which derived tables of one project are compiled.
+
+Owns: `chain`, the declarations in order, each after those that it reads. A query reads a derived table when it names its public
+view, itself or through a view of the user's. Promises: a cycle is refused with everything that is on it; so is reading what is
+installed but not declared any more, naming everybody who does. Judges nothing else: a query that cannot be parsed reads
+nothing here and is refused where it is compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect as GlotDialect
+from sqlglot.errors import ParseError, TokenError
+
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
+from tidemark.model import Catalog, Declaration
+from tidemark.query.parse import grammar
+from tidemark.query.resolve import ascii_lower
+
+
+@dataclass(frozen=True)
+class Link:
+    """A declaration, and the names of the derived tables that it reads, in the order of first use."""
+
+    declaration: Declaration
+    reads: tuple[str, ...]
+
+
+def chain(
+    declarations: Sequence[Declaration], catalog: Catalog, dialect: Dialect, gone: Mapping[str, str] | None = None
+) -> tuple[Link, ...]:
+    """The declarations, each after those that it reads; else in the order of declaring.
+
+    `gone` are derived tables that are installed and not declared, with the name that each of them has now, if any. Raises
+    `Refusal` (``cycle``, ``upstream-gone``).
+    """
+    reader = _Reader(catalog, dialect, [one.name for one in declarations if offers_view(one)], tuple(gone or {}))
+    links: dict[str, Link] = {}
+    lost: dict[str, list[str]] = {}
+    for one in declarations:
+        found = tuple(reader.read(one.query_for(dialect.name) or "", frozenset()))
+        for name in found:
+            if name in (gone or {}):
+                lost.setdefault(name, []).append(one.name)
+        links[one.name] = Link(one, tuple(name for name in found if name not in (gone or {})))
+    for name, by in lost.items():
+        _refuse_lost(name, by, (gone or {})[name])
+    ordered: dict[str, Link] = {}
+    for name in links:
+        _place(name, links, ordered, ())
+    return tuple(ordered.values())
+
+
+def offers_view(declaration: Declaration) -> bool:
+    """Whether the declaration's name is a view that others can read."""
+    return declaration.columns_of is None and declaration.rows_of is None
+
+
+def _refuse_lost(name: str, by: Sequence[str], now: str) -> None:
+    verb = "reads" if len(by) == 1 else "read"
+    if now:
+        raise Refusal(
+            Code.UPSTREAM_GONE,
+            f"{name} is called {now} now, and {', '.join(by)} {verb} it under its old name.",
+            instead=f"FROM {now}",
+            derived=by[0],
+        )
+    raise Refusal(
+        Code.UPSTREAM_GONE,
+        f"{name} is not declared any more, and {', '.join(by)} {verb} it.",
+        instead=f"put the declaration of {name} back, or take {', '.join(by)} away with it",
+        derived=by[0],
+    )
+
+
+def _place(name: str, links: Mapping[str, Link], ordered: dict[str, Link], way: tuple[str, ...]) -> None:
+    if name in ordered:
+        return
+    if name in way:
+        circle = (*way[way.index(name) :], name)
+        raise Refusal(
+            Code.CYCLE,
+            f"{' reads '.join(circle)}: none of them could be computed first.",
+            instead="the tables that the other one reads",
+            derived=circle[0],
+        )
+    for read in links[name].reads:
+        _place(read, links, ordered, (*way, name))
+    ordered[name] = links[name]
+
+
+class _Reader:
+    """Finds derived tables in texts of queries."""
+
+    def __init__(self, catalog: Catalog, dialect: Dialect, names: Iterable[str], gone: Iterable[str]) -> None:
+        self._catalog = catalog
+        self._dialect = dialect
+        self._names = {self._key(name): name for name in (*gone, *names)}
+
+    def read(self, query: str, inside: frozenset[str]) -> dict[str, None]:
+        """Names of derived tables that a query reads, each once. `inside` are the views that led here."""
+        found: dict[str, None] = {}
+        for schema, name in named_tables(query, self._dialect):
+            table = self._catalog.find(name, schema)
+            if table is not None and table.definition is not None and table.label not in inside:
+                found.update(self.read(table.definition, inside | {table.label}))
+            elif table is None and schema in ("", "main", self._catalog.search_path[0]):
+                known = self._names.get(self._key(name))
+                if known is not None:
+                    found[known] = None
+        return found
+
+    def _key(self, name: str) -> str:
+        return name if self._dialect.has_schemas else ascii_lower(name)
+
+
+def named_tables(query: str, dialect: Dialect) -> list[tuple[str, str]]:
+    """(schema, name) of everything that stands in FROM somewhere in the query, as the engine looks it up, but for names that
+    the query gives to common table expressions; nothing when it cannot be parsed."""
+    try:
+        trees = GlotDialect.get_or_raise(grammar(dialect)).parse(query)
+    except (ParseError, TokenError, RecursionError):
+        return []
+    found = []
+    for tree in trees:
+        for node in tree.find_all(exp.Table) if tree is not None else ():
+            if isinstance(node.this, exp.Identifier):
+                name, schema = _fold(node.this, dialect), node.args.get("db")
+                if schema is not None or name not in set(_given_names(node, dialect)):
+                    found.append((_fold(schema, dialect) if schema is not None else "", name))
+    return list(dict.fromkeys(found))
+
+
+def _given_names(node: exp.Expression, dialect: Dialect) -> Iterator[str]:
+    """The names of common table expressions that can be meant at a node."""
+    here: exp.Expr | None = node
+    while here is not None:
+        for with_ in (value for value in here.args.values() if isinstance(value, exp.With)):
+            for given in with_.expressions:
+                # What stands inside means something else, unless it repeats itself.
+                if with_.args.get("recursive") or not _is_inside(node, given):
+                    yield _fold(given.args["alias"].this, dialect)
+        here = here.parent
+
+
+def _is_inside(node: exp.Expression, around: exp.Expression) -> bool:
+    here: exp.Expr | None = node
+    while here is not None and here is not around:
+        here = here.parent
+    return here is around
+
+
+def _fold(identifier: exp.Expression, dialect: Dialect) -> str:
+    quoted = dialect.has_schemas and identifier.args.get("quoted")
+    return str(identifier.name) if quoted or not dialect.has_schemas else ascii_lower(str(identifier.name))
