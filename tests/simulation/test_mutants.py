@@ -8,6 +8,7 @@ import pytest
 
 from tests.simulation.keeper import make_keeper
 from tests.simulation.mutants import MUTANTS, Mutant, hunt
+from tests.simulation.mutants_runtime import MISTAKES, Mistake, pursue
 from tests.simulation.run import Ground, attempt, ground
 
 TRANSACTIONS_MAX = {"sqlite": 4000, "postgres": 1500}
@@ -31,3 +32,11 @@ def test_the_simulation_kills(mutant: Mutant, grounds: dict[str, Ground]) -> Non
 def test_a_pinned_case_holds_without_its_mistake(mutant: Mutant, grounds: dict[str, Ground]) -> None:
     assert mutant.first is not None
     assert attempt(grounds[mutant.engine], mutant.first) is None
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_the_simulation_finds(mistake: Mistake, grounds: dict[str, Ground]) -> None:
+    found, met = pursue(grounds[mistake.engine], mistake, TRANSACTIONS_MAX[mistake.engine])
+    assert met["changed"], "nothing meets the mistake: its place has moved"
+    assert found is not None, f"{mistake.name} survived {met}"
+    print(f"{mistake.name}: {found.kind}")

@@ -17,7 +17,7 @@ from tests.simulation.programs import draw_case
 from tests.simulation.run import SEEDS, Budget, Ground, attempt, campaign, ground, script
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
-BUDGETS = {"sqlite": Budget(4000, minutes=1.2), "postgres": Budget(1500, minutes=1.2)}
+BUDGETS = {"sqlite": Budget(3000, minutes=0.5), "postgres": Budget(1200, minutes=0.6)}
 RECORDED = sorted(SEEDS.glob("*.json"))
 
 

@@ -1,0 +1,118 @@
+"""Deliberate mistakes in the protocols of the runtime, each of which a simulation with disturbances must find.
+
+Owns: the list `MISTAKES` and how a room of the runtime is patched. Promises: a mistake that nothing runs into is an error,
+not a survivor; the package is as it was when the hunt ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from tests.simulation.case import Failure
+from tests.simulation.mutants import FOUND
+from tests.simulation.programs import draw_case
+from tests.simulation.run import Ground
+from tests.simulation.tally import Tally
+from tidemark.runtime import ledger
+from tidemark.runtime.lease import Lease
+
+CAUGHT = (*FOUND, "fencing", "strange", "dishonest")
+TICKED = ("keyed", "keyed", "copy", "group")
+Met = Counter[str]
+Patch = Callable[[Met], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A broken protocol on an engine; whoever meets it counts ``changed``."""
+
+    engine: str
+    word: str
+    patch: Patch
+    families: tuple[str, ...] = TICKED
+
+    @property
+    def name(self) -> str:
+        """A name for a test."""
+        return f"{self.engine}-{self.word.replace(' ', '-')}"
+
+
+def no_fence(met: Met) -> AbstractContextManager[Any]:
+    """A holder never looks whether the duty is still its own."""
+
+    def check(self: Lease) -> None:
+        met["changed"] += 1
+
+    return mock.patch.object(Lease, "check", check)
+
+
+def text(name: str, pattern: str, by: str) -> Patch:
+    """A statement of the ledger says something else."""
+    original = ledger.find_statement
+
+    def patch(met: Met) -> AbstractContextManager[Any]:
+        def find(engine: str, wanted: str) -> str:
+            found = original(engine, wanted)
+            if wanted != name:
+                return found
+            changed = re.sub(pattern, by, found, flags=re.DOTALL)
+            met["changed"] += changed != found
+            return changed
+
+        return mock.patch.object(ledger, "find_statement", find)
+
+    return patch
+
+
+MISTAKES: tuple[Mistake, ...] = (
+    Mistake("sqlite", "fence", no_fence),
+    Mistake("postgres", "fence", no_fence),
+    Mistake(
+        "sqlite",
+        "checkpoint ahead of the seal",
+        text("finish_seal", "SET snapshot = target", "SET snapshot = target + 1"),
+    ),
+    Mistake(
+        "postgres",
+        "checkpoint at the end of the seal",
+        text("finish_seal", "SET snapshot = target", "SET snapshot = pg_current_snapshot()::text"),
+    ),
+    Mistake(
+        "sqlite",
+        "position ahead of the slice",
+        text("set_position", "position = :position", "position = :position + 1"),
+    ),
+    Mistake(
+        "postgres",
+        "late commits before the newest",
+        text(
+            "fill_slice", r"NOT pg_visible_in_snapshot\(xid, (CAST\(:previous.*?\))\)", r"xid >= pg_snapshot_xmax(\1)"
+        ),
+    ),
+    Mistake(
+        "postgres", "unseen changes consumed", text("consume", r" WHERE pg_visible_in_snapshot\(.*\) LIMIT", " LIMIT")
+    ),
+)
+
+
+def pursue(place: Ground, mistake: Mistake, transactions_max: int, seed: str = "mistake") -> tuple[Failure | None, Met]:
+    """Play cases with the mistake until one fails; the failure (None when it survives) and what was run into."""
+    met: Met = Counter()
+    tally = Tally()
+    number = 0
+    with mistake.patch(met):
+        while tally.total < transactions_max:
+            case = draw_case(f"{seed}/{number}", place.engine, 120, 3, families=mistake.families)
+            number += 1
+            try:
+                place.play(case, tally)
+            except Failure as failure:
+                if failure.kind in CAUGHT:
+                    return failure, met
+    return None, met
