@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from tidemark.declare import Project
 from tidemark.errors import Fault, Refusal
+from tidemark.memory import event_time, first, position, ratchet
 
 if TYPE_CHECKING:
     from tidemark.engine import Tidemark
 
-__all__ = ["Fault", "Project", "Refusal", "Tidemark"]
+__all__ = ["Fault", "Project", "Refusal", "Tidemark", "event_time", "first", "position", "ratchet"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,8 @@ from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import NotLinear, linear_program
 from tidemark.maintenance.mirror import Mirror, make_mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
+from tidemark.maintenance.remember import needs_ticks, notes, remember
+from tidemark.maintenance.sampling import sample
 from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit
@@ -86,6 +88,9 @@ def _compile(
     names = Names(dialect, declaration.name, generation)
     wanted = declaration.freshness
     try:
+        late = needs_ticks(declaration)
+        if late is not None:
+            raise NotLinear(late)
         if wanted == "tick":
             raise NotLinear("freshness='tick' was asked for")
         linear = linear_program(declaration.name, block, key, outputs, describe)
@@ -97,7 +102,8 @@ def _compile(
                 f"This query cannot be kept true at every commit: {not_linear.reason}.",
                 instead='freshness="tick", or no freshness=',
             ) from not_linear
-        keyed = keyed_program(declaration.name, block, key, outputs, not_linear.reason)
+        whole = keyed_program(declaration.name, block, key, outputs, not_linear.reason)
+        keyed = sample(remember(whole, declaration, dialect), declaration)
         made = _keyed(keyed, key, declaration, catalog, names)
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
     made = _weakest(made, reads, wanted)
@@ -119,6 +125,7 @@ def _compile(
         truth=query,
         missing_indexes=made.missing,
         source_identity=tuple((table.label, identity(table)) for table in made.tables),
+        notes=made.notes,
         reads=reads,
         offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
     )
@@ -162,6 +169,7 @@ class _Made:
     missing: tuple[tuple[str, str], ...]
     public: str
     store: Store
+    notes: tuple[str, ...] = ()
 
 
 Key = tuple[KeyColumn, ...]
@@ -190,7 +198,9 @@ def _keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: C
     visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.block.outputs]
     mirror = make_mirror(declaration, program.block, key, visible, "1 = 1", catalog)
     applier, public = render_keyed.applier(store, program), names.dialect.quote(program.name)
-    made = _Made("keyed", "tick", reasons, program.tables, pieces, applier, tick, missing, public, store)
+    made = _Made(
+        "keyed", "tick", reasons, program.tables, pieces, applier, tick, missing, public, store, notes(program)
+    )
     return _with_mirror(made, mirror, store, catalog)
 
 

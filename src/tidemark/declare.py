@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from tidemark.errors import Code, Refusal
-from tidemark.model import Declaration, Freshness, Source
+from tidemark.memory import First, Memory, Ratchet
+from tidemark.model import Declaration, Freshness, Marks, Source
 
 NAME_BYTES_MAX = 63
 ENGINES = ("sqlite", "postgresql", "postgres")
@@ -58,13 +59,21 @@ class Project:
         rows_of: str | None = None,
         indexes: Sequence[str | Sequence[str]] = (),
         was: str | None = None,
+        sampled: Sequence[str] = (),
+        keep: Mapping[str, Memory] | None = None,
+        keep_rows: bool = False,
+        marks: Marks = "history",
+        allow_global: bool = False,
     ) -> Declaration:
         """Declare a derived table and give its declaration.
 
         `query` is SQL text, or a text for each engine (``{"sqlite": …, "postgresql": …}``). `key` names the columns that
         identify a row, inferred when it is None. `freshness` is ``commit``, ``tick`` or None for the best there is; `every`
         is the cadence of ticks (``"30s"``). `columns_of` and `rows_of` name a table of the user's that holds the rows.
-        `indexes` are columns to index on the stored rows. `was` is the old name of a renamed declaration.
+        `indexes` are columns to index on the stored rows. `was` is the old name of a renamed declaration. `sampled` are inputs
+        (``"users.is_verified"``, ``"plays"``) that are read when a row is computed and make none dirty. `keep` maps columns to
+        `ratchet()` or `first(…)`; with `keep_rows` a row whose group vanished stays as it was; `marks` is ``now`` for rows that
+        begin with the first change after deployment. `allow_global` consents to upkeep that costs the whole table.
 
         Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
         """
@@ -89,6 +98,11 @@ class Project:
             rows_of=rows_of,
             indexes=tuple(_read_columns(index, "indexes", name, place) for index in indexes),
             was=was,
+            sampled=_read_columns(sampled, "sampled", name, place) if sampled else (),
+            keep=_read_memory(keep, name, place),
+            keep_rows=keep_rows,
+            marks=_read_marks(marks, bool(keep) or keep_rows, name, place),
+            allow_global=allow_global,
             place=place,
         )
         if every is not None:
@@ -176,6 +190,37 @@ def _read_columns(columns: object, option: str, name: str, place: str) -> tuple[
     if len(set(found)) != len(found):
         raise _refuse(f"{option} names a column twice", "name each column once", name, place)
     return tuple(found)
+
+
+def _read_memory(keep: object, name: str, place: str) -> tuple[tuple[str, Memory], ...]:
+    if keep is None:
+        return ()
+    if not isinstance(keep, Mapping) or not keep:
+        raise _refuse("keep names no column", 'write keep={"column": ratchet()}', name, place)
+    for column, memory in keep.items():
+        if not isinstance(column, str) or not isinstance(memory, Ratchet | First):
+            raise _refuse(f"keep for {column!r} is no memory", "say ratchet() or first()", name, place)
+        if isinstance(memory, First) and memory.value is not None:
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"{column} at {place} keeps the {memory.value.replace('_', ' ')} of an event, and no stream brings events yet",
+                instead="first() over a column of the query",
+                derived=name,
+            )
+    return tuple(keep.items())
+
+
+def _read_marks(marks: object, has_memory: bool, name: str, place: str) -> Marks:
+    if marks != "history" and marks != "now":
+        raise _refuse(f"marks={marks!r} is none", "say now or history", name, place)
+    if marks == "now" and not has_memory:
+        raise _refuse(
+            'marks="now" leaves rows out that the query has, and nothing is kept',
+            "keep= or keep_rows= for a table that remembers, or no marks=",
+            name,
+            place,
+        )
+    return "now" if marks == "now" else "history"
 
 
 def _read_cadence(every: object, freshness: str | None, name: str, place: str) -> float:

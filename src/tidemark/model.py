@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from tidemark.memory import Memory
+
 Freshness = Literal["commit", "tick"]
+Marks = Literal["now", "history"]
 EngineName = Literal["sqlite", "postgres"]
 
 
@@ -183,7 +186,10 @@ class Declaration:
     """One derived table as the user declared it.
 
     `query` maps an engine's name to SQL text (one entry, ``""``, when the same text serves both). `key` is empty when it
-    is to be inferred. `place` is ``file:line`` of the declaration.
+    is to be inferred. `sampled` names inputs (``table`` or ``table.column``) whose changes make nothing dirty. `keep` are the
+    columns with memory; `keep_rows` tells that a row whose group vanished stays; `marks` is ``now`` when rows begin with the
+    first change after deployment. `allow_global` consents to upkeep that costs the whole table. `place` is ``file:line`` of
+    the declaration.
     """
 
     name: str
@@ -194,7 +200,17 @@ class Declaration:
     rows_of: str | None = None
     indexes: tuple[tuple[str, ...], ...] = ()
     was: str | None = None
+    sampled: tuple[str, ...] = ()
+    keep: tuple[tuple[str, Memory], ...] = ()
+    keep_rows: bool = False
+    marks: Marks = "history"
+    allow_global: bool = False
     place: str = ""
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether what is stored depends on what was stored before."""
+        return bool(self.keep) or self.keep_rows
 
     def query_for(self, engine: str) -> str | None:
         """The SQL text for that engine, or None when the declaration has none for it."""

@@ -78,6 +78,34 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """A column with memory; `merge` is its value from the older store's row (``excluded``) and the stored one (``s``)."""
+
+    name: str
+    type: str
+    quoted: str
+    merge: str
+
+
+@dataclass(frozen=True)
+class Carry:
+    """How memory moves from an older store into this script's: only columns and keys of the same name and type.
+
+    `key` are (name, type). `rows` tells that the existence of a row is memory too. `list_keys` fill ``todo`` with the units of
+    ``{old}``, the older store; `insert` (parameters ``:low``, ``:high``) takes those units, with ``{columns}`` and ``{values}``
+    (each beginning with a comma) for the columns that both remember, and ``{action}`` for what happens to rows that are there.
+    `adopt` are statements that take the rows which are in the user's own table before the first deployment.
+    """
+
+    key: tuple[tuple[str, str], ...]
+    columns: tuple[Carried, ...]
+    rows: bool
+    list_keys: tuple[str, ...]
+    insert: str
+    adopt: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Applier:
     """The statements of the one applier: recompute a batch of units and write what differs.
 
@@ -105,7 +133,9 @@ class Applier:
     `count_todo` returns one number; `count_rows`, if any, the number of keys in the batch's units. `indexed` tells that a
     batch's recompute reaches an index; when it is false a batch costs a scan of the source, so few big batches are better
     than many small ones. `tolerant` names columns of floating point
-    whose value depends on the order of addition.
+    whose value depends on the order of addition. `sampled` names columns that may be behind a sampled input, `samples_rows`
+    tells that the existence of rows may be: what differs there alone is stale, not drift. Where columns have memory, the last
+    statements of `recompute` bring the stored values into `fresh`; `carry` says how memory moves between stores.
     """
 
     create_batch: str
@@ -130,6 +160,9 @@ class Applier:
     gather: tuple[str, ...] = ()
     duplicate: str = ""
     count_rows: str = ""
+    sampled: tuple[str, ...] = ()
+    samples_rows: bool = False
+    carry: Carry | None = None
 
     @property
     def units(self) -> tuple[str, ...]:

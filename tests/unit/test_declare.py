@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tidemark import Project
+from tidemark import Project, ratchet
 from tidemark.errors import Code, Refusal
 
 QUERY = "SELECT a, count(*) AS n FROM t GROUP BY a"
@@ -70,6 +70,12 @@ def test_a_strange_name_is_accepted(name: str) -> None:
         {"columns_of": "x", "rows_of": "y"},
         {"indexes": [""]},
         {"was": "d"},
+        {"sampled": [1]},
+        {"keep": {}},
+        {"keep": {"a": "ratchet"}},
+        {"keep": {1: ratchet()}},
+        {"marks": "then", "keep_rows": True},
+        {"marks": "now"},
     ],
 )
 def test_a_bad_option_is_refused_with_its_place(options: dict[str, Any]) -> None:
@@ -81,7 +87,7 @@ def test_a_bad_option_is_refused_with_its_place(options: dict[str, Any]) -> None
 
 def test_an_option_that_is_not_built_is_not_taken() -> None:
     with pytest.raises(TypeError):
-        Project("shop").derive("d", query=QUERY, sampled=["x"])  # type: ignore[call-arg]
+        Project("shop").derive("d", query=QUERY, watched=["x"])  # type: ignore[call-arg]
 
 
 def test_a_name_is_declared_once() -> None:

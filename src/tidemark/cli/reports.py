@@ -147,6 +147,8 @@ def verify_data(report: VerifyReport) -> dict[str, Any]:
         "keys": report.keys,
         "drift": report.drift,
         "undecided": report.undecided,
+        "stale": report.stale,
+        "notes": list(report.notes),
         "seconds": round(report.seconds, 3),
         "key_columns": list(report.key_columns),
         "columns": list(report.columns),
@@ -174,6 +176,11 @@ def verify_text(done: Sequence[VerifyReport]) -> str:
             lines.append(f"  and {report.drift - SHOWN_MAX:,} more; --json shows up to {len(report.findings):,}")
         if report.undecided:
             lines.append(f"  {report.undecided:,} rows kept changing while they were compared; they are no drift")
+        if report.stale:
+            lines.append(
+                f"  {report.stale:,} rows are behind sampled inputs; they are no drift, and repair reads them anew"
+            )
+        lines += [f"  note: {note}" for note in report.notes]
     drifted = sum(report.drift for report in done)
     lines.append("Everything is true." if not drifted else f"{drifted:,} rows differ. Next: tidemark repair")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tidemark.memory import Memory
 from tidemark.model import Table
 from tidemark.query.relation import Block, Occurrence, Scalar
 
@@ -194,13 +195,37 @@ class KeyQuery:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """The memory of a derived table: columns with what they keep, and whether rows stay whose group vanished.
+
+    `from_now` tells that rows begin with the first change after deployment.
+    """
+
+    columns: tuple[tuple[str, Memory], ...] = ()
+    keeps_rows: bool = False
+    from_now: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is remembered."""
+        return not self.columns and not self.keeps_rows
+
+    def of(self, name: str) -> Memory | None:
+        """What a column keeps, or None."""
+        return dict(self.columns).get(name)
+
+
+@dataclass(frozen=True)
 class KeyedProgram:
     """Upkeep by recomputing affected keys with the user's own query.
 
     `unit` are the columns by which the query falls apart into independent pieces: the dirty set and a batch hold their values,
     and the rows of a unit are recomputed together. It is the key itself in most queries; empty = the whole result is one unit.
     `reads` maps a source's label to the columns that must be in its images; `routes` tell how changes reach units.
+    A source without an entry in `reads` is sampled: its changes make nothing dirty.
     `proven` tells that no two rows can have one key, whatever the sources hold; otherwise each batch looks for that.
+    `memory` says which stored values outlive what the query computes. `sampled` are the columns that may be behind a sampled
+    input, `samples_rows` tells that the very existence of a row may be.
     """
 
     name: str
@@ -213,6 +238,14 @@ class KeyedProgram:
     reads: dict[str, tuple[str, ...]] = field(hash=False)
     reasons: tuple[str, ...] = ()
     proven: bool = True
+    memory: Remembered = Remembered()
+    sampled: tuple[str, ...] = ()
+    samples_rows: bool = False
+
+    @property
+    def watched(self) -> tuple[Table, ...]:
+        """The sources whose changes make something dirty."""
+        return tuple(table for table in self.tables if table.label in self.reads)
 
     @property
     def unit_scalars(self) -> tuple[Scalar, ...]:

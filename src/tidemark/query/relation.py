@@ -55,6 +55,11 @@ class Scalar:
         return frozenset(alias for alias, _ in self.columns)
 
     @cached_property
+    def scanned(self) -> frozenset[str]:
+        """The occurrences in the expression's subqueries, whether a column of theirs is read or not."""
+        return frozenset(node.alias_or_name for node in self.tree.find_all(exp.Table))
+
+    @cached_property
     def column(self) -> tuple[str, str] | None:
         """(alias, column) when the expression is a bare column, else None."""
         tree = self.tree

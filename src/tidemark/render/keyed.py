@@ -9,6 +9,7 @@ from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.names import Names
 from tidemark.render import statements, units
+from tidemark.render.memory import carry, fold
 from tidemark.render.restriction import is_indexed, keys_of_query, restricted
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.script import Applier
@@ -26,7 +27,7 @@ def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
     fresh, batch = store.names.temporary("fresh"), store.names.temporary("batch")
     names = ", ".join(store.columns)
     values = ", ".join(f"q.{column}" for column in store.columns)
-    found = [*statements.fill_stored(store), f"DELETE FROM {fresh}"]
+    found = [*statements.weigh_batch(store), *statements.fill_stored(store), f"DELETE FROM {fresh}"]
     branches = (False, True) if store.nullable else (False,)
     for nulls in branches:
         on = " AND ".join(
@@ -57,10 +58,10 @@ def applier(store: Store, program: KeyedProgram) -> Applier:
         clear_batch=f"DELETE FROM {names.temporary('batch')}",
         add_key=f"INSERT INTO {names.temporary('batch')} ({unit.key_list}) VALUES ({places})",
         lock=(),
-        recompute=(*statements.weigh_batch(store), *recompute(store, program)) if direct else units.recompute(store),
+        recompute=(*(recompute(store, program) if direct else units.recompute(store)), *fold(store, program.memory)),
         compare=query,
         write=statements.write(store),
-        list_keys=statements.todo(store, [keys_of_query(store, program)]),
+        list_keys=statements.todo(store, [] if program.memory.from_now else [keys_of_query(store, program)]),
         take_todo=f"INSERT INTO {names.temporary('batch')} ({ORDINAL}, {unit.key_list}) "
         f"SELECT {ORDINAL}, {unit.key_list} FROM {names.temporary('todo')} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high",
         count_todo=f"SELECT count(*) FROM {names.temporary('todo')}",
@@ -72,5 +73,8 @@ def applier(store: Store, program: KeyedProgram) -> Applier:
         create_rows=() if direct else units.temporary_tables(store),
         gather=() if direct else units.gather(store, program),
         duplicate="" if direct else units.find_duplicate(store),
+        sampled=program.sampled,
+        samples_rows=program.samples_rows,
+        carry=carry(store, program.memory),
         count_rows="" if direct else f"SELECT count(*) FROM {store.numbered}",
     )

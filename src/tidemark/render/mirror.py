@@ -9,18 +9,42 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidemark.maintenance.mirror import Mirror, literal_test
+from tidemark.maintenance.program import KeyPart, Part
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
 from tidemark.script import Applier
 
 
 def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
     """The applier that also compares and writes the mirror."""
+    carry = applier.carry
+    if carry is not None and mirror.owns_rows:
+        carry = replace(carry, adopt=(_adopt(store, mirror),))
     return replace(
         applier,
+        carry=carry,
         compare=f"{applier.compare} {_compare(applier, store, mirror)}",
         write=(*applier.write, *_write(store, mirror)),
         list_keys=(*applier.list_keys, *_todo(store, mirror)),
         gather=(*applier.gather, *_gather(store, mirror)),
+    )
+
+
+def _adopt(store: Store, mirror: Mirror) -> str:
+    """Take our rows of the user's table into the store, as what is remembered from before."""
+    quote = store.dialect.quote
+    values = {name: f"t.{quote(column)}" for column, name in mirror.key}
+    values |= {value.column.name: f"t.{quote(value.column.name)}" for value in mirror.values} | dict(mirror.constants)
+    columns, taken = [], []
+    parts: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
+    for part in parts:
+        if part.name in values:
+            typed = store.dialect.has_schemas and part.type
+            columns.append(store.column(part))
+            taken.append(f"({values[part.name]})::{part.type}" if typed else values[part.name])
+    where = literal_test(mirror, "t", store.dialect).removeprefix(" AND ")
+    return (
+        f"INSERT INTO {store.names.store} ({', '.join(columns)}) SELECT {', '.join(taken)} "
+        f"FROM {qualified(mirror.table, store.dialect)} AS t WHERE {where} ON CONFLICT ({store.conflict}) DO NOTHING"
     )
 
 

@@ -21,14 +21,14 @@ def keyed_pieces(
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order."""
     quote = store.dialect.quote
-    settings = pinned_settings(path, program.tables)
+    settings = pinned_settings(path, program.watched)
     found = [postgres.store_table(store), postgres.unique_index(store)]
     for number, columns in enumerate(indexes, start=1):
         found.append(postgres.index_piece(store, number, ", ".join(quote(name) for name in columns)))
     by_unit = unit_index(store)
     found += [postgres.index_piece(store, "unit", by_unit)] if by_unit else []
     found += _dirty(store)
-    for table in program.tables:
+    for table in program.watched:
         found += _log(store, program, table, settings)
     shown = ", ".join(f"s.{quote(output.name)}" for output in program.block.outputs)
     select = f"SELECT {shown} FROM {store.names.store} AS s"

@@ -20,7 +20,7 @@ def keyed_pieces(
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` has no meaning here."""
     found = [sqlite.store_table(store), *sqlite.unique_index(store), *_dirty(store)]
-    for table in program.tables:
+    for table in program.watched:
         found += _log(store, program, table)
     quote = store.dialect.quote
     for number, columns in enumerate(indexes, start=1):

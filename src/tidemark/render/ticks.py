@@ -18,7 +18,7 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
     """The statements of a tick."""
     names, dirty, unit = store.names, store.names.own("dirty"), store.units
     batch = names.temporary("batch")
-    logs = tuple(_source_log(store, program, table) for table in program.tables)
+    logs = tuple(_source_log(store, program, table) for table in program.watched)
     into = f"INSERT INTO {dirty} ({unit.key_list})"
     nothing = f"ON CONFLICT ({unit.conflict}) DO NOTHING"
     stored = f"{into} SELECT {unit.key_list} FROM ({units_of_store(store)}) AS k WHERE 1 = 1 {nothing}"
@@ -32,7 +32,7 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         f"ORDER BY {order} LIMIT :limit",
         done_dirty=f"DELETE FROM {dirty} WHERE {ORDINAL} IN (SELECT {ORDINAL} FROM {batch})",
         count_dirty=f"SELECT count(*) FROM {dirty}",
-        everything=(stored, queried),
+        everything=(stored,) if program.memory.from_now else (stored, queried),
     )
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tidemark.errors import Code, Exit, Fault, Refusal, TidemarkError
+from tidemark.runtime.carry import carry_memory
 from tidemark.runtime.cascade import awaits, find_left, readers
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import fill
@@ -230,6 +231,8 @@ def recording_failure(duty: Duty, installed: Installed) -> Iterator[None]:
 def finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
     """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now."""
     if installed.state == "backfilling":
+        if carry_memory(duty, installed, before):
+            installed = replace(installed, cursor_at=0)
         fill(duty, installed, listen)
         installed = duty.write(partial(duty.ledger.move, installed, "verifying")).value
     for _ in range(ROUNDS_MAX):

@@ -1,8 +1,9 @@
 """Findings: rows that were found wrong, and how each ended.
 
 Owns: recording, listing and closing drift. Promises: a wrong row is open once, with the key, what was stored and what was
-true; it closes as ``repaired`` by a run of repair or as ``gone`` by a complete verification that does not see it any more,
-and then stays as an audit row. Every function runs in the caller's transaction.
+true; a row that is only behind a sampled input is a finding of kind ``stale`` and not wrong; a finding closes as ``repaired``
+by a run of repair or as ``gone`` by a complete verification that does not see it any more, and then stays as an audit row.
+Every function runs in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -76,5 +77,10 @@ def list_drift(ledger: Ledger, script: Script, limit: int = 1000) -> list[OpenDr
 
 
 def count_drift(ledger: Ledger, script: Script) -> int:
-    """The number of open findings."""
+    """The number of rows that are known to be wrong."""
     return int(ledger.value("count_open_drift", _about(script)))
+
+
+def count_findings(ledger: Ledger, script: Script) -> int:
+    """The number of open findings: rows that are known to be wrong, and rows that are behind a sampled input."""
+    return int(ledger.value("count_open_findings", _about(script)))

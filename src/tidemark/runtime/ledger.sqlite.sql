@@ -72,7 +72,7 @@ CREATE TABLE tidemark__drift (
     generation INTEGER NOT NULL,
     key_hash TEXT NOT NULL,
     key TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('missing', 'extra', 'different')),
+    kind TEXT NOT NULL CHECK (kind IN ('missing', 'extra', 'different', 'stale')),
     stored TEXT,
     truth TEXT,
     found_at TEXT NOT NULL,
@@ -297,6 +297,11 @@ ORDER BY id LIMIT :limit;
 
 -- name: count_open_drift
 -- How many rows are known to be wrong.
+SELECT count(*) FROM tidemark__drift
+WHERE derived = :derived AND generation = :generation AND closed_at IS NULL AND kind <> 'stale';
+
+-- name: count_open_findings
+-- How many rows repair has to look at: those that are wrong, and those that are behind a sampled input.
 SELECT count(*) FROM tidemark__drift WHERE derived = :derived AND generation = :generation AND closed_at IS NULL;
 
 -- name: take_lease

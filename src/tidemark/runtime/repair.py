@@ -12,7 +12,7 @@ from functools import partial
 
 from tidemark.runtime.apply_batch import apply_batch, prepare, take_keys, units_of
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.findings import OpenDrift, close_drift, count_drift, list_drift
+from tidemark.runtime.findings import OpenDrift, close_drift, count_findings, list_drift
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.progress import Event, Listener, ignore
@@ -32,7 +32,7 @@ class RepairReport:
 def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> RepairReport:
     """Recompute the units of every open finding. Raises `Fault` (exit 75) when asked to stop."""
     script = installed.script
-    total = count_drift(duty.ledger, script)
+    total = count_findings(duty.ledger, script)
     if total == 0:
         return RepairReport(script.name, 0, 0)
     duty.read(lambda: prepare(duty.session, script), snapshot=False)

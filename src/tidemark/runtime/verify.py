@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -36,7 +36,8 @@ RECHECK_KEYS = 500
 @dataclass(frozen=True)
 class VerifyReport:
     """What a verification found: `keys` compared, `drift` wrong rows (the first of them in `findings`), `undecided` rows that
-    kept changing while they were looked at and are no drift, `columns` the names of the compared values."""
+    kept changing while they were looked at and are no drift, `stale` rows that are only behind a sampled input, `columns` the
+    names of the compared values. `notes` say what it could not compare."""
 
     derived: str
     keys: int
@@ -46,6 +47,8 @@ class VerifyReport:
     columns: tuple[str, ...]
     key_columns: tuple[str, ...]
     seconds: float
+    stale: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -64,6 +67,7 @@ class _State:
     drift: int = 0
     undecided: int = 0
     rows: int = 0
+    stale: int = 0
 
 
 def verify(
@@ -98,6 +102,8 @@ def verify(
         applier.compared_columns,
         applier.key_columns,
         seconds,
+        state.stale,
+        script.notes,
     )
 
 
@@ -170,7 +176,14 @@ def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], obj
             return
 
 
-def _record(state: _State, differences: Sequence[Difference]) -> None:
+def _record(state: _State, found: Sequence[Difference]) -> None:
+    """Write down what differs: as drift, or as stale where only sampled inputs can explain it."""
+    stale = [difference for difference in found if _is_stale(state.script.applier, difference)]
+    if stale:
+        recorded = [replace(one, kind="stale") for one in stale[: max(0, RECORDED_MAX - state.stale)]]
+        state.duty.write(lambda: record_drift(state.duty.ledger, state.script, state.run.id, recorded))
+        state.stale += len(stale)
+    differences = [difference for difference in found if not _is_stale(state.script.applier, difference)]
     if not differences:
         return
     room = max(0, RECORDED_MAX - state.drift)
@@ -188,7 +201,8 @@ def _conclude(state: _State, installed: Installed) -> None:
     ledger.run("mark_unverified" if state.drift else "mark_verified", about)
     verdict = f"{state.drift} of {state.run.rows_done} rows differ" if state.drift else "nothing differs"
     undecided = f"; {state.undecided} kept changing" if state.undecided else ""
-    state.run.end("done", verdict + undecided)
+    stale = f"; {state.stale} are behind sampled inputs" if state.stale else ""
+    state.run.end("done", verdict + undecided + stale)
 
 
 def _is_close(applier: Applier, difference: Difference) -> bool:
@@ -198,6 +212,17 @@ def _is_close(applier: Applier, difference: Difference) -> bool:
     stored, truth = difference.stored or (), difference.truth or ()
     return all(
         _same(mine, true) or (name in applier.tolerant and _near(mine, true))
+        for name, mine, true in zip(applier.compared_columns, stored, truth, strict=True)
+    )
+
+
+def _is_stale(applier: Applier, difference: Difference) -> bool:
+    """Whether nothing differs but what may be behind a sampled input."""
+    if difference.kind != "different":
+        return applier.samples_rows
+    stored, truth = difference.stored or (), difference.truth or ()
+    return all(
+        name in applier.sampled or _same(mine, true) or (name in applier.tolerant and _near(mine, true))
         for name, mine, true in zip(applier.compared_columns, stored, truth, strict=True)
     )
 

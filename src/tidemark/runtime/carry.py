@@ -1,0 +1,84 @@
+"""Memory that outlives a change of definition: rows of an older store become memory of the new one.
+
+Owns: `carry_memory`. Promises: only what both definitions remember under the same name and type is taken, in chunks; it is
+merged and never lowered, so it may be done again after a kill; nothing is taken from a table that is not there any more.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tidemark.runtime.apply_batch import prepare
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.pace import choose_pace
+from tidemark.script import Carried, Carry, Script
+
+
+def carry_memory(duty: Duty, installed: Installed, before: Installed | None) -> bool:
+    """Take over what is remembered, from the generation before, or else from the user's own table that holds the rows.
+
+    Gives whether the filling has to begin at its start, since rows may have come that its cursor has passed.
+    """
+    script = installed.script
+    wanted = script.applier.carry
+    if wanted is None:
+        return False
+    older = before or _renamed(duty, installed)
+    if older is None:
+        if installed.live_at is None and installed.cursor_at == 0:
+            duty.write(lambda: [duty.session.run(statement) for statement in wanted.adopt])
+        return False
+    known = older.script.applier.carry
+    if known is None or known.key != wanted.key or not _is_there(duty, older.script):
+        return False
+    shared = {(one.name, one.type) for one in known.columns}
+    columns = tuple(one for one in wanted.columns if (one.name, one.type) in shared)
+    if not columns and not (known.rows and wanted.rows):
+        return False
+    _walk(duty, script, older.script, wanted, _insert(wanted, columns))
+    return True
+
+
+def _renamed(duty: Duty, installed: Installed) -> Installed | None:
+    """The live generation under the name that the derived table had before."""
+    rows = duty.ledger.derived() if installed.replaces else ()
+    return next((row for row in rows if row.name == installed.replaces and row.live_at is not None), None)
+
+
+def _is_there(duty: Duty, script: Script) -> bool:
+    """Whether the store of a script still exists."""
+    present = duty.session.installed()
+    tables = [piece for piece in script.pieces if piece.kind == "table" and piece.name in present]
+    return any(piece.create.startswith(f"CREATE TABLE {script.store} ") for piece in tables)
+
+
+def _insert(wanted: Carry, columns: tuple[Carried, ...]) -> str:
+    """The statement for the columns that both remember."""
+    sets = ", ".join(f"{one.quoted} = {one.merge}" for one in columns)
+    return (
+        wanted.insert.replace("{columns}", "".join(f", {one.quoted}" for one in columns))
+        .replace("{values}", "".join(f", o.{one.quoted}" for one in columns))
+        .replace("{action}", f"DO UPDATE SET {sets}" if sets else "DO NOTHING")
+    )
+
+
+def _walk(duty: Duty, script: Script, old: Script, wanted: Carry, insert: str) -> None:
+    def listed() -> int:
+        prepare(duty.session, script)
+        for statement in wanted.list_keys:
+            duty.session.run(statement.replace("{old}", old.store))
+        row = duty.session.one(script.applier.count_todo)
+        return int(row[0]) if row else 0
+
+    def chunk(low: int, high: int) -> int:
+        return duty.session.run(insert.replace("{old}", old.store), {"low": low, "high": high})
+
+    total, done, pace = duty.read(listed, snapshot=False).value, 0, choose_pace(duty.session.dialect)
+    while done < total:
+        duty.check_stop(f"carrying over what {script.name} remembers")
+        high = min(total, done + pace.size)
+        held = duty.write(partial(chunk, done, high))
+        pace.record(high - done, held.hold_ms)
+        done = high
+        duty.clock.wait(pace.rest_seconds(held.hold_ms, contended=True))

@@ -1,0 +1,111 @@
+"""Sampled inputs: read when a row is computed, dirtying none, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.findings.place import Place
+from tidemark import Project, Refusal, Tidemark
+from tidemark.errors import Code
+
+SCHEMA = (
+    "CREATE TABLE users (id int NOT NULL PRIMARY KEY, name text, verified int)",
+    "CREATE TABLE posts (id int NOT NULL PRIMARY KEY, author int, likes int)",
+    "CREATE INDEX posts_author ON posts (author)",
+    "INSERT INTO users VALUES (1, 'a', 0), (2, 'b', 1)",
+    "INSERT INTO posts VALUES (10, 1, 5), (11, 2, 6)",
+)
+JOINED = "SELECT p.id, p.likes, u.name, u.verified AS v FROM posts p JOIN users u ON u.id = p.author"
+FILTERED = "SELECT p.id, p.likes FROM posts p JOIN users u ON u.id = p.author WHERE u.verified = 1"
+COUNTED = "SELECT u.id, u.name, (SELECT count(*) FROM posts p WHERE p.author = u.id) AS n FROM users u"
+
+
+def keeper(place: Place, query: str, sampled: Sequence[str]) -> Tidemark:
+    project = Project("sampled")
+    project.derive("s", query=query, key="id", sampled=sampled)
+    return Tidemark(project, place.url)
+
+
+def drained(place: Place, tidemark: Tidemark) -> list[tuple[object, ...]]:
+    tidemark.tick()
+    return place.rows("SELECT * FROM s ORDER BY id")
+
+
+def test_sampled_column_is_read_with_its_row(place: Place) -> None:
+    place.run(*SCHEMA)
+    tidemark = keeper(place, JOINED, ["users.verified"])
+    tidemark.apply()
+    place.run("UPDATE users SET verified = 7")
+    assert [report.changes_sealed for report in tidemark.tick()] == [0]
+    assert drained(place, tidemark) == [(10, 5, "a", 0), (11, 6, "b", 1)]
+    place.run("UPDATE posts SET likes = 9 WHERE id = 10")
+    assert drained(place, tidemark) == [(10, 9, "a", 7), (11, 6, "b", 1)]
+    (report,) = tidemark.verify()
+    assert (report.clean, report.stale, report.drift) == (True, 1, 0)
+    assert any("behind sampled inputs" in note for note in report.notes)
+    assert [table.drift for table in tidemark.status()] == [0]
+    place.run("UPDATE users SET name = 'c' WHERE id = 2")
+    assert drained(place, tidemark)[1] == (11, 6, "c", 7)
+    place.run("UPDATE users SET verified = 3")
+    tidemark.repair()
+    assert drained(place, tidemark) == [(10, 9, "a", 3), (11, 6, "c", 3)]
+    assert tidemark.verify()[0].stale == 0
+
+
+def test_drift_beside_a_stale_column_is_drift(place: Place) -> None:
+    place.run(*SCHEMA)
+    tidemark = keeper(place, JOINED, ["users.verified"])
+    tidemark.apply()
+    store = "tidemark_s" if place.is_sqlite else "tidemark.s"
+    place.run("UPDATE users SET verified = 7", f"UPDATE {store} SET likes = 99 WHERE id = 10")
+    (report,) = tidemark.verify()
+    assert [(one.kind, one.key) for one in report.findings] == [("different", (10,))]
+    assert (report.drift, report.stale) == (1, 1)
+    tidemark.repair()
+    assert drained(place, tidemark) == [(10, 5, "a", 7), (11, 6, "b", 7)]
+
+
+def test_sampled_condition_makes_rows_stale(place: Place) -> None:
+    place.run(*SCHEMA)
+    tidemark = keeper(place, FILTERED, ["users.verified"])
+    tidemark.apply()
+    place.run("UPDATE users SET verified = 1 - verified")
+    assert drained(place, tidemark) == [(11, 6)]
+    (report,) = tidemark.verify()
+    assert (report.drift, report.stale) == (0, 2)
+    tidemark.repair()
+    assert drained(place, tidemark) == [(10, 5)]
+
+
+def test_sampled_source_has_no_capture(place: Place) -> None:
+    place.run(*SCHEMA)
+    tidemark = keeper(place, COUNTED, ["posts"])
+    tidemark.apply()
+    place.run("INSERT INTO posts VALUES (12, 1, 1)")
+    assert drained(place, tidemark) == [(1, "a", 1), (2, "b", 1)]
+    triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'posts'"
+    if not place.is_sqlite:
+        triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'posts'::regclass"
+    assert place.rows(triggers) == [(0,)]
+    assert tidemark.verify()[0].stale == 1
+    place.run("UPDATE users SET name = 'z' WHERE id = 1")
+    assert drained(place, tidemark)[0] == (1, "z", 2)
+
+
+@pytest.mark.parametrize(
+    ("query", "sampled", "message"),
+    [
+        (JOINED, ["users.nothing"], "neither a source"),
+        (JOINED, ["nothing"], "neither a source"),
+        (JOINED, ["users", "posts"], "Every source"),
+        (JOINED, ["users.id"], "decides which rows"),
+        (COUNTED, ["users"], "through users"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused(place: Place, query: str, sampled: list[str], message: str) -> None:
+    place.run(*SCHEMA)
+    with pytest.raises(Refusal, match=message) as caught:
+        keeper(place, query, sampled).plan()
+    assert caught.value.code is Code.DECLARATION
