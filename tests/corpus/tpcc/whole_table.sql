@@ -1,0 +1,66 @@
+-- name: items_above_mean_price
+-- key: i_id
+-- global: the mean is over all items
+SELECT i_id, title, price FROM item WHERE price > (SELECT avg(price) FROM item);
+
+-- name: share_of_everything
+-- key: category
+-- global: the whole is over all items
+SELECT category, sum(price) AS prices, sum(price) * 100 / (SELECT sum(price) FROM item) AS percent
+FROM item
+GROUP BY category;
+
+-- name: global_rank_of_warehouse
+-- key: w_id
+-- global: a rank over all warehouses
+SELECT w_id, ytd, rank() OVER (ORDER BY ytd DESC) AS place FROM warehouse;
+
+-- name: running_total_of_payments
+-- key: h_id
+-- global: a running total over all payments
+SELECT h_id, amount, sum(amount) OVER (ORDER BY paid_at, h_id) AS so_far FROM history;
+
+-- name: joined_whole_result
+-- global: one row over everything
+SELECT count(*) AS lines, sum(l.quantity * i.price) AS list_amount
+FROM order_line l
+JOIN item i ON i.i_id = l.i_id;
+
+-- name: customers_above_best_of_others
+-- key: w_id, d_id, c_id
+-- global: the threshold is over all customers of one warehouse
+SELECT w_id, d_id, c_id, balance
+FROM customer
+WHERE balance > (SELECT max(balance) FROM customer WHERE w_id = 1) AND w_id <> 1;
+
+-- name: anything_scarce
+-- key: w_id
+-- global: one scarce item shows all warehouses
+SELECT w_id, name FROM warehouse WHERE EXISTS (SELECT 1 FROM stock WHERE quantity < 11);
+
+-- name: emptiness
+-- global: one row over everything
+SELECT count(*) AS idle_items
+FROM item i
+WHERE NOT EXISTS (SELECT 1 FROM order_line l WHERE l.i_id = i.i_id);
+
+-- name: best_district
+-- key: w_id, d_id
+-- global: the best is over all districts
+WITH sums AS (SELECT w_id, d_id, sum(amount) AS amount FROM order_line GROUP BY w_id, d_id)
+SELECT w_id, d_id, amount FROM sums WHERE amount = (SELECT max(amount) FROM sums);
+
+-- name: mean_of_group_counts
+-- global: one row over everything
+SELECT avg(x.orders) AS mean_orders, max(x.orders) AS most
+FROM (SELECT w_id, d_id, c_id, count(*) AS orders FROM orders GROUP BY w_id, d_id, c_id) AS x;
+
+-- name: limited_distinct_names
+-- key: last_name
+-- global: which names come first depends on all names
+SELECT DISTINCT last_name FROM customer ORDER BY last_name LIMIT 7;
+
+-- name: difference_to_config
+-- key: i_id
+-- global: one warehouse's tax changes every row
+SELECT i.i_id, i.price * (10000 + (SELECT max(w.tax) FROM warehouse w)) AS highest_price FROM item i;
