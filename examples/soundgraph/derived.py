@@ -92,7 +92,23 @@ TRENDING = (
 DECLARED = (*COUNTS, *LISTENING, *CHALLENGES, *STANDING, *TRENDING)
 """All of them, each after those that it reads."""
 
-WAITING: Mapping[str, str] = {declared.name: "not yet" for declared in (*LISTENING, *CHALLENGES, *STANDING, *TRENDING)}
+_SUBQUERIES = "subqueries in FROM and LIMIT"
+_READERS = "derived tables that read derived tables"
+_CLOCK = "now() in a query"
+WAITING: Mapping[str, str] = {
+    "user_listening_history": _SUBQUERIES,
+    **{declared.name: _SUBQUERIES for declared in CHALLENGES},
+    "user_dominant_genre": _SUBQUERIES,
+    "user_karma": _READERS,
+    "user_score_features": _READERS,
+    "user_score": _READERS,
+    "track_karma": _READERS,
+    "playlist_karma": _READERS,
+    "track_trending_all_time": _READERS,
+    "track_trending_scores": _CLOCK,
+    "playlist_trending_scores": _CLOCK,
+    "underground_trending": _CLOCK,
+}
 """What is written down here and cannot be declared yet, and what it waits for."""
 
 QUERIES: Mapping[str, Query] = {declared.name: declared.query for declared in DECLARED}

@@ -31,7 +31,7 @@ SPAN_DAYS = 75
 PLAYS_SHARE = 0.82
 ANONYMOUS_SHARE = 0.75
 EVENTS_PER_BLOCK = 8
-TICKS = 20
+TICKS = 6
 """About how many ticks the answers suppose, besides those that an episode asks for."""
 
 

@@ -1,16 +1,19 @@
 """People who earn rewards, or just fail to, planted so that each rule of the challenges and of the score matters.
 
-An episode that wants a tick ends the block that it stands in and asks for one, so that it is certain which ticks see it.
+Those whom ticks matter to go through rounds: whatever a round holds stands before its tick and after that of the round before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from examples.soundgraph.planted import DAY, HOUR, Episode, Planter, iso
 from examples.soundgraph.world import Edge, Tx
 
 Emit = Callable[[int], list[Tx]]
+Make = Callable[[], Tx]
+ROUNDS, ROUND = 5, 2 * DAY
 VARIANTS = 5
 """How many of each kind are planted: a kind has up to so many variants."""
 
@@ -32,109 +35,115 @@ class RewardPlanter(Planter):
             self._circle,
         )
 
-    def _then_tick(self, *emits: Callable[[], Tx]) -> Emit:
-        def emit(_now: int) -> list[Tx]:
-            self._world.settle = True
-            return [one() for one in emits]
+    def episodes(self) -> list[Episode]:
+        """All episodes, by time, and a tick after every round."""
+        self._with_tick: dict[int, list[Make]] = {number: [] for number in range(ROUNDS)}
+        planned = super().episodes()
+        ticks = [(self._start + number * ROUND, partial(self._tick, number)) for number in range(ROUNDS)]
+        return sorted([*planned, *ticks], key=lambda episode: episode[0])
 
-        return emit
+    def _tick(self, number: int, _now: int) -> list[Tx]:
+        """What must stand in the last block of a round, and a tick after it."""
+        self._world.settle = True
+        return [*(make() for make in self._with_tick[number]), {"type": "plays", "plays": []}]
+
+    def _round(self, number: int, *makes: Make) -> Episode:
+        return self._start + number * ROUND, lambda _: [make() for make in makes]
 
     def _profile(self, number: int) -> Iterator[Episode]:
         """Seven steps, with one of them taken back before and others after completion."""
-        world, at = self._world, self._moment(2 * DAY)
+        world = self._world
         user, maker, track, *others = self._people(8)
         self.note("profiles", [user, number % 3])
         about = {"profile_picture": "pr_1"} if number % 2 else {"profile_picture_sizes": "pr_2"}
         cover = {"cover_photo": "co_1"} if number % 2 else {"cover_photo_sizes": "co_2"}
-        edges = [lambda other=other: world.follow(user, other) for other in others[:5]]
-        save, repost = (lambda edges=edges: world.mark(edges, user, "Track", track) for edges in _both(self))
-        bio = lambda: world.update_user(user, bio="bi_1")  # noqa: E731
-        yield at, lambda _: [world.create_track(maker, track)]
-        start = [lambda: world.create_user(user, None, **about, **cover), *edges, save, repost]
+
+        def edges() -> Iterator[Make]:
+            yield from (partial(world.follow, user, other) for other in others[:5])
+            yield partial(world.mark, world.saves, user, "Track", track)
+            yield partial(world.mark, world.reposts, user, "Track", track)
+
+        sign_up = partial(world.create_user, user, None, **about, **cover)
+        bio = partial(world.update_user, user, bio="bi_1")
+        yield self._round(0, partial(world.create_track, maker, track))
         if number % 3 == 1:
             # Complete in the block of the sign-up: so quick that it tells against the user's score.
-            yield at + HOUR, self._then_tick(*start, bio)
+            self._with_tick[1] += [sign_up, *edges(), bio]
         elif number % 3 == 2:
-            away = lambda: world.update_user(user, bio="bi_2", is_deactivated=True)  # noqa: E731
-            yield at + HOUR, self._then_tick(*start, away)
-            yield at + 2 * HOUR, self._then_tick(lambda: world.update_user(user))
+            yield self._round(1, sign_up, *edges(), partial(world.update_user, user, bio="bi_2", is_deactivated=True))
+            yield self._round(2, partial(world.update_user, user))
         else:
-            yield at + HOUR, self._then_tick(*start)
-            yield at + 2 * HOUR, self._then_tick(lambda: world.unmark(world.saves, user, "Track", track))
-            yield at + 3 * HOUR, self._then_tick(bio, save)
-        end = (lambda: world.update_user(user, bio=None), lambda: world.unfollow(user, others[0]))
-        yield at + DAY, self._then_tick(*end)
+            yield self._round(1, sign_up, *edges())
+            yield self._round(2, partial(world.unmark, world.saves, user, "Track", track))
+            yield self._round(3, bio, partial(world.mark, world.saves, user, "Track", track))
+        yield self._round(4, partial(world.update_user, user, bio=None), partial(world.unfollow, user, others[0]))
 
     def _uploads(self, number: int) -> Iterator[Episode]:
         """Tracks that come, go and become public, around the third."""
-        world, at = self._world, self._moment(3 * DAY)
+        world = self._world
         user, *tracks = self._people(6)
         self.note("uploaders", [user, number])
         hidden = number == 2
-        upload = [lambda track=track: world.create_track(user, track, is_unlisted=hidden) for track in tracks]
         count = (2, 3, 3, 5, 2)[number % VARIANTS]
-        yield at, self._then_tick(*upload[:count])
+        own = tracks[:count]
+        yield self._round(0, *(partial(world.create_track, user, track, is_unlisted=hidden) for track in own))
         if hidden:
-            shown = [lambda track=track: world.update_track(user, track, False) for track in tracks[:count]]
-            yield at + HOUR, self._then_tick(shown[0])
-            yield at + DAY, self._then_tick(*shown[1:])
-            return
-        gone = [lambda track=track: world.delete_track(user, track) for track in tracks[:count]]
-        if number == 4:
+            shown = [partial(world.update_track, user, track, False) for track in own]
+            yield self._round(1, shown[0])
+            yield self._round(2, *shown[1:])
+        elif number == 4:
             # A release that is due later, published by its owner: the third.
-            due = {"is_unlisted": True, "is_scheduled_release": True, "release_date": iso(at + DAY)}
-            yield at + HOUR, self._then_tick(lambda: world.create_track(user, tracks[4], **due))
-            yield at + DAY, self._then_tick(lambda: world.update_track(user, tracks[4], False))
-            return
-        yield at + DAY, self._then_tick(gone[0])
-        yield at + 2 * DAY, self._then_tick(*gone[1 : 2 if number == 1 else None])
+            due = {"is_unlisted": True, "is_scheduled_release": True, "release_date": iso(self._start + 2 * ROUND)}
+            yield self._round(1, partial(world.create_track, user, tracks[4], **due))
+            yield self._round(2, partial(world.update_track, user, tracks[4], False))
+        else:
+            gone = [partial(world.delete_track, user, track) for track in own]
+            yield self._round(1, gone[0])
+            yield self._round(2, *gone[1 : 2 if number == 1 else None])
 
     def _collection(self, number: int) -> Iterator[Episode]:
         """A first collection: deleted later, deleted before any tick saw it, or made by someone who is away."""
-        world, at = self._world, self._moment(2 * DAY)
+        world = self._world
         user, playlist, track = self._people(3)
         self.note("collectors", [user, number % 3])
-        make = lambda: world.create_playlist(user, playlist, number % 2 == 0, True, [track])  # noqa: E731
-        drop = lambda: world.delete_playlist(user, playlist)  # noqa: E731
+        make = partial(world.create_playlist, user, playlist, number % 2 == 0, True, [track])
+        drop = partial(world.delete_playlist, user, playlist)
         if number % 3 == 0:
-            yield at, self._then_tick(make)
-            yield at + DAY, self._then_tick(drop)
+            yield self._round(0, make)
+            yield self._round(1, drop)
         elif number % 3 == 1:
-            yield at, self._then_tick(make, drop)
+            yield self._round(0, make, drop)
         else:
-            yield at, self._then_tick(lambda: world.update_user(user, is_deactivated=True), make)
-            yield at + DAY, self._then_tick(lambda: world.update_user(user))
+            yield self._round(0, partial(world.update_user, user, is_deactivated=True), make)
+            yield self._round(1, partial(world.update_user, user))
 
     def _referral(self, number: int) -> Iterator[Episode]:
         """What the referrer was when the referral was first seen is what it counts for, whatever comes later."""
-        world, at = self._world, self._moment(3 * DAY)
+        world = self._world
         referrer, referred = self._people(2)
         variant = number % VARIANTS
         self.note("referral_kinds", [referrer, referred, ("r", "rv", "rv", "rv", "r")[variant]])
-        verify = lambda: world.verify_user(referrer, True)  # noqa: E731
-        doubt = lambda: world.verify_user(referrer, False)  # noqa: E731
-        refer = lambda: world.create_user(referred, {"referrer": referrer})  # noqa: E731
-        away = lambda: world.update_user(referrer, is_deactivated=True)  # noqa: E731
-        back = lambda: world.update_user(referrer)  # noqa: E731
-        mobile = lambda: world.update_user(referred, {"is_mobile_user": True})  # noqa: E731
-        steps: tuple[tuple[Callable[[], Tx], ...], ...] = (
+        verify, doubt = (partial(world.verify_user, referrer, verdict) for verdict in (True, False))
+        refer = partial(world.create_user, referred, {"referrer": referrer})
+        away = partial(world.update_user, referrer, is_deactivated=True)
+        back = partial(world.update_user, referrer)
+        mobile = partial(world.update_user, referred, {"is_mobile_user": True})
+        steps: tuple[tuple[Make, ...], ...] = (
             ((refer,), (verify,), (mobile,)),
             ((verify, refer), (doubt,), (mobile,)),
             ((refer, verify), (doubt,)),
             ((away, refer), (verify,), (back,), (doubt, mobile)),
             ((refer, verify, doubt), (verify, mobile)),
         )[variant]
-        for hours, step in enumerate(steps):
-            yield at + hours * HOUR, self._then_tick(*step)
+        yield from (self._round(when, *step) for when, step in enumerate(steps))
 
     def _mobile(self, number: int) -> Iterator[Episode]:
         """The application on a telephone, sometimes by someone who is away at the time."""
-        world, at = self._world, self._moment(DAY)
         [user] = self._people(1)
         self.note("telephones", user)
         told = {"is_mobile_user": True}
-        yield at, self._then_tick(lambda: world.update_user(user, told, is_deactivated=number % 2 == 1))
-        yield at + HOUR, self._then_tick(lambda: world.update_user(user))
+        yield self._round(0, partial(self._world.update_user, user, told, is_deactivated=number % 2 == 1))
+        yield self._round(1, partial(self._world.update_user, user))
 
     def _genres(self, number: int) -> Iterator[Episode]:
         """As many tracks of one genre as of another: the later upload decides, then the name, and none comes last."""
@@ -215,7 +224,3 @@ class RewardPlanter(Planter):
             return [{"type": "plays", "plays": plays}]
 
         return emit
-
-
-def _both(planter: Planter) -> tuple[dict[tuple[int, str, int], int], ...]:
-    return planter._world.saves, planter._world.reposts

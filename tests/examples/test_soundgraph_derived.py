@@ -1,6 +1,7 @@
 """The soundgraph command with upkeep: derived tables equal the answers, whatever the writer, and stay true."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -32,7 +33,6 @@ WRITERS: tuple[Writer, ...] = ("upsert", "history")
 INSTALLED = {declared.name for declared in DECLARED} - WAITING.keys()
 NAMED = [name for name in READERS if name in INSTALLED]
 EARNED = [challenge for challenge in CHALLENGE_IDS if f"challenge_{challenge}" in INSTALLED]
-DECLARED_COLUMNS = 24
 
 
 @pytest.fixture
@@ -108,13 +108,13 @@ def test_a_tampered_row_is_named_and_mended(new_database: NewDatabase, blocks: P
     database = new_database()
     ingest(database, blocks)
     with closing(open_store(database)) as store:
-        before = derived_rows(store)
+        before, whole = derived_rows(store), upkeep.verify(database)
         [(user, count)] = store.query("SELECT user_id, follower_count FROM aggregate_user ORDER BY 2 DESC, 1 LIMIT 1")
         table, column = upkeep.storage(database, "aggregate_user", "follower_count")
         assert store.execute(f"UPDATE {table} SET {column} = {column} + 7 WHERE user_id = ?", (user,)) == 1
         verdict = upkeep.verify(database)
         assert verdict.wrong == (f"aggregate_user, user_id {user}: follower_count is {count + 7}, but {count} is true",)
-        assert verdict.true_columns == DECLARED_COLUMNS - 1
+        assert verdict.true_columns == whole.columns - 1
         assert upkeep.repair(database, "aggregate_user") == 1
         assert derived_rows(store) == before
         assert upkeep.verify(database).wrong == ()
@@ -123,7 +123,8 @@ def test_a_tampered_row_is_named_and_mended(new_database: NewDatabase, blocks: P
 def test_the_demo_ends_well(new_database: NewDatabase, blocks: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert demo.main(["--database", new_database(), "--blocks", str(blocks)]) == 0
     told = capsys.readouterr().out
-    assert f"{DECLARED_COLUMNS} of {DECLARED_COLUMNS} derived columns are true" in told
+    [(true, columns)] = re.findall(r"([0-9]+) of ([0-9]+) derived columns are true", told)
+    assert true == columns
     assert "verify:   aggregate_user, user_id" in told
     assert "events/s without upkeep" in told
 
