@@ -6,9 +6,11 @@ seen before the lease was ours is looked at again; a duty that took longer than 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidemark.runtime.apply import finish, recording_failure
+from tidemark.runtime.cascade import awaits, is_served, readers
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.install import find_gap, record_gap, remove
 from tidemark.runtime.lease import try_lease
@@ -45,11 +47,15 @@ class Terms:
     slow_ms: float
 
 
-def kind_of(row: Installed, gap: str) -> str:
-    """The kind of duty that a generation's state asks for."""
+def kind_of(row: Installed, gap: str, rows: Sequence[Installed]) -> str:
+    """The kind of duty that a generation's state asks for; `rows` are all generations."""
     if row.state == "live":
         return "gap" if gap else "tick"
-    return {"backfilling": "fill", "verifying": "fill", "retired": "drop"}.get(row.state, "none")
+    if row.state == "retired" and readers(row, rows):
+        return "tick" if is_served(row, rows) else "none"
+    if row.state in ("backfilling", "verifying"):
+        return "none" if awaits(row, rows) else "fill"
+    return "drop" if row.state == "retired" else "none"
 
 
 def look_after(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
@@ -73,10 +79,14 @@ def look_after(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
 
 def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     """Do what the ledger says now; it may have moved on before the lease was ours."""
-    rows = [other for other in duty.ledger.derived() if other.name == row.name]
+    everything = duty.ledger.derived()
+    rows = [other for other in everything if other.name == row.name]
     fresh = next((other for other in rows if other.generation == row.generation), None)
-    if fresh is None:
+    if fresh is None or kind_of(fresh, gap, everything) == "none":
         return Upkeep("none")
+    if fresh.state == "retired" and readers(fresh, everything):
+        # Its own readers have moved on; those that still read it want it true.
+        return _keep_live(duty, fresh, "", terms)
     if fresh.state == "retired":
         if not any(other.state == "live" for other in rows):
             # It was being dropped by an apply that was killed; only an apply may go on with that.
@@ -85,8 +95,6 @@ def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
         return Upkeep("drop")
     if fresh.state == "live":
         return _keep_live(duty, fresh, gap, terms)
-    if fresh.state not in ("backfilling", "verifying"):
-        return Upkeep("none")
     older = [other for other in rows if other.live_at is not None and other.state != "retired"]
     before = next((other for other in reversed(older) if other.generation < fresh.generation), None)
     with recording_failure(duty, fresh):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from tidemark.database.session import Conflict
 from tidemark.errors import TidemarkError
+from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.tick import has_work
@@ -24,7 +25,7 @@ BRANCHES_MAX = 200
 
 @dataclass
 class Watch:
-    """What a worker knows without asking: the generations there are, and those for which something waits.
+    """What a worker knows without asking: the generations there are, upstream first, and those for which something waits.
 
     `read` brings it up to date on the session of `duty`, which may be another one each time.
     """
@@ -46,8 +47,8 @@ class Watch:
             self._looked = now
         # The marker was read first: what is committed after it differs from it at the next look.
         self._marker = marker
-        live = [row for row in self.rows if row.state == "live"]
-        self.waiting = find_waiting(duty, [row.script for row in live])
+        served = [row for row in self.rows if is_served(row, self.rows)]
+        self.waiting = find_waiting(duty, [row.script for row in served])
 
     def forget(self) -> None:
         """Take nothing for known: the connection was another one."""
@@ -58,7 +59,7 @@ class Watch:
         """The generations, read whole only when one came, went or moved."""
         basis = tuple(duty.ledger.all("list_states")) if duty.ledger.exists() else ()
         if basis != self._basis:
-            self.rows = duty.ledger.derived()
+            self.rows = upstream_first(duty.ledger.derived())
             self._basis = basis
 
 

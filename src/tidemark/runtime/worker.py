@@ -193,7 +193,7 @@ class _Worker:
         if self.lanes.runs(row.name) or self._clock.now() < self._not_before.get(row.name, 0.0):
             return
         gap = find_gap(row, present) if present is not None and row.state == "live" else ""
-        kind = kind_of(row, gap)
+        kind = kind_of(row, gap, self._watch.rows)
         if kind == "none" or (kind == "tick" and row.name not in self._watch.waiting):
             return
         long = kind == "fill"
