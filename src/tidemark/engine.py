@@ -20,6 +20,7 @@ from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, Declaration
 from tidemark.query.cascade import Link, chain
+from tidemark.render.captures import capture
 from tidemark.runtime.apply import ApplyReport, apply_plan, drainer
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
@@ -207,7 +208,7 @@ class Tidemark:
             Wanted(link.declaration.name, link.declaration.was, _compiler(link, catalog, duty.session), link.reads)
             for link in links
         ]
-        return make_plan(duty.ledger, wanted, catalog)
+        return make_plan(duty.ledger, wanted, catalog, partial(capture, duty.session.dialect))
 
     def _declared(self) -> tuple[Declaration, ...]:
         if self.project is None:

@@ -39,7 +39,7 @@ class Names:
     def plain(self, kind: str, *about: str) -> str:
         """The unquoted, unqualified name of an object of that kind; kind ``""`` is the store."""
         if kind:
-            name = self._suffixed("_".join((f"_{kind}", self.derived, *about)))
+            name = self._suffixed("_".join((f"_{kind}", *filter(None, (self.derived,)), *about)))
         else:
             name = self._suffixed(self.derived)
         if self.dialect.has_schemas:
@@ -63,6 +63,17 @@ class Names:
     def store(self) -> str:
         """The quoted name of the table that holds the rows."""
         return self.own("")
+
+
+@dataclass(frozen=True)
+class CaptureNames(Names):
+    """Names of the objects of a source's capture, which belong to no derived table: the source is what they are about."""
+
+    derived: str = ""
+
+    def plain(self, kind: str, *about: str) -> str:
+        """The unquoted, unqualified name of an object of that kind."""
+        return super().plain("_".join(("capture", kind, *about)))
 
 
 def ledger(dialect: Dialect, table: str) -> str:

@@ -171,12 +171,48 @@ class Applier:
 
 
 @dataclass(frozen=True)
-class SourceLog:
-    """The log of changes of one source occurrence group, for a derived table at tick freshness.
+class Capture:
+    """The log of one source and what writes it, shared by every derived table at tick freshness that reads the source.
 
-    `log` is the quoted log table, `name` its plain name: ``id`` (ascending), ``xid`` (xid8; PostgreSQL only),
-    ``weight`` (+1 or -1) and image columns.
-    `slice` is the quoted temporary table of the same shape, made by `create_slice`.
+    `columns` are the columns whose images are logged, in the order in which they came to be: a capture is extended by more
+    columns at the end, never narrowed while anybody reads it. `log` is the quoted log table, `name` its plain name.
+    `pieces` create everything, the log first. `locks` are statements after which no writer of the source is under way: an
+    extension runs them first. `extensions` are (column, statement) that add one column to the log.
+    """
+
+    source: str
+    engine: str
+    columns: tuple[str, ...]
+    log: str
+    name: str
+    pieces: tuple[Piece, ...]
+    locks: tuple[str, ...]
+    extensions: tuple[tuple[str, str], ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits over every text."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    def extends(self, other: Capture) -> bool:
+        """Whether this is `other` with more columns at the end, and nothing else of the log changed."""
+        mine = dict(self.extensions)
+        return (
+            (self.source, self.log) == (other.source, other.log)
+            and self.columns[: len(other.columns)] == other.columns
+            and all(mine.get(column) == statement for column, statement in other.extensions)
+            and [piece.name for piece in self.pieces] == [piece.name for piece in other.pieces]
+        )
+
+
+@dataclass(frozen=True)
+class SourceLog:
+    """The changes of one source as a derived table at tick freshness reads them from the source's capture.
+
+    `log` is the quoted log table, `name` its plain name: ``id`` (ascending; SQLite only), ``xid`` (xid8; PostgreSQL only),
+    ``weight`` (+1, -1, or 0 for a marker that says that everything changed) and image columns.
+    `slice` is the quoted temporary table, made by `create_slice`, with the weight and those images that are read:
+    `copied` are its quoted columns. `columns` are the columns of `table`, the source, that must be logged.
     `affected`: statements that insert into the dirty set every key that the slice's changes can touch, using the
     whole of every log as old images.
     """
@@ -189,6 +225,8 @@ class SourceLog:
     clear_slice: str
     affected: tuple[str, ...]
     columns: tuple[str, ...]
+    copied: str
+    table: Table
 
 
 @dataclass(frozen=True)
@@ -198,6 +236,7 @@ class Tick:
     `dirty` is the quoted table of sealed keys. `take_dirty` (parameter ``:limit``) fills `batch` with the first keys in
     key order; `done_dirty` deletes the batch's keys from the dirty set; `count_dirty` returns one number.
     `everything` is a statement that makes every key of query and store dirty (after a TRUNCATE marker or a gap).
+    `waiting` is a condition: whether a tick would find something.
     """
 
     logs: tuple[SourceLog, ...]
@@ -206,6 +245,7 @@ class Tick:
     done_dirty: str
     count_dirty: str
     everything: tuple[str, ...]
+    waiting: str
 
 
 @dataclass(frozen=True)

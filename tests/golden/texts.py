@@ -14,6 +14,7 @@ from tests.unit.query.catalogs import BOTH, catalog_of, describe
 from tidemark.compiler import compile_derived
 from tidemark.dialect import Dialect
 from tidemark.model import Declaration, Freshness
+from tidemark.render.captures import capture
 from tidemark.script import Script
 
 FOLDER = Path(__file__).parent
@@ -66,6 +67,9 @@ def rendered(case: Case, dialect: Dialect) -> str:
     lines += [f"-- because: {reason}" for reason in script.reasons]
     for piece in script.pieces:
         lines += ["", f"-- {piece.kind} {piece.name}" + (" (public)" if piece.public else ""), f"{piece.create};"]
+    for log in script.tick.logs if script.tick else ():
+        for piece in capture(dialect, log.table, log.columns).pieces:
+            lines += ["", f"-- {piece.kind} {piece.name} (shared by all that read {log.source})", f"{piece.create};"]
     applier = script.applier
     parts = {
         "temporary tables": (applier.create_batch, applier.create_fresh, applier.create_stored, applier.create_todo),

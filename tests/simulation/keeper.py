@@ -6,6 +6,7 @@ does; after a kill what follows runs in a new session, as a new process would; a
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +23,8 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
-from tidemark.model import Catalog, Declaration
+from tidemark.model import Catalog, Declaration, Table
+from tidemark.render.captures import capture
 from tidemark.runtime.apply import apply_plan, drainer
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
@@ -33,7 +35,7 @@ from tidemark.runtime.repair import repair
 from tidemark.runtime.tick import has_work, tick
 from tidemark.runtime.uninstall import uninstall
 from tidemark.runtime.verify import verify
-from tidemark.script import Script
+from tidemark.script import Capture, Script
 
 T = TypeVar("T")
 Mutate = Callable[[Script], Script]
@@ -43,6 +45,7 @@ LEASES = {"sqlite": "tidemark__lease", "postgres": "tidemark._lease"}
 LOCK_SECONDS = 0.5
 THEFT_SECONDS = 0.02
 HASTE = 20.0
+OPTIONS = frozenset(inspect.signature(Project.derive).parameters)
 
 
 class Time:
@@ -171,6 +174,15 @@ class Keeper:
             self.meanings[declaration.name, script.fingerprint] = self.admitted[declaration.name]
         return script
 
+    def capture(self, table: Table, columns: tuple[str, ...]) -> Capture:
+        """The capture of a source, changed by the mutant if there is one."""
+        made = capture(self._open().session.dialect, table, columns)
+        if self.mutate is None:
+            return made
+        # A mutant edits scripts: it is shown one that has the capture's pieces and reads the same source.
+        shown = replace(next(iter(SCRIPTS.values())), pieces=made.pieces, sources=(made.source,), tick=None)
+        return replace(made, pieces=self.mutate(shown).pieces)
+
     def install(self, derived: Sequence[Derived], kill_at: int | None = None) -> Sequence[Derived]:
         """Install what is not refused."""
         self._admit_all(derived)
@@ -223,6 +235,7 @@ class Keeper:
                     query=one.query,
                     key=one.key or None,
                     freshness=freshness,  # type: ignore[arg-type]
+                    **{name: value for name, value in one.options.items() if name in OPTIONS},
                 )
                 script = self.compile(declaration, catalog, 1)
             except Refusal as refusal:
@@ -243,8 +256,9 @@ class Keeper:
         self.installed = None
         catalog = duty.session.catalog()
         wanted = [Wanted(one.name, None, partial(self.compile, one, catalog)) for one in self.declarations]
-        apply_plan(duty, make_plan(duty.ledger, wanted, catalog), "simulation", allow_drop=True)
-        again = make_plan(duty.ledger, wanted, duty.session.catalog())
+        plan = make_plan(duty.ledger, wanted, catalog, self.capture)
+        apply_plan(duty, plan, "simulation", allow_drop=True)
+        again = make_plan(duty.ledger, wanted, duty.session.catalog(), self.capture)
         if not again.is_empty:
             reasons = [(step.verb, step.derived, step.reason) for step in again.steps]
             raise Failure("plan not empty", "", f"after apply: {reasons} {again.orphans}")

@@ -21,6 +21,7 @@ from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
 from tidemark.runtime import ledger
 from tidemark.runtime.lease import Lease
+from tidemark.runtime.statements import find_statement
 
 CAUGHT = (*FOUND, "fencing", "strange", "dishonest")
 TICKED = ("keyed", "keyed", "copy", "group")
@@ -54,7 +55,7 @@ def no_fence(met: Met) -> AbstractContextManager[Any]:
 
 def text(name: str, pattern: str, by: str) -> Patch:
     """A statement of the ledger says something else."""
-    original = ledger.find_statement
+    original = find_statement
 
     def patch(met: Met) -> AbstractContextManager[Any]:
         def find(engine: str, wanted: str) -> str:
@@ -95,9 +96,7 @@ MISTAKES: tuple[Mistake, ...] = (
             "fill_slice", r"NOT pg_visible_in_snapshot\(xid, (CAST\(:previous.*?\))\)", r"xid >= pg_snapshot_xmax(\1)"
         ),
     ),
-    Mistake(
-        "postgres", "unseen changes consumed", text("consume", r" WHERE pg_visible_in_snapshot\(.*\) LIMIT", " LIMIT")
-    ),
+    Mistake("postgres", "unseen changes consumed", text("consume", r"WHERE NOT EXISTS \(.*?\)\)\n    LIMIT", "LIMIT")),
 )
 
 

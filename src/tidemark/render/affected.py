@@ -10,7 +10,7 @@ from itertools import product
 
 from tidemark.maintenance.program import KeyedProgram, KeyQuery
 from tidemark.query.relation import Scalar
-from tidemark.render.images import image
+from tidemark.render.images import image, log_of
 from tidemark.render.statements import Store, qualified
 
 
@@ -21,7 +21,8 @@ def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
         rows = {way.changed.alias: True} | {o.alias: old for o, old in zip(way.joined, from_log, strict=True)}
         tables = [f"{store.names.temporary(f'slice_{way.changed.table.label}')} AS {_q(store, way.changed.alias)}"]
         for occurrence, old in zip(way.joined, from_log, strict=True):
-            name = store.names.own("log", occurrence.table.label) if old else qualified(occurrence.table, store.dialect)
+            table = occurrence.table
+            name = log_of(store.dialect, table) if old else qualified(table, store.dialect)
             tables.append(f"{name} AS {_q(store, occurrence.alias)}")
         tests = [f"{_q(store, way.changed.alias)}.weight <> 0"]
         tests += [f"({_at(scalar, rows, way)})" for scalar in way.on]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from tidemark.maintenance.mirror import Mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
-from tidemark.render import mirror_triggers, postgres, postgres_keyed, sqlite, sqlite_keyed
+from tidemark.model import Table
+from tidemark.render import mirror_triggers, postgres, postgres_keyed, postgres_log, sqlite, sqlite_keyed, sqlite_log
 from tidemark.render.statements import Store
 from tidemark.script import Piece
 
@@ -20,14 +21,19 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Pieces:
-    """The functions that make the pieces of a program of either class, and of a mirror."""
+    """The functions that make the pieces of a program of either class, of a mirror, and of the log of a source."""
 
     linear: Callable[[LinearProgram, Store, Indexes, Path], tuple[Piece, ...]]
     keyed: Callable[[KeyedProgram, Store, Indexes, Path], tuple[Piece, ...]]
     mirror: Callable[[Store, Mirror, Path], list[Piece]]
+    log: Callable[[Table, tuple[str, ...]], tuple[Piece, ...]]
 
 
 PIECES: dict[str, Pieces] = {
-    "sqlite": Pieces(sqlite.linear_pieces, sqlite_keyed.keyed_pieces, mirror_triggers.sqlite_pieces),
-    "postgres": Pieces(postgres.linear_pieces, postgres_keyed.keyed_pieces, mirror_triggers.postgres_pieces),
+    "sqlite": Pieces(
+        sqlite.linear_pieces, sqlite_keyed.keyed_pieces, mirror_triggers.sqlite_pieces, sqlite_log.log_pieces
+    ),
+    "postgres": Pieces(
+        postgres.linear_pieces, postgres_keyed.keyed_pieces, mirror_triggers.postgres_pieces, postgres_log.log_pieces
+    ),
 }

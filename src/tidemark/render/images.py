@@ -1,37 +1,80 @@
-"""Logs of changes: what an image of a row looks like in storage.
+"""Logs of changes: what an image of a row looks like in storage, and which changes a derived table has still to seal.
 
-Owns: the columns of a log. Promises: an image's columns have names that cannot collide with the log's own.
+Owns: the names and columns of a log. Promises: an image's columns have names that cannot collide with the log's own; a log
+belongs to its source and not to whoever reads it.
 """
 
 from __future__ import annotations
 
 from tidemark.dialect import Dialect
-from tidemark.maintenance.program import KeyedProgram
-from tidemark.model import Table
-
-
-def log_columns(program: KeyedProgram, table: Table) -> tuple[str, ...]:
-    """The columns of a source whose images are logged."""
-    return program.reads[table.label]
-
-
-def log_definition(dialect: Dialect, table: Table, columns: tuple[str, ...], *, for_slice: bool) -> str:
-    """Columns of a log or of its slice, typed like the source."""
-    found = []
-    if dialect.has_schemas:
-        found.append("id bigint" if for_slice else "id bigint GENERATED ALWAYS AS IDENTITY")
-        found.append("xid xid8" if for_slice else "xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id()")
-    else:
-        found.append("id INTEGER" if for_slice else "id INTEGER PRIMARY KEY AUTOINCREMENT")
-    found.append("weight smallint NOT NULL")
-    for name in columns:
-        column = table.column(name)
-        type_ = column.type if column else ""
-        collation = f" COLLATE {dialect.quote(column.collation)}" if column and column.collation else ""
-        found.append(f"{dialect.quote(image(name))} {type_}{collation}".rstrip())
-    return ", ".join(found)
+from tidemark.model import Column, Table
+from tidemark.names import CaptureNames, Names, ledger
 
 
 def image(column: str) -> str:
     """The name of a source's column in its log; it cannot collide with the log's own columns."""
     return f"c_{column}"
+
+
+def log_of(dialect: Dialect, table: Table) -> str:
+    """The quoted name of a source's log."""
+    return CaptureNames(dialect).own("log", table.label)
+
+
+def log_name(dialect: Dialect, table: Table) -> str:
+    """The plain name of a source's log."""
+    return CaptureNames(dialect).plain("log", table.label)
+
+
+def image_definition(dialect: Dialect, table: Table, name: str) -> str:
+    """An image column, typed like the source's."""
+    column = table.column(name) or Column(name, "", False)
+    collation = f" COLLATE {dialect.quote(column.collation)}" if column.collation else ""
+    return f"{dialect.quote(image(name))} {column.type}{collation}".rstrip()
+
+
+def log_definition(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
+    """The columns of a log."""
+    own = "id INTEGER PRIMARY KEY AUTOINCREMENT"
+    if dialect.has_schemas:
+        own = "xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id()"
+    return ", ".join([own, "weight smallint NOT NULL", *(image_definition(dialect, table, name) for name in columns)])
+
+
+def slice_definition(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
+    """The columns of a slice: the weight, and the images that a derived table reads."""
+    place = [] if dialect.has_schemas else ["id INTEGER"]
+    return ", ".join(
+        [*place, "weight smallint NOT NULL", *(image_definition(dialect, table, name) for name in columns)]
+    )
+
+
+def slice_columns(dialect: Dialect, columns: tuple[str, ...]) -> str:
+    """The quoted columns that a slice has of a log."""
+    place = [] if dialect.has_schemas else ["id"]
+    return ", ".join([*place, "weight", *(dialect.quote(image(name)) for name in columns)])
+
+
+def is_ahead(names: Names, table: Table) -> str:
+    """True when the checkpoint of a log is ahead of the database itself, as it is after a restore."""
+    if not names.dialect.has_schemas:
+        return ""
+    end = f"(SELECT pg_snapshot_xmax(snapshot::pg_snapshot) {_checkpoint(names, table)})"
+    return f"{end} > pg_snapshot_xmax(pg_current_snapshot())"
+
+
+def _checkpoint(names: Names, table: Table) -> str:
+    dialect = names.dialect
+    return (
+        f"FROM {ledger(dialect, 'checkpoint')} WHERE derived = {dialect.literal(names.derived)} "
+        f"AND generation = {names.generation} AND source = {dialect.literal(table.label)}"
+    )
+
+
+def unsealed(names: Names, table: Table, row: str) -> str:
+    """True for the rows of a source's log that no finished seal of the derived table has taken."""
+    checkpoint = _checkpoint(names, table)
+    if not names.dialect.has_schemas:
+        return f"{row}.id > (SELECT CAST(snapshot AS INTEGER) {checkpoint})"
+    snapshot = f"(SELECT snapshot::pg_snapshot {checkpoint})"
+    return f"{row}.xid >= pg_snapshot_xmin({snapshot}) AND NOT pg_visible_in_snapshot({row}.xid, {snapshot})"

@@ -5,10 +5,12 @@ Owns: `Tick` of a keyed program. Promises: a slice's affected keys are all in th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render.affected import affected
-from tidemark.render.images import log_columns, log_definition
+from tidemark.render.images import is_ahead, log_name, log_of, slice_columns, slice_definition, unsealed
 from tidemark.render.restriction import keys_of_query
 from tidemark.render.statements import ORDINAL, Store, units_of_store
 from tidemark.script import SourceLog, Tick
@@ -33,14 +35,24 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         done_dirty=f"DELETE FROM {dirty} WHERE {ORDINAL} IN (SELECT {ORDINAL} FROM {batch})",
         count_dirty=f"SELECT count(*) FROM {dirty}",
         everything=(stored,) if program.memory.from_now else (stored, queried),
+        waiting=waiting(store, program.watched, dirty),
     )
+
+
+def waiting(store: Store, tables: tuple[Table, ...], *others: str) -> str:
+    """True when a tick would find something: a change that no finished seal has taken, or a row of `others`."""
+    tests = [
+        f"EXISTS (SELECT 1 FROM {log_of(store.dialect, table)} AS l WHERE {unsealed(store.names, table, 'l')})"
+        for table in tables
+    ]
+    tests += [test for test in (is_ahead(store.names, table) for table in tables) if test]
+    return " OR ".join([*tests, *(f"EXISTS (SELECT 1 FROM {other})" for other in others)])
 
 
 def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
     names = store.names
-    log, slice_ = names.own("log", table.label), names.temporary(f"slice_{table.label}")
-    columns = log_columns(program, table)
-    definition = log_definition(store.dialect, table, columns, for_slice=True)
+    slice_, columns = names.temporary(f"slice_{table.label}"), program.reads[table.label]
+    definition = slice_definition(store.dialect, table, columns)
     # TRUNCATE leaves a marker of weight 0; the tick then makes everything dirty, and markers are no changes here.
     found = [
         statement
@@ -50,11 +62,13 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
     ]
     return SourceLog(
         source=table.label,
-        log=log,
-        name=names.plain("log", table.label),
+        log=log_of(store.dialect, table),
+        name=log_name(store.dialect, table),
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({definition})",
         clear_slice=f"DELETE FROM {slice_}",
         affected=tuple(found),
         columns=columns,
+        copied=slice_columns(store.dialect, columns),
+        table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None),
     )

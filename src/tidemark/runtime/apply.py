@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tidemark.errors import Code, Exit, Fault, Refusal, TidemarkError
+from tidemark.runtime.captures import ensure_captures
 from tidemark.runtime.carry import carry_memory
 from tidemark.runtime.cascade import awaits, find_left, readers
 from tidemark.runtime.duty import Duty
@@ -175,6 +176,9 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
     if step.verb == "resume" and installed.state == "live":
         return installed
     with recording_failure(duty, installed):
+        ensure_captures(duty, step.captures)
+        # A capture that had to be mended is a gap for everybody who reads it.
+        installed = _read_again(duty, installed)
         if step.verb == "reinstall":
             installed = reinstall(duty, installed, listen)
         elif _needs_pieces(step, installed):
@@ -193,6 +197,10 @@ def _begin(duty: Duty, step: Step, script: Script) -> Installed:
     if known is None:
         return record_generation(duty, script, step.replaces)
     # A worker may have brought it forward since the plan was made, before the lease was ours.
+    return _read_again(duty, known)
+
+
+def _read_again(duty: Duty, known: Installed) -> Installed:
     rows = duty.ledger.derived()
     return next((row for row in rows if (row.name, row.generation) == (known.name, known.generation)), known)
 

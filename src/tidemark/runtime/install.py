@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
+from tidemark.runtime.captures import begin_reading, drop_captures, find_fault, left_captures, sources_of
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pieces import (
@@ -31,17 +32,8 @@ from tidemark.script import Piece, Script
 
 
 def record_generation(duty: Duty, script: Script, replaces: str = "") -> Installed:
-    """Write down a new generation and from where its logs will be consumed."""
-
-    def work() -> Installed:
-        installed = duty.ledger.add(script, replaces)
-        start = duty.ledger.value("first_snapshot")
-        for log in script.tick.logs if script.tick else ():
-            parameters = {"derived": script.name, "generation": script.generation, "source": log.source}
-            duty.ledger.run("add_checkpoint", {**parameters, "snapshot": start})
-        return installed
-
-    return duty.write(work).value
+    """Write down a new generation. It reads no log before it is filled."""
+    return duty.write(partial(duty.ledger.add, script, replaces)).value
 
 
 def install_pieces(duty: Duty, installed: Installed, listen: Listener = ignore) -> Installed:
@@ -82,6 +74,7 @@ def _install_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, Fin
 
 def _open_filling(duty: Duty, installed: Installed) -> Installed:
     about = {"name": installed.name, "generation": installed.generation}
+    begin_reading(duty.ledger, installed.script)
     duty.ledger.run("set_cursor", {**about, "cursor_at": 0, "cursor_total": 0})
     return duty.ledger.move(installed, "backfilling")
 
@@ -93,8 +86,10 @@ def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> In
     index or what readers see was, it stays ``live``.
     """
     script, session = installed.script, duty.session
-    if any(is_gap(script, finding) for finding in inspect_pieces(script, session.installed(), public=True)):
+    gap = any(is_gap(script, finding) for finding in inspect_pieces(script, session.installed(), public=True))
+    if gap and installed.state == "live":
         installed = duty.write(partial(_open_gap, duty, installed)).value
+    if installed.state == "installing":
         installed = install_pieces(duty, installed, listen)
     findings = inspect_pieces(script, session.installed(), public=True)
     healths = {finding.piece.name: finding for finding in findings}
@@ -110,7 +105,12 @@ def find_gap(installed: Installed, present: Mapping[str, str]) -> str:
     """
     findings = inspect_pieces(installed.script, present, public=True)
     wrong = [finding for finding in findings if is_gap(installed.script, finding) or loses_rows(finding)]
-    return ", ".join(f"{finding.piece.kind} {finding.piece.name} is {finding.health}" for finding in wrong[:3])
+    said = [f"{finding.piece.kind} {finding.piece.name} is {finding.health}" for finding in wrong]
+    known = {capture.source: capture for capture in installed.captures}
+    for source in sorted(sources_of(installed.script)):
+        fault = find_fault(known[source], present) if source in known else f"there is no capture of {source}"
+        said += [fault] if fault else []
+    return ", ".join(said[:3])
 
 
 def record_gap(duty: Duty, installed: Installed, gap: str) -> None:
@@ -172,7 +172,9 @@ def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
         going = []
     listen(Event(installed.name, "drop", note=f"generation {installed.generation} goes"))
     if duty.session.dialect.writers_wait_in_line:
-        duty.write(partial(_drop_all, duty, installed, going))
+        captures = left_captures(installed, others)
+        unread = [piece for capture in captures for piece in reversed(capture.pieces)]
+        duty.write(partial(_drop_all, duty, installed, [*unread, *going], [one.source for one in captures]))
         return
     if installed.live_at is not None and installed.state != "retired":
         public = [piece for piece in going if piece.public]
@@ -180,6 +182,7 @@ def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
         going = [piece for piece in going if not piece.public]
     for group in group_pieces(duty.session, going, dropping=True):
         duty.write(partial(_drop_group, duty, group))
+    drop_captures(duty, installed)
     duty.write(partial(duty.ledger.forget, installed))
 
 
@@ -191,11 +194,15 @@ def own_pieces(script: Script, others: Iterable[Script]) -> list[Piece]:
 
 def _hide(duty: Duty, installed: Installed, public: Sequence[Piece]) -> Installed:
     _drop_group(duty, public)
+    # From here on no log keeps anything for it.
+    duty.ledger.run("remove_checkpoints", {"name": installed.name, "generation": installed.generation})
     return duty.ledger.move(installed, "retired")
 
 
-def _drop_all(duty: Duty, installed: Installed, going: Sequence[Piece]) -> None:
+def _drop_all(duty: Duty, installed: Installed, going: Sequence[Piece], unread: Sequence[str]) -> None:
     _drop_group(duty, going)
+    for source in unread:
+        duty.ledger.run("remove_capture", {"source": source})
     duty.ledger.forget(installed)
 
 

@@ -58,6 +58,15 @@ CREATE TABLE tidemark._checkpoint (
     PRIMARY KEY (derived, generation, source)
 );
 
+-- name: create_capture
+-- What is written down of each source's changes, and by which objects: one row for each source that is read by ticks.
+CREATE TABLE tidemark._capture (
+    source TEXT NOT NULL PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    capture TEXT NOT NULL,
+    installed_at TEXT NOT NULL
+);
+
 -- name: create_run
 -- The history: one row for every time that a duty did something. Rows are kept, never overwritten by a later run.
 CREATE TABLE tidemark._run (
@@ -171,21 +180,32 @@ DELETE FROM tidemark._checkpoint WHERE derived = :name AND generation = :generat
 -- Forget the findings about a generation whose objects are gone.
 DELETE FROM tidemark._drift WHERE derived = :name AND generation = :generation;
 
--- name: add_checkpoint
--- Record from where a log is consumed, before anything can be written to it; a later one never overwrites it.
+-- name: list_captures
+-- The capture of every source.
+SELECT source, capture FROM tidemark._capture ORDER BY source;
+
+-- name: set_capture
+-- Write down a capture before the first of its objects is created, or with the objects that a longer one brings.
+INSERT INTO tidemark._capture (source, fingerprint, capture, installed_at)
+VALUES (:source, :fingerprint, :capture, tidemark._clock(0))
+ON CONFLICT (source) DO UPDATE SET fingerprint = excluded.fingerprint, capture = excluded.capture;
+
+-- name: remove_capture
+-- Forget a capture whose objects are gone.
+DELETE FROM tidemark._capture WHERE source = :source;
+
+-- name: set_checkpoint
+-- Begin, or begin again, to read a log: from what is in it now, before any key is computed.
 INSERT INTO tidemark._checkpoint (derived, generation, source, snapshot, sealed_at)
 VALUES (:derived, :generation, :source, :snapshot, tidemark._clock(0))
-ON CONFLICT (derived, generation, source) DO NOTHING;
+ON CONFLICT (derived, generation, source) DO UPDATE
+SET snapshot = excluded.snapshot, target = NULL, position = 0, sealed_at = excluded.sealed_at;
 
 -- name: list_checkpoints
 -- The checkpoints of one generation.
 SELECT source, snapshot, target, position, file, sealed_at FROM tidemark._checkpoint
 WHERE derived = :derived AND generation = :generation
 ORDER BY source;
-
--- name: first_snapshot
--- The snapshot in which nothing of a log that is yet to be created is visible.
-SELECT CAST(pg_current_snapshot() AS text);
 
 -- name: find_target
 -- The snapshot that a seal which begins now goes up to.
@@ -206,11 +226,6 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 UPDATE tidemark._checkpoint SET snapshot = target, target = NULL, position = 0, sealed_at = tidemark._clock(0)
 WHERE derived = :derived AND generation = :generation AND target IS NOT NULL;
 
--- name: reset_checkpoint
--- Begin again from a snapshot, after every key was made dirty.
-UPDATE tidemark._checkpoint SET snapshot = :snapshot, target = NULL, position = 0, sealed_at = tidemark._clock(0)
-WHERE derived = :derived AND generation = :generation AND source = :source;
-
 -- name: is_ahead
 -- Whether a checkpoint is ahead of the database itself, as it is after a restore: 1 or 0.
 SELECT CASE WHEN pg_snapshot_xmax(CAST(:snapshot AS pg_snapshot)) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END;
@@ -218,8 +233,8 @@ SELECT CASE WHEN pg_snapshot_xmax(CAST(:snapshot AS pg_snapshot)) > pg_snapshot_
 -- name: fill_slice
 -- Copy the next changes of a log that the target sees and the checkpoint does not. `position` counts blocks of the log: rows
 -- never move in it, so a range of blocks is a fixed part of a fixed set, and writers need not keep an index for us.
-INSERT INTO {slice}
-SELECT * FROM {log}
+INSERT INTO {slice} ({columns})
+SELECT {columns} FROM {log}
 WHERE ctid >= CAST('(' || CAST(:position AS bigint) || ',0)' AS tid)
   AND ctid < CAST('(' || (CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64)) || ',0)' AS tid)
   AND xid >= pg_snapshot_xmin(CAST(:previous AS pg_snapshot))
@@ -237,23 +252,45 @@ SELECT next, CASE WHEN next * CAST(current_setting('block_size') AS bigint) >= p
 FROM (SELECT CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64) AS next) AS block;
 
 -- name: name_ids
--- Ids never come back here: a sequence does not take part in transactions. The parameter is for the other engine.
+-- Nothing here is numbered. The parameter is for the other engine.
 SELECT 1 WHERE :name = '';
 
 -- name: keep_ids
--- Nor can it fall behind.
-SELECT 1 WHERE :name = :snapshot;
+-- Nor can a number be given twice.
+SELECT 1 WHERE :name = '{log}';
+
+-- name: find_spent
+-- Up to where the derived tables that read a log have sealed it. One that failed will begin anew, if
+-- at all; one that goes has no checkpoint any more.
+SELECT coalesce(string_agg(DISTINCT c.snapshot, '/'), '')
+FROM tidemark._checkpoint AS c JOIN tidemark._derived AS d ON d.name = c.derived AND d.generation = c.generation
+WHERE c.source = :source AND d.state IN ('backfilling', 'paused', 'verifying', 'live', 'retired');
+
+-- name: lock_log
+-- Only when nobody writes at this moment: no writer waits for this, and this waits for none.
+LOCK TABLE {log} IN ACCESS EXCLUSIVE MODE NOWAIT;
+
+-- name: is_spent
+-- Whether everybody has sealed every row of a log, and whether emptying it at once pays and takes but a moment: 1 or 0.
+SELECT CASE WHEN size = 0 OR size > 24 * 1024 * 1024 THEN 0
+            WHEN EXISTS (SELECT 1 FROM {log} AS l, unnest(CAST(string_to_array(:spent, '/') AS pg_snapshot[])) AS s
+                         WHERE NOT pg_visible_in_snapshot(l.xid, s)) THEN 0
+            ELSE 1 END
+FROM pg_relation_size(CAST(:log AS regclass)) AS size;
+
+-- name: empty_log
+-- The file goes as a whole: no row is looked at, and nothing is left for a vacuum.
+TRUNCATE {log};
 
 -- name: consume
--- Delete changes that the checkpoint sees: their keys are in the dirty set or done.
+-- Delete changes that everybody has sealed.
 DELETE FROM {log}
 WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM {log} WHERE pg_visible_in_snapshot(xid, CAST(:snapshot AS pg_snapshot)) LIMIT :limit
+    SELECT ctid FROM {log} AS l
+    WHERE NOT EXISTS (SELECT 1 FROM unnest(CAST(string_to_array(:spent, '/') AS pg_snapshot[])) AS s
+                      WHERE NOT pg_visible_in_snapshot(l.xid, s))
+    LIMIT :limit
 ));
-
--- name: has_changes
--- Whether a log holds anything at all: 1 or 0.
-SELECT CASE WHEN EXISTS (SELECT 1 FROM {log}) THEN 1 ELSE 0 END;
 
 -- name: count_changes
 -- How many changes of a log are not sealed, counted up to a limit so that the question stays cheap.

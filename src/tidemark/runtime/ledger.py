@@ -13,12 +13,12 @@ from typing import Any
 
 from tidemark.database.session import Session
 from tidemark.errors import Code, Fault, Refusal
-from tidemark.runtime.scripts import read_script, script_text
+from tidemark.runtime.scripts import capture_text, read_capture, read_script, script_text
 from tidemark.runtime.statements import find_statement, load_statements
-from tidemark.script import Script
+from tidemark.script import Capture, Script
 from tidemark.states import DERIVED, RUN, check_list, check_move, read_state
 
-SHAPE = "1"
+SHAPE = "2"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Installed:
 
     `state` is one of `states.DERIVED` or ``unknown``. `replaces` names the declaration that this one was renamed from, or
     is empty. Times are UTC texts of the database's clock, None when it has not happened. `failure` says why it failed.
-    `cursor_at` of `cursor_total` keys are filled.
+    `cursor_at` of `cursor_total` keys are filled. `captures` are those of its sources that the ledger knows.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Installed:
     failure: str | None
     cursor_at: int
     cursor_total: int
+    captures: tuple[Capture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,17 @@ class Ledger:
                 f"the ledger has shape {shape!r}, this version reads shape {SHAPE!r}",
                 retry_safe=False,
             )
-        return tuple(_read_installed(row) for row in self.all("list_derived"))
+        captures = self.captures()
+        return tuple(_read_installed(row, captures) for row in self.all("list_derived"))
+
+    def captures(self) -> dict[str, Capture]:
+        """The capture of each source that has one; none when there is no ledger."""
+        return {row[0]: read_capture(row[1]) for row in self.all("list_captures")} if self.exists() else {}
+
+    def set_capture(self, capture: Capture) -> None:
+        """Write down a capture, or what became of it."""
+        facts = {"source": capture.source, "fingerprint": capture.fingerprint}
+        self.run("set_capture", {**facts, "capture": capture_text(capture)})
 
     def add(self, script: Script, replaces: str = "") -> Installed:
         """Record a new generation in state ``planned``."""
@@ -167,15 +178,17 @@ class Ledger:
         return {row[0]: Checkpoint(row[0], row[1], row[2], int(row[3]), row[4], row[5]) for row in rows}
 
 
-def _read_installed(row: tuple[Any, ...]) -> Installed:
+def _read_installed(row: tuple[Any, ...], captures: Mapping[str, Capture]) -> Installed:
     name, generation, fingerprint, _class, _freshness, state, script, replaces, installed_at, *rest = row
     live_at, verified_at, failure, cursor_at, cursor_total = rest
+    known = read_script(script)
+    logs = known.tick.logs if known.tick else ()
     return Installed(
         name,
         int(generation),
         fingerprint,
         read_state(state),
-        read_script(script),
+        known,
         replaces,
         installed_at,
         live_at,
@@ -183,4 +196,5 @@ def _read_installed(row: tuple[Any, ...]) -> Installed:
         failure,
         int(cursor_at),
         int(cursor_total),
+        tuple(captures[log.source] for log in logs if log.source in captures),
     )

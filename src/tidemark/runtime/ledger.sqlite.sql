@@ -45,6 +45,15 @@ CREATE TABLE tidemark__checkpoint (
     PRIMARY KEY (derived, generation, source)
 );
 
+-- name: create_capture
+-- What is written down of each source's changes, and by which objects: one row for each source that is read by ticks.
+CREATE TABLE tidemark__capture (
+    source TEXT NOT NULL PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    capture TEXT NOT NULL,
+    installed_at TEXT NOT NULL
+);
+
 -- name: create_run
 -- The history: one row for every time that a duty did something. Rows are kept, never overwritten by a later run.
 CREATE TABLE tidemark__run (
@@ -158,21 +167,32 @@ DELETE FROM tidemark__checkpoint WHERE derived = :name AND generation = :generat
 -- Forget the findings about a generation whose objects are gone.
 DELETE FROM tidemark__drift WHERE derived = :name AND generation = :generation;
 
--- name: add_checkpoint
--- Record from where a log is consumed, before anything can be written to it; a later one never overwrites it.
+-- name: list_captures
+-- The capture of every source.
+SELECT source, capture FROM tidemark__capture ORDER BY source;
+
+-- name: set_capture
+-- Write down a capture before the first of its objects is created, or with the objects that a longer one brings.
+INSERT INTO tidemark__capture (source, fingerprint, capture, installed_at)
+VALUES (:source, :fingerprint, :capture, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+ON CONFLICT (source) DO UPDATE SET fingerprint = excluded.fingerprint, capture = excluded.capture;
+
+-- name: remove_capture
+-- Forget a capture whose objects are gone.
+DELETE FROM tidemark__capture WHERE source = :source;
+
+-- name: set_checkpoint
+-- Begin, or begin again, to read a log: from what is in it now, before any key is computed.
 INSERT INTO tidemark__checkpoint (derived, generation, source, snapshot, sealed_at)
 VALUES (:derived, :generation, :source, :snapshot, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-ON CONFLICT (derived, generation, source) DO NOTHING;
+ON CONFLICT (derived, generation, source) DO UPDATE
+SET snapshot = excluded.snapshot, target = NULL, position = 0, sealed_at = excluded.sealed_at;
 
 -- name: list_checkpoints
 -- The checkpoints of one generation.
 SELECT source, snapshot, target, position, file, sealed_at FROM tidemark__checkpoint
 WHERE derived = :derived AND generation = :generation
 ORDER BY source;
-
--- name: first_snapshot
--- The snapshot in which nothing of a log that is yet to be created is visible.
-SELECT '0';
 
 -- name: find_target
 -- The snapshot that a seal which begins now goes up to.
@@ -193,19 +213,14 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 UPDATE tidemark__checkpoint SET snapshot = target, target = NULL, position = 0, sealed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
 WHERE derived = :derived AND generation = :generation AND target IS NOT NULL;
 
--- name: reset_checkpoint
--- Begin again from a snapshot, after every key was made dirty.
-UPDATE tidemark__checkpoint SET snapshot = :snapshot, target = NULL, position = 0, sealed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-WHERE derived = :derived AND generation = :generation AND source = :source;
-
 -- name: is_ahead
 -- Whether a checkpoint is ahead of the database itself, as it is after a restore: 1 or 0.
 SELECT 0 WHERE :snapshot IS NOT NULL;
 
 -- name: fill_slice
 -- Copy the next changes of a log that the target sees and the checkpoint does not.
-INSERT INTO {slice}
-SELECT * FROM {log}
+INSERT INTO {slice} ({columns})
+SELECT {columns} FROM {log}
 WHERE id > :position AND id > CAST(:previous AS INTEGER) AND id <= CAST(:target AS INTEGER)
 ORDER BY id LIMIT :limit;
 
@@ -224,16 +239,32 @@ WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = :name);
 
 -- name: keep_ids
 -- Such a statement also leaves the sequence behind the rows; once they are deleted, their ids would be given again, unseen.
-UPDATE sqlite_sequence SET seq = CAST(:snapshot AS INTEGER) WHERE name = :name AND seq < CAST(:snapshot AS INTEGER);
+UPDATE sqlite_sequence SET seq = (SELECT coalesce(max(id), 0) FROM {log})
+WHERE name = :name AND seq < (SELECT coalesce(max(id), 0) FROM {log});
+
+-- name: find_spent
+-- Up to where every derived table that reads a log has sealed it. One that failed will begin anew, if
+-- at all; one that goes has no checkpoint any more.
+SELECT CAST(coalesce(min(CAST(snapshot AS INTEGER)), 9223372036854775807) AS TEXT)
+FROM tidemark__checkpoint AS c JOIN tidemark__derived AS d ON d.name = c.derived AND d.generation = c.generation
+WHERE c.source = :source AND d.state IN ('backfilling', 'paused', 'verifying', 'live', 'retired');
+
+-- name: lock_log
+-- Whoever writes here is alone already.
+SELECT 1 FROM {log} LIMIT 0;
+
+-- name: is_spent
+-- Whether everybody has sealed every row of a log, and whether emptying it at once pays: 1 or 0.
+SELECT CASE WHEN coalesce(max(id), 0) <= CAST(:spent AS INTEGER) AND max(id) - min(id) BETWEEN 1000 AND 1000000 THEN 1 ELSE 0 END FROM {log};
+
+-- name: empty_log
+-- Without a condition no row is looked at: pages are given back as they are.
+DELETE FROM {log};
 
 -- name: consume
--- Delete changes that the checkpoint sees: their keys are in the dirty set or done.
+-- Delete changes that everybody has sealed.
 DELETE FROM {log}
-WHERE id IN (SELECT id FROM {log} WHERE id <= CAST(:snapshot AS INTEGER) ORDER BY id LIMIT :limit);
-
--- name: has_changes
--- Whether a log holds anything at all: 1 or 0.
-SELECT EXISTS (SELECT 1 FROM {log});
+WHERE id IN (SELECT id FROM {log} WHERE id <= CAST(:spent AS INTEGER) ORDER BY id LIMIT :limit);
 
 -- name: count_changes
 -- How many changes of a log are not sealed, counted up to a limit so that the question stays cheap.

@@ -13,7 +13,7 @@ from typing import Literal
 
 from tidemark.database.session import Session
 from tidemark.runtime.ledger import Ledger
-from tidemark.script import Piece, Script
+from tidemark.script import Capture, Piece, Script
 
 Health = Literal["installed", "outdated", "missing", "disabled"]
 
@@ -31,7 +31,7 @@ class Finding:
     health: Health
 
 
-def inspect_pieces(script: Script, present: Mapping[str, str], *, public: bool) -> tuple[Finding, ...]:
+def inspect_pieces(script: Script | Capture, present: Mapping[str, str], *, public: bool) -> tuple[Finding, ...]:
     """How the database has each piece of a script; without the public ones when they are not created yet."""
     return tuple(
         Finding(piece, _health(piece, present.get(piece.name))) for piece in script.pieces if public or not piece.public
@@ -93,7 +93,7 @@ def _hangs(piece: Piece) -> bool:
     return piece.capture and piece.kind in ("trigger", "step") and bool(piece.on)
 
 
-def wanting(script: Script, findings: Sequence[Finding]) -> list[Piece]:
+def wanting(script: Script | Capture, findings: Sequence[Finding]) -> list[Piece]:
     """The pieces to create for what is not as it should be, in order: steps are done again with whatever is created."""
     wrong = {finding.piece.name for finding in findings if finding.health != "installed"}
     sides = {piece.public for piece in script.pieces if piece.name in wrong}
@@ -110,6 +110,6 @@ def set_patience(ledger: Ledger, how_long: str) -> None:
     ledger.value("set_patience", {"patience": how_long})
 
 
-def names_of(scripts: Iterable[Script]) -> frozenset[str]:
+def names_of(scripts: Iterable[Script | Capture]) -> frozenset[str]:
     """The names of every piece of some scripts."""
     return frozenset(piece.name for script in scripts for piece in script.pieces)

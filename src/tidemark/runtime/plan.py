@@ -13,13 +13,14 @@ from typing import Any, Literal, get_args
 
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
+from tidemark.runtime.captures import CaptureOf, find_faults, list_statements, plan_captures, sources_of
 from tidemark.runtime.cascade import identity, upstream_first
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
-from tidemark.script import Script
+from tidemark.script import Capture, Script
 
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
-LEDGER_OBJECTS = frozenset({"meta", "derived", "checkpoint", "run", "drift", "drift_open", "lease", "clock"})
+LEDGER_OBJECTS = frozenset({"meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock"})
 # What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
 SHARED_OBJECTS = frozenset({"armed", "flushes", "flush_all", "weave"})
 SHARED_TRIGGER = "_flush"
@@ -50,7 +51,8 @@ class Step:
 
     `script` is what will be there (None for a drop), `before` the generation that readers see now, `building` one that is
     under way, `obsolete` generations that go. `findings` are the pieces that are not as they should be. `statements` are
-    all statements in order, `rows` the estimated size of the largest source, None when unknown.
+    all statements in order, `rows` the estimated size of the largest source, None when unknown. `captures` are those that it
+    reads, as they will be.
     """
 
     verb: Verb
@@ -64,6 +66,7 @@ class Step:
     statements: tuple[str, ...] = ()
     rows: int | None = None
     replaces: str = ""
+    captures: tuple[Capture, ...] = ()
 
     @property
     def destructive(self) -> bool:
@@ -121,7 +124,7 @@ class InstallPlan:
         }
 
 
-def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog) -> InstallPlan:
+def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, capture_of: CaptureOf) -> InstallPlan:
     """Compare what is wanted, each after those that it reads, with what is there.
 
     What is read is created, and built anew, before what reads it, and dropped after. Raises `Refusal` for a declaration that
@@ -130,6 +133,8 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog) -> Ins
     _check_replication(ledger)
     installed = ledger.derived()
     present = ledger.session.installed()
+    captures = ledger.captures()
+    faults = find_faults(installed, captures, present, capture_of)
     steps: list[Step] = []
     drops: list[Step] = []
     refresh: list[Script] = []
@@ -137,7 +142,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog) -> Ins
     renamed = {want.was for want in wanted if want.was and want.name != want.was}
     for want in wanted:
         mine = tuple(row for row in installed if row.name == want.name)
-        step, known[want.name] = _decide(ledger, want.over(known), mine, installed, present)
+        step, known[want.name] = _decide(ledger, want.over(known), mine, installed, present, faults)
         if step is None:
             script = known[want.name]
             changed = any(row.generation == script.generation and row.fingerprint != script.fingerprint for row in mine)
@@ -151,13 +156,33 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog) -> Ins
         rows = tuple(row for row in installed if row.name == name)
         reason = "it was renamed" if name in renamed else "it is not declared any more"
         drops.append(_drop(rows, reason, frees_readers=name in renamed))
+    steps = _with_captures(ledger, steps, installed, captures, capture_of)
     steps += _readers_first(drops, installed)
     _check_pieces([*(row.script for row in installed), *(step.script for step in steps if step.script is not None)])
-    own = names_of(row.script for row in installed)
+    own = names_of(row.script for row in installed) | names_of(captures.values())
     orphans = tuple(sorted(name for name in present if name not in own and not _is_ledger(name, ledger)))
     return InstallPlan(
         tuple(steps), () if ledger.exists() else tuple(ledger.creation()), orphans, tuple(refresh), find_basis(ledger)
     )
+
+
+def _with_captures(
+    ledger: Ledger,
+    steps: Sequence[Step],
+    installed: Sequence[Installed],
+    known: Mapping[str, Capture],
+    capture_of: CaptureOf,
+) -> list[Step]:
+    """The steps with the captures that each needs; the first one that does shows the statements that bring them about."""
+    staying = [row.script for row in installed if row.state != "retired"]
+    planned = plan_captures(known, staying, [step.script for step in steps if step.script], capture_of)
+    found, there = [], dict(known)
+    for step in steps:
+        mine = [planned[source] for source in sorted(sources_of(step.script))] if step.script else []
+        texts = [text for one in mine for text in list_statements(ledger.session, there.get(one.source), one)]
+        there.update((one.source, one) for one in mine)
+        found.append(replace(step, captures=tuple(mine), statements=(*texts, *step.statements)))
+    return found
 
 
 def _readers_first(drops: Sequence[Step], installed: Sequence[Installed]) -> list[Step]:
@@ -168,7 +193,8 @@ def _readers_first(drops: Sequence[Step], installed: Sequence[Installed]) -> lis
 
 def find_basis(ledger: Ledger) -> tuple[tuple[str, int, str], ...]:
     """What is installed now: name, generation and state of everything."""
-    return tuple((row.name, row.generation, row.state) for row in ledger.derived())
+    captures = ((f"capture {one.source}", 0, one.fingerprint) for one in ledger.captures().values())
+    return (*((row.name, row.generation, row.state) for row in ledger.derived()), *captures)
 
 
 def essence(script: Script) -> dict[str, Any]:
@@ -186,6 +212,7 @@ def _decide(
     mine: tuple[Installed, ...],
     installed: tuple[Installed, ...],
     present: Mapping[str, str],
+    faults: Mapping[str, str],
 ) -> tuple[Step | None, Script]:
     """The step for one declaration, or none, and the script that will be in force."""
     kept = [row for row in mine if row.state != "retired"]
@@ -204,7 +231,7 @@ def _decide(
     elif before is not None:
         script = want.compile(before.generation)
         if essence(script) == essence(before.script):
-            return _mend(ledger, before, script, retired, present, want, following)
+            return _mend(ledger, before, script, retired, present, want, following, faults)
     script = want.compile(following)
     if before is not None:
         anew = _built_anew(script, before.script)
@@ -232,6 +259,7 @@ def _mend(
     present: Mapping[str, str],
     want: Wanted,
     following: int,
+    faults: Mapping[str, str],
 ) -> tuple[Step | None, Script]:
     """The step for an unchanged declaration: nothing, or what brings back what is missing."""
     findings = tuple(f for f in inspect_pieces(script, present, public=True) if f.health != "installed")
@@ -240,9 +268,12 @@ def _mend(
         reason = f"{lost.piece.kind} {lost.piece.name} is {lost.health}"
         script = want.compile(following)
         return _build(ledger, "replace", reason, script, before, retired), script
-    if findings:
-        named = ", ".join(f"{found.piece.kind} {found.piece.name} is {found.health}" for found in findings[:3])
-        gap = "; changes may have been missed" if any(is_gap(script, found) for found in findings) else ""
+    broken = [faults[source] for source in sorted(sources_of(script)) if source in faults]
+    if findings or broken:
+        said = [f"{found.piece.kind} {found.piece.name} is {found.health}" for found in findings]
+        named = ", ".join([*broken, *said][:3])
+        lossy = bool(broken) or any(is_gap(script, found) for found in findings)
+        gap = "; changes may have been missed" if lossy else ""
         return _build(ledger, "reinstall", named + gap, script, before, retired, findings=findings), script
     if before.state != "live":
         return _build(ledger, "resume", f"it is {before.state}", script, before, retired, before), script

@@ -1,18 +1,18 @@
 """Scripts as the ledger stores them: JSON text that reads back as the same frozen value.
 
-Owns: `script_text` and `read_script`. Promises: a script that is read back has the fingerprint of the one that was
+Owns: the texts of scripts and captures. Promises: a script that is read back has the fingerprint of the one that was
 written; fields that this version does not know, or that an older one did not write, are a `Fault` that says to reinstall.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from tidemark.errors import Fault
-from tidemark.script import Script
+from tidemark.script import Capture, Script
 
 T = TypeVar("T")
 
@@ -24,14 +24,28 @@ def script_text(script: Script) -> str:
 
 def read_script(text: str) -> Script:
     """The script of a JSON text. Raises `Fault` when the text is not one of this version's scripts."""
+    return _read(Script, text, "script")
+
+
+def _read(kind: type[T], text: str, word: str) -> T:
     try:
-        return revive(Script, json.loads(text))
+        return revive(kind, json.loads(text))
     except (ValueError, KeyError, TypeError) as problem:
         raise Fault(
-            f"the ledger holds a script that this version cannot read ({problem})",
+            f"the ledger holds a {word} that this version cannot read ({problem})",
             left_behind="nothing was changed; uninstall with the version that wrote it, or reinstall",
             retry_safe=False,
         ) from problem
+
+
+def capture_text(capture: Capture) -> str:
+    """The capture as JSON text with sorted keys."""
+    return json.dumps(asdict(capture), sort_keys=True, ensure_ascii=False)
+
+
+def read_capture(text: str) -> Capture:
+    """The capture of a JSON text. Raises `Fault` when the text is not one of this version's captures."""
+    return _read(Capture, text, "capture")
 
 
 def revive(kind: type[T], data: Any) -> T:

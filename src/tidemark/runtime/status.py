@@ -14,6 +14,7 @@ from tidemark.runtime.cascade import everything_read, identity, level, upstream_
 from tidemark.runtime.findings import count_drift
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import inspect_pieces
+from tidemark.script import Capture, Script
 
 PENDING_MAX = 100_001
 
@@ -91,7 +92,8 @@ def _with_upstream(
 def _read(ledger: Ledger, installed: Installed, present: Mapping[str, str]) -> TableStatus:
     script = installed.script
     shown = installed.live_at is not None and installed.state != "retired"
-    wrong = [f for f in inspect_pieces(script, present, public=shown) if f.health != "installed"]
+    pieces: list[Script | Capture] = [script, *installed.captures]
+    wrong = [f for one in pieces for f in inspect_pieces(one, present, public=shown) if f.health != "installed"]
     intact = not any(finding.piece.kind in ("table", "view") for finding in wrong)
     pending, since = _read_pending(ledger, installed) if intact else (0, None)
     rows, estimated = _count_rows(ledger, installed) if shown and intact else (None, False)
@@ -130,7 +132,7 @@ def _read_pending(ledger: Ledger, installed: Installed) -> tuple[int, str | None
     if tick is None:
         return 0, None
     known = ledger.checkpoints(installed.script)
-    for log in tick.logs:
+    for log in (log for log in tick.logs if log.source in known):
         bounds = {"snapshot": known[log.source].snapshot, "limit": PENDING_MAX}
         pending += int(ledger.value("count_changes", bounds, log=log.log))
     row = ledger.session.one(tick.count_dirty)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, prepare
+from tidemark.runtime.captures import begin_reading, empty, trim
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.pace import Pace, choose_pace
@@ -75,9 +76,8 @@ def has_work(duty: Duty, script: Script) -> bool:
     """Whether a tick would find anything; asks cheaply and writes nothing."""
     if script.tick is None:
         return False
-    if any(duty.ledger.value("has_changes", log=log.log) for log in script.tick.logs):
-        return True
-    return count_dirty(duty, script) > 0
+    row = duty.session.one(f"SELECT CASE WHEN {script.tick.waiting} THEN 1 ELSE 0 END")
+    return bool(row and row[0])
 
 
 def count_dirty(duty: Duty, script: Script) -> int:
@@ -104,22 +104,28 @@ def tick(
     duty.read(lambda: prepare(duty.session, script), snapshot=False)
     began, foreign = duty.clock.now(), duty.session.changes_marker()
     try:
-        while not (state.sealed and state.applied):
+        while not (state.sealed and state.applied and not state.remains):
             spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms
             if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
                 _end(state, "a bound was reached; the next tick goes on")
                 return state.report(drained=False)
-            pace, hold_ms = _seal(state) if not state.sealed else _apply(state)
+            pace, hold_ms = _next(state)
             listen(Event(script.name, "tick", state.keys, state.total))
             seen, foreign = foreign, duty.session.changes_marker()
             duty.clock.wait(pace.rest_seconds(hold_ms, contended=seen != foreign))
-        _consume_rest(state)
         _end(state, None)
     except Exception as problem:
         if state.run is not None:
             state.run.fail(problem)
         raise
     return state.report(drained=True)
+
+
+def _next(state: _State) -> tuple[Pace, float]:
+    """Do the next transaction: seals come first, then what they spare the logs, then the rows."""
+    if not state.sealed:
+        return _seal(state)
+    return _consume_more(state) if state.remains else _apply(state)
 
 
 def _end(state: _State, message: str | None) -> None:
@@ -169,7 +175,9 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
         if not ended or left <= 0:
             return changes, False, fresh, run, 0
     duty.ledger.run("finish_seal", _about(script))
-    return changes, True, fresh, run, _consume(state)
+    # Few changes go along; many go afterwards, perhaps all at once.
+    many = state.changes + changes >= CONSUME_ROWS
+    return changes, True, fresh, run, CONSUME_ROWS if many else _consume(state)
 
 
 def _begin_seal(state: _State, known: dict[str, Checkpoint]) -> None:
@@ -179,9 +187,7 @@ def _begin_seal(state: _State, known: dict[str, Checkpoint]) -> None:
     if any(ledger.value("is_ahead", {"snapshot": checkpoint.snapshot}) for _, checkpoint in logs):
         for statement in state.tick.everything:
             state.duty.session.run(statement)
-        start = ledger.value("first_snapshot")
-        for log, _ in logs:
-            ledger.run("reset_checkpoint", {**_about(script), "source": log.source, "snapshot": start})
+        begin_reading(ledger, script)
         logs = [(log, ledger.checkpoints(script)[log.source]) for log, _ in logs]
     for log, checkpoint in logs:
         target = ledger.value("find_target", {"previous": checkpoint.snapshot}, log=log.log)
@@ -201,7 +207,7 @@ def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int
         "target": checkpoint.target,
         "limit": limit,
     }
-    ledger.run("fill_slice", bounds, slice=log.slice, log=log.log)
+    ledger.run("fill_slice", bounds, slice=log.slice, log=log.log, columns=log.copied)
     ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
     where = {"position": checkpoint.position, "limit": limit, "log": log.log}
     ((position, ended, file),) = ledger.all("next_position", where, slice=log.slice)
@@ -220,25 +226,25 @@ def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int
 
 
 def _consume(state: _State) -> int:
-    """Delete a bounded number of changes that the checkpoints see; give how many."""
-    known, deleted = state.duty.ledger.checkpoints(state.script), 0
+    """Delete a bounded number of changes that everybody has sealed; give how many."""
+    deleted = 0
     for log in state.tick.logs:
-        bounds = {"snapshot": known[log.source].snapshot, "limit": CONSUME_ROWS - deleted}
-        state.duty.ledger.run("name_ids", {"name": log.name})
-        state.duty.ledger.run("keep_ids", {"name": log.name, "snapshot": bounds["snapshot"]})
-        deleted += state.duty.ledger.run("consume", bounds, log=log.log)
+        deleted += trim(state.duty.ledger, log.source, log.log, log.name, CONSUME_ROWS - deleted)
         if deleted >= CONSUME_ROWS:
             break
     return deleted
 
 
-def _consume_rest(state: _State) -> None:
-    """Delete what the last slice's transaction had no time for."""
-    while state.remains:
-        held = state.duty.write(lambda: _consume(state))
-        state.transactions += 1
-        state.remains = held.value >= CONSUME_ROWS
-        state.duty.clock.wait(state.pace.rest_seconds(held.hold_ms, contended=True))
+def _consume_more(state: _State) -> tuple[Pace, float]:
+    """Let the logs go of what everybody has sealed: at once where that can be, else some of it."""
+    emptied = [empty(state.duty, log.source, log.log, log.name) for log in state.tick.logs]
+    if all(emptied):
+        state.remains = False
+        return state.pace, 0.0
+    held = state.duty.write(lambda: _consume(state))
+    state.transactions += 1
+    state.remains = held.value >= CONSUME_ROWS
+    return state.pace, held.hold_ms
 
 
 def _apply(state: _State) -> tuple[Pace, float]:

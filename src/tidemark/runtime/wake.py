@@ -83,9 +83,8 @@ def _question(duty: Duty, scripts: Sequence[Script]) -> str:
     literal = duty.session.dialect.literal
     branches = []
     for script in scripts:
-        tables = [*(log.log for log in script.tick.logs), script.tick.dirty] if script.tick else []
-        tests = " OR ".join(f"EXISTS (SELECT 1 FROM {table})" for table in tables)
-        branches.append(f"SELECT {literal(script.name)} WHERE {tests}")
+        if script.tick is not None:
+            branches.append(f"SELECT {literal(script.name)} WHERE {script.tick.waiting}")
     return " UNION ALL ".join(branches)
 
 

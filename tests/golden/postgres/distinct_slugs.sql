@@ -17,70 +17,6 @@ CREATE TABLE "tidemark"."_dirty_distinct_slugs" (tidemark_n bigint GENERATED ALW
 -- index tidemark._dirty_unique_distinct_slugs
 CREATE UNIQUE INDEX "_dirty_unique_distinct_slugs" ON "tidemark"."_dirty_distinct_slugs" ("author") NULLS NOT DISTINCT;
 
--- table tidemark._log_distinct_slugs_posts
-CREATE TABLE "tidemark"."_log_distinct_slugs_posts" (id bigint GENERATED ALWAYS AS IDENTITY, xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_author" integer, "c_state" text);
-
--- function tidemark._insert_distinct_slugs_posts
-CREATE FUNCTION "tidemark"."_insert_distinct_slugs_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT 1, n."author", n."state" FROM n;
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _insert_distinct_slugs_posts
-CREATE TRIGGER "_insert_distinct_slugs_posts" AFTER INSERT ON "public"."posts" REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_insert_distinct_slugs_posts"();
-
--- step tidemark._insert_distinct_slugs_posts always
-ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_insert_distinct_slugs_posts";
-
--- function tidemark._update_distinct_slugs_posts
-CREATE FUNCTION "tidemark"."_update_distinct_slugs_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, o."author", o."state" FROM (SELECT "author", "state" FROM o EXCEPT ALL SELECT "author", "state" FROM n) AS o;
-  INSERT INTO "tidemark"."_log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT 1, n."author", n."state" FROM (SELECT "author", "state" FROM n EXCEPT ALL SELECT "author", "state" FROM o) AS n;
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _update_distinct_slugs_posts
-CREATE TRIGGER "_update_distinct_slugs_posts" AFTER UPDATE ON "public"."posts" REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_update_distinct_slugs_posts"();
-
--- step tidemark._update_distinct_slugs_posts always
-ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_update_distinct_slugs_posts";
-
--- function tidemark._delete_distinct_slugs_posts
-CREATE FUNCTION "tidemark"."_delete_distinct_slugs_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, o."author", o."state" FROM o;
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _delete_distinct_slugs_posts
-CREATE TRIGGER "_delete_distinct_slugs_posts" AFTER DELETE ON "public"."posts" REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_delete_distinct_slugs_posts"();
-
--- step tidemark._delete_distinct_slugs_posts always
-ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_delete_distinct_slugs_posts";
-
--- function tidemark._truncate_after_distinct_slugs_posts
-CREATE FUNCTION "tidemark"."_truncate_after_distinct_slugs_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_distinct_slugs_posts" (weight) VALUES (0);
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _truncate_after_distinct_slugs_posts
-CREATE TRIGGER "_truncate_after_distinct_slugs_posts" AFTER TRUNCATE ON "public"."posts" FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_truncate_after_distinct_slugs_posts"();
-
--- step tidemark._truncate_after_distinct_slugs_posts always
-ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_truncate_after_distinct_slugs_posts";
-
 -- view distinct_slugs (public)
 CREATE VIEW "distinct_slugs" AS SELECT s."author", s."states" FROM "tidemark"."distinct_slugs" AS s;
 
@@ -92,6 +28,70 @@ $tidemark$;
 
 -- trigger _readonly_distinct_slugs (public)
 CREATE TRIGGER "_readonly_distinct_slugs" INSTEAD OF INSERT OR UPDATE OR DELETE ON "distinct_slugs" FOR EACH ROW EXECUTE FUNCTION "tidemark"."_readonly_distinct_slugs"();
+
+-- table tidemark._capture_log_posts (shared by all that read posts)
+CREATE TABLE "tidemark"."_capture_log_posts" (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_author" integer, "c_state" text) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1);
+
+-- function tidemark._capture_insert_posts (shared by all that read posts)
+CREATE FUNCTION "tidemark"."_capture_insert_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_state") SELECT 1, n."author", n."state" FROM n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_insert_posts (shared by all that read posts)
+CREATE TRIGGER "_capture_insert_posts" AFTER INSERT ON "public"."posts" REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_insert_posts"();
+
+-- step tidemark._capture_insert_posts always (shared by all that read posts)
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_insert_posts";
+
+-- function tidemark._capture_update_posts (shared by all that read posts)
+CREATE FUNCTION "tidemark"."_capture_update_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_state") SELECT -1, o."author", o."state" FROM (SELECT "author", "state" FROM o EXCEPT ALL SELECT "author", "state" FROM n) AS o;
+  INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_state") SELECT 1, n."author", n."state" FROM (SELECT "author", "state" FROM n EXCEPT ALL SELECT "author", "state" FROM o) AS n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_update_posts (shared by all that read posts)
+CREATE TRIGGER "_capture_update_posts" AFTER UPDATE ON "public"."posts" REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_update_posts"();
+
+-- step tidemark._capture_update_posts always (shared by all that read posts)
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_update_posts";
+
+-- function tidemark._capture_delete_posts (shared by all that read posts)
+CREATE FUNCTION "tidemark"."_capture_delete_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_state") SELECT -1, o."author", o."state" FROM o;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_delete_posts (shared by all that read posts)
+CREATE TRIGGER "_capture_delete_posts" AFTER DELETE ON "public"."posts" REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_delete_posts"();
+
+-- step tidemark._capture_delete_posts always (shared by all that read posts)
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_delete_posts";
+
+-- function tidemark._capture_truncate_after_posts (shared by all that read posts)
+CREATE FUNCTION "tidemark"."_capture_truncate_after_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_posts" (weight) VALUES (0);
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_truncate_after_posts (shared by all that read posts)
+CREATE TRIGGER "_capture_truncate_after_posts" AFTER TRUNCATE ON "public"."posts" FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_truncate_after_posts"();
+
+-- step tidemark._capture_truncate_after_posts always (shared by all that read posts)
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_truncate_after_posts";
 
 -- applier: temporary tables
 CREATE TEMP TABLE IF NOT EXISTS pg_temp."_batch_distinct_slugs" (tidemark_n bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, "author" integer);
@@ -123,7 +123,7 @@ INSERT INTO "tidemark"."distinct_slugs" AS s ("author", "states") SELECT "author
 DELETE FROM "tidemark"."distinct_slugs" AS s USING (SELECT o.* FROM pg_temp."_stored_distinct_slugs" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_distinct_slugs" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."author" IS NOT DISTINCT FROM g."author";
 
 -- applier: changes of posts to keys
-CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_distinct_slugs" (id bigint, xid xid8, weight smallint NOT NULL, "c_author" integer, "c_state" text);
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_distinct_slugs" (weight smallint NOT NULL, "c_author" integer, "c_state" text);
 INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT DISTINCT ("posts"."c_author")::integer FROM pg_temp."_slice_posts_distinct_slugs" AS "posts" WHERE "posts".weight <> 0 ON CONFLICT ("author") DO NOTHING;
 
 -- applier: dirty keys

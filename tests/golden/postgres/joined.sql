@@ -18,134 +18,6 @@ CREATE TABLE "tidemark"."_dirty_joined" (tidemark_n bigint GENERATED ALWAYS AS I
 -- index tidemark._dirty_unique_joined
 CREATE UNIQUE INDEX "_dirty_unique_joined" ON "tidemark"."_dirty_joined" ("name") NULLS NOT DISTINCT;
 
--- table tidemark._log_joined_users
-CREATE TABLE "tidemark"."_log_joined_users" (id bigint GENERATED ALWAYS AS IDENTITY, xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_id" integer, "c_name" text);
-
--- function tidemark._insert_joined_users
-CREATE FUNCTION "tidemark"."_insert_joined_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_joined_users" (weight, "c_id", "c_name") SELECT 1, n."id", n."name" FROM n;
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _insert_joined_users
-CREATE TRIGGER "_insert_joined_users" AFTER INSERT ON "public"."users" REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_insert_joined_users"();
-
--- step tidemark._insert_joined_users always
-ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_insert_joined_users";
-
--- function tidemark._update_joined_users
-CREATE FUNCTION "tidemark"."_update_joined_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_joined_users" (weight, "c_id", "c_name") SELECT -1, o."id", o."name" FROM (SELECT "id", "name" FROM o EXCEPT ALL SELECT "id", "name" FROM n) AS o;
-  INSERT INTO "tidemark"."_log_joined_users" (weight, "c_id", "c_name") SELECT 1, n."id", n."name" FROM (SELECT "id", "name" FROM n EXCEPT ALL SELECT "id", "name" FROM o) AS n;
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _update_joined_users
-CREATE TRIGGER "_update_joined_users" AFTER UPDATE ON "public"."users" REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_update_joined_users"();
-
--- step tidemark._update_joined_users always
-ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_update_joined_users";
-
--- function tidemark._delete_joined_users
-CREATE FUNCTION "tidemark"."_delete_joined_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_joined_users" (weight, "c_id", "c_name") SELECT -1, o."id", o."name" FROM o;
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _delete_joined_users
-CREATE TRIGGER "_delete_joined_users" AFTER DELETE ON "public"."users" REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_delete_joined_users"();
-
--- step tidemark._delete_joined_users always
-ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_delete_joined_users";
-
--- function tidemark._truncate_after_joined_users
-CREATE FUNCTION "tidemark"."_truncate_after_joined_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_joined_users" (weight) VALUES (0);
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _truncate_after_joined_users
-CREATE TRIGGER "_truncate_after_joined_users" AFTER TRUNCATE ON "public"."users" FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_truncate_after_joined_users"();
-
--- step tidemark._truncate_after_joined_users always
-ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_truncate_after_joined_users";
-
--- table tidemark._log_joined_posts
-CREATE TABLE "tidemark"."_log_joined_posts" (id bigint GENERATED ALWAYS AS IDENTITY, xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_author" integer, "c_score" integer);
-
--- function tidemark._insert_joined_posts
-CREATE FUNCTION "tidemark"."_insert_joined_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_joined_posts" (weight, "c_author", "c_score") SELECT 1, n."author", n."score" FROM n;
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _insert_joined_posts
-CREATE TRIGGER "_insert_joined_posts" AFTER INSERT ON "public"."posts" REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_insert_joined_posts"();
-
--- step tidemark._insert_joined_posts always
-ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_insert_joined_posts";
-
--- function tidemark._update_joined_posts
-CREATE FUNCTION "tidemark"."_update_joined_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_joined_posts" (weight, "c_author", "c_score") SELECT -1, o."author", o."score" FROM (SELECT "author", "score" FROM o EXCEPT ALL SELECT "author", "score" FROM n) AS o;
-  INSERT INTO "tidemark"."_log_joined_posts" (weight, "c_author", "c_score") SELECT 1, n."author", n."score" FROM (SELECT "author", "score" FROM n EXCEPT ALL SELECT "author", "score" FROM o) AS n;
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _update_joined_posts
-CREATE TRIGGER "_update_joined_posts" AFTER UPDATE ON "public"."posts" REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_update_joined_posts"();
-
--- step tidemark._update_joined_posts always
-ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_update_joined_posts";
-
--- function tidemark._delete_joined_posts
-CREATE FUNCTION "tidemark"."_delete_joined_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_joined_posts" (weight, "c_author", "c_score") SELECT -1, o."author", o."score" FROM o;
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _delete_joined_posts
-CREATE TRIGGER "_delete_joined_posts" AFTER DELETE ON "public"."posts" REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_delete_joined_posts"();
-
--- step tidemark._delete_joined_posts always
-ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_delete_joined_posts";
-
--- function tidemark._truncate_after_joined_posts
-CREATE FUNCTION "tidemark"."_truncate_after_joined_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp AS $tidemark$
-#variable_conflict use_column
-BEGIN
-  INSERT INTO "tidemark"."_log_joined_posts" (weight) VALUES (0);
-  RETURN NULL;
-END
-$tidemark$;
-
--- trigger _truncate_after_joined_posts
-CREATE TRIGGER "_truncate_after_joined_posts" AFTER TRUNCATE ON "public"."posts" FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_truncate_after_joined_posts"();
-
--- step tidemark._truncate_after_joined_posts always
-ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_truncate_after_joined_posts";
-
 -- view joined (public)
 CREATE VIEW "joined" AS SELECT s."name", s."n", s."score" FROM "tidemark"."joined" AS s;
 
@@ -157,6 +29,134 @@ $tidemark$;
 
 -- trigger _readonly_joined (public)
 CREATE TRIGGER "_readonly_joined" INSTEAD OF INSERT OR UPDATE OR DELETE ON "joined" FOR EACH ROW EXECUTE FUNCTION "tidemark"."_readonly_joined"();
+
+-- table tidemark._capture_log_users (shared by all that read users)
+CREATE TABLE "tidemark"."_capture_log_users" (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_id" integer, "c_name" text) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1);
+
+-- function tidemark._capture_insert_users (shared by all that read users)
+CREATE FUNCTION "tidemark"."_capture_insert_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_users" (weight, "c_id", "c_name") SELECT 1, n."id", n."name" FROM n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_insert_users (shared by all that read users)
+CREATE TRIGGER "_capture_insert_users" AFTER INSERT ON "public"."users" REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_insert_users"();
+
+-- step tidemark._capture_insert_users always (shared by all that read users)
+ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_capture_insert_users";
+
+-- function tidemark._capture_update_users (shared by all that read users)
+CREATE FUNCTION "tidemark"."_capture_update_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_users" (weight, "c_id", "c_name") SELECT -1, o."id", o."name" FROM (SELECT "id", "name" FROM o EXCEPT ALL SELECT "id", "name" FROM n) AS o;
+  INSERT INTO "tidemark"."_capture_log_users" (weight, "c_id", "c_name") SELECT 1, n."id", n."name" FROM (SELECT "id", "name" FROM n EXCEPT ALL SELECT "id", "name" FROM o) AS n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_update_users (shared by all that read users)
+CREATE TRIGGER "_capture_update_users" AFTER UPDATE ON "public"."users" REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_update_users"();
+
+-- step tidemark._capture_update_users always (shared by all that read users)
+ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_capture_update_users";
+
+-- function tidemark._capture_delete_users (shared by all that read users)
+CREATE FUNCTION "tidemark"."_capture_delete_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_users" (weight, "c_id", "c_name") SELECT -1, o."id", o."name" FROM o;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_delete_users (shared by all that read users)
+CREATE TRIGGER "_capture_delete_users" AFTER DELETE ON "public"."users" REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_delete_users"();
+
+-- step tidemark._capture_delete_users always (shared by all that read users)
+ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_capture_delete_users";
+
+-- function tidemark._capture_truncate_after_users (shared by all that read users)
+CREATE FUNCTION "tidemark"."_capture_truncate_after_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_users" (weight) VALUES (0);
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_truncate_after_users (shared by all that read users)
+CREATE TRIGGER "_capture_truncate_after_users" AFTER TRUNCATE ON "public"."users" FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_truncate_after_users"();
+
+-- step tidemark._capture_truncate_after_users always (shared by all that read users)
+ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_capture_truncate_after_users";
+
+-- table tidemark._capture_log_posts (shared by all that read posts)
+CREATE TABLE "tidemark"."_capture_log_posts" (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_author" integer, "c_score" integer) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1);
+
+-- function tidemark._capture_insert_posts (shared by all that read posts)
+CREATE FUNCTION "tidemark"."_capture_insert_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_score") SELECT 1, n."author", n."score" FROM n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_insert_posts (shared by all that read posts)
+CREATE TRIGGER "_capture_insert_posts" AFTER INSERT ON "public"."posts" REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_insert_posts"();
+
+-- step tidemark._capture_insert_posts always (shared by all that read posts)
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_insert_posts";
+
+-- function tidemark._capture_update_posts (shared by all that read posts)
+CREATE FUNCTION "tidemark"."_capture_update_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_score") SELECT -1, o."author", o."score" FROM (SELECT "author", "score" FROM o EXCEPT ALL SELECT "author", "score" FROM n) AS o;
+  INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_score") SELECT 1, n."author", n."score" FROM (SELECT "author", "score" FROM n EXCEPT ALL SELECT "author", "score" FROM o) AS n;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_update_posts (shared by all that read posts)
+CREATE TRIGGER "_capture_update_posts" AFTER UPDATE ON "public"."posts" REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_update_posts"();
+
+-- step tidemark._capture_update_posts always (shared by all that read posts)
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_update_posts";
+
+-- function tidemark._capture_delete_posts (shared by all that read posts)
+CREATE FUNCTION "tidemark"."_capture_delete_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_score") SELECT -1, o."author", o."score" FROM o;
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_delete_posts (shared by all that read posts)
+CREATE TRIGGER "_capture_delete_posts" AFTER DELETE ON "public"."posts" REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_delete_posts"();
+
+-- step tidemark._capture_delete_posts always (shared by all that read posts)
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_delete_posts";
+
+-- function tidemark._capture_truncate_after_posts (shared by all that read posts)
+CREATE FUNCTION "tidemark"."_capture_truncate_after_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO "tidemark"."_capture_log_posts" (weight) VALUES (0);
+  RETURN NULL;
+END
+$tidemark$;
+
+-- trigger _capture_truncate_after_posts (shared by all that read posts)
+CREATE TRIGGER "_capture_truncate_after_posts" AFTER TRUNCATE ON "public"."posts" FOR EACH STATEMENT EXECUTE FUNCTION "tidemark"."_capture_truncate_after_posts"();
+
+-- step tidemark._capture_truncate_after_posts always (shared by all that read posts)
+ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_truncate_after_posts";
 
 -- applier: temporary tables
 CREATE TEMP TABLE IF NOT EXISTS pg_temp."_batch_joined" (tidemark_n bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, "name" text);
@@ -188,13 +188,13 @@ INSERT INTO "tidemark"."joined" AS s ("name", "n", "score") SELECT "name", "n", 
 DELETE FROM "tidemark"."joined" AS s USING (SELECT o.* FROM pg_temp."_stored_joined" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_joined" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."name" IS NOT DISTINCT FROM g."name";
 
 -- applier: changes of users to keys
-CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_users_joined" (id bigint, xid xid8, weight smallint NOT NULL, "c_id" integer, "c_name" text);
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_users_joined" (weight smallint NOT NULL, "c_id" integer, "c_name" text);
 INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM pg_temp."_slice_users_joined" AS "u" WHERE "u".weight <> 0 ON CONFLICT ("name") DO NOTHING;
 
 -- applier: changes of posts to keys
-CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_joined" (id bigint, xid xid8, weight smallint NOT NULL, "c_author" integer, "c_score" integer);
+CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_joined" (weight smallint NOT NULL, "c_author" integer, "c_score" integer);
 INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."name")::text FROM pg_temp."_slice_posts_joined" AS "p", "public"."users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id") ON CONFLICT ("name") DO NOTHING;
-INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM pg_temp."_slice_posts_joined" AS "p", "tidemark"."_log_joined_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id") ON CONFLICT ("name") DO NOTHING;
+INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM pg_temp."_slice_posts_joined" AS "p", "tidemark"."_capture_log_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id") ON CONFLICT ("name") DO NOTHING;
 
 -- applier: dirty keys
 INSERT INTO pg_temp."_batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark"."_dirty_joined" ORDER BY "name" LIMIT :limit;

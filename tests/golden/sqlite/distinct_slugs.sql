@@ -17,73 +17,6 @@ CREATE TABLE "tidemark__dirty_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY AU
 -- index tidemark__dirty_unique_distinct_slugs
 CREATE UNIQUE INDEX "tidemark__dirty_unique_distinct_slugs" ON "tidemark__dirty_distinct_slugs" (ifnull("author", 0), ("author" IS NULL));
 
--- table tidemark__log_distinct_slugs_posts
-CREATE TABLE "tidemark__log_distinct_slugs_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
-
--- trigger tidemark__insert_distinct_slugs_posts
-CREATE TRIGGER "tidemark__insert_distinct_slugs_posts" AFTER INSERT ON "posts"
-BEGIN /* tidemark:ef86bc9eca6c82a8 */ 
-  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT 1, NEW."author", NEW."state";
-END;
-
--- trigger tidemark__delete_distinct_slugs_posts
-CREATE TRIGGER "tidemark__delete_distinct_slugs_posts" AFTER DELETE ON "posts"
-BEGIN /* tidemark:b0890fdfa4515238 */ 
-  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, OLD."author", OLD."state";
-END;
-
--- trigger tidemark__update_distinct_slugs_posts
-CREATE TRIGGER "tidemark__update_distinct_slugs_posts" AFTER UPDATE ON "posts"
-WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."state" IS NOT NEW."state" COLLATE BINARY
-BEGIN /* tidemark:25279efdce0582fa */ 
-  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, OLD."author", OLD."state";
-  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT 1, NEW."author", NEW."state";
-END;
-
--- table tidemark__stash_distinct_slugs_posts
-CREATE TABLE "tidemark__stash_distinct_slugs_posts" (i0 INTEGER, "author" INTEGER, "state" TEXT, PRIMARY KEY (i0));
-
--- trigger tidemark__stash_insert_distinct_slugs_posts
-CREATE TRIGGER "tidemark__stash_insert_distinct_slugs_posts" BEFORE INSERT ON "posts"
-WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))))
-BEGIN /* tidemark:6cdf08fb797a7e74 */ 
-  DELETE FROM "tidemark__stash_distinct_slugs_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_distinct_slugs_posts".i0);
-  INSERT INTO "tidemark__stash_distinct_slugs_posts" (i0, "author", "state") SELECT r."id", r."author", r."state" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1)))
-  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "state" = excluded."state";
-END;
-
--- trigger tidemark__unstash_insert_distinct_slugs_posts
-CREATE TRIGGER "tidemark__unstash_insert_distinct_slugs_posts" AFTER INSERT ON "posts"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_distinct_slugs_posts")
-BEGIN /* tidemark:ef88127cbd59eee4 */ 
-  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, v."author", v."state" FROM "tidemark__stash_distinct_slugs_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
-  DELETE FROM "tidemark__stash_distinct_slugs_posts";
-END;
-
--- trigger tidemark__stash_update_distinct_slugs_posts
-CREATE TRIGGER "tidemark__stash_update_distinct_slugs_posts" BEFORE UPDATE ON "posts"
-WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:a2b4bf29222c46eb */ 
-  DELETE FROM "tidemark__stash_distinct_slugs_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_distinct_slugs_posts".i0);
-  INSERT INTO "tidemark__stash_distinct_slugs_posts" (i0, "author", "state") SELECT r."id", r."author", r."state" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
-  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "state" = excluded."state";
-END;
-
--- trigger tidemark__unstash_update_distinct_slugs_posts
-CREATE TRIGGER "tidemark__unstash_update_distinct_slugs_posts" AFTER UPDATE ON "posts"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_distinct_slugs_posts")
-BEGIN /* tidemark:c9018e1a90f6112f */ 
-  INSERT INTO "tidemark__log_distinct_slugs_posts" (weight, "c_author", "c_state") SELECT -1, v."author", v."state" FROM "tidemark__stash_distinct_slugs_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
-  DELETE FROM "tidemark__stash_distinct_slugs_posts";
-END;
-
--- trigger tidemark__unstash_delete_distinct_slugs_posts
-CREATE TRIGGER "tidemark__unstash_delete_distinct_slugs_posts" AFTER DELETE ON "posts"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_distinct_slugs_posts")
-BEGIN /* tidemark:5104d7064ecfb1d8 */ 
-  DELETE FROM "tidemark__stash_distinct_slugs_posts" WHERE "tidemark__stash_distinct_slugs_posts".i0 IS OLD."id";
-END;
-
 -- view distinct_slugs (public)
 CREATE VIEW "distinct_slugs" AS /* tidemark:f40ef716ceb50c1c */ SELECT s."author", s."states" FROM "tidemark_distinct_slugs" AS s;
 
@@ -95,6 +28,73 @@ CREATE TRIGGER "tidemark__readonly_distinct_slugs_update" INSTEAD OF UPDATE ON "
 
 -- trigger tidemark__readonly_distinct_slugs_delete (public)
 CREATE TRIGGER "tidemark__readonly_distinct_slugs_delete" INSTEAD OF DELETE ON "distinct_slugs" BEGIN /* tidemark:79249775bdbe9107 */ SELECT RAISE(ABORT, 'distinct_slugs is derived and kept by Tidemark: write to its sources instead'); END;
+
+-- table tidemark__capture_log_posts (shared by all that read posts)
+CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
+
+-- trigger tidemark__capture_insert_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_insert_posts" AFTER INSERT ON "posts"
+BEGIN /* tidemark:c3e7921aeb015570 */ 
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_state") SELECT 1, NEW."author", NEW."state";
+END;
+
+-- trigger tidemark__capture_delete_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_delete_posts" AFTER DELETE ON "posts"
+BEGIN /* tidemark:1bf8193b77c0708e */ 
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_state") SELECT -1, OLD."author", OLD."state";
+END;
+
+-- trigger tidemark__capture_update_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_update_posts" AFTER UPDATE ON "posts"
+WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."state" IS NOT NEW."state" COLLATE BINARY
+BEGIN /* tidemark:1d9a4a7ca4c74774 */ 
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_state") SELECT -1, OLD."author", OLD."state";
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_state") SELECT 1, NEW."author", NEW."state";
+END;
+
+-- table tidemark__capture_stash_posts (shared by all that read posts)
+CREATE TABLE "tidemark__capture_stash_posts" (i0 INTEGER, "author" INTEGER, "state" TEXT, PRIMARY KEY (i0));
+
+-- trigger tidemark__capture_stash_insert_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_stash_insert_posts" BEFORE INSERT ON "posts"
+WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))))
+BEGIN /* tidemark:d1e47c0db48f3219 */ 
+  DELETE FROM "tidemark__capture_stash_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__capture_stash_posts".i0);
+  INSERT INTO "tidemark__capture_stash_posts" (i0, "author", "state") SELECT r."id", r."author", r."state" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1)))
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "state" = excluded."state";
+END;
+
+-- trigger tidemark__capture_unstash_insert_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_unstash_insert_posts" AFTER INSERT ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_posts")
+BEGIN /* tidemark:61a244ef4e2f4bfa */ 
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_state") SELECT -1, v."author", v."state" FROM "tidemark__capture_stash_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__capture_stash_posts";
+END;
+
+-- trigger tidemark__capture_stash_update_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_stash_update_posts" BEFORE UPDATE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
+BEGIN /* tidemark:7664ce508750fec1 */ 
+  DELETE FROM "tidemark__capture_stash_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__capture_stash_posts".i0);
+  INSERT INTO "tidemark__capture_stash_posts" (i0, "author", "state") SELECT r."id", r."author", r."state" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "state" = excluded."state";
+END;
+
+-- trigger tidemark__capture_unstash_update_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_unstash_update_posts" AFTER UPDATE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_posts")
+BEGIN /* tidemark:8519fe698adf32e7 */ 
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_state") SELECT -1, v."author", v."state" FROM "tidemark__capture_stash_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__capture_stash_posts";
+END;
+
+-- trigger tidemark__capture_unstash_delete_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_unstash_delete_posts" AFTER DELETE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_posts")
+BEGIN /* tidemark:73eb744a535c001d */ 
+  DELETE FROM "tidemark__capture_stash_posts" WHERE "tidemark__capture_stash_posts".i0 IS OLD."id";
+END;
 
 -- applier: temporary tables
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER);

@@ -18,140 +18,6 @@ CREATE TABLE "tidemark__dirty_joined" (tidemark_n INTEGER PRIMARY KEY AUTOINCREM
 -- index tidemark__dirty_unique_joined
 CREATE UNIQUE INDEX "tidemark__dirty_unique_joined" ON "tidemark__dirty_joined" (ifnull("name", 0), ("name" IS NULL));
 
--- table tidemark__log_joined_users
-CREATE TABLE "tidemark__log_joined_users" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_id" INTEGER, "c_name" TEXT);
-
--- trigger tidemark__insert_joined_users
-CREATE TRIGGER "tidemark__insert_joined_users" AFTER INSERT ON "users"
-BEGIN /* tidemark:94da41cee90246a6 */ 
-  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT 1, NEW."id", NEW."name";
-END;
-
--- trigger tidemark__delete_joined_users
-CREATE TRIGGER "tidemark__delete_joined_users" AFTER DELETE ON "users"
-BEGIN /* tidemark:61bbf449ef3f1007 */ 
-  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT -1, OLD."id", OLD."name";
-END;
-
--- trigger tidemark__update_joined_users
-CREATE TRIGGER "tidemark__update_joined_users" AFTER UPDATE ON "users"
-WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY OR OLD."name" IS NOT NEW."name" COLLATE BINARY
-BEGIN /* tidemark:4b59dc9bc732e53a */ 
-  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT -1, OLD."id", OLD."name";
-  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT 1, NEW."id", NEW."name";
-END;
-
--- table tidemark__stash_joined_users
-CREATE TABLE "tidemark__stash_joined_users" (i0 INTEGER, "id" INTEGER, "name" TEXT, PRIMARY KEY (i0));
-
--- trigger tidemark__stash_insert_joined_users
-CREATE TRIGGER "tidemark__stash_insert_joined_users" BEFORE INSERT ON "users"
-WHEN EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))))
-BEGIN /* tidemark:19ba4af40f8cc254 */ 
-  DELETE FROM "tidemark__stash_joined_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__stash_joined_users".i0);
-  INSERT INTO "tidemark__stash_joined_users" (i0, "id", "name") SELECT r."id", r."id", r."name" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email")))
-  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name";
-END;
-
--- trigger tidemark__unstash_insert_joined_users
-CREATE TRIGGER "tidemark__unstash_insert_joined_users" AFTER INSERT ON "users"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_users")
-BEGIN /* tidemark:61e2accda7c68b96 */ 
-  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT -1, v."id", v."name" FROM "tidemark__stash_joined_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0));
-  DELETE FROM "tidemark__stash_joined_users";
-END;
-
--- trigger tidemark__stash_update_joined_users
-CREATE TRIGGER "tidemark__stash_update_joined_users" BEFORE UPDATE ON "users"
-WHEN EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:ad5b60f466d1ff0c */ 
-  DELETE FROM "tidemark__stash_joined_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__stash_joined_users".i0);
-  INSERT INTO "tidemark__stash_joined_users" (i0, "id", "name") SELECT r."id", r."id", r."name" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id")
-  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name";
-END;
-
--- trigger tidemark__unstash_update_joined_users
-CREATE TRIGGER "tidemark__unstash_update_joined_users" AFTER UPDATE ON "users"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_users")
-BEGIN /* tidemark:6e7662bd4435414a */ 
-  INSERT INTO "tidemark__log_joined_users" (weight, "c_id", "c_name") SELECT -1, v."id", v."name" FROM "tidemark__stash_joined_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0));
-  DELETE FROM "tidemark__stash_joined_users";
-END;
-
--- trigger tidemark__unstash_delete_joined_users
-CREATE TRIGGER "tidemark__unstash_delete_joined_users" AFTER DELETE ON "users"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_users")
-BEGIN /* tidemark:f217b7b532ad0d68 */ 
-  DELETE FROM "tidemark__stash_joined_users" WHERE "tidemark__stash_joined_users".i0 IS OLD."id";
-END;
-
--- table tidemark__log_joined_posts
-CREATE TABLE "tidemark__log_joined_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
-
--- trigger tidemark__insert_joined_posts
-CREATE TRIGGER "tidemark__insert_joined_posts" AFTER INSERT ON "posts"
-BEGIN /* tidemark:d69ef588260faa4b */ 
-  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT 1, NEW."author", NEW."score";
-END;
-
--- trigger tidemark__delete_joined_posts
-CREATE TRIGGER "tidemark__delete_joined_posts" AFTER DELETE ON "posts"
-BEGIN /* tidemark:4488bf1274a93c85 */ 
-  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT -1, OLD."author", OLD."score";
-END;
-
--- trigger tidemark__update_joined_posts
-CREATE TRIGGER "tidemark__update_joined_posts" AFTER UPDATE ON "posts"
-WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."score" IS NOT NEW."score" COLLATE BINARY
-BEGIN /* tidemark:09a6ad5bfba85228 */ 
-  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT -1, OLD."author", OLD."score";
-  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT 1, NEW."author", NEW."score";
-END;
-
--- table tidemark__stash_joined_posts
-CREATE TABLE "tidemark__stash_joined_posts" (i0 INTEGER, "author" INTEGER, "score" INTEGER, PRIMARY KEY (i0));
-
--- trigger tidemark__stash_insert_joined_posts
-CREATE TRIGGER "tidemark__stash_insert_joined_posts" BEFORE INSERT ON "posts"
-WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))))
-BEGIN /* tidemark:d8c73183cc9a4d81 */ 
-  DELETE FROM "tidemark__stash_joined_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_joined_posts".i0);
-  INSERT INTO "tidemark__stash_joined_posts" (i0, "author", "score") SELECT r."id", r."author", r."score" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1)))
-  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "score" = excluded."score";
-END;
-
--- trigger tidemark__unstash_insert_joined_posts
-CREATE TRIGGER "tidemark__unstash_insert_joined_posts" AFTER INSERT ON "posts"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_posts")
-BEGIN /* tidemark:950fcb8238df4883 */ 
-  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT -1, v."author", v."score" FROM "tidemark__stash_joined_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
-  DELETE FROM "tidemark__stash_joined_posts";
-END;
-
--- trigger tidemark__stash_update_joined_posts
-CREATE TRIGGER "tidemark__stash_update_joined_posts" BEFORE UPDATE ON "posts"
-WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:f86cabb096500727 */ 
-  DELETE FROM "tidemark__stash_joined_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_joined_posts".i0);
-  INSERT INTO "tidemark__stash_joined_posts" (i0, "author", "score") SELECT r."id", r."author", r."score" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
-  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "score" = excluded."score";
-END;
-
--- trigger tidemark__unstash_update_joined_posts
-CREATE TRIGGER "tidemark__unstash_update_joined_posts" AFTER UPDATE ON "posts"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_posts")
-BEGIN /* tidemark:96efefe6a5f38b38 */ 
-  INSERT INTO "tidemark__log_joined_posts" (weight, "c_author", "c_score") SELECT -1, v."author", v."score" FROM "tidemark__stash_joined_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
-  DELETE FROM "tidemark__stash_joined_posts";
-END;
-
--- trigger tidemark__unstash_delete_joined_posts
-CREATE TRIGGER "tidemark__unstash_delete_joined_posts" AFTER DELETE ON "posts"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_joined_posts")
-BEGIN /* tidemark:f3e67f9e17861216 */ 
-  DELETE FROM "tidemark__stash_joined_posts" WHERE "tidemark__stash_joined_posts".i0 IS OLD."id";
-END;
-
 -- view joined (public)
 CREATE VIEW "joined" AS /* tidemark:4e2176c4e0a3d654 */ SELECT s."name", s."n", s."score" FROM "tidemark_joined" AS s;
 
@@ -163,6 +29,140 @@ CREATE TRIGGER "tidemark__readonly_joined_update" INSTEAD OF UPDATE ON "joined" 
 
 -- trigger tidemark__readonly_joined_delete (public)
 CREATE TRIGGER "tidemark__readonly_joined_delete" INSTEAD OF DELETE ON "joined" BEGIN /* tidemark:36bb0a799a00b83b */ SELECT RAISE(ABORT, 'joined is derived and kept by Tidemark: write to its sources instead'); END;
+
+-- table tidemark__capture_log_users (shared by all that read users)
+CREATE TABLE "tidemark__capture_log_users" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_id" INTEGER, "c_name" TEXT);
+
+-- trigger tidemark__capture_insert_users (shared by all that read users)
+CREATE TRIGGER "tidemark__capture_insert_users" AFTER INSERT ON "users"
+BEGIN /* tidemark:306e204585b80be0 */ 
+  INSERT INTO "tidemark__capture_log_users" (weight, "c_id", "c_name") SELECT 1, NEW."id", NEW."name";
+END;
+
+-- trigger tidemark__capture_delete_users (shared by all that read users)
+CREATE TRIGGER "tidemark__capture_delete_users" AFTER DELETE ON "users"
+BEGIN /* tidemark:1673a511f5d3a9df */ 
+  INSERT INTO "tidemark__capture_log_users" (weight, "c_id", "c_name") SELECT -1, OLD."id", OLD."name";
+END;
+
+-- trigger tidemark__capture_update_users (shared by all that read users)
+CREATE TRIGGER "tidemark__capture_update_users" AFTER UPDATE ON "users"
+WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY OR OLD."name" IS NOT NEW."name" COLLATE BINARY
+BEGIN /* tidemark:d71e428b8138a464 */ 
+  INSERT INTO "tidemark__capture_log_users" (weight, "c_id", "c_name") SELECT -1, OLD."id", OLD."name";
+  INSERT INTO "tidemark__capture_log_users" (weight, "c_id", "c_name") SELECT 1, NEW."id", NEW."name";
+END;
+
+-- table tidemark__capture_stash_users (shared by all that read users)
+CREATE TABLE "tidemark__capture_stash_users" (i0 INTEGER, "id" INTEGER, "name" TEXT, PRIMARY KEY (i0));
+
+-- trigger tidemark__capture_stash_insert_users (shared by all that read users)
+CREATE TRIGGER "tidemark__capture_stash_insert_users" BEFORE INSERT ON "users"
+WHEN EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))))
+BEGIN /* tidemark:d3af7393239ecac5 */ 
+  DELETE FROM "tidemark__capture_stash_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__capture_stash_users".i0);
+  INSERT INTO "tidemark__capture_stash_users" (i0, "id", "name") SELECT r."id", r."id", r."name" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email")))
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name";
+END;
+
+-- trigger tidemark__capture_unstash_insert_users (shared by all that read users)
+CREATE TRIGGER "tidemark__capture_unstash_insert_users" AFTER INSERT ON "users"
+WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_users")
+BEGIN /* tidemark:31efa7069961e581 */ 
+  INSERT INTO "tidemark__capture_log_users" (weight, "c_id", "c_name") SELECT -1, v."id", v."name" FROM "tidemark__capture_stash_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__capture_stash_users";
+END;
+
+-- trigger tidemark__capture_stash_update_users (shared by all that read users)
+CREATE TRIGGER "tidemark__capture_stash_update_users" BEFORE UPDATE ON "users"
+WHEN EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id"))
+BEGIN /* tidemark:31ea3034621603c0 */ 
+  DELETE FROM "tidemark__capture_stash_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__capture_stash_users".i0);
+  INSERT INTO "tidemark__capture_stash_users" (i0, "id", "name") SELECT r."id", r."id", r."name" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id")
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name";
+END;
+
+-- trigger tidemark__capture_unstash_update_users (shared by all that read users)
+CREATE TRIGGER "tidemark__capture_unstash_update_users" AFTER UPDATE ON "users"
+WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_users")
+BEGIN /* tidemark:942221d704c70d92 */ 
+  INSERT INTO "tidemark__capture_log_users" (weight, "c_id", "c_name") SELECT -1, v."id", v."name" FROM "tidemark__capture_stash_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__capture_stash_users";
+END;
+
+-- trigger tidemark__capture_unstash_delete_users (shared by all that read users)
+CREATE TRIGGER "tidemark__capture_unstash_delete_users" AFTER DELETE ON "users"
+WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_users")
+BEGIN /* tidemark:9d8a45ec1e666d89 */ 
+  DELETE FROM "tidemark__capture_stash_users" WHERE "tidemark__capture_stash_users".i0 IS OLD."id";
+END;
+
+-- table tidemark__capture_log_posts (shared by all that read posts)
+CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
+
+-- trigger tidemark__capture_insert_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_insert_posts" AFTER INSERT ON "posts"
+BEGIN /* tidemark:3a8233ea9fa30f24 */ 
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT 1, NEW."author", NEW."score";
+END;
+
+-- trigger tidemark__capture_delete_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_delete_posts" AFTER DELETE ON "posts"
+BEGIN /* tidemark:491ae6bf7639c951 */ 
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT -1, OLD."author", OLD."score";
+END;
+
+-- trigger tidemark__capture_update_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_update_posts" AFTER UPDATE ON "posts"
+WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."score" IS NOT NEW."score" COLLATE BINARY
+BEGIN /* tidemark:d87b5ee74d06087e */ 
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT -1, OLD."author", OLD."score";
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT 1, NEW."author", NEW."score";
+END;
+
+-- table tidemark__capture_stash_posts (shared by all that read posts)
+CREATE TABLE "tidemark__capture_stash_posts" (i0 INTEGER, "author" INTEGER, "score" INTEGER, PRIMARY KEY (i0));
+
+-- trigger tidemark__capture_stash_insert_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_stash_insert_posts" BEFORE INSERT ON "posts"
+WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))))
+BEGIN /* tidemark:be8da487eabe9fb1 */ 
+  DELETE FROM "tidemark__capture_stash_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__capture_stash_posts".i0);
+  INSERT INTO "tidemark__capture_stash_posts" (i0, "author", "score") SELECT r."id", r."author", r."score" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1)))
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "score" = excluded."score";
+END;
+
+-- trigger tidemark__capture_unstash_insert_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_unstash_insert_posts" AFTER INSERT ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_posts")
+BEGIN /* tidemark:bb0c617cd3ffd2ef */ 
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT -1, v."author", v."score" FROM "tidemark__capture_stash_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__capture_stash_posts";
+END;
+
+-- trigger tidemark__capture_stash_update_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_stash_update_posts" BEFORE UPDATE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
+BEGIN /* tidemark:16beda88a6a25f61 */ 
+  DELETE FROM "tidemark__capture_stash_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__capture_stash_posts".i0);
+  INSERT INTO "tidemark__capture_stash_posts" (i0, "author", "score") SELECT r."id", r."author", r."score" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
+  ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "score" = excluded."score";
+END;
+
+-- trigger tidemark__capture_unstash_update_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_unstash_update_posts" AFTER UPDATE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_posts")
+BEGIN /* tidemark:c0a6fb24918583a4 */ 
+  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT -1, v."author", v."score" FROM "tidemark__capture_stash_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
+  DELETE FROM "tidemark__capture_stash_posts";
+END;
+
+-- trigger tidemark__capture_unstash_delete_posts (shared by all that read posts)
+CREATE TRIGGER "tidemark__capture_unstash_delete_posts" AFTER DELETE ON "posts"
+WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_posts")
+BEGIN /* tidemark:73eb744a535c001d */ 
+  DELETE FROM "tidemark__capture_stash_posts" WHERE "tidemark__capture_stash_posts".i0 IS OLD."id";
+END;
 
 -- applier: temporary tables
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT);
@@ -198,7 +198,7 @@ INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT ("u"."c_name") FRO
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_joined" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
 INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT ("u"."name") FROM temp."tidemark__slice_posts_joined" AS "p", "users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id") ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
-INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT ("u"."c_name") FROM temp."tidemark__slice_posts_joined" AS "p", "tidemark__log_joined_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id") ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
+INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT ("u"."c_name") FROM temp."tidemark__slice_posts_joined" AS "p", "tidemark__capture_log_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id") ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
 
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark__dirty_joined" ORDER BY tidemark_n LIMIT :limit;

@@ -4,8 +4,9 @@ They let the runtime be tested without the pure tower, and show what the tower h
 """
 
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
-from tidemark.names import Names
-from tidemark.script import Applier, Piece, Script, SourceLog, Tick
+from tidemark.model import Column, Table
+from tidemark.names import CaptureNames, Names, ledger
+from tidemark.script import Applier, Capture, Piece, Script, SourceLog, Tick
 
 SOURCE = "CREATE TABLE posts (id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL, score INTEGER NOT NULL)"
 
@@ -17,11 +18,7 @@ def count_posts(
     names = Names(dialect, name, generation)
     ticks = freshness == "tick"
     write = _sqlite_capture if dialect is SQLITE else _postgres_capture
-    pieces = (
-        *_tables(names, ticks),
-        *write(names, ticks, score_min),
-        _view(names),
-    )
+    pieces = (*_tables(names, ticks), *(() if ticks else write(names, score_min)), _view(names))
     return Script(
         name=name,
         engine=dialect.name,
@@ -34,15 +31,15 @@ def count_posts(
         sources=("posts",),
         pieces=pieces,
         applier=_applier(names, score_min),
-        tick=_tick(names) if ticks else None,
+        tick=_tick(names, ("thread_id", "score") if score_min else ("thread_id",)) if ticks else None,
         store=names.store,
         public=dialect.quote(name),
         truth=f"SELECT thread_id, count(*) AS n FROM posts WHERE score >= {score_min} GROUP BY thread_id",
     )
 
 
-def _located(names: Names, kind: str) -> str:
-    plain = names.plain(kind)
+def _located(names: Names, kind: str, *about: str) -> str:
+    plain = names.plain(kind, *about)
     return f"tidemark.{plain}" if names.dialect.has_schemas else plain
 
 
@@ -50,12 +47,7 @@ def _tables(names: Names, ticks: bool) -> list[Piece]:
     store = f"CREATE TABLE {names.store} (thread_id INTEGER NOT NULL PRIMARY KEY, n INTEGER NOT NULL)"
     found = [Piece("table", _located(names, ""), store, f"DROP TABLE IF EXISTS {names.store}")]
     if ticks:
-        number = "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id()"
-        if not names.dialect.has_schemas:
-            number = "INTEGER PRIMARY KEY AUTOINCREMENT"
-        log, dirty = names.own("log"), names.own("dirty")
-        text = f"CREATE TABLE {log} (id {number}, weight INTEGER NOT NULL, thread_id INTEGER)"
-        found.append(Piece("table", _located(names, "log"), text, f"DROP TABLE IF EXISTS {log}"))
+        dirty = names.own("dirty")
         text = f"CREATE TABLE {dirty} (thread_id INTEGER NOT NULL PRIMARY KEY)"
         found.append(Piece("table", _located(names, "dirty"), text, f"DROP TABLE IF EXISTS {dirty}"))
     return found
@@ -68,57 +60,79 @@ def _view(names: Names) -> Piece:
     return Piece("view", label, text, f"DROP VIEW IF EXISTS {public}", public=True)
 
 
-def _sqlite_capture(names: Names, ticks: bool, score_min: int) -> list[Piece]:
+def capture_posts(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> Capture:
+    """The capture of posts, for those columns."""
+    names = CaptureNames(dialect)
+    log = names.own("log", "posts")
+    own = "xid xid8 NOT NULL DEFAULT pg_current_xact_id()"
+    if not dialect.has_schemas:
+        own = "id INTEGER PRIMARY KEY AUTOINCREMENT"
+    images = "".join(f", {column} INTEGER" for column in columns)
+    text = f"CREATE TABLE {log} ({own}, weight INTEGER NOT NULL{images})"
+    pieces = [Piece("table", _located(names, "log", "posts"), text, f"DROP TABLE IF EXISTS {log}")]
+    write = _sqlite_triggers if dialect is SQLITE else _postgres_triggers
+    into = f"INSERT INTO {log} (weight, {', '.join(columns)})"
+    rows = ("NEW", "OLD") if dialect is SQLITE else ("new_rows", "old_rows")
+    steps = {
+        weight: f"{into} SELECT {weight}, {', '.join(f'{row}.{column}' for column in columns)}"
+        + (";" if dialect is SQLITE else f" FROM {row};")
+        for weight, row in zip((1, -1), rows, strict=True)
+    }
+    lock = () if dialect is SQLITE else ("LOCK TABLE posts IN SHARE ROW EXCLUSIVE MODE",)
+    added = tuple((column, f"ALTER TABLE {log} ADD COLUMN {column} INTEGER") for column in columns)
+    pieces += write(names, steps)
+    return Capture(table.label, dialect.name, columns, log, names.plain("log", "posts"), tuple(pieces), lock, added)
+
+
+def _sqlite_capture(names: Names, score_min: int) -> list[Piece]:
+    def step(weight: int, row: str) -> str:
+        return (
+            f"INSERT INTO {names.store} (thread_id, n) SELECT {row}.thread_id, {weight} "
+            f"WHERE {row}.score >= {score_min} ON CONFLICT (thread_id) DO UPDATE SET n = n + excluded.n;"
+        )
+
+    return _sqlite_triggers(names, {1: step(1, "NEW"), -1: step(-1, "OLD")})
+
+
+def _postgres_capture(names: Names, score_min: int) -> list[Piece]:
+    def step(weight: int, rows: str) -> str:
+        return (
+            f"INSERT INTO {names.store} AS s (thread_id, n) SELECT thread_id, {weight} * count(*) FROM {rows} "
+            f"WHERE score >= {score_min} GROUP BY thread_id ORDER BY thread_id "
+            "ON CONFLICT (thread_id) DO UPDATE SET n = s.n + excluded.n;"
+        )
+
+    return _postgres_triggers(names, {1: step(1, "new_rows"), -1: step(-1, "old_rows")})
+
+
+EVENTS = {"INSERT": (1,), "DELETE": (-1,), "UPDATE": (-1, 1)}
+
+
+def _sqlite_triggers(names: Names, steps: dict[int, str]) -> list[Piece]:
     found = []
-    for event, images in (("INSERT", "N"), ("DELETE", "O"), ("UPDATE", "ON")):
-        steps = []
-        for image in images:
-            row, weight = ("NEW", 1) if image == "N" else ("OLD", -1)
-            if ticks:
-                steps.append(
-                    f"INSERT INTO {names.own('log')} (weight, thread_id) SELECT {weight}, {row}.thread_id "
-                    f"WHERE {row}.score >= {score_min};"
-                )
-            else:
-                steps.append(
-                    f"INSERT INTO {names.store} (thread_id, n) SELECT {row}.thread_id, {weight} "
-                    f"WHERE {row}.score >= {score_min} ON CONFLICT (thread_id) DO UPDATE SET n = n + excluded.n;"
-                )
+    for event, weights in EVENTS.items():
         trigger = names.bare("capture", event.lower())
-        text = f"CREATE TRIGGER {trigger} AFTER {event} ON posts BEGIN {' '.join(steps)} END"
+        body = " ".join(steps[weight] for weight in weights)
+        text = f"CREATE TRIGGER {trigger} AFTER {event} ON posts BEGIN {body} END"
         plain = names.plain("capture", event.lower())
         found.append(Piece("trigger", plain, text, f"DROP TRIGGER IF EXISTS {trigger}", "posts", capture=True))
     return found
 
 
-def _postgres_capture(names: Names, ticks: bool, score_min: int) -> list[Piece]:
+def _postgres_triggers(names: Names, steps: dict[int, str]) -> list[Piece]:
     found = []
-    for event, images in (("INSERT", "N"), ("DELETE", "O"), ("UPDATE", "ON")):
-        steps = []
-        for image in images:
-            rows, weight = ("new_rows", 1) if image == "N" else ("old_rows", -1)
-            if ticks:
-                steps.append(
-                    f"INSERT INTO {names.own('log')} (weight, thread_id) SELECT {weight}, thread_id FROM {rows} "
-                    f"WHERE score >= {score_min};"
-                )
-            else:
-                steps.append(
-                    f"INSERT INTO {names.store} AS s (thread_id, n) SELECT thread_id, {weight} * count(*) FROM {rows} "
-                    f"WHERE score >= {score_min} GROUP BY thread_id ORDER BY thread_id "
-                    "ON CONFLICT (thread_id) DO UPDATE SET n = s.n + excluded.n;"
-                )
+    for event, weights in EVENTS.items():
         kind = f"capture_{event.lower()}"
-        function = names.own(kind)
+        function, body = names.own(kind), " ".join(steps[weight] for weight in weights)
         text = (
             f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
-            f"SET search_path = pg_catalog, public AS $$ BEGIN {' '.join(steps)} RETURN NULL; END $$"
+            f"SET search_path = pg_catalog, public AS $$ BEGIN {body} RETURN NULL; END $$"
         )
         found.append(Piece("function", _located(names, kind), text, f"DROP FUNCTION IF EXISTS {function}()"))
-        tables = {"N": "NEW TABLE AS new_rows", "O": "OLD TABLE AS old_rows"}
+        tables = {1: "NEW TABLE AS new_rows", -1: "OLD TABLE AS old_rows"}
         text = (
             f"CREATE TRIGGER {names.bare(kind)} AFTER {event} ON posts "
-            f"REFERENCING {' '.join(tables[image] for image in images)} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+            f"REFERENCING {' '.join(tables[weight] for weight in weights)} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
         )
         drop = f"DROP TRIGGER IF EXISTS {names.bare(kind)} ON posts"
         found.append(Piece("trigger", names.plain(kind), text, drop, "posts", capture=True))
@@ -171,25 +185,37 @@ def _applier(names: Names, score_min: int) -> Applier:
     )
 
 
-def _tick(names: Names) -> Tick:
-    log, dirty, slice_, batch = names.own("log"), names.own("dirty"), names.temporary("slice"), names.temporary("batch")
-    shape = "id bigint, xid xid8, weight INTEGER, thread_id INTEGER"
-    if not names.dialect.has_schemas:
-        shape = "id INTEGER, weight INTEGER, thread_id INTEGER"
+def _tick(names: Names, columns: tuple[str, ...]) -> Tick:
+    own = CaptureNames(names.dialect)
+    log, dirty = own.own("log", "posts"), names.own("dirty")
+    slice_, batch = names.temporary("slice"), names.temporary("batch")
+    place = [] if names.dialect.has_schemas else ["id"]
+    mine = f"derived = '{names.derived}' AND generation = {names.generation}"
+    checkpoint = f"FROM {ledger(names.dialect, 'checkpoint')} WHERE {mine}"
+    unsealed = f"id > (SELECT CAST(snapshot AS INTEGER) {checkpoint})"
+    if names.dialect.has_schemas:
+        unsealed = f"NOT pg_visible_in_snapshot(xid, (SELECT CAST(snapshot AS pg_snapshot) {checkpoint}))"
+        unsealed += (
+            f") OR EXISTS (SELECT 1 {checkpoint} AND pg_snapshot_xmax(CAST(snapshot AS pg_snapshot))"
+            " > pg_snapshot_xmax(pg_current_snapshot())"
+        )
+    copied = ", ".join([*place, "weight", *columns])
     return Tick(
         logs=(
             SourceLog(
                 source="posts",
                 log=log,
-                name=names.plain("log"),
+                name=own.plain("log", "posts"),
                 slice=slice_,
-                create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({shape})",
+                create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({copied.replace(',', ' INTEGER,')} INTEGER)",
                 clear_slice=f"DELETE FROM {slice_}",
                 affected=(
                     f"INSERT INTO {dirty} (thread_id) SELECT DISTINCT thread_id FROM {slice_} "
                     "WHERE thread_id IS NOT NULL ON CONFLICT DO NOTHING",
                 ),
-                columns=("thread_id",),
+                columns=columns,
+                copied=copied,
+                table=Table("public" if names.dialect.has_schemas else "", "posts", "table", POSTS),
             ),
         ),
         dirty=dirty,
@@ -200,7 +226,9 @@ def _tick(names: Names) -> Tick:
             f"INSERT INTO {dirty} (thread_id) SELECT thread_id FROM posts UNION SELECT thread_id FROM {names.store} "
             "ON CONFLICT DO NOTHING",
         ),
+        waiting=f"EXISTS (SELECT 1 FROM {log} WHERE {unsealed}) OR EXISTS (SELECT 1 FROM {dirty})",
     )
 
 
+POSTS = (Column("id", "integer", True), Column("thread_id", "integer", True), Column("score", "integer", True))
 DIALECTS = {"sqlite": SQLITE, "postgres": POSTGRESQL}

@@ -3,9 +3,10 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from tests.unit.runtime.handmade import SOURCE, count_posts
+from tests.unit.runtime.handmade import SOURCE, capture_posts, count_posts
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.runtime.apply import ApplyReport, apply_plan
@@ -15,7 +16,7 @@ from tidemark.runtime.lease import take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
 from tidemark.runtime.progress import Listener, ignore
-from tidemark.script import Script
+from tidemark.script import Piece, Script
 
 
 @dataclass
@@ -63,7 +64,12 @@ class World:
         return Wanted(name, was, lambda generation: self.script(freshness, score_min, name, generation))
 
     def plan(self, *wanted: Wanted) -> InstallPlan:
-        return make_plan(self.duty.ledger, wanted, self.duty.session.catalog())
+        return make_plan(
+            self.duty.ledger,
+            wanted,
+            self.duty.session.catalog(),
+            partial(capture_posts, self.duty.session.dialect),
+        )
 
     def apply(self, *wanted: Wanted, listen: Listener = ignore, **options: Any) -> ApplyReport:
         return apply_plan(self.duty, self.plan(*wanted), "epoch", listen=listen, **options)
@@ -82,6 +88,11 @@ class World:
         return sorted(
             self.user.all(f"SELECT thread_id, count(*) FROM posts WHERE score >= {score_min} GROUP BY thread_id")
         )
+
+    def trigger(self, freshness: str) -> Piece:
+        """A trigger that keeps thread_stats: its own, or of the capture that it reads."""
+        pieces = self.script(freshness).pieces if freshness == "commit" else self.row().captures[0].pieces
+        return next(piece for piece in pieces if piece.kind == "trigger")
 
     def store(self, name: str = "thread_stats") -> str:
         return self.row(name).script.store

@@ -65,8 +65,7 @@ def test_a_renamed_declaration_lives_on_under_the_new_name(world: World) -> None
 @pytest.mark.parametrize("freshness", FRESHNESSES)
 def test_a_dropped_capture_is_a_gap_that_is_filled_again(world: World, freshness: str) -> None:
     world.apply(world.wanted(freshness))
-    piece = next(piece for piece in world.script(freshness).pieces if piece.kind == "trigger")
-    world.write(piece.drop)
+    world.write(world.trigger(freshness).drop)
     world.posts((1000, 3, 5))
     plan = world.plan(world.wanted(freshness))
     assert [step.verb for step in plan.steps] == ["reinstall"]

@@ -17,13 +17,13 @@ from tidemark.runtime.uninstall import uninstall
 POINTS_MAX = 60
 
 
-def _free_leases(world: World) -> None:
+def free_leases(world: World) -> None:
     """Let the time of the dead holder's leases be over."""
     if world.duty.ledger.exists():
         world.write(f"UPDATE {ledger(world.duty.session.dialect, 'lease')} SET expires = ''")
 
 
-def _kill_everywhere(world: World, work: Callable[[], object], check: Callable[[int], None]) -> int:
+def kill_everywhere(world: World, work: Callable[[], object], check: Callable[[int], None]) -> int:
     """Kill `work` after 0, 1, 2 … commits, each time in a session of its own; give the number of kills."""
     for commits in range(POINTS_MAX):
         with contextlib.closing(open_session(world.url, lock_timeout=0.2)) as session:
@@ -36,7 +36,7 @@ def _kill_everywhere(world: World, work: Callable[[], object], check: Callable[[
                 died = True
         with contextlib.closing(open_session(world.url, lock_timeout=0.2)) as session:
             world.duty = Duty(Ledger(session), world.time.clock())
-            _free_leases(world)
+            free_leases(world)
             check(commits)
         if not died:
             return commits
@@ -52,13 +52,13 @@ def test_a_first_apply_may_be_killed_anywhere(world: World, freshness: str) -> N
         world.posts((1000 + commits, commits % 12, 5))
         world.apply(wanted)
         tick(world.leased(), world.script(freshness))
-        _free_leases(world)
+        free_leases(world)
         assert world.shown() == world.truth(), commits
         assert world.plan(wanted).is_empty
         uninstall(world.duty)
         assert world.duty.session.installed() == {}
 
-    assert _kill_everywhere(world, lambda: world.apply(wanted), check) > 5
+    assert kill_everywhere(world, lambda: world.apply(wanted), check) > 5
 
 
 @pytest.mark.parametrize("freshness", ["commit", "tick"])
@@ -81,7 +81,7 @@ def test_a_replacement_may_be_killed_anywhere(world: World, freshness: str) -> N
         if new >= 6:
             world.apply(world.wanted(freshness, score_min=0))
 
-    assert _kill_everywhere(world, work, check) > 5
+    assert kill_everywhere(world, work, check) > 5
 
 
 def test_an_uninstall_may_be_killed_anywhere(world: World) -> None:
@@ -92,7 +92,7 @@ def test_an_uninstall_may_be_killed_anywhere(world: World) -> None:
         assert world.duty.session.installed() == {}, commits
         world.apply(world.wanted("commit"), world.wanted("tick", name="other"))
 
-    assert _kill_everywhere(world, lambda: uninstall(world.duty), check) > 3
+    assert kill_everywhere(world, lambda: uninstall(world.duty), check) > 3
 
 
 def test_a_tick_may_be_killed_anywhere(world: World) -> None:
@@ -110,6 +110,6 @@ def test_a_tick_may_be_killed_anywhere(world: World) -> None:
         report = tick(world.leased(), world.script())
         assert report.drained
         assert world.shown() == world.truth(), commits
-        _free_leases(world)
+        free_leases(world)
 
-    assert _kill_everywhere(world, work, check) > 2
+    assert kill_everywhere(world, work, check) > 2

@@ -1,0 +1,50 @@
+"""PostgreSQL: the log of a source and what writes it.
+
+Owns: the pieces of a capture on PostgreSQL. Promises: a changed row leaves its images in the log of its source, stamped with its
+transaction; an update of columns that nobody reads leaves nothing; TRUNCATE leaves a marker that says that everything changed.
+"""
+
+from __future__ import annotations
+
+from tidemark.dialect import POSTGRESQL
+from tidemark.model import Table
+from tidemark.names import CaptureNames
+from tidemark.render.images import image, log_definition, log_name, log_of
+from tidemark.render.postgres_capture import event_pieces, has_equality, pinned_settings, truncate_pieces
+from tidemark.script import Piece
+
+# Rows come and go by the thousand: the space of those that went is wanted back soon, and again and again.
+_STORAGE = (
+    "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1"
+)
+
+
+def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
+    """The log of a source, and what writes it."""
+    dialect, names, log = POSTGRESQL, CaptureNames(POSTGRESQL), log_of(POSTGRESQL, table)
+    settings = pinned_settings((), ())
+    create = f"CREATE TABLE {log} ({log_definition(dialect, table, columns)}) WITH ({_STORAGE})"
+    found = [Piece("table", f"tidemark.{log_name(dialect, table)}", create, f"DROP TABLE IF EXISTS {log}")]
+    by_row = table.kind == "partitioned" or table.subscribed
+    into = f"INSERT INTO {log} ({', '.join(['weight', *(dialect.quote(image(name)) for name in columns)])})"
+    quoted = ", ".join(dialect.quote(name) for name in columns)
+
+    def images(weight: int, row: str, other: str, event: str) -> str:
+        values = ", ".join([str(weight), *(f"{row}.{dialect.quote(name)}" for name in columns)])
+        if by_row:
+            return f"  {into} SELECT {values};\n"
+        source = row
+        if event == "update" and columns and all(has_equality(table, name) for name in columns):
+            source = f"(SELECT {quoted} FROM {row} EXCEPT ALL SELECT {quoted} FROM {other}) AS {row}"
+        return f"  {into} SELECT {values} FROM {source};\n"
+
+    new, old = ("NEW", "OLD") if by_row else ("n", "o")
+    for event in ("insert", "update", "delete"):
+        body = "BEGIN\n"
+        body += images(-1, old, new, event) if event != "insert" else ""
+        body += images(1, new, old, event) if event != "delete" else ""
+        found += event_pieces(names, table, event, body + "  RETURN NULL;\nEND", settings, columns, by_row=by_row)
+    marker = f"BEGIN\n  INSERT INTO {log} (weight) VALUES (0);\n  RETURN NULL;\nEND"
+    for schema, name in table.leaves or ((table.schema, table.name),):
+        found += truncate_pieces(names, schema, name, marker, settings, timing="AFTER")
+    return tuple(found)

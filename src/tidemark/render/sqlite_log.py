@@ -1,0 +1,37 @@
+"""SQLite: the log of a source and the row triggers that write it.
+
+Owns: the pieces of a capture on SQLite. Promises: each changed row leaves its images in the log of its source, in order of commit
+(there is one writer, and ids are never reused), REPLACE's victims included; an update of columns that nobody reads leaves
+nothing.
+"""
+
+from __future__ import annotations
+
+from tidemark.dialect import SQLITE
+from tidemark.model import Table
+from tidemark.names import CaptureNames
+from tidemark.render import sqlite_rows, sqlite_stash
+from tidemark.render.images import image, log_definition, log_name, log_of
+from tidemark.script import Piece
+
+
+def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
+    """The log of a source and the triggers that write it."""
+    dialect, names, log = SQLITE, CaptureNames(SQLITE), log_of(SQLITE, table)
+    create = f"CREATE TABLE {log} ({log_definition(dialect, table, columns)})"
+    found = [Piece("table", log_name(dialect, table), create, f"DROP TABLE IF EXISTS {log}", on=table.name)]
+    into = f"INSERT INTO {log} ({', '.join(['weight', *(dialect.quote(image(name)) for name in columns)])})"
+
+    def images(weight: int, row: str) -> str:
+        return ", ".join([str(weight), *(f"{row}.{dialect.quote(name)}" for name in columns)])
+
+    came, went = f"{into} SELECT {images(1, 'NEW')}", f"{into} SELECT {images(-1, 'OLD')}"
+    found += [
+        sqlite_rows.trigger(names, dialect, table, "insert", None, [came]),
+        sqlite_rows.trigger(names, dialect, table, "delete", None, [went]),
+        sqlite_rows.trigger(names, dialect, table, "update", sqlite_rows.changed(table, columns), [went, came]),
+    ]
+    stash = sqlite_stash.stash_pieces(
+        names, dialect, table, columns, lambda victims: [f"{into} SELECT {images(-1, 'v')} {victims}"]
+    )
+    return (*found, *stash)

@@ -1,0 +1,259 @@
+"""Captures: the log of each source that is read by ticks, and what writes it, shared by everybody who reads the source.
+
+Owns: which captures are needed, and installing, extending, mending, removing and emptying them. Promises: whoever needs a capture
+is in the ledger before its first object exists and until its last one is gone, so nobody's log grows unread; one more column
+comes in one transaction in which no writer is under way, and nobody loses a change by it; whatever else happens to a
+capture is a gap for everybody who reads it. A log keeps what the slowest reader has not sealed; one that failed or goes
+keeps nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from tidemark.database.session import Conflict, Session
+from tidemark.model import Table
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.lease import name_holder, take_lease
+from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.pieces import (
+    TRIGGER_PATIENCE,
+    creation,
+    group_pieces,
+    inspect_pieces,
+    patience,
+    set_patience,
+    wanting,
+)
+from tidemark.script import Capture, Piece, Script
+
+CaptureOf = Callable[[Table, tuple[str, ...]], Capture]
+READING = ("live", "backfilling", "verifying")
+TRIM_ROWS = 20_000
+
+
+def sources_of(script: Script) -> frozenset[str]:
+    """The sources whose captures a script reads."""
+    return frozenset(log.source for log in script.tick.logs) if script.tick else frozenset()
+
+
+def plan_captures(
+    known: Mapping[str, Capture], staying: Iterable[Script], coming: Iterable[Script], capture_of: CaptureOf
+) -> dict[str, Capture]:
+    """The capture that each source needs: its columns of now, then those that are wanted more.
+
+    `coming` know the catalog of now, `staying` that of when they were installed.
+    """
+    tables: dict[str, Table] = {}
+    wanted: dict[str, set[str]] = {}
+    for script in (*staying, *coming):
+        for log in script.tick.logs if script.tick else ():
+            tables[log.source] = log.table
+            wanted.setdefault(log.source, set()).update(log.columns)
+    found = {}
+    for source, table in tables.items():
+        now = known[source].columns if source in known else ()
+        there = tuple(name for name in now if table.column(name) is not None)
+        more = tuple(one.name for one in table.columns if one.name in wanted[source] and one.name not in there)
+        found[source] = capture_of(table, (*there, *more))
+    return found
+
+
+def find_faults(
+    rows: Iterable[Installed], known: Mapping[str, Capture], present: Mapping[str, str], capture_of: CaptureOf
+) -> dict[str, str]:
+    """What is wrong with each capture that somebody reads, as a sentence for each source where something is."""
+    found: dict[str, str] = {}
+    for row in rows:
+        for log in row.script.tick.logs if row.script.tick else ():
+            capture = known.get(log.source)
+            if capture is None:
+                found[log.source] = f"there is no capture of {log.source}"
+            elif said := find_fault(capture, present):
+                found[log.source] = said
+            elif all(log.table.column(name) for name in capture.columns):
+                again = capture_of(log.table, capture.columns)
+                if not again.extends(capture) or again.pieces != capture.pieces:
+                    found[log.source] = f"the capture of {log.source} has another text now"
+    return found
+
+
+def find_fault(capture: Capture, present: Mapping[str, str]) -> str:
+    """What of a capture is missing, disabled or changed, as a sentence; empty when all is well."""
+    wrong = [found for found in inspect_pieces(capture, present, public=False) if found.health != "installed"]
+    return ", ".join(f"{found.piece.kind} {found.piece.name} is {found.health}" for found in wrong[:3])
+
+
+def list_statements(session: Session, known: Capture | None, capture: Capture) -> list[str]:
+    """The statements that bring a capture about, from what is there of it."""
+    if known == capture:
+        return []
+    if known is not None and capture.extends(known):
+        return [*capture.locks, *_extension(session, known, capture)]
+    drops = [piece.drop for piece in reversed(known.pieces)] if known else []
+    return [*drops, *(text for piece in capture.pieces for text in creation(session, piece))]
+
+
+def ensure_captures(duty: Duty, captures: Iterable[Capture]) -> None:
+    """Bring about the captures that a generation needs, which is in the ledger already. Raises `Fault` (exit 6) when held."""
+    for capture in captures:
+        with _held(duty, capture.source) as mine:
+            _ensure(mine, capture)
+
+
+def _ensure(duty: Duty, capture: Capture) -> None:
+    known = duty.ledger.captures().get(capture.source)
+    present = duty.session.installed()
+    if known == capture and not find_fault(capture, present):
+        return
+    if known is not None and known != capture and capture.extends(known) and not find_fault(known, present):
+        duty.write(partial(_extend, duty, known, capture))
+        return
+    duty.write(partial(_open_gaps, duty, capture))
+    if known is not None and known != capture:
+        # A log of another shape says nothing to anybody any more.
+        for group in group_pieces(duty.session, list(reversed(known.pieces)), dropping=True):
+            duty.write(partial(_drop_group, duty, group))
+        present = duty.session.installed()
+    findings = inspect_pieces(capture, present, public=False)
+    healths = {finding.piece.name: finding.health for finding in findings}
+    for group in group_pieces(duty.session, wanting(capture, findings)):
+        duty.write(partial(_create_group, duty, group, healths))
+
+
+@contextmanager
+def _held(duty: Duty, source: str) -> Iterator[Duty]:
+    """The duty of caring for the capture of a source, besides the one that is held already."""
+    holder = duty.lease.holder if duty.lease else name_holder()
+    lease = take_lease(duty.ledger, duty.clock, f"capture {source}", holder)
+    try:
+        yield Duty(duty.ledger, duty.clock, lease, duty.stop)
+    finally:
+        lease.release()
+
+
+def _open_gaps(duty: Duty, capture: Capture) -> None:
+    """Write the capture down, and take everybody out of service who may miss changes of it."""
+    for row in duty.ledger.derived():
+        if capture.source in sources_of(row.script) and row.state in READING:
+            duty.ledger.run("mark_unverified", {"name": row.name, "generation": row.generation})
+            duty.ledger.move(row, "installing")
+    duty.ledger.set_capture(capture)
+
+
+def _create_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, str]) -> None:
+    set_patience(duty.ledger, patience(group))
+    for piece in group:
+        for statement in creation(duty.session, piece, replace=healths[piece.name] not in ("missing", "installed")):
+            duty.session.script(statement)
+
+
+def _drop_group(duty: Duty, group: Sequence[Piece]) -> None:
+    set_patience(duty.ledger, patience(group))
+    for piece in group:
+        duty.session.script(piece.drop)
+
+
+def _extend(duty: Duty, known: Capture, capture: Capture) -> None:
+    set_patience(duty.ledger, TRIGGER_PATIENCE)
+    for statement in (*capture.locks, *_extension(duty.session, known, capture)):
+        duty.session.script(statement)
+    duty.ledger.set_capture(capture)
+
+
+def _extension(session: Session, known: Capture, capture: Capture) -> list[str]:
+    """Add the columns, then put the new texts of what writes them in the place of the old ones."""
+    before = {piece.name: piece.create for piece in known.pieces}
+    log, *others = capture.pieces
+    found = [statement for name, statement in capture.extensions if name not in known.columns]
+    mark = session.mark(log.kind, log.name, log.on, log.fingerprint)
+    found += [mark] if mark else []
+    changed = [piece for piece in others if before[piece.name] != piece.create]
+    fires = any(piece.kind == "trigger" for piece in changed)
+    found += [piece.drop for piece in reversed(changed) if piece.kind in ("trigger", "table")]
+    for piece in others:
+        if piece.kind == "step" and fires:
+            found.append(piece.create)
+        elif piece in changed:
+            text, *marks = creation(session, piece)
+            # The triggers that call a function would go with it.
+            found += [text.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1), *marks]
+    return found
+
+
+def begin_reading(ledger: Ledger, script: Script) -> None:
+    """Set the checkpoints of a generation that is about to be filled: what is in the logs now will be in what it computes."""
+    for log in script.tick.logs if script.tick else ():
+        about = {"derived": script.name, "generation": script.generation, "source": log.source}
+        ledger.run("set_checkpoint", {**about, "snapshot": ledger.value("find_target", {"previous": "0"}, log=log.log)})
+
+
+def left_captures(installed: Installed, others: Iterable[Installed]) -> tuple[Capture, ...]:
+    """The captures that only this generation reads."""
+    needed = {source for row in others for source in sources_of(row.script)}
+    return tuple(capture for capture in installed.captures if capture.source not in needed)
+
+
+def drop_captures(duty: Duty, installed: Installed) -> None:
+    """Drop the captures that nobody else reads, each when nobody is about to; the generation is still in the ledger."""
+    for capture in installed.captures:
+        with _held(duty, capture.source) as mine:
+            others = [row for row in mine.ledger.derived() if (row.name, row.generation) != _identity(installed)]
+            if capture not in left_captures(installed, others):
+                continue
+            for group in group_pieces(mine.session, list(reversed(capture.pieces)), dropping=True):
+                mine.write(partial(_drop_group, mine, group))
+            mine.write(partial(mine.ledger.run, "remove_capture", {"source": capture.source}))
+
+
+def trim(ledger: Ledger, source: str, log: str, name: str, limit: int) -> int:
+    """Delete changes that everybody has sealed, in the caller's transaction; give how many."""
+    spent = ledger.value("find_spent", {"source": source})
+    ledger.run("name_ids", {"name": name}, log=log)
+    ledger.run("keep_ids", {"name": name}, log=log)
+    return ledger.run("consume", {"spent": spent, "limit": limit}, log=log)
+
+
+def empty(duty: Duty, source: str, log: str, name: str) -> bool:
+    """Empty a log at once, if everybody has sealed every row and nobody writes at this moment; give whether it is."""
+
+    def work() -> bool:
+        duty.ledger.run("lock_log", log=log)
+        spent = duty.ledger.value("find_spent", {"source": source})
+        if not duty.ledger.value("is_spent", {"spent": spent, "log": log}, log=log):
+            return False
+        duty.ledger.run("name_ids", {"name": name}, log=log)
+        duty.ledger.run("keep_ids", {"name": name}, log=log)
+        duty.ledger.run("empty_log", log=log)
+        return True
+
+    try:
+        with duty.session.transaction():
+            if duty.lease is not None:
+                duty.lease.check()
+            return work()
+    except Conflict:
+        # Somebody writes: rows go one by one then.
+        return False
+
+
+def trim_unread(duty: Duty) -> None:
+    """Delete what logs hold for nobody: for those that failed, or wait for somebody to apply again."""
+    rows = duty.ledger.derived()
+    read = {
+        source
+        for row in rows
+        if row.state not in ("failed", "planned", "installing")
+        for source in sources_of(row.script)
+    }
+    for source, capture in duty.ledger.captures().items():
+        if source in read or find_fault(capture, duty.session.installed()):
+            continue
+        while duty.write(partial(trim, duty.ledger, source, capture.log, capture.name, TRIM_ROWS)).value >= TRIM_ROWS:
+            duty.check_stop("the emptying of logs")
+
+
+def _identity(installed: Installed) -> tuple[str, int]:
+    return installed.name, installed.generation

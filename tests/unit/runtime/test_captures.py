@@ -1,0 +1,186 @@
+"""One log for everybody who reads a source by ticks: written once, kept for the slowest, gone with the last."""
+
+import pytest
+
+from tests.unit.runtime.place import World
+from tests.unit.runtime.test_kills import free_leases, kill_everywhere
+from tidemark.names import ledger
+from tidemark.runtime.captures import empty, trim_unread
+from tidemark.runtime.status import read_status
+from tidemark.runtime.tick import has_work, tick
+from tidemark.runtime.uninstall import uninstall
+
+
+def _log(world: World) -> str:
+    return world.duty.ledger.captures()["posts"].log
+
+
+def _logged(world: World) -> int:
+    ((count,),) = world.user.all(f"SELECT count(*) FROM {_log(world)}")
+    return int(count)
+
+
+def _tick(world: World, name: str = "thread_stats", score_min: int = 0) -> None:
+    tick(world.leased(name), world.script(name=name, score_min=score_min))
+    free_leases(world)
+
+
+def _fail(world: World, name: str) -> None:
+    world.write(f"UPDATE {ledger(world.duty.session.dialect, 'derived')} SET state = 'failed' WHERE name = '{name}'")
+
+
+def test_a_writer_pays_once_however_many_read(world: World) -> None:
+    world.apply(world.wanted(), world.wanted(name="other"), world.wanted(name="third"))
+    assert set(world.duty.ledger.captures()) == {"posts"}
+    world.posts((1000, 3, 5))
+    assert _logged(world) == 1
+
+
+def test_a_log_keeps_what_the_slowest_has_not_sealed(world: World) -> None:
+    world.apply(world.wanted(), world.wanted(name="slow"))
+    world.posts((1000, 3, 5), (1001, 77, 5))
+    _tick(world)
+    assert world.shown() == world.truth() and not has_work(world.duty, world.script())
+    assert has_work(world.duty, world.script(name="slow")) and _logged(world) == 2
+    pending = {status.name: status.pending for status in read_status(world.duty.ledger)}
+    assert pending == {"thread_stats": 0, "slow": 2}
+    _tick(world, "slow")
+    assert world.shown("slow") == world.truth() and _logged(world) == 0
+
+
+def test_more_columns_come_without_a_gap(world: World) -> None:
+    world.apply(world.wanted())
+    world.posts((1000, 3, 5))
+    both = (world.wanted(), world.wanted(name="strict", score_min=3))
+    plan = world.plan(*both)
+    assert [(step.verb, step.derived) for step in plan.steps] == [("create", "strict")]
+    assert any("ADD COLUMN" in text for text in plan.steps[0].statements)
+    verified = world.row().verified_at
+    world.apply(*both)
+    assert world.duty.ledger.captures()["posts"].columns == ("thread_id", "score")
+    assert (world.row().state, world.row().verified_at) == ("live", verified)
+    world.write("UPDATE posts SET score = 1 WHERE thread_id = 4")
+    world.posts((1001, 5, 6))
+    _tick(world)
+    _tick(world, "strict", 3)
+    assert world.shown() == world.truth() and world.shown("strict") == world.truth(3)
+    assert world.plan(*both).is_empty
+    # The last one that wanted a column goes, and the capture stays as it is for the other.
+    world.apply(world.wanted(), allow_drop=True)
+    assert world.plan(world.wanted()).is_empty
+
+
+def test_a_capture_goes_with_the_last_that_reads_it(world: World) -> None:
+    world.apply(world.wanted(), world.wanted(name="other"))
+    world.apply(world.wanted(), allow_drop=True)
+    assert set(world.duty.ledger.captures()) == {"posts"} and world.plan(world.wanted()).orphans == ()
+    world.apply(world.wanted("commit", name="left"), allow_drop=True)
+    assert world.duty.ledger.captures() == {}
+    assert not any("log" in name for name in world.duty.session.installed())
+    uninstall(world.duty)
+    assert world.duty.session.installed() == {}
+
+
+def test_a_missing_trigger_is_a_gap_for_everybody(world: World) -> None:
+    both = (world.wanted(), world.wanted(name="other"))
+    world.apply(*both)
+    world.write(world.trigger("tick").drop)
+    world.posts((1000, 3, 5))
+    plan = world.plan(*both)
+    assert [(step.verb, step.derived) for step in plan.steps] == [("reinstall", "thread_stats"), ("reinstall", "other")]
+    assert all("missing" in step.reason for step in plan.steps)
+    assert "missing" in read_status(world.duty.ledger)[0].captures
+    world.apply(*both)
+    assert world.shown() == world.shown("other") == world.truth()
+    assert world.plan(*both).is_empty
+
+
+def test_a_missing_log_is_a_gap_for_everybody(world: World) -> None:
+    both = (world.wanted(), world.wanted(name="other"))
+    world.apply(*both)
+    world.write(f"DROP TABLE {_log(world)}")
+    plan = world.plan(*both)
+    assert [(step.verb, step.derived) for step in plan.steps] == [("reinstall", "thread_stats"), ("reinstall", "other")]
+    world.apply(*both)
+    # SQLite compiles triggers against what a connection remembers of the schema; naming the table makes it look again.
+    assert _logged(world) == 0
+    world.posts((1000, 3, 5))
+    _tick(world)
+    _tick(world, "other")
+    assert world.shown() == world.shown("other") == world.truth()
+
+
+def test_one_that_failed_keeps_nothing(world: World) -> None:
+    world.apply(world.wanted(), world.wanted(name="other"))
+    _fail(world, "other")
+    world.posts((1000, 3, 5))
+    _tick(world)
+    assert _logged(world) == 0
+    world.apply(world.wanted(), world.wanted(name="other"))
+    assert world.shown("other") == world.truth()
+
+
+def test_a_log_that_nobody_reads_is_emptied(world: World) -> None:
+    world.apply(world.wanted())
+    _fail(world, "thread_stats")
+    world.posts((1000, 3, 5))
+    trim_unread(world.duty)
+    assert _logged(world) == 0
+
+
+def test_a_log_is_emptied_at_once_only_when_everybody_is_done(world: World) -> None:
+    world.apply(world.wanted(), world.wanted(name="slow"))
+    world.posts(*((1000 + number, number % 7, 1) for number in range(1500)))
+    capture = world.duty.ledger.captures()["posts"]
+    about = (capture.source, capture.log, capture.name)
+    assert not empty(world.duty, *about)
+    _tick(world)
+    assert not empty(world.duty, *about) and _logged(world) == 1500
+    _fail(world, "slow")
+    assert empty(world.duty, *about) and _logged(world) == 0
+    world.apply(world.wanted(), world.wanted(name="slow"))
+    world.posts((9000, 3, 1))
+    _tick(world, "slow")
+    _tick(world)
+    assert world.shown() == world.shown("slow") == world.truth()
+
+
+def test_an_apply_of_a_second_reader_may_be_killed_anywhere(world: World) -> None:
+    first, second = world.wanted(), world.wanted(name="strict", score_min=3)
+    world.apply(first)
+
+    def check(commits: int) -> None:
+        world.posts((1000 + commits, commits % 12, 5))
+        _tick(world)
+        assert world.shown() == world.truth(), commits
+        world.apply(first, second)
+        world.write(f"UPDATE posts SET score = 1 WHERE thread_id = {commits % 10}")
+        _tick(world)
+        _tick(world, "strict", 3)
+        assert world.shown() == world.truth() and world.shown("strict") == world.truth(3), commits
+        assert world.plan(first, second).is_empty
+        # From the beginning, so that the capture is extended again.
+        world.apply(allow_drop=True)
+        assert world.duty.ledger.captures() == {}
+        world.apply(first)
+
+    assert kill_everywhere(world, lambda: world.apply(first, second), check) > 5
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_drop_may_be_killed_anywhere(world: World, last: bool) -> None:
+    kept = () if last else (world.wanted(name="other"),)
+    everything = (world.wanted(), *kept)
+    world.apply(*everything)
+
+    def check(commits: int) -> None:
+        world.posts((1000 + commits, commits % 12, 5))
+        world.apply(*kept, allow_drop=True)
+        assert set(world.duty.ledger.captures()) == (set() if last else {"posts"})
+        if not last:
+            _tick(world, "other")
+            assert world.shown("other") == world.truth(), commits
+        assert world.plan(*kept).is_empty and world.plan(*kept).orphans == ()
+        world.apply(*everything)
+
+    assert kill_everywhere(world, lambda: world.apply(*kept, allow_drop=True), check) > 2
