@@ -18,7 +18,7 @@ from tidemark.maintenance.linear import NotLinear, linear_program
 from tidemark.maintenance.mirror import Mirror, make_mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.maintenance.remember import needs_ticks, notes, remember
-from tidemark.maintenance.sampling import sample
+from tidemark.maintenance.sampling import find_sampled, sample
 from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit
@@ -102,8 +102,9 @@ def _compile(
                 f"This query cannot be kept true at every commit: {not_linear.reason}.",
                 instead='freshness="tick", or no freshness=',
             ) from not_linear
-        whole = keyed_program(declaration.name, block, key, outputs, not_linear.reason)
-        keyed = sample(remember(whole, declaration, dialect), declaration)
+        inputs = find_sampled(block, declaration.sampled)
+        whole = keyed_program(declaration.name, block, key, outputs, not_linear.reason, inputs.whole)
+        keyed = sample(remember(whole, declaration, dialect), inputs)
         made = _keyed(keyed, key, declaration, catalog, names)
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
     made = _weakest(made, reads, wanted)

@@ -109,3 +109,14 @@ def test_what_cannot_be_sampled_is_refused(place: Place, query: str, sampled: li
     with pytest.raises(Refusal, match=message) as caught:
         keeper(place, query, sampled).plan()
     assert caught.value.code is Code.DECLARATION
+
+
+def test_sampled_moment_is_read_once_for_a_row(place: Place) -> None:
+    place.run(*SCHEMA, "CREATE TABLE clock (now int)", "INSERT INTO clock VALUES (100)")
+    query = "SELECT p.id, p.likes, (SELECT max(c.now) FROM clock c WHERE c.now > p.id - 1000) AS at FROM posts p"
+    tidemark = keeper(place, query, ["clock"])
+    tidemark.apply()
+    place.run("UPDATE clock SET now = 200", "INSERT INTO posts VALUES (12, 1, 1)")
+    assert drained(place, tidemark) == [(10, 5, 100), (11, 6, 100), (12, 1, 200)]
+    (report,) = tidemark.verify()
+    assert (report.drift, report.stale) == (0, 2)

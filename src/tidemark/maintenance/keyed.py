@@ -24,9 +24,17 @@ _FLOATS = ("real", "double precision")
 
 
 def keyed_program(
-    name: str, block: Block, key: tuple[KeyColumn, ...], outputs: tuple[OutputColumn, ...], reason: str
+    name: str,
+    block: Block,
+    key: tuple[KeyColumn, ...],
+    outputs: tuple[OutputColumn, ...],
+    reason: str,
+    unwatched: frozenset[str] = frozenset(),
 ) -> KeyedProgram:
-    """The program of a block. Raises `Refusal` when keys cannot be bounded."""
+    """The program of a block. A change of an `unwatched` source, given by its label, makes nothing dirty.
+
+    Raises `Refusal` when keys cannot be bounded.
+    """
     _check(block, key)
     described = {column.name: column for column in outputs}
     parts = []
@@ -43,9 +51,10 @@ def keyed_program(
         for column in key
     )
     scalars = tuple(column.output.scalar for column in key)
-    routes = tuple(way for occurrence in block.all_occurrences for way in _ways(block, scalars, occurrence))
+    watched = [one for one in block.all_occurrences if one.table.label not in unwatched]
+    routes = tuple(way for occurrence in watched for way in _ways(block, scalars, occurrence))
     reads: dict[str, tuple[str, ...]] = {}
-    for occurrence in block.all_occurrences:
+    for occurrence in watched:
         label = occurrence.table.label
         names = set(reads.get(label, ())) | set(block.reads(occurrence.alias))
         reads[label] = tuple(column.name for column in occurrence.table.columns if column.name in names)

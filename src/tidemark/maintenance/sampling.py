@@ -10,32 +10,51 @@ from dataclasses import dataclass, replace
 
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram
-from tidemark.model import Declaration, Table
+from tidemark.model import Table
 from tidemark.query.relation import Block, Scalar
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class Inputs:
     """What is sampled: labels of whole sources, and (label, column) pairs."""
 
-    whole: frozenset[str]
-    columns: frozenset[tuple[str, str]]
+    whole: frozenset[str] = frozenset()
+    columns: frozenset[tuple[str, str]] = frozenset()
 
 
-def sample(program: KeyedProgram, declaration: Declaration) -> KeyedProgram:
-    """The program without the routes and images of sampled inputs. Raises `Refusal`."""
-    if not declaration.sampled:
+def find_sampled(block: Block, sampled: tuple[str, ...]) -> Inputs:
+    """The inputs of a query that a declaration's ``sampled=`` names. Raises `Refusal`."""
+    tables = {occurrence.table.label: occurrence.table for occurrence in block.all_occurrences}
+    whole, columns = set(), set()
+    for name in sampled:
+        label, _, column = name.rpartition(".")
+        if name in tables:
+            whole.add(name)
+        elif label in tables and tables[label].column(column) is not None:
+            columns.add((label, column))
+        else:
+            raise Refusal(
+                Code.DECLARATION,
+                f"sampled names {name}, which is neither a source of the query nor a column of one.",
+                instead=f"one of: {', '.join(tables)}, or table.column",
+            )
+    if tables.keys() <= whole:
+        raise Refusal(Code.DECLARATION, "Every source is sampled, so nothing would ever change.", instead="watch one")
+    return Inputs(frozenset(whole), frozenset(columns))
+
+
+def sample(program: KeyedProgram, inputs: Inputs) -> KeyedProgram:
+    """The program without the images of sampled columns, knowing what may be behind. Raises `Refusal`.
+
+    The program has no routes from sources that are sampled whole.
+    """
+    if not inputs.whole and not inputs.columns:
         return program
-    inputs = _find(program, declaration.sampled)
     reads = {
         label: tuple(name for name in names if (label, name) not in inputs.columns)
         for label, names in program.reads.items()
-        if label not in inputs.whole
     }
-    if not reads:
-        raise Refusal(Code.DECLARATION, "Every source is sampled, so nothing would ever change.", instead="watch one")
-    routes = tuple(way for way in program.routes if way.changed.table.label not in inputs.whole)
-    for way in routes:
+    for way in program.routes:
         lost = next((one for one in way.joined if one.table.label in inputs.whole), None)
         if lost is not None:
             raise Refusal(
@@ -52,28 +71,10 @@ def sample(program: KeyedProgram, declaration: Declaration) -> KeyedProgram:
         for part in program.columns
         if all_rows or any(_touches(o.scalar, block, inputs) for o in block.outputs if o.name == part.name)
     )
-    return replace(program, reads=reads, routes=routes, sampled=behind, samples_rows=all_rows)
+    return replace(program, reads=reads, sampled=behind, samples_rows=all_rows)
 
 
-def _find(program: KeyedProgram, sampled: tuple[str, ...]) -> _Inputs:
-    tables = {table.label: table for table in program.tables}
-    whole, columns = set(), set()
-    for name in sampled:
-        label, _, column = name.rpartition(".")
-        if name in tables:
-            whole.add(name)
-        elif label in tables and tables[label].column(column) is not None:
-            columns.add((label, column))
-        else:
-            raise Refusal(
-                Code.DECLARATION,
-                f"sampled names {name}, which is neither a source of the query nor a column of one.",
-                instead=f"one of: {', '.join(tables)}, or table.column",
-            )
-    return _Inputs(frozenset(whole), frozenset(columns))
-
-
-def _require_watched(scalar: Scalar, program: KeyedProgram, inputs: _Inputs) -> None:
+def _require_watched(scalar: Scalar, program: KeyedProgram, inputs: Inputs) -> None:
     tables = _tables(program.block)
     for alias, name in sorted(scalar.columns):
         table = tables.get(alias)
@@ -89,7 +90,7 @@ def _tables(block: Block) -> dict[str, Table]:
     return {occurrence.alias: occurrence.table for occurrence in block.all_occurrences}
 
 
-def _touches(scalar: Scalar, block: Block, inputs: _Inputs) -> bool:
+def _touches(scalar: Scalar, block: Block, inputs: Inputs) -> bool:
     """Whether the value of an expression can be behind a sampled input."""
     tables = _tables(block)
     read = {(tables[alias].label, name) for alias, name in scalar.columns if alias in tables}
@@ -97,7 +98,7 @@ def _touches(scalar: Scalar, block: Block, inputs: _Inputs) -> bool:
     return bool(read & inputs.columns) or bool((scanned | {label for label, _ in read}) & inputs.whole)
 
 
-def _touches_rows(block: Block, inputs: _Inputs) -> bool:
+def _touches_rows(block: Block, inputs: Inputs) -> bool:
     """Whether it can depend on a sampled input which rows there are, or which source rows a row is made of."""
     if any(occurrence.table.label in inputs.whole for occurrence in block.occurrences):
         return True
