@@ -17,8 +17,9 @@ from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost, take_lease
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.progress import Event
+from tidemark.runtime.progress import Event, ignore
 from tidemark.runtime.tick import tick
+from tidemark.runtime.upkeep import Terms, look_after
 
 PATIENCE_SECONDS = 60.0
 
@@ -110,3 +111,26 @@ def test_many_workers_share_the_work(engine_url: str) -> None:
         _wait_until(lambda: not forum.differences())
         assert not [run for run in forum.runs("tick") if run[0] == "failed"]
         assert all(verdict.clean for verdict in forum.tidemark.verify())
+
+
+def test_whoever_waits_for_a_duty_comes_before_a_worker_that_always_has_work(engine_url: str) -> None:
+    with (
+        open_forum(engine_url) as forum,
+        contextlib.closing(open_session(engine_url, lock_timeout=1)) as one,
+        contextlib.closing(open_session(engine_url, lock_timeout=1)) as two,
+    ):
+        row = next(row for row in Ledger(one).derived() if row.name == "thread_scores")
+        worker, terms = Duty(Ledger(one), Clock()), Terms("worker", ignore, 1000.0)
+        held = take_lease(Ledger(one), Clock(), "keep thread_scores", "worker")
+        seen: list[str] = []
+
+        def wait(seconds: float) -> None:
+            # While the other one waits the worker gives the duty back, and would like to have it again at once.
+            held.release()
+            forum.write("UPDATE posts SET score = score + 1")
+            seen.append(look_after(worker, row, "", terms).kind)
+
+        lease = take_lease(Ledger(two), Clock(wait=wait), "keep thread_scores", "operator")
+        assert seen == ["held"] and lease.holder == "operator"
+        lease.release()
+        assert look_after(worker, row, "", terms).kind == "tick"

@@ -25,12 +25,16 @@ Connect = Callable[[], Duty]
 
 @dataclass(frozen=True)
 class Ended(Generic[T]):
-    """A duty that ended: what it gave or what it raised, and how many milliseconds it took."""
+    """A duty that ended: what it gave or what it raised, and how many milliseconds it took.
+
+    `lost` tells that it was the connection that failed, and not the duty.
+    """
 
     name: str
     value: T | None
     problem: TidemarkError | Conflict | None
     ms: float
+    lost: bool = False
 
 
 class Lanes(Generic[T]):
@@ -122,7 +126,7 @@ class Lanes(Generic[T]):
         try:
             return self._connect()
         except (TidemarkError, Conflict) as problem:
-            return Ended(name, None, problem, 0.0)
+            return Ended(name, None, problem, 0.0, lost=True)
 
 
 def _attempt(name: str, work: Callable[[Duty], T], duty: Duty, clock: Clock) -> Ended[T]:
@@ -130,4 +134,4 @@ def _attempt(name: str, work: Callable[[Duty], T], duty: Duty, clock: Clock) -> 
     try:
         return Ended(name, work(duty), None, clock.ms_since(began))
     except (TidemarkError, Conflict) as problem:
-        return Ended(name, None, problem, clock.ms_since(began))
+        return Ended(name, None, problem, clock.ms_since(began), lost=not duty.session.is_open())

@@ -25,6 +25,7 @@ from tidemark.runtime.ledger import Ledger
 TERM_SECONDS = 30.0
 POLL_SECONDS = 0.2
 PLACE_DIGITS = 6
+WISH = "wish to "
 
 
 class Lost(Fault):
@@ -127,14 +128,34 @@ def try_lease(ledger: Ledger, clock: Clock, duty: str, holder: str) -> Lease | N
 
 
 def take_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, wait_seconds: float = 10.0) -> Lease:
-    """Take a duty, waiting for its holder for a while. Raises `Fault` (exit 6) when it stays held."""
+    """Take a duty, waiting for its holder for a while, and ahead of workers that would take it again and again.
+
+    Raises `Fault` (exit 6) when it stays held.
+    """
     began = clock.now()
-    while True:
-        lease = try_lease(ledger, clock, duty, holder)
-        if lease is not None:
-            return lease
-        if clock.now() - began >= wait_seconds:
-            row = ledger.session.one(ledger.text("read_lease"), {"duty": duty})
-            who = f"{row[0]} until {row[2]}" if row else "somebody"
-            raise Fault(f"{duty} is held by {who}", exit=Exit.HELD)
-        clock.wait(POLL_SECONDS)
+    lease = try_lease(ledger, clock, duty, holder)
+    if lease is not None or wait_seconds <= 0:
+        return lease or _give_up(ledger, duty)
+    wish = try_lease(ledger, clock, f"{WISH}{duty}", holder)
+    try:
+        while clock.now() - began < wait_seconds:
+            clock.wait(POLL_SECONDS)
+            lease = try_lease(ledger, clock, duty, holder)
+            if lease is not None:
+                return lease
+        return _give_up(ledger, duty)
+    finally:
+        if wish is not None:
+            wish.release()
+
+
+def is_wished(ledger: Ledger, duty: str) -> bool:
+    """Whether somebody waits for a duty, so that whoever does it all the time should leave it to them once."""
+    row = ledger.session.one(ledger.text("read_lease"), {"duty": f"{WISH}{duty}"})
+    return row is not None and not is_gone(row[0])
+
+
+def _give_up(ledger: Ledger, duty: str) -> Lease:
+    row = ledger.session.one(ledger.text("read_lease"), {"duty": duty})
+    who = f"{row[0]} until {row[2]}" if row else "somebody"
+    raise Fault(f"{duty} is held by {who}", exit=Exit.HELD)

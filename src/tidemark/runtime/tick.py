@@ -107,6 +107,9 @@ def tick(
         while not (state.sealed and state.applied and not state.remains):
             spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms
             if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
+                if spent and state.keys == 0 and max_batches is None and not duty.stop():
+                    # Where one transaction takes longer than the bound, sealing alone would be all that ticks ever do.
+                    _apply(state)
                 _end(state, "a bound was reached; the next tick goes on")
                 return state.report(drained=False)
             pace, hold_ms = _next(state)

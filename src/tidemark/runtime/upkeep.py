@@ -13,7 +13,7 @@ from tidemark.runtime.apply import finish, recording_failure
 from tidemark.runtime.cascade import awaits, is_served, readers
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.install import find_gap, record_gap, remove
-from tidemark.runtime.lease import try_lease
+from tidemark.runtime.lease import is_wished, try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_named_run
@@ -62,7 +62,8 @@ def look_after(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     """Do what is due for one generation, if nobody else does. Raises what the duty raises."""
     if row.state not in KEPT_UP:
         return Upkeep("none")
-    lease = try_lease(duty.ledger, duty.clock, f"keep {row.name}", terms.holder)
+    name = f"keep {row.name}"
+    lease = None if is_wished(duty.ledger, name) else try_lease(duty.ledger, duty.clock, name, terms.holder)
     if lease is None:
         return Upkeep("held")
     mine = Duty(duty.ledger, duty.clock, lease, duty.stop)

@@ -207,7 +207,7 @@ class _Worker:
         worked = False
         for ended in self.lanes.collect():
             if ended.problem is not None:
-                self._take_problem(ended.name, ended.problem)
+                self._take_problem(ended.name, ended.problem, ended.lost)
             elif ended.value is not None:
                 worked = self._take_done(ended, ended.value) or worked
         self._again = self._again or worked
@@ -238,9 +238,14 @@ class _Worker:
         report.gaps += done.kind == "gap"
         return True
 
-    def _take_problem(self, name: str, problem: TidemarkError | Conflict) -> None:
+    def _take_problem(self, name: str, problem: TidemarkError | Conflict, lost: bool) -> None:
         if isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED:
             self.report.interrupted = True
+            return
+        if lost and self._connect is not None:
+            # The database is what is away: when it is back the duty is as good as any.
+            self._not_before[name] = self._clock.now() + IDLE_SECONDS
+            log.info("%s: %s", name, problem)
             return
         failures = self._failures[name] = self._failures.get(name, 0) + 1
         delay = min(RETRY_SECONDS_MAX, RETRY_SECONDS_MIN * 2 ** min(failures - 1, 10))

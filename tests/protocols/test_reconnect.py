@@ -1,0 +1,131 @@
+"""A database that goes away under a worker and comes back."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from tests.kit.postgres import Server, running_server
+from tests.protocols.forum import Forum, open_forum
+from tidemark import Tidemark
+from tidemark.runtime.worker import WorkerReport
+
+PATIENCE_SECONDS = 60.0
+
+
+class _Worker:
+    """A worker in a thread of its own, with lanes and sessions of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._asked = threading.Event()
+        self.report: WorkerReport | None = None
+        self._engine = Tidemark(None, url, stop=self._asked.is_set)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.report = self._engine.run()
+
+    def end(self) -> WorkerReport:
+        """Ask it to stop; give what it did."""
+        self._asked.set()
+        self._thread.join(PATIENCE_SECONDS)
+        assert self.report is not None, "it ended with an error or not at all"
+        return self.report
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Server]:
+    """A server that may be mistreated."""
+    with running_server() as server:
+        yield server
+
+
+def _until(holds: Callable[[], object]) -> None:
+    began, pause = time.monotonic(), threading.Event()
+    while not holds():
+        assert time.monotonic() - began < PATIENCE_SECONDS, "it never came to pass"
+        pause.wait(0.05)
+
+
+def _is_true(url: str) -> bool:
+    """Whether everything is true, as seen by a connection that is new each time."""
+    try:
+        with psycopg.connect(url) as connection:
+            return _compare(connection)
+    except psycopg.OperationalError:
+        return False
+
+
+def _compare(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    query = "SELECT thread_id, count(*), sum(score) FROM posts GROUP BY thread_id"
+    stored = "SELECT thread_id, posts, score FROM thread_scores"
+    row = connection.execute(
+        f"SELECT count(*) FROM (({query}) EXCEPT ({stored}) UNION ALL (({stored}) EXCEPT ({query}))) AS d"
+    )
+    return row.fetchone() == (0,)
+
+
+def _write(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE posts SET score = score + 1")
+
+
+def _prepare(server: Server, stack: contextlib.ExitStack) -> tuple[str, Forum]:
+    dsn = stack.enter_context(server.fresh_database())
+    with open_forum(dsn) as forum:
+        return dsn, forum
+
+
+def test_a_worker_whose_connections_are_ended_opens_others(own_server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        dsn, _ = _prepare(own_server, stack)
+        worker = _Worker(dsn)
+        try:
+            for _ in range(3):
+                _write(dsn)
+                _until(lambda: _is_true(dsn))
+                own_server.run(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tidemark'"
+                )
+                _write(dsn)
+                _until(lambda: _is_true(dsn))
+        finally:
+            report = worker.end()
+        assert report.reconnects >= 3 and not report.failing
+
+
+def test_a_worker_outlives_a_crash_of_the_server(own_server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        dsn, _ = _prepare(own_server, stack)
+        worker = _Worker(dsn)
+        try:
+            _write(dsn)
+            _until(lambda: _is_true(dsn))
+            with psycopg.connect(dsn) as connection:
+                row = connection.execute("SELECT pg_backend_pid()").fetchone()
+                assert row is not None
+                # A server process that is killed takes all others with it; the server recovers and starts anew.
+                os.kill(row[0], signal.SIGKILL)
+                with contextlib.suppress(psycopg.OperationalError):
+                    connection.execute("SELECT 1")
+            _until(lambda: _answers(dsn))
+            _write(dsn)
+            _until(lambda: _is_true(dsn))
+        finally:
+            report = worker.end()
+        assert report.reconnects >= 1 and not report.failing
+
+
+def _answers(url: str) -> bool:
+    try:
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT 1")
+            return True
+    except psycopg.OperationalError:
+        return False
