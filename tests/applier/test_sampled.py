@@ -120,3 +120,17 @@ def test_sampled_moment_is_read_once_for_a_row(place: Place) -> None:
     assert drained(place, tidemark) == [(10, 5, 100), (11, 6, 100), (12, 1, 200)]
     (report,) = tidemark.verify()
     assert (report.drift, report.stale) == (0, 2)
+
+
+def test_sampled_column_that_another_one_watches_is_still_sampled(place: Place) -> None:
+    place.run(*SCHEMA)
+    project = Project("sampled")
+    project.derive("s", query=JOINED, key="id", sampled=["users.verified"])
+    project.derive("w", query=FILTERED, key="id")
+    tidemark = Tidemark(project, place.url)
+    tidemark.apply()
+    place.run("UPDATE users SET verified = 1 - verified")
+    assert drained(place, tidemark) == [(10, 5, "a", 0), (11, 6, "b", 1)]
+    assert place.rows("SELECT * FROM w") == [(10, 5)]
+    place.run("UPDATE users SET name = 'A', verified = 9 WHERE id = 1", "UPDATE users SET verified = 9 WHERE id = 2")
+    assert drained(place, tidemark) == [(10, 5, "A", 9), (11, 6, "b", 1)]

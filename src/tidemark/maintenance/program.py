@@ -225,7 +225,8 @@ class KeyedProgram:
     A source without an entry in `reads` is sampled: its changes make nothing dirty.
     `proven` tells that no two rows can have one key, whatever the sources hold; otherwise each batch looks for that.
     `memory` says which stored values outlive what the query computes. `sampled` are the columns that may be behind a sampled
-    input, `samples_rows` tells that the very existence of a row may be.
+    input, `samples_rows` tells that the very existence of a row may be; `half_watched` are labels of sources of which columns
+    are sampled.
     """
 
     name: str
@@ -241,6 +242,7 @@ class KeyedProgram:
     memory: Remembered = Remembered()
     sampled: tuple[str, ...] = ()
     samples_rows: bool = False
+    half_watched: frozenset[str] = frozenset()
 
     @property
     def watched(self) -> tuple[Table, ...]:

@@ -71,7 +71,8 @@ def sample(program: KeyedProgram, inputs: Inputs) -> KeyedProgram:
         for part in program.columns
         if all_rows or any(_touches(o.scalar, block, inputs) for o in block.outputs if o.name == part.name)
     )
-    return replace(program, reads=reads, sampled=behind, samples_rows=all_rows)
+    half = frozenset(label for label, _ in inputs.columns)
+    return replace(program, reads=reads, sampled=behind, samples_rows=all_rows, half_watched=half)
 
 
 def _require_watched(scalar: Scalar, program: KeyedProgram, inputs: Inputs) -> None:

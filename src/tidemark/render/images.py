@@ -16,6 +16,12 @@ def image(column: str) -> str:
     return f"c_{column}"
 
 
+def told_apart(dialect: Dialect, column: str) -> str:
+    """Terms by which two values of an image column are the same only when they are identical."""
+    name = dialect.quote(column)
+    return name if dialect.has_schemas else f"{name} COLLATE BINARY, typeof({name})"
+
+
 def log_of(dialect: Dialect, table: Table) -> str:
     """The quoted name of a source's log."""
     return CaptureNames(dialect).own("log", table.label)
