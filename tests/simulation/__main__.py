@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import secrets
 import sys
 from pathlib import Path
 
 from tests.simulation.case import Case
+from tests.simulation.catalogue import FAMILIES, names
 from tests.simulation.keeper import make_keeper
-from tests.simulation.run import SEEDS, Budget, MakeUpkeep, attempt, campaign, ground, script
+from tests.simulation.run import SEEDS, Budget, Ground, MakeUpkeep, attempt, campaign, ground, script
 
 
 def arguments() -> argparse.Namespace:
@@ -26,6 +28,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=Path, default=SEEDS, help="where cases that fail are written")
     parser.add_argument("--without", default="", help="kinds of statements to leave out, with commas")
     parser.add_argument("--shrink", type=float, default=90.0, help="seconds for cutting down one failure")
+    parser.add_argument("--shape", default="", help="only these shapes, with commas; `all` for one after another")
+    parser.add_argument("--record", type=Path, default=None, help="append the tally of each shape to this file")
+    parser.add_argument("--version", default="", help="what was run, for the record")
     return parser.parse_args()
 
 
@@ -43,19 +48,38 @@ def main() -> int:
     for engine in engines:
         print(f"seed {seed} on {engine}", flush=True)
         with ground(engine, make) as place:
-            tally, found = campaign(
-                place,
-                seed,
-                Budget(options.transactions, options.minutes),
-                per_world=options.per_world,
-                failures_max=options.failures,
-                seeds=options.seeds,
-                without=frozenset(options.without.split(",")),
-                shrink_seconds=options.shrink,
-            )
-        print(tally.text(f"{engine} seed {seed}"), flush=True)
-        failed = failed or bool(found)
+            for word, families in chosen(options.shape, engine):
+                failed = run(place, options, seed, word, families) or failed
     return 1 if failed else 0
+
+
+def chosen(shapes: str, engine: str) -> list[tuple[str, tuple[str, ...]]]:
+    """What is run one after another: a word to print, and the families to draw from."""
+    if not shapes:
+        return [("", FAMILIES)]
+    known = names(engine)
+    wanted = known if shapes == "all" else shapes.split(",")
+    return [(word, (word,)) for word in wanted if word in known]
+
+
+def run(place: Ground, options: argparse.Namespace, seed: str, word: str, families: tuple[str, ...]) -> bool:
+    """One campaign; whether it found something untrue."""
+    tally, found = campaign(
+        place,
+        f"{seed}-{word}" if word else seed,
+        Budget(options.transactions, options.minutes),
+        per_world=options.per_world,
+        failures_max=options.failures,
+        seeds=options.seeds,
+        without=frozenset(options.without.split(",")),
+        families=families,
+        shrink_seconds=options.shrink,
+    )
+    print(tally.text(f"{place.engine} {word} seed {seed}") if not word else tally.line(word), flush=True)
+    if options.record is not None:
+        with options.record.open("a") as file:
+            file.write(json.dumps(tally.record(place.engine, word, seed, options.version, len(found))) + "\n")
+    return bool(found)
 
 
 def replay(path: Path, make: MakeUpkeep | None) -> int:

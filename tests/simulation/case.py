@@ -68,7 +68,8 @@ class Duty:
 
 @dataclass(frozen=True)
 class Derived:
-    """A derived table of a case. `fold` tells that text may come in another case (keys that ignore it)."""
+    """A derived table of a case. `fold` tells that text may come in another case (keys that ignore it), `options` are those
+    of its declaration."""
 
     name: str
     query: str
@@ -76,6 +77,7 @@ class Derived:
     freshness: str
     family: str
     fold: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,10 @@ class PostgresOracle:
     def _by_key(self, one: Derived, source: str) -> Rows:
         key = ", ".join(f"simulated_row.{quote(name)}" for name in one.key)
         found = self.wire.exec(f"SELECT ROW({key})::text, simulated_row::text FROM {source} simulated_row")
-        return {key or "": row or "" for key, row in found}
+        rows = {key or "": row or "" for key, row in found}
+        if len(rows) < len(found):
+            raise Failure("key", one.name, f"the declared key {one.key} does not identify rows: {found}\n{source}")
+        return rows
 
     def rows(self, one: Derived) -> Counter[str]:
         """The rows of a derived table as a bag of texts."""

@@ -161,7 +161,10 @@ class SqlitePlay:
         cursor = self._reader().execute(query)
         names = [column[0] for column in cursor.description]
         places = [names.index(name) for name in one.key]
-        rows = {repr([row[place] for place in places]): repr(row) for row in cursor.fetchall()}
+        found = cursor.fetchall()
+        rows = {repr([row[place] for place in places]): repr(row) for row in found}
+        if len(rows) < len(found):
+            raise Failure("key", one.name, f"the declared key {one.key} does not identify rows: {found}\n{query}")
         return {key.lower(): row.lower() for key, row in rows.items()} if one.fold else rows
 
     def _reader(self) -> sqlite3.Connection:

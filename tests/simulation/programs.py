@@ -10,7 +10,8 @@ import random
 from dataclasses import replace
 
 from tests.simulation.case import Case, Derived, Duty, Statement, Transaction
-from tests.simulation.queries import FAMILIES, Queries
+from tests.simulation.catalogue import FAMILIES, draw_derived
+from tests.simulation.queries import Queries
 from tests.simulation.statements import SqliteStatements, Statements
 from tests.simulation.statements_postgres import PostgresStatements
 from tests.simulation.worlds import World, draw_world, quote
@@ -134,11 +135,11 @@ def disturbed(rng: random.Random, drawn: tuple[Duty, ...], names: tuple[str, ...
     return tuple(found)
 
 
-def redeclared(rng: random.Random, queries: Queries, tables: tuple[Derived, ...], until: float) -> tuple[Derived, Duty]:
+def redeclared(
+    rng: random.Random, later: Derived | None, tables: tuple[Derived, ...], until: float
+) -> tuple[Derived, Duty]:
     """A derived table that takes another's place (or comes in addition), and the moment when it is declared."""
-    later = queries.draw()
-    if later is None:
-        raise LookupError("no query")
+    later = later or tables[0]
     if rng.random() < 0.7:
         later = replace(later, name=rng.choice(tables).name)
     kill = rng.randint(1, 150) if rng.random() < 0.5 else None
@@ -166,8 +167,8 @@ def draw_case(
     """The case of a seed: the same seed and numbers give the same case."""
     rng = random.Random(f"{seed}/{engine}")
     world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
-    queries = Queries(rng, world, families)
-    tables = tuple(one for one in (queries.draw() for _ in range(derived)) if one is not None)
+    queries = Queries(rng, world)
+    tables = tuple(one for one in (draw_derived(queries, families) for _ in range(derived)) if one is not None)
     sessions = rng.choice((2, 3, 4)) if engine == "postgres" else 2
     program = Programs(rng, world, sessions).program(transactions)
     until = max(transaction.end_at for transaction in program)
@@ -182,7 +183,7 @@ def draw_case(
         names = tuple(one.name for one in tables if one.freshness == "tick")
         regular = disturbed(own, regular, names, until)
         for number in range(own.choice((0, 0, 0, 1, 2, 3))):
-            new, duty = redeclared(own, Queries(own, world, families), tables, until)
+            new, duty = redeclared(own, draw_derived(Queries(own, world), families), tables, until)
             later.append(new)
             regular += (replace(duty, declare=number),)
             if own.random() < 0.2:

@@ -1,7 +1,7 @@
 """Random queries of the supported grammar, with their key.
 
 Owns: the five families ``copy``, ``group``, ``total``, ``universe`` and ``keyed``. Promises: every query has the key that is
-declared for it, at every state of its sources; a family says at which freshness it is to be tried.
+declared for it, at every state of its sources; the other shapes are made of the same parts.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from tests.simulation.case import Derived
 from tests.simulation.scalars import NUMBERS, Scalars
 from tests.simulation.worlds import Builder, Relation, World, quote
-
-FAMILIES = ("copy", "group", "group", "group", "total", "universe", "universe", "universe", "keyed", "keyed")
 
 
 @dataclass(frozen=True)
@@ -28,28 +25,18 @@ class Draft:
 class Queries:
     """Draws queries over one world."""
 
-    def __init__(self, rng: random.Random, world: World, families: tuple[str, ...] = FAMILIES) -> None:
+    def __init__(self, rng: random.Random, world: World) -> None:
         self.rng = rng
         self.world = world
-        self.families = families
         self.scalars = Scalars(rng, world.engine)
         self.names = Builder(rng, world.engine)
         self.names.taken |= world.taken
         self.postgres = world.engine == "postgres"
 
-    def draw(self) -> Derived | None:
-        """A derived table of a random family; None when this world has no table for any of them."""
-        for _ in range(50):
-            family = self.rng.choice(self.families)
-            freshness = "tick" if family == "keyed" or self.scalars.chance(0.2) else "commit"
-            try:
-                draft = getattr(self, f"_{family}")()
-            except LookupError:
-                continue
-            # A text that compares in a special way may be stored in any of its spellings.
-            fold = any("NOCASE" in one.collate for table in draft.tables for one in table.fields)
-            return Derived(self.names.name(), draft.query, draft.key, freshness, family, fold)
-        return None
+    def draft(self, family: str) -> Draft:
+        """A query of one of the five families. Raises LookupError when this world has no table for it."""
+        found: Draft = getattr(self, f"_{family}")()
+        return found
 
     def table(self) -> Relation:
         """Any table."""
@@ -178,13 +165,13 @@ class Queries:
             columns.append(f"u.{one.quoted} AS {self.output()}")
         tables = [universe]
         for _ in range(self.rng.randint(1, 4)):
-            child, column = self._correlated(universe)
+            child, column = self.correlated(universe)
             tables.append(child)
             columns.append(f"{column} AS {self.output()}")
         query = f"SELECT {', '.join(columns)} FROM {universe.quoted} u{self.where(universe, 'u', 0.35)}"
         return Draft(query, tuple(key), tuple(tables))
 
-    def _link(self, universe: Relation, child: Relation, outer: str, inner: str) -> str:
+    def link(self, universe: Relation, child: Relation, outer: str, inner: str) -> str:
         """Equalities that tie a child to each column of the universe's key. Raises LookupError."""
         terms = []
         for name in universe.key:
@@ -197,9 +184,9 @@ class Queries:
             terms.append(f"{inner}.{chosen.quoted} = {outer}.{wanted.quoted}")
         return " AND ".join(terms)
 
-    def _correlated(self, universe: Relation) -> tuple[Relation, str]:
+    def correlated(self, universe: Relation) -> tuple[Relation, str]:
         child = self.other_table(universe) if self.scalars.chance(0.7) else self.table()
-        condition = self._link(universe, child, "u", "f")
+        condition = self.link(universe, child, "u", "f")
         if self.scalars.chance(0.5):
             condition += f" AND {self.scalars.predicate(child, 'f')}"
         source = f"FROM {child.quoted} f WHERE {condition}"
@@ -227,7 +214,7 @@ class Queries:
         """A table, a table with a key, and the equality of one column with that key."""
         right = self.keyed_table()
         left = self.other_table(right)
-        return left, right, self._link(right, left, "b", "a")
+        return left, right, self.link(right, left, "b", "a")
 
     def _join(self) -> Draft:
         left, right, link = self._pair()
@@ -255,7 +242,7 @@ class Queries:
     def _filtered(self) -> Draft:
         universe = self.keyed_table()
         child = self.other_table(universe)
-        condition = self._link(universe, child, "u", "f")
+        condition = self.link(universe, child, "u", "f")
         if len(universe.key) == 1 and self.scalars.chance(0.4):
             inner = condition.split(" = ")[0]
             test = f"u.{quote(universe.key[0])} IN (SELECT {inner} FROM {child.quoted} f{self.where(child, 'f')})"

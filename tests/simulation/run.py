@@ -17,11 +17,11 @@ from pathlib import Path
 
 from tests.kit.postgres import running_server
 from tests.simulation.case import Case, Derived, Duty, Failure
+from tests.simulation.catalogue import FAMILIES
 from tests.simulation.chunks import chunks_of
 from tests.simulation.play_postgres import WRITER, PostgresPlay
 from tests.simulation.play_sqlite import SqlitePlay, connect
 from tests.simulation.programs import draw_case, without_kinds
-from tests.simulation.queries import FAMILIES
 from tests.simulation.shrink import shrink
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep, Views

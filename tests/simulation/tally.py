@@ -74,6 +74,34 @@ class Tally:
         lines += [f"    {reason}\n      {query}" for reason, query in sorted(self.examples.items())]
         return "\n".join(lines)
 
+    def line(self, word: str) -> str:
+        """The summary of one shape as a line, with the reasons of refusals below it."""
+        made = self.derived.total()
+        lines = [
+            f"{word:20} {self.total:6} transactions {self.batches.total():6} batches {self.comparisons.total():6} comparisons "
+            f"{made:4} derived {self.refused.total():4} refused {self.seconds:6.0f} s"
+        ]
+        lines += [f"    {reason}\n      {query}" for reason, query in sorted(self.examples.items())]
+        return "\n".join(lines)
+
+    def record(self, engine: str, word: str, seed: str, version: str, failures: int) -> dict[str, object]:
+        """The numbers of one shape as plain data."""
+        return {
+            "shape": word,
+            "engine": engine,
+            "seed": seed,
+            "version": version,
+            "worlds": self.worlds,
+            "transactions": self.total,
+            "batches": self.batches.total(),
+            "comparisons": self.comparisons.total(),
+            "derived": dict(self.derived),
+            "refused": dict(self.refused),
+            "duties": dict(self.duties),
+            "failures": failures,
+            "seconds": round(self.seconds, 1),
+        }
+
 
 def _words(counter: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counter.most_common()) or "none"

@@ -1,0 +1,51 @@
+"""Every shape by name, and which are drawn how often.
+
+Owns: `FAMILIES` (the shapes with their weights) and `draw_derived`. Promises: importing it registers every shape.
+"""
+
+from __future__ import annotations
+
+from tests.simulation import shapes_joins, shapes_nested, shapes_wide
+from tests.simulation.case import Derived
+from tests.simulation.queries import Queries
+from tests.simulation.shapes import SHAPES, Parts
+
+assert all((shapes_joins, shapes_nested, shapes_wide))  # Their import fills the registry.
+
+OLD = ("copy", "group", "total", "universe", "keyed")
+FAMILIES = (
+    "copy",
+    "group",
+    "group",
+    "group",
+    "total",
+    "universe",
+    "universe",
+    "universe",
+    "keyed",
+    "keyed",
+    "any shape",
+)
+
+
+def names(engine: str) -> tuple[str, ...]:
+    """Every shape of an engine."""
+    return (*OLD, *(name for name, one in SHAPES.items() if engine in one.engines))
+
+
+def draw_derived(queries: Queries, families: tuple[str, ...]) -> Derived | None:
+    """A derived table of a random family; None when this world has no table for any of them."""
+    for _ in range(50):
+        family = queries.rng.choice(families)
+        if family == "any shape":
+            family = queries.rng.choice([name for name in names(queries.world.engine) if name not in OLD])
+        freshness = "tick" if family not in OLD or family == "keyed" or queries.scalars.chance(0.2) else "commit"
+        try:
+            draft = SHAPES[family].draw(Parts(queries)) if family in SHAPES else queries.draft(family)
+        except LookupError:
+            continue
+        options = dict(SHAPES[family].options) if family in SHAPES else {}
+        # A text that compares in a special way may be stored in any of its spellings.
+        fold = any("NOCASE" in one.collate for table in draft.tables for one in table.fields)
+        return Derived(queries.names.name(), draft.query, draft.key, freshness, family, fold, options)
+    return None

@@ -1,0 +1,143 @@
+"""Shapes of joins: outer, cross, non-equi, USING, of a table with itself, of three tables, and groups over them.
+
+Owns: those entries of `SHAPES`. Promises: as `shapes`.
+"""
+
+from __future__ import annotations
+
+from tests.simulation.queries import Draft
+from tests.simulation.shapes import Parts, draft, listed, shape
+from tests.simulation.worlds import quote
+
+
+def _pair(parts: Parts, verb: str, condition: str | None = None) -> Draft:
+    """Two tables side by side; a pair is identified by both keys."""
+    right = parts.table()
+    left = parts.table(right)
+    on = condition or parts.link(right, left, "b", "a") + parts.condition(left, "a", 0.2)
+    if verb in ("FULL JOIN",):
+        on = parts.link(right, left, "b", "a")
+    key = [*parts.key(left, "a"), *parts.key(right, "b")]
+    columns = listed(*key, *parts.terms(left, "a"), *parts.terms(right, "b"))
+    side, alias = parts.rng.choice(((left, "a"), (right, "b")))
+    where = parts.where(side, alias, 0.35)
+    on = f" ON {on}"
+    if verb == "CROSS JOIN":
+        on, where = "", f" WHERE {parts.few(left, 'a')} AND {parts.few(right, 'b')}"
+    return draft(f"SELECT {columns} FROM {left.quoted} a {verb} {right.quoted} b{on}{where}", key, left, right)
+
+
+@shape("inner-join")
+def _inner(parts: Parts) -> Draft:
+    return _pair(parts, "JOIN")
+
+
+@shape("left-join")
+def _left(parts: Parts) -> Draft:
+    return _pair(parts, "LEFT JOIN")
+
+
+@shape("right-join")
+def _right(parts: Parts) -> Draft:
+    return _pair(parts, "RIGHT JOIN")
+
+
+@shape("full-join")
+def _full(parts: Parts) -> Draft:
+    return _pair(parts, "FULL JOIN")
+
+
+@shape("cross-join")
+def _cross(parts: Parts) -> Draft:
+    return _pair(parts, "CROSS JOIN")
+
+
+@shape("theta-join")
+def _theta(parts: Parts) -> Draft:
+    right = parts.table()
+    left = parts.table(right)
+    on = f"{parts.column(left, 'a', ('int',))} {parts.rng.choice(('<', '>=', '<>'))} {parts.column(right, 'b', ('int',))}"
+    key = [*parts.key(left, "a"), *parts.key(right, "b")]
+    columns = listed(*key, *parts.terms(left, "a"), *parts.terms(right, "b"))
+    verb = parts.rng.choice(("JOIN", "LEFT JOIN"))
+    on += f" AND {parts.few(right, 'b')}"
+    where = f" WHERE {parts.few(left, 'a')}"
+    return draft(f"SELECT {columns} FROM {left.quoted} a {verb} {right.quoted} b ON {on}{where}", key, left, right)
+
+
+@shape("self-join")
+def _self(parts: Parts) -> Draft:
+    table = parts.table()
+    on = parts.link(table, table, "b", "a")
+    key = [*parts.key(table, "a"), *parts.key(table, "b")]
+    columns = listed(*key, *parts.terms(table, "a"), *parts.terms(table, "b"))
+    verb = parts.rng.choice(("JOIN", "LEFT JOIN", "LEFT JOIN"))
+    where = parts.where(table, "a", 0.3)
+    return draft(f"SELECT {columns} FROM {table.quoted} a {verb} {table.quoted} b ON {on}{where}", key, table)
+
+
+@shape("using-join")
+def _using(parts: Parts) -> Draft:
+    table = parts.table()
+    verb = parts.rng.choice(("JOIN", "LEFT JOIN", "FULL JOIN"))
+    names = ", ".join(quote(name) for name in table.key)
+    inner = parts.where(table, "r", 0.8)
+    other = f"(SELECT {', '.join(f'r.{quote(name)}' for name in table.key)}, {parts.column(table, 'r')} AS extra"
+    other += f" FROM {table.quoted} r{inner}) b"
+    columns = ", ".join(
+        [*(f"{quote(name)} AS {quote(name)}" for name in table.key), f"b.extra AS {quote(parts.name())}"]
+    )
+    where = parts.where(table, "s", 0.5)
+    left = f"(SELECT {', '.join(f's.{quote(name)}' for name in table.key)} FROM {table.quoted} s{where}) a"
+    return Draft(f"SELECT {columns} FROM {left} {verb} {other} USING ({names})", table.key, (table,))
+
+
+@shape("three-joins")
+def _three(parts: Parts) -> Draft:
+    third = parts.table()
+    second = parts.table(third)
+    first = parts.table(second)
+    one, two = parts.link(second, first, "b", "a"), parts.link(third, second, "c", "b")
+    key = parts.key(first, "a")
+    columns = listed(*key, *parts.terms(first, "a", 1), *parts.terms(second, "b"), *parts.terms(third, "c"))
+    verbs = parts.rng.choice(
+        (("JOIN", "JOIN"), ("LEFT JOIN", "LEFT JOIN"), ("LEFT JOIN", "JOIN"), ("JOIN", "LEFT JOIN"))
+    )
+    side, alias = parts.rng.choice(((first, "a"), (third, "c")))
+    where = parts.where(side, alias, 0.4)
+    source = f"{first.quoted} a {verbs[0]} {second.quoted} b ON {one} {verbs[1]} {third.quoted} c ON {two}"
+    return draft(f"SELECT {columns} FROM {source}{where}", key, first, second, third)
+
+
+@shape("grouped-join")
+def _grouped(parts: Parts) -> Draft:
+    right = parts.table()
+    left = parts.child(right)
+    link = parts.link(right, left, "b", "a")
+    side, alias, other, name = parts.rng.choice(((left, "a", right, "b"), (right, "b", left, "a")))
+    key = [parts.term(side, alias, ("int", "text"), 0.8)]
+    aggregates = [parts.aggregate(other, name), parts.aggregate(side, alias)]
+    verb = parts.rng.choice(("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
+    having = f" HAVING count(*) > {parts.rng.randint(0, 2)}" if parts.chance(0.3) else ""
+    where = parts.where(left, "a", 0.3)
+    source = f"{left.quoted} a {verb} {right.quoted} b ON {link}"
+    return draft(
+        f"SELECT {listed(*key, *aggregates)} FROM {source}{where} GROUP BY {key[0].expression}{having}",
+        key,
+        left,
+        right,
+    )
+
+
+@shape("fan-out")
+def _fan(parts: Parts) -> Draft:
+    universe = parts.table()
+    first, second = parts.child(universe), parts.child(universe)
+    one, two = parts.link(universe, first, "u", "f"), parts.link(universe, second, "u", "g")
+    key = parts.key(universe, "u")
+    counted = parts.term(first, "f"), parts.term(second, "g")
+    aggregates = [f"count(DISTINCT {item.expression}) AS {quote(item.name)}" for item in counted]
+    group = ", ".join(item.expression for item in key)
+    source = f"{universe.quoted} u LEFT JOIN {first.quoted} f ON {one} LEFT JOIN {second.quoted} g ON {two}"
+    query = f"SELECT {listed(*key)}, {', '.join(aggregates)}, count(*) AS {quote(parts.name())} FROM {source}"
+    return draft(f"{query}{parts.where(universe, 'u', 0.2)} GROUP BY {group}", key, universe, first, second)
