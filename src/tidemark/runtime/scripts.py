@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, asdict, fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from tidemark.errors import Fault
@@ -16,12 +16,16 @@ from tidemark.script import Capture, Script
 
 T = TypeVar("T")
 
+# Scripts are frozen, and the ledger is read often: before every step of a plan, and by workers between ticks.
+SCRIPTS_REMEMBERED = 128
+
 
 def script_text(script: Script) -> str:
     """The script as JSON text with sorted keys."""
     return json.dumps(script.as_json(), sort_keys=True, ensure_ascii=False)
 
 
+@lru_cache(maxsize=SCRIPTS_REMEMBERED)
 def read_script(text: str) -> Script:
     """The script of a JSON text. Raises `Fault` when the text is not one of this version's scripts."""
     return _read(Script, text, "script")
@@ -64,7 +68,7 @@ def _revive(kind: Any, data: Any) -> Any:
         unknown = set(data) - set(hints)
         if unknown:
             raise KeyError(f"unknown field {sorted(unknown)[0]}")
-        required = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
+        required = _required(kind)
         if not required <= set(data):
             raise KeyError(f"missing field {sorted(required - set(data))[0]}")
         return cast(Any, kind)(**{name: _revive(hints[name], value) for name, value in data.items()})
@@ -77,6 +81,12 @@ def _revive(kind: Any, data: Any) -> Any:
     if inner and data is not None:
         return _revive(inner[0], data)
     return tuple(data) if isinstance(data, list) else data
+
+
+@cache
+def _required(kind: type[Any]) -> frozenset[str]:
+    plain = (f for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING)
+    return frozenset(f.name for f in plain)
 
 
 @cache
