@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +24,24 @@ from examples.soundgraph.stores import DatabaseFailed, Overtaken, Store, open_st
 INTERRUPTED = 75
 
 
-def ingest(store: Store, blocks: Path, *, writer: Writer, strict: bool, batch: int, label: str) -> tuple[Tally, float]:
+class Ticks:
+    """Ticks in between, every so many seconds, so that what is true at ticks follows a long ingest."""
+
+    def __init__(self, database: str, seconds: float) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._last = time.monotonic()
+
+    def perhaps(self) -> None:
+        """A tick if it is time for one."""
+        if time.monotonic() - self._last >= self._seconds:
+            upkeep.drain(self._database)
+            self._last = time.monotonic()
+
+
+def ingest(
+    store: Store, blocks: Path, *, writer: Writer, strict: bool, batch: int, label: str, ticks: Ticks | None = None
+) -> tuple[Tally, float]:
     """Takes a file of blocks to its end with a progress bar; returns the tally and events per second.
 
     Raises BadBlock, Overtaken, OSError, or DatabaseFailed.
@@ -34,6 +52,8 @@ def ingest(store: Store, blocks: Path, *, writer: Writer, strict: bool, batch: i
 
         def after_batch(tally: Tally) -> None:
             progress.show(file.position / max(file.size, 1), tally.events)
+            if ticks is not None:
+                ticks.perhaps()
 
         tally = indexer.ingest(file, after_batch)
         return tally, progress.finish(tally.events)
@@ -57,6 +77,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--writer", choices=("upsert", "history"), default="upsert", help="default %(default)s")
     parser.add_argument("--strict", action="store_true", help="skip what names an unknown entity; make no stubs")
     parser.add_argument("--batch", type=int, default=1, help="blocks per transaction, default %(default)s")
+    parser.add_argument("--tick-every", type=float, default=30.0, help="seconds, default %(default)s")
     parser.add_argument("--no-derive", action="store_true", help="base tables only")
     arguments = parser.parse_args(given)
     if arguments.batch < 1:
@@ -77,6 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
             strict=arguments.strict,
             batch=arguments.batch,
             label="ingest",
+            ticks=None if arguments.no_derive else Ticks(arguments.database, arguments.tick_every),
         )
     print(summary(tally, rate))
     if not arguments.no_derive:

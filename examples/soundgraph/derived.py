@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from examples.soundgraph import challenges, counting, listening, standing, trending
 from examples.soundgraph.portable import both
-from tidemark import Project
+from tidemark import Project, first, ratchet
 
 Query = str | Mapping[str, str]
 
@@ -56,13 +57,37 @@ STANDING = (
 )
 
 
+REMEMBERED = MappingProxyType(
+    {
+        "is_complete": ratchet(),
+        "current_step_count": first(when="is_complete"),
+        "amount": first(when="is_complete"),
+        "created_at": first(),
+        "completed_at": first(),
+        "completed_blocknumber": first(),
+    }
+)
+"""A row is made once and completed once. What completed it may go; the row may not."""
+
+
 def _challenge(name: str, query: Query) -> Declared:
-    return Declared(name, ("challenge_id", "user_id", "specifier"), query, _tick("30s", rows_of="user_challenges"))
+    # The newest block only says when a row was made or completed: that there is another one makes no row new.
+    memory = {"keep": REMEMBERED, "keep_rows": True, "sampled": ["blocks"]}
+    options = _tick("30s", rows_of="user_challenges", **memory)
+    return Declared(name, ("challenge_id", "user_id", "specifier"), query, options)
+
+
+REFERRALS = Declared(
+    "referrals",
+    ("referrer_user_id", "referred_user_id"),
+    challenges.REFERRALS,
+    _tick("30s", keep={"challenge_id": first()}, keep_rows=True, sampled=["users.is_verified"]),
+)
 
 
 CHALLENGES = (
     Declared("challenge_profile_completion", ("user_id",), challenges.PROFILES, _tick("30s")),
-    Declared("referrals", ("referrer_user_id", "referred_user_id"), challenges.REFERRALS, _tick("30s")),
+    REFERRALS,
     _challenge("challenge_p", both(challenges.profile_completion)),
     _challenge("challenge_u", both(challenges.track_upload)),
     _challenge("challenge_fp", both(challenges.first_playlist)),
@@ -86,7 +111,9 @@ TRENDING = (
         both(trending.trending_playlists),
         _tick("1h"),
     ),
-    Declared("underground_trending", ("track_id", "version"), trending.UNDERGROUND_TRACKS, _tick("1h")),
+    Declared(
+        "underground_trending", ("track_id", "version"), trending.UNDERGROUND_TRACKS, _tick("1h", allow_global=True)
+    ),
 )
 
 DECLARED = (*COUNTS, *LISTENING, *CHALLENGES, *STANDING, *TRENDING)
@@ -113,11 +140,19 @@ WAITING: Mapping[str, str] = {
 
 QUERIES: Mapping[str, Query] = {declared.name: declared.query for declared in DECLARED}
 
-project = Project("soundgraph")
 
-for _declared in DECLARED:
-    if _declared.name not in WAITING:
-        project.derive(_declared.name, key=_declared.key, query=_declared.query, **_declared.options)
+def make_project(marks: Literal["now", "history"] = "history") -> Project:
+    """Everything that can be declared. ``marks`` says what is deployed over data that is there: rewards for all of it, or
+    only for what changes from now on."""
+    made = Project("soundgraph")
+    for declared in DECLARED:
+        if declared.name not in WAITING:
+            remembers: Mapping[str, Any] = {"marks": marks} if "keep" in declared.options else {}
+            made.derive(declared.name, key=declared.key, query=declared.query, **declared.options, **remembers)
+    return made
+
+
+project = make_project()
 
 
 def query_text(name: str, engine: str) -> str:
