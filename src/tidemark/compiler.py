@@ -86,6 +86,9 @@ def _compile(
     _check_indexes(declaration, block)
     key = find_key(block, declaration.key)
     names = Names(dialect, declaration.name, generation)
+    joins = _joined(declaration, key, catalog)
+    if joins:
+        declaration = replace(declaration, columns_of=None)
     wanted = declaration.freshness
     try:
         late = needs_ticks(declaration)
@@ -129,7 +132,25 @@ def _compile(
         notes=made.notes,
         reads=reads,
         offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
+        joins=joins,
     )
+
+
+def _joined(declaration: Declaration, key: Key, catalog: Catalog) -> str:
+    """The name of the derived table for whose rows these columns are kept; empty where there is none."""
+    schema, _, name = (declaration.columns_of or "").rpartition(".")
+    view = catalog.find(name, schema) if name else None
+    if view is None or view.keeps is None:
+        return ""
+    store = next(table for table in catalog.tables.values() if table.keeps == view.keeps and table.kind == "table")
+    wanted, mine = store.uniques[0].terms, {column.name for column in key}
+    if set(wanted) != mine:
+        raise Refusal(
+            Code.COLUMNS_OF,
+            f"The key of {view.keeps.derived} is {', '.join(map(str, wanted))}, and the one here is {', '.join(sorted(mine))}.",
+            instead="the same key columns under the same names",
+        )
+    return view.keeps.derived
 
 
 def _weakest(made: _Made, reads: tuple[Kept, ...], wanted: str | None) -> _Made:

@@ -89,7 +89,7 @@ class Table:
     that logical replication writes it. `trigger_bodies` are the texts of triggers that are not ours. `identity` is a
     hash of everything above that a program depends on. `rows` is an estimate, None when unknown. `definition` is the query
     of a view, whose result columns have the names of `columns`, None for anything else. `keeps` tells that it is the store
-    of a derived table, as it is or as it will be; None for the user's tables.
+    or the public view of a derived table, as it is or as it will be; None for the user's tables.
     """
 
     schema: str

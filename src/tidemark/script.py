@@ -258,7 +258,8 @@ class Script:
     `truth` is the user's query, normalised, for explain and for checks. `missing_indexes` are statements that would
     make upkeep cheaper, each with the reason; nobody runs them unasked.
     `source_identity` maps a source's label to a hash of the catalog facts this script relies on.
-    `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them.
+    `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
+    `joins` names the derived table in whose public view the columns stand too, empty for none.
     """
 
     name: str
@@ -281,6 +282,7 @@ class Script:
     notes: tuple[str, ...] = ()
     reads: tuple[Kept, ...] = ()
     offers: tuple[Table, ...] = ()
+    joins: str = ""
 
     @property
     def fingerprint(self) -> str:

@@ -24,7 +24,7 @@ from tidemark.query.resolve import ascii_lower
 
 @dataclass(frozen=True)
 class Link:
-    """A declaration, and the names of the derived tables that it reads, in the order of first use."""
+    """A declaration, and the names of the derived tables that it reads or keeps columns of, in the order of first use."""
 
     declaration: Declaration
     reads: tuple[str, ...]
@@ -38,11 +38,13 @@ def chain(
     `gone` are derived tables that are installed and not declared, with the name that each of them has now, if any. Raises
     `Refusal` (``cycle``, ``upstream-gone``).
     """
-    reader = _Reader(catalog, dialect, [one.name for one in declarations if offers_view(one)], tuple(gone or {}))
+    reader = _Reader(
+        catalog, dialect, [one.name for one in declarations if offers_view(one, declarations)], tuple(gone or {})
+    )
     links: dict[str, Link] = {}
     lost: dict[str, list[str]] = {}
     for one in declarations:
-        found = tuple(reader.read(one.query_for(dialect.name) or "", frozenset()))
+        found = tuple(reader.read(one.query_for(dialect.name) or "", frozenset()) | reader.named(one.columns_of or ""))
         for name in found:
             if name in (gone or {}):
                 lost.setdefault(name, []).append(one.name)
@@ -55,9 +57,10 @@ def chain(
     return tuple(ordered.values())
 
 
-def offers_view(declaration: Declaration) -> bool:
-    """Whether the declaration's name is a view that others can read."""
-    return declaration.columns_of is None and declaration.rows_of is None
+def offers_view(declaration: Declaration, declarations: Sequence[Declaration]) -> bool:
+    """Whether the declaration's name is a view that others can read, and not rows of a table of the user's."""
+    others = {one.name for one in declarations}
+    return declaration.rows_of is None and (declaration.columns_of is None or declaration.columns_of in others)
 
 
 def _refuse_lost(name: str, by: Sequence[str], now: str) -> None:
@@ -109,10 +112,13 @@ class _Reader:
             if table is not None and table.definition is not None and table.label not in inside:
                 found.update(self.read(table.definition, inside | {table.label}))
             elif table is None and schema in ("", "main", self._catalog.search_path[0]):
-                known = self._names.get(self._key(name))
-                if known is not None:
-                    found[known] = None
+                found.update(self.named(name))
         return found
+
+    def named(self, name: str) -> dict[str, None]:
+        """The derived table of that name, if there is one."""
+        known = self._names.get(self._key(name))
+        return {known: None} if known is not None else {}
 
     def _key(self, name: str) -> str:
         return name if self._dialect.has_schemas else ascii_lower(name)

@@ -40,8 +40,8 @@ def offers(
         (key,),
         (Index(key.name, terms),),
         without_rowid=not store.dialect.has_schemas and not store.nullable,
-        keeps=Kept(names.derived, names.generation, freshness),
+        keeps=(keeps := Kept(names.derived, names.generation, freshness)),
     )
     query = unmarked(view.create).removeprefix(f"CREATE VIEW {quote(view.name)} AS ")
     shown = tuple(Column(output.name, output.type, False, collation=output.collation) for output in outputs)
-    return kept, Table(path[0], view.name, "view", shown, definition=query)
+    return kept, Table(path[0], view.name, "view", shown, definition=query, keeps=keeps)

@@ -9,10 +9,12 @@ user's tables are asked for briefly and again, never waited for in line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from tidemark.runtime.captures import begin_reading, drop_captures, find_fault, left_captures, sources_of
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.groups import groups_of, show_again, with_groups
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pieces import (
     Finding,
@@ -28,6 +30,7 @@ from tidemark.runtime.pieces import (
 )
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import add_named_run
+from tidemark.runtime.scripts import script_text
 from tidemark.script import Piece, Script
 
 
@@ -133,7 +136,8 @@ def show_rows(duty: Duty, installed: Installed, before: Installed | None, listen
     """The cutover: readers move to this generation, from `before` if there was one, in one transaction."""
 
     def work() -> Installed:
-        pieces = [piece for piece in installed.script.pieces if piece.public]
+        script = with_groups(installed.script, groups_of(installed.name, duty.ledger.derived()))
+        pieces = [piece for piece in script.pieces if piece.public]
         set_patience(duty.ledger, patience(pieces))
         if before is not None:
             for piece in reversed([piece for piece in before.script.pieces if piece.public]):
@@ -143,8 +147,14 @@ def show_rows(duty: Duty, installed: Installed, before: Installed | None, listen
             # What an interrupted attempt or an older copy left under the name goes first.
             for statement in creation(duty.session, piece, replace=True):
                 duty.session.script(statement)
-        duty.ledger.run("mark_live", {"name": installed.name, "generation": installed.generation})
-        return duty.ledger.move(installed, "live")
+        about = {"name": installed.name, "generation": installed.generation}
+        if script != installed.script:
+            duty.ledger.run("set_script", {**about, "fingerprint": script.fingerprint, "script": script_text(script)})
+        duty.ledger.run("mark_live", about)
+        shown = duty.ledger.move(replace(installed, script=script, fingerprint=script.fingerprint), "live")
+        for name in {script.joins, before.script.joins if before is not None else ""} - {""}:
+            show_again(duty, name)
+        return shown
 
     if installed.live_at is not None and before is None:
         return duty.write(partial(duty.ledger.move, installed, "live")).value
@@ -193,13 +203,19 @@ def own_pieces(script: Script, others: Iterable[Script]) -> list[Piece]:
 
 
 def _hide(duty: Duty, installed: Installed, public: Sequence[Piece]) -> Installed:
+    hidden = duty.ledger.move(installed, "retired")
+    if installed.script.joins:
+        show_again(duty, installed.script.joins)
     _drop_group(duty, public)
     # From here on no log keeps anything for it.
     duty.ledger.run("remove_checkpoints", {"name": installed.name, "generation": installed.generation})
-    return duty.ledger.move(installed, "retired")
+    return hidden
 
 
 def _drop_all(duty: Duty, installed: Installed, going: Sequence[Piece], unread: Sequence[str]) -> None:
+    if installed.script.joins and installed.live_at is not None and installed.state != "retired":
+        duty.ledger.move(installed, "retired")
+        show_again(duty, installed.script.joins)
     _drop_group(duty, going)
     for source in unread:
         duty.ledger.run("remove_capture", {"source": source})

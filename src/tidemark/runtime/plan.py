@@ -14,7 +14,8 @@ from typing import Any, Literal, get_args
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.captures import CaptureOf, find_faults, list_statements, plan_captures, sources_of
-from tidemark.runtime.cascade import identity, upstream_first
+from tidemark.runtime.cascade import identity, is_served, upstream_first
+from tidemark.runtime.groups import check_groups, groups_of, with_groups
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
 from tidemark.script import Capture, Script
@@ -43,6 +44,10 @@ class Wanted:
     def over(self, known: Mapping[str, Script]) -> Wanted:
         """The same over what is known of the derived tables that it reads; compiling takes the generation alone."""
         return replace(self, compile=lambda generation: self.compile(generation, *(known[name] for name in self.reads)))
+
+    def beside(self, groups: Sequence[Script]) -> Wanted:
+        """The same with the columns that other derived tables keep for its rows."""
+        return replace(self, compile=lambda *about: with_groups(self.compile(*about), groups))
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,9 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     renamed = {want.was for want in wanted if want.was and want.name != want.was}
     for want in wanted:
         mine = tuple(row for row in installed if row.name == want.name)
-        step, known[want.name] = _decide(ledger, want.over(known), mine, installed, present, faults)
+        step, known[want.name] = _decide(
+            ledger, want.over(known).beside(groups_of(want.name, installed)), mine, installed, present, faults
+        )
         if step is None:
             script = known[want.name]
             changed = any(row.generation == script.generation and row.fingerprint != script.fingerprint for row in mine)
@@ -151,6 +158,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
             drops.append(step)
         else:
             steps.append(_size(_check_name(ledger, step, catalog, present), catalog))
+    check_groups(known.values())
     names = {want.name for want in wanted}
     for name in sorted({row.name for row in installed} - names):
         rows = tuple(row for row in installed if row.name == name)
@@ -174,7 +182,7 @@ def _with_captures(
     capture_of: CaptureOf,
 ) -> list[Step]:
     """The steps with the captures that each needs; the first one that does shows the statements that bring them about."""
-    staying = [row.script for row in installed if row.state != "retired"]
+    staying = [row.script for row in installed if row.state != "retired" or is_served(row, installed)]
     planned = plan_captures(known, staying, [step.script for step in steps if step.script], capture_of)
     found, there = [], dict(known)
     for step in steps:
@@ -198,8 +206,9 @@ def find_basis(ledger: Ledger) -> tuple[tuple[str, int, str], ...]:
 
 
 def essence(script: Script) -> dict[str, Any]:
-    """What of a script changes the database: everything but advice and whether an index was there to be used."""
-    data = asdict(script)
+    """What of a script changes the database: everything but advice, whether an index was there to be used, and the columns
+    that others keep for its rows."""
+    data = asdict(with_groups(script, ()))
     for name in ADVICE:
         data.pop(name, None)
     data["applier"].pop("indexed", None)

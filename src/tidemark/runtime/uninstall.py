@@ -7,6 +7,8 @@ the user's that stand on a public view stop it, with the engine's own sentence, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,19 +39,29 @@ def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore)
     kept: list[str] = []
     if duty.ledger.exists():
         holder = duty.lease.holder if duty.lease else name_holder()
+        # Every public view is a table before the first of the rows that it shows goes.
+        for installed in upstream_first(duty.ledger.derived()) if keep_data else ():
+            if _has_rows(installed):
+                with _alone(duty, installed, holder):
+                    duty.write(partial(_keep, duty, installed))
+                kept.append(installed.name)
         for installed in reversed(upstream_first(duty.ledger.derived())):
-            lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS)
-            try:
-                if keep_data and _has_rows(installed):
-                    installed = duty.write(partial(_keep, duty, installed)).value
-                    kept.append(installed.name)
+            with _alone(duty, installed, holder):
                 remove(duty, installed, listen)
-            finally:
-                lease.release()
             removed.append(installed.name)
     duty.write(partial(_remove_rest, duty))
     listen(Event("", "drop", note="the ledger is gone"))
     return UninstallReport(tuple(dict.fromkeys(removed)), tuple(kept))
+
+
+@contextmanager
+def _alone(duty: Duty, installed: Installed, holder: str) -> Iterator[None]:
+    """Under the derived table's lease."""
+    lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS)
+    try:
+        yield
+    finally:
+        lease.release()
 
 
 def _has_rows(installed: Installed) -> bool:
