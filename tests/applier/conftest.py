@@ -1,5 +1,5 @@
 """A `Place` on either engine, and programs whose units are not their keys."""
 
-from tests.findings.conftest import place
+from tests.findings.conftest import lite, place
 
-__all__ = ["place"]
+__all__ = ["lite", "place"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.findings.place import Place
-from tidemark import Project, Refusal, Tidemark, first, ratchet
+from tidemark import Fault, Project, Refusal, Tidemark, first, ratchet
 from tidemark.errors import Code
 
 SCHEMA = "CREATE TABLE t (id int NOT NULL PRIMARY KEY, g int NOT NULL, v int, w text)"
@@ -168,3 +169,24 @@ def test_memory_that_means_nothing_is_refused(place: Place, options: dict[str, A
     with pytest.raises(Refusal, match=message) as caught:
         Tidemark(project, place.url).plan()
     assert caught.value.code in (Code.DECLARATION, Code.FRESHNESS)
+
+
+def test_memory_outlives_an_interrupted_change_of_definition(place: Place) -> None:
+    place.run(SCHEMA, "INSERT INTO t VALUES (1, 1, 5, 'x'), (2, 2, 6, 'y')")
+    before = Tidemark(declared(), place.url)
+    before.apply()
+    changed = declared(query=QUERY.replace("min(v) AS low", "min(v) - 1 AS low"))
+    for asked in range(1, 4):
+        left = iter([False] * asked + [True] * 1000)
+        with pytest.raises(Fault, match="interrupted"):
+            Tidemark(changed, place.url, stop=partial(next, left)).apply()
+        # What readers see goes on remembering while its successor is on its way.
+        place.run(f"UPDATE t SET v = {100 + asked} WHERE id = 1")
+        before.tick()
+        place.run("UPDATE t SET v = 5 WHERE id = 1")
+        before.tick()
+        assert shown(place)[1]["top"] == 100 + asked
+    after = Tidemark(changed, place.url)
+    after.apply()
+    assert (shown(place)[1]["top"], shown(place)[1]["low"]) == (103, 4)
+    assert all(report.clean for report in after.verify())

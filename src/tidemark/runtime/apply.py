@@ -238,8 +238,10 @@ def recording_failure(duty: Duty, installed: Installed) -> Iterator[None]:
 
 def finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
     """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now."""
+    # What readers see went on remembering if this was interrupted, however far it had come.
+    carried = carry_memory(duty, installed, before)
     if installed.state == "backfilling":
-        if carry_memory(duty, installed, before):
+        if carried:
             installed = replace(installed, cursor_at=0)
         fill(duty, installed, listen)
         installed = duty.write(partial(duty.ledger.move, installed, "verifying")).value

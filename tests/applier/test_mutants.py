@@ -1,0 +1,113 @@
+"""Deliberate mistakes in units, memory and sampling, each of which a property test of this folder must find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.applier import test_memory, test_sampled, test_units
+from tests.findings.place import Place
+from tidemark import Fault, Refusal
+from tidemark.memory import First, Ratchet
+from tidemark.render import keyed, memory, ticks, units
+from tidemark.render.statements import Store
+
+Found = (AssertionError, Fault, Refusal)
+
+
+def folds(place: Place) -> None:
+    for seed in range(3):
+        place.run("DROP TABLE IF EXISTS t")
+        test_memory.test_random_states_fold_as_they_do_in_python(place, keep_rows=False, seed=seed)
+
+
+def stays(place: Place) -> None:
+    test_memory.test_random_states_fold_as_they_do_in_python(place, keep_rows=True, seed=0)
+
+
+def moves(place: Place) -> None:
+    test_memory.test_memory_outlives_a_change_of_definition(place)
+
+
+def samples(place: Place) -> None:
+    test_sampled.test_sampled_column_that_another_one_watches_is_still_sampled(place)
+
+
+def no_fold(*_: object) -> tuple[str, ...]:
+    return ()
+
+
+def other_way(store: Store, name: str, kept: Ratchet | First, old: str, new: str) -> str:
+    return RIGHT(store, name, kept, old, new).replace(" > ", " < ")
+
+
+def thawing(store: Store, name: str, kept: Ratchet | First, old: str, new: str) -> str:
+    if isinstance(kept, First) and kept.when is not None:
+        return RIGHT(store, name, kept, old, new).replace(
+            f'{old}."{kept.when}" IS TRUE', f'{new}."{kept.when}" IS TRUE'
+        )
+    return RIGHT(store, name, kept, old, new)
+
+
+def null_wins(store: Store, name: str, kept: Ratchet | First, old: str, new: str) -> str:
+    return RIGHT(store, name, kept, old, new).replace("IS NULL OR", "IS NOT NULL AND")
+
+
+def rows_go(store: Store, remembered: Any) -> tuple[str, ...]:
+    return tuple(one for one in FOLD(store, remembered) if "INSERT" not in one)
+
+
+def nothing(*_: object) -> None:
+    return None
+
+
+def kept_everywhere(*_: object) -> str:
+    return "SELECT 1"
+
+
+RIGHT, FOLD = memory.folded, memory.fold
+MUTANTS: dict[str, tuple[object, str, Callable[..., object], Callable[[Place], None]]] = {
+    "fold": (keyed, "fold", no_fold, folds),
+    "ratchet": (memory, "folded", other_way, folds),
+    "thaw": (memory, "folded", thawing, folds),
+    "null": (memory, "folded", null_wins, folds),
+    "rows": (keyed, "fold", rows_go, stays),
+    "carry": (keyed, "carry", nothing, moves),
+    "pairs of images": (ticks, "_let_go", kept_everywhere, samples),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mistake_in_memory_is_found(lite: Place, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    room, function, mistake, check = MUTANTS[name]
+    monkeypatch.setattr(room, function, mistake)
+    with pytest.raises(Found):
+        check(lite)
+
+
+def stored_rows_forgotten(*_: object) -> list[str]:
+    return []
+
+
+def null_units_forgotten(store: Store, row: str, nulls: bool) -> str:
+    return "1 = 0" if nulls else UNIT(store, row, nulls)
+
+
+UNIT = units.in_unit
+
+
+@pytest.mark.parametrize(
+    ("function", "mistake"), [("stored_keys", stored_rows_forgotten), ("in_unit", null_units_forgotten)]
+)
+def test_a_mistake_in_units_is_found(
+    lite: Place, monkeypatch: pytest.MonkeyPatch, function: str, mistake: Callable[..., object]
+) -> None:
+    monkeypatch.setattr(units, function, mistake)
+    query, key, unit = test_units.SHAPES["nullable"]
+    test_units.shaped(monkeypatch, unit)
+    lite.run(test_units.SCHEMA, "INSERT INTO t VALUES (1, 1, 1, 1), (2, 1, 2, 2), (3, NULL, 1, 3), (4, NULL, 1, 0)")
+    with pytest.raises(Found):
+        lite.install("u", query, key, freshness="tick")
+        test_units.test_random_changes_are_applied_by_unit(lite)
