@@ -5,12 +5,12 @@ Owns: `FAMILIES` (the shapes with their weights) and `draw_derived`. Promises: i
 
 from __future__ import annotations
 
-from tests.simulation import shapes_joins, shapes_nested, shapes_wide
+from tests.simulation import memory, shapes_joins, shapes_nested, shapes_wide
 from tests.simulation.case import Derived
 from tests.simulation.queries import Queries
 from tests.simulation.shapes import SHAPES, Parts
 
-assert all((shapes_joins, shapes_nested, shapes_wide))  # Their import fills the registry.
+assert all((memory, shapes_joins, shapes_nested, shapes_wide))  # Their import fills the registry.
 
 OLD = ("copy", "group", "total", "universe", "keyed")
 FAMILIES = (
@@ -44,8 +44,9 @@ def draw_derived(queries: Queries, families: tuple[str, ...]) -> Derived | None:
             draft = SHAPES[family].draw(Parts(queries)) if family in SHAPES else queries.draft(family)
         except LookupError:
             continue
-        options = dict(SHAPES[family].options) if family in SHAPES else {}
+        options = {**SHAPES[family].options, **draft.options} if family in SHAPES else {}
         # A text that compares in a special way may be stored in any of its spellings.
-        fold = any("NOCASE" in one.collate for table in draft.tables for one in table.fields)
+        fields = [one for table in draft.tables for one in table.fields]
+        fold = any("NOCASE" in one.collate and one.quoted in draft.query for one in fields)
         return Derived(queries.names.name(), draft.query, draft.key, freshness, family, fold, options)
     return None

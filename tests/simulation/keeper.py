@@ -6,7 +6,6 @@ does; after a kill what follows runs in a new session, as a new process would; a
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import TypeVar
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
 from tests.simulation.interventions import Act, WatchedSession, close, terminate
+from tests.simulation.memory import declared
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed
 from tidemark.compiler import compile_derived
@@ -45,7 +45,6 @@ LEASES = {"sqlite": "tidemark__lease", "postgres": "tidemark._lease"}
 LOCK_SECONDS = 0.5
 THEFT_SECONDS = 0.02
 HASTE = 20.0
-OPTIONS = frozenset(inspect.signature(Project.derive).parameters)
 
 
 class Time:
@@ -235,7 +234,7 @@ class Keeper:
                     query=one.query,
                     key=one.key or None,
                     freshness=freshness,  # type: ignore[arg-type]
-                    **{name: value for name, value in one.options.items() if name in OPTIONS},
+                    **declared(one.options),
                 )
                 script = self.compile(declaration, catalog, 1)
             except Refusal as refusal:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from tests.simulation.case import Derived, Failure
 from tests.simulation.history import Rows
+from tests.simulation.memory import Table
 from tests.simulation.tally import Tally
 from tests.simulation.wire import Wire
 from tests.simulation.worlds import quote
@@ -99,6 +100,13 @@ class PostgresOracle:
         if len(rows) < len(found):
             raise Failure("key", one.name, f"the declared key {one.key} does not identify rows: {found}\n{source}")
         return rows
+
+    def values(self, one: Derived, source: str) -> Table:
+        """The values of the columns that are no key, by key, as texts."""
+        key = ", ".join(f"simulated_row.{quote(name)}" for name in one.key)
+        columns = ", ".join(f"simulated_row.{quote(name)}" for name in one.options["columns"])
+        found = self.wire.exec(f"SELECT ROW({key})::text, {columns} FROM {source} simulated_row")
+        return {row[0] or "": tuple(row[1:]) for row in found}
 
     def rows(self, one: Derived) -> Counter[str]:
         """The rows of a derived table as a bag of texts."""

@@ -266,7 +266,7 @@ class PostgresPlay:
             return
         self.attendant.expect_no_drift("at the end")
         if self.upkeep.keeps_rows:
-            for one in self.attendant.derived:
+            for one in self.attendant.plain():
                 self._spoil(one)
         self.oracle.forget()
         self.upkeep.uninstall()

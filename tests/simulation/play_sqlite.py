@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.simulation.case import Case, Derived, Failure, Statement, Transaction
 from tests.simulation.duties import Attendant
 from tests.simulation.history import Rows
+from tests.simulation.memory import Table
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep
 from tests.simulation.worlds import quote
@@ -166,6 +167,12 @@ class SqlitePlay:
         if len(rows) < len(found):
             raise Failure("key", one.name, f"the declared key {one.key} does not identify rows: {found}\n{query}")
         return {key.lower(): row.lower() for key, row in rows.items()} if one.fold else rows
+
+    def values(self, one: Derived, source: str) -> Table:
+        """The values of the columns that are no key, by key."""
+        names = ", ".join(map(quote, (*one.key, *one.options["columns"])))
+        rows = self._reader().execute(f"SELECT {names} FROM {source} AS simulated").fetchall()
+        return {repr(row[: len(one.key)]): tuple(row[len(one.key) :]) for row in rows}
 
     def _reader(self) -> sqlite3.Connection:
         """A connection that sees only what is committed."""

@@ -7,7 +7,9 @@ declared for it, at every state of its sources; the other shapes are made of the
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from tests.simulation.scalars import NUMBERS, Scalars
 from tests.simulation.worlds import Builder, Relation, World, quote
@@ -15,11 +17,12 @@ from tests.simulation.worlds import Builder, Relation, World, quote
 
 @dataclass(frozen=True)
 class Draft:
-    """A query before it has a name."""
+    """A query before it has a name; `options` are those of its declaration."""
 
     query: str
     key: tuple[str, ...]
     tables: tuple[Relation, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Queries:
