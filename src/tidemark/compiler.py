@@ -34,7 +34,7 @@ from tidemark.render import ticks as render_ticks
 from tidemark.render.engines import PIECES
 from tidemark.render.offers import offers
 from tidemark.render.statements import Store, qualified
-from tidemark.script import Applier, Piece, Script, Tick
+from tidemark.script import Applier, MissingIndex, Piece, Script, Tick
 
 Describe = Callable[[str], tuple[OutputColumn, ...]]
 
@@ -188,7 +188,7 @@ class _Made:
     pieces: tuple[Piece, ...]
     applier: Applier
     tick: Tick | None
-    missing: tuple[tuple[str, str], ...]
+    missing: tuple[MissingIndex, ...]
     public: str
     store: Store
     notes: tuple[str, ...] = ()

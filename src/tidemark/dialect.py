@@ -15,7 +15,8 @@ class Dialect:
     """Facts about one engine.
 
     `name` is also sqlglot's name of the dialect. `null_safe_equal` and `null_safe_differs` are infix
-    operators; `name_bytes_max` is the longest identifier in bytes.
+    operators; `name_bytes_max` is the longest identifier in bytes; `online_index` is the word with which an
+    index is made while writers go on, or empty.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Dialect:
     writers_wait_in_line: bool
     ours_prefix: str
     temporary_prefix: str
+    online_index: str
 
     def quote(self, *parts: str) -> str:
         """An identifier, quoted; several parts are joined by dots."""
@@ -49,6 +51,7 @@ SQLITE = Dialect(
     writers_wait_in_line=True,
     ours_prefix="tidemark_",
     temporary_prefix="temp.",
+    online_index="",
 )
 
 POSTGRESQL = Dialect(
@@ -62,4 +65,5 @@ POSTGRESQL = Dialect(
     writers_wait_in_line=False,
     ours_prefix="tidemark.",
     temporary_prefix="pg_temp.",
+    online_index="CONCURRENTLY ",
 )

@@ -78,15 +78,25 @@ class Tidemark:
         with self._open("reader") as duty:
             return self._plan(duty)
 
-    def apply(self, *, allow_drop: bool = False, detach: bool = False) -> ApplyReport:
-        """Carry out the plan: install, fill, verify, cut over. `detach` leaves the filling to a worker."""
+    def apply(self, *, allow_drop: bool = False, detach: bool = False, create_indexes: bool = False) -> ApplyReport:
+        """Carry out the plan: install, fill, verify, cut over. `detach` leaves the filling to a worker; `create_indexes` makes
+        the indexes that the plan names, before anything else."""
         with self._open() as duty:
             plan = self._plan(duty)
-            if plan.is_empty and not plan.refresh:
+            if plan.is_empty and not plan.refresh and not (create_indexes and plan.indexes):
                 return ApplyReport((), (), ())
             epoch = secrets.token_hex(8)
             again = partial(self._plan, duty)
-            return apply_plan(duty, plan, epoch, allow_drop=allow_drop, detach=detach, again=again, listen=self._listen)
+            return apply_plan(
+                duty,
+                plan,
+                epoch,
+                allow_drop=allow_drop,
+                detach=detach,
+                with_indexes=create_indexes,
+                again=again,
+                listen=self._listen,
+            )
 
     def tick(self, *names: str, max_ms: float | None = None, max_batches: int | None = None) -> tuple[TickReport, ...]:
         """Seal and apply what waits, for every derived table at tick freshness or for those named; what is read comes first, so

@@ -249,14 +249,35 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class MissingIndex:
+    """An index on a table of the user's that upkeep would profit from. Nobody makes it unasked.
+
+    `table` is the table's label, `names` are the unquoted names of what is made (on a partitioned table one for each partition,
+    the whole first), `schema` is where they are. `statements` make it in order without keeping any writer waiting where
+    the engine can do that; they are empty for the rows of another derived table, whose declaration can ask for it.
+    """
+
+    table: str
+    schema: str
+    names: tuple[str, ...]
+    statements: tuple[str, ...]
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """What to run or to declare, on one line."""
+        return "; ".join(self.statements) or f"declare an index on {self.table} ({self.names[0]})"
+
+
+@dataclass(frozen=True)
 class Script:
     """Everything that one derived table needs on one engine.
 
     `klass` is ``linear``, ``keyed`` …; `reasons` say why, in sentences. `key` and `columns` are the public column names
     in order. `sources` are labels of the base tables it reads. `pieces` are in order of creation (drop in reverse).
     `tick` is None at commit freshness. `public` is the quoted name that readers use: the view, or the user's own table.
-    `truth` is the user's query, normalised, for explain and for checks. `missing_indexes` are statements that would
-    make upkeep cheaper, each with the reason; nobody runs them unasked.
+    `truth` is the user's query, normalised, for explain and for checks. `missing_indexes` would make
+    upkeep cheaper; nobody makes them unasked.
     `source_identity` maps a source's label to a hash of the catalog facts this script relies on.
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
     `joins` names the derived table in whose public view the columns stand too, empty for none.
@@ -277,7 +298,7 @@ class Script:
     store: str
     public: str
     truth: str
-    missing_indexes: tuple[tuple[str, str], ...] = ()
+    missing_indexes: tuple[MissingIndex, ...] = ()
     source_identity: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     reads: tuple[Kept, ...] = ()

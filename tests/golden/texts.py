@@ -85,8 +85,8 @@ def rendered(case: Case, dialect: Dialect) -> str:
         parts["dirty keys"] = (script.tick.take_dirty, script.tick.done_dirty, *script.tick.everything)
     for heading, statements in parts.items():
         lines += ["", f"-- applier: {heading}", *(f"{statement};" for statement in statements)]
-    for statement, reason in script.missing_indexes:
-        lines += ["", f"-- advice: {reason}", f"{statement};"]
+    for index in script.missing_indexes:
+        lines += ["", f"-- advice: {index.reason}", f"{index.text};"]
     return "\n".join(lines) + "\n"
 
 

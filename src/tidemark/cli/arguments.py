@@ -56,6 +56,7 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["plan"].add_argument("--check", action="store_true", help="exit 3 when there are changes")
     made["apply"].add_argument("--yes", action="store_true", help="do not ask")
     made["apply"].add_argument("--detach", action="store_true", help="leave the filling to a worker (tidemark run)")
+    made["apply"].add_argument("--create-indexes", action="store_true", help="make the indexes that plan names, first")
     made["apply"].add_argument("--allow-drop", action="store_true", help="drop tables that are not declared any more")
     made["uninstall"].add_argument("--yes", action="store_true", help="do not ask")
     made["uninstall"].add_argument("--keep-data", action="store_true", help="leave plain tables under the public names")

@@ -68,13 +68,14 @@ def apply(typed: Typed) -> Outcome:
     """Carry out the plan, after showing it and asking."""
     options, engine = typed.options, typed.engine
     made = engine.plan()
-    if not made.is_empty and not options.yes:
+    indexes = options.create_indexes and bool(made.indexes)
+    if (indexes or not made.is_empty) and not options.yes:
         _tell(reports.plan_text(made, statements=False))
         refused = _ask("Apply this?")
         if refused is not None:
             return refused
-    done = engine.apply(allow_drop=options.allow_drop, detach=options.detach)
-    data = {"live": list(done.live), "begun": list(done.begun), "dropped": list(done.dropped)}
+    done = engine.apply(allow_drop=options.allow_drop, detach=options.detach, create_indexes=options.create_indexes)
+    data = {name: list(names) for name, names in asdict(done).items()}
     return Outcome(reports.apply_text(done), data)
 
 
@@ -130,7 +131,7 @@ def uninstall(typed: Typed) -> Outcome:
         if refused is not None:
             return refused
     done = typed.engine.uninstall(keep_data=options.keep_data)
-    return Outcome(reports.uninstall_text(done), {"removed": list(done.removed), "kept": list(done.kept)})
+    return Outcome(reports.uninstall_text(done), {name: list(names) for name, names in asdict(done).items()})
 
 
 def doctor(typed: Typed) -> Outcome:

@@ -38,6 +38,8 @@ def plan_text(plan: InstallPlan, *, statements: bool) -> str:
             lines += [f"-- {step.verb} {step.derived}: {step.reason}", *_sql(step.statements)]
     if plan.orphans:
         lines.append(f"objects that nothing declared speaks of: {', '.join(plan.orphans)}")
+    lines += [f"index that would help: {index.text}  ({index.reason})" for index in plan.indexes]
+    lines += ["tidemark apply --create-indexes makes them, while writers go on."] if plan.indexes else []
     if plan.is_empty:
         return "\n".join([*lines, "Nothing to do: everything that is declared is installed and unchanged."])
     counts = plan.as_json()["counts"]
@@ -65,6 +67,8 @@ def apply_text(done: ApplyReport) -> str:
         lines.append(f"installed, to be filled by a worker: {', '.join(done.begun)}. Next: tidemark run")
     if done.dropped:
         lines.append(f"dropped: {', '.join(done.dropped)}")
+    if done.indexes:
+        lines.append(f"indexes made: {', '.join(done.indexes)}")
     return "\n".join(lines) or "Nothing to do: everything that is declared is installed and unchanged."
 
 
@@ -218,7 +222,9 @@ def repair_text(done: Sequence[RepairReport]) -> str:
 def uninstall_text(done: UninstallReport) -> str:
     """What uninstalling removed."""
     kept = f" Kept as plain tables: {', '.join(done.kept)}." if done.kept else ""
-    return f"Nothing of Tidemark is left here. Removed: {', '.join(done.removed) or 'nothing'}.{kept}"
+    drops = "; ".join(f"DROP INDEX {name}" for name in done.indexes)
+    indexes = f" Indexes that it made on your tables stay; what drops them: {drops}" if drops else ""
+    return f"Nothing of Tidemark is left here. Removed: {', '.join(done.removed) or 'nothing'}.{kept}{indexes}"
 
 
 def doctor_text(found: Sequence[Diagnosis]) -> str:

@@ -1,7 +1,7 @@
 """Indexes on the user's tables that upkeep would profit from, each with its reason.
 
-Owns: the advice that `plan` and `explain` print. Promises: nothing is created; an index is advised only where a look-up by key
-reaches none.
+Owns: the advice that `plan` and `explain` print and that `apply --create-indexes` follows. Promises: nothing is created here;
+an index is advised only where a look-up by key reaches none, and its statement lets writers go on where the engine can.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from tidemark.model import Table
 from tidemark.names import shorten
 from tidemark.query.keys import has_index
 from tidemark.render.statements import qualified
+from tidemark.script import MissingIndex
 
 
-def for_linear(program: LinearProgram, dialect: Dialect) -> tuple[tuple[str, str], ...]:
-    """(statement, reason) for sources from which a key is computed anew without an index."""
+def for_linear(program: LinearProgram, dialect: Dialect) -> tuple[MissingIndex, ...]:
+    """Indexes for sources from which a key is computed anew without an index."""
     found = []
     for feed in program.feeds:
         again = feed.by_kind("highest", "lowest", "recomputed", "copied")
@@ -24,35 +25,59 @@ def for_linear(program: LinearProgram, dialect: Dialect) -> tuple[tuple[str, str
             what = f"{', '.join(part.name.lstrip('_') for part in again)} of one key" if again else "one key"
             when = "when the extreme value leaves" if again else "for filling, verifying and repairing"
             reason = f"computing {what} anew {when} reads all of {feed.table.label} without it"
-            found.append((_index(feed.table, columns, dialect), reason))
+            found.append(_index(feed.table, columns, dialect, reason))
     return tuple(found)
 
 
-def _index(table: Table, columns: tuple[str, ...], dialect: Dialect) -> str:
-    """The statement as both engines read it: SQLite wants a name."""
-    name = shorten("_".join((table.name, *columns)), dialect.name_bytes_max)
+def _index(table: Table, columns: tuple[str, ...], dialect: Dialect, reason: str) -> MissingIndex:
+    """The index with its statements. Both engines are told a name, so that what was made can be found again."""
+    if table.schema == "tidemark" or table.name.startswith("tidemark_"):
+        return MissingIndex(table.label, table.schema, columns, (), reason)
+    name = _name(table.name, columns, dialect)
     listed = ", ".join(dialect.quote(column) for column in columns)
-    return f"CREATE INDEX {dialect.quote(name)} ON {qualified(table, dialect)} ({listed})"
+    if not table.leaves:
+        text = f"CREATE INDEX {dialect.online_index}{dialect.quote(name)} ON {qualified(table, dialect)} ({listed})"
+        return MissingIndex(table.label, table.schema, (name,), (text,), reason)
+    # The index of a whole is made of one for each part, and only those can be made while writers go on.
+    names, texts = [name], [f"CREATE INDEX {dialect.quote(name)} ON ONLY {qualified(table, dialect)} ({listed})"]
+    for schema, leaf in table.leaves:
+        part = _name(leaf, columns, dialect)
+        names.append(part)
+        texts.append(
+            f"CREATE INDEX {dialect.online_index}{dialect.quote(part)} ON {dialect.quote(schema, leaf)} ({listed})"
+        )
+        texts.append(f"ALTER INDEX {dialect.quote(table.schema, name)} ATTACH PARTITION {dialect.quote(schema, part)}")
+    return MissingIndex(table.label, table.schema, tuple(names), tuple(texts), reason)
+
+
+def _name(table: str, columns: tuple[str, ...], dialect: Dialect) -> str:
+    return shorten("_".join((table, *columns, "idx")), dialect.name_bytes_max)
 
 
 def _columns(feed: Feed) -> tuple[str, ...]:
     return tuple(name for one in feed.key for name in sorted(one.columns))
 
 
-def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[tuple[str, str], ...]:
-    """(statement, reason) for the key's own table and for each step of a way to the key."""
-    found: dict[str, str] = {}
+def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[MissingIndex, ...]:
+    """Indexes for the key's own table and for each step of a way to the key."""
+    found: dict[tuple[str, ...], MissingIndex] = {}
+
+    def advise(table: Table, column: str, reason: str) -> None:
+        found.setdefault((table.schema, table.name, column), _index(table, (column,), dialect, reason))
+
     tables = {occurrence.alias: occurrence.table for occurrence in program.block.all_occurrences}
     for scalar in program.key_scalars:
         if scalar.column is not None and not has_index(tables[scalar.column[0]], (scalar.column[1],)):
             table = tables[scalar.column[0]]
             reason = f"recomputing a key reads all of {table.label} without it"
-            found[_index(table, (scalar.column[1],), dialect)] = reason
+            advise(table, scalar.column[1], reason)
     for way in program.routes:
         for occurrence in way.joined:
             names = [name for scalar in way.on for alias, name in sorted(scalar.columns) if alias == occurrence.alias]
             if names and not has_index(occurrence.table, tuple(names)):
-                found[_index(occurrence.table, (names[0],), dialect)] = (
-                    f"a change of {way.changed.table.label} finds its keys by reading all of {occurrence.table.label} without it"
+                table = occurrence.table
+                reason = (
+                    f"a change of {way.changed.table.label} finds its keys by reading all of {table.label} without it"
                 )
-    return tuple(found.items())
+                advise(table, names[0], reason)
+    return tuple(found.values())

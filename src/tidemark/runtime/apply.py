@@ -18,6 +18,7 @@ from tidemark.runtime.carry import carry_memory
 from tidemark.runtime.cascade import awaits, find_left, readers
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import fill
+from tidemark.runtime.indexes import create_indexes
 from tidemark.runtime.install import install_pieces, record_generation, reinstall, remove, show_rows
 from tidemark.runtime.lease import Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed
@@ -37,11 +38,13 @@ LEASE_WAIT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class ApplyReport:
-    """What was done: `live` derived tables that were filled and verified, `begun` ones left to a worker, `dropped` names."""
+    """What was done: `live` derived tables that were filled and verified, `begun` ones left to a worker, `dropped` names,
+    `indexes` made on request."""
 
     live: tuple[str, ...]
     begun: tuple[str, ...]
     dropped: tuple[str, ...]
+    indexes: tuple[str, ...] = ()
 
 
 def apply_plan(
@@ -51,11 +54,13 @@ def apply_plan(
     *,
     allow_drop: bool = False,
     detach: bool = False,
+    with_indexes: bool = False,
     again: Callable[[], InstallPlan] | None = None,
     listen: Listener = ignore,
 ) -> ApplyReport:
     """Carry out a plan. `epoch` names this copy of the database in a new ledger; `detach` leaves the filling to a worker;
-    `again` makes the plan anew when what is installed changed before the lease was ours.
+    `again` makes the plan anew when what is installed changed before the lease was ours; `with_indexes` makes the missing
+    indexes first, before anything is captured.
 
     Raises `Refusal` (``drop-not-allowed``, ``privilege``) before anything is done, and `Fault` (exit 6 when another apply is
     at work, 75 when asked to stop).
@@ -73,7 +78,11 @@ def apply_plan(
                 raise Fault("what is installed changed since the plan was made", left_behind="nothing was changed")
             plan = again()
             _check_consent(plan, allow_drop)
-        return _carry_out_all(duty, plan, holder, detach, listen)
+        made: tuple[str, ...] = ()
+        if with_indexes and plan.indexes and again is not None:
+            made = create_indexes(duty, plan.indexes, listen)
+            plan = again()
+        return replace(_carry_out_all(duty, plan, holder, detach, listen), indexes=made)
     finally:
         lease.release()
 

@@ -73,7 +73,7 @@ def explain_script(script: Script, dialect: Dialect) -> Explanation:
         sources=script.sources,
         captures=captures,
         locks=_locks(script, dialect),
-        missing_indexes=script.missing_indexes,
+        missing_indexes=tuple((index.text, index.reason) for index in script.missing_indexes),
         tolerant=script.applier.tolerant,
         notes=script.notes,
         store=script.store,

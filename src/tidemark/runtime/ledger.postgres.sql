@@ -125,6 +125,25 @@ INSERT INTO tidemark._meta (key, value) VALUES (:key, :value) ON CONFLICT (key) 
 -- A fact about the ledger.
 SELECT value FROM tidemark._meta WHERE key = :key;
 
+-- name: list_meta
+-- Facts about the ledger whose name begins with a word.
+SELECT key FROM tidemark._meta WHERE starts_with(key, :prefix) ORDER BY key;
+
+-- name: list_broken_index
+-- The statement that drops an index of that name which was never finished. That of a partitioned table cannot be dropped while
+-- writers go on, but it has no rows and is dropped in a moment.
+SELECT CASE c.relkind WHEN 'I' THEN 'DROP INDEX ' ELSE 'DROP INDEX CONCURRENTLY ' END || CAST(i.indexrelid AS regclass)
+FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+WHERE i.indexrelid = to_regclass(CAST(:index AS text)) AND NOT i.indisvalid;
+
+-- name: read_patience
+-- How long a statement of this session may wait for a lock.
+SELECT current_setting('lock_timeout');
+
+-- name: set_session_patience
+-- How long a statement of this session may wait for a lock from now on.
+SELECT set_config('lock_timeout', CAST(:patience AS text), false);
+
 -- name: add_derived
 -- Record a generation before the first of its objects is created.
 INSERT INTO tidemark._derived
@@ -478,3 +497,12 @@ WHERE xact_start < now() - interval '5 minutes' AND datname = current_database()
 SELECT 'The prepared transaction ' || gid || ' has been waiting since ' || CAST(prepared AS text) || '.'
 FROM pg_catalog.pg_prepared_xacts
 WHERE database = current_database() AND prepared < now() - interval '5 minutes';
+
+-- name: warn_broken_index
+-- An index whose making was interrupted costs every writer and helps no reader.
+SELECT 'The index ' || CAST(CAST(i.indexrelid AS regclass) AS text) || ' was never finished: drop it, or run '
+    || 'tidemark apply --create-indexes if it is one of ours.'
+FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+WHERE NOT i.indisvalid AND c.relkind = 'i'
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index AS p WHERE p.index_relid = i.indexrelid)
+ORDER BY 1 LIMIT 10;

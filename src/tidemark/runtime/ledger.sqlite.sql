@@ -112,6 +112,22 @@ INSERT INTO tidemark__meta (key, value) VALUES (:key, :value) ON CONFLICT (key) 
 -- A fact about the ledger.
 SELECT value FROM tidemark__meta WHERE key = :key;
 
+-- name: list_meta
+-- Facts about the ledger whose name begins with a word.
+SELECT key FROM tidemark__meta WHERE substr(key, 1, length(:prefix)) = :prefix ORDER BY key;
+
+-- name: list_broken_index
+-- The statement that drops an index of that name which was never finished: on this engine an index is there whole or not at all.
+SELECT '' WHERE :index IS NULL;
+
+-- name: read_patience
+-- How long a statement of this session may wait for a lock.
+SELECT '0';
+
+-- name: set_session_patience
+-- How long a statement of this session may wait for a lock from now on: this engine has another way to say so.
+SELECT :patience;
+
 -- name: add_derived
 -- Record a generation before the first of its objects is created.
 INSERT INTO tidemark__derived

@@ -18,7 +18,7 @@ from tidemark.runtime.cascade import identity, is_served, upstream_first
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
-from tidemark.script import Capture, Script
+from tidemark.script import Capture, MissingIndex, Script
 
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
 LEDGER_OBJECTS = frozenset({"meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock"})
@@ -103,7 +103,8 @@ class InstallPlan:
     """Everything that `apply` will do. `ledger` are the statements that create the ledger, empty when it is there.
 
     `orphans` are objects of ours that no script knows; `refresh` are scripts of which only the advice changed. `basis` is what
-    was installed when the plan was made: name, generation and state of everything.
+    was installed when the plan was made: name, generation and state of everything. `indexes` would make upkeep of what is
+    wanted cheaper; only ``--create-indexes`` makes them.
     """
 
     steps: tuple[Step, ...]
@@ -111,6 +112,7 @@ class InstallPlan:
     orphans: tuple[str, ...] = ()
     refresh: tuple[Script, ...] = ()
     basis: tuple[tuple[str, int, str], ...] = ()
+    indexes: tuple[MissingIndex, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -126,6 +128,7 @@ class InstallPlan:
             "steps": [step.as_json() for step in self.steps],
             "ledger": list(self.ledger),
             "orphans": list(self.orphans),
+            "indexes": [{"statement": index.text, "reason": index.reason} for index in self.indexes],
         }
 
 
@@ -169,9 +172,9 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     _check_pieces([*(row.script for row in installed), *(step.script for step in steps if step.script is not None)])
     own = names_of(row.script for row in installed) | names_of(captures.values())
     orphans = tuple(sorted(name for name in present if name not in own and not _is_ledger(name, ledger)))
-    return InstallPlan(
-        tuple(steps), () if ledger.exists() else tuple(ledger.creation()), orphans, tuple(refresh), find_basis(ledger)
-    )
+    missing = {(index.table, index.names): index for script in known.values() for index in script.missing_indexes}
+    created = () if ledger.exists() else tuple(ledger.creation())
+    return InstallPlan(tuple(steps), created, orphans, tuple(refresh), find_basis(ledger), tuple(missing.values()))
 
 
 def _with_captures(

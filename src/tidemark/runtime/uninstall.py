@@ -15,6 +15,7 @@ from functools import partial
 from tidemark.names import shorten
 from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.indexes import list_made
 from tidemark.runtime.install import remove
 from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed
@@ -27,17 +28,21 @@ DROPS = {"table": "drop_table", "view": "drop_view", "trigger": "drop_trigger", 
 
 @dataclass(frozen=True)
 class UninstallReport:
-    """What went: names of derived tables, and of those whose rows were kept as plain tables."""
+    """What went: names of derived tables, and of those whose rows were kept as plain tables. `indexes` are those that were made
+    on the user's tables, which stay."""
 
     removed: tuple[str, ...]
     kept: tuple[str, ...]
+    indexes: tuple[str, ...] = ()
 
 
 def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore) -> UninstallReport:
     """Remove everything of ours. Raises `Fault` (exit 6) while a worker is busy with one of the tables."""
     removed: list[str] = []
     kept: list[str] = []
+    indexes: tuple[str, ...] = ()
     if duty.ledger.exists():
+        indexes = list_made(duty.ledger)
         holder = duty.lease.holder if duty.lease else name_holder()
         # Every public view is a table before the first of the rows that it shows goes.
         for installed in upstream_first(duty.ledger.derived()) if keep_data else ():
@@ -51,7 +56,7 @@ def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore)
             removed.append(installed.name)
     duty.write(partial(_remove_rest, duty))
     listen(Event("", "drop", note="the ledger is gone"))
-    return UninstallReport(tuple(dict.fromkeys(removed)), tuple(kept))
+    return UninstallReport(tuple(dict.fromkeys(removed)), tuple(kept), indexes)
 
 
 @contextmanager

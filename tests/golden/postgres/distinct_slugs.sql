@@ -133,4 +133,4 @@ INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT "author" FROM (
 INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT "author" FROM (SELECT q."author" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "public"."posts" AS "posts" GROUP BY "posts"."author") AS q) AS k WHERE 1 = 1 ON CONFLICT ("author") DO NOTHING;
 
 -- advice: recomputing a key reads all of posts without it
-CREATE INDEX "posts_author" ON "public"."posts" ("author");
+CREATE INDEX CONCURRENTLY "posts_author_idx" ON "public"."posts" ("author");

@@ -411,4 +411,4 @@ INSERT INTO "tidemark"."groups" AS s ("author", "_rows", "_score_sum", "_score_v
 DELETE FROM "tidemark"."groups" AS s USING (SELECT o.* FROM pg_temp."_stored_groups" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_groups" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."author" IS NOT DISTINCT FROM g."author";
 
 -- advice: computing best of one key anew when the extreme value leaves reads all of posts without it
-CREATE INDEX "posts_author" ON "public"."posts" ("author");
+CREATE INDEX CONCURRENTLY "posts_author_idx" ON "public"."posts" ("author");

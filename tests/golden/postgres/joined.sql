@@ -203,4 +203,4 @@ INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT "name" FROM (SELECT "name
 INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT "name" FROM (SELECT q."name" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS k WHERE 1 = 1 ON CONFLICT ("name") DO NOTHING;
 
 -- advice: recomputing a key reads all of users without it
-CREATE INDEX "users_name" ON "public"."users" ("name");
+CREATE INDEX CONCURRENTLY "users_name_idx" ON "public"."users" ("name");

@@ -781,4 +781,4 @@ INSERT INTO "tidemark"."universe" AS s ("id", "_rows", "_name", "_posts", "_leas
 DELETE FROM "tidemark"."universe" AS s USING (SELECT o.* FROM pg_temp."_stored_universe" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_universe" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."id" = g."id";
 
 -- advice: computing least of one key anew when the extreme value leaves reads all of posts without it
-CREATE INDEX "posts_author" ON "public"."posts" ("author");
+CREATE INDEX CONCURRENTLY "posts_author_idx" ON "public"."posts" ("author");

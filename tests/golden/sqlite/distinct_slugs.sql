@@ -134,4 +134,4 @@ INSERT INTO "tidemark__dirty_distinct_slugs" ("author") SELECT "author" FROM (SE
 INSERT INTO "tidemark__dirty_distinct_slugs" ("author") SELECT "author" FROM (SELECT q."author" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" GROUP BY "posts"."author") AS q) AS k WHERE 1 = 1 ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO NOTHING;
 
 -- advice: recomputing a key reads all of posts without it
-CREATE INDEX "posts_author" ON "posts" ("author");
+CREATE INDEX "posts_author_idx" ON "posts" ("author");

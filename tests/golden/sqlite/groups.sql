@@ -138,4 +138,4 @@ INSERT INTO "tidemark_groups" AS s ("author", "_rows", "_score_sum", "_score_val
 DELETE FROM "tidemark_groups" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_groups" AS o JOIN "tidemark_groups" AS s ON ifnull(s."author", 0) = ifnull(o."author", 0) AND (s."author" IS NULL) = (o."author" IS NULL) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_groups" AS f WHERE f.tidemark_n = o.tidemark_n));
 
 -- advice: computing score_exact, best of one key anew when the extreme value leaves reads all of posts without it
-CREATE INDEX "posts_author" ON "posts" ("author");
+CREATE INDEX "posts_author_idx" ON "posts" ("author");

@@ -207,4 +207,4 @@ INSERT INTO "tidemark__dirty_joined" ("name") SELECT "name" FROM (SELECT "name" 
 INSERT INTO "tidemark__dirty_joined" ("name") SELECT "name" FROM (SELECT q."name" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS k WHERE 1 = 1 ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
 
 -- advice: recomputing a key reads all of users without it
-CREATE INDEX "users_name" ON "users" ("name");
+CREATE INDEX "users_name_idx" ON "users" ("name");

@@ -284,4 +284,4 @@ INSERT INTO "tidemark_universe" AS s ("id", "_rows", "_name", "_posts", "_least"
 DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT "id" FROM temp."tidemark__stored_universe" AS o WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_universe" AS f WHERE f.tidemark_n = o.tidemark_n));
 
 -- advice: computing least of one key anew when the extreme value leaves reads all of posts without it
-CREATE INDEX "posts_author" ON "posts" ("author");
+CREATE INDEX "posts_author_idx" ON "posts" ("author");
