@@ -22,10 +22,10 @@ from tidemark.maintenance.sampling import find_sampled, sample
 from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit
-from tidemark.query.keys import KeyColumn, find_key
+from tidemark.query.keys import KeyColumn, assume_key, find_key
 from tidemark.query.lower import lower_query
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
-from tidemark.query.relation import Block
+from tidemark.query.relation import Query
 from tidemark.render import advice
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
@@ -37,6 +37,7 @@ from tidemark.render.statements import Store, qualified
 from tidemark.script import Applier, MissingIndex, Piece, Script, Tick
 
 Describe = Callable[[str], tuple[OutputColumn, ...]]
+Key = tuple[KeyColumn, ...]
 
 
 def compile_derived(
@@ -79,35 +80,30 @@ def _compile(
             f"There is no query for {dialect.title}.",
             instead=f'query={{"{dialect.name}": "SELECT …", …}}',
         )
-    block = lower_query(query, catalog, dialect)
+    lowered = lower_query(query, catalog, dialect)
     outputs = describe(query)
-    admit(block, catalog)
-    require_pure(block, first_mutable)
-    _check_indexes(declaration, block)
-    key = find_key(block, declaration.key)
+    admit(lowered, catalog)
+    require_pure(lowered, first_mutable)
+    _check_indexes(declaration, lowered)
+    key, unproven = _key(lowered, declaration)
     names = Names(dialect, declaration.name, generation)
     joins = _joined(declaration, key, catalog)
     if joins:
         declaration = replace(declaration, columns_of=None)
     wanted = declaration.freshness
     try:
-        late = needs_ticks(declaration)
-        if late is not None:
+        if (late := needs_ticks(declaration)) is not None:
             raise NotLinear(late)
         if wanted == "tick":
             raise NotLinear("freshness='tick' was asked for")
-        linear = linear_program(declaration.name, block, key, outputs, describe)
-        made = _linear(linear, block, key, declaration, catalog, names)
+        if unproven is not None:
+            raise NotLinear(f"nothing proves that {', '.join(declaration.key)} identifies a row")
+        linear = linear_program(declaration.name, lowered, key, outputs, describe)
+        made = _linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
         if wanted == "commit":
-            raise Refusal(
-                Code.FRESHNESS,
-                f"This query cannot be kept true at every commit: {not_linear.reason}.",
-                instead='freshness="tick", or no freshness=',
-            ) from not_linear
-        inputs = find_sampled(block, declaration.sampled)
-        whole = keyed_program(declaration.name, block, key, outputs, not_linear.reason, inputs.whole)
-        keyed = sample(remember(whole, declaration, dialect), inputs)
+            raise _not_at_commit(not_linear, unproven) from not_linear
+        keyed = _by_key(declaration, lowered, key, outputs, not_linear.reason, dialect, proven=unproven is None)
         made = _keyed(keyed, key, declaration, catalog, names)
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
     made = _weakest(made, reads, wanted)
@@ -119,7 +115,7 @@ def _compile(
         freshness=made.freshness,
         reasons=made.reasons,
         key=tuple(column.name for column in key),
-        columns=tuple(output.name for output in block.outputs),
+        columns=tuple(output.name for output in lowered.outputs),
         sources=tuple(table.label for table in made.tables),
         pieces=made.pieces,
         applier=made.applier,
@@ -129,11 +125,26 @@ def _compile(
         truth=query,
         missing_indexes=made.missing,
         source_identity=tuple((table.label, identity(table)) for table in made.tables),
-        notes=made.notes,
+        notes=(*_notes(declaration, unproven), *made.notes),
         reads=reads,
         offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
         joins=joins,
     )
+
+
+def _not_at_commit(not_linear: NotLinear, unproven: Refusal | None) -> Refusal:
+    return unproven or Refusal(
+        Code.FRESHNESS,
+        f"This query cannot be kept true at every commit: {not_linear.reason}.",
+        instead='freshness="tick", or no freshness=',
+    )
+
+
+def _notes(declaration: Declaration, unproven: Refusal | None) -> tuple[str, ...]:
+    if unproven is None:
+        return ()
+    listed = ", ".join(declaration.key)
+    return (f"nothing proves that {listed} identifies a row; every batch looks for rows that share one",)
 
 
 def _joined(declaration: Declaration, key: Key, catalog: Catalog) -> str:
@@ -168,13 +179,51 @@ def _weakest(made: _Made, reads: tuple[Kept, ...], wanted: str | None) -> _Made:
     return replace(made, freshness="tick", reasons=(*made.reasons, reason))
 
 
-def _check_indexes(declaration: Declaration, block: Block) -> None:
+def _check_indexes(declaration: Declaration, block: Query) -> None:
     """Refuse an index over what the result does not have."""
     have = [output.name for output in block.outputs]
     for name in (name for index in declaration.indexes for name in index if name not in have):
         raise Refusal(
             Code.DECLARATION, f"indexes names {name}, which is not in the result.", instead=f"one of: {', '.join(have)}"
         )
+
+
+def _by_key(
+    declaration: Declaration,
+    query: Query,
+    key: Key,
+    outputs: tuple[OutputColumn, ...],
+    reason: str,
+    dialect: Dialect,
+    *,
+    proven: bool,
+) -> KeyedProgram:
+    """The keyed program with everything that the declaration says about it."""
+    inputs = find_sampled(query, declaration.sampled)
+    whole = keyed_program(
+        declaration.name,
+        query,
+        key,
+        outputs,
+        reason,
+        inputs.whole,
+        proven=proven,
+        allow_global=declaration.allow_global,
+    )
+    return sample(remember(whole, declaration, dialect), inputs)
+
+
+def _key(query: Query, declaration: Declaration) -> tuple[Key, Refusal | None]:
+    """The key, and why it is not proven: then every batch looks for rows that share one."""
+    try:
+        return find_key(query, declaration.key), None
+    except Refusal as refusal:
+        if refusal.code is not Code.KEY_UNPROVEN or not declaration.key:
+            raise
+        key = assume_key(query, declaration.key)
+        if not key:
+            raise
+        return key, refusal
 
 
 @dataclass(frozen=True)
@@ -194,18 +243,15 @@ class _Made:
     notes: tuple[str, ...] = ()
 
 
-Key = tuple[KeyColumn, ...]
-
-
 def _linear(
-    program: LinearProgram, block: Block, key: Key, declaration: Declaration, catalog: Catalog, names: Names
+    program: LinearProgram, query: Query, key: Key, declaration: Declaration, catalog: Catalog, names: Names
 ) -> _Made:
     store = render_linear.store_of(program, names, names.dialect)
     pieces = PIECES[names.dialect.name].linear(program, store, declaration.indexes, catalog.search_path)
     applier = render_linear.applier(store, program)
     missing = advice.for_linear(program, names.dialect)
     visible = [(one.name, one.sql) for one in program.visible]
-    mirror = make_mirror(declaration, block, key, visible, program.present, catalog)
+    mirror = make_mirror(declaration, query, key, visible, program.present, catalog)
     public = names.dialect.quote(program.name)
     made = _Made("linear", "commit", program.reasons, program.tables, pieces, applier, None, missing, public, store)
     return _with_mirror(made, mirror, store, catalog)
@@ -216,13 +262,13 @@ def _keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: C
     pieces = PIECES[names.dialect.name].keyed(program, store, declaration.indexes, catalog.search_path)
     tick = render_ticks.tick(store, program)
     missing = advice.for_keyed(program, names.dialect)
-    reasons = tuple(f"affected keys are recomputed, because {reason}" for reason in program.reasons)
-    visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.block.outputs]
-    mirror = make_mirror(declaration, program.block, key, visible, "1 = 1", catalog)
+    first, *others = program.reasons
+    reasons = (f"affected keys are recomputed, because {first}", *others)
+    klass = "global" if any(route.everywhere for route in program.routes) else "keyed"
+    visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.query.outputs]
+    mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
     applier, public = render_keyed.applier(store, program), names.dialect.quote(program.name)
-    made = _Made(
-        "keyed", "tick", reasons, program.tables, pieces, applier, tick, missing, public, store, notes(program)
-    )
+    made = _Made(klass, "tick", reasons, program.tables, pieces, applier, tick, missing, public, store, notes(program))
     return _with_mirror(made, mirror, store, catalog)
 
 

@@ -31,6 +31,7 @@ class Code(StrEnum):
     CYCLE = "cycle"
     UPSTREAM_GONE = "upstream-gone"
     FRESHNESS = "freshness"
+    GLOBAL = "global"
     COLUMNS_OF = "columns-of"
     ROWS_OF = "rows-of"
     NAME_TAKEN = "name-taken"

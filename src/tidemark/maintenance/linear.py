@@ -18,8 +18,9 @@ from tidemark.maintenance.aggregates import Parts, visible_aggregate
 from tidemark.maintenance.program import Feed, KeyPart, LinearProgram, RowText, Visible, text
 from tidemark.model import OutputColumn, Table
 from tidemark.query.functions import LINEAR_AGGREGATES
-from tidemark.query.keys import KeyColumn, equality
-from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Scalar
+from tidemark.query.keys import KeyColumn
+from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Query, Scalar
+from tidemark.query.unique import equality
 
 Describe = Callable[[str], tuple[OutputColumn, ...]]
 
@@ -46,12 +47,11 @@ def from_clause(table: Table, alias: str, dialect: Dialect) -> str:
 
 
 def linear_program(
-    name: str, block: Block, key: tuple[KeyColumn, ...], outputs: tuple[OutputColumn, ...], describe: Describe
+    name: str, query: Query, key: tuple[KeyColumn, ...], outputs: tuple[OutputColumn, ...], describe: Describe
 ) -> LinearProgram:
-    """The program of a block. Raises `NotLinear` with the reason, or `Refusal`."""
-    if len(block.occurrences) != 1:
-        raise NotLinear("it joins several sources")
-    if block.distinct:
+    """The program of a query. Raises `NotLinear` with the reason, or `Refusal`."""
+    block = _single(query)
+    if block.distinct or block.distinct_on:
         raise NotLinear("DISTINCT needs the multiplicity of each row")
     if any(nested.form == "in" for nested in block.nested):
         raise NotLinear("IN over a subquery changes rows of another source")
@@ -67,8 +67,24 @@ def linear_program(
     return builder.grouped() if block.is_aggregated else builder.universe()
 
 
+def _single(query: Query) -> Block:
+    """The query as one block over one source, its subqueries plain. Raises `NotLinear`."""
+    if not isinstance(query, Block):
+        raise NotLinear(f"{query.kind.upper()} combines several queries")
+    if len(query.items) != 1:
+        raise NotLinear("it joins several sources")
+    if not query.is_flat:
+        raise NotLinear("it reads a subquery")
+    for block in query.blocks:
+        if block.windows:
+            raise NotLinear("a window function depends on other rows")
+        if block is not query and (block.groups is not None or block.having is not None or block.distinct):
+            raise NotLinear("a subquery groups its rows")
+    return query
+
+
 def _all_aggregates(block: Block) -> tuple[Aggregate, ...]:
-    return (*block.aggregates, *(a for nested in block.nested for a in nested.block.aggregates))
+    return tuple(aggregate for one in block.blocks for aggregate in one.aggregates)
 
 
 class _Builder:
@@ -269,9 +285,15 @@ class _Builder:
 
     def _child(self, nested: Nested) -> _Child:
         """Split a subquery's conditions into the way to the key and the rows that count."""
-        block = nested.block
-        if len(block.occurrences) != 1 or block.nested:
+        block = nested.query
+        if not isinstance(block, Block) or len(block.items) != 1 or not block.is_flat or block.nested:
             raise NotLinear("a subquery reads more than one source")
+        if nested.form not in ("scalar", "exists"):
+            raise NotLinear("a comparison with all rows of a subquery cannot be added up")
+        if block.limited:
+            raise NotLinear("LIMIT lets through what other rows leave room for")
+        if bool(block.aggregates) != (nested.form == "scalar"):
+            raise NotLinear("a subquery gives a row of another source")
         alias = block.occurrences[0].alias
         wanted = {column.output.scalar.text: number for number, column in enumerate(self.key)}
         way: dict[int, Scalar] = {}
@@ -293,7 +315,7 @@ class _Builder:
                 raise NotLinear("a subquery computes with columns of the outer row")
         key = tuple(way[number] for number in range(len(self.key)))
         self._same_types(key, block.occurrences[0])
-        return _Child(nested, block.occurrences[0], key, conjunction(tuple(rest)))
+        return _Child(nested, block, block.occurrences[0], key, conjunction(tuple(rest)))
 
     def _same_types(self, key: tuple[Scalar, ...], occurrence: Occurrence) -> None:
         items = ", ".join(f"{scalar.text} AS k{number}" for number, scalar in enumerate(key))
@@ -315,7 +337,7 @@ class _Builder:
 
     def _child_value(self, child: _Child, condition: RowText | None, parts: Parts) -> str:
         """The visible text of one subquery."""
-        block = child.nested.block
+        block = child.block
         if child.nested.form == "exists":
             found = parts.count("exists", condition)
             return f"({found} > 0)"
@@ -355,6 +377,7 @@ class _Child:
     """A subquery of the universe shape, taken apart."""
 
     nested: Nested
+    block: Block
     occurrence: Occurrence
     key: tuple[Scalar, ...]
     guard: RowText | None

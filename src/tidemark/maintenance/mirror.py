@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Column, Declaration, Table
-from tidemark.query.keys import KeyColumn
-from tidemark.query.relation import Block
+from tidemark.query.keys import KeyColumn, is_constant
+from tidemark.query.relation import Block, Occurrence, Query
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Mirror:
 
 def make_mirror(
     declaration: Declaration,
-    block: Block,
+    block: Query,
     key: tuple[KeyColumn, ...],
     visible: Sequence[tuple[str, str]],
     present: str,
@@ -91,10 +91,10 @@ def _column(table: Table, name: str, code: Code) -> Column:
     return column
 
 
-def _constants(declaration: Declaration, block: Block, table: Table) -> tuple[tuple[str, str], ...]:
+def _constants(declaration: Declaration, block: Query, table: Table) -> tuple[tuple[str, str], ...]:
     found = []
     for output in block.outputs:
-        if output.scalar.is_constant and (not declaration.key or output.name in declaration.key):
+        if is_constant(block, output.name) and (not declaration.key or output.name in declaration.key):
             found.append((_column(table, output.name, Code.ROWS_OF).name, output.scalar.text))
     if not found:
         raise Refusal(
@@ -117,11 +117,14 @@ def _check_key(table: Table, columns: set[str], code: Code) -> None:
     )
 
 
-def _check_universe(block: Block, table: Table, values: tuple[Mirrored, ...]) -> None:
+def _check_universe(block: Query, table: Table, values: tuple[Mirrored, ...]) -> None:
     """Every row of the table must have a row in the result, and the result must not depend on what we write there."""
-    first = block.occurrences[0]
-    whole = first.table.label == table.label and not block.where and block.having is None
-    if not whole or any(occurrence.kind != "left" for occurrence in block.occurrences[1:]):
+    whole = False
+    if isinstance(block, Block) and not (block.where or block.having is not None or block.limited or block.distinct_on):
+        first = block.items[0]
+        whole = isinstance(first, Occurrence) and first.table.label == table.label
+        whole = whole and all(item.kind == "left" for item in block.items[1:])
+    if not whole:
         raise Refusal(
             Code.COLUMNS_OF,
             f"The query does not give one row for each row of {table.label}.",
@@ -139,7 +142,7 @@ def _check_universe(block: Block, table: Table, values: tuple[Mirrored, ...]) ->
                 )
 
 
-def _check_triggers(table: Table, block: Block, code: Code) -> None:
+def _check_triggers(table: Table, block: Query, code: Code) -> None:
     sources = {occurrence.table for occurrence in block.all_occurrences}
     for body in table.trigger_bodies:
         for source in sources:

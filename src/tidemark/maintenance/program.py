@@ -15,7 +15,7 @@ from typing import Literal
 
 from tidemark.memory import Memory
 from tidemark.model import Table
-from tidemark.query.relation import Block, Occurrence, Scalar
+from tidemark.query.relation import Occurrence, Query, Scalar
 
 PartKind = Literal["additive", "highest", "lowest", "recomputed", "copied"]
 
@@ -183,15 +183,30 @@ class LinearProgram:
 
 @dataclass(frozen=True)
 class KeyQuery:
-    """How a change of one occurrence reaches keys: SELECT `key` FROM the changed image and `joined` others WHERE `on`.
+    """How a change of one scan reaches units: SELECT `values` FROM the changed image and `joined` others WHERE `on`.
 
-    `empty` are aliases of outer-joined occurrences taken as all NULL in this variant.
+    `everywhere` tells that a change may touch every unit; then nothing else is said.
     """
 
     changed: Occurrence
     joined: tuple[Occurrence, ...]
     on: tuple[Scalar, ...]
-    empty: tuple[Occurrence, ...] = ()
+    values: tuple[Scalar, ...]
+    everywhere: bool = False
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a batch's units restrict the query: in WHERE of the block with that number, `terms` pairs the place of a unit's
+    column with what the block computes for it. `table` and `column` name the source's column when the first term is one.
+
+    `sideways` tells that the block's rows only join rows of the unit, so that a NULL needs none of them.
+    """
+
+    block: int
+    terms: tuple[tuple[int, Scalar], ...]
+    source: tuple[Table, str] | None
+    sideways: bool = False
 
 
 @dataclass(frozen=True)
@@ -221,7 +236,8 @@ class KeyedProgram:
 
     `unit` are the columns by which the query falls apart into independent pieces: the dirty set and a batch hold their values,
     and the rows of a unit are recomputed together. It is the key itself in most queries; empty = the whole result is one unit.
-    `reads` maps a source's label to the columns that must be in its images; `routes` tell how changes reach units.
+    `reads` maps a source's label to the columns that must be in its images; `routes` tell how changes reach units,
+    `placements` where a batch of units restricts the query; `is_bounded` tells that they leave no part of it whole.
     A source without an entry in `reads` is sampled: its changes make nothing dirty.
     `proven` tells that no two rows can have one key, whatever the sources hold; otherwise each batch looks for that.
     `memory` says which stored values outlive what the query computes. `sampled` are the columns that may be behind a sampled
@@ -232,13 +248,14 @@ class KeyedProgram:
     name: str
     key: tuple[KeyPart, ...]
     unit: tuple[KeyPart, ...]
-    block: Block
-    key_scalars: tuple[Scalar, ...]
+    query: Query
     columns: tuple[Part, ...]
     routes: tuple[KeyQuery, ...]
+    placements: tuple[Placement, ...]
     reads: dict[str, tuple[str, ...]] = field(hash=False)
     reasons: tuple[str, ...] = ()
     proven: bool = True
+    is_bounded: bool = True
     memory: Remembered = Remembered()
     sampled: tuple[str, ...] = ()
     samples_rows: bool = False
@@ -250,12 +267,6 @@ class KeyedProgram:
         return tuple(table for table in self.tables if table.label in self.reads)
 
     @property
-    def unit_scalars(self) -> tuple[Scalar, ...]:
-        """What the query computes for each column of the unit."""
-        by_name = {output.name: output.scalar for output in self.block.outputs}
-        return tuple(by_name[part.name] for part in self.unit)
-
-    @property
     def tables(self) -> tuple[Table, ...]:
         """The sources, each once, in order of first use."""
-        return tuple({o.table.label: o.table for o in self.block.all_occurrences}.values())
+        return tuple({o.table.label: o.table for o in self.query.all_occurrences}.values())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
-from tidemark.query.relation import Block, Scalar
+from tidemark.query.relation import Block, Query, Scalar
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Inputs:
     columns: frozenset[tuple[str, str]] = frozenset()
 
 
-def find_sampled(block: Block, sampled: tuple[str, ...]) -> Inputs:
+def find_sampled(block: Query, sampled: tuple[str, ...]) -> Inputs:
     """The inputs of a query that a declaration's ``sampled=`` names. Raises `Refusal`."""
     tables = {occurrence.table.label: occurrence.table for occurrence in block.all_occurrences}
     whole, columns = set(), set()
@@ -62,21 +62,21 @@ def sample(program: KeyedProgram, inputs: Inputs) -> KeyedProgram:
                 f"A change of {way.changed.table.label} reaches its rows through {lost.table.label}, which is sampled.",
                 instead=f'sampled=["{lost.table.label}.column"] for what may be behind',
             )
-        for scalar in (*way.on, *program.unit_scalars):
+        for scalar in (*way.on, *way.values):
             _require_watched(scalar, program, inputs)
-    block = program.block
-    all_rows = _touches_rows(block, inputs)
+    query = program.query
+    all_rows = _touches_rows(query, inputs)
     behind = tuple(
         part.name
         for part in program.columns
-        if all_rows or any(_touches(o.scalar, block, inputs) for o in block.outputs if o.name == part.name)
+        if all_rows or any(_touches(o.scalar, query, inputs) for o in query.outputs if o.name == part.name)
     )
     half = frozenset(label for label, _ in inputs.columns)
     return replace(program, reads=reads, sampled=behind, samples_rows=all_rows, half_watched=half)
 
 
 def _require_watched(scalar: Scalar, program: KeyedProgram, inputs: Inputs) -> None:
-    tables = _tables(program.block)
+    tables = _tables(program.query)
     for alias, name in sorted(scalar.columns):
         table = tables.get(alias)
         if table is not None and (table.label in inputs.whole or (table.label, name) in inputs.columns):
@@ -87,11 +87,11 @@ def _require_watched(scalar: Scalar, program: KeyedProgram, inputs: Inputs) -> N
             )
 
 
-def _tables(block: Block) -> dict[str, Table]:
+def _tables(block: Query) -> dict[str, Table]:
     return {occurrence.alias: occurrence.table for occurrence in block.all_occurrences}
 
 
-def _touches(scalar: Scalar, block: Block, inputs: Inputs) -> bool:
+def _touches(scalar: Scalar, block: Query, inputs: Inputs) -> bool:
     """Whether the value of an expression can be behind a sampled input."""
     tables = _tables(block)
     read = {(tables[alias].label, name) for alias, name in scalar.columns if alias in tables}
@@ -99,8 +99,11 @@ def _touches(scalar: Scalar, block: Block, inputs: Inputs) -> bool:
     return bool(read & inputs.columns) or bool((scanned | {label for label, _ in read}) & inputs.whole)
 
 
-def _touches_rows(block: Block, inputs: Inputs) -> bool:
+def _touches_rows(block: Query, inputs: Inputs) -> bool:
     """Whether it can depend on a sampled input which rows there are, or which source rows a row is made of."""
+    if not isinstance(block, Block) or not block.is_flat:
+        # What a subquery gives may decide about rows.
+        return True
     if any(occurrence.table.label in inputs.whole for occurrence in block.occurrences):
         return True
     outputs = {id(output.scalar) for output in block.outputs}

@@ -15,22 +15,25 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query import functions
 from tidemark.query.parse import place_of, render
-from tidemark.query.relation import Block
+from tidemark.query.relation import Block, Query
 from tidemark.query.resolve import own_nodes
+from tidemark.query.unique import identifies
+from tidemark.query.units import determined, origins_of
 
 
-def admit(block: Block, catalog: Catalog) -> None:
-    """Raise the first `Refusal` that applies to the block or to one inside it."""
-    for rule in RULES:
-        rule(block, catalog)
-    for nested in block.nested:
-        admit(nested.block, catalog)
+def admit(query: Query, catalog: Catalog) -> None:
+    """Raise the first `Refusal` that applies to the query or to a block inside it."""
+    outputs_are_named(query)
+    if not query.all_occurrences:
+        raise Refusal(Code.UNSUPPORTED, "A query without FROM has no source.", instead="SELECT … FROM a table")
+    for block in query.blocks:
+        for rule in RULES:
+            rule(block, catalog)
+        subqueries_give_one_row(block, query)
 
 
-def outputs_are_named(block: Block, catalog: Catalog) -> None:
-    """The outermost block's columns need distinct names."""
-    if block.tree.parent is not None:
-        return
+def outputs_are_named(block: Query) -> None:
+    """The outermost query's columns need distinct names."""
     seen: set[str] = set()
     for output in block.outputs:
         if not output.name:
@@ -48,12 +51,6 @@ def outputs_are_named(block: Block, catalog: Catalog) -> None:
                 Code.DECLARATION, f"Two columns of the result are called {output.name}.", instead="distinct names"
             )
         seen.add(folded)
-
-
-def reads_something(block: Block, catalog: Catalog) -> None:
-    """A query without FROM has nothing to be kept true against."""
-    if not block.occurrences:
-        raise Refusal(Code.UNSUPPORTED, "A query without FROM has no source.", instead="SELECT … FROM a table")
 
 
 def sources_are_tables(block: Block, catalog: Catalog) -> None:
@@ -148,7 +145,6 @@ def literals_are_constant(block: Block, catalog: Catalog) -> None:
     """PostgreSQL reads ``'now'`` or ``'today'`` from the clock where a time is wanted, once for each session or plan."""
     if not block.dialect.has_schemas:
         return
-    tables = {occurrence.alias: occurrence.table for occurrence in block.all_occurrences}
     for node in own_nodes(block.tree):
         if not (isinstance(node, exp.Literal) and node.is_string and functions.CLOCK_WORDS.search(node.name)):
             continue
@@ -160,9 +156,7 @@ def literals_are_constant(block: Block, catalog: Catalog) -> None:
         if isinstance(around, exp.Cast):
             wanted = [around.to.sql(dialect="postgres")]
         else:
-            read = [(tables.get(c.table), c.name) for c in around.find_all(exp.Column)]
-            found = [table.column(name) for table, name in read if table is not None]
-            wanted = [column.type for column in found if column is not None]
+            wanted = _types_beside(node.name, around, block)
         if any(type_.lower().startswith(functions.TIME_TYPES) for type_ in wanted):
             raise Refusal(
                 Code.VOLATILE,
@@ -172,23 +166,37 @@ def literals_are_constant(block: Block, catalog: Catalog) -> None:
             )
 
 
+def _types_beside(word: str, around: exp.Expr, block: Block) -> list[str]:
+    """Types of the columns beside a literal; where a subquery computes one, a bare clock word is taken for a time."""
+    found = []
+    for column in around.find_all(exp.Column):
+        origins = origins_of(block, (column.table, column.name)) if column.table in block.local else []
+        found += [one.type for one in origins or ()]
+        if origins is None and functions.CLOCK_WORDS.fullmatch(word.strip()):
+            found.append("timestamp")
+    return found
+
+
 def grouping_is_whole(block: Block, catalog: Catalog) -> None:
     """With aggregates, an output is made of groups and aggregates only (SQLite would pick an arbitrary row)."""
     if not block.is_aggregated:
         return
-    groups = {scalar.text for scalar in block.groups or ()}
+    groups = {render(scalar.tree, block.dialect) for scalar in block.groups or ()}
+    settled = determined(block, block.groups or ())
     checked = [output.scalar.tree for output in block.outputs]
     checked += [block.having.tree] if block.having is not None else []
+    checked += [term.tree for term in block.distinct_on]
     for tree in checked:
-        _only_groups(tree, groups, block)
+        _only_groups(tree, groups, settled, block)
 
 
-def _only_groups(node: exp.Expression, groups: set[str], block: Block) -> None:
-    if functions.is_aggregate(node) or isinstance(node, exp.Select | exp.Filter):
+def _only_groups(node: exp.Expression, groups: set[str], settled: frozenset[str], block: Block) -> None:
+    in_window = isinstance(node.parent, exp.Window) and node.arg_key == "this"
+    if (functions.is_aggregate(node) or isinstance(node, exp.Filter | exp.WithinGroup)) and not in_window:
         return
     if render(node, block.dialect) in groups:
         return
-    if isinstance(node, exp.Column) and node.table in block.local:
+    if isinstance(node, exp.Column) and node.table in block.local and node.table not in settled:
         raise Refusal(
             Code.UNSUPPORTED,
             f"{node.name} is neither grouped nor aggregated.",
@@ -196,66 +204,41 @@ def _only_groups(node: exp.Expression, groups: set[str], block: Block) -> None:
             place=place_of(node, block.dialect),
         )
     for child in node.iter_expressions():
-        _only_groups(child, groups, block)
+        _only_groups(child, groups, settled, block)
 
 
-def nested_blocks_are_plain(block: Block, catalog: Catalog) -> None:
-    """Subqueries are one block deep, without grouping of their own."""
+def subqueries_give_one_row(block: Block, whole: Query) -> None:
+    """A scalar subquery of several rows is an error in PostgreSQL; SQLite takes any one of them."""
+    if block.dialect.has_schemas:
+        return
     for nested in block.nested:
-        inner = nested.block
-        if (
-            inner.groups is not None
-            or inner.distinct
-            or inner.having is not None
-            or (inner.limited and nested.form != "exists")
-        ):
-            raise Refusal(
-                Code.SUBQUERY_SHAPE,
-                "A subquery with GROUP BY, DISTINCT, HAVING or LIMIT is not kept true yet.",
-                instead="an aggregate over the rows that match, or EXISTS",
-                place=place_of(inner.tree, block.dialect),
-            )
-        if nested.form == "scalar" and not inner.aggregates:
+        if nested.form == "scalar" and not identifies(nested.query, frozenset(), whole):
             raise Refusal(
                 Code.SUBQUERY_SHAPE,
                 "A scalar subquery that does not aggregate may find several rows.",
-                instead="max(…) or min(…) of the value",
-                place=place_of(inner.tree, block.dialect),
+                instead="max(…) or min(…) of the value, a condition on a unique key, or ORDER BY … LIMIT 1",
+                place=place_of(nested.query.tree, block.dialect),
             )
-        outside = {alias for scalar in inner.scalars for alias in scalar.aliases} - {
-            occurrence.alias for occurrence in inner.all_occurrences
-        }
-        if not outside and nested.form != "in":
+
+
+def aggregates_are_its_own(block: Block, catalog: Catalog) -> None:
+    """An aggregate over columns of an outer query would belong to that query."""
+    for call in block.aggregates:
+        if call.argument is not None and call.argument.aliases and not call.argument.aliases & block.local:
             raise Refusal(
                 Code.SUBQUERY_SHAPE,
-                "A subquery that does not refer to the outer row changes every row at once.",
-                instead="a condition on the outer row, or a derived table of its own",
-                place=place_of(inner.tree, block.dialect),
+                f"{call.text} aggregates over columns of the outer query alone.",
+                instead="the aggregate in the outer query",
+                place=place_of(call.argument.tree, block.dialect),
             )
-
-
-def joins_are_conditions(block: Block, catalog: Catalog) -> None:
-    """Subqueries in ON, and aggregates in WHERE or ON, have no place in the algebra."""
-    for occurrence in block.occurrences:
-        for scalar in occurrence.on:
-            if scalar.tree.find(exp.Select) is not None:
-                raise Refusal(
-                    Code.SUBQUERY_SHAPE,
-                    "A subquery in ON is not kept true yet.",
-                    instead="the condition in WHERE",
-                    place=place_of(scalar.tree, block.dialect),
-                )
 
 
 Rule = Callable[[Block, Catalog], None]
 RULES: tuple[Rule, ...] = (
-    reads_something,
-    outputs_are_named,
     sources_are_tables,
     functions_are_stable,
     literals_are_constant,
     syntax_is_known,
     grouping_is_whole,
-    nested_blocks_are_plain,
-    joins_are_conditions,
+    aggregates_are_its_own,
 )

@@ -114,7 +114,20 @@ ALLOWED_NODES: frozenset[str] = frozenset(
 """Kinds of nodes that may stand in a scalar expression."""
 
 BLOCK_NODES: frozenset[str] = frozenset(
-    ["Select", "From", "Join", "Group", "Having", "Table", "TableAlias", "Limit", "Order", "Ordered"]
+    [
+        "Select",
+        "From",
+        "Join",
+        "Group",
+        "Having",
+        "Table",
+        "TableAlias",
+        "Lateral",
+        "Limit",
+        "Offset",
+        "Order",
+        "Ordered",
+    ]
 )
 """Kinds of nodes that make up a block around its scalars."""
 
@@ -333,7 +346,7 @@ TIME_ARGUMENT = {"strftime": 1}
 """Index of the time value among a time function's arguments, where it is not the first."""
 
 
-_WORDS: dict[type[exp.Expression], str] = {
+_WORDS: dict[type[exp.Expr], str] = {
     exp.CurrentDate: "current_date",
     exp.CurrentTime: "current_time",
     exp.CurrentTimestamp: "current_timestamp",
@@ -347,7 +360,7 @@ _WORDS: dict[type[exp.Expression], str] = {
 """Functions that are called without parentheses."""
 
 
-def function_name(node: exp.Expression) -> str | None:
+def function_name(node: exp.Expr) -> str | None:
     """The lower-case name when `node` is a call of a function, else None."""
     if isinstance(node, exp.Anonymous):
         return str(node.name).lower()
@@ -358,7 +371,7 @@ def function_name(node: exp.Expression) -> str | None:
     return _WORDS.get(type(node))
 
 
-def is_aggregate(node: exp.Expression) -> bool:
+def is_aggregate(node: exp.Expr) -> bool:
     """True for a call of an aggregate (SQLite's MIN and MAX of several arguments are scalar functions)."""
     if isinstance(node, exp.Count | exp.Sum | exp.Avg):
         return True

@@ -1,11 +1,12 @@
-"""Resolved tree → block of our relation algebra.
+"""Resolved tree → blocks of our relation algebra.
 
-Owns: the translation, clause by clause, and the refusal of clauses that have no node in the algebra yet. Promises: a block
+Owns: the translation, clause by clause, and the refusal of clauses that have no node in the algebra. Promises: a block
 says everything that its SELECT says, or the query was refused with the place of what is missing.
 """
 
 from __future__ import annotations
 
+from itertools import count
 from typing import cast
 
 from sqlglot import exp
@@ -14,111 +15,167 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query.functions import function_name, is_aggregate
-from tidemark.query.parse import parse_query, place_of, render
-from tidemark.query.relation import Aggregate, Block, JoinKind, Nested, Occurrence, Output, Scalar
-from tidemark.query.resolve import Resolver, inner_selects, own_nodes, own_tables
+from tidemark.query.inline import Inlining, unwrapped
+from tidemark.query.parse import parse_tree, place_of, render
+from tidemark.query.relation import (
+    Aggregate,
+    Block,
+    Derived,
+    JoinKind,
+    Nested,
+    Occurrence,
+    Output,
+    Query,
+    Scalar,
+    SetOperation,
+)
+from tidemark.query.resolve import Resolver, inner_queries, own_items, own_nodes
 
-_CLAUSES = {"expressions", "from_", "joins", "where", "group", "having", "distinct", "limit", "order"}
+_CLAUSES = {
+    "expressions",
+    "from_",
+    "joins",
+    "where",
+    "group",
+    "having",
+    "distinct",
+    "limit",
+    "offset",
+    "order",
+    "windows",
+}
+_SET_CLAUSES = {"this", "expression", "distinct", "limit", "offset", "order"}
+_KINDS: dict[str, JoinKind] = {"": "inner", "LEFT": "left", "RIGHT": "right", "FULL": "full"}
 
 
-def lower_query(text: str, catalog: Catalog, dialect: Dialect) -> Block:
-    """The user's query as a block. Raises `Refusal` with the place."""
-    tree = parse_query(text, dialect).copy()
-    _check_clauses(tree, dialect, nested=False)
+def lower_query(text: str, catalog: Catalog, dialect: Dialect) -> Query:
+    """The user's query as blocks. Raises `Refusal` with the place."""
+    tree = parse_tree(text, dialect).copy()
+    holder = exp.Subquery(this=tree)
+    Inlining(catalog, dialect).visit(holder, {})
+    whole = unwrapped(holder)
+    whole.pop()
     resolver = Resolver(catalog, dialect)
-    resolver.resolve(tree)
-    return _Lowering(resolver, dialect).block(tree)
+    _check_top(whole, dialect)
+    resolver.resolve(whole)
+    return _Lowering(resolver, dialect).query(whole)
 
 
-def _check_clauses(select: exp.Select, dialect: Dialect, *, nested: bool) -> None:
-    """Refuse clauses without a node in the algebra, here and in every subquery."""
-    for name, value in select.args.items():
-        if value and name not in _CLAUSES:
-            node = value if isinstance(value, exp.Expression) else select
-            raise Refusal(
-                Code.UNSUPPORTED,
-                f"The clause {name.strip('_').upper()} is not kept true yet.",
-                instead="a query without it, or a derived table for its inner part",
-                place=place_of(node, dialect),
-            )
-    if not nested and (select.args.get("limit") or select.args.get("order")):
+def _check_top(tree: exp.Expression, dialect: Dialect) -> None:
+    if tree.args.get("limit") or tree.args.get("order") or tree.args.get("offset"):
         raise Refusal(
             Code.UNSUPPORTED,
             "ORDER BY and LIMIT are not part of a stored result.",
             instead="the query without them; order and cut when you read the derived table",
-            place=place_of(select.args.get("order") or select.args["limit"], dialect),
+            place=place_of(tree.args.get("order") or tree.args.get("limit") or tree.args["offset"], dialect),
         )
-    distinct = select.args.get("distinct")
-    if distinct is not None and distinct.args.get("on"):
-        raise Refusal(Code.UNSUPPORTED, "DISTINCT ON is not kept true yet.", place=place_of(distinct, dialect))
-    for inner in inner_selects(select):
-        _check_clauses(inner, dialect, nested=True)
 
 
 class _Lowering:
-    """Carries the resolver through the recursion over nested blocks."""
+    """Carries the resolver through the recursion over queries."""
 
     def __init__(self, resolver: Resolver, dialect: Dialect) -> None:
         self.resolver = resolver
         self.dialect = dialect
+        self.numbers = count(1)
 
     def scalar(self, tree: exp.Expr) -> Scalar:
         return Scalar(cast(exp.Expression, tree), self.dialect)
 
-    def block(self, select: exp.Select) -> Block:
-        """One SELECT as a block."""
-        outputs = tuple(self._output(item) for item in select.expressions)
-        occurrences = self._occurrences(select)
-        where = self._conjuncts(select.args.get("where"))
-        group = select.args.get("group")
-        groups = None
-        if group is not None:
-            extra = [key for key, value in group.args.items() if value and key != "expressions"]
-            if extra or any(isinstance(g, exp.Rollup | exp.Cube | exp.GroupingSets) for g in group.expressions):
+    def query(self, tree: exp.Expression) -> Query:
+        """A SELECT or a set operation."""
+        tree = unwrapped(tree)
+        if isinstance(tree, exp.SetOperation):
+            return self._set_operation(tree)
+        assert isinstance(tree, exp.Select)
+        return self.block(tree)
+
+    def _set_operation(self, tree: exp.SetOperation) -> SetOperation:
+        self._check_clauses(tree, _SET_CLAUSES)
+        left, right = self.query(tree.this), self.query(tree.expression)
+        if len(left.outputs) != len(right.outputs):
+            raise Refusal(
+                Code.PARSE,
+                f"The branches of {tree.key.upper()} have {len(left.outputs)} and {len(right.outputs)} columns.",
+                instead="as many columns in each",
+                place=place_of(tree, self.dialect),
+            )
+        limited = bool(tree.args.get("limit") or tree.args.get("offset"))
+        return SetOperation(tree.key, not tree.args.get("distinct"), left, right, limited, tree, self.dialect)
+
+    def _check_clauses(self, tree: exp.Expression, known: set[str]) -> None:
+        """Refuse clauses without a node in the algebra."""
+        for name, value in tree.args.items():
+            if value and name not in known:
+                node = value if isinstance(value, exp.Expression) else tree
                 raise Refusal(
                     Code.UNSUPPORTED,
-                    "GROUPING SETS, ROLLUP and CUBE are not kept true yet.",
-                    instead="one derived table for each grouping",
-                    place=place_of(group, self.dialect),
+                    f"The clause {name.strip('_').upper()} is not kept true.",
+                    instead="a query without it, or a derived table for its inner part",
+                    place=place_of(node, self.dialect),
                 )
-            groups = tuple(self.scalar(item) for item in group.expressions)
+
+    def block(self, select: exp.Select) -> Block:
+        """One SELECT as a block."""
+        self._check_clauses(select, _CLAUSES)
+        number = next(self.numbers)
+        select.meta["block"] = number
+        distinct = select.args.get("distinct")
+        on = distinct.args.get("on") if distinct is not None else None
         having = select.args.get("having")
         return Block(
-            occurrences=occurrences,
-            where=where,
-            groups=groups,
-            outputs=outputs,
+            items=self._items(select),
+            where=self._conjuncts(select.args.get("where")),
+            groups=self._groups(select),
+            outputs=tuple(self._output(item) for item in select.expressions),
             having=self.scalar(having.this) if having is not None else None,
-            distinct=select.args.get("distinct") is not None,
+            distinct=distinct is not None and on is None,
+            distinct_on=tuple(self.scalar(item) for item in (on.expressions if on is not None else ())),
             aggregates=self._aggregates(select),
-            nested=tuple(self._nested(inner) for inner in inner_selects(select)),
-            limited=bool(select.args.get("limit")),
+            windows=self._windows(select),
+            nested=tuple(self._nested(inner, select) for inner in inner_queries(select)),
+            limited=bool(select.args.get("limit") or select.args.get("offset")),
             tree=select,
             dialect=self.dialect,
+            number=number,
         )
 
     def _output(self, item: exp.Expression) -> Output:
-        name = item.alias if isinstance(item, exp.Alias) else item.name if isinstance(item, exp.Column) else ""
-        if isinstance(item, exp.Alias):
-            name = self.resolver.fold(item.args["alias"]) if self.dialect.has_schemas else name
-        return Output(name, self.scalar(item.unalias()))
+        return Output(item.alias if isinstance(item, exp.Alias) else "", self.scalar(item.unalias()))
 
-    def _occurrences(self, select: exp.Select) -> tuple[Occurrence, ...]:
-        tables = own_tables(select)
-        found: list[Occurrence] = []
-        joins = [None, *(select.args.get("joins") or [])] if tables else []
-        for node, join in zip(tables, joins, strict=True):
-            alias = node.alias
-            table = self.resolver.tables[alias]
+    def _groups(self, select: exp.Select) -> tuple[Scalar, ...] | None:
+        group = select.args.get("group")
+        if group is None:
+            return None
+        extra = [key for key, value in group.args.items() if value and key != "expressions"]
+        if extra or any(isinstance(g, exp.Rollup | exp.Cube | exp.GroupingSets) for g in group.expressions):
+            raise Refusal(
+                Code.UNSUPPORTED,
+                "GROUPING SETS, ROLLUP and CUBE are not kept true yet.",
+                instead="one derived table for each grouping",
+                place=place_of(group, self.dialect),
+            )
+        return tuple(self.scalar(item) for item in group.expressions)
+
+    # -- FROM ---------------------------------------------------------------------------------------------------------
+
+    def _items(self, select: exp.Select) -> tuple[Occurrence | Derived, ...]:
+        nodes = own_items(select)
+        found: list[Occurrence | Derived] = []
+        joins = [None, *(select.args.get("joins") or [])] if nodes else []
+        for node, join in zip(nodes, joins, strict=True):
             kind, on = self._join(join)
-            found.append(Occurrence(alias, table, kind, on))
+            if isinstance(node, exp.Table):
+                found.append(Occurrence(node.alias, self.resolver.tables[node.alias], kind, on))
+            else:
+                found.append(Derived(node.alias, self.query(node.this), kind, on, isinstance(node, exp.Lateral)))
         return tuple(found)
 
     def _join(self, join: exp.Join | None) -> tuple[JoinKind, tuple[Scalar, ...]]:
         if join is None:
             return "first", ()
         side, kind = join.side.upper(), join.kind.upper()
-        if join.args.get("using") or join.method or side in ("RIGHT", "FULL") or kind in ("SEMI", "ANTI"):
+        if join.args.get("using") or join.method or side not in _KINDS or kind in ("SEMI", "ANTI"):
             words = " ".join(word for word in (join.method, side, kind, "JOIN") if word)
             using = " … USING" if join.args.get("using") else ""
             raise Refusal(
@@ -127,8 +184,7 @@ class _Lowering:
                 instead="JOIN … ON or LEFT JOIN … ON",
                 place=place_of(join, self.dialect),
             )
-        on = self._conjuncts(join.args.get("on"))
-        return ("left" if side == "LEFT" else "inner"), on
+        return _KINDS[side], self._conjuncts(join.args.get("on"))
 
     def _conjuncts(self, clause: exp.Expression | None) -> tuple[Scalar, ...]:
         if clause is None:
@@ -146,12 +202,16 @@ class _Lowering:
                 found.append(self.scalar(node))
         return tuple(found)
 
+    # -- aggregates and windows ---------------------------------------------------------------------------------------
+
     def _aggregates(self, select: exp.Select) -> tuple[Aggregate, ...]:
-        """The distinct aggregate calls of SELECT list and HAVING."""
+        """The distinct aggregate calls of the block, outside of OVER."""
         found: dict[str, Aggregate] = {}
         for node in own_nodes(select):
             if is_aggregate(node):
-                whole = node.parent if isinstance(node.parent, exp.Filter) else node
+                whole = whole_call(node)
+                if isinstance(whole.parent, exp.Window) and whole.parent.this is whole:
+                    continue
                 text = render(whole, self.dialect)
                 found.setdefault(text, self._aggregate(node, whole, text))
         return tuple(found.values())
@@ -172,31 +232,82 @@ class _Lowering:
         argument = None if star or not arguments else self.scalar(arguments[0])
         return Aggregate(name, argument, distinct, condition, text)
 
-    def _nested(self, inner: exp.Select) -> Nested:
-        holder = inner.parent
-        block = self.block(inner)
+    def _windows(self, select: exp.Select) -> tuple[tuple[Scalar, ...], ...]:
+        """The PARTITION BY of every window that is used."""
+        named = {self.resolver.fold(window.this): window for window in select.args.get("windows") or []}
+        found = []
+        for node in own_nodes(select):
+            if isinstance(node, exp.Window) and node.arg_key != "windows":
+                partition = list(node.args.get("partition_by") or [])
+                base = node.args.get("alias")
+                while base is not None:
+                    window = named[self.resolver.fold(base)]
+                    partition += window.args.get("partition_by") or []
+                    base = window.args.get("alias")
+                found.append(tuple(self.scalar(item) for item in partition))
+        return tuple(found)
+
+    # -- subqueries in scalars ----------------------------------------------------------------------------------------
+
+    def _nested(self, inner: exp.Expression, select: exp.Select) -> Nested:
+        query, holder = self.query(inner), inner.parent
+        while isinstance(holder, exp.Subquery | exp.Paren) and isinstance(holder.parent, exp.Subquery):
+            holder = holder.parent
+        item = _item_of(inner, select)
         if isinstance(holder, exp.Exists):
-            return Nested("exists", block, None, False, render(holder, self.dialect))
+            return Nested("exists", query, (), False, render(holder, self.dialect), item)
+        holding = holder.parent if isinstance(holder, exp.Subquery) else holder
+        if isinstance(holding, exp.Any | exp.All) or isinstance(holder, exp.Any | exp.All):
+            return self._quantified(holder if isinstance(holder, exp.Any | exp.All) else holding, query, item)
         if isinstance(holder, exp.Subquery):
-            if isinstance(holder.parent, exp.In):
-                holding = holder.parent
-                match = exp.EQ(this=holding.this.copy(), expression=block.outputs[0].scalar.tree.copy())
-                alone = _is_conjunct(holding)
-                return Nested("in", block, self.scalar(match), alone, render(holding, self.dialect))
-            if isinstance(holder.parent, exp.Any | exp.All):
-                raise Refusal(
-                    Code.SUBQUERY_SHAPE,
-                    "ANY and ALL over a subquery are not kept true yet.",
-                    instead="IN or EXISTS",
-                    place=place_of(holder, self.dialect),
-                )
-            return Nested("scalar", block, None, False, render(holder, self.dialect))
+            if isinstance(holding, exp.In) and holding.args.get("query") is holder:
+                pairs = self._pairs(holding.this, query)
+                return Nested("in", query, pairs, _is_conjunct(holding), render(holding, self.dialect), item)
+            return Nested("scalar", query, (), False, render(holder, self.dialect), item)
+        if holder is not None and function_name(holder) == "array":
+            return Nested("scalar", query, (), False, render(holder, self.dialect), item)
         raise Refusal(
             Code.SUBQUERY_SHAPE,
-            "A subquery of this form is not kept true yet.",
+            "A subquery of this form is not kept true.",
             instead="a scalar subquery, EXISTS or IN",
             place=place_of(inner, self.dialect),
         )
+
+    def _quantified(self, quantifier: exp.Expr | None, query: Query, item: int | None) -> Nested:
+        """``x = ANY (…)`` is IN; of other comparisons only the correlation is known."""
+        comparison = quantifier.parent if quantifier is not None else None
+        assert comparison is not None
+        text = render(comparison, self.dialect)
+        if isinstance(comparison, exp.EQ) and isinstance(quantifier, exp.Any) and comparison.expression is quantifier:
+            return Nested("in", query, self._pairs(comparison.this, query), _is_conjunct(comparison), text, item)
+        return Nested("compared", query, (), False, text, item)
+
+    def _pairs(self, operand: exp.Expression, query: Query) -> tuple[tuple[Scalar, Scalar], ...]:
+        bare = operand.this if isinstance(operand, exp.Paren) else operand
+        sides = bare.expressions if isinstance(bare, exp.Tuple) else [operand]
+        if len(sides) != len(query.outputs):
+            raise Refusal(
+                Code.PARSE,
+                "The two sides of IN have different numbers of columns.",
+                instead="as many columns on each side",
+                place=place_of(operand, self.dialect),
+            )
+        return tuple((self.scalar(side), output.scalar) for side, output in zip(sides, query.outputs, strict=True))
+
+
+def whole_call(node: exp.Expression) -> exp.Expression:
+    """The call with its FILTER and WITHIN GROUP."""
+    while isinstance(node.parent, exp.Filter | exp.WithinGroup) and node.parent.this is node:
+        node = node.parent
+    return node
+
+
+def _item_of(inner: exp.Expression, select: exp.Select) -> int | None:
+    """The place in FROM of the join whose condition holds the node."""
+    node: exp.Expr | None = inner
+    while node is not None and node.parent is not select:
+        node = node.parent
+    return 1 + select.args["joins"].index(node) if isinstance(node, exp.Join) else None
 
 
 def _is_conjunct(node: exp.Expression) -> bool:

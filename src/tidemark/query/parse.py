@@ -43,12 +43,12 @@ def grammar(dialect: Dialect) -> type[GlotDialect]:
     return _GRAMMARS[dialect.name]
 
 
-def render(tree: exp.Expression, dialect: Dialect) -> str:
+def render(tree: exp.Expr, dialect: Dialect) -> str:
     """The tree as SQL text of that engine, identifiers as they stand in the tree."""
     return tree.sql(dialect=grammar(dialect), comments=False)
 
 
-def place_of(node: exp.Expression, dialect: Dialect) -> Place:
+def place_of(node: exp.Expr, dialect: Dialect) -> Place:
     """Where a node begins in the user's text; line 0 when the tree does not know."""
     places = []
     for found in node.walk():
@@ -66,7 +66,15 @@ def _cut(text: str) -> str:
 
 
 def parse_query(text: str, dialect: Dialect) -> exp.Select:
-    """The one SELECT in `text`. Raises `Refusal` (``parse``, ``not-a-query``, ``unsupported``)."""
+    """The one SELECT in `text`. Raises `Refusal` (``parse``, ``not-a-query``)."""
+    tree = parse_tree(text, dialect)
+    if not isinstance(tree, exp.Select):
+        raise Refusal(Code.NOT_A_QUERY, "A single SELECT is wanted.", instead="SELECT … FROM …")
+    return tree
+
+
+def parse_tree(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
+    """The one query in `text`. Raises `Refusal` (``parse``, ``not-a-query``)."""
     try:
         trees = GlotDialect.get_or_raise(grammar(dialect)).parse(text)
     except (ParseError, TokenError) as error:
@@ -82,14 +90,7 @@ def parse_query(text: str, dialect: Dialect) -> exp.Select:
     tree = statements[0]
     while isinstance(tree, exp.Subquery) and not tree.args.get("alias"):
         tree = tree.this
-    if isinstance(tree, exp.SetOperation):
-        raise Refusal(
-            Code.UNSUPPORTED,
-            f"{tree.key.upper()} is not kept true yet.",
-            instead="one derived table for each branch",
-            place=place_of(tree, dialect),
-        )
-    if not isinstance(tree, exp.Select):
+    if not isinstance(tree, exp.Select | exp.SetOperation):
         raise Refusal(Code.NOT_A_QUERY, "A declaration must be a SELECT.", instead="SELECT … FROM …")
     return tree
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from tidemark.errors import Code, Refusal
 from tidemark.query.parse import place_of
-from tidemark.query.relation import Block, Scalar
+from tidemark.query.relation import Derived, Nested, Query, Scalar
 
 FirstMutable = Callable[[str, Sequence[str]], int | None]
 
@@ -21,26 +21,33 @@ def never_mutable(columns: str, expressions: Sequence[str]) -> int | None:
     return None
 
 
-def require_pure(block: Block, first_mutable: FirstMutable) -> None:
+def require_pure(query: Query, first_mutable: FirstMutable) -> None:
     """Raise `Refusal` (``session-dependent``) for the first expression whose value depends on more than the row."""
-    quote = block.dialect.quote
+    quote = query.dialect.quote
     scans = ", ".join(
-        f"{quote(o.table.schema, o.table.name) if o.table.schema else quote(o.table.name)} AS {quote(o.alias)}"
-        for o in block.all_occurrences
+        [
+            f"{quote(o.table.schema, o.table.name) if o.table.schema else quote(o.table.name)} AS {quote(o.alias)}"
+            for o in query.all_occurrences
+        ]
+        # A subquery may refer to what stands left of it, so that scans come first and inner ones before outer ones.
+        + [
+            f"LATERAL ({item.query.sql()}) AS {quote(item.alias)}"
+            for block in reversed(query.blocks)
+            for item in block.items
+            if isinstance(item, Derived)
+        ]
     )
     texts: dict[str, str] = {}
     columns: list[str] = []
-    for alias, name in sorted({column for scalar in _scalars(block) for column in scalar.columns}):
+    judged = _scalars(query)
+    for alias, name in sorted({column for scalar in judged for column in scalar.columns if column[0]}):
         _stand_in(f"{quote(alias)}.{quote(name)}", f"{quote(alias)}.{quote(name)}", texts, columns)
-    for one in _blocks(block):
+    for one in query.blocks:
+        for nested in one.nested:
+            value = "true" if nested.form != "scalar" else f"(SELECT {_first(nested)} FROM {scans} LIMIT 1)"
+            _stand_in(nested.text, value, texts, columns)
         for call in one.aggregates:
             _stand_in(call.text, f"(SELECT {call.text} FROM {scans})", texts, columns)
-        for nested in one.nested:
-            value = (
-                "true" if nested.form != "scalar" else f"(SELECT {nested.block.outputs[0].scalar.text} FROM {scans})"
-            )
-            _stand_in(nested.text, value, texts, columns)
-    judged = _scalars(block)
     found = first_mutable(f"SELECT {', '.join(columns) or '1'} FROM {scans}", [s.swapped(texts) for s in judged])
     if found is not None:
         scalar = judged[found]
@@ -48,8 +55,12 @@ def require_pure(block: Block, first_mutable: FirstMutable) -> None:
             Code.SESSION_DEPENDENT,
             f"{scalar.text} depends on more than the row: the clock, the session's time zone or a setting.",
             instead="an immutable expression, such as (t AT TIME ZONE 'UTC')::date for a timestamp with time zone",
-            place=place_of(scalar.tree, block.dialect),
+            place=place_of(scalar.tree, query.dialect),
         )
+
+
+def _first(nested: Nested) -> str:
+    return nested.query.outputs[0].scalar.text
 
 
 def _stand_in(text: str, value: str, texts: dict[str, str], columns: list[str]) -> None:
@@ -58,14 +69,10 @@ def _stand_in(text: str, value: str, texts: dict[str, str], columns: list[str]) 
         columns.append(f"{value} AS c{len(columns)}")
 
 
-def _blocks(block: Block) -> list[Block]:
-    return [block, *(inner for nested in block.nested for inner in _blocks(nested.block))]
-
-
-def _scalars(block: Block) -> list[Scalar]:
+def _scalars(query: Query) -> list[Scalar]:
     """Every scalar of every block, arguments and conditions of aggregates included."""
     found: list[Scalar] = []
-    for one in _blocks(block):
+    for one in query.blocks:
         found += one.scalars
         found += [call.argument for call in one.aggregates if call.argument is not None]
         found += [call.condition for call in one.aggregates if call.condition is not None]

@@ -1,14 +1,14 @@
-"""Our own small relation algebra: blocks of scans, with scalars that the host engine evaluates.
+"""Our own small relation algebra: blocks of scans and subqueries, with scalars that the host engine evaluates.
 
-Owns: `Occurrence` (one scan of a source in a query), `Scalar` (the user's own expression, every column resolved), `Output`,
-`Nested` (a subquery inside a scalar) and `Block` (scan → join → filter → group → project). Promises: all aliases in a
-query are distinct, every column in a scalar names an occurrence, and a scalar renders at any row (``NEW``, ``OLD``, a
-table's alias) without touching its meaning.
+Owns: `Occurrence` (one scan of a source in a query), `Derived` (a subquery in FROM), `Scalar` (the user's own expression, every
+column resolved), `Output`, `Nested` (a subquery inside a scalar), `Block` (scan → join → filter → group → window → project) and
+`SetOperation`. Promises: all aliases in a query are distinct, every column in a scalar names an item of some FROM, and a
+scalar renders at any row (``NEW``, ``OLD``, a table's alias) without touching its meaning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -20,7 +20,7 @@ from tidemark.model import Table
 from tidemark.query.functions import is_aggregate
 from tidemark.query.parse import render
 
-JoinKind = Literal["first", "inner", "left"]
+JoinKind = Literal["first", "inner", "left", "right", "full"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,24 +105,25 @@ class Scalar:
         tree = exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
         return Scalar(tree, self.dialect)
 
-    def over_images(self, images: Collection[str], rename: Callable[[str], str], empty: Mapping[str, Table]) -> str:
-        """The expression over logged images: columns of the occurrences in `images` are renamed, those of the occurrences in
-        `empty` are NULL, typed where types are fixed."""
+    def replaced(self, place: Callable[[exp.Column], exp.Expression]) -> Scalar:
+        """The expression with each column replaced by what `place` gives for it."""
 
-        def place(node: exp.Expression) -> exp.Expression:
-            if not isinstance(node, exp.Column):
-                return node
-            if node.table in empty:
-                column = empty[node.table].column(node.name)
-                typed = f"::{column.type}" if self.dialect.has_schemas and column is not None else ""
-                return exp.Var(this=f"NULL{typed}")
+        def visit(node: exp.Expression) -> exp.Expression:
+            return place(node) if isinstance(node, exp.Column) else node
+
+        return Scalar(self.tree.transform(visit), self.dialect)
+
+    def over_images(self, images: Collection[str], rename: Callable[[str], str]) -> str:
+        """The expression over logged images: columns of the occurrences in `images` are renamed."""
+
+        def place(node: exp.Column) -> exp.Expression:
             if node.table in images:
                 return exp.Column(
                     this=exp.to_identifier(rename(node.name), quoted=True), table=node.args["table"].copy()
                 )
             return node
 
-        return render(self.tree.transform(place), self.dialect)
+        return self.replaced(place).text
 
     def swapped(self, texts: Mapping[str, str]) -> str:
         """The expression with every node whose text is a key of `texts` replaced by the text beside it."""
@@ -145,8 +146,19 @@ class Occurrence:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """A subquery in FROM; `kind` and `on` as of an occurrence. A `lateral` one may refer to items left of it."""
+
+    alias: str
+    query: Query
+    kind: JoinKind = "first"
+    on: tuple[Scalar, ...] = ()
+    lateral: bool = False
+
+
+@dataclass(frozen=True)
 class Output:
-    """A column of a block's result."""
+    """A column of a query's result."""
 
     name: str
     scalar: Scalar
@@ -167,79 +179,183 @@ class Aggregate:
 class Nested:
     """A subquery inside a scalar of a block. `form` is ``scalar``, ``exists`` or ``in``.
 
-    `match` is ``operand = output`` for IN; `stands_alone` tells that it is a conjunct of WHERE by itself.
+    `matches` are (operand, output) pairs for IN; `stands_alone` tells that it is a conjunct of WHERE by itself. `item` is the
+    place in FROM of the join whose condition holds it, None when it stands elsewhere.
     """
 
     form: str
-    block: Block
-    match: Scalar | None
+    query: Query
+    matches: tuple[tuple[Scalar, Scalar], ...]
     stands_alone: bool
     text: str
+    item: int | None = None
 
 
 @dataclass(frozen=True)
 class Block:
-    """SELECT `outputs` FROM `occurrences` WHERE `where` GROUP BY `groups` HAVING `having`.
+    """SELECT `outputs` FROM `items` WHERE `where` GROUP BY `groups` HAVING `having`.
 
-    `groups` is None without GROUP BY; `aggregates` are the distinct aggregate calls of outputs and having; `nested` the
-    subqueries anywhere in it. `tree` is the resolved SELECT, for rendering it whole.
+    `groups` is None without GROUP BY; `aggregates` are the distinct aggregate calls of outputs and having; `windows` the
+    PARTITION BY of each window; `distinct_on` the expressions of DISTINCT ON; `nested` the subqueries anywhere in it
+    but in FROM. `limited` tells of LIMIT or OFFSET. `tree` is the resolved SELECT, for rendering it whole; `number` tells it
+    from the other blocks of a query.
     """
 
-    occurrences: tuple[Occurrence, ...]
+    items: tuple[Occurrence | Derived, ...]
     where: tuple[Scalar, ...]
     groups: tuple[Scalar, ...] | None
     outputs: tuple[Output, ...]
     having: Scalar | None
     distinct: bool
+    distinct_on: tuple[Scalar, ...]
     aggregates: tuple[Aggregate, ...]
+    windows: tuple[tuple[Scalar, ...], ...]
     nested: tuple[Nested, ...]
     limited: bool
     tree: exp.Select
     dialect: Dialect
+    number: int
 
     @property
     def is_aggregated(self) -> bool:
         """True for GROUP BY, and for aggregates without it."""
         return self.groups is not None or bool(self.aggregates)
 
+    @cached_property
+    def occurrences(self) -> tuple[Occurrence, ...]:
+        """The scans among the items."""
+        return tuple(item for item in self.items if isinstance(item, Occurrence))
+
+    @property
+    def is_flat(self) -> bool:
+        """True when FROM holds nothing but tables."""
+        return len(self.occurrences) == len(self.items)
+
     @property
     def local(self) -> frozenset[str]:
-        """Aliases of this block's own occurrences."""
-        return frozenset(occurrence.alias for occurrence in self.occurrences)
+        """Aliases of this block's own items."""
+        return frozenset(item.alias for item in self.items)
+
+    @cached_property
+    def nullable(self) -> frozenset[str]:
+        """Aliases of items that an outer join may fill with NULL."""
+        found: set[str] = set()
+        for place, item in enumerate(self.items):
+            if item.kind in ("left", "full"):
+                found.add(item.alias)
+            if item.kind in ("right", "full"):
+                found |= {before.alias for before in self.items[:place]}
+        return frozenset(found)
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """This block and every one inside it, in FROM or in scalars."""
+        inner = [item.query for item in self.items if isinstance(item, Derived)]
+        inner += [nested.query for nested in self.nested]
+        return (self, *(block for query in inner for block in query.blocks))
 
     @cached_property
     def all_occurrences(self) -> tuple[Occurrence, ...]:
-        """Own occurrences and those of every nested block."""
-        inner = [occurrence for nested in self.nested for occurrence in nested.block.all_occurrences]
-        return (*self.occurrences, *inner)
+        """Own scans and those of every block inside."""
+        return tuple(occurrence for block in self.blocks for occurrence in block.occurrences)
 
     @cached_property
     def scalars(self) -> tuple[Scalar, ...]:
         """Every scalar of the block itself."""
-        conditions = [scalar for occurrence in self.occurrences for scalar in occurrence.on]
+        conditions = [scalar for item in self.items for scalar in item.on]
         having = [self.having] if self.having is not None else []
-        return (*conditions, *self.where, *(self.groups or ()), *(o.scalar for o in self.outputs), *having)
-
-    def sql(self, condition: str | None = None) -> str:
-        """The block as SQL text, its columns under their public names, with one more condition in WHERE."""
-        tree = self.tree.copy()
-        if condition is not None:
-            own = tree.args.get("where")
-            whole = f"({render(own.this, self.dialect)}) AND {condition}" if own is not None else condition
-            tree.set("where", exp.Where(this=exp.Var(this=whole)))
-        items = [
-            exp.Alias(this=item.unalias().copy(), alias=exp.to_identifier(output.name, quoted=True))
-            for item, output in zip(tree.expressions, self.outputs, strict=True)
-        ]
-        tree.set("expressions", items)
-        return render(tree, self.dialect)
+        windows = [scalar for window in self.windows for scalar in window]
+        outputs = [output.scalar for output in self.outputs]
+        return (*conditions, *self.where, *(self.groups or ()), *outputs, *having, *self.distinct_on, *windows)
 
     def output(self, name: str) -> Output | None:
         """The output column of that name, or None."""
         return next((output for output in self.outputs if output.name == name), None)
 
+    def sql(self, conditions: Mapping[int, str] | None = None) -> str:
+        """The block as SQL text; see `rendered`."""
+        return rendered(self, conditions or {})
+
     def reads(self, alias: str) -> tuple[str, ...]:
         """Names of the columns of that occurrence which the query reads, in the table's order."""
-        names = {node.name for node in self.tree.find_all(exp.Column) if node.table == alias}
-        table = next(o.table for o in self.all_occurrences if o.alias == alias)
-        return tuple(column.name for column in table.columns if column.name in names)
+        return reads(self, alias)
+
+
+@dataclass(frozen=True)
+class SetOperation:
+    """UNION, EXCEPT or INTERSECT of two queries; `kind` in lower case, `keeps_duplicates` for ALL. The columns' names are the
+    left one's."""
+
+    kind: str
+    keeps_duplicates: bool
+    left: Query
+    right: Query
+    limited: bool
+    tree: exp.SetOperation
+    dialect: Dialect
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The columns as the left query has them."""
+        return self.left.outputs
+
+    @property
+    def distinct(self) -> bool:
+        """True when equal rows become one."""
+        return not self.keeps_duplicates
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Every block inside."""
+        return (*self.left.blocks, *self.right.blocks)
+
+    @property
+    def branches(self) -> tuple[Block, ...]:
+        """The blocks whose rows it combines."""
+        sides = (self.left, self.right)
+        return tuple(block for side in sides for block in ((side,) if isinstance(side, Block) else side.branches))
+
+    @cached_property
+    def all_occurrences(self) -> tuple[Occurrence, ...]:
+        """The scans of every block inside."""
+        return tuple(occurrence for block in self.blocks for occurrence in block.occurrences)
+
+    def output(self, name: str) -> Output | None:
+        """The output column of that name, or None."""
+        return next((output for output in self.outputs if output.name == name), None)
+
+    def sql(self, conditions: Mapping[int, str] | None = None) -> str:
+        """The operation as SQL text; see `rendered`."""
+        return rendered(self, conditions or {})
+
+    def reads(self, alias: str) -> tuple[str, ...]:
+        """Names of the columns of that occurrence which the query reads, in the table's order."""
+        return reads(self, alias)
+
+
+Query = Block | SetOperation
+
+
+def rendered(query: Query, conditions: Mapping[int, str]) -> str:
+    """The query as SQL text, its columns under their public names. `conditions` maps a block's number to one more condition
+    of its WHERE."""
+    tree = query.tree.copy()
+    for select in _selects(tree):
+        condition = conditions.get(select.meta.get("block", -1))
+        if condition is not None:
+            own = select.args.get("where")
+            whole = f"({render(own.this, query.dialect)}) AND {condition}" if own is not None else condition
+            select.set("where", exp.Where(this=exp.Var(this=whole)))
+    return render(tree, query.dialect)
+
+
+def _selects(tree: exp.Expression) -> Iterator[exp.Select]:
+    # Inner ones first: a condition is put around the text of what is inside.
+    return iter(sorted(tree.find_all(exp.Select), key=lambda select: -select.depth))
+
+
+def reads(query: Query, alias: str) -> tuple[str, ...]:
+    """Names of the columns of that occurrence which the query reads, in the table's order."""
+    names = {node.name for node in query.tree.find_all(exp.Column) if node.table == alias}
+    table = next(o.table for o in query.all_occurrences if o.alias == alias)
+    return tuple(column.name for column in table.columns if column.name in names)

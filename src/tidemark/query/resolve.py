@@ -1,12 +1,14 @@
-"""Names → things: every table of a query found in the catalog, every column given its occurrence.
+"""Names → things: every table of a query found in the catalog, every column given the item of FROM that it comes from.
 
-Owns: scopes, star expansion, the folding of names. Promises: afterwards each table in the tree is schema-qualified with a
-distinct alias, and each column is ``"alias"."column"`` with the catalog's own spelling; what cannot be found is refused with
-its place. Does not judge whether a query can be kept true.
+Owns: scopes, star expansion, the folding of names, the names of a subquery's columns. Promises: afterwards each table in the
+tree is schema-qualified with an alias that is distinct in the whole query, each column is ``"alias"."column"`` with the
+catalog's own spelling, each output has its name; what cannot be found is refused with its place. Does not judge whether a
+query can be kept true.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -14,62 +16,144 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
+from tidemark.query.functions import function_name
+from tidemark.query.inline import OWNER, SCOPE, fold, unwrapped
+from tidemark.query.inline import ascii_lower as ascii_lower
 from tidemark.query.parse import place_of
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item of FROM: its distinct alias, and its columns, visible name → name."""
+
+    alias: str
+    columns: dict[str, str]
 
 
 @dataclass
 class Scope:
-    """Names visible in one SELECT: occurrence alias as written (folded) → (distinct alias, table)."""
+    """Names visible in one SELECT: an item's name as written (folded) → entry."""
 
-    names: dict[str, tuple[str, Table]] = field(default_factory=dict)
+    names: dict[str, Entry] = field(default_factory=dict)
+
+
+Scopes = tuple[Scope, ...]
 
 
 @dataclass
 class Resolver:
-    """Resolves one query; `tables` collects distinct alias → table."""
+    """Resolves one query; `tables` collects distinct alias → table, `aliases` every alias."""
 
     catalog: Catalog
     dialect: Dialect
     tables: dict[str, Table] = field(default_factory=dict)
+    aliases: set[str] = field(default_factory=set)
+    surroundings: dict[int, Scopes] = field(default_factory=lambda: {0: ()})
 
     def fold(self, identifier: exp.Expression) -> str:
         """The name as the engine looks it up: PostgreSQL folds unquoted names, SQLite ignores ASCII case."""
-        name = str(identifier.name)
-        if not self.dialect.has_schemas:
-            return ascii_lower(name)
-        return name if identifier.args.get("quoted") else ascii_lower(name)
+        return fold(identifier, self.dialect)
 
-    def resolve(self, select: exp.Select, outer: tuple[Scope, ...] = ()) -> None:
-        """Resolve `select` in place, subqueries included."""
+    def resolve(self, query: exp.Expression, outer: Scopes = ()) -> None:
+        """Resolve `query` in place, subqueries included."""
+        if query.meta.get(SCOPE):
+            self.surroundings[query.meta[SCOPE]] = outer
+        if isinstance(query, exp.SetOperation):
+            for side in (query.this, query.expression):
+                if side.meta.get(SCOPE):
+                    self.surroundings[side.meta[SCOPE]] = outer
+                self.resolve(unwrapped(side), outer)
+            self._order_by_names(query, [name for name, _ in outputs_of(query)])
+        elif isinstance(query, exp.Select):
+            self._select(query, outer)
+        else:
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"{query.key.upper()} in the place of a query is not kept true.",
+                instead="SELECT … FROM …",
+                place=place_of(query, self.dialect),
+            )
+
+    def _select(self, select: exp.Select, outer: Scopes) -> None:
         scope = Scope()
-        for table in own_tables(select):
-            self._open(table, scope)
+        for item in own_items(select):
+            self._open(item, scope, outer)
         scopes = (scope, *outer)
         self._expand_stars(select, scope)
         self._positions(select)
         self._aliases(select, scope)
+        self._name_outputs(select)
+        self._order_by_names(select, [name for name, _ in outputs_of(select)])
         for node in own_nodes(select):
             if isinstance(node, exp.Column):
                 self._column(node, scopes)
-        for inner in inner_selects(select):
+        for inner in inner_queries(select):
             self.resolve(inner, scopes)
 
-    def _open(self, node: exp.Table, scope: Scope) -> None:
-        extra = [key for key, value in node.args.items() if value and key not in ("this", "db", "alias")]
-        if extra or not isinstance(node.this, exp.Identifier):
+    # -- FROM ---------------------------------------------------------------------------------------------------------
+
+    def _open(self, node: exp.Expression, scope: Scope, outer: Scopes) -> None:
+        lateral = isinstance(node, exp.Lateral)
+        query = unwrapped(node.this) if isinstance(node, exp.Lateral | exp.Subquery) else None
+        if isinstance(query, exp.Select | exp.SetOperation):
+            self._open_query(node, query, scope, (scope, *outer) if lateral else outer)
+        elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+            self._open_table(node, scope)
+        else:
             raise Refusal(
                 Code.UNSUPPORTED,
-                "Only plain tables can stand in FROM for now.",
-                instead="a table's name with an alias",
+                f"{words_of(node)} in FROM is not kept true.",
+                instead="a table, or a subquery with an alias",
                 place=place_of(node, self.dialect),
             )
-        table = self._find(node)
-        alias_node = node.args.get("alias")
-        if alias_node is not None and alias_node.args.get("columns"):
-            raise Refusal(
-                Code.UNSUPPORTED, "Column aliases in FROM are not supported.", instead="AS in the SELECT list"
+
+    def _open_query(self, node: exp.Expression, query: exp.Expression, scope: Scope, seen: Scopes) -> None:
+        extra = [key for key, value in node.args.items() if value and key not in ("this", "alias")]
+        if extra and not (isinstance(node, exp.Lateral) and set(extra) <= {"view", "outer"}):
+            self._refuse_extra(node)
+        if node.meta.get(SCOPE):
+            self.surroundings[node.meta[SCOPE]] = seen
+        owner = query.meta.get(OWNER)
+        self.resolve(query, seen if owner is None else self.surroundings[owner])
+        alias = node.args.get("alias")
+        if alias is not None and alias.args.get("columns"):
+            rename_outputs(
+                query,
+                [self.fold(column) if self.dialect.has_schemas else column.name for column in alias.args["columns"]],
             )
-        written = self.fold(alias_node.this if alias_node is not None else node.this)
+        written = self.fold(alias.this) if alias is not None and alias.this is not None else ""
+        names = [name for name, _ in outputs_of(query) if name]
+        entry = self._enter(node, scope, written or "subquery", names)
+        node.set("this", query if isinstance(node, exp.Subquery) else exp.Subquery(this=query))
+        node.set("alias", exp.TableAlias(this=exp.to_identifier(entry.alias, quoted=True)))
+
+    def _open_table(self, node: exp.Table, scope: Scope) -> None:
+        extra = [key for key, value in node.args.items() if value and key not in ("this", "db", "alias")]
+        if extra:
+            self._refuse_extra(node)
+        table = self._find(node)
+        alias = node.args.get("alias")
+        written = self.fold(alias.this if alias is not None and alias.this is not None else node.this)
+        entry = self._enter(node, scope, written, [column.name for column in table.columns])
+        for position, column in enumerate((alias.args.get("columns") if alias is not None else None) or ()):
+            if position < len(table.columns):
+                entry.columns.pop(table.columns[position].name)
+                entry.columns[self.fold(column)] = table.columns[position].name
+        self.tables[entry.alias] = table
+        node.set("this", _named_again(node.this, table.name))
+        schema = table.schema if self.dialect.has_schemas else ""
+        node.set("db", exp.to_identifier(schema, quoted=True) if schema else None)
+        node.set("alias", exp.TableAlias(this=exp.to_identifier(entry.alias, quoted=True)))
+
+    def _refuse_extra(self, node: exp.Expression) -> None:
+        raise Refusal(
+            Code.UNSUPPORTED,
+            "Only plain tables and subqueries can stand in FROM.",
+            instead="a table's name with an alias",
+            place=place_of(node, self.dialect),
+        )
+
+    def _enter(self, node: exp.Expression, scope: Scope, written: str, names: list[str]) -> Entry:
         if written in scope.names:
             raise Refusal(
                 Code.UNSUPPORTED,
@@ -77,17 +161,14 @@ class Resolver:
                 instead="a different alias for each",
                 place=place_of(node, self.dialect),
             )
-        alias = written
-        number = 2
-        while alias in self.tables:
-            alias = f"{written}_{number}"
-            number += 1
-        self.tables[alias] = table
-        scope.names[written] = (alias, table)
-        node.set("this", _named_again(node.this, table.name))
-        schema = table.schema if self.dialect.has_schemas else ""
-        node.set("db", exp.to_identifier(schema, quoted=True) if schema else None)
-        node.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+        alias, number = written, 2
+        while alias in self.aliases:
+            alias, number = f"{written}_{number}", number + 1
+        self.aliases.add(alias)
+        # A name that stands twice in a subquery's result cannot be said.
+        entry = Entry(alias, {name: name for name in names if names.count(name) == 1})
+        scope.names[written] = entry
+        return entry
 
     def _find(self, node: exp.Table) -> Table:
         schema = self.fold(node.args["db"]) if node.args.get("db") else ""
@@ -108,6 +189,8 @@ class Resolver:
             )
         return found
 
+    # -- SELECT list --------------------------------------------------------------------------------------------------
+
     def _expand_stars(self, select: exp.Select, scope: Scope) -> None:
         expanded: list[exp.Expression] = []
         for item in select.expressions:
@@ -124,8 +207,8 @@ class Resolver:
             for owner in owners:
                 if owner not in scope.names:
                     raise self._unknown(item)
-                alias, table = scope.names[owner]
-                expanded += [_resolved(alias, column.name) for column in table.columns]
+                entry = scope.names[owner]
+                expanded += [_resolved(entry.alias, name) for name in entry.columns.values()]
         select.set("expressions", expanded)
 
     def _positions(self, select: exp.Select) -> None:
@@ -155,17 +238,64 @@ class Resolver:
             for node in list(clause.find_all(exp.Column)) if clause is not None else []:
                 if node.args.get("table") is None and node.find_ancestor(exp.Select) is select:
                     name = self.fold(node.this)
-                    known = any(self._named(table, node.this) for _, table in scope.names.values())
+                    known = any(self._named(entry, node.this) for entry in scope.names.values())
                     if not known and name in outputs:
                         node.replace(exp.Paren(this=outputs[name].copy()))
 
-    def _named(self, table: Table, identifier: exp.Expression) -> str | None:
+    def _name_outputs(self, select: exp.Select) -> None:
+        """Give every output that has a name its name in the text, so that it is the same however it is rendered."""
+        named = []
+        for item in select.expressions:
+            name = self._name(item) or (self._implicit(item) if select.parent is not None else "")
+            alias = exp.Identifier(this=name, quoted=True)
+            if isinstance(item, exp.Alias):
+                alias.meta.update(item.args["alias"].meta)
+            named.append(exp.Alias(this=item.unalias(), alias=alias) if name else item)
+        select.set("expressions", named)
+
+    def _name(self, item: exp.Expression) -> str:
+        if isinstance(item, exp.Alias):
+            return self.fold(item.args["alias"]) if self.dialect.has_schemas else str(item.alias)
+        bare = item
+        while isinstance(bare, exp.Paren):
+            bare = bare.this
+        if isinstance(bare, exp.Column):
+            return self.fold(bare.this) if self.dialect.has_schemas else str(bare.name)
+        return ""
+
+    def _implicit(self, item: exp.Expression) -> str:
+        """The name that PostgreSQL gives to a call, by which the query around may say it."""
+        if not self.dialect.has_schemas:
+            return ""
+        while isinstance(item, exp.Filter | exp.WithinGroup | exp.Window | exp.Paren):
+            item = item.this
+        return function_name(item) or ("case" if isinstance(item, exp.Case) else "")
+
+    def _order_by_names(self, query: exp.Expression, names: list[str]) -> None:
+        """Let ORDER BY name outputs as the outputs are named."""
+        order = query.args.get("order")
+        for ordered in order.expressions if order is not None else []:
+            node = ordered.this
+            while isinstance(node, exp.Collate | exp.Paren):
+                node = node.this
+            if isinstance(node, exp.Column) and node.args.get("table") is None:
+                name = self.fold(node.this)
+                found = next(
+                    (n for n in names if n == name or (not self.dialect.has_schemas and ascii_lower(n) == name)), None
+                )
+                if found is not None:
+                    node.set("this", exp.to_identifier(found, quoted=True))
+                    node.meta["resolved"] = True
+
+    # -- columns ------------------------------------------------------------------------------------------------------
+
+    def _named(self, entry: Entry, identifier: exp.Expression) -> str | None:
         name = self.fold(identifier)
         if self.dialect.has_schemas:
-            return name if table.column(name) is not None else None
-        return next((column.name for column in table.columns if ascii_lower(column.name) == name), None)
+            return entry.columns.get(name)
+        return next((real for column, real in entry.columns.items() if ascii_lower(column) == name), None)
 
-    def _column(self, node: exp.Column, scopes: tuple[Scope, ...]) -> None:
+    def _column(self, node: exp.Column, scopes: Scopes) -> None:
         if node.meta.get("resolved"):
             return
         owner = node.args.get("table")
@@ -177,7 +307,7 @@ class Resolver:
                 candidates = [entry]
             else:
                 candidates = list(scope.names.values())
-            hits = [(alias, found) for alias, table in candidates if (found := self._named(table, node.this))]
+            hits = [(entry.alias, found) for entry in candidates if (found := self._named(entry, node.this))]
             if len(hits) > 1:
                 raise Refusal(
                     Code.UNKNOWN_COLUMN,
@@ -206,11 +336,6 @@ class Resolver:
         )
 
 
-def ascii_lower(name: str) -> str:
-    """Lower case for A–Z only, as both engines fold names."""
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in name)
-
-
 def _named_again(written: exp.Expression, name: str) -> exp.Identifier:
     """The catalog's spelling at the place where the user wrote the name."""
     identifier = exp.Identifier(this=name, quoted=True)
@@ -224,31 +349,69 @@ def _resolved(alias: str, column: str) -> exp.Column:
     return node
 
 
-def own_tables(select: exp.Select) -> list[exp.Table]:
-    """The tables of FROM and JOIN of this SELECT, in order. Anything else in FROM is refused."""
+def words_of(node: exp.Expression) -> str:
+    """What a node is called in a refusal."""
+    name = function_name(node.this) if isinstance(node, exp.Table) else None
+    return f"The function {name}" if name else node.key.upper()
+
+
+# -- the shape of trees -----------------------------------------------------------------------------------------------
+
+
+def own_items(select: exp.Select) -> list[exp.Expression]:
+    """The items of FROM and JOIN of this SELECT, in order."""
     from_ = select.args.get("from_")
     items = [from_.this] if from_ is not None else []
-    items += [join.this for join in select.args.get("joins") or []]
-    for item in items:
-        if not isinstance(item, exp.Table):
-            raise Refusal(
-                Code.UNSUPPORTED,
-                f"A {item.key} in FROM is not kept true yet.",
-                instead="declare the inner query as a derived table of its own",
-            )
-    return items
+    return items + [join.this for join in select.args.get("joins") or []]
 
 
-def own_nodes(select: exp.Select) -> list[exp.Expression]:
-    """Every node of this SELECT that does not belong to a SELECT inside it."""
-    return [node for node in _down_to_selects(select) if not (isinstance(node, exp.Select) and node is not select)]
+def outputs_of(query: exp.Expression) -> list[tuple[str, exp.Expression]]:
+    """(name, expression) of each column of a query, as its first SELECT has them."""
+    while isinstance(query, exp.SetOperation):
+        query = unwrapped(query.this)
+    found = []
+    for item in query.expressions:
+        bare = item.this if isinstance(item, exp.Alias) else item
+        found.append(
+            (item.alias if isinstance(item, exp.Alias) else bare.name if isinstance(bare, exp.Column) else "", bare)
+        )
+    return found
 
 
-def inner_selects(select: exp.Select) -> list[exp.Select]:
-    """The SELECTs directly inside this one."""
-    return [node for node in _down_to_selects(select) if isinstance(node, exp.Select) and node is not select]
+def rename_outputs(query: exp.Expression, names: list[str]) -> None:
+    """Give the first columns of a query other names."""
+    while isinstance(query, exp.SetOperation):
+        query = unwrapped(query.this)
+    items = list(query.expressions)
+    for position, name in enumerate(names[: len(items)]):
+        items[position] = exp.Alias(this=items[position].unalias(), alias=exp.to_identifier(name, quoted=True))
+    query.set("expressions", items)
 
 
-def _down_to_selects(select: exp.Select) -> list[exp.Expression]:
-    nodes = select.walk(prune=lambda node: isinstance(node, exp.Select) and node is not select)
-    return [node for node in nodes if isinstance(node, exp.Expression)]
+def own_nodes(select: exp.Expression) -> list[exp.Expression]:
+    """Every node of this SELECT that does not belong to a query inside it."""
+    return [node for node in _down_to_queries(select) if node is select or not _is_query(node)]
+
+
+def inner_queries(select: exp.Select) -> list[exp.Expression]:
+    """The queries directly inside this one's scalars (not those of FROM), outermost only."""
+    items = own_items(select)
+    found = [node for node in _down_to_queries(select) if _is_query(node) and node is not select]
+    return [node for node in found if not any(_holder(node) is item for item in items)]
+
+
+def _holder(query: exp.Expr) -> exp.Expr | None:
+    """The item of FROM that holds the query, through parentheses."""
+    node = query.parent
+    while isinstance(node, exp.Subquery) and isinstance(node.parent, exp.Subquery | exp.Lateral):
+        node = node.parent
+    return node
+
+
+def _is_query(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Select | exp.SetOperation)
+
+
+def _down_to_queries(select: exp.Expression) -> Iterator[exp.Expression]:
+    nodes = select.walk(prune=lambda node: _is_query(node) and node is not select)
+    return (node for node in nodes if isinstance(node, exp.Expression))

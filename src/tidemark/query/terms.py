@@ -14,9 +14,9 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Table, Unique
+from tidemark.query.inline import ascii_lower
 from tidemark.query.parse import parse_query
 from tidemark.query.relation import Scalar
-from tidemark.query.resolve import ascii_lower
 
 ROW = "row"
 

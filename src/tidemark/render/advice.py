@@ -10,7 +10,7 @@ from tidemark.dialect import Dialect
 from tidemark.maintenance.program import Feed, KeyedProgram, LinearProgram
 from tidemark.model import Table
 from tidemark.names import shorten
-from tidemark.query.keys import has_index
+from tidemark.query.unique import has_index
 from tidemark.render.statements import qualified
 from tidemark.script import MissingIndex
 
@@ -65,12 +65,9 @@ def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[MissingIndex, ..
     def advise(table: Table, column: str, reason: str) -> None:
         found.setdefault((table.schema, table.name, column), _index(table, (column,), dialect, reason))
 
-    tables = {occurrence.alias: occurrence.table for occurrence in program.block.all_occurrences}
-    for scalar in program.key_scalars:
-        if scalar.column is not None and not has_index(tables[scalar.column[0]], (scalar.column[1],)):
-            table = tables[scalar.column[0]]
-            reason = f"recomputing a key reads all of {table.label} without it"
-            advise(table, scalar.column[1], reason)
+    for place in program.placements:
+        if place.source is not None and not has_index(place.source[0], (place.source[1],)):
+            advise(*place.source, f"recomputing a key reads all of {place.source[0].label} without it")
     for way in program.routes:
         for occurrence in way.joined:
             names = [name for scalar in way.on for alias, name in sorted(scalar.columns) if alias == occurrence.alias]

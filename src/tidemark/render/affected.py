@@ -9,27 +9,29 @@ from __future__ import annotations
 from itertools import product
 
 from tidemark.maintenance.program import KeyedProgram, KeyQuery
-from tidemark.query.relation import Scalar
 from tidemark.render.images import image, log_of
-from tidemark.render.statements import Store, qualified
+from tidemark.render.restriction import keys_of_query
+from tidemark.render.statements import Store, qualified, units_of_store
 
 
 def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
-    """INSERT statements into the dirty set for one way: each occurrence on it as current rows and as logged images."""
+    """INSERT statements into the dirty set for one way: each scan on it as current rows and as logged images."""
+    if way.everywhere:
+        return _everything(store, program, way)
     found, unit = [], store.units
     for from_log in product((False, True), repeat=len(way.joined)):
-        rows = {way.changed.alias: True} | {o.alias: old for o, old in zip(way.joined, from_log, strict=True)}
-        tables = [f"{store.names.temporary(f'slice_{way.changed.table.label}')} AS {_q(store, way.changed.alias)}"]
+        images = {way.changed.alias} | {o.alias for o, old in zip(way.joined, from_log, strict=True) if old}
+        tables = [f"{_slice(store, way)} AS {_q(store, way.changed.alias)}"]
         for occurrence, old in zip(way.joined, from_log, strict=True):
             table = occurrence.table
             name = log_of(store.dialect, table) if old else qualified(table, store.dialect)
             tables.append(f"{name} AS {_q(store, occurrence.alias)}")
         tests = [f"{_q(store, way.changed.alias)}.weight <> 0"]
-        tests += [f"({_at(scalar, rows, way)})" for scalar in way.on]
-        keys = [] if program.unit else ["1"]
-        for part, scalar in zip(program.unit, program.unit_scalars, strict=True):
-            value = _at(scalar, rows, way)
-            # What the query excludes in whole, such as a NULL that must equal something, has no key here either.
+        tests += [f"({scalar.over_images(images, image)})" for scalar in way.on]
+        keys = []
+        for part, scalar in zip(program.unit, way.values, strict=True):
+            value = scalar.over_images(images, image)
+            # What the query excludes in whole, such as a NULL that must equal something, has no unit here either.
             tests += [] if part.nullable else [f"({value}) IS NOT NULL"]
             keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else f"({value})")
         found.append(
@@ -39,11 +41,20 @@ def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
     return found
 
 
+def _everything(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
+    """The same where any change may touch every unit, those that are stored and those that the query has."""
+    unit = store.units
+    into = f"INSERT INTO {store.names.own('dirty')} ({unit.key_list}) SELECT {unit.key_list} FROM"
+    guard = f"WHERE EXISTS (SELECT 1 FROM {_slice(store, way)} AS c WHERE c.weight <> 0)"
+    rest = f"AS k {guard} ON CONFLICT ({unit.conflict}) DO NOTHING"
+    sets = [keys_of_query(store, program)]
+    sets += [units_of_store(store)] if program.unit else []
+    return [f"{into} ({rows}) {rest}" for rows in sets]
+
+
+def _slice(store: Store, way: KeyQuery) -> str:
+    return store.names.temporary(f"slice_{way.changed.table.label}")
+
+
 def _q(store: Store, alias: str) -> str:
     return store.dialect.quote(alias)
-
-
-def _at(scalar: Scalar, rows: dict[str, bool], way: KeyQuery) -> str:
-    """The scalar over the way's rows: images have their own column names, occurrences taken as empty are NULL."""
-    images = [alias for alias, from_log in rows.items() if from_log]
-    return scalar.over_images(images, image, {occurrence.alias: occurrence.table for occurrence in way.empty})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.names import Names
-from tidemark.query.keys import has_index
+from tidemark.query.unique import has_index
 from tidemark.render import statements
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Applier

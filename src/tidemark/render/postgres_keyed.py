@@ -24,7 +24,7 @@ def keyed_pieces(
     by_unit = unit_index(store)
     found += [postgres.index_piece(store, "unit", by_unit)] if by_unit else []
     found += _dirty(store)
-    shown = ", ".join(f"s.{quote(output.name)}" for output in program.block.outputs)
+    shown = ", ".join(f"s.{quote(output.name)}" for output in program.query.outputs)
     select = f"SELECT {shown} FROM {store.names.store} AS s"
     return (*found, *postgres.public_view(store.names, store.dialect, program.name, select))
 

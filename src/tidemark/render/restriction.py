@@ -1,37 +1,42 @@
-"""The user's query, restricted to the keys of a batch, and its keys alone.
+"""The user's query, restricted to the units of a batch, and its units alone.
 
-Owns: where the restriction goes. Promises: it goes as deep as it can without changing the result, so that it can reach an index.
+Owns: the text of a restriction. Promises: what is left out belongs to no unit of the batch; `maintenance.restrict` says where
+it goes, so that it can reach an index.
 """
 
 from __future__ import annotations
 
-from tidemark.maintenance.program import KeyedProgram
-from tidemark.query.keys import has_index
+from tidemark.maintenance.program import KeyedProgram, Placement
+from tidemark.query.unique import has_index
 from tidemark.render.statements import Store
 
 
 def restricted(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
-    """The user's query for the units of the batch only: those without NULL, or those with one."""
+    """The user's query for the units of the batch: those without NULL, or those with one (rows of others may be left)."""
     if not program.unit:
-        return program.block.sql()
-    store = store.units
-    batch = store.names.temporary("batch")
-    scalars = [f"({scalar.text})" for scalar in program.unit_scalars]
-    if nulls:
-        some = " OR ".join(f"x.{store.column(part)} IS NULL" for part in store.key if part.nullable)
-        pairs = zip(store.key, scalars, strict=True)
-        match = " AND ".join(f"x.{store.column(p)} {store.equal(p, nulls=True)} {s}" for p, s in pairs)
-        here = " OR ".join(f"{s} IS NULL" for p, s in zip(store.key, scalars, strict=True) if p.nullable)
-        condition = (
-            f"({here}) AND EXISTS (SELECT 1 FROM {batch} AS x WHERE {some}) "
-            f"AND EXISTS (SELECT 1 FROM {batch} AS x WHERE {match})"
+        return program.query.sql()
+    units = store.units
+    return program.query.sql({place.block: _condition(units, place, nulls=nulls) for place in program.placements})
+
+
+def _condition(units: Store, place: Placement, *, nulls: bool) -> str:
+    batch = units.names.temporary("batch")
+    parts = [units.key[number] for number, _ in place.terms]
+    scalars = [f"({scalar.text})" for _, scalar in place.terms]
+    if nulls and not place.sideways and any(part.nullable for part in parts):
+        match = " AND ".join(
+            f"x.{units.column(part)} {units.equal(part, nulls=True)} {scalar}"
+            for part, scalar in zip(parts, scalars, strict=True)
         )
-    elif len(scalars) == 1:
-        condition = f"{scalars[0]} IN (SELECT x.{store.column(store.key[0])} FROM {batch} AS x)"
-    else:
-        columns = ", ".join(f"x.{store.column(part)}" for part in store.key)
-        condition = f"({', '.join(scalars)}) IN (SELECT {columns} FROM {batch} AS x)"
-    return program.block.sql(condition)
+        some = " OR ".join(f"x.{units.column(part)} IS NULL" for part in units.key if part.nullable)
+        whole = len(parts) == len(units.key)
+        here = " OR ".join(f"{s} IS NULL" for part, s in zip(parts, scalars, strict=True) if part.nullable)
+        return (
+            f"({here}) AND " if whole else ""
+        ) + f"EXISTS (SELECT 1 FROM {batch} AS x WHERE {some}) AND EXISTS (SELECT 1 FROM {batch} AS x WHERE {match})"
+    columns = ", ".join(f"x.{units.column(part)}" for part in parts)
+    values = scalars[0] if len(scalars) == 1 else f"({', '.join(scalars)})"
+    return f"{values} IN (SELECT {columns} FROM {batch} AS x)"
 
 
 def keys_of_query(store: Store, program: KeyedProgram) -> str:
@@ -39,11 +44,11 @@ def keys_of_query(store: Store, program: KeyedProgram) -> str:
     if not program.unit:
         return f"SELECT 1 AS {store.units.key_list}"
     keys = ", ".join(f"q.{store.column(part)}" for part in store.units.key)
-    return f"SELECT {keys} FROM ({program.block.sql()}) AS q"
+    return f"SELECT {keys} FROM ({program.query.sql()}) AS q"
 
 
 def is_indexed(program: KeyedProgram) -> bool:
-    """True when an index leads with a column of the unit."""
-    columns = [scalar.column for scalar in program.unit_scalars if scalar.column is not None]
-    tables = {occurrence.alias: occurrence.table for occurrence in program.block.occurrences}
-    return any(has_index(tables[alias], (name,)) for alias, name in columns if alias in tables)
+    """True when every part of the query is restricted through an index."""
+    return program.is_bounded and all(
+        place.source is not None and has_index(place.source[0], (place.source[1],)) for place in program.placements
+    )

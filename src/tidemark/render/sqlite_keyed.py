@@ -21,7 +21,7 @@ def keyed_pieces(
     quote = store.dialect.quote
     for number, columns in enumerate(indexes, start=1):
         found.append(sqlite.index_piece(store, number, ", ".join(quote(name) for name in columns)))
-    shown = ", ".join(f"s.{quote(output.name)}" for output in program.block.outputs)
+    shown = ", ".join(f"s.{quote(output.name)}" for output in program.query.outputs)
     by_unit = unit_index(store)
     found += [sqlite.index_piece(store, "unit", by_unit)] if by_unit else []
     found += sqlite.public_view(

@@ -18,7 +18,15 @@ def program(query: str, dialect: Dialect, *key: str) -> KeyedProgram:
 
 
 def ways(made: KeyedProgram) -> list[tuple[str, list[str], list[str]]]:
-    return [(way.changed.alias, [o.alias for o in way.joined], [o.alias for o in way.empty]) for way in made.routes]
+    """Changed scan, the scans that it is joined with, the columns of the unit that are NULL."""
+    return [
+        (
+            way.changed.alias,
+            [scan.alias for scan in way.joined],
+            [part.name for part, value in zip(made.unit, way.values, strict=False) if not value.columns],
+        )
+        for way in made.routes
+    ]
 
 
 @EACH
@@ -47,7 +55,17 @@ def test_an_outer_join_also_reaches_the_group_of_null(dialect: Dialect) -> None:
     made = program(
         "SELECT f.bio, count(*) AS n FROM users u LEFT JOIN profiles f ON f.user_id = u.id GROUP BY f.bio", dialect
     )
-    assert ways(made) == [("u", ["f"], []), ("u", [], ["f"]), ("f", [], []), ("f", [], ["f"])]
+    assert ways(made) == [("u", [], ["bio"]), ("u", ["f"], []), ("f", [], []), ("f", [], ["bio"])]
+
+
+@EACH
+def test_a_group_of_null_is_reached_through_the_match_that_goes(dialect: Dialect) -> None:
+    made = program(
+        "SELECT u.name, f.bio, count(*) AS n FROM users u LEFT JOIN profiles f ON f.user_id = u.id GROUP BY u.name, f.bio",
+        dialect,
+    )
+    assert ways(made) == [("u", [], ["bio"]), ("u", ["f"], []), ("f", ["u"], []), ("f", ["u"], ["bio"])]
+    assert [scalar.text for scalar in made.routes[-1].on] == ['"f"."user_id" = "u"."id"']
 
 
 @EACH
@@ -75,13 +93,57 @@ def test_a_self_join_has_a_way_from_each_side(dialect: Dialect) -> None:
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ("SELECT u.name, count(*) AS n FROM users u, posts p GROUP BY u.name", Code.UNSUPPORTED),
-        ("SELECT count(*) AS n FROM users u JOIN posts p ON p.author = u.id", Code.UNSUPPORTED),
-        ("SELECT DISTINCT count(*) AS n, author FROM posts GROUP BY author", Code.UNSUPPORTED),
-        ("SELECT id FROM users WHERE id IN (SELECT author FROM posts) OR id = 3", Code.SUBQUERY_SHAPE),
+        ("SELECT count(*) AS n FROM users u JOIN posts p ON p.author = u.id", Code.GLOBAL),
+        ("SELECT id FROM users WHERE id IN (SELECT author FROM posts) OR id = 3", Code.GLOBAL),
+        ("SELECT id, (SELECT max(score) FROM posts) AS best FROM users", Code.GLOBAL),
+        (
+            "SELECT n, count(*) AS m FROM (SELECT author, count(*) AS n FROM posts GROUP BY author) x GROUP BY n",
+            Code.GLOBAL,
+        ),
     ],
 )
 def test_keys_that_cannot_be_bounded(dialect: Dialect, query: str, code: Code) -> None:
     with pytest.raises(Refusal) as caught:
         program(query, dialect)
     assert caught.value.code is code and caught.value.instead
+
+
+@EACH
+def test_a_row_of_a_cross_join_meets_every_other(dialect: Dialect) -> None:
+    made = program("SELECT u.name, p.slug, count(*) AS n FROM users u, posts p GROUP BY u.name, p.slug", dialect)
+    assert ways(made) == [("u", ["p"], []), ("p", ["u"], [])]
+
+
+@EACH
+def test_both_subqueries_of_a_join_are_restricted(dialect: Dialect) -> None:
+    made = program(
+        "SELECT u.id, x.n, y.m FROM users u LEFT JOIN (SELECT author, count(*) AS n FROM posts GROUP BY author) x "
+        "ON x.author = u.id LEFT JOIN (SELECT user_id, count(*) AS m FROM profiles GROUP BY user_id) y ON y.user_id = u.id",
+        dialect,
+        "id",
+    )
+    found = [(place.source[0].name, place.source[1], place.sideways) for place in made.placements if place.source]
+    assert found == [("posts", "author", True), ("profiles", "user_id", True), ("users", "id", False)]
+    assert made.is_bounded
+
+
+@EACH
+def test_every_branch_is_restricted(dialect: Dialect) -> None:
+    made = program("SELECT id FROM users UNION SELECT author FROM posts", dialect)
+    assert [(place.source[0].name, place.source[1]) for place in made.placements if place.source] == [
+        ("users", "id"),
+        ("posts", "author"),
+    ]
+
+
+@EACH
+def test_windows_and_limits_are_no_ways(dialect: Dialect) -> None:
+    query = "SELECT x.id, x.author FROM (SELECT id, author FROM posts ORDER BY score LIMIT 3) x"
+    with pytest.raises(Refusal) as caught:
+        program(query, dialect, "id")
+    assert caught.value.code is Code.GLOBAL
+    block = block_of(query, dialect)
+    made = keyed_program(
+        "d", block, find_key(block, ("id",)), describe(dialect, query), "it reads a subquery", allow_global=True
+    )
+    assert made.unit == () and all(way.everywhere for way in made.routes)

@@ -92,7 +92,7 @@ def describe(dialect: Dialect, query: str) -> tuple[OutputColumn, ...]:
         column = None
         if output.scalar.column is not None:
             alias, name = output.scalar.column
-            column = next(o.table.column(name) for o in block.all_occurrences if o.alias == alias)
+            column = next((o.table.column(name) for o in block.all_occurrences if o.alias == alias), None)
         type_ = column.type if column else ("bigint" if dialect.has_schemas else "INTEGER")
         found.append(OutputColumn(output.name, type_, column.collation if column else None))
     return tuple(found)

@@ -5,7 +5,8 @@ import pytest
 from tests.unit.query.catalogs import BOTH, block_of
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.query.keys import find_key, has_index, required_columns
+from tidemark.query.keys import find_key
+from tidemark.query.unique import has_index, required_columns
 
 EACH = pytest.mark.parametrize("dialect", BOTH, ids=lambda dialect: dialect.name)
 

@@ -1,0 +1,140 @@
+"""Where a batch of units restricts the query: as deep as it can go without changing the rows of those units.
+
+Owns: `placements_of`. Promises: each placement leaves out only rows that no unit of the batch is made of. What remains may hold
+rows of other units too: the batch is joined with the result anyway.
+
+The restriction goes into FROM subqueries through columns on which they fall apart, into every branch of a set operation, and
+sideways: an equality that a join demands restricts the subquery on its other side to the values that can match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidemark.maintenance.program import Placement
+from tidemark.model import Table
+from tidemark.query.relation import Block, Derived, Occurrence, Query, Scalar, SetOperation
+from tidemark.query.unique import equality
+from tidemark.query.units import item_of, position_of, same_comparison, splits
+
+Terms = Mapping[int, Scalar]
+"""Place of a column of the unit → what it is in a block."""
+
+
+def placements_of(query: Query, unit: tuple[int, ...]) -> tuple[tuple[Placement, ...], bool]:
+    """Every placement, and whether every part of FROM with scans of its own is restricted."""
+    places = dict(enumerate(unit))
+    if not unit:
+        return (), False
+    return _query(query, places, sideways=False)
+
+
+def _query(query: Query, places: Mapping[int, int], *, sideways: bool) -> tuple[tuple[Placement, ...], bool]:
+    """`places` maps the place of a unit's column to the output's position."""
+    if isinstance(query, SetOperation):
+        left, one = _query(query.left, places, sideways=sideways)
+        right, other = _query(query.right, places, sideways=sideways)
+        return (*left, *right), one and other
+    terms = {place: query.outputs[position].scalar for place, position in places.items()}
+    return _block(query, terms, sideways=sideways)
+
+
+def _block(block: Block, terms: Terms, *, sideways: bool) -> tuple[tuple[Placement, ...], bool]:
+    found: list[Placement] = []
+    bounded = True
+    deeper = {item.alias: _deeper(block, item, terms) for item in block.items if isinstance(item, Derived)}
+    for item in block.items:
+        if not isinstance(item, Derived) or not item.query.all_occurrences or item.lateral:
+            continue
+        places, aside = deeper[item.alias], False
+        if not places:
+            places, aside = _sideways(block, item, terms), True
+        if places:
+            inner, complete = _query(item.query, places, sideways=sideways or aside)
+            found += inner
+            bounded = bounded and complete
+        else:
+            bounded = False
+    own = _own(block, terms, deeper)
+    if own:
+        found.append(Placement(block.number, own, _source(block, own), sideways))
+    elif not block.items or not any(deeper.values()):
+        bounded = False
+    return tuple(found), bounded
+
+
+def _own(block: Block, terms: Terms, deeper: Mapping[str, Mapping[int, int]]) -> tuple[tuple[int, Scalar], ...]:
+    """The terms that restrict in this block's WHERE: those that are not restricted inside already."""
+    inside = {place for places in deeper.values() for place in places}
+    return tuple((place, scalar) for place, scalar in terms.items() if place not in inside)
+
+
+def _deeper(block: Block, item: Derived, terms: Terms) -> dict[int, int]:
+    """Which columns of the unit restrict inside a subquery: place → the subquery's output."""
+    found = {}
+    for place, scalar in terms.items():
+        position = (
+            position_of(item.query, scalar.column[1]) if scalar.column and scalar.column[0] == item.alias else None
+        )
+        # Rows left out of an outer join's inner side would come back as NULLs.
+        if position is not None and item.alias not in block.nullable and splits(item.query, position):
+            found[place] = position
+    return found
+
+
+def _sideways(block: Block, item: Derived, terms: Terms) -> dict[int, int]:
+    """The same by equalities with columns of other items."""
+    known = _equal_columns(block, item, terms)
+    found = {}
+    for place, column in known.items():
+        position = position_of(item.query, column)
+        if position is not None and splits(item.query, position):
+            found[place] = position
+    return found
+
+
+def _equal_columns(block: Block, item: Derived, terms: Terms) -> dict[int, str]:
+    """Columns of the item that the join makes equal to a column of the unit, step by step."""
+    pairs = _equalities(block, item)
+    found: dict[int, str] = {}
+    for place, scalar in terms.items():
+        if scalar.column is None:
+            continue
+        reached, queue = {scalar.column}, [scalar.column]
+        while queue:
+            here = queue.pop(0)
+            for one, other in (*pairs, *((b, a) for a, b in pairs)):
+                if one == here and other not in reached and same_comparison(block, one, other):
+                    reached.add(other)
+                    # Through the item itself nothing else follows.
+                    if other[0] == item.alias:
+                        found.setdefault(place, other[1])
+                    else:
+                        queue.append(other)
+    return found
+
+
+def _equalities(block: Block, wanted: Derived) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    """Pairs of columns that are equal in every row in which the wanted item matters."""
+    place = block.items.index(wanted)
+    if any(item.kind in ("right", "full") for item in block.items[place:]):
+        # What is left out would leave rows of the other side without a match.
+        return []
+    conditions = [*block.where]
+    for item in block.items:
+        # An outer join's condition holds wherever a column of its inner side is equal to something.
+        conditions += item.on if item.kind in ("inner", "left") else ()
+    found = []
+    for scalar in conditions:
+        pair = equality(scalar)
+        if pair is not None and pair[0].column is not None and pair[1].column is not None:
+            found.append((pair[0].column, pair[1].column))
+    return found
+
+
+def _source(block: Block, own: tuple[tuple[int, Scalar], ...]) -> tuple[Table, str] | None:
+    for _, scalar in own:
+        item = item_of(block, scalar.column[0]) if scalar.column is not None else None
+        if isinstance(item, Occurrence) and scalar.column is not None:
+            return item.table, scalar.column[1]
+    return None

@@ -1,0 +1,95 @@
+"""Routes: from a changed row of each scan to the units that it can touch.
+
+Owns: `routes_of`. Promises: for each changed image, the units reached by its routes contain every unit whose rows can differ;
+more units are harmless, because recomputing is idempotent.
+
+A route uses conditions that join two scans as inner conditions, and no filter. Others on the way are read as current rows and
+as old images, or a unit reachable only through two rows that vanished together would be lost.
+"""
+
+from __future__ import annotations
+
+from tidemark.maintenance.program import KeyQuery
+from tidemark.query.flatten import Flat, flatten
+from tidemark.query.relation import Query, Scalar
+
+
+def routes_of(query: Query, unit: tuple[int, ...]) -> tuple[KeyQuery, ...]:
+    """Every route of the query to its unit, the outputs at those positions. An empty unit is reached by any change."""
+    found: list[KeyQuery] = []
+    for occurrence in query.all_occurrences:
+        if not unit:
+            found.append(KeyQuery(occurrence, (), (), (), everywhere=True))
+            continue
+        mine: list[KeyQuery] = []
+        for flat in flatten(query, occurrence.alias, frozenset(unit)):
+            mine.append(_route(flat, occurrence.alias, unit))
+        found += _fewest(mine)
+    return tuple(found)
+
+
+def _route(flat: Flat, start: str, unit: tuple[int, ...]) -> KeyQuery:
+    values = [flat.values[position] for position in unit]
+    changed = flat.scans[start]
+    known = tuple(value for value in values if value is not None)
+    edges = [edge for edge in flat.edges if len(edge.aliases) >= 2 and edge.aliases <= set(flat.scans)]
+    targets = {alias for value in known for alias in value.aliases}
+    reached, used = _connect(start, targets, edges)
+    if len(known) < len(values) or (flat.sealed and not targets <= reached):
+        return KeyQuery(changed, (), (), (), everywhere=True)
+    if not targets <= reached:
+        # A cross join: a row meets every row of the others.
+        reached |= targets
+        used = [edge for edge in edges if edge.aliases <= reached]
+    joined = tuple(flat.scans[alias] for alias in sorted(reached - {start}))
+    return KeyQuery(changed, joined, tuple(dict.fromkeys(used)), known)
+
+
+def _connect(start: str, targets: set[str], edges: list[Scalar]) -> tuple[set[str], list[Scalar]]:
+    """The aliases on shortest ways from `start` to `targets`, and every condition among them."""
+    parents: dict[str, str] = {}
+    queue, seen = [start], {start}
+    while queue:
+        here = queue.pop(0)
+        for edge in edges:
+            if here in edge.aliases:
+                for alias in sorted(edge.aliases - seen):
+                    seen.add(alias)
+                    parents[alias] = here
+                    queue.append(alias)
+    reached = {start}
+    for target in sorted(targets & seen):
+        alias = target
+        while alias != start:
+            reached.add(alias)
+            alias = parents[alias]
+    # A condition over three scans needs all of them: bring in what it names.
+    grown = True
+    while grown:
+        grown = False
+        for edge in edges:
+            if len(edge.aliases) > 2 and len(edge.aliases & reached) >= 2 and not edge.aliases <= reached:
+                reached |= edge.aliases
+                grown = True
+    return reached, [edge for edge in edges if edge.aliases <= reached]
+
+
+def _fewest(routes: list[KeyQuery]) -> list[KeyQuery]:
+    """The routes without those that another one includes."""
+    if any(route.everywhere for route in routes):
+        return [next(route for route in routes if route.everywhere)]
+    found: list[KeyQuery] = []
+    for route in sorted(routes, key=lambda one: (len(one.joined), len(one.on))):
+        if not any(_includes(other, route) for other in found):
+            found.append(route)
+    return found
+
+
+def _includes(wide: KeyQuery, narrow: KeyQuery) -> bool:
+    """True when every unit that `narrow` reaches is reached by `wide`, which asks for less."""
+    aliases = {scan.alias for scan in narrow.joined}
+    return (
+        wide.values == narrow.values
+        and all(scan.alias in aliases for scan in wide.joined)
+        and set(wide.on) <= set(narrow.on)
+    )

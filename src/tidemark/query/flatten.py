@@ -1,0 +1,326 @@
+"""A query taken apart into the scans on which a changed row stands, with the conditions that tie them together.
+
+Owns: `flatten`. Promises: for every row of the query's FROM that comes, goes or changes with a row of the `focus` scan there is
+a `Flat` whose edges that row satisfies, in the state before or after; its values are what the row's outputs are made of.
+
+Every outer join gives variants: the item matched, or NULL. Where the focus is in the item that is NULL, its match is what
+comes or goes, so the join's condition holds for it, while everything above sees NULL. Conditions over outputs that cannot be
+traced to scans (an aggregate, a window, what a LIMIT lets through) are dropped: more rows are reached, none is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Scalar, SetOperation
+from tidemark.query.units import is_exact, is_uniform, keeps, reads_row
+
+Values = Mapping[str, Scalar | None]
+"""Column name → what it is over scans; None = it cannot be said."""
+
+_STRICT = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
+_VOID = "void"
+"""On a node: it is NULL in every row."""
+_LOOSE = "loose"
+"""On a node: equal values that look different were taken for one, and any of them may be what is seen."""
+
+
+@dataclass(frozen=True)
+class Flat:
+    """One way in which rows of a query come about: `scans` by alias, `edges` that hold among them, `values` of the outputs.
+
+    `sealed` tells that the focus is inside something that gives other rows than its own: a subquery in a scalar, an aggregate
+    without groups, a LIMIT.
+    """
+
+    scans: Mapping[str, Occurrence]
+    edges: tuple[Scalar, ...]
+    values: tuple[Scalar | None, ...]
+    sealed: bool = False
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """A part of FROM: as `Flat`, with the columns of each item as they are seen from above."""
+
+    scans: Mapping[str, Occurrence]
+    edges: tuple[Scalar, ...]
+    seen: Mapping[str, Values]
+    sealed: bool = False
+
+
+def flatten(query: Query, focus: str, wanted: frozenset[int] | None = None) -> list[Flat]:
+    """Every way in which rows of the query stand on a row of the scan `focus`, or on any row when the focus is elsewhere.
+
+    `wanted` are the positions of the outputs that matter; None = all.
+    """
+    inside = has_scan(query, focus)
+    if isinstance(query, SetOperation):
+        found = []
+        for side in (query.left, query.right):
+            if not inside or has_scan(side, focus):
+                found += flatten(side, focus, wanted)
+        hidden = inside and query.limited
+        return [
+            replace(
+                flat,
+                values=tuple(
+                    None if hidden or not is_uniform(query, position) else value
+                    for position, value in enumerate(flat.values)
+                ),
+                sealed=flat.sealed or hidden,
+            )
+            for flat in found
+        ]
+    if not inside and query.is_aggregated and query.groups is None:
+        # It has its row whatever its scans hold, so nothing is to be reached through them.
+        return [Flat({}, (), (None,) * len(query.outputs))]
+    return [_project(query, part, inside) for part in _from(query, focus, wanted)]
+
+
+def has_scan(query: Query, alias: str) -> bool:
+    """True when that scan is somewhere in the query."""
+    return any(occurrence.alias == alias for occurrence in query.all_occurrences)
+
+
+def _project(block: Block, part: _Joined, inside: bool) -> Flat:
+    values: list[Scalar | None] = []
+    hidden = inside and (block.limited or (block.is_aggregated and block.groups is None))
+    merging = block.is_aggregated or block.distinct or bool(block.distinct_on or block.windows)
+    for output in block.outputs:
+        plain = keeps(block, output.scalar) if inside or block.is_aggregated else reads_row(output.scalar)
+        constant = output.scalar.is_constant and not inside
+        value = None if hidden or not (plain or constant) else over_scans(output.scalar, part.seen)
+        if value is not None and merging and not is_exact(block, output.scalar):
+            value = Scalar(exp.Paren(this=value.tree.copy()), value.dialect)
+            value.tree.meta[_LOOSE] = True
+        values.append(value)
+    sealed = part.sealed or hidden or (inside and bool(block.windows or block.distinct_on))
+    return Flat(part.scans, part.edges, tuple(values), sealed)
+
+
+# -- FROM and WHERE ---------------------------------------------------------------------------------------------------
+
+
+def _from(block: Block, focus: str, wanted: frozenset[int] | None) -> list[_Joined]:
+    parts = [_Joined({}, (), {})]
+    needed = _needed(block, wanted)
+    for place, item in enumerate(block.items):
+        rights = _item(item, focus, block.dialect)
+        parts = [one for left in parts for right in rights for one in _join(block, left, right, place, focus, needed)]
+    for nested in block.nested:
+        if nested.item is None and has_scan(nested.query, focus):
+            parts = [one for part in parts for one in _with_nested(part, nested, focus)]
+    found = []
+    for part in parts:
+        edges = _conditions(block.where, part.seen)
+        if edges is not None:
+            found.append(replace(part, edges=(*part.edges, *edges)))
+    return found
+
+
+def _needed(block: Block, wanted: frozenset[int] | None) -> frozenset[str]:
+    """Aliases of items whose values matter beyond their own join condition."""
+    found: set[str] = set()
+    outputs = [o.scalar for position, o in enumerate(block.outputs) if wanted is None or position in wanted]
+    for scalar in (*block.where, *outputs):
+        found |= scalar.aliases
+    for item in block.items:
+        others = {alias for scalar in item.on for alias in scalar.aliases} - {item.alias}
+        if isinstance(item, Derived) and item.lateral:
+            others |= {node.table for node in item.query.tree.find_all(exp.Column)}
+        found |= others
+    for nested in block.nested:
+        found |= {node.table for node in nested.query.tree.find_all(exp.Column)}
+        found |= {alias for operand, _ in nested.matches for alias in operand.aliases}
+    return frozenset(found)
+
+
+def _item(item: Occurrence | Derived, focus: str, dialect: Dialect) -> list[_Joined]:
+    if isinstance(item, Occurrence):
+        columns: Values = {
+            column.name: Scalar(
+                exp.Column(
+                    this=exp.to_identifier(column.name, quoted=True), table=exp.to_identifier(item.alias, quoted=True)
+                ),
+                dialect,
+            )
+            for column in item.table.columns
+        }
+        return [_Joined({item.alias: item}, (), {item.alias: columns})]
+    names = [output.name for output in item.query.outputs]
+    return [
+        _Joined(flat.scans, flat.edges, {item.alias: dict(zip(names, flat.values, strict=True))}, flat.sealed)
+        for flat in flatten(item.query, focus)
+    ]
+
+
+def _join(block: Block, left: _Joined, right: _Joined, place: int, focus: str, needed: frozenset[str]) -> list[_Joined]:
+    """What stands left of an item, with the item: matched, and NULL on either side where the join allows it."""
+    item = block.items[place]
+    if item.kind == "first":
+        return [right]
+    inside = any(nested.item == place and has_scan(nested.query, focus) for nested in block.nested)
+    padded = item.kind in ("left", "full")
+    if item.kind == "left" and item.alias not in needed and focus not in right.scans and not inside:
+        # Nothing but its own condition reads it: whether it matches makes no difference to what is reached.
+        return [_Joined(left.scans, left.edges, {**left.seen, **_void(right)}, left.sealed)]
+    matched = []
+    for whole in _with_on(block, _laterally(left, right), place, focus):
+        edges = _conditions(item.on, whole.seen)
+        if edges is not None:
+            matched.append(replace(whole, edges=(*whole.edges, *edges)))
+    found = list(matched)
+    if padded and (focus in right.scans or inside):
+        found += [replace(one, seen={**one.seen, **_void(right)}) for one in matched]
+    elif padded:
+        found.append(_Joined(left.scans, left.edges, {**left.seen, **_void(right)}, left.sealed))
+    if item.kind in ("right", "full") and (focus in left.scans or inside):
+        found += [replace(one, seen={**one.seen, **_void(left)}) for one in matched]
+    elif item.kind in ("right", "full"):
+        found.append(_Joined(right.scans, right.edges, {**_void(left), **right.seen}, right.sealed))
+    return found
+
+
+def _laterally(left: _Joined, right: _Joined) -> _Joined:
+    """Both sides together; what a lateral item says of items left of it is said of their scans."""
+    edges = [edge for scalar in right.edges if (edge := over_scans(scalar, left.seen)) is not None]
+    seen = {
+        alias: {name: over_scans(value, left.seen) if value is not None else None for name, value in values.items()}
+        for alias, values in right.seen.items()
+    }
+    return _Joined(
+        {**left.scans, **right.scans}, (*left.edges, *edges), {**left.seen, **seen}, left.sealed or right.sealed
+    )
+
+
+def _with_on(block: Block, whole: _Joined, place: int, focus: str) -> list[_Joined]:
+    """The same with the subquery of the join's condition that holds the focus, if there is one."""
+    for nested in block.nested:
+        if nested.item == place and has_scan(nested.query, focus):
+            return _with_nested(whole, nested, focus)
+    return [whole]
+
+
+def _with_nested(part: _Joined, nested: Nested, focus: str) -> list[_Joined]:
+    """A part of FROM with the scans of a subquery in a scalar, tied by correlation and by IN."""
+    found = []
+    for flat in flatten(nested.query, focus):
+        edges = [edge for scalar in flat.edges if (edge := over_scans(scalar, part.seen)) is not None]
+        if any(_is_void(edge) for edge in edges):
+            continue
+        scans = {**part.scans, **flat.scans}
+        tied = _Joined(scans, (*part.edges, *edges), part.seen, sealed=True)
+        pairs = []
+        for operand, output in nested.matches:
+            position = [one.scalar for one in nested.query.outputs].index(output)
+            value, other = over_scans(operand, part.seen), flat.values[position]
+            if value is not None and other is not None and reads_row(operand):
+                pairs.append((value, over_scans(other, part.seen) or other))
+        found += [replace(tied, edges=(*tied.edges, *extra)) for extra in _memberships(pairs, nested)]
+    return found
+
+
+def _memberships(pairs: list[tuple[Scalar, Scalar]], nested: Nested) -> list[tuple[Scalar, ...]]:
+    """The conditions under which a row of IN's subquery matters: it is equal, or a NULL on either side makes IN unknown.
+
+    As a condition of WHERE by itself, unknown is as good as false.
+    """
+    if not pairs:
+        return [()]
+    dialect = pairs[0][0].dialect
+    equal = tuple(Scalar(exp.EQ(this=a.tree.copy(), expression=b.tree.copy()), dialect) for a, b in pairs)
+    if nested.stands_alone:
+        return [] if any(_is_void(one) for one in equal) else [equal]
+    found = [] if any(_is_void(one) for one in equal) else [equal]
+    for side in (0, 1):
+        test: exp.Expression | None = None
+        for pair in pairs:
+            unknown = exp.Is(this=exp.Paren(this=pair[side].tree.copy()), expression=exp.Null())
+            test = unknown if test is None else exp.Or(this=test, expression=unknown)
+        assert test is not None
+        found.append((Scalar(exp.Paren(this=test), dialect),))
+    return found
+
+
+# -- scalars over scans -----------------------------------------------------------------------------------------------
+
+
+def over_scans(scalar: Scalar, seen: Mapping[str, Values]) -> Scalar | None:
+    """The scalar with every column of FROM as what it is over scans; None when that cannot be said."""
+    if scalar.has_subquery:
+        return None
+    if any(alias in seen and seen[alias].get(name) is None for alias, name in scalar.columns):
+        return None
+
+    def place(node: exp.Column) -> exp.Expression:
+        values = seen.get(node.table)
+        value = values[node.name] if values is not None else None
+        if value is None:
+            return node
+        return value.tree.copy() if value.column is not None else exp.Paren(this=value.tree.copy())
+
+    return scalar.replaced(place)
+
+
+def _conditions(scalars: Iterable[Scalar], seen: Mapping[str, Values]) -> list[Scalar] | None:
+    """The conditions that can be said over scans; None when one of them can never be true."""
+    found = []
+    for scalar in scalars:
+        edge = over_scans(scalar, seen)
+        if edge is not None and _is_void(edge):
+            return None
+        if edge is not None and _is_sure(edge):
+            found.append(edge)
+    return found
+
+
+def _is_sure(edge: Scalar) -> bool:
+    """False for a condition that may tell values apart which a grouping took for one."""
+    if not any(node.meta.get(_LOOSE) for node in edge.tree.walk()):
+        return True
+    tree = _bare(edge.tree)
+    sides = (_bare(tree.this), _bare(tree.expression)) if isinstance(tree, exp.EQ) else ()
+    return edge.dialect.has_schemas and bool(sides) and all(isinstance(side, exp.Column) for side in sides)
+
+
+def _void(part: _Joined) -> dict[str, Values]:
+    """The columns of a part as NULLs, typed where types are fixed."""
+    return {
+        alias: {name: _typed_null(value, part) if value is not None else None for name, value in values.items()}
+        for alias, values in part.seen.items()
+    }
+
+
+def _typed_null(value: Scalar, part: _Joined) -> Scalar:
+    def place(node: exp.Column) -> exp.Expression:
+        scan = part.scans.get(node.table)
+        column = scan.table.column(node.name) if scan is not None else None
+        typed = f"::{column.type}" if value.dialect.has_schemas and column is not None else ""
+        null = exp.Var(this=f"NULL{typed}")
+        null.meta[_VOID] = True
+        return null
+
+    tree = value.replaced(place).tree
+    if value.column is None and value.dialect.has_schemas:
+        tree = exp.Case(ifs=[exp.If(this=exp.Boolean(this=False), true=tree)])
+    elif value.column is None:
+        tree = exp.Null()
+    tree.meta[_VOID] = True
+    return Scalar(tree, value.dialect)
+
+
+def _is_void(scalar: Scalar) -> bool:
+    """True for a comparison that a NULL makes unknown in every row."""
+    tree = _bare(scalar.tree)
+    return isinstance(tree, _STRICT) and any(_bare(side).meta.get(_VOID) for side in (tree.this, tree.expression))
+
+
+def _bare(tree: exp.Expression) -> exp.Expression:
+    while isinstance(tree, exp.Paren):
+        tree = tree.this
+    return tree

@@ -1,0 +1,142 @@
+"""Names of queries → the queries themselves: WITH and views, put where they are named.
+
+Owns: the replacement of each reference to a non-recursive CTE or to a view by a subquery, one copy for each reference. Promises:
+afterwards a table in the tree is a table of the catalog, or a name that does not exist. A copy remembers (`meta`) in which
+scope its names are to be looked up: a CTE's body sees what surrounds its WITH, a view's body nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import cast
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
+from tidemark.model import Catalog
+from tidemark.query.parse import parse_tree, place_of
+
+OWNER = "owner"
+"""On a subquery's query: the number of the query whose surroundings it sees; 0 = nothing."""
+SCOPE = "scope"
+"""On a query: its number, by which copies refer to it."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A query with a name: its tree, ready to copy, and its columns' own names."""
+
+    tree: exp.Expression
+    columns: tuple[exp.Identifier, ...]
+
+
+@dataclass
+class Inlining:
+    """Walks one query. `fold` gives a name as the engine looks it up."""
+
+    catalog: Catalog
+    dialect: Dialect
+    numbers: count[int] = field(default_factory=lambda: count(1))
+    open_views: list[str] = field(default_factory=list)
+
+    def fold(self, identifier: exp.Expression) -> str:
+        """The name as the engine looks it up."""
+        return fold(identifier, self.dialect)
+
+    def visit(self, node: exp.Expression, known: Mapping[str, Named]) -> None:
+        """Replace every reference below `node`."""
+        with_ = node.args.get("with_")
+        if with_ is not None:
+            known = self._define(node, with_, known)
+            node.set("with_", None)
+        for child in list(node.iter_expressions()):
+            if isinstance(child, exp.Table) and isinstance(child.this, exp.Identifier):
+                self._table(child, known)
+            else:
+                self.visit(child, known)
+
+    def _define(self, holder: exp.Expression, with_: exp.With, known: Mapping[str, Named]) -> Mapping[str, Named]:
+        found = dict(known)
+        number = next(self.numbers)
+        holder.meta[SCOPE] = number
+        for cte in with_.expressions:
+            name = self.fold(cte.args["alias"].this)
+            body = unwrapped(cte.this)
+            if not isinstance(body, exp.Select | exp.SetOperation):
+                raise Refusal(
+                    Code.NOT_A_QUERY, "A CTE must be a SELECT.", instead="SELECT …", place=place_of(cte, self.dialect)
+                )
+            if with_.args.get("recursive") and self._names(body, name):
+                raise Refusal(
+                    Code.UNSUPPORTED,
+                    f"{name} refers to itself: what a change reaches through recursion has no bound.",
+                    instead="a query without recursion",
+                    place=place_of(cte, self.dialect),
+                )
+            self.visit(cte, found)
+            body = unwrapped(cte.this)
+            body.meta.setdefault(OWNER, number)
+            found[name] = Named(body, tuple(cte.args["alias"].args.get("columns") or ()))
+        return found
+
+    def _names(self, body: exp.Expression, name: str) -> bool:
+        tables = body.find_all(exp.Table)
+        return any(
+            isinstance(t.this, exp.Identifier) and not t.args.get("db") and self.fold(t.this) == name for t in tables
+        )
+
+    def _table(self, table: exp.Table, known: Mapping[str, Named]) -> None:
+        for join in table.args.get("joins") or []:
+            self.visit(join, known)
+        named = known.get(self.fold(table.this)) if not table.args.get("db") else None
+        named = named or self._view(table)
+        if named is None:
+            return
+        alias = table.args.get("alias")
+        written = alias.this if alias is not None and alias.this is not None else table.this
+        columns = (alias.args.get("columns") if alias is not None else None) or named.columns
+        replacement = exp.Subquery(
+            this=named.tree.copy(),
+            alias=exp.TableAlias(this=written.copy(), columns=[column.copy() for column in columns]),
+            joins=[join.copy() for join in table.args.get("joins") or []] or None,
+        )
+        table.replace(replacement)
+
+    def _view(self, table: exp.Table) -> Named | None:
+        schema = self.fold(table.args["db"]) if table.args.get("db") else ""
+        found = self.catalog.find(self.fold(table.this), schema)
+        if found is None or found.kind != "view" or found.definition is None:
+            return None
+        if found.label in self.open_views:
+            raise Refusal(Code.SOURCE_KIND, f"The view {found.label} reads itself.", instead="the tables that it reads")
+        self.open_views.append(found.label)
+        tree = parse_tree(found.definition, self.dialect)
+        holder = exp.Subquery(this=tree)
+        self.visit(holder, {})
+        self.open_views.pop()
+        body = unwrapped(holder)
+        body.meta[OWNER] = 0
+        return Named(body, tuple(exp.to_identifier(column.name, quoted=True) for column in found.columns))
+
+
+def fold(identifier: exp.Expression, dialect: Dialect) -> str:
+    """The name as the engine looks it up: PostgreSQL folds unquoted names, SQLite ignores ASCII case."""
+    name = str(identifier.name)
+    if not dialect.has_schemas:
+        return ascii_lower(name)
+    return name if identifier.args.get("quoted") else ascii_lower(name)
+
+
+def ascii_lower(name: str) -> str:
+    """Lower case for A–Z only, as both engines fold names."""
+    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in name)
+
+
+def unwrapped(node: exp.Expr) -> exp.Expression:
+    """The query inside parentheses that do nothing."""
+    while isinstance(node, exp.Subquery | exp.Paren) and isinstance(node.this, exp.Query):
+        node = node.this
+    return cast(exp.Expression, node)

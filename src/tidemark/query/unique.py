@@ -1,0 +1,275 @@
+"""Proofs that rows are unique and that values are never NULL, by the sources' own unique keys.
+
+Owns: the closure that proves uniqueness through joins, subqueries and set operations, and nullability of outputs. Promises:
+what is said to be proven holds for every possible content of the sources.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.errors import Refusal
+from tidemark.model import Column, Table, Unique
+from tidemark.query.inline import ascii_lower
+from tidemark.query.parse import parse_query
+from tidemark.query.relation import Block, Derived, Occurrence, Output, Query, Scalar, SetOperation
+from tidemark.query.units import bare_text, branches_of, determined, item_of, origins_of, position_of, table_of
+
+
+def identifies(query: Query, key: frozenset[int], around: Query | None = None) -> bool:
+    """True when it is proven that no two rows of the query share the values of those outputs.
+
+    `around` is the whole that holds the query, where it may refer to columns outside of it.
+    """
+    if query.distinct and len(key) == len(query.outputs):
+        return True
+    if isinstance(query, SetOperation):
+        if query.kind == "except":
+            return identifies(query.left, key, around)
+        if query.kind == "intersect":
+            return identifies(query.left, key, around) or identifies(query.right, key, around)
+        return _are_apart(query, key) and all(identifies(branch, key, around) for branch in query.branches)
+    limit = query.tree.args.get("limit")
+    if query.is_aggregated and query.groups is None or (limit is not None and limit.text("expression") == "1"):
+        return True
+    outputs = tuple(query.outputs[position] for position in sorted(key))
+    shapes = {bare_text(output.scalar) for output in outputs}
+    if query.groups is not None:
+        settled = determined(query, tuple(output.scalar for output in outputs))
+        return all(
+            group.is_constant or bare_text(group) in shapes or (bool(group.columns) and group.aliases <= settled)
+            for group in query.groups
+        )
+    if query.distinct_on and all(bare_text(term) in shapes for term in query.distinct_on):
+        return True
+    return is_unique(query, outputs, around)
+
+
+def _are_apart(query: SetOperation, key: frozenset[int]) -> bool:
+    """True when a constant of the key tells the branches of a union from one another."""
+    if any(isinstance(side, SetOperation) and side.kind != "union" for side in _set_operations(query)):
+        return False
+    for position in key:
+        scalars = [branch.outputs[position].scalar for branch in query.branches]
+        literal = all(isinstance(scalar.tree, exp.Literal) for scalar in scalars)
+        if literal and len({scalar.text for scalar in scalars}) == len(scalars):
+            return True
+    return False
+
+
+def _set_operations(query: Query) -> list[SetOperation]:
+    if isinstance(query, Block):
+        return []
+    return [query, *_set_operations(query.left), *_set_operations(query.right)]
+
+
+def is_unique(block: Block, key: tuple[Output, ...], around: Query | None = None) -> bool:
+    """True when the unique keys of FROM prove that no two rows of an ungrouped result share `key`."""
+    fixed = {output.scalar.column for output in key if output.scalar.column is not None}
+    not_null = {
+        (occurrence.alias, column.name)
+        for occurrence in block.occurrences
+        for column in occurrence.table.columns
+        if column.not_null
+    } | required_columns(block)
+    direct = {column for column in fixed if column in not_null or not isinstance(item_of(block, column[0]), Occurrence)}
+    pinned: set[str] = set()
+    moved = True
+    while moved:
+        moved = False
+        for place, item in enumerate(block.items):
+            if item.alias in pinned:
+                continue
+            own = _equalities_for(block, place)
+            known = set(direct) | _equated(item.alias, own, fixed, pinned, block, around)
+            if _is_pinned(item, known, block, around):
+                pinned.add(item.alias)
+                moved = True
+    return len(pinned) == len(block.items)
+
+
+def _equalities_for(block: Block, place: int) -> list[tuple[Scalar, Scalar]]:
+    """Equalities that leave at most one row of that item for given rows of the others, or only NULLs."""
+    conditions = list(block.where)
+    for number, item in enumerate(block.items):
+        usable = item.kind == "inner" or (item.kind == "left" and number == place)
+        conditions += item.on if usable or (item.kind == "right" and number > place) else ()
+    return [pair for scalar in conditions if (pair := equality(scalar)) is not None]
+
+
+def _is_pinned(item: Occurrence | Derived, known: set[tuple[str, str]], block: Block, around: Query | None) -> bool:
+    if isinstance(item, Occurrence):
+        return any(_covers(unique, item, known, block) for unique in item.table.uniques)
+    positions = {position_of(item.query, name) for alias, name in known if alias == item.alias}
+    return identifies(item.query, frozenset(position for position in positions if position is not None), around)
+
+
+def _equated(
+    alias: str,
+    equalities: list[tuple[Scalar, Scalar]],
+    fixed: set[tuple[str, str]],
+    pinned: set[str],
+    block: Block,
+    around: Query | None,
+) -> set[tuple[str, str]]:
+    """Columns of `alias` that an equality fixes to a constant, a fixed column, or a value of a pinned item or an outer row."""
+    found = set()
+    for left, right in equalities:
+        for one, other in ((left, right), (right, left)):
+            column = one.column
+            if column is None or column[0] != alias or alias in other.aliases or other.has_subquery:
+                continue
+            if not block.dialect.has_schemas and not _matches_one(column, other, block, around):
+                continue
+            if other.is_constant or other.column in fixed or (other.aliases and other.aliases & block.local <= pinned):
+                found.add(column)
+    return found
+
+
+def _matches_one(column: tuple[str, str], other: Scalar, block: Block, around: Query | None) -> bool:
+    """True when at most one value of the column equals a value of `other` in SQLite's comparison.
+
+    A comparison takes the collation of its left side, and numeric affinity on one side makes '1' and '01' equal on the other.
+    """
+    found = _column_of(column, block)
+    if found is not None and found.rowid_alias:
+        return True
+    if found is None or other.tree.find(exp.Collate) is not None:
+        return False
+    if other.column is None:
+        return True
+    opposite = _column_of(other.column, block)
+    if opposite is None and around is not None and other.column[0] not in block.local:
+        table = table_of(around, other.column[0])
+        opposite = table.column(other.column[1]) if table is not None else None
+    if opposite is None or (found.collation or "BINARY") != (opposite.collation or "BINARY"):
+        return False
+    return is_numeric(found.type) or not is_numeric(opposite.type)
+
+
+def _column_of(column: tuple[str, str], block: Block) -> Column | None:
+    origins = origins_of(block, column)
+    return origins[0] if origins and len(set(origins)) == 1 else None
+
+
+def is_numeric(declared: str) -> bool:
+    """True when SQLite gives a column of that declared type numeric affinity (https://www.sqlite.org/datatype3.html)."""
+    upper = declared.upper()
+    if "INT" in upper:
+        return True
+    return bool(upper) and not any(word in upper for word in ("CHAR", "CLOB", "TEXT", "BLOB"))
+
+
+def _covers(unique: Unique, occurrence: Occurrence, known: set[tuple[str, str]], block: Block) -> bool:
+    if any(term is None or (occurrence.alias, term) not in known for term in unique.terms):
+        return False
+    for term, collation in zip(unique.terms, unique.collations, strict=False):
+        column = occurrence.table.column(term or "")
+        if column is not None and collation not in (None, "BINARY") and collation == column.collation:
+            continue
+        if column is not None and (column.collation or "BINARY") not in ("BINARY", collation):
+            return False
+    if unique.where is None:
+        return True
+    have = {_shape(scalar.tree) for scalar in block.where} | {_shape(scalar.tree) for scalar in occurrence.on}
+    wanted = predicate_shapes(unique.where, occurrence, block.dialect)
+    return wanted is not None and wanted <= have
+
+
+def predicate_shapes(text: str, occurrence: Occurrence, dialect: Dialect) -> frozenset[str] | None:
+    """The conjuncts of a catalog predicate as comparable shapes over that occurrence; None when it cannot be read."""
+    try:
+        tree = parse_query(f"SELECT 1 FROM x WHERE {text}", dialect).args["where"].this.copy()
+    except Refusal:
+        return None
+    for node in tree.find_all(exp.Column):
+        name = next(
+            (c.name for c in occurrence.table.columns if ascii_lower(c.name) == ascii_lower(node.name)), node.name
+        )
+        node.set("this", exp.to_identifier(name, quoted=True))
+        node.set("table", exp.to_identifier(occurrence.alias, quoted=True))
+    pending, found = [tree], set()
+    while pending:
+        node = pending.pop()
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if isinstance(node, exp.And):
+            pending += [node.this, node.expression]
+        else:
+            found.add(_shape(node))
+    return frozenset(found)
+
+
+def _shape(tree: exp.Expression) -> str:
+    """A text that is equal for expressions that differ in parentheses only."""
+    bare = tree.transform(lambda node: node.this if isinstance(node, exp.Paren) else node)
+    while isinstance(bare, exp.Paren):
+        bare = bare.this
+    return str(bare.sql(comments=False))
+
+
+def equality(scalar: Scalar) -> tuple[Scalar, Scalar] | None:
+    """The two sides when the conjunct is ``a = b``."""
+    tree = scalar.tree
+    while isinstance(tree, exp.Paren):
+        tree = tree.this
+    if not isinstance(tree, exp.EQ):
+        return None
+    return Scalar(tree.this, scalar.dialect), Scalar(tree.expression, scalar.dialect)
+
+
+def required_columns(block: Block) -> set[tuple[str, str]]:
+    """Columns that cannot be NULL in any result row: ``IS NOT NULL`` and plain comparisons among the conjuncts."""
+    found = set()
+    conditions = list(block.where)
+    if not any(item.kind in ("right", "full") for item in block.items):
+        conditions += [scalar for item in block.items if item.kind == "inner" for scalar in item.on]
+    for scalar in conditions:
+        tree = scalar.tree
+        while isinstance(tree, exp.Paren):
+            tree = tree.this
+        # One grammar reads IS NOT NULL as the negation of IS NULL, the other as a form of its own.
+        test = tree.this if isinstance(tree, exp.Not) else tree
+        negated = isinstance(tree, exp.Not) != bool(tree.args.get("negate"))
+        if negated and isinstance(test, exp.Is) and isinstance(test.expression, exp.Null):
+            column = Scalar(test.this, scalar.dialect).column
+            if column is not None:
+                found.add(column)
+        if isinstance(tree, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE):
+            for side in (tree.this, tree.expression):
+                column = Scalar(side, scalar.dialect).column
+                if column is not None:
+                    found.add(column)
+    return found
+
+
+def is_nullable(scalar: Scalar, block: Block) -> bool:
+    """False when the expression is surely never NULL in the block's result."""
+    if scalar.never_null:
+        return False
+    column = scalar.column
+    if column is None:
+        return True
+    if column in required_columns(block):
+        return False
+    item = item_of(block, column[0])
+    if item is None or item.alias in block.nullable:
+        return True
+    if isinstance(item, Derived):
+        position = position_of(item.query, column[1])
+        return position is None or is_nullable_output(item.query, position)
+    found = item.table.column(column[1])
+    return found is None or not found.not_null
+
+
+def is_nullable_output(query: Query, position: int) -> bool:
+    """False when that output is surely never NULL."""
+    return any(is_nullable(branch.outputs[position].scalar, branch) for branch in branches_of(query))
+
+
+def has_index(table: Table, columns: tuple[str, ...]) -> bool:
+    """True when an index (total) leads with one of `columns`, or one of them is the rowid itself."""
+    if any(column.rowid_alias and column.name in columns for column in table.columns):
+        return True
+    return any(index.where is None and index.terms and index.terms[0] in columns for index in table.indexes)

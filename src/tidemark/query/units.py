@@ -1,0 +1,230 @@
+"""Where a query falls apart: which outputs tell independent pieces of the result from one another.
+
+Owns: `splits` (can the result be computed for some values of an output alone), `keeps` (the same for one block's own clauses),
+`base_type`. Promises: when `splits` says yes, the rows with given values depend on no row of a source that leads to other values
+of that output.
+
+Two values that a query takes for one may look different (1 and 1.0, 'a' and 'A' under a collation), so an expression over a
+grouping column tells pieces apart only where equal values are identical.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from tidemark.model import Column, Table
+from tidemark.query.functions import is_aggregate
+from tidemark.query.relation import Block, Derived, Occurrence, Query, Scalar, SetOperation
+
+_EXACT_TYPES = (
+    "smallint",
+    "integer",
+    "bigint",
+    "boolean",
+    "date",
+    "time",
+    "timestamp",
+    "uuid",
+    "text",
+    "character varying",
+    "bytea",
+    "oid",
+)
+"""Beginnings of the names of PostgreSQL's types in which equal values are identical."""
+
+
+def splits(query: Query, position: int) -> bool:
+    """True when the rows with given values of that output can be computed by themselves."""
+    if query.limited:
+        return False
+    if isinstance(query, SetOperation):
+        sides = (query.left, query.right)
+        return is_uniform(query, position) and all(splits(side, position) for side in sides)
+    scalar = query.outputs[position].scalar
+    if query.is_aggregated and query.groups is None:
+        return False
+    return keeps(query, scalar) and all(_comes_from(query, column, scalar) for column in scalar.columns)
+
+
+def _comes_from(block: Block, column: tuple[str, str], scalar: Scalar) -> bool:
+    item = item_of(block, column[0])
+    if isinstance(item, Occurrence):
+        return True
+    if item is None:
+        return False
+    position = position_of(item.query, column[1])
+    if position is None or not splits(item.query, position):
+        return False
+    return scalar.column is not None or not merges(item.query, position) or is_exact(block, scalar)
+
+
+def keeps(block: Block, scalar: Scalar) -> bool:
+    """True when the block's own clauses leave the scalar constant in each piece: it reads a row and its groups only."""
+    if not reads_row(scalar) or not scalar.columns:
+        return False
+    listed = [*block.windows]
+    listed += [block.groups] if block.groups is not None else []
+    listed += [block.distinct_on] if block.distinct_on else []
+    return all(_is_of(block, scalar, terms) for terms in listed)
+
+
+def reads_row(scalar: Scalar) -> bool:
+    """True when nothing but one row is read: no subquery, aggregate or window."""
+    return not any(isinstance(node, exp.Select | exp.Window) or is_aggregate(node) for node in scalar.tree.walk())
+
+
+def _is_of(block: Block, scalar: Scalar, terms: tuple[Scalar, ...]) -> bool:
+    shapes = {bare_text(term) for term in terms}
+    if bare_text(scalar) in shapes:
+        return True
+    settled = determined(block, terms)
+    return _made_of(scalar.tree, shapes, settled, scalar) and is_exact(block, scalar)
+
+
+def _made_of(node: exp.Expression, shapes: set[str], settled: frozenset[str], scalar: Scalar) -> bool:
+    if bare_text(Scalar(node, scalar.dialect)) in shapes:
+        return True
+    if isinstance(node, exp.Column):
+        return node.table in settled
+    return all(_made_of(child, shapes, settled, scalar) for child in node.iter_expressions())
+
+
+def determined(block: Block, terms: tuple[Scalar, ...]) -> frozenset[str]:
+    """Scans of which the terms hold a whole unique key: every column of theirs is the same in a group."""
+    columns = {term.column for term in terms if term.column is not None}
+    found = set()
+    for occurrence in block.occurrences:
+        for unique in occurrence.table.uniques:
+            parts = [(term, occurrence.table.column(term or "")) for term in unique.terms]
+            plain = all(column is not None and column.not_null and _is_plain(block, column) for _, column in parts)
+            if unique.where is None and plain and all((occurrence.alias, term) in columns for term, _ in parts):
+                found.add(occurrence.alias)
+    return frozenset(found)
+
+
+def bare_text(scalar: Scalar) -> str:
+    """The text without the parentheses around it."""
+    tree = scalar.tree
+    while isinstance(tree, exp.Paren):
+        tree = tree.this
+    return Scalar(tree, scalar.dialect).text
+
+
+def merges(query: Query, position: int) -> bool:
+    """True when rows with equal values of that output become one, or are taken together, somewhere inside."""
+    if isinstance(query, SetOperation):
+        return query.distinct or any(merges(side, position) for side in (query.left, query.right))
+    if query.groups is not None or query.distinct or query.distinct_on or query.windows:
+        return True
+    for alias, name in query.outputs[position].scalar.columns:
+        item = item_of(query, alias)
+        inner = position_of(item.query, name) if isinstance(item, Derived) else None
+        if isinstance(item, Derived) and (inner is None or merges(item.query, inner)):
+            return True
+    return False
+
+
+def is_exact(block: Block, scalar: Scalar) -> bool:
+    """True when every column that the scalar reads has a type in which equal values are identical."""
+    return all(
+        column is not None and _is_plain(block, column)
+        for origins in (origins_of(block, one) for one in scalar.columns)
+        for column in (origins or (None,))
+    )
+
+
+def _is_plain(block: Block, column: Column) -> bool:
+    if block.dialect.has_schemas:
+        return column.collation is None and column.type.startswith(_EXACT_TYPES)
+    return affinity(column.type) not in ("", "BLOB") and (column.collation or "BINARY") == "BINARY"
+
+
+def affinity(declared: str) -> str:
+    """The affinity that SQLite gives to a column of that declared type (https://www.sqlite.org/datatype3.html)."""
+    upper = declared.upper()
+    if "INT" in upper:
+        return "INTEGER"
+    if any(word in upper for word in ("CHAR", "CLOB", "TEXT")):
+        return "TEXT"
+    if not upper or "BLOB" in upper:
+        return "BLOB"
+    return "REAL" if any(word in upper for word in ("REAL", "FLOA", "DOUB")) else "NUMERIC"
+
+
+def origins_of(block: Block, column: tuple[str, str]) -> list[Column] | None:
+    """The columns of tables that a column of FROM passes on as they are, one for each branch; None when it computes."""
+    item = item_of(block, column[0])
+    if isinstance(item, Occurrence):
+        found = item.table.column(column[1])
+        return [found] if found is not None else None
+    position = position_of(item.query, column[1]) if item is not None else None
+    if item is None or position is None:
+        return None
+    origins: list[Column] = []
+    for branch in branches_of(item.query):
+        bare = branch.outputs[position].scalar.column
+        inner = origins_of(branch, bare) if bare is not None else None
+        if inner is None:
+            return None
+        origins += inner
+    return origins
+
+
+def is_uniform(query: SetOperation, position: int) -> bool:
+    """True when every branch compares that column alike. PostgreSQL resolves one type; SQLite compares what each gives."""
+    if query.dialect.has_schemas:
+        return True
+    return len({_comparison(branch, branch.outputs[position].scalar) for branch in query.branches}) == 1
+
+
+def _comparison(block: Block, scalar: Scalar) -> tuple[str, str]:
+    """(affinity, collation) with which SQLite compares the scalar."""
+    tree = scalar.tree
+    while isinstance(tree, exp.Paren):
+        tree = tree.this
+    if isinstance(tree, exp.Cast):
+        return affinity(tree.to.sql(dialect="sqlite")), "BINARY"
+    origins = origins_of(block, scalar.column) if scalar.column is not None else None
+    if origins:
+        found = {(affinity(one.type), (one.collation or "BINARY")) for one in origins}
+        return next(iter(found)) if len(found) == 1 else ("mixed", scalar.text)
+    collate = tree.find(exp.Collate)
+    return ("none", "BINARY") if collate is None else ("none", collate.text("expression").upper())
+
+
+def same_comparison(block: Block, one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """True when two columns of FROM compare alike with each other and with a third value of either's type."""
+    left, right = origins_of(block, one), origins_of(block, other)
+    if not left or not right:
+        return False
+    return len({_family(block, column) for column in (*left, *right)}) == 1
+
+
+def _family(block: Block, column: Column) -> tuple[str, str]:
+    if not block.dialect.has_schemas:
+        return affinity(column.type), column.collation or "BINARY"
+    for family in (("smallint", "integer", "bigint"), ("text", "character varying")):
+        if column.type.startswith(family):
+            return family[-1], column.collation or ""
+    return column.type, column.collation or ""
+
+
+def branches_of(query: Query) -> tuple[Block, ...]:
+    """The blocks whose rows a query shows."""
+    return (query,) if isinstance(query, Block) else query.branches
+
+
+def item_of(block: Block, alias: str) -> Occurrence | Derived | None:
+    """The item of FROM with that alias."""
+    return next((item for item in block.items if item.alias == alias), None)
+
+
+def position_of(query: Query, name: str) -> int | None:
+    """The place of the output of that name."""
+    names = [output.name for output in query.outputs]
+    return names.index(name) if names.count(name) == 1 else None
+
+
+def table_of(query: Query, alias: str) -> Table | None:
+    """The table that is scanned under that alias, anywhere in the query."""
+    return next((occurrence.table for occurrence in query.all_occurrences if occurrence.alias == alias), None)
