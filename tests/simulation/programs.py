@@ -116,13 +116,13 @@ def duties(rng: random.Random, until: float, ticking: bool, kills: bool) -> tupl
     return tuple(drawn)
 
 
-def disturbed(rng: random.Random, drawn: tuple[Duty, ...], names: tuple[str, ...], until: float) -> tuple[Duty, ...]:
-    """The duties with bounds, thefts, jumps of the clock and other ends of a worker, and now and then more of them."""
-    more = [
-        Duty(round(rng.uniform(0, until), 4), "tick") for _ in range(rng.choice((0, 0, 10, 30)) if len(names) else 0)
-    ]
+def disturbed(
+    rng: random.Random, drawn: tuple[Duty, ...], names: tuple[str, ...], until: float, more: int
+) -> tuple[Duty, ...]:
+    """The duties and `more` ticks, with bounds, thefts, jumps of the clock and other ends of a worker."""
+    ticks = [Duty(round(rng.uniform(0, until), 4), "tick") for _ in range(more if names else 0)]
     found: list[Duty] = []
-    for duty in (*drawn, *more):
+    for duty in (*drawn, *ticks):
         if duty.what == "tick":
             if rng.random() < 0.4:
                 duty = replace(duty, batches=rng.choice((1, 1, 2, 3, 5)))
@@ -163,8 +163,9 @@ def draw_case(
     derived: int = 6,
     kills: bool = True,
     families: tuple[str, ...] = FAMILIES,
+    dense: bool = False,
 ) -> Case:
-    """The case of a seed: the same seed and numbers give the same case."""
+    """The case of a seed: the same seed and numbers give the same case. A `dense` one ticks after most transactions."""
     rng = random.Random(f"{seed}/{engine}")
     world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
     queries = Queries(rng, world)
@@ -181,7 +182,8 @@ def draw_case(
         own = random.Random(f"{seed}/{engine}/disturbances")
         chunk = own.choice((None, None, 1, 2, 3, 7))
         names = tuple(one.name for one in tables if one.freshness == "tick")
-        regular = disturbed(own, regular, names, until)
+        more = transactions if dense else own.choice((0, 0, 10, 30))
+        regular = disturbed(own, regular, names, until, more)
         for number in range(own.choice((0, 0, 0, 1, 2, 3))):
             new, duty = redeclared(own, draw_derived(Queries(own, world), families), tables, until)
             later.append(new)

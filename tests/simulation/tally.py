@@ -34,6 +34,12 @@ class Tally:
         return self.transactions.total()
 
     @property
+    def made(self) -> int:
+        """Batches: ticks that found changes, and comparisons after a commit at commit freshness."""
+        commits = sum(number for word, number in self.comparisons.items() if word.endswith(" commit"))
+        return self.batches.total() + commits
+
+    @property
     def seconds(self) -> float:
         """Seconds since the tally began."""
         return time.monotonic() - self.started
@@ -78,7 +84,7 @@ class Tally:
         """The summary of one shape as a line, with the reasons of refusals below it."""
         made = self.derived.total()
         lines = [
-            f"{word:20} {self.total:6} transactions {self.batches.total():6} batches {self.comparisons.total():6} comparisons "
+            f"{word:20} {self.total:6} transactions {self.made:6} batches {self.comparisons.total():6} comparisons "
             f"{made:4} derived {self.refused.total():4} refused {self.seconds:6.0f} s"
         ]
         lines += [f"    {reason}\n      {query}" for reason, query in sorted(self.examples.items())]
@@ -93,7 +99,7 @@ class Tally:
             "version": version,
             "worlds": self.worlds,
             "transactions": self.total,
-            "batches": self.batches.total(),
+            "batches": self.made,
             "comparisons": self.comparisons.total(),
             "derived": dict(self.derived),
             "refused": dict(self.refused),
