@@ -32,6 +32,7 @@ from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.repair import RepairReport, repair
+from tidemark.runtime.restored import settle_in
 from tidemark.runtime.runs import Past, list_runs
 from tidemark.runtime.status import TableStatus, read_status
 from tidemark.runtime.tick import TickReport, tick
@@ -200,12 +201,14 @@ class Tidemark:
         session = open_session(self.database, role=role)
         try:
             ledger = Ledger(session)
+            duty = Duty(ledger, self._clock, None, self._stop)
             if role == "worker":
                 ledger.value("prepare_worker")
+                settle_in(duty)
         except BaseException:
             session.close()
             raise
-        return Duty(ledger, self._clock, None, self._stop)
+        return duty
 
     def _plan(self, duty: Duty) -> InstallPlan:
         catalog = duty.session.catalog()

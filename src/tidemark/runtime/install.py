@@ -53,7 +53,7 @@ def install_pieces(duty: Duty, installed: Installed, listen: Listener = ignore) 
     else:
         for group in group_pieces(duty.session, missing):
             duty.write(partial(_install_group, duty, group, healths))
-        installed = duty.write(partial(_open_filling, duty, installed)).value
+        installed = duty.write(partial(begin_filling, duty, installed)).value
     count = sum(piece.kind != "step" for piece in missing)
     listen(Event(script.name, "install", count, count, f"{count} objects created"))
     return installed
@@ -63,7 +63,7 @@ def _install_all(
     duty: Duty, installed: Installed, missing: Sequence[Piece], healths: Mapping[str, Finding]
 ) -> Installed:
     _install_group(duty, missing, healths)
-    return _open_filling(duty, installed)
+    return begin_filling(duty, installed)
 
 
 def _install_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, Finding]) -> None:
@@ -75,7 +75,8 @@ def _install_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, Fin
             duty.session.script(statement)
 
 
-def _open_filling(duty: Duty, installed: Installed) -> Installed:
+def begin_filling(duty: Duty, installed: Installed) -> Installed:
+    """Set the checkpoints of a generation whose captures are there and have it filled, in the caller's transaction."""
     about = {"name": installed.name, "generation": installed.generation}
     begin_reading(duty.ledger, installed.script)
     duty.ledger.run("set_cursor", {**about, "cursor_at": 0, "cursor_total": 0})

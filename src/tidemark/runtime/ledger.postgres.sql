@@ -144,6 +144,26 @@ SELECT current_setting('lock_timeout');
 -- How long a statement of this session may wait for a lock from now on.
 SELECT set_config('lock_timeout', CAST(:patience AS text), false);
 
+-- name: may_read_cluster
+-- Whether the identity of the cluster can be asked for: 1 or 0.
+SELECT CASE WHEN has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') THEN 1 ELSE 0 END;
+
+-- name: read_cluster
+-- What identifies the cluster; copies of its files and promoted standbys keep it, another cluster has another.
+SELECT 'cluster ' || CAST(system_identifier AS text) FROM pg_control_system();
+
+-- name: read_database
+-- What identifies the database within its cluster, where the role may not ask for more.
+SELECT 'database ' || CAST(oid AS text) FROM pg_catalog.pg_database WHERE datname = current_database();
+
+-- name: claim_cluster
+-- Record where the database is now, if nobody else did.
+UPDATE tidemark._meta SET value = :here WHERE key = 'cluster' AND value = :known;
+
+-- name: forget_future
+-- Changes with transaction numbers that this cluster has not given yet: they were made in another one.
+DELETE FROM {log} WHERE xid >= pg_snapshot_xmax(pg_current_snapshot());
+
 -- name: add_derived
 -- Record a generation before the first of its objects is created.
 INSERT INTO tidemark._derived

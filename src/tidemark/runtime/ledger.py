@@ -108,7 +108,8 @@ class Ledger:
         """Create the tables and remember their shape, in the caller's transaction. `epoch` names this copy."""
         for statement in self.creation():
             self.session.script(statement)
-        for key, value in (("shape", SHAPE), ("epoch", epoch)):
+        cluster = self.value("read_cluster" if self.value("may_read_cluster") else "read_database")
+        for key, value in (("shape", SHAPE), ("epoch", epoch), ("cluster", cluster)):
             self.run("set_meta", {"key": key, "value": value})
 
     def derived(self) -> tuple[Installed, ...]:

@@ -128,6 +128,26 @@ SELECT '0';
 -- How long a statement of this session may wait for a lock from now on: this engine has another way to say so.
 SELECT :patience;
 
+-- name: may_read_cluster
+-- Whether the identity of the cluster can be asked for: 1 or 0.
+SELECT 0;
+
+-- name: read_cluster
+-- What identifies the cluster: this engine has none.
+SELECT 'file';
+
+-- name: read_database
+-- A file carries its positions along wherever it is copied to, so that all files are one.
+SELECT 'file';
+
+-- name: claim_cluster
+-- Record where the database is now, if nobody else did.
+UPDATE tidemark__meta SET value = :here WHERE key = 'cluster' AND value = :known;
+
+-- name: forget_future
+-- Changes that this database has not made yet: ids go along with the file, so there are none.
+DELETE FROM {log} WHERE 0;
+
 -- name: add_derived
 -- Record a generation before the first of its objects is created.
 INSERT INTO tidemark__derived
