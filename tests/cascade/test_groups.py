@@ -9,6 +9,8 @@ from tidemark import Project, Refusal
 from tidemark.errors import Code
 
 WEIGHT = "SELECT thread_id, max(score) AS best, count(DISTINCT score) AS kinds FROM posts GROUP BY thread_id"
+# Its rows come from there: it reads the table whose columns it keeps.
+FIRST = "SELECT s.thread_id, t.author_id AS author FROM thread_stats s JOIN threads t ON t.id = s.thread_id"
 TRUTH = f"""
 SELECT a.thread_id, a.posts, a.score{{more}} FROM ({SUMMED}) AS a
 LEFT JOIN ({WEIGHT}) AS w ON w.thread_id = a.thread_id OR (w.thread_id IS NULL AND a.thread_id IS NULL)
@@ -33,10 +35,10 @@ def _shown(place: Forum) -> list[tuple[Any, ...]]:
 
 
 def test_one_view_shows_every_group(place: Forum) -> None:
-    project = _project(weights=WEIGHT)
+    project = _project(weights=WEIGHT, authors=FIRST)
     keeper = place.keep(project)
     keeper.apply()
-    more = ", w.best, w.kinds"
+    more = ", t.author_id, w.best, w.kinds"
     assert _shown(place) == _truth(place, more)
     assert keeper.plan().is_empty
     for _ in range(10):

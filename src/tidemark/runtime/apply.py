@@ -109,23 +109,25 @@ def _carry_out_all(duty: Duty, plan: InstallPlan, holder: str, detach: bool, lis
         if detach and step.verb == "drop" and step.replaces:
             # The old name serves its readers until the new one is live; the next apply ends it.
             continue
+        if step.verb == "drop":
+            _leave_all(duty, holder, listen)
         done = _carry_out(duty, step, holder, detach, listen)
         if done is not None:
             (live if done.state == "live" else begun).append(done.name)
         elif step.destructive:
             dropped.append(step.derived)
-    for row in find_left(duty.ledger.derived()):
-        _leave(duty, row, holder, listen)
+    _leave_all(duty, holder, listen)
     return ApplyReport(tuple(live), tuple(begun), tuple(dropped))
 
 
-def _leave(duty: Duty, row: Installed, holder: str, listen: Listener) -> None:
-    """Remove a generation whose last reader has moved on."""
-    lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS)
-    try:
-        remove(Duty(duty.ledger, duty.clock, lease, duty.stop), row, listen)
-    finally:
-        lease.release()
+def _leave_all(duty: Duty, holder: str, listen: Listener) -> None:
+    """Remove the generations whose last readers have moved on."""
+    for row in find_left(duty.ledger.derived()):
+        lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS)
+        try:
+            remove(Duty(duty.ledger, duty.clock, lease, duty.stop), row, listen)
+        finally:
+            lease.release()
 
 
 def ensure_ledger(duty: Duty, epoch: str) -> None:
