@@ -26,7 +26,7 @@ from tidemark.query.keys import KeyColumn, assume_key, find_key
 from tidemark.query.lower import lower_query
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.relation import Query
-from tidemark.render import advice
+from tidemark.render import advice, linear_ticks
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
@@ -94,8 +94,6 @@ def _compile(
     try:
         if (late := needs_ticks(declaration)) is not None:
             raise NotLinear(late)
-        if wanted == "tick":
-            raise NotLinear("freshness='tick' was asked for")
         if unproven is not None:
             raise NotLinear(f"nothing proves that {', '.join(declaration.key)} identifies a row")
         linear = linear_program(declaration.name, lowered, key, outputs, describe)
@@ -247,13 +245,16 @@ def _linear(
     program: LinearProgram, query: Query, key: Key, declaration: Declaration, catalog: Catalog, names: Names
 ) -> _Made:
     store = render_linear.store_of(program, names, names.dialect)
-    pieces = PIECES[names.dialect.name].linear(program, store, declaration.indexes, catalog.search_path)
-    applier = render_linear.applier(store, program)
+    ticks = declaration.freshness == "tick"
+    engine = PIECES[names.dialect.name]
+    pieces = (engine.added if ticks else engine.linear)(program, store, declaration.indexes, catalog.search_path)
+    applier = (linear_ticks if ticks else render_linear).applier(store, program)
     missing = advice.for_linear(program, names.dialect)
     visible = [(one.name, one.sql) for one in program.visible]
     mirror = make_mirror(declaration, query, key, visible, program.present, catalog)
     public = names.dialect.quote(program.name)
-    made = _Made("linear", "commit", program.reasons, program.tables, pieces, applier, None, missing, public, store)
+    freshness, tick = ("tick", linear_ticks.tick(store, program)) if ticks else ("commit", None)
+    made = _Made("linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store)
     return _with_mirror(made, mirror, store, catalog)
 
 

@@ -22,6 +22,7 @@ from tidemark.model import Catalog, Declaration
 from tidemark.query.cascade import Link, chain
 from tidemark.render.captures import capture
 from tidemark.runtime.apply import ApplyReport, apply_plan, drainer
+from tidemark.runtime.captures import plan_captures
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.doctor import Diagnosis, examine
@@ -40,7 +41,7 @@ from tidemark.runtime.timing import SLOW_SECONDS
 from tidemark.runtime.uninstall import UninstallReport, uninstall
 from tidemark.runtime.verify import VerifyReport, verify
 from tidemark.runtime.worker import WorkerReport, run_worker
-from tidemark.script import Script
+from tidemark.script import Capture, Script
 
 T = TypeVar("T")
 Stop = Callable[[], bool]
@@ -169,6 +170,11 @@ class Tidemark:
         with self._open("reader") as duty:
             chosen = names or tuple(one.name for one in self._declared())
             return self._first_scripts(duty.session, [self._declaration(name).name for name in chosen])
+
+    def captures(self, scripts: Sequence[Script]) -> list[Capture]:
+        """The captures of the sources that scripts read by ticks, as they would be installed first."""
+        with self._open("reader") as duty:
+            return list(plan_captures({}, (), scripts, partial(capture, duty.session.dialect)).values())
 
     def history(self, name: str = "", limit: int = 50) -> list[Past]:
         """What was done, newest first. Raises `Refusal` (``not-installed``) without a ledger."""

@@ -132,7 +132,8 @@ class Applier:
     order. `take_todo` has parameters ``:low`` and ``:high`` (``tidemark_n > :low AND tidemark_n <= :high``).
     `count_todo` returns one number; `count_rows`, if any, the number of keys in the batch's units. `indexed` tells that a
     batch's recompute reaches an index; when it is false a batch costs a scan of the source, so few big batches are better
-    than many small ones. `tolerant` names columns of floating point
+    than many small ones. `at_checkpoint` tells that a row is recomputed as of the checkpoint of its logs, which wants one
+    moment for all statements of a batch. `tolerant` names columns of floating point
     whose value depends on the order of addition. `sampled` names columns that may be behind a sampled input, `samples_rows`
     tells that the existence of rows may be: what differs there alone is stale, not drift. Where columns have memory, the last
     statements of `recompute` bring the stored values into `fresh`; `carry` says how memory moves between stores.
@@ -160,6 +161,7 @@ class Applier:
     gather: tuple[str, ...] = ()
     duplicate: str = ""
     count_rows: str = ""
+    at_checkpoint: bool = False
     sampled: tuple[str, ...] = ()
     samples_rows: bool = False
     carry: Carry | None = None
@@ -230,13 +232,34 @@ class SourceLog:
 
 
 @dataclass(frozen=True)
+class Deltas:
+    """The statements of a tick that adds: signed deltas by key, in temporary tables of the session that works.
+
+    `create` and `clear` are safe to repeat. The `affected` statements of each log add a slice's changes to the deltas;
+    `number` gives every key that changed its place from 1 on, the same whenever the same changes are read again, and `count`
+    is how many there are. `flag` marks, among the places after ``:low`` up to ``:high``, the keys that adding cannot make true;
+    `apply` adds the deltas of the others; `take_again` puts the marked ones into ``batch``, to be recomputed. `mark` are
+    statements that leave a marker in every log: the next tick computes everything anew.
+    """
+
+    create: tuple[str, ...]
+    clear: tuple[str, ...]
+    number: tuple[str, ...]
+    count: str
+    flag: tuple[str, ...]
+    apply: tuple[str, ...]
+    take_again: str
+    mark: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Tick:
     """The statements of a tick: `logs` feed the dirty set, `take_dirty` moves keys into the batch.
 
     `dirty` is the quoted table of sealed keys. `take_dirty` (parameter ``:limit``) fills `batch` with the first keys in
     key order; `done_dirty` deletes the batch's keys from the dirty set; `count_dirty` returns one number.
     `everything` is a statement that makes every key of query and store dirty (after a TRUNCATE marker or a gap).
-    `waiting` is a condition: whether a tick would find something.
+    `waiting` is a condition: whether a tick would find something. With `deltas` there is no dirty set, and all about it is empty.
     """
 
     logs: tuple[SourceLog, ...]
@@ -246,6 +269,7 @@ class Tick:
     count_dirty: str
     everything: tuple[str, ...]
     waiting: str
+    deltas: Deltas | None = None
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,11 @@ def test_every_text_on_the_page_is_rendered(sqlite_path: Path, pg_database: str)
     with psycopg.connect(pg_database, autocommit=True) as server:
         server.execute(SCHEMA)
     project = declared(find_block(PAGE, "python") or "")
-    scripts = [script for url in (str(sqlite_path), pg_database) for script in Tidemark(project, url).sql()]
+    doors = [Tidemark(project, url) for url in (str(sqlite_path), pg_database)]
+    scripts = [script for door in doors for script in door.sql()]
+    captures = [capture for door in doors for capture in door.captures(door.sql())]
     assert [(script.klass, script.freshness) for script in scripts] == [("linear", "commit"), ("keyed", "tick")] * 2
-    rendered = _bare(" ".join(piece.create for script in scripts for piece in script.pieces))
+    rendered = _bare(" ".join(piece.create for one in (*scripts, *captures) for piece in one.pieces))
     shown = [found["body"] for found in _indented() if found["language"] == "sql"]
     assert shown
     assert [text for text in shown if _bare(text) not in rendered] == []

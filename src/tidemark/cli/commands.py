@@ -145,8 +145,9 @@ def doctor(typed: Typed) -> Outcome:
 def sql(typed: Typed) -> Outcome:
     """Print the objects as SQL."""
     scripts = typed.engine.sql(*typed.options.names)
-    data = {"scripts": [script.as_json() for script in scripts]}
-    return Outcome(reports.sql_text(scripts), data)
+    captures = typed.engine.captures(scripts)
+    data = {"captures": [asdict(one) for one in captures], "scripts": [script.as_json() for script in scripts]}
+    return Outcome(reports.sql_text(scripts, captures), data)
 
 
 def history(typed: Typed) -> Outcome:

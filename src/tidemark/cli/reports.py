@@ -23,7 +23,7 @@ from tidemark.runtime.uninstall import UninstallReport
 from tidemark.runtime.values import plain, show
 from tidemark.runtime.verify import VerifyReport
 from tidemark.runtime.worker import WorkerReport
-from tidemark.script import Script
+from tidemark.script import Capture, Script
 
 SIGNS = {"create": "+", "replace": "~", "rename": "~", "reinstall": "!", "resume": ">", "drop": "-"}
 SHOWN_MAX = 20
@@ -232,16 +232,14 @@ def doctor_text(found: Sequence[Diagnosis]) -> str:
     return "\n".join(f"{d.level:4}  {d.about}: {d.says}{f' Next: {d.next}' if d.next else ''}" for d in found)
 
 
-def sql_text(scripts: Sequence[Script]) -> str:
-    """The objects of scripts as SQL."""
-    return "\n".join(
-        line
-        for script in scripts
-        for line in (
-            f"-- {script.name}: {script.klass} at {script.freshness}",
-            *_sql([p.create for p in script.pieces]),
-        )
-    )
+def sql_text(scripts: Sequence[Script], captures: Sequence[Capture]) -> str:
+    """The objects of scripts and captures as SQL."""
+    lines = []
+    for one in captures:
+        lines += [f"-- the capture of {one.source}", *_sql([piece.create for piece in one.pieces])]
+    for script in scripts:
+        lines += [f"-- {script.name}: {script.klass} at {script.freshness}", *_sql([p.create for p in script.pieces])]
+    return "\n".join(lines)
 
 
 def history_text(runs: Sequence[Past]) -> str:

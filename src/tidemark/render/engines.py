@@ -21,8 +21,12 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Pieces:
-    """The functions that make the pieces of a program of either class, of a mirror, and of the log of a source."""
+    """The functions that make the pieces of a program of either class, of a mirror, and of the log of a source.
 
+    A linear program at tick freshness is `added` up.
+    """
+
+    added: Callable[[LinearProgram, Store, Indexes, Path], tuple[Piece, ...]]
     linear: Callable[[LinearProgram, Store, Indexes, Path], tuple[Piece, ...]]
     keyed: Callable[[KeyedProgram, Store, Indexes, Path], tuple[Piece, ...]]
     mirror: Callable[[Store, Mirror, Path], list[Piece]]
@@ -31,9 +35,17 @@ class Pieces:
 
 PIECES: dict[str, Pieces] = {
     "sqlite": Pieces(
-        sqlite.linear_pieces, sqlite_keyed.keyed_pieces, mirror_triggers.sqlite_pieces, sqlite_log.log_pieces
+        sqlite.added_pieces,
+        sqlite.linear_pieces,
+        sqlite_keyed.keyed_pieces,
+        mirror_triggers.sqlite_pieces,
+        sqlite_log.log_pieces,
     ),
     "postgres": Pieces(
-        postgres.linear_pieces, postgres_keyed.keyed_pieces, mirror_triggers.postgres_pieces, postgres_log.log_pieces
+        postgres.added_pieces,
+        postgres.linear_pieces,
+        postgres_keyed.keyed_pieces,
+        mirror_triggers.postgres_pieces,
+        postgres_log.log_pieces,
     ),
 }

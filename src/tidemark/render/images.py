@@ -77,10 +77,11 @@ def _checkpoint(names: Names, table: Table) -> str:
     )
 
 
-def unsealed(names: Names, table: Table, row: str) -> str:
-    """True for the rows of a source's log that no finished seal of the derived table has taken."""
+def unsealed(names: Names, table: Table, row: str, upto: str = "snapshot") -> str:
+    """True for the rows of a source's log that no finished seal of the derived table has taken; `upto` is what of its
+    checkpoint counts as taken."""
     checkpoint = _checkpoint(names, table)
     if not names.dialect.has_schemas:
-        return f"{row}.id > (SELECT CAST(snapshot AS INTEGER) {checkpoint})"
-    snapshot = f"(SELECT snapshot::pg_snapshot {checkpoint})"
+        return f"{row}.id > (SELECT CAST({upto} AS INTEGER) {checkpoint})"
+    snapshot = f"(SELECT ({upto})::pg_snapshot {checkpoint})"
     return f"{row}.xid >= pg_snapshot_xmin({snapshot}) AND NOT pg_visible_in_snapshot({row}.xid, {snapshot})"

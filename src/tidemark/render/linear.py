@@ -6,6 +6,8 @@ state that is not the default one, the same values that the deltas add up to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.names import Names
@@ -28,9 +30,9 @@ def feed_key(store: Store, feed: Feed, row: str) -> list[str]:
     return found
 
 
-def feed_state(store: Store, feed: Feed) -> str:
-    """SELECT n and the feed's parts for each key of the batch that has rows in the feed."""
-    table = statements.qualified(feed.table, store.dialect)
+def feed_state(store: Store, feed: Feed, batch: str = "batch", table: str = "") -> str:
+    """SELECT n and the feed's parts for each key of the batch that has rows in the feed, or in `table` in its place."""
+    table = table or statements.qualified(feed.table, store.dialect)
     guard = feed.guard.at("r") if feed.guard else None
     key = [f"({one.at('r')})" for one in feed.key]
     columns = []
@@ -38,27 +40,41 @@ def feed_state(store: Store, feed: Feed) -> str:
         # A universe has at most one row for a key: its values need no aggregate.
         value = part.value if feed.is_universe else part.aggregate
         columns.append(f"{value.at('r')} AS {store.column(part)}")
-    rows = statements.batch_rows(store, table, columns, key, guard)
+    rows = statements.batch_rows(store, table, columns, key, guard, batch)
     return rows.replace("{group}", "") if feed.is_universe else statements.grouped(rows)
 
 
 def recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
     """Fill ``stored`` and ``fresh`` for the batch."""
-    fresh, batch = store.names.temporary("fresh"), store.names.temporary("batch")
+    clear = f"DELETE FROM {store.names.temporary('fresh')}"
+    return (*statements.fill_stored(store), clear, fill_fresh(store, program), *settle_fresh(store))
+
+
+def fill_fresh(
+    store: Store, program: LinearProgram, batch: str = "batch", tables: Mapping[int, str] | None = None, where: str = ""
+) -> str:
+    """Fill ``fresh`` for the keys ``b`` of a temporary table; `tables` are what feeds read in the place of their sources."""
+    fresh, named = store.names.temporary("fresh"), store.names.temporary(batch)
     columns, joins = [], []
     for feed in program.feeds:
         alias = f"f{feed.number}"
-        joins.append(f" LEFT JOIN ({feed_state(store, feed)}) AS {alias} ON {alias}.{ORDINAL} = b.{ORDINAL}")
+        state = feed_state(store, feed, batch, (tables or {}).get(feed.number, ""))
+        joins.append(f" LEFT JOIN ({state}) AS {alias} ON {alias}.{ORDINAL} = b.{ORDINAL}")
         for part in feed.parts:
             value = f"{alias}.{store.column(part)}"
             columns.append(f"coalesce({value}, 0)" if part.kind == "additive" else value)
     keys = ", ".join(f"b.{store.column(part)}" for part in store.key)
     names = ", ".join(store.columns)
-    insert = (
+    return (
         f"INSERT INTO {fresh} ({ORDINAL}, {names}) SELECT b.{ORDINAL}, {keys}, {', '.join(columns)} "
-        f"FROM {batch} AS b{''.join(joins)}"
+        f"FROM {named} AS b{''.join(joins)}{where}"
     )
-    found = [*statements.fill_stored(store), f"DELETE FROM {fresh}", insert]
+
+
+def settle_fresh(store: Store) -> tuple[str, ...]:
+    """Empty what is not needed, and let go of rows to which nothing contributes."""
+    fresh = store.names.temporary("fresh")
+    found = []
     for part in store.parts:
         if part.needed is not None:
             unneeded = f"NOT ({part.needed.at('s')})"

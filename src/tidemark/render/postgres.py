@@ -28,10 +28,7 @@ def linear_pieces(
     """Everything that installation creates, in order. `path` are the schemas in which the user's functions are found."""
     settings = postgres_capture.pinned_settings(path, _watched(program))
     found = [*postgres_arm.arm_pieces(), store_table(store), unique_index(store)]
-    by_name = {one.name: one.sql for one in program.visible}
-    for number, columns in enumerate(indexes, start=1):
-        terms = ", ".join(f"({by_name[name].replace('s.', '')})" for name in columns)
-        found.append(index_piece(store, number, terms))
+    found += user_indexes(program, store, indexes)
     found += [delta_type(store, program), *pending_table(store)]
     found += postgres_flush.flush_functions(store, program, settings)
     found.append(weave(store, program))
@@ -39,6 +36,23 @@ def linear_pieces(
         feeds = tuple(feed for feed in program.feeds if feed.table.label == table.label)
         found += postgres_capture.capture(store, program, table, feeds, settings)
     return (*found, *view(program, store))
+
+
+def added_pieces(
+    program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
+) -> tuple[Piece, ...]:
+    """Everything but what captures: ticks add the changes."""
+    return (store_table(store), unique_index(store), *user_indexes(program, store, indexes), *view(program, store))
+
+
+def user_indexes(program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...]) -> list[Piece]:
+    """Indexes on the stored rows, over the expressions that readers see."""
+    by_name = {one.name: one.sql for one in program.visible}
+    found = []
+    for number, columns in enumerate(indexes, start=1):
+        terms = ", ".join(f"({by_name[name].replace('s.', '')})" for name in columns)
+        found.append(index_piece(store, number, terms))
+    return found
 
 
 def _watched(program: LinearProgram) -> tuple[Table, ...]:

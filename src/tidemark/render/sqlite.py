@@ -27,6 +27,13 @@ def linear_pieces(
     return tuple(found)
 
 
+def added_pieces(
+    program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
+) -> tuple[Piece, ...]:
+    """Everything but what captures: ticks add the changes."""
+    return (store_table(store), *unique_index(store), *user_indexes(program, store, indexes), *view(program, store))
+
+
 def _sources(program: LinearProgram) -> list[tuple[Table, tuple[Feed, ...]]]:
     return [
         (table, tuple(feed for feed in program.feeds if feed.table.label == table.label)) for table in program.tables

@@ -36,6 +36,8 @@ def prepare(session: Session, script: Script) -> None:
         session.script(statement)
     for log in script.tick.logs if script.tick else ():
         session.script(log.create_slice)
+    for statement in script.tick.deltas.create if script.tick and script.tick.deltas else ():
+        session.script(statement)
 
 
 def take_keys(session: Session, applier: Applier, keys: Iterable[Sequence[Any]]) -> int:

@@ -23,8 +23,8 @@ COSTS = {
 class Explanation:
     """How one derived table is kept true.
 
-    `captures` are the names of triggers with their tables, `locks` sentences about who waits for whom, `missing_indexes`
-    pairs of a statement and its reason.
+    `captures` are the names of triggers with their tables, and of the logs that it reads with their columns, `locks` sentences
+    about who waits for whom, `missing_indexes` pairs of a statement and its reason.
     """
 
     name: str
@@ -58,8 +58,10 @@ def explain_script(script: Script, dialect: Dialect) -> Explanation:
     cost = COSTS.get(script.klass, script.klass)
     if not script.applier.indexed:
         cost += "; no index reaches the rows of a key, so recomputing a batch reads the whole source"
-    captures = tuple(
-        f"{piece.name} on {piece.on}" for piece in script.pieces if piece.capture and piece.kind == "trigger"
+    captures = [f"{piece.name} on {piece.on}" for piece in script.pieces if piece.capture and piece.kind == "trigger"]
+    # The triggers belong to the source's capture, which others may read too.
+    captures += (
+        [f"{log.name} of {log.source} ({', '.join(log.columns)})" for log in script.tick.logs] if script.tick else []
     )
     return Explanation(
         name=script.name,
@@ -71,7 +73,7 @@ def explain_script(script: Script, dialect: Dialect) -> Explanation:
         key=script.key,
         columns=script.columns,
         sources=script.sources,
-        captures=captures,
+        captures=tuple(captures),
         locks=_locks(script, dialect),
         missing_indexes=tuple((index.text, index.reason) for index in script.missing_indexes),
         tolerant=script.applier.tolerant,

@@ -16,6 +16,9 @@ GROWTH_MAX = 1.5
 REST_SECONDS_MIN = 0.002
 LONG_REST_SECONDS = 0.025
 LONG_REST_EVERY_SECONDS = 0.25
+READ_MS = 250.0
+READ_ROWS = 100_000
+READ_ROWS_MAX = 500_000
 
 
 @dataclass
@@ -47,6 +50,12 @@ class Pace:
         wanted = self._rows / self._ms * self.target_ms
         self.size = int(max(self.size_min, min(self.size * GROWTH_MAX, wanted, self.size_max)))
 
+    def for_reading(self) -> Pace:
+        """The pace of steps that only read, which nobody waits for; a size that is fixed stays as it is."""
+        if self.size_min == self.size_max:
+            return Pace(self.target_ms, False, self.size, self.size_min, self.size_max)
+        return Pace(READ_MS, False, size=READ_ROWS, size_max=READ_ROWS_MAX)
+
     def rest_seconds(self, hold_ms: float, contended: bool) -> float:
         """How long to leave the database alone after a chunk; `contended` tells that others write, too."""
         if not self.in_line or not contended:
@@ -62,4 +71,4 @@ def choose_pace(dialect: Dialect) -> Pace:
     """The pace for an engine: short holds where writers wait in line, longer ones where only rows are locked."""
     if dialect.writers_wait_in_line:
         return Pace(target_ms=10.0, in_line=True)
-    return Pace(target_ms=100.0, in_line=False)
+    return Pace(target_ms=250.0, in_line=False, size=2_000, size_max=200_000)

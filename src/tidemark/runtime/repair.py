@@ -45,7 +45,7 @@ def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> Repai
             some = list_drift(duty.ledger, script, pace.size)
             if not some:
                 break
-            held = duty.write(partial(_mend, duty, script, run, some))
+            held = duty.write(partial(_mend, duty, script, run, some), snapshot=script.applier.at_checkpoint)
             keys, written = keys + len(some), written + held.value
             run.rows_done, run.rows_written = keys, written
             run.longest_ms = max(run.longest_ms, held.hold_ms)

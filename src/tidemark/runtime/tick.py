@@ -13,32 +13,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, prepare
-from tidemark.runtime.captures import begin_reading, empty, trim
+from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
+from tidemark.runtime.seals import (
+    CONSUME_ROWS,
+    TickReport,
+    about,
+    consume,
+    empty_logs,
+    has_work,
+    is_ahead,
+    read_checkpoints,
+    set_targets,
+)
+from tidemark.runtime.tick_deltas import tick_deltas
 from tidemark.script import Script, SourceLog, Tick
 
-CONSUME_ROWS = 5_000
+__all__ = ["TickReport", "count_dirty", "has_work", "tick"]
+
 ALL_KEYS = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class TickReport:
-    """What a tick did. `drained` tells that everything committed before it began is applied; `longest_ms` is the longest
-    hold of its transactions."""
-
-    derived: str
-    changes_sealed: int = 0
-    keys_applied: int = 0
-    rows_written: int = 0
-    transactions: int = 0
-    longest_ms: float = 0.0
-    drained: bool = True
 
 
 @dataclass
@@ -72,14 +70,6 @@ class _State:
         return TickReport(self.script.name, *counts, longest, drained)
 
 
-def has_work(duty: Duty, script: Script) -> bool:
-    """Whether a tick would find anything; asks cheaply and writes nothing."""
-    if script.tick is None:
-        return False
-    row = duty.session.one(f"SELECT CASE WHEN {script.tick.waiting} THEN 1 ELSE 0 END")
-    return bool(row and row[0])
-
-
 def count_dirty(duty: Duty, script: Script) -> int:
     """The number of sealed keys that are not applied yet."""
     row = duty.session.one(script.tick.count_dirty) if script.tick else None
@@ -100,6 +90,8 @@ def tick(
     """
     if script.tick is None or not has_work(duty, script):
         return TickReport(script.name)
+    if script.tick.deltas is not None:
+        return tick_deltas(duty, script, max_ms=max_ms, max_batches=max_batches, listen=listen)
     state = _State(duty, script, script.tick, choose_pace(duty.session.dialect))
     duty.read(lambda: prepare(duty.session, script), snapshot=False)
     began, foreign = duty.clock.now(), duty.session.changes_marker()
@@ -159,14 +151,7 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
     """Give the number of changes, whether the seal is finished, whether it began in this tick, the run, the rows consumed."""
     duty, script = state.duty, state.script
     run = run or add_run(duty, "tick", script)
-    known = duty.ledger.checkpoints(script)
-    absent = [log.source for log in state.tick.logs if log.source not in known]
-    if absent:
-        raise Fault(
-            f"{script.name} has no checkpoint for {absent[0]}",
-            left_behind="nothing was consumed; run `tidemark apply`",
-            retry_safe=False,
-        )
+    known = read_checkpoints(duty, script)
     if all(known[log.source].target is None for log in state.tick.logs):
         _begin_seal(state, known)
         known, fresh = duty.ledger.checkpoints(script), True
@@ -177,24 +162,21 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
         left -= taken
         if not ended or left <= 0:
             return changes, False, fresh, run, 0
-    duty.ledger.run("finish_seal", _about(script))
+    duty.ledger.run("finish_seal", about(script))
     # Few changes go along; many go afterwards, perhaps all at once.
     many = state.changes + changes >= CONSUME_ROWS
-    return changes, True, fresh, run, CONSUME_ROWS if many else _consume(state)
+    return changes, True, fresh, run, CONSUME_ROWS if many else consume(duty, script)
 
 
 def _begin_seal(state: _State, known: dict[str, Checkpoint]) -> None:
     """Record the snapshot that the seal goes up to; after a restore, make everything dirty instead of guessing."""
-    ledger, script = state.duty.ledger, state.script
-    logs = [(log, known[log.source]) for log in state.tick.logs]
-    if any(ledger.value("is_ahead", {"snapshot": checkpoint.snapshot}) for _, checkpoint in logs):
+    duty, script = state.duty, state.script
+    if is_ahead(duty, known):
         for statement in state.tick.everything:
-            state.duty.session.run(statement)
-        begin_reading(ledger, script)
-        logs = [(log, ledger.checkpoints(script)[log.source]) for log, _ in logs]
-    for log, checkpoint in logs:
-        target = ledger.value("find_target", {"previous": checkpoint.snapshot}, log=log.log)
-        ledger.run("set_target", {**_about(script), "source": log.source, "target": target})
+            duty.session.run(statement)
+        begin_reading(duty.ledger, script)
+        known = read_checkpoints(duty, script)
+    set_targets(duty, script, known)
 
 
 def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int) -> tuple[int, bool]:
@@ -214,7 +196,7 @@ def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int
     ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
     where = {"position": checkpoint.position, "limit": limit, "log": log.log}
     ((position, ended, file),) = ledger.all("next_position", where, slice=log.slice)
-    place = {**_about(state.script), "source": log.source, "file": file}
+    place = {**about(state.script), "source": log.source, "file": file}
     if checkpoint.file not in ("", file):
         # The log was rewritten since the last slice, and its rows moved. Sealing a change twice is harmless, so: again.
         ledger.run("set_position", {**place, "position": 0})
@@ -228,23 +210,12 @@ def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int
     return int(count), bool(ended)
 
 
-def _consume(state: _State) -> int:
-    """Delete a bounded number of changes that everybody has sealed; give how many."""
-    deleted = 0
-    for log in state.tick.logs:
-        deleted += trim(state.duty.ledger, log.source, log.log, log.name, CONSUME_ROWS - deleted)
-        if deleted >= CONSUME_ROWS:
-            break
-    return deleted
-
-
 def _consume_more(state: _State) -> tuple[Pace, float]:
     """Let the logs go of what everybody has sealed: at once where that can be, else some of it."""
-    emptied = [empty(state.duty, log.source, log.log, log.name) for log in state.tick.logs]
-    if all(emptied):
+    if empty_logs(state.duty, state.script):
         state.remains = False
         return state.pace, 0.0
-    held = state.duty.write(lambda: _consume(state))
+    held = state.duty.write(lambda: consume(state.duty, state.script))
     state.transactions += 1
     state.remains = held.value >= CONSUME_ROWS
     return state.pace, held.hold_ms
@@ -274,7 +245,3 @@ def _apply(state: _State) -> tuple[Pace, float]:
     else:
         state.pace.longest_ms = max(state.pace.longest_ms, held.hold_ms)
     return state.pace, held.hold_ms
-
-
-def _about(script: Script) -> dict[str, object]:
-    return {"derived": script.name, "generation": script.generation}

@@ -1,6 +1,6 @@
 -- distinct_slugs: keyed at tick freshness
 -- SELECT author, count(DISTINCT state) AS states FROM posts GROUP BY author
--- because: affected keys are recomputed, because freshness='tick' was asked for
+-- because: affected keys are recomputed, because count(DISTINCT …) needs the multiplicity of each value
 
 -- table tidemark_distinct_slugs
 CREATE TABLE "tidemark_distinct_slugs" (

@@ -1,0 +1,347 @@
+"""A linear program at tick freshness: changes are added up by key, then added to the rows.
+
+Owns: the deltas of a tick, and recomputing a key as of the checkpoint. Promises: with no seal under way each stored row is what
+the query says as of the checkpoint, hidden state included; a key that adding cannot make true (an extreme value that may have
+fallen, a part that does not add up) is recomputed as of the seal's snapshot: from the rows of now, less what came and plus
+what went since. Keys are numbered in their own order, so that the same changes give the same places again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidemark.maintenance.program import Feed, LinearProgram, Part
+from tidemark.model import Table
+from tidemark.render import linear, statements
+from tidemark.render.images import image, log_name, log_of, slice_columns, slice_definition, unsealed
+from tidemark.render.linear import feed_key
+from tidemark.render.postgres_capture import came, needs_touch, touched, went
+from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.ticks import waiting
+from tidemark.script import Applier, Deltas, SourceLog, Tick
+
+WEIGHT, IDENTITY, PLACE, COUNT, AGAIN = (
+    f"tidemark_{word}" for word in ("weight", "identity", "place", "count", "again")
+)
+RANGE = f"b.{ORDINAL} > :low AND b.{ORDINAL} <= :high"
+
+
+def reads_of(program: LinearProgram, table: Table) -> tuple[str, ...]:
+    """The columns of a source whose images are logged, in the table's order."""
+    used = {name for feed in program.feeds if feed.table.label == table.label for name in feed.reads}
+    return tuple(column.name for column in table.columns if column.name in used)
+
+
+def applier(store: Store, program: LinearProgram) -> Applier:
+    """The applier: the linear class's, as of the checkpoint. The fenced lease admits one writer of the rows."""
+    made = linear.applier(store, program)
+    images = [_keys_of_images(store, program, feed) for feed in program.feeds if not program.single]
+    listed = statements.todo(store, [*linear.keys_of_feeds(store, program), *images])
+    recompute = (*statements.weigh_batch(store), *_recompute(store, program))
+    late = f"CREATE TEMP TABLE IF NOT EXISTS {store.names.temporary('late')} ({_late_columns(store)})"
+    return replace(made, lock=(), recompute=recompute, list_keys=listed, create_rows=(late,), at_checkpoint=True)
+
+
+def tick(store: Store, program: LinearProgram) -> Tick:
+    """The statements of a tick."""
+    return Tick(
+        logs=tuple(_source_log(store, program, table) for table in program.tables),
+        dirty="",
+        take_dirty="",
+        done_dirty="",
+        count_dirty="SELECT 0",
+        everything=(),
+        waiting=waiting(store, program.tables),
+        deltas=_deltas(store, program),
+    )
+
+
+def _late_columns(store: Store) -> str:
+    keys = ", ".join(store.definition(part) for part in store.key)
+    return f"{ORDINAL} {'bigint' if store.dialect.has_schemas else 'INTEGER'} PRIMARY KEY, {keys}"
+
+
+def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog:
+    slice_, columns = store.names.temporary(f"slice_{table.label}"), reads_of(program, table)
+    own = [feed for feed in program.feeds if feed.table.label == table.label]
+    return SourceLog(
+        source=table.label,
+        log=log_of(store.dialect, table),
+        name=log_name(store.dialect, table),
+        slice=slice_,
+        create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slice_definition(store.dialect, table, columns)})",
+        clear_slice=f"TRUNCATE {slice_}" if store.dialect.has_schemas else f"DELETE FROM {slice_}",
+        affected=tuple(
+            _gather(store, feed, _images_of(store, feed, f"{slice_} AS l", "l.weight <> 0")) for feed in own
+        ),
+        columns=columns,
+        copied=slice_columns(store.dialect, columns),
+        table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None),
+    )
+
+
+def _images_of(store: Store, feed: Feed, source: str, where: str) -> str:
+    """SELECT of a feed's images under the source's own column names, with their weights."""
+    quote = store.dialect.quote
+    columns = [f"l.{quote(image(name))} AS {quote(name)}" for name in feed.reads]
+    return f"(SELECT {', '.join([*columns, f'l.weight AS {WEIGHT}'])} FROM {source} WHERE {where})"
+
+
+def _late_images(store: Store, feed: Feed) -> str:
+    """Images of changes that came after what is being made true; none when among them is one that nobody can undo."""
+    log = log_of(store.dialect, feed.table)
+    after = unsealed(store.names, feed.table, "l", "coalesce(target, snapshot)")
+    marked = f"EXISTS (SELECT 1 FROM {log} AS l WHERE {after} AND l.weight = 0)"
+    tests = f"{after} AND l.weight <> 0" + (f" AND NOT {marked}" if store.dialect.has_schemas else "")
+    return _images_of(store, feed, f"{log} AS l", tests)
+
+
+def _keys_of_images(store: Store, program: LinearProgram, feed: Feed) -> str:
+    keys = zip(store.key, feed_key(store, feed, "r"), strict=True)
+    shown = ", ".join(f"{value} AS {store.column(part)}" for part, value in keys)
+    where = f" WHERE {feed.guard.at('r')}" if feed.guard else ""
+    return f"SELECT {shown} FROM {_late_images(store, feed)} AS r{where}"
+
+
+# -- recomputing as of the checkpoint -----------------------------------------------------------------------------------
+
+
+def _recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
+    names, late = store.names, store.names.temporary("late")
+    found = [*statements.fill_stored(store), f"DELETE FROM {names.temporary('fresh')}", f"DELETE FROM {late}"]
+    keys = [f"b.{store.column(part)}" for part in store.key]
+    for feed in program.feeds:
+        guard = feed.guard.at("r") if feed.guard else None
+        key = [f"({one.at('r')})" for one in feed.key]
+        rows = statements.batch_rows(store, _late_images(store, feed), keys, key, guard).replace("{group}", "")
+        found.append(
+            f"INSERT INTO {late} ({ORDINAL}, {store.key_list}) SELECT * FROM ({rows}) AS k WHERE 1 = 1 "
+            f"ON CONFLICT ({ORDINAL}) DO NOTHING"
+        )
+    in_time = f" WHERE NOT EXISTS (SELECT 1 FROM {late} AS z WHERE z.{ORDINAL} = b.{ORDINAL})"
+    found.append(linear.fill_fresh(store, program, where=in_time))
+    before = {feed.number: _as_of(store, feed) for feed in program.feeds}
+    found.append(linear.fill_fresh(store, program, "late", before))
+    return (*found, *linear.settle_fresh(store))
+
+
+def _as_of(store: Store, feed: Feed) -> str:
+    """The rows of the late keys as they were: those of now, with what went since, less what came since; as bags."""
+    quote, late = store.dialect.quote, store.names.temporary("late")
+    columns = [quote(name) for name in feed.reads]
+    own = "".join(f"r.{column}, " for column in columns)
+    joined = f"AS r JOIN {late} AS b ON {_same_key(store, feed)}"
+    who = _identity(store, [f"r.{column}" for column in columns])
+    now = f"SELECT {own}{who} AS {IDENTITY} FROM {statements.qualified(feed.table, store.dialect)} {joined}"
+    images = _late_images(store, feed)
+    gone = f"SELECT {own}{who} FROM {images} {joined} WHERE r.{WEIGHT} < 0"
+    come = f"SELECT {who} AS {IDENTITY}, count(*) AS {COUNT} FROM {images} {joined} WHERE r.{WEIGHT} > 0 GROUP BY 1"
+    placed = f"SELECT u.*, row_number() OVER (PARTITION BY u.{IDENTITY}) AS {PLACE} FROM ({now} UNION ALL {gone}) AS u"
+    shown = "".join(f"a.{column}, " for column in columns)
+    return (
+        f"(SELECT {shown}a.{PLACE} FROM ({placed}) AS a LEFT JOIN ({come}) AS i ON i.{IDENTITY} = a.{IDENTITY} "
+        f"WHERE a.{PLACE} > coalesce(i.{COUNT}, 0))"
+    )
+
+
+def _identity(store: Store, columns: list[str]) -> str:
+    """A text that two rows share only when they are the same in every column, type included."""
+    if store.dialect.has_schemas:
+        return f"ROW({', '.join(columns)})::text"
+    return " || ',' || ".join(f"quote({column})" for column in columns) or "''"
+
+
+def _same_key(store: Store, feed: Feed) -> str:
+    tests = []
+    for part, one in zip(store.key, feed.key, strict=True):
+        value, column = f"({one.at('r')})", f"b.{store.column(part)}"
+        if not part.nullable:
+            tests.append(f"{value} = {column}")
+        elif store.dialect.has_schemas:
+            tests.append(f"({value} = {column} OR ({value} IS NULL AND {column} IS NULL))")
+        else:
+            tests.append(f"{value} IS {column}")
+    return " AND ".join(tests)
+
+
+# -- adding -------------------------------------------------------------------------------------------------------------
+
+
+def _fields(store: Store, feed: Feed) -> list[tuple[str, str, str]]:
+    """(quoted name, definition, kind) of a feed's fields in a delta; kind is ``sum``, ``max`` or ``min``."""
+    found = []
+    for part in feed.parts:
+        if part.kind == "additive":
+            found.append((store.column(part), f"{part.type} NOT NULL DEFAULT 0", "sum"))
+        elif part.kind in ("highest", "lowest"):
+            collation = f" COLLATE {store.dialect.quote(part.collation)}" if part.collation else ""
+            best = "max" if part.kind == "highest" else "min"
+            found += [(field(store, part), f"{part.type}{collation}", best) for field in (came, went)]
+    if needs_touch(feed):
+        found.append((touched(store, feed), "integer NOT NULL DEFAULT 0", "max"))
+    return found
+
+
+def _every_field(store: Store, program: LinearProgram) -> list[tuple[str, str, str]]:
+    return [field for feed in program.feeds for field in _fields(store, feed)]
+
+
+def _gather(store: Store, feed: Feed, images: str) -> str:
+    """Add a feed's images up by key, and to what is there already."""
+    delta, values, sets = store.names.temporary("delta"), [], []
+    for part in feed.parts:
+        if part.kind == "additive":
+            values.append(_typed(store, part, f"sum(r.{WEIGHT} * ({part.value.at('r')}))"))
+        elif part.kind in ("highest", "lowest"):
+            best = "max" if part.kind == "highest" else "min"
+            for sign in (">", "<"):
+                value = f"CASE WHEN r.{WEIGHT} {sign} 0 THEN ({part.value.at('r')}) END"
+                collation = f" COLLATE {store.dialect.quote(part.collation)}" if part.collation else ""
+                values.append(_typed(store, part, f"{best}(({value}){collation})"))
+    values += ["1"] if needs_touch(feed) else []
+    names = [name for name, _, _ in _fields(store, feed)]
+    for name, _, kind in _fields(store, feed):
+        sets.append(f"{name} = {_merged(store, kind, f'd.{name}', f'excluded.{name}')}")
+    keys = feed_key(store, feed, "r")
+    places = ", ".join(str(number) for number in range(1, len(keys) + 1))
+    return (
+        f"INSERT INTO {delta} AS d ({', '.join([store.key_list, *names])}) SELECT {', '.join([*keys, *values])} "
+        f"FROM {images} AS r WHERE {feed.guard.at('r') if feed.guard else '1 = 1'} GROUP BY {places} "
+        f"ON CONFLICT ({store.conflict}) DO UPDATE SET {', '.join(sets)}"
+    )
+
+
+def _typed(store: Store, part: Part, value: str) -> str:
+    return f"({value})::{part.type}" if store.dialect.has_schemas and part.type else value
+
+
+def _merged(store: Store, kind: str, left: str, right: str) -> str:
+    if kind == "sum":
+        return f"{left} + {right}"
+    if store.dialect.has_schemas:
+        return f"{'greatest' if kind == 'max' else 'least'}({left}, {right})"
+    return f"CASE WHEN {left} IS NULL OR {right} {'>' if kind == 'max' else '<'} {left} THEN {right} ELSE {left} END"
+
+
+def _deltas(store: Store, program: LinearProgram) -> Deltas:
+    names, schemas = store.names, store.dialect.has_schemas
+    delta, ordered, batch = names.temporary("delta"), names.temporary("ordered"), names.temporary("batch")
+    fields = _every_field(store, program)
+    columns = ", ".join([store.key_list, *(name for name, _, _ in fields)])
+    described = [*(store.definition(part) for part in store.key), *(f"{name} {type_}" for name, type_, _ in fields)]
+    keys = ", ".join(described)
+    create = "CREATE TEMP TABLE IF NOT EXISTS"
+    nulls = " NULLS NOT DISTINCT" if store.nullable else ""
+    number = "bigint" if schemas else "INTEGER"
+    tables = [
+        f"{create} {delta} ({keys}{f', UNIQUE{nulls} ({store.key_list})' if schemas else ''})",
+        f"{create} {ordered} ({ORDINAL} {number} PRIMARY KEY, {keys}, {AGAIN} integer NOT NULL DEFAULT 0)",
+    ]
+    if not schemas:
+        index = store.dialect.temporary_prefix + names.bare("delta_key")
+        tables.append(f"CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {names.bare('delta')} ({store.conflict})")
+    some = [f"{name} {'<> 0' if kind == 'sum' or 'touched' in name else 'IS NOT NULL'}" for name, _, kind in fields]
+    logs = [log_of(store.dialect, table) for table in program.tables]
+    return Deltas(
+        create=tuple(tables),
+        clear=tuple(f"{'TRUNCATE' if schemas else 'DELETE FROM'} {table}" for table in (delta, ordered)),
+        number=(
+            f"INSERT INTO {ordered} ({ORDINAL}, {columns}) SELECT row_number() OVER (ORDER BY {store.key_list}), {columns} "
+            f"FROM {delta} WHERE {' OR '.join(some)}",
+            *((f"ANALYZE {ordered}",) if schemas else ()),
+        ),
+        count=f"SELECT count(*) FROM {ordered}",
+        flag=_flag(store, program),
+        apply=_apply(store, program),
+        take_again=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT b.{ORDINAL}, {_row(store, 'b')} "
+        f"FROM {ordered} AS b WHERE {RANGE} AND b.{AGAIN} = 1",
+        mark=tuple(f"INSERT INTO {log} (weight) VALUES (0)" for log in logs),
+    )
+
+
+def _row(store: Store, row: str) -> str:
+    return ", ".join(f"{row}.{store.column(part)}" for part in store.key)
+
+
+def _joins(store: Store) -> list[str]:
+    """Conditions that join a numbered key ``b`` with its stored row ``s``: by an index, and for keys with a NULL apart."""
+    values = [f"b.{store.column(part)}" for part in store.key]
+    if not (store.nullable and store.dialect.has_schemas):
+        return [store.match("s", values)]
+    plain = " AND ".join(f"s.{store.column(part)} = {value}" for part, value in zip(store.key, values, strict=True))
+    return [plain, store.match("s", values)]
+
+
+def _which(store: Store, join: int) -> str:
+    """The numbered keys that a join of `_joins` is for."""
+    if not (store.nullable and store.dialect.has_schemas):
+        return ""
+    nulls = " OR ".join(f"b.{store.column(part)} IS NULL" for part in store.key if part.nullable)
+    return f" AND {'' if join else 'NOT '}({nulls})"
+
+
+def _flag(store: Store, program: LinearProgram) -> tuple[str, ...]:
+    """Mark the keys that adding cannot make true."""
+    tests = [_may_fail(store, feed, part) for feed in program.feeds for part in feed.parts if part.kind != "additive"]
+    if not tests:
+        return ()
+    ordered = store.names.temporary("ordered")
+    return tuple(
+        f"UPDATE {ordered} SET {AGAIN} = 1 WHERE {ORDINAL} IN (SELECT b.{ORDINAL} FROM {ordered} AS b "
+        f"LEFT JOIN {store.names.store} AS s ON {join} WHERE {RANGE}{_which(store, number)} AND ({' OR '.join(tests)}))"
+        for number, join in enumerate(_joins(store))
+    )
+
+
+def _may_fail(store: Store, feed: Feed, part: Part) -> str:
+    """True when the part's value may not be what adding gives."""
+    column = store.column(part)
+    if part.kind in ("highest", "lowest"):
+        beats = ">=" if part.kind == "highest" else "<="
+        gone, new = f"b.{went(store, part)}", f"b.{came(store, part)}"
+        return (
+            f"({gone} IS NOT NULL AND (s.{column} IS NULL OR {gone} {beats} s.{column}) "
+            f"AND ({new} IS NULL OR {gone} {beats} {new}))"
+        )
+    changed = f"b.{touched(store, feed)} > 0"
+    if part.needed is None:
+        return f"({changed})"
+    needed = part.needed.over(lambda quoted: f"(coalesce(s.{quoted}, 0) + b.{quoted})")
+    return f"({changed} AND (s.{column} IS NOT NULL OR {needed}))"
+
+
+def _apply(store: Store, program: LinearProgram) -> tuple[str, ...]:
+    """Add the deltas in the order of their keys, then remove rows to which nothing contributes any more."""
+    ordered, name = store.names.temporary("ordered"), store.names.store
+    parts = [part for part in store.parts if part.kind in ("additive", "highest", "lowest")]
+    values, sets = [], []
+    for part in parts:
+        column = store.column(part)
+        values.append(f"b.{column if part.kind == 'additive' else came(store, part)}")
+        kind = {"additive": "sum", "highest": "max", "lowest": "min"}[part.kind]
+        sets.append(f"{column} = {_merged(store, kind, f's.{column}', f'excluded.{column}')}")
+    columns = ", ".join([store.key_list, *(store.column(part) for part in parts)])
+    sets = sets or [f"{store.column(store.key[0])} = s.{store.column(store.key[0])}"]
+    found = [
+        f"INSERT INTO {name} AS s ({columns}) SELECT {', '.join([_row(store, 'b'), *values])} FROM {ordered} AS b "
+        f"WHERE {RANGE} AND b.{AGAIN} = 0 ORDER BY b.{ORDINAL} ON CONFLICT ({store.conflict}) DO UPDATE SET {', '.join(sets)}"
+    ]
+    less = [f"b.{store.column(part)} < 0" for part in parts if part.kind == "additive"]
+    if not store.keeps_default and less:
+        found += _remove(store, f"{RANGE} AND b.{AGAIN} = 0 AND ({' OR '.join(less)})")
+    return tuple(found)
+
+
+def _remove(store: Store, which: str) -> list[str]:
+    ordered, name = store.names.temporary("ordered"), store.names.store
+    if store.dialect.has_schemas:
+        return [
+            f"DELETE FROM {name} AS s USING {ordered} AS b WHERE {join} AND {which}{_which(store, number)} "
+            f"AND {store.is_default('s')}"
+            for number, join in enumerate(_joins(store))
+        ]
+    if store.nullable:
+        rows = f"SELECT s.rowid FROM {ordered} AS b JOIN {name} AS s ON {_joins(store)[0]} WHERE {which}"
+        return [f"DELETE FROM {name} WHERE rowid IN ({rows}) AND {store.is_default(name)}"]
+    keys = f"SELECT {_row(store, 'b')} FROM {ordered} AS b WHERE {which}"
+    return [f"DELETE FROM {name} WHERE ({store.key_list}) IN ({keys}) AND {store.is_default(name)}"]

@@ -1,0 +1,86 @@
+"""What both kinds of tick share: the report, whether there is work, and the beginning and the end of a seal.
+
+Owns: `TickReport` and the moves of checkpoints. Promises: all logs of a derived table are sealed up to one moment; a log lets go
+only of what everybody has sealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tidemark.errors import Fault
+from tidemark.runtime.captures import empty, trim
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Checkpoint
+from tidemark.script import Script
+
+CONSUME_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class TickReport:
+    """What a tick did. `drained` tells that everything committed before it began is applied; `longest_ms` is the longest
+    hold of its transactions."""
+
+    derived: str
+    changes_sealed: int = 0
+    keys_applied: int = 0
+    rows_written: int = 0
+    transactions: int = 0
+    longest_ms: float = 0.0
+    drained: bool = True
+
+
+def about(script: Script) -> dict[str, object]:
+    """The parameters that name a generation."""
+    return {"derived": script.name, "generation": script.generation}
+
+
+def has_work(duty: Duty, script: Script) -> bool:
+    """Whether a tick would find anything; asks cheaply and writes nothing."""
+    if script.tick is None:
+        return False
+    row = duty.session.one(f"SELECT CASE WHEN {script.tick.waiting} THEN 1 ELSE 0 END")
+    return bool(row and row[0])
+
+
+def read_checkpoints(duty: Duty, script: Script) -> dict[str, Checkpoint]:
+    """The checkpoint of each log. Raises `Fault` when one has none."""
+    known = duty.ledger.checkpoints(script)
+    absent = [log.source for log in script.tick.logs if log.source not in known] if script.tick else []
+    if absent:
+        raise Fault(
+            f"{script.name} has no checkpoint for {absent[0]}",
+            left_behind="nothing was consumed; run `tidemark apply`",
+            retry_safe=False,
+        )
+    return known
+
+
+def set_targets(duty: Duty, script: Script, known: Mapping[str, Checkpoint]) -> None:
+    """Record the moment that a seal which begins now goes up to."""
+    for log in script.tick.logs if script.tick else ():
+        target = duty.ledger.value("find_target", {"previous": known[log.source].snapshot}, log=log.log)
+        duty.ledger.run("set_target", {**about(script), "source": log.source, "target": target})
+
+
+def is_ahead(duty: Duty, known: Mapping[str, Checkpoint]) -> bool:
+    """Whether a checkpoint is ahead of the database itself, as it is after a restore."""
+    return any(duty.ledger.value("is_ahead", {"snapshot": one.snapshot}) for one in known.values())
+
+
+def consume(duty: Duty, script: Script) -> int:
+    """Delete a bounded number of changes that everybody has sealed, in the caller's transaction; give how many."""
+    deleted = 0
+    for log in script.tick.logs if script.tick else ():
+        deleted += trim(duty.ledger, log.source, log.log, log.name, CONSUME_ROWS - deleted)
+        if deleted >= CONSUME_ROWS:
+            break
+    return deleted
+
+
+def empty_logs(duty: Duty, script: Script) -> bool:
+    """Empty every log at once where everybody has sealed everything; give whether nothing is left to delete."""
+    logs = script.tick.logs if script.tick else ()
+    return all([empty(duty, log.source, log.log, log.name) for log in logs])  # noqa: C419

@@ -1,0 +1,320 @@
+"""One tick of a linear program: add up what changed by key, then add that to the rows.
+
+Owns: the progress of a session through a seal. Promises: a seal goes up to one moment, the same for all logs, which is recorded
+first. What changed up to it is added up in temporary tables, by reading alone, so nothing has to be kept true about that: a
+session that ends, or another that goes on, adds up again and finds the same keys in the same places. Rows are written in the
+order of keys, and the place that was reached is recorded in the transaction that reached it: each change is in the rows
+exactly once, after a kill at any instant. When all places are done the checkpoint moves. A marker among the changes means
+that everything is computed anew, as of the same moment, and no delta is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from tidemark.database.session import Session
+from tidemark.errors import Fault
+from tidemark.runtime.apply_batch import apply_batch, prepare, take_range
+from tidemark.runtime.captures import begin_reading
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Checkpoint
+from tidemark.runtime.pace import Pace, choose_pace
+from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.runs import Run, add_run
+from tidemark.runtime.seals import (
+    CONSUME_ROWS,
+    TickReport,
+    about,
+    consume,
+    empty_logs,
+    has_work,
+    is_ahead,
+    read_checkpoints,
+    set_targets,
+)
+from tidemark.script import Deltas, Script, SourceLog, Tick
+
+
+@dataclass
+class _Added:
+    """What a session has added up so far of one seal. `place` and `file` are by log; `total` is None until keys are numbered.
+
+    `everything` tells that a marker was met; `done` is then how many places of the list of all keys are computed anew.
+    """
+
+    seal: tuple[tuple[str, str, str], ...]
+    place: dict[str, int] = field(default_factory=dict)
+    file: dict[str, str] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    changes: int = 0
+    everything: bool = False
+    total: int | None = None
+    done: int = 0
+
+
+_SESSIONS: WeakKeyDictionary[Session, dict[tuple[str, int], _Added]] = WeakKeyDictionary()
+
+
+@dataclass
+class _State:
+    """A tick at work."""
+
+    duty: Duty
+    script: Script
+    tick: Tick
+    deltas: Deltas
+    pace: Pace
+    reading: Pace
+    run: Run | None = None
+    fresh: bool = False
+    finished: bool = False
+    remains: bool = False
+    changes: int = 0
+    keys: int = 0
+    written: int = 0
+    transactions: int = 0
+
+    def report(self, drained: bool) -> TickReport:
+        counts = (self.changes, self.keys, self.written, self.transactions)
+        return TickReport(self.script.name, *counts, max(self.pace.longest_ms, self.reading.longest_ms), drained)
+
+
+def tick_deltas(
+    duty: Duty,
+    script: Script,
+    *,
+    max_ms: float | None = None,
+    max_batches: int | None = None,
+    listen: Listener = ignore,
+) -> TickReport:
+    """Seal and add until everything that was committed before is in the rows, or a bound is reached.
+
+    Raises `Fault` when the ledger has no checkpoint of the script's logs, and `Lost` when the lease is gone.
+    """
+    tick = script.tick
+    if tick is None or tick.deltas is None or not has_work(duty, script):
+        return TickReport(script.name)
+    pace = choose_pace(duty.session.dialect)
+    state = _State(duty, script, tick, tick.deltas, pace, pace.for_reading())
+    duty.read(lambda: prepare(duty.session, script), snapshot=False)
+    began, foreign = duty.clock.now(), duty.session.changes_marker()
+    try:
+        while not (state.finished and not state.remains):
+            spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms
+            if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
+                _end(state, "a bound was reached; the next tick goes on")
+                return state.report(drained=False)
+            hold_ms = _next(state, listen)
+            seen, foreign = foreign, duty.session.changes_marker()
+            duty.clock.wait(state.pace.rest_seconds(hold_ms, contended=seen != foreign) if hold_ms else 0.0)
+        _end(state, None)
+    except Exception as problem:
+        if state.run is not None:
+            state.run.fail(problem)
+        raise
+    return state.report(drained=True)
+
+
+def _end(state: _State, message: str | None) -> None:
+    run = state.run
+    if run is not None:
+        run.rows_done, run.rows_written = state.keys, state.written
+        run.longest_ms = max(state.pace.longest_ms, state.reading.longest_ms)
+        run.finish(message)
+
+
+def _next(state: _State, listen: Listener) -> float:
+    """Do the next transaction; give how long it held what others wait for, in milliseconds."""
+    if state.remains:
+        return _consume_more(state)
+    known = read_checkpoints(state.duty, state.script)
+    if any(one.target is None for one in known.values()):
+        return _begin(state)
+    added = _find_added(state, known)
+    waiting = next((log for log in state.tick.logs if log.source not in added.ended), None)
+    if waiting is not None:
+        _read_slice(state, added, waiting, known[waiting.source])
+        return 0.0
+    if added.total is None:
+        _number(state, added)
+        return 0.0
+    hold_ms = _add_everything(state, added) if added.everything else _add(state, added)
+    listen(Event(state.script.name, "tick", state.keys, added.total))
+    return hold_ms
+
+
+def _begin(state: _State) -> float:
+    """Begin a seal; after a restore, let the next one compute everything anew instead of guessing."""
+
+    def work() -> Run:
+        run = state.run or add_run(state.duty, "tick", state.script)
+        known = read_checkpoints(state.duty, state.script)
+        if is_ahead(state.duty, known):
+            begin_reading(state.duty.ledger, state.script)
+            for statement in state.deltas.mark:
+                state.duty.session.run(statement)
+        else:
+            set_targets(state.duty, state.script, known)
+        return run
+
+    held = state.duty.write(work, snapshot=True)
+    state.run, state.fresh = held.value, True
+    state.transactions += 1
+    return held.hold_ms
+
+
+def _find_added(state: _State, known: Mapping[str, Checkpoint]) -> _Added:
+    """What this session knows of the seal; nothing yet when it is another one than last time."""
+    seal = tuple((one.source, one.snapshot, one.target or "") for one in known.values())
+    mine = _SESSIONS.setdefault(state.duty.session, {})
+    place = (state.script.name, state.script.generation)
+    added = mine.get(place)
+    if added is None or added.seal != seal:
+        state.duty.read(lambda: _clear(state), snapshot=False)
+        added = mine[place] = _Added(seal)
+    return added
+
+
+def _clear(state: _State) -> None:
+    for statement in state.deltas.clear:
+        state.duty.session.run(statement)
+
+
+def _read_slice(state: _State, added: _Added, log: SourceLog, checkpoint: Checkpoint) -> None:
+    """Add up the next changes of one log."""
+    session, ledger, limit = state.duty.session, state.duty.ledger, state.reading.size
+    position = added.place.get(log.source, 0)
+
+    def work() -> tuple[int, int, int, bool, str]:
+        session.run(log.clear_slice)
+        bounds = {"previous": checkpoint.snapshot, "target": checkpoint.target}
+        where = {"position": position, "limit": limit}
+        ledger.run("fill_slice", {**bounds, **where}, slice=log.slice, log=log.log, columns=log.copied)
+        ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
+        ((following, ended, file),) = ledger.all("next_position", {**where, "log": log.log}, slice=log.slice)
+        for statement in log.affected if count else ():
+            session.run(statement)
+        return int(count), int(markers), int(following), bool(ended), str(file)
+
+    held = state.duty.read(work)
+    count, markers, following, ended, file = held.value
+    if added.file.setdefault(log.source, file) != file:
+        # The log was rewritten since the last slice, and its rows moved: from the beginning.
+        _SESSIONS[session].pop((state.script.name, state.script.generation))
+        return
+    state.reading.record(limit if not ended else count, held.hold_ms)
+    added.place[log.source] = following
+    added.changes += count
+    added.everything = added.everything or markers > 0
+    if ended:
+        added.ended.add(log.source)
+
+
+def _number(state: _State, added: _Added) -> None:
+    """Give every key its place."""
+    session, applier = state.duty.session, state.script.applier
+
+    def work() -> int:
+        for statement in applier.list_keys if added.everything else state.deltas.number:
+            session.run(statement)
+        row = session.one(applier.count_todo if added.everything else state.deltas.count)
+        return int(row[0]) if row else 0
+
+    added.total = state.duty.read(work).value
+
+
+def _add(state: _State, added: _Added) -> float:
+    """Add the deltas of the next places, or finish."""
+
+    def write(low: int, high: int) -> int:
+        session, bounds = state.duty.session, {"low": low, "high": high}
+        for statement in state.deltas.flag:
+            session.run(statement, bounds)
+        written = sum(max(0, session.run(statement, bounds)) for statement in state.deltas.apply)
+        if state.deltas.flag:
+            again = 0
+
+            def take() -> None:
+                nonlocal again
+                again = session.run(state.deltas.take_again, bounds)
+
+            written += apply_batch(session, state.script.applier, take)
+        return written
+
+    def work() -> tuple[int, int, int, int]:
+        low = _place_of(state, added)
+        high = min(added.total or 0, low + state.pace.size)
+        written = write(low, high) if high > low else 0
+        done = high >= (added.total or 0)
+        return low, high, written, _finish(state, added) if done else _move(state, high)
+
+    held = state.duty.write(work, snapshot=True)
+    low, high, written, consumed = held.value
+    state.pace.record(high - low, held.hold_ms)
+    _after(state, added, high - low, written, consumed, high >= (added.total or 0))
+    return held.hold_ms
+
+
+def _add_everything(state: _State, added: _Added) -> float:
+    """Compute the next keys of all anew, or finish. It may be done twice, so its place is not recorded."""
+    low, total = added.done, added.total or 0
+    high = min(total, low + (state.pace.size if state.script.applier.indexed else total))
+
+    def work() -> tuple[int, int]:
+        session, applier = state.duty.session, state.script.applier
+        _place_of(state, added)
+        written = apply_batch(session, applier, lambda: take_range(session, applier, low, high)) if high > low else 0
+        return written, _finish(state, added) if high >= total else 0
+
+    held = state.duty.write(work, snapshot=True)
+    written, consumed = held.value
+    added.done = high
+    state.pace.record(high - low, held.hold_ms)
+    _after(state, added, high - low, written, consumed, high >= total)
+    return held.hold_ms
+
+
+def _place_of(state: _State, added: _Added) -> int:
+    """The place that was reached, as the ledger has it. Raises `Fault` when the seal is over or another one."""
+    known = read_checkpoints(state.duty, state.script)
+    if tuple((one.source, one.snapshot, one.target or "") for one in known.values()) != added.seal:
+        raise Fault(f"another worker went on with the tick of {state.script.name}", left_behind="their work stands")
+    return max(one.position for one in known.values())
+
+
+def _move(state: _State, place: int) -> int:
+    for log in state.tick.logs:
+        place_of = {**about(state.script), "source": log.source, "file": "", "position": place}
+        state.duty.ledger.run("set_position", place_of)
+    return 0
+
+
+def _finish(state: _State, added: _Added) -> int:
+    """Move the checkpoint, and let the logs go of what everybody has sealed: few changes go along, many afterwards."""
+    state.duty.ledger.run("finish_seal", about(state.script))
+    return CONSUME_ROWS if added.changes >= CONSUME_ROWS else consume(state.duty, state.script)
+
+
+def _after(state: _State, added: _Added, keys: int, written: int, consumed: int, done: bool) -> None:
+    state.keys += keys
+    state.written += written
+    state.transactions += 1
+    if done:
+        state.changes += added.changes
+        state.remains = consumed >= CONSUME_ROWS
+        # A seal that an earlier tick left unfinished is finished first; only a seal that began now covers everything.
+        state.finished, state.fresh = state.fresh, False
+
+
+def _consume_more(state: _State) -> float:
+    """Let the logs go of what everybody has sealed: at once where that can be, else some of it."""
+    if empty_logs(state.duty, state.script):
+        state.remains = False
+        return 0.0
+    work: Callable[[], int] = lambda: consume(state.duty, state.script)  # noqa: E731
+    held = state.duty.write(work)
+    state.transactions += 1
+    state.remains = held.value >= CONSUME_ROWS
+    return held.hold_ms
