@@ -43,9 +43,8 @@ def test_rows_that_leave_are_retracted_to_the_end(place: Forum) -> None:
     assert [place.shown(name) for name in QUERIES] == [[] for _ in QUERIES]
 
 
-def test_truncation_of_a_source(place: Forum) -> None:
-    if not place.user.dialect.has_schemas:
-        pytest.skip("SQLite has no TRUNCATE")
+def test_truncation_of_a_source(postgres_place: Forum) -> None:
+    place = postgres_place
     keeper = place.keep(forum())
     keeper.apply()
     place.write("TRUNCATE posts", place.chances.post(1), place.chances.post(2))
