@@ -29,7 +29,7 @@ from tidemark.runtime.wake import Watch
 
 log = logging.getLogger("tidemark.worker")
 
-IDLE_SECONDS = 0.1
+IDLE_SECONDS = 0.05
 BUSY_SECONDS = 0.02
 TELL_SECONDS = 30.0
 CAPTURE_SECONDS = 10.0

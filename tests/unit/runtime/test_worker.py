@@ -7,7 +7,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.names import ledger
 from tidemark.runtime.lease import try_lease
 from tidemark.runtime.runs import list_runs
-from tidemark.runtime.worker import run_worker
+from tidemark.runtime.worker import IDLE_SECONDS, run_worker
 
 
 def test_a_worker_wants_a_ledger(world: World) -> None:
@@ -64,7 +64,7 @@ def test_an_idle_worker_only_looks(world: World) -> None:
     world.duty.stop = stop
     world.time.waits.clear()
     run_worker(world.duty)
-    assert world.time.waits and all(seconds == pytest.approx(0.1) for seconds in world.time.waits)
+    assert world.time.waits and all(seconds == pytest.approx(IDLE_SECONDS) for seconds in world.time.waits)
     assert len(list_runs(world.duty.ledger)) == before
 
 
