@@ -1,4 +1,4 @@
-"""The whole story in under a minute: ingest, tamper, verify, repair, and what upkeep costs.
+"""The whole story in under a minute: ingest, tick, complete a profile, tamper, verify, repair, and what upkeep costs.
 
 ``python -m examples.soundgraph.demo`` takes the recorded blocks if they lie beside the repository, otherwise it generates
 200,000 events. It works in a folder of its own and removes it, unless ``--database`` names a place to keep.
@@ -14,8 +14,8 @@ from contextlib import closing, contextmanager
 from itertools import takewhile
 from pathlib import Path
 
-from examples.soundgraph import generator, upkeep
-from examples.soundgraph.__main__ import ingest, summary
+from examples.soundgraph import generator, newcomer, upkeep
+from examples.soundgraph.__main__ import Ticks, ingest, summary
 from examples.soundgraph.blocks import Block, BlockFile
 from examples.soundgraph.indexer import Indexer
 from examples.soundgraph.progress import Progress
@@ -26,6 +26,7 @@ BARE_SCHEMA = "soundgraph_bare"
 BARE_EVENTS = 40_000
 """Events that the run without upkeep takes: enough for a rate."""
 GENERATED_EVENTS = 200_000
+TICK_SECONDS = 1.0
 DRIFT_FOUND = 4
 
 
@@ -113,11 +114,18 @@ def run(folder: Path, database: str, given: Path | None, events: int | None) -> 
     with closing(open_store(database)) as store:
         store.create_schema()
         upkeep.install(database)
-        tally, kept = ingest(store, blocks, writer="upsert", strict=False, batch=1, label="with upkeep")
+        ticks = Ticks(database, TICK_SECONDS)
+        tally, kept = ingest(store, blocks, writer="upsert", strict=False, batch=1, label="with upkeep", ticks=ticks)
         upkeep.drain(database)
         print(summary(tally, kept))
         print()
         print(_busiest(store))
+        print()
+        print("Challenges                complete on the way")
+        print("\n".join(newcomer.earned(store)))
+        print("A newcomer's profile, at the tick after each step")
+        for line in newcomer.show(store, lambda: upkeep.drain(database)):
+            print(line)
         print()
         _tamper(database, store)
     verdict = upkeep.verify(database)

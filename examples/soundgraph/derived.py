@@ -6,7 +6,7 @@ commit; the rest is true at ticks, and the rewards tick every thirty seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -119,33 +119,23 @@ TRENDING = (
 DECLARED = (*COUNTS, *LISTENING, *CHALLENGES, *STANDING, *TRENDING)
 """All of them, each after those that it reads."""
 
-_SUBQUERIES = "subqueries in FROM and LIMIT"
-_READERS = "derived tables that read derived tables"
 _CLOCK = "now() in a query"
 WAITING: Mapping[str, str] = {
-    "user_listening_history": _SUBQUERIES,
-    **{declared.name: _SUBQUERIES for declared in CHALLENGES},
-    "user_dominant_genre": _SUBQUERIES,
-    "user_karma": _READERS,
-    "user_score_features": _READERS,
-    "user_score": _READERS,
-    "track_karma": _READERS,
-    "playlist_karma": _READERS,
-    "track_trending_all_time": _READERS,
+    "user_listening_history": "aggregates that gather JSON",
     "track_trending_scores": _CLOCK,
     "playlist_trending_scores": _CLOCK,
-    "underground_trending": _CLOCK,
+    "underground_trending": "the scores that it reads",
 }
 """What is written down here and cannot be declared yet, and what it waits for."""
 
 QUERIES: Mapping[str, Query] = {declared.name: declared.query for declared in DECLARED}
 
 
-def make_project(marks: Literal["now", "history"] = "history") -> Project:
-    """Everything that can be declared. ``marks`` says what is deployed over data that is there: rewards for all of it, or
-    only for what changes from now on."""
+def make_project(marks: Literal["now", "history"] = "history", wanted: Iterable[Declared] = DECLARED) -> Project:
+    """A project of what is wanted and can be declared. ``marks`` says what is paid where data is there already: rewards
+    for all of it, or only for what changes from now on."""
     made = Project("soundgraph")
-    for declared in DECLARED:
+    for declared in wanted:
         if declared.name not in WAITING:
             remembers: Mapping[str, Any] = {"marks": marks} if "keep" in declared.options else {}
             made.derive(declared.name, key=declared.key, query=declared.query, **declared.options, **remembers)
