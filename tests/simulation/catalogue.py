@@ -5,12 +5,12 @@ Owns: `FAMILIES` (the shapes with their weights) and `draw_derived`. Promises: i
 
 from __future__ import annotations
 
-from tests.simulation import memory, shapes_joins, shapes_nested, shapes_wide
+from tests.simulation import memory, shapes_cascade, shapes_joins, shapes_nested, shapes_wide
 from tests.simulation.case import Derived
 from tests.simulation.queries import Queries
 from tests.simulation.shapes import SHAPES, Parts
 
-assert all((memory, shapes_joins, shapes_nested, shapes_wide))  # Their import fills the registry.
+assert all((memory, shapes_cascade, shapes_joins, shapes_nested, shapes_wide))  # Their import fills the registry.
 
 OLD = ("copy", "group", "total", "universe", "keyed")
 FAMILIES = (
@@ -48,5 +48,7 @@ def draw_derived(queries: Queries, families: tuple[str, ...]) -> Derived | None:
         # A text that compares in a special way may be stored in any of its spellings.
         fields = [one for table in draft.tables for one in table.fields]
         fold = any("NOCASE" in one.collate and one.quoted in draft.query for one in fields)
-        return Derived(queries.names.name(), draft.query, draft.key, freshness, family, fold, options)
+        found = Derived(queries.names.name(), draft.query, draft.key, freshness, family, fold, options)
+        queries.offered.append(found)
+        return found
     return None

@@ -24,13 +24,15 @@ from tidemark.database.session import Conflict
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, Declaration, Table
+from tidemark.query.cascade import chain
 from tidemark.render.captures import capture
 from tidemark.runtime.apply import apply_plan, drainer
+from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import TERM_SECONDS, Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.plan import Wanted, make_plan
+from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
 from tidemark.runtime.repair import repair
 from tidemark.runtime.tick import has_work, tick
 from tidemark.runtime.uninstall import uninstall
@@ -143,7 +145,7 @@ class Keeper:
                 return False
             if session.is_fenced:
                 raise Failure("fencing", "", "a duty could be taken in the middle of a transaction of its holder")
-            for one in self._live(self.held):
+            for one in self._served(self.held):
                 session.robbed = has_work(other, one.script)
                 self.tally.duties["thefts"] += session.robbed
                 self._tick_one(other, "thief", one, order.batches)
@@ -157,16 +159,18 @@ class Keeper:
         if duty.ledger.exists():
             duty.write(lambda: duty.session.run(_expire(duty.session.dialect.name)))
 
-    def compile(self, declaration: Declaration, catalog: Catalog, generation: int) -> Script:
+    def compile(self, declaration: Declaration, catalog: Catalog, generation: int, *upstream: Script) -> Script:
         """The script, changed by the mutant if there is one. Compiled once for the same catalog: cases are cut down often."""
         session = self._open().session
-        facts = [replace(table, rows=None) for table in catalog.tables.values()]
+        given = tuple(table for script in upstream for table in script.offers)
+        facts = [replace(table, rows=None) for table in (*catalog.tables.values(), *given)]
         known = (session.dialect.name, repr(facts), repr(replace(declaration, place="")), generation)
         script = SCRIPTS.get(known)
         if script is None:
             if len(SCRIPTS) > SCRIPTS_MAX:
                 SCRIPTS.clear()
-            script = compile_derived(declaration, catalog, session.dialect, session.describe, generation)
+            describe = partial(session.describe, given=given)
+            script = compile_derived(declaration, catalog.with_tables(given), session.dialect, describe, generation)
             SCRIPTS[known] = script
         script = self.mutate(script) if self.mutate else script
         if declaration.name in self.admitted:
@@ -219,12 +223,13 @@ class Keeper:
     def _admit_all(self, derived: Sequence[Derived]) -> None:
         catalog = self._open().session.catalog()
         self.declarations, self.admitted = [], {}
+        scripts: dict[str, Script] = {}
         for one in derived:
-            found = self._admit(one, catalog)
+            found = self._admit(one, catalog, scripts)
             if found is not None:
                 self.admitted[one.name] = found
 
-    def _admit(self, one: Derived, catalog: Catalog) -> Derived | None:
+    def _admit(self, one: Derived, catalog: Catalog, scripts: dict[str, Script]) -> Derived | None:
         wanted = [one.freshness] if one.freshness == "tick" else [one.freshness, "tick"]
         for freshness in wanted:
             project = Project("simulation")
@@ -236,7 +241,9 @@ class Keeper:
                     freshness=freshness,  # type: ignore[arg-type]
                     **declared(one.options),
                 )
-                script = self.compile(declaration, catalog, 1)
+                links = chain([*self.declarations, declaration], catalog, self._open().session.dialect)
+                link = next(link for link in links if link.declaration.name == one.name)
+                script = self.compile(declaration, catalog, 1, *(scripts[name] for name in link.reads))
             except Refusal as refusal:
                 word = f"{one.family} {freshness} {refusal.code.value}"
                 self.tally.refused[word] += 1
@@ -245,27 +252,41 @@ class Keeper:
                     return None
             else:
                 self.declarations.append(declaration)
+                scripts[one.name] = script
                 self.tally.derived[f"{one.family} {script.klass} {script.freshness}"] += 1
                 return replace(one, freshness=script.freshness)
         return None
+
+    def _plan(self) -> InstallPlan:
+        duty = self._open()
+        catalog = duty.session.catalog()
+        declared_names = {one.name for one in self.declarations}
+        gone = {row.name: "" for row in duty.ledger.derived() if row.script.offers and row.name not in declared_names}
+        wanted = [
+            Wanted(link.declaration.name, None, partial(self.compile, link.declaration, catalog), link.reads)
+            for link in chain(self.declarations, catalog, duty.session.dialect, gone)
+        ]
+        return make_plan(duty.ledger, wanted, catalog, self.capture)
 
     def reinstall(self) -> None:
         """Plan and apply."""
         duty = self._open()
         self.installed = None
-        catalog = duty.session.catalog()
-        wanted = [Wanted(one.name, None, partial(self.compile, one, catalog)) for one in self.declarations]
-        plan = make_plan(duty.ledger, wanted, catalog, self.capture)
-        apply_plan(duty, plan, "simulation", allow_drop=True)
-        again = make_plan(duty.ledger, wanted, duty.session.catalog(), self.capture)
+        apply_plan(duty, self._plan(), "simulation", allow_drop=True)
+        again = self._plan()
         if not again.is_empty:
             reasons = [(step.verb, step.derived, step.reason) for step in again.steps]
             raise Failure("plan not empty", "", f"after apply: {reasons} {again.orphans}")
 
-    def _live(self, name: str | None = None) -> list[Installed]:
+    def _served(self, name: str = "") -> list[Installed]:
+        """What is ticked: what is live, and what was for as long as something live still reads it."""
         if self.installed is None:
-            self.installed = [one for one in self._open().ledger.derived() if one.state == "live"]
+            everything = upstream_first(self._open().ledger.derived())
+            self.installed = [one for one in everything if is_served(one, everything)]
         return [one for one in self.installed if not name or one.name == name]
+
+    def _live(self, name: str | None = None) -> list[Installed]:
+        return [one for one in self._served(name or "") if one.state == "live"]
 
     def tick(self, duty: Order | None = None) -> frozenset[str]:
         """Drain every log, or do what the duty says; the names that are drained."""
@@ -273,7 +294,7 @@ class Keeper:
 
         def work() -> frozenset[str]:
             mine = self._open()
-            rows = self._live(order.table)
+            rows = self._served(order.table)
             return frozenset(one.name for one in rows if self._tick_one(mine, self.holder, one, order.batches))
 
         return self._watched(work, order)

@@ -26,7 +26,8 @@ def remembers(one: Derived) -> bool:
 def declared(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a case as a declaration takes them."""
     found = dict(options)
-    found.pop("columns", None)
+    for word in ("columns", "reads"):
+        found.pop(word, None)
     if "keep" in found:
         found["keep"] = {name: _memory(text) for name, text in found["keep"].items()}
     return found

@@ -279,6 +279,8 @@ class PostgresPlay:
 
     def _spoil(self, one: Derived) -> None:
         """Delete a stored row behind Tidemark's back; a verification must name it and a repair must bring it back."""
+        # What was spoiled and repaired before has changed what its readers read.
+        self.upkeep.tick()
         store = self.upkeep.store(one.name)
         before = self.oracle.rows(one)
         target = f"(SELECT max(ctid) FROM {store})"

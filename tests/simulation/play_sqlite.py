@@ -212,6 +212,8 @@ class SqlitePlay:
 
     def _spoil(self, one: Derived) -> None:
         """Delete a stored row behind Tidemark's back; a verification must name it and a repair must bring it back."""
+        # What was spoiled and repaired before has changed what its readers read.
+        self.upkeep.tick()
         connection = self.pairs[0][0]
         store = self.upkeep.store(one.name)
         before = rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.simulation.case import Derived
 from tests.simulation.scalars import NUMBERS, Scalars
 from tests.simulation.worlds import Builder, Relation, World, quote
 
@@ -35,6 +36,7 @@ class Queries:
         self.names = Builder(rng, world.engine)
         self.names.taken |= world.taken
         self.postgres = world.engine == "postgres"
+        self.offered: list[Derived] = []
 
     def draft(self, family: str) -> Draft:
         """A query of one of the five families. Raises LookupError when this world has no table for it."""
