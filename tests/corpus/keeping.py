@@ -1,7 +1,6 @@
 """Tidemark over a ground: declare queries of the corpus, keep them true, compare.
 
-Owns: `Keeping`. Promises: everything goes through the public object, but for a tick that is timed on a session that is open
-already, as a worker's is; nothing waits.
+Owns: `Keeping`. Promises: nothing waits. A tick that is timed runs on a session that is open already, as a worker's is.
 """
 
 from __future__ import annotations
@@ -9,14 +8,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
 
 import psycopg
 
 from tests.corpus.ground import Bag, Ground
 from tests.corpus.queries import Query
 from tidemark import Project, Refusal, Tidemark
+from tidemark.compiler import compile_derived
 from tidemark.database.open import open_session
 from tidemark.errors import TidemarkError
 from tidemark.runtime.clock import Clock
@@ -53,13 +52,9 @@ def declare(queries: Sequence[Query], at_tick: frozenset[str] = frozenset()) -> 
             query=query.texts.get("", query.texts),
             key=query.key or None,
             freshness="tick" if query.name in at_tick else None,
-            **_consent(query),  # type: ignore[arg-type]
+            allow_global=bool(query.consent),
         )
     return project
-
-
-def _consent(query: Query) -> dict[str, bool]:
-    return {"allow_global": True} if query.consent else {}
 
 
 class Keeping:
@@ -71,20 +66,24 @@ class Keeping:
         self.time = Time()
         self.tidemark = Tidemark(declare(queries, at_tick), ground.url, clock=self.time.clock())
 
-    def script(self, query: Query) -> Script:
-        """The script of a query. Raises `Refusal`."""
-        (script,) = self.tidemark.sql(query.name)
-        return script
-
-    def refusals(self) -> Mapping[str, Refusal]:
-        """Which of the queries are refused, and why."""
-        refused: dict[str, Refusal] = {}
-        for query in self.queries:
-            try:
-                self.script(query)
-            except Refusal as refusal:
-                refused[query.name] = refusal
-        return MappingProxyType(refused)
+    def compile(self) -> dict[str, Script | Refusal]:
+        """The script of each query, or why it is refused."""
+        project = self.tidemark.project
+        assert project is not None
+        session = open_session(self.ground.url, role="reader")
+        try:
+            catalog = session.catalog()
+            compiled: dict[str, Script | Refusal] = {}
+            for one in project.declarations:
+                try:
+                    compiled[one.name] = compile_derived(
+                        one, catalog, session.dialect, session.describe, 1, session.first_mutable
+                    )
+                except Refusal as refusal:
+                    compiled[one.name] = refusal
+            return compiled
+        finally:
+            session.close()
 
     def install(self) -> None:
         """Install, fill and verify all of them."""

@@ -9,15 +9,17 @@ for this every query is asked for at tick freshness, while `klass` and `freshnes
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from tests.corpus.ground import Bag, Ground, MakeGround
 from tests.corpus.keeping import DRIVER_ERRORS, Keeping
 from tests.corpus.queries import Query
 from tests.corpus.rows import Statement
 from tests.corpus.workloads import generate, transactions
-from tidemark.errors import TidemarkError
+from tidemark.errors import Refusal, TidemarkError
 
 FRACTIONS = (0.001, 0.01, 0.1)
 GROUP = 40
@@ -72,17 +74,35 @@ def measure(course: Course, queries: Sequence[Query]) -> Iterator[Finding]:
         yield from accepted
 
 
+def remember(path: Path, finding: Finding) -> None:
+    """Add a finding to a file, so that an interrupted run can go on."""
+    facts = {**asdict(finding), "query": finding.query.name, "ratios": list(finding.ratios.items())}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(facts) + "\n")
+
+
+def remembered(path: Path, engine: str, queries: Sequence[Query]) -> list[Finding]:
+    """What an earlier run found about queries that it measured and found true; refused and wrong ones are worth another look."""
+    found: dict[str, Finding] = {}
+    known = {query.name: query for query in queries}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        facts = json.loads(line)
+        if facts["engine"] == engine and facts["query"] in known and facts["ratios"] and not facts["wrong"]:
+            query, ratios = known[facts.pop("query")], dict(facts.pop("ratios"))
+            found[query.name] = Finding(query, ratios=ratios, **facts)
+    return list(found.values())
+
+
 def admit(course: Course, queries: Sequence[Query]) -> Iterator[Finding]:
     """Classes and refusals only."""
     with course.make() as ground:
+        compiled = Keeping(ground, queries).compile()
         for query in queries:
-            finding, keeping = Finding(query, ground.engine), Keeping(ground, [query])
-            refused = keeping.refusals().get(query.name)
-            if refused is not None:
-                finding.code, finding.reason = refused.code.value, str(refused)
+            finding, found = Finding(query, ground.engine), compiled[query.name]
+            if isinstance(found, Refusal):
+                finding.code, finding.reason = found.code.value, str(found)
             else:
-                script = keeping.script(query)
-                finding.klass, finding.freshness, finding.has_key = script.klass, script.freshness, bool(script.key)
+                finding.klass, finding.freshness, finding.has_key = found.klass, found.freshness, bool(found.key)
             yield finding
 
 

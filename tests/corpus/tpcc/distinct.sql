@@ -95,4 +95,5 @@ HAVING count(DISTINCT w_id) > 1;
 SELECT DISTINCT count(*) AS most FROM customer GROUP BY last_name;
 
 -- name: distinct_whole
+-- global: one row over everything
 SELECT count(DISTINCT last_name) AS names, count(DISTINCT credit) AS ratings FROM customer;

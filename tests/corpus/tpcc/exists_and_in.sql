@@ -69,6 +69,7 @@ WHERE EXISTS (
 
 -- name: warehouses_with_every_item
 -- key: w_id
+-- global: a new item is missing in every warehouse
 SELECT w.w_id, w.name
 FROM warehouse w
 WHERE NOT EXISTS (
