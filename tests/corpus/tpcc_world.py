@@ -181,7 +181,9 @@ def payment(rows: Rows) -> None:
     house = rows.tables["warehouse"].get(values[:1])
     if house is not None:
         rows.update("warehouse", values[:1], ytd=house["ytd"] + amount)
-    rows.update("district", values[:2], ytd=rows.tables["district"][values[:2]]["ytd"] + amount)
+    paid_in = rows.tables["district"].get(values[:2])
+    if paid_in is not None:
+        rows.update("district", values[:2], ytd=paid_in["ytd"] + amount)
     changes = {"paid": customer["paid"] + amount, "payments": customer["payments"] + 1}
     rows.update("customer", rows.key_of("customer", customer), balance=customer["balance"] - amount, **changes)
 
