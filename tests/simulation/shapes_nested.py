@@ -60,7 +60,7 @@ def _in(parts: Parts) -> Draft:
     return _listed_in(parts, "IN")
 
 
-@shape("not-in")
+@shape("not-in", allow_global=True)
 def _not_in(parts: Parts) -> Draft:
     return _listed_in(parts, "NOT IN")
 
