@@ -123,7 +123,7 @@ def _compile(
         truth=query,
         missing_indexes=made.missing,
         source_identity=tuple((table.label, identity(table)) for table in made.tables),
-        notes=(*_notes(declaration, unproven), *made.notes),
+        notes=(*_notes(declaration, unproven), *_upstream_notes(reads), *made.notes),
         reads=reads,
         offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
         joins=joins,
@@ -136,6 +136,13 @@ def _not_at_commit(not_linear: NotLinear, unproven: Refusal | None) -> Refusal:
         f"This query cannot be kept true at every commit: {not_linear.reason}.",
         instead='freshness="tick", or no freshness=',
     )
+
+
+def _upstream_notes(reads: tuple[Kept, ...]) -> tuple[str, ...]:
+    if not reads:
+        return ()
+    names = ", ".join(f"{kept.derived} ({kept.freshness})" for kept in reads)
+    return (f"it is true over the stored rows of {names}, and as fresh as the weakest of them lets it be",)
 
 
 def _notes(declaration: Declaration, unproven: Refusal | None) -> tuple[str, ...]:

@@ -71,6 +71,8 @@ def test_freshness_is_that_of_the_weakest(place: Forum) -> None:
     explained = {name: keeper.explain(name) for name in QUERIES}
     assert explained["thread_stats"].freshness == "commit"
     assert {explained[name].freshness for name in QUERIES if name != "thread_stats"} == {"tick"}
+    assert sorted(explained["shares"].reads) == ["author_stats (tick)", "thread_stats (commit)"]
+    assert any("author_stats (tick)" in note for note in explained["vip_board"].notes)
 
 
 def test_a_cycle_is_refused(place: Forum) -> None:

@@ -24,7 +24,8 @@ class Explanation:
     """How one derived table is kept true.
 
     `captures` are the names of triggers with their tables, and of the logs that it reads with their columns, `locks` sentences
-    about who waits for whom, `missing_indexes` pairs of a statement and its reason.
+    about who waits for whom, `missing_indexes` pairs of a statement and its reason, `reads` the derived tables that it reads,
+    each with its freshness.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Explanation:
     store: str
     public: str
     query: str
+    reads: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The explanation as plain data."""
@@ -81,6 +83,7 @@ def explain_script(script: Script, dialect: Dialect) -> Explanation:
         store=script.store,
         public=script.public,
         query=script.truth,
+        reads=tuple(f"{kept.derived} ({kept.freshness})" for kept in script.reads),
     )
 
 

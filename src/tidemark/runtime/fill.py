@@ -68,9 +68,7 @@ def _walk(duty: Duty, script: Script, run: Run, total: int, listen: Listener) ->
     while run.rows_done < total:
         duty.check_stop(f"the filling of {script.name}")
         low, high = run.rows_done, min(total, run.rows_done + pace.size)
-        held = duty.write(
-            partial(_chunk, duty, script, run, low, high, total), snapshot=script.applier.at_checkpoint
-        )
+        held = duty.write(partial(_chunk, duty, script, run, low, high, total), snapshot=script.applier.at_checkpoint)
         chunks += 1
         run.longest_ms = max(run.longest_ms, held.hold_ms)
         if script.applier.indexed:
