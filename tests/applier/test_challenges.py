@@ -24,21 +24,23 @@ SCHEMA = (
     "INSERT INTO blocks VALUES (10)",
     "INSERT INTO earned VALUES ('other', 1, 5, {true}, 1)",
 )
-AT = "(SELECT max(b.number) FROM blocks b WHERE b.number > {} - 1000)"
+AT = "(SELECT max(b.number) FROM blocks b)"
 PROFILE = f"""
     SELECT 'p' AS challenge, u.id AS specifier,
            CASE WHEN u.bio IS NULL THEN 0 ELSE 1 END + CASE WHEN EXISTS (SELECT 1 FROM tracks t WHERE t.owner = u.id)
            THEN 1 ELSE 0 END AS steps,
            u.bio IS NOT NULL AND EXISTS (SELECT 1 FROM tracks t WHERE t.owner = u.id) AS done,
-           {AT.format("u.id")} AS at FROM users u
+           {AT} AS at FROM users u
 """
 UPLOADS = f"""
-    SELECT 'u' AS challenge, t.owner AS specifier, count(*) AS steps, count(*) >= 2 AS done, {AT.format("t.owner")} AS at
-    FROM tracks t WHERE t.live = 1 GROUP BY t.owner
+    SELECT 'u' AS challenge, s.owner AS specifier, s.steps, s.steps >= 2 AS done, {AT} AS at
+    FROM (SELECT u.id AS owner,
+                 (SELECT count(*) FROM (SELECT 1 FROM tracks t WHERE t.owner = u.id AND t.live = 1 LIMIT 2) x) AS steps
+          FROM users u) s WHERE s.steps > 0
 """
 REFERRED = f"""
     SELECT '{{challenge}}' AS challenge, e.id AS specifier, 1 AS steps, u.verified = {{verified}} AS done,
-           {AT.format("e.id")} AS at
+           {AT} AS at
     FROM events e JOIN users u ON u.id = e.referrer WHERE u.verified = {{verified}}
 """
 QUERIES = {
@@ -166,7 +168,7 @@ def test_random_changes_never_take_back_what_was_done(place: Place, seed: int) -
     tidemark = keeper(place)
     tidemark.apply()
     before, block = earned(place), 10
-    for step in range(20):
+    for step in range(10):
         block += 1
         place.run(f"INSERT INTO blocks VALUES ({block})")
         for _ in range(chance.randint(1, 4)):

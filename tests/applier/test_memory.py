@@ -83,7 +83,7 @@ def test_random_states_fold_as_they_do_in_python(place: Place, keep_rows: bool, 
     keeper = Tidemark(declared(keep_rows), place.url)
     keeper.apply()
     state = fold({}, computed(place), keep_rows)
-    for step in range(25):
+    for step in range(15):
         assert shown(place) == state, f"seed {seed}, step {step}"
         for _ in range(chance.randint(1, 4)):
             change(place, chance)

@@ -109,5 +109,5 @@ def test_a_mistake_in_units_is_found(
     test_units.shaped(monkeypatch, unit)
     lite.run(test_units.SCHEMA, "INSERT INTO t VALUES (1, 1, 1, 1), (2, 1, 2, 2), (3, NULL, 1, 3), (4, NULL, 1, 0)")
     with pytest.raises(Found):
-        lite.install("u", query, key, freshness="tick")
+        test_units.derived(lite, query, key)
         test_units.test_random_changes_are_applied_by_unit(lite)

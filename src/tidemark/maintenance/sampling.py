@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
-from tidemark.query.relation import Block, Query, Scalar
+from tidemark.query.relation import Block, Occurrence, Query, Scalar
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,25 @@ def _touches(scalar: Scalar, block: Query, inputs: Inputs) -> bool:
     return bool(read & inputs.columns) or bool((scanned | {label for label, _ in read}) & inputs.whole)
 
 
-def _touches_rows(block: Query, inputs: Inputs) -> bool:
+def _touches_rows(query: Query, inputs: Inputs) -> bool:
     """Whether it can depend on a sampled input which rows there are, or which source rows a row is made of."""
-    if not isinstance(block, Block) or not block.is_flat:
-        # What a subquery gives may decide about rows.
+    if not isinstance(query, Block):
+        behind = any(_touches(output.scalar, branch, inputs) for branch in query.branches for output in branch.outputs)
+        # What is behind at one place of a branch may make rows equal or different, and says nothing about the other branch.
+        return behind or any(_touches_rows(branch, inputs) for branch in query.branches)
+    if any(_reads(item.query, inputs) for item in query.items if not isinstance(item, Occurrence)):
         return True
-    if any(occurrence.table.label in inputs.whole for occurrence in block.occurrences):
+    if any(occurrence.table.label in inputs.whole for occurrence in query.occurrences):
         return True
-    outputs = {id(output.scalar) for output in block.outputs}
-    conditions = [scalar for scalar in block.scalars if id(scalar) not in outputs]
-    return any(_touches(scalar, block, inputs) for scalar in conditions) or (
-        block.distinct and any(_touches(output.scalar, block, inputs) for output in block.outputs)
+    outputs = {id(output.scalar) for output in query.outputs}
+    conditions = [scalar for scalar in query.scalars if id(scalar) not in outputs]
+    return any(_touches(scalar, query, inputs) for scalar in conditions) or (
+        (query.distinct or query.limited) and any(_touches(output.scalar, query, inputs) for output in query.outputs)
+    )
+
+
+def _reads(query: Query, inputs: Inputs) -> bool:
+    """Whether a subquery reads a sampled input anywhere."""
+    return any(occurrence.table.label in inputs.whole for occurrence in query.all_occurrences) or any(
+        _touches(scalar, query, inputs) for block in query.blocks for scalar in block.scalars
     )
