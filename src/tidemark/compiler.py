@@ -22,6 +22,7 @@ from tidemark.maintenance.sampling import find_sampled, sample
 from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit
+from tidemark.query.cut import cut_of
 from tidemark.query.keys import KeyColumn, assume_key, find_key
 from tidemark.query.lower import lower_query
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
@@ -94,6 +95,8 @@ def _compile(
     try:
         if (late := needs_ticks(declaration)) is not None:
             raise NotLinear(late)
+        if cut_of(query, lowered, dialect):
+            raise NotLinear("readers see the first rows of what is stored")
         if unproven is not None:
             raise NotLinear(f"nothing proves that {', '.join(declaration.key)} identifies a row")
         linear = linear_program(declaration.name, lowered, key, outputs, describe)
@@ -215,7 +218,14 @@ def _by_key(
         proven=proven,
         allow_global=declaration.allow_global,
     )
-    return sample(remember(whole, declaration, dialect), inputs)
+    cut = cut_of(declaration.query_for(dialect.name) or "", query, dialect)
+    if cut and (declaration.columns_of or declaration.rows_of):
+        raise Refusal(
+            Code.UNSUPPORTED,
+            "LIMIT cuts what readers see, and a table of yours shows every row.",
+            instead="a derived table with a view of its own",
+        )
+    return sample(replace(remember(whole, declaration, dialect), cut=cut), inputs)
 
 
 def _key(query: Query, declaration: Declaration) -> tuple[Key, Refusal | None]:

@@ -218,4 +218,203 @@ SET_OPERATIONS = (
     ),
 )
 
-CASES = (*FROM_SUBQUERIES, *SET_OPERATIONS)
+JOINS = (
+    Case(
+        "right_join",
+        "SELECT p.id, u.id AS author, u.name FROM users u RIGHT JOIN posts p ON p.author = u.id",
+        "id",
+        "postgres",
+    ),
+    Case(
+        "full_join",
+        "SELECT u.id AS person, p.id AS post, u.region FROM users u FULL JOIN posts p ON p.author = u.id",
+        ("person", "post"),
+        "postgres",
+    ),
+    Case(
+        "full_join_groups",
+        "SELECT u.region, p.state, count(*) AS n FROM users u FULL JOIN posts p ON p.author = u.id GROUP BY u.region, p.state",
+        ("region", "state"),
+        "postgres",
+    ),
+    Case(
+        "full_join_of_groups",
+        "SELECT coalesce(x.author, y.b) AS who, x.n, y.m FROM (SELECT author, count(*) AS n FROM posts GROUP BY author) x "
+        "FULL JOIN (SELECT b, count(*) AS m FROM follows GROUP BY b) y ON y.b = x.author",
+        "who",
+        "postgres",
+    ),
+    Case(
+        "using_join",
+        "SELECT id, name, score FROM users JOIN posts USING (id)",
+        "id",
+    ),
+    Case(
+        "natural_full",
+        "SELECT * FROM (SELECT id, region FROM users) a NATURAL FULL JOIN (SELECT id, score FROM posts) b",
+        "id",
+        "postgres",
+    ),
+    Case(
+        "left_using",
+        "SELECT id, name, count(score) AS n FROM users LEFT JOIN (SELECT author AS id, score FROM posts) p USING (id) "
+        "GROUP BY id, name",
+        ("id", "name"),
+    ),
+    Case(
+        "self_join",
+        "SELECT a.id, b.id AS other FROM users a JOIN users b ON b.region = a.region AND b.id <> a.id",
+        ("id", "other"),
+    ),
+    Case(
+        "range_join",
+        "SELECT u.id, count(*) AS below FROM users u JOIN posts p ON p.score < u.region GROUP BY u.id",
+        "id",
+    ),
+    Case(
+        "range_left_join",
+        "SELECT u.id, p.id AS post FROM users u LEFT JOIN posts p ON p.score > u.region AND p.author <> u.id",
+        ("id", "post"),
+    ),
+    Case(
+        "comma",
+        "SELECT u.region, p.state, count(*) AS n FROM users u, posts p WHERE p.author = u.id OR p.score = u.region "
+        "GROUP BY u.region, p.state",
+        ("region", "state"),
+    ),
+    Case(
+        "lateral_",
+        "SELECT u.id, x.id AS post, x.score FROM users u CROSS JOIN LATERAL "
+        "(SELECT p.id, p.score FROM posts p WHERE p.author = u.id ORDER BY p.score DESC NULLS LAST, p.id LIMIT 2) x",
+        ("id", "post"),
+        "postgres",
+    ),
+    Case(
+        "left_lateral",
+        "SELECT u.id, x.n FROM users u LEFT JOIN LATERAL (SELECT count(*) AS n FROM posts p WHERE p.author = u.id "
+        "HAVING count(*) > 1) x ON true",
+        "id",
+        "postgres",
+    ),
+    Case(
+        "three_lefts",
+        "SELECT u.region, b.region AS theirs, count(t.tag) AS n FROM users u LEFT JOIN users b ON b.id = u.boss "
+        "LEFT JOIN posts p ON p.author = b.id LEFT JOIN tags t ON t.post = coalesce(p.id, 1) GROUP BY u.region, b.region",
+        ("region", "theirs"),
+    ),
+)
+
+MORE = (
+    Case(
+        "joins_in_parentheses",
+        "SELECT u.id, count(t.tag) AS n FROM users u LEFT JOIN (posts p JOIN tags t ON t.post = p.id) ON p.author = u.id "
+        "GROUP BY u.id",
+        "id",
+    ),
+    Case(
+        "parentheses_with_null_group",
+        "SELECT u.region, p.state, t.tag, count(*) AS n FROM users u LEFT JOIN (posts p LEFT JOIN tags t ON t.post = p.id) "
+        "ON p.author = u.id AND coalesce(t.tag, 'a') = 'a' GROUP BY u.region, p.state, t.tag",
+        ("region", "state", "tag"),
+    ),
+    Case(
+        "not_in_sure", "SELECT id FROM users WHERE id NOT IN (SELECT author FROM posts WHERE author IS NOT NULL)", "id"
+    ),
+    Case(
+        "settled_by_join",
+        "SELECT p.id, u.name, count(t.tag) AS n FROM posts p JOIN users u ON u.id = p.author LEFT JOIN tags t ON t.post = p.id "
+        "GROUP BY p.id, u.name",
+        "id",
+    ),
+    Case(
+        "boss_of_boss",
+        "SELECT u.id, (SELECT b.name FROM users b WHERE b.id = (SELECT c.boss FROM users c WHERE c.id = u.boss)) AS above "
+        "FROM users u",
+        "id",
+    ),
+)
+
+WINDOWS = (
+    Case(
+        "ranked",
+        "SELECT id, author, row_number() OVER (PARTITION BY author ORDER BY score, id) AS place, "
+        "sum(score) OVER (PARTITION BY author) AS total FROM posts",
+        "id",
+    ),
+    Case(
+        "named_window",
+        "SELECT id, author, lag(score) OVER w AS before, count(*) FILTER (WHERE state = 'a') OVER w AS n FROM posts "
+        "WINDOW w AS (PARTITION BY author ORDER BY id)",
+        "id",
+    ),
+    Case(
+        "two_partitions",
+        "SELECT id, author, state, count(*) OVER (PARTITION BY author) AS a, count(*) OVER (PARTITION BY author, state) AS b "
+        "FROM posts",
+        "id",
+    ),
+    Case("whole_window", "SELECT id, rank() OVER (ORDER BY score) AS place FROM posts", "id", klass="global"),
+    Case(
+        "latest",
+        "SELECT author, id, score FROM (SELECT p.*, row_number() OVER (PARTITION BY author ORDER BY score DESC, id) AS rn "
+        "FROM posts p) x WHERE rn = 1",
+        "author",
+    ),
+    Case(
+        "latest_of_joined",
+        "SELECT u.id, x.state FROM users u LEFT JOIN (SELECT author, state, row_number() OVER "
+        "(PARTITION BY author ORDER BY score DESC, id) AS rn FROM posts) x ON x.author = u.id AND x.rn = 1",
+        "id",
+    ),
+    Case(
+        "window_over_groups",
+        "SELECT author, state, count(*) AS n, rank() OVER (PARTITION BY author ORDER BY count(*) DESC, max(id)) AS place "
+        "FROM posts GROUP BY author, state",
+        ("author", "state"),
+    ),
+    Case(
+        "distinct_on",
+        "SELECT DISTINCT ON (author) author, id, score FROM posts ORDER BY author, score DESC NULLS LAST, id",
+        "author",
+        "postgres",
+    ),
+    Case(
+        "mode",
+        "SELECT author, mode() WITHIN GROUP (ORDER BY state) AS often, percentile_disc(0.5) WITHIN GROUP (ORDER BY score) AS mid "
+        "FROM posts GROUP BY author",
+        "author",
+        "postgres",
+    ),
+    Case(
+        "texts",
+        "SELECT author, string_agg(state, ',' ORDER BY id) AS states, array_agg(score ORDER BY id) FILTER (WHERE score > 1) "
+        "AS s, json_agg(id ORDER BY id) AS ids FROM posts GROUP BY author",
+        "author",
+        "postgres",
+    ),
+    Case(
+        "joined_texts",
+        "SELECT u.id, (SELECT group_concat(x.state) FROM (SELECT p.state FROM posts p WHERE p.author = u.id ORDER BY p.id) x) "
+        "AS states FROM users u",
+        "id",
+        "sqlite",
+    ),
+    Case(
+        "having_",
+        "SELECT author, count(*) AS n FROM posts GROUP BY author HAVING count(*) > 1 AND max(score) IS NOT NULL",
+        "author",
+    ),
+    Case(
+        "filters",
+        "SELECT region, count(DISTINCT name) FILTER (WHERE boss IS NOT NULL) AS n FROM users GROUP BY region",
+        "region",
+    ),
+    Case(
+        "best_tag",
+        "SELECT post, (SELECT x.tag FROM (SELECT t.tag, count(*) AS n FROM tags t WHERE t.post = p.post GROUP BY t.tag) x "
+        "ORDER BY x.n DESC, x.tag LIMIT 1) AS tag FROM (SELECT DISTINCT post FROM tags) p",
+        "post",
+    ),
+)
+
+CASES = (*FROM_SUBQUERIES, *SET_OPERATIONS, *JOINS, *MORE, *WINDOWS)

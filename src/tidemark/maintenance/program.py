@@ -238,6 +238,7 @@ class KeyedProgram:
     and the rows of a unit are recomputed together. It is the key itself in most queries; empty = the whole result is one unit.
     `reads` maps a source's label to the columns that must be in its images; `routes` tell how changes reach units,
     `placements` where a batch of units restricts the query; `is_bounded` tells that they leave no part of it whole.
+    `cut` orders and limits what readers see of the stored rows ``s``; empty = they see all.
     A source without an entry in `reads` is sampled: its changes make nothing dirty.
     `proven` tells that no two rows can have one key, whatever the sources hold; otherwise each batch looks for that.
     `memory` says which stored values outlive what the query computes. `sampled` are the columns that may be behind a sampled
@@ -256,6 +257,7 @@ class KeyedProgram:
     reasons: tuple[str, ...] = ()
     proven: bool = True
     is_bounded: bool = True
+    cut: str = ""
     memory: Remembered = Remembered()
     sampled: tuple[str, ...] = ()
     samples_rows: bool = False

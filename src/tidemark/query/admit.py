@@ -1,7 +1,7 @@
 """What may be declared at all: one function per rule, in one tuple.
 
 Owns: refusals that depend on the query alone, whatever its class. Promises: every node of an admitted query is on the
-allow-list of `query.functions`; each refusal names the place and what to write instead. Whether a class exists for an admitted
+allow-list of `query.syntax`; each refusal names the place and what to write instead. Whether a class exists for an admitted
 query is decided in `maintenance.classes`.
 """
 
@@ -14,9 +14,11 @@ from sqlglot import exp
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query import functions
+from tidemark.query.lower import whole_call
 from tidemark.query.parse import place_of, render
-from tidemark.query.relation import Block, Query
-from tidemark.query.resolve import own_nodes
+from tidemark.query.relation import Block, Derived, Query
+from tidemark.query.syntax import ALLOWED_NODES, BLOCK_NODES
+from tidemark.query.trees import own_nodes
 from tidemark.query.unique import identifies
 from tidemark.query.units import determined, origins_of
 
@@ -75,13 +77,12 @@ def syntax_is_known(block: Block, catalog: Catalog) -> None:
     """Every node is on the allow-list, and nothing aggregates over a window."""
     for node in own_nodes(block.tree):
         kind = type(node).__name__
-        if kind not in functions.ALLOWED_NODES and kind not in functions.BLOCK_NODES:
+        if kind not in ALLOWED_NODES and kind not in BLOCK_NODES:
             name = functions.function_name(node)
             if name is None:
-                words = {"Window": "A window function", "GroupConcat": "Aggregated text"}.get(kind, f"{kind.upper()}")
                 raise Refusal(
                     Code.UNSUPPORTED,
-                    f"{words} is not kept true yet.",
+                    f"{kind.upper()} is not kept true yet.",
                     instead="a query without it",
                     place=place_of(node, block.dialect),
                 )
@@ -102,9 +103,7 @@ def functions_are_stable(block: Block, catalog: Catalog) -> None:
             raise Refusal(
                 Code.SESSION_DEPENDENT, f"{name} depends on who asks.", instead="a column or a literal", place=where
             )
-        if name in functions.OTHER_AGGREGATES or name in functions.WINDOW_ONLY:
-            raise Refusal(Code.UNSUPPORTED, f"{name} is not kept true yet.", instead="a query without it", place=where)
-        if functions.is_aggregate(node):
+        if functions.is_aggregate(node) or name in functions.WINDOW_ONLY:
             continue
         if block.dialect.has_schemas:
             if catalog.volatility and catalog.volatility.get(name) == "v":
@@ -221,6 +220,27 @@ def subqueries_give_one_row(block: Block, whole: Query) -> None:
             )
 
 
+def order_is_said(block: Block, catalog: Catalog) -> None:
+    """Text and arrays that are put together need an order, or their value depends on how the engine happens to read."""
+    (item,) = block.items if len(block.items) == 1 else (None,)
+    inner = item.query.tree if isinstance(item, Derived) else None
+    if inner is not None and inner.args.get("order"):
+        return
+    for node in own_nodes(block.tree):
+        name = functions.function_name(node)
+        if name not in functions.IN_ORDER or isinstance(whole_call(node).parent, exp.Window):
+            continue
+        first = node.this if isinstance(node, exp.GroupConcat) else (node.expressions or [None])[0]
+        ordered = node.find(exp.Order) is not None or node.args.get("order") is not None
+        if not ordered and not isinstance(first, exp.Distinct):
+            raise Refusal(
+                Code.VOLATILE,
+                f"{name} without ORDER BY depends on the order in which rows happen to be read.",
+                instead=f"{name}(… ORDER BY …), or the aggregate over a subquery with ORDER BY",
+                place=place_of(node, block.dialect),
+            )
+
+
 def aggregates_are_its_own(block: Block, catalog: Catalog) -> None:
     """An aggregate over columns of an outer query would belong to that query."""
     for call in block.aggregates:
@@ -240,5 +260,6 @@ RULES: tuple[Rule, ...] = (
     literals_are_constant,
     syntax_is_known,
     grouping_is_whole,
+    order_is_said,
     aggregates_are_its_own,
 )

@@ -16,11 +16,15 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
+from tidemark.query.parse import render
 from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Scalar, SetOperation
+from tidemark.query.unique import is_nullable, is_nullable_output
 from tidemark.query.units import is_exact, is_uniform, keeps, reads_row
 
 Values = Mapping[str, Scalar | None]
 """Column name → what it is over scans; None = it cannot be said."""
+_Pair = tuple[Scalar, Scalar, tuple[bool, bool]]
+"""The two sides of IN over scans, and which of them can be NULL."""
 
 _STRICT = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 _VOID = "void"
@@ -114,13 +118,38 @@ def _from(block: Block, focus: str, wanted: frozenset[int] | None) -> list[_Join
         parts = [one for left in parts for right in rights for one in _join(block, left, right, place, focus, needed)]
     for nested in block.nested:
         if nested.item is None and has_scan(nested.query, focus):
-            parts = [one for part in parts for one in _with_nested(part, nested, focus)]
+            parts = [one for part in parts for one in _with_nested(block, part, nested, focus)]
+    for scalar in block.where:
+        parts = [one for part in parts for one in _through_value(block, part, scalar, focus)]
     found = []
     for part in parts:
         edges = _conditions(block.where, part.seen)
         if edges is not None:
             found.append(replace(part, edges=(*part.edges, *edges)))
     return found
+
+
+def _through_value(block: Block, part: _Joined, scalar: Scalar, focus: str) -> list[_Joined]:
+    """The same with the scans of a subquery whose value a condition of WHERE demands, which the focus is not in."""
+    tree = _bare(scalar.tree)
+    sides = (tree.this, tree.expression) if isinstance(tree, exp.EQ) else ()
+    for side, other in (sides, sides[::-1]) if sides else ():
+        text = render(_bare(side), block.dialect)
+        inner = next((one for one in block.nested if one.form == "scalar" and one.text == text), None)
+        value = over_scans(Scalar(other, block.dialect), part.seen)
+        if inner is None or value is None or has_scan(inner.query, focus):
+            continue
+        found = []
+        for flat in flatten(inner.query, focus):
+            (demanded,) = flat.values
+            edges = _conditions(flat.edges, part.seen)
+            if demanded is None or edges is None:
+                return [part]
+            equal = exp.EQ(this=value.tree.copy(), expression=(over_scans(demanded, part.seen) or demanded).tree.copy())
+            edges.append(Scalar(equal, block.dialect))
+            found.append(replace(part, scans={**part.scans, **flat.scans}, edges=(*part.edges, *edges)))
+        return found
+    return [part]
 
 
 def _needed(block: Block, wanted: frozenset[int] | None) -> frozenset[str]:
@@ -202,11 +231,11 @@ def _with_on(block: Block, whole: _Joined, place: int, focus: str) -> list[_Join
     """The same with the subquery of the join's condition that holds the focus, if there is one."""
     for nested in block.nested:
         if nested.item == place and has_scan(nested.query, focus):
-            return _with_nested(whole, nested, focus)
+            return _with_nested(block, whole, nested, focus)
     return [whole]
 
 
-def _with_nested(part: _Joined, nested: Nested, focus: str) -> list[_Joined]:
+def _with_nested(block: Block, part: _Joined, nested: Nested, focus: str) -> list[_Joined]:
     """A part of FROM with the scans of a subquery in a scalar, tied by correlation and by IN."""
     found = []
     for flat in flatten(nested.query, focus):
@@ -220,12 +249,13 @@ def _with_nested(part: _Joined, nested: Nested, focus: str) -> list[_Joined]:
             position = [one.scalar for one in nested.query.outputs].index(output)
             value, other = over_scans(operand, part.seen), flat.values[position]
             if value is not None and other is not None and reads_row(operand):
-                pairs.append((value, over_scans(other, part.seen) or other))
+                unknown = (is_nullable(operand, block), is_nullable_output(nested.query, position))
+                pairs.append((value, over_scans(other, part.seen) or other, unknown))
         found += [replace(tied, edges=(*tied.edges, *extra)) for extra in _memberships(pairs, nested)]
     return found
 
 
-def _memberships(pairs: list[tuple[Scalar, Scalar]], nested: Nested) -> list[tuple[Scalar, ...]]:
+def _memberships(pairs: list[_Pair], nested: Nested) -> list[tuple[Scalar, ...]]:
     """The conditions under which a row of IN's subquery matters: it is equal, or a NULL on either side makes IN unknown.
 
     As a condition of WHERE by itself, unknown is as good as false.
@@ -233,17 +263,19 @@ def _memberships(pairs: list[tuple[Scalar, Scalar]], nested: Nested) -> list[tup
     if not pairs:
         return [()]
     dialect = pairs[0][0].dialect
-    equal = tuple(Scalar(exp.EQ(this=a.tree.copy(), expression=b.tree.copy()), dialect) for a, b in pairs)
+    equal = tuple(Scalar(exp.EQ(this=a.tree.copy(), expression=b.tree.copy()), dialect) for a, b, _ in pairs)
     if nested.stands_alone:
         return [] if any(_is_void(one) for one in equal) else [equal]
     found = [] if any(_is_void(one) for one in equal) else [equal]
     for side in (0, 1):
         test: exp.Expression | None = None
         for pair in pairs:
-            unknown = exp.Is(this=exp.Paren(this=pair[side].tree.copy()), expression=exp.Null())
-            test = unknown if test is None else exp.Or(this=test, expression=unknown)
-        assert test is not None
-        found.append((Scalar(exp.Paren(this=test), dialect),))
+            if pair[2][side]:
+                tree = (pair[0], pair[1])[side].tree.copy()
+                unknown = exp.Is(this=exp.Paren(this=tree), expression=exp.Null())
+                test = unknown if test is None else exp.Or(this=test, expression=unknown)
+        if test is not None:
+            found.append((Scalar(exp.Paren(this=test), dialect),))
     return found
 
 

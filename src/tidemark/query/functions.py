@@ -1,6 +1,6 @@
-"""Which functions and node kinds may stand in a declaration, and which are refused and why.
+"""Which functions may stand in a declaration, and which are refused and why.
 
-Owns: the allow-list of scalar syntax, aggregates, SQLite's deterministic functions, names that are volatile everywhere.
+Owns: the names of aggregates, SQLite's deterministic functions, names that are volatile everywhere.
 Promises: what is not listed is refused; on PostgreSQL the server itself judges volatility afterwards
 (`Session.describe` cannot know), so the list there is only of names that are surely wrong.
 """
@@ -10,126 +10,6 @@ from __future__ import annotations
 import re
 
 from sqlglot import exp
-
-ALLOWED_NODES: frozenset[str] = frozenset(
-    [
-        "Add",
-        "Alias",
-        "All",
-        "And",
-        "Anonymous",
-        "Any",
-        "Array",
-        "ArrayContainedBy",
-        "ArrayContainsAll",
-        "ArrayOverlaps",
-        "AtTimeZone",
-        "Avg",
-        "Between",
-        "BitString",
-        "BitwiseAnd",
-        "BitwiseLeftShift",
-        "BitwiseNot",
-        "BitwiseOr",
-        "BitwiseRightShift",
-        "BitwiseXor",
-        "Boolean",
-        "Bracket",
-        "ByteString",
-        "Case",
-        "Cast",
-        "Coalesce",
-        "Collate",
-        "Column",
-        "Count",
-        "DPipe",
-        "DataType",
-        "DataTypeParam",
-        "Distinct",
-        "Div",
-        "EQ",
-        "Escape",
-        "Exists",
-        "Extract",
-        "Filter",
-        "GT",
-        "GTE",
-        "Glob",
-        "Greatest",
-        "HexString",
-        "ILike",
-        "Identifier",
-        "If",
-        "In",
-        "Interval",
-        "IntDiv",
-        "Is",
-        "JSONBContains",
-        "JSONBExtract",
-        "JSONBExtractScalar",
-        "JSONExtract",
-        "JSONExtractScalar",
-        "JSONPath",
-        "JSONPathKey",
-        "JSONPathRoot",
-        "JSONPathSubscript",
-        "LT",
-        "LTE",
-        "Least",
-        "Like",
-        "Literal",
-        "Lower",
-        "Max",
-        "Min",
-        "Mod",
-        "Mul",
-        "NEQ",
-        "Neg",
-        "Not",
-        "Null",
-        "NullSafeEQ",
-        "NullSafeNEQ",
-        "Nullif",
-        "Or",
-        "Overlay",
-        "Paren",
-        "Pow",
-        "RegexpILike",
-        "RegexpLike",
-        "SimilarTo",
-        "Star",
-        "StrPosition",
-        "Sub",
-        "Subquery",
-        "Substring",
-        "Sum",
-        "Trim",
-        "TryCast",
-        "Tuple",
-        "Upper",
-        "Var",
-        "Where",
-    ]
-)
-"""Kinds of nodes that may stand in a scalar expression."""
-
-BLOCK_NODES: frozenset[str] = frozenset(
-    [
-        "Select",
-        "From",
-        "Join",
-        "Group",
-        "Having",
-        "Table",
-        "TableAlias",
-        "Lateral",
-        "Limit",
-        "Offset",
-        "Order",
-        "Ordered",
-    ]
-)
-"""Kinds of nodes that make up a block around its scalars."""
 
 LINEAR_AGGREGATES: frozenset[str] = frozenset(
     {"count", "sum", "avg", "min", "max", "bool_or", "bool_and", "every", "total"}
@@ -159,16 +39,53 @@ OTHER_AGGREGATES: frozenset[str] = frozenset(
         "corr",
         "covar_pop",
         "covar_samp",
+        "regr_avgx",
+        "regr_avgy",
+        "regr_count",
+        "regr_intercept",
+        "regr_r2",
         "regr_slope",
+        "regr_sxx",
+        "regr_sxy",
+        "regr_syy",
         "bit_and",
         "bit_or",
         "bit_xor",
         "any_value",
         "range_agg",
+        "range_intersect_agg",
+        "xmlagg",
+        "json_agg_strict",
+        "jsonb_agg_strict",
+        "json_object_agg_strict",
+        "json_object_agg_unique",
+        "json_object_agg_unique_strict",
+        "jsonb_object_agg_strict",
+        "jsonb_object_agg_unique",
+        "jsonb_object_agg_unique_strict",
+        "jsonb_group_array",
+        "jsonb_group_object",
+        "median",
+        "percentile",
+    ]
+)
+"""Aggregates that are computed again, never added up."""
+
+IN_ORDER: frozenset[str] = frozenset(
+    [
+        "array_agg",
+        "string_agg",
+        "group_concat",
+        "json_agg",
+        "jsonb_agg",
+        "json_agg_strict",
+        "jsonb_agg_strict",
+        "json_group_array",
+        "jsonb_group_array",
         "xmlagg",
     ]
 )
-"""Aggregates that are known but not kept true yet."""
+"""Aggregates whose value depends on the order of the rows."""
 
 WINDOW_ONLY: frozenset[str] = frozenset(
     [
@@ -185,6 +102,7 @@ WINDOW_ONLY: frozenset[str] = frozenset(
         "nth_value",
     ]
 )
+"""Functions that only stand with OVER."""
 
 VOLATILE: frozenset[str] = frozenset(
     [
@@ -368,6 +286,8 @@ def function_name(node: exp.Expr) -> str | None:
         return node.key
     if isinstance(node, exp.Min | exp.Max):
         return node.key
+    if isinstance(node, exp.GroupConcat):
+        return "string_agg"
     return _WORDS.get(type(node))
 
 

@@ -76,7 +76,7 @@ def _declared_key(query: Query, declared: tuple[str, ...]) -> tuple[int, ...]:
     if identifies(query, frozenset(key)):
         return key
     names = ", ".join(declared)
-    if isinstance(query, Block) and query.groups is not None:
+    if _is_listed(query):
         groups = [query.outputs[position].name for position in _grouped_key(query)]
         raise Refusal(
             Code.KEY_UNPROVEN, f"The key {names} is not what the query groups by.", instead=f"key={sorted(groups)!r}"

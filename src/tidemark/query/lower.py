@@ -29,7 +29,8 @@ from tidemark.query.relation import (
     Scalar,
     SetOperation,
 )
-from tidemark.query.resolve import Resolver, inner_queries, own_items, own_nodes
+from tidemark.query.resolve import Resolver
+from tidemark.query.trees import inner_queries, own_items, own_nodes
 
 _CLAUSES = {
     "expressions",
@@ -49,26 +50,19 @@ _KINDS: dict[str, JoinKind] = {"": "inner", "LEFT": "left", "RIGHT": "right", "F
 
 
 def lower_query(text: str, catalog: Catalog, dialect: Dialect) -> Query:
-    """The user's query as blocks. Raises `Refusal` with the place."""
+    """The user's query as blocks, whole: what cuts the result is in `query.cut`. Raises `Refusal` with the place."""
     tree = parse_tree(text, dialect).copy()
     holder = exp.Subquery(this=tree)
     Inlining(catalog, dialect).visit(holder, {})
     whole = unwrapped(holder)
     whole.pop()
     resolver = Resolver(catalog, dialect)
-    _check_top(whole, dialect)
+    if not (isinstance(whole.args.get("distinct"), exp.Distinct) and whole.args["distinct"].args.get("on")):
+        whole.set("order", None)
+    for clause in ("limit", "offset"):
+        whole.set(clause, None)
     resolver.resolve(whole)
     return _Lowering(resolver, dialect).query(whole)
-
-
-def _check_top(tree: exp.Expression, dialect: Dialect) -> None:
-    if tree.args.get("limit") or tree.args.get("order") or tree.args.get("offset"):
-        raise Refusal(
-            Code.UNSUPPORTED,
-            "ORDER BY and LIMIT are not part of a stored result.",
-            instead="the query without them; order and cut when you read the derived table",
-            place=place_of(tree.args.get("order") or tree.args.get("limit") or tree.args["offset"], dialect),
-        )
 
 
 class _Lowering:
@@ -175,12 +169,11 @@ class _Lowering:
         if join is None:
             return "first", ()
         side, kind = join.side.upper(), join.kind.upper()
-        if join.args.get("using") or join.method or side not in _KINDS or kind in ("SEMI", "ANTI"):
+        if join.method or side not in _KINDS or kind in ("SEMI", "ANTI"):
             words = " ".join(word for word in (join.method, side, kind, "JOIN") if word)
-            using = " … USING" if join.args.get("using") else ""
             raise Refusal(
                 Code.UNSUPPORTED,
-                f"{words.upper()}{using} is not kept true yet.",
+                f"{words.upper()} is not kept true.",
                 instead="JOIN … ON or LEFT JOIN … ON",
                 place=place_of(join, self.dialect),
             )

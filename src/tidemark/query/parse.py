@@ -19,6 +19,17 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
 
 _KEPT = ("COUNT", "SUM", "AVG", "MIN", "MAX")
+_GRAMMATICAL = (
+    "CAST",
+    "EXTRACT",
+    "GROUP_CONCAT",
+    "OVERLAY",
+    "POSITION",
+    "STRING_AGG",
+    "SUBSTRING",
+    "TRIM",
+)
+"""Calls with a grammar of their own; every other one keeps its name and its arguments."""
 
 
 class TidemarkSQLite(SQLite):
@@ -26,6 +37,9 @@ class TidemarkSQLite(SQLite):
 
     class Parser(SQLite.Parser):  # type: ignore[misc, valid-type]  # sqlglot binds the class as a variable.
         FUNCTIONS = {name: SQLite.Parser.FUNCTIONS[name] for name in _KEPT}
+        FUNCTION_PARSERS = {
+            name: parser for name, parser in SQLite.Parser.FUNCTION_PARSERS.items() if name in _GRAMMATICAL
+        }
 
 
 class TidemarkPostgres(Postgres):
@@ -33,6 +47,9 @@ class TidemarkPostgres(Postgres):
 
     class Parser(Postgres.Parser):  # type: ignore[misc, valid-type]  # sqlglot binds the class as a variable.
         FUNCTIONS = {name: Postgres.Parser.FUNCTIONS[name] for name in _KEPT}
+        FUNCTION_PARSERS = {
+            name: parser for name, parser in Postgres.Parser.FUNCTION_PARSERS.items() if name in _GRAMMATICAL
+        }
 
 
 _GRAMMARS: dict[str, type[GlotDialect]] = {"sqlite": TidemarkSQLite, "postgres": TidemarkPostgres}

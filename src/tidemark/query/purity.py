@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from sqlglot import exp
+
 from tidemark.errors import Code, Refusal
-from tidemark.query.parse import place_of
-from tidemark.query.relation import Derived, Nested, Query, Scalar
+from tidemark.query.parse import place_of, render
+from tidemark.query.relation import Block, Derived, Nested, Query, Scalar
+from tidemark.query.trees import own_nodes
 
 FirstMutable = Callable[[str, Sequence[str]], int | None]
 
@@ -48,6 +51,8 @@ def require_pure(query: Query, first_mutable: FirstMutable) -> None:
             _stand_in(nested.text, value, texts, columns)
         for call in one.aggregates:
             _stand_in(call.text, f"(SELECT {call.text} FROM {scans})", texts, columns)
+        for text in _windows(one):
+            _stand_in(text, f"(SELECT {text} FROM {scans} {_named_windows(one)} LIMIT 1)", texts, columns)
     found = first_mutable(f"SELECT {', '.join(columns) or '1'} FROM {scans}", [s.swapped(texts) for s in judged])
     if found is not None:
         scalar = judged[found]
@@ -57,6 +62,34 @@ def require_pure(query: Query, first_mutable: FirstMutable) -> None:
             instead="an immutable expression, such as (t AT TIME ZONE 'UTC')::date for a timestamp with time zone",
             place=place_of(scalar.tree, query.dialect),
         )
+
+
+def _windows(block: Block) -> list[str]:
+    nodes = [node for node in own_nodes(block.tree) if isinstance(node, exp.Window) and node.arg_key != "windows"]
+    return [render(node, block.dialect) for node in nodes]
+
+
+def _named_windows(block: Block) -> str:
+    named = block.tree.args.get("windows") or []
+    if not named:
+        return ""
+    whole = exp.Select(expressions=[exp.Literal.number(1)], windows=[window.copy() for window in named])
+    return render(whole, block.dialect).removeprefix("SELECT 1 ")
+
+
+def _ordered(block: Block) -> list[Scalar]:
+    """What rows are ordered by, and what windows compute with."""
+    found = []
+    for node in own_nodes(block.tree):
+        if isinstance(node, exp.Ordered):
+            found.append(node.this)
+        if isinstance(node, exp.Window) and isinstance(node.this, exp.Func | exp.Filter):
+            call = node.this.this if isinstance(node.this, exp.Filter) else node.this
+            found += [one for one in call.iter_expressions() if not isinstance(one, exp.Star | exp.Identifier)]
+            found += [node.this.expression.this] if isinstance(node.this, exp.Filter) else []
+    scalars = [Scalar(node, block.dialect) for node in found if not isinstance(node, exp.Literal)]
+    # A name of an output is judged where it is computed.
+    return [scalar for scalar in scalars if all(alias for alias, _ in scalar.columns)]
 
 
 def _first(nested: Nested) -> str:
@@ -76,4 +109,5 @@ def _scalars(query: Query) -> list[Scalar]:
         found += one.scalars
         found += [call.argument for call in one.aggregates if call.argument is not None]
         found += [call.condition for call in one.aggregates if call.condition is not None]
+        found += _ordered(one)
     return found

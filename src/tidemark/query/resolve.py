@@ -8,7 +8,6 @@ query can be kept true.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -20,6 +19,8 @@ from tidemark.query.functions import function_name
 from tidemark.query.inline import OWNER, SCOPE, fold, unwrapped
 from tidemark.query.inline import ascii_lower as ascii_lower
 from tidemark.query.parse import place_of
+from tidemark.query.trees import inner_queries, outputs_of, own_items, own_nodes, rename_outputs
+from tidemark.query.using import Merged
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Scope:
     """Names visible in one SELECT: an item's name as written (folded) → entry."""
 
     names: dict[str, Entry] = field(default_factory=dict)
+    merged: Merged | None = None
 
 
 Scopes = tuple[Scope, ...]
@@ -74,10 +76,15 @@ class Resolver:
                 place=place_of(query, self.dialect),
             )
 
-    def _select(self, select: exp.Select, outer: Scopes) -> None:
+    def _select(self, select: exp.Select, outer: Scopes) -> Scope:
         scope = Scope()
-        for item in own_items(select):
+        merged = Merged(self.dialect, self.fold)
+        for item, join in zip(own_items(select), [None, *(select.args.get("joins") or [])], strict=False):
+            known = set(scope.names)
             self._open(item, scope, outer)
+            entries = [scope.names[name] for name in scope.names if name not in known]
+            merged.add(join, [(shown, _resolved(e.alias, real)) for e in entries for shown, real in e.columns.items()])
+        scope.merged = merged if merged.names else None
         scopes = (scope, *outer)
         self._expand_stars(select, scope)
         self._positions(select)
@@ -89,13 +96,16 @@ class Resolver:
                 self._column(node, scopes)
         for inner in inner_queries(select):
             self.resolve(inner, scopes)
+        return scope
 
     # -- FROM ---------------------------------------------------------------------------------------------------------
 
     def _open(self, node: exp.Expression, scope: Scope, outer: Scopes) -> None:
         lateral = isinstance(node, exp.Lateral)
         query = unwrapped(node.this) if isinstance(node, exp.Lateral | exp.Subquery) else None
-        if isinstance(query, exp.Select | exp.SetOperation):
+        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery) and query is node.this:
+            self._open_joins(node, scope, outer)
+        elif isinstance(query, exp.Select | exp.SetOperation):
             self._open_query(node, query, scope, (scope, *outer) if lateral else outer)
         elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             self._open_table(node, scope)
@@ -106,6 +116,29 @@ class Resolver:
                 instead="a table, or a subquery with an alias",
                 place=place_of(node, self.dialect),
             )
+
+    def _open_joins(self, node: exp.Subquery, scope: Scope, outer: Scopes) -> None:
+        """Joins in parentheses: a subquery of all their columns, whose items keep their names outside."""
+        first = node.this
+        joins = first.args.get("joins")
+        first.set("joins", None)
+        select = exp.Select(expressions=[exp.Star()], from_=exp.From(this=first.copy()), joins=joins)
+        inner = self._select(select, outer)
+        if inner.merged is not None or node.args.get("alias") or node.args.get("joins"):
+            self._refuse_extra(node)
+        names = [f"{entry.alias}.{real}" for entry in inner.names.values() for real in entry.columns.values()]
+        rename_outputs(select, names)
+        alias, number = "joined", 2
+        while alias in self.aliases:
+            alias, number = f"joined_{number}", number + 1
+        self.aliases.add(alias)
+        for written, entry in inner.names.items():
+            if written in scope.names:
+                self._refuse_extra(node)
+            columns = {shown: f"{entry.alias}.{real}" for shown, real in entry.columns.items()}
+            scope.names[written] = Entry(alias, columns)
+        node.set("this", select)
+        node.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
 
     def _open_query(self, node: exp.Expression, query: exp.Expression, scope: Scope, seen: Scopes) -> None:
         extra = [key for key, value in node.args.items() if value and key not in ("this", "alias")]
@@ -204,11 +237,20 @@ class Resolver:
             if isinstance(select.parent, exp.Exists):
                 expanded.append(exp.Literal.number(1))
                 continue
+            hidden: set[tuple[str, str]] = set()
+            if isinstance(item, exp.Star) and scope.merged is not None:
+                hidden = scope.merged.hidden
+                expanded += [
+                    exp.Alias(this=whole.copy(), alias=exp.to_identifier(name, quoted=True))
+                    for name, whole in scope.merged.names.items()
+                ]
             for owner in owners:
                 if owner not in scope.names:
                     raise self._unknown(item)
                 entry = scope.names[owner]
-                expanded += [_resolved(entry.alias, name) for name in entry.columns.values()]
+                expanded += [
+                    _resolved(entry.alias, name) for name in entry.columns.values() if (entry.alias, name) not in hidden
+                ]
         select.set("expressions", expanded)
 
     def _positions(self, select: exp.Select) -> None:
@@ -307,6 +349,10 @@ class Resolver:
                 candidates = [entry]
             else:
                 candidates = list(scope.names.values())
+                whole = scope.merged.names.get(self.fold(node.this)) if scope.merged is not None else None
+                if whole is not None:
+                    node.replace(whole.copy())
+                    return
             hits = [(entry.alias, found) for entry in candidates if (found := self._named(entry, node.this))]
             if len(hits) > 1:
                 raise Refusal(
@@ -353,65 +399,3 @@ def words_of(node: exp.Expression) -> str:
     """What a node is called in a refusal."""
     name = function_name(node.this) if isinstance(node, exp.Table) else None
     return f"The function {name}" if name else node.key.upper()
-
-
-# -- the shape of trees -----------------------------------------------------------------------------------------------
-
-
-def own_items(select: exp.Select) -> list[exp.Expression]:
-    """The items of FROM and JOIN of this SELECT, in order."""
-    from_ = select.args.get("from_")
-    items = [from_.this] if from_ is not None else []
-    return items + [join.this for join in select.args.get("joins") or []]
-
-
-def outputs_of(query: exp.Expression) -> list[tuple[str, exp.Expression]]:
-    """(name, expression) of each column of a query, as its first SELECT has them."""
-    while isinstance(query, exp.SetOperation):
-        query = unwrapped(query.this)
-    found = []
-    for item in query.expressions:
-        bare = item.this if isinstance(item, exp.Alias) else item
-        found.append(
-            (item.alias if isinstance(item, exp.Alias) else bare.name if isinstance(bare, exp.Column) else "", bare)
-        )
-    return found
-
-
-def rename_outputs(query: exp.Expression, names: list[str]) -> None:
-    """Give the first columns of a query other names."""
-    while isinstance(query, exp.SetOperation):
-        query = unwrapped(query.this)
-    items = list(query.expressions)
-    for position, name in enumerate(names[: len(items)]):
-        items[position] = exp.Alias(this=items[position].unalias(), alias=exp.to_identifier(name, quoted=True))
-    query.set("expressions", items)
-
-
-def own_nodes(select: exp.Expression) -> list[exp.Expression]:
-    """Every node of this SELECT that does not belong to a query inside it."""
-    return [node for node in _down_to_queries(select) if node is select or not _is_query(node)]
-
-
-def inner_queries(select: exp.Select) -> list[exp.Expression]:
-    """The queries directly inside this one's scalars (not those of FROM), outermost only."""
-    items = own_items(select)
-    found = [node for node in _down_to_queries(select) if _is_query(node) and node is not select]
-    return [node for node in found if not any(_holder(node) is item for item in items)]
-
-
-def _holder(query: exp.Expr) -> exp.Expr | None:
-    """The item of FROM that holds the query, through parentheses."""
-    node = query.parent
-    while isinstance(node, exp.Subquery) and isinstance(node.parent, exp.Subquery | exp.Lateral):
-        node = node.parent
-    return node
-
-
-def _is_query(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Select | exp.SetOperation)
-
-
-def _down_to_queries(select: exp.Expression) -> Iterator[exp.Expression]:
-    nodes = select.walk(prune=lambda node: _is_query(node) and node is not select)
-    return (node for node in nodes if isinstance(node, exp.Expression))

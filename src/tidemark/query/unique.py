@@ -118,7 +118,7 @@ def _equated(
     for left, right in equalities:
         for one, other in ((left, right), (right, left)):
             column = one.column
-            if column is None or column[0] != alias or alias in other.aliases or other.has_subquery:
+            if column is None or column[0] != alias or alias in other.aliases:
                 continue
             if not block.dialect.has_schemas and not _matches_one(column, other, block, around):
                 continue

@@ -91,7 +91,7 @@ def _made_of(node: exp.Expression, shapes: set[str], settled: frozenset[str], sc
 
 def determined(block: Block, terms: tuple[Scalar, ...]) -> frozenset[str]:
     """Scans of which the terms hold a whole unique key: every column of theirs is the same in a group."""
-    columns = {term.column for term in terms if term.column is not None}
+    columns = _with_equal(block, {term.column for term in terms if term.column is not None})
     found = set()
     for occurrence in block.occurrences:
         for unique in occurrence.table.uniques:
@@ -100,6 +100,28 @@ def determined(block: Block, terms: tuple[Scalar, ...]) -> frozenset[str]:
             if unique.where is None and plain and all((occurrence.alias, term) in columns for term, _ in parts):
                 found.add(occurrence.alias)
     return frozenset(found)
+
+
+def _with_equal(block: Block, columns: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The columns, and those that are equal to one of them in every row of FROM and WHERE."""
+    conditions = list(block.where)
+    if not any(item.kind in ("right", "full") for item in block.items):
+        conditions += [scalar for item in block.items if item.kind == "inner" for scalar in item.on]
+    pairs = []
+    for scalar in conditions:
+        tree = scalar.tree
+        while isinstance(tree, exp.Paren):
+            tree = tree.this
+        if isinstance(tree, exp.EQ):
+            one, other = (Scalar(side, scalar.dialect).column for side in (tree.this, tree.expression))
+            if one is not None and other is not None and same_comparison(block, one, other):
+                pairs += [(one, other), (other, one)]
+    found, grown = set(columns), True
+    while grown:
+        new = {other for one, other in pairs if one in found} - found
+        found |= new
+        grown = bool(new)
+    return found
 
 
 def bare_text(scalar: Scalar) -> str:

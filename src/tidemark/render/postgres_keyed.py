@@ -25,7 +25,7 @@ def keyed_pieces(
     found += [postgres.index_piece(store, "unit", by_unit)] if by_unit else []
     found += _dirty(store)
     shown = ", ".join(f"s.{quote(output.name)}" for output in program.query.outputs)
-    select = f"SELECT {shown} FROM {store.names.store} AS s"
+    select = f"SELECT {shown} FROM {store.names.store} AS s {program.cut}".rstrip()
     return (*found, *postgres.public_view(store.names, store.dialect, program.name, select))
 
 

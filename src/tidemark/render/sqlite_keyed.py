@@ -25,7 +25,7 @@ def keyed_pieces(
     by_unit = unit_index(store)
     found += [sqlite.index_piece(store, "unit", by_unit)] if by_unit else []
     found += sqlite.public_view(
-        store.names, store.dialect, program.name, f"SELECT {shown} FROM {store.names.store} AS s"
+        store.names, store.dialect, program.name, f"SELECT {shown} FROM {store.names.store} AS s {program.cut}".rstrip()
     )
     return tuple(found)
 

@@ -76,7 +76,6 @@ def test_names_fold_as_the_engine_folds_them() -> None:
         ("SELECT id\nFROM nowhere", Code.UNKNOWN_TABLE, 2, "nowhere"),
         ("SELECT id,\n  nothing\nFROM users", Code.UNKNOWN_COLUMN, 2, "nothing"),
         ("SELECT users.id\nFROM users JOIN posts\n ON posts.author = id", Code.UNKNOWN_COLUMN, 3, "id"),
-        ("SELECT id FROM users\nORDER BY id", Code.UNSUPPORTED, 2, "id"),
         ("SELECT id FROM users\nUNION ALL\nSELECT id, slug FROM posts", Code.PARSE, 1, "UNION"),
         ("SELECT id FROM users\nUNION ALL\nSELECT nothing FROM posts", Code.UNKNOWN_COLUMN, 3, "nothing"),
         ("SELECT x.id FROM users u,\n(SELECT u.id) x", Code.UNKNOWN_COLUMN, 2, "id"),

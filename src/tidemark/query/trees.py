@@ -1,0 +1,71 @@
+"""The shape of parsed queries: which nodes are a SELECT's own, and which queries stand in it.
+
+Owns: the walks over trees that stop at queries inside. Promises: FROM subqueries and subqueries in scalars are told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from tidemark.query.inline import unwrapped
+
+
+def own_items(select: exp.Select) -> list[exp.Expression]:
+    """The items of FROM and JOIN of this SELECT, in order."""
+    from_ = select.args.get("from_")
+    items = [from_.this] if from_ is not None else []
+    return items + [join.this for join in select.args.get("joins") or []]
+
+
+def outputs_of(query: exp.Expression) -> list[tuple[str, exp.Expression]]:
+    """(name, expression) of each column of a query, as its first SELECT has them."""
+    while isinstance(query, exp.SetOperation):
+        query = unwrapped(query.this)
+    found = []
+    for item in query.expressions:
+        bare = item.this if isinstance(item, exp.Alias) else item
+        found.append(
+            (item.alias if isinstance(item, exp.Alias) else bare.name if isinstance(bare, exp.Column) else "", bare)
+        )
+    return found
+
+
+def rename_outputs(query: exp.Expression, names: list[str]) -> None:
+    """Give the first columns of a query other names."""
+    while isinstance(query, exp.SetOperation):
+        query = unwrapped(query.this)
+    items = list(query.expressions)
+    for position, name in enumerate(names[: len(items)]):
+        items[position] = exp.Alias(this=items[position].unalias(), alias=exp.to_identifier(name, quoted=True))
+    query.set("expressions", items)
+
+
+def own_nodes(select: exp.Expression) -> list[exp.Expression]:
+    """Every node of this SELECT that does not belong to a query inside it."""
+    return [node for node in _down_to_queries(select) if node is select or not _is_query(node)]
+
+
+def inner_queries(select: exp.Select) -> list[exp.Expression]:
+    """The queries directly inside this one's scalars (not those of FROM), outermost only."""
+    items = own_items(select)
+    found = [node for node in _down_to_queries(select) if _is_query(node) and node is not select]
+    return [node for node in found if not any(_holder(node) is item for item in items)]
+
+
+def _holder(query: exp.Expr) -> exp.Expr | None:
+    """The item of FROM that holds the query, through parentheses."""
+    node = query.parent
+    while isinstance(node, exp.Subquery) and isinstance(node.parent, exp.Subquery | exp.Lateral):
+        node = node.parent
+    return node
+
+
+def _is_query(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Select | exp.SetOperation)
+
+
+def _down_to_queries(select: exp.Expression) -> Iterator[exp.Expression]:
+    nodes = select.walk(prune=lambda node: _is_query(node) and node is not select)
+    return (node for node in nodes if isinstance(node, exp.Expression))
