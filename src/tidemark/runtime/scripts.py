@@ -47,6 +47,7 @@ def capture_text(capture: Capture) -> str:
     return json.dumps(asdict(capture), sort_keys=True, ensure_ascii=False)
 
 
+@lru_cache(maxsize=SCRIPTS_REMEMBERED)
 def read_capture(text: str) -> Capture:
     """The capture of a JSON text. Raises `Fault` when the text is not one of this version's captures."""
     return _read(Capture, text, "capture")
