@@ -190,3 +190,27 @@ def test_memory_outlives_an_interrupted_change_of_definition(place: Place) -> No
     after.apply()
     assert (shown(place)[1]["top"], shown(place)[1]["low"]) == (103, 4)
     assert all(report.clean for report in after.verify())
+
+
+def test_memory_folds_where_rows_are_computed_by_unit(place: Place) -> None:
+    chance = random.Random("units")
+    query = "SELECT g, id, v, row_number() OVER (PARTITION BY g ORDER BY v, id) AS n FROM t"
+    place.run(SCHEMA, "INSERT INTO t VALUES (1, 1, 5, NULL), (2, 2, NULL, 'x'), (3, 1, 9, NULL)")
+    project = Project("units")
+    project.derive("k", query=query, key=("g", "id"), keep={"n": ratchet(), "v": first()})
+    keeper = Tidemark(project, place.url)
+    keeper.apply()
+    assert keeper.sql()[0].applier.units == ("g",)
+    state = {row[:2]: row[2:] for row in place.rows(query)}
+    for _ in range(15):
+        assert {row[:2]: row[2:] for row in place.rows("SELECT g, id, v, n FROM k")} == state
+        for _ in range(chance.randint(1, 4)):
+            change(place, chance)
+        keeper.tick()
+        new = {row[:2]: row[2:] for row in place.rows(query)}
+        kept = {key: state.get(key, row) for key, row in new.items()}
+        state = {
+            key: (kept[key][0] if kept[key][0] is not None else row[0], max(kept[key][1], row[1]))
+            for key, row in new.items()
+        }
+    assert all(report.clean for report in keeper.verify())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.findings.place import Place
-from tidemark import Fault, compiler
+from tidemark import Fault, Refusal, compiler, ratchet
 from tidemark.maintenance import keyed
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.query.relation import Query
@@ -22,6 +22,8 @@ ROWS = "SELECT id, g, h, v FROM t WHERE v > 0"
 GROUPS = "SELECT g, h, count(*) AS n, sum(v) AS total FROM t GROUP BY g, h"
 ONE = "SELECT count(*) AS n, sum(a.v * b.v) AS total FROM t a JOIN t b ON b.g = a.h"
 FIRST = "SELECT x.id, x.v FROM (SELECT id, v FROM t ORDER BY v DESC, id LIMIT 3) x"
+PLACED = "SELECT id, g, v, row_number() OVER (PARTITION BY g ORDER BY v, id) AS n FROM t"
+RANKED = "SELECT id, v, rank() OVER (ORDER BY v, h) AS n FROM t"
 SHAPES = {
     "nullable": (ROWS, "id", ("g",)),
     "not null": (ROWS, "id", ("h",)),
@@ -97,6 +99,20 @@ def test_results_that_do_not_fall_apart_are_one_unit(place: Place, query: str) -
     place.run("DELETE FROM t")
     place.drained()
     place.verified()
+
+
+@pytest.mark.parametrize(("query", "unit"), [(PLACED, ("g",)), (RANKED, ())], ids=["partition", "everything"])
+def test_windows_are_computed_by_their_partition(place: Place, query: str, unit: tuple[str, ...]) -> None:
+    place.run(SCHEMA, "INSERT INTO t VALUES (1, 1, 1, 1), (2, 1, 2, 2), (3, NULL, 1, 3), (4, NULL, 1, 0)")
+    derived(place, query, "id")
+    assert place.tidemark.sql()[0].applier.units == unit
+    test_random_changes_are_applied_by_unit(place)
+
+
+def test_memory_of_a_row_that_could_move_between_units_is_refused(place: Place) -> None:
+    place.run(SCHEMA)
+    with pytest.raises(Refusal, match="move from one g to another"):
+        derived(place, PLACED, "id", keep={"n": ratchet()})
 
 
 def test_wrong_rows_are_named_and_repaired_by_unit(units: Place) -> None:
