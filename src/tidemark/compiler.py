@@ -27,7 +27,7 @@ from tidemark.query.keys import KeyColumn, assume_key, find_key
 from tidemark.query.lower import lower_query
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.relation import Query
-from tidemark.render import advice, linear_ticks
+from tidemark.render import advice, linear_ticks, whole
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
@@ -266,6 +266,7 @@ def _linear(
     engine = PIECES[names.dialect.name]
     pieces = (engine.added if ticks else engine.linear)(program, store, declaration.indexes, catalog.search_path)
     applier = (linear_ticks if ticks else render_linear).applier(store, program)
+    applier = replace(applier, whole=whole.of_linear(store, program, fills=ticks))
     missing = advice.for_linear(program, names.dialect)
     visible = [(one.name, one.sql) for one in program.visible]
     mirror = make_mirror(declaration, query, key, visible, program.present, catalog)

@@ -106,6 +106,22 @@ class Carry:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """Everything at once, where the sources are small enough to be read in one go.
+
+    `suspects` fill ``todo`` with every unit whose rows may differ from the query's; `count` gives the number of stored rows.
+    `rows`, if any, fill ``fresh`` with the whole result, numbered in key order; `count_rows` is its number, `copy` (parameters
+    ``:low`` and ``:high``) puts rows of it into an empty store.
+    """
+
+    suspects: tuple[str, ...]
+    count: str
+    rows: tuple[str, ...]
+    count_rows: str
+    copy: str
+
+
+@dataclass(frozen=True)
 class Applier:
     """The statements of the one applier: recompute a batch of units and write what differs.
 
@@ -162,6 +178,7 @@ class Applier:
     duplicate: str = ""
     count_rows: str = ""
     at_checkpoint: bool = False
+    whole: Whole | None = None
     sampled: tuple[str, ...] = ()
     samples_rows: bool = False
     carry: Carry | None = None

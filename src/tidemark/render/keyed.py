@@ -8,7 +8,7 @@ from __future__ import annotations
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.names import Names
-from tidemark.render import statements, units
+from tidemark.render import statements, units, whole
 from tidemark.render.memory import carry, fold
 from tidemark.render.restriction import is_indexed, keys_of_query, restricted
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
@@ -77,4 +77,5 @@ def applier(store: Store, program: KeyedProgram) -> Applier:
         samples_rows=program.samples_rows,
         carry=carry(store, program.memory),
         count_rows="" if direct else f"SELECT count(*) FROM {store.numbered}",
+        whole=whole.of_keyed(store, program),
     )

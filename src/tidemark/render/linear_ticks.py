@@ -169,17 +169,29 @@ def _same_key(store: Store, feed: Feed) -> str:
 
 def _fields(store: Store, feed: Feed) -> list[tuple[str, str, str]]:
     """(quoted name, definition, kind) of a feed's fields in a delta; kind is ``sum``, ``max`` or ``min``."""
-    found = []
-    for part in feed.parts:
-        if part.kind == "additive":
-            found.append((store.column(part), f"{part.type} NOT NULL DEFAULT 0", "sum"))
-        elif part.kind in ("highest", "lowest"):
-            collation = f" COLLATE {store.dialect.quote(part.collation)}" if part.collation else ""
-            best = "max" if part.kind == "highest" else "min"
-            found += [(field(store, part), f"{part.type}{collation}", best) for field in (came, went)]
+    found = [one for part in feed.parts for one in _fields_of(store, part)]
     if needs_touch(feed):
         found.append((touched(store, feed), "integer NOT NULL DEFAULT 0", "max"))
     return found
+
+
+def _fields_of(store: Store, part: Part) -> list[tuple[str, str, str]]:
+    if part.kind == "additive":
+        return [(store.column(part), f"{part.type} NOT NULL DEFAULT 0", "sum")]
+    if part.kind not in ("highest", "lowest"):
+        return []
+    collation = f" COLLATE {store.dialect.quote(part.collation)}" if part.collation else ""
+    best = "max" if part.kind == "highest" else "min"
+    return [(field(store, part), f"{part.type}{collation}", best) for field in (came, went)]
+
+
+def _sorted_fields(store: Store, feed: Feed) -> list[tuple[str, str, str, Part | None]]:
+    """The same with the part that each belongs to; None for the mark of having been touched."""
+    owners = [part for part in feed.parts for _ in _fields_of(store, part)]
+    fields = _fields(store, feed)
+    return [
+        (*one, owner) for one, owner in zip(fields, [*owners, *([None] * (len(fields) - len(owners)))], strict=True)
+    ]
 
 
 def _every_field(store: Store, program: LinearProgram) -> list[tuple[str, str, str]]:
@@ -187,8 +199,8 @@ def _every_field(store: Store, program: LinearProgram) -> list[tuple[str, str, s
 
 
 def _gather(store: Store, feed: Feed, images: str) -> str:
-    """Add a feed's images up by key, and to what is there already."""
-    delta, values, sets = store.names.temporary("delta"), [], []
+    """Add a feed's images up by key, beside what other slices gave: one sum over all costs less than one look-up for each."""
+    delta, values = store.names.temporary("delta"), []
     for part in feed.parts:
         if part.kind == "additive":
             values.append(_typed(store, part, f"sum(r.{WEIGHT} * ({part.value.at('r')}))"))
@@ -200,14 +212,11 @@ def _gather(store: Store, feed: Feed, images: str) -> str:
                 values.append(_typed(store, part, f"{best}(({value}){collation})"))
     values += ["1"] if needs_touch(feed) else []
     names = [name for name, _, _ in _fields(store, feed)]
-    for name, _, kind in _fields(store, feed):
-        sets.append(f"{name} = {_merged(store, kind, f'd.{name}', f'excluded.{name}')}")
     keys = feed_key(store, feed, "r")
     places = ", ".join(str(number) for number in range(1, len(keys) + 1))
     return (
-        f"INSERT INTO {delta} AS d ({', '.join([store.key_list, *names])}) SELECT {', '.join([*keys, *values])} "
-        f"FROM {images} AS r WHERE {feed.guard.at('r') if feed.guard else '1 = 1'} GROUP BY {places} "
-        f"ON CONFLICT ({store.conflict}) DO UPDATE SET {', '.join(sets)}"
+        f"INSERT INTO {delta} ({', '.join([store.key_list, *names])}) SELECT {', '.join([*keys, *values])} "
+        f"FROM {images} AS r WHERE {feed.guard.at('r') if feed.guard else '1 = 1'} GROUP BY {places}"
     )
 
 
@@ -231,23 +240,28 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
     described = [*(store.definition(part) for part in store.key), *(f"{name} {type_}" for name, type_, _ in fields)]
     keys = ", ".join(described)
     create = "CREATE TEMP TABLE IF NOT EXISTS"
-    nulls = " NULLS NOT DISTINCT" if store.nullable else ""
     number = "bigint" if schemas else "INTEGER"
     tables = [
-        f"{create} {delta} ({keys}{f', UNIQUE{nulls} ({store.key_list})' if schemas else ''})",
+        f"{create} {delta} ({keys})",
         f"{create} {ordered} ({ORDINAL} {number} PRIMARY KEY, {keys}, {AGAIN} integer NOT NULL DEFAULT 0)",
     ]
-    if not schemas:
-        index = store.dialect.temporary_prefix + names.bare("delta_key")
-        tables.append(f"CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {names.bare('delta')} ({store.conflict})")
-    some = [f"{name} {'<> 0' if kind == 'sum' or 'touched' in name else 'IS NOT NULL'}" for name, _, kind in fields]
+    kinds = {name: (kind, part) for feed in program.feeds for name, _, kind, part in _sorted_fields(store, feed)}
+    sums, some = [], []
+    for name, (kind, part) in kinds.items():
+        value = f"{kind}(d.{name})" if part is None else _typed(store, part, f"{kind}(d.{name})")
+        sums.append(f"{value} AS {name}")
+        some.append(f"{kind}(d.{name}) {'<> 0' if kind == 'sum' or part is None else 'IS NOT NULL'}")
+    summed = (
+        f"SELECT {_row(store, 'd')}, {', '.join(sums)} FROM {delta} AS d GROUP BY {_row(store, 'd')} "
+        f"HAVING {' OR '.join(some)}"
+    )
     logs = [log_of(store.dialect, table) for table in program.tables]
     return Deltas(
         create=tuple(tables),
         clear=tuple(f"{'TRUNCATE' if schemas else 'DELETE FROM'} {table}" for table in (delta, ordered)),
         number=(
             f"INSERT INTO {ordered} ({ORDINAL}, {columns}) SELECT row_number() OVER (ORDER BY {store.key_list}), {columns} "
-            f"FROM {delta} WHERE {' OR '.join(some)}",
+            f"FROM ({summed}) AS d",
             *((f"ANALYZE {ordered}",) if schemas else ()),
         ),
         count=f"SELECT count(*) FROM {ordered}",

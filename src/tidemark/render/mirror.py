@@ -26,6 +26,8 @@ def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
         write=(*applier.write, *_write(store, mirror)),
         list_keys=(*applier.list_keys, *_todo(store, mirror)),
         gather=(*applier.gather, *_gather(store, mirror)),
+        # What the user's table shows is compared key by key.
+        whole=None,
     )
 
 

@@ -183,11 +183,18 @@ def _extension(session: Session, known: Capture, capture: Capture) -> list[str]:
     return found
 
 
-def begin_reading(ledger: Ledger, script: Script) -> None:
-    """Set the checkpoints of a generation that is about to be filled: what is in the logs now will be in what it computes."""
-    for log in script.tick.logs if script.tick else ():
-        about = {"derived": script.name, "generation": script.generation, "source": log.source}
-        ledger.run("set_checkpoint", {**about, "snapshot": ledger.value("find_target", {"previous": "0"}, log=log.log)})
+def begin_reading(ledger: Ledger, script: Script, moments: Mapping[str, str] | None = None) -> None:
+    """Set the checkpoints of a generation that is about to be filled: what is in the logs now, or was at given `moments`, is
+    in what it computes."""
+    for source, snapshot in (find_snapshots(ledger, script) if moments is None else moments).items():
+        about = {"derived": script.name, "generation": script.generation, "source": source}
+        ledger.run("set_checkpoint", {**about, "snapshot": snapshot})
+
+
+def find_snapshots(ledger: Ledger, script: Script) -> dict[str, str]:
+    """What is in each log now, as its checkpoint would say it."""
+    logs = script.tick.logs if script.tick else ()
+    return {log.source: str(ledger.value("find_target", {"previous": "0"}, log=log.log)) for log in logs}
 
 
 def left_captures(installed: Installed, others: Iterable[Installed]) -> tuple[Capture, ...]:

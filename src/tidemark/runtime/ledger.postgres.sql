@@ -429,6 +429,11 @@ SELECT CASE WHEN reltuples < 100000 THEN (SELECT count(*) FROM {public}) ELSE CA
        CASE WHEN reltuples < 100000 THEN 0 ELSE 1 END
 FROM pg_catalog.pg_class WHERE oid = CAST(:store AS regclass);
 
+-- name: measure_sources
+-- How many bytes the sources have, about.
+SELECT coalesce(sum(pg_relation_size(to_regclass(named))), 0)
+FROM json_array_elements_text(CAST(:sources AS json)) AS named;
+
 -- name: prepare_worker
 -- Our statements are many and short: compiling one costs more than running it. A worker that falls asleep inside a
 -- transaction (a stopped process, a frozen machine) must not keep its locks: the server ends it after half a minute.

@@ -398,6 +398,10 @@ SELECT holder, term, expires FROM tidemark__lease WHERE duty = :duty AND expires
 -- How many rows a derived table has, and whether that is an estimate (1) or exact (0).
 SELECT count(*), 0 FROM {public};
 
+-- name: measure_sources
+-- How many bytes the sources have, about.
+SELECT page_count * page_size FROM pragma_page_count, pragma_page_size WHERE :sources IS NOT NULL;
+
 -- name: prepare_worker
 -- Commit without waiting for the disk, which is half of a short hold: a loss of power takes our last commits back whole, with
 -- their checkpoints, and whatever the application committed after them is on disk only together with them.

@@ -10,8 +10,9 @@ that everything is computed anew, as of the same moment, and no delta is added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from tidemark.database.session import Session
@@ -230,16 +231,10 @@ def _add(state: _State, added: _Added) -> float:
 
     def write(low: int, high: int) -> int:
         session, bounds = state.duty.session, {"low": low, "high": high}
-        for statement in state.deltas.flag:
-            session.run(statement, bounds)
+        marked = sum(max(0, session.run(statement, bounds)) for statement in state.deltas.flag)
         written = sum(max(0, session.run(statement, bounds)) for statement in state.deltas.apply)
-        if state.deltas.flag:
-            again = 0
-
-            def take() -> None:
-                nonlocal again
-                again = session.run(state.deltas.take_again, bounds)
-
+        if marked:
+            take = partial(session.run, state.deltas.take_again, bounds)
             written += apply_batch(session, state.script.applier, take)
         return written
 
@@ -313,8 +308,7 @@ def _consume_more(state: _State) -> float:
     if empty_logs(state.duty, state.script):
         state.remains = False
         return 0.0
-    work: Callable[[], int] = lambda: consume(state.duty, state.script)  # noqa: E731
-    held = state.duty.write(work)
+    held = state.duty.write(partial(consume, state.duty, state.script))
     state.transactions += 1
     state.remains = held.value >= CONSUME_ROWS
     return held.hold_ms

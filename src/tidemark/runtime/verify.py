@@ -17,7 +17,7 @@ from typing import Any
 
 from tidemark.runtime.apply_batch import Difference, compare_batch, take_keys, take_range, units_of
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.fill import list_every_key
+from tidemark.runtime.fill import fits, list_every_key, list_suspects
 from tidemark.runtime.findings import close_gone, record_drift
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
@@ -67,6 +67,7 @@ class _State:
     drift: int = 0
     undecided: int = 0
     rows: int = 0
+    equal: int = 0
     stale: int = 0
 
 
@@ -80,10 +81,17 @@ def verify(
     script, began = installed.script, duty.clock.now()
     if drain is not None:
         drain()
-    total = list_every_key(duty, script)
+    whole = script.applier.whole
+    if whole is not None and fits(duty, script):
+        # One look at everything leaves only the keys that may differ to be looked at one by one.
+        suspects, stored = list_suspects(duty, script, whole)
+        total = max(suspects, stored)
+    else:
+        suspects = total = list_every_key(duty, script)
     run = duty.write(lambda: add_run(duty, "verify", script, total)).value
-    state = _State(duty, script, run)
+    state = _State(duty, script, run, equal=total - suspects)
     try:
+        run.rows_done = state.equal
         aside = _walk(state, total, listen)
         if aside:
             _recheck(state, aside, drain)
@@ -95,7 +103,7 @@ def verify(
     applier = script.applier
     return VerifyReport(
         script.name,
-        state.rows if applier.count_rows else total,
+        state.rows + state.equal if applier.count_rows else total,
         state.drift,
         tuple(state.found[:SHOWN_MAX]),
         state.undecided,
@@ -110,12 +118,13 @@ def verify(
 def _walk(state: _State, total: int, listen: Listener) -> list[Difference]:
     """Compare chunk by chunk; give the differences that waiting changes might explain."""
     duty, applier, run = state.duty, state.script.applier, state.run
-    pace = Pace(target_ms=100.0, in_line=False, size=2_000)
+    pace = Pace(target_ms=250.0, in_line=False, size=2_000)
     aside: list[Difference] = []
     while run.rows_done < total:
         duty.check_stop(f"the verification of {state.script.name}")
         low, high = run.rows_done, total if not applier.indexed else min(total, run.rows_done + pace.size)
-        held = duty.read(partial(_compare, state, partial(take_range, duty.session, applier, low, high)))
+        take = partial(take_range, duty.session, applier, low - state.equal, high - state.equal)
+        held = duty.read(partial(_compare, state, take))
         pace.record(high - low, held.hold_ms)
         run.rows_done, run.longest_ms = high, max(run.longest_ms, held.hold_ms)
         differences, waiting, rows = held.value

@@ -1,0 +1,146 @@
+"""Everything at once: the state of all keys in one query, for a first filling and for a verification of what is big.
+
+Owns: the texts that read a source once, whatever the number of keys. Promises: what they find different is looked at again by the
+statements of a batch, which alone decide; what they find equal is equal. They are left out where values cannot be compared
+by grouping, or where a row is more than what the query says of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from tidemark.maintenance.program import Feed, KeyedProgram, KeyPart, LinearProgram, Part
+from tidemark.render import statements
+from tidemark.render.linear import feed_key
+from tidemark.render.statements import EVERYTHING, ORDINAL, Store
+from tidemark.script import Whole
+
+# Types whose values PostgreSQL can group. Anything else may be without equality, or of a collation that is decided later.
+_GROUPED = frozenset(
+    [
+        "smallint",
+        "integer",
+        "bigint",
+        "numeric",
+        "real",
+        "boolean",
+        "text",
+        "uuid",
+        "date",
+        "bytea",
+        "jsonb",
+        "interval",
+    ]
+    + ["double precision", "character varying", "character", "timestamp without time zone"]
+    + ["timestamp with time zone", "time without time zone", "time with time zone"]
+)
+SIDE = "tidemark_side"
+
+
+def of_keyed(store: Store, program: KeyedProgram) -> Whole | None:
+    """The texts for a keyed program; None where they cannot be."""
+    if not program.memory.is_empty or not program.unit or EVERYTHING in (*store.key, *store.units.key):
+        return None
+    names = [*(part.name for part in store.key), *(part.name for part in store.parts)]
+    shown = ", ".join(f"q.{store.dialect.quote(name)}" for name in names)
+    return _whole(store, f"SELECT {shown} FROM ({program.query.sql()}) AS q", fills=store.unit is None)
+
+
+def of_linear(store: Store, program: LinearProgram, *, fills: bool) -> Whole | None:
+    """The texts for a linear program; None where they cannot be. Rows of several feeds are joined by keys without NULL only."""
+    if program.single or (len(program.feeds) > 1 and store.nullable):
+        return None
+    if len(program.feeds) == 1:
+        (feed,) = program.feeds
+        rows = _state(store, feed)
+    else:
+        states = ", ".join(f"f{feed.number} AS ({_state(store, feed)})" for feed in program.feeds)
+        keys = " UNION ".join(f"SELECT {store.key_list} FROM f{feed.number}" for feed in program.feeds)
+        joins = "".join(
+            f" LEFT JOIN f{feed.number} ON "
+            + " AND ".join(f"f{feed.number}.{store.column(part)} = b.{store.column(part)}" for part in store.key)
+            for feed in program.feeds
+        )
+        columns = [f"b.{store.column(part)}" for part in store.key]
+        for feed in program.feeds:
+            for part in feed.parts:
+                value = f"f{feed.number}.{store.column(part)}"
+                value = f"coalesce({value}, 0)" if part.kind == "additive" else value
+                columns.append(f"{value} AS {store.column(part)}")
+        rows = f"WITH {states} SELECT {', '.join(columns)} FROM ({keys}) AS b{joins}"
+    needed = []
+    for part in store.parts:
+        column = f"s.{store.column(part)}"
+        needed.append(
+            f"CASE WHEN {part.needed.at('s')} THEN {column} END AS {store.column(part)}" if part.needed else column
+        )
+    keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
+    rows = f"SELECT {', '.join([keys, *needed])} FROM ({rows}) AS s"
+    shown = ", ".join(f"s.{column}" for column in store.columns)
+    return _whole(store, f"SELECT {shown} FROM ({rows}) AS s WHERE NOT ({store.is_default('s')})", fills=fills)
+
+
+def _state(store: Store, feed: Feed) -> str:
+    """SELECT key, parts of one feed for every key."""
+    keys = zip(store.key, feed_key(store, feed, "r"), strict=True)
+    columns = [f"{value} AS {store.column(part)}" for part, value in keys]
+    for part in feed.parts:
+        value = part.value if feed.is_universe else part.aggregate
+        columns.append(f"{value.at('r')} AS {store.column(part)}")
+    where = f" WHERE {feed.guard.at('r')}" if feed.guard else ""
+    places = ", ".join(str(number) for number in range(1, len(store.key) + 1))
+    grouped = "" if feed.is_universe else f" GROUP BY {places}"
+    return f"SELECT {', '.join(columns)} FROM {statements.qualified(feed.table, store.dialect)} AS r{where}{grouped}"
+
+
+def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
+    every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
+    if store.dialect.has_schemas and not all(re.sub(r"\(.*?\)", "", part.type) in _GROUPED for part in every):
+        return None
+    fresh, todo = store.names.temporary("fresh"), store.names.temporary("todo")
+    places = ", ".join(str(number) for number in range(1, len(every) + 1))
+    sides = (
+        f"SELECT {', '.join(_cast(store, p, f'z.{store.column(p)}') for p in every)}, 1 AS {SIDE} FROM ({rows}) AS z"
+    )
+    stored = (
+        f"SELECT {', '.join(_cast(store, p, f's.{store.column(p)}') for p in every)}, -1 FROM {store.names.store} AS s"
+    )
+    named = ", ".join(f"{store.dialect.quote(f'c{number}')}" for number in range(len(every)))
+    names = [part.name for part in every]
+    units = [names.index(part.name) for part in store.units.key]
+    picked = ", ".join(store.dialect.quote(f"c{number}") for number in units)
+    both = f"WITH z ({named}, {SIDE}) AS ({sides} UNION ALL {stored}) SELECT {named} FROM z"
+    differ = f"{both} GROUP BY {places} HAVING sum({SIDE}) <> 0"
+    order = ", ".join(str(number) for number in range(1, len(units) + 1))
+    keys = f"SELECT DISTINCT {picked} FROM ({differ}) AS d"
+    numbered = f"SELECT row_number() OVER (ORDER BY {store.key_list}), {', '.join(store.columns)} FROM"
+    into = f"INSERT INTO {fresh} ({ORDINAL}, {', '.join(store.columns)})"
+    clear = f"TRUNCATE {todo} RESTART IDENTITY" if store.dialect.has_schemas else f"DELETE FROM {todo}"
+    list_keys = f"INSERT INTO {todo} ({store.units.key_list})"
+    looked = _glance(store, keys, lambda seen: f"{list_keys} SELECT * FROM {seen} AS d ORDER BY {order}")
+    read = _glance(store, rows, lambda seen: f"{into} {numbered} {seen} AS z")
+    return Whole(
+        suspects=(clear, *looked),
+        count=f"SELECT count(*) FROM {store.names.store}",
+        rows=(f"DELETE FROM {fresh}", *read) if fills else (),
+        count_rows=f"SELECT count(*) FROM {fresh}",
+        copy=f"INSERT INTO {store.names.store} ({', '.join(store.columns)}) SELECT {', '.join(store.columns)} FROM {fresh} "
+        f"WHERE {ORDINAL} > :low AND {ORDINAL} <= :high ORDER BY {ORDINAL}",
+    )
+
+
+def _glance(store: Store, query: str, use: Callable[[str], str]) -> tuple[str, ...]:
+    """Evaluate a query and use its rows. Several processes of PostgreSQL take part in creating a table from a query, and never
+    in inserting into one that is there."""
+    if not store.dialect.has_schemas:
+        return (use(f"({query})"),)
+    seen = store.names.temporary("glance")
+    forget = f"DROP TABLE IF EXISTS {seen}"
+    return forget, f"CREATE TEMP TABLE {seen} AS {query}", use(seen), forget
+
+
+def _cast(store: Store, part: KeyPart | Part, value: str) -> str:
+    """The value as it is stored."""
+    typed = f"({value})::{part.type}" if store.dialect.has_schemas and part.type else value
+    return f"{typed} COLLATE {store.dialect.quote(part.collation)}" if part.collation else typed
