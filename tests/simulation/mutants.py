@@ -20,20 +20,21 @@ from tests.simulation.tally import Tally
 from tidemark.script import Piece, Script
 
 PINNED_ATTEMPTS = 15
-FOUND = ("mismatch", "false drift", "deadlock", "unrepaired")
+FOUND = ("mismatch", "false drift", "deadlock", "unrepaired", "strange", "dishonest", "memory")
 Change = Callable[[Script], Script]
 
 
 @dataclass(frozen=True)
 class Mutant:
     """A mistake: `word` says what is left out or turned round, `families` the queries in which it shows, `first` a case to
-    play before any random one."""
+    play before any random one, `disturbed` that it wants many ticks, in small chunks and disturbed."""
 
     engine: str
     word: str
     families: tuple[str, ...]
     change: Change
     first: Case | None = None
+    disturbed: bool = False
 
     @property
     def name(self) -> str:
@@ -129,7 +130,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "sqlite",
         "old image in a log",
         ("keyed",),
-        texts("trigger", "__update_", r"\n  INSERT INTO [^;]*SELECT -1,[^;]*;", ""),
+        texts("trigger", "capture_update_", r"\n  INSERT INTO [^;]*SELECT -1,[^;]*;", ""),
     ),
     Mutant(
         "sqlite",
@@ -224,6 +225,12 @@ MUTANTS: tuple[Mutant, ...] = (
 )
 
 
+def draw_mutated(mutant: Mutant, seed: str) -> Case:
+    """A random case in which the mistake may show."""
+    length = 50 if mutant.disturbed else 150
+    return draw_case(seed, mutant.engine, length, 3, mutant.disturbed, mutant.families, mutant.disturbed)
+
+
 def hunt(place: Ground, mutant: Mutant, transactions_max: int, seed: str = "mutant") -> tuple[Failure | None, int, int]:
     """Play cases with the mutant until one fails: the failure (None when it survives), transactions, scripts changed."""
     changed = 0
@@ -239,7 +246,7 @@ def hunt(place: Ground, mutant: Mutant, transactions_max: int, seed: str = "muta
     # A pinned case needs two sessions to meet; on a busy machine they may miss each other now and then.
     number = -PINNED_ATTEMPTS if mutant.first else 0
     while tally.total < transactions_max:
-        drawn = draw_case(f"{seed}/{number}", mutant.engine, 150, 3, kills=False, families=mutant.families)
+        drawn = draw_mutated(mutant, f"{seed}/{number}")
         case = mutant.first if number < 0 and mutant.first else drawn
         number += 1
         try:

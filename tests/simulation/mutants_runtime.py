@@ -23,7 +23,7 @@ from tidemark.runtime import ledger
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.statements import find_statement
 
-CAUGHT = (*FOUND, "fencing", "strange", "dishonest")
+CAUGHT = (*FOUND, "fencing")
 TICKED = ("keyed", "keyed", "copy", "group")
 Met = Counter[str]
 Patch = Callable[[Met], AbstractContextManager[Any]]

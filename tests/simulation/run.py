@@ -28,7 +28,7 @@ from tests.simulation.upkeep import Upkeep, Views
 from tests.simulation.wire import Wire
 
 WORLDS_MAX = 100_000
-REFUSED_MAX = 30
+REFUSED_MAX = 12
 SEEDS = Path(__file__).parent / "seeds"
 SERVER_SETTINGS = {"deadlock_timeout": "20ms", "max_prepared_transactions": "50", "synchronous_commit": "off"}
 MakeUpkeep = Callable[[str, Tally], Upkeep]

@@ -1,0 +1,128 @@
+"""Deliberate mistakes in what ticks are made of: routes, old images, restriction, sealed deltas, memory.
+
+Owns: the list `KEYED`, for both engines, and the case in which missing old images show. Promises: as `mutants`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from tests.simulation.case import Case, Derived, Duty, Engine, Statement, Transaction
+from tests.simulation.mutants import Change, Mutant
+from tidemark.script import Script
+
+BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
+JOINS = ("inner-join", "self-join", "full-join", "theta-join")
+
+
+def vanished(engine: Engine) -> Case:
+    """Both rows of a pair go between two ticks: each of them reaches the key only through the old image of the other."""
+
+    def alone(at: float, sql: str) -> Transaction:
+        return Transaction(0, at, "", (Statement(at, "fixed", sql),), "commit", at + 0.1)
+
+    return Case(
+        engine=engine,
+        seed="both rows of a pair go",
+        setup=(
+            "CREATE TABLE a (id integer PRIMARY KEY, x integer)",
+            "CREATE TABLE b (id integer PRIMARY KEY, y integer)",
+        ),
+        fill=("INSERT INTO a VALUES (1, 5), (2, 7)", "INSERT INTO b VALUES (5, 1), (7, 2)"),
+        sources=('"a"', '"b"'),
+        derived=(
+            Derived(
+                "pairs", "SELECT a.id AS i, b.id AS j FROM a JOIN b ON a.x = b.id", ("i", "j"), "tick", "inner-join"
+            ),
+        ),
+        transactions=(alone(1, "DELETE FROM a WHERE id = 1"), alone(2, "DELETE FROM b WHERE id = 5")),
+        duties=(Duty(3, "tick"),),
+        sessions=1,
+        quick=True,
+    )
+
+
+def affected(keep: Callable[[int, str], bool]) -> Change:
+    """Leave out statements that find affected keys."""
+
+    def change(script: Script) -> Script:
+        if script.tick is None or script.tick.deltas is not None:
+            return script
+        logs = tuple(
+            replace(log, affected=tuple(text for n, text in enumerate(log.affected) if keep(n, text)))
+            for log in script.tick.logs
+        )
+        return replace(script, tick=replace(script.tick, logs=logs))
+
+    return change
+
+
+def recompute(pattern: str, by: str) -> Change:
+    """Substitute in the statements that recompute a batch."""
+    searched = re.compile(pattern, re.DOTALL)
+
+    def change(script: Script) -> Script:
+        texts = tuple(searched.sub(by, text) for text in script.applier.recompute)
+        return replace(script, applier=replace(script.applier, recompute=texts))
+
+    return change
+
+
+def whole_set_done(script: Script) -> Script:
+    """With the first batch the whole dirty set counts as applied."""
+    if script.tick is None or not script.tick.dirty:
+        return script
+    return replace(script, tick=replace(script.tick, done_dirty=f"DELETE FROM {script.tick.dirty}"))
+
+
+def added_twice(script: Script) -> Script:
+    """A sealed delta is added twice."""
+    tick = script.tick
+    if tick is None or tick.deltas is None:
+        return script
+    texts = tuple(re.sub(r"\+ (excluded\.\"[^\"]+\")", r"+ 2 * \1", text) for text in tick.deltas.apply)
+    return replace(script, tick=replace(tick, deltas=replace(tick.deltas, apply=texts)))
+
+
+def last_fill_missing(script: Script) -> Script:
+    """Rows of units that are NULL are not computed."""
+    texts = [text for text in script.applier.recompute if text.startswith("INSERT INTO")]
+    fresh = [text for text in texts if "fresh" in text.split("(")[0]]
+    if len(fresh) < 2:
+        return script
+    kept = tuple(text for text in script.applier.recompute if text != fresh[1])
+    return replace(script, applier=replace(script.applier, recompute=kept))
+
+
+def _of(engine: Engine) -> tuple[Mutant, ...]:
+    return (
+        Mutant(
+            engine,
+            "old images of the other side",
+            JOINS,
+            affected(lambda _, text: "capture_log" not in text),
+            vanished(engine),
+            disturbed=True,
+        ),
+        Mutant(engine, "first route", JOINS, affected(lambda number, _: number > 0), disturbed=True),
+        Mutant(
+            engine, "units that are NULL", ("group", "distinct", "count-distinct"), last_fill_missing, disturbed=True
+        ),
+        Mutant(engine, "dirty set done at once", JOINS, whole_set_done, disturbed=True),
+        Mutant(engine, "delta added twice", ("group", "total"), added_twice, disturbed=True),
+        Mutant(
+            engine,
+            "memory forgets",
+            ("memory",),
+            recompute(r"CASE WHEN (o\.\"[^\"]+\" IS NULL OR f\.)", r"CASE WHEN 1 = 1 OR \1"),
+            disturbed=True,
+        ),
+        Mutant(
+            engine, "frozen value thaws", ("memory",), recompute(r"o\.(\"[^\"]+\") IS TRUE", "1 = 0"), disturbed=True
+        ),
+    )
+
+
+KEYED: tuple[Mutant, ...] = tuple(mutant for engine in BOTH for mutant in _of(engine))
