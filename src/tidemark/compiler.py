@@ -127,6 +127,7 @@ def _compile(
         missing_indexes=made.missing,
         source_identity=tuple((table.label, identity(table)) for table in made.tables),
         notes=(*_notes(declaration, unproven), *_upstream_notes(reads), *made.notes),
+        routes=made.routes,
         reads=reads,
         offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
         joins=joins,
@@ -256,6 +257,7 @@ class _Made:
     public: str
     store: Store
     notes: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
 
 
 def _linear(
@@ -273,6 +275,7 @@ def _linear(
     public = names.dialect.quote(program.name)
     freshness, tick = ("tick", linear_ticks.tick(store, program)) if ticks else ("commit", None)
     made = _Made("linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store)
+    made = replace(made, routes=advice.routes_of_linear(program))
     return _with_mirror(made, mirror, store, catalog)
 
 
@@ -288,6 +291,7 @@ def _keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: C
     mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
     applier, public = render_keyed.applier(store, program), names.dialect.quote(program.name)
     made = _Made(klass, "tick", reasons, program.tables, pieces, applier, tick, missing, public, store, notes(program))
+    made = replace(made, routes=advice.routes_of_keyed(program))
     return _with_mirror(made, mirror, store, catalog)
 
 

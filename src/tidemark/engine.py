@@ -27,7 +27,7 @@ from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.doctor import Diagnosis, examine
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.explain import Explanation, explain_script
+from tidemark.runtime.explain import Explanation, explain_installed, explain_script
 from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
@@ -163,7 +163,10 @@ class Tidemark:
         """How one derived table is kept true, what that costs and why."""
         with self._open("reader") as duty:
             script = self._first_scripts(duty.session, [self._declaration(name).name])[-1]
-            return explain_script(script, duty.session.dialect)
+            rows = [row for row in duty.ledger.derived() if row.name == name and row.state != "retired"]
+            if not rows:
+                return explain_script(script, duty.session.dialect)
+            return explain_installed(duty.ledger, rows[-1], script)
 
     def sql(self, *names: str) -> list[Script]:
         """The scripts as they would be installed first, for those who install by other means."""

@@ -318,7 +318,7 @@ class Script:
     in order. `sources` are labels of the base tables it reads. `pieces` are in order of creation (drop in reverse).
     `tick` is None at commit freshness. `public` is the quoted name that readers use: the view, or the user's own table.
     `truth` is the user's query, normalised, for explain and for checks. `missing_indexes` would make
-    upkeep cheaper; nobody makes them unasked.
+    upkeep cheaper; nobody makes them unasked. `routes` say, in sentences, how a change of each source reaches keys.
     `source_identity` maps a source's label to a hash of the catalog facts this script relies on.
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
     `joins` names the derived table in whose public view the columns stand too, empty for none.
@@ -342,6 +342,7 @@ class Script:
     missing_indexes: tuple[MissingIndex, ...] = ()
     source_identity: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
     reads: tuple[Kept, ...] = ()
     offers: tuple[Table, ...] = ()
     joins: str = ""

@@ -125,18 +125,25 @@ def status_text(tables: Sequence[TableStatus]) -> str:
 def explain_text(found: Explanation) -> str:
     """How one derived table is kept true."""
     lines = [
-        f"{found.name}: {found.klass} at {found.freshness} freshness, on {found.engine}",
+        f"{found.name}: {found.klass} at {found.freshness} freshness, on {found.engine}, {found.state or 'not installed'}",
         f"  cost      {found.cost}",
+        f"  writers   {found.writer}",
         f"  key       {', '.join(found.key) or '(one row)'}",
+        *([f"  unit      {', '.join(found.unit) or '(everything)'}"] if found.unit != found.key else []),
         f"  sources   {', '.join(found.sources)}",
         *([f"  reads     {', '.join(found.reads)}"] if found.reads else []),
         f"  rows in   {found.store}, read as {found.public}",
         *_listing("why", found.reasons),
+        *_listing("how changes reach it", found.routes),
+        *_listing("indexes", found.restriction),
+        *_listing("how old it can be", found.staleness),
         *_listing("captures", found.captures),
         *_listing("locks", found.locks),
+        *_listing("exactness", found.exactness),
         *_listing("notes", found.notes),
-        *_listing("compared with a tolerance", found.tolerant),
+        *_listing("measured", found.measured),
         *_listing("indexes that would help", [f"{text}  ({reason})" for text, reason in found.missing_indexes]),
+        *_listing("what would make it cheaper", found.cheaper),
     ]
     return "\n".join([*lines, "Next: tidemark plan --explain prints every statement"])
 

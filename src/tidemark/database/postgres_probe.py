@@ -93,6 +93,9 @@ def give_tables(read: All, given: Sequence[Table]) -> Callable[[str], str]:
     return named
 
 
+_NOT_NULL = re.compile(r"\(+[^()]* IS NOT NULL\)+( AND \(+[^()]* IS NOT NULL\)+)*")
+
+
 def describe_query(read: All, send_single: Send, query: str) -> tuple[OutputColumn, ...]:
     """Names, types and collations of the query's columns."""
     send_single(OPENING + query)
@@ -159,9 +162,12 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _reads_all(node: dict[str, Any]) -> bool:
     kind = node.get("Node Type", "")
     if kind in ("Index Scan", "Index Only Scan"):
-        return "Index Cond" not in node
+        return not _seeks(node)
     if kind == "Bitmap Heap Scan":
-        return any(
-            inner.get("Node Type") == "Bitmap Index Scan" and "Index Cond" not in inner for inner in _nodes(node)
-        )
+        return any(inner.get("Node Type") == "Bitmap Index Scan" and not _seeks(inner) for inner in _nodes(node))
     return kind in ("Seq Scan", "Sample Scan", "Foreign Scan")
+
+
+def _seeks(node: dict[str, Any]) -> bool:
+    """Whether an index is entered at a value: one that is only walked past its NULLs is read whole."""
+    return "Index Cond" in node and _NOT_NULL.fullmatch(node["Index Cond"]) is None

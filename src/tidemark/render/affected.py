@@ -33,7 +33,9 @@ def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
             value = scalar.over_images(images, image)
             # What the query excludes in whole, such as a NULL that must equal something, has no unit here either.
             tests += [] if part.nullable else [f"({value}) IS NOT NULL"]
-            keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else f"({value})")
+            # A plain column would tempt SQLite to walk its whole table, only because DISTINCT then needs no sorting.
+            plain = f"({value})" if store.dialect.has_schemas else f"+({value})"
+            keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else plain)
         found.append(
             f"INSERT INTO {store.names.own('dirty')} ({unit.key_list}) SELECT DISTINCT {', '.join(keys)} "
             f"FROM {', '.join(tables)} WHERE {' AND '.join(tests)} ON CONFLICT ({unit.conflict}) DO NOTHING"
