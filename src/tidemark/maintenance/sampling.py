@@ -24,23 +24,28 @@ class Inputs:
 
 def find_sampled(block: Query, sampled: tuple[str, ...]) -> Inputs:
     """The inputs of a query that a declaration's ``sampled=`` names. Raises `Refusal`."""
-    tables = {occurrence.table.label: occurrence.table for occurrence in block.all_occurrences}
+    # A derived table is read in its store, and named as everybody knows it.
+    tables = {_public(one.table): one.table for one in block.all_occurrences}
     whole, columns = set(), set()
     for name in sampled:
         label, _, column = name.rpartition(".")
         if name in tables:
-            whole.add(name)
+            whole.add(tables[name].label)
         elif label in tables and tables[label].column(column) is not None:
-            columns.add((label, column))
+            columns.add((tables[label].label, column))
         else:
             raise Refusal(
                 Code.DECLARATION,
                 f"sampled names {name}, which is neither a source of the query nor a column of one.",
                 instead=f"one of: {', '.join(tables)}, or table.column",
             )
-    if tables.keys() <= whole:
+    if {table.label for table in tables.values()} <= whole:
         raise Refusal(Code.DECLARATION, "Every source is sampled, so nothing would ever change.", instead="watch one")
     return Inputs(frozenset(whole), frozenset(columns))
+
+
+def _public(table: Table) -> str:
+    return table.keeps.derived if table.keeps is not None else table.label
 
 
 def sample(program: KeyedProgram, inputs: Inputs) -> KeyedProgram:
