@@ -32,13 +32,8 @@ def require_pure(query: Query, first_mutable: FirstMutable) -> None:
             f"{quote(o.table.schema, o.table.name) if o.table.schema else quote(o.table.name)} AS {quote(o.alias)}"
             for o in query.all_occurrences
         ]
-        # A subquery may refer to what stands left of it, so that scans come first and inner ones before outer ones.
-        + [
-            f"LATERAL ({item.query.sql()}) AS {quote(item.alias)}"
-            for block in reversed(query.blocks)
-            for item in block.items
-            if isinstance(item, Derived)
-        ]
+        # A subquery may refer to what stands left of it, so that scans come first.
+        + [f"LATERAL ({item.query.sql()}) AS {quote(item.alias)}" for item in _by_reference(query)]
     )
     texts: dict[str, str] = {}
     columns: list[str] = []
@@ -62,6 +57,25 @@ def require_pure(query: Query, first_mutable: FirstMutable) -> None:
             instead="an immutable expression, such as (t AT TIME ZONE 'UTC')::date for a timestamp with time zone",
             place=place_of(scalar.tree, query.dialect),
         )
+
+
+def _by_reference(query: Query) -> list[Derived]:
+    """The subqueries in FROM, at any depth, each after those whose columns it reads from outside itself."""
+    waiting = [item for block in reversed(query.blocks) for item in block.items if isinstance(item, Derived)]
+    ordered: list[Derived] = []
+    while waiting:
+        absent = {item.alias for item in waiting}
+        ready = [item for item in waiting if not (_read_outside(item) & absent)] or waiting[:1]
+        ordered += ready
+        waiting = [item for item in waiting if item not in ready]
+    return ordered
+
+
+def _read_outside(item: Derived) -> set[str]:
+    """Aliases that a subquery in FROM refers to and does not hold."""
+    held = {one.alias for block in item.query.blocks for one in block.items}
+    read = {alias for scalar in _scalars(item.query) for alias, _ in scalar.columns}
+    return read - held
 
 
 def _windows(block: Block) -> list[str]:
