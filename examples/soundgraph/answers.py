@@ -95,8 +95,7 @@ def _history(heard: Mapping[int, list[int]]) -> list[dict[str, Any]]:
     """The tracks that a user played last, the latest first."""
     latest = sorted(((last, track, count) for track, (count, last) in heard.items()), reverse=True)
     return [
-        {"track_id": track, "timestamp": spelled(last), "play_count": count}
-        for last, track, count in latest[:HISTORY_LENGTH]
+        {"track_id": track, "timestamp": last, "play_count": count} for last, track, count in latest[:HISTORY_LENGTH]
     ]
 
 

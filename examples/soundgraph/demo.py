@@ -26,7 +26,7 @@ BARE_SCHEMA = "soundgraph_bare"
 BARE_EVENTS = 40_000
 """Events that the run without upkeep takes: enough for a rate."""
 GENERATED_EVENTS = 200_000
-TICK_SECONDS = 1.0
+TICK_SECONDS = 3.0
 DRIFT_FOUND = 4
 
 

@@ -121,7 +121,6 @@ DECLARED = (*COUNTS, *LISTENING, *CHALLENGES, *STANDING, *TRENDING)
 
 _CLOCK = "now() in a query"
 WAITING: Mapping[str, str] = {
-    "user_listening_history": "aggregates that gather JSON",
     "track_trending_scores": _CLOCK,
     "playlist_trending_scores": _CLOCK,
     "underground_trending": "the scores that it reads",

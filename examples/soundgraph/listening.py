@@ -56,12 +56,18 @@ def listening_history(w: Words) -> str:
          ORDER BY h.last_played_at DESC, h.play_item_id DESC
          LIMIT {HISTORY_LENGTH}
     """
+    # What makes JSON on PostgreSQL depends on settings of the session, text and numbers do not.
     if w.engine == "sqlite":
-        document = "json_object('track_id', t.play_item_id, 'timestamp', t.last_played_at, 'play_count', t.play_count)"
+        at = "CAST(strftime('%s', t.last_played_at) AS integer)"
+        document = f"json_object('track_id', t.play_item_id, 'timestamp', {at}, 'play_count', t.play_count)"
         gathered = f"SELECT json_group_array({document}) FROM ({latest}) t"
     else:
-        at = "to_char(t.last_played_at, 'YYYY-MM-DD HH24:MI:SS')"
-        document = f"jsonb_build_object('track_id', t.play_item_id, 'timestamp', {at}, 'play_count', t.play_count)"
-        order = "ORDER BY t.last_played_at DESC, t.play_item_id DESC"
-        gathered = f"SELECT jsonb_agg({document} {order}) FROM ({latest}) t"
+        facts = {
+            "track_id": "t.play_item_id",
+            "timestamp": "CAST(extract(epoch FROM t.last_played_at) AS bigint)",
+            "play_count": "t.play_count",
+        }
+        document = " || ', ' || ".join(f"""'"{name}": ' || CAST({value} AS text)""" for name, value in facts.items())
+        gathered = f"""
+            SELECT CAST('[' || string_agg('{{' || {document} || '}}', ', ') || ']' AS jsonb) FROM ({latest}) t"""
     return f"SELECT l.user_id, ({gathered}) AS listening_history FROM user_distinct_play_tracks l"
