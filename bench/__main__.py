@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from bench import duties, sqlite_rows, writers
+from bench import duties, sqlite_rows, ticks, writers
 from bench.budgets import Figure, budget_table
 
-PARTS = ("start", "sqlite", "duties", "postgres")
+PARTS = ("start", "sqlite", "duties", "ticks", "postgres")
 
 
 def arguments() -> argparse.Namespace:
@@ -50,6 +50,9 @@ def main() -> int:
     if "duties" in parts:
         size, changes = (100_000, 50_000) if options.quick else (1_000_000, 300_000)
         figures += duties.measure(rows=size, changes=changes, say=say)
+    if "ticks" in parts:
+        size, changes = (100_000, 50_000) if options.quick else (1_000_000, 300_000)
+        figures += ticks.measure(rows=size, changes=changes, say=say)
     if "postgres" in parts:
         measured = writers.measure(
             rounds=options.rounds or (1 if options.quick else 3),

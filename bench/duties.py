@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,13 @@ GROUPS = 20_000
 _NUMBERS = "WITH RECURSIVE n (i) AS (SELECT {low} UNION ALL SELECT i + 1 FROM n WHERE i < {high})"
 
 
+_PAGES = "SELECT (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size)"
+_RELATIONS = (
+    "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
+    "WHERE relnamespace = 'tidemark'::regnamespace AND relkind = 'r'"
+)
+
+
 @dataclass(frozen=True)
 class Place:
     """A database with a table of plays, and how to run one statement in it."""
@@ -37,12 +44,22 @@ class Place:
     url: str
     run: Callable[[str], list[tuple[object, ...]]]
     numbers: str
+    another: Callable[[], AbstractContextManager[Callable[[str], object]]]
+    sizes: str
 
     def add_plays(self, low: int, high: int) -> None:
         """Insert the plays numbered `low` to `high` in one statement."""
+        self.run(self.plays_text(low, high))
+
+    def our_bytes(self) -> int:
+        """How many bytes our storage has."""
+        return int(str(self.run(self.sizes)[0][0]))
+
+    def plays_text(self, low: int, high: int) -> str:
+        """The statement that inserts the plays numbered `low` to `high`."""
         source = self.numbers.format(low=low, high=high)
         head, _, tail = source.partition("|")
-        self.run(f"{head} INSERT INTO plays SELECT i, 1 + (CAST(i AS bigint) * 7919) % {GROUPS}, i % 100000 {tail}")
+        return f"{head} INSERT INTO plays SELECT i, 1 + (CAST(i AS bigint) * 7919) % {GROUPS}, i % 100000 {tail}"
 
 
 @contextmanager
@@ -51,7 +68,17 @@ def _sqlite() -> Iterator[Place]:
         path = Path(folder) / "bench.db"
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
-        yield Place("SQLite", str(path), lambda text: connection.execute(text).fetchall(), f"{_NUMBERS}|FROM n")
+
+        @contextmanager
+        def another() -> Iterator[Callable[[str], object]]:
+            # Opened where it is used: a connection belongs to its thread.
+            other = sqlite3.connect(path, isolation_level=None, timeout=60.0)
+            yield other.execute
+            other.close()
+
+        yield Place(
+            "SQLite", str(path), lambda text: connection.execute(text).fetchall(), f"{_NUMBERS}|FROM n", another, _PAGES
+        )
         connection.close()
 
 
@@ -64,11 +91,22 @@ def _postgres() -> Iterator[Place]:
             cursor = connection.execute(text)
             return cursor.fetchall() if cursor.description else []
 
-        yield Place("PostgreSQL", dsn, run, "|FROM generate_series({low}, {high}) AS i")
+        @contextmanager
+        def another() -> Iterator[Callable[[str], object]]:
+            with psycopg.connect(dsn, autocommit=True) as other:
+                yield other.execute
+
+        yield Place("PostgreSQL", dsn, run, "|FROM generate_series({low}, {high}) AS i", another, _RELATIONS)
         connection.close()
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def both_places() -> tuple[Callable[[], AbstractContextManager[Place]], ...]:
+    """What opens a place on each engine."""
+    return _sqlite, _postgres
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """How long some work takes."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
@@ -86,13 +124,13 @@ def measure(*, rows: int, changes: int, say: Callable[[str], None]) -> list[Figu
             project = Project("bench")
             project.derive("totals", key="user_id", query=QUERY, freshness="tick")
             ours = Tidemark(project, place.url)
-            scan = _seconds(lambda place=place: place.run("SELECT count(*), sum(ms) FROM plays"))  # type: ignore[misc]
-            grouped = statistics.median(_seconds(lambda place=place: place.run(QUERY)) for _ in range(3))  # type: ignore[misc]
-            written = _seconds(lambda place=place: place.run(f"CREATE TABLE once AS {QUERY}"))  # type: ignore[misc]
-            fill = _seconds(ours.apply)
-            verify = _seconds(ours.verify)
+            scan = seconds_of(lambda place=place: place.run("SELECT count(*), sum(ms) FROM plays"))  # type: ignore[misc]
+            grouped = statistics.median(seconds_of(lambda place=place: place.run(QUERY)) for _ in range(3))  # type: ignore[misc]
+            written = seconds_of(lambda place=place: place.run(f"CREATE TABLE once AS {QUERY}"))  # type: ignore[misc]
+            fill = seconds_of(ours.apply)
+            verify = seconds_of(ours.verify)
             place.add_plays(rows + 1, rows + changes)
-            tick = _seconds(ours.tick)
+            tick = seconds_of(ours.tick)
             if place.run(f"SELECT * FROM totals EXCEPT SELECT * FROM ({QUERY}) AS q"):
                 raise AssertionError(f"untrue rows after a tick on {place.engine}")
             say(f"{place.engine}: fill {fill:.2f} s, verify {verify:.2f} s, tick {tick:.2f} s")
@@ -126,5 +164,5 @@ def start_times(rounds: int) -> list[Figure]:
 def _median_start(arguments: list[str], rounds: int) -> float:
     command = [sys.executable, *arguments]
     return statistics.median(
-        _seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(rounds)
+        seconds_of(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(rounds)
     )

@@ -8,6 +8,7 @@ import pytest
 
 from tests.simulation.keeper import make_keeper
 from tests.simulation.mutants import MUTANTS, Mutant, hunt
+from tests.simulation.mutants_added import ADDED
 from tests.simulation.mutants_keyed import KEYED
 from tests.simulation.mutants_runtime import MISTAKES, Mistake, pursue
 from tests.simulation.run import Ground, attempt, ground
@@ -21,7 +22,7 @@ def grounds() -> Iterator[dict[str, Ground]]:
         yield {"sqlite": one, "postgres": other}
 
 
-@pytest.mark.parametrize("mutant", (*MUTANTS, *KEYED), ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", (*MUTANTS, *KEYED, *ADDED), ids=lambda mutant: mutant.name)
 def test_the_simulation_kills(mutant: Mutant, grounds: dict[str, Ground]) -> None:
     found, transactions, changed = hunt(grounds[mutant.engine], mutant, TRANSACTIONS_MAX[mutant.engine])
     assert changed, "the mutant changes nothing: its pattern no longer fits the generated SQL"

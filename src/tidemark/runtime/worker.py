@@ -17,6 +17,7 @@ from threading import Lock
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault, TidemarkError
+from tidemark.runtime.captures import trim_unread
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.install import find_gap
 from tidemark.runtime.lanes import Connect, Ended, Lanes
@@ -187,7 +188,15 @@ class _Worker:
         if now - self._checked < CAPTURE_SECONDS:
             return None
         self._checked = now
+        self._trim()
         return self._duty.session.installed()
+
+    def _trim(self) -> None:
+        """Empty what logs hold for nobody. A problem with that is told and never stops anything."""
+        try:
+            trim_unread(self._duty)
+        except (TidemarkError, Conflict) as problem:
+            log.warning("the logs that nobody reads: %s", problem)
 
     def _start_if_due(self, row: Installed, present: Mapping[str, str] | None) -> None:
         if self.lanes.runs(row.name) or self._clock.now() < self._not_before.get(row.name, 0.0):

@@ -1,0 +1,154 @@
+"""What a tick costs, and a backlog that drains while writers go on.
+
+Owns: ticks of a linear query and of a single join, on either engine; the backlog; the week of load. Promises: rates stand beside
+the time that the database itself needs to count everything again in the same run; untrue rows stop the benchmark; the longest
+transaction of ours is always shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from bench.budgets import Figure, budget_table, ratio
+from bench.duties import GROUPS, QUERY, Place, both_places, seconds_of
+from tidemark import Project, Tidemark
+
+JOIN = "SELECT u.id AS user_id, count(p.id) AS n, max(p.ms) AS most FROM users u JOIN plays p ON p.user_id = u.id GROUP BY u.id"
+
+
+def _prepare(place: Place, query: str, rows: int) -> Tidemark:
+    place.run("CREATE TABLE plays (id bigint PRIMARY KEY, user_id bigint NOT NULL, ms bigint NOT NULL)")
+    place.run("CREATE INDEX plays_user ON plays (user_id, ms)")
+    place.run("CREATE TABLE users (id bigint PRIMARY KEY)")
+    place.add_plays(1, rows)
+    place.run("INSERT INTO users SELECT DISTINCT user_id FROM plays")
+    place.run("ANALYZE")
+    project = Project("bench")
+    project.derive("totals", key="user_id", query=query, freshness="tick")
+    ours = Tidemark(project, place.url)
+    ours.apply()
+    return ours
+
+
+def check(place: Place, query: str) -> None:
+    """Stop when a row is untrue."""
+    for left, right in (("SELECT * FROM totals", query), (query, "SELECT * FROM totals")):
+        if place.run(f"SELECT * FROM ({left}) AS l EXCEPT SELECT * FROM ({right}) AS r"):
+            raise AssertionError(f"untrue rows after a tick on {place.engine}")
+
+
+def measure(*, rows: int, changes: int, say: Callable[[str], None]) -> list[Figure]:
+    """Ticks of both classes on both engines."""
+    found: list[Figure] = []
+    for name, query in (("linear", QUERY), ("keyed, one join", JOIN)):
+        for place_of in both_places():
+            with place_of() as place:
+                ours = _prepare(place, query, rows)
+                place.add_plays(rows + 1, rows + changes)
+                recount = statistics.median(
+                    seconds_of(lambda place=place, query=query: place.run(query))  # type: ignore[misc]
+                    for _ in range(3)
+                )
+                begun = time.perf_counter()
+                (report,) = ours.tick()
+                took = time.perf_counter() - begun
+                check(place, query)
+            say(f"{place.engine}, {name}: {took:.2f} s, longest {report.longest_ms:.0f} ms")
+            work = f"{place.engine}, {name}: tick of {changes:,} changes to {report.keys_applied:,} keys"
+            if name == "linear":
+                found.append(Figure(work, changes / took, "changes/s", 300_000.0))
+            else:
+                found.append(Figure(work, report.keys_applied / took, "keys/s", 30_000.0))
+            found.append(Figure(work, ratio(took, recount), "× counting all again", None))
+            found.append(Figure(work, report.longest_ms, "ms, the longest transaction", None))
+    return found
+
+
+def drain(place: Place, *, rows: int, changes: int, query: str, say: Callable[[str], None]) -> list[Figure]:
+    """A backlog drains while a writer goes on: how long it takes, and the longest transactions of both."""
+    ours = _prepare(place, query, rows)
+    for low in range(rows, rows + changes, 100_000):
+        place.add_plays(low + 1, min(low + 100_000, rows + changes))
+    stop, waits = threading.Event(), [0.0]
+
+    def write() -> None:
+        number = rows + changes
+        with place.another() as run:
+            while not stop.is_set():
+                number += 10
+                begun = time.perf_counter()
+                run(place.plays_text(number - 9, number))
+                waits.append(time.perf_counter() - begun)
+                stop.wait(0.01)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    longest, sealed, begun = 0.0, 0, time.perf_counter()
+    try:
+        while sealed < changes:
+            (report,) = ours.tick(max_ms=500.0)
+            longest, sealed = max(longest, report.longest_ms), sealed + report.changes_sealed
+        took = time.perf_counter() - begun
+    finally:
+        stop.set()
+        writer.join()
+    while not ours.tick()[0].drained:
+        continue
+    check(place, query)
+    waits.sort()
+    say(f"{place.engine}: {changes:,} changes in {took:.1f} s, {len(waits):,} writes beside them")
+    work = f"{place.engine}, a backlog of {changes:,} changes"
+    return [
+        Figure(work, changes / took, "changes/s"),
+        Figure(work, longest, "ms, our longest transaction"),
+        Figure(work, waits[int(len(waits) * 0.99)] * 1000, "ms, a writer at the 99th percentile"),
+        Figure(work, waits[-1] * 1000, "ms, a writer at worst"),
+    ]
+
+
+def live_through(place: Place, *, rounds: int, size: int, say: Callable[[str], None]) -> list[Figure]:
+    """Load and ticks again and again: how big what we keep is after the first tenth of it, and at the end."""
+    ours = _prepare(place, QUERY, GROUPS)
+    sizes, number = [], GROUPS
+    for _ in range(rounds):
+        number += size
+        place.add_plays(number - size + 1, number)
+        place.run(f"DELETE FROM plays WHERE id <= {number - 5 * size}")
+        ours.tick()
+        sizes.append(place.our_bytes())
+    check(place, QUERY)
+    early, late = sizes[len(sizes) // 10], sizes[-1]
+    say(f"{place.engine}: {rounds:,} ticks, {early:,} bytes, then {late:,}")
+    work = f"{place.engine}, {rounds:,} ticks over {rounds * size:,} new rows, and as many that go"
+    return [Figure(work, ratio(late, early), "× the storage after a tenth of them", 1.5, at_least=False)]
+
+
+def main() -> int:
+    """``python -m bench.ticks``: the backlog and the week, which take too long for every run of the benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m bench.ticks", description=main.__doc__)
+    parser.add_argument("--changes", type=int, default=10_000_000, help="changes in the backlog")
+    parser.add_argument("--rounds", type=int, default=2_000, help="ticks of the week")
+    options = parser.parse_args()
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    found: list[Figure] = []
+    for place_of in both_places():
+        if options.changes:
+            with place_of() as place:
+                found += drain(place, rows=100_000, changes=options.changes, query=QUERY, say=say)
+        if options.rounds:
+            with place_of() as place:
+                found += live_through(place, rounds=options.rounds, size=200, say=say)
+    print("\n".join(budget_table(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
