@@ -78,7 +78,6 @@ FROM_SUBQUERIES = (
         "in_or",
         "SELECT id FROM users u WHERE id IN (SELECT a FROM follows WHERE live = 1) OR region = 1",
         "id",
-        klass="global",
     ),
     Case("not_in", "SELECT id FROM users WHERE region NOT IN (SELECT author FROM posts)", "id", klass="global"),
     Case(

@@ -25,10 +25,10 @@ def test_random_changes_are_followed(cases: tuple[Case, ...], engine_url: str) -
     for case in chosen:
         project.derive(case.name, query=case.query, key=case.key, freshness="tick", allow_global=case.klass == "global")
     place = Place.make(engine_url, project, SEED)
-    classes = {case.name: place.tidemark.explain(case.name).klass for case in chosen}
-    assert classes == {case.name: case.klass for case in chosen}
     rng = random.Random(SEED)
     try:
+        wide = {case.name for case in chosen if place.tidemark.explain(case.name).klass == "global"}
+        assert wide == {case.name for case in chosen if case.klass == "global"}
         for number in range(ROUNDS):
             done = place.step(rng, rng.choice((1, 1, 2, 5)))
             for case in chosen:

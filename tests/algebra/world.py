@@ -85,7 +85,11 @@ class Place:
             for _ in range(30):
                 user.run(change(rng))
         found = cls(user, Tidemark(project, url, clock=_hasty()))
-        found.tidemark.apply()
+        try:
+            found.tidemark.apply()
+        except BaseException:
+            user.close()
+            raise
         return found
 
     def step(self, rng: random.Random, statements: int) -> list[str]:

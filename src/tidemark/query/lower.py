@@ -222,7 +222,14 @@ class _Lowering:
         name = function_name(node) or node.key
         if len(arguments) > 1 or any(isinstance(a, exp.Order) for a in arguments):
             name = f"{name} of several arguments"
-        argument = None if star or not arguments else self.scalar(arguments[0])
+        first = (
+            arguments[0].this
+            if arguments and isinstance(arguments[0], exp.Order)
+            else arguments[0]
+            if arguments
+            else None
+        )
+        argument = None if star or first is None else self.scalar(first)
         return Aggregate(name, argument, distinct, condition, text)
 
     def _windows(self, select: exp.Select) -> tuple[tuple[Scalar, ...], ...]:

@@ -46,8 +46,8 @@ def require_pure(query: Query, first_mutable: FirstMutable) -> None:
             _stand_in(nested.text, value, texts, columns)
         for call in one.aggregates:
             _stand_in(call.text, f"(SELECT {call.text} FROM {scans})", texts, columns)
-        for text in _windows(one):
-            _stand_in(text, f"(SELECT {text} FROM {scans} {_named_windows(one)} LIMIT 1)", texts, columns)
+        for text, bare in _windows(one):
+            _stand_in(text, f"(SELECT {bare} FROM {scans} LIMIT 1)", texts, columns)
     found = first_mutable(f"SELECT {', '.join(columns) or '1'} FROM {scans}", [s.swapped(texts) for s in judged])
     if found is not None:
         scalar = judged[found]
@@ -78,17 +78,10 @@ def _read_outside(item: Derived) -> set[str]:
     return read - held
 
 
-def _windows(block: Block) -> list[str]:
+def _windows(block: Block) -> list[tuple[str, str]]:
+    """Each window function, and the same over everything: its type depends on nothing else."""
     nodes = [node for node in own_nodes(block.tree) if isinstance(node, exp.Window) and node.arg_key != "windows"]
-    return [render(node, block.dialect) for node in nodes]
-
-
-def _named_windows(block: Block) -> str:
-    named = block.tree.args.get("windows") or []
-    if not named:
-        return ""
-    whole = exp.Select(expressions=[exp.Literal.number(1)], windows=[window.copy() for window in named])
-    return render(whole, block.dialect).removeprefix("SELECT 1 ")
+    return [(render(node, block.dialect), f"{render(node.this, block.dialect)} OVER ()") for node in nodes]
 
 
 def _ordered(block: Block) -> list[Scalar]:

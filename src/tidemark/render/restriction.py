@@ -10,6 +10,9 @@ from tidemark.maintenance.program import KeyedProgram, Placement
 from tidemark.query.unique import has_index
 from tidemark.render.statements import Store
 
+ROW = "tidemark_x"
+"""A row of the batch beside the user's own aliases."""
+
 
 def restricted(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
     """The user's query for the units of the batch: those without NULL, or those with one (rows of others may be left)."""
@@ -25,18 +28,19 @@ def _condition(units: Store, place: Placement, *, nulls: bool) -> str:
     scalars = [f"({scalar.text})" for _, scalar in place.terms]
     if nulls and not place.sideways and any(part.nullable for part in parts):
         match = " AND ".join(
-            f"x.{units.column(part)} {units.equal(part, nulls=True)} {scalar}"
+            f"{ROW}.{units.column(part)} {units.equal(part, nulls=True)} {scalar}"
             for part, scalar in zip(parts, scalars, strict=True)
         )
-        some = " OR ".join(f"x.{units.column(part)} IS NULL" for part in units.key if part.nullable)
+        some = " OR ".join(f"{ROW}.{units.column(part)} IS NULL" for part in units.key if part.nullable)
         whole = len(parts) == len(units.key)
         here = " OR ".join(f"{s} IS NULL" for part, s in zip(parts, scalars, strict=True) if part.nullable)
         return (
-            f"({here}) AND " if whole else ""
-        ) + f"EXISTS (SELECT 1 FROM {batch} AS x WHERE {some}) AND EXISTS (SELECT 1 FROM {batch} AS x WHERE {match})"
-    columns = ", ".join(f"x.{units.column(part)}" for part in parts)
+            (f"({here}) AND " if whole else "")
+            + f"EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {some}) AND EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {match})"
+        )
+    columns = ", ".join(f"{ROW}.{units.column(part)}" for part in parts)
     values = scalars[0] if len(scalars) == 1 else f"({', '.join(scalars)})"
-    return f"{values} IN (SELECT {columns} FROM {batch} AS x)"
+    return f"{values} IN (SELECT {columns} FROM {batch} AS {ROW})"
 
 
 def keys_of_query(store: Store, program: KeyedProgram) -> str:
