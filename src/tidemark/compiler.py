@@ -33,6 +33,7 @@ from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
 from tidemark.render import ticks as render_ticks
 from tidemark.render.engines import PIECES
+from tidemark.render.live import live_query, why_not_live
 from tidemark.render.offers import offers
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Applier, MissingIndex, Piece, Script, Tick
@@ -128,6 +129,8 @@ def _compile(
         source_identity=tuple((table.label, identity(table)) for table in made.tables),
         notes=(*_notes(declaration, unproven), *_upstream_notes(reads), *made.notes),
         routes=made.routes,
+        live=made.live,
+        why_not_live=made.why_not_live,
         reads=reads,
         offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
         joins=joins,
@@ -258,6 +261,8 @@ class _Made:
     store: Store
     notes: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
+    live: str = ""
+    why_not_live: str = ""
 
 
 def _linear(
@@ -275,7 +280,8 @@ def _linear(
     public = names.dialect.quote(program.name)
     freshness, tick = ("tick", linear_ticks.tick(store, program)) if ticks else ("commit", None)
     made = _Made("linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store)
-    made = replace(made, routes=advice.routes_of_linear(program))
+    why_not = "what waits are sums to add, which only a tick adds" if ticks else "at commit freshness nothing waits"
+    made = replace(made, routes=advice.routes_of_linear(program), why_not_live=why_not)
     return _with_mirror(made, mirror, store, catalog)
 
 
@@ -291,7 +297,10 @@ def _keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: C
     mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
     applier, public = render_keyed.applier(store, program), names.dialect.quote(program.name)
     made = _Made(klass, "tick", reasons, program.tables, pieces, applier, tick, missing, public, store, notes(program))
-    made = replace(made, routes=advice.routes_of_keyed(program))
+    live, why_not = live_query(store, program), why_not_live(store, program)
+    if mirror is not None:
+        live, why_not = "", "a table of the user's shows the rows"
+    made = replace(made, routes=advice.routes_of_keyed(program), live=live, why_not_live=why_not)
     return _with_mirror(made, mirror, store, catalog)
 
 

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tidemark.compiler import compile_derived
 from tidemark.database.open import Role, open_session
@@ -178,6 +178,23 @@ class Tidemark:
         """The captures of the sources that scripts read by ticks, as they would be installed first."""
         with self._open("reader") as duty:
             return list(plan_captures({}, (), scripts, partial(capture, duty.session.dialect)).values())
+
+    def live(self, name: str) -> list[tuple[Any, ...]]:
+        """The rows of a derived table at tick freshness as of now: what is stored, and what waits applied to it, in one snapshot;
+        columns in the order of the declaration. Changes nothing.
+
+        Raises `Refusal` (``freshness``) where that cannot be had exactly, with the reason.
+        """
+        with self._open("reader") as duty:
+            (row,) = self._live(duty, (name,))
+            if not row.script.live:
+                raise Refusal(
+                    Code.FRESHNESS,
+                    f"the rows of {name} as of now cannot be read: {row.script.why_not_live}",
+                    instead=f"read {name}, or run the query itself",
+                    derived=name,
+                )
+            return duty.session.all(row.script.live)
 
     def history(self, name: str = "", limit: int = 50) -> list[Past]:
         """What was done, newest first. Raises `Refusal` (``not-installed``) without a ledger."""

@@ -319,6 +319,8 @@ class Script:
     `tick` is None at commit freshness. `public` is the quoted name that readers use: the view, or the user's own table.
     `truth` is the user's query, normalised, for explain and for checks. `missing_indexes` would make
     upkeep cheaper; nobody makes them unasked. `routes` say, in sentences, how a change of each source reaches keys.
+    `live` is a SELECT of the rows as of now at tick freshness: what is stored and what waits; where it is empty, `why_not_live`
+    says why.
     `source_identity` maps a source's label to a hash of the catalog facts this script relies on.
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
     `joins` names the derived table in whose public view the columns stand too, empty for none.
@@ -343,6 +345,8 @@ class Script:
     source_identity: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
+    live: str = ""
+    why_not_live: str = ""
     reads: tuple[Kept, ...] = ()
     offers: tuple[Table, ...] = ()
     joins: str = ""

@@ -28,6 +28,11 @@ QUERIES = {
         "SELECT thread_id, count(*) AS posts, sum(score) AS score, max(score) AS best, "
         "count(DISTINCT author_id) AS people FROM posts GROUP BY thread_id",
     ),
+    # Added to, not recomputed: what is sealed twice would show.
+    "thread_sums": (
+        "thread_id",
+        "SELECT thread_id, count(*) AS posts, sum(score) AS score, max(score) AS best FROM posts GROUP BY thread_id",
+    ),
     "post_names": ("id", "SELECT p.id, p.score, u.name FROM posts p LEFT JOIN users u ON u.id = p.author_id"),
     "busy_users": (
         "id",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.protocols.forum import Forum, open_forum
+from tests.protocols.forum import QUERIES, Forum, open_forum
 from tests.unit.runtime.killing import Killed
 from tidemark.database.open import open_session
 from tidemark.database.session import Parameters, Session
@@ -37,9 +37,9 @@ class _Fragile:
         return self._session.run(sql, parameters)
 
 
-def _leased(forum: Forum) -> Duty:
+def _leased(forum: Forum, name: str) -> Duty:
     ledger = Ledger(forum.user)
-    return Duty(ledger, Clock(), take_lease(ledger, Clock(), "keep thread_scores", "whole"))
+    return Duty(ledger, Clock(), take_lease(ledger, Clock(), f"keep {name}", "whole"))
 
 
 def _post(number: int, block: str, created_at: str, score: int = 5) -> str:
@@ -103,25 +103,31 @@ def _position_without_a_value(forum: Forum) -> None:
 
 def _effect_without_its_record(forum: Forum) -> None:
     """Counts and checkpoint were written by two statements without a transaction: a kill in between counted twice."""
-    number = 0
-    ended = False
-    while not ended:
-        forum.write("UPDATE posts SET score = score + 1 WHERE id <= 8", _post(1300 + number, "95", "NULL"))
-        with contextlib.closing(open_session(forum.url, lock_timeout=1)) as session:
-            lease = take_lease(Ledger(session), Clock(), "keep thread_scores", "fragile", 0.0)
-            fragile = Ledger(_Fragile(session, number))  # type: ignore[arg-type]
-            script = next(row.script for row in Ledger(session).derived() if row.name == "thread_scores")
-            try:
-                tick(Duty(fragile, Clock(), lease), script)
-                ended = True
-            except Killed:
-                number += forum.chance.randint(1, 6)
-            lease.release()
-        duty = _leased(forum)
-        assert tick(duty, script).drained and duty.lease is not None
-        duty.lease.release()
-        assert "thread_scores" not in forum.differences()
-    assert number > 5, "a tick has more statements than that"
+    for name in ("thread_sums", "thread_scores"):
+        number = 0
+        while _kill_before(forum, name, number):
+            number += forum.chance.randint(1, 6)
+        assert number > 5, "a tick has more statements than that"
+
+
+def _kill_before(forum: Forum, name: str, number: int) -> bool:
+    """Change something and kill a tick before its statement of that number; False when it had no more statements."""
+    again = "INSERT INTO posts VALUES (9, 2, 1, 3, 0, NULL)"
+    forum.write("UPDATE posts SET score = score + 1 WHERE id <= 8", "DELETE FROM posts WHERE id = 9", again)
+    with contextlib.closing(open_session(forum.url, lock_timeout=1)) as session:
+        lease = take_lease(Ledger(session), Clock(), f"keep {name}", "fragile", 0.0)
+        script = next(row.script for row in Ledger(session).derived() if row.name == name)
+        killed = False
+        try:
+            tick(Duty(Ledger(_Fragile(session, number)), Clock(), lease), script)  # type: ignore[arg-type]
+        except Killed:
+            killed = True
+        lease.release()
+    duty = _leased(forum, name)
+    assert tick(duty, script).drained and duty.lease is not None
+    duty.lease.release()
+    assert name not in forum.differences()
+    return killed
 
 
 def _queue_trimmed_first(forum: Forum) -> None:
@@ -130,7 +136,7 @@ def _queue_trimmed_first(forum: Forum) -> None:
         forum.write("UPDATE posts SET score = score + 1 WHERE id <= 30")
         # Whatever the log has lost by now is in the dirty set, and both are in the database.
         forum.tidemark.tick(max_batches=bound)
-        for name in ("thread_scores", "post_names", "busy_users"):
+        for name in QUERIES:
             with contextlib.closing(open_session(forum.url)) as session:
                 script = next(row.script for row in Ledger(session).derived() if row.name == name)
                 waits = has_work(Duty(Ledger(session), Clock()), script)

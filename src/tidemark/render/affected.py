@@ -15,13 +15,24 @@ from tidemark.render.statements import Store, qualified, units_of_store
 
 
 def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
-    """INSERT statements into the dirty set for one way: each scan on it as current rows and as logged images."""
+    """INSERT statements into the dirty set for one way."""
     if way.everywhere:
         return _everything(store, program, way)
-    found, unit = [], store.units
+    unit = store.units
+    into, nothing = (
+        f"INSERT INTO {store.names.own('dirty')} ({unit.key_list})",
+        f"ON CONFLICT ({unit.conflict}) DO NOTHING",
+    )
+    return [f"{into} {select} {nothing}" for select in reached(store, program, way, _slice(store, way))]
+
+
+def reached(store: Store, program: KeyedProgram, way: KeyQuery, changed: str) -> list[str]:
+    """SELECTs of the units that the changes in `changed`, a FROM item, reach by one way that has a bound: each other scan on it
+    as current rows and as logged images."""
+    found = []
     for from_log in product((False, True), repeat=len(way.joined)):
         images = {way.changed.alias} | {o.alias for o, old in zip(way.joined, from_log, strict=True) if old}
-        tables = [f"{_slice(store, way)} AS {_q(store, way.changed.alias)}"]
+        tables = [f"{changed} AS {_q(store, way.changed.alias)}"]
         for occurrence, old in zip(way.joined, from_log, strict=True):
             table = occurrence.table
             name = log_of(store.dialect, table) if old else qualified(table, store.dialect)
@@ -36,10 +47,7 @@ def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
             # A plain column would tempt SQLite to walk its whole table, only because DISTINCT then needs no sorting.
             plain = f"({value})" if store.dialect.has_schemas else f"+({value})"
             keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else plain)
-        found.append(
-            f"INSERT INTO {store.names.own('dirty')} ({unit.key_list}) SELECT DISTINCT {', '.join(keys)} "
-            f"FROM {', '.join(tables)} WHERE {' AND '.join(tests)} ON CONFLICT ({unit.conflict}) DO NOTHING"
-        )
+        found.append(f"SELECT DISTINCT {', '.join(keys)} FROM {', '.join(tables)} WHERE {' AND '.join(tests)}")
     return found
 
 

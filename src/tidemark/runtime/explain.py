@@ -197,6 +197,7 @@ def _staleness(script: Script) -> tuple[str, ...]:
     return (
         "a tick: rows are those of a moment between the last checkpoint and now; a worker begins a tick within a tenth of a "
         "second of a commit, unless every= spaces them",
+        f"rows as of now: {script.why_not_live or 'Tidemark.live() reads them, what waits applied to what is stored'}",
         *(f"why not at commit: {reason}" for reason in script.reasons[:1]),
     )
 

@@ -25,7 +25,7 @@ LEDGER_OBJECTS = frozenset({"meta", "derived", "capture", "checkpoint", "run", "
 # What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
 SHARED_OBJECTS = frozenset({"armed", "flushes", "flush_all", "weave"})
 SHARED_TRIGGER = "_flush"
-ADVICE = ("reasons", "missing_indexes", "notes", "routes")
+ADVICE = ("reasons", "missing_indexes", "notes", "routes", "live", "why_not_live")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,69 @@
+"""Rows as of now, at tick freshness: what is stored, and what waits applied to it, by one SELECT that changes nothing.
+
+Owns: `live_query`. Promises: in one snapshot it equals the declared query exactly: a stored row of a unit for which nothing
+waits is true, and the rows of every other unit come from the user's own query, restricted to those units. Where that would not
+be exact there is none, and `why_not_live` says why.
+"""
+
+from __future__ import annotations
+
+from tidemark.maintenance.program import KeyedProgram, Remembered
+from tidemark.render.affected import reached
+from tidemark.render.images import log_of, unsealed
+from tidemark.render.restriction import keys_of_query, restricted
+from tidemark.render.statements import Store, units_of_store
+
+PENDING = '"tidemark_pending"'
+
+
+def why_not_live(store: Store, program: KeyedProgram) -> str:
+    """Why there is no exact SELECT of the rows as of now; empty when there is one."""
+    if any(way.everywhere for way in program.routes) or not program.unit:
+        return "a change may touch every row, so that reading now is running the query"
+    if program.memory != Remembered():
+        return "columns with memory are folded over ticks, which a reader cannot foresee"
+    if program.sampled or program.samples_rows:
+        return "sampled inputs are read when a tick computes a row, and not when it is read"
+    if program.cut:
+        return "what readers see is cut from the ordered rows"
+    if store.unit is not None or store.nullable:
+        return "its rows are found by units that are not its key, or by keys that may be NULL"
+    return ""
+
+
+def live_query(store: Store, program: KeyedProgram) -> str:
+    """The SELECT, or an empty text where `why_not_live` has a reason."""
+    if why_not_live(store, program):
+        return ""
+    outputs = [store.dialect.quote(output.name) for output in program.query.outputs]
+    query = restricted(store, program, nulls=False).replace(
+        f"FROM {store.names.temporary('batch')} AS", f"FROM {PENDING} AS"
+    )
+
+    def waits(row: str) -> str:
+        on = " AND ".join(f"b.{store.column(part)} = {row}.{store.column(part)}" for part in store.key)
+        return f"EXISTS (SELECT 1 FROM {PENDING} AS b WHERE {on})"
+
+    clean = ", ".join(f"s.{output}" for output in outputs)
+    anew = ", ".join(f"q.{output}" for output in outputs)
+    return (
+        f"WITH {PENDING} ({store.units.key_list}) AS ({_pending(store, program)}) "
+        f"SELECT {clean} FROM {store.names.store} AS s WHERE NOT {waits('s')} "
+        f"UNION ALL SELECT {anew} FROM ({query}) AS q WHERE {waits('q')}"
+    )
+
+
+def _pending(store: Store, program: KeyedProgram) -> str:
+    """The units for which something waits: sealed, or in a log."""
+    units = store.units.key_list
+    found = [f"SELECT {units} FROM {store.names.own('dirty')}"]
+    for way in program.routes:
+        log, new = log_of(store.dialect, way.changed.table), unsealed(store.names, way.changed.table, "l")
+        found += reached(store, program, way, f"(SELECT l.* FROM {log} AS l WHERE {new})")
+    # A marker says that everything may have changed.
+    for table in program.watched:
+        log, new = log_of(store.dialect, table), unsealed(store.names, table, "l")
+        marked = f"EXISTS (SELECT 1 FROM {log} AS l WHERE l.weight = 0 AND {new})"
+        for rows in (units_of_store(store), keys_of_query(store, program)):
+            found.append(f"SELECT {units} FROM ({rows}) AS k WHERE {marked}")
+    return " UNION ".join(found)
