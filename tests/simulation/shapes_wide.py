@@ -194,8 +194,10 @@ def _global_window(parts: Parts) -> Draft:
 def _global_limit(parts: Parts) -> Draft:
     table = parts.table()
     key = parts.key(table, "g")
-    columns = listed(*key, *parts.terms(table, "g"))
-    end = f"ORDER BY {parts.order(table, 'g')} LIMIT {parts.rng.randint(1, 4)}"
+    order = parts.order(table, "g")
+    first = Column(order.partition(",")[0].rsplit(" ", 1)[0], parts.name())
+    columns = listed(*key, first, *parts.terms(table, "g"))
+    end = f"ORDER BY {order} LIMIT {parts.rng.randint(1, 4)}"
     if parts.chance(0.3):
         end += " OFFSET 1"
     return draft(f"SELECT {columns} FROM {table.quoted} g{parts.where(table, 'g', 0.3)} {end}", key, table)
