@@ -349,7 +349,10 @@ def _typed_null(value: Scalar, part: _Joined) -> Scalar:
 def _is_void(scalar: Scalar) -> bool:
     """True for a comparison that a NULL makes unknown in every row."""
     tree = _bare(scalar.tree)
-    return isinstance(tree, _STRICT) and any(_bare(side).meta.get(_VOID) for side in (tree.this, tree.expression))
+    sides = (tree.this, tree.expression) if isinstance(tree, _STRICT) else ()
+    # ALL over no rows is true of NULL too.
+    quantified = any(isinstance(side, exp.Any | exp.All) for side in sides)
+    return not quantified and any(_bare(side).meta.get(_VOID) for side in sides)
 
 
 def _bare(tree: exp.Expression) -> exp.Expression:

@@ -214,9 +214,14 @@ def equality(scalar: Scalar) -> tuple[Scalar, Scalar] | None:
     tree = scalar.tree
     while isinstance(tree, exp.Paren):
         tree = tree.this
-    if not isinstance(tree, exp.EQ):
+    if not isinstance(tree, exp.EQ) or _is_quantified(tree):
         return None
     return Scalar(tree.this, scalar.dialect), Scalar(tree.expression, scalar.dialect)
+
+
+def _is_quantified(comparison: exp.Expression) -> bool:
+    """True for ANY and ALL: several values are compared, or none, which ALL is content with."""
+    return any(isinstance(side, exp.Any | exp.All) for side in (comparison.this, comparison.expression))
 
 
 def required_columns(block: Block) -> set[tuple[str, str]]:
@@ -236,7 +241,7 @@ def required_columns(block: Block) -> set[tuple[str, str]]:
             column = Scalar(test.this, scalar.dialect).column
             if column is not None:
                 found.add(column)
-        if isinstance(tree, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE):
+        if isinstance(tree, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE) and not _is_quantified(tree):
             for side in (tree.this, tree.expression):
                 column = Scalar(side, scalar.dialect).column
                 if column is not None:

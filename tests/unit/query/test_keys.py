@@ -6,7 +6,7 @@ from tests.unit.query.catalogs import BOTH, block_of
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.query.keys import find_key
-from tidemark.query.unique import has_index, required_columns
+from tidemark.query.unique import has_index, identifies, required_columns
 
 EACH = pytest.mark.parametrize("dialect", BOTH, ids=lambda dialect: dialect.name)
 
@@ -145,3 +145,13 @@ def test_conditions_that_exclude_null(dialect: Dialect) -> None:
 def test_an_index_counts_by_its_first_term() -> None:
     posts = block_of("SELECT id FROM posts", POSTGRESQL).occurrences[0].table
     assert has_index(posts, ("slug",)) and not has_index(posts, ("score",)) and not has_index(posts, ("author2",))
+
+
+def test_any_and_all_prove_nothing() -> None:
+    for quantifier in ("ANY", "ALL"):
+        block = block_of(f"SELECT id FROM users WHERE id = {quantifier} (SELECT author FROM posts)", POSTGRESQL)
+        assert not identifies(block, frozenset())
+        assert ("users", "name") not in required_columns(
+            block_of(f"SELECT id FROM users WHERE name <> {quantifier} (SELECT slug FROM posts)", POSTGRESQL)
+        )
+    assert identifies(block_of("SELECT id FROM users WHERE id = 3", POSTGRESQL), frozenset())
