@@ -44,7 +44,7 @@ def _chosen(only: str) -> list[Query]:
 
 
 def _findings(engine: str, make: Fill, chosen: list[Query], arguments: argparse.Namespace) -> Iterator[Finding]:
-    known = remembered(arguments.keep, engine, chosen) if arguments.keep else []
+    known = remembered(arguments.keep, engine, chosen, arguments.admit) if arguments.keep else []
     yield from known
     done = {finding.query.name for finding in known}
     for workload in WORKLOADS:

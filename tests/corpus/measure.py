@@ -81,14 +81,17 @@ def remember(path: Path, finding: Finding) -> None:
         file.write(json.dumps(facts) + "\n")
 
 
-def remembered(path: Path, engine: str, queries: Sequence[Query]) -> list[Finding]:
-    """What an earlier run found about queries that it measured and found true; refused and wrong ones are worth another look."""
+def remembered(path: Path, engine: str, queries: Sequence[Query], unmeasured: bool) -> list[Finding]:
+    """What an earlier run found. Wrong queries are always worth another look, and so are those without ratios, unless
+    `unmeasured` asks for their classes too."""
     found: dict[str, Finding] = {}
     known = {query.name: query for query in queries}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         facts = json.loads(line)
-        if facts["engine"] == engine and facts["query"] in known and facts["ratios"] and not facts["wrong"]:
-            query, ratios = known[facts.pop("query")], dict(facts.pop("ratios"))
+        query, ratios = known.get(facts.pop("query")), dict(facts.pop("ratios"))
+        if query is None or facts["engine"] != engine or facts["wrong"] or not (ratios or unmeasured):
+            continue
+        if ratios or query.name not in found or not found[query.name].ratios:
             found[query.name] = Finding(query, ratios=ratios, **facts)
     return list(found.values())
 
