@@ -40,6 +40,10 @@ class Comparison(Protocol):
         """The query's rows, by key."""
         ...
 
+    def of(self, one: Derived, query: str) -> Rows:
+        """The rows of a SELECT with the columns of a derived table, by key."""
+        ...
+
     def values(self, one: Derived, source: str) -> Table:
         """The values of the columns that are no key, by key, of the stored rows or of a query in parentheses."""
         ...
@@ -143,7 +147,14 @@ class Attendant:
 
     def _remember(self) -> None:
         for one in self._ticking():
-            self.history.remember(one.name, self.compare.truth(one))
+            truth = self.compare.truth(one)
+            self.history.remember(one.name, truth)
+            query = self.upkeep.live(one.name)
+            if query:
+                self.tally.comparisons[f"{one.family} as of now"] += 1
+                now = self.compare.of(one, query)
+                if now != truth:
+                    raise Failure("as of now", one.name, f"{dict(now)} instead of {dict(truth)}\n{one.query}\n{query}")
 
     def _drained(self, freshnesses: tuple[str, ...], moment: str) -> None:
         """Everything is applied: the rows are those of the query."""

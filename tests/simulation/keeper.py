@@ -322,6 +322,10 @@ class Keeper:
         """Whether a tick would find anything to do."""
         return any(has_work(self._open(), one.script) for one in self._live(name))
 
+    def live(self, name: str) -> str:
+        """A SELECT of the rows as of now, what waits included; empty where there is none."""
+        return next((one.script.live for one in self._live(name)), "")
+
     def drift(self, name: str | None = None) -> list[str]:
         """Verify; what is found as texts."""
         duty = self._open()

@@ -93,6 +93,10 @@ class PostgresOracle:
         """The query's rows, by key."""
         return self._by_key(one, f"({one.query})")
 
+    def of(self, one: Derived, query: str) -> Rows:
+        """The rows of a SELECT with the columns of a derived table, by key."""
+        return self._by_key(one, f"({query})")
+
     def _by_key(self, one: Derived, source: str) -> Rows:
         key = ", ".join(f"simulated_row.{quote(name)}" for name in one.key)
         found = self.wire.exec(f"SELECT ROW({key})::text, simulated_row::text FROM {source} simulated_row")

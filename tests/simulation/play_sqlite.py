@@ -158,6 +158,10 @@ class SqlitePlay:
         """The query's rows, by key."""
         return self._by_key(one, one.query)
 
+    def of(self, one: Derived, query: str) -> Rows:
+        """The rows of a SELECT with the columns of a derived table, by key."""
+        return self._by_key(one, query)
+
     def _by_key(self, one: Derived, query: str) -> Rows:
         cursor = self._reader().execute(query)
         names = [column[0] for column in cursor.description]

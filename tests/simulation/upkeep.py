@@ -44,6 +44,10 @@ class Upkeep(Protocol):
         """Whether a derived table says that something is not applied yet."""
         ...
 
+    def live(self, name: str) -> str:
+        """A SELECT of the rows as of now, what waits included; empty where there is none."""
+        ...
+
     def drift(self, name: str | None = None) -> list[str]:
         """What a verification (of one table or of all) finds, one text per wrong row."""
         ...
@@ -108,6 +112,10 @@ class Views:
     def pending(self, name: str) -> bool:
         """Nothing is."""
         return False
+
+    def live(self, name: str) -> str:
+        """A view is always of now."""
+        return f"SELECT * FROM {quote(name)}"
 
     def drift(self, name: str | None = None) -> list[str]:
         """Views cannot drift."""
