@@ -14,7 +14,8 @@ import pytest
 from tests.findings.place import Place
 from tidemark import Fault, Refusal, compiler, ratchet
 from tidemark.maintenance import keyed
-from tidemark.maintenance.program import KeyedProgram
+from tidemark.maintenance.linear import NotLinear
+from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.query.relation import Query
 
 SCHEMA = "CREATE TABLE t (id int NOT NULL PRIMARY KEY, g int, h int NOT NULL, v int)"
@@ -35,7 +36,12 @@ SHAPES = {
 
 
 def shaped(monkeypatch: pytest.MonkeyPatch, unit: tuple[str, ...] | None) -> None:
-    """Let every keyed program have that unit; None = its key, which nothing is to prove."""
+    """Let every program be keyed and have that unit; None = its key, which nothing is to prove."""
+
+    def refused(*_: object, **__: object) -> LinearProgram:
+        raise NotLinear("units are looked at")
+
+    monkeypatch.setattr(compiler, "linear_program", refused)
     if unit is None:
         made = compiler.keyed_program
 
