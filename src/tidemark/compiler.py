@@ -25,6 +25,7 @@ from tidemark.query.admit import admit
 from tidemark.query.cut import cut_of
 from tidemark.query.keys import KeyColumn, assume_key, find_key
 from tidemark.query.lower import lower_query
+from tidemark.query.moment import reads_moment
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.relation import Query
 from tidemark.render import advice, linear_ticks, whole
@@ -32,6 +33,7 @@ from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
 from tidemark.render import ticks as render_ticks
+from tidemark.render.due import moment_of
 from tidemark.render.engines import PIECES
 from tidemark.render.live import live_query, why_not_live
 from tidemark.render.offers import offers
@@ -82,13 +84,14 @@ def _compile(
             f"There is no query for {dialect.title}.",
             instead=f'query={{"{dialect.name}": "SELECT …", …}}',
         )
-    lowered = lower_query(query, catalog, dialect)
+    names = Names(dialect, declaration.name, generation)
+    moment = moment_of(names)
+    lowered = lower_query(query, catalog, dialect, moment)
     outputs = describe(query)
     admit(lowered, catalog)
     require_pure(lowered, first_mutable)
     _check_indexes(declaration, lowered)
     key, unproven = _key(lowered, declaration)
-    names = Names(dialect, declaration.name, generation)
     joins = _joined(declaration, key, catalog)
     if joins:
         declaration = replace(declaration, columns_of=None)
@@ -98,6 +101,8 @@ def _compile(
             raise NotLinear(late)
         if cut_of(query, lowered, dialect):
             raise NotLinear("readers see the first rows of what is stored")
+        if reads_moment(lowered):
+            raise NotLinear("rows enter and leave as time passes, without any write")
         if unproven is not None:
             raise NotLinear(f"nothing proves that {', '.join(declaration.key)} identifies a row")
         linear = linear_program(declaration.name, lowered, key, outputs, describe)
@@ -105,7 +110,7 @@ def _compile(
     except NotLinear as not_linear:
         if wanted == "commit":
             raise _not_at_commit(not_linear, unproven) from not_linear
-        keyed = _by_key(declaration, lowered, key, outputs, not_linear.reason, dialect, proven=unproven is None)
+        keyed = _by_key(declaration, lowered, key, outputs, not_linear.reason, dialect, moment, proven=unproven is None)
         made = _keyed(keyed, key, declaration, catalog, names)
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
     made = _weakest(made, reads, wanted)
@@ -207,6 +212,7 @@ def _by_key(
     outputs: tuple[OutputColumn, ...],
     reason: str,
     dialect: Dialect,
+    moment: str,
     *,
     proven: bool,
 ) -> KeyedProgram:
@@ -221,6 +227,8 @@ def _by_key(
         inputs.whole,
         proven=proven,
         allow_global=declaration.allow_global,
+        moment=moment,
+        every=declaration.every,
     )
     cut = cut_of(declaration.query_for(dialect.name) or "", query, dialect)
     if cut and (declaration.columns_of or declaration.rows_of):

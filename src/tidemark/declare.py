@@ -103,10 +103,11 @@ class Project:
             keep_rows=keep_rows,
             marks=_read_marks(marks, bool(keep) or keep_rows, name, place),
             allow_global=allow_global,
+            every=_read_cadence(every, freshness, name, place) if every is not None else None,
             place=place,
         )
-        if every is not None:
-            self._cadence[name] = _read_cadence(every, freshness, name, place)
+        if declaration.every is not None:
+            self._cadence[name] = declaration.every
         self._declarations[name] = declaration
         return declaration
 

@@ -188,8 +188,8 @@ class Declaration:
     `query` maps an engine's name to SQL text (one entry, ``""``, when the same text serves both). `key` is empty when it
     is to be inferred. `sampled` names inputs (``table`` or ``table.column``) whose changes make nothing dirty. `keep` are the
     columns with memory; `keep_rows` tells that a row whose group vanished stays; `marks` is ``now`` when rows begin with the
-    first change after deployment. `allow_global` consents to upkeep that costs the whole table. `place` is ``file:line`` of
-    the declaration.
+    first change after deployment. `allow_global` consents to upkeep that costs the whole table. `every` are the seconds between
+    two ticks. `place` is ``file:line`` of the declaration.
     """
 
     name: str
@@ -205,6 +205,7 @@ class Declaration:
     keep_rows: bool = False
     marks: Marks = "history"
     allow_global: bool = False
+    every: float | None = None
     place: str = ""
 
     @property

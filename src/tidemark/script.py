@@ -270,6 +270,16 @@ class Deltas:
 
 
 @dataclass(frozen=True)
+class DueTexts:
+    """What time makes due. `statements` put units into the dirty set that differ between the recorded moment and ``:at``;
+    `waiting` is a condition: whether there are any, ``:at`` being NULL for the database's own time.
+    """
+
+    statements: tuple[str, ...]
+    waiting: str
+
+
+@dataclass(frozen=True)
 class Tick:
     """The statements of a tick: `logs` feed the dirty set, `take_dirty` moves keys into the batch.
 
@@ -277,6 +287,7 @@ class Tick:
     key order; `done_dirty` deletes the batch's keys from the dirty set; `count_dirty` returns one number.
     `everything` is a statement that makes every key of query and store dirty (after a TRUNCATE marker or a gap).
     `waiting` is a condition: whether a tick would find something. With `deltas` there is no dirty set, and all about it is empty.
+    `due` is None where no clock is read.
     """
 
     logs: tuple[SourceLog, ...]
@@ -287,6 +298,7 @@ class Tick:
     everything: tuple[str, ...]
     waiting: str
     deltas: Deltas | None = None
+    due: DueTexts | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tidemark.errors import Code, Refusal
+from tidemark.maintenance.due import find_due
 from tidemark.maintenance.program import KeyedProgram, KeyPart, KeyQuery, Part, text
 from tidemark.maintenance.restrict import placements_of
 from tidemark.maintenance.routes import routes_of
@@ -20,6 +21,8 @@ from tidemark.query.units import splits
 
 _FLOATS = ("real", "double precision")
 _UNIT_MAX = 4
+DUE_SECONDS = 1.0
+"""How often the worker looks for what time has made due, where nothing else is declared."""
 
 
 def keyed_program(
@@ -32,8 +35,11 @@ def keyed_program(
     *,
     proven: bool = True,
     allow_global: bool = False,
+    moment: str = "",
+    every: float | None = None,
 ) -> KeyedProgram:
-    """The program of a query. A change of an `unwatched` source, given by its label, makes nothing dirty.
+    """The program of a query. A change of an `unwatched` source, given by its label, makes nothing dirty. `moment` is what stands
+    for the clock in the query, `every` the declared seconds between two ticks.
 
     Raises `Refusal` when a change may touch every row, and nobody agreed to that.
     """
@@ -42,6 +48,13 @@ def keyed_program(
     chosen = choose_unit(query, key)
     routes = tuple(way for way in routes_of(query, chosen) if way.changed.table.label not in unwatched)
     reasons = (reason, *_everywhere(query, chosen, routes, allow_global=allow_global))
+    due = find_due(query, chosen, moment, every or DUE_SECONDS)
+    if due is not None and due.everything and every is None:
+        raise Refusal(
+            Code.VOLATILE,
+            "The passing of time may change every row, because a value is made of the time itself.",
+            instead='every="60s", or how often the whole result may be computed again; or compare a column with the time',
+        )
     placements, is_bounded = placements_of(query, chosen)
     own = {column.name for column in key}
     nullable = {column.name: column.nullable for column in key}
@@ -61,6 +74,7 @@ def keyed_program(
         reasons,
         proven=proven,
         is_bounded=is_bounded,
+        due=due,
     )
 
 

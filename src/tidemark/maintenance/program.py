@@ -196,6 +196,29 @@ class KeyQuery:
 
 
 @dataclass(frozen=True)
+class DueTest:
+    """A comparison with the moment. When its truth changes for a row of `routes[0].changed`, the units of `routes` are due.
+
+    `column` and `bound` are its sides where one is a column and the other reads no column: an index finds such rows.
+    """
+
+    test: Scalar
+    routes: tuple[KeyQuery, ...]
+    column: Scalar | None = None
+    bound: Scalar | None = None
+
+
+@dataclass(frozen=True)
+class Due:
+    """How time makes units due: by `tests`, or everything at once (`everything`), at most every so many `seconds`."""
+
+    moment: str
+    tests: tuple[DueTest, ...]
+    everything: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where a batch's units restrict the query: in WHERE of the block with that number, `terms` pairs the place of a unit's
     column with what the block computes for it. `table` and `column` name the source's column when the first term is one.
@@ -243,7 +266,7 @@ class KeyedProgram:
     `proven` tells that no two rows can have one key, whatever the sources hold; otherwise each batch looks for that.
     `memory` says which stored values outlive what the query computes. `sampled` are the columns that may be behind a sampled
     input, `samples_rows` tells that the very existence of a row may be; `half_watched` are labels of sources of which columns
-    are sampled.
+    are sampled. `due` says what becomes due as time passes, None where no clock is read.
     """
 
     name: str
@@ -262,6 +285,7 @@ class KeyedProgram:
     sampled: tuple[str, ...] = ()
     samples_rows: bool = False
     half_watched: frozenset[str] = frozenset()
+    due: Due | None = None
 
     @property
     def watched(self) -> tuple[Table, ...]:

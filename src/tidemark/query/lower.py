@@ -16,6 +16,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query.functions import function_name, is_aggregate
 from tidemark.query.inline import Inlining, unwrapped
+from tidemark.query.moment import pin
 from tidemark.query.parse import parse_tree, place_of, render
 from tidemark.query.relation import (
     Aggregate,
@@ -49,13 +50,16 @@ _SET_CLAUSES = {"this", "expression", "distinct", "limit", "offset", "order"}
 _KINDS: dict[str, JoinKind] = {"": "inner", "LEFT": "left", "RIGHT": "right", "FULL": "full"}
 
 
-def lower_query(text: str, catalog: Catalog, dialect: Dialect) -> Query:
-    """The user's query as blocks, whole: what cuts the result is in `query.cut`. Raises `Refusal` with the place."""
+def lower_query(text: str, catalog: Catalog, dialect: Dialect, moment: str | None = None) -> Query:
+    """The user's query as blocks, whole: what cuts the result is in `query.cut`; with `moment` it reads that text and not the
+    clock. Raises `Refusal` with the place."""
     tree = parse_tree(text, dialect).copy()
     holder = exp.Subquery(this=tree)
     Inlining(catalog, dialect).visit(holder, {})
     whole = unwrapped(holder)
     whole.pop()
+    if moment is not None:
+        pin(whole, moment, dialect)
     resolver = Resolver(catalog, dialect)
     if not (isinstance(whole.args.get("distinct"), exp.Distinct) and whole.args["distinct"].args.get("on")):
         whole.set("order", None)

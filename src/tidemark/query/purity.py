@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from tidemark.errors import Code, Refusal
+from tidemark.query.moment import is_moment
 from tidemark.query.parse import place_of, render
 from tidemark.query.relation import Block, Derived, Nested, Query, Scalar
 from tidemark.query.trees import own_nodes
 
+_SOME_TIME = "timestamptz '2000-01-01 00:00:00+00'"
 FirstMutable = Callable[[str, Sequence[str]], int | None]
 
 
@@ -37,7 +39,8 @@ def require_pure(query: Query, first_mutable: FirstMutable) -> None:
     )
     texts: dict[str, str] = {}
     columns: list[str] = []
-    judged = _scalars(query)
+    # Whatever is said of the recorded moment is computed in sessions of ours, whose settings are pinned.
+    judged = [scalar for scalar in _scalars(query) if not any(is_moment(node) for node in scalar.tree.walk())]
     for alias, name in sorted({column for scalar in judged for column in scalar.columns if column[0]}):
         _stand_in(f"{quote(alias)}.{quote(name)}", f"{quote(alias)}.{quote(name)}", texts, columns)
     for one in query.blocks:
@@ -48,7 +51,12 @@ def require_pure(query: Query, first_mutable: FirstMutable) -> None:
             _stand_in(call.text, f"(SELECT {call.text} FROM {scans})", texts, columns)
         for text, bare in _windows(one):
             _stand_in(text, f"(SELECT {bare} FROM {scans} LIMIT 1)", texts, columns)
-    found = first_mutable(f"SELECT {', '.join(columns) or '1'} FROM {scans}", [s.swapped(texts) for s in judged])
+    # The moment is recorded where nothing is installed yet; any time will do for judging.
+    moments = {scalar.moment for scalar in _scalars(query)} - {None}
+    given = f"SELECT {', '.join(columns) or '1'} FROM {scans}"
+    for moment in moments:
+        given = given.replace(str(moment), _SOME_TIME)
+    found = first_mutable(given, [s.swapped(texts) for s in judged])
     if found is not None:
         scalar = judged[found]
         raise Refusal(

@@ -23,6 +23,10 @@ from tidemark.query.parse import render
 JoinKind = Literal["first", "inner", "left", "right", "full"]
 
 
+MOMENT = "moment"
+"""On a node: it stands for the clock."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scalar:
     """An expression of the user's with resolved columns; equal when its text is.
@@ -68,10 +72,16 @@ class Scalar:
         return (tree.table, tree.name) if isinstance(tree, exp.Column) else None
 
     @cached_property
+    def moment(self) -> str | None:
+        """The text that stands for the clock in the expression, None when it reads none."""
+        found = next((node for node in self.tree.walk() if isinstance(node, exp.Var) and node.meta.get(MOMENT)), None)
+        return found.name if found is not None else None
+
+    @cached_property
     def is_constant(self) -> bool:
         """True when no column and no subquery is read and no rows are counted."""
         counts = any(is_aggregate(node) for node in self.tree.find_all(exp.Expression))
-        return not counts and not self.columns and self.tree.find(exp.Select) is None
+        return not counts and self.moment is None and not self.columns and self.tree.find(exp.Select) is None
 
     @cached_property
     def never_null(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render.affected import affected
+from tidemark.render.due import due_texts
 from tidemark.render.images import (
     image,
     is_ahead,
@@ -37,6 +38,9 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
     queried = f"{into} SELECT {unit.key_list} FROM ({keys_of_query(store, program)}) AS k WHERE 1 = 1 {nothing}"
     # Rows are locked in key order where they are locked; elsewhere the order of arrival spares sorting the whole set.
     order = unit.key_list if store.dialect.has_schemas else ORDINAL
+    everything = (stored,) if program.memory.from_now else (stored, queried)
+    due = due_texts(store, program, everything)
+    finds = waiting(store, program.watched, dirty)
     return Tick(
         logs=logs,
         dirty=dirty,
@@ -44,8 +48,9 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         f"ORDER BY {order} LIMIT :limit",
         done_dirty=f"DELETE FROM {dirty} WHERE {ORDINAL} IN (SELECT {ORDINAL} FROM {batch})",
         count_dirty=f"SELECT count(*) FROM {dirty}",
-        everything=(stored,) if program.memory.from_now else (stored, queried),
-        waiting=waiting(store, program.watched, dirty),
+        everything=everything,
+        waiting=finds if due is None else f"{finds} OR ({due.waiting})",
+        due=due,
     )
 
 

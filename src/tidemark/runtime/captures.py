@@ -189,6 +189,9 @@ def begin_reading(ledger: Ledger, script: Script, moments: Mapping[str, str] | N
     for source, snapshot in (find_snapshots(ledger, script) if moments is None else moments).items():
         about = {"derived": script.name, "generation": script.generation, "source": source}
         ledger.run("set_checkpoint", {**about, "snapshot": snapshot})
+    # What was read at given moments was computed for the recorded time.
+    if moments is None and script.tick is not None and script.tick.due is not None:
+        ledger.run("set_moment", {"derived": script.name, "generation": script.generation, "at": None})
 
 
 def find_snapshots(ledger: Ledger, script: Script) -> dict[str, str]:

@@ -67,6 +67,15 @@ CREATE TABLE tidemark._capture (
     installed_at TEXT NOT NULL
 );
 
+-- name: create_moment
+-- The time that each derived table which reads the clock was last made true for.
+CREATE TABLE tidemark._moment (
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (derived, generation)
+);
+
 -- name: create_run
 -- The history: one row for every time that a duty did something. Rows are kept, never overwritten by a later run.
 CREATE TABLE tidemark._run (
@@ -214,6 +223,19 @@ DELETE FROM tidemark._derived WHERE name = :name AND generation = :generation;
 -- name: remove_checkpoints
 -- Forget the checkpoints of a generation whose objects are gone.
 DELETE FROM tidemark._checkpoint WHERE derived = :name AND generation = :generation;
+
+-- name: read_clock
+-- What time it is for the database.
+SELECT CAST(pg_catalog.now() AS text);
+
+-- name: set_moment
+-- Record the time that a derived table is made true for from now on, NULL being the database's own.
+INSERT INTO tidemark._moment (derived, generation, at) VALUES (:derived, :generation, coalesce(CAST(:at AS timestamptz), pg_catalog.now()))
+ON CONFLICT (derived, generation) DO UPDATE SET at = excluded.at;
+
+-- name: remove_moment
+-- Forget the recorded time of a generation whose objects are gone.
+DELETE FROM tidemark._moment WHERE derived = :name AND generation = :generation;
 
 -- name: remove_drift
 -- Forget the findings about a generation whose objects are gone.

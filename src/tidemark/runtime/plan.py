@@ -21,7 +21,9 @@ from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, l
 from tidemark.script import Capture, MissingIndex, Script
 
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
-LEDGER_OBJECTS = frozenset({"meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock"})
+LEDGER_OBJECTS = frozenset(
+    {"meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock", "moment"}
+)
 # What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
 SHARED_OBJECTS = frozenset({"armed", "flushes", "flush_all", "weave"})
 SHARED_TRIGGER = "_flush"

@@ -13,6 +13,7 @@ from tidemark.errors import Fault
 from tidemark.runtime.captures import empty, trim
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint
+from tidemark.runtime.moments import look
 from tidemark.script import Script
 
 CONSUME_ROWS = 5_000
@@ -41,7 +42,7 @@ def has_work(duty: Duty, script: Script) -> bool:
     """Whether a tick would find anything; asks cheaply and writes nothing."""
     if script.tick is None:
         return False
-    row = duty.session.one(f"SELECT CASE WHEN {script.tick.waiting} THEN 1 ELSE 0 END")
+    row = duty.session.one(f"SELECT CASE WHEN {script.tick.waiting} THEN 1 ELSE 0 END", look(duty, script))
     return bool(row and row[0])
 
 

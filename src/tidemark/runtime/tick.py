@@ -17,6 +17,7 @@ from tidemark.runtime.apply_batch import apply_batch, prepare
 from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint
+from tidemark.runtime.moments import let_time_pass
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
@@ -176,6 +177,7 @@ def _begin_seal(state: _State, known: dict[str, Checkpoint]) -> None:
             duty.session.run(statement)
         begin_reading(duty.ledger, script)
         known = read_checkpoints(duty, script)
+    let_time_pass(duty, script)
     set_targets(duty, script, known)
 
 

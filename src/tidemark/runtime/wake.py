@@ -15,6 +15,7 @@ from tidemark.errors import TidemarkError
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
+from tidemark.runtime.moments import look
 from tidemark.runtime.tick import has_work
 from tidemark.script import Script
 
@@ -70,7 +71,7 @@ def find_waiting(duty: Duty, scripts: Sequence[Script]) -> frozenset[str]:
     for start in range(0, len(ticking), BRANCHES_MAX):
         some = ticking[start : start + BRANCHES_MAX]
         try:
-            found |= {str(name) for (name,) in duty.session.all(_question(duty, some))}
+            found |= {str(name) for (name,) in duty.session.all(_question(duty, some), look(duty, *some))}
         except (TidemarkError, Conflict):
             if not duty.session.is_open():
                 raise

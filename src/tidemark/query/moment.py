@@ -1,0 +1,123 @@
+"""The clock in a query: every way to ask for the time becomes one recorded moment.
+
+Owns: `pin`, `looks`. Promises: a pinned query reads no clock; what it reads instead is a text given by the caller,
+which stands in the tree as one opaque node and is found again by `is_moment`. Only the time in UTC is pinned: what depends on
+a session's time zone stays as it was, and is refused later.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.query import functions
+from tidemark.query.functions import is_aggregate
+from tidemark.query.relation import MOMENT, Block, Query, Scalar
+from tidemark.query.trees import own_nodes
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
+_POSTGRES = frozenset(["now", "transaction_timestamp", "current_timestamp"])
+_SQLITE = {"current_timestamp": "datetime", "current_date": "date", "current_time": "time"}
+
+
+def pin(tree: exp.Expression, moment: str, dialect: Dialect) -> bool:
+    """Put `moment`, the text of a scalar, in the place of every look at the clock; True when there was one."""
+    found = [node for node in tree.walk() if _asks(node, dialect)]
+    for node in found:
+        if dialect.has_schemas:
+            node.replace(_node(moment))
+        else:
+            _pin_sqlite(node, moment)
+    return bool(found)
+
+
+def reads_moment(query: Query) -> bool:
+    """True when a block of the query reads the moment."""
+    return any(is_moment(node) for block in query.blocks for node in block.tree.walk())
+
+
+def looks(block: Block) -> list[Scalar | None]:
+    """For each look at the moment in the block's own clauses, the comparison with it whose truth is all that matters, or None
+    where the value itself is shown or counted."""
+    found: list[Scalar | None] = []
+    for node in own_nodes(block.tree):
+        if is_moment(node):
+            found += _comparisons(block, node)
+    return found
+
+
+def sides(test: Scalar) -> tuple[Scalar, Scalar] | tuple[None, None]:
+    """(column, bound) of a comparison of one column with what reads none; (None, None) for any other."""
+    left, right = Scalar(test.tree.this, test.dialect), Scalar(test.tree.expression, test.dialect)
+    for one, other in ((left, right), (right, left)):
+        if one.column is not None and not other.columns:
+            return one, other
+    return None, None
+
+
+def _comparisons(block: Block, node: exp.Expression) -> list[Scalar | None]:
+    around: exp.Expr | None = node
+    while around is not None and not isinstance(around, (*_COMPARISONS, exp.Between, exp.Select)):
+        if is_aggregate(around):
+            return [None]
+        around = around.parent
+    if around is None or isinstance(around, exp.Select):
+        return [None]
+    whole: list[exp.Expr] = [around]
+    if isinstance(around, exp.Between):
+        low = exp.GTE(this=around.this.copy(), expression=around.args["low"].copy())
+        high = exp.LTE(this=around.this.copy(), expression=around.args["high"].copy())
+        whole = [one for one in (low, high) if any(is_moment(inner) for inner in one.walk())]
+    found: list[Scalar | None] = []
+    for one in whole:
+        plain = not any(isinstance(inner, exp.Select | exp.Window) or is_aggregate(inner) for inner in one.walk())
+        found.append(Scalar(cast(exp.Expression, one), block.dialect) if plain else None)
+    return found
+
+
+def is_moment(node: exp.Expr) -> bool:
+    """True for the node that stands for the recorded moment."""
+    return isinstance(node, exp.Var) and bool(node.meta.get(MOMENT))
+
+
+def _asks(node: exp.Expr, dialect: Dialect) -> bool:
+    name = functions.function_name(node)
+    if name is None:
+        return False
+    if dialect.has_schemas:
+        return name in _POSTGRES and not node.args.get("this_precision") and not node.expressions
+    if name in _SQLITE:
+        return True
+    if name not in functions.SQLITE_TIME or name == "timediff":
+        return False
+    return _place(name, node) is not None
+
+
+def _place(name: str, node: exp.Expr) -> int | None:
+    """The index of the argument that is the clock; one after the last when it is left out; None when there is a time."""
+    at = functions.TIME_ARGUMENT.get(name, 0)
+    if len(node.expressions) == at:
+        return at
+    given = node.expressions[at] if len(node.expressions) > at else None
+    if isinstance(given, exp.Literal) and given.is_string and given.name.strip().lower() == "now":
+        return at
+    return None
+
+
+def _pin_sqlite(node: exp.Expr, moment: str) -> None:
+    name = functions.function_name(node) or ""
+    if name in _SQLITE:
+        node.replace(exp.Anonymous(this=_SQLITE[name], expressions=[_node(moment)]))
+        return
+    at = _place(name, node)
+    arguments = list(node.expressions)
+    arguments[at:] = [_node(moment), *arguments[(at or 0) + 1 :]]
+    node.set("expressions", arguments)
+
+
+def _node(moment: str) -> exp.Var:
+    node = exp.Var(this=moment)
+    node.meta[MOMENT] = True
+    return node

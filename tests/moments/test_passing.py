@@ -1,0 +1,186 @@
+"""Queries that read the clock: rows enter and leave as time passes, with no write at all."""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+
+from tidemark import Project
+from tidemark.database.open import open_session
+from tidemark.database.session import Session
+from tidemark.engine import Tidemark
+from tidemark.errors import Code, Refusal
+from tidemark.runtime.clock import Clock
+
+START = datetime(2026, 3, 1, 12, 0, 0)
+
+SCHEMA = (
+    "CREATE TABLE users (id integer PRIMARY KEY, name text)",
+    "CREATE TABLE events (id integer PRIMARY KEY, user_id integer, at timestamp, n integer)",
+    "CREATE INDEX events_by_time ON events (at)",
+    "CREATE INDEX events_by_user ON events (user_id)",
+)
+
+# NOW stands for the clock, AGO(7 days) for a time before it.
+QUERIES = {
+    "counted": "SELECT u.id AS id, (SELECT count(*) FROM events e WHERE e.user_id = u.id AND e.at > AGO(7 days)) AS n "
+    "FROM users u",
+    "grouped": "SELECT user_id, count(*) AS n, sum(n) AS total FROM events WHERE at BETWEEN AGO(3 days) AND NOW GROUP BY user_id",
+    "joined": "SELECT e.id AS id, u.name AS name, e.at AS at FROM events e LEFT JOIN users u ON u.id = e.user_id AND e.at <= NOW",
+    "either": "SELECT u.id AS id, CASE WHEN EXISTS (SELECT 1 FROM events e WHERE e.user_id = u.id AND NOT e.at < AGO(1 days)) "
+    "THEN 1 ELSE 0 END AS fresh FROM users u WHERE u.id IN (SELECT user_id FROM events WHERE at < NOW)",
+    "nested": "SELECT t.user_id AS user_id, t.n + 1 AS m FROM (SELECT user_id, count(*) AS n FROM events "
+    "WHERE at > AGO(2 days) GROUP BY user_id) AS t WHERE t.n > 1",
+}
+
+
+@dataclass
+class Calendar:
+    """A clock that stands still until it is told to go on."""
+
+    moment: datetime = START
+
+    def today(self) -> str:
+        return self.moment.strftime("%Y-%m-%d %H:%M:%S.000")
+
+
+def spelled(query: str, session: Session, now: str | None) -> str:
+    """The query with the engine's own clock, or at a given time."""
+    if session.dialect.has_schemas:
+        clock = "now()" if now is None else f"timestamptz '{now}+00'"
+        return query.replace("NOW", clock).replace("AGO(", f"({clock} - interval '").replace(" days)", " days')")
+    clock = "'now'" if now is None else f"'{now}'"
+    text = query.replace("NOW", f"datetime({clock})").replace("AGO(", f"datetime({clock}, '-")
+    return text.replace(" days)", " days')")
+
+
+def is_true(session: Session, query: str, name: str, now: str) -> None:
+    wanted = sorted(session.all(spelled(query, session, now)), key=repr)
+    assert sorted(session.all(f"SELECT * FROM {name}"), key=repr) == wanted
+
+
+def write(session: Session, sql: str) -> None:
+    with session.transaction("write"):
+        session.run(sql)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_rows_come_and_go_with_the_time(engine_url: str, name: str) -> None:
+    rng = random.Random(f"passing {name}")
+    calendar = Calendar()
+    with closing(open_session(engine_url)) as session:
+        for statement in SCHEMA:
+            write(session, statement)
+        for user in range(1, 5):
+            write(session, f"INSERT INTO users VALUES ({user}, 'u{user}')")
+        project = Project("time")
+        key = "id" if "AS id" in QUERIES[name] else "user_id"
+        project.derive("kept", key=key, query=spelled(QUERIES[name], session, None))
+        tidemark = Tidemark(project, engine_url, clock=Clock(today=calendar.today))
+        tidemark.apply()
+        moved = 0
+        for step in range(12):
+            for _ in range(rng.randrange(3)):
+                write(session, change(rng, calendar, step))
+            if rng.random() < 0.8:
+                calendar.moment += timedelta(hours=rng.choice((1, 5, 13, 30, 100, -7)), minutes=rng.randrange(3))
+            moved += sum(report.keys_applied for report in tidemark.tick())
+            is_true(session, QUERIES[name], "kept", calendar.today())
+        assert moved > 0
+        assert not any(report.drift for report in tidemark.verify())
+
+
+def change(rng: random.Random, calendar: Calendar, step: int) -> str:
+    at = calendar.moment.replace(minute=0) + timedelta(hours=rng.randrange(-200, 60))
+    user = rng.choice(("NULL", "1", "2", "3", "9"))
+    moment = rng.choice(("NULL", f"'{at:%Y-%m-%d %H:%M:%S}'", f"'{at:%Y-%m-%d %H:%M:%S}'"))
+    which = rng.randrange(12)
+    return rng.choice(
+        (
+            f"INSERT INTO events VALUES ({1000 + step * 10 + rng.randrange(9)}, {user}, {moment}, 1) ON CONFLICT DO NOTHING",
+            f"INSERT INTO events VALUES ({which}, {user}, {moment}, 1) ON CONFLICT (id) DO UPDATE SET at = excluded.at",
+            f"UPDATE events SET user_id = {user}, at = {moment} WHERE id % 7 = {which % 7}",
+            f"DELETE FROM events WHERE id % 5 = {which % 5}",
+            f"DELETE FROM users WHERE id = {which % 5}",
+            f"INSERT INTO users VALUES ({which % 5}, 'again') ON CONFLICT DO NOTHING",
+        )
+    )
+
+
+def test_nothing_is_written_while_nothing_is_due(engine_url: str) -> None:
+    calendar = Calendar()
+    with closing(open_session(engine_url)) as session:
+        for statement in SCHEMA:
+            write(session, statement)
+        write(session, "INSERT INTO users VALUES (1, 'one')")
+        write(session, "INSERT INTO events VALUES (1, 1, '2026-03-01 11:00:00', 1)")
+        project = Project("time")
+        project.derive("kept", key="id", query=spelled(QUERIES["counted"], session, None))
+        tidemark = Tidemark(project, engine_url, clock=Clock(today=calendar.today))
+        tidemark.apply()
+        tidemark.tick()
+        calendar.moment += timedelta(days=6)
+        assert [report.transactions for report in tidemark.tick()] == [0]
+        calendar.moment += timedelta(days=1)
+        assert [report.rows_written for report in tidemark.tick()] == [1]
+        is_true(session, QUERIES["counted"], "kept", calendar.today())
+
+
+def test_a_range_of_an_index_finds_what_is_due(engine_url: str) -> None:
+    with closing(open_session(engine_url)) as session:
+        for statement in SCHEMA:
+            write(session, statement)
+        project = Project("time")
+        project.derive("kept", key="id", query=spelled(QUERIES["counted"], session, None))
+        tidemark = Tidemark(project, engine_url)
+        tidemark.apply()
+        (script,) = tidemark.sql()
+        assert script.tick is not None and script.tick.due is not None
+        (statement,) = script.tick.due.statements
+        if session.dialect.has_schemas:
+            with session.transaction("write"):
+                session.run("SET LOCAL enable_seqscan = off")
+                plan = session.all(f"EXPLAIN {statement}", {"at": "2026-03-01 12:00:00"})
+        else:
+            plan = session.all(f"EXPLAIN QUERY PLAN {statement}", {"at": "2026-03-01 12:00:00"})
+        assert "events_by_time" in str(plan)
+
+
+def test_a_value_made_of_the_time_wants_a_cadence(engine_url: str) -> None:
+    calendar = Calendar()
+    with closing(open_session(engine_url)) as session:
+        for statement in SCHEMA:
+            write(session, statement)
+        write(session, "INSERT INTO events VALUES (1, 1, '2026-03-01 11:00:00', 1)")
+        query = "SELECT id, NOW AS seen FROM events"
+        project = Project("time")
+        project.derive("kept", key="id", query=spelled(query, session, None))
+        with pytest.raises(Refusal) as caught:
+            Tidemark(project, engine_url).plan()
+        assert caught.value.code is Code.VOLATILE
+        project = Project("time")
+        project.derive("kept", key="id", query=spelled(query, session, None), every="60s")
+        tidemark = Tidemark(project, engine_url, clock=Clock(today=calendar.today))
+        tidemark.apply()
+        tidemark.tick()
+        is_true(session, query, "kept", calendar.today())
+        calendar.moment += timedelta(seconds=59)
+        assert [report.rows_written for report in tidemark.tick()] == [0]
+        calendar.moment += timedelta(seconds=1)
+        assert [report.rows_written for report in tidemark.tick()] == [1]
+        is_true(session, query, "kept", calendar.today())
+
+
+def test_no_commit_is_due(engine_url: str) -> None:
+    with closing(open_session(engine_url)) as session:
+        for statement in SCHEMA:
+            write(session, statement)
+        project = Project("time")
+        project.derive("kept", key="id", query=spelled(QUERIES["counted"], session, None), freshness="commit")
+        with pytest.raises(Refusal) as caught:
+            Tidemark(project, engine_url).plan()
+        assert caught.value.code is Code.FRESHNESS
