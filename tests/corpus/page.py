@@ -25,14 +25,15 @@ How much Tidemark can carry: {count} queries over two schemas, the 22 of TPC-H w
 then compared again after batches of inserts, updates of everything (keys and NULLs too) and deletions. The texts are in
 [tests/corpus](../tests/corpus); a smaller run of all of them on both engines is part of `make test`.
 
-`python -m tests.corpus --write` makes this page, here from about {size} rows of the wholesaler, five times as
-many of TPC-H, and seed {seed}. A ratio is the
-time of a tick over the time of computing the query anew into a temporary table, after 0.1 %, 1 % and 10 % of all rows of the
-database changed; below 1 the tick is cheaper. "Freshness" is the best there is for a query, which it has without asking; for the
-ratio each is asked for at tick freshness, but for single rows over everything, which have no tick. A tick has a fixed cost
-of some milliseconds for its transactions, so queries that are cheap at this size show ratios far above 1: read them
-beside "anew", the milliseconds of computing anew, which grow with the data while the cost of a tick grows with the change.
-Class *global* is upkeep that reads everything and writes what differs, with the declaration's consent.
+`python -m tests.corpus --write` makes this page, here from about {size} rows of the wholesaler, five times as many of TPC-H,
+and seed {seed}. A ratio is the time of a tick over the time of computing the query anew into a temporary table, after 0.1 %, 1 %
+and 10 % of all rows of the database changed; below 1 the tick is cheaper. "Freshness" is the best there is for a query, which it
+has without asking; for the ratio each is asked for at tick freshness, but for single rows over everything, which have no tick.
+A tick has a fixed cost of some milliseconds for its transactions, so queries that are cheap at this size show ratios far above
+1: read them beside "anew", the milliseconds of computing anew, which grow with the data while the cost of a tick grows with the change.
+Class *global* is upkeep that reads everything and writes what differs, with the declaration's consent. Times are seconds of
+computing, of the worker and of its process on the server, so that what else the machine does is not in them. Where a line has no
+ratios, the query is compared by the tests only and not measured yet.
 """
 
 
