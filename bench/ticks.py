@@ -91,7 +91,7 @@ def drain(place: Place, *, rows: int, changes: int, query: str, say: Callable[[s
     longest, sealed, begun = 0.0, 0, time.perf_counter()
     try:
         while sealed < changes:
-            (report,) = ours.tick(max_ms=500.0)
+            (report,) = ours.tick()
             longest, sealed = max(longest, report.longest_ms), sealed + report.changes_sealed
         took = time.perf_counter() - begun
     finally:

@@ -72,6 +72,7 @@ class _State:
     fresh: bool = False
     finished: bool = False
     remains: bool = False
+    progressed: bool = False
     changes: int = 0
     keys: int = 0
     written: int = 0
@@ -103,7 +104,8 @@ def tick_deltas(
     began, foreign = duty.clock.now(), duty.session.changes_marker()
     try:
         while not (state.finished and not state.remains):
-            spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms
+            # What was read is lost with the session, so a bound in time lets something be added first.
+            spent = max_ms is not None and state.progressed and duty.clock.ms_since(began) >= max_ms
             if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
                 _end(state, "a bound was reached; the next tick goes on")
                 return state.report(drained=False)
@@ -296,6 +298,7 @@ def _after(state: _State, added: _Added, keys: int, written: int, consumed: int,
     state.keys += keys
     state.written += written
     state.transactions += 1
+    state.progressed = True
     if done:
         state.changes += added.changes
         state.remains = consumed >= CONSUME_ROWS
