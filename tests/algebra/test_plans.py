@@ -1,0 +1,49 @@
+"""A batch reaches an index in every part of the query, on both engines."""
+
+import contextlib
+
+import pytest
+
+from tests.algebra.world import SCHEMA
+from tidemark.database.open import open_session
+from tidemark.declare import Project
+from tidemark.engine import Tidemark
+from tidemark.runtime.apply_batch import prepare
+
+QUERIES = {
+    "two_aggregates": (
+        "SELECT u.id, x.n, y.m FROM users u "
+        "LEFT JOIN (SELECT author, count(*) AS n FROM posts GROUP BY author) x ON x.author = u.id "
+        "LEFT JOIN (SELECT b, count(*) AS m FROM follows GROUP BY b) y ON y.b = u.id",
+        ("users", "posts", "follows"),
+    ),
+    "both_branches": ("SELECT id FROM users UNION SELECT b FROM follows", ("users", "follows")),
+    "partition": (
+        "SELECT author, id FROM (SELECT author, id, row_number() OVER (PARTITION BY author ORDER BY score, id) AS rn "
+        "FROM posts) x WHERE rn = 1",
+        ("posts",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_batch_reaches_an_index_everywhere(name: str, engine_url: str) -> None:
+    query, tables = QUERIES[name]
+    project = Project("plans")
+    key = {"two_aggregates": "id", "both_branches": "id", "partition": "author"}[name]
+    project.derive(name, query=query, key=key, freshness="tick")
+    with contextlib.closing(open_session(engine_url)) as session:
+        with session.transaction():
+            for statement in SCHEMA:
+                session.run(statement)
+        (script,) = Tidemark(project, engine_url).sql()
+        assert script.applier.indexed
+        with session.transaction():
+            prepare(session, script)
+        reading = [
+            sql for sql in (*script.applier.gather, *script.applier.recompute) if '"posts"' in sql or '"users"' in sql
+        ]
+        assert reading
+        for sql in reading:
+            for table in tables:
+                assert session.uses_index(sql, table), (table, sql)
