@@ -452,9 +452,14 @@ SELECT CASE WHEN reltuples < 100000 THEN (SELECT count(*) FROM {public}) ELSE CA
 FROM pg_catalog.pg_class WHERE oid = CAST(:store AS regclass);
 
 -- name: measure_sources
--- How many bytes the sources have, about.
-SELECT coalesce(sum(pg_relation_size(to_regclass(named))), 0)
-FROM json_array_elements_text(CAST(:sources AS json)) AS named;
+-- How many bytes the sources have, about. They are named by their labels, which are no quoted names, and a partitioned one has
+-- its rows in its leaves.
+SELECT coalesce(sum(pg_relation_size(c.oid) + coalesce(
+           (SELECT sum(pg_relation_size(leaf.relid)) FROM pg_partition_tree(c.oid) AS leaf WHERE leaf.isleaf), 0)), 0)
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p')
+  AND CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END
+      IN (SELECT json_array_elements_text(CAST(:sources AS json)));
 
 -- name: prepare_worker
 -- Our statements are many and short: compiling one costs more than running it. A worker that falls asleep inside a
