@@ -49,8 +49,32 @@ def read(path: Path) -> list[Record]:
 
 def page(records: Sequence[Record]) -> str:
     """The page for these records."""
-    lines = [OPENING, *_totals(records), "", *_table(records), "", *_refusals(records), "", *_runs(records)]
+    lines = [
+        OPENING,
+        _reached(records),
+        "",
+        *_totals(records),
+        "",
+        *_table(records),
+        "",
+        *_refusals(records),
+        "",
+        *_runs(records),
+    ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _reached(records: Sequence[Record]) -> str:
+    """How far the goal is, in a sentence."""
+    wanted = [(name, engine) for name in OLD for engine in ENGINES]
+    wanted += [(name, engine) for name, one in SHAPES.items() for engine in one.engines]
+    made: Counter[tuple[str, str]] = Counter()
+    for one in records:
+        made[one["shape"], one["engine"]] += one["batches"]
+    reached = sum(made[pair] >= GOAL for pair in wanted)
+    untried = [f"`{name}` on {engine}" for name, engine in wanted if not made[name, engine]]
+    text = f"**{reached} of {len(wanted)} pairs of shape and engine have reached the goal so far.**"
+    return text + (f" Without a single batch in the record: {', '.join(untried)}." if untried else "")
 
 
 def _totals(records: Iterable[Record]) -> list[str]:
@@ -102,10 +126,12 @@ def _table(records: Sequence[Record]) -> list[str]:
 
 def _refusals(records: Iterable[Record]) -> list[str]:
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in records:
+    # What an earlier version refused says nothing about this one.
+    last = {(one["shape"], one["engine"]): one for one in records}
+    for one in last.values():
         for word, number in one["refused"].items():
             found[one["shape"]][f"{word.rpartition(' ')[2]} on {one['engine']}"] += number
-    lines = ["Queries that were refused instead, by code:", ""]
+    lines = ["Queries that were refused instead in the last run of a shape, by code:", ""]
     for name, codes in found.items():
         lines.append(f"- `{name}`: {', '.join(f'{code} {number:,}' for code, number in sorted(codes.items()))}")
     return lines if found else ["No query was refused."]
