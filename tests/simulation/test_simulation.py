@@ -15,6 +15,7 @@ from tests.simulation.case import Case
 from tests.simulation.keeper import make_keeper
 from tests.simulation.programs import draw_case
 from tests.simulation.run import SEEDS, Budget, Ground, attempt, campaign, ground, script
+from tests.simulation.truth import PAGE, TALLIES, page, read
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
 BUDGETS = {"sqlite": Budget(3000, minutes=0.5), "postgres": Budget(1200, minutes=0.6)}
@@ -60,3 +61,7 @@ def test_a_seed_gives_the_same_case_again(engine: str) -> None:
 def test_a_case_survives_its_file(engine: str) -> None:
     case = draw_case("file/1", engine)
     assert Case.from_json(case.to_json()) == case
+
+
+def test_the_page_of_what_was_tried_is_made_from_the_records() -> None:
+    assert PAGE.read_text() == page(read(TALLIES)), "run: python -m tests.simulation.truth --write"
