@@ -387,7 +387,7 @@ WINDOWS = (
     Case(
         "texts",
         "SELECT author, string_agg(state, ',' ORDER BY id) AS states, array_agg(score ORDER BY id) FILTER (WHERE score > 1) "
-        "AS s, json_agg(id ORDER BY id) AS ids FROM posts GROUP BY author",
+        "AS s, jsonb_agg(id ORDER BY id) AS ids FROM posts GROUP BY author",
         "author",
         "postgres",
     ),
