@@ -119,14 +119,6 @@ TRENDING = (
 DECLARED = (*COUNTS, *LISTENING, *CHALLENGES, *STANDING, *TRENDING)
 """All of them, each after those that it reads."""
 
-_CLOCK = "now() in a query"
-WAITING: Mapping[str, str] = {
-    "track_trending_scores": _CLOCK,
-    "playlist_trending_scores": _CLOCK,
-    "underground_trending": "the scores that it reads",
-}
-"""What is written down here and cannot be declared yet, and what it waits for."""
-
 QUERIES: Mapping[str, Query] = {declared.name: declared.query for declared in DECLARED}
 
 
@@ -135,9 +127,8 @@ def make_project(marks: Literal["now", "history"] = "history", wanted: Iterable[
     for all of it, or only for what changes from now on."""
     made = Project("soundgraph")
     for declared in wanted:
-        if declared.name not in WAITING:
-            remembers: Mapping[str, Any] = {"marks": marks} if "keep" in declared.options else {}
-            made.derive(declared.name, key=declared.key, query=declared.query, **declared.options, **remembers)
+        remembers: Mapping[str, Any] = {"marks": marks} if "keep" in declared.options else {}
+        made.derive(declared.name, key=declared.key, query=declared.query, **declared.options, **remembers)
     return made
 
 
