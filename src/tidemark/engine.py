@@ -44,6 +44,7 @@ from tidemark.runtime.worker import WorkerReport, run_worker
 from tidemark.script import Capture, Script
 
 T = TypeVar("T")
+Compiled = dict[tuple[str, int], tuple[tuple[Declaration, Catalog, tuple[Script, ...]], Script]]
 Stop = Callable[[], bool]
 
 LANES = 4
@@ -74,6 +75,7 @@ class Tidemark:
         self._clock = clock or Clock()
         self._stop = stop
         self._listen = listen
+        self._compiled: Compiled = {}
 
     def plan(self) -> InstallPlan:
         """What `apply` would do, with every statement. Raises `Refusal` for what cannot be kept true."""
@@ -244,7 +246,12 @@ class Tidemark:
         gone = {name: renamed.get(name, "") for name in offered - declared}
         links = chain(self._declared(), catalog, duty.session.dialect, gone)
         wanted = [
-            Wanted(link.declaration.name, link.declaration.was, _compiler(link, catalog, duty.session), link.reads)
+            Wanted(
+                link.declaration.name,
+                link.declaration.was,
+                _compiler(link, catalog, duty.session, self._compiled),
+                link.reads,
+            )
             for link in links
         ]
         return make_plan(duty.ledger, wanted, catalog, partial(capture, duty.session.dialect))
@@ -271,7 +278,7 @@ class Tidemark:
         for link in links:
             if link.declaration.name in wanted:
                 upstream = [found[name] for name in link.reads]
-                found[link.declaration.name] = _compiler(link, catalog, session)(1, *upstream)
+                found[link.declaration.name] = _compiler(link, catalog, session, self._compiled)(1, *upstream)
         return [found[name] for name in names]
 
     def _live(self, duty: Duty, names: tuple[str, ...], *, also_read: bool = False) -> list[Installed]:
@@ -305,10 +312,22 @@ class Tidemark:
         return lambda: self._under_lease(duty, row, drain)
 
 
-def _compiler(link: Link, catalog: Catalog, session: Session) -> Callable[..., Script]:
-    """How to compile a declaration for a generation, over the scripts of the derived tables that it reads."""
+def _compiler(link: Link, catalog: Catalog, session: Session, known: Compiled) -> Callable[..., Script]:
+    """How to compile a declaration for a generation, over the scripts of the derived tables that it reads.
+
+    `known` is what was compiled before; it serves again as long as everything is as it was.
+    """
 
     def compile_over(generation: int, *upstream: Script) -> Script:
+        basis = (link.declaration, catalog, upstream)
+        before = known.get((link.declaration.name, generation))
+        if before is not None and before[0] == basis:
+            return before[1]
+        script = compile_anew(generation, upstream)
+        known[link.declaration.name, generation] = (basis, script)
+        return script
+
+    def compile_anew(generation: int, upstream: tuple[Script, ...]) -> Script:
         given = tuple(table for script in upstream for table in script.offers)
         return compile_derived(
             link.declaration,

@@ -8,17 +8,15 @@ as they are now are enough here.
 from __future__ import annotations
 
 from tidemark.maintenance.program import Due, DueTest, KeyQuery
-from tidemark.maintenance.routes import routes_of
 from tidemark.query.moment import looks, sides
 from tidemark.query.relation import Query, Scalar
 
 
-def find_due(query: Query, unit: tuple[int, ...], moment: str, seconds: float) -> Due | None:
-    """How time makes units of the query due; None when it reads no clock."""
+def find_due(query: Query, routes: tuple[KeyQuery, ...], moment: str, seconds: float) -> Due | None:
+    """How time makes units of the query due, by the routes of all of its scans; None when it reads no clock."""
     found = [look for block in query.blocks for look in looks(block)]
     if not found:
         return None
-    routes = routes_of(query, unit)
     tests = [_test(test, routes) if test is not None else None for test in found]
     everything = any(test is None for test in tests)
     return Due(moment, tuple(dict.fromkeys(test for test in tests if test is not None)), everything, seconds)

@@ -47,9 +47,10 @@ def keyed_program(
     described = {column.name: column for column in outputs}
     names = [output.name for output in query.outputs]
     chosen = choose_unit(query, key)
-    routes = tuple(way for way in routes_of(query, chosen) if way.changed.table.label not in unwatched)
+    every_route = routes_of(query, chosen)
+    routes = tuple(way for way in every_route if way.changed.table.label not in unwatched)
     reasons = (reason, *_everywhere(query, chosen, routes, allow_global=allow_global))
-    due = find_due(query, chosen, moment, every or DUE_SECONDS)
+    due = find_due(query, every_route, moment, every or DUE_SECONDS)
     if due is not None and due.everything and every is None:
         raise Refusal(
             Code.VOLATILE,

@@ -53,7 +53,7 @@ _KINDS: dict[str, JoinKind] = {"": "inner", "LEFT": "left", "RIGHT": "right", "F
 def lower_query(text: str, catalog: Catalog, dialect: Dialect, moment: str | None = None) -> Query:
     """The user's query as blocks, whole: what cuts the result is in `query.cut`; with `moment` it reads that text and not the
     clock. Raises `Refusal` with the place."""
-    tree = parse_tree(text, dialect).copy()
+    tree = parse_tree(text, dialect)
     holder = exp.Subquery(this=tree)
     Inlining(catalog, dialect).visit(holder, {})
     whole = unwrapped(holder)

@@ -7,6 +7,7 @@ resolve names.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlglot import exp
@@ -91,7 +92,13 @@ def parse_query(text: str, dialect: Dialect) -> exp.Select:
 
 
 def parse_tree(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
-    """The one query in `text`. Raises `Refusal` (``parse``, ``not-a-query``)."""
+    """The one query in `text`, the caller's own to change. Raises `Refusal` (``parse``, ``not-a-query``)."""
+    return _parsed(text, dialect).copy()
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
+    """The tree that everybody copies: the catalog's texts are read again for every query."""
     try:
         trees = GlotDialect.get_or_raise(grammar(dialect)).parse(text)
     except (ParseError, TokenError) as error:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from tidemark.errors import Code, Refusal
-from tidemark.query.moment import is_moment
 from tidemark.query.parse import place_of, render
 from tidemark.query.relation import Block, Derived, Nested, Query, Scalar
 from tidemark.query.trees import own_nodes
@@ -40,7 +39,7 @@ def require_pure(query: Query, first_mutable: FirstMutable) -> None:
     texts: dict[str, str] = {}
     columns: list[str] = []
     # Whatever is said of the recorded moment is computed in sessions of ours, whose settings are pinned.
-    judged = [scalar for scalar in _scalars(query) if not any(is_moment(node) for node in scalar.tree.walk())]
+    judged = [scalar for scalar in _scalars(query) if scalar.moment is None]
     for alias, name in sorted({column for scalar in judged for column in scalar.columns if column[0]}):
         _stand_in(f"{quote(alias)}.{quote(name)}", f"{quote(alias)}.{quote(name)}", texts, columns)
     for one in query.blocks:

@@ -121,6 +121,11 @@ class Scalar:
         def visit(node: exp.Expression) -> exp.Expression:
             return place(node) if isinstance(node, exp.Column) else node
 
+        if not self.columns:
+            return self
+        if isinstance(self.tree, exp.Column):
+            found = place(self.tree)
+            return self if found is self.tree else Scalar(found, self.dialect)
         return Scalar(self.tree.transform(visit), self.dialect)
 
     def over_images(self, images: Collection[str], rename: Callable[[str], str]) -> str:
