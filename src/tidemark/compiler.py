@@ -97,14 +97,7 @@ def _compile(
         declaration = replace(declaration, columns_of=None)
     wanted = declaration.freshness
     try:
-        if (late := needs_ticks(declaration)) is not None:
-            raise NotLinear(late)
-        if cut_of(query, lowered, dialect):
-            raise NotLinear("readers see the first rows of what is stored")
-        if reads_moment(lowered):
-            raise NotLinear("rows enter and leave as time passes, without any write")
-        if unproven is not None:
-            raise NotLinear(f"nothing proves that {', '.join(declaration.key)} identifies a row")
+        _require_changes_alone(declaration, query, lowered, dialect, unproven)
         linear = linear_program(declaration.name, lowered, key, outputs, describe)
         made = _linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
@@ -140,6 +133,20 @@ def _compile(
         offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
         joins=joins,
     )
+
+
+def _require_changes_alone(
+    declaration: Declaration, query: str, lowered: Query, dialect: Dialect, unproven: Refusal | None
+) -> None:
+    """Raises `NotLinear` for what no sum of changes can keep, whatever the query's operators are."""
+    if (late := needs_ticks(declaration)) is not None:
+        raise NotLinear(late)
+    if cut_of(query, lowered, dialect):
+        raise NotLinear("readers see the first rows of what is stored")
+    if reads_moment(lowered):
+        raise NotLinear("rows enter and leave as time passes, without any write")
+    if unproven is not None:
+        raise NotLinear(f"nothing proves that {', '.join(declaration.key)} identifies a row")
 
 
 def _not_at_commit(not_linear: NotLinear, unproven: Refusal | None) -> Refusal:
