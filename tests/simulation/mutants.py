@@ -17,7 +17,8 @@ from tests.simulation.pinned import ARMING, LOCK, ORDER
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
-from tidemark.script import Piece, Script
+from tidemark.model import Table
+from tidemark.script import Piece, Script, mark
 
 PINNED_ATTEMPTS = 15
 FOUND = ("mismatch", "false drift", "deadlock", "unrepaired", "strange", "dishonest", "memory")
@@ -47,14 +48,27 @@ def texts(kind: str, name: str, pattern: str, by: str, count: int = 0) -> Change
     searched, named = re.compile(pattern, re.DOTALL), re.compile(name)
 
     def change(script: Script) -> Script:
-        return replace(script, pieces=tuple(_substitute(piece) for piece in script.pieces))
+        # A view is made again from what the script offers to others, so both say the same.
+        offers = tuple(_offer(table) for table in script.offers) if kind == "view" else script.offers
+        return replace(script, pieces=tuple(_substitute(piece) for piece in script.pieces), offers=offers)
+
+    def _offer(table: Table) -> Table:
+        if table.definition is None:
+            return table
+        return replace(table, definition=searched.sub(by, table.definition, count=count))
 
     def _substitute(piece: Piece) -> Piece:
         if piece.kind != kind or not named.search(piece.name):
             return piece
-        return replace(piece, create=searched.sub(by, piece.create, count=count))
+        return replace(piece, create=_marked_again(searched.sub(by, piece.create, count=count)))
 
     return change
+
+
+def _marked_again(create: str) -> str:
+    """The text with the fingerprint that it has now, if it carries one."""
+    opening, carried, rest = create.partition("/* tidemark:")
+    return mark(opening, rest.partition("*/ ")[2]) if carried else create
 
 
 def without(condition: Callable[[Script, Piece], bool]) -> Change:
