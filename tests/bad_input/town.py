@@ -46,6 +46,10 @@ class Town:
         with contextlib.closing(connect(self.url)) as client:
             return list(client.execute(query).fetchall())
 
+    def stored(self) -> list[Any]:
+        """Every row of the store of the derived table that `declare` names, which readers do not see while it is filled."""
+        return self.rows(f"SELECT * FROM {'tidemark_derived_one' if self.is_sqlite else 'tidemark.derived_one'}")
+
     def declare(self, query: str, name: str = "derived_one", **options: Any) -> None:
         """Write definitions with one derived table."""
         words = "".join(f", {option}={value!r}" for option, value in options.items())
