@@ -23,7 +23,7 @@ OPENING = """# The corpus
 How much Tidemark can carry: {count} queries over two schemas, the 22 of TPC-H with refresh streams and updates, and
 {wholesaler} over a wholesaler's tables in the manner of TPC-C. Each is declared, filled, compared both ways with the plain query,
 then compared again after batches of inserts, updates of everything (keys and NULLs too) and deletions. The texts are in
-[tests/corpus](../tests/corpus); a smaller run of all of them on both engines is part of `make test`.
+[tests/corpus](../tests/corpus); `make test` tries a fixed part of them on each engine.
 
 `python -m tests.corpus --write` makes this page, here from about {size} rows of the wholesaler, five times as many of TPC-H,
 and seed {seed}. A ratio is the time of a tick over the time of computing the query anew into a temporary table, after 0.1 %, 1 %
