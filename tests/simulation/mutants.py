@@ -184,7 +184,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "postgres",
         "lock",
         ("group", "universe"),
-        texts("function", FLUSH, r"PERFORM 1 FROM [^;]* FOR UPDATE;", ""),
+        texts("function", FLUSH, r"PERFORM 1 FROM [^;]* FOR UPDATE[^;]*;", ""),
         LOCK,
     ),
     Mutant(
