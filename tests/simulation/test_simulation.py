@@ -1,6 +1,7 @@
 """The simulation inside the test run: every recorded case, then a fixed budget of new ones on each engine.
 
-``TIDEMARK_SIMULATION_SEED`` chooses another seed; it is printed with every failure. More of it: `make simulate`.
+``TIDEMARK_SIMULATION_SEED`` chooses another seed; it is printed with every failure. The budget is `BUDGETS`, and with
+``TIDEMARK_TEST_FULL=1`` `BUDGETS_FULL`. More of it: `make simulate`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.size import FULL
 from tests.simulation.case import Case
 from tests.simulation.keeper import make_keeper
 from tests.simulation.programs import draw_case
@@ -18,7 +20,8 @@ from tests.simulation.run import SEEDS, Budget, Ground, attempt, campaign, groun
 from tests.simulation.truth import PAGE, TALLIES, page, read
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
-BUDGETS = {"sqlite": Budget(3000, minutes=0.5), "postgres": Budget(1200, minutes=0.6)}
+BUDGETS = {"sqlite": Budget(1500, minutes=0.4), "postgres": Budget(600, minutes=0.5)}
+BUDGETS_FULL = {"sqlite": Budget(3000, minutes=0.5), "postgres": Budget(1200, minutes=0.6)}
 RECORDED = sorted(SEEDS.glob("*.json"))
 
 
@@ -46,7 +49,8 @@ def test_recorded_case_stays_true(path: Path, request: pytest.FixtureRequest) ->
 def test_random_programs_stay_true(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     place: Ground = request.getfixturevalue(f"{engine}_ground")
     said: list[str] = []
-    tally, found = campaign(place, SEED, BUDGETS[engine], seeds=tmp_path, shrink_seconds=30, say=said.append)
+    budgets = BUDGETS_FULL if FULL else BUDGETS
+    tally, found = campaign(place, SEED, budgets[engine], seeds=tmp_path, shrink_seconds=30, say=said.append)
     print(tally.text(f"{engine} seed {SEED}"))
     assert not found, "\n".join(said)
     assert tally.comparisons.total() > 0
