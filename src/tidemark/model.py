@@ -7,7 +7,7 @@ Promises: all are frozen values without behaviour beyond look-ups; names are the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tidemark.memory import Memory
@@ -128,14 +128,14 @@ class Table:
 class Catalog:
     """What a database holds: tables by (schema, name), and facts of the connection.
 
-    `search_path` is the order in which unqualified names are looked up; ``("",)`` on SQLite. `volatility` maps a function's
-    lower-case name to ``i``, ``s`` or ``v`` (the worst of its overloads; PostgreSQL only).
+    `search_path` is the order in which unqualified names are looked up; ``("",)`` on SQLite. `volatile` holds the
+    lower-case names of the functions that have a volatile overload (PostgreSQL only).
     """
 
     tables: Mapping[tuple[str, str], Table]
     search_path: tuple[str, ...] = ("",)
     version: tuple[int, ...] = ()
-    volatility: Mapping[str, str] = field(default_factory=dict)
+    volatile: frozenset[str] = frozenset()
     role: str = ""
     bypasses_row_security: bool = True
 

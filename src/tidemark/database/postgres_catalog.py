@@ -125,11 +125,10 @@ WHERE n.nspname <> 'tidemark' ORDER BY t.tgrelid, t.tgname
 )
 _CAN_SEE_SUBSCRIPTIONS = "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_subscription_rel', 'SELECT')"
 _SUBSCRIBED = "SELECT srrelid::int8 FROM pg_catalog.pg_subscription_rel"
-_VOLATILITY = """
-SELECT lower(p.proname),
-       CASE max(CASE p.provolatile WHEN 'v' THEN 2 WHEN 's' THEN 1 ELSE 0 END) WHEN 2 THEN 'v' WHEN 1 THEN 's' ELSE 'i' END
+_VOLATILE = """
+SELECT DISTINCT pg_catalog.lower(p.proname)
 FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-WHERE n.nspname <> 'tidemark' GROUP BY 1
+WHERE n.nspname <> 'tidemark' AND p.provolatile = 'v'
 """
 _CONNECTION = """
 SELECT pg_catalog.current_schemas(false)::text[], pg_catalog.current_setting('server_version_num')::int, current_user::text,
@@ -179,8 +178,8 @@ def read_catalog(read: All) -> Catalog:
             definition=definitions.get(oid),
         )
     path, version, role, bypasses = read(_CONNECTION)[0]
-    volatility: dict[str, str] = dict(read(_VOLATILITY))
-    return Catalog(tables, tuple(path), (version // 10000, version % 10000), volatility, role, bool(bypasses))
+    volatile = frozenset(name for (name,) in read(_VOLATILE))
+    return Catalog(tables, tuple(path), (version // 10000, version % 10000), volatile, role, bool(bypasses))
 
 
 def _kind(kind: str, persistence: str, inherited: bool) -> str:

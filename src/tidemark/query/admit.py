@@ -106,7 +106,7 @@ def functions_are_stable(block: Block, catalog: Catalog) -> None:
         if functions.is_aggregate(node) or name in functions.WINDOW_ONLY:
             continue
         if block.dialect.has_schemas:
-            if catalog.volatility and catalog.volatility.get(name) == "v":
+            if name in catalog.volatile:
                 raise Refusal(Code.VOLATILE, f"{name} is volatile.", instead="an immutable function", place=where)
         else:
             _sqlite_function(block, node, name)

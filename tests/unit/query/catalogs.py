@@ -69,7 +69,7 @@ POSTGRES_CATALOG = Catalog(
         ("public", "Mixed"): table("public", "Mixed", "Id:integer!", unique("Id", primary=True)),
     },
     ("public",),
-    volatility={"wobbly": "v", "steady": "i"},
+    volatile=frozenset(["wobbly"]),
 )
 BOTH = (SQLITE, POSTGRESQL)
 
