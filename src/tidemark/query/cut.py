@@ -6,6 +6,8 @@ limit is the reader's affair and is left out.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
@@ -18,14 +20,21 @@ from tidemark.query.trees import outputs_of
 
 def cut_of(text: str, query: Query, dialect: Dialect) -> str:
     """``ORDER BY … LIMIT …`` over the stored row ``s``; empty when nothing is cut. `query` is what `text` was lowered to."""
+    if not _is_cut(text, dialect):
+        return ""
     tree = unwrapped(parse_tree(text, dialect))
     clauses = [tree.args[name] for name in ("limit", "offset") if tree.args.get(name)]
-    if not clauses:
-        return ""
     order = tree.args.get("order")
     items = [_ordered(item, tree, query, dialect) for item in (order.expressions if order is not None else ())]
     words = [f"ORDER BY {', '.join(items)}"] if items else []
     return " ".join([*words, *(render(clause, dialect).strip() for clause in clauses)])
+
+
+@lru_cache(maxsize=4096)
+def _is_cut(text: str, dialect: Dialect) -> bool:
+    """Whether the query has a LIMIT or an OFFSET. It is asked of every query, and few have one."""
+    tree = unwrapped(parse_tree(text, dialect))
+    return any(tree.args.get(name) for name in ("limit", "offset"))
 
 
 def _ordered(item: exp.Expression, tree: exp.Expression, query: Query, dialect: Dialect) -> str:
