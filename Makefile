@@ -43,7 +43,7 @@ lint: $(STAMP)
 	$(VENV)/bin/lint-imports --no-logo
 
 test: lint
-	$(PY) -m pytest -n $(WORKERS) tests $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal tests $(ARGS)
 
 bench: $(STAMP)
 	$(PY) -m bench $(ARGS)

@@ -18,7 +18,7 @@ from tests.simulation.mutants_keyed import KEYED
 from tests.simulation.mutants_runtime import MISTAKES, Mistake, pursue
 from tests.simulation.run import Ground, attempt, ground
 
-SHARE = 3
+SHARE = 6
 EVERY = (*MUTANTS, *KEYED, *ADDED)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
 MISTAKEN = [mistake for number, mistake in enumerate(MISTAKES) if in_turn(number, SHARE)]
