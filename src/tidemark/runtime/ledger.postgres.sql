@@ -318,7 +318,7 @@ SELECT 1 WHERE :name = '';
 
 -- name: keep_ids
 -- Nor can a number be given twice.
-SELECT 1 WHERE :name = '{log}';
+SELECT 1 WHERE :name = '';
 
 -- name: find_spent
 -- Up to where the derived tables that read a log have sealed it. One that failed will begin anew, if
