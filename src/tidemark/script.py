@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from tidemark.model import Kept, Table
@@ -363,7 +364,7 @@ class Script:
     offers: tuple[Table, ...] = ()
     joins: str = ""
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text except the generation's number."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -88,7 +88,8 @@ class Case:
     the number of writers, `install_kill_at` the statement before which the first installation is killed.
     `deferred_keys` tells that the application itself has deferred constraints. A `quick` case ends with its program: no
     shadow, no verification, no uninstall. `later` are derived tables that take the place of others on the way.
-    `chunk` is the number of rows that Tidemark takes at a time, None = what it likes.
+    `chunk` is the number of rows that Tidemark takes at a time, None = what it likes. A `steady` case is ticked after every
+    transaction and disturbed by nothing, so there is nothing to remember between two ticks.
     """
 
     engine: Engine
@@ -105,6 +106,7 @@ class Case:
     quick: bool = False
     later: tuple[Derived, ...] = ()
     chunk: int | None = None
+    steady: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:

@@ -146,6 +146,8 @@ class Attendant:
             self.kept[one.name] = after
 
     def _remember(self) -> None:
+        if self.case.steady:
+            return
         for one in self._ticking():
             truth = self.compare.truth(one)
             self.history.remember(one.name, truth)

@@ -156,6 +156,30 @@ def without_kinds(case: Case, kinds: frozenset[str]) -> Case:
     return replace(case, transactions=kept)
 
 
+def _steady_case(seed: str, engine: str, transactions: int, derived: int, families: tuple[str, ...]) -> Case:
+    """Many batches in little time: one writer, a tick after each transaction."""
+    rng = random.Random(f"{seed}/{engine}/steady")
+    world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
+    queries = Queries(rng, world)
+    tables = tuple(one for one in (draw_derived(queries, families) for _ in range(derived)) if one is not None)
+    program = Programs(rng, world, 1).program(transactions)
+    ends = [one.end_at if one.begin else max(part.at for part in one.statements) for one in program]
+    return Case(
+        engine=world.engine,
+        seed=seed,
+        setup=world.setup,
+        fill=initial_rows(rng, world),
+        sources=tuple(quote(table.name) for table in world.relations),
+        derived=tables,
+        transactions=program,
+        duties=tuple(Duty(end + 1e-5, "tick") for end in ends),
+        sessions=1,
+        deferred_keys=world.deferred_keys,
+        quick=True,
+        steady=True,
+    )
+
+
 def draw_case(
     seed: str,
     engine: str,
@@ -164,8 +188,12 @@ def draw_case(
     kills: bool = True,
     families: tuple[str, ...] = FAMILIES,
     dense: bool = False,
+    steady: bool = False,
 ) -> Case:
-    """The case of a seed: the same seed and numbers give the same case. A `dense` one ticks after most transactions."""
+    """The case of a seed: the same seed and numbers give the same case. A `dense` one ticks after most transactions, a `steady`
+    one after each, and nothing disturbs it."""
+    if steady:
+        return _steady_case(seed, engine, transactions, derived, families)
     rng = random.Random(f"{seed}/{engine}")
     world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
     queries = Queries(rng, world)

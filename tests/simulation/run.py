@@ -144,6 +144,7 @@ def campaign(
     families: tuple[str, ...] = FAMILIES,
     shrink_seconds: float = 90.0,
     dense: bool = False,
+    steady: bool = False,
     say: Callable[[str], None] = print,
 ) -> tuple[Tally, list[Path]]:
     """Play cases of ``seed/0``, ``seed/1`` … until the budget is spent; the tally and the files of cases that failed."""
@@ -151,7 +152,10 @@ def campaign(
     found: list[Path] = []
     number = 0
     while not budget.spent(tally) and len(found) < failures_max:
-        drawn = draw_case(f"{seed}/{number}", place.engine, per_world, families=families, dense=dense)
+        word = f"{seed}/{number}"
+        drawn = draw_case(
+            word, place.engine, per_world, 10 if steady else 6, families=families, dense=dense, steady=steady
+        )
         case = without_kinds(drawn, without)
         number += 1
         if not case.derived and number < WORLDS_MAX:

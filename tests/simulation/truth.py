@@ -35,10 +35,11 @@ memory are compared with a fold in Python, step by step.
 
     python -m tests.simulation --shape full-join --engine sqlite --seed 1 --batches 10000
 
-runs one shape; a failure is cut down and written as a file that replays it. A *batch* is a tick that found changes, or a
-commit at commit freshness, followed by a comparison. The goal is {GOAL:,} batches for each shape and engine. The numbers
-are sums over all recorded runs; runs that ended with a failure are counted, and the failure is named below until a
-later run of the shape is clean.
+runs one shape; with `--steady` one writer is followed by a tick after each transaction and nothing disturbs it, which
+makes many more batches in the same time. A failure is cut down and written as a file that replays it. A *batch* is a
+tick that found changes, or a commit at commit freshness, followed by a comparison. The goal is {GOAL:,} batches for
+each shape and engine. The numbers are sums over all recorded runs; runs that ended with a failure are counted, and
+the failure is named below until a later run of the shape is clean.
 """
 
 

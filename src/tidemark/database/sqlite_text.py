@@ -93,8 +93,13 @@ def verb(sql: str) -> str:
     return word
 
 
-def statements(sql: str) -> Iterator[str]:
+@lru_cache(maxsize=1024)
+def statements(sql: str) -> tuple[str, ...]:
     """The statements of a script, in order; the semicolons inside a trigger do not end one."""
+    return tuple(_split(sql))
+
+
+def _split(sql: str) -> Iterator[str]:
     start = 0
     has_content = False
     for token in tokens(sql):
