@@ -189,6 +189,12 @@ class Queries:
             terms.append(f"{inner}.{chosen.quoted} = {outer}.{wanted.quoted}")
         return " AND ".join(terms)
 
+    def single_link(self, keyed: Relation, other: Relation, outer: str, inner: str) -> str:
+        """The same with the key on the left: SQLite compares as the left side does, and where that ignores case, a key that
+        does not could be met twice."""
+        terms = self.link(keyed, other, outer, inner).split(" AND ")
+        return " AND ".join(" = ".join(reversed(term.split(" = "))) for term in terms)
+
     def correlated(self, universe: Relation) -> tuple[Relation, str]:
         child = self.other_table(universe) if self.scalars.chance(0.7) else self.table()
         condition = self.link(universe, child, "u", "f")
@@ -219,7 +225,7 @@ class Queries:
         """A table, a table with a key, and the equality of one column with that key."""
         right = self.keyed_table()
         left = self.other_table(right)
-        return left, right, self.link(right, left, "b", "a")
+        return left, right, self.single_link(right, left, "b", "a")
 
     def _join(self) -> Draft:
         left, right, link = self._pair()

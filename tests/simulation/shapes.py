@@ -93,6 +93,10 @@ class Parts:
         """Equalities between the key of one and columns of the other. Raises LookupError."""
         return self.queries.link(universe, child, outer, inner)
 
+    def single_link(self, keyed: Relation, other: Relation, outer: str, inner: str) -> str:
+        """The same, met by one row of the first at most. Raises LookupError."""
+        return self.queries.single_link(keyed, other, outer, inner)
+
     def key(self, table: Relation, alias: str) -> list[Column]:
         """The primary key under new names."""
         return [Column(f"{alias}.{quote(name)}", self.name()) for name in table.key]

@@ -97,7 +97,7 @@ def _three(parts: Parts) -> Draft:
     third = parts.table()
     second = parts.table(third)
     first = parts.table(second)
-    one, two = parts.link(second, first, "b", "a"), parts.link(third, second, "c", "b")
+    one, two = parts.single_link(second, first, "b", "a"), parts.single_link(third, second, "c", "b")
     key = parts.key(first, "a")
     columns = listed(*key, *parts.terms(first, "a", 1), *parts.terms(second, "b"), *parts.terms(third, "c"))
     verbs = parts.rng.choice(
