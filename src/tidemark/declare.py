@@ -1,4 +1,4 @@
-"""How users declare: a project, its derived tables and facts about its sources.
+"""How users declare: a project, its derived tables, its backfills and facts about its sources.
 
 Owns: `Project`. Promises: a declaration that cannot mean anything is refused where it stands, with file and line, before any
 database is opened; what is accepted is kept as a frozen `Declaration`. Reads no SQL and knows no engine.
@@ -6,20 +6,25 @@ database is opened; what is accepted is kept as a frozen `Declaration`. Reads no
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import CodeType, MappingProxyType
+from typing import Any
 
 from tidemark.errors import Code, Refusal
 from tidemark.memory import First, Memory, Ratchet
-from tidemark.model import Declaration, Freshness, Marks, Source
+from tidemark.model import Backfill, Declaration, Freshness, Marks, Source
+from tidemark.walk import BATCH
 
 NAME_BYTES_MAX = 63
 ENGINES = ("sqlite", "postgresql", "postgres")
 FRESHNESS = ("commit", "tick")
 _GENERATION = re.compile(r"_g[0-9]+$")
 _CADENCE = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$")
+Migrate = Callable[[Any, Any], object]
 _SECONDS = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
 
 
@@ -31,6 +36,12 @@ class Project:
         self._declarations: dict[str, Declaration] = {}
         self._sources: dict[str, Source] = {}
         self._cadence: dict[str, float] = {}
+        self._backfills: dict[str, Backfill] = {}
+
+    @property
+    def backfills(self) -> tuple[Backfill, ...]:
+        """Every backfill of the user's, in the order of declaring."""
+        return tuple(self._backfills.values())
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
@@ -78,9 +89,7 @@ class Project:
         Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
         """
         place = _place()
-        check_name(name, place)
-        if name in self._declarations:
-            raise _refuse(f"{name} is declared twice, first at {self._declarations[name].place}", "", name, place)
+        self._check_new(name, place)
         if freshness is not None and freshness not in FRESHNESS:
             raise _refuse(f"freshness={freshness!r} is none", "say commit, tick or None", name, place)
         if columns_of is not None and rows_of is not None:
@@ -110,6 +119,72 @@ class Project:
             self._cadence[name] = declaration.every
         self._declarations[name] = declaration
         return declaration
+
+    def backfill(
+        self,
+        name: str,
+        *,
+        table: str,
+        key: str | Sequence[str],
+        sql: str | Mapping[str, str] | None = None,
+        columns: str | Sequence[str] = (),
+        where: str | Mapping[str, str] | None = None,
+        quarantine_max: int = 100,
+    ) -> Callable[[Migrate], Migrate]:
+        """Declare a data migration that is done once for every row of `table`, in chunks by `key`, while the application works.
+
+        With `sql` that is all: one statement over the rows whose keys stand in ``tidemark_batch``, a table with the key's
+        columns. Without it this decorates a function ``f(db, batch)``: `batch.keys` and `batch.rows` are the chunk's, with the
+        `columns` asked for, and ``db.run(sql, parameters)``, ``db.all`` and ``db.one`` work in the chunk's transaction; it gives
+        the number of rows that it changed, or None for what ``db.run`` counted. `where` is a condition on the rows that are
+        wanted. A key whose row cannot be migrated is put aside, up to `quarantine_max` of them.
+
+        Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
+        """
+        place = _place()
+        self._check_new(name, place)
+        if not isinstance(table, str) or not table:
+            raise _refuse("table names no table", 'write table="posts"', name, place)
+        if not isinstance(quarantine_max, int) or quarantine_max < 0:
+            raise _refuse(f"quarantine_max={quarantine_max!r} is no number of keys", "say 0 or more", name, place)
+        texts = _read_texts(sql, "sql", name, place)
+        if any(BATCH not in text for text in texts.values()):
+            instead = f"write UPDATE … WHERE {key if isinstance(key, str) else 'id'} IN (SELECT … FROM {BATCH})"
+            raise _refuse(f"sql does not read {BATCH}, so that every chunk would do everything", instead, name, place)
+
+        def declare(function: Migrate | None) -> None:
+            body = _read_code(function) if function is not None else ""
+            backfill = Backfill(
+                name=name,
+                table=table,
+                key=_read_columns(key, "key", name, place),
+                columns=_read_columns(columns, "columns", name, place) if columns else (),
+                sql=texts,
+                where=_read_texts(where, "where", name, place),
+                function=function,
+                quarantine_max=quarantine_max,
+                place=place,
+            )
+            parts = (table, backfill.key, backfill.columns, sorted(texts.items()), sorted(backfill.where.items()), body)
+            done = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+            self._backfills[name] = replace(backfill, fingerprint=done)
+
+        def decorate(function: Migrate) -> Migrate:
+            if texts or not callable(function):
+                raise _refuse("a backfill has sql or a function", "keep one of them", name, place)
+            self._check_new(name, place)
+            declare(function)
+            return function
+
+        if texts:
+            declare(None)
+        return decorate
+
+    def _check_new(self, name: str, place: str) -> None:
+        check_name(name, place)
+        known = self._declarations.get(name) or self._backfills.get(name)
+        if known is not None:
+            raise _refuse(f"{name} is declared twice, first at {known.place}", "", name, place)
 
     def source(self, name: str, *, append_only: bool = False, pruned: bool = False) -> Source:
         """State facts about a base table. `append_only` promises that rows are never changed or deleted.
@@ -171,17 +246,40 @@ def _refuse(reason: str, instead: str, derived: str | None, place: str) -> Refus
 
 
 def _read_query(query: object, name: str, place: str) -> Mapping[str, str]:
-    texts = {"": query} if isinstance(query, str) else query
-    if not isinstance(texts, Mapping) or not texts:
-        raise _refuse("query is neither a text nor texts by engine", 'write query="SELECT …"', name, place)
+    if not query:
+        shown = "query is empty" if isinstance(query, str) else "query is neither a text nor texts by engine"
+        raise _refuse(shown, 'write query="SELECT …"', name, place)
+    return _read_texts(query, "query", name, place)
+
+
+def _read_texts(given: object, option: str, name: str, place: str) -> Mapping[str, str]:
+    """Texts by engine, ``""`` being both; none at all for None."""
+    texts = {} if given is None else {"": given} if isinstance(given, str) else given
+    instead = 'write query="SELECT …"' if option == "query" else f'write {option}="…"'
+    if not isinstance(texts, Mapping):
+        raise _refuse(f"{option} is neither a text nor texts by engine", instead, name, place)
     for engine, text in texts.items():
         if engine not in ("", *ENGINES):
-            raise _refuse(f"query is for {engine!r}, which is no engine", "say sqlite or postgresql", name, place)
+            raise _refuse(f"{option} is for {engine!r}, which is no engine", "say sqlite or postgresql", name, place)
         if not isinstance(text, str) or not text.strip():
-            raise _refuse("query is empty", 'write query="SELECT …"', name, place)
+            raise _refuse(f"{option} is empty", instead, name, place)
         if "\0" in text:
-            raise _refuse("query has a NUL character", "leave it out", name, place)
+            raise _refuse(f"{option} has a NUL character", "leave it out", name, place)
     return MappingProxyType(dict(texts))
+
+
+def _read_code(function: Migrate) -> str:
+    """What a function does, as a text that is the same for the same code."""
+
+    def told(code: CodeType) -> object:
+        return code.co_code, [constant(one) for one in code.co_consts], code.co_names
+
+    def constant(one: object) -> object:
+        # The order of a set is another one in each process.
+        return told(one) if isinstance(one, CodeType) else sorted(map(repr, one)) if isinstance(one, frozenset) else one
+
+    code = getattr(function, "__code__", None)
+    return repr(told(code)) if isinstance(code, CodeType) else repr(type(function))
 
 
 def _read_columns(columns: object, option: str, name: str, place: str) -> tuple[str, ...]:

@@ -18,10 +18,13 @@ from tidemark.database.open import Role, open_session
 from tidemark.database.session import Conflict, Session
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
-from tidemark.model import Catalog, Declaration
+from tidemark.model import Backfill, Catalog, Declaration
 from tidemark.query.cascade import Link, chain
+from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
-from tidemark.runtime.apply import ApplyReport, apply_plan, drainer
+from tidemark.runtime.apply import ApplyReport, apply_plan, drainer, ensure_ledger
+from tidemark.runtime.backfill.record import BackfillStatus, list_backfills, set_nice, set_wish
+from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
 from tidemark.runtime.captures import plan_captures
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
@@ -155,6 +158,46 @@ class Tidemark:
                 done.append(self._under_lease(duty, row, lambda mine, row: repair(mine, row, self._listen)))
             return tuple(done)
 
+    def backfill(self, name: str, orders: Orders | None = None) -> BackfillReport:
+        """Do what is left of a declared backfill, here and now.
+
+        Raises `Fault`: exit 6 while another runner is at it, 75 when it was interrupted and can go on, 1 when it failed or was
+        cancelled.
+        """
+        found = self._backfill(name)
+        with self._open() as duty:
+            walk = write_walk(duty.session.dialect, duty.session.catalog(), found)
+            ensure_ledger(duty, secrets.token_hex(8))
+            return run_backfill(duty, found, walk, orders or Orders(), self._listen)
+
+    def backfills(self, name: str = "") -> tuple[BackfillStatus, ...]:
+        """Where every backfill stands, or the one of that name: read on a connection of its own, which waits for no writer.
+
+        Raises `Refusal` (``not-installed``) without a ledger; gives nothing when no backfill was ever begun.
+        """
+        with self._open("reader") as duty:
+            return list_backfills(duty.ledger, name)
+
+    def pause_backfill(self, name: str) -> BackfillStatus:
+        """Have a backfill rest until it is resumed; a runner does so after the chunk at hand."""
+        with self._open() as duty:
+            return set_wish(duty, name, "pause")
+
+    def resume_backfill(self, name: str) -> BackfillStatus:
+        """Let a backfill go on. Where no runner waits for that, `backfill` does it."""
+        with self._open() as duty:
+            return set_wish(duty, name, "")
+
+    def cancel_backfill(self, name: str) -> BackfillStatus:
+        """Give a backfill up; what was committed stands."""
+        with self._open() as duty:
+            return set_wish(duty, name, "cancel")
+
+    def set_nice(self, name: str, nice: float) -> BackfillStatus:
+        """How many seconds a runner is to rest for each second that it holds locks, from the next chunk on."""
+        with self._open() as duty:
+            return set_nice(duty, name, nice)
+
     def status(self) -> list[TableStatus]:
         """How every derived table is doing. Raises `Refusal` (``not-installed``) without a ledger."""
         with self._open("reader") as duty:
@@ -266,6 +309,14 @@ class Tidemark:
         if found is None:
             known = ", ".join(declaration.name for declaration in self._declared()) or "none at all"
             raise Refusal(Code.DECLARATION, f"there is no derived table {name}", instead=f"name one of: {known}")
+        return found
+
+    def _backfill(self, name: str) -> Backfill:
+        declared = self.project.backfills if self.project else ()
+        found = next((one for one in declared if one.name == name), None)
+        if found is None:
+            known = ", ".join(one.name for one in declared) or "none at all"
+            raise Refusal(Code.DECLARATION, f"no backfill {name} is declared", instead=f"name one of: {known}")
         return found
 
     def _first_scripts(self, session: Session, names: Sequence[str]) -> list[Script]:

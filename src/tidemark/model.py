@@ -1,14 +1,15 @@
 """Nouns shared by both towers: what a database holds and what a user declares.
 
-Owns: `Column`, `Unique`, `Table`, `Kept`, `Catalog` (what is there) and `Source`, `Declaration` (what is wanted).
+Owns: `Column`, `Unique`, `Table`, `Kept`, `Catalog` (what is there) and `Source`, `Declaration`,
+`Backfill` (what is wanted).
 Promises: all are frozen values without behaviour beyond look-ups; names are the database's own, unquoted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from tidemark.memory import Memory
 
@@ -215,5 +216,36 @@ class Declaration:
 
     def query_for(self, engine: str) -> str | None:
         """The SQL text for that engine, or None when the declaration has none for it."""
-        aliases = {"postgres": ("postgres", "postgresql", ""), "sqlite": ("sqlite", "")}
-        return next((self.query[alias] for alias in aliases[engine] if alias in self.query), None)
+        return text_for(self.query, engine)
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """A data migration of the user's, done once for every row of `table` in chunks by `key`.
+
+    `sql` and `where` map an engine's name to text, as the query of a `Declaration` does; `function` takes the place of `sql`
+    where Python does the work, and gets the rows' key and `columns`. `where` says which rows are wanted, empty = all.
+    `quarantine_max` is how many keys may be put aside before the whole has failed. `fingerprint` identifies what is done to a
+    row; `place` is ``file:line``.
+    """
+
+    name: str
+    table: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    sql: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str] = field(default_factory=dict)
+    function: Callable[[Any, Any], object] | None = None
+    quarantine_max: int = 100
+    fingerprint: str = ""
+    place: str = ""
+
+    def text_for(self, texts: Mapping[str, str], engine: str) -> str | None:
+        """The one of `sql` or `where` for that engine, or None."""
+        return text_for(texts, engine)
+
+
+def text_for(texts: Mapping[str, str], engine: str) -> str | None:
+    """The text for an engine, or None when there is none: its own, or the one that serves both."""
+    aliases = {"postgres": ("postgres", "postgresql", ""), "sqlite": ("sqlite", "")}
+    return next((texts[alias] for alias in aliases[engine] if alias in texts), None)

@@ -1,6 +1,6 @@
 """Lifecycles as tables: which state may follow which, with a sentence for every edge.
 
-Owns: the states of a derived table and of a run. Promises: the ledger's CHECK constraints, the runtime and the
+Owns: the states of a derived table, of a run and of a backfill. Promises: the ledger's CHECK constraints, the runtime and the
 documentation read the same tables; a stored value that is not in them reads as ``unknown`` and never as anything that
 works. Holds no behaviour beyond look-ups.
 """
@@ -71,6 +71,57 @@ RUN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "done": {},
         "failed": {},
         "interrupted": {},
+    }
+)
+
+
+BACKFILL: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "planned": {
+            "backfilling": "a runner takes it up: the upper bound and the ranges are recorded in the same transaction.",
+            "paused": "an operator asks for a rest before it begins.",
+            "cancelled": "an operator gives it up before it begins.",
+        },
+        "backfilling": {
+            "backfilling": "a runner goes on with what another one left, from the last chunk that it committed.",
+            "throttled": "the database is under strain, or cannot say whether it is; every reason is recorded.",
+            "paused": "an operator asks for a rest.",
+            "interrupted": "the runner was asked to stop, its time was over, or its process ended without a word.",
+            "cancelled": "an operator gives it up; what was committed stands.",
+            "failed": "a chunk fails in a way that trying again does not mend, or too many keys were put aside.",
+            "finished": "every key is accounted for.",
+            "quarantined": "every key is accounted for, and some of them were put aside with their errors.",
+        },
+        "throttled": {
+            "backfilling": "no reason to hold back is left.",
+            "paused": "an operator asks for a rest.",
+            "interrupted": "the runner was asked to stop, its time was over, or its process ended without a word.",
+            "cancelled": "an operator gives it up; what was committed stands.",
+            "failed": "the database cannot be asked any more.",
+        },
+        "paused": {
+            "backfilling": "an operator lets it go on.",
+            "interrupted": "the runner was asked to stop, its time was over, or its process ended without a word.",
+            "cancelled": "an operator gives it up; what was committed stands.",
+            "failed": "the database cannot be asked any more.",
+        },
+        "interrupted": {
+            "backfilling": "a runner goes on from the last chunk that was committed.",
+            "paused": "an operator asks for a rest before it goes on.",
+            "cancelled": "an operator gives it up; what was committed stands.",
+        },
+        "failed": {
+            "backfilling": "an operator has it tried again: a new attempt with counters of its own, over what is left.",
+        },
+        "cancelled": {
+            "backfilling": "an operator has it tried again: a new attempt with counters of its own, over what is left.",
+        },
+        "quarantined": {
+            "backfilling": "an operator has the keys that were put aside tried again.",
+        },
+        "finished": {
+            "backfilling": "an operator has it done again from the first key on.",
+        },
     }
 )
 

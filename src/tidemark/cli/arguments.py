@@ -10,7 +10,7 @@ import argparse
 
 EPILOG = """\
 exit codes: 0 fine, 1 error, 2 usage, 3 plan --check has changes, 4 drift found, 5 refused,
-            6 another runner holds the lease, 75 interrupted and resumable
+            6 another runner holds the lease, 7 finished with rows put aside, 75 interrupted and resumable
 first steps: tidemark init, tidemark plan, tidemark apply, tidemark verify
 """
 
@@ -27,8 +27,11 @@ COMMANDS = {
     "uninstall": "Remove everything of Tidemark from the database.",
     "doctor": "Look at the database and at what is installed for problems.",
     "sql": "Print the objects of derived tables as SQL.",
+    "backfill": "Run, watch and steer backfills: list, run, pause, resume, cancel, retry.",
     "history": "Show what was done, newest first.",
 }
+
+BACKFILL_ACTIONS = ("list", "run", "pause", "resume", "cancel", "retry")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -61,6 +64,24 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["uninstall"].add_argument("--yes", action="store_true", help="do not ask")
     made["uninstall"].add_argument("--keep-data", action="store_true", help="leave plain tables under the public names")
     made["explain"].add_argument("name", metavar="NAME", help="the derived table")
+    made["backfill"].add_argument(
+        "action", choices=BACKFILL_ACTIONS, metavar="ACTION", help=", ".join(BACKFILL_ACTIONS)
+    )
+    made["backfill"].add_argument(
+        "name", nargs="?", default="", metavar="NAME", help="the backfill (list: default all)"
+    )
+    made["backfill"].add_argument(
+        "--nice",
+        type=float,
+        metavar="N",
+        help="rest N seconds for each second of holding locks, from the next chunk on",
+    )
+    made["backfill"].add_argument(
+        "--max-duration", metavar="TIME", help="end after so long, such as 30s, 10m or 2h, to be continued (exit 75)"
+    )
+    made["backfill"].add_argument(
+        "--anew", action="store_true", help="retry: do every row again, from the first key on"
+    )
     for command in ("tick", "verify", "repair", "sql"):
         made[command].add_argument("names", nargs="*", metavar="NAME", help="derived tables (default: all)")
     made["tick"].add_argument("--max-ms", type=float, metavar="MS", help="stop after so many milliseconds")

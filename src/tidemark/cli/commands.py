@@ -23,6 +23,7 @@ from tidemark.cli.start import write_start
 from tidemark.database.urls import read_address
 from tidemark.engine import Tidemark
 from tidemark.errors import Exit
+from tidemark.runtime.backfill.runner import Orders
 
 NEEDS_DEFINITIONS = frozenset({"plan", "apply", "explain", "sql"})
 
@@ -44,7 +45,7 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
     display = Display(sys.stderr, quiet=options.json)
     if options.command == "run" and not options.json:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    project = load_project(settings) if options.command in NEEDS_DEFINITIONS or _has_cadence(options) else None
+    project = load_project(settings) if _needs_definitions(options) else None
     engine = Tidemark(project, settings.require_database(), stop=stop, listen=display)
     try:
         return COMMANDS[options.command](Typed(options, settings, engine))
@@ -52,9 +53,13 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
         display.close()
 
 
-def _has_cadence(options: argparse.Namespace) -> bool:
-    # A worker needs no definitions; where they are named it honours their cadence.
-    return options.command == "run" and options.definitions is not None
+def _needs_definitions(options: argparse.Namespace) -> bool:
+    if options.command == "run":
+        # A worker needs no definitions; where they are named it honours their cadence.
+        return options.definitions is not None
+    return options.command in NEEDS_DEFINITIONS or (
+        options.command == "backfill" and options.action in ("run", "retry")
+    )
 
 
 def plan(typed: Typed) -> Outcome:
@@ -150,6 +155,27 @@ def sql(typed: Typed) -> Outcome:
     return Outcome(reports.sql_text(scripts, captures), data)
 
 
+def backfill(typed: Typed) -> Outcome:
+    """Run, watch and steer backfills."""
+    options, engine = typed.options, typed.engine
+    if options.action == "list":
+        found = engine.backfills(options.name)
+        return Outcome(reports.backfills_text(found), {"backfills": [one.as_json() for one in found]})
+    if not options.name:
+        return Outcome(f"backfill {options.action} needs a NAME", {"error": {"family": "usage"}}, Exit.USAGE)
+    steer = {"pause": engine.pause_backfill, "resume": engine.resume_backfill, "cancel": engine.cancel_backfill}
+    if options.action in steer:
+        now = steer[options.action](options.name)
+        if options.nice is not None:
+            now = engine.set_nice(options.name, options.nice)
+        return Outcome(reports.backfills_text([now]), {"backfills": [now.as_json()]})
+    longest = None if options.max_duration is None else read_seconds(options.max_duration, "--max-duration")
+    orders = Orders(options.nice, longest, again=options.action == "retry" and not options.anew, anew=options.anew)
+    done = engine.backfill(options.name, orders)
+    data = {"backfills": [done.status.as_json()], "chunks": done.chunks, "longestMs": done.longest_ms}
+    return Outcome(reports.backfill_text(done), data, done.exit)
+
+
 def history(typed: Typed) -> Outcome:
     """Show what was done."""
     runs = typed.engine.history(typed.options.name, typed.options.limit)
@@ -159,7 +185,21 @@ def history(typed: Typed) -> Outcome:
 COMMANDS: Mapping[str, Callable[[Typed], Outcome]] = MappingProxyType(
     {
         function.__name__: function
-        for function in (plan, apply, tick, run, status, explain, verify, repair, uninstall, doctor, sql, history)
+        for function in (
+            plan,
+            apply,
+            tick,
+            run,
+            status,
+            explain,
+            verify,
+            repair,
+            uninstall,
+            doctor,
+            sql,
+            backfill,
+            history,
+        )
     }
 )
 

@@ -12,6 +12,8 @@ from typing import Any
 from tidemark.cli.outcome import table
 from tidemark.runtime.apply import ApplyReport
 from tidemark.runtime.apply_batch import Difference
+from tidemark.runtime.backfill.record import BackfillStatus
+from tidemark.runtime.backfill.runner import BackfillReport
 from tidemark.runtime.doctor import Diagnosis
 from tidemark.runtime.explain import Explanation
 from tidemark.runtime.plan import InstallPlan, Step
@@ -270,3 +272,56 @@ def history_text(runs: Sequence[Past]) -> str:
         for past in runs
     ]
     return table(head, rows)
+
+
+def backfills_text(found: Sequence[BackfillStatus]) -> str:
+    """Where backfills stand, each with what to do next."""
+    if not found:
+        return "No backfill was ever begun here. Next: tidemark backfill run NAME"
+    head = ("backfill", "state", "done", "of", "written", "put aside", "rate", "left", "next")
+    rows = [
+        (
+            one.name,
+            f"{one.state} (to {one.wish})" if one.wish and one.running and one.state != "paused" else one.state,
+            f"{one.rows_done:,}",
+            "?" if one.rows_total is None else f"{one.rows_total:,}",
+            f"{one.rows_written:,}",
+            one.quarantined,
+            "-" if one.rate is None else f"{one.rate:,.0f}/s",
+            _left(one),
+            _next(one),
+        )
+        for one in found
+    ]
+    said = [f"{one.name}: {one.failure}" for one in found if one.failure]
+    said += [f"{one.name} holds back: {reason}" for one in found for reason in one.reasons]
+    return "\n".join([table(head, rows), *said])
+
+
+def _left(one: BackfillStatus) -> str:
+    if one.eta_seconds is not None:
+        return f"{'about ' if one.rate_state == 'estimating' else ''}{one.eta_seconds:,.0f} s"
+    return one.rate_state if one.running else "-"
+
+
+def _next(one: BackfillStatus) -> str:
+    if one.state == "paused":
+        return f"tidemark backfill resume {one.name}"
+    if one.state in ("failed", "cancelled", "quarantined"):
+        return f"tidemark backfill retry {one.name}"
+    return f"tidemark backfill run {one.name}" if one.state in ("planned", "interrupted") else ""
+
+
+def backfill_text(done: BackfillReport) -> str:
+    """What a run of a backfill did."""
+    if done.chunks == 0 and done.status.state in ("finished", "quarantined"):
+        return f"{done.status.name} is {done.status.state} already. Next: tidemark backfill list"
+    told = (
+        f"{done.status.name}: {done.status.rows_done:,} keys done, {done.rows_written:,} rows written in {done.chunks:,} chunks, "
+        f"longest hold {done.longest_ms:.1f} ms."
+    )
+    if done.status.quarantined:
+        return (
+            f"{told} {done.status.quarantined:,} keys are put aside. Next: tidemark backfill retry {done.status.name}"
+        )
+    return told

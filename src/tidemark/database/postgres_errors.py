@@ -10,11 +10,14 @@ import re
 
 import psycopg
 
-from tidemark.database.session import Conflict
+from tidemark.database.session import Conflict, TooLong, Unacceptable
 from tidemark.database.urls import Address
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Fault, Place, Refusal
 
+_CANCELLED = "57014"
+# Cardinality, data exception, integrity, a raised exception, a view's check option: the rows are to blame.
+_UNACCEPTABLE = ("21", "22", "23", "P0", "44")
 # Serialization failure, deadlock, lock timeout, statement timeout: gone, and worth another try.
 _TRANSIENT = frozenset({"40001", "40P01", "55P03", "57014"})
 _NAME_TAKEN = frozenset({"42P07", "42710", "42723", "42P06"})
@@ -47,6 +50,8 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
     state = error.sqlstate or ""
     said = address.hide(error.diag.message_primary or str(error) or type(error).__name__)
     detail = address.hide(error.diag.message_detail or "")
+    if state == _CANCELLED and "statement timeout" in said:
+        return TooLong(f"{address.label}: {said}")
     if state in _TRANSIENT:
         return Conflict(f"{address.label}: {said}")
     if state == "XX000" and "concurrently" in said or state == "23505" and error.diag.schema_name == "pg_catalog":
@@ -79,6 +84,8 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
             left_behind="the transaction was either committed whole or not at all",
         )
     whole = f"{said} ({detail})" if detail else said
+    if state.startswith(_UNACCEPTABLE):
+        return Unacceptable(f"{address.label}: {whole}", left_behind="the transaction was rolled back")
     return Fault(f"{address.label}: {whole}", left_behind="the transaction was rolled back")
 
 

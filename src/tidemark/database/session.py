@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
 from tidemark.dialect import Dialect
+from tidemark.errors import Fault
 from tidemark.model import Catalog, OutputColumn, Table
 
 Parameters = Mapping[str, Any]
@@ -20,6 +21,14 @@ Mode = Literal["read", "write"]
 
 class Conflict(Exception):
     """A transient failure: lock timeout, deadlock, serialization failure, busy database. The transaction is gone; try again."""
+
+
+class TooLong(Conflict):
+    """A statement was cancelled because it took longer than it may: less of it may be well."""
+
+
+class Unacceptable(Fault):
+    """The database did not accept what a statement made of the data: a constraint, a conversion, a veto of a trigger."""
 
 
 class Session(Protocol):

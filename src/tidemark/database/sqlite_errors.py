@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from tidemark.database.session import Conflict
+from tidemark.database.session import Conflict, Unacceptable
 from tidemark.errors import Code, Fault, Place, Refusal
 
 _NO_TABLE = re.compile(r"no such (?:table|view): (?P<name>.*)")
@@ -46,8 +46,8 @@ def translate(error: sqlite3.Error, label: str) -> Exception:
         )
     if code == sqlite3.SQLITE_ERROR:
         return _translate_text(said, None)
-    if code == sqlite3.SQLITE_CONSTRAINT:
-        return Fault(f"{label} did not accept a row: {said}")
+    if code in (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG):
+        return Unacceptable(f"{label} did not accept a row: {said}")
     again = code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL)
     return Fault(f"{label} failed: {said}", left_behind="the transaction was rolled back", retry_safe=again)
 

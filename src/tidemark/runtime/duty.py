@@ -59,12 +59,19 @@ class Duty:
         Raises `Lost` when the lease is gone, and `Fault` when the database stays locked.
         """
 
+        return self._attempt(self._fenced(work), "write", snapshot)
+
+    def write_once(self, work: Callable[[], T]) -> Held[T]:
+        """The same without trying again: `Conflict` reaches the caller, who knows what to do about it."""
+        return self._once(self._fenced(work), "write", False)
+
+    def _fenced(self, work: Callable[[], T]) -> Callable[[], T]:
         def fenced() -> T:
             if self.lease is not None:
                 self.lease.check()
             return work()
 
-        return self._attempt(fenced, "write", snapshot)
+        return fenced
 
     def read(self, work: Callable[[], T], *, snapshot: bool = True) -> Held[T]:
         """Do `work` in a read transaction that sees one moment."""
@@ -80,16 +87,23 @@ class Duty:
         first, tried = self.clock.now(), 0
         while tried < CONFLICTS_MAX and (tried == 0 or self.clock.now() - first < CONFLICT_SECONDS_MAX):
             try:
-                with self.session.transaction(mode, snapshot=snapshot):
-                    began = self.clock.now()
-                    value = work()
-                return Held(value, self.clock.ms_since(began))
+                return self._once(work, mode, snapshot)
             except Conflict as problem:
                 conflict = problem
-            longest = min(WAIT_SECONDS_MAX, WAIT_SECONDS_MIN * 2 ** min(tried, 10))
+            self.wait_for_another_try(tried)
             tried += 1
-            self.clock.wait(longest * (0.5 + self.clock.chance() / 2))
         raise Fault(
             f"the database stayed locked through {tried} attempts: {conflict}",
             left_behind="this transaction was rolled back; what was committed before stands",
         ) from conflict
+
+    def _once(self, work: Callable[[], T], mode: Mode, snapshot: bool) -> Held[T]:
+        with self.session.transaction(mode, snapshot=snapshot):
+            began = self.clock.now()
+            value = work()
+        return Held(value, self.clock.ms_since(began))
+
+    def wait_for_another_try(self, tried: int) -> None:
+        """Wait after a conflict, longer after many, and never as long as somebody else who met the same one."""
+        longest = min(WAIT_SECONDS_MAX, WAIT_SECONDS_MIN * 2 ** min(tried, 10))
+        self.clock.wait(longest * (0.5 + self.clock.chance() / 2))

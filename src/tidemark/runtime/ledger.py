@@ -16,9 +16,9 @@ from tidemark.errors import Code, Fault, Refusal
 from tidemark.runtime.scripts import capture_text, read_capture, read_script, script_text
 from tidemark.runtime.statements import find_statement, load_statements
 from tidemark.script import Capture, Script
-from tidemark.states import DERIVED, RUN, check_list, check_move, read_state
+from tidemark.states import BACKFILL, DERIVED, RUN, check_list, check_move, read_state
 
-SHAPE = "2"
+SHAPE = "3"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,11 @@ class Ledger:
 
     def creation(self) -> list[str]:
         """The statements that create the ledger, in order."""
-        states = {"derived_states": check_list(DERIVED), "run_states": check_list(RUN)}
+        states = {
+            "derived_states": check_list(DERIVED),
+            "run_states": check_list(RUN),
+            "backfill_states": check_list(BACKFILL),
+        }
         named = [name for name in load_statements(self._engine) if name.startswith("create_")]
         return [self.text(name, **states) for name in named]
 

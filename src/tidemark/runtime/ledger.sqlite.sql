@@ -113,6 +113,55 @@ CREATE TABLE tidemark__lease (
     expires TEXT NOT NULL
 );
 
+-- name: create_backfill
+-- One row for every backfill: where it stands, what an operator wishes of it, and what its runner last told.
+CREATE TABLE tidemark__backfill (
+    name TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('data', 'fill')),
+    fingerprint TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ({backfill_states})),
+    wish TEXT NOT NULL DEFAULT '' CHECK (wish IN ('', 'pause', 'cancel')),
+    nice REAL,
+    attempt INTEGER NOT NULL DEFAULT 1,
+    run INTEGER,
+    rows_total INTEGER,
+    total_is_estimate INTEGER NOT NULL DEFAULT 0,
+    rate REAL,
+    rate_state TEXT NOT NULL DEFAULT 'unknown',
+    reasons TEXT NOT NULL DEFAULT '[]',
+    failure TEXT,
+    started TEXT,
+    ended TEXT,
+    updated TEXT
+);
+
+-- name: create_backfill_range
+-- How far each range of keys of a backfill has come: keys after `low` up to `high`, done up to `cursor`.
+CREATE TABLE tidemark__backfill_range (
+    backfill TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    low TEXT,
+    high TEXT,
+    cursor TEXT,
+    rows_done INTEGER NOT NULL DEFAULT 0,
+    rows_written INTEGER NOT NULL DEFAULT 0,
+    finished INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (backfill, place)
+);
+
+-- name: create_quarantine
+-- Every key that a backfill put aside, with its error and the attempt; closed when a later attempt did it.
+CREATE TABLE tidemark__quarantine (
+    backfill TEXT NOT NULL,
+    key_hash TEXT NOT NULL,
+    key TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    found_at TEXT NOT NULL,
+    closed_at TEXT,
+    PRIMARY KEY (backfill, key_hash)
+);
+
 -- name: set_meta
 -- Remember a fact about the ledger.
 INSERT INTO tidemark__meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
@@ -360,6 +409,112 @@ ORDER BY id DESC LIMIT :limit;
 -- name: trim_runs
 -- Ticks that did their work are many: only the newest of a derived table are kept.
 DELETE FROM tidemark__run WHERE kind IN ('tick', 'slow') AND state = 'done' AND derived = :derived AND id < :id - 1000;
+
+-- name: list_backfills
+-- Where every backfill stands, in one statement: what its ranges add up to, how long it takes and who is at it.
+SELECT b.name, b.kind, b.fingerprint, b.state, b.wish, b.nice, b.attempt, b.run, coalesce(r.rows_done, 0), b.rows_total,
+       b.total_is_estimate, coalesce(r.rows_written, 0), (SELECT count(*) FROM tidemark__quarantine AS q WHERE q.backfill = b.name AND q.closed_at IS NULL),
+       b.rate, b.rate_state, b.reasons, b.failure, b.started, b.ended, b.updated,
+       (SELECT l.holder FROM tidemark__lease AS l WHERE l.duty = CASE b.kind WHEN 'fill' THEN 'keep ' ELSE 'backfill ' END || b.name AND l.expires > strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+FROM tidemark__backfill AS b LEFT JOIN (SELECT backfill, sum(rows_done) AS rows_done, sum(rows_written) AS rows_written FROM tidemark__backfill_range GROUP BY backfill) AS r ON r.backfill = b.name
+WHERE CAST(:name AS TEXT) = '' OR b.name = :name
+ORDER BY b.name;
+
+-- name: read_now
+-- What time it is for the database, as times are stored.
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
+
+-- name: plan_backfill
+-- Write down a backfill before it begins. One that is there already stays as it is.
+INSERT INTO tidemark__backfill (name, kind, fingerprint, state) VALUES (:name, :kind, :fingerprint, 'planned')
+ON CONFLICT (name) DO NOTHING;
+
+-- name: begin_backfill
+-- Begin a run of a backfill, in the transaction that records its ranges: what the run before told is forgotten with its state.
+UPDATE tidemark__backfill
+SET state = 'backfilling', fingerprint = :fingerprint, attempt = :attempt, run = :run, rows_total = :rows_total,
+    total_is_estimate = :total_is_estimate, rate = NULL, rate_state = 'unknown', reasons = '[]', failure = NULL,
+    nice = coalesce(CAST(:nice AS REAL), nice), started = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ended = NULL, updated = NULL
+WHERE name = :name AND state = :before;
+
+-- name: move_backfill
+-- Move a backfill from one state to another, unless somebody else moved it.
+UPDATE tidemark__backfill SET state = :after, reasons = :reasons, updated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE name = :name AND state = :before;
+
+-- name: end_backfill
+-- Record how a run of a backfill ended.
+UPDATE tidemark__backfill
+SET state = :after, failure = :failure, reasons = '[]', wish = '', rate = :rate, rate_state = :rate_state,
+    ended = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), updated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE name = :name AND state = :before;
+
+-- name: tell_backfill
+-- What a runner tells of its work, at most once a second and always at the end.
+UPDATE tidemark__backfill SET rate = :rate, rate_state = :rate_state, updated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE name = :name;
+
+-- name: read_control
+-- What an operator wishes of a backfill, read in the transaction of each chunk.
+SELECT wish, nice, state FROM tidemark__backfill WHERE name = :name;
+
+-- name: read_state_of_backfill
+-- The state of a backfill as it is stored.
+SELECT state FROM tidemark__backfill WHERE name = :name;
+
+-- name: set_wish
+-- What an operator wishes from now on; a runner sees it within one chunk.
+UPDATE tidemark__backfill SET wish = :wish WHERE name = :name;
+
+-- name: set_nice
+-- How long the runner is to rest for each second that it holds locks.
+UPDATE tidemark__backfill SET nice = :nice WHERE name = :name;
+
+-- name: add_range
+-- Write down a range of keys.
+INSERT INTO tidemark__backfill_range (backfill, place, low, high) VALUES (:backfill, :place, :low, :high);
+
+-- name: list_ranges
+-- The ranges of a backfill, in key order.
+SELECT place, low, high, cursor, rows_done, rows_written, finished FROM tidemark__backfill_range
+WHERE backfill = :backfill ORDER BY place;
+
+-- name: advance_range
+-- Record how far a range has come, in the transaction that came so far.
+UPDATE tidemark__backfill_range
+SET cursor = :cursor, rows_done = rows_done + :rows_done, rows_written = rows_written + :rows_written, finished = :finished
+WHERE backfill = :backfill AND place = :place;
+
+-- name: reset_ranges
+-- A new attempt counts for itself.
+UPDATE tidemark__backfill_range SET rows_done = 0, rows_written = 0 WHERE backfill = :backfill;
+
+-- name: remove_ranges
+-- Forget the ranges of a backfill that begins at its first key again.
+DELETE FROM tidemark__backfill_range WHERE backfill = :backfill;
+
+-- name: add_quarantine
+-- Put a key aside, with its error, in the transaction that passes it.
+INSERT INTO tidemark__quarantine (backfill, key_hash, key, attempt, error, found_at)
+VALUES (:backfill, :key_hash, :key, :attempt, :error, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+ON CONFLICT (backfill, key_hash) DO UPDATE
+SET attempt = excluded.attempt, error = excluded.error, found_at = excluded.found_at, closed_at = NULL;
+
+-- name: close_quarantine
+-- A key that had been put aside is done now.
+UPDATE tidemark__quarantine SET closed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE backfill = :backfill AND key_hash = :key_hash AND closed_at IS NULL;
+
+-- name: list_quarantine
+-- The keys that are put aside.
+SELECT key, attempt, error, found_at FROM tidemark__quarantine
+WHERE backfill = :backfill AND closed_at IS NULL ORDER BY found_at, key_hash LIMIT :limit;
+
+-- name: count_quarantine
+-- How many keys are put aside.
+SELECT count(*) FROM tidemark__quarantine WHERE backfill = :backfill AND closed_at IS NULL;
+
+-- name: clear_quarantine
+-- Forget the keys that were put aside: every key is done again.
+DELETE FROM tidemark__quarantine WHERE backfill = :backfill;
 
 -- name: add_drift
 -- Record a row that is wrong; found again, it shows what is stored and true now.

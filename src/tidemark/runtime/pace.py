@@ -67,6 +67,13 @@ class Pace:
         return max(REST_SECONDS_MIN, hold_ms / 1000)
 
 
+def choose_first_pace(dialect: Dialect) -> Pace:
+    """The pace for work of which nobody knows yet what a row costs: it begins with few rows."""
+    if dialect.writers_wait_in_line:
+        return Pace(target_ms=10.0, in_line=True, size=100)
+    return Pace(target_ms=100.0, in_line=False, size=100, size_max=50_000)
+
+
 def choose_pace(dialect: Dialect) -> Pace:
     """The pace for an engine: short holds where writers wait in line, longer ones where only rows are locked."""
     if dialect.writers_wait_in_line:

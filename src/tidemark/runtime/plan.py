@@ -22,7 +22,8 @@ from tidemark.script import Capture, MissingIndex, Script
 
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
 LEDGER_OBJECTS = frozenset(
-    {"meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock", "moment"}
+    ["meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock", "moment"]
+    + ["backfill", "backfill_range", "quarantine"]
 )
 # What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
 SHARED_OBJECTS = frozenset({"armed", "flushes", "flush_all", "weave"})

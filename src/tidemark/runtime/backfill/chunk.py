@@ -1,0 +1,172 @@
+"""One chunk of a backfill of the user's: some keys, their rows, and the record of them, in one transaction.
+
+Owns: `Batch` and `Database`, which a user's function sees, and `do_chunk`. Promises: a chunk's keys are those after the cursor,
+in the order of the key, whether their rows are wanted or not; what is done to the rows, the cursor and the counters commit
+together or not at all. Opens no transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tidemark.database.session import Session
+from tidemark.errors import Fault
+from tidemark.model import Backfill
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.values import hash_key, pack
+from tidemark.walk import Walk, alone, between, bounds
+
+Key = tuple[Any, ...]
+ASIDE = -1
+"""The place of the keys that an earlier attempt put aside, among the ranges."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows of a chunk: `keys` in order (tuples where the key has several columns), and `rows` as mappings of the key and
+    of the columns that were asked for."""
+
+    keys: tuple[Any, ...]
+    rows: tuple[Mapping[str, Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+class Database:
+    """The database as a user's function sees it: statements in the chunk's own transaction. ``:name`` marks a parameter."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.changed = 0
+
+    def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Run one statement; give the number of rows that it changed."""
+        changed = self._session.run(sql, parameters)
+        self.changed += changed
+        return changed
+
+    def all(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a query."""
+        return self._session.all(sql, parameters)
+
+    def one(self, sql: str, parameters: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        return self._session.one(sql, parameters)
+
+
+@dataclass
+class Range:
+    """A range of keys: after `low` (None = from the first) up to `high`, done up to `cursor` (None = nothing yet)."""
+
+    place: int
+    low: Key | None
+    high: Key
+    cursor: Key | None = None
+    finished: bool = False
+
+    @property
+    def begins(self) -> Key | None:
+        """The key after which the next chunk begins."""
+        return self.low if self.cursor is None else self.cursor
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a chunk did: keys up to `upto` passed, rows written, and whether the range ends there. `wish` and `nice` are what an
+    operator wanted while it committed."""
+
+    keys: int
+    written: int
+    upto: Key
+    finished: bool
+    wish: str
+    nice: float | None
+
+
+def prepare(session: Session, walk: Walk) -> None:
+    """Make the session's batch, in the caller's transaction, and let the engine look at every text with no row in sight.
+
+    Raises what the engine says of the user's condition and statement.
+    """
+    session.run(walk.drop_batch)
+    session.script(walk.create_batch)
+    session.run(between(walk.fill_batch, walk, None), bounds(None, (None,) * len(walk.key)))
+    session.all(walk.rows)
+    if walk.statement:
+        session.run(walk.statement)
+
+
+def do_chunk(ledger: Ledger, backfill: Backfill, walk: Walk, todo: Range, size: int) -> Step:
+    """Do the next `size` keys of a range, or what is left of it, in the caller's transaction."""
+    session, low = ledger.session, todo.begins
+    wish, nice, _ = ledger.all("read_control", {"name": backfill.name})[0]
+    found = session.one(between(walk.step, walk, low), {**bounds(low, todo.high), "tidemark_skip": size - 1})
+    upto, keys = (todo.high, _count(session, walk, low, todo.high)) if found is None else (tuple(found), size)
+    written = _do_rows(session, backfill, walk, between(walk.fill_batch, walk, low), bounds(low, upto)) if keys else 0
+    ended = found is None or upto == todo.high
+    about = {"backfill": backfill.name, "place": todo.place, "cursor": pack(upto), "finished": int(ended)}
+    if ledger.run("advance_range", {**about, "rows_done": keys, "rows_written": written}) != 1:
+        raise Fault(f"the ledger has no range {todo.place} of {backfill.name} any more", retry_safe=False)
+    return Step(keys, written, upto, ended, wish, nice)
+
+
+def do_key(ledger: Ledger, backfill: Backfill, walk: Walk, key: Key, place: int) -> int:
+    """Do one key that had been put aside, in the caller's transaction; give how many rows were written."""
+    written = _do_rows(ledger.session, backfill, walk, alone(walk.fill_batch, walk), bounds(None, key))
+    ledger.run("close_quarantine", {"backfill": backfill.name, "key_hash": hash_key(pack(key))})
+    _pass(ledger, backfill, place, key, written, finished=True)
+    return written
+
+
+def put_aside(ledger: Ledger, backfill: Backfill, key: Key, place: int, attempt: int, error: str) -> None:
+    """Put a key aside and pass it, in the caller's transaction."""
+    about = {"backfill": backfill.name, "key_hash": hash_key(pack(key)), "key": pack(key)}
+    ledger.run("add_quarantine", {**about, "attempt": attempt, "error": error})
+    _pass(ledger, backfill, place, key, 0, finished=place == ASIDE)
+
+
+def next_key(session: Session, walk: Walk, todo: Range) -> Key | None:
+    """The next key of a range, or None when nothing is left of it."""
+    low = todo.begins
+    found = session.one(between(walk.step, walk, low), {**bounds(low, todo.high), "tidemark_skip": 0})
+    return None if found is None else tuple(found)
+
+
+def _pass(ledger: Ledger, backfill: Backfill, place: int, key: Key, written: int, *, finished: bool) -> None:
+    about = {"backfill": backfill.name, "place": place, "cursor": pack(key), "finished": int(finished)}
+    ledger.run("advance_range", {**about, "rows_done": 1, "rows_written": written})
+
+
+def _do_rows(session: Session, backfill: Backfill, walk: Walk, fill: str, within: Mapping[str, Any]) -> int:
+    """Do what is wanted to the rows of a range; give how many were written. Raises whatever is wrong with them."""
+    session.run(walk.clear_batch)
+    wanted = session.run(fill, within)
+    if wanted == 0:
+        return 0
+    if backfill.function is None:
+        return _checked(session.run(walk.statement), backfill)
+    found = session.all(walk.rows)
+    width = len(walk.key)
+    keys = tuple(row[0] if width == 1 else tuple(row[:width]) for row in found)
+    database = Database(session)
+    said = backfill.function(database, Batch(keys, tuple(dict(zip(walk.columns, row, strict=True)) for row in found)))
+    return _checked(database.changed if said is None else said, backfill)
+
+
+def _checked(written: object, backfill: Backfill) -> int:
+    """A number of rows. What is none must never end a loop as if all were well."""
+    if isinstance(written, bool) or not isinstance(written, int) or written < 0:
+        raise Fault(
+            f"{backfill.name} says that it changed {written!r} rows",
+            left_behind="the chunk was rolled back",
+            retry_safe=False,
+        )
+    return written
+
+
+def _count(session: Session, walk: Walk, low: Key | None, high: Sequence[Any]) -> int:
+    row = session.one(between(walk.count, walk, low), bounds(low, high))
+    return int(row[0]) if row else 0

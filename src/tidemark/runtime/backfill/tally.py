@@ -1,0 +1,101 @@
+"""What the workers of one run have done together, and what they tell of it.
+
+Owns: `Tally`. Promises: any number of threads may count; the record is published at most once a second and always at the end;
+ranges and keys are given out once each; when one worker has to end, the others end after the chunk at hand.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+from tidemark.database.session import Conflict
+from tidemark.errors import TidemarkError
+from tidemark.runtime.backfill.begin import Begun
+from tidemark.runtime.backfill.chunk import Key, Range
+from tidemark.runtime.backfill.meter import Meter
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.progress import Event, Listener
+
+TELL_SECONDS = 1.0
+
+
+@dataclass
+class Tally:
+    """The counts of a run: `done` keys are accounted for in this attempt, `chunks`, `written` and `longest_ms` are of this run.
+
+    `problem` is what ended a worker before everything was done, None while all is well.
+    """
+
+    name: str
+    begun: Begun
+    meter: Meter
+    listen: Listener
+    told: float
+    chunks: int = 0
+    written: int = 0
+    longest_ms: float = 0.0
+    problem: BaseException | None = None
+    untold: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.done = self.begun.rows_done
+        self._ranges = deque(self.begun.ranges)
+        self._aside = deque(self.begun.aside)
+
+    def next_aside(self) -> Key | None:
+        """A key to try again that nobody has, or None."""
+        with self._lock:
+            return self._aside.popleft() if self._aside else None
+
+    def next_range(self) -> Range | None:
+        """A range that nobody has, or None."""
+        with self._lock:
+            return self._ranges.popleft() if self._ranges else None
+
+    def count(self, keys: int, written: int, hold_ms: float, now: float) -> None:
+        """Take down a chunk that is committed. One without keys is nothing to tell of."""
+        with self._lock:
+            self.meter.record(keys, now)
+            self.done, self.written, self.chunks = self.done + keys, self.written + written, self.chunks + 1
+            self.longest_ms = max(self.longest_ms, hold_ms)
+            if keys:
+                self.listen(Event(self.name, "backfill", self.done, self.begun.rows_total or 0))
+
+    def leave_out(self, now: float) -> None:
+        """What passed until now was no time to work in."""
+        with self._lock:
+            self.meter.leave_out(now)
+
+    def give_up(self, problem: BaseException) -> None:
+        """Have everybody end after the chunk at hand. The first problem is the one that counts."""
+        with self._lock:
+            self.problem = self.problem or problem
+
+    def tell(self, duty: Duty) -> None:
+        """Publish the rate when the last time is a second ago. That it cannot be told never stops the work."""
+        with self._lock:
+            if duty.clock.now() - self.told < TELL_SECONDS:
+                return
+            self.told = duty.clock.now()
+        try:
+            duty.write_once(lambda: self.record(duty))
+        except (TidemarkError, Conflict):
+            if not duty.session.is_open():
+                raise
+            self.untold += 1
+
+    def record(self, duty: Duty) -> None:
+        """Write down how far the run has come, in the caller's transaction."""
+        duty.ledger.run("tell_backfill", {"name": self.name, **self.rates})
+        run = self.begun.run
+        numbers = {"rows_done": self.done, "rows_total": self.begun.rows_total, "rows_written": self.written}
+        duty.ledger.run("advance_run", {"id": run.id, **numbers, "longest_ms": self.longest_ms})
+
+    @property
+    def rates(self) -> dict[str, object]:
+        """The rate and how sure it is."""
+        rows = None if self.begun.rows_total is None else self.begun.rows_total - self.begun.rows_done
+        return {"rate": self.meter.rate, "rate_state": self.meter.state(rows)}

@@ -1,0 +1,66 @@
+"""The contract for walking a table by its key: finished SQL text that the effect tower runs.
+
+Owns: `Walk`. Promises: a frozen value that can be printed; every range is after one key up to another, in the order of the
+table's own unique key, so that a step costs what it takes and never what was done before. Parameters are those that are listed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+BATCH = "tidemark_batch"
+"""The temporary table with the keys of the chunk at hand; its columns have the names of the key's columns."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How a table is walked by `key`, on one engine.
+
+    A key is ``:tidemark_a0 …`` where a range begins (it is not in it) and ``:tidemark_z0 …`` where it ends (it is in it); texts
+    with ``{after}`` have the condition `after` put there when the range has a beginning, `only` when it is that one key alone.
+    `drop_batch` and `create_batch` make the temporary table once per session. `last` is the greatest key. `step` is the key
+    ``:tidemark_skip`` places behind the first of a range, or nothing when the range ends before; `count` is the number of keys
+    in a range. `clear_batch` empties the batch, `fill_batch` puts the keys of a range into it whose rows are wanted, locking
+    those rows in key order where the engine has such locks. `rows` are the `columns` of the batch's rows, the key first, in
+    key order. `statement` is the user's own, empty where a function does the work.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    drop_batch: str
+    create_batch: str
+    last: str
+    step: str
+    count: str
+    clear_batch: str
+    fill_batch: str
+    rows: str
+    statement: str
+    after: str
+    only: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits over every text."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def between(text: str, walk: Walk, low: Sequence[Any] | None) -> str:
+    """A text of the walk for a range that begins after `low`, or at the first key when that is None."""
+    return text.replace("{after}", walk.after if low is not None else "")
+
+
+def alone(text: str, walk: Walk) -> str:
+    """A text of the walk for the one key with which a range would end."""
+    return text.replace("{after}", walk.only)
+
+
+def bounds(low: Sequence[Any] | None, high: Sequence[Any]) -> Mapping[str, Any]:
+    """The parameters of a range."""
+    begins = {f"tidemark_a{place}": value for place, value in enumerate(low or ())}
+    return {**begins, **{f"tidemark_z{place}": value for place, value in enumerate(high)}}
