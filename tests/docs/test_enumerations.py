@@ -32,8 +32,7 @@ def test_every_command_is_on_the_page() -> None:
 def test_every_exit_code_has_a_meaning() -> None:
     assert set(EXITS) == set(Exit)
     told = {int(number) for number in re.findall(r"\b(\d+) [a-z]", EPILOG)}
-    # No command of this version quarantines rows.
-    assert told == {int(code) for code in Exit} - {int(Exit.QUARANTINED)}
+    assert told == {int(code) for code in Exit}
 
 
 def test_commands_that_pages_speak_of_exist() -> None:
