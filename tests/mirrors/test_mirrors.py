@@ -12,8 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tidemark import Project, Refusal, Tidemark
+from tidemark import Fault, Project, Refusal, Tidemark
 from tidemark.errors import Code
+from tidemark.runtime import install
+from tidemark.runtime.progress import Event
 
 SCHEMA = """
 CREATE TABLE tr (id int NOT NULL PRIMARY KEY, hash text, n int, last_seen int DEFAULT 0);
@@ -160,3 +162,40 @@ def test_replace_of_mirrored_rows_keeps_columns_true(sqlite_path: Path, recursiv
                 connection.execute(statement)
             stored = connection.execute("SELECT id, n, last_seen FROM tr ORDER BY 1").fetchall()
             assert stored == connection.execute(f"{SEEN} ORDER BY 1").fetchall(), statement
+
+
+BUSY = 1200
+
+
+def busy(world: World) -> None:
+    """Writers go on between any two steps of the filling: of rows before, in and behind the chunk at hand."""
+    numbers = f"WITH RECURSIVE x(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM x WHERE i < {BUSY})"
+    world.run(f"INSERT INTO tr (id, hash) {numbers} SELECT i, 'x' FROM x")
+    world.run(f"INSERT INTO obs {numbers} SELECT i, i / 2, i FROM x")
+    heard: list[str] = []
+
+    def write(event: Event) -> None:
+        number = len(heard)
+        heard.append(event.phase)
+        world.run(f"INSERT INTO obs VALUES ({BUSY + 10 + number}, {number % 7 * BUSY // 9 + 1}, {BUSY * 2 + number})")
+        world.run(f"DELETE FROM obs WHERE id = {BUSY - 3 - number * 5}")
+        world.run(f"UPDATE obs SET tid = {BUSY // 2 + number} WHERE id = {BUSY // 3 + number}")
+        world.run(f"INSERT INTO tr (id, hash) VALUES ({BUSY + 5 + number}, 'new')")
+
+    project = world.keeper.project
+    assert project is not None
+    Tidemark(project, world.keeper.database, listen=write).apply()
+    assert len(heard) > 10
+    world.assert_true()
+    assert all(report.clean for report in world.keeper.verify())
+
+
+def test_writers_that_never_rest_while_columns_and_rows_are_filled(world: World) -> None:
+    busy(world)
+
+
+def test_nothing_is_carried_before_the_cutover_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mistake: what is written between filling and cutover does not reach the user's table."""
+    monkeypatch.setattr(install, "mirror_pieces", lambda script: [])
+    with pytest.raises((AssertionError, Fault)):
+        busy(world)

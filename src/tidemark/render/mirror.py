@@ -1,6 +1,6 @@
 """The applier's and cutover's statements for a mirror in a user's table; the same on both engines.
 
-Owns: comparison of the mirror with the truth, its repair for a batch, its first filling. Promises: only mirrored columns and
+Owns: comparison of the mirror with the truth, its repair for a batch. Promises: only mirrored columns and
 only our rows are ever written, and only where they differ.
 """
 
@@ -210,14 +210,3 @@ def _same_unit(store: Store, row: str, values: list[str]) -> str:
         " AND ".join(f"{row}.{unit.column(part)} {unit.equal(part, nulls=True)} {value}" for part, value in pairs)
         or "1 = 1"
     )
-
-
-def first_filling(store: Store, mirror: Mirror) -> list[str]:
-    """Statements that make the whole mirror true at cutover."""
-    source = f"{store.names.store} AS s"
-    if not mirror.owns_rows:
-        return [update(store, mirror, source)]
-    table = qualified(mirror.table, store.dialect)
-    where = literal_test(mirror, table, store.dialect).removeprefix(" AND ")
-    known = f"SELECT 1 FROM {source} WHERE {match(store, mirror, table, 's')} AND {mirror.present}"
-    return [f"DELETE FROM {table} WHERE {where} AND NOT EXISTS ({known})", upsert(store, mirror, source)]

@@ -1,7 +1,7 @@
 """Triggers on the store that keep a mirror in the user's table: whole texts for each engine.
 
-Owns: the pieces that make a derived table visible in a table of the user's. Promises: they are created at cutover, together with
-the mirror's first filling, so that a store which is still being filled shows nothing.
+Owns: the pieces that make a derived table visible in a table of the user's. Promises: they are created between filling and
+verification. Filling has put every row there by then, and what changed in between is found and mended by the verification.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tidemark.script import Piece
 
 
 def sqlite_pieces(store: Store, mirror: Mirror, path: tuple[str, ...]) -> list[Piece]:
-    """Row triggers on the store, and the first filling. `path` has no meaning here."""
+    """Row triggers on the store. `path` has no meaning here."""
     row = "(SELECT " + ", ".join(f"NEW.{column} AS {column}" for column in store.columns) + ") AS s"
     write = texts.upsert(store, mirror, row) if mirror.owns_rows else _sqlite_update(store, mirror, row)
     bodies = {"insert": [write], "update": [write]}
@@ -32,7 +32,7 @@ def sqlite_pieces(store: Store, mirror: Mirror, path: tuple[str, ...]) -> list[P
         )
         on = store.names.plain("")
         found.append(Piece("trigger", plain, create, f"DROP TRIGGER IF EXISTS {name}", on=on, public=True))
-    return found + _filling(store, mirror)
+    return found
 
 
 def _sqlite_update(store: Store, mirror: Mirror, row: str) -> str:
@@ -42,7 +42,7 @@ def _sqlite_update(store: Store, mirror: Mirror, row: str) -> str:
 
 
 def postgres_pieces(store: Store, mirror: Mirror, path: tuple[str, ...]) -> list[Piece]:
-    """One row trigger on the store, its function, and the first filling."""
+    """One row trigger on the store, and its function."""
     settings = pinned_settings(path, (mirror.table,))
     names = store.names
     function, trigger = names.own("mirror"), names.bare("mirror")
@@ -80,12 +80,4 @@ def postgres_pieces(store: Store, mirror: Mirror, path: tuple[str, ...]) -> list
             on=on,
             public=True,
         ),
-        *_filling(store, mirror),
-    ]
-
-
-def _filling(store: Store, mirror: Mirror) -> list[Piece]:
-    return [
-        Piece("step", f"{store.names.plain('mirror')} filled {number}", statement, "SELECT 1", public=True)
-        for number, statement in enumerate(texts.first_filling(store, mirror), start=1)
     ]

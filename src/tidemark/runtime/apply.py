@@ -19,7 +19,14 @@ from tidemark.runtime.cascade import awaits, find_left, readers
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import fill
 from tidemark.runtime.indexes import create_indexes
-from tidemark.runtime.install import install_pieces, record_generation, reinstall, remove, show_rows
+from tidemark.runtime.install import (
+    begin_verifying,
+    install_pieces,
+    record_generation,
+    reinstall,
+    remove,
+    show_rows,
+)
 from tidemark.runtime.lease import Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.plan import InstallPlan, Step, find_basis
@@ -255,7 +262,7 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
         if carried:
             installed = replace(installed, cursor_at=0)
         fill(duty, installed, listen)
-        installed = duty.write(partial(duty.ledger.move, installed, "verifying")).value
+        installed = duty.write(partial(begin_verifying, duty, installed, before)).value
     for _ in range(ROUNDS_MAX):
         report = verify(duty, installed, drainer(duty, installed.script), listen)
         if report.clean:

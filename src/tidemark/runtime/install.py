@@ -23,6 +23,7 @@ from tidemark.runtime.pieces import (
     inspect_pieces,
     is_gap,
     loses_rows,
+    mirror_pieces,
     names_of,
     patience,
     set_patience,
@@ -81,6 +82,23 @@ def begin_filling(duty: Duty, installed: Installed) -> Installed:
     begin_reading(duty.ledger, installed.script)
     duty.ledger.run("set_cursor", {**about, "cursor_at": 0, "cursor_total": 0})
     return duty.ledger.move(installed, "backfilling")
+
+
+def begin_verifying(duty: Duty, installed: Installed, before: Installed | None) -> Installed:
+    """End the filling, in the caller's transaction.
+
+    Where the rows are shown in a table of the user's, this generation carries them there from now on, and `before` does no
+    longer: what a verification finds true there then stays so, and nothing is left to be copied at once at the cutover.
+    """
+    mirror = mirror_pieces(installed.script)
+    if mirror and before is not None:
+        for piece in reversed(mirror_pieces(before.script)):
+            duty.session.script(piece.drop)
+    set_patience(duty.ledger, patience(mirror))
+    for piece in mirror:
+        for statement in creation(duty.session, piece, replace=True):
+            duty.session.script(statement)
+    return duty.ledger.move(installed, "verifying")
 
 
 def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> Installed:

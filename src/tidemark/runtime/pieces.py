@@ -54,8 +54,14 @@ def is_gap(script: Script, finding: Finding) -> bool:
 
     What guards a view only guards it; where rows are shown in a table of the user's, public triggers carry them there.
     """
-    guards = finding.piece.public and any(piece.public and piece.kind == "view" for piece in script.pieces)
+    guards = finding.piece.public and not mirror_pieces(script)
     return finding.health != "installed" and finding.piece.kind in ("trigger", "function") and not guards
+
+
+def mirror_pieces(script: Script) -> list[Piece]:
+    """What carries the rows of a script to a table of the user's; nothing where readers see a view."""
+    public = [piece for piece in script.pieces if piece.public]
+    return [] if any(piece.kind == "view" for piece in public) else public
 
 
 def loses_rows(finding: Finding) -> bool:
