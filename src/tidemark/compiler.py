@@ -28,7 +28,7 @@ from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.relation import Query
-from tidemark.render import advice, linear_ticks, whole
+from tidemark.render import advice, full, linear_ticks, whole
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
@@ -293,7 +293,9 @@ def _linear(
     visible = [(one.name, one.sql) for one in program.visible]
     mirror = make_mirror(declaration, query, key, visible, program.present, catalog)
     public = names.dialect.quote(program.name)
-    freshness, tick = ("tick", linear_ticks.tick(store, program)) if ticks else ("commit", None)
+    freshness, tick = "commit", None
+    if ticks:
+        freshness, tick = "tick", replace(linear_ticks.tick(store, program), full=full.of_linear(store, program))
     made = _Made("linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store)
     why_not = "what waits are sums to add, which only a tick adds" if ticks else "at commit freshness nothing waits"
     made = replace(made, routes=advice.routes_of_linear(program), why_not_live=why_not)
@@ -303,7 +305,7 @@ def _linear(
 def _keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: Catalog, names: Names) -> _Made:
     store = render_keyed.store_of(program, names, names.dialect)
     pieces = PIECES[names.dialect.name].keyed(program, store, declaration.indexes, catalog.search_path)
-    tick = render_ticks.tick(store, program)
+    tick = replace(render_ticks.tick(store, program), full=full.of_keyed(store, program))
     missing = advice.for_keyed(program, names.dialect)
     first, *others = program.reasons
     reasons = (f"affected keys are recomputed, because {first}", *others)
@@ -329,6 +331,8 @@ def _with_mirror(made: _Made, mirror: Mirror | None, store: Store, catalog: Cata
         made,
         pieces=(*own, *shown),
         applier=render_mirror.mirrored(made.applier, store, mirror),
+        # What the user's table shows is written with the batch that it belongs to.
+        tick=replace(made.tick, full=None) if made.tick is not None else None,
         public=qualified(mirror.table, store.dialect),
     )
 

@@ -271,6 +271,24 @@ class Deltas:
 
 
 @dataclass(frozen=True)
+class Full:
+    """The whole result in one read, for a tick in which finding out what changed would cost more.
+
+    `create` is safe to repeat. `read`, in one snapshot, finds the rows that are new or differ and the keys that went, and gives
+    them places from 1 on in two temporary tables; `duplicate`, if any, is a query whose only row is a key that the result
+    has twice; `count` is the greater number of places. `write` (parameters ``:low`` and ``:high``) makes the rows true whose
+    places are after ``:low`` up to ``:high``. `drained` empties what waits besides the logs.
+    """
+
+    create: tuple[str, ...]
+    read: tuple[str, ...]
+    duplicate: str
+    count: str
+    write: tuple[str, ...]
+    drained: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DueTexts:
     """What time makes due. `statements` put units into the dirty set that differ between the recorded moment and ``:at``;
     `waiting` is a condition: whether there are any, ``:at`` being NULL for the database's own time.
@@ -288,7 +306,7 @@ class Tick:
     key order; `done_dirty` deletes the batch's keys from the dirty set; `count_dirty` returns one number.
     `everything` is a statement that makes every key of query and store dirty (after a TRUNCATE marker or a gap).
     `waiting` is a condition: whether a tick would find something. With `deltas` there is no dirty set, and all about it is empty.
-    `due` is None where no clock is read.
+    `due` is None where no clock is read, `full` where the whole result cannot take the place of what changed.
     """
 
     logs: tuple[SourceLog, ...]
@@ -300,6 +318,7 @@ class Tick:
     waiting: str
     deltas: Deltas | None = None
     due: DueTexts | None = None
+    full: Full | None = None
 
 
 @dataclass(frozen=True)

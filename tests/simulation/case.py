@@ -88,8 +88,9 @@ class Case:
     the number of writers, `install_kill_at` the statement before which the first installation is killed.
     `deferred_keys` tells that the application itself has deferred constraints. A `quick` case ends with its program: no
     shadow, no verification, no uninstall. `later` are derived tables that take the place of others on the way.
-    `chunk` is the number of rows that Tidemark takes at a time, None = what it likes. A `steady` case is ticked after every
-    transaction and disturbed by nothing, so there is nothing to remember between two ticks.
+    `chunk` is the number of rows that Tidemark takes at a time, None = what it likes; `way` is how its ticks make rows true,
+    empty = as the cost guard chooses. A `steady` case is ticked after every transaction and disturbed by nothing, so there is
+    nothing to remember between two ticks.
     """
 
     engine: Engine
@@ -106,6 +107,7 @@ class Case:
     quick: bool = False
     later: tuple[Derived, ...] = ()
     chunk: int | None = None
+    way: str = ""
     steady: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
 

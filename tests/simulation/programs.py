@@ -14,6 +14,7 @@ from tests.simulation.catalogue import FAMILIES, draw_derived
 from tests.simulation.queries import Queries
 from tests.simulation.statements import SqliteStatements, Statements
 from tests.simulation.statements_postgres import PostgresStatements
+from tests.simulation.ways import WAYS
 from tests.simulation.worlds import World, draw_world, quote
 
 LEVELS = ("READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
@@ -229,6 +230,7 @@ def draw_case(
         duties=regular,
         later=tuple(later),
         chunk=chunk,
+        way=random.Random(f"{seed}/{engine}/way").choice(WAYS) if kills else "",
         sessions=sessions,
         install_kill_at=rng.randint(1, 60) if kills and rng.random() < 0.15 else None,
         deferred_keys=world.deferred_keys,

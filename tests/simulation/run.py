@@ -25,6 +25,7 @@ from tests.simulation.programs import draw_case, without_kinds
 from tests.simulation.shrink import shrink
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep, Views
+from tests.simulation.ways import ways_of
 from tests.simulation.wire import Wire
 
 WORLDS_MAX = 100_000
@@ -46,7 +47,7 @@ class Ground:
     def play(self, case: Case, tally: Tally) -> None:
         """Play one case in an empty database. Raises `Failure`, also for whatever breaks in another way."""
         try:
-            with chunks_of(case.chunk):
+            with chunks_of(case.chunk), ways_of(case.way):
                 if self.engine == "sqlite":
                     self._play_sqlite(case, tally)
                 else:

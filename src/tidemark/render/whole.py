@@ -42,15 +42,27 @@ def of_keyed(store: Store, program: KeyedProgram) -> Whole | None:
     """The texts for a keyed program; None where they cannot be."""
     if not program.memory.is_empty or not program.unit or EVERYTHING in (*store.key, *store.units.key):
         return None
+    return _whole(store, rows_of_keyed(store, program), fills=store.unit is None)
+
+
+def rows_of_keyed(store: Store, program: KeyedProgram) -> str:
+    """SELECT of every stored column of the whole result of a keyed program."""
     names = [*(part.name for part in store.key), *(part.name for part in store.parts)]
     shown = ", ".join(f"q.{store.dialect.quote(name)}" for name in names)
-    return _whole(store, f"SELECT {shown} FROM ({program.query.sql()}) AS q", fills=store.unit is None)
+    return f"SELECT {shown} FROM ({program.query.sql()}) AS q"
 
 
 def of_linear(store: Store, program: LinearProgram, *, fills: bool) -> Whole | None:
-    """The texts for a linear program; None where they cannot be. Rows of several feeds are joined by keys without NULL only."""
+    """The texts for a linear program; None where they cannot be."""
+    rows = rows_of_linear(store, program)
+    return _whole(store, rows, fills=fills) if rows else None
+
+
+def rows_of_linear(store: Store, program: LinearProgram) -> str:
+    """SELECT of every stored column of the whole state of a linear program; empty where there is none, because rows of several
+    feeds are joined by keys without NULL only."""
     if program.single or (len(program.feeds) > 1 and store.nullable):
-        return None
+        return ""
     if len(program.feeds) == 1:
         (feed,) = program.feeds
         rows = _state(store, feed)
@@ -78,7 +90,7 @@ def of_linear(store: Store, program: LinearProgram, *, fills: bool) -> Whole | N
     keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
     rows = f"SELECT {', '.join([keys, *needed])} FROM ({rows}) AS s"
     shown = ", ".join(f"s.{column}" for column in store.columns)
-    return _whole(store, f"SELECT {shown} FROM ({rows}) AS s WHERE NOT ({store.is_default('s')})", fills=fills)
+    return f"SELECT {shown} FROM ({rows}) AS s WHERE NOT ({store.is_default('s')})"
 
 
 def _state(store: Store, feed: Feed) -> str:
@@ -94,17 +106,21 @@ def _state(store: Store, feed: Feed) -> str:
     return f"SELECT {', '.join(columns)} FROM {statements.qualified(feed.table, store.dialect)} AS r{where}{grouped}"
 
 
+def can_group(store: Store) -> bool:
+    """Whether stored rows can be told apart by grouping them."""
+    every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
+    return not store.dialect.has_schemas or all(re.sub(r"\(.*?\)", "", part.type) in _GROUPED for part in every)
+
+
 def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
-    if store.dialect.has_schemas and not all(re.sub(r"\(.*?\)", "", part.type) in _GROUPED for part in every):
+    if not can_group(store):
         return None
     fresh, todo = store.names.temporary("fresh"), store.names.temporary("todo")
     places = ", ".join(str(number) for number in range(1, len(every) + 1))
-    sides = (
-        f"SELECT {', '.join(_cast(store, p, f'z.{store.column(p)}') for p in every)}, 1 AS {SIDE} FROM ({rows}) AS z"
-    )
+    sides = f"SELECT {', '.join(cast(store, p, f'z.{store.column(p)}') for p in every)}, 1 AS {SIDE} FROM ({rows}) AS z"
     stored = (
-        f"SELECT {', '.join(_cast(store, p, f's.{store.column(p)}') for p in every)}, -1 FROM {store.names.store} AS s"
+        f"SELECT {', '.join(cast(store, p, f's.{store.column(p)}') for p in every)}, -1 FROM {store.names.store} AS s"
     )
     named = ", ".join(f"{store.dialect.quote(f'c{number}')}" for number in range(len(every)))
     names = [part.name for part in every]
@@ -140,7 +156,7 @@ def _glance(store: Store, query: str, use: Callable[[str], str]) -> tuple[str, .
     return forget, f"CREATE TEMP TABLE {seen} AS {query}", use(seen), forget
 
 
-def _cast(store: Store, part: KeyPart | Part, value: str) -> str:
+def cast(store: Store, part: KeyPart | Part, value: str) -> str:
     """The value as it is stored."""
     typed = f"({value})::{part.type}" if store.dialect.has_schemas and part.type else value
     return f"{typed} COLLATE {store.dialect.quote(part.collation)}" if part.collation else typed

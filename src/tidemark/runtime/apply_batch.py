@@ -38,6 +38,8 @@ def prepare(session: Session, script: Script) -> None:
         session.script(log.create_slice)
     for statement in script.tick.deltas.create if script.tick and script.tick.deltas else ():
         session.script(statement)
+    for statement in script.tick.full.create if script.tick and script.tick.full else ():
+        session.script(statement)
 
 
 def take_keys(session: Session, applier: Applier, keys: Iterable[Sequence[Any]]) -> int:
@@ -98,7 +100,14 @@ def compare_batch(session: Session, applier: Applier, take: Callable[[], object]
 def _recompute(session: Session, applier: Applier) -> None:
     for statement in applier.gather:
         session.run(statement)
-    twice = session.one(applier.duplicate) if applier.duplicate else None
+    require_keys(session, applier, applier.duplicate)
+    for statement in applier.recompute:
+        session.run(statement)
+
+
+def require_keys(session: Session, applier: Applier, duplicate: str) -> None:
+    """Raises `Fault` when the query `duplicate`, if it is not empty, finds a key that a result has twice."""
+    twice = session.one(duplicate) if duplicate else None
     if twice is not None:
         named = ", ".join(f"{name} = {show(value)}" for name, value in zip(applier.key_columns, twice, strict=True))
         raise Fault(
@@ -106,8 +115,6 @@ def _recompute(session: Session, applier: Applier) -> None:
             left_behind="nothing of this batch was stored; declare a key that identifies a row",
             retry_safe=False,
         )
-    for statement in applier.recompute:
-        session.run(statement)
 
 
 def _read_difference(applier: Applier, row: tuple[Any, ...]) -> Difference:

@@ -76,6 +76,20 @@ CREATE TABLE tidemark._moment (
     PRIMARY KEY (derived, generation)
 );
 
+-- name: create_cost
+-- What each way of keeping a derived table true has cost lately, and why it was chosen last: `ms` for `work`, both fading.
+CREATE TABLE tidemark._cost (
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    way TEXT NOT NULL,
+    work double precision NOT NULL,
+    ms double precision NOT NULL,
+    times INTEGER NOT NULL,
+    chosen_at TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (derived, generation, way)
+);
+
 -- name: create_run
 -- The history: one row for every time that a duty did something. Rows are kept, never overwritten by a later run.
 CREATE TABLE tidemark._run (
@@ -405,6 +419,24 @@ WHERE ctid = ANY (ARRAY(
 -- name: count_changes
 -- How many changes of a log are not sealed, counted up to a limit so that the question stays cheap.
 SELECT count(*) FROM (SELECT 1 FROM {log} WHERE NOT pg_visible_in_snapshot(xid, CAST(:snapshot AS pg_snapshot)) LIMIT :limit) AS counted;
+
+-- name: add_cost
+-- Remember what a way has cost, and that what it cost before counts for less and less.
+INSERT INTO tidemark._cost AS c (derived, generation, way, work, ms, times, chosen_at, reason)
+VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:ms AS double precision), 1, tidemark._clock(0), :reason)
+ON CONFLICT (derived, generation, way) DO UPDATE
+SET work = c.work * CAST(:keep AS double precision) + excluded.work, ms = c.ms * CAST(:keep AS double precision) + excluded.ms, times = c.times + 1,
+    chosen_at = excluded.chosen_at, reason = excluded.reason;
+
+-- name: list_costs
+-- What each way has cost, the one that was chosen last first.
+SELECT way, work, ms, times, chosen_at, reason FROM tidemark._cost
+WHERE derived = :derived AND generation = :generation
+ORDER BY chosen_at DESC, way;
+
+-- name: remove_costs
+-- Forget what a generation cost whose objects are gone.
+DELETE FROM tidemark._cost WHERE derived = :name AND generation = :generation;
 
 -- name: add_run
 -- Begin a run.

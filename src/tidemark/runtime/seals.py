@@ -66,6 +66,22 @@ def set_targets(duty: Duty, script: Script, known: Mapping[str, Checkpoint]) -> 
         duty.ledger.run("set_target", {**about(script), "source": log.source, "target": target})
 
 
+def find_targets(duty: Duty, script: Script) -> dict[str, str]:
+    """The moment of the caller's transaction, as the checkpoint of each log would say it."""
+    known = read_checkpoints(duty, script)
+    return {
+        log.source: str(duty.ledger.value("find_target", {"previous": known[log.source].snapshot}, log=log.log))
+        for log in (script.tick.logs if script.tick else ())
+    }
+
+
+def move_checkpoints(duty: Duty, script: Script, targets: Mapping[str, str]) -> None:
+    """Put every checkpoint at the moment of which the rows are; a seal that was under way is over."""
+    for source, target in targets.items():
+        duty.ledger.run("set_target", {**about(script), "source": source, "target": target})
+    duty.ledger.run("finish_seal", about(script))
+
+
 def is_ahead(duty: Duty, known: Mapping[str, Checkpoint]) -> bool:
     """Whether a checkpoint is ahead of the database itself, as it is after a restore."""
     return any(duty.ledger.value("is_ahead", {"snapshot": one.snapshot}) for one in known.values())

@@ -6,16 +6,20 @@ slices, each slice with its affected keys and its position in one transaction. A
 log, because changes stay in the logs until the whole seal is done; then the checkpoint advances and what it sees may be
 deleted. Applying recomputes sealed keys from the current state, in key order, in transactions of their own: a change that
 comes after a key was sealed is in no finished seal and makes the key dirty again. A tick's own writes are not visible in
-its own checkpoint. Every transaction is short whatever the backlog, and a kill between any two loses and doubles nothing.
+its own checkpoint. Where the guard chooses so, the whole result takes the place of what is left
+to seal and to apply. Every transaction is short whatever the backlog, and a kill between any two loses and doubles nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, prepare
 from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.full import Whole, read_whole, write_whole
+from tidemark.runtime.guard import FEW, Choice, add_cost, choose_for, count_changes
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.moments import let_time_pass
 from tidemark.runtime.pace import Pace, choose_pace
@@ -58,6 +62,9 @@ class _State:
     sealed: bool = False
     applied: bool = False
     remains: bool = False
+    choice: Choice | None = None
+    whole: Whole | None = None
+    ms: float = 0.0
     seal_pace: Pace = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,7 +105,7 @@ def tick(
     began, foreign = duty.clock.now(), duty.session.changes_marker()
     try:
         while not (state.sealed and state.applied and not state.remains):
-            spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms
+            spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms and not _has_only_read(state)
             if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
                 if spent and state.keys == 0 and max_batches is None and not duty.stop():
                     # Where one transaction takes longer than the bound, sealing alone would be all that ticks ever do.
@@ -119,18 +126,79 @@ def tick(
 
 def _next(state: _State) -> tuple[Pace, float]:
     """Do the next transaction: seals come first, then what they spare the logs, then the rows."""
+    if state.whole is not None and not state.whole.finished:
+        return _write_whole(state, state.whole)
     if not state.sealed:
-        return _seal(state)
-    return _consume_more(state) if state.remains else _apply(state)
+        return _read_whole(state) if _weigh_changes(state) else _seal(state)
+    if state.remains:
+        return _consume_more(state)
+    return _read_whole(state) if _weigh_units(state) else _apply(state)
+
+
+def _has_only_read(state: _State) -> bool:
+    """Whether a whole result was read and nothing of it is written: what was read is lost with the session."""
+    return state.whole is not None and state.whole.done == 0 and not state.whole.finished
 
 
 def _end(state: _State, message: str | None) -> None:
-    """End the run, if there was anything to record."""
-    run = state.run
-    if run is not None:
-        run.rows_done, run.rows_written = state.keys, state.written
-        run.longest_ms = max(state.pace.longest_ms, state.seal_pace.longest_ms)
-        run.finish(message)
+    """End the run, if there was anything to record, with why its rows were made true in the way that they were."""
+    run, choice = state.run, state.choice
+    if run is None:
+        return
+    run.rows_done, run.rows_written = state.keys, state.written
+    run.longest_ms = max(state.pace.longest_ms, state.seal_pace.longest_ms)
+    said = "; ".join(part for part in (message, choice.reason if choice else None) if part)
+
+    def work() -> None:
+        if choice is not None:
+            add_cost(state.duty, state.script, choice, _work_of(state, choice), state.ms)
+        run.end("done", said or None)
+
+    state.duty.write(work)
+
+
+def _work_of(state: _State, choice: Choice) -> float:
+    return choice.work if choice.way == "full" else state.changes + state.keys
+
+
+def _weigh_changes(state: _State) -> bool:
+    """Whether the whole result costs less than what waits in the logs; asked once."""
+    if state.choice is not None:
+        return False
+    counts = state.script.tick is not None and state.script.tick.full is not None
+    changes = count_changes(state.duty, state.script) if counts else 0
+    state.choice = choose_for(state.duty, state.script, "keyed", changes, "change")
+    return state.choice.way == "full"
+
+
+def _weigh_units(state: _State) -> bool:
+    """Whether the whole result costs less than the units that were found dirty; asked when many were."""
+    if state.total <= FEW or state.keys:
+        return False
+    state.choice = choose_for(state.duty, state.script, "keyed", state.total, "unit")
+    return state.choice.way == "full"
+
+
+def _read_whole(state: _State) -> tuple[Pace, float]:
+    """Evaluate the whole query; nobody waits for that."""
+    if state.tick.full is not None:
+        state.whole = read_whole(state.duty, state.script, state.tick.full)
+    return state.pace, 0.0
+
+
+def _write_whole(state: _State, whole: Whole) -> tuple[Pace, float]:
+    """Write what differs. With the last of it everything that was committed before is applied."""
+    if state.tick.full is None:
+        raise Fault(f"{state.script.name} has no whole result", retry_safe=False)
+    state.run, hold_ms = write_whole(state.duty, state.script, state.tick.full, whole, state.pace, state.run)
+    state.transactions += 1
+    if whole.finished:
+        state.keys += whole.total
+        state.written += whole.written
+        state.ms += whole.ms
+        state.sealed = state.applied = True
+        state.remains = whole.consumed >= CONSUME_ROWS
+    return state.pace, hold_ms
 
 
 def _seal(state: _State) -> tuple[Pace, float]:
@@ -145,6 +213,7 @@ def _seal(state: _State) -> tuple[Pace, float]:
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
     state.seal_pace.record(changes, held.hold_ms)
+    state.ms += held.hold_ms
     return state.seal_pace, held.hold_ms
 
 
@@ -241,6 +310,7 @@ def _apply(state: _State) -> tuple[Pace, float]:
     state.keys += taken
     state.written += held.value
     state.transactions += 1
+    state.ms += held.hold_ms
     state.applied = taken < state.pace.size
     if applier.indexed:
         state.pace.record(taken, held.hold_ms)

@@ -5,7 +5,8 @@ first. What changed up to it is added up in temporary tables, by reading alone, 
 session that ends, or another that goes on, adds up again and finds the same keys in the same places. Rows are written in the
 order of keys, and the place that was reached is recorded in the transaction that reached it: each change is in the rows
 exactly once, after a kill at any instant. When all places are done the checkpoint moves. A marker among the changes means
-that everything is computed anew, as of the same moment, and no delta is added.
+that everything is computed anew, as of the same moment, and no delta is added. Where the guard chooses so, and no seal is under
+way, the whole result takes the place of the changes, as of a moment that becomes the checkpoint along with it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, prepare, take_range
 from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.full import read_whole, write_whole
+from tidemark.runtime.guard import Choice, add_cost, choose_for, count_changes
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event, Listener, ignore
@@ -77,6 +80,8 @@ class _State:
     keys: int = 0
     written: int = 0
     transactions: int = 0
+    choice: Choice | None = None
+    ms: float = 0.0
 
     def report(self, drained: bool) -> TickReport:
         counts = (self.changes, self.keys, self.written, self.transactions)
@@ -121,11 +126,20 @@ def tick_deltas(
 
 
 def _end(state: _State, message: str | None) -> None:
-    run = state.run
-    if run is not None:
-        run.rows_done, run.rows_written = state.keys, state.written
-        run.longest_ms = max(state.pace.longest_ms, state.reading.longest_ms)
-        run.finish(message)
+    """End the run, if there was anything to record, with why its rows were made true in the way that they were."""
+    run, choice = state.run, state.choice
+    if run is None:
+        return
+    run.rows_done, run.rows_written = state.keys, state.written
+    run.longest_ms = max(state.pace.longest_ms, state.reading.longest_ms)
+    said = "; ".join(part for part in (message, choice.reason if choice else None) if part)
+
+    def work() -> None:
+        if choice is not None:
+            add_cost(state.duty, state.script, choice, choice.work if choice.way == "full" else state.changes, state.ms)
+        run.end("done", said or None)
+
+    state.duty.write(work)
 
 
 def _next(state: _State, listen: Listener) -> float:
@@ -134,7 +148,7 @@ def _next(state: _State, listen: Listener) -> float:
         return _consume_more(state)
     known = read_checkpoints(state.duty, state.script)
     if any(one.target is None for one in known.values()):
-        return _begin(state)
+        return _take_whole(state) if _weigh(state) else _begin(state)
     added = _find_added(state, known)
     waiting = next((log for log in state.tick.logs if log.source not in added.ended), None)
     if waiting is not None:
@@ -145,6 +159,34 @@ def _next(state: _State, listen: Listener) -> float:
         return 0.0
     hold_ms = _add_everything(state, added) if added.everything else _add(state, added)
     listen(Event(state.script.name, "tick", state.keys, added.total))
+    return hold_ms
+
+
+def _weigh(state: _State) -> bool:
+    """Whether the whole result costs less than what waits in the logs; asked once."""
+    if state.choice is not None:
+        return False
+    changes = count_changes(state.duty, state.script) if state.tick.full is not None else 0
+    state.choice = choose_for(state.duty, state.script, "delta", changes, "change")
+    return state.choice.way == "full"
+
+
+def _take_whole(state: _State) -> float:
+    """Read the whole result and write what differs in one transaction, if that much can be written in one."""
+    full, script = state.tick.full, state.script
+    if full is None:
+        raise Fault(f"{script.name} has no whole result", retry_safe=False)
+    whole = read_whole(state.duty, script, full)
+    state.ms += whole.ms
+    if whole.total > state.pace.size:
+        state.choice = Choice("delta", f"delta: {whole.total} rows differ, which is too much for one transaction")
+        return 0.0
+    state.run, hold_ms = write_whole(state.duty, script, full, whole, state.pace, state.run)
+    state.keys, state.written = state.keys + whole.total, state.written + whole.written
+    state.transactions += 1
+    state.ms += hold_ms
+    state.remains = whole.consumed >= CONSUME_ROWS
+    state.progressed = state.finished = True
     return hold_ms
 
 
@@ -208,6 +250,7 @@ def _read_slice(state: _State, added: _Added, log: SourceLog, checkpoint: Checkp
         _SESSIONS[session].pop((state.script.name, state.script.generation))
         return
     state.reading.record(limit if not ended else count, held.hold_ms)
+    state.ms += held.hold_ms
     added.place[log.source] = following
     added.changes += count
     added.everything = added.everything or markers > 0
@@ -248,6 +291,7 @@ def _add(state: _State, added: _Added) -> float:
         return low, high, written, _finish(state, added) if done else _move(state, high)
 
     held = state.duty.write(work, snapshot=True)
+    state.ms += held.hold_ms
     low, high, written, consumed = held.value
     state.pace.record(high - low, held.hold_ms)
     _after(state, added, high - low, written, consumed, high >= (added.total or 0))

@@ -1,0 +1,72 @@
+"""A tick that asks for the whole result: one read, then what differs is written.
+
+Owns: the progress of such a tick. Promises: the rows are those of one moment, which becomes the checkpoint of every log in the
+transaction that writes the last of them. Rows may be written in several transactions only where nothing is ever added to them;
+where sums are, all go into one, and if they are too many for that, nothing is done. A kill before the last transaction leaves
+the checkpoint where it was, so that the next tick finds the same work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tidemark.runtime.apply_batch import require_keys
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.pace import Pace
+from tidemark.runtime.runs import Run, add_run
+from tidemark.runtime.seals import consume, find_targets, move_checkpoints
+from tidemark.script import Full, Script
+
+
+@dataclass
+class Whole:
+    """What a session has read: `total` places to write, of which `done` are; `targets` by source is the moment. `ms` is what all
+    transactions have taken."""
+
+    total: int
+    targets: dict[str, str]
+    ms: float
+    done: int = 0
+    written: int = 0
+    finished: bool = False
+    consumed: int = field(default=0)
+
+
+def read_whole(duty: Duty, script: Script, full: Full) -> Whole:
+    """Evaluate the query and find what differs, in one moment. Raises `Fault` when it gives a key twice."""
+
+    def work() -> tuple[int, dict[str, str]]:
+        for statement in full.read:
+            duty.session.run(statement)
+        require_keys(duty.session, script.applier, full.duplicate)
+        row = duty.session.one(full.count)
+        return int(row[0]) if row else 0, find_targets(duty, script)
+
+    held = duty.read(work)
+    return Whole(*held.value, held.hold_ms)
+
+
+def write_whole(duty: Duty, script: Script, full: Full, whole: Whole, pace: Pace, run: Run | None) -> tuple[Run, float]:
+    """Write the next places; with the last of them the checkpoints move. Give the run and the hold in milliseconds."""
+    low, high = whole.done, min(whole.total, whole.done + pace.size)
+
+    def work() -> tuple[Run, int, int]:
+        mine = run or add_run(duty, "tick", script)
+        bounds = {"low": low, "high": high}
+        written = sum(max(0, duty.session.run(statement, bounds)) for statement in full.write) if high > low else 0
+        return mine, written, _finish(duty, script, full, whole) if high >= whole.total else 0
+
+    held = duty.write(work, snapshot=script.applier.at_checkpoint)
+    mine, written, whole.consumed = held.value
+    pace.record(high - low, held.hold_ms)
+    whole.done, whole.finished = high, high >= whole.total
+    whole.written += written
+    whole.ms += held.hold_ms
+    return mine, held.hold_ms
+
+
+def _finish(duty: Duty, script: Script, full: Full, whole: Whole) -> int:
+    for statement in full.drained:
+        duty.session.run(statement)
+    move_checkpoints(duty, script, whole.targets)
+    return consume(duty, script)

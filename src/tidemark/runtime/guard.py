@@ -1,0 +1,140 @@
+"""The cost guard: in which way a batch is made true, by estimate and by what earlier batches took.
+
+Owns: the choice among delta, keyed and full, and its history. Promises: every way gives the same rows, so a choice is about time
+alone; another way than the usual one must be estimated at less than half of its time; what no transaction may take long for is
+not chosen, except where every change touches everything anyway; the reason is a short sentence with the figures that decided.
+
+A *way* is ``delta`` (what changed is added up), ``keyed`` (affected units are computed again) or ``full`` (the whole result is
+computed again, and rows that differ are written). What waits to be known costs nothing more: changes and units are counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.pace import READ_MS
+from tidemark.script import Script
+
+Way = Literal["delta", "keyed", "full"]
+KEEP = 0.7
+FEW = 200
+"""Work of this size is done in the usual way, whatever others would cost: it takes some milliseconds."""
+COUNTED_MAX = 100_001
+MARGIN = 0.5
+MS_PER_CHANGE = {"delta": 0.005, "keyed": 0.05}
+MS_PER_KILOBYTE = 0.02
+"""What is assumed before anything was measured: that 50 megabytes are read and grouped in a second."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a way has cost lately: `ms` for `work`, both fading; why it was chosen last, and when."""
+
+    way: str
+    work: float
+    ms: float
+    times: int
+    chosen_at: str
+    reason: str
+
+    @property
+    def each_ms(self) -> float:
+        """Milliseconds for a piece of work: a change, a unit, or a kilobyte of the sources."""
+        return self.ms / max(self.work, 1.0)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A way, with `work` pieces of work (in words: `about`) that are estimated to take `ms`. `barred` says why it cannot be
+    chosen, and is empty where it can."""
+
+    way: Way
+    work: float
+    about: str
+    ms: float
+    barred: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The way that is gone, why, and how much work it was estimated at."""
+
+    way: Way
+    reason: str
+    work: float = 0.0
+
+
+def choose(offers: Sequence[Offer]) -> Choice:
+    """The way of the cheapest offer; the first one is the usual way, from which only a clear gain leads away."""
+    usual, *others = offers
+    open_ = [one for one in others if not one.barred]
+    best = min(open_, key=lambda one: one.ms, default=None)
+    if best is not None and best.ms < usual.ms * MARGIN:
+        return Choice(best.way, f"{best.way}: {_figures(best)}; {usual.way} would take {_figures(usual)}", best.work)
+    against = "".join(f"; {one.way} would {one.barred or f'take {_figures(one)}'}" for one in others)
+    return Choice(usual.way, f"{usual.way}: {_figures(usual)}{against}", usual.work)
+
+
+def _figures(offer: Offer) -> str:
+    return f"about {time_of(offer.ms)} for {offer.about}"
+
+
+def time_of(ms: float) -> str:
+    """Milliseconds for people."""
+    return f"{ms:.0f} ms" if ms < 10_000 else f"{ms / 1000:.0f} s"
+
+
+def list_costs(ledger: Ledger, script: Script) -> dict[str, Cost]:
+    """The history of each way, the one that was chosen last first."""
+    rows = ledger.all("list_costs", {"derived": script.name, "generation": script.generation})
+    return {row[0]: Cost(row[0], float(row[1]), float(row[2]), int(row[3]), row[4], row[5]) for row in rows}
+
+
+def add_cost(duty: Duty, script: Script, choice: Choice, work: float, ms: float) -> None:
+    """Remember what a way has cost, in the caller's transaction."""
+    about = {"derived": script.name, "generation": script.generation, "way": choice.way, "reason": choice.reason}
+    duty.ledger.run("add_cost", {**about, "work": float(work), "ms": float(ms), "keep": KEEP})
+
+
+def offer(way: Way, work: float, word: str, costs: Mapping[str, Cost]) -> Offer:
+    """The offer of a way whose work is a number of changes or units; `word` names one of them."""
+    known = costs.get(way)
+    each = known.each_ms if known is not None and known.work >= FEW else MS_PER_CHANGE[way]
+    return Offer(way, work, f"{work:.0f} {word}{'' if work == 1 else 's'}", work * each)
+
+
+def offer_full(duty: Duty, script: Script, costs: Mapping[str, Cost]) -> Offer:
+    """The offer of the whole result. It is read in one transaction, which must not be long unless it is all there is."""
+    size = int(duty.ledger.value("measure_sources", {"sources": json.dumps(script.sources)}) or 0) / 1024
+    known = costs.get("full")
+    ms = size * (known.each_ms if known is not None else MS_PER_KILOBYTE)
+    barred = ""
+    if ms > READ_MS and script.klass != "global":
+        barred = f"take about {time_of(ms)}, and no transaction may take more than {READ_MS:.0f} ms"
+    return Offer("full", size, "the whole result", ms, barred)
+
+
+def count_changes(duty: Duty, script: Script) -> int:
+    """How many changes wait in the logs, up to a limit for each of them."""
+    known, found = duty.ledger.checkpoints(script), 0
+    for log in script.tick.logs if script.tick else ():
+        bounds = {"snapshot": known[log.source].snapshot, "limit": COUNTED_MAX}
+        found += int(duty.ledger.value("count_changes", bounds, log=log.log)) if log.source in known else 0
+    return found
+
+
+def choose_for(duty: Duty, script: Script, usual: Way, work: int, word: str) -> Choice:
+    """The choice between the usual way for so many changes or units, and the whole result."""
+    if not script.applier.units and script.tick is not None and script.tick.full is not None:
+        return Choice("full", "full: every change may touch every row", offer_full(duty, script, {}).work)
+    if script.tick is None or script.tick.full is None:
+        return Choice(usual, f"{usual}: there is no other way to make it true")
+    if work <= FEW:
+        return Choice(usual, f"{usual}: {work} {word}{'' if work == 1 else 's'} are few")
+    costs = list_costs(duty.ledger, script)
+    return choose([offer(usual, work, word, costs), offer_full(duty, script, costs)])
