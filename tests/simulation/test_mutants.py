@@ -14,12 +14,13 @@ from tests.kit.size import in_turn
 from tests.simulation.keeper import make_keeper
 from tests.simulation.mutants import MUTANTS, Mutant, hunt
 from tests.simulation.mutants_added import ADDED
+from tests.simulation.mutants_costs import COSTS
 from tests.simulation.mutants_keyed import KEYED
 from tests.simulation.mutants_runtime import MISTAKES, Mistake, pursue
 from tests.simulation.run import Ground, attempt, ground
 
 SHARE = 6
-EVERY = (*MUTANTS, *KEYED, *ADDED)
+EVERY = (*MUTANTS, *KEYED, *ADDED, *COSTS)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
 MISTAKEN = [mistake for number, mistake in enumerate(MISTAKES) if in_turn(number, SHARE)]
 TRANSACTIONS_MAX = {"sqlite": 4000, "postgres": 1500}

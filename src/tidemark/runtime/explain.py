@@ -11,6 +11,7 @@ from typing import Any
 
 from tidemark.dialect import Dialect
 from tidemark.runtime.apply_batch import prepare
+from tidemark.runtime.guard import list_costs
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.runs import list_runs
@@ -24,6 +25,7 @@ COSTS = {
     "global": "the whole result is computed again, and only rows that differ are written",
 }
 TICKS_SEEN = 50
+PIECES = {"delta": "a change", "keyed": "a change or a unit", "full": "a kilobyte of the sources"}
 
 
 @dataclass(frozen=True)
@@ -240,12 +242,19 @@ def _measured(ledger: Ledger, script: Script) -> tuple[str, ...]:
     ]
     if not ticks:
         return ()
+    costs = list_costs(ledger, script)
+    last = [f"the last batch: {cost.reason}" for cost in list(costs.values())[:1]]
     keys, written = sum(past.rows_done for past in ticks), sum(past.rows_written for past in ticks)
     longest = max(past.longest_ms for past in ticks)
     target = choose_pace(ledger.session.dialect).target_ms
     return (
         f"the last {len(ticks)} ticks applied {keys} keys, wrote {written} rows, and held locks {longest:.1f} ms at most "
         f"(aimed at {target:.0f} ms)",
+        *last,
+        *(
+            f"{cost.way}, {cost.times} times: lately {cost.each_ms:.3f} ms for {PIECES[cost.way]}"
+            for cost in costs.values()
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tidemark.runtime.cascade import everything_read, identity, level, upstream_first
 from tidemark.runtime.findings import count_drift
+from tidemark.runtime.guard import list_costs
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import inspect_pieces
 from tidemark.script import Capture, Script
@@ -28,7 +29,8 @@ class TableStatus:
     cutover, `rows_estimated` when it is an estimate. `captures` is ``ok`` or names what is missing, disabled or outdated.
     `filled` of `to_fill` keys are filled. `next` is the command that brings it forward, or empty. `reads` are the derived
     tables that it reads, `level` is how many of them stand between it and the user's tables, `upstream_pending` is what
-    waits for those; `behind_since` and `next` count it in.
+    waits for those; `behind_since` and `next` count it in. `way` is how its last batch was made true, `reason` why so;
+    both are empty before the first.
     """
 
     name: str
@@ -50,6 +52,8 @@ class TableStatus:
     level: int = 0
     reads: tuple[str, ...] = ()
     upstream_pending: int = 0
+    way: str = ""
+    reason: str = ""
 
     @property
     def well(self) -> bool:
@@ -99,6 +103,7 @@ def _read(ledger: Ledger, installed: Installed, present: Mapping[str, str]) -> T
     rows, estimated = _count_rows(ledger, installed) if shown and intact else (None, False)
     captures = "ok" if not wrong else ", ".join(f"{f.piece.name} {f.health}" for f in wrong[:3])
     drift = count_drift(ledger, script)
+    last = next(iter(list_costs(ledger, script).values()), None)
     return TableStatus(
         name=script.name,
         generation=installed.generation,
@@ -116,6 +121,8 @@ def _read(ledger: Ledger, installed: Installed, present: Mapping[str, str]) -> T
         to_fill=installed.cursor_total,
         failure=installed.failure,
         next=_next_command(installed, captures, drift, pending),
+        way=last.way if last else "",
+        reason=last.reason if last else "",
     )
 
 

@@ -1,0 +1,130 @@
+"""The cost guard: what it chooses, what it says, and that a choice changes no row."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.ways import ways_of
+from tidemark import Project, Tidemark
+from tidemark.database.open import open_session
+from tidemark.database.session import Session
+from tidemark.runtime.guard import Choice, Offer, choose
+
+SCHEMA = """
+CREATE TABLE forums (id INTEGER PRIMARY KEY, title TEXT);
+CREATE TABLE posts (id INTEGER PRIMARY KEY, forum_id INTEGER, author TEXT, score INTEGER);
+CREATE INDEX posts_by_forum ON posts (forum_id);
+"""
+SERIES = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {to}) SELECT i FROM n",
+    "postgres": "SELECT i FROM generate_series(1, {to}) AS n(i)",
+}
+KEYED = (
+    "SELECT f.id, p.author, count(p.id) AS posts, max(p.score) AS best FROM forums f LEFT JOIN posts p ON p.forum_id = f.id "
+    "GROUP BY f.id, p.author"
+)
+
+
+def _project() -> Project:
+    project = Project("forum")
+    project.derive("authors", query=KEYED, freshness="tick")
+    project.derive("scores", query="SELECT author, sum(score) AS s FROM posts GROUP BY author", freshness="tick")
+    project.derive(
+        "ranks",
+        key="id",
+        query="SELECT id, row_number() OVER (ORDER BY score, id) AS place FROM posts",
+        allow_global=True,
+    )
+    return project
+
+
+@pytest.fixture
+def forum(engine_url: str) -> Iterator[tuple[Tidemark, Session]]:
+    with contextlib.closing(open_session(engine_url)) as user:
+        with user.transaction():
+            user.script(SCHEMA)
+            _post(user, 40, "INSERT INTO forums SELECT i, 'f' FROM ({series}) AS n")
+            _post(
+                user,
+                900,
+                "INSERT INTO posts SELECT i, i % 40, CASE WHEN i % 7 > 0 THEN 'a' || (i % 7) END, i % 11 FROM ({series}) AS n",
+            )
+        yield Tidemark(_project(), engine_url), user
+
+
+def _post(user: Session, to: int, text: str) -> None:
+    user.run(text.format(series=SERIES[user.dialect.name].format(to=to)))
+
+
+def _is_true(user: Session, query: str, name: str) -> bool:
+    return sorted(map(repr, user.all(f"SELECT * FROM {name}"))) == sorted(map(repr, user.all(query)))
+
+
+def test_the_usual_way_is_left_for_a_clear_gain_only() -> None:
+    usual, full = Offer("keyed", 900, "900 units", 80.0), Offer("full", 50, "the whole result", 30.0)
+    assert choose([usual, full]) == Choice(
+        "full", "full: about 30 ms for the whole result; keyed would take about 80 ms for 900 units", 50
+    )
+    near = Offer("full", 50, "the whole result", 45.0)
+    assert choose([usual, near]) == Choice(
+        "keyed", "keyed: about 80 ms for 900 units; full would take about 45 ms for the whole result", 900
+    )
+    barred = Offer(
+        "full", 50, "the whole result", 30.0, "take about 12 s, and no transaction may take more than 250 ms"
+    )
+    assert choose([usual, barred]).reason.endswith(
+        "full would take about 12 s, and no transaction may take more than 250 ms"
+    )
+
+
+def test_few_changes_go_the_usual_way_and_it_is_said_where_an_operator_looks(forum: tuple[Tidemark, Session]) -> None:
+    tidemark, user = forum
+    tidemark.apply()
+    with user.transaction():
+        user.run("UPDATE posts SET score = 3 WHERE id = 5")
+    tidemark.tick()
+    said = {status.name: (status.as_json()["way"], status.as_json()["reason"]) for status in tidemark.status()}
+    assert said["authors"] == ("keyed", "keyed: 2 changes are few")
+    assert said["scores"] == ("delta", "delta: 2 changes are few")
+    assert said["ranks"] == ("full", "full: every change may touch every row")
+    assert tidemark.history("authors")[0].message == "keyed: 2 changes are few"
+    assert "the last batch: keyed: 2 changes are few" in tidemark.explain("authors").measured
+
+
+def test_many_changes_are_made_true_by_the_whole_result(forum: tuple[Tidemark, Session]) -> None:
+    tidemark, user = forum
+    tidemark.apply()
+    with user.transaction():
+        for score in range(3):
+            user.run(f"UPDATE posts SET score = {score}, forum_id = forum_id + 1")
+        user.run("DELETE FROM posts WHERE author = 'a1'")
+        user.run("DELETE FROM forums WHERE id > 30")
+    tidemark.tick()
+    (past,) = tidemark.history("authors", 1)
+    assert past.message is not None and past.message.startswith("full: about ")
+    assert "keyed would take about" in past.message
+    for name, query in {one.name: one.query_for(user.dialect.name) or "" for one in _project().declarations}.items():
+        assert _is_true(user, query, name)
+    assert tidemark.tick()[0].transactions == 0
+    measured = tidemark.explain("authors").measured
+    assert any(said.startswith("full, 1 times: lately ") for said in measured)
+    with user.transaction():
+        user.run("INSERT INTO posts VALUES (5000, 1, 'a1', 1)")
+    assert tidemark.tick()[0].changes_sealed == 1
+    assert _is_true(user, KEYED, "authors")
+
+
+@pytest.mark.parametrize("way", ["full", "turns"])
+def test_no_way_changes_a_row(forum: tuple[Tidemark, Session], way: str) -> None:
+    tidemark, user = forum
+    tidemark.apply()
+    with ways_of(way):
+        for number in range(4):
+            with user.transaction():
+                user.run(f"UPDATE posts SET author = NULL, score = score + {number} WHERE id % 5 = {number}")
+                user.run(f"DELETE FROM posts WHERE id % 9 = {number}")
+            tidemark.tick()
+            for one in _project().declarations:
+                assert _is_true(user, one.query_for(user.dialect.name) or "", one.name)
+    assert all(report.clean for report in tidemark.verify())
