@@ -18,7 +18,7 @@ from tidemark.runtime.statements import find_statement, load_statements
 from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, check_list, check_move, read_state
 
-SHAPE = "3"
+SHAPE = "4"
 
 
 @dataclass(frozen=True)
