@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from tidemark.maintenance.program import Placement
 from tidemark.model import Table
-from tidemark.query.relation import Block, Derived, Occurrence, Query, Scalar, SetOperation
-from tidemark.query.unique import equality
-from tidemark.query.units import item_of, position_of, same_comparison, splits
+from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Scalar, SetOperation
+from tidemark.query.unique import equality, has_index
+from tidemark.query.units import branches_of, item_of, position_of, same_comparison, splits
 
 Terms = Mapping[int, Scalar]
 """Place of a column of the unit → what it is in a block."""
@@ -55,12 +55,38 @@ def _block(block: Block, terms: Terms, *, sideways: bool) -> tuple[tuple[Placeme
             bounded = bounded and complete
         else:
             bounded = False
+    for nested in block.nested:
+        found += _members(block, nested, terms)
     own = _own(block, terms, deeper)
     if own:
         found.append(Placement(block.number, own, _source(block, own), sideways))
     elif not block.items or not any(deeper.values()):
         bounded = False
     return tuple(found), bounded
+
+
+def _members(block: Block, nested: Nested, terms: Terms) -> tuple[Placement, ...]:
+    """The same in the subquery of an IN that WHERE demands of a column of the unit: what is not in the batch matches none of it.
+
+    SQLite would make a list of all that the subquery has. Nothing is restricted where no index helps.
+    """
+    if nested.form != "in" or not nested.stands_alone or nested.item is not None:
+        return ()
+    places = {}
+    for place, scalar in terms.items():
+        for position, (operand, _) in enumerate(nested.matches):
+            if operand.column == scalar.column and _is_alike(block, scalar, nested.query, position):
+                places[place] = position
+    inner = _query(nested.query, places, sideways=True)[0] if places else ()
+    return inner if all(one.source and has_index(one.source[0], (one.source[1],)) for one in inner) else ()
+
+
+def _is_alike(block: Block, scalar: Scalar, query: Query, position: int) -> bool:
+    columns = [(branch, branch.outputs[position].scalar.column) for branch in branches_of(query)]
+    return splits(query, position) and all(
+        column is not None and scalar.column is not None and same_comparison(block, scalar.column, column, branch)
+        for branch, column in columns
+    )
 
 
 def _own(block: Block, terms: Terms, deeper: Mapping[str, Mapping[int, int]]) -> tuple[tuple[int, Scalar], ...]:
@@ -138,3 +164,34 @@ def _source(block: Block, own: tuple[tuple[int, Scalar], ...]) -> tuple[Table, s
         if isinstance(item, Occurrence) and scalar.column is not None:
             return item.table, scalar.column[1]
     return None
+
+
+def is_looked_up(query: Query, placements: tuple[Placement, ...]) -> bool:
+    """Whether every scan can be looked up by an index for given values of the unit: by a restriction, or by an equality with what
+    was looked up before it, or with a row outside."""
+    given = {place.block: {scalar.column for _, scalar in place.terms} for place in placements}
+    for nested in (one for block in query.blocks for one in block.nested):
+        for inner in branches_of(nested.query):
+            demanded = {output.column for _, output in nested.matches} if inner is nested.query else set()
+            given[inner.number] = given.get(inner.number, set()) | demanded
+    return all(_is_looked_up(block, given.get(block.number, set())) for block in query.blocks)
+
+
+def _is_looked_up(block: Block, given: set[tuple[str, str] | None]) -> bool:
+    if any(item.kind == "full" for item in block.items):
+        return False
+    conditions = (*block.where, *(scalar for item in block.items for scalar in item.on))
+    pairs = [pair for scalar in conditions if (pair := equality(scalar)) is not None]
+    pairs += [(other, one) for one, other in pairs]
+    reached = {item.alias for item in block.items if isinstance(item, Derived)}
+    waiting = list(block.occurrences)
+    moved = True
+    while waiting and moved:
+        known = given | {one.column for one, other in pairs if other.columns and other.aliases & block.local <= reached}
+        found = [
+            scan for scan in waiting if has_index(scan.table, tuple(c[1] for c in known if c and c[0] == scan.alias))
+        ]
+        reached |= {scan.alias for scan in found}
+        waiting = [scan for scan in waiting if scan.alias not in reached]
+        moved = bool(found)
+    return not waiting

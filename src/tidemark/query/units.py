@@ -214,9 +214,10 @@ def _comparison(block: Block, scalar: Scalar) -> tuple[str, str]:
     return ("none", "BINARY") if collate is None else ("none", collate.text("expression").upper())
 
 
-def same_comparison(block: Block, one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """True when two columns of FROM compare alike with each other and with a third value of either's type."""
-    left, right = origins_of(block, one), origins_of(block, other)
+def same_comparison(block: Block, one: tuple[str, str], other: tuple[str, str], elsewhere: Block | None = None) -> bool:
+    """True when two columns of FROM compare alike with each other and with a third value of either's type; the other may be of a
+    block that stands `elsewhere`."""
+    left, right = origins_of(block, one), origins_of(elsewhere or block, other)
     if not left or not right:
         return False
     return len({_family(block, column) for column in (*left, *right)}) == 1

@@ -10,7 +10,7 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.names import Names
 from tidemark.render import statements, units, whole
 from tidemark.render.memory import carry, fold
-from tidemark.render.restriction import is_indexed, keys_of_query, restricted
+from tidemark.render.restriction import ROW, is_indexed, keys_of_query, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.script import Applier
 
@@ -24,20 +24,18 @@ def store_of(program: KeyedProgram, names: Names, dialect: Dialect) -> Store:
 
 def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
     """Fill ``stored`` and ``fresh`` for the batch."""
-    fresh, batch = store.names.temporary("fresh"), store.names.temporary("batch")
-    names = ", ".join(store.columns)
-    values = ", ".join(f"q.{column}" for column in store.columns)
-    found = [*statements.weigh_batch(store), *statements.fill_stored(store), f"DELETE FROM {fresh}"]
-    branches = (False, True) if store.nullable else (False,)
-    for nulls in branches:
+    fresh = store.names.temporary("fresh")
+    names = ", ".join((ORDINAL, *store.columns))
+    values = [f"{ROW}.{ORDINAL}", *(f"q.{column}" for column in store.columns)]
+
+    def fill(nulls: bool) -> str:
         on = " AND ".join(
-            f"q.{store.column(part)} {store.equal(part, nulls=nulls)} b.{store.column(part)}" for part in store.key
+            f"q.{store.column(part)} {store.equal(part, nulls=nulls)} {ROW}.{store.column(part)}" for part in store.key
         )
-        found.append(
-            f"INSERT INTO {fresh} ({ORDINAL}, {names}) SELECT b.{ORDINAL}, {values} "
-            f"FROM ({restricted(store, program, nulls=nulls)}) AS q JOIN {batch} AS b ON {on}"
-        )
-    return tuple(found)
+        return f"INSERT INTO {fresh} ({names}) {rows_of_batch(store, program, values, on, nulls=nulls)}"
+
+    found = [*statements.fill_stored(store), f"DELETE FROM {fresh}", *steered(store, program, [fill(False)])]
+    return (*weigh(store, program), *found, *([fill(True)] if store.nullable else []))
 
 
 def applier(store: Store, program: KeyedProgram) -> Applier:

@@ -1,14 +1,18 @@
 """The user's query, restricted to the units of a batch, and its units alone.
 
-Owns: the text of a restriction. Promises: what is left out belongs to no unit of the batch; `maintenance.restrict` says where
-it goes, so that it can reach an index.
+Owns: the text of a restriction, and what leads PostgreSQL's planner to an index. Promises: what is left out belongs to no unit
+of the batch; `maintenance.restrict` says where it goes, so that it can reach an index. Where every scan of the query can be
+looked up, each unit is computed by look-ups, whatever the statistics say (`docs/why/looked-up.md`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tidemark.maintenance.program import KeyedProgram, Placement
+from tidemark.maintenance.restrict import is_looked_up
 from tidemark.query.unique import has_index
-from tidemark.render.statements import Store
+from tidemark.render.statements import Store, look_up, weigh_batch
 
 ROW = "tidemark_x"
 """A row of the batch beside the user's own aliases."""
@@ -20,6 +24,39 @@ def restricted(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
         return program.query.sql()
     units = store.units
     return program.query.sql({place.block: _condition(units, place, nulls=nulls) for place in program.placements})
+
+
+def is_steered(store: Store, program: KeyedProgram) -> bool:
+    """Whether the units of a batch are computed one by one, by look-ups. SQLite's planner goes that way by itself."""
+    return store.dialect.has_schemas and is_indexed(program) and is_looked_up(program.query, program.placements)
+
+
+def rows_of_batch(store: Store, program: KeyedProgram, columns: Sequence[str], on: str, *, nulls: bool) -> str:
+    """SELECT of columns of the query's rows ``q`` and of their units in the batch, `ROW`, where `on` is true."""
+    batch, shown = store.names.temporary("batch"), ", ".join(columns)
+    if nulls or not is_steered(store, program):
+        query = restricted(store, program, nulls=nulls)
+        # In SQLite CROSS JOIN is an order: the other way round it would first make a filter of all that the source has.
+        join = "JOIN" if store.dialect.has_schemas else "CROSS JOIN"
+        return f"SELECT {shown} FROM ({query}) AS q {join} {batch} AS {ROW} ON {on}"
+    query = program.query.sql({place.block: _look_up(store.units, place) for place in program.placements})
+    # OFFSET 0 keeps the planner from taking the query apart again and joining it to the batch as a whole.
+    return f"SELECT {shown} FROM {batch} AS {ROW} CROSS JOIN LATERAL (SELECT * FROM ({query}) AS z OFFSET 0) AS q WHERE {on}"
+
+
+def steered(store: Store, program: KeyedProgram, statements: Sequence[str]) -> tuple[str, ...]:
+    """The statements that compute units, run so that they look everything up where that is what is wanted."""
+    return look_up(store, statements) if is_steered(store, program) else tuple(statements)
+
+
+def weigh(store: Store, program: KeyedProgram) -> tuple[str, ...]:
+    """What the planner has to know of the batch; nothing where it does not choose."""
+    return () if is_steered(store, program) else weigh_batch(store)
+
+
+def _look_up(units: Store, place: Placement) -> str:
+    tests = [f"({scalar.text}) = {ROW}.{units.column(units.key[number])}" for number, scalar in place.terms]
+    return " AND ".join(tests)
 
 
 def _condition(units: Store, place: Placement, *, nulls: bool) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.render import statements
-from tidemark.render.restriction import restricted
+from tidemark.render.restriction import ROW, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 
 
@@ -32,16 +32,16 @@ def temporary_tables(store: Store) -> tuple[str, ...]:
 
 def gather(store: Store, program: KeyedProgram) -> tuple[str, ...]:
     """Fill ``raw`` and ``rows`` for the batch."""
-    raw, rows, batch = store.names.temporary("raw"), store.numbered, store.names.temporary("batch")
+    raw, rows = store.names.temporary("raw"), store.numbered
     hidden = [f"1 AS {store.column(part)}" for part in store.key if part == EVERYTHING]
-    columns = ", ".join([*hidden, *(f"q.{store.dialect.quote(name)}" for name in _visible(store))])
-    names = ", ".join(store.columns)
-    found = [*statements.weigh_batch(store), f"DELETE FROM {raw}"]
-    for nulls in (False, True) if store.units.nullable else (False,):
-        query = restricted(store, program, nulls=nulls)
-        found.append(
-            f"INSERT INTO {raw} ({names}) SELECT {columns} FROM ({query}) AS q JOIN {batch} AS b ON {in_unit(store, 'q', nulls)}"
-        )
+    columns = [*hidden, *(f"q.{store.dialect.quote(name)}" for name in _visible(store))]
+    into = f"INSERT INTO {raw} ({', '.join(store.columns)})"
+
+    def fill(nulls: bool) -> str:
+        return f"{into} {rows_of_batch(store, program, columns, in_unit(store, 'q', nulls), nulls=nulls)}"
+
+    found = [*weigh(store, program), f"DELETE FROM {raw}", *steered(store, program, [fill(False)])]
+    found += [fill(True)] if store.units.nullable else []
     keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
     known = [f"SELECT {keys} FROM {raw} AS s", *stored_keys(store)]
     found += [
@@ -57,13 +57,17 @@ def _visible(store: Store) -> list[str]:
 
 
 def in_unit(store: Store, row: str, nulls: bool) -> str:
-    """True when the row belongs to the unit ``b``; of the units with a NULL only, or of the others only."""
+    """True when the row belongs to the unit in the batch's row `ROW`; of the units with a NULL only, or of the others only."""
     unit = store.units
     if unit.key == (EVERYTHING,):
         return "1 = 1"
-    tests = [f"{row}.{unit.column(part)} {unit.equal(part, nulls=nulls)} b.{unit.column(part)}" for part in unit.key]
+    tests = [
+        f"{row}.{unit.column(part)} {unit.equal(part, nulls=nulls)} {ROW}.{unit.column(part)}" for part in unit.key
+    ]
     if nulls:
-        tests.append("(" + " OR ".join(f"b.{unit.column(part)} IS NULL" for part in unit.key if part.nullable) + ")")
+        tests.append(
+            "(" + " OR ".join(f"{ROW}.{unit.column(part)} IS NULL" for part in unit.key if part.nullable) + ")"
+        )
     return " AND ".join(tests)
 
 
@@ -71,10 +75,12 @@ def stored_keys(store: Store) -> list[str]:
     """SELECTs of the keys stored in the batch's units."""
     keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
     batch = store.names.temporary("batch")
-    return [
-        f"SELECT {keys} FROM {batch} AS b JOIN {store.names.store} AS s ON {in_unit(store, 's', nulls)}"
-        for nulls in ((False, True) if store.units.nullable else (False,))
-    ]
+    joined = [f"JOIN {store.names.store} AS s ON {in_unit(store, 's', nulls)}" for nulls in (False, True)]
+    if store.dialect.has_schemas:
+        joined[0] = f"CROSS JOIN {statements.one_by_one(store.names.store, in_unit(store, 's', False))}"
+    else:
+        batch = statements.few(batch)
+    return [f"SELECT {keys} FROM {batch} AS {ROW} {join}" for join in joined[: 1 + store.units.nullable]]
 
 
 def find_duplicate(store: Store) -> str:

@@ -110,7 +110,7 @@ CREATE TRIGGER "tidemark__readonly_groups_update" INSTEAD OF UPDATE ON "groups" 
 CREATE TRIGGER "tidemark__readonly_groups_delete" INSTEAD OF DELETE ON "groups" BEGIN /* tidemark:f12f1936277eafa0 */ SELECT RAISE(ABORT, 'groups is derived and kept by Tidemark: write to its sources instead'); END;
 
 -- applier: temporary tables
-CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_groups" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_groups" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER); CREATE INDEX IF NOT EXISTS temp."tidemark__batch_unit_groups" ON "tidemark__batch_groups" ("author");
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__fresh_groups" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER, "_rows" INTEGER, "_score_sum", "_score_values" INTEGER, "_score_odd" INTEGER, "_score_exact", "_best");
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__stored_groups" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER, "_rows" INTEGER, "_score_sum", "_score_values" INTEGER, "_score_odd" INTEGER, "_score_exact", "_best");
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__todo_groups" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER);
@@ -124,7 +124,7 @@ INSERT INTO temp."tidemark__batch_groups" (tidemark_n, "author") SELECT tidemark
 
 -- applier: recompute
 DELETE FROM temp."tidemark__stored_groups";
-INSERT INTO temp."tidemark__stored_groups" (tidemark_n, "author", "_rows", "_score_sum", "_score_values", "_score_odd", "_score_exact", "_best") SELECT b.tidemark_n, s."author", s."_rows", s."_score_sum", s."_score_values", s."_score_odd", s."_score_exact", s."_best" FROM temp."tidemark__batch_groups" AS b JOIN "tidemark_groups" AS s ON ifnull(s."author", 0) = ifnull(b."author", 0) AND (s."author" IS NULL) = (b."author" IS NULL);
+INSERT INTO temp."tidemark__stored_groups" (tidemark_n, "author", "_rows", "_score_sum", "_score_values", "_score_odd", "_score_exact", "_best") SELECT b.tidemark_n, s."author", s."_rows", s."_score_sum", s."_score_values", s."_score_odd", s."_score_exact", s."_best" FROM (SELECT * FROM temp."tidemark__batch_groups" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS b CROSS JOIN "tidemark_groups" AS s ON ifnull(s."author", 0) = ifnull(b."author", 0) AND (s."author" IS NULL) = (b."author" IS NULL);
 DELETE FROM temp."tidemark__fresh_groups";
 INSERT INTO temp."tidemark__fresh_groups" (tidemark_n, "author", "_rows", "_score_sum", "_score_values", "_score_odd", "_score_exact", "_best") SELECT b.tidemark_n, b."author", coalesce(f0."_rows", 0), coalesce(f0."_score_sum", 0), coalesce(f0."_score_values", 0), coalesce(f0."_score_odd", 0), f0."_score_exact", f0."_best" FROM temp."tidemark__batch_groups" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(1), 0) AS "_rows", coalesce(sum(CASE WHEN typeof((r."score")) = 'integer' THEN (r."score") ELSE 0 END), 0) AS "_score_sum", coalesce(sum(CASE WHEN (r."score") IS NOT NULL THEN 1 ELSE 0 END), 0) AS "_score_values", coalesce(sum(CASE WHEN typeof((r."score")) NOT IN ('integer', 'null') THEN 1 ELSE 0 END), 0) AS "_score_odd", sum((r."score")) AS "_score_exact", max((r."score")) AS "_best" FROM temp."tidemark__batch_groups" AS b JOIN "posts" AS r ON ((r."author")) IS b."author" AND ((r."live" = 1)) GROUP BY b.tidemark_n) AS f0 ON f0.tidemark_n = b.tidemark_n;
 UPDATE temp."tidemark__fresh_groups" AS s SET "_score_exact" = NULL WHERE NOT ((s."_score_odd" > 0 OR typeof(s."_score_sum") <> 'integer'));

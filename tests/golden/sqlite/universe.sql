@@ -257,7 +257,7 @@ CREATE TRIGGER "tidemark__readonly_universe_update" INSTEAD OF UPDATE ON "univer
 CREATE TRIGGER "tidemark__readonly_universe_delete" INSTEAD OF DELETE ON "universe" BEGIN /* tidemark:949df922462fe5ea */ SELECT RAISE(ABORT, 'universe is derived and kept by Tidemark: write to its sources instead'); END;
 
 -- applier: temporary tables
-CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_universe" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_universe" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER); CREATE INDEX IF NOT EXISTS temp."tidemark__batch_unit_universe" ON "tidemark__batch_universe" ("id");
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__fresh_universe" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER, "_rows" INTEGER, "_name" TEXT, "_posts" INTEGER, "_least", "_exists" INTEGER);
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__stored_universe" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER, "_rows" INTEGER, "_name" TEXT, "_posts" INTEGER, "_least", "_exists" INTEGER);
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__todo_universe" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER);
@@ -271,7 +271,7 @@ INSERT INTO temp."tidemark__batch_universe" (tidemark_n, "id") SELECT tidemark_n
 
 -- applier: recompute
 DELETE FROM temp."tidemark__stored_universe";
-INSERT INTO temp."tidemark__stored_universe" (tidemark_n, "id", "_rows", "_name", "_posts", "_least", "_exists") SELECT b.tidemark_n, s."id", s."_rows", s."_name", s."_posts", s."_least", s."_exists" FROM temp."tidemark__batch_universe" AS b JOIN "tidemark_universe" AS s ON s."id" = b."id";
+INSERT INTO temp."tidemark__stored_universe" (tidemark_n, "id", "_rows", "_name", "_posts", "_least", "_exists") SELECT b.tidemark_n, s."id", s."_rows", s."_name", s."_posts", s."_least", s."_exists" FROM (SELECT * FROM temp."tidemark__batch_universe" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS b CROSS JOIN "tidemark_universe" AS s ON s."id" = b."id";
 DELETE FROM temp."tidemark__fresh_universe";
 INSERT INTO temp."tidemark__fresh_universe" (tidemark_n, "id", "_rows", "_name", "_posts", "_least", "_exists") SELECT b.tidemark_n, b."id", coalesce(f0."_rows", 0), f0."_name", coalesce(f1."_posts", 0), f1."_least", coalesce(f2."_exists", 0) FROM temp."tidemark__batch_universe" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, 1 AS "_rows", (r."name") AS "_name" FROM temp."tidemark__batch_universe" AS b JOIN "users" AS r ON ((r."id")) = b."id") AS f0 ON f0.tidemark_n = b.tidemark_n LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(CASE WHEN (r."live" = 1) THEN 1 ELSE 0 END), 0) AS "_posts", min((r."score")) AS "_least" FROM temp."tidemark__batch_universe" AS b JOIN "posts" AS r ON ((r."author")) = b."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL) GROUP BY b.tidemark_n) AS f1 ON f1.tidemark_n = b.tidemark_n LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(1), 0) AS "_exists" FROM temp."tidemark__batch_universe" AS b JOIN "profiles" AS r ON ((r."user_id")) = b."id" GROUP BY b.tidemark_n) AS f2 ON f2.tidemark_n = b.tidemark_n;
 DELETE FROM temp."tidemark__fresh_universe" AS s WHERE s."_rows" = 0 AND s."_name" IS NULL AND s."_posts" = 0 AND s."_least" IS NULL AND s."_exists" = 0;

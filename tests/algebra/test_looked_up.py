@@ -1,0 +1,130 @@
+"""A batch reads the rows of its units and no others, on 300,000 rows, whatever the statistics say.
+
+On PostgreSQL the rows that the recompute of a batch reads are counted, with statistics of a time when each table had three rows:
+a planner that believes them reads everything. On SQLite its plan is asked, without statistics and with true ones.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from tidemark.database.open import open_session
+from tidemark.database.session import Session
+from tidemark.declare import Project
+from tidemark.engine import Tidemark
+from tidemark.runtime.apply_batch import compare_batch, prepare, take_keys
+from tidemark.script import Script
+
+ROWS = 300_000
+AUTHORS = 30_000
+BATCH = 40
+QUERIES = {
+    "outer_block": "SELECT p.id, p.score, u.name FROM posts p JOIN users u ON u.id = p.author",
+    "grouped": "SELECT u.id, count(p.id) AS n, max(p.score) AS m FROM users u JOIN posts p ON p.author = u.id GROUP BY u.id",
+    "three_ways": "SELECT u.id, count(*) AS n FROM users u JOIN posts p ON p.author = u.id JOIN likes l ON l.post = p.id "
+    "GROUP BY u.id",
+    "window": "SELECT author AS id, post FROM (SELECT p.author, p.id AS post, row_number() OVER (PARTITION BY p.author "
+    "ORDER BY p.score, p.id) AS place FROM posts p) x WHERE x.place = 1",
+    "correlated": "SELECT u.id, (SELECT count(*) FROM posts p WHERE p.author = u.id AND p.score > 3) AS n, "
+    "(SELECT max(l.post) FROM likes l JOIN posts p ON p.id = l.post WHERE p.author = u.id) AS liked FROM users u",
+    "aggregates": "SELECT u.id, x.n, y.m FROM users u "
+    "LEFT JOIN (SELECT author, count(*) AS n FROM posts GROUP BY author) x ON x.author = u.id "
+    "LEFT JOIN (SELECT who, count(*) AS m FROM likes GROUP BY who) y ON y.who = u.id",
+    "union": "SELECT id, max(at) AS at FROM "
+    "(SELECT author AS id, score AS at FROM posts UNION ALL SELECT who, post FROM likes) x GROUP BY id",
+    "exists": "SELECT u.id, u.name FROM users u WHERE EXISTS (SELECT 1 FROM posts p WHERE p.author = u.id AND p.score > 5)",
+    "member": "SELECT u.id, u.name FROM users u WHERE u.id IN (SELECT p.author FROM posts p WHERE p.score > 5)",
+    "distinct": "SELECT DISTINCT p.author AS id, u.name FROM posts p JOIN users u ON u.id = p.author",
+    "cte": "WITH n AS (SELECT author, count(*) AS posts FROM posts GROUP BY author) "
+    "SELECT u.id, u.name, n.posts FROM users u JOIN n ON n.author = u.id",
+}
+KEYS = {"window": ("id", "post")}
+READ_MAX = 60
+"""Rows that a batch may read for each of its units: each has some ten posts, each of those one like."""
+TABLES = {
+    "users": "SELECT i, 'u' || i FROM n WHERE i <= 30000",
+    "posts": "SELECT i, 1 + (i % 30000) * 7919 % 30000, i % 17 FROM n",
+    "likes": "SELECT 1 + (i * 31) % 300000, 1 + (i * 7) % 30000 FROM n",
+}
+SCHEMA = (
+    "CREATE TABLE users (id integer PRIMARY KEY, name text)",
+    "CREATE TABLE posts (id integer PRIMARY KEY, author integer NOT NULL, score bigint)",
+    "CREATE TABLE likes (post integer NOT NULL, who integer NOT NULL)",
+    "CREATE INDEX posts_author ON posts (author)",
+    "CREATE INDEX likes_post ON likes (post)",
+    "CREATE INDEX likes_who ON likes (who)",
+)
+READ = (
+    "SELECT coalesce(sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)), 0) FROM pg_stat_xact_user_tables "
+    "WHERE relname IN ('users', 'posts', 'likes')"
+)
+
+
+def fill(session: Session, high: int) -> None:
+    numbers = f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {high})"
+    for table, rows in TABLES.items():
+        session.run(f"DELETE FROM {table}")
+        session.run(f"INSERT INTO {table} {numbers} {rows}")
+
+
+@pytest.fixture
+def crowd(engine_url: str) -> Iterator[Session]:
+    """The tables. What PostgreSQL knows of them is of a time when each had three rows."""
+    with contextlib.closing(open_session(engine_url)) as session:
+        with session.transaction():
+            for statement in SCHEMA:
+                session.run(statement)
+            fill(session, 3)
+        with session.transaction():
+            if session.dialect.has_schemas:
+                session.run("ANALYZE")
+                session.run("CREATE SCHEMA tidemark")
+            fill(session, ROWS)
+        yield session
+
+
+def read_batch(session: Session, script: Script) -> tuple[int, int]:
+    """The numbers of rows that a batch gives, and that it reads of the tables."""
+    steps = [piece.create for piece in script.pieces if piece.kind in ("table", "index") and not piece.public]
+    with session.transaction():
+        for step in steps:
+            session.script(step)
+        prepare(session, script)
+        if session.dialect.has_schemas:
+            session.run("SELECT pg_catalog.set_config('jit', 'off', true)")
+        units = [(number * 701,) for number in range(1, BATCH + 1)]
+        before = session.all(READ)[0][0] if session.dialect.has_schemas else 0
+        found = compare_batch(session, script.applier, lambda: take_keys(session, script.applier, units))
+        after = session.all(READ)[0][0] if session.dialect.has_schemas else 0
+    return len(found), int(after - before)
+
+
+def test_a_batch_reads_its_own_rows_only(crowd: Session, engine_url: str) -> None:
+    scripts = []
+    for name, query in QUERIES.items():
+        project = Project("plans")
+        project.derive(name, query=query, key=KEYS.get(name, "id"), freshness="tick")
+        (script,) = Tidemark(project, engine_url).sql()
+        scripts.append(script)
+        assert script.klass == "keyed", name
+        assert script.applier.indexed, name
+        given, read = read_batch(crowd, script)
+        assert given >= BATCH, name
+        assert read <= READ_MAX * BATCH, (name, read)
+        if not crowd.dialect.has_schemas:
+            looked_up(crowd, script)
+    if not crowd.dialect.has_schemas:
+        with crowd.transaction():
+            crowd.run("ANALYZE")
+        for script in scripts:
+            looked_up(crowd, script)
+
+
+def looked_up(session: Session, script: Script) -> None:
+    """Every table is entered through an index. Keys with a NULL are looked for by NULL, and by a statement of their own."""
+    texts = [sql for sql in (*script.applier.gather, *script.applier.recompute) if any(f'"{t}"' in sql for t in TABLES)]
+    assert texts
+    for sql in texts:
+        for table in TABLES:
+            assert session.uses_index(sql, table), (script.name, table, sql)
