@@ -10,11 +10,24 @@ from typing import TYPE_CHECKING, Any
 from tidemark.declare import Project
 from tidemark.errors import Fault, Refusal
 from tidemark.memory import event_time, first, position, ratchet
+from tidemark.streams import Skip, iterable, jsonl
 
 if TYPE_CHECKING:
     from tidemark.engine import Tidemark
 
-__all__ = ["Fault", "Project", "Refusal", "Tidemark", "event_time", "first", "position", "ratchet"]
+__all__ = [
+    "Fault",
+    "Project",
+    "Refusal",
+    "Skip",
+    "Tidemark",
+    "event_time",
+    "first",
+    "iterable",
+    "jsonl",
+    "position",
+    "ratchet",
+]
 
 
 def __getattr__(name: str) -> Any:

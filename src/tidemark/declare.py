@@ -17,6 +17,8 @@ from typing import Any
 from tidemark.errors import Code, Refusal
 from tidemark.memory import First, Memory, Ratchet
 from tidemark.model import Backfill, Declaration, Freshness, Marks, Source
+from tidemark.streams import Source as Blocks
+from tidemark.streams import Stream, check_stream
 from tidemark.walk import BATCH
 
 NAME_BYTES_MAX = 63
@@ -37,11 +39,17 @@ class Project:
         self._sources: dict[str, Source] = {}
         self._cadence: dict[str, float] = {}
         self._backfills: dict[str, Backfill] = {}
+        self._streams: dict[str, Stream] = {}
 
     @property
     def backfills(self) -> tuple[Backfill, ...]:
         """Every backfill of the user's, in the order of declaring."""
         return tuple(self._backfills.values())
+
+    @property
+    def streams(self) -> Mapping[str, Stream]:
+        """Every stream, by name."""
+        return MappingProxyType(self._streams)
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
@@ -202,6 +210,43 @@ class Project:
             )
         self._sources[name] = Source(name, append_only=append_only, pruned=pruned)
         return self._sources[name]
+
+    def stream(
+        self,
+        name: str,
+        *,
+        source: Blocks,
+        position: str = "block",
+        time: str = "timestamp",
+        items: str = "txs",
+        kind: str = "type",
+        origin: str = "origin",
+        settle: str = "tick",
+        on_item_error: str = "skip",
+        on_event_error: str = "quarantine",
+        on_hook_error: str = "count",
+        on_block_error: str = "halt",
+        savepoints: bool = True,
+        attempts: int = 3,
+    ) -> Stream:
+        """Declare ordered input and give its stream, whose `on` and `after` take handlers and hooks.
+
+        `source` gives blocks (`jsonl`, `iterable`); `position`, `time` and `items` name fields of a block, `kind` and `origin`
+        fields of its transactions. `settle` says when derived tables at tick freshness follow. The `on_…` policies say what
+        happens when something fails, at each level; a block is tried `attempts` times. Without `savepoints` blocks are taken
+        without them, and again with them when they fail.
+
+        Raises `Refusal` (``declaration``).
+        """
+        if name in self._streams:
+            raise _refuse(f"stream {name} is declared twice", "give each its own name", None, _place())
+        policies = {"settle": settle, "on_item_error": on_item_error, "on_event_error": on_event_error}
+        policies |= {"on_hook_error": on_hook_error, "on_block_error": on_block_error}
+        fields = (position, time, items, kind, origin)
+        found = Stream(name, source, *fields, policies, savepoints, attempts)
+        check_stream(found)
+        self._streams[name] = found
+        return found
 
 
 def check_name(name: object, place: str) -> None:

@@ -39,7 +39,9 @@ from tidemark.runtime.repair import RepairReport, repair
 from tidemark.runtime.restored import settle_in
 from tidemark.runtime.runs import Past, list_runs
 from tidemark.runtime.status import TableStatus, read_status
-from tidemark.runtime.tick import TickReport, tick
+from tidemark.runtime.streams.account import StreamStatus
+from tidemark.runtime.streams.work import StreamWork, list_streams
+from tidemark.runtime.tick import TickReport, has_work, tick
 from tidemark.runtime.timing import SLOW_SECONDS
 from tidemark.runtime.uninstall import UninstallReport, uninstall
 from tidemark.runtime.verify import VerifyReport, verify
@@ -198,6 +200,19 @@ class Tidemark:
         with self._open() as duty:
             return set_nice(duty, name, nice)
 
+    def stream(self, name: str) -> StreamWork:
+        """What can be done with a declared stream: run it, try again what was set aside, pass over what halts it."""
+        known = self.project.streams if self.project else {}
+        if name not in known:
+            said = ", ".join(known) or "none at all"
+            raise Refusal(Code.DECLARATION, f"there is no stream {name}", instead=f"name one of: {said}")
+        return StreamWork(known[name], self._open, self._settle, self._listen)
+
+    def streams(self) -> list[StreamStatus]:
+        """How every stream that was ever run here is doing, by its own account."""
+        with self._open("reader") as duty:
+            return list_streams(duty)
+
     def status(self) -> list[TableStatus]:
         """How every derived table is doing. Raises `Refusal` (``not-installed``) without a ledger."""
         with self._open("reader") as duty:
@@ -350,6 +365,13 @@ class Tidemark:
             return work(Duty(duty.ledger, duty.clock, lease, duty.stop), row)
         finally:
             lease.release()
+
+    def _settle(self, duty: Duty) -> None:
+        """Apply everything that waits, what is read first."""
+        for row in self._live(duty, (), also_read=True):
+            work = self._drain_under_lease(duty, row)
+            if work is not None and has_work(duty, row.script):
+                work()
 
     def _drain_under_lease(self, duty: Duty, row: Installed) -> Callable[[], object] | None:
         if row.script.tick is None:

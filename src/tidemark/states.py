@@ -125,6 +125,22 @@ BACKFILL: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 
+STREAM: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "running": {
+            "running": "its process ended without a word; another one goes on after the last block that was committed.",
+            "waiting": "the source has no more blocks for now.",
+            "interrupted": "it was asked to stop, after a whole block.",
+            "halted": "a block failed as often as it may, and the policy is to stand still.",
+        },
+        "waiting": {"running": "it is run again."},
+        "interrupted": {"running": "it is run again, and goes on after the last block that was committed."},
+        "halted": {
+            "running": "it is run again and tries the block again, or an operator had the block passed over.",
+        },
+    }
+)
+
 
 def read_state(stored: str, table: Mapping[str, Mapping[str, str]] = DERIVED) -> str:
     """The state that a stored text means, ``unknown`` when no table of ours has it."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 
 from tests.docs.blocks import DOCS
-from tidemark.states import BACKFILL, DERIVED, RUN
+from tidemark.states import BACKFILL, DERIVED, RUN, STREAM
 
 PAGE = DOCS / "lifecycles.md"
 HEAD = """\
@@ -20,7 +20,7 @@ ledger's CHECK constraints read.
 
 def page() -> str:
     """The text of the page."""
-    about = {"A derived table": DERIVED, "A run of a duty": RUN, "A backfill": BACKFILL}
+    about = {"A derived table": DERIVED, "A run of a duty": RUN, "A backfill": BACKFILL, "A stream": STREAM}
     return "\n".join([HEAD, *("\n".join(_section(title, states)) for title, states in about.items())])
 
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": "Look at the database and at what is installed for problems.",
     "sql": "Print the objects of derived tables as SQL.",
     "backfill": "Run, watch and steer backfills: list, run, pause, resume, cancel, retry.",
+    "stream": "Run, watch and steer streams: run, status, retry, skip.",
     "history": "Show what was done, newest first.",
 }
 
@@ -92,6 +93,14 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     )
     made["run"].add_argument(
         "--slow", metavar="TIME", help="tell ticks that take longer than this, such as 500ms (default 1s)"
+    )
+    made["stream"].add_argument(
+        "action", nargs="?", default="status", choices=("run", "status", "retry", "skip"), help="default: status"
+    )
+    made["stream"].add_argument("name", nargs="?", default="", metavar="NAME", help="the stream (status: default all)")
+    made["stream"].add_argument("--blocks", type=int, metavar="N", help="run: stop after so many blocks")
+    made["stream"].add_argument(
+        "--position", type=int, metavar="N", help="skip: the block to give up (default: the one that halts the stream)"
     )
     made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
     made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")

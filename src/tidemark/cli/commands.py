@@ -57,9 +57,8 @@ def _needs_definitions(options: argparse.Namespace) -> bool:
     if options.command == "run":
         # A worker needs no definitions; where they are named it honours their cadence.
         return options.definitions is not None
-    return options.command in NEEDS_DEFINITIONS or (
-        options.command == "backfill" and options.action in ("run", "retry")
-    )
+    acts = {"backfill": ("run", "retry"), "stream": ("run", "retry", "skip")}
+    return options.command in NEEDS_DEFINITIONS or (options.command in acts and options.action in acts[options.command])
 
 
 def plan(typed: Typed) -> Outcome:
@@ -176,6 +175,26 @@ def backfill(typed: Typed) -> Outcome:
     return Outcome(reports.backfill_text(done), data, done.exit)
 
 
+def stream(typed: Typed) -> Outcome:
+    """Run, watch and steer streams."""
+    options, engine = typed.options, typed.engine
+    if options.action == "status":
+        found = [one for one in engine.streams() if options.name in ("", one.name)]
+        return Outcome(reports.streams_text(found), {"streams": [one.as_json() for one in found]})
+    if not options.name:
+        return Outcome(f"stream {options.action} needs a NAME", {"error": {"family": "usage"}}, Exit.USAGE)
+    work = engine.stream(options.name)
+    if options.action == "run":
+        done = work.run(options.blocks)
+        return Outcome(reports.ingest_text(done), asdict(done))
+    if options.action == "retry":
+        again = work.retry()
+        left = Exit.QUARANTINED if again.failed or again.blocks_failed else Exit.OK
+        return Outcome(reports.retry_text(again), asdict(again), left)
+    said = work.skip(options.position)
+    return Outcome(f"{said}. Next: tidemark stream run {options.name}", {"done": said})
+
+
 def history(typed: Typed) -> Outcome:
     """Show what was done."""
     runs = typed.engine.history(typed.options.name, typed.options.limit)
@@ -198,6 +217,7 @@ COMMANDS: Mapping[str, Callable[[Typed], Outcome]] = MappingProxyType(
             doctor,
             sql,
             backfill,
+            stream,
             history,
         )
     }

@@ -41,14 +41,14 @@ def parse_statements(text: str) -> dict[str, Statement]:
 
 
 @cache
-def load_statements(engine: str) -> Mapping[str, Statement]:
-    """The statements for an engine, by name."""
-    return parse_statements(files("tidemark.runtime").joinpath(f"ledger.{engine}.sql").read_text(encoding="utf-8"))
+def load_statements(engine: str, book: str = "ledger") -> Mapping[str, Statement]:
+    """The statements of a book for an engine, by name."""
+    return parse_statements(files("tidemark.runtime").joinpath(f"{book}.{engine}.sql").read_text(encoding="utf-8"))
 
 
-def find_statement(engine: str, name: str) -> str:
+def find_statement(engine: str, name: str, book: str = "ledger") -> str:
     """The text of a statement. Raises `Fault` when the engine's file does not have it."""
-    statement = load_statements(engine).get(name)
+    statement = load_statements(engine, book).get(name)
     if statement is None:
-        raise Fault(f"ledger.{engine}.sql has no statement {name!r}", retry_safe=False)
+        raise Fault(f"{book}.{engine}.sql has no statement {name!r}", retry_safe=False)
     return statement.text

@@ -1,0 +1,192 @@
+"""What a stream knows of itself, in the user's database: its position, its gaps, what it has seen and what it set aside.
+
+Owns: the tables of streams and `StreamStatus`. Promises: every statement is in ``streams.<engine>.sql``; a method that writes
+runs in the caller's transaction, so that a record commits with what it records; health is one's own position and counts,
+never what another writer left in the user's tables.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tidemark.database.session import Session
+from tidemark.runtime.statements import find_statement, load_statements
+from tidemark.states import STREAM, check_list, read_state
+from tidemark.streams import Event, Identity
+
+BOOK = "streams/streams"
+EVIDENCE_CHARACTERS_MAX = 100_000
+LISTED_MAX = 1000
+
+
+@dataclass(frozen=True)
+class StreamStatus:
+    """How a stream is doing. `position` and `time` are those of the last block that it took itself, None before the first.
+
+    `state` is one of `states.STREAM` or ``unknown``. `failed_at` is the block that halts it, `cause` says why. `gaps` blocks were
+    passed over, `quarantined` events set aside; both wait for somebody. `skipped` counts items and events, ever.
+    """
+
+    name: str
+    state: str
+    position: int | None
+    time: str | None
+    blocks: int
+    events: int
+    redelivered: int
+    skipped: int
+    hook_failures: int
+    failed_at: int | None
+    cause: str | None
+    attempts: int
+    updated: str
+    gaps: int = 0
+    quarantined: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A block that was passed over."""
+
+    position: int
+    cause: str
+    found: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Something that was set aside. `evidence` is the thing itself as JSON text, cut where it is very long."""
+
+    id: int
+    identity: Identity
+    position: int
+    time: str | None
+    level: str
+    kind: str
+    reason: str
+    evidence: str
+    found: str
+    attempts: int
+
+
+class Account:
+    """The tables of streams behind one session."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def text(self, name: str) -> str:
+        """The text of a named statement."""
+        return find_statement(self.session.dialect.name, name, BOOK)
+
+    def run(self, statement: str, /, **parameters: Any) -> int:
+        """Run a named statement; give the number of rows it changed."""
+        return self.session.run(self.text(statement), parameters)
+
+    def exists(self) -> bool:
+        """Whether a stream was ever run here."""
+        row = self.session.one(self.text("exists"))
+        return bool(row and row[0])
+
+    def create(self) -> None:
+        """Create the tables that are missing, in the caller's transaction."""
+        for name in load_statements(self.session.dialect.name, BOOK):
+            if name.startswith("create_"):
+                self.session.script(self.text(name).replace("{stream_states}", check_list(STREAM)))
+
+    def statuses(self) -> list[StreamStatus]:
+        """Every stream; none where there are no tables."""
+        return [_status(row) for row in self.session.all(self.text("list"))] if self.exists() else []
+
+    def status(self, name: str) -> StreamStatus | None:
+        """One stream, without what is open."""
+        row = self.session.one(self.text("read"), {"name": name}) if self.exists() else None
+        return _status(row) if row else None
+
+    def seen(self, stream: str, blocks: Iterable[int]) -> set[Identity]:
+        """What is known of some blocks."""
+        rows = self.session.all(self.text("find_seen"), {"stream": stream, "blocks": json.dumps(sorted(blocks))})
+        return {(int(block), int(tx), int(ordinal)) for block, tx, ordinal in rows}
+
+    def remember(self, stream: str, seen: Iterable[Identity]) -> None:
+        """Write down what was taken or set aside."""
+        found = json.dumps(list(seen))
+        if found != "[]":
+            self.run("add_seen", stream=stream, seen=found)
+
+    def set_aside(self, event: Event, level: str, reason: str) -> None:
+        """Keep what was not taken, with the reason."""
+        block, tx, ordinal = event.identity
+        place = {"stream": event.stream, "block": block, "tx": tx, "ordinal": ordinal, "position": event.position}
+        found = as_evidence(event.data)
+        self.run("add_evidence", **place, time=event.time, level=level, kind=event.kind, reason=reason, evidence=found)
+
+    def gaps(self, stream: str) -> list[Gap]:
+        """Blocks that were passed over and wait."""
+        rows = self.session.all(self.text("list_gaps"), {"stream": stream, "limit": LISTED_MAX})
+        return [Gap(int(row[0]), row[1], row[2], int(row[3])) for row in rows]
+
+    def passed(self, stream: str) -> set[int]:
+        """Positions of blocks that were passed over and not taken since."""
+        return {int(row[0]) for row in self.session.all(self.text("list_passed"), {"stream": stream})}
+
+    def evidence(self, stream: str, level: str = "") -> list[Evidence]:
+        """What was set aside and waits, oldest first."""
+        rows = self.session.all(self.text("list_evidence"), {"stream": stream, "level": level, "limit": LISTED_MAX})
+        return [_evidence(*row) for row in rows]
+
+    def reasons(self, stream: str) -> list[Mapping[str, Any]]:
+        """How many things wait for each reason."""
+        rows = self.session.all(self.text("count_reasons"), {"stream": stream})
+        return [{"level": level, "reason": reason, "count": int(count)} for level, reason, count in rows]
+
+
+def as_evidence(loose: Any) -> str:
+    """A loose value as JSON text that both engines can store."""
+    text = json.dumps(loose, ensure_ascii=True, default=repr, separators=(",", ":")).replace("\\u0000", "")
+    return text[:EVIDENCE_CHARACTERS_MAX]
+
+
+def _evidence(id_: int, block: int, tx: int, ordinal: int, position: int, *rest: Any) -> Evidence:
+    time, level, kind, reason, evidence, found, attempts = rest
+    return Evidence(
+        int(id_),
+        (int(block), int(tx), int(ordinal)),
+        int(position),
+        time,
+        level,
+        kind,
+        reason,
+        evidence,
+        found,
+        int(attempts),
+    )
+
+
+def _status(row: tuple[Any, ...]) -> StreamStatus:
+    name, state, position, time, *counts = row
+    blocks, events, redelivered, skipped, hook_failures, failed_at, cause, attempts, updated, *open_ = counts
+    return StreamStatus(
+        name,
+        read_state(state, STREAM),
+        None if position is None else int(position),
+        time,
+        int(blocks),
+        int(events),
+        int(redelivered),
+        int(skipped),
+        int(hook_failures),
+        None if failed_at is None else int(failed_at),
+        cause,
+        int(attempts),
+        updated,
+        *(int(count) for count in open_),
+    )

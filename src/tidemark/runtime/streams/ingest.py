@@ -1,0 +1,254 @@
+"""Running a stream: block after block, each with its position in one transaction, under a lease.
+
+Owns: the loop, its policies for blocks that fail, and what an operator does about them. Promises: a kill at any instant loses and
+doubles nothing; a block that fails is tried again with growing pauses and then halts the stream, which says why and
+ends with an error, or is passed over and stays in the list of gaps, as declared; a missing height is no failure. With
+``settle="block"`` no block begins before everything that the last one changed is applied, so that derived tables pass
+through the states at blocks, whatever the batches, the workers and the kills.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from tidemark.errors import Exit, Fault
+from tidemark.runtime.duty import Duty, interrupted
+from tidemark.runtime.lease import Lost
+from tidemark.runtime.progress import Event as Moment
+from tidemark.runtime.progress import Listener, ignore
+from tidemark.runtime.streams.account import EVIDENCE_CHARACTERS_MAX, Account, Evidence
+from tidemark.runtime.streams.take import Careless, Counts, Taking, name_problem, take_block
+from tidemark.streams import Block, Event, Stream
+
+PAUSE_SECONDS_MIN = 0.1
+PAUSE_GROWTH = 4.0
+
+
+@dataclass
+class IngestReport:
+    """What a run of a stream did: whole blocks and what they brought, and how many were passed over."""
+
+    stream: str
+    blocks: int = 0
+    gaps: int = 0
+    position: int | None = None
+    counts: Counts = field(default_factory=Counts)
+
+
+@dataclass
+class RetryReport:
+    """What trying again brought: things and blocks that were taken, and those that failed once more."""
+
+    stream: str
+    taken: int = 0
+    failed: int = 0
+    blocks_taken: int = 0
+    blocks_failed: int = 0
+
+
+class Ingest:
+    """A stream at work, under the lease of `duty`. `settle` applies everything that waits, where the stream is declared so."""
+
+    def __init__(
+        self, duty: Duty, stream: Stream, settle: Callable[[], object] | None = None, listen: Listener = ignore
+    ) -> None:
+        self.duty = duty
+        self.stream = stream
+        self.account = Account(duty.session)
+        self.listen = listen
+        self._settle = settle if settle is not None and stream.policies["settle"] == "block" else None
+        self.report = IngestReport(stream.name)
+        self._passed: set[int] = set()
+
+    def run(self, blocks_max: int | None = None) -> IngestReport:
+        """Take blocks until the source has no more, or so many. Raises `Fault` when the stream halts or is asked to stop."""
+        self._begin()
+        if self._settle is not None:
+            # The last block may have been committed by a process that could not settle it any more.
+            self._settle()
+        for loose in self.stream.source.blocks(self.report.position):
+            if self.duty.stop():
+                self.duty.write(partial(self._stop, "interrupted"))
+                raise interrupted(f"stream {self.stream.name}")
+            self.take(self.stream.read_block(loose))
+            if blocks_max is not None and self.report.blocks + self.report.gaps >= blocks_max:
+                break
+        self.duty.write(partial(self._stop, "waiting"))
+        return self.report
+
+    def take(self, block: Block) -> None:
+        """Take one block, or do with it what the policy says. One that was here before and brings nothing new costs a look."""
+        if self._is_known(block):
+            return
+        cause = self._attempt(block)
+        if cause is None:
+            self.report.blocks += 1
+        elif self.stream.policies["on_block_error"] == "halt":
+            self.duty.write(partial(self._stop, "halted", block.position, cause, self.stream.attempts))
+            raise Fault(
+                f"stream {self.stream.name} halted at {self.stream.position} {block.position}: {cause}",
+                left_behind=f"every block before it is taken; tidemark stream skip {self.stream.name} passes it over",
+                exit=Exit.ERROR,
+            )
+        else:
+            self.duty.write(partial(self._pass_over, block.position, cause))
+            self._passed.add(block.position)
+            self.report.gaps += 1
+        self.report.position = max(block.position, -1 if self.report.position is None else self.report.position)
+        self.listen(Moment(self.stream.name, "stream", self.report.blocks, 0, f"{self.report.position}"))
+        if self._settle is not None:
+            self._settle()
+
+    def _is_known(self, block: Block) -> bool:
+        at = self.report.position
+        if at is None or block.position > at:
+            return False
+        if block.position in self._passed:
+            return True
+        taking = Taking(self.account, self.stream, at, careful=False)
+        known = taking.brings_nothing(block)
+        if known:
+            self.report.counts.redelivered += taking.counts.redelivered
+        return known
+
+    def _attempt(self, block: Block) -> str | None:
+        """Try a block as often as it may be tried; None when it is taken, else why not."""
+        cause = ""
+        for attempt in range(self.stream.attempts):
+            if attempt:
+                self.duty.clock.wait(PAUSE_SECONDS_MIN * PAUSE_GROWTH ** (attempt - 1))
+            try:
+                self.report.counts.add(self._commit(block))
+                return None
+            except Lost:
+                raise
+            except Exception as problem:
+                if not self.duty.session.is_open():
+                    raise
+                cause = name_problem(problem.__cause__ or problem if isinstance(problem, Careless) else problem)
+        return cause
+
+    def _commit(self, block: Block) -> Counts:
+        """One transaction: the block and the position. Without savepoints first, if the stream is declared so."""
+        work = partial(take_block, self.account, self.stream, block, self.report.position)
+        # Nothing is kept of a block that was taken carelessly and failed; with savepoints only what fails is undone.
+        with suppress(Careless) if not self.stream.savepoints else nullcontext():
+            return self.duty.write(partial(work, careful=self.stream.savepoints)).value
+        return self.duty.write(partial(work, careful=True)).value
+
+    def _begin(self) -> None:
+        def work() -> int | None:
+            self.account.create()
+            self.account.run("begin", name=self.stream.name)
+            status = self.account.status(self.stream.name)
+            return status.position if status else None
+
+        self.report.position = self.duty.write(work).value
+        self._passed = self.account.passed(self.stream.name)
+
+    def _stop(self, state: str, failed_at: int | None = None, cause: str | None = None, attempts: int = 0) -> None:
+        facts = {"failed_at": failed_at, "cause": cause, "attempts": attempts}
+        self.account.run("stop", name=self.stream.name, state=state, **facts)
+
+    def _pass_over(self, position: int, cause: str) -> None:
+        self.account.run("add_gap", stream=self.stream.name, position=position, cause=cause)
+        self.account.run("pass_over", name=self.stream.name, position=position)
+
+
+def retry(duty: Duty, stream: Stream) -> RetryReport:
+    """Try again what was set aside, oldest first, and then the blocks that were passed over; each in a transaction of its own."""
+    account, report = Account(duty.session), RetryReport(stream.name)
+    for one in [*account.evidence(stream.name, "event"), *account.evidence(stream.name, "item")]:
+        duty.check_stop(f"the retrying of {stream.name}")
+        taken = _retry_one(duty, account, stream, one)
+        report.taken += taken
+        report.failed += not taken
+    wanted = {gap.position for gap in account.gaps(stream.name)}
+    for block in _find_blocks(stream, wanted):
+        duty.check_stop(f"the retrying of {stream.name}")
+        taken = _retry_block(duty, account, stream, block)
+        report.blocks_taken += taken
+        report.blocks_failed += not taken
+    return report
+
+
+def _retry_one(duty: Duty, account: Account, stream: Stream, one: Evidence) -> bool:
+    handling = stream.handlers.get(one.kind)
+    if handling is None or len(one.evidence) >= EVIDENCE_CHARACTERS_MAX:
+        return False
+    data = json.loads(one.evidence)
+    event = Event(stream.name, one.position, one.time, one.identity, one.kind, data, data)
+
+    def work() -> None:
+        Taking(account, stream, None, True).again(event, handling)
+        account.run("close_evidence", id=one.id, outcome="taken")
+
+    try:
+        duty.write(work)
+    except Lost:
+        raise
+    except Exception as problem:  # noqa: BLE001 - whatever a handler raises is why it failed once more.
+        duty.write(partial(account.run, "fail_evidence", id=one.id, reason=name_problem(problem)))
+        return False
+    return True
+
+
+def _find_blocks(stream: Stream, wanted: set[int]) -> Iterator[Block]:
+    for loose in stream.source.blocks(min(wanted) - 1) if wanted else ():
+        block = stream.read_block(loose)
+        if block.position in wanted:
+            yield block
+
+
+def _retry_block(duty: Duty, account: Account, stream: Stream, block: Block) -> bool:
+    status = account.status(stream.name)
+    checkpoint = status.position if status else None
+
+    def work() -> None:
+        take_block(account, stream, block, checkpoint, True)
+        account.run("close_gap", stream=stream.name, position=block.position, outcome="taken")
+
+    try:
+        duty.write(work)
+    except Lost:
+        raise
+    except Exception as problem:  # noqa: BLE001 - whatever a block raises is why it failed once more.
+        facts = {"stream": stream.name, "position": block.position, "cause": name_problem(problem)}
+        duty.write(partial(account.run, "add_gap", **facts))
+        return False
+    return True
+
+
+def skip(duty: Duty, name: str, position: int | None) -> str:
+    """Pass over the block that halts a stream, or give up a gap or everything that is set aside at a position; what was done.
+
+    Raises `Fault` when there is nothing of the kind.
+    """
+    account = Account(duty.session)
+    status = account.status(name)
+    if status is None:
+        raise Fault(f"there is no stream {name} here", retry_safe=False)
+
+    def work() -> str:
+        if status.state == "halted" and status.failed_at is not None and position in (None, status.failed_at):
+            account.run("add_gap", stream=name, position=status.failed_at, cause=status.cause or "")
+            account.run("pass_over", name=name, position=status.failed_at)
+            account.run("stop", name=name, state="interrupted", failed_at=None, cause=None, attempts=0)
+            return f"block {status.failed_at} is passed over, and stays in the list of gaps"
+        if position is None:
+            raise Fault(f"stream {name} does not stand still at a block; name a position", retry_safe=False)
+        closed = account.run("close_gap", stream=name, position=position, outcome="skipped")
+        if closed:
+            return f"the gap at {position} is given up"
+        things = [one for one in account.evidence(name) if one.position == position]
+        for one in things:
+            account.run("close_evidence", id=one.id, outcome="skipped")
+        if not things:
+            raise Fault(f"stream {name} has nothing open at {position}", retry_safe=False)
+        return f"{len(things)} things at {position} are given up"
+
+    return duty.write(work).value

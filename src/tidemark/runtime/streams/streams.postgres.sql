@@ -1,0 +1,161 @@
+-- What streams know of themselves on PostgreSQL: positions, gaps, identities and evidence. Times are UTC texts of the database's clock.
+
+-- name: exists
+-- One number: how many of the first table are there, 0 or 1.
+SELECT count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'tidemark' AND c.relname = '_stream';
+
+-- name: create_schema
+-- Everything of ours lives here, so that removing it is one statement.
+CREATE SCHEMA IF NOT EXISTS tidemark;
+
+-- name: create_stream
+-- One row for each stream: how far it has come by its own account, and why it stands still.
+CREATE TABLE IF NOT EXISTS tidemark._stream (
+    name TEXT NOT NULL PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ({stream_states})),
+    position bigint,
+    time TEXT,
+    blocks bigint NOT NULL DEFAULT 0,
+    events bigint NOT NULL DEFAULT 0,
+    redelivered bigint NOT NULL DEFAULT 0,
+    skipped bigint NOT NULL DEFAULT 0,
+    hook_failures bigint NOT NULL DEFAULT 0,
+    failed_at bigint,
+    cause TEXT,
+    attempts bigint NOT NULL DEFAULT 0,
+    updated TEXT NOT NULL
+);
+
+-- name: create_stream_gap
+-- Blocks that were passed over, and what became of them.
+CREATE TABLE IF NOT EXISTS tidemark._stream_gap (
+    stream TEXT NOT NULL,
+    position bigint NOT NULL,
+    cause TEXT NOT NULL,
+    found TEXT NOT NULL,
+    attempts bigint NOT NULL DEFAULT 1,
+    outcome TEXT CHECK (outcome IN ('taken', 'skipped')),
+    closed TEXT,
+    PRIMARY KEY (stream, position)
+);
+
+-- name: create_stream_seen
+-- The identity of every event and item that was taken or set aside: what is delivered again is known by it, never by content.
+CREATE TABLE IF NOT EXISTS tidemark._stream_seen (
+    stream TEXT NOT NULL,
+    block bigint NOT NULL,
+    tx bigint NOT NULL,
+    ordinal bigint NOT NULL,
+    PRIMARY KEY (stream, block, tx, ordinal)
+);
+
+-- name: create_stream_evidence
+-- What was not taken, why, and the thing itself.
+CREATE TABLE IF NOT EXISTS tidemark._stream_evidence (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    stream TEXT NOT NULL,
+    block bigint NOT NULL,
+    tx bigint NOT NULL,
+    ordinal bigint NOT NULL,
+    position bigint NOT NULL,
+    time TEXT,
+    level TEXT NOT NULL CHECK (level IN ('item', 'event', 'hook')),
+    kind TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    found TEXT NOT NULL,
+    attempts bigint NOT NULL DEFAULT 1,
+    outcome TEXT CHECK (outcome IN ('taken', 'skipped')),
+    closed TEXT
+);
+
+-- name: create_stream_evidence_open
+-- What waits for somebody is found without reading what does not.
+CREATE INDEX IF NOT EXISTS _stream_evidence_open ON tidemark._stream_evidence (stream, level) WHERE closed IS NULL;
+
+-- name: begin
+-- A stream is there from its first run on; one that stood still goes on.
+INSERT INTO tidemark._stream (name, state, updated) VALUES (:name, 'running', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"'))
+ON CONFLICT (name) DO UPDATE SET state = 'running', updated = excluded.updated;
+
+-- name: read
+-- One stream.
+SELECT name, state, position, time, blocks, events, redelivered, skipped, hook_failures, failed_at, cause, attempts, updated
+FROM tidemark._stream WHERE name = :name;
+
+-- name: list
+-- Every stream, with what is open: gaps, events and items that are set aside.
+SELECT s.name, s.state, s.position, s.time, s.blocks, s.events, s.redelivered, s.skipped, s.hook_failures, s.failed_at, s.cause,
+       s.attempts, s.updated,
+       (SELECT count(*) FROM tidemark._stream_gap AS g WHERE g.stream = s.name AND g.closed IS NULL),
+       (SELECT count(*) FROM tidemark._stream_evidence AS e WHERE e.stream = s.name AND e.level = 'event' AND e.closed IS NULL)
+FROM tidemark._stream AS s ORDER BY s.name;
+
+-- name: advance
+-- A block is taken: position and counts, in its own transaction. A block that came again moves nothing back.
+UPDATE tidemark._stream SET
+    position = CASE WHEN position IS NULL OR position < :position THEN :position ELSE position END,
+    time = CASE WHEN position IS NULL OR position <= :position THEN CAST(:time AS TEXT) ELSE time END,
+    blocks = blocks + 1, events = events + :events, redelivered = redelivered + :redelivered, skipped = skipped + :skipped,
+    hook_failures = hook_failures + :hook_failures, failed_at = NULL, cause = NULL, attempts = 0, updated = to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"')
+WHERE name = :name;
+
+-- name: stop
+-- A stream stands still: halted by a block, or at the end of what there is.
+UPDATE tidemark._stream SET state = :state, failed_at = :failed_at, cause = :cause, attempts = :attempts, updated = to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"')
+WHERE name = :name;
+
+-- name: pass_over
+-- Nothing of a block is taken; later ones are.
+UPDATE tidemark._stream SET position = CASE WHEN position IS NULL OR position < :position THEN :position ELSE position END,
+    failed_at = NULL, cause = NULL, attempts = 0, updated = to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"')
+WHERE name = :name;
+
+-- name: add_gap
+-- A block that is passed over; found again, it has failed once more.
+INSERT INTO tidemark._stream_gap AS g (stream, position, cause, found) VALUES (:stream, :position, :cause, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"'))
+ON CONFLICT (stream, position) DO UPDATE SET cause = excluded.cause, attempts = g.attempts + 1, outcome = NULL, closed = NULL;
+
+-- name: close_gap
+-- What became of a block that was passed over.
+UPDATE tidemark._stream_gap SET outcome = :outcome, closed = to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"')
+WHERE stream = :stream AND position = :position AND closed IS NULL;
+
+-- name: list_gaps
+-- Blocks that were passed over and wait for somebody.
+SELECT position, cause, found, attempts FROM tidemark._stream_gap WHERE stream = :stream AND closed IS NULL ORDER BY position LIMIT :limit;
+
+-- name: list_passed
+-- Blocks that were passed over and are not to be taken when they come again by themselves.
+SELECT position FROM tidemark._stream_gap WHERE stream = :stream AND (outcome IS NULL OR outcome = 'skipped');
+
+-- name: find_seen
+-- The identities that are known of some blocks.
+SELECT block, tx, ordinal FROM tidemark._stream_seen WHERE stream = :stream AND block IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(:blocks AS json)) AS e (value));
+
+-- name: add_seen
+-- Remember what a block brought.
+INSERT INTO tidemark._stream_seen (stream, block, tx, ordinal) SELECT :stream, CAST(value ->> 0 AS bigint), CAST(value ->> 1 AS bigint), CAST(value ->> 2 AS bigint) FROM json_array_elements(CAST(:seen AS json)) AS e (value);
+
+-- name: add_evidence
+-- Set aside what could not be taken.
+INSERT INTO tidemark._stream_evidence (stream, block, tx, ordinal, position, time, level, kind, reason, evidence, found)
+VALUES (:stream, :block, :tx, :ordinal, :position, CAST(:time AS TEXT), :level, :kind, :reason, :evidence, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"'));
+
+-- name: list_evidence
+-- What is set aside, oldest first; of one level, or of all.
+SELECT id, block, tx, ordinal, position, time, level, kind, reason, evidence, found, attempts FROM tidemark._stream_evidence
+WHERE stream = :stream AND closed IS NULL AND (CAST(:level AS TEXT) = '' OR level = :level) ORDER BY id LIMIT :limit;
+
+-- name: count_reasons
+-- How many things were set aside for each reason.
+SELECT level, reason, count(*) FROM tidemark._stream_evidence WHERE stream = :stream AND closed IS NULL GROUP BY level, reason ORDER BY 3 DESC, 1, 2;
+
+-- name: close_evidence
+-- What became of something that was set aside.
+UPDATE tidemark._stream_evidence SET outcome = :outcome, closed = to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"') WHERE id = :id AND closed IS NULL;
+
+-- name: fail_evidence
+-- It failed once more.
+UPDATE tidemark._stream_evidence SET reason = :reason, attempts = attempts + 1 WHERE id = :id;

@@ -1,0 +1,251 @@
+"""Ordered input as a user declares it: a stream of blocks, the handlers of its events, and what happens when one fails.
+
+Owns: `Stream`, `Block`, `Event`, `Skip` and the sources `jsonl` and `iterable`. Promises: a declaration that cannot mean anything
+is refused where it stands; an event knows its identity (block, transaction, ordinal), which never depends on what it
+contains. Reads no database: what a handler writes goes through the face that it is given.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+from tidemark.errors import Code, Fault, Refusal
+
+Settle = Literal["tick", "block"]
+Identity = tuple[int, int, int]
+"""Block, transaction within it, ordinal within the transaction; all from 0 on."""
+
+POLICIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "settle": ("tick", "block"),
+        "on_item_error": ("skip", "halt"),
+        "on_event_error": ("quarantine", "halt"),
+        "on_hook_error": ("count", "halt"),
+        "on_block_error": ("halt", "gap"),
+    }
+)
+"""The words of each policy, the default first."""
+
+
+class Skip(Exception):
+    """Raised by a handler for an item or an event that is not to be taken: `reason` is kept, with the item, as evidence."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Database(Protocol):
+    """What a handler may do with the database, inside the block's transaction. ``:name`` marks a parameter."""
+
+    def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Run a statement; the number of rows that it changed."""
+        ...
+
+    def all(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a query."""
+        ...
+
+    def one(self, sql: str, parameters: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block: its position, its time as text (None when it says none), its transactions as loose JSON values."""
+
+    position: int
+    time: str | None
+    transactions: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One transaction of a block, or one item of it, as a handler sees it.
+
+    `position` and `time` are those of the block that brought it, `identity` is where it was first seen. `data` is the item for
+    a handler of items, else the transaction; `transaction` is always that. `taken` is, for a hook, how many items were new.
+    """
+
+    stream: str
+    position: int
+    time: str | None
+    identity: Identity
+    kind: str
+    data: Any
+    transaction: Any
+    taken: int = 1
+
+
+Handler = Callable[[Database, Event], object]
+
+
+@dataclass(frozen=True)
+class Handling:
+    """What is done with transactions of one kind. `each` names the list whose items are taken one by one; empty = none."""
+
+    handler: Handler
+    each: str = ""
+
+
+class Source(Protocol):
+    """Where blocks come from, in the order of their positions."""
+
+    def blocks(self, after: int | None) -> Iterator[Mapping[str, Any]]:
+        """Every block, or at least those whose position is greater than `after`, as loose JSON objects."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Blocks in a file of JSON lines, plain or gzipped."""
+
+    path: Path
+
+    def blocks(self, after: int | None) -> Iterator[Mapping[str, Any]]:
+        """Every block of the file. Raises `Fault` with the line that is none; what came before it stands."""
+        try:
+            with self.path.open("rb") as raw:
+                packed = raw.read(2) == b"\x1f\x8b"
+                raw.seek(0)
+                lines = gzip.GzipFile(fileobj=raw) if packed else raw
+                for number, line in enumerate(lines, start=1):
+                    if line.strip():
+                        yield self._read(line, number)
+        except (OSError, EOFError) as problem:
+            raise Fault(
+                f"{self.path} cannot be read: {problem}", left_behind="what was taken before stands"
+            ) from problem
+
+    def _read(self, line: bytes, number: int) -> Mapping[str, Any]:
+        try:
+            found = json.loads(line.decode())
+        except ValueError as problem:
+            raise Fault(
+                f"{self.path}, line {number}: this is not JSON in UTF-8 ({problem})",
+                left_behind="every line before it is taken",
+                retry_safe=False,
+            ) from problem
+        if not isinstance(found, Mapping):
+            raise Fault(f"{self.path}, line {number}: a block is a JSON object", retry_safe=False)
+        return found
+
+
+@dataclass(frozen=True)
+class Given:
+    """Blocks that a function gives; it is called with the position after which they are wanted."""
+
+    give: Callable[[int | None], Iterable[Mapping[str, Any]]]
+
+    def blocks(self, after: int | None) -> Iterator[Mapping[str, Any]]:
+        """The blocks that the function gives."""
+        return iter(self.give(after))
+
+
+def jsonl(path: str | Path) -> Lines:
+    """Blocks in a file of JSON lines, plain or gzipped, one object on each line."""
+    return Lines(Path(path))
+
+
+def iterable(give: Callable[[int | None], Iterable[Mapping[str, Any]]]) -> Given:
+    """Blocks that `give` yields; it is called with the last position that was taken, or None before the first."""
+    return Given(give)
+
+
+@dataclass
+class Stream:
+    """A declared stream. `position`, `time`, `items` name fields of a block; `kind` and `origin` name fields of a transaction.
+
+    `settle` says when derived tables at tick freshness are made true: by workers (``tick``), or before the next block begins
+    (``block``). With `savepoints` off a block is taken without them, and again with them when it fails.
+    """
+
+    name: str
+    source: Source
+    position: str
+    time: str
+    items: str
+    kind: str
+    origin: str
+    policies: Mapping[str, str]
+    savepoints: bool
+    attempts: int
+    handlers: dict[str, Handling] = field(default_factory=dict)
+    hooks: dict[str, list[Handler]] = field(default_factory=dict)
+
+    def on(self, kind: str, *, each: str = "") -> Callable[[Handler], Handler]:
+        """Decorator: the handler of transactions of that kind; with `each`, of every item of that list in them.
+
+        Raises `Refusal` (``declaration``) for a second handler of a kind.
+        """
+
+        def take(handler: Handler) -> Handler:
+            if kind in self.handlers:
+                raise _refuse(self.name, f"{kind!r} has a handler already", "let one handler do both")
+            self.handlers[kind] = Handling(handler, each)
+            return handler
+
+        return take
+
+    def after(self, kind: str) -> Callable[[Handler], Handler]:
+        """Decorator: a hook that follows each transaction of that kind which brought something new."""
+
+        def take(hook: Handler) -> Handler:
+            self.hooks.setdefault(kind, []).append(hook)
+            return hook
+
+        return take
+
+    def read_block(self, loose: Mapping[str, Any]) -> Block:
+        """A block from its loose form. Raises `Fault` when it has no whole position or no list of transactions."""
+        position, transactions = loose.get(self.position), loose.get(self.items, [])
+        if not isinstance(position, int) or isinstance(position, bool) or position < 0:
+            raise Fault(
+                f"stream {self.name}: a block has {self.position}={position!r}, which is no position",
+                left_behind="every block before it is taken",
+                retry_safe=False,
+            )
+        if not isinstance(transactions, Sequence) or isinstance(transactions, str):
+            raise Fault(f"stream {self.name}: {self.items} of block {position} is no list", retry_safe=False)
+        time = loose.get(self.time)
+        return Block(position, None if time is None else str(time), tuple(transactions))
+
+    def kind_of(self, transaction: Any) -> str:
+        """The kind that a transaction says it is; empty when it says none."""
+        found = transaction.get(self.kind) if isinstance(transaction, Mapping) else None
+        return found if isinstance(found, str) else ""
+
+    def origin_of(self, transaction: Any, position: int, place: int) -> tuple[int, int]:
+        """Block and place where a transaction was first seen: what it says itself, or where it is. An origin above its own
+        block is none."""
+        said = transaction.get(self.origin) if isinstance(transaction, Mapping) else None
+        if isinstance(said, Mapping):
+            block, index = said.get("block"), said.get("tx")
+            if type(block) is int and type(index) is int and 0 <= block <= position and index >= 0:
+                return block, index
+        return position, place
+
+
+def check_stream(stream: Stream) -> None:
+    """Raises `Refusal` (``declaration``) for a stream that cannot be run."""
+    name = stream.name
+    if not isinstance(name, str) or not name.strip():
+        raise _refuse(str(name), "a stream needs a name", "name it")
+    if not hasattr(stream.source, "blocks"):
+        raise _refuse(name, f"source={stream.source!r} gives no blocks", "say jsonl(path) or iterable(function)")
+    for option, words in POLICIES.items():
+        if stream.policies[option] not in words:
+            raise _refuse(name, f"{option}={stream.policies[option]!r} is none", f"say {' or '.join(words)}")
+    if stream.attempts < 1:
+        raise _refuse(name, f"attempts={stream.attempts} is not even one", "say how often a block may be tried")
+
+
+def _refuse(name: str, reason: str, instead: str) -> Refusal:
+    return Refusal(Code.DECLARATION, f"stream {name}: {reason}", instead=instead)

@@ -1,0 +1,159 @@
+"""What a stream takes, what it sets aside, and what is undone when a handler or a hook fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.streams.ground import Ledger, block, name, plays
+from tidemark.errors import Fault
+from tidemark.streams import Database, Event
+
+
+def test_a_hook_whose_statement_fails_does_not_poison_its_block(ledger: Ledger) -> None:
+    stream = ledger.stream()
+
+    @stream.after("plays")
+    def broken(db: Database, event: Event) -> None:
+        db.run("INSERT INTO heard (track, plays) VALUES (1, 1)")
+        db.run("INSERT INTO heard (track, plays) VALUES (1, 1)")
+
+    @stream.after("plays")
+    def sound(db: Database, event: Event) -> None:
+        db.run("INSERT INTO heard (track, plays) VALUES (2, :taken)", {"taken": event.taken})
+
+    ledger.blocks = [block(1, plays(5, 6), name(1, "one"))]
+    done = ledger.engine().stream("ledger").run()
+    assert (done.blocks, done.counts.events, done.counts.hook_failures) == (1, 3, 1)
+    assert ledger.tracks() == [5, 6]
+    assert ledger.rows("SELECT track, plays FROM heard") == [(2, 2)]
+    _, aside = ledger.engine().stream("ledger").open_ends()
+    assert [(one.level, one.kind, one.reason.split(":")[0]) for one in aside] == [("hook", "plays", "broken")]
+
+
+def test_an_item_that_is_skipped_leaves_its_siblings_and_its_evidence(ledger: Ledger) -> None:
+    ledger.stream()
+    ledger.blocks = [block(1, plays(5, "x", 7))]
+    done = ledger.engine().stream("ledger").run()
+    assert (done.counts.events, done.counts.skipped) == (3, 1)
+    assert ledger.tracks() == [5, 7]
+    _, (one,) = ledger.engine().stream("ledger").open_ends()
+    assert (one.identity, one.level, one.reason, one.evidence) == (
+        (1, 0, 1),
+        "item",
+        "track_id_not_integer",
+        '{"track":"x"}',
+    )
+
+
+@pytest.mark.parametrize("savepoints", [True, False])
+def test_an_event_that_fails_is_undone_and_set_aside(ledger: Ledger, savepoints: bool) -> None:
+    ledger.stream(savepoints=savepoints)
+    ledger.blocks = [block(1, name(1, "one"), name(1, "again"), name(2, "nobody"), name(3, "three"))]
+    done = ledger.engine().stream("ledger").run()
+    assert (done.counts.events, done.counts.skipped) == (4, 2)
+    assert ledger.rows("SELECT id, name FROM names ORDER BY id") == [(1, "one"), (3, "three")]
+    _, aside = ledger.engine().stream("ledger").open_ends()
+    assert [one.identity for one in aside] == [(1, 1, 0), (1, 2, 0)]
+    assert aside[1].reason == "nobody is no name"
+
+
+def test_an_item_whose_statement_fails_is_undone_alone(ledger: Ledger) -> None:
+    stream = ledger.stream()
+
+    @stream.on("names", each="names")
+    def take(db: Database, event: Event) -> None:
+        db.run("INSERT INTO names (id, name) VALUES (:id, 'x')", {"id": event.data})
+
+    ledger.blocks = [block(1, {"type": "names", "names": [1, 1, 2]})]
+    done = ledger.engine().stream("ledger").run()
+    assert (done.counts.events, done.counts.skipped) == (3, 1)
+    assert ledger.rows("SELECT id FROM names ORDER BY id") == [(1,), (2,)]
+
+
+def test_delivery_again_is_known_by_identity_and_equal_plays_are_plays(ledger: Ledger) -> None:
+    ledger.stream()
+    ledger.blocks = [block(1, plays(5, 5)), block(4, plays(5))]
+    ledger.engine().stream("ledger").run()
+    again = {**plays(5, 5, 9), "origin": {"block": 1, "tx": 0}}
+    ledger.blocks += [block(1, plays(5, 5)), block(7, again, plays(5))]
+    done = ledger.engine().stream("ledger").run()
+    # Block 1 and block 4 again, block 1 once more, and two of the three items of the transaction that came again.
+    assert (done.counts.events, done.counts.redelivered) == (2, 2 + 1 + 2 + 2)
+    assert ledger.tracks() == [5, 5, 5, 5, 9]
+    (status,) = ledger.engine().streams()
+    assert (status.position, status.time, status.events) == (7, "1007", 5)
+
+
+def test_what_has_no_handler_is_counted_and_kept(ledger: Ledger) -> None:
+    ledger.stream()
+    odd: list[Any] = [{"type": "vote"}, "text", None, {"type": "plays", "plays": 3}, {"type": "plays", "plays": []}]
+    ledger.blocks = [block(1, *odd), block(2)]
+    done = ledger.engine().stream("ledger").run()
+    assert (done.blocks, done.counts.skipped) == (2, 4)
+    _, aside = ledger.engine().stream("ledger").open_ends()
+    assert [one.reason for one in aside] == [
+        "no handler for vote",
+        "no handler for a transaction without a kind",
+        "no handler for a transaction without a kind",
+        "plays is no list",
+    ]
+
+
+def test_a_halted_stream_says_why_and_goes_on_after_it_is_passed_over(ledger: Ledger) -> None:
+    ledger.stream(on_event_error="halt")
+    ledger.blocks = [block(1, name(1, "one")), block(2, name(2, "two"), name(1, "again")), block(3, name(3, "three"))]
+    with pytest.raises(Fault, match="halted at block 2"):
+        ledger.engine().stream("ledger").run()
+    assert ledger.rows("SELECT id FROM names") == [(1,)]
+    (status,) = ledger.engine().streams()
+    assert (status.state, status.position, status.failed_at, status.attempts) == ("halted", 1, 2, 3)
+    assert status.cause is not None and "names" in status.cause
+    said = ledger.engine().stream("ledger").skip()
+    assert said.startswith("block 2 is passed over")
+    done = ledger.engine().stream("ledger").run()
+    assert (done.blocks, done.position) == (1, 3)
+    assert ledger.rows("SELECT id FROM names ORDER BY id") == [(1,), (3,)]
+    gaps, _ = ledger.engine().stream("ledger").open_ends()
+    assert [gap.position for gap in gaps] == [2]
+
+
+def test_a_block_that_fails_is_a_gap_where_the_policy_says_so_and_can_be_tried_again(ledger: Ledger) -> None:
+    ledger.stream(on_event_error="halt", on_block_error="gap")
+    ledger.blocks = [block(1, name(1, "one")), block(2, name(2, "two"), name(1, "again")), block(3, name(3, "three"))]
+    done = ledger.engine().stream("ledger").run()
+    assert (done.blocks, done.gaps, done.position) == (2, 1, 3)
+    assert ledger.rows("SELECT id FROM names ORDER BY id") == [(1,), (3,)]
+    again = ledger.engine().stream("ledger").retry()
+    assert (again.blocks_taken, again.blocks_failed) == (0, 1)
+    with ledger.session.transaction():
+        ledger.session.run("DELETE FROM names WHERE id = 1")
+    again = ledger.engine().stream("ledger").retry()
+    assert (again.blocks_taken, again.blocks_failed) == (1, 0)
+    assert ledger.rows("SELECT id, name FROM names ORDER BY id") == [(1, "again"), (2, "two"), (3, "three")]
+    gaps, _ = ledger.engine().stream("ledger").open_ends()
+    assert gaps == []
+
+
+def test_an_event_that_was_set_aside_is_taken_when_its_cause_is_gone(ledger: Ledger) -> None:
+    ledger.stream()
+    ledger.blocks = [block(1, name(1, "one"), name(1, "again"))]
+    ledger.engine().stream("ledger").run()
+    assert ledger.engine().stream("ledger").retry().failed == 1
+    with ledger.session.transaction():
+        ledger.session.run("DELETE FROM names")
+    assert ledger.engine().stream("ledger").retry().taken == 1
+    assert ledger.rows("SELECT id, name FROM names") == [(1, "again")]
+    (status,) = ledger.engine().streams()
+    assert status.quarantined == 0
+
+
+def test_another_writer_s_rows_say_nothing_about_our_position(ledger: Ledger) -> None:
+    ledger.stream()
+    ledger.blocks = [block(1, plays(1))]
+    ledger.engine().stream("ledger").run()
+    with ledger.session.transaction():
+        ledger.session.run("INSERT INTO plays (track, at) VALUES (9, '2999')")
+    (status,) = ledger.engine().streams()
+    assert (status.position, status.time, status.state) == (1, "1001", "waiting")
