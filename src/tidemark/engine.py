@@ -23,8 +23,10 @@ from tidemark.query.cascade import Link, chain
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
 from tidemark.runtime.apply import ApplyReport, apply_plan, drainer, ensure_ledger
-from tidemark.runtime.backfill.record import BackfillStatus, list_backfills, set_nice, set_wish
+from tidemark.runtime.backfill.filling import list_everything, steer
+from tidemark.runtime.backfill.record import BackfillStatus, set_nice
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
+from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.captures import plan_captures
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
@@ -64,7 +66,7 @@ def never() -> bool:
 
 class Tidemark:
     """A project in a database. `database` is a URL or the path of a SQLite file; `project` may be None for verbs that only
-    need what is installed."""
+    need what is installed. `limits` are what the database may be under while something long goes on."""
 
     def __init__(
         self,
@@ -74,12 +76,14 @@ class Tidemark:
         clock: Clock | None = None,
         stop: Stop = never,
         listen: Listener = ignore,
+        limits: Limits | None = None,
     ) -> None:
         self.project = project
         self.database = database
         self._clock = clock or Clock()
         self._stop = stop
         self._listen = listen
+        self._limits = limits or Limits()
         self._compiled: Compiled = {}
 
     def plan(self) -> InstallPlan:
@@ -170,30 +174,31 @@ class Tidemark:
         with self._open() as duty:
             walk = write_walk(duty.session.dialect, duty.session.catalog(), found)
             ensure_ledger(duty, secrets.token_hex(8))
-            return run_backfill(duty, found, walk, orders or Orders(), self._listen)
+            return run_backfill(duty, found, walk, orders or Orders(), self._listen, self._connect)
 
     def backfills(self, name: str = "") -> tuple[BackfillStatus, ...]:
-        """Where every backfill stands, or the one of that name: read on a connection of its own, which waits for no writer.
+        """Where every backfill stands, fillings of derived tables included, or the one of that name: read on a connection of its
+        own, which waits for no writer.
 
-        Raises `Refusal` (``not-installed``) without a ledger; gives nothing when no backfill was ever begun.
+        Raises `Refusal` (``not-installed``) without a ledger; gives nothing when there is none.
         """
         with self._open("reader") as duty:
-            return list_backfills(duty.ledger, name)
+            return list_everything(duty.ledger, name)
 
     def pause_backfill(self, name: str) -> BackfillStatus:
         """Have a backfill rest until it is resumed; a runner does so after the chunk at hand."""
         with self._open() as duty:
-            return set_wish(duty, name, "pause")
+            return steer(duty, name, "pause")
 
     def resume_backfill(self, name: str) -> BackfillStatus:
         """Let a backfill go on. Where no runner waits for that, `backfill` does it."""
         with self._open() as duty:
-            return set_wish(duty, name, "")
+            return steer(duty, name, "")
 
     def cancel_backfill(self, name: str) -> BackfillStatus:
         """Give a backfill up; what was committed stands."""
         with self._open() as duty:
-            return set_wish(duty, name, "cancel")
+            return steer(duty, name, "cancel")
 
     def set_nice(self, name: str, nice: float) -> BackfillStatus:
         """How many seconds a runner is to rest for each second that it holds locks, from the next chunk on."""
@@ -287,7 +292,7 @@ class Tidemark:
         session = open_session(self.database, role=role)
         try:
             ledger = Ledger(session)
-            duty = Duty(ledger, self._clock, None, self._stop)
+            duty = Duty(ledger, self._clock, None, self._stop, self._limits)
             if role == "worker":
                 ledger.value("prepare_worker")
                 settle_in(duty)
@@ -362,7 +367,7 @@ class Tidemark:
     def _under_lease(self, duty: Duty, row: Installed, work: Callable[[Duty, Installed], T]) -> T:
         lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder())
         try:
-            return work(Duty(duty.ledger, duty.clock, lease, duty.stop), row)
+            return work(duty.under(lease), row)
         finally:
             lease.release()
 

@@ -89,7 +89,7 @@ BACKFILL: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "interrupted": "the runner was asked to stop, its time was over, or its process ended without a word.",
             "cancelled": "an operator gives it up; what was committed stands.",
             "failed": "a chunk fails in a way that trying again does not mend, or too many keys were put aside.",
-            "finished": "every key is accounted for.",
+            "finished": "every key is accounted for; a derived table is verified after that.",
             "quarantined": "every key is accounted for, and some of them were put aside with their errors.",
         },
         "throttled": {

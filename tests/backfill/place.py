@@ -30,7 +30,11 @@ class Watch:
     @property
     def clock(self) -> Clock:
         """The clock to give to an engine."""
-        return Clock(now=lambda: self.seconds, wait=self.wait, chance=lambda: 0.5)
+        return self.with_wait(self.wait)
+
+    def with_wait(self, wait: Callable[[float], None]) -> Clock:
+        """The same with another way to wait."""
+        return Clock(now=lambda: self.seconds, wait=wait, chance=lambda: 0.5)
 
 
 @dataclass

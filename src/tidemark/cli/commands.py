@@ -24,6 +24,7 @@ from tidemark.database.urls import read_address
 from tidemark.engine import Tidemark
 from tidemark.errors import Exit
 from tidemark.runtime.backfill.runner import Orders
+from tidemark.runtime.backfill.throttle import Limits
 
 NEEDS_DEFINITIONS = frozenset({"plan", "apply", "explain", "sql"})
 
@@ -46,7 +47,8 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
     if options.command == "run" and not options.json:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
     project = load_project(settings) if _needs_definitions(options) else None
-    engine = Tidemark(project, settings.require_database(), stop=stop, listen=display)
+    limits = Limits(trust_unseen=settings.trust_unseen)
+    engine = Tidemark(project, settings.require_database(), stop=stop, listen=display, limits=limits)
     try:
         return COMMANDS[options.command](Typed(options, settings, engine))
     finally:
@@ -169,7 +171,8 @@ def backfill(typed: Typed) -> Outcome:
             now = engine.set_nice(options.name, options.nice)
         return Outcome(reports.backfills_text([now]), {"backfills": [now.as_json()]})
     longest = None if options.max_duration is None else read_seconds(options.max_duration, "--max-duration")
-    orders = Orders(options.nice, longest, again=options.action == "retry" and not options.anew, anew=options.anew)
+    again = options.action == "retry" and not options.anew
+    orders = Orders(options.nice, longest, again=again, anew=options.anew, workers=options.workers)
     done = engine.backfill(options.name, orders)
     data = {"backfills": [done.status.as_json()], "chunks": done.chunks, "longestMs": done.longest_ms}
     return Outcome(reports.backfill_text(done), data, done.exit)

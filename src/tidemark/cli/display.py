@@ -16,7 +16,7 @@ LINE_SECONDS = 30.0
 BAR_SECONDS = 0.1
 MEASURE_SECONDS = 2.0
 BAR_CELLS = 24
-WORDS = {"fill": "filling", "verify": "verifying", "repair": "repairing", "tick": "ticking"}
+WORDS = {"fill": "filling", "verify": "verifying", "repair": "repairing", "tick": "ticking", "backfill": "migrating"}
 
 
 class Display:
@@ -71,7 +71,7 @@ class Display:
 
     def _line(self, event: Event, now: float) -> str:
         share = event.done / event.total if event.total else 0.0
-        shown = min(share, 0.99) if event.phase == "fill" else min(share, 1.0)
+        shown = min(share, 0.99) if event.phase in ("fill", "backfill") else min(share, 1.0)
         full = int(shown * BAR_CELLS)
         seconds = now - self._began
         rate = (event.done - self._first) / seconds if seconds > 0 else 0.0

@@ -27,12 +27,14 @@ _SECONDS = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
 @dataclass(frozen=True)
 class Settings:
     """`database` is a URL or path (None when nobody says), `definitions` a file or a dotted module, `folder` where relative
-    module names are looked up. Ticks that take longer than `slow_seconds` are told."""
+    module names are looked up. Ticks that take longer than `slow_seconds` are told. With `trust_unseen` no backfill is held back
+    by what the database does not show of its strain."""
 
     database: str | None
     definitions: str
     folder: Path
     slow_seconds: float = SLOW_SECONDS
+    trust_unseen: bool = False
 
     def require_database(self) -> str:
         """The database. Raises `Refusal` when nobody says which."""
@@ -56,18 +58,22 @@ def find_settings(
     here = start or Path.cwd()
     file, table = _read_project_file(here)
     folder = file.parent if file else here
-    stated = {name: _text(table, name, file) for name in ("database", "definitions", "slow")}
+    stated = {name: _text(table, name, file) for name in ("database", "definitions", "slow", "unseen")}
     slow = known.get("TIDEMARK_SLOW") or stated["slow"]
     slow_seconds = SLOW_SECONDS if slow is None else read_seconds(slow, "slow")
+    unseen = known.get("TIDEMARK_UNSEEN") or stated["unseen"] or "hold"
+    if unseen not in ("hold", "trust"):
+        raise Refusal(Code.DEFINITIONS, f"unseen is {unseen!r}", instead="write hold or trust")
+    how = (slow_seconds, unseen == "trust")
     found_database = database or known.get("TIDEMARK_DATABASE") or None
     if found_database is None and stated["database"] is not None:
         found_database = _resolve_database(stated["database"], folder)
     chosen = definitions or known.get("TIDEMARK_DEFINITIONS")
     if chosen is not None:
-        return Settings(found_database, chosen, here, slow_seconds)
+        return Settings(found_database, chosen, here, *how)
     if stated["definitions"] is not None:
-        return Settings(found_database, stated["definitions"], folder, slow_seconds)
-    return Settings(found_database, DEFAULT_DEFINITIONS, here, slow_seconds)
+        return Settings(found_database, stated["definitions"], folder, *how)
+    return Settings(found_database, DEFAULT_DEFINITIONS, here, *how)
 
 
 def read_seconds(text: str, what: str) -> float:

@@ -27,8 +27,9 @@ from tidemark.database.postgres_probe import (
     give_tables,
     reaches_index,
 )
+from tidemark.database.postgres_strain import COUNT_OTHERS, read_strain
 from tidemark.database.postgres_values import register_loaders
-from tidemark.database.session import Mode, Parameters
+from tidemark.database.session import Mode, Parameters, Strain
 from tidemark.database.urls import Address
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Fault, Refusal
@@ -264,6 +265,14 @@ class PostgresSession:
     def changes_marker(self) -> str:
         """A text that differs when any transaction that wrote has begun or ended since."""
         return self.snapshot()
+
+    def strain(self) -> tuple[Strain, ...]:
+        """Sessions that wait for locks, and how far replicas are behind."""
+        return read_strain(self.all)
+
+    def others_connected(self) -> bool:
+        """Whether another session than Tidemark's is connected to this database."""
+        return bool(self.all(COUNT_OTHERS)[0][0])
 
     def set_lock_timeout(self, seconds: float) -> None:
         """How long a statement waits for a lock, from now on; a wait of 0 is one of a millisecond, the shortest there is."""

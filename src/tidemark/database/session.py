@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from tidemark.dialect import Dialect
@@ -29,6 +30,17 @@ class TooLong(Conflict):
 
 class Unacceptable(Fault):
     """The database did not accept what a statement made of the data: a constraint, a conversion, a veto of a trigger."""
+
+
+@dataclass(frozen=True)
+class Strain:
+    """What the database is under in one respect. `value` is in the unit of its name: ``wal_bytes`` (of the log that the database
+    file does not have yet), ``free_bytes`` (on the disk), ``waiting_locks`` (sessions that wait for one), ``replica_seconds`` and
+    ``replica_bytes`` (how far the furthest replica is behind). It is None where it cannot be read; `says` tells why."""
+
+    name: str
+    value: float | None
+    says: str = ""
 
 
 class Session(Protocol):
@@ -128,6 +140,14 @@ class Session(Protocol):
 
         It may also differ without a change to our tables; call it outside a transaction.
         """
+        ...
+
+    def strain(self) -> tuple[Strain, ...]:
+        """What the database is under now, in every respect that this engine has. Asked between transactions; asks no table."""
+        ...
+
+    def others_connected(self) -> bool:
+        """Whether anybody but Tidemark is connected; True where nobody can tell."""
         ...
 
     def set_lock_timeout(self, seconds: float) -> None:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tidemark.database.session import Conflict, Mode, Parameters
+from tidemark.database.session import Conflict, Mode, Parameters, Strain
 from tidemark.database.sqlite_catalog import read_catalog, read_installed
 from tidemark.database.sqlite_errors import primary_code, translate, translate_query
 from tidemark.database.sqlite_probe import describe_query, given_tables, make_mark, reaches_index
+from tidemark.database.sqlite_strain import read_strain
 from tidemark.database.sqlite_text import statements, verb
 from tidemark.database.urls import Address
 from tidemark.dialect import SQLITE
@@ -300,6 +301,15 @@ class SqliteSession:
     def changes_marker(self) -> str:
         """A text that differs when another connection has committed since."""
         return str(self._execute("PRAGMA main.data_version")[0][0])
+
+    def strain(self) -> tuple[Strain, ...]:
+        """The bytes of the log that a reader keeps from the database file, and those that are free on the disk."""
+        self._alive()
+        return read_strain(self._raw)
+
+    def others_connected(self) -> bool:
+        """True: a file does not tell who has it open."""
+        return True
 
     def set_lock_timeout(self, seconds: float) -> None:
         """How long a statement waits for a lock, from now on."""

@@ -132,7 +132,7 @@ def _leave_all(duty: Duty, holder: str, listen: Listener) -> None:
     for row in find_left(duty.ledger.derived()):
         lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS)
         try:
-            remove(Duty(duty.ledger, duty.clock, lease, duty.stop), row, listen)
+            remove(duty.under(lease), row, listen)
         finally:
             lease.release()
 
@@ -156,7 +156,7 @@ def _refresh(duty: Duty, script: Script) -> None:
 def _carry_out(duty: Duty, step: Step, holder: str, detach: bool, listen: Listener) -> Installed | None:
     """Carry out one step under the derived table's own lease."""
     lease = take_lease(duty.ledger, duty.clock, f"keep {step.derived}", holder, LEASE_WAIT_SECONDS)
-    mine = Duty(duty.ledger, duty.clock, lease, duty.stop)
+    mine = duty.under(lease)
     generation = step.script.generation if step.script else max(row.generation for row in step.obsolete)
     said = f"{step.verb}: {step.reason}"
     try:

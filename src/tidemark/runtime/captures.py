@@ -129,7 +129,7 @@ def _held(duty: Duty, source: str) -> Iterator[Duty]:
     holder = duty.lease.holder if duty.lease else name_holder()
     lease = take_lease(duty.ledger, duty.clock, f"capture {source}", holder)
     try:
-        yield Duty(duty.ledger, duty.clock, lease, duty.stop)
+        yield duty.under(lease)
     finally:
         lease.release()
 

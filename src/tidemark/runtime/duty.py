@@ -7,11 +7,12 @@ transient conflict, and tells how long it held its locks; nothing here waits ins
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from tidemark.database.session import Conflict, Mode, Session
 from tidemark.errors import Exit, Fault
+from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.ledger import Ledger
@@ -41,12 +42,18 @@ def interrupted(what: str) -> Fault:
 
 @dataclass
 class Duty:
-    """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads."""
+    """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads; `limits`
+    are what the database may be under while something long goes on."""
 
     ledger: Ledger
     clock: Clock
     lease: Lease | None = None
     stop: Callable[[], bool] = field(default=lambda: False)
+    limits: Limits = Limits()
+
+    def under(self, lease: Lease) -> Duty:
+        """The same duty under a lease."""
+        return replace(self, lease=lease)
 
     @property
     def session(self) -> Session:

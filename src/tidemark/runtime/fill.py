@@ -9,17 +9,19 @@ went meanwhile may shift it, and the verification that always follows finds and 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, prepare, take_range
+from tidemark.runtime.backfill.ending import record_end, recording
+from tidemark.runtime.backfill.filling import Filling, begin_fill
 from tidemark.runtime.captures import begin_reading, find_snapshots
-from tidemark.runtime.duty import Duty
+from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import choose_pace
-from tidemark.runtime.progress import Event, Listener, ignore
-from tidemark.runtime.runs import Run, add_run
+from tidemark.runtime.progress import Listener, ignore
 from tidemark.script import Script, Whole
 
 WHOLE_BYTES_MAX = 4 * 1024**3
@@ -37,21 +39,33 @@ class FillReport:
 
 
 def fill(duty: Duty, installed: Installed, listen: Listener = ignore) -> FillReport:
-    """Compute every key that exists, from the ledger's cursor on. Raises `Fault` (exit 75) when asked to stop."""
+    """Compute every key that exists, from the ledger's cursor on. Raises `Fault` (exit 75) when asked to stop or to rest."""
     script = installed.script
     if _is_new(duty, installed) and fits(duty, script):
-        return _copy_all(duty, script, listen)
+        return _copy_all(duty, installed, listen)
     total = list_every_key(duty, script)
     start = installed.cursor_at if 0 < installed.cursor_at <= total else 0
-    run = duty.write(lambda: add_run(duty, "fill", script, total)).value
-    run.rows_done = start
-    try:
-        chunks = _walk(duty, script, run, total, listen)
-    except Exception as problem:
-        run.fail(problem)
-        raise
-    run.finish(f"{total} keys filled")
-    return FillReport(script.name, total - start, run.rows_written, chunks, run.longest_ms)
+    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), start, total, listen)
+    _see_through(filling, installed, partial(_walk, filling, total))
+    return _report(filling, total - start)
+
+
+def _see_through(filling: Filling, installed: Installed, work: Callable[[], None]) -> None:
+    """Do the work and record how it ended; a pause is one of the generation too."""
+    duty, total = filling.duty, filling.tally.begun.rows_total
+
+    def also(state: str) -> None:
+        if state == "paused":
+            duty.ledger.move(installed, "paused")
+
+    with recording(lambda: duty, filling.tally, also):
+        work()
+        record_end(duty, filling.tally, "finished", f"{total} keys filled")
+
+
+def _report(filling: Filling, keys: int) -> FillReport:
+    tally = filling.tally
+    return FillReport(filling.script.name, keys, tally.written, tally.chunks, tally.longest_ms)
 
 
 def fits(duty: Duty, script: Script) -> bool:
@@ -97,9 +111,9 @@ def _is_new(duty: Duty, installed: Installed) -> bool:
     return row is None
 
 
-def _copy_all(duty: Duty, script: Script, listen: Listener) -> FillReport:
+def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
     """Evaluate the query once, in one moment, and put the rows into the store; changes after that moment wait in the logs."""
-    whole = script.applier.whole
+    script, whole = installed.script, installed.script.applier.whole
     if whole is None:
         raise Fault(f"{script.name} has no whole result", retry_safe=False)
 
@@ -111,77 +125,57 @@ def _copy_all(duty: Duty, script: Script, listen: Listener) -> FillReport:
         return int(row[0]) if row else 0, find_snapshots(duty.ledger, script)
 
     total, moments = duty.read(work).value
-    run = duty.write(lambda: add_run(duty, "fill", script, total)).value
-    try:
+    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), 0, total, listen)
+
+    def copy() -> None:
         duty.write(lambda: begin_reading(duty.ledger, script, moments))
-        chunks = _copy(duty, script, whole, run, total, listen)
-    except Exception as problem:
-        run.fail(problem)
-        raise
-    run.finish(f"{total} keys filled")
-    return FillReport(script.name, total, run.rows_written, chunks, run.longest_ms)
+        for low, high in _steps(filling, 0, total):
+            held = duty.write(partial(_copy_chunk, filling, whole, low, high, total))
+            _settle(filling, high - low, held)
+
+    _see_through(filling, installed, copy)
+    return _report(filling, total)
 
 
-def _copy(duty: Duty, script: Script, whole: Whole, run: Run, total: int, listen: Listener) -> int:
-    pace, chunks = choose_pace(duty.session.dialect), 0
-    foreign = duty.session.changes_marker()
-    while run.rows_done < total:
-        duty.check_stop(f"the filling of {script.name}")
-        low, high = run.rows_done, min(total, run.rows_done + pace.size)
-        held = duty.write(partial(_copy_chunk, duty, script, whole, run, low, high, total))
-        chunks += 1
-        run.longest_ms = max(run.longest_ms, held.hold_ms)
-        pace.record(high - low, held.hold_ms)
-        listen(Event(script.name, "fill", run.rows_done, total))
-        seen, foreign = foreign, duty.session.changes_marker()
-        duty.clock.wait(pace.rest_seconds(held.hold_ms, contended=seen != foreign))
-    return chunks
+def _steps(filling: Filling, start: int, total: int) -> Iterator[tuple[int, int]]:
+    """The places of one chunk after the other, when the gate lets them through."""
+    low = start
+    while low < total:
+        filling.gate.check()
+        high = min(total, low + filling.pace.size)
+        yield low, high
+        low = high
 
 
-def _copy_chunk(duty: Duty, script: Script, whole: Whole, run: Run, low: int, high: int, total: int) -> None:
-    before = (run.rows_done, run.rows_written)
-    try:
-        written = duty.session.run(whole.copy, {"low": low, "high": high})
-        run.rows_done, run.rows_written = high, before[1] + written
-        # Places in this list mean nothing to a filling that goes on by keys: it begins at the first.
-        duty.ledger.run(
-            "set_cursor", {"name": script.name, "generation": script.generation, "cursor_at": 0, "cursor_total": total}
-        )
-        run.advance()
-    except BaseException:
-        run.rows_done, run.rows_written = before
-        raise
+def _settle(filling: Filling, keys: int, held: Held[tuple[int, str]]) -> None:
+    written, wish = held.value
+    filling.pace.record(keys, held.hold_ms)
+    filling.settle(keys, written, held.hold_ms, wish)
 
 
-def _walk(duty: Duty, script: Script, run: Run, total: int, listen: Listener) -> int:
-    pace, chunks = choose_pace(duty.session.dialect), 0
+def _copy_chunk(filling: Filling, whole: Whole, low: int, high: int, total: int) -> tuple[int, str]:
+    written = filling.duty.session.run(whole.copy, {"low": low, "high": high})
+    # Places in this list mean nothing to a filling that goes on by keys: it begins at the first.
+    _set_cursor(filling, 0, total)
+    return written, filling.commit(high - low, written)
+
+
+def _walk(filling: Filling, total: int) -> None:
+    duty, script, pace = filling.duty, filling.script, filling.pace
     if not script.applier.indexed:
-        pace.size = max(1, total)
-    foreign = duty.session.changes_marker()
-    while run.rows_done < total:
-        duty.check_stop(f"the filling of {script.name}")
-        low, high = run.rows_done, min(total, run.rows_done + pace.size)
-        held = duty.write(partial(_chunk, duty, script, run, low, high, total), snapshot=script.applier.at_checkpoint)
-        chunks += 1
-        run.longest_ms = max(run.longest_ms, held.hold_ms)
-        if script.applier.indexed:
-            pace.record(high - low, held.hold_ms)
-        listen(Event(script.name, "fill", run.rows_done, total))
-        seen, foreign = foreign, duty.session.changes_marker()
-        duty.clock.wait(pace.rest_seconds(held.hold_ms, contended=seen != foreign))
-    return chunks
+        pace.size = pace.size_min = pace.size_max = max(1, total)
+    for low, high in _steps(filling, filling.tally.done, total):
+        held = duty.write(partial(_chunk, filling, low, high, total), snapshot=script.applier.at_checkpoint)
+        _settle(filling, high - low, held)
 
 
-def _chunk(duty: Duty, script: Script, run: Run, low: int, high: int, total: int) -> None:
-    applier = script.applier
-    before = (run.rows_done, run.rows_written)
-    try:
-        written = apply_batch(duty.session, applier, lambda: take_range(duty.session, applier, low, high))
-        run.rows_done, run.rows_written = high, before[1] + written
-        cursor = {"cursor_at": high, "cursor_total": total}
-        duty.ledger.run("set_cursor", {"name": script.name, "generation": script.generation, **cursor})
-        run.advance()
-    except BaseException:
-        # The transaction is rolled back, so what it counted did not happen.
-        run.rows_done, run.rows_written = before
-        raise
+def _chunk(filling: Filling, low: int, high: int, total: int) -> tuple[int, str]:
+    session, applier = filling.duty.session, filling.script.applier
+    written = apply_batch(session, applier, lambda: take_range(session, applier, low, high))
+    _set_cursor(filling, high, total)
+    return written, filling.commit(high - low, written)
+
+
+def _set_cursor(filling: Filling, at: int, total: int) -> None:
+    about = {"name": filling.script.name, "generation": filling.script.generation}
+    filling.duty.ledger.run("set_cursor", {**about, "cursor_at": at, "cursor_total": total})

@@ -498,6 +498,29 @@ SET state = 'backfilling', fingerprint = :fingerprint, attempt = :attempt, run =
     nice = coalesce(CAST(:nice AS float8), nice), started = tidemark._clock(0), ended = NULL, updated = NULL
 WHERE name = :name AND state = :before;
 
+-- name: begin_fill
+-- Begin a run of a filling, whatever became of the one before. No row changes where a migration of the user's has that name.
+INSERT INTO tidemark._backfill AS b (name, kind, fingerprint, state, run, rows_total, started)
+VALUES (:name, 'fill', :fingerprint, 'backfilling', :run, :rows_total, tidemark._clock(0))
+ON CONFLICT (name) DO UPDATE
+SET state = 'backfilling', attempt = b.attempt + 1, fingerprint = excluded.fingerprint, run = excluded.run,
+    rows_total = excluded.rows_total, rate = NULL, rate_state = 'unknown', reasons = '[]', failure = NULL, wish = '',
+    started = excluded.started, ended = NULL, updated = NULL
+WHERE b.kind = 'fill';
+
+-- name: set_filled
+-- How many keys were filled before a run of a filling began.
+INSERT INTO tidemark._backfill_range (backfill, place, rows_done) VALUES (:name, 0, :rows_done)
+ON CONFLICT (backfill, place) DO UPDATE SET rows_done = excluded.rows_done, rows_written = 0, cursor = NULL, finished = 0;
+
+-- name: list_fills
+-- Where every generation of every derived table stands, for those that watch fillings.
+SELECT name, generation, state, failure, installed_at, live_at FROM tidemark._derived ORDER BY name, generation;
+
+-- name: remove_fill
+-- Forget the record of a filling whose generation is gone.
+DELETE FROM tidemark._backfill WHERE kind = 'fill' AND name = :name AND fingerprint = CAST(:generation AS TEXT);
+
 -- name: move_backfill
 -- Move a backfill from one state to another, unless somebody else moved it.
 UPDATE tidemark._backfill SET state = :after, reasons = :reasons, updated = tidemark._clock(0)
@@ -526,6 +549,10 @@ SELECT state FROM tidemark._backfill WHERE name = :name;
 -- What an operator wishes from now on; a runner sees it within one chunk.
 UPDATE tidemark._backfill SET wish = :wish WHERE name = :name;
 
+-- name: set_reasons
+-- Why a runner holds back, as of now.
+UPDATE tidemark._backfill SET reasons = :reasons, updated = tidemark._clock(0) WHERE name = :name;
+
 -- name: set_nice
 -- How long the runner is to rest for each second that it holds locks.
 UPDATE tidemark._backfill SET nice = :nice WHERE name = :name;
@@ -538,6 +565,10 @@ INSERT INTO tidemark._backfill_range (backfill, place, low, high) VALUES (:backf
 -- The ranges of a backfill, in key order.
 SELECT place, low, high, cursor, rows_done, rows_written, finished FROM tidemark._backfill_range
 WHERE backfill = :backfill ORDER BY place;
+
+-- name: read_range
+-- How far a range has come.
+SELECT cursor, finished FROM tidemark._backfill_range WHERE backfill = :backfill AND place = :place;
 
 -- name: advance_range
 -- Record how far a range has come, in the transaction that came so far.

@@ -174,7 +174,8 @@ class Ledger:
     def forget(self, installed: Installed) -> None:
         """Remove every record of a generation whose objects are gone; its history stays."""
         parameters = {"name": installed.name, "generation": installed.generation}
-        for name in ("remove_checkpoints", "remove_moment", "remove_costs", "remove_drift", "remove_derived"):
+        told = ("remove_checkpoints", "remove_moment", "remove_costs", "remove_drift", "remove_fill", "remove_derived")
+        for name in told:
             self.run(name, {**parameters, "derived": installed.name})
 
     def checkpoints(self, script: Script) -> dict[str, Checkpoint]:

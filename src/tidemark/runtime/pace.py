@@ -1,8 +1,9 @@
 """How much to do at a time, and how long to rest.
 
-Owns: the size of chunks. Promises: a chunk aims at a time for which locks are held, measured from when they were had (never
-the time waited for them); a chunk that took five times as long cuts the size to a tenth at once; where writers wait in
-line, the rest is never shorter than the hold while somebody else writes, because waiting writers only look now and then.
+Owns: the size of chunks and the rests between them. Promises: a chunk aims at a time for which locks are held, measured from when
+they were had (never the time waited for them); a chunk that took five times as long cuts the size to a tenth at once; where
+writers wait in line, the rest is never shorter than the hold while somebody else writes, and now and then one is long
+enough for a writer who looks rarely; nobody rests for nobody.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ GROWTH_MAX = 1.5
 REST_SECONDS_MIN = 0.002
 LONG_REST_SECONDS = 0.025
 LONG_REST_EVERY_SECONDS = 0.25
+# A commit of somebody else is news for so long: they write again before we would notice that they do not.
+COMPANY_SECONDS = 1.0
+NICE_IN_LINE = 1.0
+NICE = 0.25
 READ_MS = 250.0
 READ_ROWS = 100_000
 READ_ROWS_MAX = 500_000
@@ -23,7 +28,11 @@ READ_ROWS_MAX = 500_000
 
 @dataclass
 class Pace:
-    """Adaptive size of chunks: `size` rows are wanted next, `target_ms` is the hold aimed at."""
+    """Adaptive size of chunks: `size` rows are wanted next, `target_ms` is the hold aimed at.
+
+    `nice` is how many seconds to rest for each second of holding locks while others write; `insists` tells that somebody said
+    so, and then it holds without company too.
+    """
 
     target_ms: float
     in_line: bool
@@ -31,9 +40,12 @@ class Pace:
     size_min: int = 10
     size_max: int = 20_000
     longest_ms: float = 0.0
+    nice: float = 0.0
+    insists: bool = False
     _rows: float = field(default=0.0)
     _ms: float = field(default=0.0)
     _busy_seconds: float = field(default=0.0)
+    _company_seconds: float = field(default=0.0)
 
     def record(self, rows: int, hold_ms: float) -> None:
         """Learn from a chunk of `rows` that held its locks for `hold_ms`."""
@@ -48,7 +60,7 @@ class Pace:
         self._rows = self._rows * KEEP + rows
         self._ms = self._ms * KEEP + max(hold_ms, 0.01)
         wanted = self._rows / self._ms * self.target_ms
-        self.size = int(max(self.size_min, min(self.size * GROWTH_MAX, wanted, self.size_max)))
+        self.size = int(max(self.size_min, min(max(self.size * GROWTH_MAX, self.size + 1), wanted, self.size_max)))
 
     def for_reading(self) -> Pace:
         """The pace of steps that only read, which nobody waits for; a size that is fixed stays as it is."""
@@ -57,25 +69,40 @@ class Pace:
         return Pace(READ_MS, False, size=READ_ROWS, size_max=READ_ROWS_MAX)
 
     def rest_seconds(self, hold_ms: float, contended: bool) -> float:
-        """How long to leave the database alone after a chunk; `contended` tells that others write, too."""
-        if not self.in_line or not contended:
-            return 0.0
-        self._busy_seconds += hold_ms / 1000
+        """How long to leave the database alone after a chunk; `contended` tells that others committed during it."""
+        hold = hold_ms / 1000
+        company = contended or self._company_seconds > 0
+        rest = self._rest(hold, company)
+        self._company_seconds = COMPANY_SECONDS if contended else max(0.0, self._company_seconds - hold - rest)
+        return rest
+
+    def _rest(self, hold: float, company: bool) -> float:
+        nice = self.nice if company or self.insists else 0.0
+        if not self.in_line:
+            return nice * hold
+        self._busy_seconds += hold
         if self._busy_seconds >= LONG_REST_EVERY_SECONDS:
+            # Whoever lost many times looks ten times a second only, and cannot commit to show that it is there.
             self._busy_seconds = 0.0
-            return max(LONG_REST_SECONDS, hold_ms / 1000)
-        return max(REST_SECONDS_MIN, hold_ms / 1000)
-
-
-def choose_first_pace(dialect: Dialect) -> Pace:
-    """The pace for work of which nobody knows yet what a row costs: it begins with few rows."""
-    if dialect.writers_wait_in_line:
-        return Pace(target_ms=10.0, in_line=True, size=100)
-    return Pace(target_ms=100.0, in_line=False, size=100, size_max=50_000)
+            return max(LONG_REST_SECONDS, nice * hold)
+        return max(REST_SECONDS_MIN, nice * hold) if company or self.insists else 0.0
 
 
 def choose_pace(dialect: Dialect) -> Pace:
     """The pace for an engine: short holds where writers wait in line, longer ones where only rows are locked."""
     if dialect.writers_wait_in_line:
-        return Pace(target_ms=10.0, in_line=True)
-    return Pace(target_ms=250.0, in_line=False, size=2_000, size_max=200_000)
+        return Pace(target_ms=10.0, in_line=True, nice=NICE_IN_LINE)
+    return Pace(target_ms=100.0, in_line=False, size=2_000, size_max=200_000)
+
+
+def choose_first_pace(dialect: Dialect, nice: float | None) -> Pace:
+    """The pace for work of which nobody knows yet what a row costs: it begins with few rows, and leaves room for others."""
+    pace = choose_pace(dialect)
+    pace.size, pace.size_min, pace.size_max = 100, 1, min(pace.size_max, 50_000)
+    ask(pace, nice, NICE_IN_LINE if pace.in_line else NICE)
+    return pace
+
+
+def ask(pace: Pace, nice: float | None, usual: float) -> None:
+    """Rest as an operator says, or as is usual when nobody does."""
+    pace.nice, pace.insists = (usual, False) if nice is None else (nice, True)

@@ -66,7 +66,7 @@ def look_after(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     lease = None if is_wished(duty.ledger, name) else try_lease(duty.ledger, duty.clock, name, terms.holder)
     if lease is None:
         return Upkeep("held")
-    mine = Duty(duty.ledger, duty.clock, lease, duty.stop)
+    mine = duty.under(lease)
     try:
         began = duty.clock.now()
         done = _do(mine, row, gap, terms)

@@ -15,7 +15,7 @@ from tidemark.database.session import Session
 from tidemark.errors import Fault
 from tidemark.model import Backfill
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.values import hash_key, pack
+from tidemark.runtime.values import hash_key, pack, unpack
 from tidemark.walk import Walk, alone, between, bounds
 
 Key = tuple[Any, ...]
@@ -72,6 +72,11 @@ class Range:
         """The key after which the next chunk begins."""
         return self.low if self.cursor is None else self.cursor
 
+    def refresh(self, ledger: Ledger, backfill: str) -> None:
+        """Take over what is committed, when a connection was lost and nobody knows whether its last transaction was."""
+        cursor, finished = ledger.all("read_range", {"backfill": backfill, "place": self.place})[0]
+        self.cursor, self.finished = None if cursor is None else unpack(cursor), bool(finished)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -115,8 +120,10 @@ def do_chunk(ledger: Ledger, backfill: Backfill, walk: Walk, todo: Range, size: 
 
 def do_key(ledger: Ledger, backfill: Backfill, walk: Walk, key: Key, place: int) -> int:
     """Do one key that had been put aside, in the caller's transaction; give how many rows were written."""
+    if ledger.run("close_quarantine", {"backfill": backfill.name, "key_hash": hash_key(pack(key))}) == 0:
+        # It was done by a transaction of which nobody heard whether it was committed.
+        return 0
     written = _do_rows(ledger.session, backfill, walk, alone(walk.fill_batch, walk), bounds(None, key))
-    ledger.run("close_quarantine", {"backfill": backfill.name, "key_hash": hash_key(pack(key))})
     _pass(ledger, backfill, place, key, written, finished=True)
     return written
 

@@ -1,19 +1,25 @@
 """What a runner asks before each chunk: whether it may go on, now or later.
 
 Owns: `Gate` and `Ended`. Promises: a wish of an operator is honoured within one chunk, the wish to stop and the end of the time
-before the next one; while it waits the lease is kept and the waiting is on record, with its reason.
+before the next one; what the database is under is looked at once a second, and while there is any reason to hold back nothing
+is done; while it waits the lease is kept, and the waiting is on record with every reason.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from tidemark.runtime.backfill.record import move
 from tidemark.runtime.backfill.tally import Tally
+from tidemark.runtime.backfill.throttle import reasons_of
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.progress import Event
+from tidemark.runtime.values import pack
 
 POLL_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 CANCELLED = "an operator cancelled it"
 
 
@@ -28,15 +34,36 @@ class Ended(Exception):
 
 @dataclass
 class Gate:
-    """The gate of one worker. `until` is the moment at which its time is over, None = never; `max_seconds` says so to people."""
+    """The gate of one worker. `until` is the moment at which its time is over, None = never; `max_seconds` says so to people.
+    With `waits` a pause is waited for, otherwise it ends the run."""
 
     duty: Duty
     tally: Tally
-    until: float | None
-    max_seconds: float | None
+    until: float | None = None
+    max_seconds: float | None = None
+    waits: bool = True
+    company: bool = True
+    _looked: float = float("-inf")
 
     def check(self) -> None:
-        """Raises `Ended` when the run is to end now."""
+        """Wait while there is a reason to hold back. Raises `Ended` when the run is to end now."""
+        self.check_end()
+        if self.duty.clock.now() - self._looked >= LOOK_SECONDS:
+            reasons = self._look()
+            if reasons:
+                self._hold_back(reasons)
+
+    def obey(self, wish: str) -> None:
+        """Do what an operator wishes: wait, or raise `Ended`."""
+        if wish == "cancel":
+            raise Ended("cancelled", CANCELLED)
+        if wish == "pause" and not self.waits:
+            raise Ended("paused", "an operator asked for a rest")
+        if wish == "pause":
+            self._wait(lambda: (), "paused")
+
+    def check_end(self) -> None:
+        """Raises `Ended` when the run is to end now, whatever holds it back."""
         if self.tally.problem is not None:
             raise self.tally.problem
         if self.duty.stop():
@@ -44,28 +71,51 @@ class Gate:
         if self.until is not None and self.duty.clock.now() >= self.until:
             raise Ended("interrupted", f"its time of {self.max_seconds:g} s was over")
 
-    def obey(self, wish: str) -> None:
-        """Do what an operator wishes: wait, or raise `Ended`."""
-        if wish == "cancel":
-            raise Ended("cancelled", CANCELLED)
-        if wish == "pause":
-            self._pause()
+    def _look(self) -> tuple[str, ...]:
+        """Why to hold back now."""
+        session = self.duty.session
+        self.company = session.others_connected()
+        reasons = reasons_of(session.strain(), self.duty.limits)
+        self._looked = self.duty.clock.now()
+        return reasons
 
-    def _pause(self) -> None:
-        ledger, name = self.duty.ledger, self.tally.name
+    def _hold_back(self, reasons: tuple[str, ...]) -> None:
+        told = [reasons]
 
-        def look(before: str) -> str:
-            wish, _, stored = ledger.all("read_control", {"name": name})[0]
-            wanted = "paused" if wish == "pause" else "backfilling"
-            if stored == before and wanted != stored:
-                move(ledger, name, stored, wanted)
-            return str(wish)
+        def look() -> tuple[str, ...]:
+            if self.duty.clock.now() - self._looked >= LOOK_SECONDS:
+                told[0] = self._look()
+            return told[0]
 
-        wish = self.duty.write(partial(look, "backfilling")).value
-        while wish == "pause":
-            self.check()
-            self.duty.clock.wait(POLL_SECONDS)
-            wish = self.duty.write(partial(look, "paused")).value
+        self.tally.listen(Event(self.tally.name, self.tally.phase, note=f"holding back: {'; '.join(reasons)}"))
+        self._wait(look, "throttled")
+
+    def _wait(self, look: Callable[[], tuple[str, ...]], first: str) -> None:
+        """Wait while an operator or the database wants that; the state on record is always the reason that holds now."""
+        state = first
+        while state != "backfilling":
+            state = self.duty.write(partial(self._take_position, look())).value
+            if state == "cancelled":
+                raise Ended("cancelled", CANCELLED)
+            if state == "paused" and not self.waits:
+                raise Ended("paused", "an operator asked for a rest")
+            if state != "backfilling":
+                self.check_end()
+                self.duty.clock.wait(POLL_SECONDS)
         self.tally.leave_out(self.duty.clock.now())
+
+    def _take_position(self, reasons: tuple[str, ...]) -> str:
+        """Record where the run stands between an operator's wish and the database's strain, in the caller's transaction."""
+        ledger, name = self.duty.ledger, self.tally.name
+        wish, _, stored = ledger.all("read_control", {"name": name})[0]
         if wish == "cancel":
-            raise Ended("cancelled", CANCELLED)
+            return "cancelled"
+        wanted = "paused" if wish == "pause" else "throttled" if reasons else "backfilling"
+        if wanted != stored and not (wanted == "paused" and not self.waits):
+            if stored != "backfilling" and wanted != "backfilling":
+                move(ledger, name, stored, "backfilling")
+                stored = "backfilling"
+            move(ledger, name, stored, wanted, reasons if wanted == "throttled" else ())
+        elif wanted == "throttled":
+            ledger.run("set_reasons", {"name": name, "reasons": pack(reasons)})
+        return wanted

@@ -20,14 +20,16 @@ from tidemark.runtime.ledger import Ledger
 from tidemark.states import BACKFILL, check_move, read_state
 
 AT_WORK = ("backfilling", "throttled")
+WAITING = ("paused", "installing", "verifying")
 DIED = "the process of its runner ended without a word"
 STALLED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class BackfillStatus:
-    """Where one backfill stands. `state` is one of `states.BACKFILL` or ``unknown``; `wish` what an operator asked for and
-    the runner has not done yet (``pause``, ``cancel`` or empty).
+    """Where one backfill stands. `kind` is ``data`` for a migration of the user's and ``fill`` for a derived table's filling.
+    `state` is one of `states.BACKFILL`, for a filling also one of `states.DERIVED`, or ``unknown``; `wish` what an operator
+    asked for and the runner has not done yet (``pause``, ``cancel`` or empty).
 
     Counters are of this attempt: `rows_done` keys are accounted for, of `rows_total` (None = not known, an estimate when
     `total_is_estimate`); `rows_written` rows were changed, `quarantined` keys are put aside. `rate` is rows in a second of this
@@ -62,7 +64,7 @@ class BackfillStatus:
     @property
     def running(self) -> bool:
         """Whether a runner is at it, working or waiting. Never true for what is unknown."""
-        return bool(self.holder) and self.state in (*AT_WORK, "paused")
+        return bool(self.holder) and self.state in (*AT_WORK, *WAITING)
 
     @property
     def remaining(self) -> int | None:
@@ -81,7 +83,7 @@ class BackfillStatus:
     @property
     def progress(self) -> float | None:
         """The share that is accounted for, at most 0.99 until it is finished; None where the total is not known."""
-        if self.state in ("finished", "quarantined"):
+        if self.state in ("finished", "quarantined", "live"):
             return 1.0
         if self.rows_total is None:
             return None

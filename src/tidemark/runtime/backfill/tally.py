@@ -33,6 +33,7 @@ class Tally:
     meter: Meter
     listen: Listener
     told: float
+    phase: str = "backfill"
     chunks: int = 0
     written: int = 0
     longest_ms: float = 0.0
@@ -62,7 +63,7 @@ class Tally:
             self.done, self.written, self.chunks = self.done + keys, self.written + written, self.chunks + 1
             self.longest_ms = max(self.longest_ms, hold_ms)
             if keys:
-                self.listen(Event(self.name, "backfill", self.done, self.begun.rows_total or 0))
+                self.listen(Event(self.name, self.phase, self.done, self.begun.rows_total or 0))
 
     def leave_out(self, now: float) -> None:
         """What passed until now was no time to work in."""

@@ -1,0 +1,83 @@
+"""How a run of a backfill ends: recorded as what it was, whatever it was.
+
+Owns: `recording`. Promises: a run that was stopped, gave up or failed is told apart on record; the last word is always written,
+in one transaction with the end of the run in the history, unless the lease or the database is gone, and then the record
+reads as interrupted by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tidemark.errors import Exit, Fault, TidemarkError
+from tidemark.runtime.backfill.gate import Ended
+from tidemark.runtime.backfill.tally import Tally
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.lease import Lost
+
+STANDS = "every chunk that was committed stands"
+RUN_STATES = {"finished": "done", "quarantined": "done", "verifying": "done", "paused": "interrupted"}
+
+
+@contextmanager
+def recording(
+    duty: Callable[[], Duty], tally: Tally, also: Callable[[str], object] = lambda state: None
+) -> Iterator[None]:
+    """Record the end when what is done inside does not come to a good one. `duty` gives the one whose connection is open;
+    `also` is done with the state in the same transaction.
+
+    Raises `Fault` for it: exit 75 when it can go on, 1 when it failed or was cancelled.
+    """
+    name = tally.name
+    try:
+        yield
+    except Ended as ended:
+        record_end(duty(), tally, ended.state, ended.cause, also)
+        resumable = ended.state in ("interrupted", "paused")
+        exit = Exit.INTERRUPTED if resumable else Exit.ERROR
+        raise Fault(f"{name} is {ended.state}: {ended.cause}", left_behind=STANDS, exit=exit) from ended
+    except Lost:
+        raise
+    except KeyboardInterrupt:
+        record_end(duty(), tally, "interrupted", "it was asked twice to stop; the chunk at hand was rolled back")
+        raise
+    except Exception as problem:
+        told = tell_problem(problem)
+        if duty().session.is_open():
+            stopped = isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED
+            record_end(duty(), tally, "interrupted" if stopped else "failed", told)
+        if isinstance(problem, TidemarkError):
+            raise
+        raise Fault(f"{name} failed: {told}", left_behind=STANDS) from problem
+
+
+def record_end(
+    duty: Duty, tally: Tally, state: str, cause: str | None, also: Callable[[str], object] = lambda state: None
+) -> None:
+    """Record the end of a run: the last of what it has to tell."""
+
+    def work() -> None:
+        _end(duty, tally, state, cause)
+        also(state)
+
+    duty.write(work)
+
+
+def _end(duty: Duty, tally: Tally, state: str, cause: str | None) -> None:
+    name, run = tally.name, tally.begun.run
+    kept = RUN_STATES.get(state, "interrupted" if state == "interrupted" else "failed")
+    tally.record(duty)
+    before = duty.ledger.value("read_state_of_backfill", {"name": name})
+    if before != state:
+        ended = {"name": name, "before": before, "after": state, **tally.rates}
+        ended["failure"] = None if state == "finished" else cause
+        if duty.ledger.run("end_backfill", ended) != 1:
+            raise Fault(f"the ledger has no backfill {name} any more", retry_safe=False)
+    about = {"id": run.id, "state": kept, "message": cause if kept == "done" else None}
+    duty.ledger.run("end_run", {**about, "cause": None if kept == "done" else f"{state}: {cause}"})
+
+
+def tell_problem(problem: BaseException) -> str:
+    """A problem as a text for the record."""
+    return str(problem) if isinstance(problem, TidemarkError) else f"{type(problem).__name__}: {problem}"

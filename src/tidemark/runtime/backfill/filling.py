@@ -1,0 +1,175 @@
+"""The record of a derived table's filling: the same as that of any other backfill.
+
+Owns: `begin_fill`, `Filling`, `list_everything` and `steer`. Promises: what readers of the table can rely on is the state of its
+generation, never that of a filling; a pause moves the generation in the transaction that ends the run, so that no worker takes
+it up again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from tidemark.errors import Code, Refusal
+from tidemark.runtime.backfill.begin import Begun
+from tidemark.runtime.backfill.gate import Gate
+from tidemark.runtime.backfill.meter import Meter
+from tidemark.runtime.backfill.record import BackfillStatus, list_backfills, set_wish
+from tidemark.runtime.backfill.tally import Tally
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.pace import NICE, NICE_IN_LINE, Pace, ask
+from tidemark.runtime.progress import Listener
+from tidemark.runtime.runs import add_run
+from tidemark.script import Script
+from tidemark.states import DERIVED, read_state
+
+
+@dataclass
+class Filling:
+    """A run of a filling at work: its gate, and the pace of its chunks."""
+
+    duty: Duty
+    script: Script
+    gate: Gate
+    pace: Pace
+    marker: str
+
+    @property
+    def tally(self) -> Tally:
+        """What was done, and what is told of it."""
+        return self.gate.tally
+
+    def commit(self, keys: int, written: int) -> str:
+        """Record a chunk in the caller's transaction; give what an operator wishes."""
+        counted = {"place": 0, "cursor": None, "finished": 0, "rows_done": keys, "rows_written": written}
+        self.duty.ledger.run("advance_range", {"backfill": self.script.name, **counted})
+        wish, nice, _ = self.duty.ledger.all("read_control", {"name": self.script.name})[0]
+        if nice is not None or self.pace.insists:
+            ask(self.pace, nice, NICE_IN_LINE if self.pace.in_line else NICE)
+        return str(wish)
+
+    def settle(self, keys: int, written: int, hold_ms: float, wish: str) -> None:
+        """Count a chunk that is committed, tell it when it is time to, obey, and let others have the database."""
+        self.tally.count(keys, written, hold_ms, self.duty.clock.now())
+        self.tally.tell(self.duty)
+        before, self.marker = self.marker, self.duty.session.changes_marker()
+        contended = before != self.marker and self.gate.company
+        self.duty.clock.wait(self.pace.rest_seconds(hold_ms, contended=contended))
+        self.gate.obey(wish)
+
+
+def begin_fill(duty: Duty, script: Script, pace: Pace, done: int, total: int, listen: Listener) -> Filling:
+    """Begin a run of a filling of which `done` keys of `total` are filled already.
+
+    Raises `Refusal` where a migration of the user's has the name.
+    """
+    begun = duty.write(partial(_begin, duty, script, done, total)).value
+    now = duty.clock.now()
+    tally = Tally(script.name, begun, Meter(now), listen, now, phase="fill")
+    if not pace.in_line:
+        ask(pace, None, NICE)
+    return Filling(duty, script, Gate(duty, tally, waits=False), pace, duty.session.changes_marker())
+
+
+def _begin(duty: Duty, script: Script, done: int, total: int) -> Begun:
+    run = add_run(duty, "fill", script, total)
+    about = {"name": script.name, "fingerprint": str(script.generation), "run": run.id, "rows_total": total}
+    if duty.ledger.run("begin_fill", about) != 1:
+        raise Refusal(
+            Code.NAME_TAKEN,
+            f"a backfill of yours is called {script.name}",
+            instead="give the derived table another name",
+            derived=script.name,
+        )
+    duty.ledger.run("set_filled", {"name": script.name, "rows_done": done})
+    return Begun(run, 1, [], [], done, total)
+
+
+def list_everything(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...]:
+    """Every backfill, or the one of that name: migrations as they stand, and for each derived table the newest generation, with
+    what its filling tells. Raises `Refusal` (``not-installed``) without a ledger."""
+    ledger.require()
+    with ledger.session.transaction("read", snapshot=True):
+        known = {one.name: one for one in list_backfills(ledger, name)}
+        newest = {row[0]: row for row in ledger.all("list_fills") if row[2] != "retired" and name in ("", row[0])}
+    found = {one.name: one for one in known.values() if one.kind == "data"}
+    for about, generation, stored, failure, installed_at, live_at in newest.values():
+        record = known.get(about)
+        if record is not None and (record.kind != "fill" or record.fingerprint != str(generation)):
+            record = None
+        if record is None and stored == "live":
+            continue
+        blank = _blank(about, int(generation), installed_at)
+        found[about] = _combine(record or blank, read_state(stored, DERIVED), failure, live_at)
+    return tuple(found[one] for one in sorted(found))
+
+
+def _blank(name: str, generation: int, installed_at: str) -> BackfillStatus:
+    """What there is to say of a filling that never began."""
+    return BackfillStatus(
+        name=name,
+        kind="fill",
+        fingerprint=str(generation),
+        state="planned",
+        wish="",
+        nice=None,
+        attempt=1,
+        run=None,
+        rows_done=0,
+        rows_total=None,
+        total_is_estimate=False,
+        rows_written=0,
+        quarantined=0,
+        rate=None,
+        rate_state="unknown",
+        reasons=(),
+        failure=None,
+        started=None,
+        ended=None,
+        updated=installed_at,
+        elapsed_seconds=None,
+        holder="",
+    )
+
+
+def _combine(record: BackfillStatus, stored: str, failure: str | None, live_at: str | None) -> BackfillStatus:
+    """A filling's record under the state of its generation, which is the one that counts."""
+    if stored == "backfilling":
+        # Filled, and not moved on: the process ended in between.
+        return replace(record, state="interrupted") if record.state == "finished" else record
+    state = "interrupted" if stored == "verifying" and not record.holder else stored
+    ended = live_at if stored == "live" else record.ended if stored == "failed" else None
+    known = record.rate_state if stored == "verifying" else "unknown"
+    return replace(record, state=state, failure=failure or record.failure, ended=ended, rate_state=known)
+
+
+def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
+    """Ask for ``pause`` or ``cancel``, or for neither (empty). Raises `Refusal` for what is not there, or cannot be."""
+    now = next(iter(list_everything(duty.ledger, name)), None)
+    if now is None or now.kind == "data":
+        return set_wish(duty, name, wanted)
+    if wanted == "cancel":
+        raise Refusal(
+            Code.DECLARATION,
+            f"{name} is a derived table, and half of one is of no use to anybody",
+            instead="take its declaration out and run `tidemark apply --allow-drop`, or pause it",
+        )
+    row = next(row for row in reversed(duty.ledger.derived()) if row.name == name and row.state != "retired")
+    if wanted == "pause" and now.running:
+        duty.write(lambda: duty.ledger.run("set_wish", {"name": name, "wish": "pause"}))
+        return next(iter(list_everything(duty.ledger, name)))
+    before, after = ("backfilling", "paused") if wanted == "pause" else ("paused", "backfilling")
+    if row.state == before:
+        duty.write(partial(_move, duty, row, after))
+    elif wanted == "pause" and row.state != "paused":
+        raise Refusal(Code.DECLARATION, f"{name} is {row.state}", instead="look at `tidemark backfill list`")
+    else:
+        # Whoever asked for a pause that was not honoured yet takes the wish back.
+        duty.write(lambda: duty.ledger.run("set_wish", {"name": name, "wish": ""}))
+    return next(iter(list_everything(duty.ledger, name)))
+
+
+def _move(duty: Duty, row: Installed, after: str) -> None:
+    duty.ledger.move(row, after)
+    duty.ledger.run("set_wish", {"name": row.name, "wish": ""})

@@ -1,0 +1,233 @@
+"""A session at work on a backfill of the user's: one range after the other, chunk by chunk.
+
+Owns: `Worker` and `work_together`. Promises: what a chunk meets decides what follows: a conflict is tried again, a chunk that
+takes too long is halved, rows whose data is to blame are found by halving and put aside one by one, a lost connection is
+opened anew, and anything else ends the run. Workers beside each other have ranges of their own and one lease, whose term each
+checks inside its own transactions.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from tidemark.database.session import Conflict, TooLong
+from tidemark.errors import Fault, Refusal, TidemarkError
+from tidemark.model import Backfill
+from tidemark.runtime.backfill.chunk import ASIDE, Key, Range, Step, do_chunk, do_key, next_key, prepare, put_aside
+from tidemark.runtime.backfill.ending import STANDS, tell_problem
+from tidemark.runtime.backfill.gate import Gate
+from tidemark.runtime.backfill.tally import Tally
+from tidemark.runtime.duty import Duty, Held
+from tidemark.runtime.lease import Lost
+from tidemark.runtime.pace import NICE, NICE_IN_LINE, Pace, ask, choose_first_pace
+from tidemark.walk import Walk
+
+TRIES_MAX = 60
+RECONNECTS_MAX = 20
+RECONNECT_SECONDS_MAX = 5.0
+
+
+@dataclass
+class Worker:
+    """A worker on the session of `duty`. `suspects` is how many of the next keys a failed chunk had, 0 = none."""
+
+    duty: Duty
+    backfill: Backfill
+    walk: Walk
+    gate: Gate
+    connect: Callable[[], Duty] | None = None
+    suspects: int = 0
+    pace: Pace = field(init=False)
+    marker: str = field(default="")
+
+    def __post_init__(self) -> None:
+        self.pace = choose_first_pace(self.duty.session.dialect, None)
+
+    @property
+    def tally(self) -> Tally:
+        """What all workers of the run have done together."""
+        return self.gate.tally
+
+    def work(self) -> None:
+        """Do what nobody else does until nothing is left. Raises `Ended` and whatever is not the rows' fault."""
+        self._prepare()
+        while (key := self.tally.next_aside()) is not None:
+            self.gate.check()
+            # Done twice it is done once: what was put aside is closed in the transaction that does it.
+            while not self._persist(partial(self._try_again, key)):
+                self.gate.check()
+        while (todo := self.tally.next_range()) is not None:
+            while not todo.finished:
+                if not self._persist(partial(self._advance, todo)):
+                    todo.refresh(self.duty.ledger, self.backfill.name)
+
+    def _prepare(self) -> None:
+        self.duty.write(partial(prepare, self.duty.session, self.walk))
+        self.marker = self.duty.session.changes_marker()
+
+    def _persist(self, step: Callable[[], None]) -> bool:
+        """Do a step; after a lost connection open another one and give False: nobody knows whether it was committed."""
+        try:
+            step()
+            return True
+        except (TidemarkError, Conflict) as problem:
+            if self.duty.session.is_open() or self.connect is None:
+                raise
+            self._connect_again(self.connect, problem)
+            return False
+
+    def _connect_again(self, connect: Callable[[], Duty], problem: Exception) -> None:
+        for tried in range(RECONNECTS_MAX):
+            self.duty.clock.wait(min(RECONNECT_SECONDS_MAX, 0.05 * 2**tried) if tried else 0.0)
+            self.gate.check_end()
+            try:
+                opened = connect()
+            except (TidemarkError, Conflict) as still:
+                problem = still
+                continue
+            self.duty.session.close()
+            self.duty.ledger = opened.ledger
+            if self.duty.lease is not None:
+                self.duty.lease.ledger = opened.ledger
+            self._prepare()
+            return
+        raise problem
+
+    def _advance(self, todo: Range) -> None:
+        """Do one chunk and rest, or find out that it has to be a smaller one."""
+        self.gate.check()
+        size = max(1, self.suspects // 2) if self.suspects else self.pace.size
+        held = self._attempt(todo, size)
+        if held is None:
+            return
+        step = held.value
+        if self.suspects == 0:
+            self.pace.record(step.keys, held.hold_ms)
+        self.suspects = max(0, self.suspects - step.keys)
+        todo.cursor, todo.finished = step.upto, step.finished
+        ask(self.pace, step.nice, NICE_IN_LINE if self.pace.in_line else NICE)
+        self._settle(step.keys, step.written, held.hold_ms)
+        self.gate.obey(step.wish)
+
+    def _settle(self, keys: int, written: int, hold_ms: float) -> None:
+        """Count what is committed, tell it when it is time to, and let others have the database."""
+        self.tally.count(keys, written, hold_ms, self.duty.clock.now())
+        self.tally.tell(self.duty)
+        before, self.marker = self.marker, self.duty.session.changes_marker()
+        contended = before != self.marker and self.gate.company
+        self.duty.clock.wait(self.pace.rest_seconds(hold_ms, contended=contended))
+
+    def _attempt(self, todo: Range, size: int) -> Held[Step] | None:
+        """A chunk in its transaction; None when the next one is to be smaller, or when a key was put aside."""
+        for tried in range(TRIES_MAX):
+            try:
+                return self.duty.write_once(partial(do_chunk, self.duty.ledger, self.backfill, self.walk, todo, size))
+            except TooLong as problem:
+                if size > 1:
+                    self.pace.size = max(1, size // 2)
+                    return None
+                conflict: Conflict = problem
+            except Conflict as problem:
+                conflict = problem
+            except Exception as problem:  # noqa: BLE001 - whatever a row does to a user's function is about that row
+                self._check_blame(problem)
+                self._bisect(todo, size, problem)
+                return None
+            self.gate.check_end()
+            self.duty.wait_for_another_try(tried)
+        raise Fault(
+            f"{self.backfill.name} met a conflict {TRIES_MAX} times at one chunk: {conflict}", left_behind=STANDS
+        )
+
+    def _check_blame(self, problem: Exception) -> None:
+        """Raises the problem again when it is not the data of some row that is to blame."""
+        fatal = isinstance(problem, Fault) and not problem.retry_safe
+        if fatal or isinstance(problem, Lost) or not self.duty.session.is_open():
+            raise problem
+        if isinstance(problem, Refusal):
+            # The texts were well when the run began; if they are not without any row either, the schema has changed.
+            self._prepare()
+
+    def _bisect(self, todo: Range, size: int, problem: Exception) -> None:
+        """Halve what is suspected; the last key that is left is put aside."""
+        self.suspects = size if size > 1 else 0
+        if size > 1:
+            return
+        key = self.duty.write(partial(self._put_next_aside, todo, tell_problem(problem))).value
+        if key is not None:
+            todo.cursor = key
+            self._settle(1, 0, 0.0)
+            self._check_quarantine(problem)
+
+    def _put_next_aside(self, todo: Range, error: str) -> Key | None:
+        key = next_key(self.duty.session, self.walk, todo)
+        if key is not None:
+            # Else somebody deleted the row meanwhile.
+            put_aside(self.duty.ledger, self.backfill, key, todo.place, self.tally.begun.attempt, error)
+        return key
+
+    def _try_again(self, key: Key) -> None:
+        """Do one key that an earlier attempt put aside."""
+        work = partial(do_key, self.duty.ledger, self.backfill, self.walk, key, ASIDE)
+        try:
+            held = self.duty.write(work)
+            self._settle(1, held.value, held.hold_ms)
+        except Exception as problem:  # noqa: BLE001 - as in a chunk
+            self._check_blame(problem)
+            told, attempt = tell_problem(problem), self.tally.begun.attempt
+            self.duty.write(partial(put_aside, self.duty.ledger, self.backfill, key, ASIDE, attempt, told))
+            self._settle(1, 0, 0.0)
+
+    def _check_quarantine(self, problem: Exception) -> None:
+        left = int(self.duty.ledger.value("count_quarantine", {"backfill": self.backfill.name}))
+        if left > self.backfill.quarantine_max:
+            most = self.backfill.quarantine_max
+            raise Fault(
+                f"{left} keys were put aside, more than the {most} that may be; the last one: {tell_problem(problem)}",
+                left_behind=STANDS,
+            )
+
+
+def work_together(crew: list[Worker], workers: int) -> None:
+    """Let the first of the crew work here and `workers` - 1 others beside it, each on a session of its own.
+
+    Raises what the first of them met that ended before everything was done, after all have ended.
+    """
+    first = crew[0]
+    threads = []
+    for number in range(1, workers):
+        if first.connect is not None:
+            thread = threading.Thread(target=_serve, args=(first,), name=f"backfill-{number}", daemon=True)
+            threads.append(thread)
+            thread.start()
+    try:
+        first.work()
+    except BaseException as problem:
+        first.tally.give_up(problem)
+        raise
+    finally:
+        for thread in threads:
+            thread.join()
+    if first.tally.problem is not None:
+        raise first.tally.problem
+
+
+def _serve(first: Worker) -> None:
+    """Work beside the first worker, until nothing is left or somebody ends."""
+    duty: Duty | None = None
+    try:
+        if first.connect is None:
+            return
+        opened = first.connect()
+        lease = None if first.duty.lease is None else replace(first.duty.lease, ledger=opened.ledger)
+        duty = replace(first.duty, ledger=opened.ledger, lease=lease)
+        gate = replace(first.gate, duty=duty)
+        Worker(duty, first.backfill, first.walk, gate, first.connect).work()
+    except BaseException as problem:  # noqa: BLE001 - it is raised again where the run is recorded
+        first.tally.give_up(problem)
+    finally:
+        if duty is not None:
+            duty.session.close()

@@ -1,0 +1,128 @@
+"""The filling of a derived table is a backfill like any other: on record, steered, held back, and never ready by omission."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.backfill.place import Songs, Watch, stop_after
+from tests.simulation.chunks import chunks_of
+from tidemark import Fault, Refusal
+from tidemark.database.session import Strain
+from tidemark.errors import Exit
+
+QUERY = "SELECT tally, count(*) AS songs FROM songs GROUP BY tally"
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks() -> Iterator[None]:
+    with chunks_of(7):
+        yield
+
+
+def derive(songs: Songs, **options: object) -> None:
+    """Declare a table with forty keys."""
+    with songs.session.transaction():
+        songs.session.run("CREATE INDEX songs_tally ON songs (tally)")
+        songs.session.run("UPDATE songs SET tally = id % 40")
+    songs.project.derive("tallies", query=QUERY, **options)  # type: ignore[arg-type]
+
+
+def test_a_filling_is_on_record_from_the_first_chunk_to_the_cutover(songs: Songs) -> None:
+    songs.add(200)
+    derive(songs)
+    watch, seen = Watch(), dict[str, float | None]()
+
+    def wait(seconds: float) -> None:
+        watch.wait(seconds)
+        (status,) = songs.engine().backfills()
+        seen[status.state] = status.progress
+
+    songs.engine(clock=watch.with_wait(wait)).apply()
+    (status,) = songs.engine().backfills()
+    assert (status.kind, status.state, status.progress) == ("fill", "live", 1.0)
+    assert status.rows_done == status.rows_total == 40
+    assert seen["backfilling"] is not None and seen["backfilling"] <= 0.99
+
+
+def test_an_interrupted_filling_is_interrupted_and_then_live(songs: Songs) -> None:
+    songs.add(200)
+    derive(songs)
+    with pytest.raises(Fault) as fault:
+        songs.engine(stop=stop_after(4)).apply()
+    assert fault.value.exit is Exit.INTERRUPTED
+    (status,) = songs.engine().backfills()
+    assert (status.state, status.running) == ("interrupted", False)
+    songs.engine().apply()
+    assert songs.engine().backfills()[0].state == "live"
+    assert songs.engine().verify()[0].clean
+
+
+def test_a_failed_filling_never_reads_as_ready(songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    songs.add(200)
+    derive(songs)
+
+    def fail(*_: object) -> None:
+        raise Fault("the disk is gone", retry_safe=False)
+
+    with monkeypatch.context() as patch, pytest.raises(Fault):
+        patch.setattr("tidemark.runtime.fill.apply_batch", fail)
+        songs.engine().apply()
+    (status,) = songs.engine().backfills()
+    assert (status.state, status.running, status.progress != 1.0) == ("failed", False, True)
+    assert "the disk is gone" in str(status.failure)
+    assert not songs.engine().status()[0].well
+
+
+def test_a_filling_rests_when_an_operator_says_so_and_a_worker_goes_on_when_it_may(songs: Songs) -> None:
+    songs.add(200)
+    derive(songs)
+    songs.engine().apply(detach=True)
+    assert songs.engine().backfills()[0].state == "planned"
+    watch, counted = Watch(), [0]
+
+    def wait(seconds: float) -> None:
+        watch.wait(seconds)
+        counted[0] += 1
+        if counted[0] == 2:
+            songs.engine().pause_backfill("tallies")
+
+    songs.engine(clock=watch.with_wait(wait)).run(until_idle=True)
+    (status,) = songs.engine().backfills()
+    assert (status.state, status.running) == ("paused", False)
+    assert 0 < status.rows_done < 40
+    songs.engine().run(until_idle=True)
+    assert songs.engine().backfills()[0].state == "paused", "no worker takes it up"
+    assert songs.engine().resume_backfill("tallies").state in ("backfilling", "paused", "interrupted")
+    songs.engine().run(until_idle=True)
+    assert songs.engine().backfills()[0].state == "live"
+    assert songs.engine().verify()[0].clean
+    with pytest.raises(Refusal, match="derived table"):
+        songs.engine().cancel_backfill("tallies")
+
+
+def test_strain_holds_a_filling_back(file_songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    file_songs.add(200)
+    derive(file_songs)
+    strains = [[Strain("free_bytes", 1.0)], []]
+    monkeypatch.setattr(
+        type(file_songs.session), "strain", lambda session: strains.pop(0) if len(strains) > 1 else strains[0]
+    )
+    watch, seen = Watch(), set[str]()
+
+    def wait(seconds: float) -> None:
+        watch.wait(seconds)
+        seen.add(file_songs.engine().backfills()[0].state)
+
+    file_songs.engine(clock=watch.with_wait(wait)).apply()
+    assert "throttled" in seen and file_songs.engine().backfills()[0].state == "live"
+
+
+def test_a_filling_never_takes_the_record_of_a_migration(file_songs: Songs) -> None:
+    file_songs.add(20)
+    file_songs.upper("tallies")
+    file_songs.engine().backfill("tallies")
+    file_songs.project = type(file_songs.project)("other")
+    derive(file_songs)
+    with pytest.raises(Refusal, match="name-taken"):
+        file_songs.engine().apply()
+    assert [(one.kind, one.state) for one in file_songs.engine().backfills()][0][0] in ("data", "fill")

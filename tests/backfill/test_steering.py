@@ -1,0 +1,204 @@
+"""Operators and the database steer a backfill: pause, resume, cancel, niceness, the time that it may take, and strain."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.backfill.place import Songs, Watch
+from tidemark import Fault, Refusal
+from tidemark.database.session import Strain
+from tidemark.errors import Exit
+from tidemark.runtime.backfill.runner import Orders
+from tidemark.runtime.backfill.throttle import MEGABYTE, Limits, reasons_of
+
+TOUCH = "UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)"
+
+
+def in_the_third_chunk(songs: Songs, act: Callable[[], object]) -> list[int]:
+    """Declare a backfill in whose third chunk something happens; give the list of the chunks' sizes."""
+    sizes: list[int] = []
+
+    @songs.project.backfill("tally", table="songs", key="id")
+    def tally(db, batch):  # type: ignore[no-untyped-def]
+        db.run(TOUCH)
+        sizes.append(len(batch))
+        if len(sizes) == 3:
+            act()
+
+    return sizes
+
+
+def at_wait(watch: Watch, act: Callable[[], object], number: int = 1) -> Callable[[float], None]:
+    """A way to wait that acts when it is used for the `number`-th time."""
+    counted = [0]
+
+    def wait(seconds: float) -> None:
+        counted[0] += 1
+        watch.wait(seconds)
+        if counted[0] == number:
+            act()
+
+    return wait
+
+
+def test_a_cancelled_backfill_keeps_what_was_committed_and_says_so(songs: Songs) -> None:
+    songs.add(3000)
+    watch = Watch()
+    sizes = in_the_third_chunk(songs, lambda: None)
+    clock = watch.with_wait(at_wait(watch, lambda: songs.engine().cancel_backfill("tally")))
+    with pytest.raises(Fault, match="an operator cancelled it") as fault:
+        songs.engine(clock=clock).backfill("tally")
+    assert fault.value.exit is Exit.ERROR
+    (status,) = songs.engine().backfills()
+    assert (status.state, status.failure, status.running) == ("cancelled", "an operator cancelled it", False)
+    assert len(sizes) == 2, "the wish is honoured within one chunk"
+    assert 0 < status.rows_done == songs.value("SELECT count(*) FROM songs WHERE tally = 1") < 3000
+    with pytest.raises(Refusal, match="retry"):
+        songs.engine().backfill("tally")
+    again = songs.engine().backfill("tally", Orders(again=True)).status
+    assert (again.state, again.attempt) == ("finished", 2)
+    assert again.rows_total == again.rows_done == 3000 - status.rows_done
+    assert songs.value("SELECT count(*) FROM songs WHERE tally = 1") == 3000
+
+
+def test_a_paused_backfill_waits_and_goes_on_when_it_is_resumed(songs: Songs) -> None:
+    songs.add(1500)
+    watch, seen = Watch(), list[tuple[str, bool]]()
+    in_the_third_chunk(songs, lambda: None)
+    counted = [0]
+
+    def wait(seconds: float) -> None:
+        counted[0] += 1
+        watch.wait(seconds)
+        if counted[0] == 1:
+            songs.engine().pause_backfill("tally")
+        elif counted[0] in (3, 4):
+            (status,) = songs.engine().backfills()
+            seen.append((status.state, status.running))
+            if counted[0] == 4:
+                songs.engine().resume_backfill("tally")
+
+    clock = watch.with_wait(wait)
+    assert songs.engine(clock=clock).backfill("tally").status.state == "finished"
+    assert seen == [("paused", True), ("paused", True)]
+
+
+def test_what_nobody_runs_is_paused_and_cancelled_at_once(file_songs: Songs) -> None:
+    file_songs.add(1500)
+    in_the_third_chunk(file_songs, lambda: None)
+    with pytest.raises(Fault) as fault:
+        file_songs.engine(clock=Watch().clock).backfill("tally", Orders(max_seconds=0.0))
+    assert fault.value.exit is Exit.INTERRUPTED
+    paused = file_songs.engine().pause_backfill("tally")
+    assert (paused.state, paused.running) == ("paused", False)
+    with pytest.raises(Fault, match="its time"):
+        file_songs.engine(clock=Watch().clock).backfill("tally", Orders(max_seconds=5.0))
+    assert file_songs.engine().cancel_backfill("tally").state == "cancelled"
+
+
+def test_its_time_is_over_and_it_can_go_on(file_songs: Songs) -> None:
+    file_songs.add(400)
+    watch = Watch()
+
+    @file_songs.project.backfill("tally", table="songs", key="id")
+    def tally(db, batch):  # type: ignore[no-untyped-def]
+        watch.seconds += 0.02
+        db.run(TOUCH)
+
+    with pytest.raises(Fault, match="its time of 0.01 s was over") as fault:
+        file_songs.engine(clock=watch.clock).backfill("tally", Orders(max_seconds=0.01))
+    assert fault.value.exit is Exit.INTERRUPTED
+    assert file_songs.engine().backfills()[0].state == "interrupted"
+    assert file_songs.engine().backfill("tally").status.rows_done == 400
+
+
+def test_it_rests_as_an_operator_says_from_the_next_chunk_on(file_songs: Songs) -> None:
+    file_songs.add(300)
+    watch = Watch()
+
+    @file_songs.project.backfill("tally", table="songs", key="id")
+    def tally(db, batch):  # type: ignore[no-untyped-def]
+        watch.seconds += 0.01
+
+    status = file_songs.engine(clock=watch.clock).backfill("tally", Orders(nice=7.0)).status
+    assert status.nice == 7.0
+    assert max(watch.rests) == pytest.approx(0.07, abs=0.001)
+    with pytest.raises(Refusal):
+        file_songs.engine().set_nice("tally", -1)
+
+
+def test_every_reason_to_hold_back_is_told_and_what_cannot_be_seen_is_one() -> None:
+    strains = [
+        Strain("wal_bytes", 65 * MEGABYTE),
+        Strain("free_bytes", 10 * MEGABYTE),
+        Strain("waiting_locks", 8.0),
+        Strain("replica_seconds", None, "no right to look"),
+        Strain("replica_bytes", 300 * MEGABYTE),
+    ]
+    words = [reason.partition(":")[0] for reason in reasons_of(strains, Limits())]
+    assert words == ["wal_pinned", "disk_low", "unseen", "replica_behind"]
+    assert "unseen" not in str(reasons_of(strains, Limits(trust_unseen=True)))
+    assert reasons_of([Strain("wal_bytes", 0.0), Strain("free_bytes", 1e12)], Limits()) == ()
+
+
+def test_strain_holds_it_back_on_record_until_no_reason_is_left(songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    songs.add(500)
+    songs.upper()
+    strains = [[Strain("free_bytes", 1.0), Strain("wal_bytes", 1e12)], [Strain("free_bytes", 1.0)], []]
+    kind = type(songs.session)
+    monkeypatch.setattr(kind, "strain", lambda session: strains.pop(0) if len(strains) > 1 else strains[0])
+    watch, seen = Watch(), list[tuple[str, int, str]]()
+
+    def wait(seconds: float) -> None:
+        watch.wait(seconds)
+        (status,) = songs.engine().backfills()
+        seen.append((status.state, len(status.reasons), status.rate_state))
+
+    clock = watch.with_wait(wait)
+    assert songs.engine(clock=clock).backfill("shout").status.state == "finished"
+    held = [(state, reasons) for state, reasons, _ in seen if state == "throttled"]
+    assert held == sorted(held, reverse=True) and set(held) == {("throttled", 2), ("throttled", 1)}
+    assert {rate for state, _, rate in seen if state == "throttled"} == {"stalled"}
+    assert ("backfilling", 0) in {(state, reasons) for state, reasons, _ in seen}
+
+
+def test_a_pinned_reader_bounds_the_log_and_its_end_lets_it_go_on(file_songs: Songs) -> None:
+    """Acceptance: the log is bounded by a pause with the reason ``wal_pinned``, and goes on by itself."""
+    songs = file_songs
+    songs.add(2_000)
+    songs.upper()
+    reader = songs.engine()._connect("reader")
+    pin = reader.session.transaction("read", snapshot=True)
+    pin.__enter__()
+    reader.session.all("SELECT count(*) FROM songs")
+    with songs.session.transaction():
+        # As much as a day of writing beside a report that runs as long.
+        songs.session.run("CREATE TABLE big (b BLOB)")
+        for _ in range(24):
+            songs.session.run("INSERT INTO big VALUES (zeroblob(1048576))")
+    watch, told = Watch(), list[str]()
+
+    def wait(seconds: float) -> None:
+        watch.wait(seconds)
+        (status,) = songs.engine().backfills()
+        told.extend(status.reasons)
+        if len(told) == 3:
+            pin.__exit__(None, None, None)
+            reader.session.close()
+
+    clock = watch.with_wait(wait)
+    limits = Limits(wal_bytes=8 * MEGABYTE)
+    assert songs.engine(clock=clock, limits=limits).backfill("shout").status.state == "finished"
+    assert len(told) >= 3 and all(reason.startswith("wal_pinned") for reason in told)
+    assert songs.shouted() == 2_000
+
+
+def test_the_record_as_json_has_every_key_always(file_songs: Songs) -> None:
+    file_songs.add(3)
+    file_songs.upper()
+    file_songs.engine().backfill("shout")
+    data = json.loads(json.dumps(file_songs.engine().backfills()[0].as_json()))
+    keys = "name status rowsProcessed rowsTotal rate etaSeconds errorMessage startedAt endedAt lastUpdateAt elapsedSec"
+    assert set(keys.split()) <= set(data)
+    assert (data["status"], data["rowsProcessed"], data["etaSeconds"], data["reasons"]) == ("finished", 3, None, [])

@@ -1,0 +1,162 @@
+"""What a worker meets on the way: conflicts, chunks that take too long, lost connections, and workers beside it."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.backfill.place import Songs, open_songs, stop_after
+from tidemark import Fault
+from tidemark.database.session import Conflict, TooLong
+from tidemark.errors import Exit
+from tidemark.runtime.backfill import worker
+from tidemark.runtime.backfill.begin import survey
+from tidemark.runtime.backfill.runner import Orders
+
+ADD = "UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)"
+
+
+@pytest.fixture
+def server_songs(pg_database: str) -> Iterator[Songs]:
+    """An empty table of songs on PostgreSQL."""
+    with open_songs(pg_database) as found:
+        yield found
+
+
+def done_once(songs: Songs) -> bool:
+    """Whether every song was counted once."""
+    return songs.session.all("SELECT tally, count(*) FROM songs GROUP BY tally") == [
+        (1, songs.value("SELECT count(*) FROM songs"))
+    ]
+
+
+def test_conflicts_are_tried_again_and_what_takes_too_long_is_halved(
+    songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs.add(300)
+    songs.project.backfill("count", table="songs", key="id", sql=ADD)
+    real, sizes = worker.do_chunk, list[int]()
+
+    def troubled(ledger, backfill, walk, todo, size):  # type: ignore[no-untyped-def]
+        sizes.append(size)
+        if len(sizes) == 1:
+            raise Conflict("a deadlock")
+        step = real(ledger, backfill, walk, todo, size)
+        if size > 30:
+            raise TooLong("a statement timeout")
+        return step
+
+    monkeypatch.setattr(worker, "do_chunk", troubled)
+    assert songs.engine().backfill("count").status.state == "finished"
+    assert sizes[:5] == [100, 100, 50, 25, 37] and done_once(songs)
+
+
+def test_a_lock_that_never_comes_free_is_a_failure_after_many_tries(
+    file_songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_songs.add(3)
+    file_songs.upper()
+
+    def busy(*_: object) -> None:
+        raise Conflict("busy")
+
+    monkeypatch.setattr(worker, "do_chunk", busy)
+    monkeypatch.setattr(worker, "TRIES_MAX", 3)
+    with pytest.raises(Fault, match="3 times"):
+        file_songs.engine().backfill("shout")
+    assert file_songs.engine().backfills()[0].state == "failed"
+
+
+def test_a_statement_timeout_of_the_role_halves_the_chunks(server_songs: Songs) -> None:
+    songs = server_songs
+    songs.add(64)
+    with songs.session.transaction():
+        songs.session.run(
+            "CREATE FUNCTION slow(text) RETURNS text LANGUAGE sql VOLATILE AS 'SELECT $1 FROM pg_sleep(0.01)'"
+        )
+        songs.session.run(
+            f"ALTER DATABASE {songs.session.one('SELECT current_database()')[0]} SET statement_timeout = '400ms'"
+        )  # type: ignore[index]
+    songs.project.backfill(
+        "slowly",
+        table="songs",
+        key="id",
+        sql="UPDATE songs SET shout = slow(title) WHERE id IN (SELECT id FROM tidemark_batch)",
+    )
+    done = songs.engine().backfill("slowly")
+    assert done.status.state == "finished" and done.chunks >= 2
+    assert songs.value("SELECT count(*) FROM songs WHERE shout = title") == 64
+
+
+def test_a_lost_connection_is_opened_anew_and_nothing_is_done_twice(server_songs: Songs) -> None:
+    songs, lost = server_songs, list[int]()
+    songs.add(600)
+
+    @songs.project.backfill("count", table="songs", key="id")
+    def count(db, batch):  # type: ignore[no-untyped-def]
+        db.run(ADD)
+        if len(lost) < 2:
+            lost.append(db.one("SELECT pg_backend_pid()")[0])
+            with songs.session.transaction():
+                songs.session.all("SELECT pg_terminate_backend(:pid)", {"pid": lost[-1]})
+
+    assert songs.engine().backfill("count").status.state == "finished"
+    assert len(set(lost)) == 2 and done_once(songs)
+
+
+def test_workers_beside_each_other_do_every_row_once_and_end_together(
+    server_songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = server_songs
+    songs.add(3000)
+    monkeypatch.setattr("tidemark.runtime.backfill.begin.HOP_KEYS", 100)
+    names, together = set[str](), threading.Barrier(3)
+
+    @songs.project.backfill("count", table="songs", key="id")
+    def count(db, batch):  # type: ignore[no-untyped-def]
+        mine = threading.current_thread().name
+        if mine not in names:
+            names.add(mine)
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(timeout=30)
+        db.run(ADD)
+
+    done = songs.engine().backfill("count", Orders(workers=3))
+    assert (done.status.state, done.status.rows_done, len(names)) == ("finished", 3000, 3)
+    assert not together.broken, "three chunks were open at one time"
+    assert done_once(songs)
+    assert songs.value(f"SELECT count(*) FROM {songs.ledger('backfill_range')} WHERE place >= 0") >= 3
+
+
+def test_workers_beside_each_other_stop_together_and_go_on(
+    server_songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = server_songs
+    songs.add(3000)
+    monkeypatch.setattr("tidemark.runtime.backfill.begin.HOP_KEYS", 500)
+    songs.project.backfill("count", table="songs", key="id", sql=ADD)
+    with pytest.raises(Fault) as fault:
+        songs.engine(stop=stop_after(14)).backfill("count", Orders(workers=3))
+    assert fault.value.exit is Exit.INTERRUPTED
+    (status,) = songs.engine().backfills()
+    assert status.state == "interrupted" and 0 < status.rows_done < 3000
+    songs.engine().backfill("count", Orders(workers=2))
+    assert done_once(songs)
+
+
+def test_the_survey_counts_exactly_and_cuts_where_the_keys_are(
+    file_songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Progress is rows accounted for: sparse keys do not mislead it."""
+    file_songs.add(1050, step=7919)
+    file_songs.upper()
+    monkeypatch.setattr("tidemark.runtime.backfill.begin.HOP_KEYS", 100)
+    cuts = list[tuple[object, object, int]]()
+    monkeypatch.setattr(
+        "tidemark.runtime.backfill.begin.survey", lambda duty, walk, parts: cuts.extend(survey(duty, walk, 4)) or cuts
+    )
+    status = file_songs.engine().backfill("shout").status
+    assert status.rows_total == status.rows_done == 1050
+    assert [keys for _, _, keys in cuts] == [300, 300, 300, 150]
+    assert all(low == high for (_, high, _), (low, _, _) in zip(cuts, cuts[1:], strict=False))
