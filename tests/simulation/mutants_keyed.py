@@ -34,7 +34,7 @@ def vanished(engine: Engine) -> Case:
         sources=('"a"', '"b"'),
         derived=(
             Derived(
-                "pairs", "SELECT a.id AS i, b.id AS j FROM a JOIN b ON a.x = b.id", ("i", "j"), "tick", "inner-join"
+                "pairs", "SELECT a.id AS i, b.y AS j FROM a JOIN b ON a.x = b.id", ("i", "j"), "tick", "inner-join"
             ),
         ),
         transactions=(alone(1, "DELETE FROM a WHERE id = 1"), alone(2, "DELETE FROM b WHERE id = 5")),

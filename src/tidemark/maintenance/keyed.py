@@ -12,7 +12,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.maintenance.due import find_due
 from tidemark.maintenance.program import KeyedProgram, KeyPart, KeyQuery, Part, text
 from tidemark.maintenance.restrict import placements_of
-from tidemark.maintenance.routes import routes_of
+from tidemark.maintenance.routes import routes_of, shorten
 from tidemark.model import OutputColumn
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Block, Output, Query
@@ -48,7 +48,7 @@ def keyed_program(
     names = [output.name for output in query.outputs]
     chosen = choose_unit(query, key)
     every_route = routes_of(query, chosen)
-    routes = tuple(way for way in every_route if way.changed.table.label not in unwatched)
+    routes = shorten(tuple(way for way in every_route if way.changed.table.label not in unwatched))
     reasons = (reason, *_everywhere(query, chosen, routes, allow_global=allow_global))
     due = find_due(query, every_route, moment, every or DUE_SECONDS)
     if due is not None and due.everything and every is None:

@@ -1,7 +1,7 @@
 """Routes: from a changed row of each scan to the units that it can touch.
 
-Owns: `routes_of`. Promises: for each changed image, the units reached by its routes contain every unit whose rows can differ;
-more units are harmless, because recomputing is idempotent.
+Owns: `routes_of`, `shorten`. Promises: for each changed image, the units reached by its routes contain every unit whose rows
+can differ; more units are harmless, because recomputing is idempotent.
 
 A route uses conditions that join two scans as inner conditions, and no filter. Others on the way are read as current rows and
 as old images, or a unit reachable only through two rows that vanished together would be lost.
@@ -9,9 +9,13 @@ as old images, or a unit reachable only through two rows that vanished together 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tidemark.maintenance.program import KeyQuery
 from tidemark.query.flatten import Flat, flatten
-from tidemark.query.relation import Query, Scalar
+from tidemark.query.relation import Occurrence, Query, Scalar
+from tidemark.query.unique import equality
+from tidemark.query.units import are_identical
 
 
 def routes_of(query: Query, unit: tuple[int, ...]) -> tuple[KeyQuery, ...]:
@@ -43,6 +47,58 @@ def _route(flat: Flat, start: str, unit: tuple[int, ...]) -> KeyQuery:
         used = [edge for edge in edges if edge.aliases <= reached]
     joined = tuple(flat.scans[alias] for alias in sorted(reached - {start}))
     return KeyQuery(changed, joined, tuple(dict.fromkeys(used)), known)
+
+
+def shorten(routes: tuple[KeyQuery, ...]) -> tuple[KeyQuery, ...]:
+    """The same routes, each ending at the first scan that has the unit: what a condition makes equal needs no look-up.
+
+    More units may be reached: those of rows for which there is nothing to join.
+    """
+    by_scan: dict[str, list[KeyQuery]] = {}
+    for route in routes:
+        by_scan.setdefault(route.changed.alias, []).append(route if route.everywhere else _shortened(route))
+    return tuple(route for mine in by_scan.values() for route in _fewest(mine))
+
+
+def _shortened(route: KeyQuery) -> KeyQuery:
+    start, edges = route.changed.alias, list(route.on)
+    scans = {scan.alias: scan for scan in (route.changed, *route.joined)}
+    values = tuple(_nearest(value, route, scans) for value in route.values)
+    targets = {alias for value in values for alias in value.aliases}
+    reached, used = _connect(start, targets, edges)
+    if not targets <= reached:
+        return route
+    return KeyQuery(route.changed, tuple(scan for scan in route.joined if scan.alias in reached), tuple(used), values)
+
+
+def _nearest(value: Scalar, route: KeyQuery, scans: Mapping[str, Occurrence]) -> Scalar:
+    """The column that is equal to the value on the way, in the scan that fewest look-ups lead to; else the value itself."""
+    if value.column is None:
+        return value
+    pairs = [
+        (one.column, other.column)
+        for one, other in filter(None, (equality(condition) for condition in route.on))
+        if one.column is not None and other.column is not None and _are_identical(scans, one, other)
+    ]
+    equal, waiting = [value.column], [value.column]
+    while waiting:
+        here = waiting.pop()
+        beside = {other for pair in pairs if here in pair for other in pair} - set(equal)
+        equal += sorted(beside)
+        waiting += sorted(beside)
+    length = {
+        column: len(_connect(route.changed.alias, {column[0]}, list(route.on))[0])
+        for column in equal
+        if column[0] in scans
+    }
+    nearest = min(length, key=lambda column: (length[column], column != value.column))
+    return value if nearest == value.column else value.column_of(*nearest)
+
+
+def _are_identical(scans: Mapping[str, Occurrence], *sides: Scalar) -> bool:
+    columns = [scans[side.column[0]].table.column(side.column[1]) for side in sides if side.column is not None]
+    one, other = columns
+    return one is not None and other is not None and are_identical(one, other, sides[0].dialect)
 
 
 def _connect(start: str, targets: set[str], edges: list[Scalar]) -> tuple[set[str], list[Scalar]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from tidemark.dialect import Dialect
 from tidemark.model import Column, Table
 from tidemark.query.functions import is_aggregate
 from tidemark.query.relation import Block, Derived, Occurrence, Query, Scalar, SetOperation
@@ -96,7 +97,9 @@ def determined(block: Block, terms: tuple[Scalar, ...]) -> frozenset[str]:
     for occurrence in block.occurrences:
         for unique in occurrence.table.uniques:
             parts = [(term, occurrence.table.column(term or "")) for term in unique.terms]
-            plain = all(column is not None and column.not_null and _is_plain(block, column) for _, column in parts)
+            plain = all(
+                column is not None and column.not_null and _is_plain(block.dialect, column) for _, column in parts
+            )
             if unique.where is None and plain and all((occurrence.alias, term) in columns for term, _ in parts):
                 found.add(occurrence.alias)
     return frozenset(found)
@@ -149,16 +152,22 @@ def merges(query: Query, position: int) -> bool:
 def is_exact(block: Block, scalar: Scalar) -> bool:
     """True when every column that the scalar reads has a type in which equal values are identical."""
     return all(
-        column is not None and _is_plain(block, column)
+        column is not None and _is_plain(block.dialect, column)
         for origins in (origins_of(block, one) for one in scalar.columns)
         for column in (origins or (None,))
     )
 
 
-def _is_plain(block: Block, column: Column) -> bool:
-    if block.dialect.has_schemas:
+def _is_plain(dialect: Dialect, column: Column) -> bool:
+    if dialect.has_schemas:
         return column.collation is None and column.type.startswith(_EXACT_TYPES)
     return affinity(column.type) not in ("", "BLOB") and (column.collation or "BINARY") == "BINARY"
+
+
+def are_identical(one: Column, other: Column, dialect: Dialect) -> bool:
+    """True when values of two columns that are equal are the same value, whichever of the two it is taken from."""
+    alike = one.type == other.type if dialect.has_schemas else affinity(one.type) == affinity(other.type)
+    return alike and _is_plain(dialect, one) and _is_plain(dialect, other)
 
 
 def affinity(declared: str) -> str:
