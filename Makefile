@@ -14,7 +14,7 @@ STAMP := $(VENV)/.installed
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo               run the soundgraph example"
+	@echo "make demo               run the soundgraph example; APP=meshscope runs the other one"
 	@echo "make test               lint, types, import contracts, house rules and all tests"
 	@echo "make lint               the same without the tests"
 	@echo "make bench              ratios against the bare table and hand-written triggers; ARGS=... is passed on"
