@@ -14,11 +14,13 @@ from dataclasses import asdict, dataclass, replace
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.keyed import keyed_program
-from tidemark.maintenance.linear import NotLinear, linear_program
+from tidemark.maintenance.linear import linear_program
 from tidemark.maintenance.mirror import Mirror, make_mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.maintenance.remember import needs_ticks, notes, remember
 from tidemark.maintenance.sampling import find_sampled, sample
+from tidemark.maintenance.shapes import NotLinear
+from tidemark.maintenance.support import Support, Supports
 from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit
@@ -36,7 +38,7 @@ from tidemark.render import ticks as render_ticks
 from tidemark.render.due import moment_of
 from tidemark.render.engines import PIECES
 from tidemark.render.live import live_query, why_not_live
-from tidemark.render.offers import offers
+from tidemark.render.offers import kept_table, offers
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Applier, MissingIndex, Piece, Script, Tick
 
@@ -98,7 +100,8 @@ def _compile(
     wanted = declaration.freshness
     try:
         _require_changes_alone(declaration, query, lowered, dialect, unproven)
-        linear = linear_program(declaration.name, lowered, key, outputs, describe)
+        supports = _supports(declaration, catalog)
+        linear = linear_program(declaration.name, lowered, key, outputs, describe, supports)
         made = _linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
         if wanted == "commit":
@@ -107,13 +110,13 @@ def _compile(
         made = _keyed(keyed, key, declaration, catalog, names)
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
     made = _weakest(made, reads, wanted)
-    return Script(
+    script = Script(
         name=declaration.name,
         engine=dialect.name,
         generation=generation,
         klass=made.klass,
         freshness=made.freshness,
-        reasons=made.reasons,
+        reasons=(*made.reasons, *_support_reasons(declaration)),
         key=tuple(column.name for column in key),
         columns=tuple(output.name for output in lowered.outputs),
         sources=tuple(table.label for table in made.tables),
@@ -125,7 +128,7 @@ def _compile(
         truth=query,
         missing_indexes=made.missing,
         source_identity=tuple((table.label, identity(table)) for table in made.tables),
-        notes=(*_notes(declaration, unproven), *_upstream_notes(reads), *made.notes),
+        notes=(*_notes(declaration, unproven), *_upstream_notes(declaration, reads), *made.notes),
         routes=made.routes,
         live=made.live,
         why_not_live=made.why_not_live,
@@ -133,6 +136,49 @@ def _compile(
         offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
         joins=joins,
     )
+    return _as_support(script, declaration.supports, made.store) if declaration.supports else script
+
+
+def _support_reasons(declaration: Declaration) -> tuple[str, ...]:
+    if not declaration.supported_by:
+        return ()
+    stores = ", ".join(declaration.supported_by)
+    return (f"how often each value occurs is kept in {stores}, because {declaration.why_supported}",)
+
+
+def _as_support(script: Script, owner: str, store: Store) -> Script:
+    """The script of a support: no name is public, and who reads it reads its store."""
+    pieces = tuple(piece for piece in script.pieces if not piece.public)
+    return replace(
+        script, pieces=pieces, public=script.store, offers=(kept_table(store, script.freshness),), supports=owner
+    )
+
+
+def support_queries(
+    declaration: Declaration, catalog: Catalog, dialect: Dialect, describe: Describe
+) -> tuple[Support, ...]:
+    """The supports in which a derived table could be kept linear. Raises `Refusal` where it cannot."""
+    query = declaration.query_for(dialect.name)
+    if query is None:
+        return ()
+    lowered = lower_query(query, catalog, dialect, moment_of(Names(dialect, declaration.name, 1)))
+    admit(lowered, catalog)
+    key, unproven = _key(lowered, declaration)
+    supports = Supports(declaration.name)
+    try:
+        _require_changes_alone(declaration, query, lowered, dialect, unproven)
+        linear_program(declaration.name, lowered, key, describe(query), describe, supports)
+    except NotLinear as problem:
+        raise Refusal(Code.UNSUPPORTED, problem.reason, instead="", derived=declaration.name) from problem
+    return supports.wanted
+
+
+def _supports(declaration: Declaration, catalog: Catalog) -> Supports | None:
+    """The supports that the derived table counts in, as the catalog has them."""
+    if not declaration.supported_by:
+        return None
+    stores = {table.keeps.derived: table for table in catalog.tables.values() if table.keeps and table.kind == "table"}
+    return Supports(declaration.name, {name: stores[name] for name in declaration.supported_by})
 
 
 def _require_changes_alone(
@@ -157,10 +203,11 @@ def _not_at_commit(not_linear: NotLinear, unproven: Refusal | None) -> Refusal:
     )
 
 
-def _upstream_notes(reads: tuple[Kept, ...]) -> tuple[str, ...]:
-    if not reads:
+def _upstream_notes(declaration: Declaration, reads: tuple[Kept, ...]) -> tuple[str, ...]:
+    named = [kept for kept in reads if kept.derived not in declaration.supported_by]
+    if not named:
         return ()
-    names = ", ".join(f"{kept.derived} ({kept.freshness})" for kept in reads)
+    names = ", ".join(f"{kept.derived} ({kept.freshness})" for kept in named)
     return (f"it is true over the stored rows of {names}, and as fresh as the weakest of them lets it be",)
 
 
@@ -285,6 +332,9 @@ def _linear(
 ) -> _Made:
     store = render_linear.store_of(program, names, names.dialect)
     ticks = declaration.freshness == "tick"
+    if ticks:
+        # A tick computes a key anew as of its checkpoint, and what it has of that is what was logged: the supports' rows.
+        program = replace(program, anew=())
     engine = PIECES[names.dialect.name]
     pieces = (engine.added if ticks else engine.linear)(program, store, declaration.indexes, catalog.search_path)
     applier = (linear_ticks if ticks else render_linear).applier(store, program)

@@ -83,6 +83,7 @@ class Project:
         keep_rows: bool = False,
         marks: Marks = "history",
         allow_global: bool = False,
+        support: bool | None = None,
     ) -> Declaration:
         """Declare a derived table and give its declaration.
 
@@ -92,7 +93,8 @@ class Project:
         `indexes` are columns to index on the stored rows. `was` is the old name of a renamed declaration. `sampled` are inputs
         (``"users.is_verified"``, ``"plays"``) that are read when a row is computed and make none dirty. `keep` maps columns to
         `ratchet()` or `first(…)`; with `keep_rows` a row whose group vanished stays as it was; `marks` is ``now`` for rows that
-        begin with the first change after deployment. `allow_global` consents to upkeep that costs the whole table.
+        begin with the first change after deployment. `allow_global` consents to upkeep that costs the whole table. `support` says
+        whether what is counted by DISTINCT is kept with how often each value occurs (None: where groups are big).
 
         Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
         """
@@ -120,6 +122,7 @@ class Project:
             keep_rows=keep_rows,
             marks=_read_marks(marks, bool(keep) or keep_rows, name, place),
             allow_global=allow_global,
+            support=_read_support(support, name, place),
             every=_read_cadence(every, freshness, name, place) if every is not None else None,
             place=place,
         )
@@ -365,6 +368,12 @@ def _read_marks(marks: object, has_memory: bool, name: str, place: str) -> Marks
             place,
         )
     return "now" if marks == "now" else "history"
+
+
+def _read_support(support: object, name: str, place: str) -> bool | None:
+    if support is not None and not isinstance(support, bool):
+        raise _refuse(f"support={support!r} is none", "say True, False or None", name, place)
+    return support
 
 
 def _read_cadence(every: object, freshness: str | None, name: str, place: str) -> float:

@@ -8,7 +8,7 @@ value; every verb opens its own session and closes it; nothing is written by `pl
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -49,6 +49,7 @@ from tidemark.runtime.uninstall import UninstallReport, uninstall
 from tidemark.runtime.verify import VerifyReport, verify
 from tidemark.runtime.worker import WorkerReport, run_worker
 from tidemark.script import Capture, Script
+from tidemark.supports import Known, with_supports
 
 T = TypeVar("T")
 Compiled = dict[tuple[str, int], tuple[tuple[Declaration, Catalog, tuple[Script, ...]], Script]]
@@ -227,7 +228,7 @@ class Tidemark:
     def explain(self, name: str) -> Explanation:
         """How one derived table is kept true, what that costs and why."""
         with self._open("reader") as duty:
-            script = self._first_scripts(duty.session, [self._declaration(name).name])[-1]
+            script = self._first_scripts(duty, [self._declaration(name).name])[-1]
             rows = [row for row in duty.ledger.derived() if row.name == name and row.state != "retired"]
             if not rows:
                 return explain_script(script, duty.session.dialect)
@@ -237,7 +238,7 @@ class Tidemark:
         """The scripts as they would be installed first, for those who install by other means."""
         with self._open("reader") as duty:
             chosen = names or tuple(one.name for one in self._declared())
-            return self._first_scripts(duty.session, [self._declaration(name).name for name in chosen])
+            return self._first_scripts(duty, [self._declaration(name).name for name in chosen])
 
     def captures(self, scripts: Sequence[Script]) -> list[Capture]:
         """The captures of the sources that scripts read by ticks, as they would be installed first."""
@@ -251,7 +252,7 @@ class Tidemark:
         Raises `Refusal` (``freshness``) where that cannot be had exactly, with the reason.
         """
         with self._open("reader") as duty:
-            (row,) = self._live(duty, (name,))
+            row = self._live(duty, (name,))[-1]
             if not row.script.live:
                 raise Refusal(
                     Code.FRESHNESS,
@@ -303,11 +304,12 @@ class Tidemark:
 
     def _plan(self, duty: Duty) -> InstallPlan:
         catalog = duty.session.catalog()
-        renamed = {one.was: one.name for one in self._declared() if one.was is not None}
-        declared = {one.name for one in self._declared()}
+        everything = self._with_supports(duty, catalog)
+        renamed = {one.was: one.name for one in everything if one.was is not None}
+        declared = {one.name for one in everything}
         offered = {row.name for row in duty.ledger.derived() if row.script.offers}
         gone = {name: renamed.get(name, "") for name in offered - declared}
-        links = chain(self._declared(), catalog, duty.session.dialect, gone)
+        links = chain(everything, catalog, duty.session.dialect, gone)
         wanted = [
             Wanted(
                 link.declaration.name,
@@ -318,6 +320,20 @@ class Tidemark:
             for link in links
         ]
         return make_plan(duty.ledger, wanted, catalog, partial(capture, duty.session.dialect))
+
+    def _with_supports(self, duty: Duty, catalog: Catalog) -> tuple[Declaration, ...]:
+        """What is declared, and the supports of it."""
+        session, rows = duty.session, [row for row in duty.ledger.derived() if row.state != "retired"]
+        known = Known(
+            catalog,
+            session.dialect,
+            session.describe,
+            session.first_mutable,
+            frozenset(row.name for row in rows),
+            frozenset(row.script.supports for row in rows),
+            session.one,
+        )
+        return with_supports(self._declared(), known)
 
     def _declared(self) -> tuple[Declaration, ...]:
         if self.project is None:
@@ -339,10 +355,12 @@ class Tidemark:
             raise Refusal(Code.DECLARATION, f"no backfill {name} is declared", instead=f"name one of: {known}")
         return found
 
-    def _first_scripts(self, session: Session, names: Sequence[str]) -> list[Script]:
-        """The scripts of these declarations as they would be installed first; only what they read is compiled besides."""
+    def _first_scripts(self, duty: Duty, names: Sequence[str]) -> list[Script]:
+        """The scripts of these declarations as they would be installed first, each after its supports; only what they read is
+        compiled besides."""
+        session = duty.session
         catalog = session.catalog()
-        links = chain(self._declared(), catalog, session.dialect)
+        links = chain(self._with_supports(duty, catalog), catalog, session.dialect)
         wanted, found = set(names), dict[str, Script]()
         for link in reversed(links):
             wanted |= set(link.reads) if link.declaration.name in wanted else set()
@@ -350,7 +368,7 @@ class Tidemark:
             if link.declaration.name in wanted:
                 upstream = [found[name] for name in link.reads]
                 found[link.declaration.name] = _compiler(link, catalog, session, self._compiled)(1, *upstream)
-        return [found[name] for name in names]
+        return [one for name in names for one in (*_supports_of(name, found), found[name])]
 
     def _live(self, duty: Duty, names: tuple[str, ...], *, also_read: bool = False) -> list[Installed]:
         """What is live, upstream first; with `also_read` what was live too, as long as something live still reads it."""
@@ -362,7 +380,7 @@ class Tidemark:
             raise Refusal(
                 Code.NOT_INSTALLED, f"{sorted(absent)[0]} is not live here", instead="look at `tidemark status`"
             )
-        return [row for row in rows if not names or row.name in names]
+        return [row for row in rows if not names or row.name in names or row.script.supports in names]
 
     def _under_lease(self, duty: Duty, row: Installed, work: Callable[[Duty, Installed], T]) -> T:
         lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder())
@@ -388,6 +406,10 @@ class Tidemark:
                 work()
 
         return lambda: self._under_lease(duty, row, drain)
+
+
+def _supports_of(name: str, scripts: Mapping[str, Script]) -> list[Script]:
+    return [script for script in scripts.values() if script.supports == name]
 
 
 def _compiler(link: Link, catalog: Catalog, session: Session, known: Compiled) -> Callable[..., Script]:

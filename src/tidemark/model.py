@@ -190,7 +190,9 @@ class Declaration:
     is to be inferred. `sampled` names inputs (``table`` or ``table.column``) whose changes make nothing dirty. `keep` are the
     columns with memory; `keep_rows` tells that a row whose group vanished stays; `marks` is ``now`` when rows begin with the
     first change after deployment. `allow_global` consents to upkeep that costs the whole table. `every` are the seconds between
-    two ticks. `place` is ``file:line`` of the declaration.
+    two ticks. `support` asks for supports (True), does without them (False) or leaves it to the plan (None). `supported_by` are
+    the names of those that it has, because of `why_supported`; `supports` is the name of the one that this is a support of.
+    `place` is ``file:line`` of the declaration.
     """
 
     name: str
@@ -207,6 +209,10 @@ class Declaration:
     marks: Marks = "history"
     allow_global: bool = False
     every: float | None = None
+    support: bool | None = None
+    supported_by: tuple[str, ...] = ()
+    why_supported: str = ""
+    supports: str = ""
     place: str = ""
 
     @property

@@ -355,7 +355,8 @@ class Script:
     says why.
     `source_identity` maps a source's label to a hash of the catalog facts this script relies on.
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
-    `joins` names the derived table in whose public view the columns stand too, empty for none.
+    `joins` names the derived table in whose public view the columns stand too, empty for none; `supports` the declared one
+    whose support this is, which has no public name of its own.
     """
 
     name: str
@@ -382,6 +383,7 @@ class Script:
     reads: tuple[Kept, ...] = ()
     offers: tuple[Table, ...] = ()
     joins: str = ""
+    supports: str = ""
 
     @cached_property
     def fingerprint(self) -> str:

@@ -14,7 +14,7 @@ import pytest
 from tests.findings.place import Place
 from tidemark import Fault, Refusal, compiler, ratchet
 from tidemark.maintenance import keyed
-from tidemark.maintenance.linear import NotLinear
+from tidemark.maintenance.shapes import NotLinear
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.query.relation import Query
 

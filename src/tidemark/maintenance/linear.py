@@ -8,14 +8,16 @@ or recomputed for its key after the key's stored row is locked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.aggregates import Parts, visible_aggregate
+from tidemark.maintenance.key_types import collated, common_type
 from tidemark.maintenance.program import Feed, KeyPart, LinearProgram, RowText, Visible, text
+from tidemark.maintenance.shapes import NotLinear, all_aggregates, grouped_by_rows, single_block
+from tidemark.maintenance.support import Supports, needs_support
 from tidemark.model import OutputColumn, Table
 from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.keys import KeyColumn
@@ -23,13 +25,6 @@ from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Query,
 from tidemark.query.unique import equality
 
 Describe = Callable[[str], tuple[OutputColumn, ...]]
-
-
-@dataclass(frozen=True)
-class NotLinear(Exception):
-    """Why a block has no linear program, as a sentence."""
-
-    reason: str
 
 
 def conjunction(scalars: tuple[Scalar, ...]) -> RowText | None:
@@ -47,44 +42,29 @@ def from_clause(table: Table, alias: str, dialect: Dialect) -> str:
 
 
 def linear_program(
-    name: str, query: Query, key: tuple[KeyColumn, ...], outputs: tuple[OutputColumn, ...], describe: Describe
+    name: str,
+    query: Query,
+    key: tuple[KeyColumn, ...],
+    outputs: tuple[OutputColumn, ...],
+    describe: Describe,
+    supports: Supports | None = None,
 ) -> LinearProgram:
-    """The program of a query. Raises `NotLinear` with the reason, or `Refusal`."""
-    block = _single(query)
-    if block.distinct or block.distinct_on:
-        raise NotLinear("DISTINCT needs the multiplicity of each row")
+    """The program of a query, with the supports that it may count in. Raises `NotLinear` with the reason, or `Refusal`."""
+    block = grouped_by_rows(single_block(query), key)
     if any(nested.form == "in" for nested in block.nested):
         raise NotLinear("IN over a subquery changes rows of another source")
     conditions = [*block.where, *(block.groups or ())]
     if any(scalar.has_subquery for scalar in conditions):
         raise NotLinear("a subquery decides which rows exist")
-    for aggregate in _all_aggregates(block):
+    for aggregate in all_aggregates(block):
+        if supports is not None and needs_support(aggregate):
+            continue
         if aggregate.distinct and aggregate.function not in ("min", "max"):
             raise NotLinear(f"{aggregate.function}(DISTINCT …) needs the multiplicity of each value")
         if aggregate.function not in LINEAR_AGGREGATES:
             raise NotLinear(f"{aggregate.function} cannot be added up")
-    builder = _Builder(name, block, key, outputs, describe)
+    builder = _Builder(name, block, key, outputs, describe, supports)
     return builder.grouped() if block.is_aggregated else builder.universe()
-
-
-def _single(query: Query) -> Block:
-    """The query as one block over one source, its subqueries plain. Raises `NotLinear`."""
-    if not isinstance(query, Block):
-        raise NotLinear(f"{query.kind.upper()} combines several queries")
-    if len(query.items) != 1:
-        raise NotLinear("it joins several sources")
-    if not query.is_flat:
-        raise NotLinear("it reads a subquery")
-    for block in query.blocks:
-        if block.windows:
-            raise NotLinear("a window function depends on other rows")
-        if block is not query and (block.groups is not None or block.having is not None or block.distinct):
-            raise NotLinear("a subquery groups its rows")
-    return query
-
-
-def _all_aggregates(block: Block) -> tuple[Aggregate, ...]:
-    return tuple(aggregate for one in block.blocks for aggregate in one.aggregates)
 
 
 class _Builder:
@@ -97,6 +77,7 @@ class _Builder:
         key: tuple[KeyColumn, ...],
         outputs: tuple[OutputColumn, ...],
         describe: Describe,
+        supports: Supports | None,
     ) -> None:
         self.name = name
         self.block = block
@@ -104,6 +85,7 @@ class _Builder:
         self.dialect = block.dialect
         self.described = {column.name: column for column in outputs}
         self.describe = describe
+        self.supports = supports
         self.key_types = {column.name: self.described[column.name].type for column in key}
         self.taken = {output.name.lower() for output in block.outputs}
 
@@ -135,11 +117,15 @@ class _Builder:
             raise NotLinear("a subquery stands beside aggregates")
         occurrence = self.block.occurrences[0]
         parts = Parts(self.dialect, self.taken, {})
-        presence = parts.count("rows", None)
-        types = self.argument_types(self.block.aggregates, occurrence.table, occurrence.alias)
-        swaps = {
-            call.text: self._visible_call(call, None, parts, types, self._hint(call)) for call in self.block.aggregates
-        }
+        counted = [call for call in self.block.aggregates if self.supports is not None and needs_support(call)]
+        plain = [call for call in self.block.aggregates if call not in counted]
+        # Where all that is counted is counted in supports, a change that changes no support changes nothing.
+        presence = parts.count("rows", None) if plain or not counted else None
+        types = self.argument_types(tuple(plain), occurrence.table, occurrence.alias)
+        swaps = {call.text: self._visible_call(call, None, parts, types, self._hint(call)) for call in plain}
+        key = tuple(column.output.scalar for column in self.key)
+        for call in counted:
+            swaps[call.text] = self._counted(call, occurrence, key, self.block.where, None, self._hint(call))
         for column in self.key:
             swaps[column.output.scalar.text] = self.stored(column.name)
         for group in self.block.groups or ():
@@ -152,20 +138,43 @@ class _Builder:
         if single:
             key_parts = (KeyPart(self._free("only"), "integer", None, False, hidden=True),)
             key_texts = (text("1"),)
-        feed = Feed(0, occurrence.table, key_texts, conjunction(self.block.where), tuple(parts.made.values()))
+        if presence is None and self.supports is not None:
+            presence = self.supports.presence()
+        guard = conjunction(self.block.where)
+        own = Feed(0, occurrence.table, key_texts, guard, tuple(parts.made.values()))
+        feeds: tuple[Feed, ...] = (own,) if own.parts else ()
+        anew: tuple[Feed, ...] = ()
+        if counted and self.supports is not None:
+            every = (*parts.made.values(), *self.supports.parts_anew())
+            feeds += self.supports.feeds(1, key_texts if single else None)
+            anew = (replace(own, parts=every),)
         having = self.block.having
         return LinearProgram(
             name=self.name,
             key=key_parts,
-            feeds=(feed,),
+            feeds=feeds,
             visible=self._visible(swaps),
-            presence="" if single else presence.quoted,
+            presence="" if single or presence is None else presence.quoted,
             single=single,
             having=self._swap(having, swaps) if having is not None else None,
             reasons=(
                 f"one source, {occurrence.table.label}; every aggregate is kept by what each row adds or takes away",
             ),
+            anew=anew,
         )
+
+    def _counted(
+        self,
+        call: Aggregate,
+        occurrence: Occurrence,
+        key: tuple[Scalar, ...],
+        where: tuple[Scalar, ...],
+        guard: RowText | None,
+        hint: str,
+    ) -> str:
+        """The visible text of an aggregate that is counted in a support."""
+        assert self.supports is not None
+        return f"({self.supports.count(call, occurrence, key, where, guard, self.taken, hint)})"
 
     def _visible_call(
         self, call: Aggregate, condition: RowText | None, parts: Parts, types: dict[str, OutputColumn], hint: str
@@ -220,6 +229,10 @@ class _Builder:
         parts = Parts(self.dialect, self.taken, {})
         presence = parts.count("rows", None)
         feeds = self._children(swaps)
+        anew: tuple[Feed, ...] = ()
+        if self.supports is not None and self.supports.wanted:
+            anew = (*feeds, *self.supports.feeds_anew(len(self.block.nested) + 1))
+            feeds += self.supports.feeds(len(self.block.nested) + 1)
         self._copies(occurrence, parts, swaps)
         home = Feed(
             0,
@@ -237,6 +250,7 @@ class _Builder:
             name=self.name,
             key=self.key_parts(),
             feeds=(home, *feeds),
+            anew=(home, *anew) if anew else (),
             visible=self._visible(swaps),
             presence=presence.quoted,
             single=False,
@@ -253,7 +267,7 @@ class _Builder:
         feeds = []
         for number, children in enumerate(grouped.values(), start=1):
             feeds.append(self._feed(number, children, swaps))
-        return tuple(feeds)
+        return tuple(feed for feed in feeds if feed.parts)
 
     def _feed(self, number: int, children: list[_Child], swaps: dict[str, str]) -> Feed:
         parts = Parts(self.dialect, self.taken, {})
@@ -270,14 +284,17 @@ class _Builder:
                 pieces += [" OR "] if pieces else []
                 pieces += ["(", one if one is not None else text("1 = 1"), ")"]
             guard = text(*pieces)
-        present = [
-            text(side, " IS NOT NULL") for side in first.key if side.column is None or self._may_be_null(first, side)
-        ]
-        for one in present:
+        for one in self._present(first):
             guard = text("(", guard, ") AND ", one) if guard is not None else one
         return Feed(
             number, first.occurrence.table, tuple(text(side) for side in first.key), guard, tuple(parts.made.values())
         )
+
+    def _present(self, child: _Child) -> list[RowText]:
+        """Conditions under which a child points at a key at all."""
+        return [
+            text(side, " IS NOT NULL") for side in child.key if side.column is None or self._may_be_null(child, side)
+        ]
 
     def _may_be_null(self, child: _Child, side: Scalar) -> bool:
         column = child.occurrence.table.column(side.column[1]) if side.column else None
@@ -315,7 +332,7 @@ class _Builder:
                 raise NotLinear("a subquery computes with columns of the outer row")
         key = tuple(way[number] for number in range(len(self.key)))
         self._same_types(key, block.occurrences[0])
-        return _Child(nested, block, block.occurrences[0], key, conjunction(tuple(rest)))
+        return _Child(nested, block, block.occurrences[0], key, tuple(rest))
 
     def _same_types(self, key: tuple[Scalar, ...], occurrence: Occurrence) -> None:
         items = ", ".join(f"{scalar.text} AS k{number}" for number, scalar in enumerate(key))
@@ -329,8 +346,8 @@ class _Builder:
             else:
                 raise Refusal(
                     Code.KEY_TYPES_DIFFER,
-                    f"{scalar.text} ({found.type or 'no type'}{_in(found)}) is compared with the key {column.name} "
-                    f"({own.type or 'no type'}{_in(own)}): equal values may differ in how they are stored.",
+                    f"{scalar.text} ({found.type or 'no type'}{collated(found)}) is compared with the key {column.name} "
+                    f"({own.type or 'no type'}{collated(own)}): equal values may differ in how they are stored.",
                     instead="columns of one type and collation on both sides",
                     derived=self.name,
                 )
@@ -342,9 +359,15 @@ class _Builder:
             found = parts.count("exists", condition)
             return f"({found} > 0)"
         alias = child.occurrence.alias
-        types = self.argument_types(block.aggregates, child.occurrence.table, alias)
+        counted = [call for call in block.aggregates if self.supports is not None and needs_support(call)]
+        plain = tuple(call for call in block.aggregates if call not in counted)
+        types = self.argument_types(plain, child.occurrence.table, alias)
         hint = next((o.name for o in self.block.outputs if o.scalar.text == child.nested.text), "value")
-        swaps = {call.text: self._visible_call(call, condition, parts, types, hint) for call in block.aggregates}
+        swaps = {call.text: self._visible_call(call, condition, parts, types, hint) for call in plain}
+        for call in counted:
+            present = self._present(child)
+            guard = text(*[piece for one in present for piece in (one, " AND ")][:-1]) if present else None
+            swaps[call.text] = self._counted(call, child.occurrence, child.key, child.where, guard, hint)
         return "(" + self._swap(block.outputs[0].scalar, swaps) + ")"
 
     def _copies(self, occurrence: Occurrence, parts: Parts, swaps: dict[str, str]) -> None:
@@ -380,39 +403,14 @@ class _Child:
     block: Block
     occurrence: Occurrence
     key: tuple[Scalar, ...]
-    guard: RowText | None
+    where: tuple[Scalar, ...]
+
+    @property
+    def guard(self) -> RowText | None:
+        """The rows that count."""
+        return conjunction(self.where)
 
     @property
     def shape(self) -> tuple[str, ...]:
         """The way to the key, comparable among occurrences of one source."""
         return tuple(scalar.at_row("r") for scalar in self.key)
-
-
-_INTEGERS = ("smallint", "integer", "bigint")
-_TEXTS = ("text", "character varying")
-
-
-_MODIFIER = re.compile(r"\s*\([^)]*\)")
-_NEEDS_LENGTH = frozenset({"bit", "character"})
-
-
-def common_type(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> str | None:
-    """The type of a store in which equality of both columns is equality of stored values; None when there is none."""
-    if (one.collation or "") != (other.collation or ""):
-        return None
-    if not dialect.has_schemas:
-        numeric = {"INT", "INTEGER", "NUM", "NUMERIC", "REAL"}
-        left, right = one.type.upper(), other.type.upper()
-        return one.type if left == right or (left in numeric and right in numeric) else None
-    left, right = (_MODIFIER.sub("", column.type) for column in (one, other))
-    for family in (_INTEGERS, _TEXTS):
-        if left in family and right in family:
-            return max(left, right, key=_INTEGERS.index) if family is _INTEGERS else "text"
-    if one.type == other.type:
-        return one.type
-    # A store with one side's precision would round the other side's values into equality.
-    return left if left == right and left not in _NEEDS_LENGTH else None
-
-
-def _in(column: OutputColumn) -> str:
-    return f" collate {column.collation}" if column.collation else ""

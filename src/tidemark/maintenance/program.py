@@ -151,7 +151,8 @@ class LinearProgram:
     """Upkeep by deltas, at commit freshness.
 
     `presence` is the additive part whose value > 0 makes a row visible; empty for a result of exactly one row (`single`).
-    `having` filters visible rows, over ``s``.
+    `having` filters visible rows, over ``s``. `anew` are the feeds from which a key is computed anew where those of upkeep read
+    supports: the same parts in the same order, over the sources themselves.
     """
 
     name: str
@@ -162,6 +163,12 @@ class LinearProgram:
     single: bool
     having: str | None
     reasons: tuple[str, ...]
+    anew: tuple[Feed, ...] = ()
+
+    @property
+    def origins(self) -> tuple[Feed, ...]:
+        """The feeds from which a key is computed anew."""
+        return self.anew or self.feeds
 
     @property
     def present(self) -> str:
@@ -178,6 +185,11 @@ class LinearProgram:
     @property
     def tables(self) -> tuple[Table, ...]:
         """The sources, each once, in order of first use."""
+        return tuple({feed.table.label: feed.table for feed in (*self.feeds, *self.anew)}.values())
+
+    @property
+    def captured(self) -> tuple[Table, ...]:
+        """The sources whose changes are added up: not those from which a key is only computed anew."""
         return tuple({feed.table.label: feed.table for feed in self.feeds}.values())
 
 

@@ -45,6 +45,7 @@ def chain(
     lost: dict[str, list[str]] = {}
     for one in declarations:
         found = tuple(reader.read(one.query_for(dialect.name) or "", frozenset()) | reader.named(one.columns_of or ""))
+        found = (*one.supported_by, *found)
         for name in found:
             if name in (gone or {}):
                 lost.setdefault(name, []).append(one.name)

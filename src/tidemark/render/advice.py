@@ -18,7 +18,7 @@ from tidemark.script import MissingIndex
 def for_linear(program: LinearProgram, dialect: Dialect) -> tuple[MissingIndex, ...]:
     """Indexes for sources from which a key is computed anew without an index."""
     found = []
-    for feed in program.feeds:
+    for feed in program.origins:
         again = feed.by_kind("highest", "lowest", "recomputed", "copied")
         columns = _columns(feed)
         if columns and not has_index(feed.table, columns):

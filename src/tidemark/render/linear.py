@@ -56,7 +56,7 @@ def fill_fresh(
     """Fill ``fresh`` for the keys ``b`` of a temporary table; `tables` are what feeds read in the place of their sources."""
     fresh, named = store.names.temporary("fresh"), store.names.temporary(batch)
     columns, joins = [], []
-    for feed in program.feeds:
+    for feed in program.origins:
         alias = f"f{feed.number}"
         state = feed_state(store, feed, batch, (tables or {}).get(feed.number, ""))
         joins.append(f" LEFT JOIN ({state}) AS {alias} ON {alias}.{ORDINAL} = b.{ORDINAL}")
@@ -86,7 +86,7 @@ def settle_fresh(store: Store) -> tuple[str, ...]:
 def keys_of_feeds(store: Store, program: LinearProgram) -> list[str]:
     """SELECTs that give every key of every feed."""
     found = []
-    for feed in program.feeds:
+    for feed in program.origins:
         if program.single:
             return [f"SELECT 1 AS {store.column(store.key[0])}"]
         key = ", ".join(
@@ -121,7 +121,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         take_todo=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT {ORDINAL}, {store.key_list} FROM {todo} "
         f"WHERE {ORDINAL} > :low AND {ORDINAL} <= :high",
         count_todo=f"SELECT count(*) FROM {todo}",
-        indexed=all(is_indexed(feed) for feed in program.feeds),
+        indexed=all(is_indexed(feed) for feed in program.origins),
         key_columns=tuple(part.name for part in program.key),
         compared_columns=compared,
         tolerant=_tolerant(store, program),

@@ -45,13 +45,13 @@ def applier(store: Store, program: LinearProgram) -> Applier:
 def tick(store: Store, program: LinearProgram) -> Tick:
     """The statements of a tick."""
     return Tick(
-        logs=tuple(_source_log(store, program, table) for table in program.tables),
+        logs=tuple(_source_log(store, program, table) for table in program.captured),
         dirty="",
         take_dirty="",
         done_dirty="",
         count_dirty="SELECT 0",
         everything=(),
-        waiting=waiting(store, program.tables),
+        waiting=waiting(store, program.captured),
         deltas=_deltas(store, program),
     )
 
@@ -255,7 +255,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         f"SELECT {_row(store, 'd')}, {', '.join(sums)} FROM {delta} AS d GROUP BY {_row(store, 'd')} "
         f"HAVING {' OR '.join(some)}"
     )
-    logs = [log_of(store.dialect, table) for table in program.tables]
+    logs = [log_of(store.dialect, table) for table in program.captured]
     return Deltas(
         create=tuple(tables),
         clear=tuple(f"{'TRUNCATE' if schemas else 'DELETE FROM'} {table}" for table in (delta, ordered)),

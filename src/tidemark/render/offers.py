@@ -1,7 +1,7 @@
 """A derived table as those see it that read it: its store as a source, its public view as a query over that.
 
-Owns: `offers`. Promises: the tables are what the catalog would show of them once they are installed, so that a query over a
-derived table can be compiled before anything is there.
+Owns: `offers` and `kept_table`. Promises: the tables are what the catalog would show of them once they are installed, so that a
+query over a derived table can be compiled before anything is there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,14 @@ def offers(
     view = next((piece for piece in pieces if piece.public and piece.kind == "view"), None)
     if view is None:
         return ()
+    kept = kept_table(store, freshness)
+    query = unmarked(view.create).removeprefix(f"CREATE VIEW {store.dialect.quote(view.name)} AS ")
+    shown = tuple(Column(output.name, output.type, False, collation=output.collation) for output in outputs)
+    return kept, Table(path[0], view.name, "view", shown, definition=query, keeps=kept.keeps)
+
+
+def kept_table(store: Store, freshness: str) -> Table:
+    """The store alone."""
     quote, names = store.dialect.quote, store.names
     columns = [Column(part.name, part.type, not part.nullable, collation=part.collation) for part in store.key]
     columns += [Column(part.name, part.type, part.kind == "additive", collation=part.collation) for part in store.parts]
@@ -32,7 +40,7 @@ def offers(
         nulls_distinct=False,
         collations=tuple(part.collation for part in store.key),
     )
-    kept = Table(
+    return Table(
         "tidemark" if store.dialect.has_schemas else "",
         names.plain(""),
         "table",
@@ -40,8 +48,5 @@ def offers(
         (key,),
         (Index(key.name, terms),),
         without_rowid=not store.dialect.has_schemas and not store.nullable,
-        keeps=(keeps := Kept(names.derived, names.generation, freshness)),
+        keeps=Kept(names.derived, names.generation, freshness),
     )
-    query = unmarked(view.create).removeprefix(f"CREATE VIEW {quote(view.name)} AS ")
-    shown = tuple(Column(output.name, output.type, False, collation=output.collation) for output in outputs)
-    return kept, Table(path[0], view.name, "view", shown, definition=query, keeps=keeps)

@@ -32,7 +32,7 @@ def linear_pieces(
     found += [delta_type(store, program), *pending_table(store)]
     found += postgres_flush.flush_functions(store, program, settings)
     found.append(weave(store, program))
-    for table in program.tables:
+    for table in program.captured:
         feeds = tuple(feed for feed in program.feeds if feed.table.label == table.label)
         found += postgres_capture.capture(store, program, table, feeds, settings)
     return (*found, *view(program, store))

@@ -36,7 +36,7 @@ def added_pieces(
 
 def _sources(program: LinearProgram) -> list[tuple[Table, tuple[Feed, ...]]]:
     return [
-        (table, tuple(feed for feed in program.feeds if feed.table.label == table.label)) for table in program.tables
+        (table, tuple(feed for feed in program.feeds if feed.table.label == table.label)) for table in program.captured
     ]
 
 

@@ -61,21 +61,21 @@ def of_linear(store: Store, program: LinearProgram, *, fills: bool) -> Whole | N
 def rows_of_linear(store: Store, program: LinearProgram) -> str:
     """SELECT of every stored column of the whole state of a linear program; empty where there is none, because rows of several
     feeds are joined by keys without NULL only."""
-    if program.single or (len(program.feeds) > 1 and store.nullable):
+    if program.single or (len(program.origins) > 1 and store.nullable):
         return ""
-    if len(program.feeds) == 1:
-        (feed,) = program.feeds
+    if len(program.origins) == 1:
+        (feed,) = program.origins
         rows = _state(store, feed)
     else:
-        states = ", ".join(f"f{feed.number} AS ({_state(store, feed)})" for feed in program.feeds)
-        keys = " UNION ".join(f"SELECT {store.key_list} FROM f{feed.number}" for feed in program.feeds)
+        states = ", ".join(f"f{feed.number} AS ({_state(store, feed)})" for feed in program.origins)
+        keys = " UNION ".join(f"SELECT {store.key_list} FROM f{feed.number}" for feed in program.origins)
         joins = "".join(
             f" LEFT JOIN f{feed.number} ON "
             + " AND ".join(f"f{feed.number}.{store.column(part)} = b.{store.column(part)}" for part in store.key)
-            for feed in program.feeds
+            for feed in program.origins
         )
         columns = [f"b.{store.column(part)}" for part in store.key]
-        for feed in program.feeds:
+        for feed in program.origins:
             for part in feed.parts:
                 value = f"f{feed.number}.{store.column(part)}"
                 value = f"coalesce({value}, 0)" if part.kind == "additive" else value

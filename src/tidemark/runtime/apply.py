@@ -119,7 +119,7 @@ def _carry_out_all(duty: Duty, plan: InstallPlan, holder: str, detach: bool, lis
         if step.verb == "drop":
             _leave_all(duty, holder, listen)
         done = _carry_out(duty, step, holder, detach, listen)
-        if done is not None:
+        if done is not None and not done.script.supports:
             (live if done.state == "live" else begun).append(done.name)
         elif step.destructive:
             dropped.append(step.derived)
@@ -233,7 +233,7 @@ def _readable(duty: Duty, installed: Installed) -> Installed | None:
 
 def is_in_place(script: Script) -> bool:
     """Whether the rows are stored in a table of the user's."""
-    return script.store == script.public
+    return script.store == script.public and not script.supports
 
 
 def _needs_pieces(step: Step, installed: Installed) -> bool:

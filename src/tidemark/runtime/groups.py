@@ -33,7 +33,7 @@ def _is_shown(row: Installed) -> bool:
 
 def with_groups(script: Script, groups: Sequence[Script]) -> Script:
     """The script with the joint view in the place of its own; with no groups, as it was compiled."""
-    if not script.offers:
+    if not script.offers or script.supports:
         return script
     pieces = tuple(
         replace(piece, create=_joint_view(script, piece.create, groups))

@@ -80,7 +80,7 @@ class Step:
     def destructive(self) -> bool:
         """Whether rows that readers see now will be gone, which wants ``--allow-drop``."""
         return self.verb == "drop" and any(
-            gone.live_at is not None and gone.state != "retired" for gone in self.obsolete
+            gone.live_at is not None and gone.state != "retired" and not gone.script.supports for gone in self.obsolete
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore)
         for installed in reversed(upstream_first(duty.ledger.derived())):
             with _alone(duty, installed, holder):
                 remove(duty, installed, listen)
-            removed.append(installed.name)
+            removed += [] if installed.script.supports else [installed.name]
     duty.write(partial(_remove_rest, duty))
     listen(Event("", "drop", note="the ledger is gone"))
     return UninstallReport(tuple(dict.fromkeys(removed)), tuple(kept), indexes)

@@ -7,7 +7,9 @@ import pytest
 from tests.unit.query.catalogs import BOTH, block_of, describe
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.maintenance.linear import NotLinear, common_type, linear_program
+from tidemark.maintenance.key_types import common_type
+from tidemark.maintenance.linear import linear_program
+from tidemark.maintenance.shapes import NotLinear
 from tidemark.maintenance.program import LinearProgram
 from tidemark.model import OutputColumn
 from tidemark.query.keys import find_key

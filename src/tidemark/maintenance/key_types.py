@@ -1,0 +1,40 @@
+"""Types of keys that rows of several sources share.
+
+Owns: `common_type` and how a message names a collation. Promises: where it gives a type, values are equal in a store of that
+type exactly when the engine compares them as equal in the sources.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tidemark.dialect import Dialect
+from tidemark.model import OutputColumn
+
+_INTEGERS = ("smallint", "integer", "bigint")
+_TEXTS = ("text", "character varying")
+_MODIFIER = re.compile(r"\s*\([^)]*\)")
+_NEEDS_LENGTH = frozenset({"bit", "character"})
+
+
+def common_type(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> str | None:
+    """The type of a store in which equality of both columns is equality of stored values; None when there is none."""
+    if (one.collation or "") != (other.collation or ""):
+        return None
+    if not dialect.has_schemas:
+        numeric = {"INT", "INTEGER", "NUM", "NUMERIC", "REAL"}
+        left, right = one.type.upper(), other.type.upper()
+        return one.type if left == right or (left in numeric and right in numeric) else None
+    left, right = (_MODIFIER.sub("", column.type) for column in (one, other))
+    for family in (_INTEGERS, _TEXTS):
+        if left in family and right in family:
+            return max(left, right, key=_INTEGERS.index) if family is _INTEGERS else "text"
+    if one.type == other.type:
+        return one.type
+    # A store with one side's precision would round the other side's values into equality.
+    return left if left == right and left not in _NEEDS_LENGTH else None
+
+
+def collated(column: OutputColumn) -> str:
+    """What a message says of a column's collation, after its type."""
+    return f" collate {column.collation}" if column.collation else ""

@@ -1,0 +1,52 @@
+"""What shape a query must have so that sums of changes can keep it.
+
+Owns: `NotLinear` and the tests that no source decides: one block over one source, its subqueries plain. Promises: what raises
+here is kept by recomputing keys, and the reason says why in a sentence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tidemark.query.keys import KeyColumn
+from tidemark.query.relation import Aggregate, Block, Query
+
+
+@dataclass(frozen=True)
+class NotLinear(Exception):
+    """Why a block has no linear program, as a sentence."""
+
+    reason: str
+
+
+def single_block(query: Query) -> Block:
+    """The query as one block over one source, its subqueries plain. Raises `NotLinear`."""
+    if not isinstance(query, Block):
+        raise NotLinear(f"{query.kind.upper()} combines several queries")
+    if len(query.items) != 1:
+        raise NotLinear("it joins several sources")
+    if not query.is_flat:
+        raise NotLinear("it reads a subquery")
+    for block in query.blocks:
+        if block.windows:
+            raise NotLinear("a window function depends on other rows")
+        if block is not query and (block.groups is not None or block.having is not None or block.distinct):
+            raise NotLinear("a subquery groups its rows")
+    return query
+
+
+def grouped_by_rows(block: Block, key: tuple[KeyColumn, ...]) -> Block:
+    """The block with DISTINCT as what it is: a group for each different row, and how often that occurs is not shown."""
+    if not (block.distinct or block.distinct_on):
+        return block
+    named = {column.name for column in key}
+    if block.distinct_on or block.is_aggregated or block.nested:
+        raise NotLinear("DISTINCT chooses among rows that are computed")
+    if not all(output.name in named or output.scalar.is_constant for output in block.outputs):
+        raise NotLinear("a part of the columns is the key of a DISTINCT result")
+    return replace(block, distinct=False, groups=tuple(output.scalar for output in block.outputs))
+
+
+def all_aggregates(block: Block) -> tuple[Aggregate, ...]:
+    """The aggregates of a block and of its subqueries."""
+    return tuple(aggregate for one in block.blocks for aggregate in one.aggregates)

@@ -1,0 +1,115 @@
+"""Which derived tables are kept with supports, and the declarations of those.
+
+Owns: the decision and `with_supports`. A query that counts different values is kept by recomputing each changed group, which
+costs as many rows as the group has, or with a support for each value that it counts (`tidemark.maintenance.support`), which
+costs as many rows as changed, a write more for each, and a stored row for each different value. Promises: a support is
+declared by its own query, before the table that reads it; what is installed stays as it is while the declaration leaves the
+choice to the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from tidemark.compiler import Describe, compile_derived, support_queries
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
+from tidemark.maintenance.support import Support
+from tidemark.model import Catalog, Declaration
+from tidemark.query.purity import FirstMutable
+from tidemark.render.statements import qualified
+
+GROUP_ROWS = 10_000
+"""A group of so many rows costs more to compute again than a support costs for each change."""
+SAMPLED_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a decision rests on: how to ask the engine, and what is there.
+
+    `installed` are the names of the derived tables that are there, `with_support` those of them that have one; `ask` runs a query
+    of one row.
+    """
+
+    catalog: Catalog
+    dialect: Dialect
+    describe: Describe
+    first_mutable: FirstMutable
+    installed: Collection[str]
+    with_support: Collection[str]
+    ask: Callable[[str], Sequence[object] | None]
+
+
+def with_supports(declarations: Sequence[Declaration], known: Known) -> tuple[Declaration, ...]:
+    """The declarations, each with its supports before it. Raises `Refusal` for one that asks for what cannot be."""
+    found: list[Declaration] = []
+    for one in declarations:
+        found += _supported(one, known)
+    return tuple(found)
+
+
+def _supported(declaration: Declaration, known: Known) -> list[Declaration]:
+    query = declaration.query_for(known.dialect.name) or ""
+    if declaration.support is False or (declaration.support is None and "distinct" not in query.lower()):
+        return [declaration]
+    try:
+        supports = support_queries(declaration, known.catalog, known.dialect, known.describe)
+        own = [_declare(one, declaration, known.dialect) for one in supports]
+        for one in own:
+            # Whether it can be kept is known when it was compiled.
+            compile_derived(one, known.catalog, known.dialect, known.describe, 1, known.first_mutable)
+    except Refusal as refusal:
+        return _without(declaration, refusal.reason)
+    if not own:
+        return _without(declaration, "the query counts no different values of one source")
+    why = _why(declaration, supports, known)
+    if not why:
+        return [declaration]
+    return [*own, replace(declaration, supported_by=tuple(one.name for one in own), why_supported=why)]
+
+
+def _without(declaration: Declaration, reason: str) -> list[Declaration]:
+    if declaration.support:
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"support=True, and there is nothing that it could keep: {reason.rstrip('.')}",
+            instead="no support=",
+            derived=declaration.name,
+        )
+    return [declaration]
+
+
+def _declare(support: Support, owner: Declaration, dialect: Dialect) -> Declaration:
+    """A support is kept in the writer's own transaction, so that at every moment it says what its source says."""
+    query = support.query(qualified(support.occurrence.table, dialect))
+    return Declaration(support.name, {"": query}, freshness="commit", supports=owner.name, place=owner.place)
+
+
+def _why(declaration: Declaration, supports: Sequence[Support], known: Known) -> str:
+    """Why the table is kept with supports, as a clause; empty when it is not."""
+    if declaration.support:
+        return "support=True asks for it"
+    if declaration.freshness == "commit":
+        return "nothing else keeps it true at every commit"
+    if declaration.name in known.with_support:
+        return "it is installed so"
+    if declaration.freshness == "tick" or declaration.name in known.installed:
+        # Whoever chose ticks chose writers that only append to a log.
+        return ""
+    largest = max(_measure(one, known) for one in supports)
+    return f"the largest group has about {largest:,} rows" if largest >= GROUP_ROWS else ""
+
+
+def _measure(support: Support, known: Known) -> int:
+    """The estimated number of rows of the largest group, from the first rows of the source."""
+    table = support.occurrence.table
+    keys = ", ".join(f"{one.at_row('r')} AS k{number}" for number, one in enumerate(support.key)) or "1 AS k0"
+    sample = f"SELECT {keys} FROM {qualified(table, known.dialect)} AS r LIMIT {SAMPLED_ROWS}"
+    places = ", ".join(f"k{number}" for number in range(max(1, len(support.key))))
+    row = known.ask(
+        f"SELECT max(g.n), sum(g.n) FROM (SELECT count(*) AS n FROM ({sample}) AS s GROUP BY {places}) AS g"
+    )
+    largest, seen = (int(str(value or 0)) for value in (row or (0, 0)))
+    return largest * max(table.rows or 0, seen) // max(seen, 1)
