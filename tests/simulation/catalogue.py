@@ -45,6 +45,7 @@ def draw_derived(queries: Queries, families: tuple[str, ...]) -> Derived | None:
         except LookupError:
             continue
         options = {**SHAPES[family].options, **draft.options} if family in SHAPES else {}
+        freshness = "commit" if options.get("commit") else freshness
         # A text that compares in a special way may be stored in any of its spellings.
         fields = [one for table in draft.tables for one in table.fields]
         fold = any("NOCASE" in one.collate and one.quoted in draft.query for one in fields)

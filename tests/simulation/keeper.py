@@ -38,6 +38,7 @@ from tidemark.runtime.tick import has_work, tick
 from tidemark.runtime.uninstall import uninstall
 from tidemark.runtime.verify import verify
 from tidemark.script import Capture, Script
+from tidemark.supports import Known, with_supports
 
 T = TypeVar("T")
 Mutate = Callable[[Script], Script]
@@ -217,6 +218,7 @@ class Keeper:
     def shown(self) -> Sequence[Derived]:
         """What readers see: the newest generation of each name that is not on its way in or out."""
         rows = [one for one in self._open().ledger.derived() if one.live_at is not None and one.state != "retired"]
+        rows = [one for one in rows if not one.script.supports]
         newest = {one.name: self.meanings[one.name, one.fingerprint] for one in rows}
         return list(newest.values())
 
@@ -241,9 +243,13 @@ class Keeper:
                     freshness=freshness,  # type: ignore[arg-type]
                     **declared(one.options),
                 )
-                links = chain([*self.declarations, declaration], catalog, self._open().session.dialect)
-                link = next(link for link in links if link.declaration.name == one.name)
-                script = self.compile(declaration, catalog, 1, *(scripts[name] for name in link.reads))
+                own = self._supported(declaration, catalog)
+                links = chain([*self.declarations, *own], catalog, self._open().session.dialect)
+                named = {link.declaration.name: link for link in links}
+                for part in own:
+                    above = (scripts[name] for name in named[part.name].reads)
+                    scripts[part.name] = self.compile(part, catalog, 1, *above)
+                script = scripts[one.name]
             except Refusal as refusal:
                 word = f"{one.family} {freshness} {refusal.code.value}"
                 self.tally.refused[word] += 1
@@ -251,11 +257,17 @@ class Keeper:
                 if refusal.code is not Code.FRESHNESS:
                     return None
             else:
-                self.declarations.append(declaration)
-                scripts[one.name] = script
-                self.tally.derived[f"{one.family} {script.klass} {script.freshness}"] += 1
+                self.declarations.extend(own)
+                beside = " supported" if len(own) > 1 else ""
+                self.tally.derived[f"{one.family} {script.klass} {script.freshness}{beside}"] += 1
                 return replace(one, freshness=script.freshness)
         return None
+
+    def _supported(self, declaration: Declaration, catalog: Catalog) -> tuple[Declaration, ...]:
+        """The declaration after its supports."""
+        session = self._open().session
+        known = Known(catalog, session.dialect, session.describe, session.first_mutable, (), (), session.one)
+        return with_supports([declaration], known)
 
     def _plan(self) -> InstallPlan:
         duty = self._open()
@@ -283,7 +295,7 @@ class Keeper:
         if self.installed is None:
             everything = upstream_first(self._open().ledger.derived())
             self.installed = [one for one in everything if is_served(one, everything)]
-        return [one for one in self.installed if not name or one.name == name]
+        return [one for one in self.installed if not name or name in (one.name, one.script.supports)]
 
     def _live(self, name: str | None = None) -> list[Installed]:
         return [one for one in self._served(name or "") if one.state == "live"]
@@ -324,7 +336,7 @@ class Keeper:
 
     def live(self, name: str) -> str:
         """A SELECT of the rows as of now, what waits included; empty where there is none."""
-        return next((one.script.live for one in self._live(name)), "")
+        return next((one.script.live for one in self._live(name) if one.name == name), "")
 
     def drift(self, name: str | None = None) -> list[str]:
         """Verify; what is found as texts."""
@@ -342,10 +354,13 @@ class Keeper:
         duty = self._open()
         for one in self._live(name):
             repair(duty, one)
+            if one.script.supports:
+                # What is mended there is counted by its reader, right or wrong: look again.
+                self.drift(one.script.supports)
 
     def store(self, name: str) -> str:
         """The quoted name of the store of the generation that is live."""
-        return self._live(name)[0].script.store
+        return self._live(name)[-1].script.store
 
     def uninstall(self) -> None:
         """Remove everything of ours."""

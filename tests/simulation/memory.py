@@ -26,7 +26,7 @@ def remembers(one: Derived) -> bool:
 def declared(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a case as a declaration takes them."""
     found = dict(options)
-    for word in ("columns", "reads"):
+    for word in ("columns", "reads", "commit"):
         found.pop(word, None)
     if "keep" in found:
         found["keep"] = {name: _memory(text) for name, text in found["keep"].items()}

@@ -5,6 +5,8 @@ Owns: those entries of `SHAPES`. Promises: as `shapes`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.simulation.queries import Draft
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
 from tests.simulation.worlds import Relation, quote
@@ -225,12 +227,54 @@ def _twice(parts: Parts) -> Draft:
 def _distinct(parts: Parts) -> Draft:
     table = parts.queries.table()
     key = [parts.term(table, "g", ("int", "text", "date"), 0.7) for _ in range(parts.rng.choice((1, 2)))]
-    return draft(f"SELECT DISTINCT {listed(*key)} FROM {table.quoted} g{parts.where(table, 'g', 0.4)}", key, table)
+    made = draft(f"SELECT DISTINCT {listed(*key)} FROM {table.quoted} g{parts.where(table, 'g', 0.4)}", key, table)
+    return replace(made, options={"commit": parts.chance(0.5)})
 
 
 @shape("count-distinct")
 def _count_distinct(parts: Parts) -> Draft:
-    return parts.queries.draft("distinct")
+    rng = parts.rng
+    if parts.chance(0.25):
+        made = parts.queries.draft("distinct")
+    elif parts.chance(0.5):
+        made = _counted_apart(parts)
+    else:
+        made = _counted_by_universe(parts)
+    asked = rng.choice((True, True, True, False))
+    return replace(made, options={"support": asked, "commit": asked and parts.chance(0.7)})
+
+
+def _count_of(parts: Parts, table: Relation, alias: str) -> str:
+    value = parts.column(table, alias, tuple({one.kind for one in table.fields})) if parts.chance(0.7) else None
+    value = value or parts.term(table, alias, tuple({one.kind for one in table.fields}), 0.3).expression
+    few = f" FILTER (WHERE {parts.queries.scalars.predicate(table, alias)})" if parts.chance(0.3) else ""
+    return f"count(DISTINCT {value}){few}"
+
+
+def _counted_apart(parts: Parts) -> Draft:
+    """Several counts beside one another and beside what is added up, with or without groups."""
+    table = parts.queries.table()
+    groups = [parts.term(table, "g", ("int", "text", "date"), 0.7) for _ in range(parts.rng.choice((0, 1, 1, 2)))]
+    groups = list({one.expression: one for one in groups}.values())
+    columns = [Column(_count_of(parts, table, "g"), parts.name()) for _ in range(parts.rng.choice((1, 1, 2, 3)))]
+    columns += [parts.aggregate(table, "g") for _ in range(parts.rng.choice((0, 0, 1, 2)))]
+    by = f" GROUP BY {', '.join(one.expression for one in groups)}" if groups else ""
+    having = f" HAVING {_count_of(parts, table, 'g')} > 1" if groups and parts.chance(0.15) else ""
+    query = f"SELECT {listed(*groups, *columns)} FROM {table.quoted} g{parts.where(table, 'g', 0.4)}{by}{having}"
+    return draft(query, groups, table)
+
+
+def _counted_by_universe(parts: Parts) -> Draft:
+    universe = parts.table()
+    child = parts.child(universe)
+    key, columns = parts.key(universe, "u"), []
+    for _ in range(parts.rng.choice((1, 2))):
+        link = parts.link(universe, child, "u", "f") + parts.condition(child, "f", 0.3)
+        beside = parts.rng.choice(("", "", " + count(*)"))
+        counted = f"(SELECT {_count_of(parts, child, 'f')}{beside} FROM {child.quoted} f WHERE {link})"
+        columns.append(Column(counted, parts.name()))
+    query = f"SELECT {listed(*key, *columns)} FROM {universe.quoted} u{parts.where(universe, 'u', 0.2)}"
+    return draft(query, key, universe, child)
 
 
 @shape("having")
