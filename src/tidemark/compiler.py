@@ -135,6 +135,7 @@ def _compile(
         reads=reads,
         offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
         joins=joins,
+        supported_by=declaration.supported_by,
     )
     return _as_support(script, declaration.supports, made.store) if declaration.supports else script
 

@@ -356,7 +356,7 @@ class Script:
     `source_identity` maps a source's label to a hash of the catalog facts this script relies on.
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
     `joins` names the derived table in whose public view the columns stand too, empty for none; `supports` the declared one
-    whose support this is, which has no public name of its own.
+    whose support this is, which has no public name of its own, `supported_by` are the names of the supports of this one.
     """
 
     name: str
@@ -384,6 +384,7 @@ class Script:
     offers: tuple[Table, ...] = ()
     joins: str = ""
     supports: str = ""
+    supported_by: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:

@@ -14,8 +14,8 @@ import pytest
 from tests.findings.place import Place
 from tidemark import Fault, Refusal, compiler, ratchet
 from tidemark.maintenance import keyed
-from tidemark.maintenance.shapes import NotLinear
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
+from tidemark.maintenance.shapes import NotLinear
 from tidemark.query.relation import Query
 
 SCHEMA = "CREATE TABLE t (id int NOT NULL PRIMARY KEY, g int, h int NOT NULL, v int)"

@@ -26,6 +26,7 @@ LINEAR = (
     "SELECT thread_id, count(*) AS n, sum(score) AS s, avg(score) AS a, min(score) AS lo, max(score) AS hi,"
     " count(*) FILTER (WHERE is_deleted) AS gone FROM posts GROUP BY thread_id HAVING count(*) > 1",
     "SELECT count(*) AS n FROM posts",
+    "SELECT DISTINCT thread_id, author_id FROM posts",
     COUNTED,
     "SELECT t.id, EXISTS (SELECT 1 FROM posts p WHERE p.thread_id = t.id) AS busy FROM threads t",
 )
@@ -34,7 +35,6 @@ KEYED = (
     "SELECT p.id, u.name FROM posts p LEFT JOIN users u ON u.id = p.author_id",
     "SELECT t.id, t.title FROM threads t WHERE EXISTS (SELECT 1 FROM posts p WHERE p.thread_id = t.id)",
     "SELECT t.id, t.title FROM threads t WHERE t.id IN (SELECT p.thread_id FROM posts p WHERE p.score > 1)",
-    "SELECT DISTINCT thread_id, author_id FROM posts",
     "SELECT thread_id, count(DISTINCT author_id) AS people FROM posts GROUP BY thread_id",
     "SELECT u.name, count(*) AS n FROM posts p JOIN users u ON u.id = p.author_id GROUP BY u.name",
 )

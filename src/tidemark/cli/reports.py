@@ -55,7 +55,9 @@ def plan_text(plan: InstallPlan, *, statements: bool) -> str:
 def _step_text(step: Step) -> str:
     facts = f", {step.script.klass} at {step.script.freshness}" if step.script else ""
     rows = f", largest source about {step.rows:,} rows" if step.rows is not None else ""
-    return f"{SIGNS[step.verb]} {step.verb} {step.derived}: {step.reason}{facts}{rows}"
+    scripts = [step.script] if step.script else [row.script for row in step.obsolete]
+    beside = f" (a support of {scripts[0].supports})" if scripts and scripts[0].supports else ""
+    return f"{SIGNS[step.verb]} {step.verb} {step.derived}{beside}: {step.reason}{facts}{rows}"
 
 
 def _sql(statements: Sequence[str]) -> list[str]:
@@ -137,6 +139,7 @@ def explain_text(found: Explanation) -> str:
         f"  sources   {', '.join(found.sources)}",
         *([f"  reads     {', '.join(found.reads)}"] if found.reads else []),
         f"  rows in   {found.store}, read as {found.public}",
+        *_listing("supports", found.supports),
         *_listing("why", found.reasons),
         *_listing("how changes reach it", found.routes),
         *_listing("indexes", found.restriction),
@@ -160,6 +163,7 @@ def verify_data(report: VerifyReport) -> dict[str, Any]:
     """A verification as plain data."""
     return {
         "derived": report.derived,
+        "support_of": report.supports,
         "keys": report.keys,
         "drift": report.drift,
         "undecided": report.undecided,
@@ -186,7 +190,8 @@ def verify_text(done: Sequence[VerifyReport]) -> str:
         return "Nothing is live here. Next: tidemark status"
     lines = []
     for report in done:
-        lines.append(f"{report.derived}: {report.keys:,} rows, {report.drift:,} drift, {report.seconds:.2f} s")
+        beside = f" (a support of {report.supports})" if report.supports else ""
+        lines.append(f"{report.derived}{beside}: {report.keys:,} rows, {report.drift:,} drift, {report.seconds:.2f} s")
         lines += [f"  {_difference_text(report, d)}" for d in report.findings[:SHOWN_MAX]]
         if report.drift > SHOWN_MAX:
             lines.append(f"  and {report.drift - SHOWN_MAX:,} more; --json shows up to {len(report.findings):,}")

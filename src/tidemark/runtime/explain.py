@@ -39,7 +39,7 @@ class Explanation:
     caveats: columns with memory, sampled ones, those compared with a tolerance. `locks` are sentences about who waits for
     whom, `missing_indexes` pairs of a statement and its reason, `cheaper` what would make it cheaper. `measured` comes from the
     history and is empty before the first tick. `state` is empty when it is not installed. `reads` are the derived tables that
-    it reads, each with its freshness.
+    it reads, each with its freshness; `supports` are sentences about what is stored beside its rows.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Explanation:
     public: str
     query: str
     reads: tuple[str, ...] = ()
+    supports: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The explanation as plain data."""
@@ -107,8 +108,19 @@ def explain_script(script: Script, dialect: Dialect) -> Explanation:
         store=script.store,
         public=script.public,
         query=script.truth,
-        reads=tuple(f"{kept.derived} ({kept.freshness})" for kept in script.reads),
+        reads=tuple(
+            f"{kept.derived} ({kept.freshness})" for kept in script.reads if not _is_support(script, kept.derived)
+        ),
+        supports=tuple(
+            f"{kept.derived}: a stored row for each different value of a key, written in the writer's own transaction"
+            for kept in script.reads
+            if _is_support(script, kept.derived)
+        ),
     )
+
+
+def _is_support(script: Script, name: str) -> bool:
+    return name in script.supported_by
 
 
 def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> Explanation:
@@ -119,9 +131,11 @@ def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> E
     now = [status for status in read_status(ledger) if (status.name, status.generation) == _identity(installed)]
     since = [f"{status.pending} changes wait since {status.behind_since}" for status in now if status.behind_since]
     none = ["nothing waits now"] if script.tick is not None and not since and installed.state == "live" else []
+    beside = [f"{status.support_rows} rows in all, beside {status.rows} of its own" for status in now if found.supports]
     return replace(
         found,
         state=installed.state,
+        supports=(*found.supports, *beside),
         restriction=restriction,
         staleness=(*found.staleness, *since, *none),
         measured=_measured(ledger, script),

@@ -30,7 +30,8 @@ class TableStatus:
     `filled` of `to_fill` keys are filled. `next` is the command that brings it forward, or empty. `reads` are the derived
     tables that it reads, `level` is how many of them stand between it and the user's tables, `upstream_pending` is what
     waits for those; `behind_since` and `next` count it in. `way` is how its last batch was made true, `reason` why so;
-    both are empty before the first.
+    both are empty before the first. What its supports are missing, what drifted there and what has to be filled counts as its
+    own; `support_rows` are their stored rows.
     """
 
     name: str
@@ -54,6 +55,7 @@ class TableStatus:
     upstream_pending: int = 0
     way: str = ""
     reason: str = ""
+    support_rows: int = 0
 
     @property
     def well(self) -> bool:
@@ -73,7 +75,37 @@ def read_status(ledger: Ledger) -> list[TableStatus]:
         present = ledger.session.installed()
         rows = ledger.derived()
         own = {identity(row): _read(ledger, row, present) for row in rows}
-        return [_with_upstream(row, rows, own) for row in upstream_first(rows)]
+        found = [(row, _with_upstream(row, rows, own)) for row in upstream_first(rows)]
+        shown = [_with_supports(row, status, found) for row, status in found]
+        return [status for (row, _), status in zip(found, shown, strict=True) if not _is_inside(row, rows)]
+
+
+def _is_inside(row: Installed, rows: Sequence[Installed]) -> bool:
+    """Whether it is a support whose derived table is there and speaks for it."""
+    return any(one.name == row.script.supports for one in rows)
+
+
+def _with_supports(row: Installed, status: TableStatus, found: Sequence[tuple[Installed, TableStatus]]) -> TableStatus:
+    """The status of a generation with the supports that it reads as a part of it."""
+    read = {kept.derived for kept in row.script.reads}
+    inside = [one for other, one in found if other.script.supports == row.name and other.name in read]
+    if not inside:
+        return status
+    wrong = [one.captures for one in inside if one.captures != "ok"]
+    reads = tuple(name for name in status.reads if name not in {one.name for one in inside})
+    unwell = [one.next for one in inside if one.next]
+    return replace(
+        status,
+        drift=status.drift + sum(one.drift for one in inside),
+        captures=", ".join(([] if status.captures == "ok" else [status.captures]) + wrong) or "ok",
+        filled=status.filled + sum(one.filled for one in inside),
+        to_fill=status.to_fill + sum(one.to_fill for one in inside),
+        failure=status.failure or next((one.failure for one in inside if one.failure), None),
+        next=next(iter(unwell), status.next),
+        level=status.level if reads else 0,
+        reads=reads,
+        support_rows=sum(one.rows or 0 for one in inside),
+    )
 
 
 def _with_upstream(

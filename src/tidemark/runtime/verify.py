@@ -37,7 +37,7 @@ RECHECK_KEYS = 500
 class VerifyReport:
     """What a verification found: `keys` compared, `drift` wrong rows (the first of them in `findings`), `undecided` rows that
     kept changing while they were looked at and are no drift, `stale` rows that are only behind a sampled input, `columns` the
-    names of the compared values. `notes` say what it could not compare."""
+    names of the compared values. `notes` say what it could not compare; `supports` names the derived table of a support."""
 
     derived: str
     keys: int
@@ -49,6 +49,7 @@ class VerifyReport:
     seconds: float
     stale: int = 0
     notes: tuple[str, ...] = ()
+    supports: str = ""
 
     @property
     def clean(self) -> bool:
@@ -112,6 +113,7 @@ def verify(
         seconds,
         state.stale,
         script.notes,
+        script.supports,
     )
 
 

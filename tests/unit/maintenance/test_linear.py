@@ -9,8 +9,8 @@ from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.key_types import common_type
 from tidemark.maintenance.linear import linear_program
-from tidemark.maintenance.shapes import NotLinear
 from tidemark.maintenance.program import LinearProgram
+from tidemark.maintenance.shapes import NotLinear
 from tidemark.model import OutputColumn
 from tidemark.query.keys import find_key
 
@@ -31,7 +31,7 @@ def kinds(made: LinearProgram) -> list[str]:
     ("query", "reason"),
     [
         ("SELECT u.name, count(*) AS n FROM users u JOIN posts p ON p.author = u.id GROUP BY u.name", "joins"),
-        ("SELECT DISTINCT author FROM posts", "DISTINCT"),
+        ("SELECT DISTINCT author, count(*) AS n FROM posts GROUP BY author", "DISTINCT"),
         ("SELECT author, count(DISTINCT slug) AS n FROM posts GROUP BY author", "multiplicity"),
         ("SELECT id FROM users WHERE id IN (SELECT author FROM posts)", "IN"),
         ("SELECT id FROM users u WHERE EXISTS (SELECT 1 FROM posts p WHERE p.author = u.id)", "which rows exist"),
