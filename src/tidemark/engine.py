@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from tidemark.compiler import compile_derived
+from tidemark.compiling import Compiled, compiler_of
 from tidemark.database.open import Role, open_session
-from tidemark.database.session import Conflict, Session
+from tidemark.database.session import Conflict
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Backfill, Catalog, Declaration
-from tidemark.query.cascade import Link, chain
+from tidemark.query.cascade import chain
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
 from tidemark.runtime.apply import ApplyReport, apply_plan, drainer, ensure_ledger
@@ -52,7 +52,6 @@ from tidemark.script import Capture, Script
 from tidemark.supports import Known, with_supports
 
 T = TypeVar("T")
-Compiled = dict[tuple[str, int], tuple[tuple[Declaration, Catalog, tuple[Script, ...]], Script]]
 Stop = Callable[[], bool]
 
 LANES = 4
@@ -314,7 +313,7 @@ class Tidemark:
             Wanted(
                 link.declaration.name,
                 link.declaration.was,
-                _compiler(link, catalog, duty.session, self._compiled),
+                compiler_of(link, catalog, duty.session, self._compiled),
                 link.reads,
             )
             for link in links
@@ -324,16 +323,8 @@ class Tidemark:
     def _with_supports(self, duty: Duty, catalog: Catalog) -> tuple[Declaration, ...]:
         """What is declared, and the supports of it."""
         session, rows = duty.session, [row for row in duty.ledger.derived() if row.state != "retired"]
-        known = Known(
-            catalog,
-            session.dialect,
-            session.describe,
-            session.first_mutable,
-            frozenset(row.name for row in rows),
-            frozenset(row.script.supports for row in rows),
-            session.one,
-        )
-        return with_supports(self._declared(), known)
+        names, supported = frozenset(row.name for row in rows), frozenset(row.script.supports for row in rows)
+        return with_supports(self._declared(), Known(catalog, session, names, supported))
 
     def _declared(self) -> tuple[Declaration, ...]:
         if self.project is None:
@@ -367,7 +358,7 @@ class Tidemark:
         for link in links:
             if link.declaration.name in wanted:
                 upstream = [found[name] for name in link.reads]
-                found[link.declaration.name] = _compiler(link, catalog, session, self._compiled)(1, *upstream)
+                found[link.declaration.name] = compiler_of(link, catalog, session, self._compiled)(1, *upstream)
         return [one for name in names for one in (*_supports_of(name, found), found[name])]
 
     def _live(self, duty: Duty, names: tuple[str, ...], *, also_read: bool = False) -> list[Installed]:
@@ -410,32 +401,3 @@ class Tidemark:
 
 def _supports_of(name: str, scripts: Mapping[str, Script]) -> list[Script]:
     return [script for script in scripts.values() if script.supports == name]
-
-
-def _compiler(link: Link, catalog: Catalog, session: Session, known: Compiled) -> Callable[..., Script]:
-    """How to compile a declaration for a generation, over the scripts of the derived tables that it reads.
-
-    `known` is what was compiled before; it serves again as long as everything is as it was.
-    """
-
-    def compile_over(generation: int, *upstream: Script) -> Script:
-        basis = (link.declaration, catalog, upstream)
-        before = known.get((link.declaration.name, generation))
-        if before is not None and before[0] == basis:
-            return before[1]
-        script = compile_anew(generation, upstream)
-        known[link.declaration.name, generation] = (basis, script)
-        return script
-
-    def compile_anew(generation: int, upstream: tuple[Script, ...]) -> Script:
-        given = tuple(table for script in upstream for table in script.offers)
-        return compile_derived(
-            link.declaration,
-            catalog.with_tables(given),
-            session.dialect,
-            partial(session.describe, given=given),
-            generation,
-            partial(session.first_mutable, given=given),
-        )
-
-    return compile_over

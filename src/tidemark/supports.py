@@ -9,15 +9,15 @@ choice to the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from tidemark.compiler import Describe, compile_derived, support_queries
+from tidemark.compiler import compile_derived, support_queries
+from tidemark.compiling import Asked
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.support import Support
 from tidemark.model import Catalog, Declaration
-from tidemark.query.purity import FirstMutable
 from tidemark.render.statements import qualified
 
 GROUP_ROWS = 10_000
@@ -27,19 +27,20 @@ SAMPLED_ROWS = 10_000
 
 @dataclass(frozen=True)
 class Known:
-    """What a decision rests on: how to ask the engine, and what is there.
+    """What a decision rests on: the engine, and what is there.
 
-    `installed` are the names of the derived tables that are there, `with_support` those of them that have one; `ask` runs a query
-    of one row.
+    `installed` are the names of the derived tables that are there, `with_support` those of them that have one.
     """
 
     catalog: Catalog
-    dialect: Dialect
-    describe: Describe
-    first_mutable: FirstMutable
-    installed: Collection[str]
-    with_support: Collection[str]
-    ask: Callable[[str], Sequence[object] | None]
+    engine: Asked
+    installed: Collection[str] = ()
+    with_support: Collection[str] = ()
+
+    @property
+    def dialect(self) -> Dialect:
+        """The engine's facts."""
+        return self.engine.dialect
 
 
 def with_supports(declarations: Sequence[Declaration], known: Known) -> tuple[Declaration, ...]:
@@ -55,11 +56,11 @@ def _supported(declaration: Declaration, known: Known) -> list[Declaration]:
     if declaration.support is False or (declaration.support is None and "distinct" not in query.lower()):
         return [declaration]
     try:
-        supports = support_queries(declaration, known.catalog, known.dialect, known.describe)
+        supports = support_queries(declaration, known.catalog, known.dialect, known.engine.describe)
         own = [_declare(one, declaration, known.dialect) for one in supports]
         for one in own:
             # Whether it can be kept is known when it was compiled.
-            compile_derived(one, known.catalog, known.dialect, known.describe, 1, known.first_mutable)
+            compile_derived(one, known.catalog, known.dialect, known.engine.describe, 1, known.engine.first_mutable)
     except Refusal as refusal:
         return _without(declaration, refusal.reason)
     if not own:
@@ -108,7 +109,7 @@ def _measure(support: Support, known: Known) -> int:
     keys = ", ".join(f"{one.at_row('r')} AS k{number}" for number, one in enumerate(support.key)) or "1 AS k0"
     sample = f"SELECT {keys} FROM {qualified(table, known.dialect)} AS r LIMIT {SAMPLED_ROWS}"
     places = ", ".join(f"k{number}" for number in range(max(1, len(support.key))))
-    row = known.ask(
+    row = known.engine.one(
         f"SELECT max(g.n), sum(g.n) FROM (SELECT count(*) AS n FROM ({sample}) AS s GROUP BY {places}) AS g"
     )
     largest, seen = (int(str(value or 0)) for value in (row or (0, 0)))

@@ -265,9 +265,7 @@ class Keeper:
 
     def _supported(self, declaration: Declaration, catalog: Catalog) -> tuple[Declaration, ...]:
         """The declaration after its supports."""
-        session = self._open().session
-        known = Known(catalog, session.dialect, session.describe, session.first_mutable, (), (), session.one)
-        return with_supports([declaration], known)
+        return with_supports([declaration], Known(catalog, self._open().session))
 
     def _plan(self) -> InstallPlan:
         duty = self._open()

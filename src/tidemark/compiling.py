@@ -1,0 +1,66 @@
+"""Compiling a declaration over the scripts of what it reads, once for as long as everything is as it was.
+
+Owns: `compiler_of` and `Asked`, what the pure tower asks an engine. Promises: the same declaration over the same catalog and the
+same scripts is compiled once; nothing is changed in any database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from tidemark.compiler import compile_derived
+from tidemark.dialect import Dialect
+from tidemark.model import Catalog, Declaration, OutputColumn, Table
+from tidemark.query.cascade import Link
+from tidemark.script import Script
+
+Compiled = dict[tuple[str, int], tuple[tuple[Declaration, Catalog, tuple[Script, ...]], Script]]
+
+
+class Asked(Protocol):
+    """An engine that answers questions about queries, as `Session` does."""
+
+    dialect: Dialect
+
+    def describe(self, query: str, given: Sequence[Table] = ()) -> tuple[OutputColumn, ...]:
+        """Names, types and collations of the query's columns."""
+        ...
+
+    def first_mutable(self, columns: str, expressions: Sequence[str], given: Sequence[Table] = ()) -> int | None:
+        """The place of the first expression whose value depends on more than its row."""
+        ...
+
+    def one(self, sql: str) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        ...
+
+
+def compiler_of(link: Link, catalog: Catalog, session: Asked, known: Compiled) -> Callable[..., Script]:
+    """How to compile a declaration for a generation, over the scripts of the derived tables that it reads.
+
+    `known` is what was compiled before; it serves again as long as everything is as it was.
+    """
+
+    def compile_over(generation: int, *upstream: Script) -> Script:
+        basis = (link.declaration, catalog, upstream)
+        before = known.get((link.declaration.name, generation))
+        if before is not None and before[0] == basis:
+            return before[1]
+        script = compile_anew(generation, upstream)
+        known[link.declaration.name, generation] = (basis, script)
+        return script
+
+    def compile_anew(generation: int, upstream: tuple[Script, ...]) -> Script:
+        given = tuple(table for script in upstream for table in script.offers)
+        return compile_derived(
+            link.declaration,
+            catalog.with_tables(given),
+            session.dialect,
+            partial(session.describe, given=given),
+            generation,
+            partial(session.first_mutable, given=given),
+        )
+
+    return compile_over
