@@ -233,8 +233,8 @@ class SourceLog:
     ``weight`` (+1, -1, or 0 for a marker that says that everything changed) and image columns.
     `slice` is the quoted temporary table, made by `create_slice`, with the weight and those images that are read:
     `copied` are its quoted columns. `columns` are the columns of `table`, the source, that must be logged.
-    `affected`: statements that insert into the dirty set every key that the slice's changes can touch, using the
-    whole of every log as old images.
+    `affected`: statements that insert into `reached` every key that the slice's changes can touch, using the whole of every
+    log as old images.
     """
 
     source: str
@@ -300,8 +300,11 @@ class DueTexts:
 
 @dataclass(frozen=True)
 class Tick:
-    """The statements of a tick: `logs` feed the dirty set, `take_dirty` moves keys into the batch.
+    """The statements of a tick: `logs` feed `reached`, that the dirty set, `take_dirty` moves keys into the batch.
 
+    `create_reached` makes the temporary table of the units that changes reach, each perhaps many times; `clear_reached` empties
+    it. `mark_dirty` puts them all into the dirty set. `list_reached` puts them into the list ``todo`` instead, each once, and
+    `mark_listed` (parameters ``:low`` and ``:high``) puts places of that list into the dirty set.
     `dirty` is the quoted table of sealed keys. `take_dirty` (parameter ``:limit``) fills `batch` with the first keys in
     key order; `done_dirty` deletes the batch's keys from the dirty set; `count_dirty` returns one number.
     `everything` is a statement that makes every key of query and store dirty (after a TRUNCATE marker or a gap).
@@ -319,6 +322,11 @@ class Tick:
     deltas: Deltas | None = None
     due: DueTexts | None = None
     full: Full | None = None
+    create_reached: str = ""
+    clear_reached: str = ""
+    mark_dirty: str = ""
+    list_reached: tuple[str, ...] = ()
+    mark_listed: str = ""
 
 
 @dataclass(frozen=True)

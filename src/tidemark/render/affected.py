@@ -1,4 +1,4 @@
-"""From changes to keys: the statements that put every key a slice of changes can touch into the dirty set.
+"""From changes to keys: the statements that find every key that a slice of changes can touch.
 
 Owns: one INSERT for each way of a program and each choice of current rows or logged images. Promises: others on a way are
 read as current rows and as every logged image, so that a key reachable only through rows that are gone is found.
@@ -15,15 +15,11 @@ from tidemark.render.statements import Store, qualified, units_of_store
 
 
 def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
-    """INSERT statements into the dirty set for one way."""
+    """INSERT statements into ``reached`` for one way."""
     if way.everywhere:
         return _everything(store, program, way)
-    unit = store.units
-    into, nothing = (
-        f"INSERT INTO {store.names.own('dirty')} ({unit.key_list})",
-        f"ON CONFLICT ({unit.conflict}) DO NOTHING",
-    )
-    return [f"{into} {select} {nothing}" for select in reached(store, program, way, _slice(store, way))]
+    into = f"INSERT INTO {store.names.temporary('reached')} ({store.units.key_list})"
+    return [f"{into} {select}" for select in reached(store, program, way, _slice(store, way))]
 
 
 def reached(store: Store, program: KeyedProgram, way: KeyQuery, changed: str) -> list[str]:
@@ -54,12 +50,11 @@ def reached(store: Store, program: KeyedProgram, way: KeyQuery, changed: str) ->
 def _everything(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
     """The same where any change may touch every unit, those that are stored and those that the query has."""
     unit = store.units
-    into = f"INSERT INTO {store.names.own('dirty')} ({unit.key_list}) SELECT {unit.key_list} FROM"
+    into = f"INSERT INTO {store.names.temporary('reached')} ({unit.key_list}) SELECT {unit.key_list} FROM"
     guard = f"WHERE EXISTS (SELECT 1 FROM {_slice(store, way)} AS c WHERE c.weight <> 0)"
-    rest = f"AS k {guard} ON CONFLICT ({unit.conflict}) DO NOTHING"
     sets = [keys_of_query(store, program)]
     sets += [units_of_store(store)] if program.unit else []
-    return [f"{into} ({rows}) {rest}" for rows in sets]
+    return [f"{into} ({rows}) AS k {guard}" for rows in sets]
 
 
 def _slice(store: Store, way: KeyQuery) -> str:

@@ -22,6 +22,10 @@ EVERYTHING = KeyPart("tidemark_all", "integer", None, False, hidden=True)
 """Stands for a key or a unit without columns: there is one of them, and its value is 1."""
 
 
+FILE_BYTES_MAX = 1024**2
+"""Above this, emptying a table as a whole is quicker than leaving its dead rows to be read again."""
+
+
 @dataclass(frozen=True)
 class Store:
     """The table that holds the rows: its key, its parts, and how to name and match them.
@@ -331,10 +335,26 @@ def todo(store: Store, keys_of_query: Sequence[str]) -> tuple[str, ...]:
     store = store.units
     table = store.names.temporary("todo")
     union = " UNION ".join((*keys_of_query, units_of_store(store)))
-    # Places are counted from one every time; an identity would go on where the list before ended.
-    clear = f"TRUNCATE {table} RESTART IDENTITY" if store.dialect.has_schemas else f"DELETE FROM {table}"
     places = ", ".join(str(number) for number in range(1, len(store.key) + 1))
-    return (clear, f"INSERT INTO {table} ({store.key_list}) SELECT * FROM ({union}) AS k ORDER BY {places}")
+    return (
+        clear_list(store, table),
+        f"INSERT INTO {table} ({store.key_list}) SELECT * FROM ({union}) AS k ORDER BY {places}",
+    )
+
+
+def clear(store: Store, table: str) -> str:
+    """Empty a temporary table. On PostgreSQL rows that are deleted leave their places behind, and nobody vacuums what is
+    temporary: so a file that has grown goes as a whole."""
+    if not store.dialect.has_schemas:
+        return f"DELETE FROM {table}"
+    size = f"pg_catalog.pg_relation_size({store.dialect.literal(table)}) > {FILE_BYTES_MAX}"
+    body = f"BEGIN IF {size} THEN TRUNCATE {table}; ELSE DELETE FROM {table}; END IF; END"
+    return f"DO {store.dialect.literal(body)}"
+
+
+def clear_list(store: Store, table: str) -> str:
+    """Empty a numbered list. Places are counted from one every time; an identity would go on where the list before ended."""
+    return f"TRUNCATE {table} RESTART IDENTITY" if store.dialect.has_schemas else f"DELETE FROM {table}"
 
 
 def units_of_store(store: Store) -> str:

@@ -23,7 +23,7 @@ from tidemark.render.images import (
 )
 from tidemark.render.postgres_capture import has_equality
 from tidemark.render.restriction import keys_of_query
-from tidemark.render.statements import ORDINAL, Store, units_of_store
+from tidemark.render.statements import ORDINAL, Store, clear, clear_list, units_of_store
 from tidemark.script import SourceLog, Tick
 
 
@@ -41,6 +41,8 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
     everything = (stored,) if program.memory.from_now else (stored, queried)
     due = due_texts(store, program, everything)
     finds = waiting(store, program.watched, dirty)
+    reached, todo = names.temporary("reached"), names.temporary("todo")
+    keys = ", ".join(unit.definition(part) for part in unit.key)
     return Tick(
         logs=logs,
         dirty=dirty,
@@ -51,6 +53,14 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         everything=everything,
         waiting=finds if due is None else f"{finds} OR ({due.waiting})",
         due=due,
+        create_reached=f"CREATE TEMP TABLE IF NOT EXISTS {reached} ({keys})",
+        clear_reached=clear(store, reached),
+        mark_dirty=f"{into} SELECT DISTINCT {unit.key_list} FROM {reached} WHERE 1 = 1 {nothing}",
+        list_reached=(
+            clear_list(store, todo),
+            f"INSERT INTO {todo} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached}",
+        ),
+        mark_listed=f"{into} SELECT {unit.key_list} FROM {todo} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high {nothing}",
     )
 
 
@@ -83,7 +93,7 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
         name=log_name(store.dialect, table),
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({definition})",
-        clear_slice=f"DELETE FROM {slice_}",
+        clear_slice=clear(store, slice_),
         affected=tuple(found),
         columns=columns,
         copied=slice_columns(store.dialect, columns),

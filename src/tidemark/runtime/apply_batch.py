@@ -36,6 +36,8 @@ def prepare(session: Session, script: Script) -> None:
         session.script(statement)
     for log in script.tick.logs if script.tick else ():
         session.script(log.create_slice)
+    if script.tick and script.tick.create_reached:
+        session.script(script.tick.create_reached)
     for statement in script.tick.deltas.create if script.tick and script.tick.deltas else ():
         session.script(statement)
     for statement in script.tick.full.create if script.tick and script.tick.full else ():

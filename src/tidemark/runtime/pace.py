@@ -24,6 +24,7 @@ NICE = 0.25
 READ_MS = 250.0
 READ_ROWS = 100_000
 READ_ROWS_MAX = 500_000
+SEAL_ROWS = 50_000
 
 
 @dataclass
@@ -67,6 +68,13 @@ class Pace:
         if self.size_min == self.size_max:
             return Pace(self.target_ms, False, self.size, self.size_min, self.size_max)
         return Pace(READ_MS, False, size=READ_ROWS, size_max=READ_ROWS_MAX)
+
+    def for_sealing(self) -> Pace:
+        """The pace of sealing: where nobody waits in line, what a seal writes is read by nobody else, and one statement over many
+        changes finds the same units once."""
+        if self.in_line or self.size_min == self.size_max:
+            return Pace(self.target_ms, self.in_line, self.size, self.size_min, self.size_max)
+        return Pace(READ_MS, False, size=SEAL_ROWS, size_max=READ_ROWS_MAX)
 
     def rest_seconds(self, hold_ms: float, contended: bool) -> float:
         """How long to leave the database alone after a chunk; `contended` tells that others committed during it."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, prepare
+from tidemark.runtime.backlog import Backlog, read_more, write_some
 from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.full import Whole, read_whole, write_whole
@@ -62,13 +63,14 @@ class _State:
     sealed: bool = False
     applied: bool = False
     remains: bool = False
+    backlog: Backlog | None = None
     choice: Choice | None = None
     whole: Whole | None = None
     ms: float = 0.0
     seal_pace: Pace = field(init=False)
 
     def __post_init__(self) -> None:
-        self.seal_pace = choose_pace(self.duty.session.dialect)
+        self.seal_pace = choose_pace(self.duty.session.dialect).for_sealing()
         if not self.script.applier.indexed:
             self.pace.size = ALL_KEYS
 
@@ -137,6 +139,8 @@ def _next(state: _State) -> tuple[Pace, float]:
 
 def _has_only_read(state: _State) -> bool:
     """Whether a whole result was read and nothing of it is written: what was read is lost with the session."""
+    if state.backlog is not None:
+        return not state.backlog.finished
     return state.whole is not None and state.whole.done == 0 and not state.whole.finished
 
 
@@ -203,6 +207,8 @@ def _write_whole(state: _State, whole: Whole) -> tuple[Pace, float]:
 
 def _seal(state: _State) -> tuple[Pace, float]:
     """Seal one slice. Sees one moment, so that a change and the rows around it fit together."""
+    if state.backlog is not None:
+        return _seal_backlog(state, state.backlog)
     held = state.duty.write(lambda: _seal_slice(state, state.fresh, state.run), snapshot=True)
     changes, finished, state.fresh, state.run, consumed = held.value
     state.changes += changes
@@ -212,8 +218,27 @@ def _seal(state: _State) -> tuple[Pace, float]:
     if finished:
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
+    else:
+        state.backlog = Backlog(state.seal_pace.for_reading())
     state.seal_pace.record(changes, held.hold_ms)
     state.ms += held.hold_ms
+    return state.seal_pace, held.hold_ms
+
+
+def _seal_backlog(state: _State, backlog: Backlog) -> tuple[Pace, float]:
+    """Read what is left of a seal, which nobody waits for; then write the units that it reaches, and finish it."""
+    if backlog.total is None:
+        state.ms += read_more(state.duty, state.script, state.tick, backlog)
+        return state.seal_pace, 0.0
+    held = write_some(state.duty, state.script, state.tick, backlog, state.seal_pace.size)
+    state.transactions += 1
+    state.ms += held.hold_ms
+    state.seal_pace.record(held.value, held.hold_ms)
+    if backlog.finished:
+        state.changes += backlog.changes
+        state.backlog, state.remains = None, True
+        state.sealed, state.fresh = state.fresh, False
+        state.total = count_dirty(state.duty, state.script)
     return state.seal_pace, held.hold_ms
 
 
@@ -226,12 +251,15 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
         _begin_seal(state, known)
         known, fresh = duty.ledger.checkpoints(script), True
     left, changes = state.seal_pace.size, 0
+    duty.session.run(state.tick.clear_reached)
     for log in state.tick.logs:
         taken, ended = _slice_log(state, log, known[log.source], left)
         changes += taken
         left -= taken
         if not ended or left <= 0:
+            duty.session.run(state.tick.mark_dirty)
             return changes, False, fresh, run, 0
+    duty.session.run(state.tick.mark_dirty)
     duty.ledger.run("finish_seal", about(script))
     # Few changes go along; many go afterwards, perhaps all at once.
     many = state.changes + changes >= CONSUME_ROWS
@@ -251,7 +279,7 @@ def _begin_seal(state: _State, known: dict[str, Checkpoint]) -> None:
 
 
 def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int) -> tuple[int, bool]:
-    """Take the next changes of one log into the slice and their affected keys into the dirty set.
+    """Take the next changes of one log into the slice and their affected keys into what is reached.
 
     Gives the number of changes, and whether the seal has nothing left to take from this log.
     """

@@ -65,7 +65,7 @@ def test_an_unfinished_seal_is_finished_before_a_new_one_begins(world: World, mo
     world.apply(world.wanted())
     world.posts(*((1000 + number, number, 1) for number in range(600)))
     monkeypatch.setattr("tidemark.runtime.tick.choose_pace", lambda dialect: _small_pace(7))
-    first = tick(world.leased(), world.script(), max_batches=3)
+    first = tick(world.leased(), world.script(), max_batches=1)
     assert 0 < first.changes_sealed < 600 and first.keys_applied == 0 and not first.drained
     world.write("UPDATE posts SET thread_id = 555 WHERE id >= 1590")
     _free_lease(world)
@@ -80,7 +80,7 @@ def test_a_log_that_is_rewritten_in_the_middle_of_a_seal_is_read_again(
     world.apply(world.wanted())
     world.posts(*((1000 + number, number, 1) for number in range(600)))
     monkeypatch.setattr("tidemark.runtime.tick.choose_pace", lambda dialect: _small_pace(7))
-    tick(world.leased(), world.script(), max_batches=3)
+    tick(world.leased(), world.script(), max_batches=1)
     if not world.duty.session.dialect.writers_wait_in_line:
         # VACUUM FULL moves rows to other blocks; a delete before it makes sure that they do move.
         log = world.script().tick

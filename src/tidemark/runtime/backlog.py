@@ -1,0 +1,112 @@
+"""A long seal: what is left of it once a first slice was not all.
+
+Owns: reading the rest of a seal in large slices. Promises: changes are read in transactions that only read, so that nobody waits
+for them; the units that they reach are gathered in a temporary table, each written to the dirty set once, in short
+transactions, and the last of these finishes the seal. A kill before that leaves units dirty that are computed anew for nothing,
+and the seal where it was: it is read again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tidemark.errors import Fault
+from tidemark.runtime.duty import Duty, Held
+from tidemark.runtime.pace import Pace
+from tidemark.runtime.seals import about, read_checkpoints
+from tidemark.script import Script, SourceLog, Tick
+
+
+@dataclass
+class Backlog:
+    """How far a seal is read: `place` and `file` by log; `total` units when all is read, `done` of them written."""
+
+    pace: Pace
+    seal: tuple[tuple[str, str, str], ...] = ()
+    place: dict[str, int] = field(default_factory=dict)
+    file: dict[str, str] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    changes: int = 0
+    everything: bool = False
+    total: int | None = None
+    done: int = 0
+    finished: bool = False
+
+
+def read_more(duty: Duty, script: Script, tick: Tick, backlog: Backlog) -> float:
+    """Read the next slice, or list the units when there is none; give how long it took, in milliseconds."""
+    waiting = next((log for log in tick.logs if log.source not in backlog.ended), None)
+    if waiting is None:
+        return _list_units(duty, script, tick, backlog)
+    if not backlog.place:
+        duty.read(lambda: duty.session.run(tick.clear_reached), snapshot=False)
+    return _read_slice(duty, script, waiting, backlog)
+
+
+def _read_slice(duty: Duty, script: Script, log: SourceLog, backlog: Backlog) -> float:
+    session, ledger, limit = duty.session, duty.ledger, backlog.pace.size
+
+    def work() -> tuple[int, int, int, bool, str]:
+        known = read_checkpoints(duty, script)
+        checkpoint = known[log.source]
+        backlog.seal = tuple((one.source, one.snapshot, one.target or "") for one in known.values())
+        position = backlog.place.get(log.source, checkpoint.position)
+        where = {"position": position, "limit": limit}
+        session.run(log.clear_slice)
+        bounds = {"previous": checkpoint.snapshot, "target": checkpoint.target}
+        ledger.run("fill_slice", {**bounds, **where}, slice=log.slice, log=log.log, columns=log.copied)
+        ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
+        ((following, ended, file),) = ledger.all("next_position", {**where, "log": log.log}, slice=log.slice)
+        known_file = backlog.file.get(log.source, checkpoint.file)
+        if known_file not in ("", file):
+            # The log was rewritten since the last slice, and its rows moved. Reading a change twice is harmless, so: again.
+            return 0, 0, 0, False, str(file)
+        for statement in log.affected if count else ():
+            session.run(statement)
+        return int(count), int(markers), int(following), bool(ended), str(file)
+
+    held = duty.read(work)
+    count, markers, following, ended, file = held.value
+    backlog.place[log.source], backlog.file[log.source] = following, file
+    backlog.changes += count
+    backlog.everything = backlog.everything or markers > 0
+    backlog.pace.record(limit if not ended else count, held.hold_ms)
+    if ended:
+        backlog.ended.add(log.source)
+    return held.hold_ms
+
+
+def _list_units(duty: Duty, script: Script, tick: Tick, backlog: Backlog) -> float:
+    def work() -> int:
+        for statement in tick.list_reached:
+            duty.session.run(statement)
+        row = duty.session.one(script.applier.count_todo)
+        return int(row[0]) if row else 0
+
+    held = duty.read(work)
+    backlog.total = held.value
+    return held.hold_ms
+
+
+def write_some(duty: Duty, script: Script, tick: Tick, backlog: Backlog, limit: int) -> Held[int]:
+    """Put the next units into the dirty set, and finish the seal with the last; give how many.
+
+    Raises `Fault` when the seal is over or another one.
+    """
+    low, total = backlog.done, backlog.total or 0
+    high = min(total, low + limit)
+
+    def work() -> int:
+        known = read_checkpoints(duty, script)
+        if tuple((one.source, one.snapshot, one.target or "") for one in known.values()) != backlog.seal:
+            raise Fault(f"another worker went on with the tick of {script.name}", left_behind="their work stands")
+        duty.session.run(tick.mark_listed, {"low": low, "high": high})
+        if high >= total:
+            for statement in tick.everything if backlog.everything else ():
+                duty.session.run(statement)
+            duty.ledger.run("finish_seal", about(script))
+        return high - low
+
+    held = duty.write(work)
+    backlog.done, backlog.finished = high, high >= total
+    return held
