@@ -124,7 +124,7 @@ DELETE FROM "tidemark"."distinct_slugs" AS s USING (SELECT o.* FROM pg_temp."_st
 
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_distinct_slugs" (weight smallint NOT NULL, "c_author" integer, "c_state" text);
-INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT DISTINCT ("posts"."c_author")::integer FROM pg_temp."_slice_posts_distinct_slugs" AS "posts" WHERE "posts".weight <> 0 ON CONFLICT ("author") DO NOTHING;
+INSERT INTO pg_temp."_reached_distinct_slugs" ("author") SELECT DISTINCT ("posts"."c_author")::integer FROM pg_temp."_slice_posts_distinct_slugs" AS "posts" WHERE "posts".weight <> 0;
 
 -- applier: dirty keys
 INSERT INTO pg_temp."_batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM "tidemark"."_dirty_distinct_slugs" ORDER BY "author" LIMIT :limit;

@@ -189,12 +189,12 @@ DELETE FROM "tidemark"."joined" AS s USING (SELECT o.* FROM pg_temp."_stored_joi
 
 -- applier: changes of users to keys
 CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_users_joined" (weight smallint NOT NULL, "c_id" integer, "c_name" text);
-INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM pg_temp."_slice_users_joined" AS "u" WHERE "u".weight <> 0 ON CONFLICT ("name") DO NOTHING;
+INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM pg_temp."_slice_users_joined" AS "u" WHERE "u".weight <> 0;
 
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_joined" (weight smallint NOT NULL, "c_author" integer, "c_score" integer);
-INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."name")::text FROM pg_temp."_slice_posts_joined" AS "p", "public"."users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id") ON CONFLICT ("name") DO NOTHING;
-INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM pg_temp."_slice_posts_joined" AS "p", "tidemark"."_capture_log_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id") ON CONFLICT ("name") DO NOTHING;
+INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."name")::text FROM pg_temp."_slice_posts_joined" AS "p", "public"."users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id");
+INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM pg_temp."_slice_posts_joined" AS "p", "tidemark"."_capture_log_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id");
 
 -- applier: dirty keys
 INSERT INTO pg_temp."_batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark"."_dirty_joined" ORDER BY "name" LIMIT :limit;

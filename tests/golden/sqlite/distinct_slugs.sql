@@ -125,7 +125,7 @@ DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."
 
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_distinct_slugs" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
-INSERT INTO "tidemark__dirty_distinct_slugs" ("author") SELECT DISTINCT +("posts"."c_author") FROM temp."tidemark__slice_posts_distinct_slugs" AS "posts" WHERE "posts".weight <> 0 ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO NOTHING;
+INSERT INTO temp."tidemark__reached_distinct_slugs" ("author") SELECT DISTINCT +("posts"."c_author") FROM temp."tidemark__slice_posts_distinct_slugs" AS "posts" WHERE "posts".weight <> 0;
 
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM "tidemark__dirty_distinct_slugs" ORDER BY tidemark_n LIMIT :limit;

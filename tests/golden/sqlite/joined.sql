@@ -193,12 +193,12 @@ DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark
 
 -- applier: changes of users to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_users_joined" (id INTEGER, weight smallint NOT NULL, "c_id" INTEGER, "c_name" TEXT);
-INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT +("u"."c_name") FROM temp."tidemark__slice_users_joined" AS "u" WHERE "u".weight <> 0 ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
+INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."c_name") FROM temp."tidemark__slice_users_joined" AS "u" WHERE "u".weight <> 0;
 
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_joined" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
-INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT +("u"."name") FROM temp."tidemark__slice_posts_joined" AS "p", "users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id") ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
-INSERT INTO "tidemark__dirty_joined" ("name") SELECT DISTINCT +("u"."c_name") FROM temp."tidemark__slice_posts_joined" AS "p", "tidemark__capture_log_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id") ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO NOTHING;
+INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."name") FROM temp."tidemark__slice_posts_joined" AS "p", "users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id");
+INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."c_name") FROM temp."tidemark__slice_posts_joined" AS "p", "tidemark__capture_log_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id");
 
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark__dirty_joined" ORDER BY tidemark_n LIMIT :limit;

@@ -189,6 +189,7 @@ def _tick(names: Names, columns: tuple[str, ...]) -> Tick:
     own = CaptureNames(names.dialect)
     log, dirty = own.own("log", "posts"), names.own("dirty")
     slice_, batch = names.temporary("slice"), names.temporary("batch")
+    reached, todo = names.temporary("reached"), names.temporary("todo")
     place = [] if names.dialect.has_schemas else ["id"]
     mine = f"derived = '{names.derived}' AND generation = {names.generation}"
     checkpoint = f"FROM {ledger(names.dialect, 'checkpoint')} WHERE {mine}"
@@ -210,8 +211,7 @@ def _tick(names: Names, columns: tuple[str, ...]) -> Tick:
                 create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({copied.replace(',', ' INTEGER,')} INTEGER)",
                 clear_slice=f"DELETE FROM {slice_}",
                 affected=(
-                    f"INSERT INTO {dirty} (thread_id) SELECT DISTINCT thread_id FROM {slice_} "
-                    "WHERE thread_id IS NOT NULL ON CONFLICT DO NOTHING",
+                    f"INSERT INTO {reached} (thread_id) SELECT DISTINCT thread_id FROM {slice_} WHERE thread_id IS NOT NULL",
                 ),
                 columns=columns,
                 copied=copied,
@@ -227,6 +227,16 @@ def _tick(names: Names, columns: tuple[str, ...]) -> Tick:
             "ON CONFLICT DO NOTHING",
         ),
         waiting=f"EXISTS (SELECT 1 FROM {log} WHERE {unsealed}) OR EXISTS (SELECT 1 FROM {dirty})",
+        create_reached=f"CREATE TEMP TABLE IF NOT EXISTS {reached} (thread_id INTEGER)",
+        clear_reached=f"DELETE FROM {reached}",
+        mark_dirty=f"INSERT INTO {dirty} (thread_id) SELECT DISTINCT thread_id FROM {reached} WHERE true ON CONFLICT DO NOTHING",
+        list_reached=(
+            f"DELETE FROM {todo}",
+            f"INSERT INTO {todo} (ordinal, thread_id) SELECT row_number() OVER (ORDER BY thread_id), thread_id "
+            f"FROM (SELECT DISTINCT thread_id FROM {reached}) AS keys",
+        ),
+        mark_listed=f"INSERT INTO {dirty} (thread_id) SELECT thread_id FROM {todo} WHERE ordinal > :low AND ordinal <= :high "
+        "ON CONFLICT DO NOTHING",
     )
 
 

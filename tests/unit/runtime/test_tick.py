@@ -3,6 +3,8 @@
 import contextlib
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -15,6 +17,7 @@ from tidemark.runtime.lease import Lost, name_holder, take_lease, try_lease
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.status import read_status
 from tidemark.runtime.tick import count_dirty, has_work, tick
+from tidemark.script import Script
 
 
 def test_a_tick_makes_changes_visible_and_empties_the_log(world: World) -> None:
@@ -92,6 +95,38 @@ def test_a_log_that_is_rewritten_in_the_middle_of_a_seal_is_read_again(
     _free_lease(world)
     assert tick(world.leased(), world.script()).drained
     assert world.shown() == world.truth()
+
+
+def _leave_a_long_seal(world: World, monkeypatch: pytest.MonkeyPatch, change: Callable[[Script], Script]) -> bool:
+    """Leave a seal of many slices after one, two, three … transactions, write in between, and go on; whether all is true."""
+    world.apply(world.wanted())
+    monkeypatch.setattr("tidemark.runtime.tick.choose_pace", lambda dialect: _small_pace(7))
+    for number in (1, 2, 5):
+        rows = ((number * 1000 + post, number * 1000 + post, 1) for post in range(300))
+        world.posts(*rows)
+        tick(world.leased(), change(world.script()), max_batches=number)
+        world.write(f"UPDATE posts SET thread_id = {number * 1000 + 1} WHERE id = {number * 1000 + 20}")
+        _free_lease(world)
+        tick(world.leased(), change(world.script()))
+        _free_lease(world)
+        if world.shown() != world.truth():
+            return False
+    return True
+
+
+def test_a_long_seal_that_is_left_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _leave_a_long_seal(world, monkeypatch, lambda script: script)
+
+
+@pytest.mark.parametrize("by", [("> :low", "> :low + 1"), ("<= :high", "< :high")])
+def test_a_unit_that_a_long_seal_loses_is_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch, by: tuple[str, str]
+) -> None:
+    def change(script: Script) -> Script:
+        assert script.tick is not None
+        return replace(script, tick=replace(script.tick, mark_listed=script.tick.mark_listed.replace(*by)))
+
+    assert not _leave_a_long_seal(world, monkeypatch, change)
 
 
 def _free_lease(world: World) -> None:
