@@ -101,8 +101,8 @@ def _leave_a_long_seal(world: World, monkeypatch: pytest.MonkeyPatch, change: Ca
     """Leave a seal of many slices after one, two, three … transactions, write in between, and go on; whether all is true."""
     world.apply(world.wanted())
     monkeypatch.setattr("tidemark.runtime.tick.choose_pace", lambda dialect: _small_pace(7))
-    for number in (1, 2, 5):
-        rows = ((number * 1000 + post, number * 1000 + post, 1) for post in range(300))
+    for number in (1, 3):
+        rows = ((number * 1000 + post, number * 1000 + post, 1) for post in range(700))
         world.posts(*rows)
         tick(world.leased(), change(world.script()), max_batches=number)
         world.write(f"UPDATE posts SET thread_id = {number * 1000 + 1} WHERE id = {number * 1000 + 20}")
