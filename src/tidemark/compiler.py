@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.maintenance.edges import locking_of, not_at_commit, reasons_of
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import linear_program
 from tidemark.maintenance.mirror import Mirror, make_mirror
@@ -105,8 +106,11 @@ def _compile(
         made = _linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
         if wanted == "commit":
-            raise _not_at_commit(not_linear, unproven) from not_linear
+            _require_writers_can(declaration, lowered, unproven)
         keyed = _by_key(declaration, lowered, key, outputs, not_linear.reason, dialect, moment, proven=unproven is None)
+        if wanted == "commit":
+            locking = locking_of(keyed, dialect, allow_lock=declaration.allow_lock)
+            keyed = replace(keyed, locking=locking)
         made = _keyed(keyed, key, declaration, catalog, names)
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
     made = _weakest(made, reads, wanted)
@@ -196,12 +200,14 @@ def _require_changes_alone(
         raise NotLinear(f"nothing proves that {', '.join(declaration.key)} identifies a row")
 
 
-def _not_at_commit(not_linear: NotLinear, unproven: Refusal | None) -> Refusal:
-    return unproven or Refusal(
-        Code.FRESHNESS,
-        f"This query cannot be kept true at every commit: {not_linear.reason}.",
-        instead='freshness="tick", or no freshness=',
-    )
+def _require_writers_can(declaration: Declaration, lowered: Query, unproven: Refusal | None) -> None:
+    """Raises `Refusal` for what writers cannot compute in their own transactions, whatever the query's operators are."""
+    if unproven is not None:
+        raise unproven
+    if (late := needs_ticks(declaration)) is not None:
+        raise not_at_commit(late)
+    if reads_moment(lowered):
+        raise not_at_commit("rows enter and leave as time passes, without any write")
 
 
 def _upstream_notes(declaration: Declaration, reads: tuple[Kept, ...]) -> tuple[str, ...]:
@@ -355,17 +361,25 @@ def _linear(
 
 def _keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: Catalog, names: Names) -> _Made:
     store = render_keyed.store_of(program, names, names.dialect)
-    pieces = PIECES[names.dialect.name].keyed(program, store, declaration.indexes, catalog.search_path)
-    tick = replace(render_ticks.tick(store, program), full=full.of_keyed(store, program))
+    engine, ticks = PIECES[names.dialect.name], program.locking is None
+    pieces = (engine.keyed if ticks else engine.settled)(program, store, declaration.indexes, catalog.search_path)
+    lock = () if ticks else engine.hold(store, program)
+    tick = replace(render_ticks.tick(store, program), full=full.of_keyed(store, program)) if ticks else None
     missing = advice.for_keyed(program, names.dialect)
     first, *others = program.reasons
-    reasons = (f"affected keys are recomputed, because {first}", *others)
+    settled = reasons_of(program.locking, names.dialect) if program.locking is not None else ()
+    reasons = (f"affected keys are recomputed, because {first}", *settled, *others)
     klass = "global" if any(route.everywhere for route in program.routes) else "keyed"
     visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.query.outputs]
     mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
-    applier, public = render_keyed.applier(store, program), names.dialect.quote(program.name)
-    made = _Made(klass, "tick", reasons, program.tables, pieces, applier, tick, missing, public, store, notes(program))
-    live, why_not = live_query(store, program), why_not_live(store, program)
+    applier, public = render_keyed.applier(store, program, lock), names.dialect.quote(program.name)
+    freshness = "tick" if ticks else "commit"
+    made = _Made(
+        klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, notes(program)
+    )
+    live, why_not = "", "at commit freshness nothing waits"
+    if ticks:
+        live, why_not = live_query(store, program), why_not_live(store, program)
     if mirror is not None:
         live, why_not = "", "a table of the user's shows the rows"
     made = replace(made, routes=advice.routes_of_keyed(program), live=live, why_not_live=why_not)

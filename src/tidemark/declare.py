@@ -83,6 +83,7 @@ class Project:
         keep_rows: bool = False,
         marks: Marks = "history",
         allow_global: bool = False,
+        allow_lock: bool = False,
         support: bool | None = None,
     ) -> Declaration:
         """Declare a derived table and give its declaration.
@@ -93,7 +94,8 @@ class Project:
         `indexes` are columns to index on the stored rows. `was` is the old name of a renamed declaration. `sampled` are inputs
         (``"users.is_verified"``, ``"plays"``) that are read when a row is computed and make none dirty. `keep` maps columns to
         `ratchet()` or `first(…)`; with `keep_rows` a row whose group vanished stays as it was; `marks` is ``now`` for rows that
-        begin with the first change after deployment. `allow_global` consents to upkeep that costs the whole table. `support` says
+        begin with the first change after deployment. `allow_global` consents to upkeep that costs the whole table; `allow_lock`
+        consents, at commit freshness, to one lock for the whole derived table where finer ones cannot be. `support` says
         whether what is counted by DISTINCT is kept with how often each value occurs (None: where groups are big).
 
         Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
@@ -122,6 +124,7 @@ class Project:
             keep_rows=keep_rows,
             marks=_read_marks(marks, bool(keep) or keep_rows, name, place),
             allow_global=allow_global,
+            allow_lock=allow_lock,
             support=_read_support(support, name, place),
             every=_read_cadence(every, freshness, name, place) if every is not None else None,
             place=place,

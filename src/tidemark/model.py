@@ -189,10 +189,10 @@ class Declaration:
     `query` maps an engine's name to SQL text (one entry, ``""``, when the same text serves both). `key` is empty when it
     is to be inferred. `sampled` names inputs (``table`` or ``table.column``) whose changes make nothing dirty. `keep` are the
     columns with memory; `keep_rows` tells that a row whose group vanished stays; `marks` is ``now`` when rows begin with the
-    first change after deployment. `allow_global` consents to upkeep that costs the whole table. `every` are the seconds between
-    two ticks. `support` asks for supports (True), does without them (False) or leaves it to the plan (None). `supported_by` are
-    the names of those that it has, because of `why_supported`; `supports` is the name of the one that this is a support of.
-    `place` is ``file:line`` of the declaration.
+    first change after deployment. `allow_global` consents to upkeep that costs the whole table, `allow_lock` to writers that
+    wait for one another. `every` are the seconds between two ticks. `support` asks for supports (True), does without them
+    (False) or leaves it to the plan (None). `supported_by` are the names of those that it has, because of `why_supported`;
+    `supports` is the name of the one that this is a support of. `place` is ``file:line`` of the declaration.
     """
 
     name: str
@@ -208,6 +208,7 @@ class Declaration:
     keep_rows: bool = False
     marks: Marks = "history"
     allow_global: bool = False
+    allow_lock: bool = False
     every: float | None = None
     support: bool | None = None
     supported_by: tuple[str, ...] = ()

@@ -60,19 +60,24 @@ NEVER_KEPT = (
     Case("SELECT t.id FROM t RIGHT JOIN u ON t.id = u.id", Code.KEY_MISSING, ("key=",)),
 )
 
-NOT_AT_COMMIT = {
-    "SELECT id FROM t UNION SELECT id FROM u": "UNION",
-    "SELECT id FROM t LIMIT 5": "first rows",
-    "WITH x AS (SELECT id FROM t) SELECT id FROM x": "subquery",
-    "SELECT x.id FROM (SELECT id FROM t) AS x": "subquery",
-    "SELECT id, row_number() OVER (ORDER BY id) AS n FROM t": "window",
-    "SELECT id, sum(v) OVER (PARTITION BY g) AS s FROM t": "window",
-    "SELECT t.id FROM t NATURAL JOIN u": "joins",
-    "SELECT t.id AS id FROM t JOIN u USING (id)": "joins",
-    "SELECT id, (SELECT count(*) FROM u) AS n FROM t": "subquery",
-    "SELECT id, (SELECT name FROM u WHERE u.id = t.g) AS n FROM t": "subquery",
-    "SELECT id, v FROM w": "subquery",
+BY_WRITERS = (
+    "SELECT id FROM t UNION SELECT id FROM u",
+    "SELECT id FROM t LIMIT 5",
+    "WITH x AS (SELECT id FROM t) SELECT id FROM x",
+    "SELECT id, g, sum(v) OVER (PARTITION BY g) AS s FROM t",
+    "SELECT t.id AS id FROM t JOIN u USING (id)",
+    "SELECT u.name, count(*) AS n FROM t JOIN u ON t.g = u.id GROUP BY u.name",
+    "SELECT id, (SELECT name FROM u WHERE u.id = t.g) AS n FROM t",
+    "SELECT id, v FROM w",
+)
+UNDER_ONE_LOCK = {
+    "SELECT t.id, count(*) AS n FROM t JOIN u ON u.id < t.g GROUP BY t.id": "no equality",
+    "SELECT t.id, count(*) AS n FROM t JOIN u ON u.id = t.g JOIN t AS o ON o.g = u.name::int GROUP BY t.id": "step by step",
 }
+ALL_ROWS_AT_ONCE = (
+    "SELECT id, row_number() OVER (ORDER BY id) AS n FROM t",
+    "SELECT id, (SELECT count(*) FROM u) AS n FROM t",
+)
 
 SHAPES = (
     Case("SELECT id, v + 1 FROM t", Code.DECLARATION, ("name",)),
@@ -89,12 +94,30 @@ def test_a_query_that_is_refused(town: Town, case: Case) -> None:
     town.refused(case.code, *case.words, place=case.place)
 
 
-@pytest.mark.parametrize(("query", "word"), NOT_AT_COMMIT.items(), ids=str)
-def test_a_query_that_cannot_be_had_at_commit(town: Town, query: str, word: str) -> None:
-    """Ticks keep these true, so the refusal says what stands in the way of every commit."""
+@pytest.mark.parametrize("query", BY_WRITERS)
+def test_a_query_that_writers_compute(town: Town, query: str) -> None:
+    """By ticks unless it is asked for, and then at every commit."""
     town.run("CREATE VIEW w AS SELECT id, v FROM t")
+    for freshness in (None, "commit"):
+        town.declare(query, freshness=freshness)
+        code, answer = town.ask("plan")
+        assert (code, answer["steps"][0]["freshness"]) == (Exit.OK, freshness or "tick")
+
+
+@pytest.mark.parametrize(("query", "word"), UNDER_ONE_LOCK.items())
+def test_a_query_that_writers_compute_one_after_another(pg: Town, query: str, word: str) -> None:
+    pg.declare(query, freshness="commit")
+    pg.refused(Code.FRESHNESS, "allow_lock", word)
+    pg.declare(query, freshness="commit", allow_lock=True)
+    assert pg.ask("plan")[0] == Exit.OK
+
+
+@pytest.mark.parametrize("query", ALL_ROWS_AT_ONCE)
+def test_a_query_that_no_writer_should_compute(town: Town, query: str) -> None:
     town.declare(query, freshness="commit")
-    town.refused(Code.FRESHNESS, "tick", word)
+    town.refused(Code.GLOBAL, "allow_global")
+    town.declare(query, freshness="commit", allow_global=True)
+    town.refused(Code.FRESHNESS, "tick", "every row")
 
 
 def test_all_in_a_comparison(town: Town) -> None:
@@ -175,8 +198,3 @@ def test_virtual_tables_are_no_sources(lite: Town) -> None:
 def test_a_public_name_that_is_taken(town: Town) -> None:
     town.declare("SELECT id, v FROM t", name="u")
     town.refused(Code.NAME_TAKEN, "u")
-
-
-def test_a_join_cannot_be_had_at_commit(town: Town) -> None:
-    town.declare("SELECT u.name, count(*) AS n FROM t JOIN u ON t.g = u.id GROUP BY u.name", freshness="commit")
-    town.refused(Code.FRESHNESS, "tick")

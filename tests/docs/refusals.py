@@ -112,6 +112,12 @@ def _row_security(world: World) -> None:
         Tidemark(grouped(), dsn).plan()
 
 
+def _freshness(world: World) -> None:
+    tables = [text for text in schema().split(";\n") if text.startswith("CREATE TABLE") and "randomblob" not in text]
+    with world.postgres(*tables) as dsn:
+        Tidemark(declared(find_block(page_of(Code.FRESHNESS), "python") or ""), dsn).plan()
+
+
 def _privilege(world: World) -> None:
     with _as_role(world, "forum_guest") as dsn:
         with psycopg.connect(dsn.replace("forum_guest@", "postgres@"), autocommit=True) as owner:
@@ -225,6 +231,7 @@ def _definitions(world: World) -> None:
 SPECIAL: dict[Code, Callable[[World], None]] = {
     Code.ROW_SECURITY: _row_security,
     Code.PRIVILEGE: _privilege,
+    Code.FRESHNESS: _freshness,
     Code.REPLICATED_STORAGE: _replicated_storage,
     Code.READ_ONLY: _read_only,
     Code.ENGINE_VERSION: _engine_version,

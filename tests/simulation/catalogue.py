@@ -39,7 +39,9 @@ def draw_derived(queries: Queries, families: tuple[str, ...]) -> Derived | None:
         family = queries.rng.choice(families)
         if family == "any shape":
             family = queries.rng.choice([name for name in names(queries.world.engine) if name not in OLD])
-        freshness = "tick" if family not in OLD or family == "keyed" or queries.scalars.chance(0.2) else "commit"
+        # Nothing but what is asked for is computed again by writers.
+        late = 0.5 if family not in OLD or family == "keyed" else 0.2
+        freshness = "tick" if queries.scalars.chance(late) else "commit"
         try:
             draft = SHAPES[family].draw(Parts(queries)) if family in SHAPES else queries.draft(family)
         except LookupError:

@@ -266,6 +266,25 @@ class Remembered:
 
 
 @dataclass(frozen=True)
+class Edge:
+    """Equalities by which the units of a change of one scan are looked for in another. `terms` are pairs of what each side
+    compares; who changes either side locks its values, so that two halves of a match meet."""
+
+    left: Occurrence
+    right: Occurrence
+    terms: tuple[tuple[Scalar, Scalar], ...]
+
+
+@dataclass(frozen=True)
+class Locking:
+    """What writers lock before they compute units again in their own transactions: the values of `edges` and then the units, or
+    everything (`whole`). Where writers wait in line anyway, there are no edges."""
+
+    edges: tuple[Edge, ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True)
 class KeyedProgram:
     """Upkeep by recomputing affected keys with the user's own query.
 
@@ -278,7 +297,8 @@ class KeyedProgram:
     `proven` tells that no two rows can have one key, whatever the sources hold; otherwise each batch looks for that.
     `memory` says which stored values outlive what the query computes. `sampled` are the columns that may be behind a sampled
     input, `samples_rows` tells that the very existence of a row may be; `half_watched` are labels of sources of which columns
-    are sampled. `due` says what becomes due as time passes, None where no clock is read.
+    are sampled. `due` says what becomes due as time passes, None where no clock is read. `locking` is for commit freshness, None
+    where ticks compute the units.
     """
 
     name: str
@@ -298,6 +318,7 @@ class KeyedProgram:
     samples_rows: bool = False
     half_watched: frozenset[str] = frozenset()
     due: Due | None = None
+    locking: Locking | None = None
 
     @property
     def watched(self) -> tuple[Table, ...]:

@@ -6,9 +6,11 @@ read as current rows and as every logged image, so that a key reachable only thr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 from tidemark.maintenance.program import KeyedProgram, KeyQuery
+from tidemark.model import Table
 from tidemark.render.images import image, log_of
 from tidemark.render.restriction import keys_of_query
 from tidemark.render.statements import Store, qualified, units_of_store
@@ -22,18 +24,24 @@ def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
     return [f"{into} {select}" for select in reached(store, program, way, _slice(store, way))]
 
 
-def reached(store: Store, program: KeyedProgram, way: KeyQuery, changed: str) -> list[str]:
+def reached(
+    store: Store, program: KeyedProgram, way: KeyQuery, changed: str, gone: Callable[[Table], str] | None = None
+) -> list[str]:
     """SELECTs of the units that the changes in `changed`, a FROM item, reach by one way that has a bound: each other scan on it
-    as current rows and as logged images."""
+    as current rows and as images of rows that went.
+
+    `gone` gives the FROM item of a source's images; without it they are those of its log, where markers are no images.
+    """
     found = []
     for from_log in product((False, True), repeat=len(way.joined)):
         images = {way.changed.alias} | {o.alias for o, old in zip(way.joined, from_log, strict=True) if old}
         tables = [f"{changed} AS {_q(store, way.changed.alias)}"]
         for occurrence, old in zip(way.joined, from_log, strict=True):
             table = occurrence.table
-            name = log_of(store.dialect, table) if old else qualified(table, store.dialect)
+            images_of = log_of(store.dialect, table) if gone is None else gone(table)
+            name = images_of if old else qualified(table, store.dialect)
             tables.append(f"{name} AS {_q(store, occurrence.alias)}")
-        tests = [f"{_q(store, way.changed.alias)}.weight <> 0"]
+        tests = [f"{_q(store, way.changed.alias)}.weight <> 0"] if gone is None else []
         tests += [f"({scalar.over_images(images, image)})" for scalar in way.on]
         keys = []
         for part, scalar in zip(program.unit, way.values, strict=True):
@@ -43,7 +51,9 @@ def reached(store: Store, program: KeyedProgram, way: KeyQuery, changed: str) ->
             # A plain column would tempt SQLite to walk its whole table, only because DISTINCT then needs no sorting.
             plain = f"({value})" if store.dialect.has_schemas else f"+({value})"
             keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else plain)
-        found.append(f"SELECT DISTINCT {', '.join(keys)} FROM {', '.join(tables)} WHERE {' AND '.join(tests)}")
+        found.append(
+            f"SELECT DISTINCT {', '.join(keys)} FROM {', '.join(tables)} WHERE {' AND '.join(tests) or '1 = 1'}"
+        )
     return found
 
 

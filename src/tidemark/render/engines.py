@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from tidemark.maintenance.mirror import Mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.model import Table
-from tidemark.render import mirror_triggers, postgres, postgres_keyed, postgres_log, sqlite, sqlite_keyed, sqlite_log
+from tidemark.render import (
+    mirror_triggers,
+    postgres,
+    postgres_commit,
+    postgres_keyed,
+    postgres_log,
+    sqlite,
+    sqlite_commit,
+    sqlite_keyed,
+    sqlite_log,
+)
 from tidemark.render.statements import Store
 from tidemark.script import Piece
 
@@ -23,12 +33,15 @@ Path = tuple[str, ...]
 class Pieces:
     """The functions that make the pieces of a program of either class, of a mirror, and of the log of a source.
 
-    A linear program at tick freshness is `added` up.
+    A linear program at tick freshness is `added` up. At commit freshness a keyed one is `settled` by its writers; `hold` gives
+    the statements by which a batch of ours keeps apart from them.
     """
 
     added: Callable[[LinearProgram, Store, Indexes, Path], tuple[Piece, ...]]
     linear: Callable[[LinearProgram, Store, Indexes, Path], tuple[Piece, ...]]
     keyed: Callable[[KeyedProgram, Store, Indexes, Path], tuple[Piece, ...]]
+    settled: Callable[[KeyedProgram, Store, Indexes, Path], tuple[Piece, ...]]
+    hold: Callable[[Store, KeyedProgram], tuple[str, ...]]
     mirror: Callable[[Store, Mirror, Path], list[Piece]]
     log: Callable[[Table, tuple[str, ...]], tuple[Piece, ...]]
 
@@ -38,6 +51,8 @@ PIECES: dict[str, Pieces] = {
         sqlite.added_pieces,
         sqlite.linear_pieces,
         sqlite_keyed.keyed_pieces,
+        sqlite_commit.commit_pieces,
+        sqlite_commit.sweep,
         mirror_triggers.sqlite_pieces,
         sqlite_log.log_pieces,
     ),
@@ -45,6 +60,8 @@ PIECES: dict[str, Pieces] = {
         postgres.added_pieces,
         postgres.linear_pieces,
         postgres_keyed.keyed_pieces,
+        postgres_commit.commit_pieces,
+        postgres_commit.hold,
         mirror_triggers.postgres_pieces,
         postgres_log.log_pieces,
     ),

@@ -38,8 +38,9 @@ def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
     return (*weigh(store, program), *found, *([fill(True)] if store.nullable else []))
 
 
-def applier(store: Store, program: KeyedProgram) -> Applier:
-    """The applier of a keyed program. One writer of the rows at a time is what the fenced lease says, so nothing is locked."""
+def applier(store: Store, program: KeyedProgram, lock: tuple[str, ...] = ()) -> Applier:
+    """The applier of a keyed program. At tick freshness one writer of the rows at a time is what the fenced lease says, so that
+    nothing is locked; where writers compute units too, `lock` keeps them apart."""
     temporary = statements.temporary_tables(store)
     direct = store.unit is None
     unit = store.units
@@ -55,7 +56,7 @@ def applier(store: Store, program: KeyedProgram) -> Applier:
         create_todo=temporary["todo"],
         clear_batch=f"DELETE FROM {names.temporary('batch')}",
         add_key=f"INSERT INTO {names.temporary('batch')} ({unit.key_list}) VALUES ({places})",
-        lock=(),
+        lock=lock,
         recompute=(*(recompute(store, program) if direct else units.recompute(store)), *fold(store, program.memory)),
         compare=query,
         write=statements.write(store),

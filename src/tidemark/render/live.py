@@ -36,9 +36,7 @@ def live_query(store: Store, program: KeyedProgram) -> str:
     if why_not_live(store, program):
         return ""
     outputs = [store.dialect.quote(output.name) for output in program.query.outputs]
-    query = restricted(store, program, nulls=False).replace(
-        f"FROM {store.names.temporary('batch')} AS", f"FROM {PENDING} AS"
-    )
+    query = restricted(store, program, nulls=False, batch=PENDING)
 
     def waits(row: str) -> str:
         on = " AND ".join(f"b.{store.column(part)} = {row}.{store.column(part)}" for part in store.key)

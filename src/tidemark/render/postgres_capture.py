@@ -18,10 +18,10 @@ from tidemark.render.linear import feed_key
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Piece
 
-_CHUNK = 10_000
+CHUNK = 10_000
 _WITHOUT_EQUALITY = frozenset({"json", "xml", "point", "polygon", "box", "circle", "line", "lseg", "path"})
 
-_OLD_SNAPSHOT = """  IF current_setting('transaction_isolation') <> 'read committed' THEN
+OLD_SNAPSHOT = """  IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'TRUNCATE of a table that Tidemark watches needs READ COMMITTED'
       USING ERRCODE = 'feature_not_supported', DETAIL = 'An older snapshot cannot see every row that goes.';
   END IF;
@@ -157,7 +157,7 @@ def remember(
     return (
         f"  INSERT INTO {store.names.own('pending')} ({columns})\n"
         f"    SELECT array_agg({row_of_delta(store, program, feeds)}){also}\n"
-        f"    FROM (SELECT x.*, row_number() OVER () / {_CHUNK} AS tidemark_chunk FROM (\n"
+        f"    FROM (SELECT x.*, row_number() OVER () / {CHUNK} AS tidemark_chunk FROM (\n"
         f"    {consolidated(store, feeds, images)}\n"
         f"    ) AS x) AS y GROUP BY y.tidemark_chunk;\n"
     )
@@ -290,11 +290,11 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
     for schema, name in table.leaves or ((table.schema, table.name),):
         found += _truncate(store, program, feeds, (schema, name), store.dialect.quote(schema, name), settings)
     if table.kind == "partitioned" and table.leaves:
-        found += _truncate(store, program, feeds, (table.schema, table.name), _later_leaves(store, table), settings)
+        found += _truncate(store, program, feeds, (table.schema, table.name), later_leaves(store, table), settings)
     return found
 
 
-def _later_leaves(store: Store, table: Table) -> str:
+def later_leaves(store: Store, table: Table) -> str:
     """The rows of partitions that came after installation: no trigger of ours tells of their TRUNCATE, the parent's must."""
     quote, literal = store.dialect.quote, store.dialect.literal
     known = ", ".join(f"to_regclass({literal(quote(schema, name))})::oid" for schema, name in table.leaves)
@@ -312,7 +312,7 @@ def _truncate(
     """TRUNCATE of one table: `rows` are those that go. What is remembered before must not be flushed before: an extreme value
     would be found in rows that still stand."""
     images = [select_images(store, feeds, feed, "r", f" FROM {rows} AS r", sign=-1) for feed in feeds]
-    before = f"BEGIN\n{_OLD_SNAPSHOT}{remember(store, program, feeds, images, waits=True)}  RETURN NULL;\nEND"
+    before = f"BEGIN\n{OLD_SNAPSHOT}{remember(store, program, feeds, images, waits=True)}  RETURN NULL;\nEND"
     arm = f"INSERT INTO {store.names.own('pending')} (deltas) VALUES ('{{}}');"
     after = f"DECLARE\n  tidemark_armed text;\nBEGIN\n  {arm}\n{announce(store)}  RETURN NULL;\nEND"
     return [

@@ -25,8 +25,16 @@ def flush_functions(store: Store, program: LinearProgram, settings: str) -> list
     declared, body = _additive(store, program) if additive_only else _general(store, program)
     # Every early return is that of the function: one gives nothing, the other a trigger's NULL.
     settled = body.replace("THEN RETURN;", "THEN RETURN NULL;")
-    pinned = f"LANGUAGE plpgsql SECURITY DEFINER {settings} {_PLANNING}"
-    function, settle, trigger = store.names.own("flush"), store.names.own("settle"), store.names.bare("settle")
+    pinned = f"{settings} {_PLANNING}"
+    return settle_pieces(store, (declared, body), (declared, settled), pinned, "")
+
+
+def settle_pieces(store: Store, flush: tuple[str, str], settle: tuple[str, str], pinned: str, left: str) -> list[Piece]:
+    """The function that flushes and the deferred trigger function that does the same, each as declarations and statements.
+
+    `left` is one more condition for the rows of the pending table that are still to be flushed.
+    """
+    function, own, trigger = store.names.own("flush"), store.names.own("settle"), store.names.bare("settle")
     pending = store.names.own("pending")
     mark = store.dialect.literal(f" {store.names.plain('flush')} ")
     # Several tables are flushed in their fixed order, whoever of them comes first. What follows looks before it begins.
@@ -38,33 +46,34 @@ def flush_functions(store: Store, program: LinearProgram, settings: str) -> list
         f"    IF tidemark_armed <> '' THEN\n"
         f"      PERFORM set_config('tidemark.armed', '', true), tidemark._flush_all(tidemark_armed);\n"
         f"    END IF;\n"
-        f"    PERFORM 1 FROM {pending} WHERE xid = pg_current_xact_id();\n"
+        f"    PERFORM 1 FROM {pending} WHERE xid = pg_current_xact_id(){left};\n"
         f"    IF NOT FOUND THEN RETURN NULL; END IF;\n"
         f"  END IF;\n"
     )
-    flush = f"DECLARE\n{declared}BEGIN\n{body}END"
-    own = f"DECLARE\n  tidemark_armed text;\n{declared}BEGIN\n{ordered}{settled}  RETURN NULL;\nEND"
+    language = f"LANGUAGE plpgsql SECURITY DEFINER {pinned}"
+    flushing = f"DECLARE\n{flush[0]}BEGIN\n{flush[1]}END"
+    settling = f"DECLARE\n  tidemark_armed text;\n{settle[0]}BEGIN\n{ordered}{settle[1]}  RETURN NULL;\nEND"
     plain, on = f"tidemark.{store.names.plain('settle')}", f"tidemark.{store.names.plain('pending')}"
     return [
         Piece(
             "function",
             f"tidemark.{store.names.plain('flush')}",
-            f"CREATE FUNCTION {function}() RETURNS void {pinned} AS {dollar(flush)}",
+            f"CREATE FUNCTION {function}() RETURNS void {language} AS {dollar(flushing)}",
             f"DROP FUNCTION IF EXISTS {function}()",
             capture=True,
         ),
         Piece(
             "function",
             plain,
-            f"CREATE FUNCTION {settle}() RETURNS trigger {pinned} AS {dollar(own)}",
-            f"DROP FUNCTION IF EXISTS {settle}() CASCADE",
+            f"CREATE FUNCTION {own}() RETURNS trigger {language} AS {dollar(settling)}",
+            f"DROP FUNCTION IF EXISTS {own}() CASCADE",
             capture=True,
         ),
         Piece(
             "trigger",
             store.names.plain("settle"),
             f"CREATE CONSTRAINT TRIGGER {trigger} AFTER INSERT ON {pending} DEFERRABLE INITIALLY DEFERRED "
-            f"FOR EACH ROW WHEN (NOT NEW.waits) EXECUTE FUNCTION {settle}()",
+            f"FOR EACH ROW WHEN (NOT NEW.waits) EXECUTE FUNCTION {own}()",
             f"DROP TRIGGER IF EXISTS {trigger} ON {pending}",
             on=on,
         ),

@@ -17,13 +17,18 @@ def keyed_pieces(
     program: KeyedProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order."""
+    found = [postgres.store_table(store), postgres.unique_index(store), *_dirty(store)]
+    return (*found, *shown_pieces(program, store, indexes))
+
+
+def shown_pieces(program: KeyedProgram, store: Store, indexes: tuple[tuple[str, ...], ...]) -> tuple[Piece, ...]:
+    """The indexes on the stored rows, and what readers see of them."""
+    found: list[Piece] = []
     quote = store.dialect.quote
-    found = [postgres.store_table(store), postgres.unique_index(store)]
     for number, columns in enumerate(indexes, start=1):
         found.append(postgres.index_piece(store, number, ", ".join(quote(name) for name in columns)))
     by_unit = unit_index(store)
     found += [postgres.index_piece(store, "unit", by_unit)] if by_unit else []
-    found += _dirty(store)
     shown = ", ".join(f"s.{quote(output.name)}" for output in program.query.outputs)
     select = f"SELECT {shown} FROM {store.names.store} AS s {program.cut}".rstrip()
     return (*found, *postgres.public_view(store.names, store.dialect, program.name, select))

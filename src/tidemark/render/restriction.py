@@ -18,12 +18,15 @@ ROW = "tidemark_x"
 """A row of the batch beside the user's own aliases."""
 
 
-def restricted(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
-    """The user's query for the units of the batch: those without NULL, or those with one (rows of others may be left)."""
+def restricted(store: Store, program: KeyedProgram, *, nulls: bool, batch: str = "") -> str:
+    """The user's query for the units of the batch: those without NULL, or those with one (rows of others may be left).
+
+    `batch` is what stands in FROM for the batch, when it is not the session's own table of it.
+    """
     if not program.unit:
         return program.query.sql()
-    units = store.units
-    return program.query.sql({place.block: _condition(units, place, nulls=nulls) for place in program.placements})
+    units, rows = store.units, batch or store.names.temporary("batch")
+    return program.query.sql({place.block: _condition(units, place, rows, nulls=nulls) for place in program.placements})
 
 
 def is_steered(store: Store, program: KeyedProgram) -> bool:
@@ -31,11 +34,16 @@ def is_steered(store: Store, program: KeyedProgram) -> bool:
     return store.dialect.has_schemas and is_indexed(program) and is_looked_up(program.query, program.placements)
 
 
-def rows_of_batch(store: Store, program: KeyedProgram, columns: Sequence[str], on: str, *, nulls: bool) -> str:
-    """SELECT of columns of the query's rows ``q`` and of their units in the batch, `ROW`, where `on` is true."""
-    batch, shown = store.names.temporary("batch"), ", ".join(columns)
+def rows_of_batch(
+    store: Store, program: KeyedProgram, columns: Sequence[str], on: str, *, nulls: bool, batch: str = ""
+) -> str:
+    """SELECT of columns of the query's rows ``q`` and of their units in the batch, `ROW`, where `on` is true.
+
+    `batch` is as for `restricted`.
+    """
+    batch, shown = batch or store.names.temporary("batch"), ", ".join(columns)
     if nulls or not is_steered(store, program):
-        query = restricted(store, program, nulls=nulls)
+        query = restricted(store, program, nulls=nulls, batch=batch)
         # In SQLite CROSS JOIN is an order: the other way round it would first make a filter of all that the source has.
         join = "JOIN" if store.dialect.has_schemas else "CROSS JOIN"
         return f"SELECT {shown} FROM ({query}) AS q {join} {batch} AS {ROW} ON {on}"
@@ -59,8 +67,7 @@ def _look_up(units: Store, place: Placement) -> str:
     return " AND ".join(tests)
 
 
-def _condition(units: Store, place: Placement, *, nulls: bool) -> str:
-    batch = units.names.temporary("batch")
+def _condition(units: Store, place: Placement, batch: str, *, nulls: bool) -> str:
     parts = [units.key[number] for number, _ in place.terms]
     scalars = [f"({scalar.text})" for _, scalar in place.terms]
     if nulls and not place.sideways and any(part.nullable for part in parts):

@@ -18,6 +18,12 @@ def keyed_pieces(
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` has no meaning here."""
     found = [sqlite.store_table(store), *sqlite.unique_index(store), *_dirty(store)]
+    return (*found, *shown_pieces(program, store, indexes))
+
+
+def shown_pieces(program: KeyedProgram, store: Store, indexes: tuple[tuple[str, ...], ...]) -> tuple[Piece, ...]:
+    """The indexes on the stored rows, and what readers see of them."""
+    found: list[Piece] = []
     quote = store.dialect.quote
     for number, columns in enumerate(indexes, start=1):
         found.append(sqlite.index_piece(store, number, ", ".join(quote(name) for name in columns)))

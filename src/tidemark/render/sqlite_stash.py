@@ -56,9 +56,9 @@ def stash_pieces(
     identities = [f"i{number}" for number in range(len(identity(table)))]
     columns = [*identities, *(quote(name) for name in reads)]
     described = [
-        _definition(table, name, dialect, stored) for name, stored in zip(identity(table), identities, strict=True)
+        definition(table, name, dialect, stored) for name, stored in zip(identity(table), identities, strict=True)
     ]
-    definitions = ", ".join([*described, *(_definition(table, name, dialect) for name in reads)])
+    definitions = ", ".join([*described, *(definition(table, name, dialect) for name in reads)])
     create = f"CREATE TABLE {stash} ({definitions}, PRIMARY KEY ({', '.join(identities)}))"
     found = [Piece("table", names.plain("stash", table.name), create, f"DROP TABLE IF EXISTS {stash}", on=table.name)]
     source = qualified(table, dialect)
@@ -94,7 +94,8 @@ def stash_pieces(
     return found
 
 
-def _definition(table: Table, name: str, dialect: Dialect, stored: str = "") -> str:
+def definition(table: Table, name: str, dialect: Dialect, stored: str = "") -> str:
+    """A column of a source for a table of ours, under the name `stored` if one is given."""
     column = table.column(name)
     type_ = column.type if column else ""
     collation = f" COLLATE {dialect.quote(column.collation)}" if column and column.collation else ""

@@ -311,7 +311,7 @@ def write(store: Store) -> tuple[str, ...]:
     return (upsert, delete)
 
 
-_PLANNING = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+PLANNING = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 
 def look_up(store: Store, statements: Sequence[str]) -> tuple[str, ...]:
@@ -319,7 +319,7 @@ def look_up(store: Store, statements: Sequence[str]) -> tuple[str, ...]:
     if not store.dialect.has_schemas:
         return tuple(statements)
     off, free = (
-        "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', {value}, true)" for name in _PLANNING)
+        "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', {value}, true)" for name in PLANNING)
         for value in ("'off'", "NULL")
     )
     return (off, *statements, free)

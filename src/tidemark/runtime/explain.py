@@ -159,8 +159,9 @@ def _cost(script: Script) -> str:
 def _writer(script: Script) -> str:
     if script.tick is None:
         count = sum(piece.capture and piece.kind == "trigger" for piece in script.pieces)
+        done = "updated" if script.klass == "linear" else "computed again"
         return (
-            f"{count} triggers on its sources; the stored rows of the keys are updated in the writer's own transaction"
+            f"{count} triggers on its sources; the stored rows of the keys are {done} in the writer's own transaction"
         )
     columns = "; ".join(f"{log.source} ({', '.join(log.columns)})" for log in script.tick.logs)
     return f"one row in a log for each image of a changed row, shared by all that read the source by ticks: {columns}"
