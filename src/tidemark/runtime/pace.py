@@ -1,9 +1,10 @@
 """How much to do at a time, and how long to rest.
 
 Owns: the size of chunks and the rests between them. Promises: a chunk aims at a time for which locks are held, measured from when
-they were had (never the time waited for them); a chunk that took five times as long cuts the size to a tenth at once; where
-writers wait in line, the rest is never shorter than the hold while somebody else writes, and now and then one is long
-enough for a writer who looks rarely; nobody rests for nobody.
+they were had (never the time waited for them); a chunk that took five times as long cuts the size to a tenth at once; a size
+is not cut for long when half the rows take as long as all did, since then it is not rows that take the time; where writers
+wait in line, the rest is never shorter than the hold while somebody else writes, and now and then one is long enough for a
+writer who looks rarely; nobody rests for nobody.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from dataclasses import dataclass, field
 from tidemark.dialect import Dialect
 
 KEEP = 0.75
+# A size that was not worth going below is tried again after some chunks.
+FLOOR_KEEP = 0.9
+USELESS = 0.7
 GROWTH_MAX = 1.5
 REST_SECONDS_MIN = 0.002
 LONG_REST_SECONDS = 0.025
@@ -47,12 +51,16 @@ class Pace:
     _ms: float = field(default=0.0)
     _busy_seconds: float = field(default=0.0)
     _company_seconds: float = field(default=0.0)
+    _marked: tuple[int, float] = field(default=(0, 0.0))
+    _floor: float = field(default=0.0)
 
     def record(self, rows: int, hold_ms: float) -> None:
         """Learn from a chunk of `rows` that held its locks for `hold_ms`."""
         self.longest_ms = max(self.longest_ms, hold_ms)
+        self._learn_floor(rows, hold_ms)
+        least = max(self.size_min, min(int(self._floor), self.size_max))
         if hold_ms > 5 * self.target_ms:
-            self.size = max(self.size_min, min(self.size, max(rows, 1)) // 10)
+            self.size = max(least, min(self.size, max(rows, 1)) // 10)
             self._rows = self._ms = 0.0
             return
         if rows < self.size // 2:
@@ -61,7 +69,19 @@ class Pace:
         self._rows = self._rows * KEEP + rows
         self._ms = self._ms * KEEP + max(hold_ms, 0.01)
         wanted = self._rows / self._ms * self.target_ms
-        self.size = int(max(self.size_min, min(max(self.size * GROWTH_MAX, self.size + 1), wanted, self.size_max)))
+        self.size = int(max(least, min(max(self.size * GROWTH_MAX, self.size + 1), wanted, self.size_max)))
+
+    def _learn_floor(self, rows: int, hold_ms: float) -> None:
+        """Whether fewer rows took less time than more rows did before; if not, as many as before are the least."""
+        before, took = self._marked
+        self._floor *= FLOOR_KEEP
+        if rows > before:
+            self._marked = (rows, hold_ms)
+        elif rows * 2 <= before:
+            if hold_ms > self.target_ms and hold_ms >= USELESS * took:
+                self._floor = before
+            else:
+                self._marked = (rows, hold_ms)
 
     def for_reading(self) -> Pace:
         """The pace of steps that only read, which nobody waits for; a size that is fixed stays as it is."""

@@ -13,10 +13,10 @@ import pytest
 import tidemark.runtime
 from tests.unit.runtime.handmade import DIALECTS, count_posts
 from tidemark.cli.display import Display
-from tidemark.dialect import POSTGRESQL, SQLITE
+from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.errors import Fault
 from tidemark.names import ledger
-from tidemark.runtime.pace import Pace, choose_pace
+from tidemark.runtime.pace import Pace, choose_first_pace, choose_pace
 from tidemark.runtime.progress import Event
 from tidemark.runtime.scripts import read_script, script_text
 from tidemark.runtime.statements import find_statement, load_statements, parse_statements
@@ -133,6 +133,40 @@ def test_chunks_grow_to_the_target_and_shrink_at_once() -> None:
     assert pace.size <= 100 and pace.longest_ms == 200.0
     pace.record(3, 0.1)
     assert pace.size <= 100
+
+
+def rows_in_a_second(pace: Pace, fixed_ms: float, row_ms: float) -> float:
+    """What a pace comes to where a chunk costs so much by itself, and so much for each row."""
+    rows, passed = 0, 0.0
+    for _ in range(300):
+        size, hold = pace.size, fixed_ms + row_ms * pace.size
+        pace.record(size, hold)
+        rows, passed = rows + size, passed + hold
+    return rows / passed * 1000
+
+
+@pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL])
+@pytest.mark.parametrize("fixed_ms", [30.0, 130.0, 600.0])
+def test_chunks_do_not_shrink_to_nothing_where_it_is_not_rows_that_take_the_time(
+    dialect: Dialect, fixed_ms: float
+) -> None:
+    """A busy machine stretches every chunk beyond the hold aimed at, however few rows it has."""
+    pace = choose_first_pace(dialect, None)
+    assert rows_in_a_second(pace, fixed_ms, 0.05) >= 40 * 1000 / (fixed_ms + 5)
+
+
+def test_chunks_do_shrink_where_it_is_rows_that_take_the_time() -> None:
+    pace = choose_first_pace(POSTGRESQL, None)
+    rows_in_a_second(pace, 0.0, 60.0)
+    assert pace.size == 1
+    pace = choose_first_pace(SQLITE, None)
+    rows_in_a_second(pace, 1.0, 0.5)
+    assert 10 <= pace.size <= 19
+
+
+def test_the_mistake_of_shrinking_for_ever_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pace, "_learn_floor", lambda self, rows, hold_ms: None)
+    assert rows_in_a_second(choose_first_pace(POSTGRESQL, None), 130.0, 0.05) < 40
 
 
 def test_writers_that_wait_in_line_get_a_gap_as_long_as_the_hold() -> None:
