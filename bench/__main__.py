@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from bench import duties, sqlite_rows, ticks, writers
+from bench import backfill, duties, sqlite_rows, ticks, writers
 from bench.budgets import Figure, budget_table
 
-PARTS = ("start", "sqlite", "duties", "ticks", "postgres")
+PARTS = ("start", "sqlite", "duties", "ticks", "postgres", "backfill")
 
 
 def arguments() -> argparse.Namespace:
@@ -23,7 +23,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", default="", help="only PostgreSQL workloads whose name contains one of these, with semicolons"
     )
-    parser.add_argument("--rounds", type=int, default=None, help="rounds of each PostgreSQL workload (default 3)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=None,
+        help="rounds of each PostgreSQL workload (default 3) and of each backfill (default 1)",
+    )
+    parser.add_argument(
+        "--rows", type=int, default=None, help="rows of the table that backfills fill (default 150,000)"
+    )
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one run of pgbench")
     parser.add_argument("--out", type=Path, default=None, help="also write the tables to this file")
     return parser.parse_args()
@@ -63,6 +71,13 @@ def main() -> int:
         )
         tables.append(writers.table(measured))
         figures += writers.figures(measured)
+    if "backfill" in parts:
+        size, idle = (6_000, 2.0) if options.quick else (150_000, 5.0)
+        runs, found = backfill.measure(
+            rows=options.rows or size, rate=25.0, idle=idle, rounds=options.rounds or 1, say=say
+        )
+        tables.append(backfill.table(runs))
+        figures += found
     tables.append(budget_table(figures))
     head = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     text = "\n\n".join([f"{head}, {time.monotonic() - begun:.0f} s", *("\n".join(lines) for lines in tables)])

@@ -29,7 +29,7 @@ class Watch:
 
     def tell(self, one: Migration, beside: str) -> None:
         """Show a migration: how far, how fast, how long still, why it waits, and what is said beside it."""
-        parts = [] if one.status == "running" else [one.status]
+        parts = [] if one.status == "running" or one.throttle_reasons else [one.status]
         parts += [f"{one.rate:,.0f} rows/s"] if one.rate else []
         parts += [f"{one.eta_seconds:.0f} s left"] if one.eta_seconds is not None else []
         parts += [f"throttled: {', '.join(one.throttle_reasons)}"] if one.throttle_reasons else []
