@@ -20,8 +20,6 @@ import psycopg
 
 from tests.kit.postgres import Server
 
-CHILDREN = 2
-"""Children of a row on average; every fourth row has none."""
 SCAN = "SELECT count(*), max(ts), count(DISTINCT parent) FROM children"
 _TRUTH = "coalesce((SELECT max(c.ts) FROM children c WHERE c.parent = parents.id), 0)"
 UPDATE = f"UPDATE parents SET last_seen = {_TRUTH}"
@@ -52,7 +50,7 @@ class Copy:
 
 @dataclass
 class Place:
-    """An engine. `rows` parents have about twice as many children."""
+    """An engine. `rows` parents have about twice as many children; every fourth has none."""
 
     engine: str
     rows: int
