@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.maintenance.edges import locking_of, not_at_commit, reasons_of
+from tidemark.maintenance.bilinear import BilinearProgram, NotBilinear, bilinear_program
+from tidemark.maintenance.edges import locking_of, not_at_commit
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import linear_program
-from tidemark.maintenance.mirror import Mirror, make_mirror
-from tidemark.maintenance.program import KeyedProgram, LinearProgram
-from tidemark.maintenance.remember import needs_ticks, notes, remember
+from tidemark.maintenance.operators import operators_of
+from tidemark.maintenance.program import KeyedProgram
+from tidemark.maintenance.remember import needs_ticks, remember
 from tidemark.maintenance.sampling import find_sampled, sample
 from tidemark.maintenance.shapes import NotLinear
 from tidemark.maintenance.support import Support, Supports
@@ -31,17 +32,11 @@ from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.relation import Query
-from tidemark.render import advice, full, linear_ticks, whole
-from tidemark.render import keyed as render_keyed
-from tidemark.render import linear as render_linear
-from tidemark.render import mirror as render_mirror
-from tidemark.render import ticks as render_ticks
 from tidemark.render.due import moment_of
-from tidemark.render.engines import PIECES
-from tidemark.render.live import live_query, why_not_live
+from tidemark.render.made import Made, of_bilinear, of_keyed, of_linear
 from tidemark.render.offers import kept_table, offers
-from tidemark.render.statements import Store, qualified
-from tidemark.script import Applier, MissingIndex, Piece, Script, Tick
+from tidemark.render.statements import Store
+from tidemark.script import Script
 
 Describe = Callable[[str], tuple[OutputColumn, ...]]
 Key = tuple[KeyColumn, ...]
@@ -98,22 +93,16 @@ def _compile(
     joins = _joined(declaration, key, catalog)
     if joins:
         declaration = replace(declaration, columns_of=None)
-    wanted = declaration.freshness
     try:
         _require_changes_alone(declaration, query, lowered, dialect, unproven)
         supports = _supports(declaration, catalog)
         linear = linear_program(declaration.name, lowered, key, outputs, describe, supports)
-        made = _linear(linear, lowered, key, declaration, catalog, names)
+        made = of_linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
-        if wanted == "commit":
-            _require_writers_can(declaration, lowered, unproven)
-        keyed = _by_key(declaration, lowered, key, outputs, not_linear.reason, dialect, moment, proven=unproven is None)
-        if wanted == "commit":
-            locking = locking_of(keyed, dialect, allow_lock=declaration.allow_lock)
-            keyed = replace(keyed, locking=locking)
-        made = _keyed(keyed, key, declaration, catalog, names)
+        about = (declaration, query, lowered, key, outputs, describe, catalog, unproven)
+        made = _by_unit(*about, not_linear.reason, names, moment)
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
-    made = _weakest(made, reads, wanted)
+    made = _weakest(made, reads, declaration.freshness)
     script = Script(
         name=declaration.name,
         engine=dialect.name,
@@ -140,6 +129,8 @@ def _compile(
         offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
         joins=joins,
         supported_by=declaration.supported_by,
+        operators=operators_of(lowered, linear=made.klass == "linear"),
+        fans=made.fans,
     )
     return _as_support(script, declaration.supports, made.store) if declaration.supports else script
 
@@ -210,6 +201,54 @@ def _require_writers_can(declaration: Declaration, lowered: Query, unproven: Ref
         raise not_at_commit("rows enter and leave as time passes, without any write")
 
 
+def _by_unit(
+    declaration: Declaration,
+    query: str,
+    lowered: Query,
+    key: Key,
+    outputs: tuple[OutputColumn, ...],
+    describe: Describe,
+    catalog: Catalog,
+    unproven: Refusal | None,
+    reason: str,
+    names: Names,
+    moment: str,
+) -> Made:
+    """What a program gives that recomputes units, and adds what changed rows join where that is possible."""
+    dialect, commit = names.dialect, declaration.freshness == "commit"
+    if commit:
+        _require_writers_can(declaration, lowered, unproven)
+    keyed = _by_key(declaration, lowered, key, outputs, reason, dialect, moment, proven=unproven is None)
+    if commit:
+        keyed = replace(keyed, locking=locking_of(keyed, dialect, allow_lock=declaration.allow_lock))
+    joined = None if commit else _join(declaration, query, lowered, key, outputs, describe, catalog, dialect, unproven)
+    parts = (key, declaration, catalog, names)
+    return of_keyed(keyed, *parts) if joined is None else of_bilinear(joined, *parts)
+
+
+def _join(
+    declaration: Declaration,
+    query: str,
+    lowered: Query,
+    key: Key,
+    outputs: tuple[OutputColumn, ...],
+    describe: Describe,
+    catalog: Catalog,
+    dialect: Dialect,
+    unproven: Refusal | None,
+) -> BilinearProgram | None:
+    """The bilinear program, if what changed rows join can be added up."""
+    if declaration.columns_of or declaration.rows_of or declaration.supports:
+        return None
+    try:
+        _require_changes_alone(declaration, query, lowered, dialect, unproven)
+        return bilinear_program(
+            declaration.name, lowered, key, outputs, describe, lambda text: lower_query(text, catalog, dialect)
+        )
+    except (NotLinear, NotBilinear):
+        return None
+
+
 def _upstream_notes(declaration: Declaration, reads: tuple[Kept, ...]) -> tuple[str, ...]:
     named = [kept for kept in reads if kept.derived not in declaration.supported_by]
     if not named:
@@ -242,7 +281,7 @@ def _joined(declaration: Declaration, key: Key, catalog: Catalog) -> str:
     return view.keeps.derived
 
 
-def _weakest(made: _Made, reads: tuple[Kept, ...], wanted: str | None) -> _Made:
+def _weakest(made: Made, reads: tuple[Kept, ...], wanted: str | None) -> Made:
     """The same with the freshness of the weakest derived table that it reads."""
     late = [kept.derived for kept in reads if kept.freshness == "tick"]
     if not late or made.freshness == "tick":
@@ -312,94 +351,6 @@ def _key(query: Query, declaration: Declaration) -> tuple[Key, Refusal | None]:
         if not key:
             raise
         return key, refusal
-
-
-@dataclass(frozen=True)
-class _Made:
-    """What the two classes give to a script."""
-
-    klass: str
-    freshness: str
-    reasons: tuple[str, ...]
-    tables: tuple[Table, ...]
-    pieces: tuple[Piece, ...]
-    applier: Applier
-    tick: Tick | None
-    missing: tuple[MissingIndex, ...]
-    public: str
-    store: Store
-    notes: tuple[str, ...] = ()
-    routes: tuple[str, ...] = ()
-    live: str = ""
-    why_not_live: str = ""
-
-
-def _linear(
-    program: LinearProgram, query: Query, key: Key, declaration: Declaration, catalog: Catalog, names: Names
-) -> _Made:
-    store = render_linear.store_of(program, names, names.dialect)
-    ticks = declaration.freshness == "tick"
-    if ticks:
-        # A tick computes a key anew as of its checkpoint, and what it has of that is what was logged: the supports' rows.
-        program = replace(program, anew=())
-    engine = PIECES[names.dialect.name]
-    pieces = (engine.added if ticks else engine.linear)(program, store, declaration.indexes, catalog.search_path)
-    applier = (linear_ticks if ticks else render_linear).applier(store, program)
-    applier = replace(applier, whole=whole.of_linear(store, program, fills=ticks))
-    missing = advice.for_linear(program, names.dialect)
-    visible = [(one.name, one.sql) for one in program.visible]
-    mirror = make_mirror(declaration, query, key, visible, program.present, catalog)
-    public = names.dialect.quote(program.name)
-    freshness, tick = "commit", None
-    if ticks:
-        freshness, tick = "tick", replace(linear_ticks.tick(store, program), full=full.of_linear(store, program))
-    made = _Made("linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store)
-    why_not = "what waits are sums to add, which only a tick adds" if ticks else "at commit freshness nothing waits"
-    made = replace(made, routes=advice.routes_of_linear(program), why_not_live=why_not)
-    return _with_mirror(made, mirror, store, catalog)
-
-
-def _keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: Catalog, names: Names) -> _Made:
-    store = render_keyed.store_of(program, names, names.dialect)
-    engine, ticks = PIECES[names.dialect.name], program.locking is None
-    pieces = (engine.keyed if ticks else engine.settled)(program, store, declaration.indexes, catalog.search_path)
-    lock = () if ticks else engine.hold(store, program)
-    tick = replace(render_ticks.tick(store, program), full=full.of_keyed(store, program)) if ticks else None
-    missing = advice.for_keyed(program, names.dialect)
-    first, *others = program.reasons
-    settled = reasons_of(program.locking, names.dialect) if program.locking is not None else ()
-    reasons = (f"affected keys are recomputed, because {first}", *settled, *others)
-    klass = "global" if any(route.everywhere for route in program.routes) else "keyed"
-    visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.query.outputs]
-    mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
-    applier, public = render_keyed.applier(store, program, lock), names.dialect.quote(program.name)
-    freshness = "tick" if ticks else "commit"
-    made = _Made(
-        klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, notes(program)
-    )
-    live, why_not = "", "at commit freshness nothing waits"
-    if ticks:
-        live, why_not = live_query(store, program), why_not_live(store, program)
-    if mirror is not None:
-        live, why_not = "", "a table of the user's shows the rows"
-    made = replace(made, routes=advice.routes_of_keyed(program), live=live, why_not_live=why_not)
-    return _with_mirror(made, mirror, store, catalog)
-
-
-def _with_mirror(made: _Made, mirror: Mirror | None, store: Store, catalog: Catalog) -> _Made:
-    """The same with the user's table in the place of the public view."""
-    if mirror is None:
-        return made
-    shown = PIECES[store.dialect.name].mirror(store, mirror, catalog.search_path)
-    own = tuple(piece for piece in made.pieces if not piece.public)
-    return replace(
-        made,
-        pieces=(*own, *shown),
-        applier=render_mirror.mirrored(made.applier, store, mirror),
-        # What the user's table shows is written with the batch that it belongs to.
-        tick=replace(made.tick, full=None) if made.tick is not None else None,
-        public=qualified(mirror.table, store.dialect),
-    )
 
 
 def identity(table: Table) -> str:

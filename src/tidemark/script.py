@@ -14,7 +14,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from tidemark.contract import Fan, Operator
 from tidemark.model import Kept, Table
+from tidemark.ways import Full, Products
 
 _MARK = re.compile(r"/\* tidemark:[0-9a-f]* \*/ ?")
 
@@ -271,24 +273,6 @@ class Deltas:
 
 
 @dataclass(frozen=True)
-class Full:
-    """The whole result in one read, for a tick in which finding out what changed would cost more.
-
-    `create` is safe to repeat. `read`, in one snapshot, finds the rows that are new or differ and the keys that went, and gives
-    them places from 1 on in two temporary tables; `duplicate`, if any, is a query whose only row is a key that the result
-    has twice; `count` is the greater number of places. `write` (parameters ``:low`` and ``:high``) makes the rows true whose
-    places are after ``:low`` up to ``:high``. `drained` empties what waits besides the logs.
-    """
-
-    create: tuple[str, ...]
-    read: tuple[str, ...]
-    duplicate: str
-    count: str
-    write: tuple[str, ...]
-    drained: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class DueTexts:
     """What time makes due. `statements` put units into the dirty set that differ between the recorded moment and ``:at``;
     `waiting` is a condition: whether there are any, ``:at`` being NULL for the database's own time.
@@ -309,7 +293,8 @@ class Tick:
     key order; `done_dirty` deletes the batch's keys from the dirty set; `count_dirty` returns one number.
     `everything` is a statement that makes every key of query and store dirty (after a TRUNCATE marker or a gap).
     `waiting` is a condition: whether a tick would find something. With `deltas` there is no dirty set, and all about it is empty.
-    `due` is None where no clock is read, `full` where the whole result cannot take the place of what changed.
+    `due` is None where no clock is read, `full` where the whole result cannot take the place of what changed,
+    `products` where what changed cannot be added.
     """
 
     logs: tuple[SourceLog, ...]
@@ -322,6 +307,7 @@ class Tick:
     deltas: Deltas | None = None
     due: DueTexts | None = None
     full: Full | None = None
+    products: Products | None = None
     create_reached: str = ""
     clear_reached: str = ""
     mark_dirty: str = ""
@@ -365,6 +351,7 @@ class Script:
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
     `joins` names the derived table in whose public view the columns stand too, empty for none; `supports` the declared one
     whose support this is, which has no public name of its own, `supported_by` are the names of the supports of this one.
+    `operators` are those of the query, each with its own class; `fans` say where one value reaches many rows.
     """
 
     name: str
@@ -393,6 +380,8 @@ class Script:
     joins: str = ""
     supports: str = ""
     supported_by: tuple[str, ...] = ()
+    operators: tuple[Operator, ...] = ()
+    fans: tuple[Fan, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:

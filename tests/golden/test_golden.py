@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from tests.golden.texts import CASES, FOLDER, Case, file_of, rendered, script_of
+from tests.golden.texts import CASES, FOLDER, Case, explained, explanation_of, file_of, rendered, script_of
 from tests.unit.query.catalogs import BOTH
 from tidemark.dialect import SQLITE, Dialect
 
@@ -21,12 +21,20 @@ def test_the_text_is_the_one_that_was_read(case: Case, dialect: Dialect) -> None
 
 @EACH
 @EVERY
+def test_the_explanation_is_the_one_that_was_read(case: Case, dialect: Dialect) -> None:
+    known = explanation_of(case, dialect).read_text(encoding="utf-8")
+    assert explained(case, dialect) == known, "read the difference, then run: python -m tests.golden --write"
+
+
+@EACH
+@EVERY
 def test_compiling_twice_gives_the_same_text(case: Case, dialect: Dialect) -> None:
     one, two = script_of(case, dialect), script_of(case, dialect)
     assert one == two and one.fingerprint == two.fingerprint
 
 
 def test_no_file_is_without_a_case() -> None:
+    assert set(FOLDER.glob("*/*.txt")) == {explanation_of(case, dialect) for dialect in BOTH for case in CASES}
     assert set(FOLDER.glob("*/*.sql")) == {file_of(case, dialect) for dialect in BOTH for case in CASES}
 
 

@@ -6,15 +6,18 @@ Owns: `CASES` and `rendered`. Promises: a text is made without a database, from 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tests.unit.query.catalogs import BOTH, catalog_of, describe
+from tidemark.cli.reports import explain_text
 from tidemark.compiler import compile_derived
 from tidemark.dialect import Dialect
 from tidemark.model import Declaration, Freshness
 from tidemark.render.captures import capture
+from tidemark.runtime.explain import explain_script
 from tidemark.script import Script
 
 FOLDER = Path(__file__).parent
@@ -31,6 +34,10 @@ class Case:
 
 
 CASES = (
+    Case(
+        "joined_sums",
+        "SELECT u.id, count(*) AS n, sum(p.score) AS score FROM users u JOIN posts p ON p.author = u.id GROUP BY u.id",
+    ),
     Case("copies", "SELECT id, upper(name) AS loud FROM users WHERE email <> ''"),
     Case(
         "groups",
@@ -79,6 +86,17 @@ def rendered(case: Case, dialect: Dialect) -> str:
         "compare": (applier.compare,),
         "write": applier.write,
     }
+    if script.tick is not None and script.tick.full is not None:
+        parts["the whole result"] = (*script.tick.full.read, *script.tick.full.write, *script.tick.full.drained)
+    if script.tick is not None and script.tick.products is not None:
+        found = script.tick.products
+        parts["products"] = (
+            *found.create,
+            *(one.add for one in found.products),
+            *found.number,
+            *found.odd,
+            *found.apply,
+        )
     if script.tick is not None:
         for log in script.tick.logs:
             parts[f"changes of {log.source} to keys"] = (log.create_slice, *log.affected)
@@ -95,16 +113,28 @@ def file_of(case: Case, dialect: Dialect) -> Path:
     return FOLDER / dialect.name / f"{case.name}.sql"
 
 
+def explained(case: Case, dialect: Dialect) -> str:
+    """What `explain` says of a case before it is installed, for people and for programs."""
+    found = explain_script(script_of(case, dialect), dialect)
+    return f"{explain_text(found)}\n\n{json.dumps(found.as_json(), indent=1, ensure_ascii=False)}\n"
+
+
+def explanation_of(case: Case, dialect: Dialect) -> Path:
+    """Where the explanation of a case is kept."""
+    return FOLDER / dialect.name / f"{case.name}.explain.txt"
+
+
 def write_all() -> list[Path]:
     """Rewrite every file, remove those of no case; give what changed."""
     changed = []
     wanted = {file_of(case, dialect): rendered(case, dialect) for dialect in BOTH for case in CASES}
+    wanted |= {explanation_of(case, dialect): explained(case, dialect) for dialect in BOTH for case in CASES}
     for path, text in wanted.items():
         path.parent.mkdir(exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             changed.append(path)
-    for path in FOLDER.glob("*/*.sql"):
+    for path in (*FOLDER.glob("*/*.sql"), *FOLDER.glob("*/*.txt")):
         if path not in wanted:
             path.unlink()
             changed.append(path)

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from tests.simulation.case import Engine
 from tests.simulation.mutants import Change, Mutant
-from tidemark.script import Full, Script
+from tidemark.script import Script
+from tidemark.ways import Full, Product, Products
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
 FULL = ("group", "keyed", "left-join", "distinct")
@@ -32,10 +33,59 @@ def _reads(pattern: str, by: str) -> Change:
     return in_full(lambda one: replace(one, read=tuple(re.sub(pattern, by, text) for text in one.read)))
 
 
+def in_products(edit: Callable[[Products], Products]) -> Change:
+    """Change how what changed rows join is added."""
+
+    def change(script: Script) -> Script:
+        if script.tick is None or script.tick.products is None:
+            return script
+        return replace(script, tick=replace(script.tick, products=edit(script.tick.products)))
+
+    return change
+
+
+def _terms(edit: Callable[[str], str], keep: Callable[[Product], bool] = lambda _: True) -> Change:
+    return in_products(
+        lambda one: replace(
+            one, products=tuple(replace(term, add=edit(term.add)) for term in one.products if keep(term))
+        )
+    )
+
+
+def as_they_were(script: Script) -> Script:
+    """The other tables are read without the rows that came."""
+    same = "IS" if script.engine == "sqlite" else "IS NOT DISTINCT FROM"
+    logs = script.tick.logs if script.tick else ()
+
+    def edit(add: str) -> str:
+        start, where, rest = add.partition(" WHERE ")
+        for log in logs:
+            tests = "".join(f' AND k."c_{name}" {same} t."{name}"' for name in log.columns)
+            came = f"SELECT 1 FROM {log.slice} AS k WHERE k.weight > 0{tests}"
+            named = re.escape(f'"{log.table.name}"')
+            before = r"(SELECT * FROM \1 AS t WHERE NOT EXISTS (" + came.replace("\\", r"\\") + r")) AS \2"
+            start = re.sub(rf'((?:"[^"]+"\.)?{named}) AS ("[^"]+")', before, start)
+        return start + where + rest
+
+    return _terms(edit)(script)
+
+
+JOINED = ("added-join",)
 CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("keys that went stay", FULL, in_full(lambda one: replace(one, write=one.write[-1:]))),
     ("rows that differ stay", FULL, in_full(lambda one: replace(one, write=one.write[:-1]))),
     ("first place of the whole", FULL, _reads(r"row_number\(\) OVER", "1 + row_number() OVER")),
+    ("signs of products", JOINED, _terms(lambda text: text.replace("sum(-1 * ", "sum("))),
+    (
+        "weights of products",
+        JOINED,
+        _terms(lambda text: re.sub(r"sum\((-1 \* )?\"[^\"]+\"\.weight", r"sum(\g<1>1", text)),
+    ),
+    ("pairs of changes", JOINED, _terms(lambda text: text, lambda term: len(term.scans) == 1)),
+    ("changes of the first scan", JOINED, _terms(lambda text: text, lambda term: 0 not in term.scans)),
+    ("tables as they were", JOINED, as_they_were),
+    ("groups of which nothing is left", JOINED, in_products(lambda one: replace(one, apply=one.apply[:1]))),
+    ("values that do not add up", JOINED, in_products(lambda one: replace(one, odd=()))),
 )
 
 COSTS: tuple[Mutant, ...] = tuple(

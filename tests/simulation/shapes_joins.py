@@ -5,9 +5,11 @@ Owns: those entries of `SHAPES`. Promises: as `shapes`.
 
 from __future__ import annotations
 
+import re
+
 from tests.simulation.queries import Draft
-from tests.simulation.shapes import Parts, draft, listed, shape
-from tests.simulation.worlds import quote
+from tests.simulation.shapes import Column, Parts, draft, listed, shape
+from tests.simulation.worlds import Relation, quote
 
 
 def _pair(parts: Parts, verb: str, condition: str | None = None) -> Draft:
@@ -141,3 +143,38 @@ def _fan(parts: Parts) -> Draft:
     source = f"{universe.quoted} u LEFT JOIN {first.quoted} f ON {one} LEFT JOIN {second.quoted} g ON {two}"
     query = f"SELECT {listed(*key)}, {', '.join(aggregates)}, count(*) AS {quote(parts.name())} FROM {source}"
     return draft(f"{query}{parts.where(universe, 'u', 0.2)} GROUP BY {group}", key, universe, first, second)
+
+
+def _added(parts: Parts, table: Relation, alias: str) -> Column:
+    """An aggregate that can be added up."""
+    for _ in range(20):
+        found = parts.aggregate(table, alias)
+        if not re.search(r"\b(min|max)\(", found.expression):
+            return found
+    return Column("count(*)", parts.name())
+
+
+@shape("added-join")
+def _added_join(parts: Parts) -> Draft:
+    """Sums over inner joins of up to three scans, of one table with itself, too."""
+    right = parts.table()
+    left = right if parts.chance(0.25) else parts.child(right)
+    source = f"{left.quoted} a JOIN {right.quoted} b ON {parts.link(right, left, 'b', 'a')}"
+    scans = [(left, "a"), (right, "b")]
+    if parts.chance(0.4):
+        third = parts.table()
+        other, alias = parts.rng.choice(scans)
+        source += f" JOIN {third.quoted} c ON {parts.link(third, other, 'c', alias)}{parts.condition(third, 'c', 0.3)}"
+        scans.append((third, "c"))
+    keys = []
+    for _ in range(parts.rng.choice((1, 1, 2))):
+        table, alias = parts.rng.choice(scans)
+        keys.append(Column(parts.column(table, alias, ("int", "text", "date", "bigint")), parts.name()))
+    if len({one.expression for one in keys}) < len(keys):
+        keys = keys[:1]
+    aggregates = [_added(parts, *parts.rng.choice(scans)) for _ in range(parts.rng.randint(1, 3))]
+    where = parts.where(left, "a", 0.4)
+    having = f" HAVING count(*) > {parts.rng.randint(0, 2)}" if parts.chance(0.25) else ""
+    groups = ", ".join(one.expression for one in keys)
+    query = f"SELECT {listed(*keys, *aggregates)} FROM {source}{where} GROUP BY {groups}{having}"
+    return draft(query, keys, *(table for table, _ in scans))

@@ -133,7 +133,9 @@ def explain_text(found: Explanation) -> str:
     lines = [
         f"{found.name}: {found.klass} at {found.freshness} freshness, on {found.engine}, {found.state or 'not installed'}",
         f"  cost      {found.cost}",
+        f"  work      {found.formula}",
         f"  writers   {found.writer}",
+        *_writer_figures(found),
         f"  key       {', '.join(found.key) or '(one row)'}",
         *([f"  unit      {', '.join(found.unit) or '(everything)'}"] if found.unit != found.key else []),
         f"  sources   {', '.join(found.sources)}",
@@ -141,8 +143,11 @@ def explain_text(found: Explanation) -> str:
         f"  rows in   {found.store}, read as {found.public}",
         *_listing("supports", found.supports),
         *_listing("why", found.reasons),
+        *_listing("operators", [f"{one.what}: {one.klass} ({one.code}): {one.reason}" for one in found.operators]),
         *_listing("how changes reach it", found.routes),
+        *_listing("looked up by", [f"{source} ({columns})" for source, columns in found.indexes]),
         *_listing("indexes", found.restriction),
+        *_listing("fan-out", found.fan_out),
         *_listing("how old it can be", found.staleness),
         *_listing("captures", found.captures),
         *_listing("locks", found.locks),
@@ -153,6 +158,14 @@ def explain_text(found: Explanation) -> str:
         *_listing("what would make it cheaper", found.cheaper),
     ]
     return "\n".join([*lines, "Next: tidemark plan --explain prints every statement"])
+
+
+def _writer_figures(found: Explanation) -> list[str]:
+    figures = found.writer_microseconds
+    if figures is None:
+        return []
+    statement = f"{figures.statement:.0f} µs a statement and " if figures.statement else ""
+    return [f"            about {statement}{figures.row:.1f} µs a row, as measured (docs/benchmarks.md)"]
 
 
 def _listing(title: str, items: Sequence[str]) -> list[str]:

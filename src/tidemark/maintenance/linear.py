@@ -63,11 +63,11 @@ def linear_program(
             raise NotLinear(f"{aggregate.function}(DISTINCT …) needs the multiplicity of each value")
         if aggregate.function not in LINEAR_AGGREGATES:
             raise NotLinear(f"{aggregate.function} cannot be added up")
-    builder = _Builder(name, block, key, outputs, describe, supports)
+    builder = Builder(name, block, key, outputs, describe, supports)
     return builder.grouped() if block.is_aggregated else builder.universe()
 
 
-class _Builder:
+class Builder:
     """Holds what both shapes need while the feeds are made."""
 
     def __init__(
@@ -122,7 +122,7 @@ class _Builder:
         # Where all that is counted is counted in supports, a change that changes no support changes nothing.
         presence = parts.count("rows", None) if plain or not counted else None
         types = self.argument_types(tuple(plain), occurrence.table, occurrence.alias)
-        swaps = {call.text: self._visible_call(call, None, parts, types, self._hint(call)) for call in plain}
+        swaps = {call.text: self.visible_call(call, None, parts, types, self._hint(call)) for call in plain}
         key = tuple(column.output.scalar for column in self.key)
         for call in counted:
             swaps[call.text] = self._counted(call, occurrence, key, self.block.where, None, self._hint(call))
@@ -153,7 +153,7 @@ class _Builder:
             name=self.name,
             key=key_parts,
             feeds=feeds,
-            visible=self._visible(swaps),
+            visible=self.visible(swaps),
             presence="" if single or presence is None else presence.quoted,
             single=single,
             having=self._swap(having, swaps) if having is not None else None,
@@ -176,7 +176,7 @@ class _Builder:
         assert self.supports is not None
         return f"({self.supports.count(call, occurrence, key, where, guard, self.taken, hint)})"
 
-    def _visible_call(
+    def visible_call(
         self, call: Aggregate, condition: RowText | None, parts: Parts, types: dict[str, OutputColumn], hint: str
     ) -> str:
         own = text(call.condition) if call.condition is not None else None
@@ -201,7 +201,7 @@ class _Builder:
     def _swap(self, scalar: Scalar, swaps: dict[str, str]) -> str:
         return scalar.swapped(swaps)
 
-    def _visible(self, swaps: dict[str, str]) -> tuple[Visible, ...]:
+    def visible(self, swaps: dict[str, str]) -> tuple[Visible, ...]:
         found = []
         for output in self.block.outputs:
             sql = self._swap(output.scalar, swaps)
@@ -251,7 +251,7 @@ class _Builder:
             key=self.key_parts(),
             feeds=(home, *feeds),
             anew=(home, *anew) if anew else (),
-            visible=self._visible(swaps),
+            visible=self.visible(swaps),
             presence=presence.quoted,
             single=False,
             having=None,
@@ -363,7 +363,7 @@ class _Builder:
         plain = tuple(call for call in block.aggregates if call not in counted)
         types = self.argument_types(plain, child.occurrence.table, alias)
         hint = next((o.name for o in self.block.outputs if o.scalar.text == child.nested.text), "value")
-        swaps = {call.text: self._visible_call(call, condition, parts, types, hint) for call in plain}
+        swaps = {call.text: self.visible_call(call, condition, parts, types, hint) for call in plain}
         for call in counted:
             present = self._present(child)
             guard = text(*[piece for one in present for piece in (one, " AND ")][:-1]) if present else None

@@ -298,7 +298,8 @@ class KeyedProgram:
     `memory` says which stored values outlive what the query computes. `sampled` are the columns that may be behind a sampled
     input, `samples_rows` tells that the very existence of a row may be; `half_watched` are labels of sources of which columns
     are sampled. `due` says what becomes due as time passes, None where no clock is read. `locking` is for commit freshness, None
-    where ticks compute the units.
+    where ticks compute the units. Where rows hold state that the user's query does not show, `shown` are the public columns over
+    a stored row ``s``, and `having` filters what readers see.
     """
 
     name: str
@@ -319,6 +320,8 @@ class KeyedProgram:
     half_watched: frozenset[str] = frozenset()
     due: Due | None = None
     locking: Locking | None = None
+    shown: tuple[Visible, ...] = ()
+    having: str = ""
 
     @property
     def watched(self) -> tuple[Table, ...]:

@@ -7,6 +7,7 @@ an index is advised only where a look-up by key reaches none, and its statement 
 from __future__ import annotations
 
 from tidemark.dialect import Dialect
+from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.program import Feed, KeyedProgram, LinearProgram
 from tidemark.model import Table
 from tidemark.names import shorten
@@ -77,6 +78,17 @@ def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[MissingIndex, ..
                     f"a change of {way.changed.table.label} finds its keys by reading all of {table.label} without it"
                 )
                 advise(table, names[0], reason)
+    return tuple(found.values())
+
+
+def for_joined(program: BilinearProgram, dialect: Dialect) -> tuple[MissingIndex, ...]:
+    """Indexes by which a change finds the rows that it joins, beside those of the keyed program."""
+    found = {index.names: index for index in for_keyed(program.keyed, dialect)}
+    for table, column, other in program.links:
+        if not has_index(table, (column,)):
+            reason = f"a change of {other} finds what it joins by reading all of {table.label} without it"
+            index = _index(table, (column,), dialect, reason)
+            found.setdefault(index.names, index)
     return tuple(found.values())
 
 

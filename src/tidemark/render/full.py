@@ -10,7 +10,7 @@ from __future__ import annotations
 from tidemark.maintenance.program import KeyedProgram, KeyPart, LinearProgram, Part
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.render.whole import can_group, cast, rows_of_keyed, rows_of_linear
-from tidemark.script import Full
+from tidemark.ways import Full
 
 RANGE = f"g.{ORDINAL} > :low AND g.{ORDINAL} <= :high"
 

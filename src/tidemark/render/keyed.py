@@ -9,6 +9,7 @@ from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.names import Names
 from tidemark.render import statements, units, whole
+from tidemark.render.live import live_query
 from tidemark.render.memory import carry, fold
 from tidemark.render.restriction import ROW, is_indexed, keys_of_query, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
@@ -38,14 +39,56 @@ def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
     return (*weigh(store, program), *found, *([fill(True)] if store.nullable else []))
 
 
+def public_select(store: Store, program: KeyedProgram) -> str:
+    """What readers see of the stored rows ``s``."""
+    if not program.shown:
+        shown = ", ".join(f"s.{store.dialect.quote(output.name)}" for output in program.query.outputs)
+        return f"SELECT {shown} FROM {store.names.store} AS s {program.cut}".rstrip()
+    return f"SELECT {shown_columns(store, program)} FROM {store.names.store} AS s{_having(program)}"
+
+
+def shown_columns(store: Store, program: KeyedProgram) -> str:
+    """The public columns over a stored row, with the types that the query gives them."""
+    typed = store.dialect.has_schemas
+    return ", ".join(
+        f"({one.sql}){f'::{one.type}' if typed and one.type else ''} AS {store.dialect.quote(one.name)}"
+        for one in program.shown
+    )
+
+
+def _tolerant(store: Store, program: KeyedProgram) -> tuple[str, ...]:
+    floating = [part for part in store.parts if part.floating]
+    shown = [one.name for one in program.shown if any(f"s.{store.column(part)}" in one.sql for part in floating)]
+    return (*shown, *(part.name for part in floating))
+
+
+def _having(program: KeyedProgram) -> str:
+    return f" WHERE {program.having}" if program.having else ""
+
+
+def public_live(store: Store, program: KeyedProgram) -> str:
+    """A SELECT of the public rows as of now, or an empty text."""
+    rows = live_query(store, program)
+    if not rows or not program.shown:
+        return rows
+    return f"SELECT {shown_columns(store, program)} FROM ({rows}) AS s{_having(program)}"
+
+
+def index_terms(store: Store, program: KeyedProgram, columns: tuple[str, ...]) -> str:
+    """The terms of an index on the stored rows over columns that readers see."""
+    by_name = {one.name: f"({one.sql.replace('s.', '')})" for one in program.shown}
+    return ", ".join(by_name.get(name, store.dialect.quote(name)) for name in columns)
+
+
 def applier(store: Store, program: KeyedProgram, lock: tuple[str, ...] = ()) -> Applier:
     """The applier of a keyed program. At tick freshness one writer of the rows at a time is what the fenced lease says, so that
     nothing is locked; where writers compute units too, `lock` keeps them apart."""
     temporary = statements.temporary_tables(store)
     direct = store.unit is None
     unit = store.units
-    # What is stored is what is shown, so every column is compared once.
-    query, compared = statements.compare(store, [])
+    # Where what is stored is what is shown, every column is compared once.
+    own = {part.name for part in store.key}
+    query, compared = statements.compare(store, [(one.name, one.sql) for one in program.shown if one.name not in own])
     names = store.names
     hidden = unit.key == (EVERYTHING,)
     places = "1" if hidden else ", ".join(f":k{number}" for number in range(len(unit.key)))
@@ -67,7 +110,7 @@ def applier(store: Store, program: KeyedProgram, lock: tuple[str, ...] = ()) -> 
         indexed=is_indexed(program),
         key_columns=tuple(part.name for part in store.key),
         compared_columns=compared,
-        tolerant=tuple(part.name for part in store.parts if part.floating),
+        tolerant=_tolerant(store, program),
         unit_columns=None if direct else tuple(part.name for part in program.unit),
         create_rows=() if direct else units.temporary_tables(store),
         gather=() if direct else units.gather(store, program),

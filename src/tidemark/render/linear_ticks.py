@@ -252,7 +252,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         sums.append(f"{value} AS {name}")
         some.append(f"{kind}(d.{name}) {'<> 0' if kind == 'sum' or part is None else 'IS NOT NULL'}")
     summed = (
-        f"SELECT {_row(store, 'd')}, {', '.join(sums)} FROM {delta} AS d GROUP BY {_row(store, 'd')} "
+        f"SELECT {row_of(store, 'd')}, {', '.join(sums)} FROM {delta} AS d GROUP BY {row_of(store, 'd')} "
         f"HAVING {' OR '.join(some)}"
     )
     logs = [log_of(store.dialect, table) for table in program.captured]
@@ -267,17 +267,18 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         count=f"SELECT count(*) FROM {ordered}",
         flag=_flag(store, program),
         apply=_apply(store, program),
-        take_again=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT b.{ORDINAL}, {_row(store, 'b')} "
+        take_again=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT b.{ORDINAL}, {row_of(store, 'b')} "
         f"FROM {ordered} AS b WHERE {RANGE} AND b.{AGAIN} = 1",
         mark=tuple(f"INSERT INTO {log} (weight) VALUES (0)" for log in logs),
     )
 
 
-def _row(store: Store, row: str) -> str:
+def row_of(store: Store, row: str) -> str:
+    """The key's columns at a row."""
     return ", ".join(f"{row}.{store.column(part)}" for part in store.key)
 
 
-def _joins(store: Store) -> list[str]:
+def joins_of(store: Store) -> list[str]:
     """Conditions that join a numbered key ``b`` with its stored row ``s``: by an index, and for keys with a NULL apart."""
     values = [f"b.{store.column(part)}" for part in store.key]
     if not (store.nullable and store.dialect.has_schemas):
@@ -286,7 +287,7 @@ def _joins(store: Store) -> list[str]:
     return [plain, store.match("s", values)]
 
 
-def _which(store: Store, join: int) -> str:
+def which_join(store: Store, join: int) -> str:
     """The numbered keys that a join of `_joins` is for."""
     if not (store.nullable and store.dialect.has_schemas):
         return ""
@@ -302,8 +303,8 @@ def _flag(store: Store, program: LinearProgram) -> tuple[str, ...]:
     ordered = store.names.temporary("ordered")
     return tuple(
         f"UPDATE {ordered} SET {AGAIN} = 1 WHERE {ORDINAL} IN (SELECT b.{ORDINAL} FROM {ordered} AS b "
-        f"LEFT JOIN {store.names.store} AS s ON {join} WHERE {RANGE}{_which(store, number)} AND ({' OR '.join(tests)}))"
-        for number, join in enumerate(_joins(store))
+        f"LEFT JOIN {store.names.store} AS s ON {join} WHERE {RANGE}{which_join(store, number)} AND ({' OR '.join(tests)}))"
+        for number, join in enumerate(joins_of(store))
     )
 
 
@@ -337,7 +338,7 @@ def _apply(store: Store, program: LinearProgram) -> tuple[str, ...]:
     columns = ", ".join([store.key_list, *(store.column(part) for part in parts)])
     sets = sets or [f"{store.column(store.key[0])} = s.{store.column(store.key[0])}"]
     found = [
-        f"INSERT INTO {name} AS s ({columns}) SELECT {', '.join([_row(store, 'b'), *values])} FROM {ordered} AS b "
+        f"INSERT INTO {name} AS s ({columns}) SELECT {', '.join([row_of(store, 'b'), *values])} FROM {ordered} AS b "
         f"WHERE {RANGE} AND b.{AGAIN} = 0 ORDER BY b.{ORDINAL} ON CONFLICT ({store.conflict}) DO UPDATE SET {', '.join(sets)}"
     ]
     less = [f"b.{store.column(part)} < 0" for part in parts if part.kind == "additive"]
@@ -350,12 +351,12 @@ def _remove(store: Store, which: str) -> list[str]:
     ordered, name = store.names.temporary("ordered"), store.names.store
     if store.dialect.has_schemas:
         return [
-            f"DELETE FROM {name} AS s USING {ordered} AS b WHERE {join} AND {which}{_which(store, number)} "
+            f"DELETE FROM {name} AS s USING {ordered} AS b WHERE {join} AND {which}{which_join(store, number)} "
             f"AND {store.is_default('s')}"
-            for number, join in enumerate(_joins(store))
+            for number, join in enumerate(joins_of(store))
         ]
     if store.nullable:
-        rows = f"SELECT s.rowid FROM {ordered} AS b JOIN {name} AS s ON {_joins(store)[0]} WHERE {which}"
+        rows = f"SELECT s.rowid FROM {ordered} AS b JOIN {name} AS s ON {joins_of(store)[0]} WHERE {which}"
         return [f"DELETE FROM {name} WHERE rowid IN ({rows}) AND {store.is_default(name)}"]
-    keys = f"SELECT {_row(store, 'b')} FROM {ordered} AS b WHERE {which}"
+    keys = f"SELECT {row_of(store, 'b')} FROM {ordered} AS b WHERE {which}"
     return [f"DELETE FROM {name} WHERE ({store.key_list}) IN ({keys}) AND {store.is_default(name)}"]

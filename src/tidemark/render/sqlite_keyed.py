@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.render import sqlite
+from tidemark.render.keyed import index_terms, public_select
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.units import unit_index
 from tidemark.script import Piece
@@ -24,16 +25,11 @@ def keyed_pieces(
 def shown_pieces(program: KeyedProgram, store: Store, indexes: tuple[tuple[str, ...], ...]) -> tuple[Piece, ...]:
     """The indexes on the stored rows, and what readers see of them."""
     found: list[Piece] = []
-    quote = store.dialect.quote
     for number, columns in enumerate(indexes, start=1):
-        found.append(sqlite.index_piece(store, number, ", ".join(quote(name) for name in columns)))
-    shown = ", ".join(f"s.{quote(output.name)}" for output in program.query.outputs)
+        found.append(sqlite.index_piece(store, number, index_terms(store, program, columns)))
     by_unit = unit_index(store)
     found += [sqlite.index_piece(store, "unit", by_unit)] if by_unit else []
-    found += sqlite.public_view(
-        store.names, store.dialect, program.name, f"SELECT {shown} FROM {store.names.store} AS s {program.cut}".rstrip()
-    )
-    return tuple(found)
+    return (*found, *sqlite.public_view(store.names, store.dialect, program.name, public_select(store, program)))
 
 
 def _dirty(store: Store) -> list[Piece]:

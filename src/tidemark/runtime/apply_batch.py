@@ -38,10 +38,9 @@ def prepare(session: Session, script: Script) -> None:
         session.script(log.create_slice)
     if script.tick and script.tick.create_reached:
         session.script(script.tick.create_reached)
-    for statement in script.tick.deltas.create if script.tick and script.tick.deltas else ():
-        session.script(statement)
-    for statement in script.tick.full.create if script.tick and script.tick.full else ():
-        session.script(statement)
+    for way in (script.tick.deltas, script.tick.full, script.tick.products) if script.tick else ():
+        for statement in way.create if way else ():
+            session.script(statement)
 
 
 def take_keys(session: Session, applier: Applier, keys: Iterable[Sequence[Any]]) -> int:

@@ -1,7 +1,8 @@
 """What a derived table costs and why, read from its script and, where it is installed, from the database.
 
-Owns: `Explanation`. Promises: says what the script does and nothing that it does not; whether an index is reached is the
-engine's own answer about the very statements that run; what was measured comes from the history. Changes nothing.
+Owns: `Explanation`; its figures are in `explain_costs`, the database's answers in `explain_measured`. Promises: says what the
+script does and nothing that it does not; whether an index is reached is the engine's own answer about the very statements
+that run; what was measured comes from the history. Changes nothing.
 """
 
 from __future__ import annotations
@@ -9,23 +10,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tidemark.contract import Operator
 from tidemark.dialect import Dialect
-from tidemark.runtime.apply_batch import prepare
-from tidemark.runtime.guard import list_costs
+from tidemark.runtime import explain_costs, explain_measured
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.pace import choose_pace
-from tidemark.runtime.runs import list_runs
 from tidemark.runtime.status import read_status
 from tidemark.script import Script
-
-COSTS = {
-    "linear": "a constant amount of work for each changed row",
-    "bilinear": "work in proportion to a change and the rows that it joins",
-    "keyed": "the affected rows are computed again by the query itself, restricted to their keys",
-    "global": "the whole result is computed again, and only rows that differ are written",
-}
-TICKS_SEEN = 50
-PIECES = {"delta": "a change", "keyed": "a change or a unit", "full": "a kilobyte of the sources"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +29,11 @@ class Explanation:
     caveats: columns with memory, sampled ones, those compared with a tolerance. `locks` are sentences about who waits for
     whom, `missing_indexes` pairs of a statement and its reason, `cheaper` what would make it cheaper. `measured` comes from the
     history and is empty before the first tick. `state` is empty when it is not installed. `reads` are the derived tables that
-    it reads, each with its freshness; `supports` are sentences about what is stored beside its rows.
+    it reads, each with its freshness; `supports` are sentences about what is stored beside its rows. `operators`
+    are those of the query, each with the class that it has by itself, a code and
+    a reason. `formula` is the work of applying in words; `writer_microseconds` what a writing statement and each of its rows add,
+    as measured, None where it was not. `indexes` are (source, columns) by which rows are looked up, and must be reached by an
+    index; `fan_out` says how many rows one value of them reaches, from a bounded sample, where it is installed.
     """
 
     name: str
@@ -70,11 +64,19 @@ class Explanation:
     query: str
     reads: tuple[str, ...] = ()
     supports: tuple[str, ...] = ()
+    operators: tuple[Operator, ...] = ()
+    formula: str = ""
+    writer_microseconds: explain_costs.WriterMicroseconds | None = None
+    indexes: tuple[tuple[str, str], ...] = ()
+    fan_out: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The explanation as plain data."""
         data = asdict(self)
         data["class"] = data.pop("klass")
+        for operator in data["operators"]:
+            operator["class"] = operator.pop("klass")
+        data["indexes"] = [{"source": source, "columns": columns} for source, columns in self.indexes]
         data["missing_indexes"] = [{"statement": text, "reason": reason} for text, reason in self.missing_indexes]
         return data
 
@@ -88,8 +90,8 @@ def explain_script(script: Script, dialect: Dialect) -> Explanation:
         freshness=script.freshness,
         state="",
         reasons=script.reasons,
-        cost=_cost(script),
-        writer=_writer(script),
+        cost=explain_costs.cost(script),
+        writer=explain_costs.writer(script),
         key=script.key,
         unit=script.applier.units,
         columns=script.columns,
@@ -98,10 +100,10 @@ def explain_script(script: Script, dialect: Dialect) -> Explanation:
         routes=script.routes,
         restriction=_restriction(script),
         staleness=_staleness(script),
-        exactness=_exactness(script),
+        exactness=_exactness(script, dialect),
         locks=_locks(script, dialect),
         missing_indexes=tuple((index.text, index.reason) for index in script.missing_indexes),
-        cheaper=_cheaper(script),
+        cheaper=explain_costs.cheaper(script),
         measured=(),
         tolerant=script.applier.tolerant,
         notes=script.notes,
@@ -116,6 +118,10 @@ def explain_script(script: Script, dialect: Dialect) -> Explanation:
             for kept in script.reads
             if _is_support(script, kept.derived)
         ),
+        operators=script.operators,
+        formula=explain_costs.formula(script),
+        writer_microseconds=explain_costs.writer_microseconds(script),
+        indexes=tuple((fan.source, ", ".join(fan.columns)) for fan in script.fans),
     )
 
 
@@ -127,7 +133,7 @@ def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> E
     """The explanation of a script that is installed: `script` is the same, compiled now."""
     found = explain_script(script, ledger.session.dialect)
     there = installed.live_at is not None and installed.state in ("live", "backfilling", "verifying")
-    restriction = _ask_for_indexes(ledger, installed.script) if there else found.restriction
+    restriction = explain_measured.ask_for_indexes(ledger, installed.script) if there else found.restriction
     now = [status for status in read_status(ledger) if (status.name, status.generation) == _identity(installed)]
     since = [f"{status.pending} changes wait since {status.behind_since}" for status in now if status.behind_since]
     none = ["nothing waits now"] if script.tick is not None and not since and installed.state == "live" else []
@@ -138,33 +144,13 @@ def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> E
         supports=(*found.supports, *beside),
         restriction=restriction,
         staleness=(*found.staleness, *since, *none),
-        measured=_measured(ledger, script),
+        measured=explain_measured.measured(ledger, script),
+        fan_out=explain_measured.fan_out(ledger, installed.script) if there else (),
     )
 
 
 def _identity(installed: Installed) -> tuple[str, int]:
     return installed.name, installed.generation
-
-
-def _cost(script: Script) -> str:
-    cost = COSTS.get(script.klass, script.klass)
-    if script.applier.units != script.applier.key_columns:
-        unit = ", ".join(script.applier.units)
-        cost += f"; rows with the same {unit} are computed together" if unit else ""
-    if not script.applier.indexed:
-        cost += "; no index reaches the rows of a key, so recomputing a batch reads the whole source"
-    return cost
-
-
-def _writer(script: Script) -> str:
-    if script.tick is None:
-        count = sum(piece.capture and piece.kind == "trigger" for piece in script.pieces)
-        done = "updated" if script.klass == "linear" else "computed again"
-        return (
-            f"{count} triggers on its sources; the stored rows of the keys are {done} in the writer's own transaction"
-        )
-    columns = "; ".join(f"{log.source} ({', '.join(log.columns)})" for log in script.tick.logs)
-    return f"one row in a log for each image of a changed row, shared by all that read the source by ticks: {columns}"
 
 
 def _captures(script: Script) -> tuple[str, ...]:
@@ -184,30 +170,6 @@ def _restriction(script: Script) -> tuple[str, ...]:
     )
 
 
-def _ask_for_indexes(ledger: Ledger, script: Script) -> tuple[str, ...]:
-    """The engine's own answer for the statements that recompute a batch, and for those that find the keys of a change."""
-    session = ledger.session
-    quote, found = session.dialect.quote, []
-    steps = {
-        "recomputing a batch": (*script.applier.recompute, *script.applier.gather),
-        "finding the keys of changes": tuple(
-            text for log in (script.tick.logs if script.tick else ()) for text in log.affected
-        ),
-    }
-    with session.transaction("read"):
-        prepare(session, script)
-        for source in script.sources:
-            name = source.rpartition(".")[2]
-            for step, statements in steps.items():
-                asked = [text for text in statements if f"{quote(name)} AS" in text and "INSERT" in text]
-                if not asked:
-                    continue
-                scans = [text for text in asked if not session.uses_index(text, name)]
-                verdict = "reads all of it" if scans else "reaches it by an index"
-                found.append(f"{source}: {step} {verdict}")
-    return tuple(found)
-
-
 def _staleness(script: Script) -> tuple[str, ...]:
     if script.tick is None:
         return ("none: at every commit the stored rows equal the query",)
@@ -219,7 +181,7 @@ def _staleness(script: Script) -> tuple[str, ...]:
     )
 
 
-def _exactness(script: Script) -> tuple[str, ...]:
+def _exactness(script: Script, dialect: Dialect) -> tuple[str, ...]:
     applier, found = script.applier, []
     if applier.carry is not None:
         kept = ", ".join(column.name for column in applier.carry.columns)
@@ -232,45 +194,13 @@ def _exactness(script: Script) -> tuple[str, ...]:
         found.append("whether a row exists may depend on a sampled input")
     if applier.tolerant:
         found.append(f"{', '.join(applier.tolerant)} depend on the order of addition and are compared with a tolerance")
+    if script.tick is not None and script.tick.due is not None:
+        found.append("it reads the clock: rows are true for the moment that the last tick recorded")
+    if not dialect.writers_wait_in_line:
+        found.append("row security of its sources is not applied: every row counts for what is stored")
     if applier.duplicate:
         found.append("that no two rows share a key is not proven: each batch looks for it")
     return tuple(found)
-
-
-def _cheaper(script: Script) -> tuple[str, ...]:
-    found = [f"an index: {index.text}" for index in script.missing_indexes]
-    if script.klass == "global":
-        found.append("a key by which the query falls apart, so that a change touches some rows and not all")
-    elif script.klass == "keyed":
-        found.append("a query of one source and of counts and sums, which is added to and not recomputed")
-    if script.tick is None:
-        found.append('freshness="tick", where writers only append to a log')
-    elif len(script.sources) > 1:
-        found.append("sampled= for inputs whose changes need not make rows dirty")
-    return tuple(found)
-
-
-def _measured(ledger: Ledger, script: Script) -> tuple[str, ...]:
-    """What the last ticks did."""
-    ticks = [
-        past for past in list_runs(ledger, script.name, TICKS_SEEN) if past.kind == "tick" and past.state == "done"
-    ]
-    if not ticks:
-        return ()
-    costs = list_costs(ledger, script)
-    last = [f"the last batch: {cost.reason}" for cost in list(costs.values())[:1]]
-    keys, written = sum(past.rows_done for past in ticks), sum(past.rows_written for past in ticks)
-    longest = max(past.longest_ms for past in ticks)
-    target = choose_pace(ledger.session.dialect).target_ms
-    return (
-        f"the last {len(ticks)} ticks applied {keys} keys, wrote {written} rows, and held locks {longest:.1f} ms at most "
-        f"(aimed at {target:.0f} ms)",
-        *last,
-        *(
-            f"{cost.way}, {cost.times} times: lately {cost.each_ms:.3f} ms for {PIECES[cost.way]}"
-            for cost in costs.values()
-        ),
-    )
 
 
 def _locks(script: Script, dialect: Dialect) -> tuple[str, ...]:

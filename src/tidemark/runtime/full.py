@@ -15,7 +15,8 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import Run, add_run
 from tidemark.runtime.seals import consume, find_targets, move_checkpoints
-from tidemark.script import Full, Script
+from tidemark.script import Script
+from tidemark.ways import Full
 
 
 @dataclass
@@ -69,4 +70,6 @@ def _finish(duty: Duty, script: Script, full: Full, whole: Whole) -> int:
     for statement in full.drained:
         duty.session.run(statement)
     move_checkpoints(duty, script, whole.targets)
+    if script.tick is not None and script.tick.products is not None:
+        duty.session.run(script.tick.products.even)
     return consume(duty, script)

@@ -129,12 +129,16 @@ def count_changes(duty: Duty, script: Script) -> int:
 
 
 def choose_for(duty: Duty, script: Script, usual: Way, work: int, word: str) -> Choice:
-    """The choice between the usual way for so many changes or units, and the whole result."""
-    if not script.applier.units and script.tick is not None and script.tick.full is not None:
-        return Choice("full", "full: every change may touch every row", offer_full(duty, script, {}).work)
-    if script.tick is None or script.tick.full is None:
+    """The choice between the usual way for so many changes or units, and what else the script has."""
+    tick = script.tick
+    if tick is None or (tick.full is None and usual != "delta"):
         return Choice(usual, f"{usual}: there is no other way to make it true")
+    if not script.applier.units and tick.full is not None and usual == "keyed":
+        return Choice("full", "full: every change may touch every row", offer_full(duty, script, {}).work)
     if work <= FEW:
         return Choice(usual, f"{usual}: {work} {word}{'' if work == 1 else 's'} are few")
     costs = list_costs(duty.ledger, script)
-    return choose([offer(usual, work, word, costs), offer_full(duty, script, costs)])
+    offers = [offer(usual, work, word, costs)]
+    offers += [offer("keyed", work, word, costs)] if usual == "delta" and tick.products is not None else []
+    offers += [offer_full(duty, script, costs)] if tick.full is not None else []
+    return choose(offers)

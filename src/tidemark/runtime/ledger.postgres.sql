@@ -45,7 +45,8 @@ CREATE TABLE tidemark._derived (
 );
 
 -- name: create_checkpoint
--- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` in `file` is how far that has come.
+-- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` in `file` is how far that has come. `even` is 1 when
+-- every stored row is known to be of the moment of `snapshot`.
 CREATE TABLE tidemark._checkpoint (
     derived TEXT NOT NULL,
     generation INTEGER NOT NULL,
@@ -54,6 +55,7 @@ CREATE TABLE tidemark._checkpoint (
     target TEXT,
     position bigint NOT NULL DEFAULT 0,
     file TEXT NOT NULL DEFAULT '',
+    even INTEGER NOT NULL DEFAULT 0,
     sealed_at TEXT NOT NULL,
     PRIMARY KEY (derived, generation, source)
 );
@@ -323,11 +325,11 @@ DELETE FROM tidemark._capture WHERE source = :source;
 INSERT INTO tidemark._checkpoint (derived, generation, source, snapshot, sealed_at)
 VALUES (:derived, :generation, :source, :snapshot, tidemark._clock(0))
 ON CONFLICT (derived, generation, source) DO UPDATE
-SET snapshot = excluded.snapshot, target = NULL, position = 0, sealed_at = excluded.sealed_at;
+SET snapshot = excluded.snapshot, target = NULL, position = 0, even = 0, sealed_at = excluded.sealed_at;
 
 -- name: list_checkpoints
 -- The checkpoints of one generation.
-SELECT source, snapshot, target, position, file, sealed_at FROM tidemark._checkpoint
+SELECT source, snapshot, target, position, file, sealed_at, even FROM tidemark._checkpoint
 WHERE derived = :derived AND generation = :generation
 ORDER BY source;
 
@@ -347,7 +349,7 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: finish_seal
 -- Advance the checkpoints: everything up to the targets is in the dirty set.
-UPDATE tidemark._checkpoint SET snapshot = target, target = NULL, position = 0, sealed_at = tidemark._clock(0)
+UPDATE tidemark._checkpoint SET snapshot = target, target = NULL, position = 0, even = 0, sealed_at = tidemark._clock(0)
 WHERE derived = :derived AND generation = :generation AND target IS NOT NULL;
 
 -- name: is_ahead

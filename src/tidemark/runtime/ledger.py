@@ -18,7 +18,7 @@ from tidemark.runtime.statements import find_statement, load_statements
 from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, check_list, check_move, read_state
 
-SHAPE = "4"
+SHAPE = "5"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Installed:
 class Checkpoint:
     """How far one log is consumed: `snapshot` is done, `target` is being sealed (or None), up to `position` in `file`.
 
-    `file` is empty before the first slice of a seal.
+    `file` is empty before the first slice of a seal. `even` tells that every stored row is known to be of the snapshot's moment.
     """
 
     source: str
@@ -58,6 +58,7 @@ class Checkpoint:
     position: int
     file: str
     sealed_at: str
+    even: bool = False
 
 
 class Ledger:
@@ -181,7 +182,7 @@ class Ledger:
     def checkpoints(self, script: Script) -> dict[str, Checkpoint]:
         """The checkpoints of a script's logs, by source."""
         rows = self.all("list_checkpoints", {"derived": script.name, "generation": script.generation})
-        return {row[0]: Checkpoint(row[0], row[1], row[2], int(row[3]), row[4], row[5]) for row in rows}
+        return {row[0]: Checkpoint(row[0], row[1], row[2], int(row[3]), row[4], row[5], bool(row[6])) for row in rows}
 
 
 def _read_installed(row: tuple[Any, ...], captures: Mapping[str, Capture]) -> Installed:

@@ -32,7 +32,8 @@ CREATE TABLE tidemark__derived (
 );
 
 -- name: create_checkpoint
--- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` in `file` is how far that has come.
+-- How far each log is consumed: `snapshot` is done, `target` is being sealed, `position` in `file` is how far that has come. `even` is 1 when
+-- every stored row is known to be of the moment of `snapshot`.
 CREATE TABLE tidemark__checkpoint (
     derived TEXT NOT NULL,
     generation INTEGER NOT NULL,
@@ -41,6 +42,7 @@ CREATE TABLE tidemark__checkpoint (
     target TEXT,
     position INTEGER NOT NULL DEFAULT 0,
     file TEXT NOT NULL DEFAULT '',
+    even INTEGER NOT NULL DEFAULT 0,
     sealed_at TEXT NOT NULL,
     PRIMARY KEY (derived, generation, source)
 );
@@ -307,11 +309,11 @@ DELETE FROM tidemark__capture WHERE source = :source;
 INSERT INTO tidemark__checkpoint (derived, generation, source, snapshot, sealed_at)
 VALUES (:derived, :generation, :source, :snapshot, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ON CONFLICT (derived, generation, source) DO UPDATE
-SET snapshot = excluded.snapshot, target = NULL, position = 0, sealed_at = excluded.sealed_at;
+SET snapshot = excluded.snapshot, target = NULL, position = 0, even = 0, sealed_at = excluded.sealed_at;
 
 -- name: list_checkpoints
 -- The checkpoints of one generation.
-SELECT source, snapshot, target, position, file, sealed_at FROM tidemark__checkpoint
+SELECT source, snapshot, target, position, file, sealed_at, even FROM tidemark__checkpoint
 WHERE derived = :derived AND generation = :generation
 ORDER BY source;
 
@@ -331,7 +333,7 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: finish_seal
 -- Advance the checkpoints: everything up to the targets is in the dirty set.
-UPDATE tidemark__checkpoint SET snapshot = target, target = NULL, position = 0, sealed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+UPDATE tidemark__checkpoint SET snapshot = target, target = NULL, position = 0, even = 0, sealed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
 WHERE derived = :derived AND generation = :generation AND target IS NOT NULL;
 
 -- name: is_ahead

@@ -12,7 +12,7 @@ to seal and to apply. Every transaction is short whatever the backlog, and a kil
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, prepare
@@ -20,7 +20,7 @@ from tidemark.runtime.backlog import Backlog, read_more, write_some
 from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.full import Whole, read_whole, write_whole
-from tidemark.runtime.guard import FEW, Choice, add_cost, choose_for, count_changes
+from tidemark.runtime.guard import FEW, Choice, Way, add_cost, choose_for, count_changes
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.moments import let_time_pass
 from tidemark.runtime.pace import Pace, choose_pace
@@ -38,7 +38,9 @@ from tidemark.runtime.seals import (
     set_targets,
 )
 from tidemark.runtime.tick_deltas import tick_deltas
+from tidemark.runtime.tick_products import add_up, why_not_added, write_sum
 from tidemark.script import Script, SourceLog, Tick
+from tidemark.ways import Products
 
 __all__ = ["TickReport", "count_dirty", "has_work", "tick"]
 
@@ -65,6 +67,7 @@ class _State:
     remains: bool = False
     backlog: Backlog | None = None
     choice: Choice | None = None
+    waiting: int = 0
     whole: Whole | None = None
     ms: float = 0.0
     seal_pace: Pace = field(init=False)
@@ -131,10 +134,22 @@ def _next(state: _State) -> tuple[Pace, float]:
     if state.whole is not None and not state.whole.finished:
         return _write_whole(state, state.whole)
     if not state.sealed:
-        return _read_whole(state) if _weigh_changes(state) else _seal(state)
+        return _take_changes(state)
     if state.remains:
         return _consume_more(state)
     return _read_whole(state) if _weigh_units(state) else _apply(state)
+
+
+def _take_changes(state: _State) -> tuple[Pace, float]:
+    """Begin with what waits in the logs, in the way that the guard chooses."""
+    choice = _weigh_changes(state)
+    if choice.way == "full":
+        return _read_whole(state)
+    if choice.way == "delta" and state.tick.products is not None:
+        return _add(state, state.tick.products)
+    if state.tick.products is not None and state.backlog is None and state.waiting <= state.pace.size:
+        return _seal_at_once(state, state.tick.products)
+    return _seal(state)
 
 
 def _has_only_read(state: _State) -> bool:
@@ -165,14 +180,17 @@ def _work_of(state: _State, choice: Choice) -> float:
     return choice.work if choice.way == "full" else state.changes + state.keys
 
 
-def _weigh_changes(state: _State) -> bool:
-    """Whether the whole result costs less than what waits in the logs; asked once."""
+def _weigh_changes(state: _State) -> Choice:
+    """The way for what waits in the logs; asked once."""
     if state.choice is not None:
-        return False
-    counts = state.script.tick is not None and state.script.tick.full is not None
-    changes = count_changes(state.duty, state.script) if counts else 0
-    state.choice = choose_for(state.duty, state.script, "keyed", changes, "change")
-    return state.choice.way == "full"
+        return state.choice
+    duty, script, tick = state.duty, state.script, state.tick
+    why_not = why_not_added(duty, script) if tick.products is not None else ""
+    state.waiting = count_changes(duty, script) if tick.full is not None or tick.products is not None else 0
+    usual: Way = "delta" if tick.products is not None and not why_not else "keyed"
+    choice = choose_for(duty, script, usual, state.waiting, "change")
+    state.choice = replace(choice, reason=f"{choice.reason}; {why_not}") if why_not else choice
+    return state.choice
 
 
 def _weigh_units(state: _State) -> bool:
@@ -181,6 +199,22 @@ def _weigh_units(state: _State) -> bool:
         return False
     state.choice = choose_for(state.duty, state.script, "keyed", state.total, "unit")
     return state.choice.way == "full"
+
+
+def _add(state: _State, products: Products) -> tuple[Pace, float]:
+    """Add what changed rows join; where that is not exact, or too much, the units are recomputed."""
+    found, ms = add_up(state.duty, state.script, products, state.pace.size)
+    state.ms += ms
+    if found.why_not:
+        state.choice = Choice("keyed", f"keyed: {found.why_not}")
+        return state.pace, 0.0
+    added = write_sum(state.duty, state.script, products, found, state.pace, state.run)
+    state.run, state.changes = added.run, found.changes
+    state.keys, state.written, state.ms = found.keys, added.written, state.ms + added.ms
+    state.transactions += 1
+    state.sealed = state.applied = True
+    state.remains = added.consumed >= CONSUME_ROWS
+    return state.pace, added.ms
 
 
 def _read_whole(state: _State) -> tuple[Pace, float]:
@@ -240,6 +274,34 @@ def _seal_backlog(state: _State, backlog: Backlog) -> tuple[Pace, float]:
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
     return state.seal_pace, held.hold_ms
+
+
+def _seal_at_once(state: _State, products: Products) -> tuple[Pace, float]:
+    """Seal and recompute in one snapshot, where so little waits: then all rows are of one moment, and can be added to."""
+
+    def work() -> tuple[tuple[int, bool, bool, Run, int], int, int, bool]:
+        sealed = _seal_slice(state, state.fresh, state.run)
+        if not (sealed[1] and sealed[2]):
+            return sealed, 0, 0, False
+        taken, written = _recompute(state)
+        done = taken < state.pace.size
+        if done:
+            state.duty.session.run(products.even)
+        return sealed, taken, written, done
+
+    held = state.duty.write(work, snapshot=True)
+    (changes, finished, state.fresh, state.run, consumed), taken, written, state.applied = held.value
+    state.changes, state.keys, state.written = state.changes + changes, state.keys + taken, state.written + written
+    state.transactions += 1
+    state.ms += held.hold_ms
+    state.remains = state.remains or consumed >= CONSUME_ROWS
+    if finished:
+        state.sealed, state.fresh = state.fresh, False
+        state.total = count_dirty(state.duty, state.script)
+    else:
+        state.backlog = Backlog(state.seal_pace.for_reading())
+    state.pace.record(changes + taken, held.hold_ms)
+    return state.pace, held.hold_ms
 
 
 def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool, bool, Run, int]:
@@ -320,27 +382,29 @@ def _consume_more(state: _State) -> tuple[Pace, float]:
     return state.pace, held.hold_ms
 
 
-def _apply(state: _State) -> tuple[Pace, float]:
-    """Recompute the first keys of the dirty set and take them out of it."""
-    duty, applier, batch = state.duty, state.script.applier, state.tick
-    taken = 0
+def _recompute(state: _State) -> tuple[int, int]:
+    """Recompute the first units of the dirty set and take them out of it, in the caller's transaction; how many, and rows."""
+    session, taken = state.duty.session, 0
 
     def take() -> None:
         nonlocal taken
-        taken = duty.session.run(batch.take_dirty, {"limit": state.pace.size})
+        taken = session.run(state.tick.take_dirty, {"limit": state.pace.size})
 
-    def work() -> int:
-        written = apply_batch(duty.session, applier, take)
-        duty.session.run(batch.done_dirty)
-        return written
+    written = apply_batch(session, state.script.applier, take)
+    session.run(state.tick.done_dirty)
+    return taken, written
 
-    held = duty.write(work)
+
+def _apply(state: _State) -> tuple[Pace, float]:
+    """Recompute the first units of the dirty set and take them out of it."""
+    held = state.duty.write(lambda: _recompute(state))
+    taken, written = held.value
     state.keys += taken
-    state.written += held.value
+    state.written += written
     state.transactions += 1
     state.ms += held.hold_ms
     state.applied = taken < state.pace.size
-    if applier.indexed:
+    if state.script.applier.indexed:
         state.pace.record(taken, held.hold_ms)
     else:
         state.pace.longest_ms = max(state.pace.longest_ms, held.hold_ms)

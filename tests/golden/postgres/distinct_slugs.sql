@@ -122,6 +122,18 @@ SELECT 'missing' AS kind, s."author", NULL, s."states" FROM pg_temp."_fresh_dist
 INSERT INTO "tidemark"."distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM pg_temp."_fresh_distinct_slugs" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_distinct_slugs" AS o WHERE o.tidemark_n = f.tidemark_n AND o."states" IS NOT DISTINCT FROM f."states") ORDER BY "author" ON CONFLICT ("author") DO UPDATE SET "states" = excluded."states";
 DELETE FROM "tidemark"."distinct_slugs" AS s USING (SELECT o.* FROM pg_temp."_stored_distinct_slugs" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_distinct_slugs" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."author" IS NOT DISTINCT FROM g."author";
 
+-- applier: the whole result
+DROP TABLE IF EXISTS pg_temp."_whole_distinct_slugs";
+CREATE TEMP TABLE pg_temp."_whole_distinct_slugs" AS SELECT (z."author")::integer AS "author", (z."states")::bigint AS "states" FROM (SELECT q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "public"."posts" AS "posts" GROUP BY "posts"."author") AS q) AS z;
+DELETE FROM pg_temp."_fresh_distinct_slugs";
+INSERT INTO pg_temp."_fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT row_number() OVER (ORDER BY "author"), "author", "states" FROM (SELECT "author", "states" FROM pg_temp."_whole_distinct_slugs" EXCEPT SELECT "author", "states" FROM "tidemark"."distinct_slugs") AS d;
+DELETE FROM pg_temp."_stored_distinct_slugs";
+INSERT INTO pg_temp."_stored_distinct_slugs" (tidemark_n, "author") SELECT row_number() OVER (ORDER BY "author"), "author" FROM (SELECT "author" FROM "tidemark"."distinct_slugs" EXCEPT SELECT "author" FROM pg_temp."_whole_distinct_slugs") AS d;
+DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slugs" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high AND s."author" = g."author";
+DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slugs" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high AND (g."author" IS NULL) AND s."author" IS NOT DISTINCT FROM g."author";
+INSERT INTO "tidemark"."distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM pg_temp."_fresh_distinct_slugs" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high ORDER BY g.tidemark_n ON CONFLICT ("author") DO UPDATE SET "states" = excluded."states";
+DELETE FROM "tidemark"."_dirty_distinct_slugs";
+
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_distinct_slugs" (weight smallint NOT NULL, "c_author" integer, "c_state" text);
 INSERT INTO pg_temp."_reached_distinct_slugs" ("author") SELECT DISTINCT ("posts"."c_author")::integer FROM pg_temp."_slice_posts_distinct_slugs" AS "posts" WHERE "posts".weight <> 0;

@@ -187,6 +187,18 @@ SELECT 'missing' AS kind, s."name", NULL, NULL, s."n", s."score" FROM pg_temp."_
 INSERT INTO "tidemark"."joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM pg_temp."_fresh_joined" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_joined" AS o WHERE o.tidemark_n = f.tidemark_n AND o."n" IS NOT DISTINCT FROM f."n" AND o."score" IS NOT DISTINCT FROM f."score") ORDER BY "name" ON CONFLICT ("name") DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
 DELETE FROM "tidemark"."joined" AS s USING (SELECT o.* FROM pg_temp."_stored_joined" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_joined" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."name" IS NOT DISTINCT FROM g."name";
 
+-- applier: the whole result
+DROP TABLE IF EXISTS pg_temp."_whole_joined";
+CREATE TEMP TABLE pg_temp."_whole_joined" AS SELECT (z."name")::text AS "name", (z."n")::bigint AS "n", (z."score")::bigint AS "score" FROM (SELECT q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS z;
+DELETE FROM pg_temp."_fresh_joined";
+INSERT INTO pg_temp."_fresh_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score" FROM pg_temp."_whole_joined" EXCEPT SELECT "name", "n", "score" FROM "tidemark"."joined") AS d;
+DELETE FROM pg_temp."_stored_joined";
+INSERT INTO pg_temp."_stored_joined" (tidemark_n, "name") SELECT row_number() OVER (ORDER BY "name"), "name" FROM (SELECT "name" FROM "tidemark"."joined" EXCEPT SELECT "name" FROM pg_temp."_whole_joined") AS d;
+DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high AND s."name" = g."name";
+DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high AND (g."name" IS NULL) AND s."name" IS NOT DISTINCT FROM g."name";
+INSERT INTO "tidemark"."joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM pg_temp."_fresh_joined" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high ORDER BY g.tidemark_n ON CONFLICT ("name") DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
+DELETE FROM "tidemark"."_dirty_joined";
+
 -- applier: changes of users to keys
 CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_users_joined" (weight smallint NOT NULL, "c_id" integer, "c_name" text);
 INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM pg_temp."_slice_users_joined" AS "u" WHERE "u".weight <> 0;

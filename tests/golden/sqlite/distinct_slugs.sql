@@ -123,6 +123,17 @@ SELECT 'missing' AS kind, s."author", NULL, s."states" FROM temp."tidemark__fres
 INSERT INTO "tidemark_distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_distinct_slugs" AS o WHERE o.tidemark_n = f.tidemark_n AND o."states" IS f."states") ORDER BY "author" ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO UPDATE SET "states" = excluded."states";
 DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_distinct_slugs" AS o JOIN "tidemark_distinct_slugs" AS s ON ifnull(s."author", 0) = ifnull(o."author", 0) AND (s."author" IS NULL) = (o."author" IS NULL) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE f.tidemark_n = o.tidemark_n));
 
+-- applier: the whole result
+DELETE FROM temp."tidemark__whole_distinct_slugs";
+INSERT INTO temp."tidemark__whole_distinct_slugs" ("author", "states") SELECT q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" GROUP BY "posts"."author") AS q;
+DELETE FROM temp."tidemark__fresh_distinct_slugs";
+INSERT INTO temp."tidemark__fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT row_number() OVER (ORDER BY "author"), "author", "states" FROM (SELECT "author", "states" FROM temp."tidemark__whole_distinct_slugs" EXCEPT SELECT "author", "states" FROM "tidemark_distinct_slugs") AS d;
+DELETE FROM temp."tidemark__stored_distinct_slugs";
+INSERT INTO temp."tidemark__stored_distinct_slugs" (tidemark_n, "author") SELECT row_number() OVER (ORDER BY "author"), "author" FROM (SELECT "author" FROM "tidemark_distinct_slugs" EXCEPT SELECT "author" FROM temp."tidemark__whole_distinct_slugs") AS d;
+DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_distinct_slugs" AS g JOIN "tidemark_distinct_slugs" AS s ON ifnull(s."author", 0) = ifnull(g."author", 0) AND (s."author" IS NULL) = (g."author" IS NULL) WHERE g.tidemark_n > :low AND g.tidemark_n <= :high);
+INSERT INTO "tidemark_distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM temp."tidemark__fresh_distinct_slugs" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high ORDER BY g.tidemark_n ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO UPDATE SET "states" = excluded."states";
+DELETE FROM "tidemark__dirty_distinct_slugs";
+
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_distinct_slugs" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
 INSERT INTO temp."tidemark__reached_distinct_slugs" ("author") SELECT DISTINCT +("posts"."c_author") FROM temp."tidemark__slice_posts_distinct_slugs" AS "posts" WHERE "posts".weight <> 0;

@@ -101,3 +101,30 @@ def test_it_reads_as_text_and_as_plain_data(forum: Tidemark, name: str) -> None:
         found.writer,
     ):
         assert said in text
+
+
+def test_how_many_rows_a_value_reaches_is_looked_at(forum: Tidemark) -> None:
+    with contextlib.closing(open_session(forum.database)) as user, user.transaction():
+        for number in range(1, 8):
+            user.run(f"INSERT INTO posts VALUES ({number}, {1 if number < 6 else number}, 1, 1)")
+    assert forum.explain("names").fan_out == ()
+    forum.apply()
+    found = forum.explain("names")
+    assert ("posts", "author_id") in found.indexes
+    assert (
+        "posts: one author_id reaches 5 rows at p99 and 5 at most or more, of 3 values that were looked at"
+        in found.fan_out
+    )
+    forum.apply(create_indexes=True)
+    assert (
+        "posts: one author_id reaches 5 rows at p99 and 5 at most, of 3 values that were looked at"
+        in forum.explain("names").fan_out
+    )
+    told = json.loads(json.dumps(found.as_json()))
+    assert told["operators"][1] == {
+        "what": "join of users",
+        "class": "bilinear",
+        "code": "inner-join",
+        "reason": "a change counts for every row that it joins, so its work grows with those",
+    }
+    assert told["writer_microseconds"]["row"] > 0 and "p99" in explain_text(found)

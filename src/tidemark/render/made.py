@@ -1,0 +1,153 @@
+"""What each class gives to a script: pieces, applier, tick and what explain says of them.
+
+Owns: `Made`, and putting together what the other renderers make for a program. Promises: decides nothing about a query; which
+program it has was decided before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tidemark.contract import Fan
+from tidemark.maintenance.bilinear import BilinearProgram
+from tidemark.maintenance.edges import reasons_of
+from tidemark.maintenance.mirror import Mirror, make_mirror
+from tidemark.maintenance.program import KeyedProgram, LinearProgram
+from tidemark.maintenance.remember import notes
+from tidemark.model import Catalog, Declaration, Table
+from tidemark.names import Names
+from tidemark.query.keys import KeyColumn
+from tidemark.query.relation import Query
+from tidemark.render import advice, fans, full, linear_ticks, whole
+from tidemark.render import keyed as render_keyed
+from tidemark.render import linear as render_linear
+from tidemark.render import mirror as render_mirror
+from tidemark.render import ticks as render_ticks
+from tidemark.render.engines import PIECES
+from tidemark.render.live import why_not_live
+from tidemark.render.products import products
+from tidemark.render.statements import Store, qualified
+from tidemark.script import Applier, MissingIndex, Piece, Tick
+
+Key = tuple[KeyColumn, ...]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the two classes give to a script."""
+
+    klass: str
+    freshness: str
+    reasons: tuple[str, ...]
+    tables: tuple[Table, ...]
+    pieces: tuple[Piece, ...]
+    applier: Applier
+    tick: Tick | None
+    missing: tuple[MissingIndex, ...]
+    public: str
+    store: Store
+    notes: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    live: str = ""
+    why_not_live: str = ""
+    fans: tuple[Fan, ...] = ()
+
+
+def of_linear(
+    program: LinearProgram, query: Query, key: Key, declaration: Declaration, catalog: Catalog, names: Names
+) -> Made:
+    """What a linear program gives."""
+    store = render_linear.store_of(program, names, names.dialect)
+    ticks = declaration.freshness == "tick"
+    if ticks:
+        # A tick computes a key anew as of its checkpoint, and what it has of that is what was logged: the supports' rows.
+        program = replace(program, anew=())
+    engine = PIECES[names.dialect.name]
+    pieces = (engine.added if ticks else engine.linear)(program, store, declaration.indexes, catalog.search_path)
+    applier = (linear_ticks if ticks else render_linear).applier(store, program)
+    applier = replace(applier, whole=whole.of_linear(store, program, fills=ticks))
+    missing = advice.for_linear(program, names.dialect)
+    visible = [(one.name, one.sql) for one in program.visible]
+    mirror = make_mirror(declaration, query, key, visible, program.present, catalog)
+    public = names.dialect.quote(program.name)
+    freshness, tick = "commit", None
+    if ticks:
+        freshness, tick = "tick", replace(linear_ticks.tick(store, program), full=full.of_linear(store, program))
+    made = Made("linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store)
+    why_not = "what waits are sums to add, which only a tick adds" if ticks else "at commit freshness nothing waits"
+    made = replace(
+        made, routes=advice.routes_of_linear(program), fans=fans.of_linear(program, names.dialect), why_not_live=why_not
+    )
+    return _with_mirror(made, mirror, store, catalog)
+
+
+def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: Catalog, names: Names) -> Made:
+    """What a keyed program gives."""
+    store = render_keyed.store_of(program, names, names.dialect)
+    engine, ticks = PIECES[names.dialect.name], program.locking is None
+    pieces = (engine.keyed if ticks else engine.settled)(program, store, declaration.indexes, catalog.search_path)
+    lock = () if ticks else engine.hold(store, program)
+    tick = replace(render_ticks.tick(store, program), full=full.of_keyed(store, program)) if ticks else None
+    missing = advice.for_keyed(program, names.dialect)
+    first, *others = program.reasons
+    settled = reasons_of(program.locking, names.dialect) if program.locking is not None else ()
+    reasons = (f"affected keys are recomputed, because {first}", *settled, *others)
+    klass = "global" if any(route.everywhere for route in program.routes) else "keyed"
+    visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.query.outputs]
+    mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
+    applier, public = render_keyed.applier(store, program, lock), names.dialect.quote(program.name)
+    freshness = "tick" if ticks else "commit"
+    made = Made(
+        klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, notes(program)
+    )
+    live, why_not = "", "at commit freshness nothing waits"
+    if ticks:
+        live, why_not = render_keyed.public_live(store, program), why_not_live(store, program)
+    if mirror is not None:
+        live, why_not = "", "a table of the user's shows the rows"
+    made = replace(
+        made,
+        routes=advice.routes_of_keyed(program),
+        fans=fans.of_keyed(program, names.dialect),
+        live=live,
+        why_not_live=why_not,
+    )
+    return _with_mirror(made, mirror, store, catalog)
+
+
+def of_bilinear(program: BilinearProgram, key: Key, declaration: Declaration, catalog: Catalog, names: Names) -> Made:
+    """A keyed program of the state, whose ticks may add what changed rows join."""
+    made = of_keyed(program.keyed, key, declaration, catalog, names)
+    if made.tick is None:
+        return made
+    added = products(made.store, program)
+    tick = replace(made.tick, products=added)
+    if tick.full is not None:
+        tick = replace(tick, full=replace(tick.full, write=(added.uneven, *tick.full.write)))
+    # Whatever computes a row again does so at a moment of its own.
+    applier = replace(made.applier, lock=(added.uneven, *made.applier.lock))
+    return replace(
+        made,
+        klass="bilinear",
+        reasons=program.keyed.reasons,
+        tick=tick,
+        applier=applier,
+        missing=advice.for_joined(program, names.dialect),
+        fans=fans.of_joined(program, names.dialect),
+    )
+
+
+def _with_mirror(made: Made, mirror: Mirror | None, store: Store, catalog: Catalog) -> Made:
+    """The same with the user's table in the place of the public view."""
+    if mirror is None:
+        return made
+    shown = PIECES[store.dialect.name].mirror(store, mirror, catalog.search_path)
+    own = tuple(piece for piece in made.pieces if not piece.public)
+    return replace(
+        made,
+        pieces=(*own, *shown),
+        applier=render_mirror.mirrored(made.applier, store, mirror),
+        # What the user's table shows is written with the batch that it belongs to.
+        tick=replace(made.tick, full=None) if made.tick is not None else None,
+        public=qualified(mirror.table, store.dialect),
+    )

@@ -1,0 +1,218 @@
+"""A bilinear program's additions: what changed rows join, by inclusion and exclusion over the tables as they are now.
+
+Owns: `Products`. Promises: with R the tables in one snapshot and D the changes up to it, the join changes by the sum over the
+non-empty sets T of changed scans of (-1)^(|T| + 1) times the join of D for the scans in T with R for the others. Only current
+states and changes are read, never a table as it was. A scan without changes gives nothing, so sets that hold one are left out;
+two scans of one table change together.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from tidemark.maintenance.bilinear import BilinearProgram, over_images
+from tidemark.maintenance.program import Part
+from tidemark.names import ledger
+from tidemark.query.relation import Occurrence, Scalar
+from tidemark.render.images import image
+from tidemark.render.linear_ticks import RANGE, joins_of, row_of, which_join
+from tidemark.render.statements import ORDINAL, Store, qualified
+from tidemark.ways import Product, Products
+
+CHANGED_MAX = 3
+HIGH, LOW = "tidemark_high", "tidemark_low"
+_HALF = 2**32
+
+
+def products(store: Store, program: BilinearProgram) -> Products:
+    """The statements of a tick that adds."""
+    names, schemas = store.names, store.dialect.has_schemas
+    delta, ordered = names.temporary("delta"), names.temporary("ordered")
+    keys = ", ".join(store.definition(part) for part in store.key)
+    fields = "".join(f", {definition}" for part in _added(program) for definition in _field_definitions(store, part))
+    sums = "".join(f", {store.definition(part)}" for part in _added(program))
+    create, place = "CREATE TEMP TABLE IF NOT EXISTS", "bigint" if schemas else "INTEGER"
+    tables = tuple(dict.fromkeys(scan.table.label for scan in program.scans))
+    empty = "TRUNCATE" if schemas else "DELETE FROM"
+    slices = [names.temporary(f"slice_{label}") for label in tables]
+    return Products(
+        scans=tuple(scan.table.label for scan in program.scans),
+        scans_max=CHANGED_MAX,
+        create=(
+            f"{create} {delta} ({keys}{fields})",
+            f"{create} {ordered} ({ORDINAL} {place} PRIMARY KEY, {keys}{sums})",
+        ),
+        clear=tuple(f"{empty} {table}" for table in (delta, ordered, *slices)),
+        weigh=tuple(f"ANALYZE {slice_}" for slice_ in slices) if schemas else (),
+        products=tuple(
+            _product(store, program, chosen)
+            for size in range(1, min(CHANGED_MAX, len(program.scans)) + 1)
+            for chosen in combinations(range(len(program.scans)), size)
+        ),
+        number=(_number(store, program), *((f"ANALYZE {ordered}",) if schemas else ())),
+        count=f"SELECT count(*) FROM {ordered}",
+        odd=_odd(store, program),
+        apply=_apply(store, program),
+        uneven=mark_even(store, even=False),
+        even=mark_even(store, even=True),
+    )
+
+
+def mark_even(store: Store, *, even: bool) -> str:
+    """Remember whether all rows are of the checkpoint's moment."""
+    dialect, names = store.dialect, store.names
+    return (
+        f"UPDATE {ledger(dialect, 'checkpoint')} SET even = {int(even)} WHERE derived = {dialect.literal(names.derived)} "
+        f"AND generation = {names.generation} AND even = {int(not even)}"
+    )
+
+
+def _added(program: BilinearProgram) -> tuple[Part, ...]:
+    return tuple(part for part in program.parts if part.kind == "additive")
+
+
+def _halved(store: Store, part: Part) -> bool:
+    """Whether a sum is kept in two halves: SQLite's `sum` fails where integers leave their range, if only on the way."""
+    return not store.dialect.has_schemas and not part.unit
+
+
+def _halves(store: Store, part: Part) -> tuple[str, str]:
+    quote = store.dialect.quote
+    return quote(f"{HIGH}{part.name}"), quote(f"{LOW}{part.name}")
+
+
+def _field_definitions(store: Store, part: Part) -> list[str]:
+    if not _halved(store, part):
+        return [store.definition(part)]
+    return [f"{name} INTEGER" for name in _halves(store, part)]
+
+
+def _fields(store: Store, program: BilinearProgram) -> list[str]:
+    found: list[str] = []
+    for part in _added(program):
+        found += _halves(store, part) if _halved(store, part) else [store.column(part)]
+    return found
+
+
+def _product(store: Store, program: BilinearProgram, chosen: tuple[int, ...]) -> Product:
+    quote = store.dialect.quote
+    changed = frozenset(program.scans[number].alias for number in chosen)
+    weight = " * ".join(f"{quote(program.scans[number].alias)}.weight" for number in chosen)
+    weight = weight if len(chosen) % 2 else f"-1 * {weight}"
+
+    def over(scalar: Scalar) -> str:
+        return f"({scalar.over_images(changed, image)})"
+
+    keys = []
+    for part, scalar in zip(store.key, program.key, strict=True):
+        keys.append(f"{over(scalar)}::{part.type}" if store.dialect.has_schemas and part.type else over(scalar))
+    values = [
+        value
+        for part in _added(program)
+        for value in _sums(store, part, weight, over_images(part.value, changed, image))
+    ]
+    ordered = _in_reach(program, chosen)
+    # SQLite knows no size of a temporary table: changes come first, then what each row can reach.
+    comma = ", " if store.dialect.has_schemas else " CROSS JOIN "
+    tables = comma.join(_table(store, scan, scan.alias in changed) for scan in ordered)
+    where = " AND ".join(over(scalar) for scalar in program.conditions) or "1 = 1"
+    places = ", ".join(str(number) for number in range(1, len(keys) + 1))
+    columns = ", ".join([store.key_list, *_fields(store, program)])
+    return Product(
+        chosen,
+        tuple(dict.fromkeys(program.scans[number].table.label for number in chosen)),
+        f"INSERT INTO {store.names.temporary('delta')} ({columns}) SELECT {', '.join([*keys, *values])} "
+        f"FROM {tables} WHERE {where} GROUP BY {places}",
+    )
+
+
+def _sums(store: Store, part: Part, weight: str, value: str) -> list[str]:
+    if not _halved(store, part):
+        total = f"sum({weight} * ({value}))"
+        return [f"({total})::{part.type}" if store.dialect.has_schemas and part.type else total]
+    return [f"sum({weight} * (({value}) >> 32))", f"sum({weight} * (({value}) & {_HALF - 1}))"]
+
+
+def _table(store: Store, scan: Occurrence, changed: bool) -> str:
+    table = store.names.temporary(f"slice_{scan.table.label}") if changed else qualified(scan.table, store.dialect)
+    return f"{table} AS {store.dialect.quote(scan.alias)}"
+
+
+def _in_reach(program: BilinearProgram, chosen: tuple[int, ...]) -> list[Occurrence]:
+    """The scans in an order in which each, where it can be, has a condition with those before it."""
+    found = [program.scans[number] for number in chosen]
+    left = [scan for scan in program.scans if scan not in found]
+    while left:
+        have = {scan.alias for scan in found}
+        near = [s for s in left if any(s.alias in c.aliases and c.aliases & have for c in program.conditions)]
+        found.append((near or left)[0])
+        left.remove(found[-1])
+    return found
+
+
+def _number(store: Store, program: BilinearProgram) -> str:
+    ordered, delta = store.names.temporary("ordered"), store.names.temporary("delta")
+    columns = ", ".join([store.key_list, *(store.column(part) for part in _added(program))])
+    sums, some = [], []
+    for part in _added(program):
+        if _halved(store, part):
+            high, low = (f"sum(d.{name})" for name in _halves(store, part))
+            total = f"({high} * {_HALF} + {low})"
+            some.append(f"{high} <> 0 OR {low} <> 0")
+        else:
+            total = f"sum(d.{store.column(part)})"
+            total = f"({total})::{part.type}" if store.dialect.has_schemas and part.type else total
+            some.append(f"{total} <> 0")
+        sums.append(f"{total} AS {store.column(part)}")
+    row = row_of(store, "d")
+    return (
+        f"INSERT INTO {ordered} ({ORDINAL}, {columns}) SELECT row_number() OVER (ORDER BY {store.key_list}), {columns} FROM "
+        f"(SELECT {row}, {', '.join(sums)} FROM {delta} AS d GROUP BY {row} HAVING {' OR '.join(some)}) AS d"
+    )
+
+
+def _odd(store: Store, program: BilinearProgram) -> tuple[str, ...]:
+    """Numbers of keys that adding cannot make true: a value that does not add up takes part, or a sum leaves its range."""
+
+    def sum_of(quoted: str) -> str:
+        return f"(coalesce(s.{quoted}, 0) + b.{quoted})"
+
+    tests = [f"{sum_of(program.presence)} < 0"]
+    for part in program.parts:
+        if part.needed is not None:
+            tests += [f"s.{store.column(part)} IS NOT NULL", f"({part.needed.over(sum_of)})"]
+        elif _halved(store, part):
+            tests.append(f"typeof({sum_of(store.column(part))}) <> 'integer'")
+    ordered = store.names.temporary("ordered")
+    return tuple(
+        f"SELECT count(*) FROM {ordered} AS b LEFT JOIN {store.names.store} AS s ON {join} "
+        f"WHERE ({' OR '.join(tests)}){which_join(store, number)}"
+        for number, join in enumerate(joins_of(store))
+    )
+
+
+def _apply(store: Store, program: BilinearProgram) -> tuple[str, ...]:
+    """Add in the order of keys, then remove the groups of which nothing is left."""
+    ordered, name = store.names.temporary("ordered"), store.names.store
+    columns = [store.column(part) for part in _added(program)]
+    sets = ", ".join(f"{column} = s.{column} + excluded.{column}" for column in columns)
+    listed = ", ".join([store.key_list, *columns])
+    values = ", ".join([row_of(store, "b"), *(f"b.{column}" for column in columns)])
+    found = [
+        f"INSERT INTO {name} AS s ({listed}) SELECT {values} FROM {ordered} AS b WHERE {RANGE} ORDER BY b.{ORDINAL} "
+        f"ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
+    ]
+    which = f"{RANGE} AND b.{program.presence} < 0"
+    if store.dialect.has_schemas:
+        for number, join in enumerate(joins_of(store)):
+            found.append(
+                f"DELETE FROM {name} AS s USING {ordered} AS b WHERE {join} AND {which}{which_join(store, number)} "
+                f"AND s.{program.presence} = 0"
+            )
+    elif store.nullable:
+        rows = f"SELECT s.rowid FROM {ordered} AS b JOIN {name} AS s ON {joins_of(store)[0]} WHERE {which}"
+        found.append(f"DELETE FROM {name} WHERE rowid IN ({rows}) AND {program.presence} = 0")
+    else:
+        keys = f"SELECT {row_of(store, 'b')} FROM {ordered} AS b WHERE {which}"
+        found.append(f"DELETE FROM {name} WHERE ({store.key_list}) IN ({keys}) AND {program.presence} = 0")
+    return tuple(found)

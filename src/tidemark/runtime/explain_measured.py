@@ -1,0 +1,84 @@
+"""What the database itself says of a derived table: whether indexes are reached, how many rows a value reaches, what ticks took.
+
+Owns: the questions of `explain`. Promises: reads only, and a bounded amount; what was not measured is not said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tidemark.runtime.apply_batch import prepare
+from tidemark.runtime.guard import list_costs
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.runs import list_runs
+from tidemark.script import Script
+
+COUNTED_MAX = 10_000
+TICKS_SEEN = 50
+PIECES = {"delta": "a change", "keyed": "a change or a unit", "full": "a kilobyte of the sources"}
+
+
+def ask_for_indexes(ledger: Ledger, script: Script) -> tuple[str, ...]:
+    """The engine's own answer for the statements that recompute a batch, and for those that find the keys of a change."""
+    session = ledger.session
+    quote, found = session.dialect.quote, []
+    steps = {
+        "recomputing a batch": (*script.applier.recompute, *script.applier.gather),
+        "finding the keys of changes": tuple(
+            text for log in (script.tick.logs if script.tick else ()) for text in log.affected
+        ),
+    }
+    with session.transaction("read"):
+        prepare(session, script)
+        for source in script.sources:
+            name = source.rpartition(".")[2]
+            for step, statements in steps.items():
+                asked = [text for text in statements if f"{quote(name)} AS" in text and "INSERT" in text]
+                if not asked:
+                    continue
+                scans = [text for text in asked if not session.uses_index(text, name)]
+                verdict = "reads all of it" if scans else "reaches it by an index"
+                found.append(f"{source}: {step} {verdict}")
+    return tuple(found)
+
+
+def measured(ledger: Ledger, script: Script) -> tuple[str, ...]:
+    """What the last ticks did."""
+    ticks = [
+        past for past in list_runs(ledger, script.name, TICKS_SEEN) if past.kind == "tick" and past.state == "done"
+    ]
+    if not ticks:
+        return ()
+    costs = list_costs(ledger, script)
+    last = [f"the last batch: {cost.reason}" for cost in list(costs.values())[:1]]
+    keys, written = sum(past.rows_done for past in ticks), sum(past.rows_written for past in ticks)
+    longest = max(past.longest_ms for past in ticks)
+    target = choose_pace(ledger.session.dialect).target_ms
+    return (
+        f"the last {len(ticks)} ticks applied {keys} keys, wrote {written} rows, and held locks {longest:.1f} ms at most "
+        f"(aimed at {target:.0f} ms)",
+        *last,
+        *(
+            f"{cost.way}, {cost.times} times: lately {cost.each_ms:.3f} ms for {PIECES[cost.way]}"
+            for cost in costs.values()
+        ),
+    )
+
+
+def fan_out(ledger: Ledger, script: Script) -> tuple[str, ...]:
+    """How many rows one value reaches, where upkeep looks rows up by it: by a bounded sample of what is there now."""
+    found = []
+    with ledger.session.transaction("read"):
+        for fan in script.fans:
+            counts = sorted(int(row[0]) for row in ledger.session.all(fan.sample))
+            if counts:
+                found.append(_fan_text(fan.source, ", ".join(fan.columns), counts, fan.is_counted))
+    return tuple(found)
+
+
+def _fan_text(source: str, columns: str, counts: Sequence[int], is_counted: bool) -> str:
+    highest, often = counts[-1], counts[min(len(counts) - 1, len(counts) * 99 // 100)]
+    more = " or more" if not is_counted or highest >= COUNTED_MAX else ""
+    reached = f"{often} rows at p99 and {highest} at most{more}"
+    return f"{source}: one {columns} reaches {reached}, of {len(counts)} values that were looked at"

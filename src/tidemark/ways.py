@@ -1,0 +1,61 @@
+"""Finished SQL text of the ways in which a tick can make rows true other than by recomputing units.
+
+Owns: `Full` and `Products`, parts of a script. Promises: as `script`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Full:
+    """The whole result in one read, for a tick in which finding out what changed would cost more.
+
+    `create` is safe to repeat. `read`, in one snapshot, finds the rows that are new or differ and the keys that went, and gives
+    them places from 1 on in two temporary tables; `duplicate`, if any, is a query whose only row is a key that the result
+    has twice; `count` is the greater number of places. `write` (parameters ``:low`` and ``:high``) makes the rows true whose
+    places are after ``:low`` up to ``:high``. `drained` empties what waits besides the logs.
+    """
+
+    create: tuple[str, ...]
+    read: tuple[str, ...]
+    duplicate: str
+    count: str
+    write: tuple[str, ...]
+    drained: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Product:
+    """What changed rows of some scans join: changes of the scans numbered `scans`, of the tables labelled `sources`, with the
+    others as they are now. `add` puts its signed sums by key beside those of other products."""
+
+    scans: tuple[int, ...]
+    sources: tuple[str, ...]
+    add: str
+
+
+@dataclass(frozen=True)
+class Products:
+    """A tick over a join that adds: sums of products, which are exact when the changes up to a snapshot and the other tables are
+    read in that one snapshot, and when every stored row is of the moment after which the changes came.
+
+    `scans` are the labels of the scanned tables, one for each scan, `scans_max` how many of them may have changed. `create` and
+    `clear` are safe to repeat, `weigh` tells the planner of the slices' sizes. `number` gives every key its place from 1 on,
+    `count` is how many there are; `odd` are queries for the numbers of keys that adding cannot make true. `apply` (parameters
+    ``:low`` and ``:high``) adds. `uneven` forgets that the rows are of one moment, `even` remembers it.
+    """
+
+    scans: tuple[str, ...]
+    scans_max: int
+    create: tuple[str, ...]
+    clear: tuple[str, ...]
+    weigh: tuple[str, ...]
+    products: tuple[Product, ...]
+    number: tuple[str, ...]
+    count: str
+    odd: tuple[str, ...]
+    apply: tuple[str, ...]
+    uneven: str
+    even: str

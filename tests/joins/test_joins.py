@@ -1,0 +1,104 @@
+"""Every way of a join gives the same rows, hidden state included, after every batch; a kill adds nothing twice."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from unittest import mock
+
+import pytest
+
+from tests.joins.equal import World, play, world
+from tests.kit.size import FULL
+from tidemark.errors import Fault
+from tidemark.runtime import tick_products
+from tidemark.script import Script
+
+BATCHES = 300 if FULL else 12
+Change = Callable[[Script], Script]
+
+
+def test_every_way_gives_the_same_rows(engine_url: str) -> None:
+    with world(engine_url) as place:
+        assert [row.script.klass for row in place.rows] == ["bilinear"] * len(place.rows)
+        assert play(place, "test", BATCHES) == ""
+        assert place.met["added"] > BATCHES and not any(word.startswith("adding failed") for word in place.met)
+
+
+def _changed(place: World) -> None:
+    place.write(
+        ["INSERT INTO a VALUES (1, 1, 1, 'p'), (2, 1, 2, 'q')", "INSERT INTO b VALUES (1, 1, 1, 'p'), (2, 1, 0, 'q')"]
+    )
+    place.write(["INSERT INTO c VALUES (1, 1, 5), (2, 1, 6)"])
+
+
+def test_a_kill_between_any_two_statements_adds_nothing_twice(engine_url: str) -> None:
+    with world(engine_url, names=("circle",)) as place:
+        _changed(place)
+        place.tick()
+        for at in range(1, 9):
+            _changed_again(place, at)
+            _die(place, at)
+            place.tick()
+            assert place.differences() == []
+        assert place.met["added"] > 4
+
+
+def _die(place: World, at: int) -> None:
+    """Add what waits, and die before the statement of that number that writes."""
+    session, left = place.duty.session, at
+    run = session.run
+
+    def dying(sql: str, parameters: object = None) -> int:
+        nonlocal left
+        left -= any(word in sql for word in ("INSERT", "UPDATE", "DELETE"))
+        if left == 0:
+            raise Fault("killed on purpose")
+        return run(sql, parameters)  # type: ignore[arg-type]
+
+    script = next(row.script for row in place.rows if row.name.endswith("_delta"))
+    products = script.tick.products if script.tick else None
+    assert products is not None
+    with mock.patch.object(session, "run", dying), contextlib.suppress(Fault):
+        found, _ = tick_products.add_up(place.duty, script, products, 500)
+        if not found.why_not:
+            tick_products.write_sum(place.duty, script, products, found, tick_products.Pace(10.0, False), None)
+
+
+def _changed_again(place: World, number: int) -> None:
+    place.write([f"UPDATE a SET y = {number} WHERE id = 1", f"INSERT INTO b VALUES ({number + 10}, 1, 1, 'r')"])
+
+
+def test_a_checkpoint_that_stays_behind_is_found(engine_url: str) -> None:
+    with world(engine_url, names=("circle",)) as place:
+        _changed(place)
+        place.tick()
+        with mock.patch.object(tick_products, "move_checkpoints", lambda *_: None):
+            for number in range(2):
+                _changed_again(place, number)
+                place.tick()
+        assert any("by delta" in wrong for wrong in place.differences())
+
+
+def only_single(script: Script) -> Script:
+    """Products of two changes are left out."""
+    if script.tick is None or script.tick.products is None:
+        return script
+    products = tuple(one for one in script.tick.products.products if len(one.scans) == 1)
+    return replace(script, tick=replace(script.tick, products=replace(script.tick.products, products=products)))
+
+
+def added_signs(script: Script) -> Script:
+    """Every product is added."""
+    if script.tick is None or script.tick.products is None:
+        return script
+    found = script.tick.products
+    products = tuple(replace(one, add=one.add.replace("sum(-1 * ", "sum(")) for one in found.products)
+    return replace(script, tick=replace(script.tick, products=replace(found, products=products)))
+
+
+@pytest.mark.parametrize("mistake", [only_single, added_signs])
+def test_a_mistake_in_the_products_is_found(engine_url: str, mistake: Change) -> None:
+    with world(engine_url, mistake, names=("circle",)) as place:
+        assert "circle" in play(place, "mistake", 60)
