@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 
 import pytest
@@ -128,3 +129,21 @@ def test_a_savepoint_takes_recomputed_rows_along(forum: Place) -> None:
         "BEGIN", "SAVEPOINT a", "DELETE FROM users", "ROLLBACK TO a", "UPDATE users SET name = name || '!'", "COMMIT"
     )
     forum.verified()
+
+
+def test_a_changed_row_reads_no_table_whole(lite: Place) -> None:
+    lite.run(*TABLES, "CREATE INDEX by_author ON posts (author)", "CREATE INDEX by_post ON tags (post)")
+    for name in ("authors", "lefts", "tagged", "kinds"):
+        query, key = QUERIES[name]
+        lite.derive(name, f"{query} LIMIT 1000" if name == "kinds" else query, key=key, freshness="commit")
+    lite.tidemark.apply()
+    bodies = lite.rows(
+        "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '% AFTER %' AND name NOT LIKE '%stash%'"
+    )
+    assert len(bodies) >= 21
+    for (body,) in bodies:
+        for statement in body[body.index("BEGIN") : -len("END")].partition("\n")[2].split(";\n"):
+            asked = re.sub(r'(OLD|NEW)\."[^"]+"', "1", statement)
+            plan = [row[3] for row in lite.rows(f"EXPLAIN QUERY PLAN {asked}")] if asked.strip() else []
+            whole = [step for step in plan if re.fullmatch(r"SCAN (p|u|o|s|posts|users|tidemark_(?!_)\w+)", step)]
+            assert not whole, (asked, plan)

@@ -254,7 +254,8 @@ class Keeper:
                 word = f"{one.family} {freshness} {refusal.code.value}"
                 self.tally.refused[word] += 1
                 self.tally.examples.setdefault(f"{word}: {refusal.reason[:70]}", one.query)
-                if refusal.code is not Code.FRESHNESS:
+                # Ticks may have what no commit has, and look for keys that nothing proves.
+                if refusal.code not in (Code.FRESHNESS, Code.KEY_UNPROVEN):
                     return None
             else:
                 self.declarations.extend(own)

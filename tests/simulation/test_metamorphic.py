@@ -16,6 +16,7 @@ from tests.simulation.run import Ground, attempt, ground, script
 from tests.simulation.tally import Tally
 
 SEEDS = ("one", "two")
+RECOMPUTED = ("inner-join", "left-join", "exists", "not-in-correlated", "grouped-join", "window", "union")
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,16 @@ def triplets(case: Case, merged: bool) -> Case:
     return dataclasses.replace(case, derived=(*case.derived, *by_ticks), later=anew, duties=(*ticks, *declared))
 
 
+@pytest.mark.parametrize("families", [("group", "universe", "copy"), RECOMPUTED], ids=["added", "recomputed"])
 @pytest.mark.parametrize("merged", [False, True], ids=["split", "merged"])
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
-def test_commit_tick_and_rebuild_agree(engine: str, merged: bool, grounds: dict[str, Ground]) -> None:
-    drawn = draw_case("agree/1", engine, 60, 3, kills=False, families=("group", "universe", "copy"))
+def test_commit_tick_and_rebuild_agree(
+    engine: str, merged: bool, families: tuple[str, ...], grounds: dict[str, Ground]
+) -> None:
+    drawn = draw_case("agree/1", engine, 60 if families != RECOMPUTED else 30, 3, kills=False, families=families)
+    if families == RECOMPUTED:
+        asked = tuple(dataclasses.replace(one, freshness="commit") for one in drawn.derived)
+        drawn = dataclasses.replace(drawn, derived=asked)
     case = triplets(drawn, merged)
     failure = attempt(grounds[engine], case)
     assert failure is None, f"{failure}\n{script(case)}"

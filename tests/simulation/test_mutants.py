@@ -14,13 +14,14 @@ from tests.kit.size import in_turn
 from tests.simulation.keeper import make_keeper
 from tests.simulation.mutants import MUTANTS, Mutant, hunt
 from tests.simulation.mutants_added import ADDED
+from tests.simulation.mutants_commit import COMMIT
 from tests.simulation.mutants_costs import COSTS
 from tests.simulation.mutants_keyed import KEYED
 from tests.simulation.mutants_runtime import MISTAKES, Mistake, pursue
 from tests.simulation.run import Ground, attempt, ground
 
 SHARE = 6
-EVERY = (*MUTANTS, *KEYED, *ADDED, *COSTS)
+EVERY = (*MUTANTS, *KEYED, *ADDED, *COSTS, *COMMIT)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
 MISTAKEN = [mistake for number, mistake in enumerate(MISTAKES) if in_turn(number, SHARE)]
 TRANSACTIONS_MAX = {"sqlite": 4000, "postgres": 1500}
@@ -40,7 +41,9 @@ def test_the_simulation_kills(mutant: Mutant, grounds: dict[str, Ground]) -> Non
     print(f"{mutant.name}: {found.kind} after {transactions} transactions")
 
 
-@pytest.mark.parametrize("mutant", [one for one in (*MUTANTS, *KEYED) if one.first], ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize(
+    "mutant", [one for one in (*MUTANTS, *KEYED, *COMMIT) if one.first], ids=lambda mutant: mutant.name
+)
 def test_a_pinned_case_holds_without_its_mistake(mutant: Mutant, grounds: dict[str, Ground]) -> None:
     assert mutant.first is not None
     assert attempt(grounds[mutant.engine], mutant.first) is None

@@ -126,6 +126,27 @@ DERIVED = (
         "keyed",
     ),
     Derived(
+        "item_owners_now",
+        "SELECT i.id, i.kind, o.name FROM items i JOIN owners o ON o.id = i.owner_id WHERE o.live",
+        ("id",),
+        "commit",
+        "keyed",
+    ),
+    Derived(
+        "name_kinds_now",
+        "SELECT o.name, i.kind, count(*) AS items FROM owners o JOIN items i ON i.owner_id = o.id GROUP BY o.name, i.kind",
+        ("name", "kind"),
+        "commit",
+        "keyed",
+    ),
+    Derived(
+        "day_ranks_now",
+        "SELECT e.id, e.day, rank() OVER (PARTITION BY e.day ORDER BY e.owner_id) AS place FROM events e",
+        ("id", "day"),
+        "commit",
+        "keyed",
+    ),
+    Derived(
         "note_kinds",
         "SELECT n.id, n.body, i.kind FROM notes n LEFT JOIN items i ON i.id = n.item_id",
         ("id",),

@@ -22,8 +22,8 @@ HEAD = """# Statements
 Which statements keep derived tables true, and how often that was compared. Made by `tests/statements`; write it anew with
 `TIDEMARK_WRITE_DOCS=1 python -m pytest tests/statements`. A number counts comparisons of a derived table with its query, both
 ways, as bags, with types and NULLs: after every commit for tables at commit freshness, after every drained tick for
-all. Ten tables are derived each time: copies of rows, groups, one row, correlated columns, joins. A dash: the engine has no
-such statement.
+all. Thirteen tables are derived each time: copies of rows, groups, one row, correlated columns, joins and a window, these
+by ticks and by writers. A dash: the engine has no such statement.
 
 """
 

@@ -33,10 +33,11 @@ def commit_pieces(
         _table(store, "batch", [store.units.definition(part) for part in store.units.key]),
         _table(store, "fresh", [*map(store.definition, store.key), *map(store.definition, store.parts)]),
     ]
-    # Every table of images is there before a trigger that looks for its units in them.
+    # Every table of images is there before a trigger that looks for its units in them: writers may be at work.
+    captures = [_capture(store, program, table) for table in program.watched]
     found += [_flight(store, program, table) for table in program.watched]
-    for table in program.watched:
-        found += _capture(store, program, table)
+    found += [stash for stash, *_ in captures]
+    found += [trigger for _, *triggers in captures for trigger in triggers]
     return (*found, *shown_pieces(program, store, indexes))
 
 
@@ -72,7 +73,7 @@ def _gone(store: Store, program: KeyedProgram, table: Table) -> str:
 
 
 def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
-    """The triggers on one source."""
+    """The stash of one source, and then the triggers on it."""
     names, dialect, reads = store.names, store.dialect, program.reads[table.label]
     changed = sqlite_rows.changed(table, reads)
     old, new = _fly(store, table, reads, "OLD"), _fly(store, table, reads, "NEW")
@@ -101,7 +102,6 @@ def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
         return [*_find(store, program, table, f"(SELECT {columns} {victims})"), *settle(store, program)]
 
     stash = sqlite_stash.stash_pieces(names, dialect, table, reads, take_back)
-    # The stash is read by the other triggers, so it is made before them.
     return [stash[0], *found, *stash[1:]]
 
 
@@ -136,14 +136,18 @@ def settle(store: Store, program: KeyedProgram) -> list[str]:
     values = ", ".join("1" if part == EVERYTHING else f"q.{store.column(part)}" for part in store.key) + "".join(
         f", q.{store.column(part)}" for part in store.parts
     )
-    found, inside = [], []
+    found = []
     for nulls in (False, True) if store.units.nullable else (False,):
         query = restricted(store, program, nulls=nulls, batch=units)
         found.append(
             f"INSERT INTO {fresh} ({columns}) SELECT {values} FROM ({query}) AS q "
             f"WHERE EXISTS (SELECT 1 FROM {units} AS {ROW} WHERE {in_unit(store, 'q', nulls)})"
         )
-        inside.append(f"FROM {units} AS {ROW} JOIN {rows} AS s ON {in_unit(store, 's', nulls)}")
+    tests = [in_unit(store, "s", nulls) for nulls in (False, True)][: 1 + store.units.nullable]
+    if store.unit is None:
+        # The key's own index is one over expressions where a key may be NULL.
+        tests = [store.match("s", [f"{ROW}.{store.column(part)}" for part in store.key])]
+    inside = [f"FROM {units} AS {ROW} CROSS JOIN {rows} AS s ON {test}" for test in tests]
     there = store.match("f", [f"s.{store.column(part)}" for part in store.key])
     identity = "s.rowid" if store.nullable else ", ".join(f"s.{store.column(part)}" for part in store.key)
     which = "rowid" if store.nullable else f"({store.key_list})"
