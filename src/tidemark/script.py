@@ -125,6 +125,23 @@ class Whole:
 
 
 @dataclass(frozen=True)
+class Pages:
+    """Every key in order, some at a time. Keys are ``:a0 …`` after which and ``:z0 …`` up to which they are wanted.
+
+    `last` is the greatest key. `keys` are the next ``:limit`` keys, `after` being put where it says ``{after}`` unless they are
+    the first ones; `nulls`, if any, is the one key that is NULL, or nothing. `into` begins a statement that lists keys in
+    ``todo``; `place` is the key at a ``:place`` of that list.
+    """
+
+    last: str
+    keys: str
+    after: str
+    nulls: str
+    into: str
+    place: str
+
+
+@dataclass(frozen=True)
 class Applier:
     """The statements of the one applier: recompute a batch of units and write what differs.
 
@@ -148,7 +165,8 @@ class Applier:
        their row counts is the number of rows written.
 
     `list_keys` fills `todo` (columns ``tidemark_n`` from 1, then the unit) with every unit that the query or the store has, in
-    order. `take_todo` has parameters ``:low`` and ``:high`` (``tidemark_n > :low AND tidemark_n <= :high``).
+    order; `pages`, if any, list them some at a time. `take_todo` has parameters ``:low`` and ``:high``
+    (``tidemark_n > :low AND tidemark_n <= :high``).
     `count_todo` returns one number; `count_rows`, if any, the number of keys in the batch's units. `indexed` tells that a
     batch's recompute reaches an index; when it is false a batch costs a scan of the source, so few big batches are better
     than many small ones. `at_checkpoint` tells that a row is recomputed as of the checkpoint of its logs, which wants one
@@ -185,6 +203,7 @@ class Applier:
     sampled: tuple[str, ...] = ()
     samples_rows: bool = False
     carry: Carry | None = None
+    pages: Pages | None = None
 
     @property
     def units(self) -> tuple[str, ...]:

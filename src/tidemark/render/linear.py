@@ -13,6 +13,7 @@ from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.names import Names
 from tidemark.query.unique import has_index
 from tidemark.render import statements
+from tidemark.render.pages import pages_of
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Applier
 
@@ -125,6 +126,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         key_columns=tuple(part.name for part in program.key),
         compared_columns=compared,
         tolerant=_tolerant(store, program),
+        pages=None if program.single else pages_of(store, keys_of_feeds(store, program)),
     )
 
 

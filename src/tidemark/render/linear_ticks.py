@@ -39,7 +39,9 @@ def applier(store: Store, program: LinearProgram) -> Applier:
     listed = statements.todo(store, [*linear.keys_of_feeds(store, program), *images])
     recompute = (*statements.weigh_batch(store), *_recompute(store, program))
     late = f"CREATE TEMP TABLE IF NOT EXISTS {store.names.temporary('late')} ({_late_columns(store)})"
-    return replace(made, lock=(), recompute=recompute, list_keys=listed, create_rows=(late,), at_checkpoint=True)
+    return replace(
+        made, lock=(), recompute=recompute, list_keys=listed, create_rows=(late,), at_checkpoint=True, pages=None
+    )
 
 
 def tick(store: Store, program: LinearProgram) -> Tick:

@@ -28,6 +28,7 @@ def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
         gather=(*applier.gather, *_gather(store, mirror)),
         # What the user's table shows is compared key by key.
         whole=None,
+        pages=None,
     )
 
 

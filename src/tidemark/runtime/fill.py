@@ -2,8 +2,9 @@
 
 Owns: walking every key in chunks. Promises: capture is committed before the keys are listed, so a key is either listed or
 wholly captured; a chunk assigns the recomputed rows of its keys under their locks, so it may be done twice; the cursor
-moves in the chunk's transaction. After a kill the keys are listed again and the cursor is only a hint: keys that came or
-went meanwhile may shift it, and the verification that always follows finds and mends what it skipped.
+moves in the chunk's transaction. Keys that an index gives in order are listed a page at a time, and the cursor is a key. Others
+are listed whole; after a kill they are listed again and the cursor is only a hint: keys that came or went meanwhile may
+shift it, and the verification that always follows finds and mends what it skipped.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from functools import partial
 from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, prepare, take_range
 from tidemark.runtime.backfill.ending import record_end, recording
-from tidemark.runtime.backfill.filling import Filling, begin_fill
+from tidemark.runtime.backfill.filling import Filling, begin_fill, find_mark
 from tidemark.runtime.captures import begin_reading, find_snapshots
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.pages import Book, open_book
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.script import Script, Whole
 
@@ -43,11 +45,39 @@ def fill(duty: Duty, installed: Installed, listen: Listener = ignore) -> FillRep
     script = installed.script
     if _is_new(duty, installed) and fits(duty, script):
         return _copy_all(duty, installed, listen)
+    book = _open_book(duty, installed)
+    if book is not None:
+        return _fill_by_pages(duty, installed, book, listen)
     total = list_every_key(duty, script)
     start = installed.cursor_at if 0 < installed.cursor_at <= total else 0
     filling = begin_fill(duty, script, choose_pace(duty.session.dialect), start, total, listen)
     _see_through(filling, installed, partial(_walk, filling, total))
     return _report(filling, total - start)
+
+
+def _open_book(duty: Duty, installed: Installed) -> Book | None:
+    """The pages of the keys that are left, where there are pages."""
+    if installed.cursor_at:
+        known = find_mark(duty.ledger, installed.script)
+        if known is not None:
+            return open_book(duty, installed.script, *known)
+    return open_book(duty, installed.script)
+
+
+def _fill_by_pages(duty: Duty, installed: Installed, book: Book, listen: Listener) -> FillReport:
+    script = installed.script
+    before = installed.cursor_at if book.after is not None else 0
+    total = before + book.count()
+    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), before, total, listen, upto=book.upto)
+
+    def walk() -> None:
+        for count in book.turn():
+            for low, high in _steps(filling, 0, count):
+                held = duty.write(partial(_chunk, filling, low, high, total, book))
+                _settle(filling, high - low, held)
+
+    _see_through(filling, installed, walk)
+    return _report(filling, filling.tally.done - before)
 
 
 def _see_through(filling: Filling, installed: Installed, work: Callable[[], None]) -> None:
@@ -169,11 +199,14 @@ def _walk(filling: Filling, total: int) -> None:
         _settle(filling, high - low, held)
 
 
-def _chunk(filling: Filling, low: int, high: int, total: int) -> tuple[int, str]:
+def _chunk(filling: Filling, low: int, high: int, total: int, book: Book | None = None) -> tuple[int, str]:
     session, applier = filling.duty.session, filling.script.applier
     written = apply_batch(session, applier, lambda: take_range(session, applier, low, high))
-    _set_cursor(filling, high, total)
-    return written, filling.commit(high - low, written)
+    if book is None:
+        _set_cursor(filling, high, total)
+        return written, filling.commit(high - low, written)
+    _set_cursor(filling, filling.tally.done + high - low, total)
+    return written, filling.commit(high - low, written, book.key_at(high))
 
 
 def _set_cursor(filling: Filling, at: int, total: int) -> None:

@@ -482,9 +482,11 @@ SET state = 'backfilling', attempt = b.attempt + 1, fingerprint = excluded.finge
 WHERE b.kind = 'fill';
 
 -- name: set_filled
--- How many keys were filled before a run of a filling began.
-INSERT INTO tidemark__backfill_range (backfill, place, rows_done) VALUES (:name, 0, :rows_done)
-ON CONFLICT (backfill, place) DO UPDATE SET rows_done = excluded.rows_done, rows_written = 0, cursor = NULL, finished = 0;
+-- How many keys were filled before a run of a filling began, and up to where it goes. Its cursor is kept when it goes on.
+INSERT INTO tidemark__backfill_range AS r (backfill, place, rows_done, high) VALUES (:name, 0, :rows_done, :high)
+ON CONFLICT (backfill, place) DO UPDATE
+SET rows_done = excluded.rows_done, high = excluded.high, rows_written = 0, finished = 0,
+    cursor = CASE WHEN CAST(:keep AS INTEGER) = 1 THEN r.cursor END;
 
 -- name: list_fills
 -- Where every generation of every derived table stands, for those that watch fillings.

@@ -18,7 +18,7 @@ from tidemark.runtime.cascade import identity, is_served, upstream_first
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
-from tidemark.script import Capture, MissingIndex, Script
+from tidemark.script import Capture, MissingIndex, Pages, Script
 
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
 LEDGER_OBJECTS = frozenset(
@@ -321,7 +321,7 @@ def _build(
             for text in creation(session, piece, replace=healths.get(piece.name, "missing") != "missing")
         ]
     filling = [
-        *applier.list_keys,
+        *(_paged(applier.pages) if applier.pages is not None and applier.indexed else applier.list_keys),
         applier.take_todo,
         *applier.lock,
         *applier.recompute,
@@ -335,6 +335,10 @@ def _build(
         reading = [text for piece in script.pieces if piece.public for text in creation(session, piece)]
     statements = (*install, *filling, *reading, *going)
     return Step(verb, script.name, reason, script, before, building, obsolete, tuple(wrong), statements, None, replaces)
+
+
+def _paged(pages: Pages) -> tuple[str, ...]:
+    return (pages.last, f"{pages.into} {pages.keys.replace('{after}', pages.after)}")
 
 
 def _drop(rows: tuple[Installed, ...], reason: str, *, frees_readers: bool) -> Step:

@@ -19,8 +19,10 @@ from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pace import NICE, NICE_IN_LINE, Pace, ask
+from tidemark.runtime.pages import Key, is_storable
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_run
+from tidemark.runtime.values import pack, unpack
 from tidemark.script import Script
 from tidemark.states import DERIVED, read_state
 
@@ -34,15 +36,18 @@ class Filling:
     gate: Gate
     pace: Pace
     marker: str
+    cursor: str | None = None
 
     @property
     def tally(self) -> Tally:
         """What was done, and what is told of it."""
         return self.gate.tally
 
-    def commit(self, keys: int, written: int) -> str:
-        """Record a chunk in the caller's transaction; give what an operator wishes."""
-        counted = {"place": 0, "cursor": None, "finished": 0, "rows_done": keys, "rows_written": written}
+    def commit(self, keys: int, written: int, upto: Key | None = None) -> str:
+        """Record a chunk in the caller's transaction, and the key that it came to; give what an operator wishes."""
+        if upto is not None and is_storable(upto):
+            self.cursor = pack(upto)
+        counted = {"place": 0, "cursor": self.cursor, "finished": 0, "rows_done": keys, "rows_written": written}
         self.duty.ledger.run("advance_range", {"backfill": self.script.name, **counted})
         wish, nice, _ = self.duty.ledger.all("read_control", {"name": self.script.name})[0]
         if nice is not None or self.pace.insists:
@@ -59,12 +64,14 @@ class Filling:
         self.gate.obey(wish)
 
 
-def begin_fill(duty: Duty, script: Script, pace: Pace, done: int, total: int, listen: Listener) -> Filling:
-    """Begin a run of a filling of which `done` keys of `total` are filled already.
+def begin_fill(
+    duty: Duty, script: Script, pace: Pace, done: int, total: int, listen: Listener, *, upto: Key | None = None
+) -> Filling:
+    """Begin a run of a filling of which `done` keys of `total` are filled already; `upto` is the greatest key to be filled.
 
     Raises `Refusal` where a migration of the user's has the name.
     """
-    begun = duty.write(partial(_begin, duty, script, done, total)).value
+    begun = duty.write(partial(_begin, duty, script, done, total, upto)).value
     now = duty.clock.now()
     tally = Tally(script.name, begun, Meter(now), listen, now, phase="fill")
     if not pace.in_line:
@@ -72,7 +79,7 @@ def begin_fill(duty: Duty, script: Script, pace: Pace, done: int, total: int, li
     return Filling(duty, script, Gate(duty, tally, waits=False), pace, duty.session.changes_marker())
 
 
-def _begin(duty: Duty, script: Script, done: int, total: int) -> Begun:
+def _begin(duty: Duty, script: Script, done: int, total: int, upto: Key | None) -> Begun:
     run = add_run(duty, "fill", script, total)
     about = {"name": script.name, "fingerprint": str(script.generation), "run": run.id, "rows_total": total}
     if duty.ledger.run("begin_fill", about) != 1:
@@ -82,8 +89,20 @@ def _begin(duty: Duty, script: Script, done: int, total: int) -> Begun:
             instead="give the derived table another name",
             derived=script.name,
         )
-    duty.ledger.run("set_filled", {"name": script.name, "rows_done": done})
+    ends = {"high": None if upto is None else pack(upto), "keep": int(done > 0)}
+    duty.ledger.run("set_filled", {"name": script.name, "rows_done": done, **ends})
     return Begun(run, 1, [], [], done, total)
+
+
+def find_mark(ledger: Ledger, script: Script) -> tuple[Key, Key] | None:
+    """The last key that is filled of a generation and the greatest one that is to be; None when there is no such record."""
+    record = next((row for row in ledger.all("list_backfills", {"name": script.name})), None)
+    if record is None or record[1] != "fill" or record[2] != str(script.generation):
+        return None
+    rows = ledger.all("list_ranges", {"backfill": script.name})
+    known = [(cursor, high) for place, _, high, cursor, *_ in rows if int(place) == 0]
+    cursor, high = known[0] if known else (None, None)
+    return None if cursor is None or high is None else (unpack(cursor), unpack(high))
 
 
 def list_everything(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...]:
