@@ -1,0 +1,13 @@
+"""Runners of backfills that are killed with no warning; ``python -m tests.protocols --backfills --kills N`` kills any number."""
+
+import secrets
+
+from tests.kit.size import FULL
+from tests.protocols.backfills import kill_backfills
+
+
+def test_a_kill_of_a_backfill_at_any_instant_loses_and_doubles_nothing(engine_url: str) -> None:
+    seed = secrets.randbelow(10**9)
+    print(f"seed {seed}")
+    tally = kill_backfills(engine_url, 200 if FULL else 24, seed)
+    assert tally.kills >= 24 and tally.rounds >= 1
