@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.backfill.place import UPPER, Songs, stop_after
+from tests.backfill.place import UPPER, Songs, Watch, stop_after
 from tidemark import Fault, Refusal
 from tidemark.errors import Exit
 from tidemark.runtime.backfill.runner import Orders
@@ -94,7 +94,7 @@ def test_any_unique_key_can_be_walked(songs: Songs, kind: str) -> None:
 
 
 def test_rows_that_come_while_it_runs_do_not_make_it_longer(songs: Songs) -> None:
-    songs.add(50)
+    songs.add(250)
 
     @songs.project.backfill("grow", table="songs", key="id")
     def grow(db, batch):  # type: ignore[no-untyped-def]
@@ -102,7 +102,7 @@ def test_rows_that_come_while_it_runs_do_not_make_it_longer(songs: Songs) -> Non
         for number in range(len(batch) * 2):
             db.run("INSERT INTO songs (id, title) VALUES (:id, 'new')", {"id": top + number + 1})
 
-    assert songs.engine().backfill("grow").status.rows_done == 50
+    assert songs.engine(stop=stop_after(20)).backfill("grow").status.rows_done == 250
 
 
 def test_a_row_that_cannot_be_migrated_is_put_aside_alone_and_tried_again_when_asked(songs: Songs) -> None:
@@ -176,14 +176,16 @@ def test_another_definition_is_not_continued_in_the_middle(songs: Songs) -> None
 
 
 def test_only_one_runner_is_at_a_backfill(songs: Songs) -> None:
-    songs.add(10)
-    met: list[Exit] = []
+    songs.add(150)
+    songs.upper()
+    watch, met = Watch(), list[Exit]()
 
-    @songs.project.backfill("alone", table="songs", key="id")
-    def alone(db, batch):  # type: ignore[no-untyped-def]
-        with pytest.raises(Fault) as fault:
-            songs.engine().backfill("alone")
-        met.append(fault.value.exit)
+    def wait(seconds: float) -> None:
+        watch.wait(seconds)
+        if not met:
+            with pytest.raises(Fault) as fault:
+                songs.engine().backfill("shout")
+            met.append(fault.value.exit)
 
-    songs.engine().backfill("alone")
+    songs.engine(clock=watch.with_wait(wait)).backfill("shout")
     assert met == [Exit.HELD]

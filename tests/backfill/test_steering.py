@@ -9,8 +9,9 @@ from tests.backfill.place import Songs, Watch
 from tidemark import Fault, Refusal
 from tidemark.database.session import Strain
 from tidemark.errors import Exit
+from tidemark.runtime.backfill import throttle
 from tidemark.runtime.backfill.runner import Orders
-from tidemark.runtime.backfill.throttle import MEGABYTE, Limits, reasons_of
+from tidemark.runtime.backfill.throttle import MEGABYTE, Limits
 
 TOUCH = "UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)"
 
@@ -136,10 +137,10 @@ def test_every_reason_to_hold_back_is_told_and_what_cannot_be_seen_is_one() -> N
         Strain("replica_seconds", None, "no right to look"),
         Strain("replica_bytes", 300 * MEGABYTE),
     ]
-    words = [reason.partition(":")[0] for reason in reasons_of(strains, Limits())]
+    words = [reason.partition(":")[0] for reason in throttle.reasons_of(strains, Limits())]
     assert words == ["wal_pinned", "disk_low", "unseen", "replica_behind"]
-    assert "unseen" not in str(reasons_of(strains, Limits(trust_unseen=True)))
-    assert reasons_of([Strain("wal_bytes", 0.0), Strain("free_bytes", 1e12)], Limits()) == ()
+    assert "unseen" not in str(throttle.reasons_of(strains, Limits(trust_unseen=True)))
+    assert throttle.reasons_of([Strain("wal_bytes", 0.0), Strain("free_bytes", 1e12)], Limits()) == ()
 
 
 def test_strain_holds_it_back_on_record_until_no_reason_is_left(songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:

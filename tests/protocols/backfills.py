@@ -1,8 +1,8 @@
 """Real runners of a migration and a filling, killed at random instants while the application writes.
 
-Owns: `kill_backfills` and, as ``python -m tests.protocols.backfills URL``, the process that forks the runners. Promises: the migration
-adds one to every row, so that a row that is done twice or left out is seen; the filling adds up what the application changes
-meanwhile; after every round every row is what it has to be, and the table equals its query, both ways.
+Owns: `kill_backfills` and, as ``python -m tests.protocols.backfills URL``, the process that forks the runners. Promises: the
+migration adds one to every row, so that a row that is done twice or left out is seen; the filling adds up what the application
+changes meanwhile; after every round every row is what it has to be, and the table equals its query, both ways.
 """
 
 from __future__ import annotations
@@ -106,14 +106,19 @@ def _mark(user: Session) -> list[tuple[object, ...]]:
     """What differs as soon as a runner has committed something that counts."""
     ours = "tidemark._" if user.dialect.has_schemas else "tidemark__"
     return user.all(
-        f"SELECT state, CAST((SELECT sum(rows_done) FROM {ours}backfill_range) AS integer) FROM {ours}derived ORDER BY name, generation"
+        f"SELECT state, CAST((SELECT sum(rows_done) FROM {ours}backfill_range) AS integer) FROM {ours}derived "
+        "ORDER BY name, generation"
     )
 
 
 def _write(user: Session, chance: random.Random, number: int) -> int:
     """One transaction of the application: rows come, go and move to other groups. Gives 1."""
     top = user.one("SELECT max(id) FROM songs")
-    some = {"id": chance.randint(1, ROWS) * 3, "mood": chance.choice([None, *range(MOODS + 9)]), "n": chance.randint(-9, 9)}
+    some = {
+        "id": chance.randint(1, ROWS) * 3,
+        "mood": chance.choice([None, *range(MOODS + 9)]),
+        "n": chance.randint(-9, 9),
+    }
     with user.transaction():
         kind = chance.randrange(4)
         if kind == 0:

@@ -1,0 +1,179 @@
+"""Deliberate mistakes in the runner of backfills, each of which the test named for it must find.
+
+Owns: `MUTANTS`. Promises: a mistake is a patch of one function or one statement of the ledger for the length of a test; the
+package is as it was afterwards.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from tidemark import engine
+from tidemark.runtime import fill
+from tidemark.runtime.backfill import begin, chunk, ending, filling, gate, meter, record, runner, throttle, worker
+from tidemark.runtime.backfill.tally import Tally
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.pace import Pace
+from tidemark.runtime.progress import Event
+from tidemark.runtime.statements import find_statement
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def statement(name: str, old: str, new: str) -> Patch:
+    """A statement of the ledger says something else."""
+
+    def find(engine: str, wanted: str) -> str:
+        text = find_statement(engine, wanted)
+        if wanted != name:
+            return text
+        assert old in text, f"{name} does not say {old}"
+        return text.replace(old, new)
+
+    return lambda patch: patch.setattr("tidemark.runtime.ledger.find_statement", find)
+
+
+def code(function: Callable[..., Any], old: str, new: str) -> Patch:
+    """A function is written another way, wherever it was imported to."""
+
+    def apply(patch: pytest.MonkeyPatch) -> None:
+        known = inspect.unwrap(function)
+        source = inspect.getsource(known)
+        assert old in source, f"{function.__qualname__} does not say {old}"
+        lines = source.replace(old, new).splitlines()
+        indent = len(lines[0]) - len(lines[0].lstrip())
+        space = dict(known.__globals__)
+        exec("from __future__ import annotations\n" + "\n".join(line[indent:] for line in lines), space)
+        made = space[function.__name__]
+        owner, _, _ = function.__qualname__.rpartition(".")
+        if owner:
+            patch.setattr(known.__globals__[owner], function.__name__, made)
+            return
+        for room in (begin, chunk, ending, filling, gate, meter, record, runner, worker, throttle, fill, engine):
+            if getattr(room, function.__name__, None) is function:
+                patch.setattr(room, function.__name__, made)
+
+    return apply
+
+
+def getter(name: str) -> Callable[..., Any]:
+    """The function behind a property of the status."""
+    found = inspect.getattr_static(record.BackfillStatus, name).fget
+    assert callable(found)
+    return found
+
+
+def shout_of_empty_chunks(patch: pytest.MonkeyPatch) -> None:
+    """An event for a chunk without keys, too."""
+    real = Tally.count
+
+    def count(self: Tally, keys: int, written: int, hold_ms: float, now: float) -> None:
+        real(self, keys, written, hold_ms, now)
+        if keys == 0:
+            self.listen(Event(self.name, "backfill", self.done, 0))
+
+    patch.setattr(Tally, "count", count)
+
+
+def write_while_reading(patch: pytest.MonkeyPatch) -> None:
+    """Who reads takes the writers' lock."""
+
+    def read(self: engine.Tidemark, name: str = "") -> Any:
+        with self._open() as duty:
+            duty.session.set_lock_timeout(0)
+            duty.write_once(lambda: None)
+            return record.list_backfills(duty.ledger, name)
+
+    patch.setattr(engine.Tidemark, "backfills", read)
+
+
+def no_upper_bound(patch: pytest.MonkeyPatch) -> None:
+    """The walk goes on to whatever there is."""
+    real = begin.survey
+
+    def survey(duty: Duty, walk: Any, parts: int) -> Any:
+        return [(low, (10**9,), keys) for low, _, keys in real(duty, walk, parts)]
+
+    patch.setattr(begin, "survey", survey)
+
+
+def cursor_of_written_rows(patch: pytest.MonkeyPatch) -> None:
+    """The cursor moves over rows that were written only."""
+    real = worker.do_chunk
+
+    def do(ledger: Any, backfill: Any, walk: Any, todo: Any, size: int) -> Any:
+        step = real(ledger, backfill, walk, todo, size)
+        return step if step.written == step.keys else replace(step, upto=todo.begins or (0,), finished=False)
+
+    patch.setattr(worker, "do_chunk", do)
+
+
+MUTANTS = MappingProxyType(
+    {
+        "the cursor moves over written rows only": cursor_of_written_rows,
+        "a count that is none is taken for nothing": code(chunk._checked, "raise Fault(", "return 0 or Fault("),
+        "a retry keeps the counters": statement("reset_ranges", "rows_done = 0", "rows_done = rows_done"),
+        "a cancel is a failure": code(
+            ending.recording, "ended.state, ended.cause, also", "'failed', ended.cause, also"
+        ),
+        "a stop is a failure": code(ending.recording, "ended.state, ended.cause, also", "'failed', ended.cause, also"),
+        "an empty chunk is told": shout_of_empty_chunks,
+        "a failure reads as finished": code(ending.recording, 'else "failed", told', 'else "finished", None'),
+        "no text is tried before the first row": code(
+            worker.Worker._prepare, "partial(prepare, self.duty.session, self.walk)", "lambda: None"
+        ),
+        "nobody rests": code(Pace._rest, "nice = self.nice if", "return 0.0\n        nice = self.nice if"),
+        "nobody rests enough": code(Pace._rest, "max(REST_SECONDS_MIN, nice * hold)", "nice * hold / 2"),
+        "a wish is not seen": code(gate.Gate.obey, 'if wish == "cancel":', 'if wish == "never":'),
+        "there is no upper bound": no_upper_bound,
+        "the rate counts what was held back": code(meter.Meter.leave_out, "self.since = now", "return None"),
+        "what is left is over the whole": code(
+            getter("eta_seconds"), "self.remaining / self.rate", "self.rows_total / self.rate"
+        ),
+        "a step reads everything": code(chunk.do_chunk, "size - 1", "10**9"),
+        "it is told after every chunk": code(Tally.tell, "< TELL_SECONDS", "< 0.0"),
+        "the last word is not told": code(ending._end, "tally.record(duty)", "None"),
+        "that nothing can be told is a failure": code(Tally.tell, "if not duty.session.is_open():", "if True:"),
+        "who reads waits for writers": write_while_reading,
+        "zero is nothing said": code(worker.Worker._advance, "step.nice,", "step.nice or None,"),
+        "a record that is gone is no error": code(chunk.do_chunk, "!= 1", "< 0"),
+        "without a ledger there is nothing": code(
+            filling.list_everything, "ledger.require()", "if not ledger.exists(): return ()"
+        ),
+        "an unknown state is taken for what it says": code(
+            record._read, "read_state(stored, BACKFILL)", "'backfilling'"
+        ),
+        "a dead runner is at work": code(record._read, "if state in AT_WORK:", "if state in ():"),
+        "a time that cannot be read is now": code(
+            record.read_time, "return None", "return datetime.datetime.now(datetime.UTC)"
+        ),
+        "two may be at it": code(runner.run_backfill, 'f"backfill {backfill.name}"', 'f"backfill {id(duty)}"'),
+        "one bad row fails all": code(worker.Worker._bisect, "if size > 1:\n            return", "raise problem"),
+        "the bad row takes its chunk along": code(
+            worker.Worker._bisect, "if size > 1:\n            return", "if False:\n            return"
+        ),
+        "any number may be put aside": code(
+            worker.Worker._check_quarantine, "> self.backfill.quarantine_max", "> 10**9"
+        ),
+        "a changed definition goes on": code(begin._check, "stored.fingerprint != backfill.fingerprint", "False"),
+        "one reason is told of several": code(throttle.reasons_of, "return tuple(found)", "return tuple(found[:1])"),
+        "what cannot be seen is well": code(throttle.reasons_of, "if limits.trust_unseen else", "if True else"),
+        "what is under strain goes on": code(gate.Gate.check, "if reasons:", "if False:"),
+        "a pause ends with the chunk": code(gate.Gate.obey, 'self._wait(lambda: (), "paused")', "return"),
+        "fillings are not in the list": code(filling.list_everything, "newest.values()", "()"),
+        "a conflict is a failure": code(
+            worker.Worker._attempt,
+            "except Conflict as problem:\n                conflict = problem",
+            "except Conflict as problem:\n                raise Fault(str(problem)) from problem",
+        ),
+        "what takes too long stays as big": code(worker.Worker._attempt, "self.pace.size = max(1, size // 2)", "pass"),
+        "the whole is whole before it is finished": code(getter("progress"), "min(0.99, ", "min(1.0, "),
+        "a lease is kept after the end": code(runner.run_backfill, "lease.release()", "pass"),
+    }
+)

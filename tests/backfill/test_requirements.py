@@ -1,0 +1,60 @@
+"""Each requirement has its test, each test finds its planted mistake, and the page says so.
+
+A plain run plants a third of the mistakes; see `tests.kit.size`.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.backfill import requirements
+from tests.backfill.mutants import MUTANTS
+from tests.backfill.place import open_songs
+from tests.backfill.requirements import REQUIREMENTS, Requirement
+from tests.kit.size import in_turn
+
+PLANTED = [one for one in REQUIREMENTS if one.mutant]
+
+
+def function_of(one: Requirement) -> Callable[..., None]:
+    """The test of a requirement."""
+    file, _, name = one.test.partition("::")
+    module = importlib.import_module(f"tests.{file.removesuffix('.py').replace('/', '.')}")
+    function = getattr(module, name)
+    assert callable(function)
+    return function  # type: ignore[no-any-return]
+
+
+def test_the_page_of_requirements_is_what_the_table_says() -> None:
+    assert requirements.PAGE.read_text(encoding="utf-8") == requirements.page(), (
+        "run: python -m tests.backfill.requirements --write"
+    )
+
+
+def test_every_requirement_has_a_test_and_every_mistake_a_requirement() -> None:
+    assert all(function_of(one).__name__.startswith("test_") for one in REQUIREMENTS)
+    assert {one.mutant for one in PLANTED} == set(MUTANTS)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [one for number, one in enumerate(PLANTED) if in_turn(number, 3)],
+    ids=lambda one: one.mutant.replace(" ", "-"),
+)
+def test_the_mistake_is_found_by_the_test_named_for_it(
+    one: Requirement, sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = function_of(one)
+    wanted = inspect.signature(function).parameters
+    with (
+        open_songs(f"sqlite:///{sqlite_path}") as songs,
+        monkeypatch.context() as patch,
+        pytest.MonkeyPatch.context() as own,
+    ):
+        MUTANTS[one.mutant](patch)
+        given = {"songs": songs, "file_songs": songs, "monkeypatch": own}
+        with pytest.raises((Exception, pytest.fail.Exception)):
+            function(**{name: value for name, value in given.items() if name in wanted})
