@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from tidemark.contract import Fan, Operator
 from tidemark.model import Kept, Table
+from tidemark.walk import Pages
 from tidemark.ways import Full, Products
 
 _MARK = re.compile(r"/\* tidemark:[0-9a-f]* \*/ ?")
@@ -122,23 +123,6 @@ class Whole:
     rows: tuple[str, ...]
     count_rows: str
     copy: str
-
-
-@dataclass(frozen=True)
-class Pages:
-    """Every key in order, some at a time. Keys are ``:a0 …`` after which and ``:z0 …`` up to which they are wanted.
-
-    `last` is the greatest key. `keys` are the next ``:limit`` keys, `after` being put where it says ``{after}`` unless they are
-    the first ones; `nulls`, if any, is the one key that is NULL, or nothing. `into` begins a statement that lists keys in
-    ``todo``; `place` is the key at a ``:place`` of that list.
-    """
-
-    last: str
-    keys: str
-    after: str
-    nulls: str
-    into: str
-    place: str
 
 
 @dataclass(frozen=True)

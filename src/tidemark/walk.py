@@ -1,7 +1,8 @@
 """The contract for walking a table by its key: finished SQL text that the effect tower runs.
 
-Owns: `Walk`. Promises: a frozen value that can be printed; every range is after one key up to another, in the order of the
-table's own unique key, so that a step costs what it takes and never what was done before. Parameters are those that are listed.
+Owns: `Walk`, for a table of the user's, and `Pages`, for the keys of a derived one. Promises: a frozen value that can be printed;
+every range is after one key up to another, in the order of a unique key, so that a step costs what it takes and never
+what was done before. Parameters are those that are listed.
 """
 
 from __future__ import annotations
@@ -48,6 +49,23 @@ class Walk:
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Every key in order, some at a time. Keys are ``:a0 …`` after which and ``:z0 …`` up to which they are wanted.
+
+    `last` is the greatest key. `keys` are the next ``:limit`` keys, `after` being put where it says ``{after}`` unless they are
+    the first ones; `nulls`, if any, is the one key that is NULL, or nothing. `into` begins a statement that lists keys in
+    ``todo``; `place` is the key at a ``:place`` of that list.
+    """
+
+    last: str
+    keys: str
+    after: str
+    nulls: str
+    into: str
+    place: str
 
 
 def between(text: str, walk: Walk, low: Sequence[Any] | None) -> str:

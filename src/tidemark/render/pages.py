@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemark.render.statements import EVERYTHING, Store
-from tidemark.script import Pages
+from tidemark.walk import Pages
 
 
 def pages_of(store: Store, keys_of_query: Sequence[str]) -> Pages | None:

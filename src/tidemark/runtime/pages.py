@@ -14,7 +14,8 @@ from typing import Any
 from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.values import pack
-from tidemark.script import Pages, Script
+from tidemark.script import Script
+from tidemark.walk import Pages
 
 Key = tuple[Any, ...]
 PAGE_KEYS = 20_000

@@ -18,7 +18,8 @@ from tidemark.runtime.cascade import identity, is_served, upstream_first
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
-from tidemark.script import Capture, MissingIndex, Pages, Script
+from tidemark.script import Capture, MissingIndex, Script
+from tidemark.walk import Pages
 
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
 LEDGER_OBJECTS = frozenset(
