@@ -81,6 +81,9 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
         "--max-duration", metavar="TIME", help="end after so long, such as 30s, 10m or 2h, to be continued (exit 75)"
     )
     made["backfill"].add_argument(
+        "--workers", type=int, default=1, metavar="N", help="so many sessions, each with ranges of its own (PostgreSQL)"
+    )
+    made["backfill"].add_argument(
         "--anew", action="store_true", help="retry: do every row again, from the first key on"
     )
     for command in ("tick", "verify", "repair", "sql"):

@@ -1,0 +1,110 @@
+"""Backfills from the command line: what is typed, what is answered, and with which exit code; signals end a chunk later."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.backfill.place import Songs
+from tidemark.cli import main
+from tidemark.errors import Exit
+
+DEFINITIONS = """
+import os, signal
+from tidemark import Project
+
+project = Project("songs")
+project.backfill("shout", table="songs", key="id",
+    sql="UPDATE songs SET shout = upper(title) WHERE id IN (SELECT id FROM tidemark_batch)")
+
+@project.backfill("picky", table="songs", key="id", columns=["title"])
+def picky(db, batch):
+    if any(row["title"] == "song 7" for row in batch.rows):
+        raise ValueError("no sevens")
+    db.run("UPDATE songs SET tally = 1 WHERE id IN (SELECT id FROM tidemark_batch)")
+
+calls = []
+
+@project.backfill("ended", table="songs", key="id")
+def ended(db, batch):
+    calls.append(len(batch))
+    db.run("UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)")
+    for _ in range(int(os.environ.get("SIGNALS", "0")) if len(calls) == 2 else 0):
+        os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.fixture
+def typed(file_songs: Songs, tmp_path: Path, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Type a command; gives its exit code and its JSON."""
+    file_songs.add(600)
+    file = tmp_path / "derived.py"
+    file.write_text(DEFINITIONS)
+
+    def type_in(*words: str) -> tuple[int, dict[str, object]]:
+        code = main(["backfill", *words, "--database", file_songs.url, "--definitions", str(file), "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    return type_in
+
+
+def test_a_backfill_is_run_and_listed(typed, file_songs: Songs) -> None:  # type: ignore[no-untyped-def]
+    code, said = typed("run", "shout")
+    assert code == Exit.OK and said["backfills"][0]["status"] == "finished"
+    code, said = typed("list")
+    (one,) = said["backfills"]
+    assert code == Exit.OK and (one["name"], one["rowsProcessed"], one["rowsTotal"]) == ("shout", 600, 600)
+    assert file_songs.shouted() == 600
+    assert typed("run", "shout") == (Exit.OK, typed("run", "shout")[1])
+
+
+def test_keys_that_were_put_aside_end_it_with_seven_and_a_retry_tries_them(typed) -> None:  # type: ignore[no-untyped-def]
+    code, said = typed("run", "picky", "--nice", "0")
+    assert code == Exit.QUARANTINED and said["backfills"][0]["rowsQuarantined"] == 1
+    code, said = typed("retry", "picky")
+    assert code == Exit.QUARANTINED and said["backfills"][0]["attempt"] == 2
+
+
+def test_what_is_to_be_continued_ends_with_seventy_five_and_can_be_given_up(typed) -> None:  # type: ignore[no-untyped-def]
+    code, said = typed("run", "shout", "--max-duration", "0s")
+    assert code == Exit.INTERRUPTED and "its time" in said["error"]["cause"]
+    assert typed("pause", "shout")[1]["backfills"][0]["status"] == "paused"
+    assert typed("resume", "shout", "--nice", "2")[1]["backfills"][0]["nice"] == 2.0
+    assert typed("cancel", "shout")[1]["backfills"][0]["status"] == "cancelled"
+    assert typed("run", "shout")[0] == Exit.REFUSED
+    assert typed("retry", "shout", "--anew")[1]["backfills"][0]["status"] == "finished"
+
+
+def test_what_cannot_be_understood_is_a_usage_error(typed) -> None:  # type: ignore[no-untyped-def]
+    assert typed("run")[0] == Exit.USAGE
+    assert typed("run", "nothing")[0] == Exit.REFUSED
+    assert typed("pause", "nothing")[0] == Exit.REFUSED
+
+
+@pytest.mark.parametrize(("signals", "chunks"), [(1, 2), (2, 1)], ids=["once", "twice"])
+def test_a_signal_ends_it_after_the_chunk_and_a_second_one_rolls_the_chunk_back(
+    typed,
+    file_songs: Songs,
+    tmp_path: Path,
+    signals: int,
+    chunks: int,  # type: ignore[no-untyped-def]
+) -> None:
+    words = ["backfill", "run", "ended", "--database", file_songs.url, "--definitions", str(tmp_path / "derived.py")]
+    ended = subprocess.run(
+        [sys.executable, "-m", "tidemark", *words],
+        env={**os.environ, "SIGNALS": str(signals)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == Exit.INTERRUPTED != -signal.SIGTERM, ended.stderr
+    (one,) = typed("list")[1]["backfills"]
+    assert one["status"] == "interrupted" and "asked" in one["errorMessage"]
+    done = file_songs.value("SELECT count(*) FROM songs WHERE tally = 1")
+    assert one["rowsProcessed"] == done and (done == 100 if chunks == 1 else done > 100)
+    assert typed("run", "ended")[0] == Exit.OK
+    assert file_songs.value("SELECT count(*) FROM songs WHERE tally = 1") == 600
