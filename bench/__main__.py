@@ -9,17 +9,22 @@ import sys
 import time
 from pathlib import Path
 
-from bench import backfill, duties, sqlite_rows, ticks, writers
+from bench import backfill, big, duties, sqlite_rows, ticks, writers
 from bench.budgets import Figure, budget_table
 
 PARTS = ("start", "sqlite", "duties", "ticks", "postgres", "backfill")
+LONG = ("backlog", "big")
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it runs, proves no ratio")
-    parser.add_argument("--parts", default=",".join(PARTS), help="which parts to measure, with commas (default: all)")
+    parser.add_argument(
+        "--parts",
+        default=",".join(PARTS),
+        help=f"which parts to measure, with commas (default: {','.join(PARTS)}; besides: {','.join(LONG)})",
+    )
     parser.add_argument(
         "--only", default="", help="only PostgreSQL workloads whose name contains one of these, with semicolons"
     )
@@ -32,6 +37,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rows", type=int, default=None, help="rows of the table that backfills fill (default 150,000)"
     )
+    parser.add_argument("--scale", default="0.004,0.04", help="scales of the big database, with commas, ascending")
+    parser.add_argument("--engines", default="", help="for the big database: sqlite, postgresql or both (default)")
+    parser.add_argument("--changes", type=int, default=1_000_000, help="changes in the backlog")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one run of pgbench")
     parser.add_argument("--out", type=Path, default=None, help="also write the tables to this file")
     return parser.parse_args()
@@ -61,6 +69,11 @@ def main() -> int:
     if "ticks" in parts:
         size, changes = (100_000, 50_000) if options.quick else (1_000_000, 300_000)
         figures += ticks.measure(rows=size, changes=changes, say=say)
+    engines = [engine for engine in options.engines.split(",") if engine]
+    if "backlog" in parts:
+        figures += ticks.measure_backlogs(changes=options.changes, engines=engines, say=say)
+    if "big" in parts:
+        figures += big.measure(scales=[float(one) for one in options.scale.split(",")], engines=engines, say=say)
     if "postgres" in parts:
         measured = writers.measure(
             rounds=options.rounds or (1 if options.quick else 3),

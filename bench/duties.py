@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 
 from bench.budgets import Figure, ratio
+from bench.pgbench import spent_us
 from bench.writers import SETTINGS
 from tests.kit.postgres import running_server
 from tidemark import Project, Tidemark
@@ -38,7 +39,8 @@ _RELATIONS = (
 
 @dataclass(frozen=True)
 class Place:
-    """A database with a table of plays, and how to run one statement in it."""
+    """A database with a table of plays, and how to run one statement in it. `spent` is the processor time of us and of backends
+    that have ended, in seconds."""
 
     engine: str
     url: str
@@ -46,6 +48,7 @@ class Place:
     numbers: str
     another: Callable[[], AbstractContextManager[Callable[[str], object]]]
     sizes: str
+    spent: Callable[[], float]
 
     def add_plays(self, low: int, high: int) -> None:
         """Insert the plays numbered `low` to `high` in one statement."""
@@ -77,7 +80,13 @@ def _sqlite() -> Iterator[Place]:
             other.close()
 
         yield Place(
-            "SQLite", str(path), lambda text: connection.execute(text).fetchall(), f"{_NUMBERS}|FROM n", another, _PAGES
+            "SQLite",
+            str(path),
+            lambda text: connection.execute(text).fetchall(),
+            f"{_NUMBERS}|FROM n",
+            another,
+            _PAGES,
+            time.process_time,
         )
         connection.close()
 
@@ -96,7 +105,10 @@ def _postgres() -> Iterator[Place]:
             with psycopg.connect(dsn, autocommit=True) as other:
                 yield other.execute
 
-        yield Place("PostgreSQL", dsn, run, "|FROM generate_series({low}, {high}) AS i", another, _RELATIONS)
+        def spent() -> float:
+            return (spent_us(server) or 0.0) / 1e6 + time.process_time()
+
+        yield Place("PostgreSQL", dsn, run, "|FROM generate_series({low}, {high}) AS i", another, _RELATIONS, spent)
         connection.close()
 
 

@@ -102,13 +102,24 @@ def drain(place: Place, *, rows: int, changes: int, query: str, say: Callable[[s
     check(place, query)
     waits.sort()
     say(f"{place.engine}: {changes:,} changes in {took:.1f} s, {len(waits):,} writes beside them")
-    work = f"{place.engine}, a backlog of {changes:,} changes"
+    work = f"{place.engine}, a backlog of {changes:,} changes{', keyed' if query == JOIN else ''}"
     return [
         Figure(work, changes / took, "changes/s"),
         Figure(work, longest, "ms, our longest transaction"),
         Figure(work, waits[int(len(waits) * 0.99)] * 1000, "ms, a writer at the 99th percentile"),
         Figure(work, waits[-1] * 1000, "ms, a writer at worst"),
     ]
+
+
+def measure_backlogs(*, changes: int, engines: list[str], say: Callable[[str], None]) -> list[Figure]:
+    """A backlog of each class on each engine."""
+    found: list[Figure] = []
+    for query in (QUERY, JOIN):
+        for place_of in both_places():
+            with place_of() as place:
+                if not engines or place.engine.lower() in engines:
+                    found += drain(place, rows=100_000, changes=changes, query=query, say=say)
+    return found
 
 
 def live_through(place: Place, *, rounds: int, size: int, say: Callable[[str], None]) -> list[Figure]:

@@ -1,0 +1,223 @@
+"""The big database: what a dirty set of given size costs there, beside what computing everything would.
+
+Owns: the rewards of soundgraph as ticks over 10,000 changed users, and the memory of a worker beside tables of any size.
+Promises: besides time, which others on the machine disturb, processor time and the pages that were looked at are told.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import big_world
+from bench.budgets import Figure, ratio
+from bench.duties import Place, both_places
+from examples.soundgraph import challenges
+from examples.soundgraph.derived import REMEMBERED
+from examples.soundgraph.portable import both
+from tidemark import Project, Tidemark, first
+
+KEYS = 10_000
+SQLITE_SHARE = 0.1
+"""SQLite gets a tenth of what PostgreSQL gets."""
+MEMORY_MB_MAX = 150.0
+_ROOT = Path(__file__).resolve().parents[1]
+_KEY = ("challenge_id", "user_id", "specifier")
+_CHANGES: dict[str, str] = {
+    "challenge_p": "UPDATE users SET bio = 'changed' WHERE user_id % {step} = 0 AND is_current",
+    "challenge_u": "UPDATE tracks SET blocknumber = 101 WHERE track_id % {tracks_step} = 0 AND is_current",
+    "challenge_m": "UPDATE user_events SET blocknumber = 101, is_mobile_user = true WHERE user_id % {events_step} = 1",
+    "challenge_rd": "UPDATE user_events SET blocknumber = 102, referrer = 2 WHERE user_id % {events_step} = 3",
+    "referrals": "UPDATE user_events SET blocknumber = 103, referrer = 1 + user_id / 2 WHERE user_id % {events_step} = 2",
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What some work cost: seconds, seconds of processor time, pages looked at (None where nobody counts them)."""
+
+    seconds: float
+    cpu: float
+    pages: int | None
+    keys: int
+
+
+def make_project() -> Project:
+    """The rewards, from now on: what is there already is not paid again."""
+    made = Project("big")
+    options = {"freshness": "tick", "keep_rows": True, "marks": "now"}
+    queries = {
+        "challenge_p": challenges.profile_completion,
+        "challenge_u": challenges.track_upload,
+        "challenge_m": challenges.mobile_install,
+        "challenge_rd": challenges.referred_signup,
+    }
+    for name, query in queries.items():
+        made.derive(name, key=_KEY, query=both(query), keep=REMEMBERED, sampled=["blocks"], **options)
+    made.derive(
+        "referrals",
+        key=("referrer_user_id", "referred_user_id"),
+        query=challenges.REFERRALS,
+        keep={"challenge_id": first()},
+        sampled=["users.is_verified"],
+        **options,
+    )
+    made.derive(
+        "challenge_r", key=_KEY, query=both(challenges.referral), keep=REMEMBERED, sampled=["blocks"], **options
+    )
+    made.derive(
+        "challenge_rv",
+        key=_KEY,
+        query=both(challenges.verified_referral),
+        keep=REMEMBERED,
+        sampled=["blocks"],
+        **options,
+    )
+    return made
+
+
+project = make_project()
+
+
+def _pages(place: Place) -> int | None:
+    if place.engine == "SQLite":
+        return None
+    place.run("SELECT pg_stat_force_next_flush()")
+    ((pages,),) = place.run("SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()")
+    return int(str(pages))
+
+
+def _cost(place: Place, work: Callable[[], int]) -> Cost:
+    pages, cpu, begun = _pages(place), place.spent(), time.perf_counter()
+    keys = work()
+    seconds = time.perf_counter() - begun
+    after, used = place.spent(), _pages(place)
+    return Cost(seconds, after - cpu, used - pages if used is not None and pages is not None else None, keys)
+
+
+def _tick(ours: Tidemark, name: str) -> int:
+    keys = 0
+    while True:
+        reports = ours.tick(name)
+        keys += sum(report.keys_applied for report in reports)
+        if all(report.drained for report in reports):
+            return keys
+
+
+def _full(place: Place, ours: Tidemark, name: str) -> int:
+    (script,) = ours.sql(name)
+    with place.another() as run:
+        run(f"CREATE TEMP TABLE everything AS {script.truth}")
+    return 0
+
+
+def measure_scale(place: Place, scale: float, say: Callable[[str], None]) -> dict[str, tuple[Cost, Cost | None]]:
+    """For each reward: what a tick over the changed keys costs, and what computing all of it costs."""
+    begun = time.perf_counter()
+    big_world.build(place, scale)
+    say(f"{place.engine} at {scale:g}: built in {time.perf_counter() - begun:.0f} s")
+    ours = Tidemark(project, place.url)
+    ours.apply()
+    size = big_world.sizes(scale)
+    steps = {
+        "step": max(1, size["users"] // KEYS),
+        "tracks_step": max(1, size["tracks"] // KEYS),
+        "events_step": max(4, size["user_events"] // KEYS),
+    }
+    found: dict[str, tuple[Cost, Cost | None]] = {}
+    for name in (*_CHANGES, "challenge_r", "challenge_rv"):
+        if name in _CHANGES:
+            place.run(_CHANGES[name].format(**steps))
+        tick = _cost(place, lambda name=name: _tick(ours, name))  # type: ignore[misc]
+        full = _cost(place, lambda name=name: _full(place, ours, name))  # type: ignore[misc]
+        found[name] = (tick, full)
+        say(
+            f"{place.engine} at {scale:g}: {name}: {tick.keys:,} keys in {tick.seconds:.2f} s, processor {tick.cpu:.2f} s, "
+            f"pages {tick.pages}; everything {full.seconds:.2f} s, processor {full.cpu:.2f} s, pages {full.pages}"
+        )
+    for report in ours.verify("referrals") if scale <= 0.1 else ():
+        if not report.clean:
+            raise AssertionError(f"untrue rows of {report.derived} on {place.engine}")
+    return found
+
+
+def worker_memory(place: Place, say: Callable[[str], None]) -> float:
+    """The most memory that a worker has had, in MB, after a tick of every table; none of the user's rows pass through it."""
+    with tempfile.TemporaryDirectory() as folder:
+        definitions = Path(folder) / "derived.py"
+        definitions.write_text("from bench.big import project\n")
+        place.run("UPDATE users SET bio = 'changed again' WHERE user_id % 97 = 0 AND is_current")
+        environment = {**os.environ, "PYTHONPATH": f"{_ROOT}{os.pathsep}{_ROOT / 'src'}"}
+        command = [sys.executable, "-m", "tidemark", "run", "--database", place.url, "--definitions", str(definitions)]
+        worker = subprocess.Popen(
+            command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        ours, most, deadline = Tidemark(project, place.url), 0.0, time.monotonic() + 600
+        try:
+            while worker.poll() is None and time.monotonic() < deadline:
+                most = max(most, _peak_mb(worker.pid))
+                if not any(status.pending for status in ours.status()):
+                    break
+                time.sleep(0.5)
+            most = max(most, _peak_mb(worker.pid))
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.wait(60)
+    say(f"{place.engine}: a worker has had {most:.0f} MB at most")
+    return most
+
+
+def _peak_mb(pid: int) -> float:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return next((int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("VmHWM")), 0.0)
+
+
+def measure(*, scales: list[float], engines: list[str], say: Callable[[str], None]) -> list[Figure]:
+    """The table of ratios, for each engine and scale."""
+    found: list[Figure] = []
+    for place_of in both_places():
+        before: dict[str, tuple[Cost, Cost | None]] = {}
+        for scale in scales:
+            with place_of() as place:
+                if engines and place.engine.lower() not in engines:
+                    break
+                share = scale * SQLITE_SHARE if place.engine == "SQLite" else scale
+                costs = measure_scale(place, share, say)
+                found += _figures(place, share, costs, before)
+                found.append(
+                    Figure(
+                        f"{place.engine} at {share:g}: memory of a worker",
+                        worker_memory(place, say),
+                        "MB",
+                        MEMORY_MB_MAX,
+                        False,
+                    )
+                )
+            before = before or costs
+    return found
+
+
+def _figures(
+    place: Place, scale: float, costs: dict[str, tuple[Cost, Cost | None]], before: dict[str, tuple[Cost, Cost | None]]
+) -> list[Figure]:
+    found = []
+    for name, (tick, full) in costs.items():
+        work = f"{place.engine} at {scale:g}, {name}: tick over {tick.keys:,} keys"
+        found.append(Figure(work, tick.keys / tick.cpu if tick.cpu else None, "keys per second of processor time"))
+        if full is not None:
+            found.append(Figure(work, ratio(full.cpu, tick.cpu), "× less processor time than all of it"))
+        if name in before:
+            first_tick = before[name][0]
+            per_key, per_key_before = tick.cpu / max(1, tick.keys), first_tick.cpu / max(1, first_tick.keys)
+            found.append(Figure(work, ratio(per_key, per_key_before), "× the smallest scale, for each key", 1.3, False))
+            if tick.pages is not None and first_tick.pages is not None:
+                pages, pages_before = tick.pages / max(1, tick.keys), first_tick.pages / max(1, first_tick.keys)
+                found.append(Figure(work, ratio(pages, pages_before), "× its pages, for each key", 1.3, False))
+    return found
