@@ -36,6 +36,7 @@ QUERIES = {
     "exists": "SELECT u.id, u.name FROM users u WHERE EXISTS (SELECT 1 FROM posts p WHERE p.author = u.id AND p.score > 5)",
     "member": "SELECT u.id, u.name FROM users u WHERE u.id IN (SELECT p.author FROM posts p WHERE p.score > 5)",
     "distinct": "SELECT DISTINCT p.author AS id, u.name FROM posts p JOIN users u ON u.id = p.author",
+    "partial_index": "SELECT u.id, (SELECT count(*) FROM marks m WHERE m.who = u.id AND m.kind = 1) AS n FROM users u",
     "cte": "WITH n AS (SELECT author, count(*) AS posts FROM posts GROUP BY author) "
     "SELECT u.id, u.name, n.posts FROM users u JOIN n ON n.author = u.id",
 }
@@ -45,19 +46,22 @@ READ_MAX = 60
 TABLES = {
     "users": "SELECT i, 'u' || i FROM n WHERE i <= 30000",
     "posts": "SELECT i, 1 + (i % 30000) * 7919 % 30000, i % 17 FROM n",
+    "marks": "SELECT 1 + i % 30000, i % 2 FROM n WHERE i <= 60000",
     "likes": "SELECT 1 + (i * 31) % 300000, 1 + (i * 7) % 30000 FROM n",
 }
 SCHEMA = (
     "CREATE TABLE users (id integer PRIMARY KEY, name text)",
     "CREATE TABLE posts (id integer PRIMARY KEY, author integer NOT NULL, score bigint)",
     "CREATE TABLE likes (post integer NOT NULL, who integer NOT NULL)",
+    "CREATE TABLE marks (who integer NOT NULL, kind integer NOT NULL)",
+    "CREATE INDEX marks_who ON marks (who) WHERE kind = 1",
     "CREATE INDEX posts_author ON posts (author)",
     "CREATE INDEX likes_post ON likes (post)",
     "CREATE INDEX likes_who ON likes (who)",
 )
 READ = (
     "SELECT coalesce(sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)), 0) FROM pg_stat_xact_user_tables "
-    "WHERE relname IN ('users', 'posts', 'likes')"
+    "WHERE relname IN ('users', 'posts', 'likes', 'marks')"
 )
 
 

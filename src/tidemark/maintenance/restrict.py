@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from tidemark.maintenance.program import Placement
 from tidemark.model import Table
 from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Scalar, SetOperation
-from tidemark.query.unique import equality, has_index
+from tidemark.query.unique import equality, has_index, is_found
 from tidemark.query.units import branches_of, item_of, position_of, same_comparison, splits
 
 Terms = Mapping[int, Scalar]
@@ -168,13 +168,27 @@ def _source(block: Block, own: tuple[tuple[int, Scalar], ...]) -> tuple[Table, s
 
 def is_looked_up(query: Query, placements: tuple[Placement, ...]) -> bool:
     """Whether every scan can be looked up by an index for given values of the unit: by a restriction, or by an equality with what
-    was looked up before it, or with a row outside."""
+    was looked up before it, or with a row outside. What is the same for all rows is computed once, and does not matter."""
+    once = {
+        inner.number
+        for block in query.blocks
+        for nested in block.nested
+        if nested.form == "scalar" and _stands_alone(nested.query)
+        for inner in nested.query.blocks
+    }
     given = {place.block: {scalar.column for _, scalar in place.terms} for place in placements}
     for nested in (one for block in query.blocks for one in block.nested):
         for inner in branches_of(nested.query):
             demanded = {output.column for _, output in nested.matches} if inner is nested.query else set()
             given[inner.number] = given.get(inner.number, set()) | demanded
-    return all(_is_looked_up(block, given.get(block.number, set())) for block in query.blocks)
+    rest = [block for block in query.blocks if block.number not in once]
+    return all(_is_looked_up(block, given.get(block.number, set())) for block in rest)
+
+
+def _stands_alone(query: Query) -> bool:
+    """Whether a subquery reads no column of the rows around it."""
+    local = {alias for block in query.blocks for alias in block.local}
+    return all(scalar.aliases <= local for block in query.blocks for scalar in block.scalars)
 
 
 def _is_looked_up(block: Block, given: set[tuple[str, str] | None]) -> bool:
@@ -188,10 +202,12 @@ def _is_looked_up(block: Block, given: set[tuple[str, str] | None]) -> bool:
     moved = True
     while waiting and moved:
         known = given | {one.column for one, other in pairs if other.columns and other.aliases & block.local <= reached}
-        found = [
-            scan for scan in waiting if has_index(scan.table, tuple(c[1] for c in known if c and c[0] == scan.alias))
-        ]
+        found = [scan for scan in waiting if is_found(block, scan, _names(known, scan.alias))]
         reached |= {scan.alias for scan in found}
         waiting = [scan for scan in waiting if scan.alias not in reached]
         moved = bool(found)
     return not waiting
+
+
+def _names(columns: set[tuple[str, str] | None], alias: str) -> tuple[str, ...]:
+    return tuple(column[1] for column in columns if column is not None and column[0] == alias)

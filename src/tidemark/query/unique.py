@@ -278,3 +278,17 @@ def has_index(table: Table, columns: tuple[str, ...]) -> bool:
     if any(column.rowid_alias and column.name in columns for column in table.columns):
         return True
     return any(index.where is None and index.terms and index.terms[0] in columns for index in table.indexes)
+
+
+def is_found(block: Block, scan: Occurrence, columns: tuple[str, ...]) -> bool:
+    """True when rows of a block's scan with a given value of one of the columns are found by an index, a partial one included
+    whose predicate the block demands itself."""
+    if has_index(scan.table, columns):
+        return True
+    have = {_shape(scalar.tree) for scalar in (*block.where, *scan.on)}
+    for index in scan.table.indexes:
+        if index.where is not None and index.terms and index.terms[0] in columns:
+            wanted = predicate_shapes(index.where, scan, block.dialect)
+            if wanted is not None and wanted <= have:
+                return True
+    return False

@@ -31,7 +31,8 @@ def restricted(store: Store, program: KeyedProgram, *, nulls: bool, batch: str =
 
 def is_steered(store: Store, program: KeyedProgram) -> bool:
     """Whether the units of a batch are computed one by one, by look-ups. SQLite's planner goes that way by itself."""
-    return store.dialect.has_schemas and is_indexed(program) and is_looked_up(program.query, program.placements)
+    looked_up = program.is_bounded and bool(program.unit) and is_looked_up(program.query, program.placements)
+    return store.dialect.has_schemas and looked_up
 
 
 def rows_of_batch(
@@ -96,7 +97,6 @@ def keys_of_query(store: Store, program: KeyedProgram) -> str:
 
 
 def is_indexed(program: KeyedProgram) -> bool:
-    """True when every part of the query is restricted through an index."""
-    return program.is_bounded and all(
-        place.source is not None and has_index(place.source[0], (place.source[1],)) for place in program.placements
-    )
+    """True when every part of the query is restricted through an index, or every scan of it is looked up."""
+    direct = all(place.source and has_index(place.source[0], (place.source[1],)) for place in program.placements)
+    return program.is_bounded and (direct or is_looked_up(program.query, program.placements))
