@@ -36,7 +36,8 @@ QUERIES = {
     "exists": "SELECT u.id, u.name FROM users u WHERE EXISTS (SELECT 1 FROM posts p WHERE p.author = u.id AND p.score > 5)",
     "member": "SELECT u.id, u.name FROM users u WHERE u.id IN (SELECT p.author FROM posts p WHERE p.score > 5)",
     "distinct": "SELECT DISTINCT p.author AS id, u.name FROM posts p JOIN users u ON u.id = p.author",
-    "partial_index": "SELECT u.id, (SELECT count(*) FROM marks m WHERE m.who = u.id AND m.kind = 1) AS n FROM users u",
+    "partial_index": "SELECT u.id, u.name, x.n FROM users u "
+    "LEFT JOIN (SELECT m.who, count(*) AS n FROM marks m WHERE m.kind = 1 GROUP BY m.who) x ON x.who = u.id",
     "cte": "WITH n AS (SELECT author, count(*) AS posts FROM posts GROUP BY author) "
     "SELECT u.id, u.name, n.posts FROM users u JOIN n ON n.author = u.id",
 }
