@@ -34,7 +34,7 @@ _CHANGES: dict[str, str] = {
     "challenge_p": "UPDATE users SET bio = 'changed' WHERE user_id % {step} = 0 AND is_current",
     "challenge_u": "UPDATE tracks SET blocknumber = 101 WHERE track_id % {tracks_step} = 0 AND is_current",
     "challenge_m": "UPDATE user_events SET blocknumber = 101, is_mobile_user = true WHERE user_id % {events_step} = 1",
-    "challenge_rd": "UPDATE user_events SET blocknumber = 102, referrer = 2 WHERE user_id % {events_step} = 3",
+    "challenge_rd": "UPDATE user_events SET blocknumber = 102, referrer = 1 + user_id / 3 WHERE user_id % {events_step} = 3",
     "referrals": "UPDATE user_events SET blocknumber = 103, referrer = 1 + user_id / 2 WHERE user_id % {events_step} = 2",
 }
 
