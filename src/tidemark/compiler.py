@@ -6,10 +6,8 @@ for text; nothing is changed in any database.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
@@ -120,7 +118,7 @@ def _compile(
         public=made.public,
         truth=query,
         missing_indexes=made.missing,
-        source_identity=tuple((table.label, identity(table)) for table in made.tables),
+        watches=_watches(lowered, made.tables),
         notes=(*_notes(declaration, unproven), *_upstream_notes(declaration, reads), *made.notes),
         routes=made.routes,
         live=made.live,
@@ -353,10 +351,11 @@ def _key(query: Query, declaration: Declaration) -> tuple[Key, Refusal | None]:
         return key, refusal
 
 
-def identity(table: Table) -> str:
-    """A hash of the catalog facts of a source that programs rely on."""
-    facts = asdict(table)
-    # What a view says is in every text of a script that reads it.
-    for volatile in ("rows", "indexes", "trigger_bodies", "definition", "keeps"):
-        facts.pop(volatile)
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+def _watches(query: Query, tables: tuple[Table, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The columns that the query reads of each source, in the table's order."""
+    found = []
+    for table in tables:
+        aliases = [o.alias for o in query.all_occurrences if o.table.label == table.label]
+        names = {name for alias in aliases for name in query.reads(alias)}
+        found.append((table.label, tuple(column.name for column in table.columns if column.name in names)))
+    return tuple(found)

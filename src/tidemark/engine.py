@@ -33,6 +33,7 @@ from tidemark.runtime.clock import Clock
 from tidemark.runtime.doctor import Diagnosis, examine
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed, explain_script
+from tidemark.runtime.gaps import record_gaps
 from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
@@ -47,6 +48,7 @@ from tidemark.runtime.tick import TickReport, has_work, tick
 from tidemark.runtime.timing import SLOW_SECONDS
 from tidemark.runtime.uninstall import UninstallReport, uninstall
 from tidemark.runtime.verify import VerifyReport, verify
+from tidemark.runtime.verify_all import require_names, verify_all
 from tidemark.runtime.worker import WorkerReport, run_worker
 from tidemark.script import Capture, Script
 from tidemark.supports import Known, with_supports
@@ -95,6 +97,7 @@ class Tidemark:
         """Carry out the plan: install, fill, verify, cut over. `detach` leaves the filling to a worker; `create_indexes` makes
         the indexes that the plan names, before anything else."""
         with self._open() as duty:
+            record_gaps(duty, duty.ledger.derived())
             plan = self._plan(duty)
             if plan.is_empty and not plan.refresh and not (create_indexes and plan.indexes):
                 return ApplyReport((), (), ())
@@ -147,12 +150,14 @@ class Tidemark:
                 slow_ms=slow_seconds * 1000,
             )
 
-    def verify(self, *names: str) -> tuple[VerifyReport, ...]:
-        """Compare every key of every live derived table, or of those named, and record what differs."""
+    def verify(self, *names: str, catalog: bool = False) -> tuple[VerifyReport, ...]:
+        """Compare every key of every live derived table, or of those named, and record what differs.
+
+        What the catalog shows is looked at first: a table whose captures or sources are not as they should be is taken out of
+        service, and no comparison could say that it is true. With `catalog` nothing else is done.
+        """
         with self._open() as duty:
-            return tuple(
-                verify(duty, row, self._drain_under_lease(duty, row), self._listen) for row in self._live(duty, names)
-            )
+            return verify_all(duty, names, partial(self._drain_under_lease, duty), self._listen, catalog=catalog)
 
     def repair(self, *names: str) -> tuple[RepairReport, ...]:
         """Verify, then make every row true that differs."""
@@ -366,11 +371,7 @@ class Tidemark:
         duty.ledger.require()
         everything = upstream_first(duty.ledger.derived())
         rows = [row for row in everything if row.state == "live" or (also_read and is_served(row, everything))]
-        absent = set(names) - {row.name for row in rows}
-        if absent:
-            raise Refusal(
-                Code.NOT_INSTALLED, f"{sorted(absent)[0]} is not live here", instead="look at `tidemark status`"
-            )
+        require_names(names, {row.name for row in rows})
         return [row for row in rows if not names or row.name in names or row.script.supports in names]
 
     def _under_lease(self, duty: Duty, row: Installed, work: Callable[[Duty, Installed], T]) -> T:

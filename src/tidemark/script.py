@@ -350,7 +350,7 @@ class Script:
     upkeep cheaper; nobody makes them unasked. `routes` say, in sentences, how a change of each source reaches keys.
     `live` is a SELECT of the rows as of now at tick freshness: what is stored and what waits; where it is empty, `why_not_live`
     says why.
-    `source_identity` maps a source's label to a hash of the catalog facts this script relies on.
+    `watches` are the columns that the query reads of each source, by label: a change of their definition is noticed.
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
     `joins` names the derived table in whose public view the columns stand too, empty for none; `supports` the declared one
     whose support this is, which has no public name of its own, `supported_by` are the names of the supports of this one.
@@ -373,7 +373,7 @@ class Script:
     public: str
     truth: str
     missing_indexes: tuple[MissingIndex, ...] = ()
-    source_identity: tuple[tuple[str, str], ...] = ()
+    watches: tuple[tuple[str, tuple[str, ...]], ...] = ()
     notes: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     live: str = ""

@@ -88,6 +88,11 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     )
     for command in ("tick", "verify", "repair", "sql"):
         made[command].add_argument("names", nargs="*", metavar="NAME", help="derived tables (default: all)")
+    made["verify"].add_argument(
+        "--catalog",
+        action="store_true",
+        help="look only at captures and at the columns that are read, and compare no rows",
+    )
     made["tick"].add_argument("--max-ms", type=float, metavar="MS", help="stop after so many milliseconds")
     made["tick"].add_argument("--max-batches", type=int, metavar="N", help="stop after so many transactions")
     made["run"].add_argument("--until-idle", action="store_true", help="end when nothing is left to do")

@@ -115,10 +115,11 @@ def explain(typed: Typed) -> Outcome:
 
 def verify(typed: Typed) -> Outcome:
     """Compare every stored row with its query."""
-    done = typed.engine.verify(*typed.options.names)
+    done = typed.engine.verify(*typed.options.names, catalog=typed.options.catalog)
     drifted = any(not report.clean for report in done)
     data = {"clean": not drifted, "tables": [reports.verify_data(report) for report in done]}
-    return Outcome(reports.verify_text(done), data, Exit.DRIFT if drifted else Exit.OK)
+    text = reports.catalog_text(done) if typed.options.catalog else reports.verify_text(done)
+    return Outcome(text, data, Exit.DRIFT if drifted else Exit.OK)
 
 
 def repair(typed: Typed) -> Outcome:

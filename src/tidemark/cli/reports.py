@@ -179,6 +179,7 @@ def verify_data(report: VerifyReport) -> dict[str, Any]:
         "support_of": report.supports,
         "keys": report.keys,
         "drift": report.drift,
+        "gap": report.gap,
         "undecided": report.undecided,
         "stale": report.stale,
         "notes": list(report.notes),
@@ -203,6 +204,9 @@ def verify_text(done: Sequence[VerifyReport]) -> str:
         return "Nothing is live here. Next: tidemark status"
     lines = []
     for report in done:
+        if report.gap:
+            lines.append(f"{report.derived}: not compared: {report.gap}")
+            continue
         beside = f" (a support of {report.supports})" if report.supports else ""
         lines.append(f"{report.derived}{beside}: {report.keys:,} rows, {report.drift:,} drift, {report.seconds:.2f} s")
         lines += [f"  {_difference_text(report, d)}" for d in report.findings[:SHOWN_MAX]]
@@ -216,8 +220,24 @@ def verify_text(done: Sequence[VerifyReport]) -> str:
             )
         lines += [f"  note: {note}" for note in report.notes]
     drifted = sum(report.drift for report in done)
-    lines.append("Everything is true." if not drifted else f"{drifted:,} rows differ. Next: tidemark repair")
+    lines += [f"{drifted:,} rows differ. Next: tidemark repair"] if drifted else []
+    lines += _out_of_service(done)
+    lines += ["Everything is true."] if all(report.clean for report in done) else []
     return "\n".join(lines)
+
+
+def catalog_text(done: Sequence[VerifyReport]) -> str:
+    """What a look at the catalog found."""
+    if not done:
+        return "Nothing is live here. Next: tidemark status"
+    lines = [f"{report.derived}: {report.gap or 'captured, and its sources are as they were'}" for report in done]
+    return "\n".join([*lines, *_out_of_service(done)])
+
+
+def _out_of_service(done: Sequence[VerifyReport]) -> list[str]:
+    count = sum(bool(report.gap) for report in done)
+    said = "One is" if count == 1 else f"{count} are"
+    return [f"{said} out of service until it is filled and verified again. Next: tidemark apply"] if count else []
 
 
 def _difference_text(report: VerifyReport, difference: Difference) -> str:

@@ -19,6 +19,7 @@ All = Callable[[str], list[tuple[Any, ...]]]
 # A name as `Table.label` writes it.
 _LABEL = "CASE WHEN n.nspname = 'public' THEN {name} ELSE n.nspname || '.' || {name} END"
 
+# Our triggers on tables fire always; whoever switched one off and on again left it as an ordinary one.
 # Each query gives: name, what it hangs on, COMMENT ON …, definition, comment, whether it is switched off.
 _OBJECTS = {
     "relation": """
@@ -63,7 +64,8 @@ WHERE n.nspname = 'tidemark'
 SELECT 'trigger' AS kind, t.tgname::text AS name, {label} AS hangs_on,
        format('TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname) AS object,
        pg_get_triggerdef(t.oid) AS definition, obj_description(t.oid, 'pg_trigger') AS remark,
-       EXISTS (SELECT FROM pg_trigger AS k WHERE k.tgenabled IN ('D', 'R') AND k.tgfoid = t.tgfoid AND k.tgname = t.tgname
+       EXISTS (SELECT FROM pg_trigger AS k WHERE k.tgfoid = t.tgfoid AND k.tgname = t.tgname
+               AND k.tgenabled <> CASE c.relkind WHEN 'v' THEN 'O' ELSE 'A' END
                AND (k.oid = t.oid
                     OR k.tgparentid <> 0 AND k.tgrelid IN (SELECT relid FROM pg_partition_tree(t.tgrelid)))) AS is_off
 FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -18,6 +18,7 @@ from tidemark.runtime.carry import carry_memory
 from tidemark.runtime.cascade import awaits, find_left, readers
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import fill
+from tidemark.runtime.gaps import look_at_catalog, record_gap, record_gaps
 from tidemark.runtime.indexes import create_indexes
 from tidemark.runtime.install import (
     begin_verifying,
@@ -106,6 +107,8 @@ def _check_consent(plan: InstallPlan, allow_drop: bool) -> None:
 
 
 def _carry_out_all(duty: Duty, plan: InstallPlan, holder: str, detach: bool, listen: Listener) -> ApplyReport:
+    # What may be wrong is out of service from the moment on at which somebody knows, however long mending takes.
+    record_gaps(duty, duty.ledger.derived())
     for script in plan.refresh:
         duty.write(partial(_refresh, duty, script))
     live: list[str] = []
@@ -276,6 +279,14 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
             f"{installed.name} still differs from its query after {ROUNDS_MAX} rounds of computing it again",
             left_behind="what readers saw before is as it was; `tidemark status` shows the rows",
             retry_safe=False,
+        )
+    gap = look_at_catalog(duty.ledger, [installed]).gap(installed)
+    if gap:
+        record_gap(duty, installed, gap)
+        raise Fault(
+            f"{installed.name} missed changes while it was filled: {gap}",
+            left_behind="what readers saw before is as it was; `tidemark apply` begins again",
+            retry_safe=True,
         )
     shown = show_rows(duty, installed, before, listen)
     if before is not None:

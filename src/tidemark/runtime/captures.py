@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from tidemark.database.session import Conflict, Session
-from tidemark.model import Table
+from tidemark.model import Catalog, Table
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
@@ -62,10 +62,18 @@ def plan_captures(
 
 
 def find_faults(
-    rows: Iterable[Installed], known: Mapping[str, Capture], present: Mapping[str, str], capture_of: CaptureOf
+    rows: Iterable[Installed],
+    known: Mapping[str, Capture],
+    present: Mapping[str, str],
+    catalog: Catalog,
+    capture_of: CaptureOf,
 ) -> dict[str, str]:
-    """What is wrong with each capture that somebody reads, as a sentence for each source where something is."""
+    """What is wrong with each capture that somebody reads, as a sentence for each source where something is.
+
+    The text of a capture follows what the catalog says of its source now, whoever reads it.
+    """
     found: dict[str, str] = {}
+    tables = {table.label: table for table in catalog.tables.values()}
     for row in rows:
         for log in row.script.tick.logs if row.script.tick else ():
             capture = known.get(log.source)
@@ -73,8 +81,8 @@ def find_faults(
                 found[log.source] = f"there is no capture of {log.source}"
             elif said := find_fault(capture, present):
                 found[log.source] = said
-            elif all(log.table.column(name) for name in capture.columns):
-                again = capture_of(log.table, capture.columns)
+            elif all((table := tables.get(log.source, log.table)).column(name) for name in capture.columns):
+                again = capture_of(table, capture.columns)
                 if not again.extends(capture) or again.pieces != capture.pieces:
                     found[log.source] = f"the capture of {log.source} has another text now"
     return found

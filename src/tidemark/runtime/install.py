@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from tidemark.runtime.captures import begin_reading, drop_captures, find_fault, left_captures, sources_of
+from tidemark.runtime.captures import begin_reading, drop_captures, left_captures
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.gaps import look_at_catalog, record_gap
 from tidemark.runtime.groups import groups_of, show_again, with_groups
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pieces import (
@@ -21,8 +22,6 @@ from tidemark.runtime.pieces import (
     creation,
     group_pieces,
     inspect_pieces,
-    is_gap,
-    loses_rows,
     mirror_pieces,
     names_of,
     patience,
@@ -30,8 +29,8 @@ from tidemark.runtime.pieces import (
     wanting,
 )
 from tidemark.runtime.progress import Event, Listener, ignore
-from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.scripts import script_text
+from tidemark.runtime.sources import record_sources
 from tidemark.script import Piece, Script
 
 
@@ -80,6 +79,7 @@ def begin_filling(duty: Duty, installed: Installed) -> Installed:
     """Set the checkpoints of a generation whose captures are there and have it filled, in the caller's transaction."""
     about = {"name": installed.name, "generation": installed.generation}
     begin_reading(duty.ledger, installed.script)
+    record_sources(duty.ledger, installed.script)
     duty.ledger.run("set_cursor", {**about, "cursor_at": 0, "cursor_total": 0})
     return duty.ledger.move(installed, "backfilling")
 
@@ -108,9 +108,9 @@ def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> In
     index or what readers see was, it stays ``live``.
     """
     script, session = installed.script, duty.session
-    gap = any(is_gap(script, finding) for finding in inspect_pieces(script, session.installed(), public=True))
+    gap = look_at_catalog(duty.ledger, [installed]).gap(installed)
     if gap and installed.state == "live":
-        installed = duty.write(partial(_open_gap, duty, installed)).value
+        installed = record_gap(duty, installed, gap)
     if installed.state == "installing":
         installed = install_pieces(duty, installed, listen)
     findings = inspect_pieces(script, session.installed(), public=True)
@@ -118,37 +118,6 @@ def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> In
     for group in group_pieces(session, wanting(script, findings)):
         duty.write(partial(_install_group, duty, group, healths))
     return installed
-
-
-def find_gap(installed: Installed, present: Mapping[str, str]) -> str:
-    """What of a live generation's captures is missing, disabled or changed, as a sentence; empty when all is well.
-
-    `present` is what `Session.installed` shows.
-    """
-    findings = inspect_pieces(installed.script, present, public=True)
-    wrong = [finding for finding in findings if is_gap(installed.script, finding) or loses_rows(finding)]
-    said = [f"{finding.piece.kind} {finding.piece.name} is {finding.health}" for finding in wrong]
-    known = {capture.source: capture for capture in installed.captures}
-    for source in sorted(sources_of(installed.script)):
-        fault = find_fault(known[source], present) if source in known else f"there is no capture of {source}"
-        said += [fault] if fault else []
-    return ", ".join(said[:3])
-
-
-def record_gap(duty: Duty, installed: Installed, gap: str) -> None:
-    """Take a generation out of service whose captures are not as they should be; `apply` brings it back."""
-
-    def work() -> None:
-        run = add_named_run(duty, "gap", installed.name, installed.generation, None, gap)
-        _open_gap(duty, installed)
-        run.end("done", gap)
-
-    duty.write(work)
-
-
-def _open_gap(duty: Duty, installed: Installed) -> Installed:
-    duty.ledger.run("mark_unverified", {"name": installed.name, "generation": installed.generation})
-    return duty.ledger.move(installed, "installing")
 
 
 def show_rows(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:

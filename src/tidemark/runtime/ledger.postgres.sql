@@ -69,6 +69,15 @@ CREATE TABLE tidemark._capture (
     installed_at TEXT NOT NULL
 );
 
+-- name: create_source
+-- What the sources of each generation were when its filling began, as JSON: against it a change of the schema is noticed.
+CREATE TABLE tidemark._source (
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    facts TEXT NOT NULL,
+    PRIMARY KEY (derived, generation)
+);
+
 -- name: create_moment
 -- The time that each derived table which reads the clock was last made true for.
 CREATE TABLE tidemark._moment (
@@ -288,6 +297,64 @@ DELETE FROM tidemark._derived WHERE name = :name AND generation = :generation;
 -- name: remove_checkpoints
 -- Forget the checkpoints of a generation whose objects are gone.
 DELETE FROM tidemark._checkpoint WHERE derived = :name AND generation = :generation;
+
+-- name: read_facts
+-- What the watched sources are now: of whom, source, part, its definition, which one it is, when it was touched, and whether it
+-- matters that such a part comes or goes. A partition that was made as one began empty, and its rows went by the triggers: its
+-- type and its place in the tree come from one command. One that was attached brought rows along.
+WITH watched AS (
+    SELECT w ->> 'of' AS of, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns
+    FROM json_array_elements(CAST(:watches AS json)) AS w
+), tables AS (
+    SELECT w.of, w.source, w.columns, c.oid
+    FROM watched AS w JOIN pg_class AS c ON c.relkind IN ('r', 'p') JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        AND w.source = CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END
+), members AS (
+    SELECT t.of, t.source, p.relid FROM tables AS t CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
+    WHERE p.relid <> t.oid
+)
+SELECT t.of, t.source, 'table', '', CAST(t.oid AS text),
+       concat_ws(' ', pg_relation_filenode(t.oid),
+                 (SELECT string_agg(CAST(pg_relation_filenode(m.relid) AS text), ' ' ORDER BY m.relid)
+                  FROM members AS m WHERE m.of = t.of AND m.source = t.source)), 0, 1
+FROM tables AS t
+UNION ALL
+SELECT t.of, t.source, 'column ' || a.attname,
+       concat_ws(' ', format_type(a.atttypid, a.atttypmod), (SELECT o.collname FROM pg_collation AS o WHERE o.oid = a.attcollation),
+                 CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END),
+       CAST(a.attnum AS text), CAST(a.xmin AS text), 0, 1
+FROM tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+UNION ALL
+SELECT m.of, m.source, 'partition ' || n.nspname || '.' || c.relname, '', CAST(m.relid AS text), '',
+       CASE WHEN i.xmin = y.xmin AND CAST(CAST(i.cmin AS text) AS int8) - CAST(CAST(y.cmin AS text) AS int8) BETWEEN 0 AND 2
+            THEN 0 ELSE 1 END, 1
+FROM members AS m JOIN pg_class AS c ON c.oid = m.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_inherits AS i ON i.inhrelid = m.relid JOIN pg_type AS y ON y.oid = c.reltype
+UNION ALL
+SELECT t.of, t.source, 'unique key ' || substr(pg_get_indexdef(i.indexrelid), strpos(pg_get_indexdef(i.indexrelid), '(')), '', '', '', 0, 1
+FROM tables AS t JOIN pg_index AS i ON i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indexprs IS NULL
+WHERE NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
+                  AND pg_get_indexdef(i.indexrelid, a.attnum, false) <> ALL (SELECT quote_ident(k) FROM unnest(t.columns) AS k));
+
+-- name: read_anchor
+-- Which database this is for what `read_facts` tells: after a logical restore everything has another number.
+SELECT concat_ws(' ', (SELECT value FROM tidemark._meta WHERE key = 'cluster'),
+                 (SELECT CAST(d.oid AS text) FROM pg_database AS d WHERE d.datname = current_database()),
+                 CAST(CAST('tidemark._meta' AS regclass) AS oid));
+
+-- name: set_facts
+-- Write down what the sources of a generation are.
+INSERT INTO tidemark._source (derived, generation, facts) VALUES (:derived, :generation, :facts)
+ON CONFLICT (derived, generation) DO UPDATE SET facts = excluded.facts;
+
+-- name: list_facts
+-- What the sources of every generation were.
+SELECT derived, generation, facts FROM tidemark._source;
+
+-- name: remove_facts
+-- Forget what the sources of a generation were.
+DELETE FROM tidemark._source WHERE derived = :name AND generation = :generation;
 
 -- name: read_clock
 -- What time it is for the database.

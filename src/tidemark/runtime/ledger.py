@@ -116,6 +116,7 @@ class Ledger:
         cluster = self.value("read_cluster" if self.value("may_read_cluster") else "read_database")
         for key, value in (("shape", SHAPE), ("epoch", epoch), ("cluster", cluster)):
             self.run("set_meta", {"key": key, "value": value})
+        self.run("set_meta", {"key": "anchor", "value": self.value("read_anchor")})
 
     def derived(self) -> tuple[Installed, ...]:
         """Every generation of every derived table; none when there is no ledger."""
@@ -175,8 +176,16 @@ class Ledger:
     def forget(self, installed: Installed) -> None:
         """Remove every record of a generation whose objects are gone; its history stays."""
         parameters = {"name": installed.name, "generation": installed.generation}
-        told = ("remove_checkpoints", "remove_moment", "remove_costs", "remove_drift", "remove_fill", "remove_derived")
-        for name in told:
+        about = (
+            "remove_checkpoints",
+            "remove_moment",
+            "remove_costs",
+            "remove_drift",
+            "remove_fill",
+            "remove_facts",
+            "remove_derived",
+        )
+        for name in about:
             self.run(name, {**parameters, "derived": installed.name})
 
     def checkpoints(self, script: Script) -> dict[str, Checkpoint]:

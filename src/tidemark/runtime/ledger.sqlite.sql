@@ -56,6 +56,15 @@ CREATE TABLE tidemark__capture (
     installed_at TEXT NOT NULL
 );
 
+-- name: create_source
+-- What the sources of each generation were when its filling began, as JSON: against it a change of the schema is noticed.
+CREATE TABLE tidemark__source (
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    facts TEXT NOT NULL,
+    PRIMARY KEY (derived, generation)
+);
+
 -- name: create_moment
 -- The time that each derived table which reads the clock was last made true for.
 CREATE TABLE tidemark__moment (
@@ -272,6 +281,51 @@ DELETE FROM tidemark__derived WHERE name = :name AND generation = :generation;
 -- name: remove_checkpoints
 -- Forget the checkpoints of a generation whose objects are gone.
 DELETE FROM tidemark__checkpoint WHERE derived = :name AND generation = :generation;
+
+-- name: read_facts
+-- What the watched sources are now: of whom, source, part, its definition, which one it is, when it was touched, and whether it
+-- matters that such a part comes or goes. A rebuilt table stands behind the store in the schema, and every way to copy a file
+-- keeps that order. A new unique key is one more reason for REPLACE to delete rows unseen.
+WITH watched AS (
+    SELECT value ->> 'of' AS of, value ->> 'store' AS store, value ->> 'source' AS source, value -> 'columns' AS columns
+    FROM json_each(:watches)
+), tables AS (
+    SELECT w.*, m.rowid > (SELECT s.rowid FROM main.sqlite_schema AS s WHERE s.type = 'table' AND s.name = w.store) AS is_later
+    FROM watched AS w JOIN main.sqlite_schema AS m ON m.type = 'table' AND m.name = w.source
+), terms AS (
+    SELECT t.of, t.source, l.name AS named, x.name AS term, x.name IN (SELECT value FROM json_each(t.columns)) AS is_read
+    FROM tables AS t JOIN pragma_index_list(t.source, 'main') AS l JOIN pragma_index_xinfo(l.name, 'main') AS x
+    WHERE l."unique" AND x.key
+    ORDER BY 1, 2, 3, x.seqno
+)
+SELECT of, source, 'table', '', CASE WHEN is_later THEN 'anew' ELSE '' END, '', 0, 1 FROM tables
+UNION ALL
+SELECT t.of, t.source, 'column ' || x.name, lower(x.type) || CASE WHEN x.pk THEN ' key' ELSE '' END, '', '', 0, 1
+FROM tables AS t JOIN pragma_table_xinfo(t.source, 'main') AS x
+WHERE x.name IN (SELECT value FROM json_each(t.columns))
+UNION ALL
+SELECT of, source,
+       'unique key ' || coalesce((SELECT substr(m.sql, instr(m.sql, '(')) FROM main.sqlite_schema AS m WHERE m.name = named),
+                                 '(' || group_concat(term, ', ') || ')'),
+       '', '', '', 1, min(coalesce(is_read, 0))
+FROM terms GROUP BY of, source, named;
+
+-- name: read_anchor
+-- Which database this is for what `read_facts` tells: a file carries all of that along.
+SELECT 'file';
+
+-- name: set_facts
+-- Write down what the sources of a generation are.
+INSERT INTO tidemark__source (derived, generation, facts) VALUES (:derived, :generation, :facts)
+ON CONFLICT (derived, generation) DO UPDATE SET facts = excluded.facts;
+
+-- name: list_facts
+-- What the sources of every generation were.
+SELECT derived, generation, facts FROM tidemark__source;
+
+-- name: remove_facts
+-- Forget what the sources of a generation were.
+DELETE FROM tidemark__source WHERE derived = :name AND generation = :generation;
 
 -- name: read_clock
 -- What time it is for the database.

@@ -15,6 +15,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.captures import CaptureOf, find_faults, list_statements, plan_captures, sources_of
 from tidemark.runtime.cascade import identity, is_served, upstream_first
+from tidemark.runtime.gaps import Look, look_at_catalog
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
@@ -23,7 +24,7 @@ from tidemark.walk import Pages
 
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
 LEDGER_OBJECTS = frozenset(
-    ["meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock", "moment"]
+    ["meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock", "moment", "source"]
     + ["backfill", "backfill_range", "quarantine"]
 )
 # What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
@@ -144,9 +145,10 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     """
     _check_replication(ledger)
     installed = ledger.derived()
-    present = ledger.session.installed()
+    look = look_at_catalog(ledger, installed)
+    present = look.present
     captures = ledger.captures()
-    faults = find_faults(installed, captures, present, capture_of)
+    faults = find_faults(installed, captures, present, catalog, capture_of)
     steps: list[Step] = []
     drops: list[Step] = []
     refresh: list[Script] = []
@@ -155,7 +157,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     for want in wanted:
         mine = tuple(row for row in installed if row.name == want.name)
         step, known[want.name] = _decide(
-            ledger, want.over(known).beside(groups_of(want.name, installed)), mine, installed, present, faults
+            ledger, want.over(known).beside(groups_of(want.name, installed)), mine, installed, look, faults
         )
         if step is None:
             script = known[want.name]
@@ -219,6 +221,9 @@ def essence(script: Script) -> dict[str, Any]:
     for name in ADVICE:
         data.pop(name, None)
     data["applier"].pop("indexed", None)
+    for log in data["tick"]["logs"] if data["tick"] else ():
+        # What of the source matters is in the texts; the rest of it may change at will.
+        log.pop("table")
     return data
 
 
@@ -227,7 +232,7 @@ def _decide(
     want: Wanted,
     mine: tuple[Installed, ...],
     installed: tuple[Installed, ...],
-    present: Mapping[str, str],
+    look: Look,
     faults: Mapping[str, str],
 ) -> tuple[Step | None, Script]:
     """The step for one declaration, or none, and the script that will be in force."""
@@ -239,7 +244,7 @@ def _decide(
     if building is not None:
         script = want.compile(building.generation)
         if essence(script) == essence(building.script):
-            findings = inspect_pieces(script, present, public=False)
+            findings = inspect_pieces(script, look.present, public=False)
             if not any(loses_rows(found) and building.state not in ("planned", "installing") for found in findings):
                 reason = f"it is {building.state}"
                 return _build(ledger, "resume", reason, script, before, retired, building, findings), script
@@ -247,7 +252,7 @@ def _decide(
     elif before is not None:
         script = want.compile(before.generation)
         if essence(script) == essence(before.script):
-            return _mend(ledger, before, script, retired, present, want, following, faults)
+            return _mend(ledger, before, script, retired, look, want, following, faults)
     script = want.compile(following)
     if before is not None:
         anew = _built_anew(script, before.script)
@@ -272,19 +277,21 @@ def _mend(
     before: Installed,
     script: Script,
     retired: tuple[Installed, ...],
-    present: Mapping[str, str],
+    look: Look,
     want: Wanted,
     following: int,
     faults: Mapping[str, str],
 ) -> tuple[Step | None, Script]:
     """The step for an unchanged declaration: nothing, or what brings back what is missing."""
-    findings = tuple(f for f in inspect_pieces(script, present, public=True) if f.health != "installed")
-    if any(loses_rows(found) for found in findings):
-        lost = next(found for found in findings if loses_rows(found))
-        reason = f"{lost.piece.kind} {lost.piece.name} is {lost.health}"
+    findings = tuple(f for f in inspect_pieces(script, look.present, public=True) if f.health != "installed")
+    change = look.change(before)
+    lost = [f"{found.piece.kind} {found.piece.name} is {found.health}" for found in findings if loses_rows(found)]
+    if lost or (change is not None and change.anew):
+        reason = lost[0] if change is None else change.says
         script = want.compile(following)
         return _build(ledger, "replace", reason, script, before, retired), script
     broken = [faults[source] for source in sorted(sources_of(script)) if source in faults]
+    broken += [change.says] if change is not None else []
     if findings or broken:
         said = [f"{found.piece.kind} {found.piece.name} is {found.health}" for found in findings]
         named = ", ".join([*broken, *said][:3])

@@ -3,6 +3,7 @@
 Owns: `settle_in`. Promises: a logical restore into another cluster is noticed before anything is sealed there, by the identity of
 the cluster, which a copy of its files and a promoted standby keep; every derived table that is kept true by ticks is then
 filled and verified from the start while its readers see what it had, all of them in one transaction with the record of it.
+What its sources are is written down anew where it is what it was.
 Where a database carries its positions along whole (a file, a copy of the cluster's files) nothing has to happen.
 """
 
@@ -12,6 +13,7 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.install import begin_filling
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.runs import add_named_run
+from tidemark.runtime.sources import settle_sources
 
 FILLED = ("live", "backfilling", "verifying")
 
@@ -24,9 +26,15 @@ def settle_in(duty: Duty) -> tuple[str, ...]:
     if not duty.ledger.exists():
         return ()
     here, known = read_cluster(duty.ledger), duty.ledger.value("read_meta", {"key": "cluster"})
-    if known is None or known == here:
-        return ()
-    return duty.write(lambda: _begin_anew(duty, str(known), here)).value
+    begun = duty.write(lambda: _begin_anew(duty, str(known), here)).value if known not in (None, here) else ()
+    if duty.ledger.value("read_anchor") != duty.ledger.value("read_meta", {"key": "anchor"}):
+        duty.write(lambda: _settle_sources(duty.ledger))
+    return begun
+
+
+def _settle_sources(ledger: Ledger) -> None:
+    settle_sources(ledger, ledger.derived())
+    ledger.run("set_meta", {"key": "anchor", "value": ledger.value("read_anchor")})
 
 
 def read_cluster(ledger: Ledger) -> str:

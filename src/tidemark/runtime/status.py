@@ -12,6 +12,7 @@ from typing import Any
 
 from tidemark.runtime.cascade import everything_read, identity, level, upstream_first
 from tidemark.runtime.findings import count_drift
+from tidemark.runtime.gaps import Look, look_at_catalog
 from tidemark.runtime.guard import list_costs
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import inspect_pieces
@@ -26,12 +27,12 @@ class TableStatus:
 
     `pending` counts changes and keys that are not applied yet, up to a limit. `behind_since` is the time of the checkpoint
     when something is pending, else None. `drift` counts rows known to be wrong. `rows` is what readers see, None before the
-    cutover, `rows_estimated` when it is an estimate. `captures` is ``ok`` or names what is missing, disabled or outdated.
-    `filled` of `to_fill` keys are filled. `next` is the command that brings it forward, or empty. `reads` are the derived
-    tables that it reads, `level` is how many of them stand between it and the user's tables, `upstream_pending` is what
-    waits for those; `behind_since` and `next` count it in. `way` is how its last batch was made true, `reason` why so;
-    both are empty before the first. What its supports are missing, what drifted there and what has to be filled counts as its
-    own; `support_rows` are their stored rows.
+    cutover, `rows_estimated` when it is an estimate. `captures` is ``ok`` or says what changed about the sources and what of
+    the captures is missing, disabled or outdated. `filled` of `to_fill` keys are filled. `next` is the command that brings it
+    forward, or empty. `reads` are the derived tables that it reads, `level` is how many of them stand between it and the
+    user's tables, `upstream_pending` is what waits for those; `behind_since` and `next` count it in. `way` is how
+    its last batch was made true, `reason` why so; both are empty before the first. What its
+    supports are missing, what drifted there and what has to be filled counts as its own; `support_rows` are their stored rows.
     """
 
     name: str
@@ -72,9 +73,9 @@ class TableStatus:
 def read_status(ledger: Ledger) -> list[TableStatus]:
     """The status of every generation, in one moment."""
     with ledger.session.transaction("read", snapshot=True):
-        present = ledger.session.installed()
         rows = ledger.derived()
-        own = {identity(row): _read(ledger, row, present) for row in rows}
+        look = look_at_catalog(ledger, rows)
+        own = {identity(row): _read(ledger, row, look) for row in rows}
         found = [(row, _with_upstream(row, rows, own)) for row in upstream_first(rows)]
         shown = [_with_supports(row, status, found) for row, status in found]
         return [status for (row, _), status in zip(found, shown, strict=True) if not _is_inside(row, rows)]
@@ -125,15 +126,18 @@ def _with_upstream(
     )
 
 
-def _read(ledger: Ledger, installed: Installed, present: Mapping[str, str]) -> TableStatus:
+def _read(ledger: Ledger, installed: Installed, look: Look) -> TableStatus:
     script = installed.script
     shown = installed.live_at is not None and installed.state != "retired"
     pieces: list[Script | Capture] = [script, *installed.captures]
-    wrong = [f for one in pieces for f in inspect_pieces(one, present, public=shown) if f.health != "installed"]
+    wrong = [f for one in pieces for f in inspect_pieces(one, look.present, public=shown) if f.health != "installed"]
     intact = not any(finding.piece.kind in ("table", "view") for finding in wrong)
     pending, since = _read_pending(ledger, installed) if intact else (0, None)
     rows, estimated = _count_rows(ledger, installed) if shown and intact else (None, False)
-    captures = "ok" if not wrong else ", ".join(f"{f.piece.name} {f.health}" for f in wrong[:3])
+    change = look.change(installed)
+    said = [change.says] if change is not None else []
+    said += [f"{finding.piece.name} {finding.health}" for finding in wrong]
+    captures = ", ".join(said[:3]) or "ok"
     drift = count_drift(ledger, script)
     last = next(iter(list_costs(ledger, script).values()), None)
     return TableStatus(

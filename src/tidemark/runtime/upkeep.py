@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from tidemark.runtime.apply import finish, recording_failure
 from tidemark.runtime.cascade import awaits, is_served, readers
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.install import find_gap, record_gap, remove
+from tidemark.runtime.gaps import look_at_catalog, record_gap
+from tidemark.runtime.install import remove
 from tidemark.runtime.lease import is_wished, try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.progress import Listener
@@ -114,7 +115,7 @@ def _is_as_seen(duty: Duty, row: Installed) -> bool:
 def _keep_live(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     if gap:
         # An apply may have been at work while we looked; nobody is while we hold the lease.
-        gap = find_gap(row, duty.session.installed())
+        gap = look_at_catalog(duty.ledger, [row]).gap(row)
     if gap:
         record_gap(duty, row, gap)
         return Upkeep("gap", note=f"{row.name}: {gap}; it is out of service until `tidemark apply`")

@@ -37,7 +37,8 @@ RECHECK_KEYS = 500
 class VerifyReport:
     """What a verification found: `keys` compared, `drift` wrong rows (the first of them in `findings`), `undecided` rows that
     kept changing while they were looked at and are no drift, `stale` rows that are only behind a sampled input, `columns` the
-    names of the compared values. `notes` say what it could not compare; `supports` names the derived table of a support."""
+    names of the compared values. `notes` say what it could not compare; `supports` names the derived table of a support. `gap`
+    tells why nothing was compared: no comparison could say that the rows are kept true."""
 
     derived: str
     keys: int
@@ -50,11 +51,12 @@ class VerifyReport:
     stale: int = 0
     notes: tuple[str, ...] = ()
     supports: str = ""
+    gap: str = ""
 
     @property
     def clean(self) -> bool:
         """Whether everything that is stored is true."""
-        return self.drift == 0
+        return self.drift == 0 and not self.gap
 
 
 @dataclass
@@ -114,6 +116,24 @@ def verify(
         state.stale,
         script.notes,
         script.supports,
+    )
+
+
+def not_compared(installed: Installed, gap: str) -> VerifyReport:
+    """A report without a comparison: what the catalog alone says."""
+    applier = installed.script.applier
+    return VerifyReport(
+        installed.name,
+        0,
+        0,
+        (),
+        0,
+        applier.compared_columns,
+        applier.key_columns,
+        0.0,
+        notes=installed.script.notes,
+        gap=gap,
+        supports=installed.script.supports,
     )
 
 

@@ -4,7 +4,7 @@ Owns: the loop. Promises: any number of workers may run, each duty has one holde
 do looks again within a tenth of a second and writes nothing meanwhile; a tick that is due while its former run goes on is
 skipped, not queued; asked to stop, it ends after the transactions at hand and says whether work was left. A problem with one
 derived table never stops the others: it is told, and tried again later and later. A database that goes away is waited for.
-Looks at the captures now and then: a table that is not captured is taken out of service, because it may be wrong.
+Looks at the catalog now and then: a table whose captures or sources are not as they should be is taken out of service.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault, TidemarkError
 from tidemark.runtime.captures import trim_unread
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.install import find_gap
+from tidemark.runtime.gaps import Look, look_at_catalog
 from tidemark.runtime.lanes import Connect, Ended, Lanes
 from tidemark.runtime.lease import name_holder
 from tidemark.runtime.ledger import Installed
@@ -146,11 +146,11 @@ class _Worker:
                 return worked or self.lanes.busy
             self._watch.read(self._duty, force=force or self._again)
             self._again, self._away = False, 0
-            present = self._look_at_captures()
+            look = self._look_at_catalog()
             for row in self._watch.rows:
                 if self._duty.stop():
                     break
-                self._start_if_due(row, present)
+                self._start_if_due(row, look)
         except (Fault, Conflict) as problem:
             lost = not self._duty.session.is_open()
             if isinstance(problem, Fault) and (not problem.retry_safe or (lost and self._connect is None)):
@@ -182,14 +182,14 @@ class _Worker:
         if self._duty is not self._first:
             self._duty.session.close()
 
-    def _look_at_captures(self) -> Mapping[str, str] | None:
-        """What is installed, when it is time to compare it."""
+    def _look_at_catalog(self) -> Look | None:
+        """What the catalog shows, when it is time to compare it."""
         now = self._clock.now()
         if now - self._checked < CAPTURE_SECONDS:
             return None
         self._checked = now
         self._trim()
-        return self._duty.session.installed()
+        return look_at_catalog(self._duty.ledger, self._watch.rows)
 
     def _trim(self) -> None:
         """Empty what logs hold for nobody. A problem with that is told and never stops anything."""
@@ -198,10 +198,10 @@ class _Worker:
         except (TidemarkError, Conflict) as problem:
             log.warning("the logs that nobody reads: %s", problem)
 
-    def _start_if_due(self, row: Installed, present: Mapping[str, str] | None) -> None:
+    def _start_if_due(self, row: Installed, look: Look | None) -> None:
         if self.lanes.runs(row.name) or self._clock.now() < self._not_before.get(row.name, 0.0):
             return
-        gap = find_gap(row, present) if present is not None and row.state == "live" else ""
+        gap = look.gap(row) if look is not None and row.state == "live" else ""
         kind = kind_of(row, gap, self._watch.rows)
         if kind == "none" or (kind == "tick" and row.name not in self._watch.waiting):
             return

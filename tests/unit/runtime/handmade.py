@@ -136,6 +136,8 @@ def _postgres_triggers(names: Names, steps: dict[int, str]) -> list[Piece]:
         )
         drop = f"DROP TRIGGER IF EXISTS {names.bare(kind)} ON posts"
         found.append(Piece("trigger", names.plain(kind), text, drop, "posts", capture=True))
+        always = f"ALTER TABLE posts ENABLE ALWAYS TRIGGER {names.bare(kind)}"
+        found.append(Piece("step", f"{names.plain(kind)} always", always, "SELECT 1", "posts", capture=True))
     return found
 
 

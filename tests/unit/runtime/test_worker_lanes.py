@@ -140,7 +140,7 @@ def test_a_slow_tick_is_told_and_kept_in_the_history(world: World, caplog: pytes
 def test_a_table_that_fails_is_tried_again_later_and_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.apply(world.wanted("tick"), world.wanted("tick", name="other"))
     world.posts((904, 3, 3))
-    monkeypatch.setattr("tidemark.runtime.worker.find_gap", lambda row, present: "")
+    monkeypatch.setattr("tidemark.runtime.gaps.Look.gap", lambda look, row: "")
     script = next(row for row in world.duty.ledger.derived() if row.name == "other").script
     world.write(f"ALTER TABLE {script.store} RENAME TO moved")
     tried: list[float] = []

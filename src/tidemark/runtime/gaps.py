@@ -1,0 +1,87 @@
+"""Gaps: times in which a change may have been missed, because a capture or a source was not as it should be.
+
+Owns: looking at the catalog and taking out of service what may be wrong. Promises: a gap is a line of the history; the
+generation is ``live`` again only after it was filled and verified; nobody who is at work on a table is disturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from tidemark.runtime.captures import find_fault, sources_of
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.lease import name_holder, take_lease
+from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.pieces import inspect_pieces, is_gap, loses_rows
+from tidemark.runtime.runs import add_named_run
+from tidemark.runtime.sources import Change, Generation, find_changes
+
+LEASE_WAIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the catalog shows: the fingerprint of every object of ours, and the generations whose sources changed."""
+
+    present: Mapping[str, str]
+    changes: Mapping[Generation, Change]
+
+    def change(self, installed: Installed) -> Change | None:
+        """What is not as it was about the sources of a generation."""
+        return self.changes.get((installed.name, installed.generation))
+
+    def gap(self, installed: Installed) -> str:
+        """Why changes of a generation's sources may have been missed, as a sentence; empty when all is well."""
+        script, change = installed.script, self.change(installed)
+        findings = inspect_pieces(script, self.present, public=installed.live_at is not None)
+        wrong = [finding for finding in findings if is_gap(script, finding) or loses_rows(finding)]
+        said = [change.says] if change is not None else []
+        said += [f"{finding.piece.kind} {finding.piece.name} is {finding.health}" for finding in wrong]
+        known = {capture.source: capture for capture in installed.captures}
+        for source in sorted(sources_of(script)):
+            fault = find_fault(known[source], self.present) if source in known else f"there is no capture of {source}"
+            said += [fault] if fault else []
+        return ", ".join(said[:3])
+
+
+def look_at_catalog(ledger: Ledger, rows: Iterable[Installed]) -> Look:
+    """What the catalog shows now about some generations."""
+    return Look(ledger.session.installed(), find_changes(ledger, rows))
+
+
+def open_gap(duty: Duty, installed: Installed, gap: str) -> Installed:
+    """Take a generation out of service, in the caller's transaction; `apply` brings it back."""
+    add_named_run(duty, "gap", installed.name, installed.generation, None, gap).end("done", gap)
+    duty.ledger.run("mark_unverified", {"name": installed.name, "generation": installed.generation})
+    return duty.ledger.move(installed, "installing")
+
+
+def record_gap(duty: Duty, installed: Installed, gap: str) -> Installed:
+    """Take a generation out of service, in a transaction of its own."""
+    return duty.write(partial(open_gap, duty, installed, gap)).value
+
+
+def record_gaps(duty: Duty, rows: Iterable[Installed]) -> dict[str, str]:
+    """Take everything live out of service that has a gap; give the gaps by name. Raises `Fault` (exit 6) when one is held."""
+    live = [row for row in rows if row.state == "live"]
+    look = look_at_catalog(duty.ledger, live)
+    return {row.name: gap for row in live if look.gap(row) and (gap := _record_alone(duty, row))}
+
+
+def _record_alone(duty: Duty, row: Installed) -> str:
+    """Look again while nobody else is at work on the table, and record what is still there."""
+    holder = duty.lease.holder if duty.lease else name_holder()
+    lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS)
+    try:
+        rows = duty.ledger.derived()
+        fresh = next((one for one in rows if (one.name, one.generation) == (row.name, row.generation)), None)
+        if fresh is None or fresh.state != "live":
+            return ""
+        gap = look_at_catalog(duty.ledger, [fresh]).gap(fresh)
+        if gap:
+            record_gap(Duty(duty.ledger, duty.clock, lease, duty.stop), fresh, gap)
+        return gap
+    finally:
+        lease.release()

@@ -1,0 +1,132 @@
+"""Sources as they were when a generation was filled, against sources as the catalog shows them now.
+
+Owns: the record of what each generation's sources are, and the comparison. Promises: a column that is read and was renamed,
+dropped, retyped or rewritten, a table that was made anew, a partition that was attached, detached or dropped, and a unique key
+that upkeep relies on are noticed whether or not a trigger is missing; what a query does not read may change at will. After a
+logical restore, which gives everything another number, definitions alone are compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+
+from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.script import Script
+
+Generation = tuple[str, int]
+TABLE = "table"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A part of a source: the ``table`` itself, a column, a partition, a unique key.
+
+    `identity` tells which one it is, `touched` when it was last defined; both mean nothing in another database. `comes` and
+    `goes` tell whether it matters that such a part comes or goes.
+    """
+
+    source: str
+    part: str
+    definition: str
+    identity: str
+    touched: str
+    comes: bool
+    goes: bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is not as it was about the sources of a generation, as a sentence. `anew` tells that a whole table is another one."""
+
+    says: str
+    anew: bool = False
+
+
+def record_sources(ledger: Ledger, script: Script) -> None:
+    """Write down what the sources of a generation are, in the caller's transaction."""
+    of = (script.name, script.generation)
+    facts = _read(ledger, {of: script}).get(of, [])
+    text = json.dumps({"anchor": ledger.value("read_anchor"), "facts": [astuple(fact) for fact in facts]})
+    ledger.run("set_facts", {"derived": script.name, "generation": script.generation, "facts": text})
+
+
+def find_changes(ledger: Ledger, rows: Iterable[Installed]) -> dict[Generation, Change]:
+    """The generations whose sources are not what they were."""
+    scripts = {(row.name, row.generation): row.script for row in rows}
+    if not scripts:
+        return {}
+    known = {(name, int(generation)): json.loads(facts) for name, generation, facts in ledger.all("list_facts")}
+    recorded = {of: script for of, script in scripts.items() if of in known}
+    now, anchor = _read(ledger, recorded), ledger.value("read_anchor") if recorded else ""
+    found = {}
+    for of in recorded:
+        before = [Fact(*fact) for fact in known[of]["facts"]]
+        change = compare(before, now.get(of, []), here=known[of]["anchor"] == anchor)
+        if change is not None:
+            found[of] = change
+    return found
+
+
+def settle_sources(ledger: Ledger, rows: Iterable[Installed]) -> None:
+    """Write down anew, in the caller's transaction, what is as it was: this database has other numbers than the one before."""
+    rows = tuple(rows)
+    changes = find_changes(ledger, rows)
+    for row in rows:
+        if (row.name, row.generation) not in changes:
+            record_sources(ledger, row.script)
+
+
+def _read(ledger: Ledger, scripts: Mapping[Generation, Script]) -> dict[Generation, list[Fact]]:
+    numbered = list(scripts)
+    watches = [
+        {"of": str(number), "store": _store(scripts[of]), "source": source, "columns": columns}
+        for number, of in enumerate(numbered)
+        for source, columns in scripts[of].watches
+    ]
+    found: dict[Generation, list[Fact]] = {}
+    for number, source, part, definition, identity, touched, comes, goes in (
+        ledger.all("read_facts", {"watches": json.dumps(watches)}) if watches else ()
+    ):
+        fact = Fact(source, part, definition, identity, touched, bool(comes), bool(goes))
+        found.setdefault(numbered[int(number)], []).append(fact)
+    return found
+
+
+def _store(script: Script) -> str:
+    """The unquoted name of the table that holds the rows."""
+    opening = f"CREATE TABLE {script.store} "
+    return next((piece.name for piece in script.pieces if piece.create.startswith(opening)), "")
+
+
+def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Change | None:
+    """What is not as it was; `here` tells that both were read in one database."""
+    # The table itself comes first: of one that was made anew nothing else needs to be said.
+    known = {(fact.source, fact.part): fact for fact in sorted(before, key=lambda fact: fact.part != TABLE)}
+    shown = {(fact.source, fact.part): fact for fact in now}
+    said: list[str] = []
+    others: set[str] = set()
+    for (source, part), fact in known.items():
+        other = shown.get((source, part))
+        if part == TABLE:
+            if other is None or (here and other.identity != fact.identity):
+                others.add(source)
+                said.append(f"{source} is gone" if other is None else f"{source} was made anew")
+        elif source in others:
+            continue
+        elif other is None:
+            said += [f"{part} of {source} is gone"] if fact.goes else []
+        elif other.definition != fact.definition:
+            said.append(f"{part} of {source} is {other.definition} and was {fact.definition}")
+        elif here and other.identity != fact.identity:
+            said.append(f"{part} of {source} is another one")
+        elif here and other.touched != fact.touched and _is_rewritten(source, known, shown):
+            said.append(f"{part} of {source} was rewritten")
+    said += [f"{fact.part} of {fact.source} has come" for of, fact in shown.items() if fact.comes and of not in known]
+    return Change(", ".join(said[:3]), bool(others)) if said else None
+
+
+def _is_rewritten(source: str, known: Mapping[tuple[str, str], Fact], shown: Mapping[tuple[str, str], Fact]) -> bool:
+    """Whether the whole table was written anew, as it is when the values of a column are converted."""
+    return known[source, TABLE].touched != shown[source, TABLE].touched

@@ -1,0 +1,47 @@
+"""Verification of everything that readers see, beginning at the catalog.
+
+Owns: `verify_all`. Promises: a table whose captures or sources are not as they should be is taken out of service and reported
+as not compared, since rows that happen to be equal are not kept; nothing that readers see is left out of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tidemark.errors import Code, Refusal
+from tidemark.runtime.cascade import upstream_first
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.gaps import record_gaps
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.progress import Listener
+from tidemark.runtime.verify import VerifyReport, not_compared, verify
+
+DrainOf = Callable[[Installed], Callable[[], object] | None]
+
+
+def verify_all(
+    duty: Duty, names: tuple[str, ...], drain_of: DrainOf, listen: Listener, *, catalog: bool
+) -> tuple[VerifyReport, ...]:
+    """Reports for everything that readers see, or for those named; with `catalog` of what the catalog says alone.
+
+    Raises `Refusal` (``not-installed``) without a ledger and for a name that readers do not see.
+    """
+    duty.ledger.require()
+    shown = [row for row in upstream_first(duty.ledger.derived()) if row.live_at and row.state != "retired"]
+    require_names(names, {row.name for row in shown})
+    chosen = [row for row in shown if not names or row.name in names or row.script.supports in names]
+    gaps = {row.name: f"it is {row.state}, and what readers see may be wrong" for row in chosen if row.state != "live"}
+    gaps |= record_gaps(duty, chosen)
+    return tuple(
+        not_compared(row, gaps.get(row.name, ""))
+        if catalog or row.name in gaps
+        else verify(duty, row, drain_of(row), listen)
+        for row in chosen
+    )
+
+
+def require_names(names: tuple[str, ...], known: set[str]) -> None:
+    """Raises `Refusal` (``not-installed``) for the first name that is not known."""
+    absent = set(names) - known
+    if absent:
+        raise Refusal(Code.NOT_INSTALLED, f"{sorted(absent)[0]} is not live here", instead="look at `tidemark status`")

@@ -1,0 +1,257 @@
+"""What a user's migration does to the sources is noticed, written down as a gap, and mended; never is a row silently wrong."""
+
+import contextlib
+import subprocess
+
+import pytest
+
+from tests.changes.shop import Shop, open_shop
+from tests.kit.postgres import Server
+from tests.protocols.test_restored import _program as program
+from tidemark import Tidemark
+from tidemark.database.open import open_session
+from tidemark.errors import Refusal
+from tidemark.runtime.sources import Fact, compare
+
+REBUILD = (
+    "CREATE TABLE _new (id integer PRIMARY KEY, thread_id integer, user_id integer, score integer, other integer)",
+    "INSERT INTO _new SELECT id, thread_id, user_id, score * 2, other FROM posts",
+    "DROP TABLE posts",
+    "ALTER TABLE _new RENAME TO posts",
+)
+SWAP = (
+    "ALTER TABLE posts RENAME COLUMN score TO aside",
+    "ALTER TABLE posts RENAME COLUMN other TO score",
+    "ALTER TABLE posts RENAME COLUMN aside TO other",
+)
+HARMLESS = (
+    "ALTER TABLE posts ADD COLUMN extra text DEFAULT 'x'",
+    "CREATE INDEX posts_by_other ON posts (other)",
+    "ALTER TABLE users ADD COLUMN age integer",
+    "ALTER TABLE posts RENAME COLUMN extra TO more",
+    "ALTER TABLE posts DROP COLUMN more",
+)
+
+
+def _expect(shop: Shop, says: str, *, worker: bool = False) -> None:
+    """Everybody notices: status, `verify --catalog` and the worker; then nothing is live, and nothing is called true."""
+    assert all(says in captures for captures in shop.captures().values()), shop.captures()
+    assert all(status.next == "tidemark apply" for status in shop.tidemark.status())
+    if worker:
+        report = shop.tidemark.run(until_idle=True)
+        assert report.gaps == len(shop.names) and not report.failing
+    else:
+        reports = shop.tidemark.verify(catalog=True)
+        assert all(says in report.gap and not report.clean for report in reports)
+    assert set(shop.states().values()) == {"installing"}
+    gaps = [run for run in shop.tidemark.history() if run.kind == "gap"]
+    assert {run.derived for run in gaps[: len(shop.names)]} == set(shop.names)
+    assert all(says in (run.message or "") for run in gaps[: len(shop.names)])
+    assert not any(report.clean for report in shop.tidemark.verify())
+
+
+def test_changes_of_columns_are_noticed_and_mended(engine_url: str) -> None:
+    shop = open_shop(engine_url)
+    for statement in HARMLESS:
+        shop.run(statement)
+        assert shop.tidemark.plan().is_empty and all(report.clean for report in shop.tidemark.verify(catalog=True))
+    assert not shop.wrong()
+
+    shop.run("ALTER TABLE posts RENAME COLUMN score TO points")
+    _expect(shop, "column score of posts is gone", worker=True)
+    with pytest.raises(Refusal, match="no column score"):
+        shop.tidemark.apply()
+    shop.declare("points")
+    shop.mend()
+
+    shop.run("ALTER TABLE posts RENAME COLUMN points TO score", "UPDATE users SET name = name || '!'")
+    with pytest.raises(Refusal, match="no column points"):
+        shop.tidemark.apply()
+    assert set(shop.states().values()) == {"installing"}
+    shop.declare("score")
+    shop.mend()
+
+    shop.run(*SWAP)
+    _expect(shop, "posts")
+    shop.mend()
+
+    shop.run(*REBUILD)
+    _expect(shop, "posts was made anew", worker=True)
+    shop.mend()
+
+
+def test_a_table_that_comes_back_with_its_triggers_is_another_table(engine_url: str) -> None:
+    """As a copy of one table from an older dump does: rows first, then triggers whose text is the same."""
+    shop = open_shop(engine_url, "added")
+    triggers = _triggers(engine_url)
+    assert len(triggers) >= 3
+    for statements in (REBUILD, ("UPDATE posts SET score = 1 WHERE id = 2", *REBUILD)):
+        shop.run(*statements, *triggers)
+        shown = {name: said.split(", ")[0] for name, said in shop.captures().items()}
+        assert shown == dict.fromkeys(shop.names, "posts was made anew")
+        _expect(shop, "posts was made anew")
+        shop.mend()
+        triggers = _triggers(engine_url)
+
+
+def _triggers(url: str) -> list[str]:
+    """The statements that make the triggers on posts as a dump has them."""
+    with contextlib.closing(open_session(url)) as session:
+        if not session.dialect.has_schemas:
+            found = session.all(
+                "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'posts' ORDER BY rowid"
+            )
+            return [text for (text,) in found]
+        found = session.all(
+            "SELECT pg_get_triggerdef(t.oid) || '; ALTER TABLE posts ENABLE ALWAYS TRIGGER ' || quote_ident(t.tgname) || "
+            "'; COMMENT ON TRIGGER ' || quote_ident(t.tgname) || ' ON posts IS ' || quote_literal(obj_description(t.oid)) "
+            "FROM pg_trigger AS t WHERE t.tgrelid = 'posts'::regclass AND NOT t.tgisinternal ORDER BY t.tgname"
+        )
+        return [text for (text,) in found]
+
+
+def test_types_and_triggers_on_postgresql(pg_database: str) -> None:
+    shop = open_shop(pg_database, "added", "computed")
+    shop.run(
+        "GRANT UPDATE ON posts TO public",
+        "CREATE UNIQUE INDEX more ON posts (id, score)",
+        "ALTER TABLE posts SET (fillfactor = 50)",
+    )
+    shop.run("ALTER TABLE posts ALTER COLUMN other TYPE bigint USING other + 1")
+    shop.run("DROP INDEX more", "CREATE TABLE posts_backup AS TABLE posts")
+    assert all(report.clean for report in shop.tidemark.verify(catalog=True)) and shop.tidemark.plan().is_empty
+
+    shop.run("ALTER TABLE posts ALTER COLUMN score TYPE bigint")
+    _expect(shop, "column score of posts is bigint and was integer")
+    shop.mend()
+
+    shop.run("ALTER TABLE posts ALTER COLUMN score TYPE bigint USING score * 2")
+    assert shop.wrong()
+    _expect(shop, "column score of posts was rewritten", worker=True)
+    shop.mend()
+
+    # As pg_restore --data-only --disable-triggers does it: everything is switched on again afterwards.
+    shop.run(
+        "ALTER TABLE posts DISABLE TRIGGER ALL",
+        "UPDATE posts SET score = score + 1",
+        "ALTER TABLE posts ENABLE TRIGGER ALL",
+    )
+    _expect(shop, "disabled")
+    shop.mend()
+
+    shop.run("ALTER TABLE posts DROP CONSTRAINT posts_pkey")
+    assert "unique key (id) of posts is gone" in shop.captures()["computed"]
+    assert shop.captures()["added"] == "ok"
+
+
+def test_a_new_unique_key_lets_replace_delete_unseen_on_sqlite(sqlite_path: object) -> None:
+    shop = open_shop(f"sqlite:///{sqlite_path}", "added", "ticked")
+    shop.run("UPDATE posts SET other = id", "CREATE UNIQUE INDEX by_other ON posts (other)")
+    shop.run("INSERT OR REPLACE INTO posts VALUES (100, 1, 1, 1, 1)")
+    assert shop.wrong()
+    _expect(shop, "unique key (other) of posts has come", worker=True)
+    shop.mend()
+    shop.run("INSERT OR REPLACE INTO posts VALUES (101, 1, 1, 1, 2)")
+    assert not shop.wrong()
+    with contextlib.closing(open_session(shop.url)) as session:
+        session.all("VACUUM")
+    assert set(shop.captures().values()) == {"ok"}
+
+
+def test_partitions_come_and_go(pg_database: str) -> None:
+    shop = Shop(pg_database, names=("added", "computed"))
+    columns = "id integer, thread_id integer, user_id integer, score integer, other integer"
+    shop.run(
+        "CREATE TABLE users (id integer PRIMARY KEY, name text)",
+        f"CREATE TABLE posts ({columns}, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+        "CREATE TABLE posts_0 PARTITION OF posts FOR VALUES FROM (0) TO (100)",
+        "CREATE TABLE posts_1 PARTITION OF posts FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (id)",
+        "CREATE TABLE posts_1a PARTITION OF posts_1 FOR VALUES FROM (100) TO (150)",
+        "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
+        "INSERT INTO posts SELECT n, n % 3, n % 2 + 1, n, 0 FROM generate_series(1, 120) AS n",
+    )
+    shop.mend()
+    # Partitions that are made as such begin empty and are captured: nothing is missed.
+    shop.run(
+        "CREATE TABLE posts_1b PARTITION OF posts_1 FOR VALUES FROM (150) TO (200)",
+        "INSERT INTO posts VALUES (160, 1, 1, 1)",
+    )
+    shop.run("CREATE TABLE posts_2 PARTITION OF posts FOR VALUES FROM (200) TO (300) PARTITION BY RANGE (id)")
+    shop.run("CREATE TABLE posts_2a PARTITION OF posts_2 DEFAULT", "INSERT INTO posts VALUES (260, 1, 1, 1)")
+    assert set(shop.captures().values()) == {"ok"} and not shop.wrong()
+
+    attached = (
+        "INSERT INTO late VALUES (900, 1, 1, 1), (901, 2, 2, 2)",
+        "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (950)",
+    )
+    shop.run(f"CREATE TABLE late ({columns}, PRIMARY KEY (id))", *attached)
+    _expect(shop, "partition public.late of posts has come")
+    shop.mend()
+    shop.run("ALTER TABLE posts DETACH PARTITION late")
+    _expect(shop, "partition public.late of posts is gone", worker=True)
+    shop.mend()
+    shop.run("DROP TABLE posts_1a")
+    _expect(shop, "partition public.posts_1a of posts is gone")
+    shop.mend()
+
+
+def test_a_restored_dump_is_the_same_as_before(postgres: Server) -> None:
+    """Every number is another one there, and nothing was missed."""
+    with postgres.fresh_database() as old, postgres.fresh_database() as new:
+        shop = open_shop(old, "added", "computed")
+        text = subprocess.run([program(postgres, "pg_dump"), old], capture_output=True, text=True, check=True).stdout
+        psql = [program(postgres, "psql"), "-q", "-v", "ON_ERROR_STOP=1", new]
+        subprocess.run(psql, input=text, capture_output=True, text=True, check=True)
+        other = Shop(new, names=shop.names)
+        assert set(other.captures().values()) == {"ok"} and all(report.clean for report in other.tidemark.verify())
+        other.run("ALTER TABLE posts ALTER COLUMN score TYPE integer USING score + 1")
+        assert all("was rewritten" in said for said in other.captures().values())
+        other.mend()
+        assert isinstance(other.tidemark, Tidemark) and not shop.wrong()
+
+
+TABLE = Fact("posts", "table", "", "1", "7", False, True)
+COLUMN = Fact("posts", "column score", "integer", "4", "100", False, True)
+
+
+@pytest.mark.parametrize(
+    ("now", "says", "anew"),
+    [
+        ([], "posts is gone", True),
+        ([Fact("posts", "table", "", "2", "7", False, True), COLUMN], "posts was made anew", True),
+        ([TABLE], "column score of posts is gone", False),
+        ([TABLE, Fact("posts", "column score", "text", "4", "100", False, True)], "is text and was integer", False),
+        ([TABLE, Fact("posts", "column score", "integer", "5", "100", False, True)], "is another one", False),
+        ([TABLE, Fact("posts", "column score", "integer", "4", "101", False, True)], "", False),
+        ([Fact("posts", "table", "", "1", "8", False, True), COLUMN], "", False),
+        (
+            [
+                Fact("posts", "table", "", "1", "8", False, True),
+                Fact("posts", "column score", "integer", "4", "101", False, True),
+            ],
+            "was rewritten",
+            False,
+        ),
+        (
+            [TABLE, COLUMN, Fact("posts", "unique key (a)", "", "", "", True, False)],
+            "unique key (a) of posts has come",
+            False,
+        ),
+        ([TABLE, COLUMN, Fact("posts", "unique key (a)", "", "", "", False, True)], "", False),
+    ],
+)
+def test_what_is_compared(now: list[Fact], says: str, anew: bool) -> None:
+    change = compare([COLUMN, TABLE], now, here=True)
+    assert (change is not None) == bool(says)
+    if change is not None:
+        assert says in change.says and change.anew == anew
+
+
+def test_elsewhere_definitions_alone_are_compared() -> None:
+    now = [
+        Fact("posts", "table", "", "2", "9", False, True),
+        Fact("posts", "column score", "integer", "3", "5", False, True),
+    ]
+    assert compare([TABLE, COLUMN], now, here=False) is None
+    other = [now[0], Fact("posts", "column score", "text", "3", "5", False, True)]
+    assert compare([TABLE, COLUMN], other, here=False) is not None
