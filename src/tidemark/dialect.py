@@ -16,7 +16,8 @@ class Dialect:
 
     `name` is also sqlglot's name of the dialect. `null_safe_equal` and `null_safe_differs` are infix
     operators; `name_bytes_max` is the longest identifier in bytes; `online_index` is the word with which an
-    index is made while writers go on, or empty.
+    index is made while writers go on, or empty; `view_replacement` are the words with which a view takes the place of
+    another one whose columns it has too, or empty.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Dialect:
     ours_prefix: str
     temporary_prefix: str
     online_index: str
+    view_replacement: str
 
     def quote(self, *parts: str) -> str:
         """An identifier, quoted; several parts are joined by dots."""
@@ -52,6 +54,7 @@ SQLITE = Dialect(
     ours_prefix="tidemark_",
     temporary_prefix="temp.",
     online_index="",
+    view_replacement="",
 )
 
 POSTGRESQL = Dialect(
@@ -66,4 +69,5 @@ POSTGRESQL = Dialect(
     ours_prefix="tidemark.",
     temporary_prefix="pg_temp.",
     online_index="CONCURRENTLY ",
+    view_replacement="OR REPLACE ",
 )

@@ -45,6 +45,15 @@ def test_null_safe_operators(session: Session, left: str, right: str, same: bool
     assert (bool(row[0]), bool(row[1])) == (same, not same)
 
 
+def test_a_view_takes_the_place_of_another_one_whose_columns_it_has_too(session: Session) -> None:
+    words = session.dialect.view_replacement
+    with session.transaction():
+        session.script("CREATE VIEW shown AS SELECT 1 AS a")
+        if words:
+            session.script(f"CREATE {words}VIEW shown AS SELECT 2 AS a, 3 AS b")
+    assert session.one("SELECT * FROM shown") == ((2, 3) if words else (1,))
+
+
 def test_names_up_to_the_limit_are_kept_whole(session: Session) -> None:
     facts = session.dialect
     for name in ("n" * facts.name_bytes_max, "ü" * (facts.name_bytes_max // 2)):

@@ -14,8 +14,8 @@ from dataclasses import replace
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.pieces import creation
 from tidemark.runtime.scripts import script_text
+from tidemark.runtime.showing import show_pieces
 from tidemark.script import Script, mark, unmarked
 
 
@@ -106,10 +106,6 @@ def show_again(duty: Duty, name: str) -> None:
     script = with_groups(base.script, groups_of(name, rows))
     if script == base.script:
         return
-    for piece in reversed([piece for piece in base.script.pieces if piece.public]):
-        duty.session.script(piece.drop)
-    for piece in (piece for piece in script.pieces if piece.public):
-        for statement in creation(duty.session, piece):
-            duty.session.script(statement)
+    show_pieces(duty, base.script, script)
     about = {"name": name, "generation": base.generation, "fingerprint": script.fingerprint}
     duty.ledger.run("set_script", {**about, "script": script_text(script)})

@@ -30,6 +30,7 @@ from tidemark.runtime.pieces import (
 )
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.scripts import script_text
+from tidemark.runtime.showing import show_pieces
 from tidemark.runtime.sources import record_sources
 from tidemark.script import Piece, Script
 
@@ -125,16 +126,9 @@ def show_rows(duty: Duty, installed: Installed, before: Installed | None, listen
 
     def work() -> Installed:
         script = with_groups(installed.script, groups_of(installed.name, duty.ledger.derived()))
-        pieces = [piece for piece in script.pieces if piece.public]
-        set_patience(duty.ledger, patience(pieces))
+        show_pieces(duty, before.script if before is not None else None, script)
         if before is not None:
-            for piece in reversed([piece for piece in before.script.pieces if piece.public]):
-                duty.session.script(piece.drop)
             duty.ledger.move(before, "retired")
-        for piece in pieces:
-            # What an interrupted attempt or an older copy left under the name goes first.
-            for statement in creation(duty.session, piece, replace=True):
-                duty.session.script(statement)
         about = {"name": installed.name, "generation": installed.generation}
         if script != installed.script:
             duty.ledger.run("set_script", {**about, "fingerprint": script.fingerprint, "script": script_text(script)})

@@ -759,6 +759,29 @@ SELECT set_config('jit', 'off', false), set_config('idle_in_transaction_session_
 -- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
 SELECT set_config('lock_timeout', CAST(:patience AS text), true);
 
+-- name: list_shown
+-- Statements that give readers of a view what they have there now, each with the column that it is about or an empty text: its
+-- owner, rights, and remarks on columns.
+SELECT '', format('ALTER VIEW %s OWNER TO %I', CAST(:public AS text), pg_get_userbyid(c.relowner))
+FROM pg_class AS c WHERE c.oid = to_regclass(:public) AND c.relkind = 'v' AND c.relowner <> CAST(current_user AS regrole)
+UNION ALL
+SELECT '', format('GRANT %s ON %s TO %s%s', a.privilege_type, CAST(:public AS text),
+                  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                  CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+WHERE c.oid = to_regclass(:public) AND c.relkind = 'v' AND a.grantee <> c.relowner
+UNION ALL
+SELECT CAST(k.attname AS text), format('GRANT %s (%I) ON %s TO %s%s', a.privilege_type, k.attname, CAST(:public AS text),
+                  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                  CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_class AS c JOIN pg_attribute AS k ON k.attrelid = c.oid CROSS JOIN LATERAL aclexplode(k.attacl) AS a
+WHERE c.oid = to_regclass(:public) AND c.relkind = 'v' AND a.grantee <> c.relowner
+UNION ALL
+SELECT CAST(k.attname AS text),
+       format('COMMENT ON COLUMN %s.%I IS %L', CAST(:public AS text), k.attname, col_description(c.oid, k.attnum))
+FROM pg_class AS c JOIN pg_attribute AS k ON k.attrelid = c.oid
+WHERE c.oid = to_regclass(:public) AND c.relkind = 'v' AND col_description(c.oid, k.attnum) IS NOT NULL;
+
 -- name: copy_rows
 -- Keep what readers see before the objects go.
 CREATE TEMPORARY TABLE tidemark_kept AS SELECT * FROM {public};

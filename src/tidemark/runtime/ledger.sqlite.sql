@@ -709,6 +709,11 @@ PRAGMA main.synchronous = NORMAL;
 -- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
 SELECT :patience;
 
+-- name: list_shown
+-- Statements that give readers of a view what they have there now, each with the column that it is about: here the file decides
+-- who may read.
+SELECT '', '' WHERE :public IS NULL;
+
 -- name: copy_rows
 -- Keep what readers see before the objects go.
 CREATE TEMPORARY TABLE tidemark_kept AS SELECT * FROM {public};
