@@ -119,6 +119,8 @@ def _compile(
         truth=query,
         missing_indexes=made.missing,
         watches=_watches(lowered, made.tables),
+        verify_seconds=declaration.verify or 0.0,
+        repairs=declaration.repair,
         notes=(*_notes(declaration, unproven), *_upstream_notes(declaration, reads), *made.notes),
         routes=made.routes,
         live=made.live,

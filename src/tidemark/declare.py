@@ -85,6 +85,8 @@ class Project:
         allow_global: bool = False,
         allow_lock: bool = False,
         support: bool | None = None,
+        verify: str | None = None,
+        repair: bool = False,
     ) -> Declaration:
         """Declare a derived table and give its declaration.
 
@@ -96,7 +98,8 @@ class Project:
         `ratchet()` or `first(…)`; with `keep_rows` a row whose group vanished stays as it was; `marks` is ``now`` for rows that
         begin with the first change after deployment. `allow_global` consents to upkeep that costs the whole table; `allow_lock`
         consents, at commit freshness, to one lock for the whole derived table where finer ones cannot be. `support` says
-        whether what is counted by DISTINCT is kept with how often each value occurs (None: where groups are big).
+        whether what is counted by DISTINCT is kept with how often each value occurs (None: where groups are big). `verify` is
+        how often a worker compares every row with the query (``"1h"``); with `repair` it mends what it finds.
 
         Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
         """
@@ -127,6 +130,8 @@ class Project:
             allow_lock=allow_lock,
             support=_read_support(support, name, place),
             every=_read_cadence(every, freshness, name, place) if every is not None else None,
+            verify=_read_time(verify, "verify", "1h", name, place) if verify is not None else None,
+            repair=_read_repair(repair, verify, name, place),
             place=place,
         )
         if declaration.every is not None:
@@ -380,9 +385,22 @@ def _read_support(support: object, name: str, place: str) -> bool | None:
 
 
 def _read_cadence(every: object, freshness: str | None, name: str, place: str) -> float:
-    match = _CADENCE.match(every) if isinstance(every, str) else None
-    if match is None or float(match[1]) == 0:
-        raise _refuse(f"every={every!r} is no time", 'write every="30s", or 500ms, 5m, 1h', name, place)
+    seconds = _read_time(every, "every", "30s", name, place)
     if freshness == "commit":
         raise _refuse("every is for ticks, and freshness is commit", "leave one of them out", name, place)
+    return seconds
+
+
+def _read_time(time: object, option: str, such_as: str, name: str, place: str) -> float:
+    match = _CADENCE.match(time) if isinstance(time, str) else None
+    if match is None or float(match[1]) == 0:
+        raise _refuse(f"{option}={time!r} is no time", f'write {option}="{such_as}", or 500ms, 5m, 1h', name, place)
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def _read_repair(repair: object, verify: object, name: str, place: str) -> bool:
+    if not isinstance(repair, bool):
+        raise _refuse(f"repair={repair!r} is neither True nor False", "say repair=True", name, place)
+    if repair and verify is None:
+        raise _refuse("repair mends what a worker's verification finds, and there is none", 'verify="1h"', name, place)
+    return repair

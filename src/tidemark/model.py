@@ -187,12 +187,14 @@ class Declaration:
     """One derived table as the user declared it.
 
     `query` maps an engine's name to SQL text (one entry, ``""``, when the same text serves both). `key` is empty when it
-    is to be inferred. `sampled` names inputs (``table`` or ``table.column``) whose changes make nothing dirty. `keep` are the
-    columns with memory; `keep_rows` tells that a row whose group vanished stays; `marks` is ``now`` when rows begin with the
-    first change after deployment. `allow_global` consents to upkeep that costs the whole table, `allow_lock` to writers that
-    wait for one another. `every` are the seconds between two ticks. `support` asks for supports (True), does without them
-    (False) or leaves it to the plan (None). `supported_by` are the names of those that it has, because of `why_supported`;
-    `supports` is the name of the one that this is a support of. `place` is ``file:line`` of the declaration.
+    is to be inferred. `sampled` names inputs (``table`` or ``table.column``) whose changes make nothing dirty. `keep` are
+    the columns with memory; `keep_rows` tells that a row whose group vanished stays; `marks` is ``now`` when rows begin
+    with the first change after deployment. `allow_global` consents to upkeep that costs the whole table, `allow_lock` to
+    writers that wait for one another. `every` are the seconds between two ticks, `verify` those between two sweeps of a
+    worker through all rows; `repair` tells that it mends what it finds. `support` asks for supports (True), does without
+    them (False) or leaves it to the plan (None). `supported_by` are the names of those that it has, because of
+    `why_supported`; `supports` is the name of the one that this is a support of. `place` is ``file:line`` of the
+    declaration.
     """
 
     name: str
@@ -214,6 +216,8 @@ class Declaration:
     supported_by: tuple[str, ...] = ()
     why_supported: str = ""
     supports: str = ""
+    verify: float | None = None
+    repair: bool = False
     place: str = ""
 
     @property

@@ -350,6 +350,8 @@ class Script:
     upkeep cheaper; nobody makes them unasked. `routes` say, in sentences, how a change of each source reaches keys.
     `live` is a SELECT of the rows as of now at tick freshness: what is stored and what waits; where it is empty, `why_not_live`
     says why.
+    `verify_seconds` lie between the beginnings of two sweeps of a worker through all rows, 0 for none; `repairs` tells that what
+    they find is mended at once.
     `watches` are the columns that the query reads of each source, by label: a change of their definition is noticed.
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
     `joins` names the derived table in whose public view the columns stand too, empty for none; `supports` the declared one
@@ -374,6 +376,8 @@ class Script:
     truth: str
     missing_indexes: tuple[MissingIndex, ...] = ()
     watches: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    verify_seconds: float = 0.0
+    repairs: bool = False
     notes: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     live: str = ""

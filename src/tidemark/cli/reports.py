@@ -116,7 +116,7 @@ def status_text(tables: Sequence[TableStatus]) -> str:
             "-" if t.rows is None else f"{'about ' if t.rows_estimated else ''}{t.rows:,}",
             f"{t.pending} + {t.upstream_pending} upstream" if t.upstream_pending else t.pending,
             t.drift,
-            t.verified_at or "never",
+            (t.verified_at or "never") + (f", {t.coverage:.0%} of keys in 24 h" if t.coverage is not None else ""),
             t.captures,
             t.next,
         )

@@ -55,6 +55,11 @@ class Lanes(Generic[T]):
         """Whether a duty is running."""
         return bool(self._running)
 
+    @property
+    def beside(self) -> bool:
+        """Whether duties run beside each other."""
+        return self._count > 1
+
     def runs(self, name: str) -> bool:
         """Whether the duty of that name has not ended yet."""
         return name in self._running

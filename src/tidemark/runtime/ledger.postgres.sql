@@ -78,6 +78,21 @@ CREATE TABLE tidemark._source (
     PRIMARY KEY (derived, generation)
 );
 
+-- name: create_sweep
+-- How far the verification for ever has come in each generation, when the newest sweep began and ended, and when the last
+-- complete one began.
+CREATE TABLE tidemark._sweep (
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    began_at TEXT NOT NULL,
+    ended_at TEXT,
+    whole_at TEXT,
+    done bigint NOT NULL DEFAULT 0,
+    total bigint NOT NULL DEFAULT 0,
+    drift bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (derived, generation)
+);
+
 -- name: create_moment
 -- The time that each derived table which reads the clock was last made true for.
 CREATE TABLE tidemark._moment (
@@ -355,6 +370,30 @@ SELECT derived, generation, facts FROM tidemark._source;
 -- name: remove_facts
 -- Forget what the sources of a generation were.
 DELETE FROM tidemark._source WHERE derived = :name AND generation = :generation;
+
+-- name: begin_sweep
+-- Begin a sweep at the first key.
+INSERT INTO tidemark._sweep (derived, generation, began_at) VALUES (:derived, :generation, tidemark._clock(0))
+ON CONFLICT (derived, generation) DO UPDATE SET began_at = excluded.began_at, ended_at = NULL, done = 0, total = 0, drift = 0;
+
+-- name: advance_sweep
+-- Record how far a sweep has come.
+UPDATE tidemark._sweep SET done = :done, total = :total, drift = :drift WHERE derived = :derived AND generation = :generation;
+
+-- name: end_sweep
+-- A sweep has come to its end.
+UPDATE tidemark._sweep SET ended_at = tidemark._clock(0), whole_at = began_at, done = total
+WHERE derived = :derived AND generation = :generation;
+
+-- name: read_sweep
+-- How far the newest sweep has come, how many seconds ago it began, how many ago the last complete one began, and whether it
+-- has ended: 1 or 0.
+SELECT done, total, drift, CAST(extract(epoch FROM clock_timestamp() - CAST(began_at AS timestamptz)) AS float8), CAST(extract(epoch FROM clock_timestamp() - CAST(whole_at AS timestamptz)) AS float8), CASE WHEN ended_at IS NULL THEN 0 ELSE 1 END
+FROM tidemark._sweep WHERE derived = :derived AND generation = :generation;
+
+-- name: remove_sweep
+-- Forget the sweeps of a generation whose objects are gone.
+DELETE FROM tidemark._sweep WHERE derived = :name AND generation = :generation;
 
 -- name: read_clock
 -- What time it is for the database.

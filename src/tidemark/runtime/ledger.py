@@ -180,6 +180,7 @@ class Ledger:
             "remove_checkpoints",
             "remove_moment",
             "remove_costs",
+            "remove_sweep",
             "remove_drift",
             "remove_fill",
             "remove_facts",

@@ -65,6 +65,21 @@ CREATE TABLE tidemark__source (
     PRIMARY KEY (derived, generation)
 );
 
+-- name: create_sweep
+-- How far the verification for ever has come in each generation, when the newest sweep began and ended, and when the last
+-- complete one began.
+CREATE TABLE tidemark__sweep (
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    began_at TEXT NOT NULL,
+    ended_at TEXT,
+    whole_at TEXT,
+    done INTEGER NOT NULL DEFAULT 0,
+    total INTEGER NOT NULL DEFAULT 0,
+    drift INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (derived, generation)
+);
+
 -- name: create_moment
 -- The time that each derived table which reads the clock was last made true for.
 CREATE TABLE tidemark__moment (
@@ -326,6 +341,30 @@ SELECT derived, generation, facts FROM tidemark__source;
 -- name: remove_facts
 -- Forget what the sources of a generation were.
 DELETE FROM tidemark__source WHERE derived = :name AND generation = :generation;
+
+-- name: begin_sweep
+-- Begin a sweep at the first key.
+INSERT INTO tidemark__sweep (derived, generation, began_at) VALUES (:derived, :generation, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+ON CONFLICT (derived, generation) DO UPDATE SET began_at = excluded.began_at, ended_at = NULL, done = 0, total = 0, drift = 0;
+
+-- name: advance_sweep
+-- Record how far a sweep has come.
+UPDATE tidemark__sweep SET done = :done, total = :total, drift = :drift WHERE derived = :derived AND generation = :generation;
+
+-- name: end_sweep
+-- A sweep has come to its end.
+UPDATE tidemark__sweep SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), whole_at = began_at, done = total
+WHERE derived = :derived AND generation = :generation;
+
+-- name: read_sweep
+-- How far the newest sweep has come, how many seconds ago it began, how many ago the last complete one began, and whether it
+-- has ended: 1 or 0.
+SELECT done, total, drift, (julianday('now') - julianday(began_at)) * 86400.0, (julianday('now') - julianday(whole_at)) * 86400.0, CASE WHEN ended_at IS NULL THEN 0 ELSE 1 END
+FROM tidemark__sweep WHERE derived = :derived AND generation = :generation;
+
+-- name: remove_sweep
+-- Forget the sweeps of a generation whose objects are gone.
+DELETE FROM tidemark__sweep WHERE derived = :name AND generation = :generation;
 
 -- name: read_clock
 -- What time it is for the database.

@@ -25,12 +25,12 @@ from tidemark.walk import Pages
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
 LEDGER_OBJECTS = frozenset(
     ["meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock", "moment", "source"]
-    + ["backfill", "backfill_range", "quarantine"]
+    + ["sweep", "cost", "backfill", "backfill_range", "quarantine"]
 )
 # What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
 SHARED_OBJECTS = frozenset({"armed", "flushes", "flush_all", "weave"})
 SHARED_TRIGGER = "_flush"
-ADVICE = ("reasons", "missing_indexes", "notes", "routes", "live", "why_not_live")
+ADVICE = ("verify_seconds", "repairs", "reasons", "missing_indexes", "notes", "routes", "live", "why_not_live")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tidemark.runtime.cascade import everything_read, identity, level, upstream_first
+from tidemark.runtime.coverage import read_sweep
 from tidemark.runtime.findings import count_drift
 from tidemark.runtime.gaps import Look, look_at_catalog
 from tidemark.runtime.guard import list_costs
@@ -33,6 +34,8 @@ class TableStatus:
     user's tables, `upstream_pending` is what waits for those; `behind_since` and `next` count it in. `way` is how
     its last batch was made true, `reason` why so; both are empty before the first. What its
     supports are missing, what drifted there and what has to be filled counts as its own; `support_rows` are their stored rows.
+    `coverage` is the share of the keys that a worker compared with the query in the last 24 hours, None where none does;
+    `verified_at` is when the last verification ended in which nothing differed.
     """
 
     name: str
@@ -57,6 +60,8 @@ class TableStatus:
     way: str = ""
     reason: str = ""
     support_rows: int = 0
+    `coverage` is the share of the keys that a worker compared with the query in the last 24 hours, None where none does;
+    `verified_at` is when the last verification ended in which nothing differed.
 
     @property
     def well(self) -> bool:
@@ -140,6 +145,7 @@ def _read(ledger: Ledger, installed: Installed, look: Look) -> TableStatus:
     captures = ", ".join(said[:3]) or "ok"
     drift = count_drift(ledger, script)
     last = next(iter(list_costs(ledger, script).values()), None)
+    sweep = read_sweep(ledger, script)
     return TableStatus(
         name=script.name,
         generation=installed.generation,
@@ -159,6 +165,7 @@ def _read(ledger: Ledger, installed: Installed, look: Look) -> TableStatus:
         next=_next_command(installed, captures, drift, pending),
         way=last.way if last else "",
         reason=last.reason if last else "",
+        coverage=sweep.coverage if sweep else None,
     )
 
 

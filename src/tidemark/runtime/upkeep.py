@@ -18,6 +18,7 @@ from tidemark.runtime.lease import is_wished, try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_named_run
+from tidemark.runtime.sweeps import sweep_on
 from tidemark.runtime.tick import tick
 
 TICK_MS_MAX = 500.0
@@ -28,8 +29,8 @@ KEPT_UP = ("live", "backfilling", "verifying", "retired")
 class Upkeep:
     """What was done for a generation.
 
-    `kind` is ``tick``, ``fill``, ``drop``, ``gap``, ``held`` (somebody else holds it) or ``none``. `note` is a sentence for the
-    log, or empty.
+    `kind` is ``tick``, ``fill``, ``drop``, ``gap``, ``verify``, ``held`` (somebody else holds it) or ``none``. `note` is a
+    sentence for the log, or empty. `wait_seconds` is how long nothing more is due.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Upkeep:
     rows_written: int = 0
     drained: bool = True
     note: str = ""
+    wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,18 @@ def look_after(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
         return done
     finally:
         lease.release()
+
+
+def keep_verifying(duty: Duty, row: Installed, terms: Terms) -> Upkeep:
+    """Go on with the verification for ever of one generation, if it is time and nobody else does."""
+    if not _is_as_seen(duty, row):
+        return Upkeep("none")
+    swept = sweep_on(duty, row, terms.holder, terms.listen)
+    if swept is None:
+        return Upkeep("held")
+    if not swept.keys:
+        return Upkeep("none", wait_seconds=swept.wait_seconds)
+    return Upkeep("verify", rows_written=swept.repaired, note=swept.note)
 
 
 def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:

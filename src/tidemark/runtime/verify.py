@@ -18,7 +18,7 @@ from typing import Any
 from tidemark.runtime.apply_batch import Difference, compare_batch, take_keys, take_range, units_of
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import fits, list_every_key, list_suspects
-from tidemark.runtime.findings import close_gone, record_drift
+from tidemark.runtime.findings import close_gone, count_drift, record_drift
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.progress import Event, Listener, ignore
@@ -31,6 +31,7 @@ RECORDED_MAX = 10_000
 ASIDE_MAX = 100_000
 ROUNDS_MAX = 4
 RECHECK_KEYS = 500
+REST_SECONDS_MAX = 5.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,16 @@ class VerifyReport:
         return self.drift == 0 and not self.gap
 
 
+@dataclass(frozen=True)
+class Leisure:
+    """How a verification goes that has all the time: it takes the share `budget` of it, begins after the first `start` keys, and
+    tells after each chunk, in a transaction of its own, how many keys of how many are compared and how many rows were wrong."""
+
+    budget: float
+    start: int
+    advance: Callable[[int, int, int], object]
+
+
 @dataclass
 class _State:
     """A verification at work."""
@@ -75,9 +86,14 @@ class _State:
 
 
 def verify(
-    duty: Duty, installed: Installed, drain: Callable[[], object] | None = None, listen: Listener = ignore
+    duty: Duty,
+    installed: Installed,
+    drain: Callable[[], object] | None = None,
+    listen: Listener = ignore,
+    leisure: Leisure | None = None,
 ) -> VerifyReport:
-    """Compare every key. `drain` applies what waits in logs; it is needed where the script has a tick.
+    """Compare every key, or with `leisure` those from its start on, slowly and in short transactions alone. `drain` applies what
+    waits in logs; it is needed where the script has a tick.
 
     Raises `Fault` (exit 75) when asked to stop.
     """
@@ -85,7 +101,7 @@ def verify(
     if drain is not None:
         drain()
     whole = script.applier.whole
-    if whole is not None and fits(duty, script):
+    if leisure is None and whole is not None and fits(duty, script):
         # One look at everything leaves only the keys that may differ to be looked at one by one.
         suspects, stored = list_suspects(duty, script, whole)
         total = max(suspects, stored)
@@ -94,14 +110,14 @@ def verify(
     run = duty.write(lambda: add_run(duty, "verify", script, total)).value
     state = _State(duty, script, run, equal=total - suspects)
     try:
-        run.rows_done = state.equal
-        aside = _walk(state, total, listen)
+        run.rows_done = min(leisure.start, total) if leisure else state.equal
+        aside = _walk(state, total, listen, leisure)
         if aside:
             _recheck(state, aside, drain)
     except Exception as problem:
         run.fail(problem)
         raise
-    duty.write(lambda: _conclude(state, installed))
+    duty.write(lambda: _conclude(state, installed, whole=leisure is None or leisure.start == 0))
     seconds = duty.clock.ms_since(began) / 1000
     applier = script.applier
     return VerifyReport(
@@ -137,7 +153,7 @@ def not_compared(installed: Installed, gap: str) -> VerifyReport:
     )
 
 
-def _walk(state: _State, total: int, listen: Listener) -> list[Difference]:
+def _walk(state: _State, total: int, listen: Listener, leisure: Leisure | None) -> list[Difference]:
     """Compare chunk by chunk; give the differences that waiting changes might explain."""
     duty, applier, run = state.duty, state.script.applier, state.run
     pace = Pace(target_ms=250.0, in_line=False, size=2_000)
@@ -156,6 +172,9 @@ def _walk(state: _State, total: int, listen: Listener) -> list[Difference]:
         else:
             _record(state, differences)
         listen(Event(state.script.name, "verify", run.rows_done, total))
+        if leisure is not None:
+            duty.write(partial(leisure.advance, high, total, state.drift))
+            duty.clock.wait(min(REST_SECONDS_MAX, held.hold_ms / 1000 * (1 / leisure.budget - 1)))
     return aside
 
 
@@ -225,11 +244,12 @@ def _record(state: _State, found: Sequence[Difference]) -> None:
     state.drift += len(differences)
 
 
-def _conclude(state: _State, installed: Installed) -> None:
-    """Record the verdict."""
+def _conclude(state: _State, installed: Installed, *, whole: bool) -> None:
+    """Record the verdict; `whole` tells that every key was looked at by this run."""
     ledger, about = state.duty.ledger, {"name": installed.name, "generation": installed.generation}
-    close_gone(ledger, state.script, state.run.id)
-    ledger.run("mark_unverified" if state.drift else "mark_verified", about)
+    if whole:
+        close_gone(ledger, state.script, state.run.id)
+    ledger.run("mark_unverified" if state.drift or count_drift(ledger, state.script) else "mark_verified", about)
     verdict = f"{state.drift} of {state.run.rows_done} rows differ" if state.drift else "nothing differs"
     undecided = f"; {state.undecided} kept changing" if state.undecided else ""
     stale = f"; {state.stale} are behind sampled inputs" if state.stale else ""

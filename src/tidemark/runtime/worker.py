@@ -25,11 +25,12 @@ from tidemark.runtime.lease import name_holder
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.timing import SLOW_SECONDS, Timing, Timings
-from tidemark.runtime.upkeep import Terms, Upkeep, kind_of, look_after
+from tidemark.runtime.upkeep import Terms, Upkeep, keep_verifying, kind_of, look_after
 from tidemark.runtime.wake import Watch
 
 log = logging.getLogger("tidemark.worker")
 
+VERIFY = "verify "
 IDLE_SECONDS = 0.05
 BUSY_SECONDS = 0.02
 TELL_SECONDS = 30.0
@@ -151,6 +152,8 @@ class _Worker:
                 if self._duty.stop():
                     break
                 self._start_if_due(row, look)
+                if not force:
+                    self._verify_if_due(row)
         except (Fault, Conflict) as problem:
             lost = not self._duty.session.is_open()
             if isinstance(problem, Fault) and (not problem.retry_safe or (lost and self._connect is None)):
@@ -211,6 +214,16 @@ class _Worker:
         self._kinds[row.name] = kind
         self.lanes.start(row.name, partial(look_after, row=row, gap=gap, terms=self._terms), long=long)
 
+    def _verify_if_due(self, row: Installed) -> None:
+        """Go on with the verification for ever, beside everything else that is done for the table."""
+        name = f"{VERIFY}{row.name}"
+        is_due = row.state == "live" and row.script.verify_seconds > 0 and self.lanes.beside
+        if not is_due or self.lanes.runs(name) or self._clock.now() < self._not_before.get(name, 0.0):
+            return
+        if self.lanes.has_room(long=True):
+            self._kinds[name] = "verify"
+            self.lanes.start(name, partial(keep_verifying, row=row, terms=self._terms), long=True)
+
     def _take_ended(self) -> bool:
         """Take down the duties that ended; give whether one of them did something."""
         worked = False
@@ -229,9 +242,9 @@ class _Worker:
             return False
         self._failures.pop(name, None)
         if done.kind == "none":
-            self._not_before[name] = now + IDLE_SECONDS
+            self._not_before[name] = now + max(IDLE_SECONDS, done.wait_seconds)
             return False
-        slow = self._timings.record(f"{done.kind} {name}", ended.ms)
+        slow = self._timings.record(f"{done.kind} {name.removeprefix(VERIFY)}", ended.ms)
         if done.kind == "tick":
             report.ticks += 1
             if slow:

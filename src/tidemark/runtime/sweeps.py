@@ -1,0 +1,130 @@
+"""Verification for ever: a worker walks through every key again and again, at its leisure, and keeps the score.
+
+Owns: when a sweep is due, how far it has come, and what follows from it. Promises: a sweep takes a tenth of one connection's
+time, in short transactions, so that nobody waits for it; it goes on where it was after a stop or a kill; what it finds is drift
+only if it persists; it repairs only where the declaration says so, and nothing when so much is wrong that the cause must be
+something else. It says nothing while everything is true. One worker sweeps a table at a time; ticks go on meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from tidemark.errors import Exit, Fault
+from tidemark.runtime.apply import drainer
+from tidemark.runtime.coverage import Sweep, read_sweep
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.findings import count_drift, count_findings
+from tidemark.runtime.lease import take_lease, try_lease
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.progress import Listener
+from tidemark.runtime.repair import RepairReport, repair
+from tidemark.runtime.verify import Leisure, VerifyReport, verify
+
+BUDGET = 0.1
+LOOK_SECONDS = 60.0
+# More wrong rows than these, and more than this share: something else is wrong, and repairing would hide it.
+FUSE_ROWS = 100
+FUSE_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep did: `wait_seconds` until the next one is worth a look, rows `found` wrong and `repaired`, and a sentence for
+    people where there is something to say."""
+
+    wait_seconds: float
+    keys: int = 0
+    found: int = 0
+    repaired: int = 0
+    note: str = ""
+
+
+def sweep_on(duty: Duty, installed: Installed, holder: str, listen: Listener) -> Swept | None:
+    """Begin the sweep that is due, or go on with the one at hand; None when another worker is at it.
+
+    Raises what verifying raises, but no fault of being asked to stop: there is always a next time.
+    """
+    script = installed.script
+    known = read_sweep(duty.ledger, script)
+    if known is not None and known.ended and known.began_seconds < script.verify_seconds:
+        return Swept(min(LOOK_SECONDS, script.verify_seconds - known.began_seconds))
+    lease = try_lease(duty.ledger, duty.clock, f"verify {script.name}", holder)
+    if lease is None:
+        return None
+    mine = Duty(duty.ledger, duty.clock, lease, duty.stop)
+    try:
+        return _sweep(mine, installed, known, listen)
+    except Fault as problem:
+        if problem.exit is not Exit.INTERRUPTED:
+            raise
+        return Swept(0.0)
+    finally:
+        lease.release()
+
+
+def _sweep(duty: Duty, installed: Installed, known: Sweep | None, listen: Listener) -> Swept:
+    script = installed.script
+    begins = known is None or known.ended
+    about = {"derived": script.name, "generation": script.generation}
+    if begins:
+        duty.write(partial(duty.ledger.run, "begin_sweep", about))
+    before = 0 if begins or known is None else known.drift
+
+    def advance(done: int, total: int, drift: int) -> None:
+        duty.ledger.run("advance_sweep", {**about, "done": done, "total": total, "drift": before + drift})
+
+    leisure = Leisure(BUDGET, 0 if begins or known is None else known.done, advance)
+    report = verify(duty, installed, _drain(duty, installed), listen, leisure)
+    duty.write(partial(duty.ledger.run, "end_sweep", about))
+    swept = Swept(0.0, report.keys, before + report.drift)
+    return _judge(duty, installed, swept, report, listen) if swept.found or report.stale else swept
+
+
+def _judge(duty: Duty, installed: Installed, swept: Swept, report: VerifyReport, listen: Listener) -> Swept:
+    """Repair what was found, if the declaration says so and the fuse holds."""
+    script = installed.script
+    found = count_drift(duty.ledger, script)
+    if not script.repairs:
+        said = f"{script.name}: {found:,} rows differ from the query; `tidemark repair {script.name}` mends them"
+        return replace(swept, note=said if found else "")
+    if found > FUSE_ROWS and found > FUSE_SHARE * report.keys:
+        said = (
+            f"{script.name}: {found:,} rows differ from the query, too many to repair without being asked: "
+            f"look at `tidemark verify {script.name}`, then run `tidemark repair {script.name}`"
+        )
+        return replace(swept, note=said)
+    if not count_findings(duty.ledger, script):
+        return swept
+    mended = _alone(duty, installed, lambda mine: repair(mine, installed, listen))
+    said = f"{script.name}: {found:,} rows differed from the query and are repaired"
+    return replace(swept, repaired=mended.rows_written, note=said if found else "")
+
+
+def _alone(duty: Duty, installed: Installed, work: Callable[[Duty], RepairReport]) -> RepairReport:
+    """Do what writes rows under the lease of those who write them."""
+    holder = duty.lease.holder if duty.lease else ""
+    lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder)
+    try:
+        return work(Duty(duty.ledger, duty.clock, lease, duty.stop))
+    finally:
+        lease.release()
+
+
+def _drain(duty: Duty, installed: Installed) -> Callable[[], object] | None:
+    if installed.script.tick is None:
+        return None
+
+    def drain() -> None:
+        holder = duty.lease.holder if duty.lease else ""
+        lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder)
+        try:
+            work = drainer(Duty(duty.ledger, duty.clock, lease, duty.stop), installed.script)
+            if work is not None:
+                work()
+        finally:
+            lease.release()
+
+    return drain

@@ -1,0 +1,189 @@
+"""Verification for ever: slowly, again and again, quiet while everything is true, and careful with what it mends."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tidemark import Project, Tidemark
+from tidemark.database.open import open_session
+from tidemark.errors import Refusal
+from tidemark.runtime.coverage import Sweep, read_sweep
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.pace import Pace
+from tidemark.runtime.progress import ignore
+from tidemark.runtime.status import TableStatus
+from tidemark.runtime.sweeps import Swept, sweep_on
+
+GROUPED = "SELECT thread_id, count(*) AS n FROM posts GROUP BY thread_id"
+NAMED = "SELECT p.id, p.score, u.name FROM posts p JOIN users u ON u.id = p.user_id"
+
+
+class World:
+    """Two derived tables that are verified every hour, and a worker's duty without a worker."""
+
+    def __init__(self, url: str, *, repair: bool, threads: int = 40) -> None:
+        project = Project("world")
+        project.derive("grouped", query=GROUPED, verify="1h", repair=repair)
+        project.derive("named", query=NAMED, key="id", verify="1h", repair=repair)
+        self.url, self.tidemark = url, Tidemark(project, url)
+        self.run(
+            "CREATE TABLE users (id integer PRIMARY KEY, name text)",
+            "CREATE TABLE posts (id integer PRIMARY KEY, thread_id integer, user_id integer, score integer)",
+            "CREATE INDEX posts_by_thread ON posts (thread_id)",
+            "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 80) "
+            f"INSERT INTO posts SELECT i, i % {threads}, i % 2 + 1, i FROM n",
+        )
+        self.tidemark.apply()
+        self.stopping = False
+        self.duty: Duty = self.tidemark._connect()
+        self.duty.stop = lambda: self.stopping
+
+    def run(self, *statements: str) -> None:
+        with contextlib.closing(open_session(self.url)) as session, session.transaction():
+            for statement in statements:
+                session.script(statement)
+
+    def row(self, name: str) -> Installed:
+        return next(row for row in self.duty.ledger.derived() if row.name == name)
+
+    def sweep(self, name: str) -> Swept:
+        swept = sweep_on(self.duty, self.row(name), "worker", ignore)
+        assert swept is not None
+        return swept
+
+    def known(self, name: str) -> Sweep:
+        sweep = read_sweep(self.duty.ledger, self.row(name).script)
+        assert sweep is not None
+        return sweep
+
+    def status(self, name: str) -> TableStatus:
+        return next(status for status in self.tidemark.status() if status.name == name)
+
+    def tamper(self, where: str = "thread_id = 3") -> None:
+        self.run(f"UPDATE {self.row('grouped').script.store} SET _rows = _rows + 1 WHERE {where}")
+
+
+@pytest.fixture
+def worlds(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[World]]:
+    monkeypatch.setattr("tidemark.runtime.verify.REST_SECONDS_MAX", 0.0)
+    made: list[World] = []
+    yield made
+    for world in made:
+        world.duty.session.close()
+
+
+def _make(worlds: list[World], url: str, *, repair: bool, threads: int = 40) -> World:
+    worlds.append(World(url, repair=repair, threads=threads))
+    return worlds[-1]
+
+
+def test_a_clean_sweep_says_nothing_and_the_next_one_waits(worlds: list[World], engine_url: str) -> None:
+    world = _make(worlds, engine_url, repair=False)
+    assert world.status("grouped").coverage is None
+    for name, keys in (("grouped", 40), ("named", 80)):
+        swept = world.sweep(name)
+        assert (swept.keys, swept.found, swept.note) == (keys, 0, "")
+        assert world.status(name).coverage == 1.0 and world.status(name).verified_at
+        again = world.sweep(name)
+        assert again.keys == 0 and again.wait_seconds > 0
+    # A change that waits in the log is no drift; one that somebody made behind our back is.
+    world.run("INSERT INTO posts VALUES (900, 7, 1, 5)", "UPDATE users SET name = 'cid' WHERE id = 1")
+    _make_due(world)
+    assert not world.sweep("named").found
+    world.tamper()
+    _make_due(world)
+    swept = world.sweep("grouped")
+    assert swept.found == 1 and swept.repaired == 0 and "tidemark repair grouped" in swept.note
+    status = world.status("grouped")
+    assert status.drift == 1 and status.verified_at is None and status.coverage == 1.0
+
+
+def _make_due(world: World) -> None:
+    table = "tidemark._sweep" if world.duty.session.dialect.has_schemas else "tidemark__sweep"
+    world.run(f"UPDATE {table} SET began_at = '2020-01-01T00:00:00.000Z'")
+
+
+def test_it_mends_what_it_finds_but_not_too_much(
+    worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _make(worlds, engine_url, repair=True)
+    world.tamper()
+    swept = world.sweep("grouped")
+    assert swept.found == 1 and swept.repaired == 1 and "are repaired" in swept.note
+    assert all(report.clean for report in world.tidemark.verify("grouped"))
+    monkeypatch.setattr("tidemark.runtime.sweeps.FUSE_ROWS", 5)
+    world.tamper("thread_id < 10")
+    _make_due(world)
+    swept = world.sweep("grouped")
+    assert swept.found == 10 and swept.repaired == 0 and "too many" in swept.note
+    assert world.status("grouped").drift == 10
+
+
+def test_a_sweep_goes_on_where_it_was_stopped(
+    worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _make(worlds, engine_url, repair=True)
+    monkeypatch.setattr("tidemark.runtime.verify.Pace", lambda **about: Pace(target_ms=0.0, in_line=False, size=8))
+    world.tamper("thread_id = 39")
+
+    def listen(event: object) -> None:
+        world.stopping = True
+
+    assert sweep_on(world.duty, world.row("grouped"), "worker", listen) == Swept(0.0)
+    known = world.known("grouped")
+    assert 0 < known.done < known.total == 40 and not known.ended
+    assert known.coverage == pytest.approx(known.done / 40)
+    world.stopping = False
+    swept = world.sweep("grouped")
+    assert swept.found == 1 and swept.repaired == 1
+    assert world.known("grouped").coverage == 1.0
+
+
+def test_a_worker_sweeps_beside_its_ticks(engine_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    world = World(engine_url, repair=True)
+    with contextlib.closing(world.duty.session):
+        caplog.set_level(logging.WARNING)
+        for tampered in (False, True):
+            if tampered:
+                world.tamper()
+            _make_due(world)
+            began = world.duty.session.now()
+            table = "tidemark._sweep" if world.duty.session.dialect.has_schemas else "tidemark__sweep"
+
+            def ended(began: str = began, table: str = table) -> bool:
+                asked = f"SELECT count(*) FROM {table} WHERE ended_at >= '{began}'"
+                return world.duty.session.one(asked) == (2,)
+
+            Tidemark(None, engine_url, stop=ended).run(lanes=2)
+            said = [record.message for record in caplog.records]
+            assert said == (["grouped: 1 rows differed from the query and are repaired"] if tampered else [])
+    assert all(report.clean for report in world.tidemark.verify())
+
+
+@pytest.mark.parametrize(
+    ("sweep", "coverage"),
+    [
+        (Sweep(0, 0, 0, 10, None, False), 0.0),
+        (Sweep(0, 0, 0, 10, 10, True), 1.0),
+        (Sweep(97, 100, 0, 10, None, False), 0.97),
+        (Sweep(50, 100, 0, 10, 3600, False), 1.0),
+        (Sweep(50, 100, 0, 10, 200_000, False), 0.5),
+        (Sweep(100, 100, 0, 172_800, 172_800, True), 0.5),
+    ],
+)
+def test_coverage(sweep: Sweep, coverage: float) -> None:
+    assert sweep.coverage == pytest.approx(coverage)
+    assert replace(sweep, drift=3).coverage == sweep.coverage
+
+
+def test_what_is_no_schedule_is_refused() -> None:
+    project = Project("world")
+    for options in ({"verify": "now and then"}, {"repair": True}, {"verify": "1h", "repair": "yes"}):
+        with pytest.raises(Refusal):
+            project.derive("grouped", query=GROUPED, **options)  # type: ignore[arg-type]
+    assert project.derive("grouped", query=GROUPED, verify="30m", repair=True).verify == 1800
