@@ -60,8 +60,7 @@ class TableStatus:
     way: str = ""
     reason: str = ""
     support_rows: int = 0
-    `coverage` is the share of the keys that a worker compared with the query in the last 24 hours, None where none does;
-    `verified_at` is when the last verification ended in which nothing differed.
+    coverage: float | None = None
 
     @property
     def well(self) -> bool:
