@@ -837,6 +837,10 @@ CREATE UNIQUE INDEX {index} ON {public} ({columns});
 -- The copy has served.
 DROP TABLE tidemark_kept;
 
+-- name: list_triggers
+-- Triggers that stand in the way of migrations: this engine has none.
+SELECT '', '', '' WHERE false;
+
 -- name: list_leftovers
 -- What is still there of ours after every script's objects are gone: kind and quoted name.
 SELECT 'schema', 'tidemark' FROM pg_catalog.pg_namespace WHERE nspname = 'tidemark';

@@ -769,6 +769,10 @@ CREATE UNIQUE INDEX {index} ON {public} ({columns});
 -- The copy has served.
 DROP TABLE tidemark_kept;
 
+-- name: list_triggers
+-- Every trigger of ours, its table and its text, in the order in which they were made.
+SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND substr(name, 1, 9) = 'tidemark_' ORDER BY rowid;
+
 -- name: list_leftovers
 -- What is still there of ours after every script's objects are gone: kind and quoted name.
 SELECT type, '"' || replace(name, '"', '""') || '"' FROM sqlite_master
