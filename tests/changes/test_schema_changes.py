@@ -11,6 +11,7 @@ from tests.protocols.test_restored import _program as program
 from tidemark import Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Refusal
+from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.sources import Fact, compare
 
 REBUILD = (
@@ -255,3 +256,34 @@ def test_elsewhere_definitions_alone_are_compared() -> None:
     assert compare([TABLE, COLUMN], now, here=False) is None
     other = [now[0], Fact("posts", "column score", "text", "3", "5", False, True)]
     assert compare([TABLE, COLUMN], other, here=False) is not None
+
+
+@pytest.mark.parametrize(
+    ("engine", "cut", "statements"),
+    [
+        ("sqlite", "CASE WHEN is_later THEN 'anew' ELSE '' END", REBUILD),
+        ("postgres", "CAST(a.attnum AS text)", SWAP),
+    ],
+)
+def test_a_look_that_does_not_tell_parts_apart_misses_changes(
+    engine: str,
+    cut: str,
+    statements: tuple[str, ...],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mutants: which table it is, or which column, is not asked, and nobody would notice."""
+    url = request.getfixturevalue("pg_database" if engine == "postgres" else "sqlite_path")
+    url = url if engine == "postgres" else f"sqlite:///{url}"
+    text = Ledger.text
+
+    def changed(ledger: Ledger, name: str, **identifiers: str) -> str:
+        found = text(ledger, name, **identifiers)
+        assert name != "read_facts" or found.count(cut) == 1
+        return found.replace(cut, "''", 1) if name == "read_facts" else found
+
+    monkeypatch.setattr(Ledger, "text", changed)
+    shop = open_shop(url, "added")
+    triggers = _triggers(url)
+    shop.run(*statements, *(triggers if statements is REBUILD else ()))
+    assert set(shop.captures().values()) == {"ok"} and shop.wrong()
