@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from tidemark.model import Backfill, Catalog, Declaration
 from tidemark.query.cascade import chain
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
+from tidemark.runtime.adoption import AdoptionReport, compare_existing
 from tidemark.runtime.apply import ApplyReport, apply_plan, drainer, ensure_ledger
 from tidemark.runtime.backfill.filling import list_everything, steer
 from tidemark.runtime.backfill.record import BackfillStatus, set_nice
@@ -158,6 +160,19 @@ class Tidemark:
         """
         with self._open() as duty:
             return verify_all(duty, names, partial(self._drain_under_lease, duty), self._listen, catalog=catalog)
+
+    def adopt(self, name: str, *, take_over: bool = False) -> AdoptionReport:
+        """Compare the columns of a table of the user's that other code keeps with the query that is declared for them. Changes
+        nothing, until `take_over` applies what is declared; then no value differs any more."""
+        table = self._declaration(name).columns_of or ""
+        with self._open("reader") as duty:
+            script = self._first_scripts(duty, [name])[-1]
+            report = compare_existing(duty, script, table)
+        if not take_over:
+            return report
+        self.apply()
+        with self._open("reader") as duty:
+            return replace(compare_existing(duty, script, table), taken=True)
 
     def repair(self, *names: str) -> tuple[RepairReport, ...]:
         """Verify, then make every row true that differs."""

@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": "Show how one derived table is kept true, what that costs and why.",
     "verify": "Compare every stored row with its query; exits 4 when one differs.",
     "repair": "Verify, then make every row true that differs.",
+    "adopt": "Compare columns that other code keeps with their query, and take over when told; exits 4 when they differ.",
     "uninstall": "Remove everything of Tidemark from the database.",
     "doctor": "Look at the database and at what is installed for problems.",
     "sql": "Print the objects of derived tables as SQL.",
@@ -65,6 +66,10 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["uninstall"].add_argument("--yes", action="store_true", help="do not ask")
     made["uninstall"].add_argument("--keep-data", action="store_true", help="leave plain tables under the public names")
     made["explain"].add_argument("name", metavar="NAME", help="the derived table")
+    made["adopt"].add_argument("name", metavar="NAME", help="the derived table, declared with columns_of")
+    made["adopt"].add_argument(
+        "--take-over", action="store_true", help="apply: the query keeps the columns from now on"
+    )
     made["backfill"].add_argument(
         "action", choices=BACKFILL_ACTIONS, metavar="ACTION", help=", ".join(BACKFILL_ACTIONS)
     )

@@ -26,7 +26,7 @@ from tidemark.errors import Exit
 from tidemark.runtime.backfill.runner import Orders
 from tidemark.runtime.backfill.throttle import Limits
 
-NEEDS_DEFINITIONS = frozenset({"plan", "apply", "explain", "sql"})
+NEEDS_DEFINITIONS = frozenset({"adopt", "plan", "apply", "explain", "sql"})
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,13 @@ def repair(typed: Typed) -> Outcome:
     return Outcome(reports.repair_text(done), {"tables": [asdict(report) for report in done]})
 
 
+def adopt(typed: Typed) -> Outcome:
+    """Compare what other code keeps with the query, or take over."""
+    report = typed.engine.adopt(typed.options.name, take_over=typed.options.take_over)
+    data = {**asdict(report), "wrong": report.wrong}
+    return Outcome(reports.adoption_text(report), data, Exit.DRIFT if report.wrong else Exit.OK)
+
+
 def uninstall(typed: Typed) -> Outcome:
     """Remove everything of ours, after asking."""
     options = typed.options
@@ -217,6 +224,7 @@ COMMANDS: Mapping[str, Callable[[Typed], Outcome]] = MappingProxyType(
             explain,
             verify,
             repair,
+            adopt,
             uninstall,
             doctor,
             sql,

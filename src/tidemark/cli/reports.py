@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tidemark.cli.outcome import table
+from tidemark.runtime.adoption import AdoptionReport
 from tidemark.runtime.apply import ApplyReport
 from tidemark.runtime.apply_batch import Difference
 from tidemark.runtime.backfill.record import BackfillStatus
@@ -267,6 +268,26 @@ def repair_text(done: Sequence[RepairReport]) -> str:
         f"{report.derived}: {report.keys:,} rows repaired, {report.rows_written:,} rows written" for report in mended
     ]
     return "\n".join([*lines, "Next: tidemark verify"])
+
+
+def adoption_text(report: AdoptionReport) -> str:
+    """What a table holds beside the query, and what comes next."""
+    lines = [
+        f"{report.table}: {name} differs from the query of {report.derived} in {count:,} of {report.rows:,} rows"
+        for name, count in report.counts
+        if count
+    ]
+    for one in report.differing[:SHOWN_MAX]:
+        key = ", ".join(f"{n}={show(v)}" for n, v in zip(report.key_columns, one.key, strict=True))
+        lines.append(f"  {key}: {one.column} is {show(one.stored)}, and the query says {show(one.truth)}")
+    if report.wrong > SHOWN_MAX:
+        lines.append(f"  and {report.wrong - SHOWN_MAX:,} more; --json shows up to {len(report.differing):,}")
+    if not report.wrong:
+        lines.append(f"{report.table}: all {report.rows:,} rows are what the query of {report.derived} says")
+    if report.taken:
+        return "\n".join([*lines, f"{report.derived} keeps them from now on. Next: tidemark verify {report.derived}"])
+    stop = "Nothing was changed. Next: stop what writes these columns now, then"
+    return "\n".join([*lines, f"{stop} tidemark adopt {report.derived} --take-over"])
 
 
 def uninstall_text(done: UninstallReport) -> str:

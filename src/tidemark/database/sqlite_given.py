@@ -1,7 +1,7 @@
 """A connection to SQLite that somebody else opened, and what goes over it.
 
-Owns: `session_of`, `Given`. Promises: the connection of the driver is found inside those of SQLAlchemy and Django, which are known
-by their attributes and not imported; nothing of it is changed but the authorizer, while it watches.
+Owns: `session_of`, `Given`. Promises: the driver's connection is found inside those of SQLAlchemy and Django, which are known by
+their attributes and not imported; nothing of it is changed but the authorizer, while it watches.
 """
 
 from __future__ import annotations
