@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from tidemark.cli import reports
+from tidemark.cli import reports, reports_truth
 from tidemark.cli.definitions import load_project
 from tidemark.cli.display import Display
 from tidemark.cli.outcome import Outcome
@@ -117,22 +117,22 @@ def verify(typed: Typed) -> Outcome:
     """Compare every stored row with its query."""
     done = typed.engine.verify(*typed.options.names, catalog=typed.options.catalog)
     drifted = any(not report.clean for report in done)
-    data = {"clean": not drifted, "tables": [reports.verify_data(report) for report in done]}
-    text = reports.catalog_text(done) if typed.options.catalog else reports.verify_text(done)
+    data = {"clean": not drifted, "tables": [reports_truth.verify_data(report) for report in done]}
+    text = reports_truth.catalog_text(done) if typed.options.catalog else reports_truth.verify_text(done)
     return Outcome(text, data, Exit.DRIFT if drifted else Exit.OK)
 
 
 def repair(typed: Typed) -> Outcome:
     """Verify, then make every row true that differs."""
     done = typed.engine.repair(*typed.options.names)
-    return Outcome(reports.repair_text(done), {"tables": [asdict(report) for report in done]})
+    return Outcome(reports_truth.repair_text(done), {"tables": [asdict(report) for report in done]})
 
 
 def adopt(typed: Typed) -> Outcome:
     """Compare what other code keeps with the query, or take over."""
     report = typed.engine.adopt(typed.options.name, take_over=typed.options.take_over)
     data = {**asdict(report), "wrong": report.wrong}
-    return Outcome(reports.adoption_text(report), data, Exit.DRIFT if report.wrong else Exit.OK)
+    return Outcome(reports_truth.adoption_text(report), data, Exit.DRIFT if report.wrong else Exit.OK)
 
 
 def uninstall(typed: Typed) -> Outcome:

@@ -1,0 +1,135 @@
+"""What verification, repair and adoption found, as text for people and as plain data.
+
+Owns: the wording about rows that differ. Promises: values are shown as they are stored, NULLs and quotes included; every text
+that leaves something to do names the next command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tidemark.runtime.adoption import AdoptionReport
+from tidemark.runtime.apply_batch import Difference
+from tidemark.runtime.repair import RepairReport
+from tidemark.runtime.values import plain, show
+from tidemark.runtime.verify import VerifyReport
+
+SHOWN_MAX = 20
+
+
+def verify_data(report: VerifyReport) -> dict[str, Any]:
+    """A verification as plain data."""
+    return {
+        "derived": report.derived,
+        "support_of": report.supports,
+        "keys": report.keys,
+        "drift": report.drift,
+        "gap": report.gap,
+        "undecided": report.undecided,
+        "stale": report.stale,
+        "notes": list(report.notes),
+        "seconds": round(report.seconds, 3),
+        "key_columns": list(report.key_columns),
+        "columns": list(report.columns),
+        "findings": [
+            {
+                "kind": d.kind,
+                "key": [plain(value) for value in d.key],
+                "stored": None if d.stored is None else [plain(value) for value in d.stored],
+                "truth": None if d.truth is None else [plain(value) for value in d.truth],
+            }
+            for d in report.findings
+        ],
+    }
+
+
+def verify_text(done: Sequence[VerifyReport]) -> str:
+    """What verifications found: key, stored and true value of every wrong row."""
+    if not done:
+        return "Nothing is live here. Next: tidemark status"
+    lines = []
+    for report in done:
+        if report.gap:
+            lines.append(f"{report.derived}: not compared: {report.gap}")
+            continue
+        beside = f" (a support of {report.supports})" if report.supports else ""
+        lines.append(f"{report.derived}{beside}: {report.keys:,} rows, {report.drift:,} drift, {report.seconds:.2f} s")
+        lines += [f"  {_difference_text(report, d)}" for d in report.findings[:SHOWN_MAX]]
+        if report.drift > SHOWN_MAX:
+            lines.append(f"  and {report.drift - SHOWN_MAX:,} more; --json shows up to {len(report.findings):,}")
+        if report.undecided:
+            lines.append(f"  {report.undecided:,} rows kept changing while they were compared; they are no drift")
+        if report.stale:
+            lines.append(
+                f"  {report.stale:,} rows are behind sampled inputs; they are no drift, and repair reads them anew"
+            )
+        lines += [f"  note: {note}" for note in report.notes]
+    drifted = sum(report.drift for report in done)
+    lines += [f"{drifted:,} rows differ. Next: tidemark repair"] if drifted else []
+    lines += _out_of_service(done)
+    lines += ["Everything is true."] if all(report.clean for report in done) else []
+    return "\n".join(lines)
+
+
+def catalog_text(done: Sequence[VerifyReport]) -> str:
+    """What a look at the catalog found."""
+    if not done:
+        return "Nothing is live here. Next: tidemark status"
+    lines = [f"{report.derived}: {report.gap or 'captured, and its sources are as they were'}" for report in done]
+    return "\n".join([*lines, *_out_of_service(done)])
+
+
+def _out_of_service(done: Sequence[VerifyReport]) -> list[str]:
+    count = sum(bool(report.gap) for report in done)
+    said = "One is" if count == 1 else f"{count} are"
+    return [f"{said} out of service until it is filled and verified again. Next: tidemark apply"] if count else []
+
+
+def _difference_text(report: VerifyReport, difference: Difference) -> str:
+    key = ", ".join(f"{n}={show(v)}" for n, v in zip(report.key_columns, difference.key, strict=True)) or "the one row"
+    if difference.stored is None:
+        return f"{key}: missing, truth {_row_text(report, difference.truth)}"
+    if difference.truth is None:
+        return f"{key}: extra, stored {_row_text(report, difference.stored)}"
+    wrong = [
+        f"{name} stored {show(mine)}, truth {show(true)}"
+        for name, mine, true in zip(report.columns, difference.stored, difference.truth, strict=True)
+        if type(mine) is not type(true) or mine != true
+    ]
+    return f"{key}: {'; '.join(wrong)}"
+
+
+def _row_text(report: VerifyReport, values: Sequence[Any] | None) -> str:
+    return ", ".join(f"{name}={show(value)}" for name, value in zip(report.columns, values or (), strict=False))
+
+
+def repair_text(done: Sequence[RepairReport]) -> str:
+    """What repairs did."""
+    mended = [report for report in done if report.keys]
+    if not mended:
+        return "Nothing to repair: everything is true."
+    lines = [
+        f"{report.derived}: {report.keys:,} rows repaired, {report.rows_written:,} rows written" for report in mended
+    ]
+    return "\n".join([*lines, "Next: tidemark verify"])
+
+
+def adoption_text(report: AdoptionReport) -> str:
+    """What a table holds beside the query, and what comes next."""
+    lines = [
+        f"{report.table}: {name} differs from the query of {report.derived} in {count:,} of {report.rows:,} rows"
+        for name, count in report.counts
+        if count
+    ]
+    for one in report.differing[:SHOWN_MAX]:
+        key = ", ".join(f"{n}={show(v)}" for n, v in zip(report.key_columns, one.key, strict=True))
+        lines.append(f"  {key}: {one.column} is {show(one.stored)}, and the query says {show(one.truth)}")
+    if report.wrong > SHOWN_MAX:
+        lines.append(f"  and {report.wrong - SHOWN_MAX:,} more; --json shows up to {len(report.differing):,}")
+    if not report.wrong:
+        lines.append(f"{report.table}: all {report.rows:,} rows are what the query of {report.derived} says")
+    if report.taken:
+        return "\n".join([*lines, f"{report.derived} keeps them from now on. Next: tidemark verify {report.derived}"])
+    stop = "Nothing was changed. Next: stop what writes these columns now, then"
+    return "\n".join([*lines, f"{stop} tidemark adopt {report.derived} --take-over"])
