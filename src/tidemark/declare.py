@@ -110,9 +110,7 @@ class Project:
         if columns_of is not None and rows_of is not None:
             raise _refuse("columns_of and rows_of exclude each other", "keep one of them", name, place)
         if was is not None:
-            check_name(was, place)
-            if was == name or was in self._declarations:
-                raise _refuse(f"was={was!r} is a name in use", "say the name it had before", name, place)
+            self._check_was(was, name, place)
         declaration = Declaration(
             name=name,
             query=_read_query(query, name, place),
@@ -138,6 +136,11 @@ class Project:
             self._cadence[name] = declaration.every
         self._declarations[name] = declaration
         return declaration
+
+    def _check_was(self, was: str, name: str, place: str) -> None:
+        check_name(was, place)
+        if was == name or was in self._declarations:
+            raise _refuse(f"was={was!r} is a name in use", "say the name it had before", name, place)
 
     def backfill(
         self,
