@@ -30,7 +30,9 @@ from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.relation import Query
+from tidemark.render.crossings import check_crossings
 from tidemark.render.due import moment_of
+from tidemark.render.engines import PIECES
 from tidemark.render.made import Made, of_bilinear, of_keyed, of_linear
 from tidemark.render.offers import kept_table, offers
 from tidemark.render.statements import Store
@@ -101,6 +103,8 @@ def _compile(
         made = _by_unit(*about, not_linear.reason, names, moment)
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
     made = _weakest(made, reads, declaration.freshness)
+    check_crossings(declaration, outputs, dialect)
+    crossings = PIECES[dialect.name].crossings(made.shown, declaration.crossings, catalog.search_path)
     script = Script(
         name=declaration.name,
         engine=dialect.name,
@@ -111,7 +115,7 @@ def _compile(
         key=tuple(column.name for column in key),
         columns=tuple(output.name for output in lowered.outputs),
         sources=tuple(table.label for table in made.tables),
-        pieces=made.pieces,
+        pieces=(*made.pieces, *crossings),
         applier=made.applier,
         tick=made.tick,
         store=names.store,
@@ -131,6 +135,7 @@ def _compile(
         supported_by=declaration.supported_by,
         operators=operators_of(lowered, linear=made.klass == "linear"),
         fans=made.fans,
+        crosses=bool(declaration.crossings),
     )
     return _as_support(script, declaration.supports, made.store) if declaration.supports else script
 

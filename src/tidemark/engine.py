@@ -1,4 +1,4 @@
-"""The public object: opens a session, compiles declarations, calls one verb.
+"""The public object: one method for each verb.
 
 Owns: `Tidemark`, the only place where the two towers meet. Promises: a method does one verb of the command line and gives a
 value; every verb opens its own session and closes it; nothing is written by `plan`, `status`, `explain`, `history`, `sql` and
@@ -8,87 +8,49 @@ value; every verb opens its own session and closes it; nothing is written by `pl
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from tidemark.compiling import Compiled, compiler_of
-from tidemark.database.open import Role, open_session
-from tidemark.database.session import Conflict
-from tidemark.declare import Project
-from tidemark.errors import Code, Fault, Refusal
-from tidemark.model import Backfill, Catalog, Declaration
-from tidemark.query.cascade import chain
+from tidemark.errors import Code, Refusal
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
 from tidemark.runtime.adoption import AdoptionReport, compare_existing
-from tidemark.runtime.apply import ApplyReport, apply_plan, drainer, ensure_ledger
+from tidemark.runtime.apply import ApplyReport, apply_plan, ensure_ledger
 from tidemark.runtime.backfill.filling import list_everything, steer
 from tidemark.runtime.backfill.record import BackfillStatus, set_nice
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
-from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.captures import plan_captures
-from tidemark.runtime.cascade import is_served, upstream_first
-from tidemark.runtime.clock import Clock
 from tidemark.runtime.doctor import Diagnosis, examine
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed, explain_script
 from tidemark.runtime.gaps import record_gaps
 from tidemark.runtime.lease import name_holder, take_lease
-from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
-from tidemark.runtime.progress import Listener, ignore
+from tidemark.runtime.outbox import CrossingEvent, DeliverReport, deliver, list_events, retry_events
+from tidemark.runtime.plan import InstallPlan
 from tidemark.runtime.repair import RepairReport, repair
-from tidemark.runtime.restored import settle_in
 from tidemark.runtime.runs import Past, list_runs
 from tidemark.runtime.status import TableStatus, read_status
 from tidemark.runtime.streams.account import StreamStatus
 from tidemark.runtime.streams.work import StreamWork, list_streams
-from tidemark.runtime.tick import TickReport, has_work, tick
+from tidemark.runtime.tick import TickReport, tick
 from tidemark.runtime.timing import SLOW_SECONDS
 from tidemark.runtime.uninstall import UninstallReport, uninstall
 from tidemark.runtime.verify import VerifyReport, verify
-from tidemark.runtime.verify_all import require_names, verify_all
+from tidemark.runtime.verify_all import verify_all
 from tidemark.runtime.worker import WorkerReport, run_worker
 from tidemark.script import Capture, Script
-from tidemark.supports import Known, with_supports
-
-T = TypeVar("T")
-Stop = Callable[[], bool]
+from tidemark.workshop import Workshop
 
 LANES = 4
 # Where writers wait in line more of them only wait: one lane for what takes long, one for ticks.
 LANES_IN_LINE = 2
 
 
-def never() -> bool:
-    """The wish to stop of those who do not want to."""
-    return False
-
-
-class Tidemark:
+class Tidemark(Workshop):
     """A project in a database. `database` is a URL or the path of a SQLite file; `project` may be None for verbs that only
     need what is installed. `limits` are what the database may be under while something long goes on."""
-
-    def __init__(
-        self,
-        project: Project | None,
-        database: str,
-        *,
-        clock: Clock | None = None,
-        stop: Stop = never,
-        listen: Listener = ignore,
-        limits: Limits | None = None,
-    ) -> None:
-        self.project = project
-        self.database = database
-        self._clock = clock or Clock()
-        self._stop = stop
-        self._listen = listen
-        self._limits = limits or Limits()
-        self._compiled: Compiled = {}
 
     def plan(self) -> InstallPlan:
         """What `apply` would do, with every statement. Raises `Refusal` for what cannot be kept true."""
@@ -238,6 +200,31 @@ class Tidemark:
         with self._open("reader") as duty:
             return list_streams(duty)
 
+    def deliver(self) -> DeliverReport:
+        """Tell the events of crossings that wait to their handlers, oldest first.
+
+        Raises `Fault` (exit 6) while somebody else does.
+        """
+        handlers = {(one.name, crossing.column): crossing for one in self._declared() for crossing in one.crossings}
+        with self._open() as duty:
+            duty.ledger.require()
+            lease = take_lease(duty.ledger, duty.clock, "deliver events", name_holder())
+            try:
+                return deliver(Duty(duty.ledger, duty.clock, lease, duty.stop), handlers)
+            finally:
+                lease.release()
+
+    def events(self, state: str = "", limit: int = 100, after: int = 0) -> list[CrossingEvent]:
+        """Events of crossings, oldest first: those that are ``waiting``, ``delivered`` or ``failed``, or all."""
+        with self._open("reader") as duty:
+            return list_events(duty.ledger, state, limit, after)
+
+    def retry_events(self) -> int:
+        """Let the events that failed wait again; how many."""
+        with self._open() as duty:
+            duty.ledger.require()
+            return retry_events(duty)
+
     def status(self) -> list[TableStatus]:
         """How every derived table is doing. Raises `Refusal` (``not-installed``) without a ledger."""
         with self._open("reader") as duty:
@@ -296,124 +283,3 @@ class Tidemark:
         """Remove everything of ours; with `keep_data` public names become plain tables."""
         with self._open() as duty:
             return uninstall(duty, keep_data=keep_data, listen=self._listen)
-
-    @contextmanager
-    def _open(self, role: Role = "worker") -> Iterator[Duty]:
-        duty = self._connect(role)
-        try:
-            yield duty
-        except Conflict as problem:
-            raise Fault(f"the database is busy: {problem}", left_behind="what was committed stands") from problem
-        finally:
-            duty.session.close()
-
-    def _connect(self, role: Role = "worker") -> Duty:
-        """A duty without a lease, on a session of its own that the caller closes."""
-        session = open_session(self.database, role=role)
-        try:
-            ledger = Ledger(session)
-            duty = Duty(ledger, self._clock, None, self._stop, self._limits)
-            if role == "worker":
-                ledger.value("prepare_worker")
-                settle_in(duty)
-        except BaseException:
-            session.close()
-            raise
-        return duty
-
-    def _plan(self, duty: Duty) -> InstallPlan:
-        catalog = duty.session.catalog()
-        everything = self._with_supports(duty, catalog)
-        renamed = {one.was: one.name for one in everything if one.was is not None}
-        declared = {one.name for one in everything}
-        offered = {row.name for row in duty.ledger.derived() if row.script.offers}
-        gone = {name: renamed.get(name, "") for name in offered - declared}
-        links = chain(everything, catalog, duty.session.dialect, gone)
-        wanted = [
-            Wanted(
-                link.declaration.name,
-                link.declaration.was,
-                compiler_of(link, catalog, duty.session, self._compiled),
-                link.reads,
-            )
-            for link in links
-        ]
-        return make_plan(duty.ledger, wanted, catalog, partial(capture, duty.session.dialect))
-
-    def _with_supports(self, duty: Duty, catalog: Catalog) -> tuple[Declaration, ...]:
-        """What is declared, and the supports of it."""
-        session, rows = duty.session, [row for row in duty.ledger.derived() if row.state != "retired"]
-        names, supported = frozenset(row.name for row in rows), frozenset(row.script.supports for row in rows)
-        return with_supports(self._declared(), Known(catalog, session, names, supported))
-
-    def _declared(self) -> tuple[Declaration, ...]:
-        if self.project is None:
-            raise Refusal(Code.DEFINITIONS, "no project is given", instead="run `tidemark init`, or name --definitions")
-        return self.project.declarations
-
-    def _declaration(self, name: str) -> Declaration:
-        found = next((declaration for declaration in self._declared() if declaration.name == name), None)
-        if found is None:
-            known = ", ".join(declaration.name for declaration in self._declared()) or "none at all"
-            raise Refusal(Code.DECLARATION, f"there is no derived table {name}", instead=f"name one of: {known}")
-        return found
-
-    def _backfill(self, name: str) -> Backfill:
-        declared = self.project.backfills if self.project else ()
-        found = next((one for one in declared if one.name == name), None)
-        if found is None:
-            known = ", ".join(one.name for one in declared) or "none at all"
-            raise Refusal(Code.DECLARATION, f"no backfill {name} is declared", instead=f"name one of: {known}")
-        return found
-
-    def _first_scripts(self, duty: Duty, names: Sequence[str]) -> list[Script]:
-        """The scripts of these declarations as they would be installed first, each after its supports; only what they read is
-        compiled besides."""
-        session = duty.session
-        catalog = session.catalog()
-        links = chain(self._with_supports(duty, catalog), catalog, session.dialect)
-        wanted, found = set(names), dict[str, Script]()
-        for link in reversed(links):
-            wanted |= set(link.reads) if link.declaration.name in wanted else set()
-        for link in links:
-            if link.declaration.name in wanted:
-                upstream = [found[name] for name in link.reads]
-                found[link.declaration.name] = compiler_of(link, catalog, session, self._compiled)(1, *upstream)
-        return [one for name in names for one in (*_supports_of(name, found), found[name])]
-
-    def _live(self, duty: Duty, names: tuple[str, ...], *, also_read: bool = False) -> list[Installed]:
-        """What is live, upstream first; with `also_read` what was live too, as long as something live still reads it."""
-        duty.ledger.require()
-        everything = upstream_first(duty.ledger.derived())
-        rows = [row for row in everything if row.state == "live" or (also_read and is_served(row, everything))]
-        require_names(names, {row.name for row in rows})
-        return [row for row in rows if not names or row.name in names or row.script.supports in names]
-
-    def _under_lease(self, duty: Duty, row: Installed, work: Callable[[Duty, Installed], T]) -> T:
-        lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder())
-        try:
-            return work(duty.under(lease), row)
-        finally:
-            lease.release()
-
-    def _settle(self, duty: Duty) -> None:
-        """Apply everything that waits, what is read first."""
-        for row in self._live(duty, (), also_read=True):
-            work = self._drain_under_lease(duty, row)
-            if work is not None and has_work(duty, row.script):
-                work()
-
-    def _drain_under_lease(self, duty: Duty, row: Installed) -> Callable[[], object] | None:
-        if row.script.tick is None:
-            return None
-
-        def drain(mine: Duty, row: Installed) -> None:
-            work = drainer(mine, row.script)
-            if work is not None:
-                work()
-
-        return lambda: self._under_lease(duty, row, drain)
-
-
-def _supports_of(name: str, scripts: Mapping[str, Script]) -> list[Script]:
-    return [script for script in scripts.values() if script.supports == name]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any, Literal
 
+from tidemark.errors import Code, Refusal
 from tidemark.memory import Memory
 
 Freshness = Literal["commit", "tick"]
@@ -183,6 +185,26 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Crossing:
+    """Thresholds `at` of a column of a derived table. When its value comes from below one of them to it or above, there is one
+    event in the outbox for that row and threshold: ever, or with `again` each time.
+
+    `handler` takes the database and the event when it is delivered (None: other programs read the outbox); what it writes commits
+    with the delivery. One that is `external` takes the event alone, outside of any transaction, perhaps more than once.
+    `stream` names the stream whose block dates the events, empty for none. `from_repair` tells that rows which a repair or a
+    filling changes give events too.
+    """
+
+    column: str
+    at: tuple[float, ...]
+    handler: Callable[..., object] | None = field(default=None, compare=False)
+    again: bool = False
+    external: bool = field(default=False, compare=False)
+    stream: str = ""
+    from_repair: bool = False
+
+
+@dataclass(frozen=True)
 class Declaration:
     """One derived table as the user declared it.
 
@@ -194,7 +216,7 @@ class Declaration:
     worker through all rows; `repair` tells that it mends what it finds. `support` asks for supports (True), does without
     them (False) or leaves it to the plan (None). `supported_by` are the names of those that it has, because of
     `why_supported`; `supports` is the name of the one that this is a support of. `place` is ``file:line`` of the
-    declaration.
+    declaration, `crossings` are those that `on_crossing` added.
     """
 
     name: str
@@ -219,6 +241,39 @@ class Declaration:
     verify: float | None = None
     repair: bool = False
     place: str = ""
+    crossings: list[Crossing] = field(default_factory=list)
+
+    def on_crossing(
+        self,
+        column: str,
+        *,
+        at: Iterable[float],
+        again: bool = False,
+        external: bool = False,
+        stream: str = "",
+        from_repair: bool = False,
+        handler: Callable[..., object] | None = None,
+    ) -> Callable[[Callable[..., object]], Callable[..., object]]:
+        """Write an event when a row's `column` reaches a threshold; see `Crossing`. A decorator of the handler, or a plain call.
+
+        Raises `Refusal` (``declaration``) for thresholds that are no finite numbers.
+        """
+        thresholds = tuple(sorted(set(at)))
+        if not thresholds or not all(type(one) in (int, float) and isfinite(one) for one in thresholds):
+            raise Refusal(
+                Code.DECLARATION,
+                f"on_crossing of {column}: the thresholds are {list(thresholds)}",
+                instead="at=[10, 100], finite numbers",
+                derived=self.name,
+            )
+        place = len(self.crossings)
+        self.crossings.append(Crossing(column, thresholds, handler, again, external, stream, from_repair))
+
+        def take(function: Callable[..., object]) -> Callable[..., object]:
+            self.crossings[place] = replace(self.crossings[place], handler=function)
+            return function
+
+        return take
 
     @property
     def has_memory(self) -> bool:

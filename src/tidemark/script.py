@@ -357,6 +357,7 @@ class Script:
     `joins` names the derived table in whose public view the columns stand too, empty for none; `supports` the declared one
     whose support this is, which has no public name of its own, `supported_by` are the names of the supports of this one.
     `operators` are those of the query, each with its own class; `fans` say where one value reaches many rows.
+    `crosses` tells that its rows write events.
     """
 
     name: str
@@ -389,6 +390,7 @@ class Script:
     supported_by: tuple[str, ...] = ()
     operators: tuple[Operator, ...] = ()
     fans: tuple[Fan, ...] = ()
+    crosses: bool = False
 
     @cached_property
     def fingerprint(self) -> str:

@@ -30,6 +30,7 @@ COMMANDS = {
     "sql": "Print the objects of derived tables as SQL.",
     "backfill": "Run, watch and steer backfills: list, run, pause, resume, cancel, retry.",
     "stream": "Run, watch and steer streams: run, status, retry, skip.",
+    "outbox": "List, deliver and try again the events of crossings.",
     "history": "Show what was done, newest first.",
 }
 
@@ -115,5 +116,12 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["stream"].add_argument(
         "--position", type=int, metavar="N", help="skip: the block to give up (default: the one that halts the stream)"
     )
+    made["outbox"].add_argument(
+        "action", nargs="?", default="list", choices=("list", "deliver", "retry"), help="default: list"
+    )
+    made["outbox"].add_argument(
+        "--state", default="", choices=("", "waiting", "delivered", "failed"), help="list: only these"
+    )
+    made["outbox"].add_argument("--limit", type=int, default=30, metavar="N", help="list: how many (default 30)")
     made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
     made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")

@@ -59,7 +59,7 @@ def _needs_definitions(options: argparse.Namespace) -> bool:
     if options.command == "run":
         # A worker needs no definitions; where they are named it honours their cadence.
         return options.definitions is not None
-    acts = {"backfill": ("run", "retry"), "stream": ("run", "retry", "skip")}
+    acts = {"backfill": ("run", "retry"), "stream": ("run", "retry", "skip"), "outbox": ("deliver",)}
     return options.command in NEEDS_DEFINITIONS or (options.command in acts and options.action in acts[options.command])
 
 
@@ -206,6 +206,19 @@ def stream(typed: Typed) -> Outcome:
     return Outcome(f"{said}. Next: tidemark stream run {options.name}", {"done": said})
 
 
+def outbox(typed: Typed) -> Outcome:
+    """List, deliver and try again the events of crossings."""
+    options, engine = typed.options, typed.engine
+    if options.action == "list":
+        found = engine.events(options.state, options.limit)
+        return Outcome(reports.events_text(found), {"events": [one.as_json() for one in found]})
+    if options.action == "deliver":
+        done = engine.deliver()
+        return Outcome(reports.deliver_text(done), asdict(done), Exit.QUARANTINED if done.failed else Exit.OK)
+    again = engine.retry_events()
+    return Outcome(f"{again:,} events wait again. Next: tidemark outbox deliver", {"waiting": again})
+
+
 def history(typed: Typed) -> Outcome:
     """Show what was done."""
     runs = typed.engine.history(typed.options.name, typed.options.limit)
@@ -230,6 +243,7 @@ COMMANDS: Mapping[str, Callable[[Typed], Outcome]] = MappingProxyType(
             sql,
             backfill,
             stream,
+            outbox,
             history,
         )
     }

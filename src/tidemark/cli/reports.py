@@ -14,6 +14,7 @@ from tidemark.runtime.backfill.record import BackfillStatus
 from tidemark.runtime.backfill.runner import BackfillReport
 from tidemark.runtime.doctor import Diagnosis
 from tidemark.runtime.explain import Explanation
+from tidemark.runtime.outbox import CrossingEvent, DeliverReport
 from tidemark.runtime.plan import InstallPlan, Step
 from tidemark.runtime.runs import Past
 from tidemark.runtime.status import TableStatus
@@ -318,3 +319,31 @@ def retry_text(done: RetryReport) -> str:
     """What trying again brought."""
     told = f"{done.stream}: {done.taken:,} things taken, {done.failed:,} failed once more"
     return f"{told}; {done.blocks_taken:,} blocks taken, {done.blocks_failed:,} failed once more. Next: tidemark stream status"
+
+
+def events_text(found: Sequence[CrossingEvent]) -> str:
+    """Events of crossings, oldest first."""
+    if not found:
+        return "There are no such events. Next: tidemark status"
+    head = ("event", "derived", "column", "reached", "key", "at", "state", "tried", "error")
+    rows = [
+        (
+            one.id,
+            one.derived,
+            one.column,
+            one.threshold,
+            dict(one.key),
+            one.happened,
+            one.state,
+            one.attempts,
+            one.error or "",
+        )
+        for one in found
+    ]
+    return f"{table(head, rows)}\nNext: tidemark outbox deliver"
+
+
+def deliver_text(done: DeliverReport) -> str:
+    """What a delivery did."""
+    told = f"{done.delivered:,} events delivered, {done.failed:,} failed, {done.unhandled:,} without a handler here"
+    return f"{told}. Next: tidemark outbox list" + (" --state failed" if done.failed else "")

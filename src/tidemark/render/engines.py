@@ -5,23 +5,26 @@ Owns: the one table from a dialect's name to its whole texts. Promises: both eng
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tidemark.maintenance.mirror import Mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
-from tidemark.model import Table
+from tidemark.model import Crossing, Table
 from tidemark.render import (
     mirror_triggers,
     postgres,
     postgres_commit,
+    postgres_crossings,
     postgres_keyed,
     postgres_log,
     sqlite,
     sqlite_commit,
+    sqlite_crossings,
     sqlite_keyed,
     sqlite_log,
 )
+from tidemark.render.crossings import Shown
 from tidemark.render.statements import Store
 from tidemark.script import Piece
 
@@ -31,7 +34,7 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Pieces:
-    """The functions that make the pieces of a program of either class, of a mirror, and of the log of a source.
+    """The functions that make the pieces of a program of either class, of a mirror, of the log of a source and of crossings.
 
     A linear program at tick freshness is `added` up. At commit freshness a keyed one is `settled` by its writers; `hold` gives
     the statements by which a batch of ours keeps apart from them.
@@ -44,6 +47,7 @@ class Pieces:
     hold: Callable[[Store, KeyedProgram], tuple[str, ...]]
     mirror: Callable[[Store, Mirror, Path], list[Piece]]
     log: Callable[[Table, tuple[str, ...]], tuple[Piece, ...]]
+    crossings: Callable[[Shown, Sequence[Crossing], Path], tuple[Piece, ...]]
 
 
 PIECES: dict[str, Pieces] = {
@@ -55,6 +59,7 @@ PIECES: dict[str, Pieces] = {
         sqlite_commit.sweep,
         mirror_triggers.sqlite_pieces,
         sqlite_log.log_pieces,
+        sqlite_crossings.crossing_pieces,
     ),
     "postgres": Pieces(
         postgres.added_pieces,
@@ -64,5 +69,6 @@ PIECES: dict[str, Pieces] = {
         postgres_commit.hold,
         mirror_triggers.postgres_pieces,
         postgres_log.log_pieces,
+        postgres_crossings.crossing_pieces,
     ),
 }

@@ -23,6 +23,7 @@ from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
 from tidemark.render import ticks as render_ticks
+from tidemark.render.crossings import Shown
 from tidemark.render.engines import PIECES
 from tidemark.render.live import why_not_live
 from tidemark.render.products import products
@@ -46,6 +47,7 @@ class Made:
     missing: tuple[MissingIndex, ...]
     public: str
     store: Store
+    shown: Shown
     notes: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     live: str = ""
@@ -73,7 +75,10 @@ def of_linear(
     freshness, tick = "commit", None
     if ticks:
         freshness, tick = "tick", replace(linear_ticks.tick(store, program), full=full.of_linear(store, program))
-    made = Made("linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store)
+    shown = Shown(store, tuple(column.name for column in key), tuple(visible), program.present)
+    made = Made(
+        "linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store, shown
+    )
     why_not = "what waits are sums to add, which only a tick adds" if ticks else "at commit freshness nothing waits"
     made = replace(
         made, routes=advice.routes_of_linear(program), fans=fans.of_linear(program, names.dialect), why_not_live=why_not
@@ -97,8 +102,9 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
     mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
     applier, public = render_keyed.applier(store, program, lock), names.dialect.quote(program.name)
     freshness = "tick" if ticks else "commit"
+    shown = Shown(store, tuple(column.name for column in key), tuple(visible), "1 = 1")
     made = Made(
-        klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, notes(program)
+        klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, shown, notes(program)
     )
     live, why_not = "", "at commit freshness nothing waits"
     if ticks:

@@ -21,6 +21,7 @@ from tidemark.runtime.backfill.filling import Filling, begin_fill, find_mark
 from tidemark.runtime.captures import begin_reading, find_snapshots
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed
+from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.pages import Book, open_book
 from tidemark.runtime.progress import Listener, ignore
@@ -184,7 +185,8 @@ def _settle(filling: Filling, keys: int, held: Held[tuple[int, str]]) -> None:
 
 
 def _copy_chunk(filling: Filling, whole: Whole, low: int, high: int, total: int) -> tuple[int, str]:
-    written = filling.duty.session.run(whole.copy, {"low": low, "high": high})
+    with silence(filling.duty.ledger, filling.script.crosses):
+        written = filling.duty.session.run(whole.copy, {"low": low, "high": high})
     # Places in this list mean nothing to a filling that goes on by keys: it begins at the first.
     _set_cursor(filling, 0, total)
     return written, filling.commit(high - low, written)
@@ -201,7 +203,8 @@ def _walk(filling: Filling, total: int) -> None:
 
 def _chunk(filling: Filling, low: int, high: int, total: int, book: Book | None = None) -> tuple[int, str]:
     session, applier = filling.duty.session, filling.script.applier
-    written = apply_batch(session, applier, lambda: take_range(session, applier, low, high))
+    with silence(filling.duty.ledger, filling.script.crosses):
+        written = apply_batch(session, applier, lambda: take_range(session, applier, low, high))
     if book is None:
         _set_cursor(filling, high, total)
         return written, filling.commit(high - low, written)

@@ -16,9 +16,10 @@ from tidemark.errors import Code, Fault, Refusal
 from tidemark.runtime.scripts import capture_text, read_capture, read_script, script_text
 from tidemark.runtime.statements import find_statement, load_statements
 from tidemark.script import Capture, Script
-from tidemark.states import BACKFILL, DERIVED, RUN, check_list, check_move, read_state
+from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
 SHAPE = "5"
+BOOKS = ("ledger", "streams/streams")
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,13 @@ class Ledger:
             "derived_states": check_list(DERIVED),
             "run_states": check_list(RUN),
             "backfill_states": check_list(BACKFILL),
+            "stream_states": check_list(STREAM),
         }
-        named = [name for name in load_statements(self._engine) if name.startswith("create_")]
-        return [self.text(name, **states) for name in named]
+        found = []
+        for book in BOOKS:
+            named = [name for name in load_statements(self._engine, book) if name.startswith("create_")]
+            found += [find_statement(self._engine, name, book).format(**states) for name in named]
+        return found
 
     def create(self, epoch: str) -> None:
         """Create the tables and remember their shape, in the caller's transaction. `epoch` names this copy."""

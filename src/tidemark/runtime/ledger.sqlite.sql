@@ -202,6 +202,75 @@ CREATE TABLE tidemark__quarantine (
     PRIMARY KEY (backfill, key_hash)
 );
 
+-- name: create_outbox
+-- Every event of a crossing: which row of which derived table reached which threshold, and whether somebody was told.
+CREATE TABLE tidemark__outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    derived TEXT NOT NULL,
+    column_name TEXT NOT NULL,
+    threshold NUMERIC NOT NULL,
+    key TEXT NOT NULL,
+    old_row TEXT,
+    new_row TEXT NOT NULL,
+    once INTEGER NOT NULL,
+    position INTEGER,
+    time TEXT,
+    happened TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    delivered TEXT
+);
+
+-- name: create_outbox_once
+-- A row reaches a threshold once, where that is what was asked for.
+CREATE UNIQUE INDEX tidemark__outbox_once ON tidemark__outbox (derived, column_name, threshold, key) WHERE once = 1;
+
+-- name: create_outbox_open
+-- What waits is found without reading what does not.
+CREATE INDEX tidemark__outbox_open ON tidemark__outbox (id) WHERE state <> 'delivered';
+
+-- name: create_silence
+-- A row here, in a transaction that is under way, keeps the rows which that transaction changes from giving events.
+CREATE TABLE tidemark__silence (
+    holder TEXT NOT NULL
+);
+
+-- name: fall_silent
+-- From here to the end of this transaction, changed rows give no events.
+INSERT INTO tidemark__silence (holder) VALUES (:holder);
+
+-- name: speak_again
+-- Nobody else ever sees that there was silence.
+DELETE FROM tidemark__silence WHERE holder = :holder;
+
+-- name: list_events
+-- Events, oldest first: those in one state, or all.
+SELECT id, derived, column_name, threshold, key, old_row, new_row, position, time, happened, state, attempts, error
+FROM tidemark__outbox WHERE (CAST(:state AS TEXT) = '' OR state = :state) AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: count_events
+-- How many events are in each state.
+SELECT state, count(*) FROM tidemark__outbox GROUP BY state ORDER BY state;
+
+-- name: take_event
+-- One event that still waits, locked until the end of this transaction; no row when somebody else told it.
+SELECT id FROM tidemark__outbox WHERE id = :id AND state = 'waiting';
+
+-- name: set_delivered
+-- Somebody was told.
+UPDATE tidemark__outbox SET state = 'delivered', attempts = attempts + 1, error = NULL, delivered = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = :id;
+
+-- name: set_undelivered
+-- A handler failed: it is told again, or not any more until somebody looks.
+UPDATE tidemark__outbox SET attempts = attempts + 1, error = :error,
+    state = CASE WHEN attempts + 1 >= :attempts_max THEN 'failed' ELSE 'waiting' END
+WHERE id = :id;
+
+-- name: retry_events
+-- What failed waits again.
+UPDATE tidemark__outbox SET state = 'waiting', attempts = 0 WHERE state = 'failed';
+
 -- name: set_meta
 -- Remember a fact about the ledger.
 INSERT INTO tidemark__meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;

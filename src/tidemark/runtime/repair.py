@@ -14,6 +14,7 @@ from tidemark.runtime.apply_batch import apply_batch, prepare, take_keys, units_
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.findings import OpenDrift, close_drift, count_findings, list_drift
 from tidemark.runtime.ledger import Installed
+from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
@@ -62,6 +63,7 @@ def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> Repai
 def _mend(duty: Duty, script: Script, run: Run, some: list[OpenDrift]) -> int:
     applier = script.applier
     units = [unit for drift in some for unit in units_of(applier, drift.key, drift.stored, drift.truth)]
-    written = apply_batch(duty.session, applier, lambda: take_keys(duty.session, applier, units))
+    with silence(duty.ledger, script.crosses):
+        written = apply_batch(duty.session, applier, lambda: take_keys(duty.session, applier, units))
     close_drift(duty.ledger, script, run.id, [drift.key for drift in some])
     return written

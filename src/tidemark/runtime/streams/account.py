@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tidemark.database.session import Session
-from tidemark.runtime.statements import find_statement, load_statements
-from tidemark.states import STREAM, check_list, read_state
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.statements import find_statement
+from tidemark.states import STREAM, read_state
 from tidemark.streams import Event, Identity
 
 BOOK = "streams/streams"
@@ -80,8 +80,9 @@ class Evidence:
 class Account:
     """The tables of streams behind one session."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.session = ledger.session
 
     def text(self, name: str) -> str:
         """The text of a named statement."""
@@ -91,24 +92,13 @@ class Account:
         """Run a named statement; give the number of rows it changed."""
         return self.session.run(self.text(statement), parameters)
 
-    def exists(self) -> bool:
-        """Whether a stream was ever run here."""
-        row = self.session.one(self.text("exists"))
-        return bool(row and row[0])
-
-    def create(self) -> None:
-        """Create the tables that are missing, in the caller's transaction."""
-        for name in load_statements(self.session.dialect.name, BOOK):
-            if name.startswith("create_"):
-                self.session.script(self.text(name).replace("{stream_states}", check_list(STREAM)))
-
     def statuses(self) -> list[StreamStatus]:
-        """Every stream; none where there are no tables."""
-        return [_status(row) for row in self.session.all(self.text("list"))] if self.exists() else []
+        """Every stream; none without a ledger."""
+        return [_status(row) for row in self.session.all(self.text("list"))] if self.ledger.exists() else []
 
     def status(self, name: str) -> StreamStatus | None:
         """One stream, without what is open."""
-        row = self.session.one(self.text("read"), {"name": name}) if self.exists() else None
+        row = self.session.one(self.text("read"), {"name": name}) if self.ledger.exists() else None
         return _status(row) if row else None
 
     def seen(self, stream: str, blocks: Iterable[int]) -> set[Identity]:

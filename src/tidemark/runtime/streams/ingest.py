@@ -58,7 +58,7 @@ class Ingest:
     ) -> None:
         self.duty = duty
         self.stream = stream
-        self.account = Account(duty.session)
+        self.account = Account(duty.ledger)
         self.listen = listen
         self._settle = settle if settle is not None and stream.policies["settle"] == "block" else None
         self.report = IngestReport(stream.name)
@@ -142,7 +142,6 @@ class Ingest:
 
     def _begin(self) -> None:
         def work() -> int | None:
-            self.account.create()
             self.account.run("begin", name=self.stream.name)
             status = self.account.status(self.stream.name)
             return status.position if status else None
@@ -161,7 +160,7 @@ class Ingest:
 
 def retry(duty: Duty, stream: Stream) -> RetryReport:
     """Try again what was set aside, oldest first, and then the blocks that were passed over; each in a transaction of its own."""
-    account, report = Account(duty.session), RetryReport(stream.name)
+    account, report = Account(duty.ledger), RetryReport(stream.name)
     for one in [*account.evidence(stream.name, "event"), *account.evidence(stream.name, "item")]:
         duty.check_stop(f"the retrying of {stream.name}")
         taken = _retry_one(duty, account, stream, one)
@@ -228,7 +227,7 @@ def skip(duty: Duty, name: str, position: int | None) -> str:
 
     Raises `Fault` when there is nothing of the kind.
     """
-    account = Account(duty.session)
+    account = Account(duty.ledger)
     status = account.status(name)
     if status is None:
         raise Fault(f"there is no stream {name} here", retry_safe=False)

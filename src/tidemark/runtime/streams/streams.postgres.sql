@@ -1,17 +1,8 @@
 -- What streams know of themselves on PostgreSQL: positions, gaps, identities and evidence. Times are UTC texts of the database's clock.
 
--- name: exists
--- One number: how many of the first table are there, 0 or 1.
-SELECT count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = 'tidemark' AND c.relname = '_stream';
-
--- name: create_schema
--- Everything of ours lives here, so that removing it is one statement.
-CREATE SCHEMA IF NOT EXISTS tidemark;
-
 -- name: create_stream
 -- One row for each stream: how far it has come by its own account, and why it stands still.
-CREATE TABLE IF NOT EXISTS tidemark._stream (
+CREATE TABLE tidemark._stream (
     name TEXT NOT NULL PRIMARY KEY,
     state TEXT NOT NULL CHECK (state IN ({stream_states})),
     position bigint,
@@ -24,12 +15,14 @@ CREATE TABLE IF NOT EXISTS tidemark._stream (
     failed_at bigint,
     cause TEXT,
     attempts bigint NOT NULL DEFAULT 0,
+    at_position bigint,
+    at_time TEXT,
     updated TEXT NOT NULL
 );
 
 -- name: create_stream_gap
 -- Blocks that were passed over, and what became of them.
-CREATE TABLE IF NOT EXISTS tidemark._stream_gap (
+CREATE TABLE tidemark._stream_gap (
     stream TEXT NOT NULL,
     position bigint NOT NULL,
     cause TEXT NOT NULL,
@@ -42,7 +35,7 @@ CREATE TABLE IF NOT EXISTS tidemark._stream_gap (
 
 -- name: create_stream_seen
 -- The identity of every event and item that was taken or set aside: what is delivered again is known by it, never by content.
-CREATE TABLE IF NOT EXISTS tidemark._stream_seen (
+CREATE TABLE tidemark._stream_seen (
     stream TEXT NOT NULL,
     block bigint NOT NULL,
     tx bigint NOT NULL,
@@ -52,7 +45,7 @@ CREATE TABLE IF NOT EXISTS tidemark._stream_seen (
 
 -- name: create_stream_evidence
 -- What was not taken, why, and the thing itself.
-CREATE TABLE IF NOT EXISTS tidemark._stream_evidence (
+CREATE TABLE tidemark._stream_evidence (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     stream TEXT NOT NULL,
     block bigint NOT NULL,
@@ -72,12 +65,16 @@ CREATE TABLE IF NOT EXISTS tidemark._stream_evidence (
 
 -- name: create_stream_evidence_open
 -- What waits for somebody is found without reading what does not.
-CREATE INDEX IF NOT EXISTS _stream_evidence_open ON tidemark._stream_evidence (stream, level) WHERE closed IS NULL;
+CREATE INDEX _stream_evidence_open ON tidemark._stream_evidence (stream, level) WHERE closed IS NULL;
 
 -- name: begin
 -- A stream is there from its first run on; one that stood still goes on.
 INSERT INTO tidemark._stream (name, state, updated) VALUES (:name, 'running', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"'))
 ON CONFLICT (name) DO UPDATE SET state = 'running', updated = excluded.updated;
+
+-- name: enter
+-- The block that is being taken, for whoever dates what it changes.
+UPDATE tidemark._stream SET at_position = :position, at_time = CAST(:time AS TEXT) WHERE name = :name;
 
 -- name: read
 -- One stream.

@@ -1,12 +1,8 @@
 -- What streams know of themselves on SQLite: positions, gaps, identities and evidence. Times are UTC texts of the database's clock.
 
--- name: exists
--- One number: how many of the first table are there, 0 or 1.
-SELECT count(*) FROM sqlite_schema WHERE name = 'tidemark__stream';
-
 -- name: create_stream
 -- One row for each stream: how far it has come by its own account, and why it stands still.
-CREATE TABLE IF NOT EXISTS tidemark__stream (
+CREATE TABLE tidemark__stream (
     name TEXT NOT NULL PRIMARY KEY,
     state TEXT NOT NULL CHECK (state IN ({stream_states})),
     position INTEGER,
@@ -19,12 +15,14 @@ CREATE TABLE IF NOT EXISTS tidemark__stream (
     failed_at INTEGER,
     cause TEXT,
     attempts INTEGER NOT NULL DEFAULT 0,
+    at_position INTEGER,
+    at_time TEXT,
     updated TEXT NOT NULL
 );
 
 -- name: create_stream_gap
 -- Blocks that were passed over, and what became of them.
-CREATE TABLE IF NOT EXISTS tidemark__stream_gap (
+CREATE TABLE tidemark__stream_gap (
     stream TEXT NOT NULL,
     position INTEGER NOT NULL,
     cause TEXT NOT NULL,
@@ -37,7 +35,7 @@ CREATE TABLE IF NOT EXISTS tidemark__stream_gap (
 
 -- name: create_stream_seen
 -- The identity of every event and item that was taken or set aside: what is delivered again is known by it, never by content.
-CREATE TABLE IF NOT EXISTS tidemark__stream_seen (
+CREATE TABLE tidemark__stream_seen (
     stream TEXT NOT NULL,
     block INTEGER NOT NULL,
     tx INTEGER NOT NULL,
@@ -47,7 +45,7 @@ CREATE TABLE IF NOT EXISTS tidemark__stream_seen (
 
 -- name: create_stream_evidence
 -- What was not taken, why, and the thing itself.
-CREATE TABLE IF NOT EXISTS tidemark__stream_evidence (
+CREATE TABLE tidemark__stream_evidence (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     stream TEXT NOT NULL,
     block INTEGER NOT NULL,
@@ -67,12 +65,16 @@ CREATE TABLE IF NOT EXISTS tidemark__stream_evidence (
 
 -- name: create_stream_evidence_open
 -- What waits for somebody is found without reading what does not.
-CREATE INDEX IF NOT EXISTS tidemark__stream_evidence_open ON tidemark__stream_evidence (stream, level) WHERE closed IS NULL;
+CREATE INDEX tidemark__stream_evidence_open ON tidemark__stream_evidence (stream, level) WHERE closed IS NULL;
 
 -- name: begin
 -- A stream is there from its first run on; one that stood still goes on.
 INSERT INTO tidemark__stream (name, state, updated) VALUES (:name, 'running', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ON CONFLICT (name) DO UPDATE SET state = 'running', updated = excluded.updated;
+
+-- name: enter
+-- The block that is being taken, for whoever dates what it changes.
+UPDATE tidemark__stream SET at_position = :position, at_time = CAST(:time AS TEXT) WHERE name = :name;
 
 -- name: read
 -- One stream.

@@ -55,8 +55,8 @@ class StreamWork:
     def open_ends(self) -> tuple[list[Gap], list[Evidence]]:
         """Blocks that were passed over, and what was set aside."""
         with self._connect() as duty:
-            account = Account(duty.session)
-            if not account.exists():
+            account = Account(duty.ledger)
+            if not duty.ledger.exists():
                 return [], []
             return account.gaps(self.stream.name), account.evidence(self.stream.name)
 
@@ -73,4 +73,4 @@ class StreamWork:
 
 def list_streams(duty: Duty) -> list[StreamStatus]:
     """Every stream that was ever run in a database."""
-    return Account(duty.session).statuses()
+    return Account(duty.ledger).statuses()

@@ -1,0 +1,186 @@
+"""Where sessions are opened and what is declared becomes scripts, for every verb alike.
+
+Owns: `Workshop`: connecting, planning over a catalog, finding what is live, working under a lease. Promises: a session that is
+opened here is closed here; what was compiled serves again as long as everything is as it was. Does no verb itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+from tidemark.compiling import Compiled, compiler_of
+from tidemark.database.open import Role, open_session
+from tidemark.database.session import Conflict
+from tidemark.declare import Project
+from tidemark.errors import Code, Fault, Refusal
+from tidemark.model import Backfill, Catalog, Declaration
+from tidemark.query.cascade import chain
+from tidemark.render.captures import capture
+from tidemark.runtime.apply import drainer
+from tidemark.runtime.backfill.throttle import Limits
+from tidemark.runtime.cascade import is_served, upstream_first
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.lease import name_holder, take_lease
+from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
+from tidemark.runtime.progress import Listener, ignore
+from tidemark.runtime.restored import settle_in
+from tidemark.runtime.tick import has_work
+from tidemark.runtime.verify_all import require_names
+from tidemark.script import Script
+from tidemark.supports import Known, with_supports
+
+T = TypeVar("T")
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """The wish to stop of those who do not want to."""
+    return False
+
+
+class Workshop:
+    """One project, or none, and the address of one database."""
+
+    def __init__(
+        self,
+        project: Project | None,
+        database: str,
+        *,
+        clock: Clock | None = None,
+        stop: Stop = never,
+        listen: Listener = ignore,
+        limits: Limits | None = None,
+    ) -> None:
+        self.project = project
+        self.database = database
+        self._clock = clock or Clock()
+        self._stop = stop
+        self._listen = listen
+        self._limits = limits or Limits()
+        self._compiled: Compiled = {}
+
+    @contextmanager
+    def _open(self, role: Role = "worker") -> Iterator[Duty]:
+        duty = self._connect(role)
+        try:
+            yield duty
+        except Conflict as problem:
+            raise Fault(f"the database is busy: {problem}", left_behind="what was committed stands") from problem
+        finally:
+            duty.session.close()
+
+    def _connect(self, role: Role = "worker") -> Duty:
+        """A duty without a lease, on a session of its own that the caller closes."""
+        session = open_session(self.database, role=role)
+        try:
+            ledger = Ledger(session)
+            duty = Duty(ledger, self._clock, None, self._stop, self._limits)
+            if role == "worker":
+                ledger.value("prepare_worker")
+                settle_in(duty)
+        except BaseException:
+            session.close()
+            raise
+        return duty
+
+    def _plan(self, duty: Duty) -> InstallPlan:
+        catalog = duty.session.catalog()
+        everything = self._with_supports(duty, catalog)
+        renamed = {one.was: one.name for one in everything if one.was is not None}
+        declared = {one.name for one in everything}
+        offered = {row.name for row in duty.ledger.derived() if row.script.offers}
+        gone = {name: renamed.get(name, "") for name in offered - declared}
+        links = chain(everything, catalog, duty.session.dialect, gone)
+        wanted = [
+            Wanted(
+                link.declaration.name,
+                link.declaration.was,
+                compiler_of(link, catalog, duty.session, self._compiled),
+                link.reads,
+            )
+            for link in links
+        ]
+        return make_plan(duty.ledger, wanted, catalog, partial(capture, duty.session.dialect))
+
+    def _with_supports(self, duty: Duty, catalog: Catalog) -> tuple[Declaration, ...]:
+        """What is declared, and the supports of it."""
+        session, rows = duty.session, [row for row in duty.ledger.derived() if row.state != "retired"]
+        names, supported = frozenset(row.name for row in rows), frozenset(row.script.supports for row in rows)
+        return with_supports(self._declared(), Known(catalog, session, names, supported))
+
+    def _declared(self) -> tuple[Declaration, ...]:
+        if self.project is None:
+            raise Refusal(Code.DEFINITIONS, "no project is given", instead="run `tidemark init`, or name --definitions")
+        return self.project.declarations
+
+    def _declaration(self, name: str) -> Declaration:
+        found = next((declaration for declaration in self._declared() if declaration.name == name), None)
+        if found is None:
+            known = ", ".join(declaration.name for declaration in self._declared()) or "none at all"
+            raise Refusal(Code.DECLARATION, f"there is no derived table {name}", instead=f"name one of: {known}")
+        return found
+
+    def _backfill(self, name: str) -> Backfill:
+        declared = self.project.backfills if self.project else ()
+        found = next((one for one in declared if one.name == name), None)
+        if found is None:
+            known = ", ".join(one.name for one in declared) or "none at all"
+            raise Refusal(Code.DECLARATION, f"no backfill {name} is declared", instead=f"name one of: {known}")
+        return found
+
+    def _first_scripts(self, duty: Duty, names: Sequence[str]) -> list[Script]:
+        """The scripts of these declarations as they would be installed first, each after its supports; only what they read is
+        compiled besides."""
+        session = duty.session
+        catalog = session.catalog()
+        links = chain(self._with_supports(duty, catalog), catalog, session.dialect)
+        wanted, found = set(names), dict[str, Script]()
+        for link in reversed(links):
+            wanted |= set(link.reads) if link.declaration.name in wanted else set()
+        for link in links:
+            if link.declaration.name in wanted:
+                upstream = [found[name] for name in link.reads]
+                found[link.declaration.name] = compiler_of(link, catalog, session, self._compiled)(1, *upstream)
+        return [one for name in names for one in (*_supports_of(name, found), found[name])]
+
+    def _live(self, duty: Duty, names: tuple[str, ...], *, also_read: bool = False) -> list[Installed]:
+        """What is live, upstream first; with `also_read` what was live too, as long as something live still reads it."""
+        duty.ledger.require()
+        everything = upstream_first(duty.ledger.derived())
+        rows = [row for row in everything if row.state == "live" or (also_read and is_served(row, everything))]
+        require_names(names, {row.name for row in rows})
+        return [row for row in rows if not names or row.name in names or row.script.supports in names]
+
+    def _under_lease(self, duty: Duty, row: Installed, work: Callable[[Duty, Installed], T]) -> T:
+        lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder())
+        try:
+            return work(duty.under(lease), row)
+        finally:
+            lease.release()
+
+    def _settle(self, duty: Duty) -> None:
+        """Apply everything that waits, what is read first."""
+        for row in self._live(duty, (), also_read=True):
+            work = self._drain_under_lease(duty, row)
+            if work is not None and has_work(duty, row.script):
+                work()
+
+    def _drain_under_lease(self, duty: Duty, row: Installed) -> Callable[[], object] | None:
+        if row.script.tick is None:
+            return None
+
+        def drain(mine: Duty, row: Installed) -> None:
+            work = drainer(mine, row.script)
+            if work is not None:
+                work()
+
+        return lambda: self._under_lease(duty, row, drain)
+
+
+def _supports_of(name: str, scripts: Mapping[str, Script]) -> list[Script]:
+    return [script for script in scripts.values() if script.supports == name]
