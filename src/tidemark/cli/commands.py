@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from tidemark.cli import reports, reports_truth
+from tidemark.cli import reports, reports_streams, reports_truth
 from tidemark.cli.definitions import load_project
 from tidemark.cli.display import Display
 from tidemark.cli.outcome import Outcome
@@ -191,17 +191,17 @@ def stream(typed: Typed) -> Outcome:
     options, engine = typed.options, typed.engine
     if options.action == "status":
         found = [one for one in engine.streams() if options.name in ("", one.name)]
-        return Outcome(reports.streams_text(found), {"streams": [one.as_json() for one in found]})
+        return Outcome(reports_streams.streams_text(found), {"streams": [one.as_json() for one in found]})
     if not options.name:
         return Outcome(f"stream {options.action} needs a NAME", {"error": {"family": "usage"}}, Exit.USAGE)
     work = engine.stream(options.name)
     if options.action == "run":
         done = work.run(options.blocks)
-        return Outcome(reports.ingest_text(done), asdict(done))
+        return Outcome(reports_streams.ingest_text(done), asdict(done))
     if options.action == "retry":
         again = work.retry()
         left = Exit.QUARANTINED if again.failed or again.blocks_failed else Exit.OK
-        return Outcome(reports.retry_text(again), asdict(again), left)
+        return Outcome(reports_streams.retry_text(again), asdict(again), left)
     said = work.skip(options.position)
     return Outcome(f"{said}. Next: tidemark stream run {options.name}", {"done": said})
 
@@ -211,10 +211,10 @@ def outbox(typed: Typed) -> Outcome:
     options, engine = typed.options, typed.engine
     if options.action == "list":
         found = engine.events(options.state, options.limit)
-        return Outcome(reports.events_text(found), {"events": [one.as_json() for one in found]})
+        return Outcome(reports_streams.events_text(found), {"events": [one.as_json() for one in found]})
     if options.action == "deliver":
         done = engine.deliver()
-        return Outcome(reports.deliver_text(done), asdict(done), Exit.QUARANTINED if done.failed else Exit.OK)
+        return Outcome(reports_streams.deliver_text(done), asdict(done), Exit.QUARANTINED if done.failed else Exit.OK)
     again = engine.retry_events()
     return Outcome(f"{again:,} events wait again. Next: tidemark outbox deliver", {"waiting": again})
 

@@ -102,7 +102,8 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
     mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
     applier, public = render_keyed.applier(store, program, lock), names.dialect.quote(program.name)
     freshness = "tick" if ticks else "commit"
-    shown = Shown(store, tuple(column.name for column in key), tuple(visible), "1 = 1")
+    seen = [(one.name, one.sql) for one in program.shown] or visible
+    shown = Shown(store, tuple(column.name for column in key), tuple(seen), "1 = 1")
     made = Made(
         klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, shown, notes(program)
     )
