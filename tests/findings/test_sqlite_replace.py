@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.findings.place import Place
-from tidemark import Refusal
+from tidemark import Refusal, Tidemark
 from tidemark.errors import Code
 
 PRAGMAS = pytest.mark.parametrize("recursive", ["OFF", "ON"])
@@ -205,3 +205,28 @@ def test_a_default_that_cannot_be_foreseen_is_refused(lite: Place, default: str)
         lite.tidemark.plan()
     assert caught.value.code is Code.REPLACE_DEFAULT
     assert "t.u" in caught.value.reason and caught.value.instead
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT u.id, (SELECT count(*) FROM t WHERE t.g = u.id) AS n, (SELECT max(t.v) FROM t WHERE t.g = u.id) AS best FROM u",
+        "SELECT g, count(*) AS n, max(v) AS best FROM t GROUP BY g",
+    ],
+    ids=["key without NULLs", "key with NULLs"],
+)
+def test_taking_back_goes_by_the_key_and_not_past_every_stored_row(lite: Place, query: str) -> None:
+    """An upsert that finds its row leaves it in the stash, so the next insert of anybody takes back."""
+    lite.run(
+        "CREATE TABLE u (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, g INTEGER, v INTEGER, name TEXT UNIQUE)",
+    )
+    lite.derive("kept", query, "id" if "u.id" in query else None)
+    Tidemark(lite.project, lite.url).apply()
+    [(text,)] = lite.rows("SELECT sql FROM sqlite_schema WHERE name = 'tidemark__unstash_insert_kept_t'")
+    body = text.partition("BEGIN")[2].replace('NEW."rowid"', "5").replace('NEW."id"', "5")
+    taken = [one for one in body.split(";\n") if one.strip().startswith(("UPDATE", 'DELETE FROM "tidemark_kept"'))]
+    assert taken
+    for statement in taken:
+        steps = [row[3] for row in lite.rows(f"EXPLAIN QUERY PLAN {statement}")]
+        assert not [step for step in steps if step in ("SCAN tidemark_kept", "SCAN k")], steps

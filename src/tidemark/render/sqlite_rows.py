@@ -208,7 +208,14 @@ def replaced(store: Store, feed: Feed, victims: str) -> list[str]:
             f"INSERT INTO {store.names.store} ({columns}) SELECT {values} {victims}{guard}\n"
             f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
         )
-    touched = f"EXISTS (SELECT 1 {victims}{guard} AND {store.match(store.names.store, keys)})"
+    # From the few victims to their stored rows by the key, and never past every stored row. Without NULLs in it the key is what
+    # identifies a stored row.
+    touched = f"({store.key_list}) IN (SELECT {', '.join(keys)} {victims}{guard})"
+    if store.nullable:
+        touched = (
+            f"rowid IN (SELECT k.rowid FROM (SELECT v.* {victims}{guard}) AS v "
+            f"CROSS JOIN {store.names.store} AS k WHERE {store.match('k', keys)})"
+        )
     if others:
         sets = ", ".join(f"{store.column(part)} = {_anew(store, feed, part)}" for part in others)
         found.append(f"UPDATE {store.names.store} SET {sets} WHERE {touched}")

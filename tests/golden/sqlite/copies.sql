@@ -49,11 +49,11 @@ END;
 -- trigger tidemark__unstash_insert_copies_users
 CREATE TRIGGER "tidemark__unstash_insert_copies_users" AFTER INSERT ON "users"
 WHEN EXISTS (SELECT 1 FROM "tidemark__stash_copies_users")
-BEGIN /* tidemark:5920457b993b666f */ 
+BEGIN /* tidemark:692b421b88cd0997 */ 
   INSERT INTO "tidemark_copies" ("id", "_rows") SELECT ((v."id")), -(1) FROM "tidemark__stash_copies_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> ''))
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" + excluded."_rows";
-  UPDATE "tidemark_copies" SET "_loud" = (SELECT (UPPER(r."name")) FROM "users" AS r WHERE ((r."id")) = "tidemark_copies"."id" AND ((r."email" <> ''))) WHERE EXISTS (SELECT 1 FROM "tidemark__stash_copies_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> '')) AND "tidemark_copies"."id" = ((v."id")));
-  DELETE FROM "tidemark_copies" WHERE EXISTS (SELECT 1 FROM "tidemark__stash_copies_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> '')) AND "tidemark_copies"."id" = ((v."id"))) AND "tidemark_copies"."_rows" = 0 AND "tidemark_copies"."_loud" IS NULL;
+  UPDATE "tidemark_copies" SET "_loud" = (SELECT (UPPER(r."name")) FROM "users" AS r WHERE ((r."id")) = "tidemark_copies"."id" AND ((r."email" <> ''))) WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_copies_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> '')));
+  DELETE FROM "tidemark_copies" WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_copies_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> ''))) AND "tidemark_copies"."_rows" = 0 AND "tidemark_copies"."_loud" IS NULL;
   DELETE FROM "tidemark__stash_copies_users";
 END;
 
@@ -69,11 +69,11 @@ END;
 -- trigger tidemark__unstash_update_copies_users
 CREATE TRIGGER "tidemark__unstash_update_copies_users" AFTER UPDATE ON "users"
 WHEN EXISTS (SELECT 1 FROM "tidemark__stash_copies_users")
-BEGIN /* tidemark:25be8e43a38c6f87 */ 
+BEGIN /* tidemark:96f9e62f41f898b9 */ 
   INSERT INTO "tidemark_copies" ("id", "_rows") SELECT ((v."id")), -(1) FROM "tidemark__stash_copies_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> ''))
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" + excluded."_rows";
-  UPDATE "tidemark_copies" SET "_loud" = (SELECT (UPPER(r."name")) FROM "users" AS r WHERE ((r."id")) = "tidemark_copies"."id" AND ((r."email" <> ''))) WHERE EXISTS (SELECT 1 FROM "tidemark__stash_copies_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> '')) AND "tidemark_copies"."id" = ((v."id")));
-  DELETE FROM "tidemark_copies" WHERE EXISTS (SELECT 1 FROM "tidemark__stash_copies_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> '')) AND "tidemark_copies"."id" = ((v."id"))) AND "tidemark_copies"."_rows" = 0 AND "tidemark_copies"."_loud" IS NULL;
+  UPDATE "tidemark_copies" SET "_loud" = (SELECT (UPPER(r."name")) FROM "users" AS r WHERE ((r."id")) = "tidemark_copies"."id" AND ((r."email" <> ''))) WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_copies_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> '')));
+  DELETE FROM "tidemark_copies" WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_copies_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> ''))) AND "tidemark_copies"."_rows" = 0 AND "tidemark_copies"."_loud" IS NULL;
   DELETE FROM "tidemark__stash_copies_users";
 END;
 

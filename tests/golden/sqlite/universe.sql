@@ -52,11 +52,11 @@ END;
 -- trigger tidemark__unstash_insert_universe_users
 CREATE TRIGGER "tidemark__unstash_insert_universe_users" AFTER INSERT ON "users"
 WHEN EXISTS (SELECT 1 FROM "tidemark__stash_universe_users")
-BEGIN /* tidemark:926ad587b3f69007 */ 
+BEGIN /* tidemark:31a33a2f3523a352 */ 
   INSERT INTO "tidemark_universe" ("id", "_rows") SELECT ((v."id")), -(1) FROM "tidemark__stash_universe_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0))
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" + excluded."_rows";
-  UPDATE "tidemark_universe" SET "_name" = (SELECT (r."name") FROM "users" AS r WHERE ((r."id")) = "tidemark_universe"."id") WHERE EXISTS (SELECT 1 FROM "tidemark__stash_universe_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND "tidemark_universe"."id" = ((v."id")));
-  DELETE FROM "tidemark_universe" WHERE EXISTS (SELECT 1 FROM "tidemark__stash_universe_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND "tidemark_universe"."id" = ((v."id"))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  UPDATE "tidemark_universe" SET "_name" = (SELECT (r."name") FROM "users" AS r WHERE ((r."id")) = "tidemark_universe"."id") WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_universe_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)));
+  DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_universe_users" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
   DELETE FROM "tidemark__stash_universe_users";
 END;
 
@@ -72,11 +72,11 @@ END;
 -- trigger tidemark__unstash_update_universe_users
 CREATE TRIGGER "tidemark__unstash_update_universe_users" AFTER UPDATE ON "users"
 WHEN EXISTS (SELECT 1 FROM "tidemark__stash_universe_users")
-BEGIN /* tidemark:12714c6e90f8b0e4 */ 
+BEGIN /* tidemark:6c28aaec2cb7282f */ 
   INSERT INTO "tidemark_universe" ("id", "_rows") SELECT ((v."id")), -(1) FROM "tidemark__stash_universe_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0))
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" + excluded."_rows";
-  UPDATE "tidemark_universe" SET "_name" = (SELECT (r."name") FROM "users" AS r WHERE ((r."id")) = "tidemark_universe"."id") WHERE EXISTS (SELECT 1 FROM "tidemark__stash_universe_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND "tidemark_universe"."id" = ((v."id")));
-  DELETE FROM "tidemark_universe" WHERE EXISTS (SELECT 1 FROM "tidemark__stash_universe_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND "tidemark_universe"."id" = ((v."id"))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  UPDATE "tidemark_universe" SET "_name" = (SELECT (r."name") FROM "users" AS r WHERE ((r."id")) = "tidemark_universe"."id") WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_universe_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)));
+  DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_universe_users" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
   DELETE FROM "tidemark__stash_universe_users";
 END;
 
@@ -129,11 +129,11 @@ END;
 -- trigger tidemark__unstash_insert_universe_posts
 CREATE TRIGGER "tidemark__unstash_insert_universe_posts" AFTER INSERT ON "posts"
 WHEN EXISTS (SELECT 1 FROM "tidemark__stash_universe_posts")
-BEGIN /* tidemark:1d6a4b1491fbaa5e */ 
+BEGIN /* tidemark:30b44172c55e58f5 */ 
   INSERT INTO "tidemark_universe" ("id", "_posts") SELECT ((v."author")), -(CASE WHEN (v."live" = 1) THEN 1 ELSE 0 END) FROM "tidemark__stash_universe_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL)
   ON CONFLICT ("id") DO UPDATE SET "_posts" = "_posts" + excluded."_posts";
-  UPDATE "tidemark_universe" SET "_least" = (SELECT min((r."score")) FROM "posts" AS r WHERE ((r."author")) = "tidemark_universe"."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) WHERE EXISTS (SELECT 1 FROM "tidemark__stash_universe_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL) AND "tidemark_universe"."id" = ((v."author")));
-  DELETE FROM "tidemark_universe" WHERE EXISTS (SELECT 1 FROM "tidemark__stash_universe_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL) AND "tidemark_universe"."id" = ((v."author"))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  UPDATE "tidemark_universe" SET "_least" = (SELECT min((r."score")) FROM "posts" AS r WHERE ((r."author")) = "tidemark_universe"."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) WHERE ("id") IN (SELECT ((v."author")) FROM "tidemark__stash_universe_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL));
+  DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT ((v."author")) FROM "tidemark__stash_universe_posts" AS v WHERE (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL)) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
   DELETE FROM "tidemark__stash_universe_posts";
 END;
 
@@ -149,11 +149,11 @@ END;
 -- trigger tidemark__unstash_update_universe_posts
 CREATE TRIGGER "tidemark__unstash_update_universe_posts" AFTER UPDATE ON "posts"
 WHEN EXISTS (SELECT 1 FROM "tidemark__stash_universe_posts")
-BEGIN /* tidemark:64a53846ed6fba89 */ 
+BEGIN /* tidemark:8fd50e2d65fea894 */ 
   INSERT INTO "tidemark_universe" ("id", "_posts") SELECT ((v."author")), -(CASE WHEN (v."live" = 1) THEN 1 ELSE 0 END) FROM "tidemark__stash_universe_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL)
   ON CONFLICT ("id") DO UPDATE SET "_posts" = "_posts" + excluded."_posts";
-  UPDATE "tidemark_universe" SET "_least" = (SELECT min((r."score")) FROM "posts" AS r WHERE ((r."author")) = "tidemark_universe"."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) WHERE EXISTS (SELECT 1 FROM "tidemark__stash_universe_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL) AND "tidemark_universe"."id" = ((v."author")));
-  DELETE FROM "tidemark_universe" WHERE EXISTS (SELECT 1 FROM "tidemark__stash_universe_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL) AND "tidemark_universe"."id" = ((v."author"))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  UPDATE "tidemark_universe" SET "_least" = (SELECT min((r."score")) FROM "posts" AS r WHERE ((r."author")) = "tidemark_universe"."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) WHERE ("id") IN (SELECT ((v."author")) FROM "tidemark__stash_universe_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL));
+  DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT ((v."author")) FROM "tidemark__stash_universe_posts" AS v WHERE NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL)) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
   DELETE FROM "tidemark__stash_universe_posts";
 END;
 
@@ -204,10 +204,10 @@ END;
 -- trigger tidemark__unstash_insert_universe_profiles
 CREATE TRIGGER "tidemark__unstash_insert_universe_profiles" AFTER INSERT ON "profiles"
 WHEN EXISTS (SELECT 1 FROM "tidemark__stash_universe_profiles")
-BEGIN /* tidemark:4b5c14e6f1d397fe */ 
+BEGIN /* tidemark:56afc39d99eb9d3a */ 
   INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((v."user_id")), -(1) FROM "tidemark__stash_universe_profiles" AS v WHERE (v.i0 IS NEW."user_id" OR NOT EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS v.i0))
   ON CONFLICT ("id") DO UPDATE SET "_exists" = "_exists" + excluded."_exists";
-  DELETE FROM "tidemark_universe" WHERE EXISTS (SELECT 1 FROM "tidemark__stash_universe_profiles" AS v WHERE (v.i0 IS NEW."user_id" OR NOT EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS v.i0)) AND "tidemark_universe"."id" = ((v."user_id"))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT ((v."user_id")) FROM "tidemark__stash_universe_profiles" AS v WHERE (v.i0 IS NEW."user_id" OR NOT EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS v.i0))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
   DELETE FROM "tidemark__stash_universe_profiles";
 END;
 
@@ -223,10 +223,10 @@ END;
 -- trigger tidemark__unstash_update_universe_profiles
 CREATE TRIGGER "tidemark__unstash_update_universe_profiles" AFTER UPDATE ON "profiles"
 WHEN EXISTS (SELECT 1 FROM "tidemark__stash_universe_profiles")
-BEGIN /* tidemark:6b562797f52b12d1 */ 
+BEGIN /* tidemark:aa4cffe180694686 */ 
   INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((v."user_id")), -(1) FROM "tidemark__stash_universe_profiles" AS v WHERE NOT (v.i0 IS OLD."user_id") AND (v.i0 IS NEW."user_id" OR NOT EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS v.i0))
   ON CONFLICT ("id") DO UPDATE SET "_exists" = "_exists" + excluded."_exists";
-  DELETE FROM "tidemark_universe" WHERE EXISTS (SELECT 1 FROM "tidemark__stash_universe_profiles" AS v WHERE NOT (v.i0 IS OLD."user_id") AND (v.i0 IS NEW."user_id" OR NOT EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS v.i0)) AND "tidemark_universe"."id" = ((v."user_id"))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT ((v."user_id")) FROM "tidemark__stash_universe_profiles" AS v WHERE NOT (v.i0 IS OLD."user_id") AND (v.i0 IS NEW."user_id" OR NOT EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS v.i0))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
   DELETE FROM "tidemark__stash_universe_profiles";
 END;
 
