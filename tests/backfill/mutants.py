@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tidemark import engine
-from tidemark.runtime import fill
+from tidemark.runtime import fill, pages
 from tidemark.runtime.backfill import begin, chunk, ending, filling, gate, meter, record, runner, throttle, worker
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
@@ -55,7 +55,7 @@ def code(function: Callable[..., Any], old: str, new: str) -> Patch:
         if owner:
             patch.setattr(known.__globals__[owner], function.__name__, made)
             return
-        for room in (begin, chunk, ending, filling, gate, meter, record, runner, worker, throttle, fill, engine):
+        for room in (begin, chunk, ending, filling, gate, meter, record, runner, worker, throttle, fill, pages, engine):
             if getattr(room, function.__name__, None) is function:
                 patch.setattr(room, function.__name__, made)
 
@@ -174,6 +174,14 @@ MUTANTS = MappingProxyType(
         ),
         "what takes too long stays as big": code(worker.Worker._attempt, "self.pace.size = max(1, size // 2)", "pass"),
         "the whole is whole before it is finished": code(getter("progress"), "min(0.99, ", "min(1.0, "),
+        "the key that is NULL is in no page": code(pages.Book._list, "if self._has_null(self.after):", "if False:"),
+        "a page begins one key late": code(
+            pages.Book._list, "self._keys(self.after)", "self._keys(self.after) + ' OFFSET 1'"
+        ),
+        "a filling that goes on forgets its key": code(
+            filling.Filling.commit, "self.cursor = pack(upto)", "self.cursor = None"
+        ),
+        "a paused filling is taken up again": code(fill._see_through, 'if state == "paused":', "if False:"),
         "a lease is kept after the end": code(runner.run_backfill, "lease.release()", "pass"),
     }
 )

@@ -272,8 +272,32 @@ REQUIREMENTS = (
         (
             "A filling rests when it is told to, and no worker takes it up meanwhile.",
             "a_filling_rests_when_an_operator_says_so_and_a_worker_goes_on_when_it_may",
+            "a paused filling is taken up again",
+        ),
+    ),
+    *_own(
+        "pages",
+        (
+            "A filling goes on after the last key that was done, whatever came or went meanwhile.",
+            "every_key_is_filled_whatever_stops_it_and_what_is_filled_is_not_again",
+            "a filling that goes on forgets its key",
+        ),
+        (
+            "No key is missed: not the one that is NULL,",
+            "every_key_is_filled_whatever_stops_it_and_what_is_filled_is_not_again",
+            "the key that is NULL is in no page",
+        ),
+        (
+            "and not the first of a page.",
+            "every_key_is_filled_whatever_stops_it_and_what_is_filled_is_not_again",
+            "a page begins one key late",
+        ),
+        (
+            "Keys that are born while it fills are true, and it ends.",
+            "keys_that_are_born_while_it_fills_are_true_and_do_not_make_it_longer",
             "",
         ),
+        ("No transaction lists every key.", "a_page_is_all_that_is_ever_listed", ""),
     ),
     Requirement(
         "A kill at any instant loses and doubles nothing, of a migration and of a filling.",

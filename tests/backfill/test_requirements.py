@@ -15,6 +15,8 @@ from tests.backfill.mutants import MUTANTS
 from tests.backfill.place import open_songs
 from tests.backfill.requirements import REQUIREMENTS, Requirement
 from tests.kit.size import in_turn
+from tests.simulation.chunks import chunks_of
+from tidemark.runtime import pages
 
 PLANTED = [one for one in REQUIREMENTS if one.mutant]
 
@@ -54,7 +56,9 @@ def test_the_mistake_is_found_by_the_test_named_for_it(
         monkeypatch.context() as patch,
         pytest.MonkeyPatch.context() as own,
     ):
+        small = one.test.startswith(("backfill/test_pages", "backfill/test_fillings"))
+        patch.setattr(pages, "PAGE_KEYS", 10 if small else pages.PAGE_KEYS)
         MUTANTS[one.mutant](patch)
-        given = {"songs": songs, "file_songs": songs, "monkeypatch": own}
-        with pytest.raises((Exception, pytest.fail.Exception)):
+        given = {"songs": songs, "file_songs": songs, "monkeypatch": own, "nulls": True}
+        with pytest.raises((Exception, pytest.fail.Exception)), chunks_of(4 if small else None):
             function(**{name: value for name, value in given.items() if name in wanted})

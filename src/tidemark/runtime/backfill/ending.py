@@ -36,7 +36,8 @@ def recording(
         record_end(duty(), tally, ended.state, ended.cause, also)
         resumable = ended.state in ("interrupted", "paused")
         exit = Exit.INTERRUPTED if resumable else Exit.ERROR
-        raise Fault(f"{name} is {ended.state}: {ended.cause}", left_behind=STANDS, exit=exit) from ended
+        left = f"{STANDS}; next: {_next_command(tally, ended.state)}"
+        raise Fault(f"{name} is {ended.state}: {ended.cause}", left_behind=left, exit=exit) from ended
     except Lost:
         raise
     except KeyboardInterrupt:
@@ -50,6 +51,14 @@ def recording(
         if isinstance(problem, TidemarkError):
             raise
         raise Fault(f"{name} failed: {told}", left_behind=STANDS) from problem
+
+
+def _next_command(tally: Tally, state: str) -> str:
+    if state == "paused":
+        return f"tidemark backfill resume {tally.name}"
+    if tally.phase == "fill":
+        return "tidemark apply"
+    return f"tidemark backfill {'run' if state == 'interrupted' else 'retry'} {tally.name}"
 
 
 def record_end(

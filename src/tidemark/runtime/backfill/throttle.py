@@ -20,7 +20,7 @@ class Limits:
 
     wal_bytes: float = 64 * MEGABYTE
     free_bytes: float = 256 * MEGABYTE
-    waiting_locks: float = 8
+    waiting_locks: float = 50
     replica_seconds: float = 10.0
     replica_bytes: float = 256 * MEGABYTE
     trust_unseen: bool = False
