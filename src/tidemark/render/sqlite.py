@@ -113,10 +113,13 @@ def capture(store: Store, table: Table, feeds: tuple[Feed, ...]) -> list[Piece]:
     leave = [statement for feed in feeds for statement in sqlite_rows.leaving(store, feed, "OLD")]
     move = [statement for feed in feeds for statement in sqlite_rows.moving(store, feed)]
     names, dialect = store.names, store.dialect
+    # A support is written whenever its source is, and mostly nothing that is counted there comes or goes.
+    counted = table.keeps is not None and all(part.kind == "additive" for feed in feeds for part in feed.parts)
+    when = sqlite_rows.counts_otherwise(feeds) if counted else sqlite_rows.changed(table, reads)
     found = [
         sqlite_rows.trigger(names, dialect, table, "insert", None, enter),
         sqlite_rows.trigger(names, dialect, table, "delete", None, leave),
-        sqlite_rows.trigger(names, dialect, table, "update", sqlite_rows.changed(table, reads), move),
+        sqlite_rows.trigger(names, dialect, table, "update", when, move),
     ]
 
     def take_back(victims: str) -> list[str]:

@@ -47,6 +47,15 @@ def changed(table: Table, columns: tuple[str, ...]) -> str:
     return " OR ".join(tests) or "0"
 
 
+def counts_otherwise(feeds: tuple[Feed, ...]) -> str:
+    """True when an update changes what some feed adds up, and not only what that is computed from."""
+    tests = []
+    for feed in feeds:
+        texts = [*feed.key, *([feed.guard] if feed.guard else []), *(part.value for part in feed.parts)]
+        tests += [f"({one.at('OLD')}) IS NOT ({one.at('NEW')})" for one in texts if one.columns]
+    return " OR ".join(dict.fromkeys(tests)) or "0"
+
+
 def entering(store: Store, feed: Feed, row: str, only: str = "") -> str:
     """Add a row's parts to its key; `only` restricts it to some updates."""
     parts, keys = feed.parts, feed_key(store, feed, row)
