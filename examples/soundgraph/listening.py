@@ -18,7 +18,10 @@ def hourly_plays(w: Words) -> str:
 
 
 def distinct_hours(w: Words) -> str:
-    """In how many clock hours each user played something."""
+    """In how many clock hours each user played something.
+
+    Kept in a support: somebody who listens all day costs a play what anybody's play costs, and not all of their plays again.
+    """
     return f"""
         SELECT user_id, count(DISTINCT {w.hour("created_at")}) AS hours_with_play
           FROM plays
@@ -28,11 +31,11 @@ def distinct_hours(w: Words) -> str:
 
 
 DISTINCT_TRACKS = """
-    SELECT user_id, count(DISTINCT play_item_id) AS track_count
-      FROM plays
-     WHERE user_id IS NOT NULL
+    SELECT user_id, count(play_item_id) AS track_count
+      FROM user_track_plays
      GROUP BY user_id
 """
+"""How many tracks each user has played: what is kept per user and track has a row for each of them already."""
 
 USER_TRACK_PLAYS = """
     SELECT user_id, play_item_id, count(*) AS play_count, max(created_at) AS last_played_at
