@@ -18,10 +18,11 @@ from tests.simulation.mutants_commit import COMMIT
 from tests.simulation.mutants_costs import COSTS
 from tests.simulation.mutants_keyed import KEYED
 from tests.simulation.mutants_runtime import MISTAKES, Mistake, pursue
+from tests.simulation.mutants_support import SUPPORTED
 from tests.simulation.run import Ground, attempt, ground
 
 SHARE = 6
-EVERY = (*MUTANTS, *KEYED, *ADDED, *COSTS, *COMMIT)
+EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
 MISTAKEN = [mistake for number, mistake in enumerate(MISTAKES) if in_turn(number, SHARE)]
 TRANSACTIONS_MAX = {"sqlite": 4000, "postgres": 1500}

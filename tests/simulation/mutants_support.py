@@ -1,0 +1,80 @@
+"""Deliberate mistakes in counts of different values: in supports, and in what is counted there.
+
+Owns: the list `SUPPORTED`, for both engines. Promises: as `mutants`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from tests.simulation.mutants import Change, Mutant, texts
+from tidemark.script import Script
+
+FAMILIES = ("count-distinct",)
+
+
+def only(wanted: Callable[[Script], bool], *changes: Change) -> Change:
+    """The changes one after another, to the scripts that are wanted."""
+
+    def change(script: Script) -> Script:
+        if not wanted(script):
+            return script
+        for one in changes:
+            script = one(script)
+        return script
+
+    return change
+
+
+def each(*changes: Change) -> Change:
+    """All changes, whatever the script."""
+    return only(lambda _: True, *changes)
+
+
+def _is_support(script: Script) -> bool:
+    return bool(script.supports)
+
+
+def _has_supports(script: Script) -> bool:
+    return bool(script.supported_by)
+
+
+def _kept_empty(script: Script) -> Script:
+    """Rows of a support to which nothing contributes stay."""
+    pieces = tuple(
+        replace(
+            piece, create=re.sub(r's\."_rows" = 0(.*?) AS tidemark_emptied', "false AS tidemark_emptied", piece.create)
+        )
+        for piece in script.pieces
+    )
+    return replace(script, pieces=pieces)
+
+
+READS_SUPPORT = "_support_"
+COUNTS_NULL = r"CASE WHEN (?:\([^()]*\)|\(\([^()]*\)\)) IS NOT NULL( AND [^()]*\([^()]*\) > 0)? THEN 1 ELSE 0 END"
+CHANGES: tuple[tuple[str, str, Change], ...] = (
+    ("sqlite", "a value that goes once", only(_is_support, texts("trigger", "", r'"_rows" - \(1\)', '"_rows" - (0)'))),
+    ("postgres", "a value that goes once", only(_is_support, texts("function", "", r"-\(1\)", "(0)"))),
+    ("sqlite", "a value of NULL", only(_has_supports, texts("trigger", READS_SUPPORT, COUNTS_NULL, "1"))),
+    ("postgres", "a value of NULL", only(_has_supports, texts("function", READS_SUPPORT, COUNTS_NULL, "1"))),
+    (
+        "sqlite",
+        "a value that is gone",
+        each(
+            only(_is_support, texts("trigger", "", r'(DELETE FROM [^;]*"_rows" = )0', r"\1-1")),
+            only(_has_supports, texts("trigger", READS_SUPPORT, r'("_rows"\) >) 0', r"\1= 0")),
+        ),
+    ),
+    (
+        "postgres",
+        "a value that is gone",
+        each(
+            only(_is_support, _kept_empty),
+            only(_has_supports, texts("function", READS_SUPPORT, r'("_rows"\) >) 0', r"\1= 0")),
+        ),
+    ),
+)
+
+SUPPORTED: tuple[Mutant, ...] = tuple(Mutant(engine, word, FAMILIES, change) for engine, word, change in CHANGES)
