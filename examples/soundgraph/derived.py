@@ -44,7 +44,7 @@ COUNTS = (
 """What can be added up: true at every commit."""
 
 LISTENING = (
-    Declared("user_distinct_play_hours", ("user_id",), both(listening.distinct_hours), _tick("30s", support=True)),
+    Declared("user_distinct_play_hours", ("user_id",), both(listening.distinct_hours), _tick("30s")),
     Declared("user_distinct_play_tracks", ("user_id",), listening.DISTINCT_TRACKS, _tick("30s")),
     Declared("user_listening_history", ("user_id",), both(listening.listening_history), _tick("5s")),
 )

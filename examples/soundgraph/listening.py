@@ -18,10 +18,7 @@ def hourly_plays(w: Words) -> str:
 
 
 def distinct_hours(w: Words) -> str:
-    """In how many clock hours each user played something.
-
-    Kept in a support: somebody who listens all day costs a play what anybody's play costs, and not all of their plays again.
-    """
+    """In how many clock hours each user played something."""
     return f"""
         SELECT user_id, count(DISTINCT {w.hour("created_at")}) AS hours_with_play
           FROM plays

@@ -16,18 +16,25 @@ from tidemark.render.statements import qualified
 from tidemark.script import MissingIndex
 
 
-def for_linear(program: LinearProgram, dialect: Dialect) -> tuple[MissingIndex, ...]:
-    """Indexes for sources from which a key is computed anew without an index."""
+def for_linear(program: LinearProgram, dialect: Dialect, *, covered: bool = False) -> tuple[MissingIndex, ...]:
+    """Indexes for sources from which a key is computed anew without an index; with `covered` without one of all its columns, for
+    keys of which very many may share the first."""
     found = []
     for feed in program.origins:
         again = feed.by_kind("highest", "lowest", "recomputed", "copied")
         columns = _columns(feed)
-        if columns and not has_index(feed.table, columns):
+        reached = _is_covered(feed.table, columns) if covered else has_index(feed.table, columns)
+        if columns and not reached:
             what = f"{', '.join(part.name.lstrip('_') for part in again)} of one key" if again else "one key"
             when = "when the extreme value leaves" if again else "for filling, verifying and repairing"
             reason = f"computing {what} anew {when} reads all of {feed.table.label} without it"
             found.append(_index(feed.table, columns, dialect, reason))
     return tuple(found)
+
+
+def _is_covered(table: Table, columns: tuple[str, ...]) -> bool:
+    leading = [index.terms[: len(columns)] for index in table.indexes if index.where is None]
+    return any(set(terms) == set(columns) for terms in leading)
 
 
 def _index(table: Table, columns: tuple[str, ...], dialect: Dialect, reason: str) -> MissingIndex:
