@@ -18,6 +18,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.support import Support
 from tidemark.model import Catalog, Declaration
+from tidemark.render.advice import is_covered
 from tidemark.render.statements import qualified
 
 GROUP_ROWS = 10_000
@@ -99,8 +100,17 @@ def _why(declaration: Declaration, supports: Sequence[Support], known: Known) ->
     if declaration.freshness == "tick" or declaration.name in known.installed:
         # Whoever chose ticks chose writers that only append to a log.
         return ""
+    if not all(_is_filled_by_index(one) for one in supports):
+        return ""
     largest = max(_measure(one, known) for one in supports)
     return f"the largest group has about {largest:,} rows" if largest >= GROUP_ROWS else ""
+
+
+def _is_filled_by_index(support: Support) -> bool:
+    """Whether the rows of one value of a key are found without reading the whole group."""
+    terms = [one.column for one in (*support.key, support.value)]
+    names = tuple(dict.fromkeys(term[1] for term in terms if term is not None))
+    return all(terms) and is_covered(support.occurrence.table, names)
 
 
 def _measure(support: Support, known: Known) -> int:

@@ -13,7 +13,7 @@ from tidemark.database.session import Session
 SCHEMA = (
     "CREATE TABLE users (id integer PRIMARY KEY, name text NOT NULL)",
     "CREATE TABLE plays (id integer PRIMARY KEY, user_id integer, track text, seconds numeric(6, 2), hidden integer NOT NULL)",
-    "CREATE INDEX plays_user ON plays (user_id)",
+    "CREATE INDEX plays_user ON plays (user_id, track)",
     "INSERT INTO users VALUES (1, 'a'), (2, 'b'), (3, 'c')",
 )
 QUERIES = {

@@ -23,7 +23,7 @@ def for_linear(program: LinearProgram, dialect: Dialect, *, covered: bool = Fals
     for feed in program.origins:
         again = feed.by_kind("highest", "lowest", "recomputed", "copied")
         columns = _columns(feed)
-        reached = _is_covered(feed.table, columns) if covered else has_index(feed.table, columns)
+        reached = is_covered(feed.table, columns) if covered else has_index(feed.table, columns)
         if columns and not reached:
             what = f"{', '.join(part.name.lstrip('_') for part in again)} of one key" if again else "one key"
             when = "when the extreme value leaves" if again else "for filling, verifying and repairing"
@@ -32,7 +32,8 @@ def for_linear(program: LinearProgram, dialect: Dialect, *, covered: bool = Fals
     return tuple(found)
 
 
-def _is_covered(table: Table, columns: tuple[str, ...]) -> bool:
+def is_covered(table: Table, columns: tuple[str, ...]) -> bool:
+    """True when an index begins with all of the columns."""
     leading = [index.terms[: len(columns)] for index in table.indexes if index.where is None]
     return any(set(terms) == set(columns) for terms in leading)
 
