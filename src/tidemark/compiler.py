@@ -36,7 +36,7 @@ from tidemark.render.engines import PIECES
 from tidemark.render.made import Made, of_bilinear, of_keyed, of_linear
 from tidemark.render.offers import kept_table, offers
 from tidemark.render.statements import Store
-from tidemark.script import Script
+from tidemark.script import Piece, Script
 
 Describe = Callable[[str], tuple[OutputColumn, ...]]
 Key = tuple[KeyColumn, ...]
@@ -103,8 +103,6 @@ def _compile(
         made = _by_unit(*about, not_linear.reason, names, moment)
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
     made = _weakest(made, reads, declaration.freshness)
-    check_crossings(declaration, outputs, dialect)
-    crossings = PIECES[dialect.name].crossings(made.shown, declaration.crossings, catalog.search_path)
     script = Script(
         name=declaration.name,
         engine=dialect.name,
@@ -115,7 +113,7 @@ def _compile(
         key=tuple(column.name for column in key),
         columns=tuple(output.name for output in lowered.outputs),
         sources=tuple(table.label for table in made.tables),
-        pieces=(*made.pieces, *crossings),
+        pieces=(*made.pieces, *_crossings(declaration, made, outputs, catalog, dialect)),
         applier=made.applier,
         tick=made.tick,
         store=names.store,
@@ -138,6 +136,14 @@ def _compile(
         crosses=bool(declaration.crossings),
     )
     return _as_support(script, declaration.supports, made.store) if declaration.supports else script
+
+
+def _crossings(
+    declaration: Declaration, made: Made, outputs: tuple[OutputColumn, ...], catalog: Catalog, dialect: Dialect
+) -> tuple[Piece, ...]:
+    """What writes events when a row reaches a threshold."""
+    check_crossings(declaration, outputs, dialect)
+    return PIECES[dialect.name].crossings(made.shown, declaration.crossings, catalog.search_path)
 
 
 def _support_reasons(declaration: Declaration) -> tuple[str, ...]:
