@@ -8,7 +8,7 @@ import pytest
 from tests.changes.shop import SCHEMA, Shop
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
-from tidemark.errors import Fault
+from tidemark.errors import Refusal
 from tidemark.runtime.clock import Clock
 
 FEW = "SELECT thread_id, count(*) AS n FROM posts GROUP BY thread_id"
@@ -51,7 +51,7 @@ def test_rights_remarks_and_readers_of_a_view_stay_on_postgresql(pg_database: st
         _declared(pg_database, MORE).apply()
         assert reader.one(asked) == before and reader.all("SELECT * FROM busy") == [(1,)]
         # Columns in another order: the view has to be made again, and the user's own view stands in the way.
-        with pytest.raises(Fault, match="depend"):
+        with pytest.raises(Refusal, match="depend"):
             _declared(pg_database, OTHER).apply()
         assert reader.one("SELECT thread_id, n, s FROM threads WHERE thread_id = 1") == (1, 2, 11)
         shop.run("DROP VIEW busy")
