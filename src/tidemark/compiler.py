@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.maintenance import pruned
 from tidemark.maintenance.bilinear import BilinearProgram, NotBilinear, bilinear_program
 from tidemark.maintenance.edges import locking_of, not_at_commit
 from tidemark.maintenance.keyed import keyed_program
@@ -35,6 +36,7 @@ from tidemark.render.due import moment_of
 from tidemark.render.engines import PIECES
 from tidemark.render.made import Made, of_bilinear, of_keyed, of_linear
 from tidemark.render.offers import kept_table, offers
+from tidemark.render.scans import scheduled
 from tidemark.render.statements import Store
 from tidemark.script import Piece, Script
 
@@ -55,7 +57,8 @@ def compile_derived(
     `describe` and `first_mutable` ask the engine, as `Session` does.
     """
     try:
-        return _compile(declaration, catalog, dialect, describe, generation, first_mutable)
+        script = _compile(declaration, catalog, dialect, describe, generation, first_mutable)
+        return scheduled(script, declaration)
     except Refusal as refusal:
         raise refusal.about(declaration.name) from refusal
     except RecursionError as error:
@@ -134,6 +137,7 @@ def _compile(
         operators=operators_of(lowered, linear=made.klass == "linear"),
         fans=made.fans,
         crosses=bool(declaration.crossings),
+        pruned=pruned.pruned_of(lowered),
     )
     return _as_support(script, declaration.supports, made.store) if declaration.supports else script
 
@@ -194,6 +198,9 @@ def _require_changes_alone(
     """Raises `NotLinear` for what no sum of changes can keep, whatever the query's operators are."""
     if (late := needs_ticks(declaration)) is not None:
         raise NotLinear(late)
+    for one in (one for one in lowered.all_occurrences if one.table.scanned):
+        reason = f"a scan of {one.table.label} sees rows, and not what they were before"
+        raise not_at_commit(reason) if declaration.freshness == "commit" else NotLinear(reason)
     if cut_of(query, lowered, dialect):
         raise NotLinear("readers see the first rows of what is stored")
     if reads_moment(lowered):
@@ -328,6 +335,7 @@ def _by_key(
     proven: bool,
 ) -> KeyedProgram:
     """The keyed program with everything that the declaration says about it."""
+    pruned.refuse_unless_added(query, reason)
     inputs = find_sampled(query, declaration.sampled)
     whole = keyed_program(
         declaration.name,

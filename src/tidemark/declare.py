@@ -16,7 +16,8 @@ from typing import Any
 
 from tidemark.errors import Code, Refusal
 from tidemark.memory import First, Memory, Ratchet
-from tidemark.model import Backfill, Declaration, Freshness, Marks, Source
+from tidemark.model import Backfill, Declaration, Freshness, Marks, Source, Way
+from tidemark.scans import check_facts
 from tidemark.streams import Source as Blocks
 from tidemark.streams import Stream, check_stream
 from tidemark.walk import BATCH
@@ -208,22 +209,31 @@ class Project:
         if known is not None:
             raise _refuse(f"{name} is declared twice, first at {known.place}", "", name, place)
 
-    def source(self, name: str, *, append_only: bool = False, pruned: bool = False) -> Source:
-        """State facts about a base table. `append_only` promises that rows are never changed or deleted.
+    def source(
+        self,
+        name: str,
+        *,
+        append_only: bool = False,
+        pruned: bool = False,
+        capture: Way = "triggers",
+        watermark: str | None = None,
+        marks: Marks | None = None,
+    ) -> Source:
+        """State facts about a base table.
 
-        Raises `Refusal` for a second statement about the same table, and for `pruned`, which no plan can honour yet.
+        `append_only` promises that rows are never changed or deleted, `pruned` that old rows may be deleted without lowering
+        totals. `capture` is ``scan`` where no triggers are wanted: `watermark` names a column whose values grow with every
+        write, `marks` where scans begin: behind what is there (``now``) or before the first row (``history``).
+
+        Raises `Refusal` for a second statement about a table, and for facts that exclude each other.
         """
         place = _place()
         if name in self._sources:
             raise _refuse(f"source {name} is stated twice", "state every fact in one call", None, place)
-        if pruned:
-            raise Refusal(
-                Code.UNSUPPORTED,
-                f"source {name} at {place} is pruned: totals over deleted rows cannot be kept yet",
-                instead="keep the rows, or let the totals fall with them and leave pruned out",
-            )
-        self._sources[name] = Source(name, append_only=append_only, pruned=pruned)
-        return self._sources[name]
+        check_facts(name, capture, watermark, marks, place, pruned=pruned)
+        found = Source(name, append_only, pruned, capture, watermark or "", marks or "now", place)
+        self._sources[name] = found
+        return found
 
     def stream(
         self,

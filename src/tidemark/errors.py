@@ -36,6 +36,7 @@ class Code(StrEnum):
     ROWS_OF = "rows-of"
     NAME_TAKEN = "name-taken"
     SOURCE_KIND = "source-kind"
+    WATERMARK = "watermark"
     REPLACE_DEFAULT = "replace-default"
     ROW_SECURITY = "row-security"
     PRIVILEGE = "privilege"

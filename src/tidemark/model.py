@@ -17,6 +17,7 @@ from tidemark.memory import Memory
 
 Freshness = Literal["commit", "tick"]
 Marks = Literal["now", "history"]
+Way = Literal["triggers", "scan"]
 EngineName = Literal["sqlite", "postgres"]
 
 
@@ -92,7 +93,8 @@ class Table:
     that logical replication writes it. `trigger_bodies` are the texts of triggers that are not ours. `identity` is a
     hash of everything above that a program depends on. `rows` is an estimate, None when unknown. `definition` is the query
     of a view, whose result columns have the names of `columns`, None for anything else. `keeps` tells that it is the store
-    or the public view of a derived table, as it is or as it will be; None for the user's tables.
+    or the public view of a derived table, as it is or as it will be; None for the user's tables. `stated` are the facts that
+    the user stated about it, None where nothing was; no catalog holds them.
     """
 
     schema: str
@@ -111,6 +113,27 @@ class Table:
     rows: int | None = None
     definition: str | None = None
     keeps: Kept | None = None
+    stated: Source | None = None
+
+    @property
+    def scanned(self) -> bool:
+        """Whether changes are found by scans, and by no trigger."""
+        return self.stated is not None and self.stated.capture == "scan"
+
+    @property
+    def watermark(self) -> str:
+        """The column that scans go by; empty where there is none."""
+        return self.stated.watermark if self.stated is not None else ""
+
+    @property
+    def append_only(self) -> bool:
+        """Whether the user promised that rows are never changed or deleted."""
+        return self.stated is not None and self.stated.append_only
+
+    @property
+    def pruned(self) -> bool:
+        """Whether rows may be deleted without lowering what was made of them."""
+        return self.stated is not None and self.stated.pruned
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""
@@ -177,11 +200,21 @@ class OutputColumn:
 
 @dataclass(frozen=True)
 class Source:
-    """Facts that a user states about a base table."""
+    """Facts that a user states about a base table.
+
+    `append_only` promises that no row is ever changed or deleted, `pruned` that old rows may be deleted without lowering totals.
+    `capture` is ``scan`` where no triggers are wanted: then `watermark` is the column whose values grow with every write, and
+    `marks` tells whether scans begin behind the rows of deployment (``now``) or before the first row (``history``). `place` is
+    ``file:line``.
+    """
 
     name: str
     append_only: bool = False
     pruned: bool = False
+    capture: Way = "triggers"
+    watermark: str = ""
+    marks: Marks = "now"
+    place: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from tidemark.contract import Fan, Operator
 from tidemark.model import Kept, Table
+from tidemark.scans import SourceScan
 from tidemark.walk import Pages
 from tidemark.ways import Full, Products
 
@@ -297,7 +298,8 @@ class Tick:
     `everything` is a statement that makes every key of query and store dirty (after a TRUNCATE marker or a gap).
     `waiting` is a condition: whether a tick would find something. With `deltas` there is no dirty set, and all about it is empty.
     `due` is None where no clock is read, `full` where the whole result cannot take the place of what changed,
-    `products` where what changed cannot be added.
+    `products` where what changed cannot be added. `scans` feed the dirty set from sources without
+    triggers; where there are any, `ready` is `waiting` without what is not settled.
     """
 
     logs: tuple[SourceLog, ...]
@@ -316,15 +318,18 @@ class Tick:
     mark_dirty: str = ""
     list_reached: tuple[str, ...] = ()
     mark_listed: str = ""
+    scans: tuple[SourceScan, ...] = ()
+    ready: str = ""
 
 
 @dataclass(frozen=True)
 class MissingIndex:
-    """An index on a table of the user's that upkeep would profit from. Nobody makes it unasked.
+    """An index on a table of the user's that upkeep would profit from. Unasked nobody makes it.
 
     `table` is the table's label, `names` are the unquoted names of what is made (on a partitioned table one for each partition,
     the whole first), `schema` is where they are. `statements` make it in order without keeping any writer waiting where
-    the engine can do that; they are empty for the rows of another derived table, whose declaration can ask for it.
+    the engine can do that; they are empty for the rows of another derived table, whose declaration can ask for it. A `required`
+    one is made by every `apply` before anything else.
     """
 
     table: str
@@ -332,6 +337,7 @@ class MissingIndex:
     names: tuple[str, ...]
     statements: tuple[str, ...]
     reason: str
+    required: bool = False
 
     @property
     def text(self) -> str:
@@ -358,6 +364,7 @@ class Script:
     whose support this is, which has no public name of its own, `supported_by` are the names of the supports of this one.
     `operators` are those of the query, each with its own class; `fans` say where one value reaches many rows.
     `crosses` tells that its rows write events.
+    `pruned` are sources whose rows it counts when they are gone.
     """
 
     name: str
@@ -391,6 +398,7 @@ class Script:
     operators: tuple[Operator, ...] = ()
     fans: tuple[Fan, ...] = ()
     crosses: bool = False
+    pruned: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:

@@ -18,8 +18,9 @@ from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Backfill, Catalog, Declaration
 from tidemark.query.cascade import chain
+from tidemark.query.stated import state
 from tidemark.render.captures import capture
-from tidemark.runtime.apply import drainer
+from tidemark.runtime.apply import drain
 from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
@@ -89,7 +90,7 @@ class Workshop:
         return duty
 
     def _plan(self, duty: Duty) -> InstallPlan:
-        catalog = duty.session.catalog()
+        catalog = self._catalog(duty)
         everything = self._with_supports(duty, catalog)
         renamed = {one.was: one.name for one in everything if one.was is not None}
         declared = {one.name for one in everything}
@@ -137,7 +138,7 @@ class Workshop:
         """The scripts of these declarations as they would be installed first, each after its supports; only what they read is
         compiled besides."""
         session = duty.session
-        catalog = session.catalog()
+        catalog = self._catalog(duty)
         links = chain(self._with_supports(duty, catalog), catalog, session.dialect)
         wanted, found = set(names), dict[str, Script]()
         for link in reversed(links):
@@ -170,16 +171,14 @@ class Workshop:
             if work is not None and has_work(duty, row.script):
                 work()
 
-    def _drain_under_lease(self, duty: Duty, row: Installed) -> Callable[[], object] | None:
+    def _drain_under_lease(self, duty: Duty, row: Installed) -> Callable[[], bool] | None:
         if row.script.tick is None:
             return None
+        return lambda: self._under_lease(duty, row, lambda mine, row: drain(mine, row.script))
 
-        def drain(mine: Duty, row: Installed) -> None:
-            work = drainer(mine, row.script)
-            if work is not None:
-                work()
-
-        return lambda: self._under_lease(duty, row, drain)
+    def _catalog(self, duty: Duty) -> Catalog:
+        """What the database holds, with what is stated about it."""
+        return state(duty.session.catalog(), self.project.sources.values() if self.project else ())
 
 
 def _supports_of(name: str, scripts: Mapping[str, Script]) -> list[Script]:

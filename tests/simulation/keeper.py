@@ -23,8 +23,9 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
-from tidemark.model import Catalog, Declaration, Table
+from tidemark.model import Catalog, Declaration, Source, Table
 from tidemark.query.cascade import chain
+from tidemark.query.stated import state
 from tidemark.render.captures import capture
 from tidemark.runtime.apply import apply_plan, drainer
 from tidemark.runtime.cascade import is_served, upstream_first
@@ -87,11 +88,15 @@ class Keeper:
         self.admitted: dict[str, Derived] = {}
         self.session: WatchedSession | None = None
         self.installed: list[Installed] | None = None
+        self.stated: tuple[Source, ...] = ()
 
     def _open(self) -> Duty:
         if self.session is None:
             self.session = WatchedSession(open_session(self.url, lock_timeout=LOCK_SECONDS))
         return Duty(Ledger(self.session), self.time.clock())
+
+    def _catalog(self) -> Catalog:
+        return state(self._open().session.catalog(), self.stated)
 
     def _watched(self, work: Callable[[], T], order: Order) -> T:
         """Do some work while something happens to it. Raises `Killed` when it did not live to its end."""
@@ -223,7 +228,7 @@ class Keeper:
         return list(newest.values())
 
     def _admit_all(self, derived: Sequence[Derived]) -> None:
-        catalog = self._open().session.catalog()
+        catalog = self._catalog()
         self.declarations, self.admitted = [], {}
         scripts: dict[str, Script] = {}
         for one in derived:
@@ -270,7 +275,7 @@ class Keeper:
 
     def _plan(self) -> InstallPlan:
         duty = self._open()
-        catalog = duty.session.catalog()
+        catalog = self._catalog()
         declared_names = {one.name for one in self.declarations}
         gone = {row.name: "" for row in duty.ledger.derived() if row.script.offers and row.name not in declared_names}
         wanted = [

@@ -103,6 +103,19 @@ def test_sources_state_facts_once() -> None:
     assert set(project.sources) == {"plays"}
     with pytest.raises(Refusal):
         project.source("plays")
-    with pytest.raises(Refusal) as refused:
-        project.source("posts", pruned=True)
-    assert refused.value.code is Code.UNSUPPORTED
+
+
+def test_facts_that_exclude_each_other_are_refused() -> None:
+    project = Project("p")
+    assert project.source("posts", pruned=True).pruned
+    assert project.source("plays", capture="scan", watermark="block").marks == "now"
+    wrong: tuple[dict[str, object], ...] = (
+        {"capture": "scan"},
+        {"capture": "log"},
+        {"watermark": "block"},
+        {"capture": "scan", "watermark": "block", "marks": "later"},
+        {"capture": "scan", "watermark": "block", "pruned": True},
+    )
+    for facts in wrong:
+        with pytest.raises(Refusal):
+            project.source("likes", **facts)  # type: ignore[arg-type]

@@ -35,8 +35,10 @@ def plan_text(plan: InstallPlan, *, statements: bool) -> str:
             lines += [f"-- {step.verb} {step.derived}: {step.reason}", *_sql(step.statements)]
     if plan.orphans:
         lines.append(f"objects that nothing declared speaks of: {', '.join(plan.orphans)}")
-    lines += [f"index that would help: {index.text}  ({index.reason})" for index in plan.indexes]
-    lines += ["tidemark apply --create-indexes makes them, while writers go on."] if plan.indexes else []
+    helpful = [index for index in plan.indexes if not index.required]
+    lines += [f"index that is made first: {index.text}  ({index.reason})" for index in plan.indexes if index.required]
+    lines += [f"index that would help: {index.text}  ({index.reason})" for index in helpful]
+    lines += ["tidemark apply --create-indexes makes them, while writers go on."] if helpful else []
     if plan.is_empty:
         return "\n".join([*lines, "Nothing to do: everything that is declared is installed and unchanged."])
     counts = plan.as_json()["counts"]
@@ -47,6 +49,8 @@ def plan_text(plan: InstallPlan, *, statements: bool) -> str:
 
 def _step_text(step: Step) -> str:
     facts = f", {step.script.klass} at {step.script.freshness}" if step.script else ""
+    scans = step.script.tick.scans if step.script and step.script.tick else ()
+    facts += "".join(f", scanning {scan.source} by {scan.watermark} (eventually verified)" for scan in scans)
     rows = f", largest source about {step.rows:,} rows" if step.rows is not None else ""
     scripts = [step.script] if step.script else [row.script for row in step.obsolete]
     beside = f" (a support of {scripts[0].supports})" if scripts and scripts[0].supports else ""
@@ -83,7 +87,8 @@ def tick_text(done: Sequence[TickReport]) -> str:
 
 
 def _drained(report: TickReport) -> str:
-    return "drained" if report.drained else "more waits: tidemark tick"
+    done = "drained" if report.drained else "more waits: tidemark tick"
+    return f"{done}; {report.unsettled}" if report.unsettled else done
 
 
 def worker_text(done: WorkerReport) -> str:
@@ -118,7 +123,8 @@ def status_text(tables: Sequence[TableStatus]) -> str:
     ill = [t for t in tables if not t.well]
     verdict = f"{len(ill)} of {len(tables)} need attention." if ill else f"All {len(tables)} are well."
     failures = [f"{t.name} failed: {t.failure}" for t in tables if t.failure]
-    return "\n".join([table(head, rows), *failures, verdict])
+    scans = [f"{t.name}: {said}" for t in tables for said in t.scans]
+    return "\n".join([table(head, rows), *scans, *failures, verdict])
 
 
 def explain_text(found: Explanation) -> str:

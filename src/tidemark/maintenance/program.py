@@ -325,8 +325,13 @@ class KeyedProgram:
 
     @property
     def watched(self) -> tuple[Table, ...]:
-        """The sources whose changes make something dirty."""
-        return tuple(table for table in self.tables if table.label in self.reads)
+        """The sources whose changes are in logs and make something dirty."""
+        return tuple(table for table in self.tables if table.label in self.reads and not table.scanned)
+
+    @property
+    def scanned(self) -> tuple[Table, ...]:
+        """The sources of which scans find the rows that make something dirty."""
+        return tuple(table for table in self.tables if table.label in self.reads and table.scanned)
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -6,6 +6,8 @@ an index is advised only where a look-up by key reaches none, and its statement 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tidemark.dialect import Dialect
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.program import Feed, KeyedProgram, LinearProgram
@@ -15,13 +17,19 @@ from tidemark.query.unique import has_index
 from tidemark.render.statements import qualified
 from tidemark.script import MissingIndex
 
+EXTREMES = ("highest", "lowest")
+
 
 def for_linear(program: LinearProgram, dialect: Dialect, *, covered: bool = False) -> tuple[MissingIndex, ...]:
     """Indexes for sources from which a key is computed anew without an index; with `covered` without one of all its columns, for
     keys of which very many may share the first."""
     found = []
     for feed in program.origins:
-        again = feed.by_kind("highest", "lowest", "recomputed", "copied")
+        # An extreme value never leaves where rows do not.
+        stays = feed.table.append_only or feed.table.pruned
+        again = [
+            p for p in feed.by_kind("highest", "lowest", "recomputed", "copied") if not (stays and p.kind in EXTREMES)
+        ]
         columns = _columns(feed)
         reached = is_covered(feed.table, columns) if covered else has_index(feed.table, columns)
         if columns and not reached:
@@ -74,6 +82,11 @@ def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[MissingIndex, ..
     def advise(table: Table, column: str, reason: str) -> None:
         found.setdefault((table.schema, table.name, column), _index(table, (column,), dialect, reason))
 
+    for table in program.scanned:
+        if not has_index(table, (table.watermark,)):
+            reason = f"a scan of {table.label} finds the rows after its mark by it"
+            index = replace(_index(table, (table.watermark,), dialect, reason), required=True)
+            found[table.schema, table.name, table.watermark] = index
     for place in program.placements:
         if place.source is not None and not has_index(place.source[0], (place.source[1],)):
             advise(*place.source, f"recomputing a key reads all of {place.source[0].label} without it")
@@ -118,12 +131,11 @@ def routes_of_keyed(program: KeyedProgram) -> tuple[str, ...]:
     found = []
     for way in program.routes:
         through = " and ".join(dict.fromkeys(occurrence.table.label for occurrence in way.joined))
+        was = "" if all(occurrence.table.scanned for occurrence in way.joined) else " and as it was"
         if way.everywhere or not program.unit:
             found.append(f"any change of {way.changed.table.label} may touch everything")
         elif through:
-            found.append(
-                f"a change of {way.changed.table.label} reaches {unit} through {through}, as it is now and as it was"
-            )
+            found.append(f"a change of {way.changed.table.label} reaches {unit} through {through}, as it is now{was}")
         else:
             found.append(f"a change of {way.changed.table.label} carries {unit} itself")
     sampled = [table.label for table in program.tables if table.label not in program.reads]

@@ -33,7 +33,8 @@ def reached(
     `gone` gives the FROM item of a source's images; without it they are those of its log, where markers are no images.
     """
     found = []
-    for from_log in product((False, True), repeat=len(way.joined)):
+    # What a scanned row was like before is nowhere to be read.
+    for from_log in product(*((False,) if one.table.scanned else (False, True) for one in way.joined)):
         images = {way.changed.alias} | {o.alias for o, old in zip(way.joined, from_log, strict=True) if old}
         tables = [f"{changed} AS {_q(store, way.changed.alias)}"]
         for occurrence, old in zip(way.joined, from_log, strict=True):

@@ -18,7 +18,8 @@ RANGE = f"g.{ORDINAL} > :low AND g.{ORDINAL} <= :high"
 def of_keyed(store: Store, program: KeyedProgram) -> Full | None:
     """The texts for a keyed program; None where they cannot be."""
     more = not program.memory.is_empty or program.sampled or program.samples_rows or program.due is not None
-    if more or EVERYTHING in store.key or not can_group(store):
+    # A whole result says nothing of the positions that it has seen.
+    if more or program.scanned or EVERYTHING in store.key or not can_group(store):
         return None
     drained = (f"DELETE FROM {store.names.own('dirty')}",)
     return _full(store, rows_of_keyed(store, program), proven=program.proven, drained=drained)

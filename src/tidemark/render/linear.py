@@ -14,6 +14,7 @@ from tidemark.names import Names
 from tidemark.query.unique import has_index
 from tidemark.render import statements
 from tidemark.render.pages import pages_of
+from tidemark.render.pruned import keep_gone
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Applier
 
@@ -115,7 +116,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         clear_batch=f"DELETE FROM {batch}",
         add_key=f"INSERT INTO {batch} ({store.key_list}) VALUES ({places})",
         lock=statements.lock_batch(store),
-        recompute=(*statements.weigh_batch(store), *recompute(store, program)),
+        recompute=(*statements.weigh_batch(store), *recompute(store, program), *keep_gone(store, program)),
         compare=query,
         write=statements.write(store),
         list_keys=statements.todo(store, keys_of_feeds(store, program)),

@@ -53,7 +53,7 @@ def tick(store: Store, program: LinearProgram) -> Tick:
         done_dirty="",
         count_dirty="SELECT 0",
         everything=(),
-        waiting=waiting(store, program.captured),
+        waiting=" OR ".join(waiting(store, program.captured)),
         deltas=_deltas(store, program),
     )
 
@@ -78,7 +78,7 @@ def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog
         ),
         columns=columns,
         copied=slice_columns(store.dialect, columns),
-        table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None),
+        table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None, stated=None),
     )
 
 

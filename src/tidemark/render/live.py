@@ -22,6 +22,9 @@ def why_not_live(store: Store, program: KeyedProgram) -> str:
         return "a change may touch every row, so that reading now is running the query"
     if program.memory != Remembered():
         return "columns with memory are folded over ticks, which a reader cannot foresee"
+    if program.scanned:
+        labels = ", ".join(table.label for table in program.scanned)
+        return f"{labels} is scanned, and what no scan has seen yet cannot be told from what is stored"
     if program.sampled or program.samples_rows:
         return "sampled inputs are read when a tick computes a row, and not when it is read"
     if program.cut:

@@ -13,12 +13,14 @@ from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.edges import reasons_of
 from tidemark.maintenance.mirror import Mirror, make_mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
+from tidemark.maintenance.pruned import notes as notes_of_pruned
+from tidemark.maintenance.pruned import require_totals
 from tidemark.maintenance.remember import notes
 from tidemark.model import Catalog, Declaration, Table
 from tidemark.names import Names
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Query
-from tidemark.render import advice, fans, full, linear_ticks, whole
+from tidemark.render import advice, fans, full, linear_ticks, scans, whole
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
@@ -58,7 +60,8 @@ class Made:
 def of_linear(
     program: LinearProgram, query: Query, key: Key, declaration: Declaration, catalog: Catalog, names: Names
 ) -> Made:
-    """What a linear program gives."""
+    """What a linear program gives. Raises `Refusal` for what cannot be made of a pruned source."""
+    require_totals(program, declaration)
     store = render_linear.store_of(program, names, names.dialect)
     ticks = declaration.freshness == "tick"
     if ticks:
@@ -81,7 +84,11 @@ def of_linear(
     )
     why_not = "what waits are sums to add, which only a tick adds" if ticks else "at commit freshness nothing waits"
     made = replace(
-        made, routes=advice.routes_of_linear(program), fans=fans.of_linear(program, names.dialect), why_not_live=why_not
+        made,
+        routes=advice.routes_of_linear(program),
+        fans=fans.of_linear(program, names.dialect),
+        why_not_live=why_not,
+        notes=notes_of_pruned(program),
     )
     return _with_mirror(made, mirror, store, catalog)
 
@@ -104,9 +111,8 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
     freshness = "tick" if ticks else "commit"
     seen = [(one.name, one.sql) for one in program.shown] or visible
     shown = Shown(store, tuple(column.name for column in key), tuple(seen), "1 = 1")
-    made = Made(
-        klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, shown, notes(program)
-    )
+    said = (*notes(program), *scans.notes(tick.scans if tick is not None else ()))
+    made = Made(klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, shown, said)
     live, why_not = "", "at commit freshness nothing waits"
     if ticks:
         live, why_not = render_keyed.public_live(store, program), why_not_live(store, program)

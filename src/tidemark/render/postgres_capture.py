@@ -91,7 +91,9 @@ def image(store: Store, feed: Feed, row: str, sign: int) -> dict[str, str]:
             found[store.column(part)] = f"({value})" if sign > 0 else f"-({value})"
         elif part.kind in ("highest", "lowest"):
             found[came(store, part)] = f"({value})::{part.type}" if sign > 0 else f"NULL::{part.type}"
-            found[went(store, part)] = f"({value})::{part.type}" if sign < 0 else f"NULL::{part.type}"
+            # What a row of a pruned source held stays the extreme value, or computing it anew would forget what is gone.
+            leaves = sign < 0 and not feed.table.pruned
+            found[went(store, part)] = f"({value})::{part.type}" if leaves else f"NULL::{part.type}"
     if needs_touch(feed):
         found[touched(store, feed)] = "1"
     return found
@@ -284,6 +286,12 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
     by_row = table.kind == "partitioned" or table.subscribed
     reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
     found = []
+    if table.pruned:
+        # Rows that are deleted stay counted.
+        for event in ("insert", "update"):
+            body = capture_body(store, program, table, feeds, event, by_row=by_row)
+            found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)
+        return found
     for event in ("insert", "update", "delete"):
         body = capture_body(store, program, table, feeds, event, by_row=by_row)
         found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)

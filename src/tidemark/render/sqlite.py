@@ -116,11 +116,10 @@ def capture(store: Store, table: Table, feeds: tuple[Feed, ...]) -> list[Piece]:
     # A support is written whenever its source is, and mostly nothing that is counted there comes or goes.
     counted = table.keeps is not None and all(part.kind == "additive" for feed in feeds for part in feed.parts)
     when = sqlite_rows.counts_otherwise(feeds) if counted else sqlite_rows.changed(table, reads)
-    found = [
-        sqlite_rows.trigger(names, dialect, table, "insert", None, enter),
-        sqlite_rows.trigger(names, dialect, table, "delete", None, leave),
-        sqlite_rows.trigger(names, dialect, table, "update", when, move),
-    ]
+    found = [sqlite_rows.trigger(names, dialect, table, "insert", None, enter)]
+    # Rows of a pruned source that are deleted stay counted.
+    found += [] if table.pruned else [sqlite_rows.trigger(names, dialect, table, "delete", None, leave)]
+    found.append(sqlite_rows.trigger(names, dialect, table, "update", when, move))
 
     def take_back(victims: str) -> list[str]:
         return [one for feed in feeds for one in sqlite_rows.replaced(store, feed, victims)]

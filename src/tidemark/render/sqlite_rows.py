@@ -122,6 +122,9 @@ def leaving(store: Store, feed: Feed, row: str, only: str = "") -> list[str]:
             again = recomputed(store, feed, part, row)
             additive = _values(store, feed, row)
             sets.append(f"{column} = {_if_needed(part, again, _minus(additive))}")
+        elif feed.table.pruned:
+            # What is left does not say what the extreme value of all rows was.
+            sets.append(f"{column} = {column}")
         else:
             again = recomputed(store, feed, part, row)
             sets.append(f"{column} = CASE WHEN {column} = ({value}) THEN {again} ELSE {column} END")
@@ -189,9 +192,10 @@ def _after_staying(store: Store, feed: Feed, part: Part) -> str:
         before, after = _values(store, feed, "OLD"), _values(store, feed, "NEW")
         return _if_needed(part, again, lambda q: f"({q} - ({before[q]}) + ({after[q]}))")
     beats = ">" if part.kind == "highest" else "<"
+    fell = "" if feed.table.pruned else f"WHEN {column} = ({old}) THEN {again} "
     return (
         f"CASE WHEN ({new}) IS ({old}) THEN {column} WHEN {column} IS NULL OR ({new}) {beats} {column} THEN ({new}) "
-        f"WHEN {column} = ({old}) THEN {again} ELSE {column} END"
+        f"{fell}ELSE {column} END"
     )
 
 
@@ -205,7 +209,7 @@ def replaced(store: Store, feed: Feed, victims: str) -> list[str]:
     keys = feed_key(store, feed, row)
     guard = f" AND ({feed.guard.at(row)})" if feed.guard else ""
     additive = feed.by_kind("additive")
-    others = [part for part in feed.parts if part.kind != "additive"]
+    others = [part for part in feed.parts if part.kind != "additive" and not feed.table.pruned]
     found = []
     if additive:
         columns = ", ".join((store.key_list, *(store.column(part) for part in additive)))

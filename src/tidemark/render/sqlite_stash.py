@@ -75,9 +75,11 @@ def stash_pieces(
             f"  ON CONFLICT ({', '.join(identities)}) DO UPDATE SET "
             + ", ".join(f"{column} = excluded.{column}" for column in columns),
         ]
-        before = sqlite_rows.trigger(
-            names, dialect, table, f"stash_{event}", f"EXISTS ({collide})", fill, timing="BEFORE"
-        )
+        when = f"EXISTS ({collide})"
+        if table.pruned:
+            # A row that is pruned is no victim, so whatever an earlier statement left goes before the next one looks.
+            fill[0], when = f"DELETE FROM {stash}", f"{when} OR EXISTS (SELECT 1 FROM {stash})"
+        before = sqlite_rows.trigger(names, dialect, table, f"stash_{event}", when, fill, timing="BEFORE")
         replaced = _same_row(table, "v", "NEW", dialect, new=True)
         gone = f"({replaced} OR NOT {there})"
         if event == "update":
@@ -87,6 +89,9 @@ def stash_pieces(
             names, dialect, table, f"unstash_{event}", f"EXISTS (SELECT 1 FROM {stash})", undo, timing="AFTER"
         )
         found += [before, after]
+    if table.pruned:
+        # Nor does a victim that fires DELETE triggers, under recursive_triggers, go uncounted.
+        return found
     forget = f"DELETE FROM {stash} WHERE {_same_row(table, stash, 'OLD', dialect, new=True)}"
     found.append(
         sqlite_rows.trigger(names, dialect, table, "unstash_delete", f"EXISTS (SELECT 1 FROM {stash})", [forget])

@@ -23,6 +23,7 @@ from tidemark.render.images import (
 )
 from tidemark.render.postgres_capture import has_equality
 from tidemark.render.restriction import keys_of_query
+from tidemark.render.scans import source_scan
 from tidemark.render.statements import ORDINAL, Store, clear, clear_list, units_of_store
 from tidemark.script import SourceLog, Tick
 
@@ -40,9 +41,14 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
     order = unit.key_list if store.dialect.has_schemas else ORDINAL
     everything = (stored,) if program.memory.from_now else (stored, queried)
     due = due_texts(store, program, everything)
-    finds = waiting(store, program.watched, dirty)
     reached, todo = names.temporary("reached"), names.temporary("todo")
     keys = ", ".join(unit.definition(part) for part in unit.key)
+    scans = tuple(source_scan(store, program, table) for table in program.scanned)
+    timely = [f"({due.waiting})"] if due is not None else []
+    finds, ready = (
+        " OR ".join([*waiting(store, program.watched, dirty), *tests, *timely])
+        for tests in ([scan.waiting for scan in scans], [scan.ready for scan in scans])
+    )
     return Tick(
         logs=logs,
         dirty=dirty,
@@ -51,7 +57,7 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         done_dirty=f"DELETE FROM {dirty} WHERE {ORDINAL} IN (SELECT {ORDINAL} FROM {batch})",
         count_dirty=f"SELECT count(*) FROM {dirty}",
         everything=everything,
-        waiting=finds if due is None else f"{finds} OR ({due.waiting})",
+        waiting=finds,
         due=due,
         create_reached=f"CREATE TEMP TABLE IF NOT EXISTS {reached} ({keys})",
         clear_reached=clear(store, reached),
@@ -61,17 +67,20 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
             f"INSERT INTO {todo} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached}",
         ),
         mark_listed=f"{into} SELECT {unit.key_list} FROM {todo} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high {nothing}",
+        scans=scans,
+        ready=ready if scans else "",
     )
 
 
-def waiting(store: Store, tables: tuple[Table, ...], *others: str) -> str:
-    """True when a tick would find something: a change that no finished seal has taken, or a row of `others`."""
+def waiting(store: Store, tables: tuple[Table, ...], *others: str) -> list[str]:
+    """Conditions, one of which is true when a tick would find something: a change that no finished seal has taken, or a row of
+    `others`."""
     tests = [
         f"EXISTS (SELECT 1 FROM {log_of(store.dialect, table)} AS l WHERE {unsealed(store.names, table, 'l')})"
         for table in tables
     ]
     tests += [test for test in (is_ahead(store.names, table) for table in tables) if test]
-    return " OR ".join([*tests, *(f"EXISTS (SELECT 1 FROM {other})" for other in others)])
+    return [*tests, *(f"EXISTS (SELECT 1 FROM {other})" for other in others)]
 
 
 def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
@@ -97,7 +106,7 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
         affected=tuple(found),
         columns=columns,
         copied=slice_columns(store.dialect, columns),
-        table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None),
+        table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None, stated=None),
     )
 
 

@@ -35,6 +35,7 @@ from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.repair import repair
 from tidemark.runtime.rights import check_rights
 from tidemark.runtime.runs import add_named_run
+from tidemark.runtime.scanning import seed_marks
 from tidemark.runtime.scripts import script_text
 from tidemark.runtime.tick import tick
 from tidemark.runtime.verify import verify
@@ -87,8 +88,9 @@ def apply_plan(
             plan = again()
             _check_consent(plan, allow_drop)
         made: tuple[str, ...] = ()
-        if with_indexes and plan.indexes and again is not None:
-            made = create_indexes(duty, plan.indexes, listen)
+        wanted = [index for index in plan.indexes if with_indexes or index.required]
+        if wanted and again is not None:
+            made = create_indexes(duty, wanted, listen)
             plan = again()
         return replace(_carry_out_all(duty, plan, holder, detach, listen), indexes=made)
     finally:
@@ -264,6 +266,7 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
     if installed.state == "backfilling":
         if carried:
             installed = replace(installed, cursor_at=0)
+        seed_marks(duty, installed, listen)
         fill(duty, installed, listen)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
     for _ in range(ROUNDS_MAX):
@@ -304,16 +307,24 @@ def remove_unread(duty: Duty, row: Installed, listen: Listener = ignore) -> bool
     return True
 
 
-def drainer(duty: Duty, script: Script) -> Callable[[], object] | None:
-    """What applies everything that waits for a script, or None where nothing ever waits."""
+def drainer(duty: Duty, script: Script) -> Callable[[], bool] | None:
+    """What applies everything that waits for a script, or None where nothing ever waits; it gives whether everything that was
+    committed could be applied."""
     if script.tick is None:
         return None
 
-    def drain() -> None:
-        while not tick(duty, script).drained:
+    def drain() -> bool:
+        while not (done := tick(duty, script)).drained:
             duty.check_stop(f"the tick of {script.name}")
+        return not done.unsettled
 
     return drain
+
+
+def drain(duty: Duty, script: Script) -> bool:
+    """Apply everything that waits for a script; give whether everything that was committed could be applied."""
+    work = drainer(duty, script)
+    return work is None or work()
 
 
 def _record_failure(duty: Duty, installed: Installed, problem: TidemarkError) -> None:

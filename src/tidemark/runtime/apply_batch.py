@@ -38,6 +38,8 @@ def prepare(session: Session, script: Script) -> None:
         session.script(log.create_slice)
     if script.tick and script.tick.create_reached:
         session.script(script.tick.create_reached)
+    for scan in script.tick.scans if script.tick else ():
+        session.script(scan.create_slice)
     for way in (script.tick.deltas, script.tick.full, script.tick.products) if script.tick else ():
         for statement in way.create if way else ():
             session.script(statement)

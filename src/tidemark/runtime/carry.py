@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from tidemark.errors import Code, Refusal
 from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
@@ -82,3 +83,14 @@ def _walk(duty: Duty, script: Script, old: Script, wanted: Carry, insert: str) -
         pace.record(high - done, held.hold_ms)
         done = high
         duty.clock.wait(pace.rest_seconds(held.hold_ms, contended=True))
+
+
+def check_carried(before: Installed) -> None:
+    """Raises `Refusal` when another definition would have to be computed from rows that are gone."""
+    if before.script.pruned:
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"{', '.join(before.script.pruned)} is pruned: what was counted of rows that are gone cannot be computed again.",
+            instead="the new definition under another name; or drop this one first, and begin with the rows that are left",
+            derived=before.name,
+        )

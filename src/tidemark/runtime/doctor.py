@@ -47,6 +47,7 @@ def examine(ledger: Ledger) -> list[Diagnosis]:
         elif status.well:
             behind = f", {status.pending} changes wait" if status.pending else ""
             found.append(Diagnosis("ok", status.name, f"It is live and captured{behind}.", status.next))
+            found += [Diagnosis("ok", status.name, f"{said[0].upper()}{said[1:]}.") for said in status.scans]
         else:
             says = f"It is {status.state}; captures: {status.captures}; {status.drift} rows known to be wrong."
             found.append(Diagnosis("fail", status.name, says, status.next))

@@ -14,6 +14,7 @@ from tidemark.contract import Operator
 from tidemark.dialect import Dialect
 from tidemark.runtime import explain_costs, explain_measured
 from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.scanning import scans_of
 from tidemark.runtime.status import read_status
 from tidemark.script import Script
 
@@ -137,6 +138,7 @@ def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> E
     now = [status for status in read_status(ledger) if (status.name, status.generation) == _identity(installed)]
     since = [f"{status.pending} changes wait since {status.behind_since}" for status in now if status.behind_since]
     none = ["nothing waits now"] if script.tick is not None and not since and installed.state == "live" else []
+    since += [said for status in now for said in status.scans]
     beside = [f"{status.support_rows} rows in all, beside {status.rows} of its own" for status in now if found.supports]
     return replace(
         found,
@@ -157,7 +159,8 @@ def _captures(script: Script) -> tuple[str, ...]:
     found = [f"{piece.name} on {piece.on}" for piece in script.pieces if piece.capture and piece.kind == "trigger"]
     # The triggers belong to the source's capture, which others may read too.
     logs = script.tick.logs if script.tick else ()
-    return (*found, *(f"{log.name} of {log.source} ({', '.join(log.columns)})" for log in logs))
+    scans = [f"a scan of {s.source} by {s.watermark}, marks={s.marks}" for s in scans_of(script)]
+    return (*found, *(f"{log.name} of {log.source} ({', '.join(log.columns)})" for log in logs), *scans)
 
 
 def _restriction(script: Script) -> tuple[str, ...]:
@@ -178,6 +181,11 @@ def _staleness(script: Script) -> tuple[str, ...]:
         "second of a commit, unless every= spaces them",
         f"rows as of now: {script.why_not_live or 'Tidemark.live() reads them, what waits applied to what is stored'}",
         *(f"why not at commit: {reason}" for reason in script.reasons[:1]),
+        *(
+            f"{scan.source} is scanned by {scan.watermark}: a row is seen when nobody who began before it may still write a "
+            "lower position; what no scan sees is found by verification"
+            for scan in script.tick.scans
+        ),
     )
 
 
@@ -198,6 +206,7 @@ def _exactness(script: Script, dialect: Dialect) -> tuple[str, ...]:
         found.append("it reads the clock: rows are true for the moment that the last tick recorded")
     if not dialect.writers_wait_in_line:
         found.append("row security of its sources is not applied: every row counts for what is stored")
+    found += [f"eventually verified: no scan sees {said}" for scan in scans_of(script) for said in scan.unseen]
     if applier.duplicate:
         found.append("that no two rows share a key is not proven: each batch looks for it")
     return tuple(found)
@@ -215,6 +224,10 @@ def _locks(script: Script, dialect: Dialect) -> tuple[str, ...]:
         ]
     if script.tick is None:
         found.append("A writer updates the stored rows of its keys within its own transaction.")
-    else:
+    elif script.tick.logs:
         found.append("A writer only appends to a log; it never waits for stored rows.")
+    found += [
+        f"Writers of {scan.source} notice nothing: scans wait for them, and nobody for a scan."
+        for scan in scans_of(script)
+    ]
     return tuple(found)

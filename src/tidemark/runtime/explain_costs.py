@@ -76,7 +76,9 @@ def writer(script: Script) -> str:
             f"{count} triggers on its sources; the stored rows of the keys are {done} in the writer's own transaction"
         )
     columns = "; ".join(f"{log.source} ({', '.join(log.columns)})" for log in script.tick.logs)
-    return f"one row in a log for each image of a changed row, shared by all that read the source by ticks: {columns}"
+    said = [f"one row in a log for each image of a changed row, shared by all that read the source by ticks: {columns}"]
+    said = said if script.tick.logs else []
+    return "; ".join([*said, *(f"nothing for {scan.source}, which is scanned" for scan in script.tick.scans)])
 
 
 def cheaper(script: Script) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from tidemark.runtime.guard import list_costs
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.runs import list_runs
+from tidemark.runtime.scanning import scans_of
 from tidemark.script import Script
 
 COUNTED_MAX = 10_000
@@ -25,8 +26,9 @@ def ask_for_indexes(ledger: Ledger, script: Script) -> tuple[str, ...]:
     quote, found = session.dialect.quote, []
     steps = {
         "recomputing a batch": (*script.applier.recompute, *script.applier.gather),
-        "finding the keys of changes": tuple(
-            text for log in (script.tick.logs if script.tick else ()) for text in log.affected
+        "finding the keys of changes": (
+            *(text for log in (script.tick.logs if script.tick else ()) for text in log.affected),
+            *(text for scan in scans_of(script) for text in scan.affected),
         ),
     }
     with session.transaction("read"):

@@ -60,6 +60,25 @@ CREATE TABLE tidemark._checkpoint (
     PRIMARY KEY (derived, generation, source)
 );
 
+-- name: create_mark
+-- How far each source without triggers is scanned: every row up to `mark` was looked at (NULL = before the first). A scan that
+-- is under way goes to `target`; at `inside` it exhausts a position that is too big for one batch, behind the row `behind`. Positions
+-- up to `settled` are final; `candidate` is the next one as soon as `lockers` have ended.
+CREATE TABLE tidemark._mark (
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    mark TEXT,
+    target TEXT,
+    inside TEXT,
+    behind TEXT NOT NULL DEFAULT '',
+    settled TEXT,
+    candidate TEXT,
+    lockers TEXT NOT NULL DEFAULT '[]',
+    scanned_at TEXT NOT NULL,
+    PRIMARY KEY (derived, generation, source)
+);
+
 -- name: create_capture
 -- What is written down of each source's changes, and by which objects: one row for each source that is read by ticks.
 CREATE TABLE tidemark._capture (
@@ -527,6 +546,90 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 UPDATE tidemark._checkpoint SET snapshot = target, target = NULL, position = 0, even = 0, sealed_at = tidemark._clock(0)
 WHERE derived = :derived AND generation = :generation AND target IS NOT NULL;
 
+-- name: list_marks
+-- How far the sources without triggers of one generation are scanned.
+SELECT source, mark, target, inside, behind, settled, candidate, lockers, scanned_at FROM tidemark._mark
+WHERE derived = :derived AND generation = :generation
+ORDER BY source;
+
+-- name: find_marks
+-- The marks that any generation of a derived table, or of the one that had its name before, has in a source.
+SELECT mark FROM tidemark._mark WHERE derived IN (:derived, :replaces) AND source = :source AND generation <> CASE WHEN derived = :derived
+THEN :generation ELSE -1 END ORDER BY derived = :derived DESC, generation DESC;
+
+-- name: seed_mark
+-- Where the first scan begins. A mark that is there is never overwritten.
+INSERT INTO tidemark._mark (derived, generation, source, mark, settled, scanned_at)
+VALUES (:derived, :generation, :source, CAST(:mark AS text), CAST(:mark AS text), tidemark._clock(0))
+ON CONFLICT (derived, generation, source) DO NOTHING;
+
+-- name: set_candidate
+-- Remember the highest position there is, and who may still write positions up to it.
+UPDATE tidemark._mark SET candidate = CAST(:candidate AS text), lockers = :lockers
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: settle_mark
+-- A position is final: whoever could write it or one before it has ended.
+UPDATE tidemark._mark SET settled = CAST(:settled AS text), candidate = NULL, lockers = '[]'
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: begin_scan
+-- Scan up to the settled position.
+UPDATE tidemark._mark SET target = settled
+WHERE derived = :derived AND generation = :generation AND source = :source AND settled IS NOT NULL AND (mark IS NULL OR mark <> settled);
+
+-- name: go_back
+-- The source ends before the mark: its last rows are gone, and positions may be given again.
+UPDATE tidemark._mark SET mark = CAST(:mark AS text), settled = CAST(:mark AS text), target = NULL, inside = NULL, behind = '', candidate = NULL, lockers = '[]',
+    scanned_at = tidemark._clock(0)
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: advance_mark
+-- Every row up to the last position of the slice was looked at; its effects are in this transaction too.
+UPDATE tidemark._mark SET mark = (SELECT CAST({place} AS text) FROM {slice} ORDER BY {place} DESC LIMIT 1), scanned_at = tidemark._clock(0)
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: finish_scan
+-- Every row up to the target was looked at; the effects of the last of them are in this transaction too.
+UPDATE tidemark._mark SET mark = target, target = NULL, inside = NULL, behind = '', scanned_at = tidemark._clock(0)
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: enter_position
+-- A position has more rows than a batch: it is exhausted before the mark moves.
+UPDATE tidemark._mark SET inside = (SELECT CAST({place} AS text) FROM {slice} ORDER BY {place} DESC LIMIT 1), behind = ''
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: stay_inside
+-- How far the position that is being exhausted was looked at.
+UPDATE tidemark._mark SET behind = :behind
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: leave_position
+-- The position is exhausted.
+UPDATE tidemark._mark SET mark = inside, inside = NULL, behind = '', scanned_at = tidemark._clock(0)
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: remove_marks
+-- Forget the marks of a generation whose objects are gone.
+DELETE FROM tidemark._mark WHERE derived = :name AND generation = :generation;
+
+-- name: list_lockers
+-- Who may write a source at this moment, prepared transactions too: the virtual transaction, its numbers, whether it is
+-- prepared, and what to call it.
+SELECT l.virtualtransaction,
+       (SELECT CAST(coalesce(json_agg(CAST(x.transactionid AS text)), '[]') AS text) FROM pg_catalog.pg_locks AS x
+        WHERE x.locktype = 'transactionid' AND x.granted AND x.virtualtransaction = l.virtualtransaction),
+       CASE WHEN l.pid IS NULL THEN 1 ELSE 0 END,
+       coalesce('process ' || l.pid, 'a prepared transaction')
+FROM pg_catalog.pg_locks AS l
+WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+  AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+  AND (l.relation = CAST(CAST(:table AS regclass) AS oid)
+       OR l.relation IN (SELECT CAST(relid AS oid) FROM pg_partition_tree(CAST(:table AS regclass))))
+GROUP BY l.virtualtransaction, l.pid
+ORDER BY l.virtualtransaction;
+
 -- name: is_ahead
 -- Whether a checkpoint is ahead of the database itself, as it is after a restore: 1 or 0.
 SELECT CASE WHEN pg_snapshot_xmax(CAST(:snapshot AS pg_snapshot)) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END;
@@ -945,6 +1048,11 @@ SELECT what, statement, source FROM (
   JOIN pg_catalog.pg_class ON pg_class.oid = to_regclass(named)
   WHERE NOT pg_has_role(relowner, 'USAGE')
 ) AS missing ORDER BY place, source;
+
+-- name: find_hidden_rows
+-- The sources of which the role does not see every row.
+SELECT named FROM json_array_elements_text(CAST(:sources AS json)) AS named
+WHERE row_security_active(CAST(named AS regclass)) ORDER BY named LIMIT 1;
 
 -- name: fact_engine
 -- The engine is PostgreSQL

@@ -62,6 +62,26 @@ class Checkpoint:
     even: bool = False
 
 
+@dataclass(frozen=True)
+class Mark:
+    """How far one source without triggers is scanned; every position is None where there is none.
+
+    Rows up to `mark` were looked at; a scan that is under way goes to `target`, and exhausts the position `inside` behind the row
+    whose identity is packed in `behind`. Positions up to `settled` are final; `candidate` is the next one when `lockers`, a JSON
+    text, have ended.
+    """
+
+    source: str
+    mark: Any
+    target: Any
+    inside: Any
+    behind: str
+    settled: Any
+    candidate: Any
+    lockers: str
+    scanned_at: str
+
+
 class Ledger:
     """The bookkeeping tables behind one session."""
 
@@ -183,6 +203,7 @@ class Ledger:
         parameters = {"name": installed.name, "generation": installed.generation}
         about = (
             "remove_checkpoints",
+            "remove_marks",
             "remove_moment",
             "remove_costs",
             "remove_sweep",
@@ -193,6 +214,11 @@ class Ledger:
         )
         for name in about:
             self.run(name, {**parameters, "derived": installed.name})
+
+    def marks(self, script: Script) -> dict[str, Mark]:
+        """The marks of a script's scans, by source."""
+        rows = self.all("list_marks", {"derived": script.name, "generation": script.generation})
+        return {row[0]: Mark(*row) for row in rows}
 
     def checkpoints(self, script: Script) -> dict[str, Checkpoint]:
         """The checkpoints of a script's logs, by source."""

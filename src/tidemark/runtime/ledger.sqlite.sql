@@ -47,6 +47,25 @@ CREATE TABLE tidemark__checkpoint (
     PRIMARY KEY (derived, generation, source)
 );
 
+-- name: create_mark
+-- How far each source without triggers is scanned: every row up to `mark` was looked at (NULL = before the first). A scan that
+-- is under way goes to `target`; at `inside` it exhausts a position that is too big for one batch, behind the row `behind`. Positions
+-- up to `settled` are final; `candidate` is the next one as soon as `lockers` have ended.
+CREATE TABLE tidemark__mark (
+    derived TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    mark,
+    target,
+    inside,
+    behind TEXT NOT NULL DEFAULT '',
+    settled,
+    candidate,
+    lockers TEXT NOT NULL DEFAULT '[]',
+    scanned_at TEXT NOT NULL,
+    PRIMARY KEY (derived, generation, source)
+);
+
 -- name: create_capture
 -- What is written down of each source's changes, and by which objects: one row for each source that is read by ticks.
 CREATE TABLE tidemark__capture (
@@ -498,6 +517,77 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 UPDATE tidemark__checkpoint SET snapshot = target, target = NULL, position = 0, even = 0, sealed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
 WHERE derived = :derived AND generation = :generation AND target IS NOT NULL;
 
+-- name: list_marks
+-- How far the sources without triggers of one generation are scanned.
+SELECT source, mark, target, inside, behind, settled, candidate, lockers, scanned_at FROM tidemark__mark
+WHERE derived = :derived AND generation = :generation
+ORDER BY source;
+
+-- name: find_marks
+-- The marks that any generation of a derived table, or of the one that had its name before, has in a source.
+SELECT mark FROM tidemark__mark WHERE derived IN (:derived, :replaces) AND source = :source AND generation <> CASE WHEN derived = :derived
+THEN :generation ELSE -1 END ORDER BY derived = :derived DESC, generation DESC;
+
+-- name: seed_mark
+-- Where the first scan begins. A mark that is there is never overwritten.
+INSERT INTO tidemark__mark (derived, generation, source, mark, settled, scanned_at)
+VALUES (:derived, :generation, :source, :mark, :mark, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+ON CONFLICT (derived, generation, source) DO NOTHING;
+
+-- name: set_candidate
+-- Remember the highest position there is, and who may still write positions up to it.
+UPDATE tidemark__mark SET candidate = :candidate, lockers = :lockers
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: settle_mark
+-- A position is final: whoever could write it or one before it has ended.
+UPDATE tidemark__mark SET settled = :settled, candidate = NULL, lockers = '[]'
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: begin_scan
+-- Scan up to the settled position.
+UPDATE tidemark__mark SET target = settled
+WHERE derived = :derived AND generation = :generation AND source = :source AND settled IS NOT NULL AND (mark IS NULL OR mark <> settled);
+
+-- name: go_back
+-- The source ends before the mark: its last rows are gone, and positions may be given again.
+UPDATE tidemark__mark SET mark = :mark, settled = :mark, target = NULL, inside = NULL, behind = '', candidate = NULL, lockers = '[]',
+    scanned_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: advance_mark
+-- Every row up to the last position of the slice was looked at; its effects are in this transaction too.
+UPDATE tidemark__mark SET mark = (SELECT {place} FROM {slice} ORDER BY {place} DESC LIMIT 1), scanned_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: finish_scan
+-- Every row up to the target was looked at; the effects of the last of them are in this transaction too.
+UPDATE tidemark__mark SET mark = target, target = NULL, inside = NULL, behind = '', scanned_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: enter_position
+-- A position has more rows than a batch: it is exhausted before the mark moves.
+UPDATE tidemark__mark SET inside = (SELECT {place} FROM {slice} ORDER BY {place} DESC LIMIT 1), behind = ''
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: stay_inside
+-- How far the position that is being exhausted was looked at.
+UPDATE tidemark__mark SET behind = :behind
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: leave_position
+-- The position is exhausted.
+UPDATE tidemark__mark SET mark = inside, inside = NULL, behind = '', scanned_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE derived = :derived AND generation = :generation AND source = :source;
+
+-- name: remove_marks
+-- Forget the marks of a generation whose objects are gone.
+DELETE FROM tidemark__mark WHERE derived = :name AND generation = :generation;
+
+-- name: list_lockers
+-- Who may write a source at this moment: nobody, since whoever asks in a write transaction is the only writer.
+SELECT '', '[]', 0, '' WHERE :table IS NULL;
+
 -- name: is_ahead
 -- Whether a checkpoint is ahead of the database itself, as it is after a restore: 1 or 0.
 SELECT 0 WHERE :snapshot IS NOT NULL;
@@ -867,6 +957,10 @@ SELECT NULL;
 -- name: find_missing_rights
 -- What the role may not do that installing needs: whoever may write the file may do everything.
 SELECT '', '', '' WHERE :sources IS NULL;
+
+-- name: find_hidden_rows
+-- The sources of which the role does not see every row: there are no roles.
+SELECT '' WHERE :sources IS NULL;
 
 -- name: fact_engine
 -- The engine is SQLite

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.captures import CaptureOf, find_faults, list_statements, plan_captures, sources_of
+from tidemark.runtime.carry import check_carried
 from tidemark.runtime.cascade import identity, is_served, upstream_first
 from tidemark.runtime.gaps import Look, look_at_catalog
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
@@ -25,7 +26,7 @@ from tidemark.walk import Pages
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
 LEDGER_OBJECTS = frozenset(
     ["meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock", "moment", "source"]
-    + ["sweep", "cost", "backfill", "backfill_range", "quarantine"]
+    + ["sweep", "mark", "cost", "backfill", "backfill_range", "quarantine"]
 )
 # What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
 SHARED_OBJECTS = frozenset({"armed", "flushes", "flush_all", "weave"})
@@ -133,7 +134,7 @@ class InstallPlan:
             "steps": [step.as_json() for step in self.steps],
             "ledger": list(self.ledger),
             "orphans": list(self.orphans),
-            "indexes": [{"statement": index.text, "reason": index.reason} for index in self.indexes],
+            "indexes": [{"statement": i.text, "reason": i.reason, "required": i.required} for i in self.indexes],
         }
 
 
@@ -255,6 +256,7 @@ def _decide(
             return _mend(ledger, before, script, retired, look, want, following, faults)
     script = want.compile(following)
     if before is not None:
+        check_carried(before)
         anew = _built_anew(script, before.script)
         reason = anew or ("its definition changed" if building is None else "its definition changed again")
         return _build(ledger, "replace", reason, script, before, retired), script

@@ -16,12 +16,16 @@ from tidemark.script import Script
 
 
 def check_rights(ledger: Ledger, scripts: Sequence[Script], catalog: Catalog) -> None:
-    """Raises `Refusal` (``privilege``) for the first right that installing these scripts needs and the role does not have."""
+    """Raises `Refusal` (``privilege``, ``row-security``) for the first right that these scripts need and the role has not."""
     quote = ledger.session.dialect.quote
     sources: dict[str, str] = {}
+    scanned: dict[str, str] = {}
     for script in scripts:
+        scans = {scan.source: scan.table for scan in script.tick.scans} if script.tick else {}
+        scanned.update(dict.fromkeys(scans.values(), script.name))
         for table in catalog.tables.values():
-            if table.label in script.sources:
+            # Nothing is put on a source that is scanned.
+            if table.label in script.sources and table.label not in scans:
                 own = (quote(table.schema, table.name) if table.schema else quote(table.name),)
                 names = own + tuple(quote(schema, name) for schema, name in table.leaves)
                 sources.update(dict.fromkeys(names, script.name))
@@ -31,4 +35,11 @@ def check_rights(ledger: Ledger, scripts: Sequence[Script], catalog: Catalog) ->
             f"The role may not {what}.",
             instead=f"run as somebody who may: {statement}",
             derived=sources.get(source),
+        )
+    for (hidden,) in ledger.all("find_hidden_rows", {"sources": json.dumps(list(scanned))}):
+        raise Refusal(
+            Code.ROW_SECURITY,
+            f"Row level security on {hidden} hides rows from the role that scans it.",
+            instead="run as its owner or as a role with BYPASSRLS",
+            derived=scanned.get(hidden),
         )

@@ -22,7 +22,7 @@ CONSUME_ROWS = 5_000
 @dataclass(frozen=True)
 class TickReport:
     """What a tick did. `drained` tells that everything committed before it began is applied; `longest_ms` is the longest
-    hold of its transactions."""
+    hold of its transactions. `unsettled` says, in a sentence, which positions of scanned sources it had to leave, and why."""
 
     derived: str
     changes_sealed: int = 0
@@ -31,6 +31,7 @@ class TickReport:
     transactions: int = 0
     longest_ms: float = 0.0
     drained: bool = True
+    unsettled: str = ""
 
 
 def about(script: Script) -> dict[str, object]:

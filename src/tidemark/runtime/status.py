@@ -17,6 +17,7 @@ from tidemark.runtime.gaps import Look, look_at_catalog
 from tidemark.runtime.guard import list_costs
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import inspect_pieces
+from tidemark.runtime.scanning import describe_scans
 from tidemark.script import Capture, Script
 
 PENDING_MAX = 100_001
@@ -35,7 +36,8 @@ class TableStatus:
     its last batch was made true, `reason` why so; both are empty before the first. What its
     supports are missing, what drifted there and what has to be filled counts as its own; `support_rows` are their stored rows.
     `coverage` is the share of the keys that a worker compared with the query in the last 24 hours, None where none does;
-    `verified_at` is when the last verification ended in which nothing differed.
+    `verified_at` is when the last verification ended in which nothing differed. `scans` say how far
+    sources without triggers are scanned.
     """
 
     name: str
@@ -61,6 +63,7 @@ class TableStatus:
     reason: str = ""
     support_rows: int = 0
     coverage: float | None = None
+    scans: tuple[str, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -165,6 +168,7 @@ def _read(ledger: Ledger, installed: Installed, look: Look) -> TableStatus:
         way=last.way if last else "",
         reason=last.reason if last else "",
         coverage=sweep.coverage if sweep else None,
+        scans=describe_scans(ledger, script),
     )
 
 
@@ -186,7 +190,12 @@ def _read_pending(ledger: Ledger, installed: Installed) -> tuple[int, str | None
         pending += int(ledger.value("count_changes", bounds, log=log.log))
     row = ledger.session.one(tick.count_dirty)
     pending += int(row[0]) if row else 0
-    sealed = [checkpoint.sealed_at for checkpoint in known.values()]
+    marks = ledger.marks(installed.script)
+    for scan in tick.scans:
+        pending += (
+            int((ledger.session.one(scan.count, {"limit": PENDING_MAX}) or (0,))[0]) if scan.source in marks else 0
+        )
+    sealed = [checkpoint.sealed_at for checkpoint in known.values()] + [mark.scanned_at for mark in marks.values()]
     return pending, min(sealed) if pending and sealed else None
 
 

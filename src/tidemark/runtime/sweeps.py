@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tidemark.errors import Exit, Fault
-from tidemark.runtime.apply import drainer
+from tidemark.runtime.apply import drain
 from tidemark.runtime.coverage import Sweep, read_sweep
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.findings import count_drift, count_findings
@@ -113,18 +113,16 @@ def _alone(duty: Duty, installed: Installed, work: Callable[[Duty], RepairReport
         lease.release()
 
 
-def _drain(duty: Duty, installed: Installed) -> Callable[[], object] | None:
+def _drain(duty: Duty, installed: Installed) -> Callable[[], bool] | None:
     if installed.script.tick is None:
         return None
 
-    def drain() -> None:
+    def apply_all() -> bool:
         holder = duty.lease.holder if duty.lease else ""
         lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder)
         try:
-            work = drainer(Duty(duty.ledger, duty.clock, lease, duty.stop), installed.script)
-            if work is not None:
-                work()
+            return drain(Duty(duty.ledger, duty.clock, lease, duty.stop), installed.script)
         finally:
             lease.release()
 
-    return drain
+    return apply_all

@@ -26,6 +26,7 @@ from tidemark.runtime.moments import let_time_pass
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
+from tidemark.runtime.scanning import begin_scans, is_ready, is_scanning, scan_some, settle
 from tidemark.runtime.seals import (
     CONSUME_ROWS,
     TickReport,
@@ -55,6 +56,7 @@ class _State:
     script: Script
     tick: Tick
     pace: Pace
+    unsettled: str = ""
     run: Run | None = None
     changes: int = 0
     keys: int = 0
@@ -80,7 +82,7 @@ class _State:
     def report(self, drained: bool) -> TickReport:
         longest = max(self.pace.longest_ms, self.seal_pace.longest_ms)
         counts = (self.changes, self.keys, self.written, self.transactions)
-        return TickReport(self.script.name, *counts, longest, drained)
+        return TickReport(self.script.name, *counts, longest, drained, self.unsettled)
 
 
 def count_dirty(duty: Duty, script: Script) -> int:
@@ -105,7 +107,10 @@ def tick(
         return TickReport(script.name)
     if script.tick.deltas is not None:
         return tick_deltas(duty, script, max_ms=max_ms, max_batches=max_batches, listen=listen)
-    state = _State(duty, script, script.tick, choose_pace(duty.session.dialect))
+    unsettled = settle(duty, script)
+    if not is_ready(duty, script):
+        return TickReport(script.name, unsettled=unsettled)
+    state = _State(duty, script, script.tick, choose_pace(duty.session.dialect), unsettled)
     duty.read(lambda: prepare(duty.session, script), snapshot=False)
     began, foreign = duty.clock.now(), duty.session.changes_marker()
     try:
@@ -252,7 +257,7 @@ def _seal(state: _State) -> tuple[Pace, float]:
     if finished:
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
-    else:
+    elif not state.tick.scans:
         state.backlog = Backlog(state.seal_pace.for_reading())
     state.seal_pace.record(changes, held.hold_ms)
     state.ms += held.hold_ms
@@ -309,7 +314,8 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
     duty, script = state.duty, state.script
     run = run or add_run(duty, "tick", script)
     known = read_checkpoints(duty, script)
-    if all(known[log.source].target is None for log in state.tick.logs):
+    logs = any(known[log.source].target is not None for log in state.tick.logs)
+    if not logs and not is_scanning(duty.ledger.marks(script)):
         _begin_seal(state, known)
         known, fresh = duty.ledger.checkpoints(script), True
     left, changes = state.seal_pace.size, 0
@@ -321,7 +327,11 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
         if not ended or left <= 0:
             duty.session.run(state.tick.mark_dirty)
             return changes, False, fresh, run, 0
+    taken, ended = scan_some(duty, script, left)
+    changes += taken
     duty.session.run(state.tick.mark_dirty)
+    if not ended:
+        return changes, False, fresh, run, 0
     duty.ledger.run("finish_seal", about(script))
     # Few changes go along; many go afterwards, perhaps all at once.
     many = state.changes + changes >= CONSUME_ROWS
@@ -337,14 +347,13 @@ def _begin_seal(state: _State, known: dict[str, Checkpoint]) -> None:
         begin_reading(duty.ledger, script)
         known = read_checkpoints(duty, script)
     let_time_pass(duty, script)
+    begin_scans(duty, script)
     set_targets(duty, script, known)
 
 
 def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int) -> tuple[int, bool]:
-    """Take the next changes of one log into the slice and their affected keys into what is reached.
-
-    Gives the number of changes, and whether the seal has nothing left to take from this log.
-    """
+    """Take the next changes of one log into the slice and their affected keys into what is reached; give their number, and
+    whether the seal has nothing left to take from this log."""
     session, ledger = state.duty.session, state.duty.ledger
     session.run(log.clear_slice)
     bounds = {

@@ -23,6 +23,7 @@ from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
+from tidemark.runtime.scanning import has_unscanned
 from tidemark.script import Applier, Script
 
 RELATIVE = 1e-9
@@ -93,7 +94,7 @@ def verify(
     leisure: Leisure | None = None,
 ) -> VerifyReport:
     """Compare every key, or with `leisure` those from its start on, slowly and in short transactions alone. `drain` applies what
-    waits in logs; it is needed where the script has a tick.
+    waits in logs; it is needed where the script has a tick, and gives False when not everything could be applied.
 
     Raises `Fault` (exit 75) when asked to stop.
     """
@@ -196,14 +197,13 @@ def _has_waiting(state: _State) -> bool:
         if ledger.value("count_changes", {"snapshot": known[log.source].snapshot, "limit": 1}, log=log.log):
             return True
     row = state.duty.session.one(tick.count_dirty)
-    return bool(row and row[0])
+    return bool(row and row[0]) or has_unscanned(state.duty, state.script)
 
 
 def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], object] | None) -> None:
     """Apply what waits and look again. A row that was stored anew meanwhile is not drift, whatever it is compared with."""
     for last in [False] * (ROUNDS_MAX - 1) + [True]:
-        if drain is not None:
-            drain()
+        whole = drain is None or drain() is not False
         before = {difference.key: difference for difference in aside}
         applier, aside = state.script.applier, []
         units = [unit for d in before.values() for unit in units_of(applier, d.key, d.stored, d.truth)]
@@ -215,7 +215,7 @@ def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], obj
             if not waiting:
                 _record(state, differences)
                 continue
-            same = [d for d in differences if d.key in before and d.stored == before[d.key].stored]
+            same = [d for d in differences if d.key in before and d.stored == before[d.key].stored and whole]
             if last:
                 # Through every round nothing of ours wrote these rows, although everything that waited was applied.
                 _record(state, same)
