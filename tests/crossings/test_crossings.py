@@ -201,3 +201,8 @@ def test_uninstall_leaves_no_trigger(ground: Ground) -> None:
         ground.session.run("DELETE FROM facts")
     left = "SELECT count(*) FROM pg_proc WHERE proname LIKE '%crossing%'" if ground.session.dialect.has_schemas else ""
     assert ground.session.all(left or "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%crossing%'") == [(0,)]
+
+
+def test_what_the_ledger_is_made_of_is_no_orphan(ground: Ground) -> None:
+    ground.write(_facts("a", 1, 4))
+    assert ground.engine().plan().orphans == ()

@@ -134,6 +134,12 @@ class Ledger:
             found += [find_statement(self._engine, name, book).format(**states) for name in named]
         return found
 
+    @property
+    def objects(self) -> frozenset[str]:
+        """The names of everything that `creation` creates, without what all names of ours begin with."""
+        found = (name for book in BOOKS for name in load_statements(self._engine, book))
+        return frozenset(name.removeprefix("create_") for name in found if name.startswith("create_"))
+
     def create(self, epoch: str) -> None:
         """Create the tables and remember their shape, in the caller's transaction. `epoch` names this copy."""
         for statement in self.creation():

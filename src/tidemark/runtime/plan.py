@@ -24,10 +24,6 @@ from tidemark.script import Capture, MissingIndex, Script
 from tidemark.walk import Pages
 
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
-LEDGER_OBJECTS = frozenset(
-    ["meta", "derived", "capture", "checkpoint", "run", "drift", "drift_open", "lease", "clock", "moment", "source"]
-    + ["sweep", "mark", "cost", "backfill", "backfill_range", "quarantine"]
-)
 # What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
 SHARED_OBJECTS = frozenset({"armed", "flushes", "flush_all", "weave"})
 SHARED_TRIGGER = "_flush"
@@ -413,5 +409,5 @@ def _is_ledger(name: str, ledger: Ledger) -> bool:
     """Whether an object is part of the ledger itself."""
     dialect = ledger.session.dialect
     prefix = f"{dialect.ours_prefix}_"
-    ours = LEDGER_OBJECTS | SHARED_OBJECTS if dialect.has_schemas else LEDGER_OBJECTS
+    ours = ledger.objects | SHARED_OBJECTS if dialect.has_schemas else ledger.objects
     return name == SHARED_TRIGGER or (name.startswith(prefix) and name.removeprefix(prefix) in ours)
