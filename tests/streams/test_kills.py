@@ -12,6 +12,7 @@ from tests.kit.size import FULL
 from tests.streams.ground import Ledger, block, name, plays
 from tidemark.database.open import open_session
 from tidemark.errors import Fault
+from tidemark.runtime.apply import ensure_ledger
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger as Book
@@ -68,6 +69,7 @@ class Dying:
 def _run_and_die(ledger: Ledger, stream: Stream, steps: int) -> bool:
     """Run until the process dies after so many steps; whether it lived to its end."""
     with contextlib.closing(open_session(ledger.url)) as session:
+        ensure_ledger(Duty(Book(session), Clock()), "kills")
         duty = Duty(Book(Dying(session, steps)), Clock(wait=lambda seconds: None))
         try:
             Ingest(duty, stream).run()
