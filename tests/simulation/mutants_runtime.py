@@ -58,8 +58,8 @@ def text(name: str, pattern: str, by: str) -> Patch:
     original = find_statement
 
     def patch(met: Met) -> AbstractContextManager[Any]:
-        def find(engine: str, wanted: str) -> str:
-            found = original(engine, wanted)
+        def find(engine: str, wanted: str, *book: str) -> str:
+            found = original(engine, wanted, *book)
             if wanted != name:
                 return found
             changed = re.sub(pattern, by, found, flags=re.DOTALL)
