@@ -16,7 +16,7 @@ from tests.simulation.run import Ground, ground
 from tests.simulation.scans import play
 
 PROGRAMS = {"sqlite": 60, "postgres": 40} if FULL else {"sqlite": 6, "postgres": 3}
-SHARE = 6
+SHARE = 12
 TAKEN = [mistake for number, mistake in enumerate(SCANNING) if in_turn(number, SHARE)]
 
 

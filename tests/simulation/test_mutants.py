@@ -21,7 +21,7 @@ from tests.simulation.mutants_runtime import MISTAKES, Mistake, pursue
 from tests.simulation.mutants_support import SUPPORTED
 from tests.simulation.run import Ground, attempt, ground
 
-SHARE = 6
+SHARE = 12
 EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
 MISTAKEN = [mistake for number, mistake in enumerate(MISTAKES) if in_turn(number, SHARE)]

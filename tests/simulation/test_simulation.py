@@ -20,7 +20,7 @@ from tests.simulation.run import SEEDS, Budget, Ground, attempt, campaign, groun
 from tests.simulation.truth import PAGE, TALLIES, page, read
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
-BUDGETS = {"sqlite": Budget(1500, minutes=0.4), "postgres": Budget(600, minutes=0.5)}
+BUDGETS = {"sqlite": Budget(1500, minutes=0.3), "postgres": Budget(600, minutes=0.35)}
 BUDGETS_FULL = {"sqlite": Budget(3000, minutes=0.5), "postgres": Budget(1200, minutes=0.6)}
 RECORDED = sorted(SEEDS.glob("*.json"))
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.supports.plays import QUERIES, Plays, change, counts
 from tidemark import Project, Refusal, supports
-from tidemark.cli.reports import explain_text, plan_text, verify_text
+from tidemark.cli.reports import explain_text, plan_text
+from tidemark.cli.reports_truth import verify_text
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
 from tidemark.engine import Tidemark
