@@ -103,8 +103,8 @@ def test_a_file_that_may_not_be_written(lite: Town, monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits: neither for a lock nor between two attempts."""
-    monkeypatch.setattr("tidemark.engine.open_session", functools.partial(open_session, lock_timeout=0.01))
-    monkeypatch.setattr("tidemark.engine.Clock", functools.partial(Clock, wait=lambda seconds: None))
+    monkeypatch.setattr("tidemark.workshop.open_session", functools.partial(open_session, lock_timeout=0.01))
+    monkeypatch.setattr("tidemark.workshop.Clock", functools.partial(Clock, wait=lambda seconds: None))
 
 
 @contextlib.contextmanager

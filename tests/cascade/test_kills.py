@@ -6,7 +6,7 @@ from unittest import mock
 
 from tests.cascade.forum import QUERIES, Forum, forum
 from tests.unit.runtime.killing import Killed, MortalSession
-from tidemark import engine
+from tidemark import workshop
 from tidemark.database.open import open_session
 from tidemark.runtime.ledger import Ledger
 
@@ -31,7 +31,7 @@ def _one_kill(place: Forum, commits: int) -> bool:
         opened.append(open_session(*about, **options))
         return MortalSession(opened[-1], commits)
 
-    with mock.patch.object(engine, "open_session", mortal), contextlib.suppress(Killed):
+    with mock.patch.object(workshop, "open_session", mortal), contextlib.suppress(Killed):
         place.keep(forum(CHAIN, thread_stats=ALL_POSTS)).apply()
         return False
     for session in opened:
