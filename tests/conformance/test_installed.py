@@ -70,7 +70,8 @@ def _postgresql_pieces() -> tuple[Piece, ...]:
         Piece(
             "trigger",
             "g: 'x'",
-            'CREATE TRIGGER "g: \'x\'" AFTER INSERT ON "my t" FOR EACH ROW EXECUTE FUNCTION tidemark.f()',
+            'CREATE TRIGGER "g: \'x\'" AFTER INSERT ON "my t" FOR EACH ROW EXECUTE FUNCTION tidemark.f(); '
+            'ALTER TABLE "my t" ENABLE ALWAYS TRIGGER "g: \'x\'"',
             "",
             on="my t",
         ),
@@ -174,6 +175,8 @@ def test_a_trigger_that_is_switched_off(pg_session: Session, how: str, table: st
         "CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)",
         "CREATE FUNCTION tidemark.f() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end'",
         create,
+        "ALTER TABLE p ENABLE ALWAYS TRIGGER g",
+        "ALTER TABLE p1 ENABLE ALWAYS TRIGGER g",
         pg_session.mark("trigger", "g", "p", "0" * 16),
     )
     assert pg_session.installed()["g"] == "0" * 16
