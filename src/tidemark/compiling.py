@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 from tidemark.compiler import compile_derived
 from tidemark.dialect import Dialect
-from tidemark.model import Catalog, Declaration, OutputColumn, Table
+from tidemark.model import Catalog, Crossing, Declaration, OutputColumn, Table
 from tidemark.query.cascade import Link
 from tidemark.script import Script
 
-Compiled = dict[tuple[str, int], tuple[tuple[Declaration, Catalog, tuple[Script, ...]], Script]]
+Basis = tuple[Declaration, tuple[Crossing, ...], Catalog, tuple[Script, ...]]
+Compiled = dict[tuple[str, int], tuple[Basis, Script]]
 
 
 class Asked(Protocol):
@@ -44,7 +45,8 @@ def compiler_of(link: Link, catalog: Catalog, session: Asked, known: Compiled) -
     """
 
     def compile_over(generation: int, *upstream: Script) -> Script:
-        basis = (link.declaration, catalog, upstream)
+        # Thresholds may still be added to a declaration that was compiled before.
+        basis = (link.declaration, tuple(link.declaration.crossings), catalog, upstream)
         before = known.get((link.declaration.name, generation))
         if before is not None and before[0] == basis:
             return before[1]

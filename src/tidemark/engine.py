@@ -205,7 +205,12 @@ class Tidemark(Workshop):
 
         Raises `Fault` (exit 6) while somebody else does.
         """
-        handlers = {(one.name, crossing.column): crossing for one in self._declared() for crossing in one.crossings}
+        handlers = {
+            (one.name, crossing.column, at): crossing
+            for one in self._declared()
+            for crossing in one.crossings
+            for at in crossing.at
+        }
         with self._open() as duty:
             duty.ledger.require()
             lease = take_lease(duty.ledger, duty.clock, "deliver events", name_holder())

@@ -289,7 +289,7 @@ class Declaration:
     ) -> Callable[[Callable[..., object]], Callable[..., object]]:
         """Write an event when a row's `column` reaches a threshold; see `Crossing`. A decorator of the handler, or a plain call.
 
-        Raises `Refusal` (``declaration``) for thresholds that are no finite numbers.
+        Raises `Refusal` (``declaration``) for thresholds that are no finite numbers, or that the column has already.
         """
         thresholds = tuple(sorted(set(at)))
         if not thresholds or not all(type(one) in (int, float) and isfinite(one) for one in thresholds):
@@ -297,6 +297,14 @@ class Declaration:
                 Code.DECLARATION,
                 f"on_crossing of {column}: the thresholds are {list(thresholds)}",
                 instead="at=[10, 100], finite numbers",
+                derived=self.name,
+            )
+        taken = {at for one in self.crossings if one.column == column for at in one.at} & set(thresholds)
+        if taken:
+            raise Refusal(
+                Code.DECLARATION,
+                f"on_crossing of {column}: {sorted(taken)} are thresholds of it already, and one event has one handler",
+                instead="one handler that does both",
                 derived=self.name,
             )
         place = len(self.crossings)

@@ -206,3 +206,19 @@ def test_uninstall_leaves_no_trigger(ground: Ground) -> None:
 def test_what_the_ledger_is_made_of_is_no_orphan(ground: Ground) -> None:
     ground.write(_facts("a", 1, 4))
     assert ground.engine().plan().orphans == ()
+
+
+def test_each_threshold_of_a_column_has_its_own_handler(engine_url: str) -> None:
+    with _ground(engine_url, "commit") as ground:
+        counts, told = ground.project.declarations[0], []
+        engine = ground.engine()
+        assert engine.plan().steps
+        # Added after the first plan: what was compiled before does not serve any more.
+        counts.on_crossing("total", at=[3], external=True, handler=lambda event: told.append(("low", event.threshold)))
+        counts.on_crossing("total", at=[6], external=True, handler=lambda event: told.append(("high", event.threshold)))
+        with pytest.raises(Refusal, match="already"):
+            counts.on_crossing("total", at=[6, 9])
+        engine.apply()
+        ground.write(_facts("a", 1, 3))
+        assert engine.deliver().delivered == 2
+        assert told == [("low", 3), ("high", 6)]

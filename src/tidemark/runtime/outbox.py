@@ -25,8 +25,8 @@ from tidemark.states import UNKNOWN
 ATTEMPTS_MAX = 5
 PAGE = 500
 STATES = ("waiting", "delivered", "failed")
-Handlers = Mapping[tuple[str, str], Crossing]
-"""The crossing that handles the events of (derived table, column)."""
+Handlers = Mapping[tuple[str, str, float], Crossing]
+"""The crossing that handles the events of (derived table, column, threshold)."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def deliver(duty: Duty, handlers: Handlers) -> DeliverReport:
     while events := list_events(duty.ledger, "waiting", PAGE, after):
         for event in events:
             duty.check_stop("the delivery of events")
-            crossing = handlers.get((event.derived, event.column))
+            crossing = handlers.get((event.derived, event.column, event.threshold))
             if crossing is None or crossing.handler is None:
                 report.unhandled += 1
             else:
