@@ -11,12 +11,10 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.protocols.nursery import Nursery, is_alive
+from tests.protocols.nursery import is_alive, open_nursery, serve
 from tests.simulation.chunks import chunks_of
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
@@ -51,7 +49,10 @@ def project(number: int) -> Project:
 def kill_backfills(url: str, kills: int, seed: int) -> Tally:
     """Let runners work and kill them, `kills` times. Raises `AssertionError` with what differs."""
     chance, killed, rounds, transactions = random.Random(seed), 0, 0, 0
-    with contextlib.closing(open_session(url, lock_timeout=30)) as user, open_runners(url) as runners:
+    with (
+        contextlib.closing(open_session(url, lock_timeout=30)) as user,
+        open_nursery(url, "tests.protocols.backfills") as runners,
+    ):
         _settle_in(user, chance)
         while killed < kills:
             rounds += 1
@@ -146,34 +147,6 @@ def _check(url: str, user: Session, number: int, when: str) -> None:
     assert "failed" not in runs, f"{when}: {runs}"
 
 
-@contextlib.contextmanager
-def open_runners(url: str) -> Iterator[Nursery]:
-    """A parent of runners for a database; whoever is left is killed at the end."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.protocols.backfills", url],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield Nursery(process)
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def serve(url: str) -> None:
-    """Fork a runner for each line of the standard input."""
-    open_session(url).close()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for _ in sys.stdin:
-        runner = os.fork()
-        if runner == 0:
-            _work(url)
-        print(runner, flush=True)
-
-
 def _work(url: str) -> None:
     """Do what is left of both; who comes second leaves the migration to the first."""
     parent = os.getppid()
@@ -186,4 +159,4 @@ def _work(url: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], _work)

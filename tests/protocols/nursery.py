@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tidemark import Tidemark
@@ -41,10 +41,10 @@ def is_alive(worker: int) -> bool:
 
 
 @contextlib.contextmanager
-def open_nursery(url: str) -> Iterator[Nursery]:
-    """A parent of workers for a database; whoever is left is killed at the end."""
+def open_nursery(url: str, module: str = "tests.protocols.nursery") -> Iterator[Nursery]:
+    """A parent of workers for a database, each doing what `module` serves; whoever is left is killed at the end."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.protocols.nursery", url],
+        [sys.executable, "-m", module, url],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -57,15 +57,15 @@ def open_nursery(url: str) -> Iterator[Nursery]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def serve(url: str) -> None:
-    """Fork a worker for each line of the standard input."""
+def serve(url: str, work: Callable[[str], None]) -> None:
+    """Fork a worker, which ends by itself, for each line of the standard input."""
     # Drivers are loaded before the first child, and no connection is open when one is begotten.
     open_session(url).close()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for _ in sys.stdin:
         worker = os.fork()
         if worker == 0:
-            _work(url)
+            work(url)
         print(worker, flush=True)
 
 
@@ -84,4 +84,4 @@ def _work(url: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], _work)
