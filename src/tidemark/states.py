@@ -131,7 +131,7 @@ STREAM: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "running": "its process ended without a word; another one goes on after the last block that was committed.",
             "waiting": "the source has no more blocks for now.",
             "interrupted": "it was asked to stop, after a whole block.",
-            "halted": "a block failed as often as it may, and the policy is to stand still.",
+            "halted": "a block failed as often as it may and the policy is to stand still, or the source cannot be read.",
         },
         "waiting": {"running": "it is run again."},
         "interrupted": {"running": "it is run again, and goes on after the last block that was committed."},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.streams.ground import Ledger, block, name, plays
+from tidemark import jsonl
 from tidemark.errors import Fault
 from tidemark.streams import Database, Event
 
@@ -157,3 +160,22 @@ def test_another_writer_s_rows_say_nothing_about_our_position(ledger: Ledger) ->
         ledger.session.run("INSERT INTO plays (track, at) VALUES (9, '2999')")
     (status,) = ledger.engine().streams()
     assert (status.position, status.time, status.state) == (1, "1001", "waiting")
+
+
+@pytest.mark.parametrize("line", [b"not json", b"[1]", b'{"block": -1, "txs": []}', b'{"block": 2, "txs": 3}'])
+def test_a_source_that_cannot_be_read_halts_the_stream_and_says_why(
+    ledger: Ledger, tmp_path: Path, line: bytes
+) -> None:
+    ledger.stream()
+    path = tmp_path / "blocks.jsonl"
+    path.write_bytes(json.dumps(block(1, plays(5))).encode() + b"\n" + line + b"\n")
+    ledger.project.streams["ledger"].source = jsonl(path)
+    with pytest.raises(Fault):
+        ledger.engine().stream("ledger").run()
+    assert ledger.tracks() == [5]
+    (status,) = ledger.engine().streams()
+    assert (status.state, status.position, status.failed_at) == ("halted", 1, None)
+    assert status.cause is not None and status.cause.startswith("Fault: ")
+    path.write_bytes(path.read_bytes().splitlines()[0] + b"\n" + json.dumps(block(2, plays(6))).encode())
+    assert ledger.engine().stream("ledger").run().blocks == 1
+    assert [one.state for one in ledger.engine().streams()] == ["waiting"]

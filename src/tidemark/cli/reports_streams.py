@@ -45,6 +45,8 @@ def streams_text(found: Sequence[StreamStatus]) -> str:
 
 def _stream_hints(one: StreamStatus) -> list[str]:
     if one.state == "halted":
+        if one.failed_at is None:
+            return [f"{one.name} halted: {one.cause}. Next: tidemark stream run {one.name}"]
         return [f"{one.name} halted at {one.failed_at}: {one.cause}. Next: tidemark stream skip {one.name}"]
     if one.gaps or one.quarantined:
         return [

@@ -63,10 +63,23 @@ class Ingest:
         self._settle = settle if settle is not None and stream.policies["settle"] == "block" else None
         self.report = IngestReport(stream.name)
         self._passed: set[int] = set()
+        self._told = False
 
     def run(self, blocks_max: int | None = None) -> IngestReport:
         """Take blocks until the source has no more, or so many. Raises `Fault` when the stream halts or is asked to stop."""
         self._begin()
+        try:
+            self._take_all(blocks_max)
+        except Lost:
+            raise
+        except Exception as problem:
+            if not self._told and self.duty.session.is_open():
+                # The source cannot be read, or what follows it cannot be settled: that is why the stream stands still.
+                self.duty.write(partial(self._stop, "halted", cause=name_problem(problem)))
+            raise
+        return self.report
+
+    def _take_all(self, blocks_max: int | None) -> None:
         if self._settle is not None:
             # The last block may have been committed by a process that could not settle it any more.
             self._settle()
@@ -78,7 +91,6 @@ class Ingest:
             if blocks_max is not None and self.report.blocks + self.report.gaps >= blocks_max:
                 break
         self.duty.write(partial(self._stop, "waiting"))
-        return self.report
 
     def take(self, block: Block) -> None:
         """Take one block, or do with it what the policy says. One that was here before and brings nothing new costs a look."""
@@ -150,6 +162,7 @@ class Ingest:
         self._passed = self.account.passed(self.stream.name)
 
     def _stop(self, state: str, failed_at: int | None = None, cause: str | None = None, attempts: int = 0) -> None:
+        self._told = True
         facts = {"failed_at": failed_at, "cause": cause, "attempts": attempts}
         self.account.run("stop", name=self.stream.name, state=state, **facts)
 
