@@ -86,8 +86,11 @@ def test_a_kill_between_any_two_statements_loses_and_doubles_nothing(ledger: Led
     for steps in range(0, STEPS_MAX, STRIDE):
         if _run_and_die(ledger, stream, steps):
             break
+        # Nobody is running it, and it says so.
+        assert [one.state for one in ledger.engine().streams() if one.state != "interrupted"] == []
         kills += 1
     assert 5 < kills < STEPS_MAX / STRIDE - 1
+    assert [one.state for one in ledger.engine().streams()] == ["waiting"]
     assert ledger.tracks() == TRACKS
     assert ledger.rows("SELECT id, name FROM names") == [(1, "one")]
     _, aside = ledger.engine().stream("ledger").open_ends()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.statements import find_statement
 from tidemark.states import STREAM, read_state
@@ -93,8 +94,16 @@ class Account:
         return self.session.run(self.text(statement), parameters)
 
     def statuses(self) -> list[StreamStatus]:
-        """Every stream; none without a ledger."""
-        return [_status(row) for row in self.session.all(self.text("list"))] if self.ledger.exists() else []
+        """Every stream; none without a ledger. One that nobody runs any more is interrupted, whatever it last said of itself."""
+        found = [_status(row) for row in self.session.all(self.text("list"))] if self.ledger.exists() else []
+        return [
+            replace(one, state="interrupted") if one.state == "running" and not self._is_run(one) else one
+            for one in found
+        ]
+
+    def _is_run(self, one: StreamStatus) -> bool:
+        held = self.session.one(self.ledger.text("read_lease"), {"duty": f"stream {one.name}"})
+        return held is not None and not is_gone(held[0])
 
     def status(self, name: str) -> StreamStatus | None:
         """One stream, without what is open."""
