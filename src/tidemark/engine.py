@@ -23,7 +23,6 @@ from tidemark.runtime.backfill.record import BackfillStatus, set_nice
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
 from tidemark.runtime.captures import plan_captures
 from tidemark.runtime.doctor import Diagnosis, examine
-from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed, explain_script
 from tidemark.runtime.gaps import record_gaps
 from tidemark.runtime.lease import name_holder, take_lease
@@ -215,7 +214,7 @@ class Tidemark(Workshop):
             duty.ledger.require()
             lease = take_lease(duty.ledger, duty.clock, "deliver events", name_holder())
             try:
-                return deliver(Duty(duty.ledger, duty.clock, lease, duty.stop), handlers)
+                return deliver(duty.under(lease), handlers)
             finally:
                 lease.release()
 

@@ -54,7 +54,7 @@ def sweep_on(duty: Duty, installed: Installed, holder: str, listen: Listener) ->
     lease = try_lease(duty.ledger, duty.clock, f"verify {script.name}", holder)
     if lease is None:
         return None
-    mine = Duty(duty.ledger, duty.clock, lease, duty.stop)
+    mine = duty.under(lease)
     try:
         return _sweep(mine, installed, known, listen)
     except Fault as problem:
@@ -108,7 +108,7 @@ def _alone(duty: Duty, installed: Installed, work: Callable[[Duty], RepairReport
     holder = duty.lease.holder if duty.lease else ""
     lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder)
     try:
-        return work(Duty(duty.ledger, duty.clock, lease, duty.stop))
+        return work(duty.under(lease))
     finally:
         lease.release()
 
@@ -121,7 +121,7 @@ def _drain(duty: Duty, installed: Installed) -> Callable[[], bool] | None:
         holder = duty.lease.holder if duty.lease else ""
         lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder)
         try:
-            return drain(Duty(duty.ledger, duty.clock, lease, duty.stop), installed.script)
+            return drain(duty.under(lease), installed.script)
         finally:
             lease.release()
 

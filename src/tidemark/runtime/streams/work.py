@@ -66,7 +66,7 @@ class StreamWork:
             ensure_ledger(duty, secrets.token_hex(8))
             lease = take_lease(duty.ledger, duty.clock, f"stream {self.stream.name}", name_holder(), wait_seconds=2.0)
             try:
-                yield Duty(duty.ledger, duty.clock, lease, duty.stop)
+                yield duty.under(lease)
             finally:
                 lease.release()
 
