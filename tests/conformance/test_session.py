@@ -194,6 +194,7 @@ def test_settings_that_expressions_depend_on_are_pinned(pg_database: str, opener
         "intervalstyle = 'iso_8601'",
         "default_transaction_isolation = 'serializable'",
         "default_transaction_read_only = on",
+        "jit = on",
     ):
         execute(first, f'ALTER DATABASE "{name}" SET {setting}')
     second = opener(pg_database)
@@ -203,6 +204,7 @@ def test_settings_that_expressions_depend_on_are_pinned(pg_database: str, opener
         assert second.one("SHOW transaction_isolation") == ("read committed",)
         second.run("CREATE TABLE t (a integer)")
     assert second.one("SHOW application_name") == ("tidemark",)
+    assert second.one("SHOW jit") == ("off",)
 
 
 def test_text_that_is_no_utf8_can_still_be_read(sqlite_session: Session) -> None:
