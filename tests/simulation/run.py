@@ -30,6 +30,7 @@ from tests.simulation.wire import Wire
 
 WORLDS_MAX = 100_000
 REFUSED_MAX = 12
+SAY_SECONDS = 60.0
 SEEDS = Path(__file__).parent / "seeds"
 SERVER_SETTINGS = {"deadlock_timeout": "20ms", "max_prepared_transactions": "50", "synchronous_commit": "off"}
 MakeUpkeep = Callable[[str, Tally], Upkeep]
@@ -133,6 +134,10 @@ class Budget:
         return late or enough or hopeless or tally.total >= self.transactions
 
 
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
 def campaign(
     place: Ground,
     seed: str,
@@ -146,13 +151,17 @@ def campaign(
     shrink_seconds: float = 90.0,
     dense: bool = False,
     steady: bool = False,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = _say,
 ) -> tuple[Tally, list[Path]]:
     """Play cases of ``seed/0``, ``seed/1`` … until the budget is spent; the tally and the files of cases that failed."""
     tally = Tally()
     found: list[Path] = []
     number = 0
+    told = 0.0
     while not budget.spent(tally) and len(found) < failures_max:
+        if tally.seconds - told >= SAY_SECONDS:
+            told = tally.seconds
+            say(tally.so_far())
         word = f"{seed}/{number}"
         drawn = draw_case(
             word, place.engine, per_world, 10 if steady else 6, families=families, dense=dense, steady=steady

@@ -62,6 +62,10 @@ class Tally:
         if changes:
             self.batches[f"{family} tick"] += 1
 
+    def so_far(self) -> str:
+        """Where a long run is."""
+        return f"{self.total:,} transactions, {self.comparisons.total():,} comparisons in {self.seconds:,.0f} s"
+
     def text(self, title: str) -> str:
         """The summary as lines."""
         rate = self.total / max(self.seconds, 0.001)
