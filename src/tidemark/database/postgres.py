@@ -37,8 +37,8 @@ from tidemark.model import Catalog, OutputColumn, Table
 
 VERSION_MIN = 15
 CONNECT_TIMEOUT_SECONDS = 10
-# Statements that only look rows up are given prices that nobody pays (`PLANNING`), and the server would compile them to
-# machine code for that: 130 ms for a batch that takes 2. Docs: why/looked-up.md.
+# Our statements are many and short, and where they may only look rows up, they are given prices that nobody pays: the server
+# would compile them to machine code for that, 130 ms for a batch that takes 2. Docs: why/looked-up.md.
 _PINNED = (
     "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; "
     "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET default_transaction_read_only = off; "

@@ -962,9 +962,9 @@ WHERE c.relkind IN ('r', 'p')
       IN (SELECT json_array_elements_text(CAST(:sources AS json)));
 
 -- name: prepare_worker
--- Our statements are many and short: compiling one costs more than running it. A worker that falls asleep inside a
--- transaction (a stopped process, a frozen machine) must not keep its locks: the server ends it after half a minute.
-SELECT set_config('jit', 'off', false), set_config('idle_in_transaction_session_timeout', '30s', false);
+-- A worker that falls asleep inside a transaction (a stopped process, a frozen machine) must not keep its locks: the server
+-- ends it after half a minute.
+SELECT set_config('idle_in_transaction_session_timeout', '30s', false);
 
 -- name: set_patience
 -- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
