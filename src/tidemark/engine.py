@@ -26,6 +26,7 @@ from tidemark.runtime.doctor import Diagnosis, examine
 from tidemark.runtime.explain import Explanation, explain_installed, explain_script
 from tidemark.runtime.gaps import record_gaps
 from tidemark.runtime.lease import name_holder, take_lease
+from tidemark.runtime.onlooker import Onlooker
 from tidemark.runtime.outbox import CrossingEvent, DeliverReport, deliver, list_events, retry_events
 from tidemark.runtime.plan import InstallPlan
 from tidemark.runtime.repair import RepairReport, repair
@@ -234,6 +235,12 @@ class Tidemark(Workshop):
         with self._open("reader") as duty:
             duty.ledger.require()
             return read_status(duty.ledger)
+
+    def onlooker(self) -> Onlooker:
+        """A view for those who look again and again, on a connection of its own that only reads. The caller closes it."""
+        declared = self.project.declarations if self.project else ()
+        cadence = self.project.cadence if self.project else {}
+        return Onlooker(partial(self._connect, "reader"), [one.name for one in declared], cadence)
 
     def explain(self, name: str) -> Explanation:
         """How one derived table is kept true, what that costs and why."""

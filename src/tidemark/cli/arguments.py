@@ -32,6 +32,7 @@ COMMANDS = {
     "stream": "Run, watch and steer streams: run, status, retry, skip.",
     "outbox": "List, deliver and try again the events of crossings.",
     "history": "Show what was done, newest first.",
+    "serve": "Serve the page, health, status and metrics of a database over HTTP, until stopped.",
 }
 
 BACKFILL_ACTIONS = ("list", "run", "pause", "resume", "cancel", "retry")
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--json", action="store_true", help="answer with one JSON object")
     _add_options(made)
+    _add_serving(made["serve"])
     return parser
 
 
@@ -125,3 +127,18 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["outbox"].add_argument("--limit", type=int, default=30, metavar="N", help="list: how many (default 30)")
     made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
     made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")
+
+
+def _add_serving(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--host", default="127.0.0.1", metavar="HOST", help="where to listen (default 127.0.0.1)")
+    command.add_argument("--port", type=int, default=8765, metavar="N", help="on which port (default 8765)")
+    command.add_argument(
+        "--ready-when",
+        action="append",
+        default=[],
+        metavar="NAME=POLICY",
+        help="what /readyz wants of a name: live (default), installed or always; may be repeated",
+    )
+    command.add_argument(
+        "--banner-names", action="store_true", help="let the public banner name derived tables and show messages"
+    )

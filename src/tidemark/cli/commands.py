@@ -18,6 +18,7 @@ from tidemark.cli import reports, reports_streams, reports_truth
 from tidemark.cli.definitions import load_project
 from tidemark.cli.display import Display
 from tidemark.cli.outcome import Outcome
+from tidemark.cli.serving import serve as serve_web
 from tidemark.cli.settings import Settings, find_settings, read_seconds
 from tidemark.cli.start import write_start
 from tidemark.database.urls import read_address
@@ -36,6 +37,7 @@ class Typed:
     options: argparse.Namespace
     settings: Settings
     engine: Tidemark
+    stop: Callable[[], bool] = lambda: False
 
 
 def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcome:
@@ -50,14 +52,14 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
     limits = Limits(trust_unseen=settings.trust_unseen)
     engine = Tidemark(project, settings.require_database(), stop=stop, listen=display, limits=limits)
     try:
-        return COMMANDS[options.command](Typed(options, settings, engine))
+        return COMMANDS[options.command](Typed(options, settings, engine, stop))
     finally:
         display.close()
 
 
 def _needs_definitions(options: argparse.Namespace) -> bool:
-    if options.command == "run":
-        # A worker needs no definitions; where they are named it honours their cadence.
+    if options.command in ("run", "serve"):
+        # Neither needs definitions; where they are named a worker honours their cadence, and a server knows what should be there.
         return options.definitions is not None
     acts = {"backfill": ("run", "retry"), "stream": ("run", "retry", "skip"), "outbox": ("deliver",)}
     return options.command in NEEDS_DEFINITIONS or (options.command in acts and options.action in acts[options.command])
@@ -225,6 +227,12 @@ def history(typed: Typed) -> Outcome:
     return Outcome(reports.history_text(runs), {"runs": [asdict(run) for run in runs]})
 
 
+def serve(typed: Typed) -> Outcome:
+    """Serve the page, health, status and metrics until stopped."""
+    options = typed.options
+    return serve_web(typed.engine, options.host, options.port, options.ready_when, options.banner_names, typed.stop)
+
+
 COMMANDS: Mapping[str, Callable[[Typed], Outcome]] = MappingProxyType(
     {
         function.__name__: function
@@ -245,6 +253,7 @@ COMMANDS: Mapping[str, Callable[[Typed], Outcome]] = MappingProxyType(
             stream,
             outbox,
             history,
+            serve,
         )
     }
 )

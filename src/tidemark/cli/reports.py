@@ -19,6 +19,7 @@ from tidemark.runtime.runs import Past
 from tidemark.runtime.status import TableStatus
 from tidemark.runtime.tick import TickReport
 from tidemark.runtime.uninstall import UninstallReport
+from tidemark.runtime.verdict import judge
 from tidemark.runtime.worker import WorkerReport
 from tidemark.script import Capture, Script
 
@@ -120,8 +121,7 @@ def status_text(tables: Sequence[TableStatus]) -> str:
         )
         for t in tables
     ]
-    ill = [t for t in tables if not t.well]
-    verdict = f"{len(ill)} of {len(tables)} need attention." if ill else f"All {len(tables)} are well."
+    verdict = judge(tables).sentence
     failures = [f"{t.name} failed: {t.failure}" for t in tables if t.failure]
     scans = [f"{t.name}: {said}" for t in tables for said in t.scans]
     return "\n".join([table(head, rows), *scans, *failures, verdict])

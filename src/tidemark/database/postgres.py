@@ -285,6 +285,10 @@ class PostgresSession:
         """False once the connection is closed or was lost."""
         return not self._connection.closed and self._connection.info.status == ConnStatus.OK
 
+    def is_current(self) -> bool:
+        """True while it is open: a server does not change behind a connection."""
+        return self.is_open()
+
     def close(self) -> None:
         """Close the connection. Safe to call twice."""
         self._connection.close()

@@ -158,6 +158,11 @@ class Session(Protocol):
         """False once the connection is closed or known to be lost. Asks nobody."""
         ...
 
+    def is_current(self) -> bool:
+        """Whether the address still leads to the database that was opened: a file may have been moved away or replaced, and
+        whoever keeps it open would go on to read what it was."""
+        ...
+
     def close(self) -> None:
         """Close the connection. Safe to call twice."""
         ...

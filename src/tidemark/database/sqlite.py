@@ -50,7 +50,7 @@ def open_address(address: Address, *, role: str, create: bool, require_wal: bool
         )
     except sqlite3.Error as error:
         raise _explain_open(error, address) from error
-    session = SqliteSession(connection, address.label)
+    session = SqliteSession(connection, address.label, address.target)
     try:
         session.prepare(made=made, may_write=role != "reader", require_wal=require_wal)
     except Conflict as conflict:
@@ -88,6 +88,15 @@ def _explain_open(error: sqlite3.Error, address: Address) -> Exception:
     return translate(error, address.label)
 
 
+def _identify(path: str) -> tuple[int, int] | None:
+    """Which file a path leads to, None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class _BadText(Fault):
     """A value of type text that is no UTF-8."""
 
@@ -112,8 +121,10 @@ class SqliteSession:
 
     dialect = SQLITE
 
-    def __init__(self, connection: sqlite3.Connection, label: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, label: str, path: str = "") -> None:
         self._connection = connection
+        self._path = path
+        self._file = _identify(path)
         self._raw = _Raw(connection)
         self._label = label
         self._open = True
@@ -318,6 +329,10 @@ class SqliteSession:
     def is_open(self) -> bool:
         """False once it is closed."""
         return self._open
+
+    def is_current(self) -> bool:
+        """Whether the file under its name is the one that was opened."""
+        return self._open and self._file is not None and _identify(self._path) == self._file
 
     def close(self) -> None:
         """Close the connection. Safe to call twice."""

@@ -740,11 +740,27 @@ UPDATE tidemark._run SET state = 'interrupted', ended = tidemark._clock(0), caus
 WHERE derived = :derived AND kind = :kind AND state = 'running' AND id <> :id;
 
 -- name: list_runs
--- The history, newest first.
+-- The history before a run, newest first.
 SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
        message, cause
 FROM tidemark._run
-WHERE CAST(:derived AS TEXT) = '' OR derived = :derived
+WHERE (CAST(:derived AS TEXT) = '' OR derived = :derived) AND id < CAST(:before AS bigint)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: list_running
+-- Runs that have not ended on record, newest first; those of dead processes are among them.
+SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
+       message, cause
+FROM tidemark._run WHERE state = 'running' ORDER BY id DESC LIMIT :limit;
+
+-- name: list_failed
+-- For each duty and each thing the newest run that failed, as long as no run after it came to a good end.
+SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
+       message, cause
+FROM tidemark._run AS r
+WHERE r.state = 'failed' AND NOT EXISTS (
+    SELECT 1 FROM tidemark._run AS later
+    WHERE later.derived = r.derived AND later.kind = r.kind AND later.id > r.id AND later.state IN ('done', 'failed'))
 ORDER BY id DESC LIMIT :limit;
 
 -- name: trim_runs
@@ -944,6 +960,15 @@ UPDATE tidemark._lease SET expires = tidemark._clock(0) WHERE duty = :duty AND h
 -- name: read_lease
 -- Who holds a duty now; no row when nobody does.
 SELECT holder, term, expires FROM tidemark._lease WHERE duty = :duty AND expires > tidemark._clock(0);
+
+-- name: list_all_quarantine
+-- The keys that are put aside, of one backfill or of all.
+SELECT backfill, key, attempt, error, found_at FROM tidemark._quarantine
+WHERE closed_at IS NULL AND (CAST(:backfill AS TEXT) = '' OR backfill = :backfill) ORDER BY found_at, backfill, key_hash LIMIT :limit;
+
+-- name: list_leases
+-- Every duty that is held now, and by whom.
+SELECT duty, holder, expires FROM tidemark._lease WHERE expires > tidemark._clock(0) ORDER BY duty;
 
 -- name: count_rows
 -- How many rows a derived table has, and whether that is an estimate (1) or exact (0).

@@ -685,11 +685,27 @@ UPDATE tidemark__run SET state = 'interrupted', ended = strftime('%Y-%m-%dT%H:%M
 WHERE derived = :derived AND kind = :kind AND state = 'running' AND id <> :id;
 
 -- name: list_runs
--- The history, newest first.
+-- The history before a run, newest first.
 SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
        message, cause
 FROM tidemark__run
-WHERE CAST(:derived AS TEXT) = '' OR derived = :derived
+WHERE (CAST(:derived AS TEXT) = '' OR derived = :derived) AND id < CAST(:before AS INTEGER)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: list_running
+-- Runs that have not ended on record, newest first; those of dead processes are among them.
+SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
+       message, cause
+FROM tidemark__run WHERE state = 'running' ORDER BY id DESC LIMIT :limit;
+
+-- name: list_failed
+-- For each duty and each thing the newest run that failed, as long as no run after it came to a good end.
+SELECT id, kind, derived, generation, state, holder, started, ended, rows_done, rows_total, rows_written, longest_ms,
+       message, cause
+FROM tidemark__run AS r
+WHERE r.state = 'failed' AND NOT EXISTS (
+    SELECT 1 FROM tidemark__run AS later
+    WHERE later.derived = r.derived AND later.kind = r.kind AND later.id > r.id AND later.state IN ('done', 'failed'))
 ORDER BY id DESC LIMIT :limit;
 
 -- name: trim_runs
@@ -889,6 +905,15 @@ UPDATE tidemark__lease SET expires = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE
 -- name: read_lease
 -- Who holds a duty now; no row when nobody does.
 SELECT holder, term, expires FROM tidemark__lease WHERE duty = :duty AND expires > strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
+
+-- name: list_all_quarantine
+-- The keys that are put aside, of one backfill or of all.
+SELECT backfill, key, attempt, error, found_at FROM tidemark__quarantine
+WHERE closed_at IS NULL AND (CAST(:backfill AS TEXT) = '' OR backfill = :backfill) ORDER BY found_at, backfill, key_hash LIMIT :limit;
+
+-- name: list_leases
+-- Every duty that is held now, and by whom.
+SELECT duty, holder, expires FROM tidemark__lease WHERE expires > strftime('%Y-%m-%dT%H:%M:%fZ', 'now') ORDER BY duty;
 
 -- name: count_rows
 -- How many rows a derived table has, and whether that is an estimate (1) or exact (0).

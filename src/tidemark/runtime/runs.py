@@ -16,6 +16,7 @@ from tidemark.script import Script
 from tidemark.states import RUN, read_state
 
 HISTORY_ROWS_MAX = 1000
+RUN_MAX = 2**62
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,27 @@ def add_named_run(
     return run
 
 
-def list_runs(ledger: Ledger, derived: str = "", limit: int = 50) -> list[Past]:
-    """The history, newest first; of one derived table when `derived` is not empty."""
-    rows = ledger.all("list_runs", {"derived": derived, "limit": min(limit, HISTORY_ROWS_MAX)})
-    return [Past(*(*row[:4], read_state(row[4], RUN), *row[5:])) for row in rows]
+def list_runs(ledger: Ledger, derived: str = "", limit: int = 50, before: int = RUN_MAX) -> list[Past]:
+    """The history before a run, newest first; of one derived table when `derived` is not empty."""
+    about = {"derived": derived, "limit": min(limit, HISTORY_ROWS_MAX), "before": before}
+    return [_past(row) for row in ledger.all("list_runs", about)]
+
+
+def list_failed(ledger: Ledger, limit: int = 100) -> list[Past]:
+    """For each duty and each thing the newest run that failed, as long as none after it came to a good end."""
+    return [_past(row) for row in ledger.all("list_failed", {"limit": limit})]
+
+
+def list_running(ledger: Ledger, limit: int = 200) -> list[Past]:
+    """Runs that have not ended on record; whether somebody is at them is for the leases to say."""
+    return [_past(row) for row in ledger.all("list_running", {"limit": limit})]
+
+
+def find_run(ledger: Ledger, id_: int) -> Past | None:
+    """One run of the history, None when there is none."""
+    found = list_runs(ledger, limit=1, before=id_ + 1) if 0 < id_ < RUN_MAX else []
+    return next((one for one in found if one.id == id_), None)
+
+
+def _past(row: tuple[Any, ...]) -> Past:
+    return Past(*(*row[:4], read_state(row[4], RUN), *row[5:]))

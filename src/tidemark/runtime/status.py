@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tidemark.names import Names
 from tidemark.runtime.cascade import everything_read, identity, level, upstream_first
 from tidemark.runtime.coverage import read_sweep
 from tidemark.runtime.findings import count_drift
@@ -21,6 +22,8 @@ from tidemark.runtime.scanning import describe_scans
 from tidemark.script import Capture, Script
 
 PENDING_MAX = 100_001
+# Whoever looks once a second is content to know that it is more than this.
+PENDING_GLANCE_MAX = 10_001
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class TableStatus:
     supports are missing, what drifted there and what has to be filled counts as its own; `support_rows` are their stored rows.
     `coverage` is the share of the keys that a worker compared with the query in the last 24 hours, None where none does;
     `verified_at` is when the last verification ended in which nothing differed. `scans` say how far
-    sources without triggers are scanned.
+    sources without triggers are scanned. `shown` tells that readers have it, be it true or not; `sources` are the user's tables
+    that it reads, `scanned` those of them that have no triggers.
     """
 
     name: str
@@ -64,6 +68,9 @@ class TableStatus:
     support_rows: int = 0
     coverage: float | None = None
     scans: tuple[str, ...] = ()
+    shown: bool = False
+    sources: tuple[str, ...] = ()
+    scanned: tuple[str, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -80,12 +87,17 @@ class TableStatus:
 def read_status(ledger: Ledger) -> list[TableStatus]:
     """The status of every generation, in one moment."""
     with ledger.session.transaction("read", snapshot=True):
-        rows = ledger.derived()
-        look = look_at_catalog(ledger, rows)
-        own = {identity(row): _read(ledger, row, look) for row in rows}
-        found = [(row, _with_upstream(row, rows, own)) for row in upstream_first(rows)]
-        shown = [_with_supports(row, status, found) for row, status in found]
-        return [status for (row, _), status in zip(found, shown, strict=True) if not _is_inside(row, rows)]
+        return read_status_here(ledger)
+
+
+def read_status_here(ledger: Ledger, *, glance: bool = False) -> list[TableStatus]:
+    """The same in the caller's transaction. With `glance` no rows are counted, and of what waits only so many."""
+    rows = ledger.derived()
+    look = look_at_catalog(ledger, rows)
+    own = {identity(row): _read(ledger, row, look, glance) for row in rows}
+    found = [(row, _with_upstream(row, rows, own)) for row in upstream_first(rows)]
+    shown = [_with_supports(row, status, found) for row, status in found]
+    return [status for (row, _), status in zip(found, shown, strict=True) if not _is_inside(row, rows)]
 
 
 def _is_inside(row: Installed, rows: Sequence[Installed]) -> bool:
@@ -112,6 +124,7 @@ def _with_supports(row: Installed, status: TableStatus, found: Sequence[tuple[In
         next=next(iter(unwell), status.next),
         level=status.level if reads else 0,
         reads=reads,
+        sources=tuple(sorted({*status.sources, *(source for one in inside for source in one.sources)})),
         support_rows=sum(one.rows or 0 for one in inside),
     )
 
@@ -133,14 +146,16 @@ def _with_upstream(
     )
 
 
-def _read(ledger: Ledger, installed: Installed, look: Look) -> TableStatus:
+def _read(ledger: Ledger, installed: Installed, look: Look, glance: bool) -> TableStatus:
     script = installed.script
     shown = installed.live_at is not None and installed.state != "retired"
     pieces: list[Script | Capture] = [script, *installed.captures]
     wrong = [f for one in pieces for f in inspect_pieces(one, look.present, public=shown) if f.health != "installed"]
     intact = not any(finding.piece.kind in ("table", "view") for finding in wrong)
-    pending, since = _read_pending(ledger, installed) if intact else (0, None)
-    rows, estimated = _count_rows(ledger, installed) if shown and intact else (None, False)
+    pending, since = (
+        _read_pending(ledger, installed, PENDING_GLANCE_MAX if glance else PENDING_MAX) if intact else (0, None)
+    )
+    rows, estimated = _count_rows(ledger, installed) if shown and intact and not glance else (None, False)
     change = look.change(installed)
     said = [change.says] if change is not None else []
     said += [f"{finding.piece.name} {finding.health}" for finding in wrong]
@@ -169,7 +184,18 @@ def _read(ledger: Ledger, installed: Installed, look: Look) -> TableStatus:
         reason=last.reason if last else "",
         coverage=sweep.coverage if sweep else None,
         scans=describe_scans(ledger, script),
+        shown=shown,
+        sources=_sources(ledger, script),
+        scanned=tuple(scan.source for scan in script.tick.scans) if script.tick is not None else (),
     )
+
+
+def _sources(ledger: Ledger, script: Script) -> tuple[str, ...]:
+    """The user's tables among what a script reads: the rest are stores of derived tables."""
+    dialect = ledger.session.dialect
+    stores = {Names(dialect, kept.derived, kept.generation).plain("") for kept in script.reads}
+    ours = {f"tidemark.{store}" if dialect.has_schemas else store for store in stores}
+    return tuple(source for source in script.sources if source not in ours)
 
 
 def _next_command(installed: Installed, captures: str, drift: int, pending: int) -> str:
@@ -180,21 +206,19 @@ def _next_command(installed: Installed, captures: str, drift: int, pending: int)
     return "tidemark tick" if pending else ""
 
 
-def _read_pending(ledger: Ledger, installed: Installed) -> tuple[int, str | None]:
+def _read_pending(ledger: Ledger, installed: Installed, most: int) -> tuple[int, str | None]:
     tick, pending = installed.script.tick, 0
     if tick is None:
         return 0, None
     known = ledger.checkpoints(installed.script)
     for log in (log for log in tick.logs if log.source in known):
-        bounds = {"snapshot": known[log.source].snapshot, "limit": PENDING_MAX}
+        bounds = {"snapshot": known[log.source].snapshot, "limit": most}
         pending += int(ledger.value("count_changes", bounds, log=log.log))
     row = ledger.session.one(tick.count_dirty)
     pending += int(row[0]) if row else 0
     marks = ledger.marks(installed.script)
     for scan in tick.scans:
-        pending += (
-            int((ledger.session.one(scan.count, {"limit": PENDING_MAX}) or (0,))[0]) if scan.source in marks else 0
-        )
+        pending += int((ledger.session.one(scan.count, {"limit": most}) or (0,))[0]) if scan.source in marks else 0
     sealed = [checkpoint.sealed_at for checkpoint in known.values()] + [mark.scanned_at for mark in marks.values()]
     return pending, min(sealed) if pending and sealed else None
 

@@ -110,8 +110,13 @@ def list_everything(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...
     what its filling tells. Raises `Refusal` (``not-installed``) without a ledger."""
     ledger.require()
     with ledger.session.transaction("read", snapshot=True):
-        known = {one.name: one for one in list_backfills(ledger, name)}
-        newest = {row[0]: row for row in ledger.all("list_fills") if row[2] != "retired" and name in ("", row[0])}
+        return list_everything_here(ledger, name)
+
+
+def list_everything_here(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...]:
+    """The same in the caller's transaction."""
+    known = {one.name: one for one in list_backfills(ledger, name)}
+    newest = {row[0]: row for row in ledger.all("list_fills") if row[2] != "retired" and name in ("", row[0])}
     found = {one.name: one for one in known.values() if one.kind == "data"}
     for about, generation, stored, failure, installed_at, live_at in newest.values():
         record = known.get(about)

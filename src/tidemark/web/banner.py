@@ -1,0 +1,61 @@
+"""What the banner may know: public, small, and without the name of anything unless that is allowed.
+
+Owns: the JSON of ``banner.json``. Promises: a failure stays in it until it is made good; without leave no name, no
+key and no message of the database is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tidemark.runtime.backfill.record import BackfillStatus
+from tidemark.runtime.overview import Overview
+from tidemark.runtime.verdict import Finding
+
+OVER = frozenset({"finished", "cancelled", "live"})
+WORDS = {"fill": "a table", "data": "a migration"}
+
+
+def of_banner(view: Overview, unready: Sequence[Finding], *, names: bool) -> dict[str, Any]:
+    """The banner's JSON: the level, one sentence, and what is under way or failed."""
+    items = [_item(one, names) for one in view.backfills if one.state not in OVER]
+    told = {one.name for one in view.backfills if one.state not in OVER}
+    failures = [one for one in view.verdict.findings if one.level == "fail" and one.name not in told]
+    return {
+        "at": view.at,
+        "level": view.verdict.level,
+        "ready": not unready,
+        "running": any(item["running"] for item in items),
+        "sentence": view.verdict.sentence,
+        "items": [*items, *(_failure(one, names) for one in failures)],
+    }
+
+
+def _item(one: BackfillStatus, names: bool) -> dict[str, Any]:
+    failed = one.state in ("failed", "quarantined", "unknown")
+    return {
+        "label": one.name if names else WORDS[one.kind],
+        "state": one.state,
+        "running": one.running,
+        "failed": failed,
+        "done": one.rows_done,
+        "total": one.rows_total,
+        "ratio": one.progress,
+        "eta_seconds": one.eta_seconds,
+        "message": (one.failure or "") if names and failed else "",
+    }
+
+
+def _failure(one: Finding, names: bool) -> dict[str, Any]:
+    return {
+        "label": one.name if names else "something",
+        "state": "failed",
+        "running": False,
+        "failed": True,
+        "done": 0,
+        "total": None,
+        "ratio": None,
+        "eta_seconds": None,
+        "message": one.says if names else "",
+    }

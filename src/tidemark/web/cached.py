@@ -1,0 +1,67 @@
+"""One value that is expensive to read, for many who ask at once.
+
+Owns: `Cached`. Promises: while a value is young enough nobody reads; otherwise one reads and everybody waits for that one
+reading; an error reaches everybody who waited and is not kept, so that the next one asks again; whoever gives up waiting
+stops nobody else. Readings run in a thread, never in an event loop, and serve any number of loops. While nobody asks nothing
+happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from threading import Lock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+YOUNG_SECONDS = 1.0
+
+
+class Cached(Generic[T]):
+    """`read` is called in `threads`, at most once at a time; what it gives is good for `seconds` of the clock `now`."""
+
+    def __init__(
+        self,
+        read: Callable[[], T],
+        threads: Executor,
+        seconds: float = YOUNG_SECONDS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read
+        self._threads = threads
+        self._seconds = seconds
+        self._now = now
+        self._lock = Lock()
+        self._kept: tuple[float, T] | None = None
+        self._flight: Future[T] | None = None
+        self.readings = 0
+
+    async def get(self) -> T:
+        """The value, at most `seconds` old. Raises what reading raised."""
+        with self._lock:
+            if self._kept is not None and self._now() - self._kept[0] < self._seconds:
+                return self._kept[1]
+            flight = self._flight or self._threads.submit(self._take_off)
+            self._flight = flight
+        return await asyncio.shield(asyncio.wrap_future(flight))
+
+    def _take_off(self) -> T:
+        value: T | None = None
+        landed = False
+        try:
+            value = self._read()
+            landed = True
+            return value
+        finally:
+            with self._lock:
+                self.readings += 1
+                self._flight = None
+                if landed and value is not None:
+                    self._kept = (self._now(), value)
+
+    def forget(self) -> None:
+        """Take nothing for known: something was done that shows."""
+        with self._lock:
+            self._kept = None

@@ -1,0 +1,75 @@
+"""What the routes share: two readers of one database, each with a thread and a connection of its own.
+
+Owns: `House`. Promises: health, status, metrics and banner come from one overview that is read at most once a second however many
+ask, on a connection that nothing else uses, so that a probe never waits behind a page; a problem in reading is no answer.
+Nothing is opened before somebody asks, and everything is closed by `close`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.concurrency import run_in_threadpool
+
+from tidemark.engine import Tidemark
+from tidemark.runtime.onlooker import Onlooker
+from tidemark.runtime.overview import Overview
+from tidemark.runtime.verdict import Finding, Ready, find_unready
+from tidemark.web.cached import YOUNG_SECONDS, Cached
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How the application is wanted. `ready_when` says for each name what it takes to be ready, `live` where none is named;
+    `names` lets the banner name tables."""
+
+    ready_when: Mapping[str, Ready]
+    names: bool = False
+
+
+class House:
+    """One database, looked at. `seconds` is how long an overview is good for."""
+
+    def __init__(self, tidemark: Tidemark, wanted: Wanted, *, seconds: float = YOUNG_SECONDS) -> None:
+        self.tidemark = tidemark
+        self.wanted = wanted
+        self._quick, self._slow = tidemark.onlooker(), tidemark.onlooker()
+        self._threads = ThreadPoolExecutor(1, "tidemark-look")
+        self._cached = Cached(self._quick.overview, self._threads, seconds)
+
+    @property
+    def readings(self) -> int:
+        """How often the database was read for an overview."""
+        return self._cached.readings
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The derived tables that should be there."""
+        return self._quick.declared
+
+    async def overview(self) -> Overview:
+        """Everything at a glance. Raises `Fault` and `Refusal` when it cannot be read."""
+        return await self._cached.get()
+
+    async def look(self, work: Callable[[Onlooker], T]) -> T:
+        """Something that is asked for rarely and may take longer."""
+        return await run_in_threadpool(work, self._slow)
+
+    def find_unready(self, view: Overview) -> tuple[Finding, ...]:
+        """What keeps the application from being ready."""
+        return find_unready(view.verdict, view.tables, self._quick.declared, self.wanted.ready_when)
+
+    def forget(self) -> None:
+        """Look again at the next request: something was done that shows."""
+        self._cached.forget()
+
+    def close(self) -> None:
+        """End the thread and close the connections."""
+        self._threads.shutdown()
+        self._quick.close()
+        self._slow.close()

@@ -1,0 +1,118 @@
+"""What there is to read: status, history, drift, quarantine, events, streams, explanations, and the banner.
+
+Owns: one function for each address. Promises: reads only; what was typed wrong is 400, what is not there 404, what cannot be read
+503, each with a sentence; never more than a page at once.
+"""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tidemark.runtime.backfill.record import read_time
+from tidemark.runtime.outbox import STATES
+from tidemark.runtime.runs import HISTORY_ROWS_MAX, RUN_MAX
+from tidemark.web import shapes
+from tidemark.web.answers import Json
+from tidemark.web.banner import of_banner
+from tidemark.web.house import House
+
+PAGE = 50
+LISTED_MAX = 1000
+
+
+def house_of(request: Request) -> House:
+    """What the routes share."""
+    house: House = request.app.state.house
+    return house
+
+
+def number(request: Request, name: str, default: int, most: int) -> int:
+    """A whole number that was typed, within bounds."""
+    given = request.query_params.get(name)
+    if given is None:
+        return default
+    if not (given.isascii() and given.isdigit() and len(given) < 20):
+        raise HTTPException(400, f"{name} is a whole number")
+    return min(int(given), most)
+
+
+async def status(request: Request) -> Response:
+    """Everything at a glance."""
+    house = house_of(request)
+    view = await house.overview()
+    return Json(shapes.of_overview(view, house.find_unready(view), actions=False))
+
+
+async def runs(request: Request) -> Response:
+    """The history, newest first: ``name``, ``limit``, ``before`` (a run)."""
+    house, limit = house_of(request), number(request, "limit", PAGE, HISTORY_ROWS_MAX)
+    name, before = request.query_params.get("name", ""), number(request, "before", RUN_MAX, RUN_MAX)
+    view = await house.overview()
+    found = await house.look(lambda eye: eye.runs(name, limit, before))
+    now = read_time(view.at)
+    more = found[-1].id if found and len(found) == limit else None
+    return Json({"at": view.at, "runs": [shapes.of_past(one, now) for one in found], "next": more})
+
+
+async def run(request: Request) -> Response:
+    """One run with everything that is known about it."""
+    house, id_ = house_of(request), request.path_params["id"]
+    view = await house.overview()
+    found = await house.look(lambda eye: eye.run(id_))
+    if found is None:
+        raise HTTPException(404, f"there is no run {id_}")
+    return Json(shapes.of_run(view.at, found))
+
+
+async def drift(request: Request) -> Response:
+    """Rows that are known to be wrong: ``name``, ``limit``."""
+    house, limit = house_of(request), number(request, "limit", LISTED_MAX, LISTED_MAX)
+    name, view = request.query_params.get("name", ""), await house.overview()
+    found = await house.look(lambda eye: eye.drift(name, limit))
+    return Json({"at": view.at, "drift": [shapes.of_drift(one) for one in found]})
+
+
+async def quarantine(request: Request) -> Response:
+    """Keys that backfills put aside: ``name``, ``limit``."""
+    house, limit = house_of(request), number(request, "limit", LISTED_MAX, LISTED_MAX)
+    name, view = request.query_params.get("name", ""), await house.overview()
+    found = await house.look(lambda eye: eye.quarantine(name, limit))
+    return Json({"at": view.at, "quarantine": [shapes.of_aside(one) for one in found]})
+
+
+async def outbox(request: Request) -> Response:
+    """Events of crossings, oldest first: ``state``, ``limit``, ``after`` (an event)."""
+    house, limit = house_of(request), number(request, "limit", PAGE, LISTED_MAX)
+    after, state = number(request, "after", 0, RUN_MAX), request.query_params.get("state", "")
+    if state not in ("", *STATES):
+        raise HTTPException(400, f"state is one of {', '.join(STATES)}")
+    view = await house.overview()
+    counts, found = await house.look(lambda eye: eye.events(state, limit, after))
+    more = found[-1].id if found and len(found) == limit else None
+    events = [shapes.of_event(one) for one in found]
+    return Json({"at": view.at, "counts": counts, "events": events, "next": more})
+
+
+async def streams(request: Request) -> Response:
+    """Every stream with what waits for somebody."""
+    house = house_of(request)
+    view = await house.overview()
+    found = await house.look(lambda eye: eye.streams())
+    now = read_time(view.at)
+    return Json({"at": view.at, "streams": [shapes.of_stream_detail(one, now) for one in found]})
+
+
+async def explain(request: Request) -> Response:
+    """How one derived table is kept true, and why."""
+    name = request.path_params["name"]
+    found = await house_of(request).look(lambda eye: eye.explain(name))
+    return Json(found.as_json())
+
+
+async def banner(request: Request) -> Response:
+    """What the banner may know."""
+    house = house_of(request)
+    view = await house.overview()
+    return Json(of_banner(view, house.find_unready(view), names=house.wanted.names))

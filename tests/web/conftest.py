@@ -1,0 +1,96 @@
+"""A small forum with derived tables of both freshnesses, and an application over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.kit.asgi import Answer, get
+from tests.web.schema import check
+from tidemark import Project, Tidemark
+from tidemark.database.open import open_session
+from tidemark.database.session import Session
+from tidemark.web import application
+
+POSTS = "CREATE TABLE posts (id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL, author INTEGER NOT NULL)"
+USERS = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)"
+ODD = 'a "b"/<script>é=&?#%41'
+COUNT = "SELECT thread_id, count(*) AS posts FROM posts GROUP BY thread_id"
+AUTHORS = "SELECT p.id, u.name FROM posts p JOIN users u ON u.id = p.author"
+SIZES = "SELECT posts, count(*) AS threads FROM thread_posts GROUP BY posts"
+
+
+@dataclass
+class Forum:
+    """A database, what is declared over it, and the application that looks at it."""
+
+    url: str
+    session: Session
+    project: Project
+    app: Any
+
+    @property
+    def tidemark(self) -> Tidemark:
+        """The engine."""
+        return Tidemark(self.project, self.url)
+
+    def write(self, sql: str, **values: Any) -> None:
+        """Somebody writes."""
+        with self.session.transaction():
+            self.session.run(sql, values)
+
+    def ledger(self, table: str) -> str:
+        """The quoted name of a table of the ledger."""
+        return f"tidemark._{table}" if self.session.dialect.has_schemas else f"tidemark__{table}"
+
+    def store(self, name: str) -> str:
+        """The quoted name of a derived table's store."""
+        quoted = name.replace('"', '""')
+        return f'tidemark."{quoted}"' if self.session.dialect.has_schemas else f'"tidemark_{quoted}"'
+
+    def fresh(self) -> None:
+        """Let the next answer be read anew."""
+        self.app.state.house.forget()
+
+    def get(self, path: str, shape: str = "", status: int = 200) -> Any:
+        """The JSON of an answer, which is as the schema says."""
+        self.fresh()
+        answer: Answer = get(self.app, path)
+        assert answer.status == status, answer.text
+        check(shape or path.strip("/"), answer.json)
+        return answer.json
+
+
+def begin(url: str, *, declared: bool = True) -> Forum:
+    """An empty forum; nothing is installed yet."""
+    session, project = open_session(url), Project("forum")
+    with session.transaction():
+        for statement in (POSTS, USERS, "CREATE INDEX posts_thread ON posts (thread_id)"):
+            session.script(statement)
+        session.script("CREATE INDEX posts_author ON posts (author)")
+    if declared:
+        project.derive("thread_posts", key="thread_id", query=COUNT)
+        project.derive("post_authors", key="id", query=AUTHORS, freshness="tick")
+        project.derive("thread_sizes", key="posts", query=SIZES)
+    return Forum(url, session, project, application(Tidemark(project, url)))
+
+
+@pytest.fixture
+def empty_forum(engine_url: str) -> Iterator[Forum]:
+    """A forum in which nothing is installed."""
+    forum = begin(engine_url)
+    yield forum
+    forum.app.state.house.close()
+    forum.session.close()
+
+
+@pytest.fixture
+def forum(empty_forum: Forum) -> Forum:
+    """A forum with everything live."""
+    empty_forum.write("INSERT INTO users (id, name) VALUES (1, 'ada'), (2, 'bob')")
+    empty_forum.write("INSERT INTO posts (id, thread_id, author) VALUES (1, 1, 1), (2, 1, 2), (3, 2, 1)")
+    empty_forum.tidemark.apply()
+    return empty_forum

@@ -1,0 +1,161 @@
+"""Health fails closed: what is unknown, unreadable, failed or drifted is never ready and never well."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from tests.kit.asgi import get
+from tests.web.conftest import Forum
+from tests.web.schema import check
+from tidemark import Tidemark
+from tidemark.web import application
+
+
+def test_all_is_well(forum: Forum) -> None:
+    status = forum.get("/status")
+    assert status["verdict"]["level"] == "pass" and status["verdict"]["ready"]
+    assert status["verdict"]["sentence"].startswith("All 3 derived tables are true; last full verification ")
+    assert forum.get("/healthz")["status"] == "pass"
+    assert forum.get("/readyz") == {"ready": True, "findings": [], "error": None}
+    assert forum.get("/livez") == {"alive": True}
+    edges = {(one["kind"], one["from"], one["to"]) for one in status["edges"]}
+    assert edges == {
+        ("source", "posts", "post_authors"),
+        ("source", "users", "post_authors"),
+        ("source", "posts", "thread_posts"),
+        ("table", "thread_posts", "thread_sizes"),
+    }
+    assert [one["name"] for one in status["sources"]] == ["posts", "users"]
+
+
+def test_what_waits_is_told_and_is_no_fault(forum: Forum) -> None:
+    forum.write("INSERT INTO posts (id, thread_id, author) VALUES (4, 4, 1)")
+    tables = {one["name"]: one for one in forum.get("/status")["tables"]}
+    assert tables["post_authors"]["lag"]["changes"] == 1 and tables["post_authors"]["lag"]["seconds"] >= 0
+    assert tables["thread_posts"]["lag"] == {
+        "changes": 0,
+        "changes_are_more": False,
+        "upstream_changes": 0,
+        "since": None,
+        "seconds": 0.0,
+    }
+    assert forum.get("/readyz")["ready"]
+
+
+def test_drift_is_never_ready(forum: Forum) -> None:
+    forum.write(f"UPDATE {forum.store('post_authors')} SET name = 'eve' WHERE id = 1")
+    forum.tidemark.verify()
+    status = forum.get("/status")
+    assert status["verdict"]["level"] == "fail" and not status["verdict"]["ready"]
+    assert status["verdict"]["sentence"] == "1 needs attention."
+    assert forum.get("/healthz", status=503)["status"] == "fail"
+    assert [one["name"] for one in forum.get("/readyz", status=503)["findings"]] == ["post_authors"]
+    (wrong,) = forum.get("/drift")["drift"]
+    assert wrong["kind"] == "different" and wrong["key"] == [{"column": "id", "value": "1"}]
+    assert {"column": "name", "value": "'eve'"} in wrong["stored"]
+    assert {"column": "name", "value": "'ada'"} in wrong["true"]
+    forum.tidemark.repair()
+    assert forum.get("/readyz")["ready"] and forum.get("/drift")["drift"] == []
+
+
+def test_a_missing_capture_is_never_ready(forum: Forum) -> None:
+    if forum.session.dialect.has_schemas:
+        forum.write("DROP VIEW thread_sizes; DROP VIEW thread_posts")
+    else:
+        forum.write("DROP VIEW thread_posts")
+    assert not forum.get("/readyz", status=503)["ready"]
+
+
+@pytest.mark.parametrize("state", ["failed", "paused", "planned", "verifying", "installing", "retired"])
+def test_a_state_that_is_not_live_is_never_ready(forum: Forum, state: str) -> None:
+    forum.write(f"UPDATE {forum.ledger('derived')} SET state = :state WHERE name = 'post_authors'", state=state)
+    assert "post_authors" in [one["name"] for one in forum.get("/readyz", status=503)["findings"]]
+    assert forum.get("/readyz/post_authors", "readyz", 503)["ready"] is False
+    assert forum.get("/readyz/thread_posts", "readyz")["ready"] is True
+
+
+def test_a_state_that_nobody_knows_is_never_ready(forum: Forum, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidemark.runtime.ledger.read_state", lambda stored: "unknown")
+    assert forum.get("/healthz", status=503)["status"] == "fail"
+    assert {one["state"] for one in forum.get("/status")["tables"]} == {"unknown"}
+    assert len(forum.get("/readyz", status=503)["findings"]) == 3
+
+
+@pytest.mark.parametrize("kind", ["verify", "tick", "repair", "apply"])
+def test_a_failed_run_is_never_ready_until_one_is_done(forum: Forum, kind: str) -> None:
+    times = "'2026-01-01T00:00:00.000Z', '2026-01-01T00:00:01.000Z'"
+    add = f"""INSERT INTO {forum.ledger("run")} (kind, derived, generation, state, holder, started, ended, cause)
+        VALUES (:kind, 'post_authors', 1, :state, 'somebody', {times}, :cause)"""
+    forum.write(add, kind=kind, state="failed", cause="the disk is on fire")
+    assert "the disk is on fire" in forum.get("/readyz", status=503)["findings"][0]["says"]
+    forum.write(add, kind=kind, state="interrupted", cause="it was asked to stop")
+    assert not forum.get("/readyz", status=503)["ready"], "who was interrupted has made nothing good"
+    forum.write(add, kind=kind, state="done", cause=None)
+    assert forum.get("/readyz")["ready"]
+
+
+def test_a_policy_says_what_ready_means(forum: Forum) -> None:
+    forum.write(f"UPDATE {forum.ledger('derived')} SET state = 'backfilling' WHERE name = 'post_authors'")
+    forum.write(f"UPDATE {forum.ledger('derived')} SET state = 'failed' WHERE name = 'thread_sizes'")
+    for policy, ready in (({}, 503), ({"post_authors": "installed"}, 503)):
+        app = application(forum.tidemark, ready_when=policy)
+        assert get(app, "/readyz").status == ready
+        app.state.house.close()
+    app = application(forum.tidemark, ready_when={"post_authors": "installed", "thread_sizes": "always"})
+    assert get(app, "/readyz").status == 200
+    assert get(app, "/healthz").status == 503, "a policy does not make well what is not"
+    app.state.house.close()
+
+
+def test_nothing_installed_is_not_ready(empty_forum: Forum) -> None:
+    assert empty_forum.get("/healthz", status=503)["output"] == "Nothing is installed."
+    names = [one["name"] for one in empty_forum.get("/readyz", status=503)["findings"]]
+    assert names == ["post_authors", "thread_posts", "thread_sizes"], "they are declared"
+    status = empty_forum.get("/status")
+    assert not status["installed"] and status["tables"] == []
+    for path in ("/runs", "/drift", "/quarantine", "/outbox", "/streams"):
+        empty_forum.get(path)
+    app = application(None, empty_forum.url)
+    assert get(app, "/readyz").status == 503
+    app.state.house.close()
+
+
+def test_what_cannot_be_read_is_a_failure_and_is_not_kept(forum: Forum, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("tidemark.runtime.onlooker.read_overview", _fail)
+        forum.fresh()
+        for path, shape in (("/healthz", "healthz"), ("/readyz", "readyz"), ("/readyz/post_authors", "readyz")):
+            answer = get(forum.app, path)
+            check(shape, answer.json)
+            assert answer.status == 503 and "the disk is on fire" in answer.json["error"], path
+        assert get(forum.app, "/status").status == 503 and get(forum.app, "/banner.json").status == 503
+        assert get(forum.app, "/livez").status == 200
+    assert get(forum.app, "/healthz").status == 200, "an error is not kept"
+
+
+def _fail(*given: object) -> None:
+    raise OSError("the disk is on fire")
+
+
+def test_a_file_that_is_replaced_is_not_read_on(tmp_path: Path, forum: Forum) -> None:
+    """SQLite would go on to read what the file was."""
+    if forum.session.dialect.has_schemas:
+        assert forum.get("/healthz")["status"] == "pass"
+        return
+    assert forum.get("/healthz")["status"] == "pass"
+    forum.session.close()
+    path = Path(forum.url.removeprefix("sqlite:///"))
+    path.rename(tmp_path / "moved.db")
+    forum.fresh()
+    assert get(forum.app, "/healthz").status == 503
+    with contextlib.suppress(FileNotFoundError):
+        Path(f"{path}-wal").unlink()
+
+
+def test_a_database_that_is_not_there_lives_and_is_not_well(tmp_path: Path) -> None:
+    app = application(Tidemark(None, f"sqlite:///{tmp_path / 'nothing.db'}"))
+    assert get(app, "/livez").status == 200
+    assert get(app, "/healthz").status == 503 and get(app, "/readyz").status == 503
+    assert "There is no file" in get(app, "/status").json["error"]
+    app.state.house.close()
