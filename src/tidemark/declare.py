@@ -19,7 +19,7 @@ from tidemark.memory import First, Memory, Ratchet
 from tidemark.model import Backfill, Declaration, Freshness, Marks, Source, Way
 from tidemark.scans import check_facts
 from tidemark.streams import Source as Blocks
-from tidemark.streams import Stream, check_stream
+from tidemark.streams import Stream, check_stream, name_streams
 from tidemark.walk import BATCH
 
 NAME_BYTES_MAX = 63
@@ -54,8 +54,8 @@ class Project:
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
-        """Every declaration, in the order of declaring."""
-        return tuple(self._declarations.values())
+        """Every declaration, in the order of declaring. Raises `Refusal` for one that names a stream which there is not."""
+        return tuple(name_streams(one, tuple(self._streams)) for one in self._declarations.values())
 
     @property
     def sources(self) -> Mapping[str, Source]:
@@ -368,13 +368,6 @@ def _read_memory(keep: object, name: str, place: str) -> tuple[tuple[str, Memory
     for column, memory in keep.items():
         if not isinstance(column, str) or not isinstance(memory, Ratchet | First):
             raise _refuse(f"keep for {column!r} is no memory", "say ratchet() or first()", name, place)
-        if isinstance(memory, First) and memory.value is not None:
-            raise Refusal(
-                Code.UNSUPPORTED,
-                f"{column} at {place} keeps the {memory.value.replace('_', ' ')} of an event, and no stream brings events yet",
-                instead="first() over a column of the query",
-                derived=name,
-            )
     return tuple(keep.items())
 
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from tidemark.errors import Code, Fault, Refusal
+from tidemark.memory import First, Memory, dated
+from tidemark.model import Declaration
 
 Settle = Literal["tick", "block"]
 Identity = tuple[int, int, int]
@@ -31,6 +35,9 @@ POLICIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The words of each policy, the default first."""
+
+
+_SECONDS = re.compile(r"-?[0-9]{1,11}(\.[0-9]+)?\Z")
 
 
 class Skip(Exception):
@@ -64,6 +71,17 @@ class Block:
     position: int
     time: str | None
     transactions: tuple[Any, ...]
+
+    @property
+    def moment(self) -> str | None:
+        """The time in UTC, in a form that every engine reads, where it says seconds since 1970 or an ISO date; else None."""
+        said = self.time or ""
+        try:
+            found = datetime.fromtimestamp(float(said), UTC) if _SECONDS.match(said) else datetime.fromisoformat(said)
+            utc = found.astimezone(UTC) if found.tzinfo else found
+        except (ValueError, OverflowError, OSError):
+            return None
+        return utc.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 @dataclass(frozen=True)
@@ -245,6 +263,31 @@ def check_stream(stream: Stream) -> None:
             raise _refuse(name, f"{option}={stream.policies[option]!r} is none", f"say {' or '.join(words)}")
     if stream.attempts < 1:
         raise _refuse(name, f"attempts={stream.attempts} is not even one", "say how often a block may be tried")
+
+
+def name_streams(declaration: Declaration, streams: Sequence[str]) -> Declaration:
+    """The declaration with the stream of each moment that it keeps: the one that is named, or the only one.
+
+    Raises `Refusal` (``declaration``) for a stream that is not declared, and for none at all.
+    """
+
+    def named(column: str, kept: Memory) -> Memory:
+        if not isinstance(kept, First) or kept.value is None:
+            return kept
+        wanted = kept.value.stream or (streams[0] if len(streams) == 1 else "")
+        if wanted not in streams:
+            told = f"stream {wanted}" if wanted else "a stream that is not named"
+            raise Refusal(
+                Code.DECLARATION,
+                f"{column} keeps the {kept.value.what} of a block of {told} (at {declaration.place})",
+                instead=f"one of: {', '.join(streams)}" if streams else "project.stream(…) for what brings the blocks",
+                derived=declaration.name,
+            )
+        return replace(kept, value=replace(kept.value, stream=wanted))
+
+    if not dated(declaration.keep):
+        return declaration
+    return replace(declaration, keep=tuple((column, named(column, kept)) for column, kept in declaration.keep))
 
 
 def _refuse(name: str, reason: str, instead: str) -> Refusal:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from tests.simulation.case import Case, Derived, Duty, Failure
 from tests.simulation.history import History, Rows
-from tests.simulation.memory import Table, remembers, strange
+from tests.simulation.memory import Table, is_dated, remembers, strange
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed, Upkeep
 from tests.simulation.worlds import quote
@@ -63,6 +63,7 @@ class Attendant:
     unfinished: bool = False
     history: History = field(default_factory=History)
     kept: dict[str, Table] = field(default_factory=dict)
+    block: int | None = None
 
     def install(self) -> None:
         """Install for the first time, and compare."""
@@ -78,6 +79,7 @@ class Attendant:
             self.tally.mark(duty.what)
             return
         self.tally.duties[duty.what] += 1
+        self._take_block()
         self._remember()
         if self.unfinished and self.calm():
             self._finish_declaring()
@@ -95,9 +97,16 @@ class Attendant:
         """Bring everything to its end, and compare."""
         if self.unfinished:
             self._finish_declaring()
+        self._take_block()
         self._remember()
         self.upkeep.tick()
         self._drained(EVERY, "at the end")
+
+    def _take_block(self) -> None:
+        """A stream has taken one more block, where anybody wants to know of that."""
+        if any(is_dated(one) for one in self.derived):
+            self.block = 1 if self.block is None else self.block + 1
+            self.upkeep.take_block(self.block)
 
     def expect_no_drift(self, moment: str) -> None:
         """A verification must find nothing."""
@@ -140,7 +149,7 @@ class Attendant:
         for one in self._remembering():
             truth, after = self.compare.values(one, f"({one.query})"), self.compare.values(one, quote(one.name))
             self.tally.comparisons[f"{one.family} fold"] += 1
-            wrong = strange(one, self.kept.get(one.name, {}), after, truth, one.name in drained)
+            wrong = strange(one, self.kept.get(one.name, {}), after, truth, one.name in drained, self.block)
             if wrong:
                 raise Failure("memory", one.name, f"{moment}: {wrong} for {one.options}\n{one.query}")
             self.kept[one.name] = after

@@ -15,7 +15,7 @@ from typing import TypeVar
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
 from tests.simulation.interventions import Act, WatchedSession, close, terminate
-from tests.simulation.memory import declared
+from tests.simulation.memory import STREAM, declared
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed
 from tidemark.compiler import compile_derived
@@ -35,6 +35,7 @@ from tidemark.runtime.lease import TERM_SECONDS, Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
 from tidemark.runtime.repair import repair
+from tidemark.runtime.streams.account import Account
 from tidemark.runtime.tick import has_work, tick
 from tidemark.runtime.uninstall import uninstall
 from tidemark.runtime.verify import verify
@@ -365,6 +366,16 @@ class Keeper:
     def store(self, name: str) -> str:
         """The quoted name of the store of the generation that is live."""
         return self._live(name)[-1].script.store
+
+    def take_block(self, position: int) -> None:
+        """A stream of which nothing is known but the block that it took last."""
+        self._open()
+        assert self.session is not None
+        # It is nobody whose statements are watched.
+        account = Account(Ledger(self.session.session))
+        with account.session.transaction():
+            account.run("begin", name=STREAM)
+            account.run("enter", name=STREAM, position=position, time=None, moment=None)
 
     def uninstall(self) -> None:
         """Remove everything of ours."""

@@ -12,10 +12,12 @@ from typing import Any
 from tests.simulation.case import Derived
 from tests.simulation.queries import Draft
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
-from tidemark import first, ratchet
+from tidemark import first, position, ratchet
 
 Row = tuple[Any, ...]
 Table = Mapping[str, Row]
+STREAM = "ledger"
+"""The stream that simulated blocks are of."""
 
 
 def remembers(one: Derived) -> bool:
@@ -35,13 +37,20 @@ def declared(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _memory(text: str) -> Any:
     word, _, when = text.partition(" when ")
-    return ratchet() if word == "ratchet" else first(when=when or None)
+    moment = position(STREAM) if word == "position" else None
+    return ratchet() if word == "ratchet" else first(moment, when=when or None)
 
 
-def fold(one: Derived, stored: Row | None, truth: Row | None) -> Row | None:
-    """What is stored next, as values in the order of the option ``columns``."""
+def is_dated(one: Derived) -> bool:
+    """Whether a derived table keeps which block completed a row."""
+    return any(kept.startswith("position") for kept in one.options.get("keep", {}).values())
+
+
+def fold(one: Derived, stored: Row | None, truth: Row | None, at: int | None) -> Row | None:
+    """What is stored next, as values in the order of the option ``columns``, when `at` is the block that was taken last."""
     if truth is None:
         return stored if one.options.get("keep_rows") else None
+    truth = _dated(one, truth, at)
     if stored is None:
         return truth
     names = one.options["columns"]
@@ -50,14 +59,33 @@ def fold(one: Derived, stored: Row | None, truth: Row | None) -> Row | None:
     for name, value in zip(names, truth, strict=True):
         kept = one.options.get("keep", {}).get(name, "")
         word, _, when = kept.partition(" when ")
-        frozen = before[name] is not None if not when else _is_true(before[when])
+        frozen = _is_true(before[when]) if when and word != "position" else before[name] is not None
         if word == "ratchet":
             found.append(max((value, before[name]), key=_rank))
-        elif word == "first" and frozen:
+        elif word in ("first", "position") and frozen:
             found.append(before[name])
         else:
             found.append(value)
     return tuple(found)
+
+
+def _dated(one: Derived, truth: Row, at: int | None) -> Row:
+    """A true row with the block in the place of what the query says of it."""
+    names = one.options["columns"]
+    row = dict(zip(names, truth, strict=True))
+    for name, kept in one.options.get("keep", {}).items():
+        word, _, when = kept.partition(" when ")
+        if word == "position":
+            # Values come as texts from PostgreSQL.
+            said = str(at) if at is not None and isinstance(row[when], str) else at
+            row[name] = said if _is_true(row[when]) else None
+    return tuple(row.values())
+
+
+def _is_undated(one: Derived, stored: Row | None) -> bool:
+    row = dict(zip(one.options["columns"], stored or (), strict=False))
+    dated = [name for name, kept in one.options.get("keep", {}).items() if kept.startswith("position") and row]
+    return any(row[name] is None for name in dated)
 
 
 def _is_true(value: Any) -> bool:
@@ -74,11 +102,14 @@ def _rank(value: Any) -> tuple[int, Any]:
         return (2, value)
 
 
-def strange(one: Derived, before: Table, after: Table, truth: Table, drained: bool) -> str:
+def strange(one: Derived, before: Table, after: Table, truth: Table, drained: bool, at: int | None) -> str:
     """A row that is not what the fold gives, in words; empty when there is none."""
     for key in {*before, *after, *truth}:
-        folded = fold(one, before.get(key), truth.get(key))
+        folded = fold(one, before.get(key), truth.get(key), at)
         allowed = [folded] if drained else [folded, before.get(key)]
+        if _is_undated(one, before.get(key)):
+            # Complete before any block was taken: a block dates it only when it is computed again.
+            allowed.append(fold(one, before.get(key), truth.get(key), None))
         if after.get(key) not in allowed:
             return f"key {key} holds {after.get(key)}; it was {before.get(key)}, and true is {truth.get(key)}"
     return ""
@@ -102,6 +133,9 @@ def _remembering(parts: Parts) -> Draft:
     if parts.chance(0.4):
         keep[other.name] = parts.rng.choice(("first", f"first when {done.name}"))
     columns = (count, done, most, other)
+    if parts.chance(0.6):
+        columns = (*columns, Column("CAST(NULL AS bigint)", parts.name()))
+        keep[columns[-1].name] = f"position when {done.name}"
     query = f"SELECT {listed(*key, *columns)} FROM {table.quoted} g{parts.where(table, 'g', 0.4)} GROUP BY {by}"
     options = {"keep": keep, "keep_rows": parts.chance(0.4), "columns": [one.name for one in columns]}
     return Draft(query, draft(query, key, table).key, (table,), options)

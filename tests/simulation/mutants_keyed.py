@@ -122,6 +122,20 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
         Mutant(
             engine, "frozen value thaws", ("memory",), recompute(r"o\.(\"[^\"]+\") IS TRUE", "1 = 0"), disturbed=True
         ),
+        Mutant(
+            engine,
+            "date before its time",
+            ("memory",),
+            recompute(r"CASE WHEN q\.\"[^\"]+\" IS TRUE THEN (coalesce\(.*?\)) END", r"\1"),
+            disturbed=True,
+        ),
+        Mutant(
+            engine,
+            "dated anew",
+            ("memory",),
+            recompute(r"CASE WHEN (o\.\"[^\"]+\" IS NULL THEN)", r"CASE WHEN 1 = 1 OR \1"),
+            disturbed=True,
+        ),
     )
 
 

@@ -60,6 +60,10 @@ class Upkeep(Protocol):
         """The quoted name of the table that holds the rows of a derived table."""
         ...
 
+    def take_block(self, position: int) -> None:
+        """What a stream would say when it has taken a block at that position."""
+        ...
+
     def uninstall(self) -> None:
         """Remove everything of ours."""
         ...
@@ -127,6 +131,9 @@ class Views:
     def store(self, name: str) -> str:
         """The view itself."""
         return quote(name)
+
+    def take_block(self, position: int) -> None:
+        """A view remembers nothing."""
 
     def uninstall(self) -> None:
         """Drop the views."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.kit.size import FULL
+from tests.streams.dying import Dead, Dying
 from tests.streams.ground import Ledger, block, name, plays
 from tidemark.database.open import open_session
 from tidemark.errors import Fault
@@ -28,42 +28,6 @@ BLOCKS = [
 TRACKS = [1, 2, 2, 2, 3, 7]
 STEPS_MAX = 400
 STRIDE = 1 if FULL else 7
-
-
-class Dead(BaseException):
-    """The process is gone: nothing catches this."""
-
-
-class Dying:
-    """A session whose process dies at a step: every statement, beginning and end of a transaction is one."""
-
-    def __init__(self, session: Any, left: int) -> None:
-        self._session = session
-        self._left = left
-
-    def _step(self) -> None:
-        self._left -= 1
-        if self._left < 0:
-            raise Dead
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._session, name)
-        if name not in ("run", "script", "all", "one"):
-            return found
-
-        def stepped(*arguments: Any, **more: Any) -> Any:
-            self._step()
-            return found(*arguments, **more)
-
-        return stepped
-
-    @contextlib.contextmanager
-    def transaction(self, *arguments: Any, **more: Any) -> Iterator[None]:
-        """A transaction, with a step before it and one before its commit."""
-        self._step()
-        with self._session.transaction(*arguments, **more):
-            yield
-            self._step()
 
 
 def _run_and_die(ledger: Ledger, stream: Stream, steps: int) -> bool:

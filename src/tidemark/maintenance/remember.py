@@ -8,12 +8,21 @@ never goes back.
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram, Remembered
-from tidemark.memory import First, Ratchet
+from tidemark.memory import First, Ratchet, dated
 from tidemark.model import Declaration
+
+MOMENTS = MappingProxyType(
+    {
+        "position": ("bigint", "numeric"),
+        "time": ("timestamp with time zone", "timestamp without time zone", "text", "bigint"),
+    }
+)
+"""The types of PostgreSQL that can hold what a stream says of a block, the best first."""
 
 # Types of PostgreSQL that have no order.
 UNORDERED = frozenset({"json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "xid", "cid"})
@@ -48,6 +57,14 @@ def remember(program: KeyedProgram, declaration: Declaration, dialect: Dialect) 
             )
         if isinstance(kept, First) and kept.when is not None:
             _check_when(name, kept.when, memory, types, dialect)
+    for name, moment in dated(memory.columns).items():
+        known = MOMENTS[moment.what]
+        if dialect.has_schemas and types[name] not in known:
+            raise Refusal(
+                Code.DECLARATION,
+                f"{name} is of type {types[name]}, and keeps the {moment.what} of a block.",
+                instead=f"CAST(NULL AS {known[0]}) AS {name}, or {', '.join(known[1:])}",
+            )
     keys = {part.name for part in program.key}
     outside = [part.name for part in program.unit if part.name not in keys]
     if outside:
@@ -81,8 +98,13 @@ def _check_when(name: str, when: str, memory: Remembered, types: dict[str, str],
 def notes(program: KeyedProgram) -> tuple[str, ...]:
     """What ``explain`` says about memory and sampled inputs, in sentences."""
     memory, found = program.memory, []
+    moments = dated(memory.columns)
     for name, kept in memory.columns:
-        if isinstance(kept, Ratchet):
+        if name in moments:
+            begins = "the row came" if isinstance(kept, Ratchet) or kept.when is None else f"{kept.when} became true"
+            block = f"the {moments[name].what} of the block of stream {moments[name].stream}"
+            found.append(f"{name} is {block} after which {begins}; a row without one is stale, and repair dates it")
+        elif isinstance(kept, Ratchet):
             found.append(f"{name} never goes back; verification finds it too low, never too high")
         elif kept.when is None:
             found.append(f"{name} is frozen once it is not NULL; from then on it is not compared")

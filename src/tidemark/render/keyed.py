@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram
+from tidemark.memory import dated
 from tidemark.names import Names
 from tidemark.render import statements, units, whole
 from tidemark.render.live import live_query
-from tidemark.render.memory import carry, fold
+from tidemark.render.memory import carry, fold, values_of_query
 from tidemark.render.restriction import ROW, is_indexed, keys_of_query, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.script import Applier
@@ -27,7 +28,7 @@ def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
     """Fill ``stored`` and ``fresh`` for the batch."""
     fresh = store.names.temporary("fresh")
     names = ", ".join((ORDINAL, *store.columns))
-    values = [f"{ROW}.{ORDINAL}", *(f"q.{column}" for column in store.columns)]
+    values = [f"{ROW}.{ORDINAL}", *values_of_query(store, program.memory).values()]
 
     def fill(nulls: bool) -> str:
         on = " AND ".join(
@@ -115,7 +116,7 @@ def applier(store: Store, program: KeyedProgram, lock: tuple[str, ...] = ()) -> 
         create_rows=() if direct else units.temporary_tables(store),
         gather=() if direct else units.gather(store, program),
         duplicate="" if direct else units.find_duplicate(store),
-        sampled=program.sampled,
+        sampled=(*program.sampled, *dated(program.memory.columns)),
         samples_rows=program.samples_rows,
         carry=carry(store, program.memory),
         count_rows="" if direct else f"SELECT count(*) FROM {store.numbered}",

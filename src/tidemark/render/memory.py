@@ -1,15 +1,48 @@
 """Memory in a batch: what is stored and what is computed become what is to be stored.
 
-Owns: the fold, and how memory moves from an older store. Promises: the fold is the last step of every recompute, so that
-filling, ticks, verification and repair all know the same truth; nothing that is kept is ever lowered, thawed or dropped by it.
+Owns: the fold, the values that a block dates, and how memory moves from an older store. Promises: the fold is the last step of
+every recompute, so that filling, ticks, verification and repair all know the same truth; nothing that is kept is ever
+lowered, thawed or dropped by it.
 """
 
 from __future__ import annotations
 
 from tidemark.maintenance.program import Remembered
-from tidemark.memory import First, Memory
+from tidemark.memory import First, Memory, Moment, dated
+from tidemark.names import ledger
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Carried, Carry
+
+
+def values_of_query(store: Store, memory: Remembered) -> dict[str, str]:
+    """What stands in ``fresh`` for each public column, over a row ``q`` of the query: for a column that keeps a moment what its
+    stream says, in the statement that reads the row, so that both are of one snapshot."""
+    quote, moments = store.dialect.quote, dated(memory.columns)
+    names = [*(part.name for part in store.key), *(part.name for part in store.parts)]
+    found = {name: f"q.{quote(name)}" for name in names}
+    types = {part.name: part.type for part in store.parts}
+    for name, moment in moments.items():
+        kept, value = memory.of(name), f"coalesce({_said(store, moment, types[name])}, {found[name]})"
+        when = kept.when if isinstance(kept, First) else None
+        found[name] = value if when is None else f"CASE WHEN {found[when]} IS TRUE THEN {value} END"
+    return found
+
+
+def _said(store: Store, moment: Moment, type_: str) -> str:
+    """What a stream says of the block that it took last, as a column of that type holds it."""
+    column, where = (
+        "at_position",
+        f"FROM {ledger(store.dialect, 'stream')} AS m WHERE m.name = {store.dialect.literal(moment.stream)}",
+    )
+    if moment.what == "time":
+        column = "at_moment" if type_.startswith("timestamp") else "at_time"
+    value = f"m.{column}"
+    if store.dialect.has_schemas and type_.startswith("timestamp"):
+        # The text is in UTC, whatever the session's time zone is.
+        value = f"({value} || '+00')" if type_ == "timestamp with time zone" else value
+    elif store.dialect.has_schemas and (type_, moment.what) == ("bigint", "time"):
+        value = f"CASE WHEN {value} ~ '^-?[0-9]{{1,18}}$' THEN {value} END"
+    return f"(SELECT {f'({value})::{type_}' if store.dialect.has_schemas else value} {where})"
 
 
 def fold(store: Store, memory: Remembered) -> tuple[str, ...]:
@@ -38,7 +71,7 @@ def folded(store: Store, name: str, kept: Memory, old: str, new: str) -> str:
     before, after = f"{old}.{column}", f"{new}.{column}"
     if not isinstance(kept, First):
         return f"CASE WHEN {before} IS NULL OR {after} > {before} THEN {after} ELSE {before} END"
-    if kept.when is None:
+    if kept.when is None or kept.value is not None:
         return f"CASE WHEN {before} IS NULL THEN {after} ELSE {before} END"
     return f"CASE WHEN {old}.{store.dialect.quote(kept.when)} IS TRUE THEN {before} ELSE {after} END"
 

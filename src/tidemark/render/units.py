@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.render import statements
+from tidemark.render.memory import values_of_query
 from tidemark.render.restriction import ROW, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 
@@ -34,7 +35,8 @@ def gather(store: Store, program: KeyedProgram) -> tuple[str, ...]:
     """Fill ``raw`` and ``rows`` for the batch."""
     raw, rows = store.names.temporary("raw"), store.numbered
     hidden = [f"1 AS {store.column(part)}" for part in store.key if part == EVERYTHING]
-    columns = [*hidden, *(f"q.{store.dialect.quote(name)}" for name in _visible(store))]
+    values = values_of_query(store, program.memory)
+    columns = [*hidden, *(values[name] for name in _visible(store))]
     into = f"INSERT INTO {raw} ({', '.join(store.columns)})"
 
     def fill(nulls: bool) -> str:

@@ -17,6 +17,7 @@ CREATE TABLE tidemark._stream (
     attempts bigint NOT NULL DEFAULT 0,
     at_position bigint,
     at_time TEXT,
+    at_moment TEXT,
     updated TEXT NOT NULL
 );
 
@@ -74,7 +75,7 @@ ON CONFLICT (name) DO UPDATE SET state = 'running', updated = excluded.updated;
 
 -- name: enter
 -- The block that is being taken, for whoever dates what it changes.
-UPDATE tidemark._stream SET at_position = :position, at_time = CAST(:time AS TEXT) WHERE name = :name;
+UPDATE tidemark._stream SET at_position = :position, at_time = CAST(:time AS TEXT), at_moment = CAST(:moment AS TEXT) WHERE name = :name;
 
 -- name: read
 -- One stream.

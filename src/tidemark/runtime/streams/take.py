@@ -255,7 +255,7 @@ def name_problem(problem: BaseException) -> str:
 
 def take_block(account: Account, stream: Stream, block: Block, checkpoint: int | None, careful: bool) -> Counts:
     """Take a block and advance the stream's position, in the caller's transaction."""
-    account.run("enter", name=stream.name, position=block.position, time=block.time)
+    account.run("enter", name=stream.name, position=block.position, time=block.time, moment=block.moment)
     counts = Taking(account, stream, checkpoint, careful).block(block)
     account.run("advance", name=stream.name, position=block.position, time=block.time, **vars(counts))
     return counts
