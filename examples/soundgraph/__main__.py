@@ -15,11 +15,11 @@ from contextlib import closing
 from pathlib import Path
 
 from examples.soundgraph import upkeep
-from examples.soundgraph.blocks import BadBlock, BlockFile
-from examples.soundgraph.indexer import Indexer, Tally
+from examples.soundgraph.indexer import Blocks, Tally, take
 from examples.soundgraph.progress import Progress
 from examples.soundgraph.statements import Writer
-from examples.soundgraph.stores import DatabaseFailed, Overtaken, Store, open_store
+from examples.soundgraph.stores import DatabaseFailed, open_store
+from tidemark import jsonl
 
 INTERRUPTED = 75
 
@@ -40,33 +40,36 @@ class Ticks:
 
 
 def ingest(
-    store: Store, blocks: Path, *, writer: Writer, strict: bool, batch: int, label: str, ticks: Ticks | None = None
+    database: str, blocks: Path, *, writer: Writer, strict: bool, label: str, ticks: Ticks | None = None
 ) -> tuple[Tally, float]:
     """Takes a file of blocks to its end with a progress bar; returns the tally and events per second.
 
-    Raises BadBlock, Overtaken, OSError, or DatabaseFailed.
+    Raises Fault when the stream halts or a line is no block.
     """
-    indexer = Indexer(store, writer=writer, strict=strict, batch=batch)
-    with closing(BlockFile(blocks)) as file:
-        progress = Progress(label, "events")
+    source = jsonl(blocks)
+    many = sum(1 for _ in source.blocks(None))
+    progress = Progress(label, "blocks")
 
-        def after_batch(tally: Tally) -> None:
-            progress.show(file.position / max(file.size, 1), tally.events)
+    def watched() -> Blocks:
+        # Between two blocks no transaction is open: the time to look and to tick.
+        for number, block in enumerate(source.blocks(None)):
+            progress.show(number / many, number)
             if ticks is not None:
                 ticks.perhaps()
+            yield block
 
-        tally = indexer.ingest(file, after_batch)
-        return tally, progress.finish(tally.events)
+    tally = take(database, watched(), writer=writer, strict=strict)
+    return tally, progress.finish(many) * tally.events / max(tally.blocks, 1)
 
 
 def summary(tally: Tally, rate: float) -> str:
     """What an ingest did, for people."""
     lines = [
-        f"{tally.blocks:,} blocks, {tally.events:,} new events ({tally.plays:,} plays), {rate:,.0f} events/s",
+        f"{tally.blocks:,} blocks, {tally.events:,} new events, {rate:,.0f} events/s",
         f"{tally.redelivered:,} redelivered events changed nothing",
     ]
     skipped = ", ".join(f"{reason} {count:,}" for reason, count in tally.skipped.most_common())
-    lines.append(f"{tally.skipped.total():,} items skipped with evidence" + (f": {skipped}" if skipped else ""))
+    lines.append(f"{tally.skipped.total():,} items set aside with evidence" + (f": {skipped}" if skipped else ""))
     return "\n".join(lines)
 
 
@@ -76,30 +79,25 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--blocks", required=True, type=Path, help="JSON lines, plain or gzipped")
     parser.add_argument("--writer", choices=("upsert", "history"), default="upsert", help="default %(default)s")
     parser.add_argument("--strict", action="store_true", help="skip what names an unknown entity; make no stubs")
-    parser.add_argument("--batch", type=int, default=1, help="blocks per transaction, default %(default)s")
     parser.add_argument("--tick-every", type=float, default=30.0, help="seconds, default %(default)s")
     parser.add_argument("--no-derive", action="store_true", help="base tables only")
-    arguments = parser.parse_args(given)
-    if arguments.batch < 1:
-        parser.error("--batch must be at least 1")
-    return arguments
+    return parser.parse_args(given)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """The whole job; prints its result on standard output."""
     with closing(open_store(arguments.database)) as store:
         store.create_schema()
-        if not arguments.no_derive:
-            upkeep.install(arguments.database)
-        tally, rate = ingest(
-            store,
-            arguments.blocks,
-            writer=arguments.writer,
-            strict=arguments.strict,
-            batch=arguments.batch,
-            label="ingest",
-            ticks=None if arguments.no_derive else Ticks(arguments.database, arguments.tick_every),
-        )
+    if not arguments.no_derive:
+        upkeep.install(arguments.database)
+    tally, rate = ingest(
+        arguments.database,
+        arguments.blocks,
+        writer=arguments.writer,
+        strict=arguments.strict,
+        label="ingest",
+        ticks=None if arguments.no_derive else Ticks(arguments.database, arguments.tick_every),
+    )
     print(summary(tally, rate))
     if not arguments.no_derive:
         upkeep.drain(arguments.database)
@@ -114,7 +112,7 @@ def main(given: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on after the last committed block.", file=sys.stderr)
         return INTERRUPTED
-    except (BadBlock, Overtaken, OSError, *DatabaseFailed, *upkeep.TidemarkErrors) as error:
+    except (OSError, *DatabaseFailed, *upkeep.TidemarkErrors) as error:
         print(f"soundgraph: {error}", file=sys.stderr)
         return 1
     return 0

@@ -9,22 +9,22 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import takewhile
+from itertools import islice
 from pathlib import Path
 
 from examples.soundgraph import generator, newcomer, upkeep
 from examples.soundgraph.__main__ import Ticks, ingest, summary
-from examples.soundgraph.blocks import Block, BlockFile
-from examples.soundgraph.indexer import Indexer
-from examples.soundgraph.progress import Progress
+from examples.soundgraph.indexer import take
 from examples.soundgraph.stores import Store, open_store, sqlite_path
+from tidemark import jsonl
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "soundgraph-blocks.jsonl.gz"
 BARE_SCHEMA = "soundgraph_bare"
-BARE_EVENTS = 40_000
-"""Events that the run without upkeep takes: enough for a rate."""
+BARE_BLOCKS = 2_500
+"""Blocks that the run without upkeep takes: enough for a rate."""
 GENERATED_EVENTS = 200_000
 TICK_SECONDS = 3.0
 DRIFT_FOUND = 4
@@ -56,18 +56,11 @@ def _bare_place(folder: Path, database: str) -> Iterator[str]:
 
 def _bare_rate(address: str, blocks: Path) -> float:
     """Events per second into the same base tables with nothing derived."""
-    with closing(open_store(address)) as store, closing(BlockFile(blocks)) as file:
+    with closing(open_store(address)) as store:
         store.create_schema()
-        indexer = Indexer(store)
-        progress = Progress("without upkeep", "events")
-
-        def enough() -> Iterator[Block]:
-            return takewhile(lambda _: indexer.tally.events < BARE_EVENTS, file)
-
-        tally = indexer.ingest(
-            enough(), lambda tally: progress.show(min(1.0, tally.events / BARE_EVENTS), tally.events)
-        )
-        return progress.finish(tally.events)
+    begun = time.monotonic()
+    tally = take(address, islice(jsonl(blocks).blocks(None), BARE_BLOCKS))
+    return tally.events / max(time.monotonic() - begun, 1e-9)
 
 
 def _busiest(store: Store) -> str:
@@ -115,7 +108,7 @@ def run(folder: Path, database: str, given: Path | None, events: int | None) -> 
         store.create_schema()
         upkeep.install(database)
         ticks = Ticks(database, TICK_SECONDS)
-        tally, kept = ingest(store, blocks, writer="upsert", strict=False, batch=1, label="with upkeep", ticks=ticks)
+        tally, kept = ingest(database, blocks, writer="upsert", strict=False, label="with upkeep", ticks=ticks)
         upkeep.drain(database)
         print(summary(tally, kept))
         print()

@@ -6,16 +6,20 @@ commit; the rest is true at ticks, and the rewards tick every thirty seconds.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
 from examples.soundgraph import challenges, counting, listening, standing, trending
+from examples.soundgraph.indexer import add_stream
 from examples.soundgraph.portable import both
-from tidemark import Project, first, ratchet
+from tidemark import Project, first, jsonl, ratchet
 
 Query = str | Mapping[str, str]
+BLOCKS = "SOUNDGRAPH_BLOCKS"
+"""The variable that names the file of blocks for ``tidemark stream run ledger``."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ def make_project(marks: Literal["now", "history"] = "history", wanted: Iterable[
 
 
 project = make_project()
+add_stream(project, jsonl(os.environ.get(BLOCKS, "blocks.jsonl.gz")))
 
 
 def query_text(name: str, engine: str) -> str:

@@ -1,261 +1,187 @@
-"""Takes blocks into base tables, in order, each exactly once.
+"""The stream of blocks: what is written for each block, each play and each entity event, and what follows them.
 
-A batch is one database transaction: the rows, the identities of the events behind them and the checkpoint commit
-together, so that a kill at any instant loses and doubles nothing. By default a batch is one block. Redelivery is known
-by identity (block, transaction, ordinal), never by content: identical plays are legitimate. A transaction that arrives
-again inside a later block says so in its ``origin`` (``{"block": height, "tx": position}``) and keeps its identity.
+One block is one transaction. An event that a rule refuses, or a play that names no track, is set aside with its reason;
+everything else about order, redelivery, kills and failures is `tidemark.Project.stream`'s.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from examples.soundgraph.blocks import Block, Event, identifier, json_text, moment, natural_number, text, whole_number
-from examples.soundgraph.fold import Rejected, Stamp, State
-from examples.soundgraph.rules import RULES, wanted
-from examples.soundgraph.statements import Writer
-from examples.soundgraph.stores import Store
-from examples.soundgraph.tables import TRACKS, USERS, Identity, Key, Table
+from examples.soundgraph.hooks import HOOKS
+from examples.soundgraph.rules import RULES
+from examples.soundgraph.state import Stamp, State
+from examples.soundgraph.statements import Writer, insert
+from examples.soundgraph.values import EntityEvent, identifier, moment, text, why_no_identifier
+from tidemark import Project, Skip, Tidemark, iterable
+from tidemark.streams import Database, Event, Source, Stream
 
-EVIDENCE_LIMIT = 2_000
-"""Characters kept of an item that was skipped."""
-SPELLINGS_LIMIT = 200_000
-"""Spellings of ids remembered from plays, for users and for tracks."""
+NAME = "ledger"
+Blocks = Iterable[Mapping[str, Any]]
+Judge = Callable[[State, EntityEvent, Stamp], None]
+
+_BLOCK = insert("blocks", ("number", "blockhash", "created_at")) + " ON CONFLICT (number) DO NOTHING"
+_ETL_COLUMNS = (
+    *("block", "transaction_index", "ordinal", "height", "taken_at"),
+    *("user_id", "track_id", "played_at", "country", "is_bridged"),
+)
+_ETL_PLAY = insert("etl_plays", _ETL_COLUMNS)
+_OF_TRANSACTION = "block = :block AND transaction_index = :tx AND NOT is_bridged"
+_BRIDGE = (
+    "INSERT INTO plays (user_id, source, play_item_id, created_at, updated_at, slot, signature, country) "
+    "SELECT user_id, 'relay', track_id, played_at, taken_at, height, "
+    "CAST(block AS text) || ':' || CAST(transaction_index AS text), country "
+    f"FROM etl_plays WHERE {_OF_TRANSACTION} ORDER BY ordinal",
+    f"UPDATE etl_plays SET is_bridged = true WHERE {_OF_TRANSACTION}",
+)
 
 
-@dataclass(slots=True)
+def add_stream(
+    project: Project, source: Source, *, writer: Writer = "upsert", strict: bool = False, **options: Any
+) -> Stream:
+    """Declares the stream ``ledger``. ``writer`` changes the current row in place or demotes it and inserts the next version;
+    ``strict`` refuses what names an unknown user, track or playlist instead of making a stub. ``options`` are Tidemark's."""
+    stream = project.stream(NAME, source=source, **{"savepoints": False, **options})
+    indexer = _Indexer(writer, strict)
+    stream.on_block(indexer.block)
+    stream.on("manage_entity")(indexer.entity)
+    stream.on("plays", each="plays")(indexer.play)
+    stream.after("plays")(indexer.bridge)
+    for hook in HOOKS:
+        stream.after("manage_entity")(indexer.hook(hook))
+    return stream
+
+
+@dataclass(frozen=True)
 class Tally:
-    """What an ingest did. ``events`` counts what was new: plays and entity events, taken or skipped with a reason."""
+    """What a run of the stream brought: ``events`` counts what was new, plays and entity events, taken or set aside; ``skipped``
+    tells for each reason how many of those that wait."""
 
-    blocks: int = 0
-    events: int = 0
-    plays: int = 0
-    redelivered: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
-
-    def add(self, other: Tally, blocks: int) -> None:
-        """Adds the tally of a batch of so many blocks."""
-        self.blocks += blocks
-        self.events += other.events
-        self.plays += other.plays
-        self.redelivered += other.redelivered
-        if other.skipped:
-            self.skipped.update(other.skipped)
+    blocks: int
+    events: int
+    redelivered: int
+    skipped: Counter[str]
 
 
-class Indexer:
-    """Writes blocks into one database.
+def run_stream(tidemark: Tidemark, blocks_max: int | None = None) -> Tally:
+    """Takes what the declared source has, or so many blocks. Raises Fault when the stream halts."""
+    work = tidemark.stream(NAME)
+    report = work.run(blocks_max)
+    _, set_aside = work.open_ends()
+    reasons = Counter(one.reason for one in set_aside)
+    return Tally(report.blocks, report.counts.events, report.counts.redelivered, reasons)
 
-    ``strict`` skips an event or play that names an unknown user, track or playlist; otherwise a stub is made.
-    ``batch`` is the number of blocks per transaction.
-    """
 
-    def __init__(self, store: Store, *, writer: Writer = "upsert", strict: bool = False, batch: int = 1) -> None:
-        self._store = store
+def take(database: str, blocks: Blocks, *, writer: Writer = "upsert", strict: bool = False) -> Tally:
+    """Takes blocks into base tables, without anything derived being asked for."""
+    project = Project("soundgraph")
+    add_stream(project, iterable(lambda _: blocks), writer=writer, strict=strict)
+    return run_stream(Tidemark(project, database))
+
+
+class _Indexer:
+    """The handlers. What is remembered of rows lasts for one block's transaction, and not beyond anything that fails."""
+
+    def __init__(self, writer: Writer, strict: bool) -> None:
         self._writer = writer
         self._strict = strict
-        self._batch = batch
-        self._state = State(store.load, strict=strict)
-        self._signature = secrets.token_hex(16)
-        self._height = store.claim(self._signature)
-        self._seen: set[Identity] = set()
-        # Spellings of ids that are whole and have a row: an entity never vanishes, so this stays true.
-        self._tracks: dict[str, int] = {}
-        self._users: dict[str, int] = {}
-        self.tally = Tally()
+        self._state: State | None = None
 
-    @property
-    def height(self) -> int:
-        """The highest block committed so far, -1 before the first."""
-        return self._height
+    def block(self, db: Database, event: Event) -> None:
+        """Each block has a row, even an empty one: it is what completions are dated by."""
+        stamp = _stamp(event)
+        self._state = State(db, self._writer, strict=self._strict)
+        db.run(_BLOCK, {"number": stamp.number, "blockhash": f"block:{stamp.number}", "created_at": stamp.at})
 
-    def ingest(self, blocks: Iterable[Block], after_batch: Callable[[Tally], None] | None = None) -> Tally:
-        """Takes all blocks; ``after_batch`` is called after each commit."""
-        source = iter(blocks)
-        while batch := list(islice(source, self._batch)):
-            self._take(batch)
-            if after_batch is not None:
-                after_batch(self.tally)
-        return self.tally
+    def entity(self, db: Database, event: Event) -> None:
+        """Something that somebody did to a user, a track, a playlist, a comment, …"""
+        entity = _read_entity(event.data)
+        self._judge(db, event, lambda state, stamp: RULES[entity.entity_type, entity.action](state, entity, stamp))
 
-    def _take(self, batch: list[Block]) -> None:
-        tally = Tally()
-        height = self._height
-        state, store = self._state, self._store
-        state.start_batch()
-        store.begin()
-        try:
-            heights = self._known_heights(batch)
-            self._seen = store.ledger(heights) if heights else set()
-            if store.engine == "postgresql":
-                state.prefetch(key for block in batch for key in _wanted(block))
-            for block in batch:
-                self._block(block, tally)
-                height = max(height, block.height)
-            if tally.events or height > self._height:
-                store.commit(state.changes, self._writer, height, self._signature)
-        except BaseException:
-            # The database is at the batch before; what this one folded must not be believed.
-            state.forget()
-            self._tracks.clear()
-            self._users.clear()
-            raise
-        finally:
-            store.rollback()
-        self._height = height
-        for known in (self._tracks, self._users):
-            if len(known) > SPELLINGS_LIMIT:
-                known.clear()
-        self.tally.add(tally, len(batch))
+    def hook(self, judge: Judge) -> Callable[[Database, Event], None]:
+        """A hook under its own name, for whoever reads that it failed."""
 
-    def _known_heights(self, batch: list[Block]) -> set[int]:
-        """Heights that the ledger may know. A height above the checkpoint is new and needs no look-up."""
-        heights = {block.height for block in batch}
-        for block in batch:
-            heights.update(origin[0] for tx in block.transactions if (origin := _origin(tx, block.height)))
-        return {height for height in heights if height <= self._height}
+        def follow(db: Database, event: Event) -> None:
+            entity = _read_entity(event.transaction)
+            self._judge(db, event, lambda state, stamp: judge(state, entity, stamp))
 
-    def _block(self, block: Block, tally: Tally) -> None:
-        at = moment(block.timestamp)
-        assert at is not None, "parse_block checked the timestamp"
-        self._state.changes.blocks.append((block.height, f"block:{block.height}", at))
-        for position, tx in enumerate(block.transactions):
-            number, index = _origin(tx, block.height) or (block.height, position)
-            stamp = Stamp(block.height, f"{number}:{index}", at)
-            kind = tx.get("type") if isinstance(tx, dict) else None
-            plays = tx.get("plays") if kind == "plays" else None
-            if isinstance(plays, list):
-                for ordinal, play in enumerate(plays):
-                    if self._first_time((number, index, ordinal), tally):
-                        self._play(play, (number, index, ordinal), stamp, tally)
-            elif self._first_time((number, index, 0), tally):
-                if kind == "manage_entity":
-                    self._event(tx, (number, index, 0), stamp, tally)
-                else:
-                    self._skip((number, index, 0), "unknown_transaction", tx, tally)
+        follow.__name__ = judge.__name__
+        return follow
 
-    def _first_time(self, identity: Identity, tally: Tally) -> bool:
-        if identity in self._seen:
-            tally.redelivered += 1
-            return False
-        self._seen.add(identity)
-        self._state.changes.ledger.append(identity)
-        tally.events += 1
-        return True
-
-    def _skip(self, identity: Identity, reason: str, item: Any, tally: Tally) -> None:
-        tally.skipped[reason] += 1
-        evidence = (json_text(item) or "null")[:EVIDENCE_LIMIT]
-        self._state.changes.skips.append((*identity, reason, evidence))
-
-    def _play(self, play: Any, identity: Identity, stamp: Stamp, tally: Tally) -> None:
-        reason = self._add_play(play, stamp) if isinstance(play, dict) else "no_play"
-        if reason is None:
-            tally.plays += 1
-        else:
-            self._skip(identity, reason, play, tally)
-
-    def _add_play(self, play: dict[str, Any], stamp: Stamp) -> str | None:
-        """Adds one play; answers why not. A user who is no integer is anonymous; such a track is no track."""
-        spelled_track, spelled_user = play.get("track_id"), play.get("user_id")
-        track_id = self._tracks.get(spelled_track) if type(spelled_track) is str else None
-        user_id = self._users.get(spelled_user) if type(spelled_user) is str else None
-        created_at = moment(play.get("timestamp"))
-        if created_at is None:
-            return "no_time"
-        state = self._state
-        try:
-            if track_id is None:
-                track_id = identifier(spelled_track)
-                if track_id is None:
-                    number = whole_number(spelled_track)
-                    return "track_id_not_integer" if number is None else "track_id_out_of_range"
-                state.track(track_id, stamp)
-            if user_id is None:
-                user_id = identifier(spelled_user)
-                if user_id is not None:
-                    state.user(user_id, stamp)
-        except Rejected as rejected:
-            state.reject()
-            return rejected.reason
-        state.accept()
-        if type(spelled_track) is str:
-            self._tracks[spelled_track] = track_id
-        if user_id is not None and type(spelled_user) is str:
-            self._users[spelled_user] = user_id
-        country = text(play.get("country")) or None
-        state.changes.plays.append(
-            (user_id, "relay", track_id, created_at, stamp.at, stamp.number, stamp.txhash, country)
+    def play(self, db: Database, event: Event) -> None:
+        """One play. A user who is no integer is anonymous; such a track is no track."""
+        play = event.data
+        if not isinstance(play, dict):
+            raise Skip("no_play")
+        played_at, track_id, user_id = (
+            moment(play.get("timestamp")),
+            identifier(play.get("track_id")),
+            identifier(play.get("user_id")),
         )
-        return None
+        if played_at is None:
+            raise Skip("no_time")
+        if track_id is None:
+            raise Skip(f"track_id_{why_no_identifier(play.get('track_id'))}")
 
-    def _event(self, tx: dict[str, Any], identity: Identity, stamp: Stamp, tally: Tally) -> None:
-        rule = RULES.get((str(tx.get("entity_type")), str(tx.get("action"))))
-        event = _event(tx, stamp)
-        if rule is None or event is None:
-            reason = "unsupported_kind" if rule is None else _bad_id(tx)
-            self._skip(identity, reason, tx, tally)
-            return
+        def know(state: State, stamp: Stamp) -> None:
+            state.track(track_id, stamp)
+            if user_id is not None:
+                state.user(user_id, stamp)
+
+        stamp = self._judge(db, event, know)
+        country = text(play.get("country")) or None
+        values = (*event.identity, stamp.number, stamp.at, user_id, track_id, played_at, country, False)
+        db.run(_ETL_PLAY, dict(zip(_ETL_COLUMNS, values, strict=True)))
+
+    def bridge(self, db: Database, event: Event) -> None:
+        """The plays of a transaction, as the network counts them. Nothing makes two of them one: identical plays are two."""
+        block, tx, _ = event.identity
+        for statement in _BRIDGE:
+            db.run(statement, {"block": block, "tx": tx})
+
+    def _judge(self, db: Database, event: Event, judge: Callable[[State, Stamp], None]) -> Stamp:
+        if self._state is None or self._state.db is not db:
+            self._state = State(db, self._writer, strict=self._strict)
+        state, stamp = self._state, _stamp(event)
+        state.begin()
         try:
-            rule(self._state, event, stamp)
-        except Rejected as rejected:
-            self._state.reject()
-            self._skip(identity, rejected.reason, tx, tally)
-            return
-        self._state.accept()
+            judge(state, stamp)
+            state.accept()
+        except Skip:
+            # Nothing was written for it.
+            raise
+        except BaseException:
+            # What was written will be undone, so that what is remembered must not be believed.
+            self._state = None
+            raise
+        return stamp
 
 
-def _origin(tx: Any, height: int) -> tuple[int, int] | None:
-    """Where a transaction was first seen, if it says so. An origin above its own block is none."""
-    origin = tx.get("origin") if isinstance(tx, dict) else None
-    if not isinstance(origin, dict):
-        return None
-    block, position = natural_number(origin.get("block")), natural_number(origin.get("tx"))
-    return None if block is None or position is None or block > height else (block, position)
+def _stamp(event: Event) -> Stamp:
+    at = moment(int(event.time)) if event.time is not None and event.time.isdecimal() else None
+    if at is None:
+        raise ValueError(f"block {event.position} has no time in unix seconds: {event.time}")
+    block, tx, _ = event.identity
+    return Stamp(event.position, f"{block}:{tx}", at)
 
 
-def _event(tx: dict[str, Any], stamp: Stamp) -> Event | None:
-    user_id, entity_id = identifier(tx.get("user_id")), identifier(tx.get("entity_id"))
-    if user_id is None or entity_id is None:
-        return None
+def _read_entity(tx: Any) -> EntityEvent:
+    """An entity event with whole ids. Raises Skip for what is none, or of a kind without a rule."""
+    kind = (str(tx.get("entity_type")), str(tx.get("action")))
+    if kind not in RULES:
+        raise Skip("unsupported_kind")
+    for name in ("user_id", "entity_id"):
+        if wrong := why_no_identifier(tx.get(name)):
+            raise Skip(f"{name}_{wrong}")
     metadata = tx.get("metadata")
-    return Event(
-        user_id=user_id,
-        entity_type=tx["entity_type"],
-        action=tx["action"],
-        entity_id=entity_id,
+    return EntityEvent(
+        user_id=int(tx["user_id"]),
+        entity_type=kind[0],
+        action=kind[1],
+        entity_id=int(tx["entity_id"]),
         signer=text(tx.get("signer")),
         metadata=metadata if isinstance(metadata, dict) else {},
     )
-
-
-def _bad_id(tx: dict[str, Any]) -> str:
-    for name in ("user_id", "entity_id"):
-        number = whole_number(tx.get(name))
-        if number is None:
-            return f"{name}_not_integer"
-        if identifier(number) is None:
-            return f"{name}_out_of_range"
-    raise ValueError("both ids are fine")
-
-
-def _wanted(block: Block) -> Iterator[tuple[Table, Key]]:
-    for tx in block.transactions:
-        if not isinstance(tx, dict):
-            continue
-        if tx.get("type") == "manage_entity":
-            event = _event(tx, Stamp(0, "", "")) if isinstance(tx.get("action"), str) else None
-            if event is not None:
-                yield from wanted(event)
-        elif isinstance(tx.get("plays"), list):
-            for play in tx["plays"]:
-                if isinstance(play, dict):
-                    if track_id := identifier(play.get("track_id")):
-                        yield TRACKS, (track_id,)
-                    if user_id := identifier(play.get("user_id")):
-                        yield USERS, (user_id,)

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from examples.soundgraph.blocks import Block
-from examples.soundgraph.indexer import Indexer
+from examples.soundgraph.indexer import take
 from examples.soundgraph.stores import Store
 
 NEWCOMER = 2_147_483_000
@@ -43,10 +42,9 @@ def _steps() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 def show(store: Store, tick: Callable[[], object]) -> Iterator[str]:
     """One line for each step, with how far the challenge is at the tick right after it; ``tick`` makes one."""
-    indexer = Indexer(store)
     [(height,)] = store.query("SELECT coalesce(max(number), 0) FROM blocks")
     for step, (what, events) in enumerate(_steps(), start=1):
-        indexer.ingest([Block(height + step, 1_800_000_000 + step, events)])
+        take(store.database, [{"block": height + step, "timestamp": 1_800_000_000 + step, "txs": events}])
         tick()
         [(steps, complete, at)] = store.query(
             "SELECT current_step_count, is_complete, completed_blocknumber FROM user_challenges "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from examples.soundgraph.blocks import flag
-from examples.soundgraph.fold import Stamp, State, provenance
+from examples.soundgraph.state import Stamp, State, provenance
 from examples.soundgraph.tables import Key, Row, Table, Value
+from examples.soundgraph.values import flag
 
 
 def given(metadata: dict[str, Any], names: tuple[str, ...], read: Callable[[Any], Value]) -> Row:

@@ -1,6 +1,6 @@
 """What events about tracks, playlists and comments do, and the saves, reposts and shares of them.
 
-A rule reads current rows, raises :class:`Rejected` with a reason, or puts new rows. A playlist and an album share one
+A rule reads current rows, raises `Skip` with a reason, or puts new rows. A playlist and an album share one
 id space, and an edge to one keeps the type it was first written with.
 """
 
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from examples.soundgraph.blocks import Event, flag, identifier, json_text, natural_number, release_moment, text
-from examples.soundgraph.fold import Rejected, Stamp, State, playlist_row, provenance, track_row
 from examples.soundgraph.rows import flags, given, put_edge
+from examples.soundgraph.state import Stamp, State, playlist_row, provenance, track_row
 from examples.soundgraph.tables import (
     COMMENTS,
     PLAYLISTS,
     REPOSTS,
     SAVES,
+    SHARES,
     TRACKS,
     ItemEdges,
     Row,
@@ -23,11 +23,13 @@ from examples.soundgraph.tables import (
     Value,
     item_class,
 )
+from examples.soundgraph.values import EntityEvent, flag, identifier, json_text, natural_number, release_moment, text
+from tidemark import Skip
 
 _TRACK_TEXTS = ("title", "genre", "mood", "tags")
 
 
-def _item(state: State, event: Event, stamp: Stamp) -> tuple[str, Row]:
+def _item(state: State, event: EntityEvent, stamp: Stamp) -> tuple[str, Row]:
     if event.entity_type == "Track":
         return "track", state.track(event.entity_id, stamp)
     row = state.playlist(event.entity_id, stamp)
@@ -38,12 +40,12 @@ def _owner(row: Row) -> Value:
     return row["owner_id"] if "owner_id" in row else row["playlist_owner_id"]
 
 
-def _add_item_edge(state: State, event: Event, stamp: Stamp, table: ItemEdges, hint: str) -> None:
+def _add_item_edge(state: State, event: EntityEvent, stamp: Stamp, table: ItemEdges, hint: str) -> None:
     kind, item = _item(state, event, stamp)
     if item["is_delete"]:
-        raise Rejected("deleted_item")
+        raise Skip("deleted_item")
     if _owner(item) == event.user_id:
-        raise Rejected("own_content")
+        raise Skip("own_content")
     state.user(event.user_id, stamp)
     before = state.current(table, (event.user_id, event.entity_id, item_class(kind)))
     if before is not None:
@@ -52,65 +54,69 @@ def _add_item_edge(state: State, event: Event, stamp: Stamp, table: ItemEdges, h
     put_edge(state, table, (event.user_id, event.entity_id, kind), stamp, live=True, extra=extra)
 
 
-def _end_item_edge(state: State, event: Event, stamp: Stamp, table: ItemEdges, hint: str) -> None:
+def _end_item_edge(state: State, event: EntityEvent, stamp: Stamp, table: ItemEdges, hint: str) -> None:
     kind = "track" if event.entity_type == "Track" else "playlist"
     before = state.current(table, (event.user_id, event.entity_id, item_class(kind)))
     if before is None or before["is_delete"]:
-        raise Rejected("nothing_to_undo")
+        raise Skip("nothing_to_undo")
     key = (event.user_id, event.entity_id, str(before[table.kind_column]))
     put_edge(state, table, key, stamp, live=False, extra={hint: before[hint]})
 
 
-def save(state: State, event: Event, stamp: Stamp) -> None:
+def save(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Someone else's track or collection becomes a favourite."""
     _add_item_edge(state, event, stamp, SAVES, "is_save_of_repost")
 
 
-def unsave(state: State, event: Event, stamp: Stamp) -> None:
+def unsave(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Ends a save."""
     _end_item_edge(state, event, stamp, SAVES, "is_save_of_repost")
 
 
-def repost(state: State, event: Event, stamp: Stamp) -> None:
+def repost(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Someone else's track or collection is passed on."""
     _add_item_edge(state, event, stamp, REPOSTS, "is_repost_of_repost")
 
 
-def unrepost(state: State, event: Event, stamp: Stamp) -> None:
+def unrepost(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Ends a repost."""
     _end_item_edge(state, event, stamp, REPOSTS, "is_repost_of_repost")
 
 
-def share(state: State, event: Event, stamp: Stamp) -> None:
+def share(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """A share is a fact: appended, never taken back."""
     kind, item = _item(state, event, stamp)
     if item["is_delete"]:
-        raise Rejected("deleted_item")
+        raise Skip("deleted_item")
     state.user(event.user_id, stamp)
     share_type = "track" if kind == "track" else "playlist"
-    state.share((event.user_id, event.entity_id, share_type, stamp.at, stamp.number, stamp.txhash))
+    row: Row = {"user_id": event.user_id, "share_item_id": event.entity_id, "share_type": share_type}
+    row |= {"created_at": stamp.at} | provenance(stamp)
+    state.put(SHARES, (event.user_id, event.entity_id, share_type, stamp.txhash), row)
 
 
 # Tracks and playlists
 
 
-def _create_item(state: State, event: Event, stamp: Stamp, table: Table, row: Row, owner: str, taken: str) -> None:
+def _create_item(
+    state: State, event: EntityEvent, stamp: Stamp, table: Table, row: Row, owner: str, taken: str
+) -> None:
     before = state.current(table, (event.entity_id,))
     if before is not None:
         free = before["is_stub"] and before[owner] is None
         mine = before[owner] == event.user_id and (before["is_delete"] or before["is_stub"])
         if not (free or mine):
-            raise Rejected(taken)
+            raise Skip(taken)
     state.user(event.user_id, stamp)
     state.put(table, (event.entity_id,), row | {owner: event.user_id, "is_stub": False})
 
 
-def _own_item(state: State, event: Event, stamp: Stamp, before: Row, owner: str) -> Row:
+def _own_item(state: State, event: EntityEvent, stamp: Stamp, before: Row, owner: str) -> Row:
     """The item if the actor may change it. An item of unknown owner belongs to whoever may write it on the ledger."""
     if before[owner] not in (None, event.user_id):
-        raise Rejected("not_owner")
+        raise Skip("not_owner")
     if before["is_delete"]:
-        raise Rejected("deleted_item")
+        raise Skip("deleted_item")
     state.user(event.user_id, stamp)
     return before | {owner: event.user_id, "is_stub": False, "updated_at": stamp.at} | provenance(stamp)
 
@@ -125,20 +131,20 @@ def _track_fields(metadata: dict[str, Any]) -> Row:
     )
 
 
-def create_track(state: State, event: Event, stamp: Stamp) -> None:
+def create_track(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """An upload, or the re-creation of one's own deleted track."""
     row = track_row(event.entity_id, stamp) | _track_fields(event.metadata)
     _create_item(state, event, stamp, TRACKS, row, "owner_id", "track_exists")
 
 
-def update_track(state: State, event: Event, stamp: Stamp) -> None:
+def update_track(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """A change of one's own track: only what the metadata names."""
     before = state.track(event.entity_id, stamp)
     row = _own_item(state, event, stamp, before, "owner_id") | _track_fields(event.metadata)
     state.put(TRACKS, (event.entity_id,), row)
 
 
-def delete_track(state: State, event: Event, stamp: Stamp) -> None:
+def delete_track(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """The current version says deleted; the row stays."""
     before = state.track(event.entity_id, stamp)
     row = _own_item(state, event, stamp, before, "owner_id")
@@ -154,20 +160,20 @@ def _playlist_fields(metadata: dict[str, Any]) -> Row:
     )
 
 
-def create_playlist(state: State, event: Event, stamp: Stamp) -> None:
+def create_playlist(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """A new collection, or the re-creation of one's own deleted one."""
     row = playlist_row(event.entity_id, stamp) | _playlist_fields(event.metadata)
     _create_item(state, event, stamp, PLAYLISTS, row, "playlist_owner_id", "playlist_exists")
 
 
-def update_playlist(state: State, event: Event, stamp: Stamp) -> None:
+def update_playlist(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """A change of one's own collection: only what the metadata names."""
     before = state.playlist(event.entity_id, stamp)
     row = _own_item(state, event, stamp, before, "playlist_owner_id") | _playlist_fields(event.metadata)
     state.put(PLAYLISTS, (event.entity_id,), row)
 
 
-def delete_playlist(state: State, event: Event, stamp: Stamp) -> None:
+def delete_playlist(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """The current version says deleted; the row stays."""
     before = state.playlist(event.entity_id, stamp)
     row = _own_item(state, event, stamp, before, "playlist_owner_id")
@@ -177,19 +183,19 @@ def delete_playlist(state: State, event: Event, stamp: Stamp) -> None:
 # Comments
 
 
-def create_comment(state: State, event: Event, stamp: Stamp) -> None:
+def create_comment(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """A comment on a track, or the re-creation of one's own deleted comment."""
     metadata = event.metadata
     entity_id = identifier(metadata.get("entity_id"))
     if entity_id is None:
-        raise Rejected("no_commented_item")
+        raise Skip("no_commented_item")
     before = state.current(COMMENTS, (event.entity_id,))
     if before is not None and not (before["is_delete"] and before["user_id"] == event.user_id):
-        raise Rejected("comment_exists")
+        raise Skip("comment_exists")
     kind = text(metadata.get("entity_type")) or "Track"
     state.user(event.user_id, stamp)
     if kind == "Track" and state.track(entity_id, stamp)["is_delete"]:
-        raise Rejected("deleted_item")
+        raise Skip("deleted_item")
     row: Row = {
         "comment_id": event.entity_id,
         "text": text(metadata.get("body")) or "",
@@ -206,25 +212,25 @@ def create_comment(state: State, event: Event, stamp: Stamp) -> None:
     state.put(COMMENTS, (event.entity_id,), row | provenance(stamp))
 
 
-def _own_comment(state: State, event: Event, stamp: Stamp) -> Row:
+def _own_comment(state: State, event: EntityEvent, stamp: Stamp) -> Row:
     before = state.current(COMMENTS, (event.entity_id,))
     if before is None:
         # Nothing says which track it is on, so a stub would have nowhere to count.
-        raise Rejected("unknown_comment")
+        raise Skip("unknown_comment")
     if before["user_id"] != event.user_id:
-        raise Rejected("not_owner")
+        raise Skip("not_owner")
     if before["is_delete"]:
-        raise Rejected("deleted_item")
+        raise Skip("deleted_item")
     return before | {"updated_at": stamp.at} | provenance(stamp)
 
 
-def update_comment(state: State, event: Event, stamp: Stamp) -> None:
+def update_comment(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """A change of one's own comment's text."""
     row = _own_comment(state, event, stamp)
     body = text(event.metadata.get("body"))
     state.put(COMMENTS, (event.entity_id,), row | {"is_edited": True, "text": row["text"] if body is None else body})
 
 
-def delete_comment(state: State, event: Event, stamp: Stamp) -> None:
+def delete_comment(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """The comment says deleted; the row stays."""
     state.put(COMMENTS, (event.entity_id,), _own_comment(state, event, stamp) | {"is_delete": True})

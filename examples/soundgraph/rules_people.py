@@ -1,14 +1,15 @@
-"""What events about people do: sign-ups, profiles, verification, referrals, follows, subscriptions, blocks.
+"""What events about people do: sign-ups, profiles, verification, follows, subscriptions, blocks.
 
-A rule reads current rows, raises :class:`Rejected` with a reason, or puts new rows.
+A rule reads current rows, raises `Skip` with a reason, or puts new rows.
 """
 
 from __future__ import annotations
 
-from examples.soundgraph.blocks import Event, identifier, text
-from examples.soundgraph.fold import Rejected, Stamp, State, provenance, user_row
 from examples.soundgraph.rows import flags, given, is_live, put_edge
-from examples.soundgraph.tables import CHAT_BLOCKS, FOLLOWS, SUBSCRIPTIONS, USER_EVENTS, USERS, Row
+from examples.soundgraph.state import Stamp, State, provenance, user_row
+from examples.soundgraph.tables import CHAT_BLOCKS, FOLLOWS, SUBSCRIPTIONS, USERS, Row
+from examples.soundgraph.values import EntityEvent, text
+from tidemark import Skip
 
 _USER_TEXTS = (
     "name",
@@ -21,72 +22,53 @@ _USER_TEXTS = (
 )
 
 
-def _themself(event: Event) -> None:
+def _themself(event: EntityEvent) -> None:
     if event.user_id != event.entity_id:
-        raise Rejected("not_self")
+        raise Skip("not_self")
 
 
-def create_user(state: State, event: Event, stamp: Stamp) -> None:
+def create_user(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """A sign-up. A stub becomes a whole user; a whole user cannot sign up again."""
     _themself(event)
     before = state.current(USERS, (event.user_id,))
     if before is not None and not before["is_stub"]:
-        raise Rejected("user_exists")
+        raise Skip("user_exists")
     handle = text(event.metadata.get("handle"))
     if not handle:
-        raise Rejected("no_handle")
+        raise Skip("no_handle")
     row = user_row(event.user_id, stamp) | _profile(event) | {"wallet": text(event.signer), "is_stub": False}
     state.put(USERS, (event.user_id,), row)
-    _user_events(state, event, stamp)
 
 
-def update_user(state: State, event: Event, stamp: Stamp) -> None:
+def update_user(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """A change of profile: only what the metadata names."""
     _themself(event)
     before = state.user(event.user_id, stamp)
     row = before | _profile(event) | flags(event.metadata, "is_deactivated")
     state.put(USERS, (event.user_id,), row | {"is_stub": False, "updated_at": stamp.at} | provenance(stamp))
-    _user_events(state, event, stamp)
 
 
-def verify_user(state: State, event: Event, stamp: Stamp) -> None:
+def verify_user(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """The network vouches for a user, or stops doing so."""
     _themself(event)
     verdict = flags(event.metadata, "is_verified")
     if not verdict:
-        raise Rejected("no_verdict")
+        raise Skip("no_verdict")
     before = state.user(event.user_id, stamp)
     state.put(USERS, (event.user_id,), before | verdict | {"updated_at": stamp.at} | provenance(stamp))
 
 
-def _profile(event: Event) -> Row:
+def _profile(event: EntityEvent) -> Row:
     row = given(event.metadata, _USER_TEXTS, text)
     if handle := text(event.metadata.get("handle")):
         row |= {"handle": handle, "handle_lc": handle.lower()}
     return row
 
 
-def _user_events(state: State, event: Event, stamp: Stamp) -> None:
-    """Mobile is sticky, a referrer is set once and never oneself, and nothing new writes nothing."""
-    named = event.metadata.get("events")
-    events = named if isinstance(named, dict) else {}
-    before = state.current(USER_EVENTS, (event.user_id,))
-    mobile = bool(before and before["is_mobile_user"])
-    referrer = before["referrer"] if before else None
-    new_mobile = mobile or events.get("is_mobile_user") is True
-    new_referrer = referrer
-    if referrer is None and (candidate := identifier(events.get("referrer"))) and candidate != event.user_id:
-        state.user(candidate, stamp)
-        new_referrer = candidate
-    if (new_mobile, new_referrer) != (mobile, referrer):
-        row: Row = {"user_id": event.user_id, "referrer": new_referrer, "is_mobile_user": new_mobile}
-        state.put(USER_EVENTS, (event.user_id,), row | {"is_current": True} | provenance(stamp))
-
-
-def follow(state: State, event: Event, stamp: Stamp) -> None:
+def follow(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Following someone subscribes to them too. Following again moves the edge's date."""
     if event.user_id == event.entity_id:
-        raise Rejected("self_follow")
+        raise Skip("self_follow")
     state.user(event.user_id, stamp)
     state.user(event.entity_id, stamp)
     key = (event.user_id, event.entity_id)
@@ -95,49 +77,49 @@ def follow(state: State, event: Event, stamp: Stamp) -> None:
         put_edge(state, SUBSCRIPTIONS, key, stamp, live=True)
 
 
-def unfollow(state: State, event: Event, stamp: Stamp) -> None:
+def unfollow(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Ends the follow, and the subscription with it."""
     key = (event.user_id, event.entity_id)
     if not is_live(state.current(FOLLOWS, key)):
-        raise Rejected("nothing_to_undo")
+        raise Skip("nothing_to_undo")
     put_edge(state, FOLLOWS, key, stamp, live=False)
     if is_live(state.current(SUBSCRIPTIONS, key)):
         put_edge(state, SUBSCRIPTIONS, key, stamp, live=False)
 
 
-def subscribe(state: State, event: Event, stamp: Stamp) -> None:
+def subscribe(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Subscribes without following."""
     if event.user_id == event.entity_id:
-        raise Rejected("self_subscribe")
+        raise Skip("self_subscribe")
     state.user(event.user_id, stamp)
     state.user(event.entity_id, stamp)
     put_edge(state, SUBSCRIPTIONS, (event.user_id, event.entity_id), stamp, live=True)
 
 
-def unsubscribe(state: State, event: Event, stamp: Stamp) -> None:
+def unsubscribe(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Ends the subscription and leaves the follow."""
     key = (event.user_id, event.entity_id)
     if not is_live(state.current(SUBSCRIPTIONS, key)):
-        raise Rejected("nothing_to_undo")
+        raise Skip("nothing_to_undo")
     put_edge(state, SUBSCRIPTIONS, key, stamp, live=False)
 
 
-def block(state: State, event: Event, stamp: Stamp) -> None:
+def block(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Keeps someone out of one's messages."""
     if event.user_id == event.entity_id:
-        raise Rejected("self_block")
+        raise Skip("self_block")
     state.user(event.user_id, stamp)
     state.user(event.entity_id, stamp)
     _put_block(state, event, stamp, live=True)
 
 
-def unblock(state: State, event: Event, stamp: Stamp) -> None:
+def unblock(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Lets them in again."""
     if not is_live(state.current(CHAT_BLOCKS, (event.user_id, event.entity_id))):
-        raise Rejected("nothing_to_undo")
+        raise Skip("nothing_to_undo")
     _put_block(state, event, stamp, live=False)
 
 
-def _put_block(state: State, event: Event, stamp: Stamp, *, live: bool) -> None:
+def _put_block(state: State, event: EntityEvent, stamp: Stamp, *, live: bool) -> None:
     row: Row = {"blocker_user_id": event.user_id, "blockee_user_id": event.entity_id, "is_delete": not live}
     state.put(CHAT_BLOCKS, (event.user_id, event.entity_id), row | {"created_at": stamp.at} | provenance(stamp))

@@ -8,27 +8,6 @@ CREATE TABLE IF NOT EXISTS blocks (
     blockhash  TEXT NOT NULL UNIQUE,
     created_at TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS indexing_checkpoints (
-    tablename       TEXT PRIMARY KEY,
-    last_checkpoint INTEGER NOT NULL,
-    signature       TEXT NOT NULL
-);
--- The identity of every event ever taken: what makes a second delivery a no-op.
-CREATE TABLE IF NOT EXISTS event_ledger (
-    block       INTEGER NOT NULL,
-    transaction_index INTEGER NOT NULL,
-    ordinal     INTEGER NOT NULL,
-    PRIMARY KEY (block, transaction_index, ordinal)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS skipped_items (
-    block       INTEGER NOT NULL,
-    transaction_index INTEGER NOT NULL,
-    ordinal     INTEGER NOT NULL,
-    reason      TEXT NOT NULL,
-    evidence    TEXT NOT NULL,
-    PRIMARY KEY (block, transaction_index, ordinal)
-);
-
 CREATE TABLE IF NOT EXISTS users (
     user_id               INTEGER NOT NULL,
     handle                TEXT,
@@ -183,6 +162,45 @@ CREATE TABLE IF NOT EXISTS shares (
 );
 CREATE INDEX IF NOT EXISTS shares_item ON shares (share_item_id, share_type);
 
+-- What is in a collection, and what was: the inverse of playlists.playlist_contents, which a hook keeps.
+CREATE TABLE IF NOT EXISTS playlist_tracks (
+    playlist_id INTEGER NOT NULL,
+    track_id    INTEGER NOT NULL,
+    is_removed  BOOLEAN NOT NULL,
+    created_at  TEXT NOT NULL,
+    updated_at  TEXT NOT NULL,
+    blocknumber INTEGER NOT NULL,
+    PRIMARY KEY (playlist_id, track_id)
+);
+CREATE INDEX IF NOT EXISTS playlist_tracks_track ON playlist_tracks (track_id);
+-- Which tracks a track was made of, and which it is a part of.
+CREATE TABLE IF NOT EXISTS remixes (
+    parent_track_id INTEGER NOT NULL,
+    child_track_id  INTEGER NOT NULL,
+    PRIMARY KEY (parent_track_id, child_track_id)
+);
+CREATE INDEX IF NOT EXISTS remixes_child ON remixes (child_track_id);
+CREATE TABLE IF NOT EXISTS stems (
+    parent_track_id INTEGER NOT NULL,
+    child_track_id  INTEGER NOT NULL,
+    PRIMARY KEY (parent_track_id, child_track_id)
+);
+CREATE INDEX IF NOT EXISTS stems_child ON stems (child_track_id);
+
+-- Plays as the ledger tells them, each under its identity, and whether the network counts them yet.
+CREATE TABLE IF NOT EXISTS etl_plays (
+    block             INTEGER NOT NULL,
+    transaction_index INTEGER NOT NULL,
+    ordinal           INTEGER NOT NULL,
+    height            INTEGER NOT NULL,
+    taken_at          TEXT NOT NULL,
+    user_id           INTEGER,
+    track_id          INTEGER NOT NULL,
+    played_at         TEXT NOT NULL,
+    country           TEXT,
+    is_bridged        BOOLEAN NOT NULL,
+    PRIMARY KEY (block, transaction_index, ordinal)
+) WITHOUT ROWID;
 -- No natural unique key: the same user may play the same track twice in the same second.
 CREATE TABLE IF NOT EXISTS plays (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,

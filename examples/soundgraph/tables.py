@@ -1,7 +1,7 @@
 """The base tables as data: columns, natural keys, and how an edge or entity is told apart.
 
-Both stores build their statements from these descriptions, so that a column is named once. A row travels as a plain
-dictionary of column to value; the rows of a versioned table carry ``is_current``.
+Every statement is made from these descriptions, so that a column is named once. A row travels as a plain dictionary of
+column to value; the rows of a versioned table carry ``is_current``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from datetime import datetime
 Value = int | str | bool | datetime | None
 Row = dict[str, Value]
 Key = tuple[int | str, ...]
-Identity = tuple[int, int, int]
-"""Block height, position of the transaction in its block, ordinal of the event in its transaction."""
-
 PROVENANCE = ("blocknumber", "txhash")
 
 
@@ -38,9 +35,14 @@ class Table:
         """The in-memory key of a row: its lookup columns, and for typed edges the class of the item."""
         return tuple(_whole(row[column]) for column in self.lookup)
 
-    def needle(self, key: Key) -> Key:
-        """The values of the lookup columns inside an in-memory key."""
-        return key[: len(self.lookup)]
+    def needle(self, key: Key) -> Row:
+        """The values that find the row of an in-memory key."""
+        return dict(zip(self.lookup, key, strict=True))
+
+    @property
+    def lookup_class(self) -> str:
+        """What else finds the row of a key, as SQL."""
+        return ""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,17 @@ class ItemEdges(Table):
     kind_column: str = ""
 
     def identify(self, row: Mapping[str, Value]) -> Key:
+        """A user, an item, and the class of the item."""
         return (*super().identify(row), item_class(str(row[self.kind_column])))
+
+    def needle(self, key: Key) -> Row:
+        """The values that find the row of an in-memory key."""
+        return super().needle(key[:-1]) | {"is_track": key[-1] == "track"}
+
+    @property
+    def lookup_class(self) -> str:
+        """The class of the item."""
+        return f" AND ({self.kind_column} = 'track') = :is_track"
 
 
 def item_class(kind: str) -> str:
@@ -217,7 +229,22 @@ CHAT_BLOCKS = Table(
     versioned=False,
 )
 
-STATEFUL: tuple[Table, ...] = (
+SHARES = Table(
+    "shares",
+    ("user_id", "share_item_id", "share_type", "txhash"),
+    ("user_id", "share_item_id", "share_type", "txhash"),
+    ("user_id", "share_item_id", "share_type", "created_at", *PROVENANCE),
+    versioned=False,
+)
+PLAYLIST_TRACKS = Table(
+    "playlist_tracks",
+    ("playlist_id", "track_id"),
+    ("playlist_id", "track_id"),
+    ("playlist_id", "track_id", "is_removed", "created_at", "updated_at", "blocknumber"),
+    versioned=False,
+)
+
+TABLES: tuple[Table, ...] = (
     USERS,
     TRACKS,
     PLAYLISTS,
@@ -225,25 +252,10 @@ STATEFUL: tuple[Table, ...] = (
     SUBSCRIPTIONS,
     SAVES,
     REPOSTS,
+    SHARES,
     COMMENTS,
     USER_EVENTS,
     CHAT_BLOCKS,
+    PLAYLIST_TRACKS,
 )
-"""Tables whose current rows the indexer reads before it writes, in the order in which they are written."""
-
-PLAY_COLUMNS = (
-    "user_id",
-    "source",
-    "play_item_id",
-    "created_at",
-    "updated_at",
-    "slot",
-    "signature",
-    "country",
-)
-PlayRow = tuple[int | None, str, int, str, str, int, str, str | None]
-SHARE_COLUMNS = ("user_id", "share_item_id", "share_type", "created_at", *PROVENANCE)
-ShareRow = tuple[int, int, str, str, int, str]
-LEDGER_COLUMNS = ("block", "transaction_index", "ordinal")
-SKIP_COLUMNS = (*LEDGER_COLUMNS, "reason", "evidence")
-SkipRow = tuple[int, int, int, str, str]
+"""Every table that rules and hooks keep rows of."""

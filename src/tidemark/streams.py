@@ -197,6 +197,13 @@ class Stream:
     attempts: int
     handlers: dict[str, Handling] = field(default_factory=dict)
     hooks: dict[str, list[Handler]] = field(default_factory=dict)
+    openings: list[Handler] = field(default_factory=list)
+
+    def on_block(self, handler: Handler) -> Handler:
+        """Decorator: a handler of each block itself, before its transactions. Its event has the block's position and time and no
+        data. What it raises fails the block. A block that is taken again, for the rest of it, has it called again."""
+        self.openings.append(handler)
+        return handler
 
     def on(self, kind: str, *, each: str = "") -> Callable[[Handler], Handler]:
         """Decorator: the handler of transactions of that kind; with `each`, of every item of that list in them.

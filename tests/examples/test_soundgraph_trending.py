@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from examples.soundgraph.derived import DECLARED, make_project, query_text
-from examples.soundgraph.indexer import Indexer
+from examples.soundgraph.indexer import take
 from examples.soundgraph.portable import POSTGRES, SQLITE
 from examples.soundgraph.stores import Store, open_store
 from examples.soundgraph.world import spelled
@@ -49,7 +49,7 @@ def test_trending_moves_with_the_time(new_database: NewDatabase, generated: Gene
     clock = Clock(today=lambda: spelled(at[0]))
     with closing(open_store(database)) as store:
         store.create_schema()
-        Indexer(store, batch=25).ingest(generated.blocks)
+        take(store.database, generated.blocks)
         tidemark = Tidemark(declare(*UPSTREAM, karma, name), database, clock=clock)
         tidemark.apply()
         tidemark.tick()

@@ -35,6 +35,22 @@ def test_a_hook_whose_statement_fails_does_not_poison_its_block(ledger: Ledger) 
     assert [(one.level, one.kind, one.reason.split(":")[0]) for one in aside] == [("hook", "plays", "broken")]
 
 
+def test_each_block_has_a_handler_of_its_own_and_fails_with_it(ledger: Ledger) -> None:
+    stream = ledger.stream(attempts=1)
+
+    @stream.on_block
+    def opened(db: Database, event: Event) -> None:
+        db.run("INSERT INTO names (id, name) VALUES (:id, 'block')", {"id": event.position})
+        if event.time is None:
+            raise ValueError("no time")
+
+    ledger.blocks = [block(4), block(7, plays(5)), {"block": 9, "txs": [plays(6)]}]
+    with pytest.raises(Fault, match="halted at block 9: ValueError: no time"):
+        ledger.engine().stream("ledger").run()
+    assert ledger.rows("SELECT id FROM names ORDER BY id") == [(4,), (7,)]
+    assert ledger.tracks() == [5]
+
+
 def test_an_item_that_is_skipped_leaves_its_siblings_and_its_evidence(ledger: Ledger) -> None:
     ledger.stream()
     ledger.blocks = [block(1, plays(5, "x", 7))]

@@ -83,6 +83,9 @@ class Taking:
     def block(self, block: Block) -> Counts:
         """Take every transaction, and write down what was seen. Raises what the policies do not answer."""
         self.seen = self._known(block)
+        opened = Event(self.stream.name, block.position, block.time, (block.position, 0, 0), "", None, None, 0)
+        for handler in self.stream.openings:
+            handler(self.face, opened)
         for place, transaction in enumerate(block.transactions):
             self._transaction(block, place, transaction)
         self.account.remember(self.stream.name, self.new)

@@ -1,0 +1,102 @@
+"""What follows events that were taken: a person's referral and telephone, what collections contain, where tracks come from.
+
+Each hook runs in the block's transaction after the rule of an event, on a savepoint of its own: one that fails takes nothing
+with it and is told by ``tidemark stream status``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from examples.soundgraph.state import Stamp, State, provenance
+from examples.soundgraph.tables import PLAYLIST_TRACKS, USER_EVENTS, Row
+from examples.soundgraph.values import EntityEvent, identifier
+
+
+def user_events(state: State, event: EntityEvent, stamp: Stamp) -> None:
+    """Mobile is sticky, a referrer is set once and never oneself, and nothing new writes nothing."""
+    if event.entity_type != "User" or event.action not in ("Create", "Update"):
+        return
+    events = event.metadata.get("events")
+    if not isinstance(events, dict):
+        return
+    before = state.current(USER_EVENTS, (event.user_id,))
+    mobile = bool(before and before["is_mobile_user"])
+    referrer = before["referrer"] if before else None
+    new_mobile = mobile or events.get("is_mobile_user") is True
+    new_referrer = referrer
+    if referrer is None and (candidate := identifier(events.get("referrer"))) and candidate != event.user_id:
+        state.user(candidate, stamp)
+        new_referrer = candidate
+    if (new_mobile, new_referrer) != (mobile, referrer):
+        row: Row = {"user_id": event.user_id, "referrer": new_referrer, "is_mobile_user": new_mobile}
+        state.put(USER_EVENTS, (event.user_id,), row | {"is_current": True} | provenance(stamp))
+
+
+def playlist_contents(state: State, event: EntityEvent, stamp: Stamp) -> None:
+    """One row for every track that was ever in a collection: what is not in it any more is removed, never deleted."""
+    if event.entity_type != "Playlist" or "playlist_contents" not in event.metadata:
+        return
+    known: dict[Any, bool] = {
+        track: bool(removed)
+        for track, removed in state.db.all(
+            "SELECT track_id, is_removed FROM playlist_tracks WHERE playlist_id = :playlist",
+            {"playlist": event.entity_id},
+        )
+    }
+    wanted = dict.fromkeys(_contents(event.metadata["playlist_contents"]))
+    for track in (*wanted, *(track for track in known if track not in wanted)):
+        removed = track not in wanted
+        if known.get(track) is not removed:
+            key = (event.entity_id, track)
+            before = state.current(PLAYLIST_TRACKS, key)
+            row: Row = {"playlist_id": event.entity_id, "track_id": track, "is_removed": removed}
+            row |= {"created_at": before["created_at"] if before else stamp.at, "updated_at": stamp.at}
+            state.put(PLAYLIST_TRACKS, key, row | {"blocknumber": stamp.number})
+
+
+def _contents(loose: Any) -> Iterator[int]:
+    """The tracks of a list of contents; what is no track is passed over."""
+    for entry in loose if isinstance(loose, list) else ():
+        if isinstance(entry, dict) and (track := identifier(entry.get("track_id"))):
+            yield track
+
+
+def lineage(state: State, event: EntityEvent, stamp: Stamp) -> None:
+    """The parents of a remix and of a stem, as rows: those that a track names now."""
+    if event.entity_type != "Track" or event.action not in ("Create", "Update"):
+        return
+    for table, field in (("remixes", "remix_of"), ("stems", "stem_of")):
+        if field in event.metadata or event.action == "Create":
+            _write_parents(state, table, event.entity_id, set(_parents(event.metadata.get(field))))
+
+
+def _parents(loose: Any) -> Iterator[int]:
+    named = loose.get("tracks", [loose]) if isinstance(loose, dict) else ()
+    for entry in named if isinstance(named, list) else ():
+        if isinstance(entry, dict) and (parent := identifier(entry.get("parent_track_id"))):
+            yield parent
+
+
+def _write_parents(state: State, table: str, child: int, parents: set[int]) -> None:
+    known = {
+        parent
+        for (parent,) in state.db.all(
+            f"SELECT parent_track_id FROM {table} WHERE child_track_id = :child", {"child": child}
+        )
+    }
+    for parent in sorted(known - parents):
+        state.db.run(
+            f"DELETE FROM {table} WHERE parent_track_id = :parent AND child_track_id = :child",
+            {"parent": parent, "child": child},
+        )
+    for parent in sorted(parents - known):
+        state.db.run(
+            f"INSERT INTO {table} (parent_track_id, child_track_id) VALUES (:parent, :child)",
+            {"parent": parent, "child": child},
+        )
+
+
+HOOKS = (user_events, playlist_contents, lineage)
+"""In the order in which they follow an event."""
