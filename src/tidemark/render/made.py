@@ -70,7 +70,7 @@ def of_linear(
     engine = PIECES[names.dialect.name]
     pieces = (engine.added if ticks else engine.linear)(program, store, declaration.indexes, catalog.search_path)
     applier = (linear_ticks if ticks else render_linear).applier(store, program)
-    applier = replace(applier, whole=whole.of_linear(store, program, fills=ticks))
+    applier = replace(applier, whole=whole.of_linear(store, program, ticks=ticks))
     missing = advice.for_linear(program, names.dialect, covered=bool(declaration.supports))
     visible = [(one.name, one.sql) for one in program.visible]
     mirror = make_mirror(declaration, query, key, visible, program.present, catalog)

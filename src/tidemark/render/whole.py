@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from tidemark.maintenance.program import Feed, KeyedProgram, KeyPart, LinearProgram, Part
 from tidemark.render import statements
@@ -52,10 +53,22 @@ def rows_of_keyed(store: Store, program: KeyedProgram) -> str:
     return f"SELECT {shown} FROM ({program.query.sql()}) AS q"
 
 
-def of_linear(store: Store, program: LinearProgram, *, fills: bool) -> Whole | None:
+def of_linear(store: Store, program: LinearProgram, *, ticks: bool) -> Whole | None:
     """The texts for a linear program; None where they cannot be."""
     rows = rows_of_linear(store, program)
-    return _whole(store, rows, fills=fills) if rows else None
+    if not rows:
+        return None
+    alone = () if ticks else _alone(store, program)
+    made = _whole(store, rows, fills=ticks or bool(alone))
+    return replace(made, alone=alone) if made else None
+
+
+def _alone(store: Store, program: LinearProgram) -> tuple[str, ...]:
+    if store.dialect.writers_wait_in_line:
+        # Who holds the only lock of a file holds up everybody, and nobody can tell whether there is anybody.
+        return ()
+    sources = sorted({statements.qualified(table, store.dialect) for table in program.tables})
+    return f"LOCK TABLE {', '.join(sources)} IN SHARE ROW EXCLUSIVE MODE", f"DELETE FROM {store.names.store}"
 
 
 def rows_of_linear(store: Store, program: LinearProgram) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from tidemark.database.session import Conflict
 from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, prepare, take_range
 from tidemark.runtime.backfill.ending import record_end, recording
@@ -24,10 +25,12 @@ from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.pages import Book, open_book
+from tidemark.runtime.pieces import TRIGGER_PATIENCE, set_patience
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.script import Script, Whole
 
 WHOLE_BYTES_MAX = 4 * 1024**3
+ALONE_BYTES_MAX = 1024**3
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ def fill(duty: Duty, installed: Installed, listen: Listener = ignore) -> FillRep
     script = installed.script
     if _is_new(duty, installed) and fits(duty, script):
         return _copy_all(duty, installed, listen)
+    done = _copy_alone(duty, installed, listen) if _is_alone(duty, installed) else None
+    if done is not None:
+        return done
     book = _open_book(duty, installed)
     if book is not None:
         return _fill_by_pages(duty, installed, book, listen)
@@ -99,12 +105,12 @@ def _report(filling: Filling, keys: int) -> FillReport:
     return FillReport(filling.script.name, keys, tally.written, tally.chunks, tally.longest_ms)
 
 
-def fits(duty: Duty, script: Script) -> bool:
-    """Whether the sources are small enough to be read in one go."""
+def fits(duty: Duty, script: Script, most: int = WHOLE_BYTES_MAX) -> bool:
+    """Whether the sources are small enough, in bytes, to be read in one go."""
     if script.applier.whole is None:
         return False
     size = duty.ledger.value("measure_sources", {"sources": json.dumps(script.sources)})
-    return int(size or 0) <= WHOLE_BYTES_MAX
+    return int(size or 0) <= most
 
 
 def list_suspects(duty: Duty, script: Script, whole: Whole) -> tuple[int, int]:
@@ -168,6 +174,42 @@ def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
     return _report(filling, total)
 
 
+def _is_alone(duty: Duty, installed: Installed) -> bool:
+    """Whether the rows may be put there at once although writers keep them: nobody is there who would have to wait."""
+    script, whole = installed.script, installed.script.applier.whole
+    if whole is None or not whole.alone or installed.cursor_at or script.applier.carry or script.store == script.public:
+        return False
+    return not int(duty.ledger.value("count_others")) and fits(duty, script, ALONE_BYTES_MAX)
+
+
+def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillReport | None:
+    """Evaluate the query once and put the rows there, in one transaction in which nobody writes the sources; None where
+    somebody did just then. Who connects meanwhile waits for the end of it, so it is for what can be read in a moment."""
+    script, whole = installed.script, installed.script.applier.whole
+    if whole is None:
+        raise Fault(f"{script.name} has no whole result", retry_safe=False)
+
+    def work() -> int:
+        set_patience(duty.ledger, TRIGGER_PATIENCE)
+        for statement in (*whole.alone, *whole.rows):
+            duty.session.run(statement)
+        row = duty.session.one(whole.count_rows)
+        total = int(row[0]) if row else 0
+        with silence(duty.ledger, script.crosses):
+            duty.session.run(whole.copy, {"low": 0, "high": total})
+        _set_cursor(duty, script, total, total)
+        return total
+
+    duty.read(lambda: prepare(duty.session, script), snapshot=False)
+    try:
+        held = duty.write_once(work)
+    except Conflict:
+        return None
+    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), held.value, held.value, listen)
+    _see_through(filling, installed, lambda: None)
+    return FillReport(script.name, held.value, held.value, 1, held.hold_ms)
+
+
 def _steps(filling: Filling, start: int, total: int) -> Iterator[tuple[int, int]]:
     """The places of one chunk after the other, when the gate lets them through."""
     low = start
@@ -188,7 +230,7 @@ def _copy_chunk(filling: Filling, whole: Whole, low: int, high: int, total: int)
     with silence(filling.duty.ledger, filling.script.crosses):
         written = filling.duty.session.run(whole.copy, {"low": low, "high": high})
     # Places in this list mean nothing to a filling that goes on by keys: it begins at the first.
-    _set_cursor(filling, 0, total)
+    _set_cursor(filling.duty, filling.script, 0, total)
     return written, filling.commit(high - low, written)
 
 
@@ -206,12 +248,12 @@ def _chunk(filling: Filling, low: int, high: int, total: int, book: Book | None 
     with silence(filling.duty.ledger, filling.script.crosses):
         written = apply_batch(session, applier, lambda: take_range(session, applier, low, high))
     if book is None:
-        _set_cursor(filling, high, total)
+        _set_cursor(filling.duty, filling.script, high, total)
         return written, filling.commit(high - low, written)
-    _set_cursor(filling, filling.tally.done + high - low, total)
+    _set_cursor(filling.duty, filling.script, filling.tally.done + high - low, total)
     return written, filling.commit(high - low, written, book.key_at(high))
 
 
-def _set_cursor(filling: Filling, at: int, total: int) -> None:
-    about = {"name": filling.script.name, "generation": filling.script.generation}
-    filling.duty.ledger.run("set_cursor", {**about, "cursor_at": at, "cursor_total": total})
+def _set_cursor(duty: Duty, script: Script, at: int, total: int) -> None:
+    about = {"name": script.name, "generation": script.generation}
+    duty.ledger.run("set_cursor", {**about, "cursor_at": at, "cursor_total": total})

@@ -991,6 +991,11 @@ WHERE c.relkind IN ('r', 'p')
 -- ends it after half a minute.
 SELECT set_config('idle_in_transaction_session_timeout', '30s', false);
 
+-- name: count_others
+-- How many other sessions are connected to this database. Of another user's session its kind is not told.
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND coalesce(backend_type, 'client backend') = 'client backend';
+
 -- name: set_patience
 -- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
 SELECT set_config('lock_timeout', CAST(:patience AS text), true);

@@ -928,6 +928,10 @@ SELECT page_count * page_size FROM pragma_page_count, pragma_page_size WHERE :so
 -- their checkpoints, and whatever the application committed after them is on disk only together with them.
 PRAGMA main.synchronous = NORMAL;
 
+-- name: count_others
+-- How many others are connected: nobody can tell that of a file, so there is somebody.
+SELECT 1;
+
 -- name: set_patience
 -- How long a statement of this transaction may wait for a lock before it gives up, so that nobody waits behind it.
 SELECT :patience;
