@@ -10,12 +10,13 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test lint bench simulate constraints clean
+.PHONY: help install demo test browser lint bench simulate constraints clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo               run the soundgraph example; APP=meshscope runs the other one"
 	@echo "make test               lint, types, import contracts, house rules and all tests"
+	@echo "make browser            the dashboard and the banner in a real browser; needs Chromium"
 	@echo "make lint               the same without the tests"
 	@echo "make bench              ratios against the bare table and hand-written triggers; ARGS=... is passed on"
 	@echo "make simulate SEED= N=  random programs from a seed"
@@ -44,6 +45,9 @@ lint: $(STAMP)
 
 test: lint
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal tests $(ARGS)
+
+browser: $(STAMP)
+	$(PY) -m pytest -o 'python_files=browser_*.py' tests/page $(ARGS)
 
 bench: $(STAMP)
 	$(PY) -m bench $(ARGS)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -21,6 +22,15 @@ from tidemark.runtime.verdict import Ready
 from tidemark.web import files, health, pages
 from tidemark.web.answers import Headers, answer_http, answer_problem
 from tidemark.web.house import House, Wanted
+
+
+class _Anything(StringConvertor):
+    """A name: whatever a derived table may be called, slashes and line breaks included."""
+
+    regex = "(?s:.+)"
+
+
+register_url_convertor("any", _Anything())
 
 
 def application(
@@ -46,7 +56,7 @@ def application(
     routes = [
         Route("/livez", health.live),
         Route("/readyz", health.ready),
-        Route("/readyz/{name:path}", health.ready_one),
+        Route("/readyz/{name:any}", health.ready_one),
         Route("/healthz", health.health),
         Route("/status", pages.status),
         Route("/runs", pages.runs),
@@ -55,7 +65,7 @@ def application(
         Route("/quarantine", pages.quarantine),
         Route("/outbox", pages.outbox),
         Route("/streams", pages.streams),
-        Route("/explain/{name:path}", pages.explain),
+        Route("/explain/{name:any}", pages.explain),
         Route("/banner.json", pages.banner),
         Route("/schema.json", files.schema),
         Route("/", files.index),

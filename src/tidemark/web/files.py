@@ -13,12 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 HERE = Path(__file__).parent
-FILES = {
-    "index.html": "text/html",
-    "page.css": "text/css",
-    "page.js": "text/javascript",
-    "banner.js": "text/javascript",
-}
+TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FILES = {path.name: TYPES[path.suffix] for path in sorted((HERE / "page").iterdir())}
 
 
 @cache

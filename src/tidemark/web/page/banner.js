@@ -1,13 +1,64 @@
-// Shows the verdict while it is not a good one.
-"use strict";
-
+// What is being filled and what failed; nothing while all is live. Not to know is not to be done.
 (() => {
-  const base = document.currentScript.src.replace(/banner\.js.*$/, "");
-  fetch(`${base}banner.json`, { cache: "no-store" }).then((answer) => answer.json()).then((found) => {
-    if (found.level === "pass") return;
-    const box = document.createElement("div");
-    box.setAttribute("role", "status");
-    box.textContent = found.sentence;
-    document.body.prepend(box);
-  });
+  const me = document.currentScript, url = new URL("banner.json", me.src), gone = new Set();
+  const host = document.createElement("div"), root = host.attachShadow({ mode: "open" }), sheet = new CSSStyleSheet();
+  sheet.replaceSync(`:host([hidden]){display:none}
+:host{display:block;font:14px/1.5 system-ui,sans-serif}
+p{display:flex;flex-wrap:wrap;gap:2px 14px;align-items:center;margin:0 0 1px;padding:9px 18px;background:light-dark(#eef4ff,#14203a);color:light-dark(#1e3a8a,#bcd0ff);overflow-wrap:anywhere}
+.bad{background:light-dark(#fdecea,#33161a);color:light-dark(#a11c14,#ffb4ac)}
+.old{opacity:.5}
+progress,button{margin-left:auto;color:inherit;accent-color:currentColor}
+button{border:1px solid;border-radius:6px;background:none;font:inherit}`);
+  root.adoptedStyleSheets = [sheet];
+  host.role = "status";
+  host.hidden = true;
+  (document.querySelector(me.dataset.at || "body")).prepend(host);
+  let timer, last, since, asking;
+  const make = (tag, textContent, className = "") => Object.assign(document.createElement(tag), { textContent, className });
+  const number = (value) => value.toLocaleString("en");
+  const span = (s) => (s < 90 ? `${Math.ceil(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`);
+  const id = (one) => one.label + one.state + one.message;
+
+  function line(one) {
+    const { ratio, total, eta_seconds: eta } = one, share = Math.min(99, Math.floor(ratio * 100));
+    const told = [one.state, total && `${number(one.done)} of ${number(total)}`, ratio !== null && `${share} %`, eta && `${span(eta)} left`, one.message];
+    const made = make("p", "", one.failed ? "bad" : "");
+    made.append(make("b", one.label), make("span", told.filter(Boolean).join(" · ")));
+    if (one.failed) {
+      const button = make("button", "Dismiss");
+      button.onclick = () => show(gone.add(id(one)));
+      made.append(button);
+    } else if (ratio !== null) made.append(Object.assign(make("progress", ""), { max: 100, value: share, ariaLabel: one.label }));
+    return made;
+  }
+
+  function show() {
+    const lines = last.items.filter((one) => !gone.has(id(one))).map(line);
+    if (since && last.items[0]) {
+      for (const one of lines) one.className += " old";
+      lines.unshift(make("p", `Not known: no answer since ${since}`, "bad"));
+    }
+    root.replaceChildren(...lines);
+    host.hidden = !lines.length;
+  }
+
+  async function look() {
+    clearTimeout(timer);
+    if (asking || document.hidden) return;
+    asking = true;
+    try {
+      const told = await (await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(9000) })).json();
+      told.items.length;
+      last = told;
+      since = "";
+    } catch {
+      since ||= new Date().toLocaleTimeString();
+    }
+    asking = false;
+    if (last) show();
+    timer = setTimeout(look, last?.running ? 5000 : 30000);
+  }
+
+  document.addEventListener("visibilitychange", look);
+  look();
 })();

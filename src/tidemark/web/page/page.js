@@ -1,7 +1,137 @@
-// Shows the verdict.
-"use strict";
+// The dashboard: which page is shown, when it is read again, and what happens when somebody presses something.
+//
+// Owns: routes, reading the status again and again, and the one listener for clicks. Promises: what cannot be read greys what is
+// shown and says since when; nothing is read while nobody looks; a page that is opened anew begins at its heading.
 
-fetch("status", { cache: "no-store" })
-  .then((answer) => answer.json())
-  .then((status) => { document.getElementById("verdict").textContent = status.verdict ? status.verdict.sentence : status.error; })
-  .catch((problem) => { document.getElementById("verdict").textContent = `The status cannot be read: ${problem.message}`; });
+import { showDetail } from "./detail.js";
+import { renew } from "./dom.js";
+import { readFacts } from "./facts.js";
+import { follow } from "./graph.js";
+import { choose, showOverview, showVerdict } from "./overview.js";
+import { act, copyText, lookAt, seen } from "./press.js";
+import { Watch } from "./watch.js";
+import { clock, named, span } from "./words.js";
+
+const at = (id) => document.getElementById(id);
+const shown = { facts: null, route: null };
+
+function routeNow() {
+  const [kind, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
+  const about = rest.join("/");
+  if (["table", "run", "history"].includes(kind)) {
+    try {
+      return { kind, about: decodeURIComponent(about) };
+    } catch {
+      return { kind: "overview", about: "" };
+    }
+  }
+  return { kind: "overview", about: "" };
+}
+
+const watch = new Watch({
+  read: (told) => { shown.facts = readFacts(told); },
+  tell: show,
+});
+
+function show() {
+  const { facts } = shown, { route } = shown;
+  const reach = watch.reach;
+  document.body.dataset.reach = reach.state;
+  showReach(reach);
+  const isOverview = route.kind === "overview";
+  at("verdict").hidden = !isOverview;
+  at("overview").hidden = !isOverview || !facts;
+  at("detail").hidden = isOverview;
+  showVerdict(at("verdict"), facts, reach);
+  if (facts) renew(at("where"), [[named(facts.database), facts.engine].filter(Boolean).join(" · ")]);
+  if (isOverview && facts) showOverview(facts, seen);
+  if (!isOverview) showDetail(at("detail"), route, facts, watch);
+  document.title = titleOf(facts, route, reach);
+}
+
+function titleOf(facts, route, reach) {
+  const state = reach.state === "lost" ? "? " : facts && facts.verdict.mood === "wrong" ? "! " : "";
+  const about = { table: named(route.about), run: `Run ${named(route.about)}`, history: "History" }[route.kind];
+  return `${state}${about ? `${about} · ` : ""}Tidemark`;
+}
+
+function showReach(reach) {
+  const pulse = { opening: "opening", live: `as of ${clock(reach.heard)}`, lost: "no answer" }[reach.state];
+  at("pulse").textContent = pulse;
+  const lost = reach.state === "lost";
+  at("lost").hidden = !lost;
+  if (!lost) {
+    renew(at("lost"), []);
+    return;
+  }
+  const past = span(Math.floor((Date.now() - (reach.heard || reach.since)) / 1000));
+  const bold = document.createElement("b");
+  const what = reach.answered ? "The server cannot say how it is" : "The server does not answer";
+  bold.textContent = `${what}${reach.heard ? `, since ${clock(reach.heard)} (${past})` : ""}:`;
+  renew(at("lost"), [bold, ` ${named(reach.why)}. ${reach.heard ? "What is grey is what it said then, and may be wrong now. " : ""}It is asked again every few seconds.`]);
+}
+
+function openRoute(isFirst) {
+  const route = routeNow();
+  const changed = !shown.route || shown.route.kind !== route.kind || shown.route.about !== route.about;
+  shown.route = route;
+  for (const link of document.querySelectorAll("[data-page]")) {
+    if (link.dataset.page === route.kind) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (changed) {
+    renew(at("detail"), []);
+    lookAt(route, shown.facts);
+  }
+  show();
+  if (changed && !isFirst) {
+    scrollTo(0, 0);
+    at("main").focus({ preventScroll: true });
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const pressed = event.target.closest?.("[data-do]");
+  if (!pressed) return;
+  const { do: what } = pressed.dataset;
+  if (what === "skip") {
+    event.preventDefault();
+    at("main").focus();
+  } else if (what === "copy") {
+    copyText(pressed, at("said"));
+  } else if (what === "seen") {
+    seen.add(pressed.dataset.about);
+    show();
+  } else if (what === "filter") {
+    choose({ mood: pressed.getAttribute("aria-pressed") === "true" ? "" : pressed.dataset.mood });
+    show();
+  } else if (what === "act") {
+    act(pressed, at("said")).then(() => watch.lookNow());
+  } else if (what === "more") {
+    showDetail(at("detail"), { ...shown.route, more: true }, shown.facts, watch);
+  }
+});
+
+at("find").addEventListener("input", (event) => {
+  choose({ text: event.target.value });
+  show();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.nodeName)) return;
+  if (at("find").offsetParent === null) return;
+  event.preventDefault();
+  at("find").focus();
+});
+
+window.addEventListener("hashchange", () => openRoute(false));
+let width = 0;
+new ResizeObserver(() => {
+  if (at("graph").clientWidth !== width) {
+    width = at("graph").clientWidth;
+    if (shown.route) show();
+  }
+}).observe(at("main"));
+follow(at("graph"));
+openRoute(true);
+watch.start();

@@ -1,0 +1,209 @@
+"""The dashboard in a real browser: ``make browser``. Needs Chromium; see `tests/kit/chromium.py`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.page.conftest import Look
+from tests.page.scenes import HOSTILE, SCENES
+from tests.page.worlds import World, before, past, table
+from tidemark.errors import Fault
+
+WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+TEXT = "document.getElementById('main').innerText"
+SIGHTS = [(scene, dark, width) for scene in SCENES for dark in (False, True) for width in (1440, 390)]
+
+
+@pytest.mark.parametrize(("scene", "dark", "width"), SIGHTS)
+def test_a_scene_shows_without_a_breach_an_error_or_a_page_that_is_too_wide(
+    look: Look, scene: str, dark: bool, width: int
+) -> None:
+    served, tab = look(scene, dark=dark, width=width)
+    assert tab.run(WIDE) <= 0
+    expected = 1 if scene == "unreadable" else 0
+    assert len(tab.said) == expected and all("503" in one for one in tab.said), tab.said
+    assert all(one.startswith(served.address) for one in tab.asked)
+    world = served.eye.world
+    if world.problem is None:
+        assert tab.run("document.querySelector('#verdict h1').innerText") == served.eye.overview().verdict.sentence
+        shown = tab.run("[...document.querySelectorAll('#tables tbody tr')].length")
+        assert shown == len(world.tables)
+
+
+@pytest.mark.parametrize("scene", ["live", "busy", "failing", "hostile"])
+def test_every_page_behind_the_overview_shows(look: Look, scene: str) -> None:
+    served, tab = look(scene)
+    for kind, abouts in (
+        ("table", [one.name for one in served.eye.world.tables]),
+        ("run", [str(one.id) for one in served.eye.world.history[-5:]]),
+    ):
+        for about in abouts:
+            tab.run(f"location.hash = '#/{kind}/' + encodeURIComponent({about!r})")
+            tab.until(
+                "document.querySelector('#detail h1') && !document.querySelector('#detail').innerText.includes('Looking…')"
+            )
+            assert tab.run(WIDE) <= 0
+            assert tab.run("document.activeElement.id") == "main"
+    tab.run("location.hash = '#/history'")
+    tab.until("document.querySelectorAll('#detail tbody tr').length > 1")
+    assert tab.said == []
+
+
+def test_names_are_text_whatever_they_are(look: Look) -> None:
+    _, tab = look("hostile")
+    assert tab.run("document.querySelectorAll('main img, main script').length") == 0
+    for name in HOSTILE:
+        tab.run("location.hash = '#/'")
+        links = "[...document.querySelectorAll('#tables a.name')]"
+        found = f"{links}.find(one => one.hash === '#/table/' + encodeURIComponent({name!r}))"
+        tab.until(found)
+        tab.run(f"{found}.click()")
+        tab.until("document.querySelector('#detail .facts')")
+        assert "broken" not in tab.run("document.title").split(" · ")[-1]
+        assert tab.run("document.querySelector('#detail h1').children[0].nodeName") == "BDI"
+    assert tab.run("document.title") != "broken"
+    assert tab.said == []
+
+
+def test_commands_of_hostile_names_are_quoted(look: Look) -> None:
+    _, tab = look("hostile", "#/table/" + "%27)%3B%20DROP%20TABLE%20posts%3B%20--")
+    found = tab.until("[...document.querySelectorAll('.commands [data-text]')].map(one => one.dataset.text)[0]")
+    assert found == """tidemark verify ''\\''); DROP TABLE posts; --'"""
+    tab.run("location.hash = '#/table/--help'")
+    tab.until("document.querySelector('#detail h1').innerText === '--help'")
+    assert tab.run("document.querySelector('.commands [data-text]').dataset.text") == "tidemark verify -- '--help'"
+
+
+def test_what_was_read_before_never_passes_for_new(look: Look) -> None:
+    served, tab = look("live")
+    assert "All 5 derived tables are true" in tab.run(TEXT)
+    served.stop()
+    tab.until("document.body.dataset.reach === 'lost'")
+    assert "The server does not answer, since" in tab.run("document.getElementById('lost').innerText")
+    assert "Not known" in tab.run("document.querySelector('#verdict h1').innerText")
+    assert "are true" not in tab.run("document.getElementById('verdict').innerText")
+    assert float(tab.run("getComputedStyle(document.getElementById('overview')).opacity")) < 0.6
+    assert tab.run("document.title").startswith("? ")
+    served.eye.world = SCENES["failing"]()
+    served.start()
+    tab.run("dispatchEvent(new Event('online'))")
+    tab.until("document.body.dataset.reach === 'live'")
+    assert "need attention" in tab.run("document.querySelector('#verdict h1').innerText")
+    assert tab.run("document.getElementById('lost').hidden")
+
+
+def test_an_answer_that_says_the_database_cannot_be_read_counts_as_none(look: Look) -> None:
+    served, tab = look("live")
+    served.eye.world = World(problem=Fault("the file is gone", retry_safe=True))
+    tab.until("document.body.dataset.reach === 'lost'")
+    assert "the file is gone" in tab.run("document.getElementById('lost').innerText")
+
+
+def test_what_failed_stays_until_somebody_looks_and_a_new_failure_is_news(look: Look) -> None:
+    served, tab = look("failing")
+    card = "document.querySelector('#attention [data-about*=thread_stats]')"
+    assert tab.run(f"{card}.innerText") == "I have seen this"
+    tab.run(f"{card}.click()")
+    tab.until(f"{card}.innerText === 'Seen'")
+    assert "failed, seen" in tab.run("document.getElementById('attention').innerText")
+    tables = served.eye.world.tables
+    served.eye.world.tables = tuple(replace(one, failure="the disk is full") if one.failure else one for one in tables)
+    tab.until(f"{card}.innerText === 'I have seen this'")
+
+
+def test_it_works_under_any_prefix(look: Look) -> None:
+    served, tab = look("busy", prefix="/a/b/c")
+    assert served.address.endswith("/a/b/c/")
+    tab.run("document.querySelector('#work a.name').click()")
+    tab.until("document.querySelector('#detail .facts')")
+    assert tab.asked and all(one.startswith(served.address) for one in tab.asked), tab.asked
+    assert tab.said == []
+
+
+def test_the_keyboard_reaches_everything(look: Look) -> None:
+    _, tab = look("busy")
+    tab.press("Tab")
+    assert tab.run("document.activeElement.className") == "skip"
+    tab.press("Enter")
+    assert tab.run("document.activeElement.id") == "main"
+    reached = set()
+    for _ in range(60):
+        tab.press("Tab")
+        reached.add(
+            tab.run("document.activeElement.getAttribute('data-node') || document.activeElement.dataset.text || ''")
+        )
+    assert {"table thread_stats", "tidemark backfill pause thread_stats"} <= reached
+    tab.run("document.querySelector('[data-node=\"table user_stats\"]').focus()")
+    assert tab.run("document.querySelectorAll('svg.graph .on[data-node]').length") == 4
+    tab.press("Enter")
+    tab.until("document.querySelector('#detail h1')?.innerText === 'user_stats'")
+    assert tab.run("document.activeElement.id") == "main"
+
+
+def test_a_screen_reader_is_told_what_there_is(look: Look) -> None:
+    _, tab = look("failing")
+    tab.ask("Accessibility.enable")
+    nodes = tab.ask("Accessibility.getFullAXTree")["nodes"]
+    kinds: dict[str, list[str]] = {}
+    for one in nodes:
+        if not one.get("ignored"):
+            kinds.setdefault(one["role"]["value"], []).append(one.get("name", {}).get("value", ""))
+    for role in ("link", "button", "progressbar", "searchbox"):
+        assert all(kinds.get(role, [])), f"{role}: {kinds.get(role)}"
+    assert any("user_stats: 7 rows wrong" in one for one in kinds["link"])
+    assert any("need attention" in one for one in kinds["heading"])
+    assert {"banner", "main", "navigation", "status"} <= set(kinds)
+
+
+def test_who_wants_little_motion_gets_none(look: Look) -> None:
+    _, tab = look("busy", calm=False)
+    assert tab.run("document.getAnimations().length") > 0
+    tab.prefer(calm=True)
+    assert tab.run("document.getAnimations().filter(one => one.playState === 'running').length") == 0
+
+
+def test_nothing_is_asked_while_nobody_looks(look: Look) -> None:
+    _, tab = look("live")
+    hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
+    tab.run(hide % "true" + "document.dispatchEvent(new Event('visibilitychange'))")
+    asked = len(tab.asked)
+    tab.run("new Promise(done => setTimeout(done, 2600))")
+    assert len(tab.asked) - asked <= 1
+    tab.run(hide % "false" + "document.dispatchEvent(new Event('visibilitychange'))")
+    tab.until(
+        f"performance.getEntriesByType('resource').filter(one => one.name.endsWith('/status')).length > {asked - 20}"
+    )
+    tab.until("document.body.dataset.reach === 'live'")
+
+
+def test_ten_thousand_runs_are_read_a_page_at_a_time(look: Look) -> None:
+    runs = tuple(past(n, "tick", "thread_stats", seconds=20000 - n) for n in range(1, 10_001))
+    _, tab = look(World((table("thread_stats", "posts"),), history=runs), "#/history")
+    rows = "document.querySelectorAll('#detail tbody tr').length"
+    tab.until(f"{rows} === 50")
+    tab.run("document.querySelector('[data-do=more]').click()")
+    tab.until(f"{rows} === 100")
+    assert tab.run("document.querySelector('#detail tbody tr:last-child a').innerText") == "tick 9901"
+
+
+def test_five_hundred_derived_tables_can_be_found(look: Look) -> None:
+    tables = tuple(table(f"derived_{n}", f"source_{n % 40}") for n in range(500))
+    served, tab = look(World(tables))
+    assert tab.run("document.querySelectorAll('#tables tbody tr').length") == 500
+    assert "all of them true" in tab.run("document.getElementById('graph').innerText")
+    served.eye.world = World((replace(tables[0], drift=2), *tables[1:]))
+    tab.until("document.querySelector('#graph [data-node=\"table derived_0\"]')")
+    tab.run(
+        "const find = document.getElementById('find'); find.value = 'derived_49'; find.dispatchEvent(new Event('input'))"
+    )
+    tab.until("document.querySelectorAll('#tables tbody tr').length === 11")
+    assert tab.run("document.querySelectorAll('#graph [data-node^=table]').length") == 11
+
+
+def test_a_chart_says_in_words_what_it_draws(look: Look) -> None:
+    served, tab = look("busy", "#/run/131")
+    tab.until("document.querySelector('.spark svg')", seconds=15)
+    assert "Rows a second: now 41.9 k/s" in tab.run("document.querySelector('.spark svg').getAttribute('aria-label')")
+    assert before(0)
