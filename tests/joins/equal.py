@@ -43,6 +43,8 @@ QUERIES = {
     "GROUP BY p.x",
     "circle": "SELECT b.t, count(*) AS n, sum(p.y * q.y) AS s FROM a p JOIN b ON b.x = p.x JOIN a q ON q.x = b.z "
     "GROUP BY b.t HAVING count(*) > 1",
+    "twins": "SELECT q.x, sum(p.y) AS s, sum(q.y) AS r, count(p.t) AS n, count(q.t) AS k FROM a p JOIN a q ON q.x = p.y "
+    "GROUP BY q.x",
     "range": "SELECT b.z, count(a.t) AS n, sum(CASE WHEN a.y > 1 THEN 1 ELSE 0 END) AS s FROM a, b WHERE a.x < b.x AND b.z = a.y "
     "GROUP BY b.z",
 }

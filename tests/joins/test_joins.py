@@ -12,6 +12,8 @@ import pytest
 from tests.joins.equal import World, play, world
 from tests.kit.size import FULL
 from tidemark.errors import Fault
+from tidemark.maintenance import bilinear
+from tidemark.maintenance.aggregates import Parts
 from tidemark.runtime import tick_products
 from tidemark.script import Script
 
@@ -102,3 +104,10 @@ def added_signs(script: Script) -> Script:
 def test_a_mistake_in_the_products_is_found(engine_url: str, mistake: Change) -> None:
     with world(engine_url, mistake, names=("circle",)) as place:
         assert "circle" in play(place, "mistake", 60)
+
+
+def test_taking_two_columns_of_one_name_for_one_is_found(engine_url: str) -> None:
+    """Columns of two scans are told apart by their aliases, and by nothing else where the scans are of one table."""
+    forgetful = mock.patch.object(bilinear, "Parts", lambda dialect, taken, made, _: Parts(dialect, taken, made))
+    with forgetful, world(engine_url, names=("twins",)) as place:
+        assert "twins" in play(place, "mistake", 60)

@@ -12,6 +12,7 @@ sum to at most 2^53.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tidemark.dialect import Dialect
@@ -28,12 +29,14 @@ _FLOATS = ("real", "double precision")
 class Parts:
     """Collects the parts of one feed; asking twice for the same part gives the same column.
 
-    `prefix` makes names distinct among feeds; `taken` are names in lower case that are in use already.
+    `taken` are names in lower case that are in use already. `spell` tells texts apart: those over one scan are the same whatever
+    its alias, and over a join the same column name under two aliases is two columns.
     """
 
     dialect: Dialect
     taken: set[str]
     made: dict[tuple[str, str, str, str], Part]
+    spell: Callable[[RowText], str] = lambda one: one.at("r")
 
     def add(
         self,
@@ -49,7 +52,7 @@ class Parts:
         unit: bool = False,
     ) -> Stored:
         """The stored column of that part, making it if it is new."""
-        signature = (kind, value.at("r"), aggregate.at("r"), needed.at("s") if needed else "")
+        signature = (kind, self.spell(value), self.spell(aggregate), needed.at("s") if needed else "")
         part = self.made.get(signature)
         if part is None:
             name, number = f"_{hint}", 2

@@ -85,7 +85,7 @@ def bilinear_program(
     described = {column.name: column for column in outputs}
     _check_key(block, key, described)
     builder = Builder(name, block, key, outputs, describe, None)
-    parts = Parts(block.dialect, builder.taken, {})
+    parts = Parts(block.dialect, builder.taken, {}, RowText.as_written)
     presence = parts.count("rows", None)
     swaps = _swaps(builder, block, parts, describe)
     made = tuple(parts.made.values())
@@ -187,7 +187,7 @@ def _from(block: Block) -> str:
 def _state_text(block: Block, key: tuple[KeyColumn, ...], parts: tuple[Part, ...]) -> str:
     """The state of every group as a query."""
     quote = block.dialect.quote
-    aggregates = {quote(part.name): as_written(part.aggregate) for part in parts}
+    aggregates = {quote(part.name): part.aggregate.as_written() for part in parts}
     columns = [f"{column.output.scalar.text} AS {quote(column.name)}" for column in key]
     for part in parts:
         value = aggregates[quote(part.name)]
@@ -198,11 +198,6 @@ def _state_text(block: Block, key: tuple[KeyColumn, ...], parts: tuple[Part, ...
     where = " AND ".join(f"({scalar.text})" for scalar in (*conditions, *block.where))
     groups = ", ".join(column.output.scalar.text for column in key)
     return f"SELECT {', '.join(columns)} {_from(block)}{' WHERE ' if where else ''}{where} GROUP BY {groups}"
-
-
-def as_written(text: RowText) -> str:
-    """The text with every column under the alias of its own scan."""
-    return "".join(piece.text if isinstance(piece, Scalar) else str(piece) for piece in text.pieces)
 
 
 def over_images(text: RowText, images: frozenset[str], rename: Callable[[str], str]) -> str:

@@ -44,6 +44,10 @@ class RowText:
         """The text with every column taken from `row`."""
         return "".join(piece if isinstance(piece, str) else piece.at_row(row) for piece in self.pieces)
 
+    def as_written(self) -> str:
+        """The text with every column under the alias of its own scan."""
+        return "".join(piece.text if isinstance(piece, Scalar) else str(piece) for piece in self.pieces)
+
     def over(self, stored: Callable[[str], str]) -> str:
         """The text of an expression over stored columns, each rendered by `stored` from its quoted name."""
         return "".join(stored(piece.quoted) if isinstance(piece, Stored) else str(piece) for piece in self.pieces)
