@@ -23,6 +23,7 @@ from tidemark.runtime.backfill.record import BackfillStatus, set_nice
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
 from tidemark.runtime.captures import plan_captures
 from tidemark.runtime.doctor import Diagnosis, examine
+from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed, explain_script
 from tidemark.runtime.gaps import record_gaps
 from tidemark.runtime.lease import name_holder, take_lease
@@ -121,7 +122,10 @@ class Tidemark(Workshop):
         service, and no comparison could say that it is true. With `catalog` nothing else is done.
         """
         with self._open() as duty:
-            return verify_all(duty, names, partial(self._drain_under_lease, duty), self._listen, catalog=catalog)
+            drained = partial(self._drain_under_lease, duty)
+            work = partial(verify_all, duty, names, drained, self._listen, catalog=catalog)
+            # Whoever verifies for themselves finds it in the history.
+            return self._record(duty, "verify", ", ".join(names), work) if self._who else work()
 
     def adopt(self, name: str, *, take_over: bool = False) -> AdoptionReport:
         """Compare the columns of a table of the user's that other code keeps with the query that is declared for them. Changes
@@ -139,12 +143,15 @@ class Tidemark(Workshop):
     def repair(self, *names: str) -> tuple[RepairReport, ...]:
         """Verify, then make every row true that differs."""
         with self._open() as duty:
-            done: list[RepairReport] = []
-            # One after the other: what is repaired in a table changes those that read it.
-            for row in self._live(duty, names):
-                verify(duty, row, self._drain_under_lease(duty, row), self._listen)
-                done.append(self._under_lease(duty, row, lambda mine, row: repair(mine, row, self._listen)))
-            return tuple(done)
+            return self._record(duty, "repair", ", ".join(names), partial(self._repair, duty, names))
+
+    def _repair(self, duty: Duty, names: tuple[str, ...]) -> tuple[RepairReport, ...]:
+        done: list[RepairReport] = []
+        # One after the other: what is repaired in a table changes those that read it.
+        for row in self._live(duty, names):
+            verify(duty, row, self._drain_under_lease(duty, row), self._listen)
+            done.append(self._under_lease(duty, row, lambda mine, row: repair(mine, row, self._listen)))
+        return tuple(done)
 
     def backfill(self, name: str, orders: Orders | None = None) -> BackfillReport:
         """Do what is left of a declared backfill, here and now.
@@ -156,7 +163,9 @@ class Tidemark(Workshop):
         with self._open() as duty:
             walk = write_walk(duty.session.dialect, duty.session.catalog(), found)
             ensure_ledger(duty, secrets.token_hex(8))
-            return run_backfill(duty, found, walk, orders or Orders(), self._listen, self._connect)
+            wanted = orders or Orders()
+            work = partial(run_backfill, duty, found, walk, wanted, self._listen, self._connect)
+            return self._record(duty, "retry", name, work) if wanted.again or wanted.anew else work()
 
     def backfills(self, name: str = "") -> tuple[BackfillStatus, ...]:
         """Where every backfill stands, fillings of derived tables included, or the one of that name: read on a connection of its
@@ -170,22 +179,22 @@ class Tidemark(Workshop):
     def pause_backfill(self, name: str) -> BackfillStatus:
         """Have a backfill rest until it is resumed; a runner does so after the chunk at hand."""
         with self._open() as duty:
-            return steer(duty, name, "pause")
+            return self._record(duty, "pause", name, lambda: steer(duty, name, "pause"))
 
     def resume_backfill(self, name: str) -> BackfillStatus:
         """Let a backfill go on. Where no runner waits for that, `backfill` does it."""
         with self._open() as duty:
-            return steer(duty, name, "")
+            return self._record(duty, "resume", name, lambda: steer(duty, name, ""))
 
     def cancel_backfill(self, name: str) -> BackfillStatus:
         """Give a backfill up; what was committed stands."""
         with self._open() as duty:
-            return steer(duty, name, "cancel")
+            return self._record(duty, "cancel", name, lambda: steer(duty, name, "cancel"))
 
     def set_nice(self, name: str, nice: float) -> BackfillStatus:
         """How many seconds a runner is to rest for each second that it holds locks, from the next chunk on."""
         with self._open() as duty:
-            return set_nice(duty, name, nice)
+            return self._record(duty, "nice", name, lambda: set_nice(duty, name, nice), f"{nice:g}")
 
     def stream(self, name: str) -> StreamWork:
         """What can be done with a declared stream: run it, try again what was set aside, pass over what halts it."""
@@ -228,7 +237,7 @@ class Tidemark(Workshop):
         """Let the events that failed wait again; how many."""
         with self._open() as duty:
             duty.ledger.require()
-            return retry_events(duty)
+            return self._record(duty, "retry events", "outbox", lambda: retry_events(duty))
 
     def status(self) -> list[TableStatus]:
         """How every derived table is doing. Raises `Refusal` (``not-installed``) without a ledger."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from tidemark.compiling import Compiled, compiler_of
 from tidemark.database.open import Role, open_session
@@ -21,6 +22,7 @@ from tidemark.query.cascade import chain
 from tidemark.query.stated import state
 from tidemark.render.captures import capture
 from tidemark.runtime.apply import drain
+from tidemark.runtime.audit import name_operator, record
 from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
@@ -63,7 +65,18 @@ class Workshop:
         self._stop = stop
         self._listen = listen
         self._limits = limits or Limits()
+        self._who = ""
         self._compiled: Compiled = {}
+
+    def by(self, who: str, stop: Stop | None = None) -> Self:
+        """The same, acting for somebody whose name goes into the audit; `stop` is another wish to stop."""
+        found = copy(self)
+        found._who, found._stop = who, stop or self._stop
+        return found
+
+    def _record(self, duty: Duty, action: str, about: str, work: Callable[[], T], detail: str = "") -> T:
+        """Do what an operator wants, and write down who wanted what."""
+        return record(duty, self._who or name_operator(), action, about, detail, work)
 
     @contextmanager
     def _open(self, role: Role = "worker") -> Iterator[Duty]:

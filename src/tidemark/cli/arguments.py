@@ -142,3 +142,10 @@ def _add_serving(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--banner-names", action="store_true", help="let the public banner name derived tables and show messages"
     )
+    command.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name by which it may be called, as behind a proxy; may be repeated",
+    )

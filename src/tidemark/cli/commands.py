@@ -18,7 +18,7 @@ from tidemark.cli import reports, reports_streams, reports_truth
 from tidemark.cli.definitions import load_project
 from tidemark.cli.display import Display
 from tidemark.cli.outcome import Outcome
-from tidemark.cli.serving import serve as serve_web
+from tidemark.cli.serving import serve_web
 from tidemark.cli.settings import Settings, find_settings, read_seconds
 from tidemark.cli.start import write_start
 from tidemark.database.urls import read_address
@@ -229,8 +229,7 @@ def history(typed: Typed) -> Outcome:
 
 def serve(typed: Typed) -> Outcome:
     """Serve the page, health, status and metrics until stopped."""
-    options = typed.options
-    return serve_web(typed.engine, options.host, options.port, options.ready_when, options.banner_names, typed.stop)
+    return serve_web(typed.engine, typed.options, typed.stop)
 
 
 COMMANDS: Mapping[str, Callable[[Typed], Outcome]] = MappingProxyType(

@@ -6,7 +6,9 @@ command line works without the extra.
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable
 
@@ -15,19 +17,21 @@ from tidemark.engine import Tidemark
 from tidemark.errors import Code, Exit, Refusal
 
 POLICIES = ("live", "installed", "always")
+TOKEN = "TIDEMARK_TOKEN"
+TOKEN_MIN = 16
 
 
-def serve(
-    engine: Tidemark, host: str, port: int, ready_when: list[str], names: bool, stop: Callable[[], bool]
-) -> Outcome:
+def serve_web(engine: Tidemark, options: argparse.Namespace, stop: Callable[[], bool]) -> Outcome:
     """Serve the page, health and metrics until stopped. Raises `Refusal` without the extra and `Fault` without the address."""
     policy = {}
-    for stated in ready_when:
-        name, _, wanted = stated.rpartition("=")
-        if not name or wanted not in POLICIES:
-            said = f"--ready-when is NAME=POLICY, with one of {', '.join(POLICIES)}; not {stated!r}"
-            return Outcome(said, {"error": {"family": "usage", "cause": said}}, Exit.USAGE)
-        policy[name] = wanted
+    for stated in options.ready_when:
+        name, _, ready = stated.rpartition("=")
+        if not name or ready not in POLICIES:
+            return _misused(f"--ready-when is NAME=POLICY, with one of {', '.join(POLICIES)}; not {stated!r}")
+        policy[name] = ready
+    token = os.environ.get(TOKEN) or None
+    if token is not None and len(token) < TOKEN_MIN:
+        return _misused(f"{TOKEN} has less than {TOKEN_MIN} characters, which is no secret")
     try:
         web = importlib.import_module("tidemark.web.serve")
     except ImportError as problem:
@@ -38,8 +42,22 @@ def serve(
             f"serving needs {problem.name}, and it is not installed",
             instead="run: pip install 'tidemark[server]'",
         ) from problem
-    web.serve(engine, host=host, port=port, ready_when=policy, names=names, tell=_tell, stop=stop)
+    web.serve(
+        engine,
+        host=options.host,
+        port=options.port,
+        ready_when=policy,
+        names=options.banner_names,
+        token=token,
+        hosts=options.allow_host,
+        tell=_tell,
+        stop=stop,
+    )
     return Outcome("", {"served": True})
+
+
+def _misused(said: str) -> Outcome:
+    return Outcome(said, {"error": {"family": "usage", "cause": said}}, Exit.USAGE)
 
 
 def _tell(text: str) -> None:

@@ -27,10 +27,11 @@ WAIT_SECONDS_MAX = 0.25
 
 @dataclass(frozen=True)
 class Held(Generic[T]):
-    """What a transaction gave, and how long it held its locks, in milliseconds."""
+    """What a transaction gave, how long it held its locks, and how long it waited before it could begin, in milliseconds."""
 
     value: T
     hold_ms: float
+    wait_ms: float = 0.0
 
 
 def interrupted(what: str) -> Fault:
@@ -105,10 +106,11 @@ class Duty:
         ) from conflict
 
     def _once(self, work: Callable[[], T], mode: Mode, snapshot: bool) -> Held[T]:
+        asked = self.clock.now()
         with self.session.transaction(mode, snapshot=snapshot):
             began = self.clock.now()
             value = work()
-        return Held(value, self.clock.ms_since(began))
+        return Held(value, self.clock.ms_since(began), (began - asked) * 1000)
 
     def wait_for_another_try(self, tried: int) -> None:
         """Wait after a conflict, longer after many, and never as long as somebody else who met the same one."""

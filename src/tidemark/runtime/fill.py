@@ -223,7 +223,7 @@ def _steps(filling: Filling, start: int, total: int) -> Iterator[tuple[int, int]
 def _settle(filling: Filling, keys: int, held: Held[tuple[int, str]]) -> None:
     written, wish = held.value
     filling.pace.record(keys, held.hold_ms)
-    filling.settle(keys, written, held.hold_ms, wish)
+    filling.settle(keys, written, held, wish)
 
 
 def _copy_chunk(filling: Filling, whole: Whole, low: int, high: int, total: int) -> tuple[int, str]:

@@ -18,8 +18,8 @@ from tidemark.runtime.statements import find_statement, load_statements
 from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
-SHAPE = "5"
-BOOKS = ("ledger", "streams/streams")
+SHAPE = "6"
+BOOKS = ("ledger", "streams/streams", "operators")
 
 
 @dataclass(frozen=True)

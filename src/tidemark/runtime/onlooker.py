@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Code, Fault, Refusal
+from tidemark.runtime.audit import Action, list_actions
 from tidemark.runtime.backfill.filling import list_everything
 from tidemark.runtime.backfill.record import BackfillStatus
 from tidemark.runtime.duty import Duty
@@ -22,6 +23,7 @@ from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.outbox import CrossingEvent, count_events, list_events
 from tidemark.runtime.overview import Overview, read_overview
 from tidemark.runtime.runs import RUN_MAX, Past, find_run, list_runs
+from tidemark.runtime.samples import Sample, list_samples
 from tidemark.runtime.streams.account import Account, Evidence, Gap, StreamStatus
 from tidemark.runtime.values import unpack
 from tidemark.runtime.verdict import PATIENCE_SECONDS
@@ -30,6 +32,7 @@ T = TypeVar("T")
 
 # A reader of a server waits for locks only when somebody changes the schema; a look is not worth more.
 LOCK_SECONDS = 1.0
+AUDIT_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,15 @@ class Aside:
 
 @dataclass(frozen=True)
 class RunDetail:
-    """One run with what is known about it: where its backfill stands if it is the newest run of one, what is put aside, and the
-    statements that it runs, as (title, text)."""
+    """One run with what is known about it: where its backfill stands if it is the newest run of one, the statements that it runs
+    as (title, text), what is put aside, how it went, and what operators did about the same thing."""
 
     past: Past
     backfill: BackfillStatus | None
     statements: tuple[tuple[str, str], ...]
     quarantine: tuple[Aside, ...]
+    samples: tuple[Sample, ...]
+    audit: tuple[Action, ...]
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,10 @@ class Onlooker:
     def events(self, state: str = "", limit: int = 200, after: int = 0) -> tuple[dict[str, int], list[CrossingEvent]]:
         """How many events of crossings there are by state, and some of them, oldest first."""
         return self._look(lambda ledger: (count_events(ledger), list_events(ledger, state, limit, after)))
+
+    def actions(self, name: str = "", limit: int = AUDIT_MAX) -> list[Action]:
+        """What operators did, newest first."""
+        return self._look(lambda ledger: list_actions(ledger, name, limit) if ledger.exists() else [])
 
     def streams(self) -> list[StreamDetail]:
         """Every stream with what waits for somebody."""
@@ -163,7 +172,9 @@ def _read_run(ledger: Ledger, id_: int) -> RunDetail | None:
     backfill = next((one for one in list_everything(ledger, past.derived) if one.run == past.id), None)
     aside = _read_aside(ledger, past.derived, 200) if past.kind == "backfill" else []
     row = next((row for row in _generations(ledger, past.derived) if row.generation == past.generation), None)
-    return RunDetail(past, backfill, _statements(row) if row is not None else (), tuple(aside))
+    statements = _statements(row) if row is not None else ()
+    samples, audit = list_samples(ledger, past.id), list_actions(ledger, past.derived, AUDIT_MAX)
+    return RunDetail(past, backfill, statements, tuple(aside), tuple(samples), tuple(audit))
 
 
 def _statements(row: Installed) -> tuple[tuple[str, str], ...]:

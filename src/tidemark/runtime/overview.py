@@ -15,6 +15,7 @@ from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.outbox import count_events
 from tidemark.runtime.runs import Past, list_failed, list_running
+from tidemark.runtime.samples import Sample, list_last_samples
 from tidemark.runtime.status import TableStatus, read_status_here
 from tidemark.runtime.streams.account import Account, StreamStatus
 from tidemark.runtime.verdict import Verdict, judge
@@ -33,7 +34,7 @@ class Holder:
 class Overview:
     """How everything is at the moment `at` of the database's clock. `installed` is False without a ledger, and then the rest is
     empty. `events` counts those of crossings by state; `failed` are runs that failed and were not made good, `running` those that
-    somebody is at."""
+    somebody is at. `samples` are the newest of each run that goes on, newest first."""
 
     at: str
     database: str
@@ -46,6 +47,7 @@ class Overview:
     failed: tuple[Past, ...]
     running: tuple[Past, ...]
     holders: tuple[Holder, ...]
+    samples: Mapping[int, tuple[Sample, ...]]
     verdict: Verdict
 
 
@@ -61,6 +63,8 @@ def read_overview(ledger: Ledger, patience: Mapping[str, float] | None = None) -
         failed = tuple(list_failed(ledger)) if there else ()
         begun = list_running(ledger) if there else []
         held = [Holder(*row) for row in ledger.all("list_leases")] if there else []
+        going = [one.run for one in backfills if one.running and one.run is not None]
+        samples = {run: tuple(list_last_samples(ledger, run)) for run in going}
     holders = tuple(one for one in held if not is_gone(one.holder))
     at_work = {one.holder for one in holders}
     return Overview(
@@ -75,5 +79,6 @@ def read_overview(ledger: Ledger, patience: Mapping[str, float] | None = None) -
         failed=failed,
         running=tuple(past for past in begun if past.holder in at_work),
         holders=holders,
+        samples=samples,
         verdict=judge(tables, backfills, streams, events, failed, now=at, patience=patience),
     )

@@ -6,12 +6,14 @@ whose process was killed reads as interrupted as soon as somebody else takes ove
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tidemark.errors import Exit, Fault, TidemarkError
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.statements import find_statement
 from tidemark.script import Script
 from tidemark.states import RUN, read_state
 
@@ -66,7 +68,7 @@ class Run:
         """Record the end, in the caller's transaction."""
         self.advance()
         parameters = {"id": self.id, "state": state, "message": message, "cause": cause}
-        self.duty.ledger.run("end_run", parameters)
+        end_run(self.duty.ledger, parameters)
 
     def finish(self, message: str | None = None) -> None:
         """Record a good end, in a transaction of its own."""
@@ -101,10 +103,22 @@ def add_named_run(
         raise Fault("the ledger gave no number to a run", retry_safe=True)
     run = Run(duty, int(row[0]), kind, rows_total=rows_total)
     if duty.lease is not None:
-        duty.ledger.run("end_stale_runs", {"derived": name, "kind": kind, "id": run.id})
+        killed = duty.ledger.run("end_stale_runs", {"derived": name, "kind": kind, "id": run.id})
+        if killed:
+            _count(duty.ledger, "count_killed", {"derived": name, "kind": kind, "runs": killed})
     if kind == "tick" and run.id % 100 == 0:
         duty.ledger.run("trim_runs", {"derived": name, "id": run.id})
     return run
+
+
+def end_run(ledger: Ledger, parameters: Mapping[str, Any]) -> None:
+    """Record the end of a run and add it to what runs have come to, in the caller's transaction; once, however often said."""
+    if ledger.run("end_run", parameters) == 1:
+        _count(ledger, "count_run", {"id": parameters["id"]})
+
+
+def _count(ledger: Ledger, name: str, parameters: Mapping[str, Any]) -> None:
+    ledger.session.run(find_statement(ledger.session.dialect.name, name, "operators"), parameters)
 
 
 def list_runs(ledger: Ledger, derived: str = "", limit: int = 50, before: int = RUN_MAX) -> list[Past]:

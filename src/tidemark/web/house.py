@@ -18,6 +18,7 @@ from tidemark.engine import Tidemark
 from tidemark.runtime.onlooker import Onlooker
 from tidemark.runtime.overview import Overview
 from tidemark.runtime.verdict import Finding, Ready, find_unready
+from tidemark.web.actions import Actions
 from tidemark.web.cached import YOUNG_SECONDS, Cached
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class House:
         self.wanted = wanted
         self._quick, self._slow = tidemark.onlooker(), tidemark.onlooker()
         self._threads = ThreadPoolExecutor(1, "tidemark-look")
+        self.actions = Actions(tidemark, None, self.forget)
         self._cached = Cached(self._quick.overview, self._threads, seconds)
 
     @property
@@ -69,7 +71,8 @@ class House:
         self._cached.forget()
 
     def close(self) -> None:
-        """End the thread and close the connections."""
+        """End the threads, after the chunk at hand, and close the connections."""
+        self.actions.close()
         self._threads.shutdown()
         self._quick.close()
         self._slow.close()

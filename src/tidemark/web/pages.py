@@ -6,6 +6,8 @@ Owns: one function for each address. Promises: reads only; what was typed wrong 
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,17 +40,24 @@ def number(request: Request, name: str, default: int, most: int) -> int:
     return min(int(given), most)
 
 
+def name_of(given: str) -> str:
+    """A name that was typed, as a database could have it."""
+    if "\x00" in given or any("\ud800" <= letter <= "\udfff" for letter in given):
+        raise HTTPException(400, "nothing has a name like that")
+    return given
+
+
 async def status(request: Request) -> Response:
     """Everything at a glance."""
     house = house_of(request)
     view = await house.overview()
-    return Json(shapes.of_overview(view, house.find_unready(view), actions=False))
+    return Json(shapes.of_overview(view, house.find_unready(view), actions=house.actions.allowed))
 
 
 async def runs(request: Request) -> Response:
     """The history, newest first: ``name``, ``limit``, ``before`` (a run)."""
     house, limit = house_of(request), number(request, "limit", PAGE, HISTORY_ROWS_MAX)
-    name, before = request.query_params.get("name", ""), number(request, "before", RUN_MAX, RUN_MAX)
+    name, before = name_of(request.query_params.get("name", "")), number(request, "before", RUN_MAX, RUN_MAX)
     view = await house.overview()
     found = await house.look(lambda eye: eye.runs(name, limit, before))
     now = read_time(view.at)
@@ -69,7 +78,7 @@ async def run(request: Request) -> Response:
 async def drift(request: Request) -> Response:
     """Rows that are known to be wrong: ``name``, ``limit``."""
     house, limit = house_of(request), number(request, "limit", LISTED_MAX, LISTED_MAX)
-    name, view = request.query_params.get("name", ""), await house.overview()
+    name, view = name_of(request.query_params.get("name", "")), await house.overview()
     found = await house.look(lambda eye: eye.drift(name, limit))
     return Json({"at": view.at, "drift": [shapes.of_drift(one) for one in found]})
 
@@ -77,7 +86,7 @@ async def drift(request: Request) -> Response:
 async def quarantine(request: Request) -> Response:
     """Keys that backfills put aside: ``name``, ``limit``."""
     house, limit = house_of(request), number(request, "limit", LISTED_MAX, LISTED_MAX)
-    name, view = request.query_params.get("name", ""), await house.overview()
+    name, view = name_of(request.query_params.get("name", "")), await house.overview()
     found = await house.look(lambda eye: eye.quarantine(name, limit))
     return Json({"at": view.at, "quarantine": [shapes.of_aside(one) for one in found]})
 
@@ -106,9 +115,17 @@ async def streams(request: Request) -> Response:
 
 async def explain(request: Request) -> Response:
     """How one derived table is kept true, and why."""
-    name = request.path_params["name"]
+    name = name_of(request.path_params["name"])
     found = await house_of(request).look(lambda eye: eye.explain(name))
     return Json(found.as_json())
+
+
+async def audit(request: Request) -> Response:
+    """What operators did, newest first: ``name``, ``limit``."""
+    house, limit = house_of(request), number(request, "limit", PAGE, LISTED_MAX)
+    name, view = name_of(request.query_params.get("name", "")), await house.overview()
+    found = await house.look(lambda eye: eye.actions(name, limit))
+    return Json({"at": view.at, "audit": [shapes.of_action(one) for one in found]})
 
 
 async def banner(request: Request) -> Response:
@@ -116,3 +133,19 @@ async def banner(request: Request) -> Response:
     house = house_of(request)
     view = await house.overview()
     return Json(of_banner(view, house.find_unready(view), names=house.wanted.names))
+
+
+PAGES = MappingProxyType(
+    {
+        "/status": status,
+        "/runs": runs,
+        "/runs/{id:int}": run,
+        "/drift": drift,
+        "/quarantine": quarantine,
+        "/outbox": outbox,
+        "/streams": streams,
+        "/audit": audit,
+        "/explain/{name:any}": explain,
+    }
+)
+"""Which address leads to which page, for those who may read."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import uvicorn
 
@@ -30,14 +30,20 @@ def serve(
     port: int,
     ready_when: Mapping[str, Ready],
     names: bool,
+    token: str | None,
+    hosts: Sequence[str],
     tell: Callable[[str], object],
     stop: Callable[[], bool],
 ) -> None:
     """Serve until a signal, or `stop`, says to. `tell` gets the address, and a warning where others reach it; port 0 takes any.
 
+    Who knows `token` may act. A server for this machine alone answers to the names of this machine and to `hosts`, so that a page
+    from elsewhere cannot read it through somebody's browser.
+
     Raises `Fault` when the address cannot be had.
     """
-    app = application(tidemark, ready_when=ready_when, names=names)
+    own = ["localhost", "127.0.0.1", "[::1]"] if is_loopback(host) else ["*"]
+    app = application(tidemark, ready_when=ready_when, names=names, token=token, hosts=[*own, *hosts])
     listener = _listen(host, port)
     try:
         bound = listener.getsockname()[1]
@@ -45,6 +51,8 @@ def serve(
         tell(f"serving http://{shown}:{bound}/ (Ctrl-C ends it)")
         if not is_loopback(host):
             tell(f"warning: {host} is reachable from other machines, and whoever reaches it may read everything here")
+            if token is not None:
+                tell("warning: whoever knows the token may act from there; without TLS in front it travels in the open")
         config = uvicorn.Config(
             app,
             access_log=False,

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from tidemark.runtime.audit import Action
 from tidemark.runtime.backfill.record import BackfillStatus, read_time
 from tidemark.runtime.onlooker import Aside, Drifted, RunDetail, StreamDetail
 from tidemark.runtime.outbox import CrossingEvent
 from tidemark.runtime.overview import Overview
 from tidemark.runtime.runs import Past
+from tidemark.runtime.samples import Sample, find_range
 from tidemark.runtime.status import PENDING_GLANCE_MAX, TableStatus
 from tidemark.runtime.streams.account import StreamStatus
 from tidemark.runtime.values import show
@@ -78,7 +81,7 @@ def of_overview(view: Overview, unready: Sequence[Finding], actions: bool) -> Js
             of_table(one, view, fills.get(one.name) if newest[one.name] == one.generation else None, now)
             for one in view.tables
         ],
-        "backfills": [of_backfill(one, now) for one in view.backfills if one.kind == "data"],
+        "backfills": [of_backfill(one, now, view) for one in view.backfills if one.kind == "data"],
         "streams": [of_stream(one, now) for one in view.streams],
         "outbox": of_counts(view),
         "holders": [{"duty": one.duty, "holder": one.holder, "expires": one.expires} for one in view.holders],
@@ -151,15 +154,18 @@ def of_table(one: TableStatus, view: Overview, fill: BackfillStatus | None, now:
 def _active(one: TableStatus, view: Overview, fill: BackfillStatus | None, now: Moment) -> Json | None:
     """What is going on with a generation: its filling until it is over, else whatever duty is at work."""
     if fill is not None and fill.state != "live":
-        return of_backfill(fill, now)
+        return of_backfill(fill, now, view)
     about = (one.name, one.generation)
     past = next((past for past in view.running if (past.derived, past.generation) == about), None)
     return None if past is None else _of_running(past, now)
 
 
-def of_backfill(one: BackfillStatus, now: Moment) -> Json:
-    """Where a backfill or a filling stands."""
+def of_backfill(one: BackfillStatus, now: Moment, view: Overview | None = None) -> Json:
+    """Where a backfill or a filling stands; `view` has the samples by which the time that is left is bounded."""
     seconds = one.eta_seconds
+    recent = view.samples.get(one.run or 0, ()) if view is not None and seconds is not None else ()
+    low, high = find_range(recent, one.remaining) or (None, None)
+    last = recent[0] if recent else None
     eta = ETA_STATES.get(one.rate_state, UNKNOWN) if one.running else UNKNOWN
     return {
         **_run_words("backfill" if one.kind == "data" else "fill", one.run, one.name, one.state),
@@ -173,10 +179,16 @@ def of_backfill(one: BackfillStatus, now: Moment) -> Json:
         "ratio": one.progress,
         "rate": one.rate,
         "rate_state": known(one.rate_state, RATES),
-        "eta": {"state": eta, "seconds": seconds, "low": None, "high": None},
+        "eta": {"state": eta, "seconds": seconds, "low": low, "high": high},
         "throttle": {
             "throttled": one.state == "throttled",
             "reasons": [of_reason(reason) for reason in one.reasons],
+        },
+        "chunk": {
+            "size": last.size if last else None,
+            "target_ms": last.target_ms if last else None,
+            "longest_ms": last.longest_ms if last else None,
+            "duty": last.duty if last else None,
         },
         "wish": one.wish,
         "nice": one.nice,
@@ -209,6 +221,7 @@ def _of_running(past: Past, now: Moment) -> Json:
         "rate_state": UNKNOWN,
         "eta": {"state": UNKNOWN, "seconds": None, "low": None, "high": None},
         "throttle": {"throttled": False, "reasons": []},
+        "chunk": {"size": None, "target_ms": None, "longest_ms": past.longest_ms, "duty": None},
         "wish": "",
         "nice": None,
         "failure": past.cause,
@@ -257,11 +270,21 @@ def of_run(at: str, detail: RunDetail) -> Json:
         "at": at,
         "run": of_past(detail.past, now),
         "active": None if detail.backfill is None else of_backfill(detail.backfill, now),
-        "samples": [],
+        "samples": [of_sample(one) for one in detail.samples],
         "statements": [{"title": title, "sql": text} for title, text in detail.statements],
         "quarantine": [of_aside(one) for one in detail.quarantine],
-        "audit": [],
+        "audit": [of_action(one) for one in detail.audit],
     }
+
+
+def of_sample(one: Sample) -> Json:
+    """A moment of a run: `hold_ms` and `wait_ms` are those of its chunks together."""
+    return {**asdict(one), "rate": one.rate, "duty": one.duty}
+
+
+def of_action(one: Action) -> Json:
+    """A line of the audit."""
+    return asdict(one)
 
 
 def of_aside(one: Aside) -> Json:

@@ -15,6 +15,7 @@ from tidemark.runtime.backfill.gate import Ended
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
+from tidemark.runtime.runs import end_run
 
 STANDS = "every chunk that was committed stands"
 RUN_STATES = {"finished": "done", "quarantined": "done", "verifying": "done", "paused": "interrupted"}
@@ -84,7 +85,7 @@ def _end(duty: Duty, tally: Tally, state: str, cause: str | None) -> None:
         if duty.ledger.run("end_backfill", ended) != 1:
             raise Fault(f"the ledger has no backfill {name} any more", retry_safe=False)
     about = {"id": run.id, "state": kept, "message": cause if kept == "done" else None}
-    duty.ledger.run("end_run", {**about, "cause": None if kept == "done" else f"{state}: {cause}"})
+    end_run(duty.ledger, {**about, "cause": None if kept == "done" else f"{state}: {cause}"})
 
 
 def tell_problem(problem: BaseException) -> str:

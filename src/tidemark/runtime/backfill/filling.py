@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.backfill.begin import Begun
@@ -16,12 +17,13 @@ from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.backfill.record import BackfillStatus, list_backfills, set_wish
 from tidemark.runtime.backfill.tally import Tally
-from tidemark.runtime.duty import Duty
+from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pace import NICE, NICE_IN_LINE, Pace, ask
 from tidemark.runtime.pages import Key, is_storable
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_run
+from tidemark.runtime.samples import Hold
 from tidemark.runtime.values import pack, unpack
 from tidemark.script import Script
 from tidemark.states import DERIVED, read_state
@@ -54,9 +56,11 @@ class Filling:
             ask(self.pace, nice, NICE_IN_LINE if self.pace.in_line else NICE)
         return str(wish)
 
-    def settle(self, keys: int, written: int, hold_ms: float, wish: str) -> None:
+    def settle(self, keys: int, written: int, held: Held[Any], wish: str) -> None:
         """Count a chunk that is committed, tell it when it is time to, obey, and let others have the database."""
-        self.tally.count(keys, written, hold_ms, self.duty.clock.now())
+        hold_ms = held.hold_ms
+        hold = Hold(hold_ms, held.wait_ms, self.pace.size, self.pace.target_ms)
+        self.tally.count(keys, written, hold, self.duty.clock.now())
         self.tally.tell(self.duty)
         before, self.marker = self.marker, self.duty.session.changes_marker()
         contended = before != self.marker and self.gate.company

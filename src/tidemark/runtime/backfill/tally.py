@@ -17,6 +17,7 @@ from tidemark.runtime.backfill.chunk import Key, Range
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.progress import Event, Listener
+from tidemark.runtime.samples import Hold, Sampler
 
 TELL_SECONDS = 1.0
 
@@ -43,6 +44,7 @@ class Tally:
 
     def __post_init__(self) -> None:
         self.done = self.begun.rows_done
+        self._sampler = Sampler(self.begun.run.id, self.name, self.phase, self.told)
         self._ranges = deque(self.begun.ranges)
         self._aside = deque(self.begun.aside)
 
@@ -56,12 +58,13 @@ class Tally:
         with self._lock:
             return self._ranges.popleft() if self._ranges else None
 
-    def count(self, keys: int, written: int, hold_ms: float, now: float) -> None:
+    def count(self, keys: int, written: int, hold: Hold, now: float) -> None:
         """Take down a chunk that is committed. One without keys is nothing to tell of."""
         with self._lock:
+            self._sampler.count(keys, hold)
             self.meter.record(keys, now)
             self.done, self.written, self.chunks = self.done + keys, self.written + written, self.chunks + 1
-            self.longest_ms = max(self.longest_ms, hold_ms)
+            self.longest_ms = max(self.longest_ms, hold.hold_ms)
             if keys:
                 self.listen(Event(self.name, self.phase, self.done, self.begun.rows_total or 0))
 
@@ -83,6 +86,7 @@ class Tally:
             self.told = duty.clock.now()
         try:
             duty.write_once(lambda: self.record(duty))
+            self.recorded()
         except (TidemarkError, Conflict):
             if not duty.session.is_open():
                 raise
@@ -94,6 +98,13 @@ class Tally:
         run = self.begun.run
         numbers = {"rows_done": self.done, "rows_total": self.begun.rows_total, "rows_written": self.written}
         duty.ledger.run("advance_run", {"id": run.id, **numbers, "longest_ms": self.longest_ms})
+        with self._lock:
+            self._sampler.write(duty.ledger, duty.clock.now(), self.done)
+
+    def recorded(self) -> None:
+        """What was written down is committed."""
+        with self._lock:
+            self._sampler.wrote()
 
     @property
     def rates(self) -> dict[str, object]:

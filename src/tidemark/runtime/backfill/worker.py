@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from tidemark.database.session import Conflict, TooLong
 from tidemark.errors import Fault, Refusal, TidemarkError
@@ -23,6 +24,7 @@ from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.pace import NICE, NICE_IN_LINE, Pace, ask, choose_first_pace
+from tidemark.runtime.samples import Hold
 from tidemark.walk import Walk
 
 TRIES_MAX = 60
@@ -109,12 +111,14 @@ class Worker:
         self.suspects = max(0, self.suspects - step.keys)
         todo.cursor, todo.finished = step.upto, step.finished
         ask(self.pace, step.nice, NICE_IN_LINE if self.pace.in_line else NICE)
-        self._settle(step.keys, step.written, held.hold_ms)
+        self._settle(step.keys, step.written, held)
         self.gate.obey(step.wish)
 
-    def _settle(self, keys: int, written: int, hold_ms: float) -> None:
+    def _settle(self, keys: int, written: int, held: Held[Any]) -> None:
         """Count what is committed, tell it when it is time to, and let others have the database."""
-        self.tally.count(keys, written, hold_ms, self.duty.clock.now())
+        hold_ms = held.hold_ms
+        hold = Hold(hold_ms, held.wait_ms, self.pace.size, self.pace.target_ms)
+        self.tally.count(keys, written, hold, self.duty.clock.now())
         self.tally.tell(self.duty)
         before, self.marker = self.marker, self.duty.session.changes_marker()
         contended = before != self.marker and self.gate.company
@@ -159,7 +163,7 @@ class Worker:
         key = self.duty.write(partial(self._put_next_aside, todo, tell_problem(problem))).value
         if key is not None:
             todo.cursor = key
-            self._settle(1, 0, 0.0)
+            self._settle(1, 0, Held(None, 0.0))
             self._check_quarantine(problem)
 
     def _put_next_aside(self, todo: Range, error: str) -> Key | None:
@@ -174,12 +178,12 @@ class Worker:
         work = partial(do_key, self.duty.ledger, self.backfill, self.walk, key, ASIDE)
         try:
             held = self.duty.write(work)
-            self._settle(1, held.value, held.hold_ms)
+            self._settle(1, held.value, held)
         except Exception as problem:  # noqa: BLE001 - as in a chunk
             self._check_blame(problem)
             told, attempt = tell_problem(problem), self.tally.begun.attempt
             self.duty.write(partial(put_aside, self.duty.ledger, self.backfill, key, ASIDE, attempt, told))
-            self._settle(1, 0, 0.0)
+            self._settle(1, 0, Held(None, 0.0))
 
     def _check_quarantine(self, problem: Exception) -> None:
         left = int(self.duty.ledger.value("count_quarantine", {"backfill": self.backfill.name}))

@@ -1,0 +1,130 @@
+-- What operators did and what they want to see, on SQLite: the audit, samples of runs, and counts that only grow.
+
+-- name: create_audit
+-- Every action of an operator: when, who, by which door, what about what, and how it ended. Rows are kept.
+CREATE TABLE tidemark__audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    who TEXT NOT NULL,
+    action TEXT NOT NULL,
+    about TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    outcome TEXT NOT NULL
+);
+
+-- name: create_audit_about
+-- What was done about one thing is found without reading the rest.
+CREATE INDEX tidemark__audit_about ON tidemark__audit (about, id);
+
+-- name: create_sample
+-- How a run went from moment to moment: a row a second at first, and more and more seldom.
+CREATE TABLE tidemark__sample (
+    run INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    span REAL NOT NULL,
+    done INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    chunks INTEGER NOT NULL,
+    hold_ms REAL NOT NULL,
+    wait_ms REAL NOT NULL,
+    longest_ms REAL NOT NULL,
+    target_ms REAL NOT NULL,
+    size INTEGER NOT NULL,
+    PRIMARY KEY (run, seconds)
+) WITHOUT ROWID;
+
+-- name: create_total
+-- What runs have come to, ever: by what they were about, their duty and how they ended.
+CREATE TABLE tidemark__total (
+    derived TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    runs INTEGER NOT NULL,
+    rows_done INTEGER NOT NULL,
+    rows_written INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    ended TEXT,
+    PRIMARY KEY (derived, kind, state)
+) WITHOUT ROWID;
+
+-- name: create_hold
+-- How many chunks held their locks, or waited for them, for how long: by the number of a bound, which the chunks are not above.
+CREATE TABLE tidemark__hold (
+    derived TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    what TEXT NOT NULL CHECK (what IN ('hold', 'wait')),
+    bound INTEGER NOT NULL,
+    chunks INTEGER NOT NULL,
+    ms REAL NOT NULL,
+    PRIMARY KEY (derived, kind, what, bound)
+) WITHOUT ROWID;
+
+-- name: create_run_of
+-- The runs of one duty about one thing, in order.
+CREATE INDEX tidemark__run_of ON tidemark__run (derived, kind, id);
+
+-- name: create_run_open
+-- Runs that have not ended and runs that failed are found without reading the history.
+CREATE INDEX tidemark__run_open ON tidemark__run (state, id) WHERE state IN ('running', 'failed');
+
+-- name: add_audit
+-- Write down what an operator did.
+INSERT INTO tidemark__audit (at, who, action, about, detail, outcome)
+VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :who, :action, :about, :detail, :outcome);
+
+-- name: list_audit
+-- What operators did, newest first; about one thing, or all.
+SELECT id, at, who, action, about, detail, outcome FROM tidemark__audit
+WHERE CAST(:about AS TEXT) = '' OR about = :about ORDER BY id DESC LIMIT :limit;
+
+-- name: add_sample
+-- How a run goes now.
+INSERT INTO tidemark__sample (run, seconds, span, done, rows, chunks, hold_ms, wait_ms, longest_ms, target_ms, size)
+VALUES (:run, :seconds, :span, :done, :rows, :chunks, :hold_ms, :wait_ms, :longest_ms, :target_ms, :size)
+ON CONFLICT (run, seconds) DO NOTHING;
+
+-- name: list_samples
+-- How a run went, in order.
+SELECT seconds, span, done, rows, chunks, hold_ms, wait_ms, longest_ms, target_ms, size
+FROM tidemark__sample WHERE run = :run ORDER BY seconds;
+
+-- name: list_last_samples
+-- How a run goes now, newest first.
+SELECT seconds, span, done, rows, chunks, hold_ms, wait_ms, longest_ms, target_ms, size
+FROM tidemark__sample WHERE run = :run ORDER BY seconds DESC LIMIT :limit;
+
+-- name: trim_samples
+-- Samples of runs that were long ago are nobody's any more.
+DELETE FROM tidemark__sample WHERE run < (SELECT min(run) FROM (SELECT DISTINCT run FROM tidemark__sample ORDER BY run DESC LIMIT :keep) AS kept);
+
+-- name: count_run
+-- Add a run that has ended to what runs have come to.
+INSERT INTO tidemark__total AS t (derived, kind, state, runs, rows_done, rows_written, seconds, ended)
+SELECT derived, kind, state, 1, rows_done, rows_written, (julianday(ended) - julianday(started)) * 86400.0, ended
+FROM tidemark__run WHERE id = :id
+ON CONFLICT (derived, kind, state) DO UPDATE
+SET runs = t.runs + 1, rows_done = t.rows_done + excluded.rows_done, rows_written = t.rows_written + excluded.rows_written,
+    seconds = t.seconds + excluded.seconds, ended = excluded.ended;
+
+-- name: count_killed
+-- Add runs whose process was killed.
+INSERT INTO tidemark__total AS t (derived, kind, state, runs, rows_done, rows_written, seconds, ended)
+VALUES (:derived, :kind, 'interrupted', :runs, 0, 0, 0, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+ON CONFLICT (derived, kind, state) DO UPDATE SET runs = t.runs + excluded.runs, ended = excluded.ended;
+
+-- name: list_totals
+-- What runs have come to.
+SELECT derived, kind, state, runs, rows_done, rows_written, seconds, ended FROM tidemark__total ORDER BY derived, kind, state;
+
+-- name: add_hold
+-- Add chunks to those that held or waited no longer than a bound.
+INSERT INTO tidemark__hold AS h (derived, kind, what, bound, chunks, ms) VALUES (:derived, :kind, :what, :bound, :chunks, :ms)
+ON CONFLICT (derived, kind, what, bound) DO UPDATE SET chunks = h.chunks + excluded.chunks, ms = h.ms + excluded.ms;
+
+-- name: list_holds
+-- How long chunks held and waited.
+SELECT derived, kind, what, bound, chunks, ms FROM tidemark__hold ORDER BY derived, kind, what, bound;
+
+-- name: count_findings_ever
+-- How many rows were ever found wrong, by derived table and by how that ended.
+SELECT derived, coalesce(outcome, ''), count(*) FROM tidemark__drift WHERE kind <> 'stale' GROUP BY derived, coalesce(outcome, '') ORDER BY 1, 2;

@@ -1,0 +1,167 @@
+"""The application under any prefix and in any host, what it costs to be looked at, and what hostile requests get."""
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import threading
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.http import HttpResponse
+from django.urls import path as django_path
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from tests.kit.asgi import ask, get
+from tests.web.conftest import COUNT, ODD, Forum, begin
+from tests.web.schema import SCHEMA, check
+from tidemark.web import application
+
+PAGES = ("/status", "/runs", "/drift", "/quarantine", "/outbox", "/streams", "/healthz", "/readyz", "/livez")
+urlpatterns = [django_path("hello/", lambda request: HttpResponse("hello"))]
+
+
+def test_it_works_under_any_prefix_and_names_no_absolute_address(forum: Forum) -> None:
+    host = Starlette(routes=[Mount("/a/b/c", forum.app)])
+    for page in PAGES:
+        answer = get(host, f"/a/b/c{page}")
+        assert answer.status == 200, page
+        check(page.strip("/"), answer.json)
+    for name in ("", "page.css", "page.js", "banner.js"):
+        answer = get(host, f"/a/b/c/{name}")
+        assert answer.status == 200
+        for absolute in ('src="/', 'href="/', "url(/", 'fetch("/', "fetch('/", "fetch(`/", "http://", "https://"):
+            text = answer.text.replace("http://www.w3.org/", "")
+            assert absolute not in text, f"{name} names {absolute}"
+    assert get(host, "/a/b/c").headers["location"].endswith("/a/b/c/")
+
+
+def test_it_mounts_beside_django(forum: Forum) -> None:
+    if not settings.configured:
+        settings.configure(ROOT_URLCONF=__name__, SECRET_KEY="tests", ALLOWED_HOSTS=["*"], DATABASES={})
+        django.setup()
+    host = Starlette(routes=[Mount("/derived", forum.app), Mount("/", get_asgi_application())])
+    assert get(host, "/derived/healthz").status == 200
+    assert __name__ != settings.ROOT_URLCONF or get(host, "/hello/").text == "hello"
+
+
+def test_every_answer_has_the_security_headers(forum: Forum) -> None:
+    for page in (*PAGES, "/", "/page.js", "/banner.json", "/nothing", "/runs?limit=x", "/schema.json"):
+        headers = get(forum.app, page).headers
+        assert "default-src 'none'" in headers["content-security-policy"], page
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff" and headers["cache-control"] == "no-store"
+    app = application(forum.tidemark, hosts=["localhost"])
+    assert get(app, "/status").status == 400, "a page of another name cannot read it through a browser"
+    assert get(app, "/status", headers={"host": "localhost:8765"}).status == 200
+    app.state.house.close()
+
+
+def test_two_hundred_who_look_cost_one_look(forum: Forum) -> None:
+    async def crowd() -> list[int]:
+        asked = [
+            ask(forum.app, page)
+            for _ in range(40)
+            for page in ("/status", "/healthz", "/readyz", "/banner.json", "/livez")
+        ]
+        return [answer.status for answer in await asyncio.gather(*asked)]
+
+    forum.fresh()
+    before = forum.app.state.house.readings
+    assert set(asyncio.run(crowd())) == {200}
+    assert forum.app.state.house.readings == before + 1
+    asyncio.run(ask(forum.app, "/livez"))
+    assert forum.app.state.house.readings == before + 1
+
+
+def test_health_answers_while_somebody_else_writes(forum: Forum) -> None:
+    """The writer's lock is held all the time by another connection."""
+    with contextlib.ExitStack() as stack:
+        if forum.session.dialect.has_schemas:
+            stack.enter_context(forum.session.transaction())
+            forum.session.run("LOCK TABLE posts, users IN EXCLUSIVE MODE")
+        else:
+            writer = stack.enter_context(contextlib.closing(sqlite3.connect(forum.url.removeprefix("sqlite:///"))))
+            writer.isolation_level = None
+            writer.execute("BEGIN IMMEDIATE")
+        done = threading.Event()
+
+        def look() -> None:
+            for _ in range(5):
+                forum.fresh()
+                assert get(forum.app, "/healthz").status == 200
+            done.set()
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        assert done.wait(20), "health waits for a writer"
+        thread.join()
+
+
+def test_names_that_nobody_expected(engine_url: str) -> None:
+    forum = begin(engine_url, declared=False)
+    forum.project.derive(ODD, key="thread_id", query=COUNT)
+    forum.tidemark.apply()
+    (table,) = forum.get("/status")["tables"]
+    assert table["name"] == ODD
+    quoted = "".join(f"%{byte:02x}" for byte in ODD.encode())
+    assert forum.get(f"/runs?name={quoted}", "runs")["runs"]
+    # A server decodes the path before an application sees it; what it asks for has slashes, quotes and a tag.
+    assert forum.get("/explain/" + ODD.replace("?", ""), "error", 404)
+    forum.app.state.house.close()
+    forum.session.close()
+
+
+def test_the_banner_names_nothing_unless_allowed(forum: Forum) -> None:
+    forum.write(
+        f"UPDATE {forum.ledger('derived')} SET state = 'failed', failure = 'secret' WHERE name = 'post_authors'"
+    )
+    public = forum.get("/banner.json", "banner")
+    assert public["items"] and "secret" not in str(public) and "post_authors" not in str(public)
+    app = application(forum.tidemark, names=True)
+    named = get(app, "/banner.json").json
+    assert named["items"][0]["label"] == "post_authors" and "secret" in named["items"][0]["message"]
+    app.state.house.close()
+
+
+def test_hostile_requests_get_an_answer(forum: Forum) -> None:
+    chance = random.Random(7)
+    letters = "abc/%.?&='\"\\<>\x00\x7fé漢\ud800 -_~;:@0123456789"
+    bases = (
+        "/runs",
+        "/drift",
+        "/outbox",
+        "/explain/",
+        "/readyz/",
+        "/runs/",
+        "/",
+        "/status",
+        "/quarantine",
+        "/banner.json",
+    )
+
+    async def storm() -> None:
+        for _ in range(150):
+            junk = "".join(chance.choice(letters) for _ in range(chance.randrange(30)))
+            base = chance.choice(bases)
+            query = chance.choice(("", "?name=", "?limit=", "?before=", "?state=", "?after="))
+            answer = await ask(
+                forum.app, base + (query + junk if query else junk), method=chance.choice(("GET", "GET", "POST", "PUT"))
+            )
+            assert answer.status in (200, 307, 400, 403, 404, 405), (base, query, junk, answer)
+            if answer.status >= 400 and answer.headers.get("content-type") == "application/json":
+                assert "error" in answer.json or "ready" in answer.json
+
+    asyncio.run(storm())
+    assert forum.get("/status")["verdict"]["level"] == "pass"
+
+
+def test_every_definition_of_the_schema_is_an_answer_or_part_of_one() -> None:
+    text = str(SCHEMA)
+    unused = [name for name in SCHEMA["$defs"] if f"#/$defs/{name}'" not in text]
+    asked = Path(__file__).parent
+    tests = "".join(file.read_text() for file in asked.glob("*.py"))
+    assert not [name for name in unused if f'"{name}"' not in tests and f"/{name}" not in tests]

@@ -1,0 +1,165 @@
+"""Runs, samples, quarantine, the audit, and what may be done: the same on the page as on the command line."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.backfill.place import Watch
+from tests.kit.asgi import Answer, get
+from tests.web.conftest import Forum
+from tests.web.schema import check
+from tidemark import Fault, Tidemark
+from tidemark.runtime.samples import SAMPLES_EACH, Hold, Sampler, find_range, list_samples
+from tidemark.web import application
+
+TOKEN = "a token of the tests"
+JSON = {"content-type": "application/json", "x-tidemark-action": "1"}
+MAY = {**JSON, "authorization": f"Bearer {TOKEN}", "x-tidemark-who": "ada"}
+
+
+def post(app: Any, body: object, headers: dict[str, str] | None = None) -> Answer:
+    """An action."""
+    return get(
+        app, "/actions", method="POST", headers=MAY if headers is None else headers, body=json.dumps(body).encode()
+    )
+
+
+def poison(forum: Forum) -> None:
+    """A backfill that puts one key aside, at a pace of which a sample is taken each second."""
+    watch = Watch()
+
+    @forum.project.backfill("migrate", table="posts", key="id", quarantine_max=5)
+    def migrate(db: Any, batch: Any) -> None:
+        watch.seconds += 0.8
+        if 2 in batch.keys:
+            raise ValueError("no such author")
+
+    assert Tidemark(forum.project, forum.url, clock=watch.clock).backfill("migrate").status.state == "quarantined"
+
+
+def test_a_run_is_told_whole(forum: Forum) -> None:
+    poison(forum)
+    runs = forum.get("/runs")["runs"]
+    assert [one["kind"] for one in runs[:1]] == ["backfill"] and runs[0]["name"] == "migrate"
+    told = forum.get(f"/runs/{runs[0]['id']}", "run")
+    assert told["active"]["state"] == "quarantined" and told["active"]["put_aside"] == 1
+    (aside,) = told["quarantine"]
+    assert aside["key"] == ["2"] and "no such author" in aside["error"]
+    assert forum.get("/quarantine")["quarantine"] == [aside]
+    assert told["samples"] and told["samples"][-1]["target_ms"] > 0
+    assert sum(one["rows"] for one in told["samples"]) <= 3 and told["samples"][0]["chunks"] >= 1
+    assert forum.get("/healthz", status=503)["findings"][0]["next"] == "tidemark backfill retry migrate"
+    fill = next(one for one in runs if one["kind"] == "fill")
+    statements = forum.get(f"/runs/{fill['id']}", "run")["statements"]
+    assert {"query", "recompute", "write"} <= {one["title"] for one in statements}
+    assert forum.get("/runs/0", "error", 404) and forum.get("/runs/99999999999999999999", "error", 404)
+
+
+def test_the_history_comes_in_pages(forum: Forum) -> None:
+    found: list[int] = []
+    path: str | None = "/runs?limit=2"
+    while path:
+        page = forum.get(path, "runs")
+        found += [one["id"] for one in page["runs"]]
+        path = f"/runs?limit=2&before={page['next']}" if page["next"] else None
+    assert found == sorted(found, reverse=True) and len(found) == len(set(found)) >= 6
+    assert {one["name"] for one in forum.get("/runs?name=post_authors", "runs")["runs"]} == {"post_authors"}
+    assert forum.get("/runs?limit=x", "error", 400) and forum.get("/runs?before=-1", "error", 400)
+
+
+def test_samples_thin_out_and_survive_a_transaction_that_fails(forum: Forum) -> None:
+    session = forum.session
+    ledger = forum.tidemark.onlooker()._open().ledger
+    ledger.session.close()
+    ledger.session = session
+    sampler = Sampler(7, "posts", "backfill", 0.0)
+    for second in range(1, SAMPLES_EACH + 21):
+        sampler.count(10, Hold(9.0, 1.0, 500, 10.0))
+        if second == 5:
+            with pytest.raises(RuntimeError), session.transaction():
+                sampler.write(ledger, 5.0, 50)
+                raise RuntimeError("the disk is on fire")
+        with session.transaction():
+            sampler.write(ledger, float(second), 10 * second)
+        sampler.wrote()
+    found = list_samples(ledger, 7)
+    assert len(found) == SAMPLES_EACH + 10, "later a sample stands for two seconds"
+    assert (
+        sum(one.rows for one in found) == 10 * (SAMPLES_EACH + 20)
+        and sum(one.chunks for one in found) == SAMPLES_EACH + 20
+    )
+    assert {round(one.rate or 0) for one in found} == {10}
+    assert find_range(found, 100) == (10.0, 10.0) and find_range(found[:3], 100) is None
+
+
+def test_nobody_may_act_unless_told_so(forum: Forum) -> None:
+    assert post(forum.app, {"action": "verify"}).status == 403
+    assert not forum.get("/status")["actions"]["allowed"]
+    app = application(forum.tidemark, token=TOKEN)
+    assert get(app, "/status").json["actions"]["allowed"]
+    for headers, status in (
+        (JSON, 401),
+        ({**MAY, "authorization": "Bearer something else"}, 401),
+        ({**MAY, "x-tidemark-action": ""}, 403),
+        ({**MAY, "content-type": "text/plain"}, 415),
+        ({**MAY, "sec-fetch-site": "cross-site"}, 403),
+        ({**MAY, "origin": "https://elsewhere.example"}, 403),
+        ({**MAY, "origin": "null"}, 403),
+    ):
+        answer = post(app, {"action": "verify"}, headers)
+        check("error", answer.json)
+        assert answer.status == status, headers
+    for body in (
+        [],
+        {"action": "drop"},
+        {"action": "pause"},
+        {"action": "pause", "names": [1]},
+        {"action": "nice", "names": ["x"]},
+    ):
+        assert post(app, body).status == 400, body
+    assert post(app, {"action": "pause", "names": ["x" * 70_000]}).status == 413
+    assert get(app, "/actions").status == 404, "an action is never a GET"
+    assert post(app, {"action": "pause", "names": ["nothing"]}).status == 404
+    app.state.house.close()
+    assert [one["outcome"][:15] for one in forum.get("/audit", "audit_list")["audit"]] == ["[not-installed]"]
+    with pytest.raises(ValueError, match="16 characters"):
+        application(forum.tidemark, token="short")
+
+
+def test_what_is_done_is_done_and_audited(forum: Forum) -> None:
+    poison(forum)
+    forum.write(f"UPDATE {forum.store('post_authors')} SET name = 'eve' WHERE id = 1")
+    app = application(forum.tidemark, token=TOKEN)
+    for body in (
+        {"action": "nice", "names": ["migrate"], "nice": 2},
+        {"action": "verify", "names": ["post_authors"]},
+        {"action": "repair", "names": ["post_authors"]},
+    ):
+        answer = post(app, body, {**MAY, "origin": "http://tests"})
+        assert answer.status == 202, answer.text
+        check("action", answer.json)
+    assert post(app, {"action": "pause", "names": ["migrate"]}).status == 409, "it has ended"
+    app.state.house.actions._threads.submit(lambda: None).result()
+    app.state.house.close()
+    audit = forum.get("/audit", "audit_list")["audit"]
+    assert [(one["action"], one["outcome"]) for one in audit if one["outcome"] == "done"] == [
+        ("repair", "done"),
+        ("verify", "done"),
+        ("nice", "done"),
+    ]
+    assert {one["who"] for one in audit} == {"ada from 127.0.0.1"}
+    assert forum.get("/status")["backfills"][0]["nice"] == 2.0
+    assert forum.get("/drift")["drift"] == []
+    forum.write(f"UPDATE {forum.store('post_authors')} SET name = 'eve' WHERE id = 1")
+    with pytest.raises(Fault):
+        forum.tidemark.by("bob", stop=lambda: True).repair()
+    assert forum.get("/audit?limit=1", "audit_list")["audit"][0]["who"] == "bob"
+
+
+def test_who_may_read_is_for_the_host_to_say(forum: Forum) -> None:
+    app = application(forum.tidemark, may_read=lambda request: request.headers.get("x-user"))
+    assert get(app, "/status").status == 401 and get(app, "/runs").status == 401
+    assert get(app, "/status", headers={"x-user": "ada"}).status == 200
+    assert get(app, "/healthz").status == 200 and get(app, "/banner.json").status == 200
+    app.state.house.close()
