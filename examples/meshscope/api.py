@@ -21,12 +21,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
-from examples.meshscope import reads
+from examples.meshscope import derived, reads
 from examples.meshscope.cache import YOUNG_SECONDS, Cached
 from examples.meshscope.migrations import CANCELLED, DONE, Migration, NotInstalled, Unreadable, read_migrations
 from examples.meshscope.timings import Timings
+from tidemark.web import application
 
 log = logging.getLogger("meshscope")
 
@@ -36,7 +37,6 @@ FILES = {
     "index.html": "text/html",
     "style.css": "text/css",
     "page.js": "text/javascript",
-    "banner.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 POLICY = (
@@ -59,6 +59,7 @@ class Api:
     ) -> None:
         self.database = database
         self.timings = Timings()
+        self.tidemark = application(derived.project, database, names=True)
         self._connections = connections or reads.Connections.to(database)
         self._health = ThreadPoolExecutor(1, "health")
         self._slow = ThreadPoolExecutor(2, "slow")
@@ -72,6 +73,7 @@ class Api:
 
     def close(self) -> None:
         """End the threads and close the connections."""
+        self.tidemark.state.house.close()
         self._health.shutdown()
         self._slow.shutdown()
         self._connections.close()
@@ -179,7 +181,7 @@ def _number(request: Request, name: str) -> int | None:
 
 
 def make_app(api: Api) -> Starlette:
-    """The application over an `Api`, which is closed with it."""
+    """The application over an `Api`, which is closed with it. Below `/derived` are Tidemark's own pages, with its banner."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -193,6 +195,7 @@ def make_app(api: Api) -> Starlette:
         Route("/api/perf", api.perf),
         Route("/api/migrations", api.migrations),
         Route("/api/healthz", api.healthz),
+        Mount("/derived", app=api.tidemark),
         Route("/", api.file),
         Route("/{name}", api.file),
     ]

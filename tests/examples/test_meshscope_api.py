@@ -257,7 +257,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_obeys_its_policy(kept: str) -
         assert "://" not in text, name
     # Relative addresses only, so that the page works under any prefix.
     named = re.findall(r'(?:href|src)="([^"]*)"', page) + re.findall(
-        r'(?:fetch|read)\([`"]([^`"$]*)', "".join((PAGE / name).read_text() for name in ("page.js", "banner.js"))
+        r'(?:fetch|read)\([`"]([^`"$]*)', (PAGE / "page.js").read_text()
     )
     assert len(named) > 8
     assert not [one for one in named if one.startswith("/")]
@@ -279,11 +279,10 @@ def test_under_a_prefix(kept: str) -> None:
     assert set(api.timings.as_json()) == {"/api/healthz", "/api/packets", "page"}
 
 
-def test_the_banner_polls_and_stays_until_all_is_done() -> None:
-    """What the text of the script promises; what it looks like is looked at with a browser."""
-    text = (PAGE / "banner.js").read_text()
-    assert "CALM_MS = 30000" in text
-    assert 'new Set(["done", "cancelled"])' in text
-    assert "Math.min(99" in text
-    assert "Dismiss" in text
-    assert "localStorage" not in text
+def test_the_banner_and_the_dashboard_are_those_of_tidemark(kept: str) -> None:
+    script, banner, page = get(Api(kept), "/derived/banner.js", "/derived/banner.json", "/derived/")
+    assert script.status == banner.status == page.status == 200
+    assert banner.json["items"] == [] and banner.json["level"] == "pass"
+    named = (PAGE / "index.html").read_text()
+    assert '<script src="derived/banner.js" data-at="#banner" defer></script>' in named
+    assert 'id="banner"' in named

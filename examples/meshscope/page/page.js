@@ -25,6 +25,21 @@
     return answer.json();
   }
 
+  // Health that is not well is an answer, too; not to know is not to be well.
+  async function state() {
+    const pill = at("state");
+    try {
+      const health = await (await fetch("api/healthz", { cache: "no-store" })).json();
+      const bad = health.async_migrations_error || !health.ready, filling = health.async_migrations_running;
+      pill.dataset.state = bad ? "bad" : filling ? "filling" : "true";
+      pill.textContent = bad ? "needs attention" : filling ? "filling columns" : "every column true";
+      pill.title = health.reason || "";
+    } catch {
+      pill.dataset.state = "bad";
+      pill.textContent = "health is not known";
+    }
+  }
+
   async function totals() {
     const stats = await read("api/stats");
     for (const name of ["transmissions", "observations", "observers"]) at(name).textContent = number(stats[name]);
@@ -110,7 +125,7 @@
   async function all() {
     if (document.hidden) return;
     const first = shown <= 25 ? [packets(false)] : [];
-    const ended = await Promise.allSettled([totals(), sizes(), ...first]);
+    const ended = await Promise.allSettled([state(), totals(), sizes(), ...first]);
     ended.push(...(await Promise.allSettled([times()])));
     for (const one of ended) if (one.status === "rejected") console.warn(one.reason);
   }

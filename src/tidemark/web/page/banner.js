@@ -23,7 +23,7 @@ button{border:1px solid;border-radius:6px;background:none;font:inherit}`);
     const { ratio, total, eta_seconds: eta } = one, share = Math.min(99, Math.floor(ratio * 100));
     const told = [one.state, total && `${number(one.done)} of ${number(total)}`, ratio !== null && `${share} %`, eta && `${span(eta)} left`, one.message];
     const made = make("p", "", one.failed ? "bad" : "");
-    made.append(make("b", one.label), make("span", told.filter(Boolean).join(" · ")));
+    made.append(make("b", one.label || "Tidemark"), make("span", told.filter(Boolean).join(" · ")));
     if (one.failed) {
       const button = make("button", "Dismiss");
       button.onclick = () => show(gone.add(id(one)));

@@ -89,7 +89,7 @@ function readOfRun(route, again) {
 
 // What this page saw of a run since it was opened, for as long as it is open.
 function remember(run) {
-  here.memory.push({ at: Date.now(), rate: run.rate, chunk: run.chunk });
+  here.memory.push({ at: Date.now(), rate: run.rate, ...run.chunk });
   if (here.memory.length > 400) here.memory.shift();
 }
 

@@ -172,28 +172,36 @@ function etaLine(run) {
   return isNumber(run.eta.seconds) ? `about ${span(run.eta.seconds)} left` : "";
 }
 
-const act = (verb, title, path, more = {}) => ({ verb, title, path, ...more });
+// What can be done: a command always, and what the server would be asked where it can do it.
+const act = (verb, title, line, names = null, more = {}) =>
+  ({ verb, title, command: line, body: names ? { action: verb, names, ...more.body } : null, ask: more.ask, grave: more.grave });
 
 function actionsOfTable(table) {
-  const path = (verb) => `tables/${encodeURIComponent(table.name)}/${verb}`;
-  const found = [act("verify", "Verify now", path("verify"), { command: command("verify", table.name) })];
-  if (table.drift) found.push(act("repair", "Repair", path("repair"), { command: command("repair", table.name), ask: `Make ${plural(table.drift, "row")} of ${named(table.name)} true again?` }));
-  if (table.lag.changes) found.push(act("tick", "Tick", "", { command: command("tick", table.name) }));
-  found.push(act("explain", "Explain", "", { command: command("explain", table.name) }));
+  const { name } = table, found = [act("verify", "Verify now", command("verify", name), [name])];
+  if (table.drift) found.push(act("repair", "Repair", command("repair", name), [name], { ask: `Make ${plural(table.drift, "row")} of ${named(name)} true again?` }));
+  if (table.lag.changes) found.push(act("tick", "Tick", command("tick", name)));
+  found.push(act("explain", "Explain", command("explain", name)));
   return found;
 }
 
 function actionsOfRun(run) {
   if (!["backfill", "fill"].includes(run.kind)) return [];
-  const path = (verb) => (run.id === null ? "" : `runs/${encodeURIComponent(run.id)}/${verb}`);
-  const to = (verb) => command(`backfill ${verb}`, run.name);
-  if (["paused"].includes(run.state) || run.wish === "pause") return [act("resume", "Resume", path("resume"), { command: to("resume") })];
-  if (["failed", "quarantined", "cancelled"].includes(run.state) && run.kind === "backfill") return [act("retry", "Try again", path("retry"), { command: to("retry") })];
-  if (run.state === "interrupted") return [act("run", "Go on", "", { command: run.kind === "fill" ? "tidemark apply" : to("run") })];
+  const { name } = run, to = (verb) => command(`backfill ${verb}`, name);
+  if (run.state === "paused" || run.wish === "pause") return [act("resume", "Resume", to("resume"), [name])];
+  if (["failed", "quarantined", "cancelled"].includes(run.state)) return run.kind === "backfill" ? [act("retry", "Try again", to("retry"), [name])] : [];
+  if (run.state === "interrupted") return [act("run", "Go on", run.kind === "fill" ? "tidemark apply" : to("run"))];
   if (!run.isActive) return [];
-  const found = [act("pause", "Pause", path("pause"), { command: to("pause") })];
-  if (run.kind === "backfill") found.push(act("cancel", "Cancel", path("cancel"), { command: to("cancel"), grave: true, ask: `Give up ${named(run.name)}? What was committed stands.` }));
+  const found = [act("pause", "Pause", to("pause"), [name])];
+  if (run.kind === "backfill") found.push(act("cancel", "Cancel", to("cancel"), [name], { grave: true, ask: `Give up ${named(name)}? What was committed stands.` }));
   return found;
+}
+
+// How much it rests, for the page of a run.
+export function paces(run) {
+  if (!run.isActive || !["backfill", "fill"].includes(run.kind)) return [];
+  const now = run.nice ?? 1, to = (nice) => `${command("backfill resume", run.name)} --nice ${nice}`;
+  const pace = (title, nice) => act("nice", title, to(nice), [run.name], { body: { nice } });
+  return [pace("Rest more", now ? now * 2 : 1), ...(now ? [pace("Rest less", now / 2)] : [])];
 }
 
 function readStream(told) {

@@ -7,7 +7,7 @@ import { h, renew } from "./dom.js";
 import { draw } from "./graph.js";
 import { MOODS, NAMES, sign } from "./moods.js";
 import { bar, copy, figures, mood, name, reasons, runPath, section, since, tablePath, ways } from "./parts.js";
-import { count, named, NONE, plural, share, short, span } from "./words.js";
+import { command, count, named, NONE, plural, share, short, span } from "./words.js";
 
 const FEW_TABLES = 8, GRAPH_MAX = 160;
 const at = (id) => document.getElementById(id);
@@ -40,7 +40,9 @@ const empty = () =>
 function attention(facts, seen) {
   const cards = facts.findings.map((one) => finding(one, facts, seen));
   if (!cards.length) return [];
-  return section("Needs somebody", h("div", { class: "cards" }, cards));
+  const wrong = facts.tables.filter((one) => one.drift > 0).map((one) => one.name);
+  const all = wrong.length > 1 ? { title: `Repair all ${wrong.length}`, command: command("repair", ...wrong), body: { action: "repair", names: wrong }, ask: `Make what is wrong in ${plural(wrong.length, "table")} true again?` } : null;
+  return section("Needs somebody", all ? h("p", { class: "all" }, ways([all], facts.actions.on)) : null, h("div", { class: "cards" }, cards));
 }
 
 function finding(one, facts, seen) {
@@ -175,7 +177,7 @@ function streams(facts) {
 function events(facts) {
   const { waiting, failed, delivered } = facts.events;
   if (!waiting && !failed && !delivered) return null;
-  return h("section", { class: "panel" }, h("header", {}, h("h2", {}, "Events of crossings"), failed ? copy("tidemark outbox retry") : null),
+  return h("section", { class: "panel" }, h("header", {}, h("h2", {}, "Events of crossings"), failed ? ways([{ title: "Try again", command: "tidemark outbox retry", body: { action: "retry-events", names: [] } }], facts.actions.on) : null),
     h("div", { class: "figures" }, h("span", {}, h("b", {}, count(waiting)), " waiting"), h("span", {}, h("b", {}, count(delivered)), " delivered"),
       h("span", { class: failed ? "alarm" : null }, `${count(failed)} failed`)));
 }

@@ -4,7 +4,8 @@
 // shown and says since when; nothing is read while nobody looks; a page that is opened anew begins at its heading.
 
 import { showDetail } from "./detail.js";
-import { renew } from "./dom.js";
+import { h, renew } from "./dom.js";
+import { askForToken } from "./door.js";
 import { readFacts } from "./facts.js";
 import { follow } from "./graph.js";
 import { choose, showOverview, showVerdict } from "./overview.js";
@@ -65,10 +66,12 @@ function showReach(reach) {
     return;
   }
   const past = span(Math.floor((Date.now() - (reach.heard || reach.since)) / 1000));
-  const bold = document.createElement("b");
   const what = reach.answered ? "The server cannot say how it is" : "The server does not answer";
-  bold.textContent = `${what}${reach.heard ? `, since ${clock(reach.heard)} (${past})` : ""}:`;
-  renew(at("lost"), [bold, ` ${named(reach.why)}. ${reach.heard ? "What is grey is what it said then, and may be wrong now. " : ""}It is asked again every few seconds.`]);
+  renew(at("lost"), [
+    h("b", {}, `${what}${reach.heard ? `, since ${clock(reach.heard)} (${past})` : ""}:`),
+    ` ${named(reach.why)}. ${reach.heard ? "What is grey is what it said then, and may be wrong now. " : ""}It is asked again every few seconds. `,
+    reach.isLocked ? h("button", { type: "button", "data-do": "token" }, "Say who asks") : null,
+  ]);
 }
 
 function openRoute(isFirst) {
@@ -107,6 +110,10 @@ document.addEventListener("click", (event) => {
     show();
   } else if (what === "act") {
     act(pressed, at("said")).then(() => watch.lookNow());
+  } else if (what === "token") {
+    askForToken().then(() => watch.lookNow());
+  } else if (what === "leave") {
+    at("door").close();
   } else if (what === "more") {
     showDetail(at("detail"), { ...shown.route, more: true }, shown.facts, watch);
   }

@@ -27,13 +27,13 @@ export const copy = (text) =>
 
 export const button = (action) =>
   h("button", {
-    type: "button", class: action.grave ? "grave" : null, "data-do": "act", "data-path": action.path, "data-ask": action.ask || null,
-    "data-body": action.body ? JSON.stringify(action.body) : null, "data-title": action.title,
+    type: "button", class: action.grave ? "grave" : null, "data-do": "act", "data-ask": action.ask || null, "data-title": action.title,
+    "data-body": JSON.stringify(action.body),
   }, action.title);
 
 // Everything that can be done about something: buttons where they may be used, and always the command.
 export function ways(actions, isOn) {
-  return actions.map((action) => [isOn && action.path ? button(action) : null, copy(action.command)]);
+  return actions.map((action) => [isOn && action.body ? button(action) : null, copy(action.command)]);
 }
 
 export function eta(run) {

@@ -4,6 +4,7 @@
 // worker gives no sign of life never looks as if it went on.
 
 import { h, s } from "./dom.js";
+import { paces } from "./facts.js";
 import { sign } from "./moods.js";
 import { bar, copy, fact, figures, mood, name, panel, reasons, since, tablePath, ways } from "./parts.js";
 import { ago, command, count, isNumber, milliseconds, moment, named, NONE, plural, short, span } from "./words.js";
@@ -30,7 +31,7 @@ export function runPage(about, facts, here) {
         active ? fact("Niceness", isNumber(active.nice) ? `${active.nice}` : "default", "seconds of rest for each of work") : null)),
     charts(told, here),
     active ? panel("What to do", h("ul", { class: "commands" },
-      [...active.actions, ...(active.kind === "backfill" && active.isActive ? [{ title: "Be nicer", command: `${command("backfill resume", active.name)} --nice 3` }] : [])]
+      [...active.actions, ...paces(active)]
         .map((one) => h("li", {}, h("span", {}, one.title), ways([one], facts && facts.actions.on))))) : null,
     told.quarantine.length ? panel(`Quarantine: ${plural(told.quarantine.length, "key")}`, quarantine(told.quarantine), copy(command("backfill retry", past.name))) : null,
     panel("What happened", timeline(told)),
@@ -39,43 +40,50 @@ export function runPage(about, facts, here) {
 }
 
 function charts(told, here) {
-  const samples = told.samples.length ? told.samples : here.memory;
-  const since_ = told.samples.length ? "" : "since this page was opened";
-  const of = (pick) => samples.map(pick).map((value) => (isNumber(value) ? value : null));
-  const chunk = (key) => of((one) => (one[key] !== undefined ? one[key] : one.chunk ? one.chunk[key] : null));
-  const target = samples.map((one) => one.target_ms ?? (one.chunk ? one.chunk.target_ms : null)).findLast(isNumber);
-  const drawn = [
-    spark("Hold against target", chunk("hold_ms"), milliseconds, since_, { aim: target, over: chunk("longest_ms") }),
-    spark("Rows in a chunk", chunk("size"), count, since_), spark("Rows a second", of((one) => one.rate), (value) => `${short(value)}/s`, since_),
-  ].filter(Boolean);
+  const { samples } = told;
+  const drawn = samples.length > 1 ? chartsOf(samples, samples.map((one) => one.seconds), "") : chartsOf(here.memory, here.memory.map((one) => one.at / 1000), "since this page was opened");
   return drawn.length ? panel("How it goes", h("div", { class: "sparks" }, drawn)) : null;
+}
+
+function chartsOf(samples, at, more) {
+  const of = (pick) => samples.map(pick).map((value) => (isNumber(value) ? value : null));
+  const target = samples.map((one) => one.target_ms).findLast(isNumber);
+  return [
+    spark("Hold of a chunk", at, of((one) => (one.chunks ? one.hold_ms / one.chunks : null)), milliseconds, more, { aim: target, over: of((one) => one.longest_ms) }),
+    spark("Rows in a chunk", at, of((one) => one.size), count, more),
+    spark("Rows a second", at, of((one) => one.rate), (value) => `${short(value)}/s`, more),
+  ].filter(Boolean);
 }
 
 const WIDE = 300, HIGH = 64;
 
-export function spark(title, values, says, more, { aim = null, over = [] } = {}) {
-  const known = values.filter(isNumber);
-  if (known.length < 2) return null;
-  const top = Math.max(...known, ...over.filter(isNumber), isNumber(aim) ? aim * 1.15 : 0, 1e-9) * 1.05;
-  const x = (at) => ((at / (values.length - 1)) * WIDE).toFixed(1), y = (value) => (HIGH - (value / top) * HIGH).toFixed(1);
-  const path = (all) => {
-    let open = false;
-    return all.map((value, at) => {
-      const step = isNumber(value) ? `${open ? "L" : "M"}${x(at)} ${y(value)}` : "";
-      open = isNumber(value);
-      return step;
-    }).join("");
-  };
+// `values` at the moments `at`; `aim` is a line that they should stay under, `over` a second curve above them.
+export function spark(title, at, values, says, more, { aim = null, over = [] } = {}) {
+  const known = values.filter(isNumber), length = at[at.length - 1] - at[0];
+  if (known.length < 2 || !(length > 0)) return null;
+  const top = 1.05 * Math.max(...known, ...over.filter(isNumber), isNumber(aim) ? aim * 1.15 : 0, 1e-9);
+  const x = (place) => (((at[place] - at[0]) / length) * WIDE).toFixed(1), y = (value) => (HIGH - (value / top) * HIGH).toFixed(1);
   const first = values.findIndex(isNumber), last = values.findLastIndex(isNumber), newest = known[known.length - 1];
   const aimSays = isNumber(aim) ? `, target ${says(aim)}` : "";
-  const label = `${title}: now ${says(newest)}, least ${says(Math.min(...known))}, most ${says(Math.max(...known))}${aimSays}${more ? `, ${more}` : ""}`;
+  const most = over.some(isNumber) ? `, longest ${says(Math.max(...over.filter(isNumber)))}` : "";
+  const label = `${title}: now ${says(newest)}, least ${says(Math.min(...known))}, most ${says(Math.max(...known))}${most}${aimSays}${more ? `, ${more}` : ""}`;
+  const curve = path(values, x, y);
   return h("figure", { class: "spark" },
-    h("figcaption", {}, title, h("span", {}, h("b", {}, says(newest)), aimSays ? ` of ${says(aim)}` : "")),
+    h("figcaption", {}, title, h("span", {}, h("b", {}, says(newest)), isNumber(aim) ? ` of ${says(aim)}` : "", most ? h("span", { class: "most" }, most.slice(1)) : null)),
     s("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
       s("title", {}, label), s("line", { class: "floor", x1: 0, x2: WIDE, y1: HIGH, y2: HIGH }),
       isNumber(aim) ? s("line", { class: "aim", x1: 0, x2: WIDE, y1: y(aim), y2: y(aim) }) : null,
-      known.length === values.length ? s("path", { class: "area", d: `${path(values)}L${x(last)} ${HIGH}L${x(first)} ${HIGH}Z` }) : null,
-      over.some(isNumber) ? s("path", { class: "over", d: path(over) }) : null, s("path", { class: "curve", d: path(values) })));
+      known.length === values.length ? s("path", { class: "area", d: `${curve}L${x(last)} ${HIGH}L${x(first)} ${HIGH}Z` }) : null,
+      over.some(isNumber) ? s("path", { class: "over", d: path(over, x, y) }) : null, s("path", { class: "curve", d: curve })));
+}
+
+function path(values, x, y) {
+  let open = false;
+  return values.map((value, place) => {
+    const step = isNumber(value) ? `${open ? "L" : "M"}${x(place)} ${y(value)}` : "";
+    open = isNumber(value);
+    return step;
+  }).join("");
 }
 
 function quarantine(keys) {
@@ -85,12 +93,16 @@ function quarantine(keys) {
       h("td", { "data-label": "attempt" }, count(one.attempt)), h("td", { "data-label": "found" }, moment(one.found_at)))))));
 }
 
+// What happened in its time: its beginning and end, what operators did, and what holds it back now.
 function timeline(told) {
   const { past, active } = told;
+  const done = told.audit.filter((one) => Date.parse(one.at) >= Date.parse(past.started) && (!past.ended || Date.parse(one.at) <= Date.parse(past.ended)));
   const items = [{ at: past.started, mood: "filling", says: "It began", more: past.holder ? `by ${named(past.holder)}` : "" },
-    ...told.audit.map((one) => ({ at: one.at, mood: "behind", says: named(one.says || one.what || one.action), more: one.who ? `by ${named(one.who)}` : "" }))];
-  if (active && active.wish) items.push({ at: null, mood: "held", says: `Somebody asked it to ${named(active.wish)}`, more: "" });
-  for (const one of active ? active.reasons : []) items.push({ at: null, mood: "held", says: `It is held back: ${one}`, more: "now" });
+    ...done.map((one) => ({
+      at: one.at, mood: one.outcome === "done" ? "behind" : "wrong", says: named(`${one.action} ${one.detail}`.trim()) + (one.outcome === "done" ? "" : `: ${named(one.outcome)}`), more: `by ${named(one.who)}`,
+    })).sort((a, b) => Date.parse(a.at) - Date.parse(b.at))];
+  if (active && active.wish) items.push({ at: null, mood: "held", says: `It was asked to ${named(active.wish)}`, more: "it does so after the chunk at hand" });
+  for (const one of active && active.isActive ? active.reasons : []) items.push({ at: null, mood: "held", says: `It is held back: ${one}`, more: "now" });
   if (past.ended) items.push({ at: past.ended, mood: past.mood, says: `It ended: ${past.state}`, more: past.cause ? named(past.cause) : "" });
   return h("ol", { class: "time" }, items.map((one) => h("li", {}, sign(one.mood, 0.4), one.says, h("time", one.at ? { datetime: one.at } : {}, [one.at ? moment(one.at) : "", one.more].filter(Boolean).join(" · ")))));
 }

@@ -3,6 +3,8 @@
 // Owns: `Watch`. Promises: never two questions at once; a server that does not answer within its time, answers with an error or with
 // something else is `lost`, with the moment of its last good answer; nothing is asked while the page is hidden.
 
+import { credentials } from "./door.js";
+
 const EVERY_MS = 2000, LOST_MS = 5000, PATIENCE_MS = 8000;
 
 export class Watch {
@@ -35,7 +37,7 @@ export class Watch {
       this.read(told);
       this.reach = { state: "live", heard: Date.now(), since: this.reach.since, why: "" };
     } catch (problem) {
-      this.reach = { state: "lost", heard: this.reach.heard, since: this.reach.since, why: problem.message, answered: Boolean(problem.answered) };
+      this.reach = { state: "lost", heard: this.reach.heard, since: this.reach.since, why: problem.message, answered: Boolean(problem.answered), isLocked: problem.status === 401 };
     } finally {
       this.asking = false;
     }
@@ -52,12 +54,12 @@ export class Watch {
 export async function ask(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, { cache: "no-store", credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS), ...options });
+    answer = await fetch(path, { cache: "no-store", credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS), ...options, headers: { ...credentials(), ...options.headers } });
   } catch (problem) {
     throw new Error(problem.name === "TimeoutError" ? `no answer came within ${PATIENCE_MS / 1000} seconds` : "it cannot be reached");
   }
   const told = await answer.json().catch(() => null);
   if (answer.ok && told !== null) return told;
   const why = told && typeof told.error === "string" ? told.error : answer.ok ? "what it said is no JSON" : `the status is ${answer.status}`;
-  throw Object.assign(new Error(why), { answered: true });
+  throw Object.assign(new Error(why), { answered: true, status: answer.status });
 }
