@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.page.worlds import World, backfill, before, past, table
+from tests.page.worlds import World, backfill, before, past, samples, table
 from tidemark.errors import Fault
+from tidemark.runtime.audit import Action
 from tidemark.runtime.findings import OpenDrift
 from tidemark.runtime.onlooker import Aside, Drifted
 from tidemark.runtime.runs import Past
@@ -115,6 +116,12 @@ def busy() -> World:
         ),
         engine="postgres",
         database="postgresql://app:***@db.internal/shop",
+        samples={131: samples(34, 41_850.0), 132: samples(90, 9_000.0), 133: samples(41, 2_140.0)},
+        audit=(
+            Action(1, before(30), "ada from 10.0.0.7", "pause", "thread_stats", "", "done"),
+            Action(2, before(24), "ada from 10.0.0.7", "resume", "thread_stats", "", "done"),
+            Action(3, before(9), "ben@harbour", "nice", "thread_stats", "1.0", "done"),
+        ),
     )
 
 

@@ -22,6 +22,7 @@ def test_a_scene_answers_as_the_schema_says(scene: str) -> None:
         return
     for path in ("status", "runs", "drift", "quarantine", "outbox", "streams"):
         check(path, get(app, f"/{path}").json)
+    check("audit_list", get(app, "/audit").json)
     check("banner", get(app, "/banner.json").json)
     for table in (one for one in world.tables[:8] if not set("?\n") & set(one.name)):
         check("explain", get(app, f"/explain/{table.name}").json)

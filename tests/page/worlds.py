@@ -12,6 +12,7 @@ from typing import Any
 
 from tidemark.contract import Operator
 from tidemark.errors import Code, Refusal, TidemarkError
+from tidemark.runtime.audit import Action
 from tidemark.runtime.backfill.record import BackfillStatus
 from tidemark.runtime.explain import Explanation
 from tidemark.runtime.explain_costs import WriterMicroseconds
@@ -19,6 +20,7 @@ from tidemark.runtime.onlooker import Aside, Drifted, RunDetail, StreamDetail
 from tidemark.runtime.outbox import CrossingEvent
 from tidemark.runtime.overview import Holder, Overview
 from tidemark.runtime.runs import Past
+from tidemark.runtime.samples import Sample
 from tidemark.runtime.status import TableStatus
 from tidemark.runtime.streams.account import StreamStatus
 from tidemark.runtime.verdict import judge
@@ -106,6 +108,20 @@ def past(id_: int, kind: str, name: str, state: str = "done", seconds: float = 6
     return replace(row, **facts)
 
 
+def samples(count: int, rate: float, target_ms: float = 10.0) -> tuple[Sample, ...]:
+    """How a run went, a sample a second, newest last: chunks grow until they hold for as long as they are to."""
+    found = []
+    for n in range(count):
+        pull = min(1.0, 0.2 + n / 12) * (1 + 0.18 * ((n * 7919) % 13 - 6) / 13)
+        hold, size = target_ms * 0.94 * pull, int(80 + 900 * pull)
+        chunks, longest = 48, target_ms * (1.9 if n % 11 == 5 else 1.15) * pull
+        rows = int(rate * pull)
+        found.append(
+            Sample(n + 1.0, 1.0, rows * (n + 1), rows, chunks, hold * chunks, 0.4 * chunks, longest, target_ms, size)
+        )
+    return tuple(found)
+
+
 @dataclass
 class World:
     """What there is to see. `problem` is what looking raises instead."""
@@ -120,6 +136,8 @@ class World:
     engine: str = "sqlite"
     database: str = "shop.db"
     problem: TidemarkError | None = None
+    samples: dict[int, tuple[Sample, ...]] = field(default_factory=dict)
+    audit: tuple[Action, ...] = ()
 
 
 class Eye:
@@ -152,6 +170,7 @@ class Eye:
             failed=failed,
             running=tuple(one for one in world.history if one.state == "running"),
             holders=(Holder("tick", HOLDER, before(-20)),) if world.tables else (),
+            samples={run: found[::-1][:60] for run, found in world.samples.items()},
             verdict=judge(world.tables, world.backfills, world.streams, world.counts, failed, now=at),
         )
 
@@ -166,7 +185,12 @@ class Eye:
         if row is None:
             return None
         mine = next((one for one in self.world.backfills if one.run == id_), None)
-        return RunDetail(row, mine, STATEMENTS, tuple(self.quarantine(row.derived)))
+        aside, went = tuple(self.quarantine(row.derived)), self.world.samples.get(id_, ())
+        return RunDetail(row, mine, STATEMENTS, aside, went, tuple(self.actions(row.derived)))
+
+    def actions(self, name: str = "", limit: int = 100) -> list[Action]:
+        """What operators did, newest first."""
+        return [one for one in self.world.audit if name in ("", one.about)][::-1][:limit]
 
     def drift(self, name: str = "", limit: int = 200) -> list[Drifted]:
         """Rows that are known to be wrong."""

@@ -73,6 +73,7 @@ function readOfTable(route, facts, again) {
   const tables = facts ? facts.tables.filter((one) => one.name === route.about) : [];
   want("explain", `explain/${name}`, 60000, (told) => { here.told.explain = told; }, again);
   want("runs", `runs?name=${name}&limit=20`, AGAIN_MS, (told) => { here.told.runs = told.runs.map(readPast); }, again);
+  want("audit", `audit?name=${name}&limit=20`, AGAIN_MS, (told) => { here.told.audit = told.audit; }, again);
   if (tables.some((one) => one.drift > 0)) want("drift", `drift?name=${name}&limit=50`, AGAIN_MS, (told) => { here.told.drift = told.drift; }, again);
   else delete here.told.drift;
 }

@@ -1,12 +1,12 @@
-// Who asks: a token that the server may want before it lets anybody act or read.
+// Two questions to whoever sits here: who asks, where the server wants a token, and whether something is really to be done.
 //
-// Owns: the token, and the dialog that asks for one. Promises: it is kept for this tab only, goes to this server only, and is never
-// shown; a token that the server does not take is forgotten.
+// Owns: the token, and both dialogs. Promises: the token is kept for this tab only, goes to this server only, and is never shown;
+// whoever closes a dialog said no.
 
 const TOKEN = "tidemark-token", WHO = "tidemark-who";
 const at = (id) => document.getElementById(id);
 const kept = { token: recall(TOKEN), who: recall(WHO) };
-let waiting = null;
+const waiting = new Map();
 
 function recall(key) {
   try {
@@ -34,33 +34,47 @@ export function credentials() {
   return found;
 }
 
-// Ask whoever sits here; true when there is a token to try.
+// Ask for a token; true when there is one to try.
 export function askForToken() {
-  if (waiting) return waiting.promise;
-  waiting = {};
-  waiting.promise = new Promise((resolve) => { waiting.resolve = resolve; });
   at("token").value = "";
   at("who").value = kept.who;
-  at("door").showModal();
-  return waiting.promise;
+  return open("door");
 }
 
-function leave(isGiven) {
-  if (!waiting) return;
-  const { resolve } = waiting;
-  waiting = null;
-  resolve(isGiven);
+// Ask whether something is really to be done.
+export function askIfSure(question, title, command) {
+  at("sure-title").textContent = question;
+  at("sure-yes").textContent = title;
+  at("sure-command").textContent = command;
+  return open("sure");
 }
 
-at("door-form").addEventListener("submit", (event) => {
-  event.preventDefault();
+function open(id) {
+  leave(id, false);
+  at(id).showModal();
+  return new Promise((resolve) => waiting.set(id, resolve));
+}
+
+function leave(id, answer) {
+  const resolve = waiting.get(id);
+  waiting.delete(id);
+  if (at(id).open) at(id).close();
+  if (resolve) resolve(answer);
+}
+
+for (const id of ["door", "sure"]) {
+  at(id).addEventListener("close", () => leave(id, false));
+  at(`${id}-form`).addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (id === "door") take();
+    leave(id, true);
+  });
+}
+
+function take() {
   kept.token = at("token").value.trim();
   kept.who = at("who").value.trim();
   keep(TOKEN, kept.token);
   keep(WHO, kept.who);
   at("token").value = "";
-  const isGiven = kept.token !== "";
-  leave(isGiven);
-  at("door").close();
-});
-at("door").addEventListener("close", () => leave(false));
+}

@@ -113,7 +113,7 @@ document.addEventListener("click", (event) => {
   } else if (what === "token") {
     askForToken().then(() => watch.lookNow());
   } else if (what === "leave") {
-    at("door").close();
+    pressed.closest("dialog").close();
   } else if (what === "more") {
     showDetail(at("detail"), { ...shown.route, more: true }, shown.facts, watch);
   }

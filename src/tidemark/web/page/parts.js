@@ -28,7 +28,7 @@ export const copy = (text) =>
 export const button = (action) =>
   h("button", {
     type: "button", class: action.grave ? "grave" : null, "data-do": "act", "data-ask": action.ask || null, "data-title": action.title,
-    "data-body": JSON.stringify(action.body),
+    "data-body": JSON.stringify(action.body), "data-command": action.command,
   }, action.title);
 
 // Everything that can be done about something: buttons where they may be used, and always the command.

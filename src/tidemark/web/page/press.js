@@ -3,7 +3,7 @@
 // Owns: the clipboard, actions, and `seen`. Promises: an action is asked for once, says what became of it, and never happens from a
 // page of another origin; what was seen is remembered in this browser only, and a new failure is news again.
 
-import { askForToken } from "./door.js";
+import { askForToken, askIfSure } from "./door.js";
 import { ask } from "./watch.js";
 import { named } from "./words.js";
 
@@ -60,19 +60,26 @@ export async function copyText(button, said) {
 }
 
 export async function act(button, said) {
-  const { body, ask: question, title } = button.dataset;
-  if (question && !window.confirm(question)) return;
+  const { body, ask: question, title, command } = button.dataset;
+  refuse("");
+  if (question && !(await askIfSure(question, title, command))) return;
   button.disabled = true;
   said.textContent = `${title}: asked`;
   try {
     await send(body);
     said.textContent = `${title}: the server does it`;
   } catch (problem) {
-    said.textContent = `${title}: ${problem.message}`;
-    window.alert(`${title}: ${named(problem.message)}`);
+    refuse(`${title}: ${named(problem.message)}`);
   } finally {
     button.disabled = false;
   }
+}
+
+// What the server refused stays in sight until something else is asked.
+function refuse(text) {
+  const box = document.getElementById("refused");
+  box.textContent = text;
+  box.hidden = text === "";
 }
 
 // A page of another origin can set neither of these headers unasked.

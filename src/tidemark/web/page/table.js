@@ -4,9 +4,10 @@
 
 import { h } from "./dom.js";
 import { runsTable } from "./history.js";
+import { sign } from "./moods.js";
 import { graphOf } from "./overview.js";
 import { bar, copy, fact, figures, lists, mood, name, panel, reasons, runPath, since, ways } from "./parts.js";
-import { count, named, plural, share, span } from "./words.js";
+import { count, moment, named, plural, share, span } from "./words.js";
 
 export function tablePage(about, facts, here) {
   const tables = facts ? facts.tables.filter((one) => one.name === about) : [];
@@ -24,6 +25,7 @@ export function tablePage(about, facts, here) {
     panel("Where it stands", h("div", { class: "scroll", id: "near", "data-own": "graph", tabindex: 0, role: "group", "aria-label": "What it comes from and what reads it" })),
     panel("What to do", commands(tables[0], facts)),
     explain(here),
+    here.told.audit && here.told.audit.length ? panel("What operators did", operators(here.told.audit)) : null,
     panel("What was done", here.told.runs ? (here.told.runs.length ? runsTable(here.told.runs, false) : h("p", { class: "none" }, "Nothing yet.")) : h("p", { class: "none" }, named(here.problems.runs || "Looking…")),
       h("p", { class: "more" }, h("a", { class: "button", href: `#/history/${encodeURIComponent(about)}` }, "Its whole history"))),
   ];
@@ -68,6 +70,10 @@ export function neighbours(about, facts) {
 
 const commands = (table, facts) =>
   h("ul", { class: "commands" }, table.actions.map((one) => h("li", {}, h("span", {}, one.title), ways([one], facts.actions.on))));
+
+const operators = (lines) =>
+  h("ol", { class: "time" }, lines.map((one) => h("li", {}, sign(one.outcome === "done" ? "behind" : "wrong"), named(`${one.action} ${one.detail}`.trim()),
+    one.outcome === "done" ? "" : `: ${named(one.outcome)}`, h("time", { datetime: one.at }, `${moment(one.at)} · by ${named(one.who)}`))));
 
 function drift(rows) {
   const values = (all) => (all.length ? all.map((one) => h("div", {}, h("span", { class: "soft" }, name(one.column), " "), h("span", { class: "mono" }, named(one.value)))) : h("span", { class: "soft" }, "no row"));
