@@ -1,5 +1,6 @@
 """Runs, samples, quarantine, the audit, and what may be done: the same on the page as on the command line."""
 
+import base64
 import json
 from typing import Any
 
@@ -15,14 +16,12 @@ from tidemark.web import application
 
 TOKEN = "a token of the tests"
 JSON = {"content-type": "application/json", "x-tidemark-action": "1"}
-MAY = {**JSON, "authorization": f"Bearer {TOKEN}", "x-tidemark-who": "ada"}
+MAY = {**JSON, "authorization": "Basic " + base64.b64encode(f"ada:{TOKEN}".encode()).decode()}
 
 
-def post(app: Any, body: object, headers: dict[str, str] | None = None) -> Answer:
+def post(app: Any, body: object, headers: dict[str, str] | None = None, path: str = "/actions") -> Answer:
     """An action."""
-    return get(
-        app, "/actions", method="POST", headers=MAY if headers is None else headers, body=json.dumps(body).encode()
-    )
+    return get(app, path, method="POST", headers=MAY if headers is None else headers, body=json.dumps(body).encode())
 
 
 def poison(forum: Forum) -> None:
@@ -101,6 +100,7 @@ def test_nobody_may_act_unless_told_so(forum: Forum) -> None:
     for headers, status in (
         (JSON, 401),
         ({**MAY, "authorization": "Bearer something else"}, 401),
+        ({**MAY, "authorization": "Basic é"}, 401),
         ({**MAY, "x-tidemark-action": ""}, 403),
         ({**MAY, "content-type": "text/plain"}, 415),
         ({**MAY, "sec-fetch-site": "cross-site"}, 403),
@@ -131,12 +131,12 @@ def test_what_is_done_is_done_and_audited(forum: Forum) -> None:
     poison(forum)
     forum.write(f"UPDATE {forum.store('post_authors')} SET name = 'eve' WHERE id = 1")
     app = application(forum.tidemark, token=TOKEN)
-    for body in (
-        {"action": "nice", "names": ["migrate"], "nice": 2},
-        {"action": "verify", "names": ["post_authors"]},
-        {"action": "repair", "names": ["post_authors"]},
+    for path, body in (
+        ("/backfills/migrate/nice", {"nice": 2}),
+        ("/tables/post_authors/verify", {}),
+        ("/actions", {"action": "repair", "names": ["post_authors"]}),
     ):
-        answer = post(app, body, {**MAY, "origin": "http://tests"})
+        answer = post(app, body, {**MAY, "origin": "http://tests"}, path)
         assert answer.status == 202, answer.text
         check("action", answer.json)
     assert post(app, {"action": "pause", "names": ["migrate"]}).status == 409, "it has ended"

@@ -18,6 +18,7 @@ from tidemark.runtime.backfill.filling import list_everything
 from tidemark.runtime.backfill.record import BackfillStatus
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed
+from tidemark.runtime.figures import Figures, read_figures
 from tidemark.runtime.findings import OpenDrift, list_drift
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.outbox import CrossingEvent, count_events, list_events
@@ -95,6 +96,10 @@ class Onlooker:
     def overview(self) -> Overview:
         """Everything, in one moment."""
         return self._look(lambda ledger: read_overview(ledger, self._patience))
+
+    def figures(self) -> Figures:
+        """Everything that is counted."""
+        return self._look(read_figures)
 
     def runs(self, name: str = "", limit: int = 50, before: int = RUN_MAX) -> list[Past]:
         """The history before a run, newest first."""

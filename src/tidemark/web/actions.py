@@ -7,6 +7,7 @@ a time, and what is short waits for nothing long; who wanted what, and how it en
 
 from __future__ import annotations
 
+import base64
 import hmac
 import inspect
 import json
@@ -35,6 +36,7 @@ Who = Callable[[Request], str | None | Awaitable[str | None]]
 
 HEADER = "x-tidemark-action"
 BODY_MAX = 64 * 1024
+TOKEN_MIN = 16
 AT_ONCE = ("pause", "resume", "cancel", "nice", "retry-events")
 LONG = ("verify", "repair", "retry")
 NAMELESS = ("verify", "retry-events")
@@ -45,23 +47,39 @@ async def identify(who: Who, request: Request) -> str:
     found = who(request)
     named = await found if inspect.isawaitable(found) else found
     if not named:
-        raise HTTPException(401, "nobody whom this is for", {"www-authenticate": "Bearer"})
+        raise HTTPException(401, "nobody for whom this is")
     return str(named)
 
 
+CHALLENGE = 'Basic realm="Tidemark: your name, and the token"'
+
+
 def by_token(token: str) -> Who:
-    """Whoever knows the token may act; `x-tidemark-who` is what they call themselves."""
-    if len(token) < 16:
-        raise ValueError("a token has at least 16 characters")
+    """Whoever knows the token may act: as ``Bearer``, or as the password of a name, for which browsers ask by themselves."""
+    if len(token) < TOKEN_MIN:
+        raise ValueError(f"a token has at least {TOKEN_MIN} characters")
 
     def who(request: Request) -> str | None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), token.encode()):
-            return None
-        named = " ".join(request.headers.get("x-tidemark-who", "").split())[:80]
+        named, given = _read_authorization(request.headers.get("authorization", ""))
+        if not hmac.compare_digest(given.encode(errors="replace"), token.encode()):
+            raise HTTPException(401, "that is not the token", {"www-authenticate": CHALLENGE})
         return f"{named or 'token'} from {request.client.host if request.client else 'somewhere'}"
 
     return who
+
+
+def _read_authorization(header: str) -> tuple[str, str]:
+    """The name and the secret of a header; both may be empty."""
+    scheme, _, rest = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return "", rest.strip()
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        named, _, secret = base64.b64decode(rest, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return " ".join(word for word in named[:80].split() if word.isprintable()), secret
 
 
 @dataclass
@@ -84,7 +102,7 @@ class Actions:
     async def answer(self, request: Request) -> Response:
         """Do what a request wants: 202, or why not."""
         who = await self._identify(request)
-        action, names, nice = await _read(request)
+        action, names, nice = _read(await _read_body(request))
         engine = self.tidemark.by(who, self._stopping.is_set)
         if action in AT_ONCE:
             try:
@@ -167,18 +185,22 @@ def _own_hosts(request: Request) -> set[str]:
     return {request.headers.get("host", ""), request.headers.get("x-forwarded-host", "")} - {""}
 
 
-async def _read(request: Request) -> tuple[str, tuple[str, ...], float | None]:
+async def _read_body(request: Request) -> dict[str, Any]:
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > BODY_MAX:
             raise HTTPException(413, "that is too long")
     try:
-        wanted: Any = json.loads(body)
+        wanted: Any = json.loads(body or b"{}")
     except ValueError as problem:
         raise HTTPException(400, "an action is a JSON object") from problem
     if not isinstance(wanted, dict):
         raise HTTPException(400, "an action is a JSON object")
+    return wanted
+
+
+def _read(wanted: dict[str, Any]) -> tuple[str, tuple[str, ...], float | None]:
     action, names, nice = wanted.get("action"), wanted.get("names", []), wanted.get("nice")
     if action not in (*AT_ONCE, *LONG):
         raise HTTPException(400, f"action is one of {', '.join((*AT_ONCE, *LONG))}")

@@ -15,6 +15,7 @@ from typing import TypeVar
 from starlette.concurrency import run_in_threadpool
 
 from tidemark.engine import Tidemark
+from tidemark.runtime.figures import Figures
 from tidemark.runtime.onlooker import Onlooker
 from tidemark.runtime.overview import Overview
 from tidemark.runtime.verdict import Finding, Ready, find_unready
@@ -43,6 +44,7 @@ class House:
         self._threads = ThreadPoolExecutor(1, "tidemark-look")
         self.actions = Actions(tidemark, None, self.forget)
         self._cached = Cached(self._quick.overview, self._threads, seconds)
+        self._figures = Cached(self._quick.figures, self._threads, seconds)
 
     @property
     def readings(self) -> int:
@@ -58,6 +60,10 @@ class House:
         """Everything at a glance. Raises `Fault` and `Refusal` when it cannot be read."""
         return await self._cached.get()
 
+    async def figures(self) -> Figures:
+        """Everything that is counted. Raises as `overview` does."""
+        return await self._figures.get()
+
     async def look(self, work: Callable[[Onlooker], T]) -> T:
         """Something that is asked for rarely and may take longer."""
         return await run_in_threadpool(work, self._slow)
@@ -69,6 +75,7 @@ class House:
     def forget(self) -> None:
         """Look again at the next request: something was done that shows."""
         self._cached.forget()
+        self._figures.forget()
 
     def close(self) -> None:
         """End the threads, after the chunk at hand, and close the connections."""

@@ -6,6 +6,7 @@ Owns: one function for each address. Promises: reads only; what was typed wrong 
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from types import MappingProxyType
 
 from starlette.exceptions import HTTPException
@@ -18,9 +19,12 @@ from tidemark.runtime.runs import HISTORY_ROWS_MAX, RUN_MAX
 from tidemark.web import shapes
 from tidemark.web.answers import Json
 from tidemark.web.banner import of_banner
+from tidemark.web.events import events
 from tidemark.web.house import House
+from tidemark.web.metrics import OPEN, PLAIN, is_open, list_families, render
 
 PAGE = 50
+VERSION = version("tidemark")
 LISTED_MAX = 1000
 
 
@@ -135,6 +139,22 @@ async def banner(request: Request) -> Response:
     return Json(of_banner(view, house.find_unready(view), names=house.wanted.names))
 
 
+async def metrics(request: Request) -> Response:
+    """Metrics for a scraper, in the text that it asks for."""
+    house = house_of(request)
+    view, figures = await house.overview(), await house.figures()
+    openly = is_open(request.headers.get("accept", ""))
+    families = list_families(view, figures, house.find_unready(view), VERSION)
+    return Response(render(families, openly=openly), media_type=OPEN if openly else PLAIN)
+
+
+async def perf(request: Request) -> Response:
+    """How long chunks hold and wait, what controllers are at, what the database is under, and what duties took."""
+    house = house_of(request)
+    view, figures = await house.overview(), await house.figures()
+    return Json({**shapes.of_figures(view, figures), "readings": house.readings})
+
+
 PAGES = MappingProxyType(
     {
         "/status": status,
@@ -145,6 +165,9 @@ PAGES = MappingProxyType(
         "/outbox": outbox,
         "/streams": streams,
         "/audit": audit,
+        "/metrics": metrics,
+        "/perf": perf,
+        "/events": events,
         "/explain/{name:any}": explain,
     }
 )

@@ -14,6 +14,7 @@ from typing import Any
 
 from tidemark.runtime.audit import Action
 from tidemark.runtime.backfill.record import BackfillStatus, read_time
+from tidemark.runtime.figures import Figures
 from tidemark.runtime.onlooker import Aside, Drifted, RunDetail, StreamDetail
 from tidemark.runtime.outbox import CrossingEvent
 from tidemark.runtime.overview import Overview
@@ -285,6 +286,39 @@ def of_sample(one: Sample) -> Json:
 def of_action(one: Action) -> Json:
     """A line of the audit."""
     return asdict(one)
+
+
+def of_figures(view: Overview, figures: Figures) -> Json:
+    """What was counted and measured; times in milliseconds. A quantile is the bound of the histogram that it is not above."""
+    return {
+        "at": view.at,
+        "engine_version": figures.version,
+        "strains": [{"name": one.name, "value": one.value, "says": one.says} for one in figures.strains],
+        "holds": [
+            {
+                "name": one.name,
+                "kind": known(one.kind, KINDS),
+                "what": one.what,
+                "chunks": one.count,
+                "ms": one.ms,
+                **{f"p{share}_ms": one.quantile_ms(share / 100) for share in (50, 90, 99)},
+            }
+            for one in figures.holds
+        ],
+        "controllers": [
+            {"name": one.name, "nice": one.nice, **of_sample(view.samples[one.run][0])}
+            for one in view.backfills
+            if one.run is not None and view.samples.get(one.run)
+        ],
+        "duties": [
+            {
+                **asdict(one),
+                "kind": known(one.kind, KINDS),
+                "mean_ms": 1000 * one.seconds / one.runs if one.runs else None,
+            }
+            for one in figures.totals
+        ],
+    }
 
 
 def of_aside(one: Aside) -> Json:
