@@ -51,16 +51,18 @@ async def identify(who: Who, request: Request) -> str:
     return str(named)
 
 
-CHALLENGE = 'Basic realm="Tidemark: your name, and the token"'
+CHALLENGE = "Bearer"
 
 
 def by_token(token: str) -> Who:
-    """Whoever knows the token may act: as ``Bearer``, or as the password of a name, for which browsers ask by themselves."""
+    """Whoever knows the token may act: as ``Bearer``, with a name in ``x-tidemark-who``, or as the password of a name."""
     if len(token) < TOKEN_MIN:
         raise ValueError(f"a token has at least {TOKEN_MIN} characters")
 
     def who(request: Request) -> str | None:
         named, given = _read_authorization(request.headers.get("authorization", ""))
+        named = named or request.headers.get("x-tidemark-who", "")
+        named = " ".join(word for word in named[:80].split() if word.isprintable())
         if not hmac.compare_digest(given.encode(errors="replace"), token.encode()):
             raise HTTPException(401, "that is not the token", {"www-authenticate": CHALLENGE})
         return f"{named or 'token'} from {request.client.host if request.client else 'somewhere'}"
@@ -79,7 +81,7 @@ def _read_authorization(header: str) -> tuple[str, str]:
         named, _, secret = base64.b64decode(rest, validate=True).decode().partition(":")
     except ValueError:
         return "", ""
-    return " ".join(word for word in named[:80].split() if word.isprintable()), secret
+    return named, secret
 
 
 @dataclass
