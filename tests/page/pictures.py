@@ -14,8 +14,8 @@ from tests.page.scenes import SCENES
 from tests.page.serving import Served
 
 DOCS = Path(__file__).parents[2] / "docs"
-PICTURES = {"dashboard-light.png": ("busy", False), "dashboard-dark.png": ("failing", True)}
-WIDTH, HEIGHT = 1120, 780
+PICTURES = {"dashboard-light.png": ("busy", "#/", False), "dashboard-dark.png": ("busy", "#/run/131", True)}
+WIDTH, HEIGHT = 1280, 900
 # The page says when it last heard of the server, and that is the only time in it which is not made up.
 CLOCK = "document.getElementById('pulse').textContent = 'as of 10:42:13'"
 
@@ -24,11 +24,11 @@ def write_pictures() -> list[Path]:
     """Make every picture anew."""
     browser, written = Browser(), []
     try:
-        for name, (scene, dark) in PICTURES.items():
+        for name, (scene, route, dark) in PICTURES.items():
             served = Served(SCENES[scene]())
             tab = browser.open(WIDTH, HEIGHT, dark=dark, calm=True)
-            tab.go(served.address)
-            tab.until("document.querySelector('svg.graph')")
+            tab.go(served.address + route)
+            tab.until("document.querySelector('svg.graph, .spark svg')")
             tab.run(CLOCK)
             tab.picture(DOCS / name)
             tab.close()
