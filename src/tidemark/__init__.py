@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from tidemark.declare import Project
 from tidemark.errors import Fault, Refusal
 from tidemark.memory import event_time, first, position, ratchet
+from tidemark.processors import Batch
 from tidemark.streams import Skip, iterable, jsonl
 
 if TYPE_CHECKING:
     from tidemark.engine import Tidemark
 
 __all__ = [
+    "Batch",
     "Fault",
     "Project",
     "Refusal",

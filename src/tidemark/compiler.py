@@ -17,6 +17,7 @@ from tidemark.maintenance.edges import locking_of, not_at_commit
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import linear_program
 from tidemark.maintenance.operators import operators_of
+from tidemark.maintenance.processor import key_of, processed
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.maintenance.remember import needs_ticks, remember
 from tidemark.maintenance.sampling import find_sampled, sample
@@ -113,7 +114,7 @@ def _compile(
         klass=made.klass,
         freshness=made.freshness,
         reasons=(*made.reasons, *_support_reasons(declaration)),
-        key=tuple(column.name for column in key),
+        key=made.shown.key,
         columns=tuple(output.name for output in lowered.outputs),
         sources=tuple(table.label for table in made.tables),
         pieces=(*made.pieces, *_crossings(declaration, made, outputs, catalog, dialect)),
@@ -236,10 +237,12 @@ def _by_unit(
     dialect, commit = names.dialect, declaration.freshness == "commit"
     if commit:
         _require_writers_can(declaration, lowered, unproven)
-    keyed = _by_key(declaration, lowered, key, outputs, reason, dialect, moment, proven=unproven is None)
+    keyed = _by_key(declaration, lowered, key, outputs, reason, dialect, moment, catalog, proven=unproven is None)
     if commit:
         keyed = replace(keyed, locking=locking_of(keyed, dialect, allow_lock=declaration.allow_lock))
     joined = None if commit else _join(declaration, query, lowered, key, outputs, describe, catalog, dialect, unproven)
+    if declaration.processor is not None:
+        key = key_of(declaration.processor, lowered)
     parts = (key, declaration, catalog, names)
     return of_keyed(keyed, *parts) if joined is None else of_bilinear(joined, *parts)
 
@@ -331,11 +334,13 @@ def _by_key(
     reason: str,
     dialect: Dialect,
     moment: str,
+    catalog: Catalog,
     *,
     proven: bool,
 ) -> KeyedProgram:
     """The keyed program with everything that the declaration says about it."""
-    pruned.refuse_unless_added(query, reason)
+    if declaration.processor is None:
+        pruned.refuse_unless_added(query, reason)
     inputs = find_sampled(query, declaration.sampled)
     whole = keyed_program(
         declaration.name,
@@ -356,13 +361,15 @@ def _by_key(
             "LIMIT cuts what readers see, and a table of yours shows every row.",
             instead="a derived table with a view of its own",
         )
+    if declaration.processor is not None:
+        whole = processed(whole, declaration.processor, outputs, catalog)
     return sample(replace(remember(whole, declaration, dialect), cut=cut), inputs)
 
 
 def _key(query: Query, declaration: Declaration) -> tuple[Key, Refusal | None]:
     """The key, and why it is not proven: then every batch looks for rows that share one."""
     try:
-        return find_key(query, declaration.key), None
+        return find_key(query, declaration.processor.by if declaration.processor else declaration.key), None
     except Refusal as refusal:
         if refusal.code is not Code.KEY_UNPROVEN or not declaration.key:
             raise

@@ -11,24 +11,36 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import CodeType, MappingProxyType
+from types import MappingProxyType
 from typing import Any
 
 from tidemark.errors import Code, Refusal
-from tidemark.memory import First, Memory, Ratchet
+from tidemark.memory import Memory
 from tidemark.model import Backfill, Declaration, Freshness, Marks, Source, Way
+from tidemark.options import (
+    read_cadence,
+    read_code,
+    read_columns,
+    read_marks,
+    read_memory,
+    read_processor,
+    read_query,
+    read_repair,
+    read_support,
+    read_texts,
+    read_time,
+    refuse,
+)
+from tidemark.processors import Function, Functions
 from tidemark.scans import check_facts
 from tidemark.streams import Source as Blocks
 from tidemark.streams import Stream, check_stream, name_streams
 from tidemark.walk import BATCH
 
 NAME_BYTES_MAX = 63
-ENGINES = ("sqlite", "postgresql", "postgres")
 FRESHNESS = ("commit", "tick")
 _GENERATION = re.compile(r"_g[0-9]+$")
-_CADENCE = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$")
 Migrate = Callable[[Any, Any], object]
-_SECONDS = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
 
 
 class Project:
@@ -56,6 +68,12 @@ class Project:
     def declarations(self) -> tuple[Declaration, ...]:
         """Every declaration, in the order of declaring. Raises `Refusal` for one that names a stream which there is not."""
         return tuple(name_streams(one, tuple(self._streams)) for one in self._declarations.values())
+
+    @property
+    def functions(self) -> Functions:
+        """The functions of the processors, by name and by what stands for what they do."""
+        known = [(one.name, one.processor) for one in self._declarations.values() if one.processor is not None]
+        return MappingProxyType({(name, found.version): found.function for name, found in known})
 
     @property
     def sources(self) -> Mapping[str, Source]:
@@ -107,30 +125,30 @@ class Project:
         place = _place()
         self._check_new(name, place)
         if freshness is not None and freshness not in FRESHNESS:
-            raise _refuse(f"freshness={freshness!r} is none", "say commit, tick or None", name, place)
+            raise refuse(f"freshness={freshness!r} is none", "say commit, tick or None", name, place)
         if columns_of is not None and rows_of is not None:
-            raise _refuse("columns_of and rows_of exclude each other", "keep one of them", name, place)
+            raise refuse("columns_of and rows_of exclude each other", "keep one of them", name, place)
         if was is not None:
             self._check_was(was, name, place)
         declaration = Declaration(
             name=name,
-            query=_read_query(query, name, place),
-            key=_read_columns(key, "key", name, place) if key is not None else (),
+            query=read_query(query, name, place),
+            key=read_columns(key, "key", name, place) if key is not None else (),
             freshness=freshness,
             columns_of=columns_of,
             rows_of=rows_of,
-            indexes=tuple(_read_columns(index, "indexes", name, place) for index in indexes),
+            indexes=tuple(read_columns(index, "indexes", name, place) for index in indexes),
             was=was,
-            sampled=_read_columns(sampled, "sampled", name, place) if sampled else (),
-            keep=_read_memory(keep, name, place),
+            sampled=read_columns(sampled, "sampled", name, place) if sampled else (),
+            keep=read_memory(keep, name, place),
             keep_rows=keep_rows,
-            marks=_read_marks(marks, bool(keep) or keep_rows, name, place),
+            marks=read_marks(marks, bool(keep) or keep_rows, name, place),
             allow_global=allow_global,
             allow_lock=allow_lock,
-            support=_read_support(support, name, place),
-            every=_read_cadence(every, freshness, name, place) if every is not None else None,
-            verify=_read_time(verify, "verify", "1h", name, place) if verify is not None else None,
-            repair=_read_repair(repair, verify, name, place),
+            support=read_support(support, name, place),
+            every=read_cadence(every, freshness, name, place) if every is not None else None,
+            verify=read_time(verify, "verify", "1h", name, place) if verify is not None else None,
+            repair=read_repair(repair, verify, name, place),
             place=place,
         )
         if declaration.every is not None:
@@ -141,7 +159,7 @@ class Project:
     def _check_was(self, was: str, name: str, place: str) -> None:
         check_name(was, place)
         if was == name or was in self._declarations:
-            raise _refuse(f"was={was!r} is a name in use", "say the name it had before", name, place)
+            raise refuse(f"was={was!r} is a name in use", "say the name it had before", name, place)
 
     def backfill(
         self,
@@ -167,23 +185,23 @@ class Project:
         place = _place()
         self._check_new(name, place)
         if not isinstance(table, str) or not table:
-            raise _refuse("table names no table", 'write table="posts"', name, place)
+            raise refuse("table names no table", 'write table="posts"', name, place)
         if not isinstance(quarantine_max, int) or quarantine_max < 0:
-            raise _refuse(f"quarantine_max={quarantine_max!r} is no number of keys", "say 0 or more", name, place)
-        texts = _read_texts(sql, "sql", name, place)
+            raise refuse(f"quarantine_max={quarantine_max!r} is no number of keys", "say 0 or more", name, place)
+        texts = read_texts(sql, "sql", name, place)
         if any(BATCH not in text for text in texts.values()):
             instead = f"write UPDATE … WHERE {key if isinstance(key, str) else 'id'} IN (SELECT … FROM {BATCH})"
-            raise _refuse(f"sql does not read {BATCH}, so that every chunk would do everything", instead, name, place)
+            raise refuse(f"sql does not read {BATCH}, so that every chunk would do everything", instead, name, place)
 
         def declare(function: Migrate | None) -> None:
-            body = _read_code(function) if function is not None else ""
+            body = read_code(function) if function is not None else ""
             backfill = Backfill(
                 name=name,
                 table=table,
-                key=_read_columns(key, "key", name, place),
-                columns=_read_columns(columns, "columns", name, place) if columns else (),
+                key=read_columns(key, "key", name, place),
+                columns=read_columns(columns, "columns", name, place) if columns else (),
                 sql=texts,
-                where=_read_texts(where, "where", name, place),
+                where=read_texts(where, "where", name, place),
                 function=function,
                 quarantine_max=quarantine_max,
                 place=place,
@@ -194,7 +212,7 @@ class Project:
 
         def decorate(function: Migrate) -> Migrate:
             if texts or not callable(function):
-                raise _refuse("a backfill has sql or a function", "keep one of them", name, place)
+                raise refuse("a backfill has sql or a function", "keep one of them", name, place)
             self._check_new(name, place)
             declare(function)
             return function
@@ -203,11 +221,64 @@ class Project:
             declare(None)
         return decorate
 
+    def processor(
+        self,
+        name: str,
+        *,
+        key: str | Sequence[str],
+        by: str | Sequence[str],
+        reads: Mapping[str, str | Sequence[str]],
+        columns: Mapping[str, str],
+        constants: Mapping[str, str | int] | None = None,
+        rows_of: str | None = None,
+        sampled: str | Sequence[str] = (),
+        ignored: str | Sequence[str] = (),
+        keep: Mapping[str, Memory] | None = None,
+        keep_rows: bool = False,
+        every: str | None = None,
+        indexes: Sequence[str | Sequence[str]] = (),
+        batch: int = 5000,
+        slow: str = "1s",
+        version: str = "",
+    ) -> Callable[[Function], Function]:
+        """Declare a derived table whose rows Python computes; decorates ``f(db, batch)``, which gives the rows of `batch.keys`.
+
+        `by` are the columns of a unit, `key` those that identify a row, `columns` the SQL types of all columns but those of `by`,
+        `constants` the same value in each row (which tells rows of `rows_of` apart). `reads` maps each watched source to its
+        columns that hold `by`, or to a SELECT of columns named so; any change of such a source makes those units dirty. `sampled`
+        and `ignored` name sources or columns (``"users.is_verified"``) that the function reads besides: those that may be
+        behind, and those that do not change. At most `batch` units are computed at once, and more than `slow` is slow. `version`
+        stands for what the function does; empty = its code.
+
+        Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
+        """
+        place = _place()
+        options: dict[str, Any] = {"by": by, "key": key, "columns": columns, "constants": constants}
+        options |= {"reads": reads, "sampled": sampled, "ignored": ignored}
+
+        def decorate(function: Function) -> Function:
+            found = read_processor({**options, "batch": batch, "slow": slow, "version": version}, function, name, place)
+            declared = self.derive(
+                name,
+                query=found.query,
+                key=found.key,
+                freshness="tick",
+                every=every,
+                rows_of=rows_of,
+                indexes=indexes,
+                keep=keep,
+                keep_rows=keep_rows,
+            )
+            self._declarations[name] = replace(declared, processor=found, place=place)
+            return function
+
+        return decorate
+
     def _check_new(self, name: str, place: str) -> None:
         check_name(name, place)
         known = self._declarations.get(name) or self._backfills.get(name)
         if known is not None:
-            raise _refuse(f"{name} is declared twice, first at {known.place}", "", name, place)
+            raise refuse(f"{name} is declared twice, first at {known.place}", "", name, place)
 
     def source(
         self,
@@ -229,7 +300,7 @@ class Project:
         """
         place = _place()
         if name in self._sources:
-            raise _refuse(f"source {name} is stated twice", "state every fact in one call", None, place)
+            raise refuse(f"source {name} is stated twice", "state every fact in one call", None, place)
         check_facts(name, capture, watermark, marks, place, pruned=pruned)
         found = Source(name, append_only, pruned, capture, watermark or "", marks or "now", place)
         self._sources[name] = found
@@ -263,7 +334,7 @@ class Project:
         Raises `Refusal` (``declaration``).
         """
         if name in self._streams:
-            raise _refuse(f"stream {name} is declared twice", "give each its own name", None, _place())
+            raise refuse(f"stream {name} is declared twice", "give each its own name", None, _place())
         policies = {"settle": settle, "on_item_error": on_item_error, "on_event_error": on_event_error}
         policies |= {"on_hook_error": on_hook_error, "on_block_error": on_block_error}
         fields = (position, time, items, kind, origin)
@@ -308,105 +379,3 @@ def _place() -> str:
     while frame.f_back is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def _refuse(reason: str, instead: str, derived: str | None, place: str) -> Refusal:
-    return Refusal(Code.DECLARATION, f"{reason} (at {place})", instead=instead, derived=derived)
-
-
-def _read_query(query: object, name: str, place: str) -> Mapping[str, str]:
-    if not query:
-        shown = "query is empty" if isinstance(query, str) else "query is neither a text nor texts by engine"
-        raise _refuse(shown, 'write query="SELECT …"', name, place)
-    return _read_texts(query, "query", name, place)
-
-
-def _read_texts(given: object, option: str, name: str, place: str) -> Mapping[str, str]:
-    """Texts by engine, ``""`` being both; none at all for None."""
-    texts = {} if given is None else {"": given} if isinstance(given, str) else given
-    instead = 'write query="SELECT …"' if option == "query" else f'write {option}="…"'
-    if not isinstance(texts, Mapping):
-        raise _refuse(f"{option} is neither a text nor texts by engine", instead, name, place)
-    for engine, text in texts.items():
-        if engine not in ("", *ENGINES):
-            raise _refuse(f"{option} is for {engine!r}, which is no engine", "say sqlite or postgresql", name, place)
-        if not isinstance(text, str) or not text.strip():
-            raise _refuse(f"{option} is empty", instead, name, place)
-        if "\0" in text:
-            raise _refuse(f"{option} has a NUL character", "leave it out", name, place)
-    return MappingProxyType(dict(texts))
-
-
-def _read_code(function: Migrate) -> str:
-    """What a function does, as a text that is the same for the same code."""
-
-    def told(code: CodeType) -> object:
-        return code.co_code, [constant(one) for one in code.co_consts], code.co_names
-
-    def constant(one: object) -> object:
-        # The order of a set is another one in each process.
-        return told(one) if isinstance(one, CodeType) else sorted(map(repr, one)) if isinstance(one, frozenset) else one
-
-    code = getattr(function, "__code__", None)
-    return repr(told(code)) if isinstance(code, CodeType) else repr(type(function))
-
-
-def _read_columns(columns: object, option: str, name: str, place: str) -> tuple[str, ...]:
-    found = (columns,) if isinstance(columns, str) else columns
-    if not isinstance(found, Sequence) or not found or not all(isinstance(c, str) and c for c in found):
-        raise _refuse(f"{option} names no column", f'write {option}="column", or several in a list', name, place)
-    if len(set(found)) != len(found):
-        raise _refuse(f"{option} names a column twice", "name each column once", name, place)
-    return tuple(found)
-
-
-def _read_memory(keep: object, name: str, place: str) -> tuple[tuple[str, Memory], ...]:
-    if keep is None:
-        return ()
-    if not isinstance(keep, Mapping) or not keep:
-        raise _refuse("keep names no column", 'write keep={"column": ratchet()}', name, place)
-    for column, memory in keep.items():
-        if not isinstance(column, str) or not isinstance(memory, Ratchet | First):
-            raise _refuse(f"keep for {column!r} is no memory", "say ratchet() or first()", name, place)
-    return tuple(keep.items())
-
-
-def _read_marks(marks: object, has_memory: bool, name: str, place: str) -> Marks:
-    if marks != "history" and marks != "now":
-        raise _refuse(f"marks={marks!r} is none", "say now or history", name, place)
-    if marks == "now" and not has_memory:
-        raise _refuse(
-            'marks="now" leaves rows out that the query has, and nothing is kept',
-            "keep= or keep_rows= for a table that remembers, or no marks=",
-            name,
-            place,
-        )
-    return "now" if marks == "now" else "history"
-
-
-def _read_support(support: object, name: str, place: str) -> bool | None:
-    if support is not None and not isinstance(support, bool):
-        raise _refuse(f"support={support!r} is none", "say True, False or None", name, place)
-    return support
-
-
-def _read_cadence(every: object, freshness: str | None, name: str, place: str) -> float:
-    seconds = _read_time(every, "every", "30s", name, place)
-    if freshness == "commit":
-        raise _refuse("every is for ticks, and freshness is commit", "leave one of them out", name, place)
-    return seconds
-
-
-def _read_time(time: object, option: str, such_as: str, name: str, place: str) -> float:
-    match = _CADENCE.match(time) if isinstance(time, str) else None
-    if match is None or float(match[1]) == 0:
-        raise _refuse(f"{option}={time!r} is no time", f'write {option}="{such_as}", or 500ms, 5m, 1h', name, place)
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-def _read_repair(repair: object, verify: object, name: str, place: str) -> bool:
-    if not isinstance(repair, bool):
-        raise _refuse(f"repair={repair!r} is neither True nor False", "say repair=True", name, place)
-    if repair and verify is None:
-        raise _refuse("repair mends what a worker's verification finds, and there is none", 'verify="1h"', name, place)
-    return repair

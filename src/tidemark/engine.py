@@ -26,6 +26,7 @@ from tidemark.runtime.doctor import Diagnosis, examine
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed, explain_script
 from tidemark.runtime.gaps import record_gaps
+from tidemark.runtime.inputs import InputsReport, find_inputs
 from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.onlooker import Onlooker
 from tidemark.runtime.outbox import CrossingEvent, DeliverReport, deliver, list_events, retry_events
@@ -259,6 +260,15 @@ class Tidemark(Workshop):
             if not rows:
                 return explain_script(script, duty.session.dialect)
             return explain_installed(duty.ledger, rows[-1], script)
+
+    def inputs(self, name: str) -> InputsReport:
+        """What the function of a processor reads, by running it for every unit that there is, and what of that is not declared.
+        Changes nothing; for tests: ``assert not tidemark.inputs("streaks").undeclared``."""
+        with self._open() as duty:
+            script = self._live(duty, (name,))[-1].script
+            if script.applier.compute is None:
+                raise Refusal(Code.DECLARATION, f"{name} is no processor", instead="the name of one", derived=name)
+            return find_inputs(duty, script)
 
     def sql(self, *names: str) -> list[Script]:
         """The scripts as they would be installed first, for those who install by other means."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from tidemark.errors import Code, Refusal
 from tidemark.memory import Memory
+from tidemark.processors import Processor
 
 Freshness = Literal["commit", "tick"]
 Marks = Literal["now", "history"]
@@ -249,7 +250,8 @@ class Declaration:
     worker through all rows; `repair` tells that it mends what it finds. `support` asks for supports (True), does without
     them (False) or leaves it to the plan (None). `supported_by` are the names of those that it has, because of
     `why_supported`; `supports` is the name of the one that this is a support of. `place` is ``file:line`` of the
-    declaration, `crossings` are those that `on_crossing` added.
+    declaration, `crossings` are those that `on_crossing` added. With a `processor` the query gives its
+    units.
     """
 
     name: str
@@ -275,6 +277,7 @@ class Declaration:
     repair: bool = False
     place: str = ""
     crossings: list[Crossing] = field(default_factory=list)
+    processor: Processor | None = None
 
     def on_crossing(
         self,

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from tidemark.contract import Fan, Operator
 from tidemark.model import Kept, Table
+from tidemark.processors import Compute
 from tidemark.scans import SourceScan
 from tidemark.walk import Pages
 from tidemark.ways import Full, Products
@@ -152,16 +153,16 @@ class Applier:
     6. `write`: statements that make the store equal to `fresh` for the batch, writing only what differs; the sum of
        their row counts is the number of rows written.
 
-    `list_keys` fills `todo` (columns ``tidemark_n`` from 1, then the unit) with every unit that the query or the store has, in
-    order; `pages`, if any, list them some at a time. `take_todo` has parameters ``:low`` and ``:high``
-    (``tidemark_n > :low AND tidemark_n <= :high``).
-    `count_todo` returns one number; `count_rows`, if any, the number of keys in the batch's units. `indexed` tells that a
-    batch's recompute reaches an index; when it is false a batch costs a scan of the source, so few big batches are better
-    than many small ones. `at_checkpoint` tells that a row is recomputed as of the checkpoint of its logs, which wants one
-    moment for all statements of a batch. `tolerant` names columns of floating point
-    whose value depends on the order of addition. `sampled` names columns that may be behind a sampled input, `samples_rows`
-    tells that the existence of rows may be: what differs there alone is stale, not drift. Where columns have memory, the last
-    statements of `recompute` bring the stored values into `fresh`; `carry` says how memory moves between stores.
+    `list_keys` fills `todo` (columns ``tidemark_n`` from 1, then the unit) with every unit that the query or the store has,
+    in order; `pages`, if any, list them some at a time. `take_todo` has parameters ``:low`` and ``:high`` (``tidemark_n >
+    :low AND tidemark_n <= :high``). `count_todo` returns one number; `count_rows`, if any, the number of keys in the batch's
+    units. `indexed` tells that a batch's recompute reaches an index; when it is false a batch costs a scan of the source, so
+    few big batches are better than many small ones. `at_checkpoint` tells that a row is recomputed as of the checkpoint of
+    its logs, which wants one moment for all statements of a batch. `tolerant` names columns of floating point whose value
+    depends on the order of addition. `sampled` names columns that may be behind a sampled input, `samples_rows` tells that
+    the existence of rows may be: what differs there alone is stale, not drift. Where columns have memory, the last statements
+    of `recompute` bring the stored values into `fresh`; `carry` says how memory moves between stores. With `compute` Python
+    gives the rows that are gathered.
     """
 
     create_batch: str
@@ -192,6 +193,12 @@ class Applier:
     samples_rows: bool = False
     carry: Carry | None = None
     pages: Pages | None = None
+    compute: Compute | None = None
+
+    @property
+    def of_one_moment(self) -> bool:
+        """Whether the statements of a batch want to see one moment."""
+        return self.at_checkpoint or self.compute is not None
 
     @property
     def units(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from tidemark.database.session import Conflict
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Backfill, Catalog, Declaration
+from tidemark.processors import Functions
 from tidemark.query.cascade import chain
 from tidemark.query.stated import state
 from tidemark.render.captures import capture
@@ -67,6 +68,7 @@ class Workshop:
         self._limits = limits or Limits()
         self._who = ""
         self._compiled: Compiled = {}
+        self._functions: Functions = project.functions if project else {}
 
     def by(self, who: str, stop: Stop | None = None) -> Self:
         """The same, acting for somebody whose name goes into the audit; `stop` is another wish to stop."""
@@ -93,7 +95,7 @@ class Workshop:
         session = open_session(self.database, role=role)
         try:
             ledger = Ledger(session)
-            duty = Duty(ledger, self._clock, None, self._stop, self._limits)
+            duty = Duty(ledger, self._clock, None, self._stop, self._limits, self._functions)
             if role == "worker":
                 ledger.value("prepare_worker")
                 settle_in(duty)

@@ -17,6 +17,8 @@ BANNED_STEMS = {"base", "common", "helper", "helpers", "manager", "managers", "m
 GROUND = {"errors", "dialect", "memory", "model", "names", "script", "states", "walk", "streams"} | {
     "contract",
     "ways",
+    "options",
+    "processors",
     "scans",
 }
 ENGINE_WORDS = {"sqlite", "sqlite3", "postgres", "postgresql"}

@@ -15,7 +15,8 @@ from typing import TypeVar
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
 from tests.simulation.interventions import Act, WatchedSession, close, terminate
-from tests.simulation.memory import STREAM, declared
+from tests.simulation.memory import STREAM
+from tests.simulation.processors import declare
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed
 from tidemark.compiler import compile_derived
@@ -24,6 +25,7 @@ from tidemark.database.session import Conflict
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, Declaration, Source, Table
+from tidemark.processors import Function
 from tidemark.query.cascade import chain
 from tidemark.query.stated import state
 from tidemark.render.captures import capture
@@ -90,11 +92,12 @@ class Keeper:
         self.session: WatchedSession | None = None
         self.installed: list[Installed] | None = None
         self.stated: tuple[Source, ...] = ()
+        self.functions: dict[tuple[str, str], Function] = {}
 
     def _open(self) -> Duty:
         if self.session is None:
             self.session = WatchedSession(open_session(self.url, lock_timeout=LOCK_SECONDS))
-        return Duty(Ledger(self.session), self.time.clock())
+        return Duty(Ledger(self.session), self.time.clock(), functions=self.functions)
 
     def _catalog(self) -> Catalog:
         return state(self._open().session.catalog(), self.stated)
@@ -139,7 +142,7 @@ class Keeper:
         """Another worker comes when the time of the duty is over, and goes on with it; False while it is kept out."""
         thief = open_session(self.url, lock_timeout=THEFT_SECONDS)
         try:
-            other = Duty(Ledger(thief), self.time.clock())
+            other = Duty(Ledger(thief), self.time.clock(), functions=self.functions)
             try:
                 with thief.transaction():
                     name = f"keep {self.held}".replace("'", "''")
@@ -242,13 +245,8 @@ class Keeper:
         for freshness in wanted:
             project = Project("simulation")
             try:
-                declaration = project.derive(
-                    one.name,
-                    query=one.query,
-                    key=one.key or None,
-                    freshness=freshness,  # type: ignore[arg-type]
-                    **declared(one.options),
-                )
+                declaration = declare(project, one, freshness)
+                self.functions.update(project.functions)
                 own = self._supported(declaration, catalog)
                 links = chain([*self.declarations, *own], catalog, self._open().session.dialect)
                 named = {link.declaration.name: link for link in links}
@@ -321,7 +319,7 @@ class Keeper:
         if not has_work(duty, one.script):
             return True
         lease = take_lease(duty.ledger, duty.clock, f"keep {one.name}", holder)
-        mine = Duty(duty.ledger, duty.clock, lease)
+        mine = duty.under(lease)
         if self.session is duty.session:
             self.held, self.session.robbed = one.name, False
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
 from tidemark.runtime import ledger
 from tidemark.runtime.lease import Lease
+from tidemark.runtime.processing import Computing
 from tidemark.runtime.statements import find_statement
 
 CAUGHT = (*FOUND, "fencing")
@@ -71,7 +72,20 @@ def text(name: str, pattern: str, by: str) -> Patch:
     return patch
 
 
+def last_unit(met: Met) -> AbstractContextManager[Any]:
+    """A processor's function is not asked for the last unit of a batch."""
+    original = Computing._timed
+
+    def timed(self: Computing, units: Sequence[Any], previous: Any) -> None:
+        met["changed"] += len(units) > 1
+        original(self, units[:-1] or units, previous)
+
+    return mock.patch.object(Computing, "_timed", timed)
+
+
 MISTAKES: tuple[Mistake, ...] = (
+    Mistake("sqlite", "last unit of a batch", last_unit, ("processor",)),
+    Mistake("postgres", "last unit of a batch", last_unit, ("processor",)),
     Mistake("sqlite", "fence", no_fence),
     Mistake("postgres", "fence", no_fence),
     Mistake(

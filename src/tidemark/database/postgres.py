@@ -16,6 +16,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 
 from tidemark.database.postgres_catalog import read_catalog
 from tidemark.database.postgres_errors import explain_connection, translate
+from tidemark.database.postgres_inputs import read_inputs
 from tidemark.database.postgres_marks import read_installed, write_mark
 from tidemark.database.postgres_parameters import to_driver
 from tidemark.database.postgres_probe import (
@@ -231,6 +232,11 @@ class PostgresSession:
                 except psycopg.Error as error:
                     raise self._translate(error, expression) from error
         return None
+
+    def inputs_of(self, query: str, parameters: Parameters | None = None) -> frozenset[tuple[str, str]]:
+        """(label, column) of everything that a query reads, from its plan."""
+        plan = self.all(f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {query}", parameters)
+        return read_inputs(plan[0][0], self.all)
 
     def uses_index(self, sql: str, table: str) -> bool:
         """True when the plan of `sql` does not scan the whole of `table` (unquoted name or label)."""

@@ -101,6 +101,11 @@ class Session(Protocol):
         """
         ...
 
+    def inputs_of(self, query: str, parameters: Parameters | None = None) -> frozenset[tuple[str, str]]:
+        """(label of a table, column) of everything that a query reads, as the engine itself sees it; an empty column where rows
+        are only counted. What it reads through a view of Tidemark's is named by that view's name. Changes nothing."""
+        ...
+
     def uses_index(self, sql: str, table: str) -> bool:
         """True when the engine's plan of `sql` does not scan the whole of `table` (unquoted name)."""
         ...

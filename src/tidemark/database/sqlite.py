@@ -18,6 +18,7 @@ from urllib.parse import quote
 from tidemark.database.session import Conflict, Mode, Parameters, Strain
 from tidemark.database.sqlite_catalog import read_catalog, read_installed
 from tidemark.database.sqlite_errors import primary_code, translate, translate_query
+from tidemark.database.sqlite_inputs import Recording
 from tidemark.database.sqlite_probe import describe_query, given_tables, make_mark, reaches_index
 from tidemark.database.sqlite_strain import read_strain
 from tidemark.database.sqlite_text import statements, verb
@@ -283,6 +284,17 @@ class SqliteSession:
     def first_mutable(self, columns: str, expressions: Sequence[str], given: Sequence[Table] = ()) -> int | None:
         """None: which functions are deterministic is known by name."""
         return None
+
+    def inputs_of(self, query: str, parameters: Parameters | None = None) -> frozenset[tuple[str, str]]:
+        """(table, column) of everything that a query reads."""
+        connection = self._alive()
+        recording = Recording()
+        connection.set_authorizer(recording.note)
+        try:
+            self._execute(f"EXPLAIN {query}", parameters)
+        finally:
+            connection.set_authorizer(None)
+        return frozenset(recording.found)
 
     def uses_index(self, sql: str, table: str) -> bool:
         """True when the plan of `sql` does not scan the whole of `table` (unquoted name)."""

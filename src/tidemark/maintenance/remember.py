@@ -30,6 +30,8 @@ UNORDERED = frozenset({"json", "xml", "point", "line", "lseg", "box", "path", "p
 
 def needs_ticks(declaration: Declaration) -> str | None:
     """Why a declaration is kept by ticks whatever its query is, or None."""
+    if declaration.processor is not None:
+        return "Python computes its rows"
     if declaration.has_memory:
         return "what is kept is a fold over the states at ticks"
     if declaration.sampled:

@@ -12,6 +12,7 @@ from tidemark.contract import Fan
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.edges import reasons_of
 from tidemark.maintenance.mirror import Mirror, make_mirror
+from tidemark.maintenance.processor import declared_inputs
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.maintenance.pruned import notes as notes_of_pruned
 from tidemark.maintenance.pruned import require_totals
@@ -28,6 +29,7 @@ from tidemark.render import ticks as render_ticks
 from tidemark.render.crossings import Shown
 from tidemark.render.engines import PIECES
 from tidemark.render.live import why_not_live
+from tidemark.render.processor import by_python
 from tidemark.render.products import products
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Applier, MissingIndex, Piece, Tick
@@ -108,6 +110,10 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
     visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.query.outputs]
     mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
     applier, public = render_keyed.applier(store, program, lock), names.dialect.quote(program.name)
+    if declaration.processor is not None:
+        besides = declared_inputs((*declaration.processor.sampled, *declaration.processor.ignored), catalog)
+        applier = by_python(applier, store, program, declaration.processor, besides)
+        tick = replace(tick, full=None) if tick is not None else None
     freshness = "tick" if ticks else "commit"
     seen = [(one.name, one.sql) for one in program.shown] or visible
     shown = Shown(store, tuple(column.name for column in key), tuple(seen), "1 = 1")
@@ -116,6 +122,8 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
     live, why_not = "", "at commit freshness nothing waits"
     if ticks:
         live, why_not = render_keyed.public_live(store, program), why_not_live(store, program)
+    if declaration.processor is not None:
+        live, why_not = "", "Python computes the rows"
     if mirror is not None:
         live, why_not = "", "a table of the user's shows the rows"
     made = replace(

@@ -76,8 +76,11 @@ def units_of(applier: Applier, key: Sequence[Any], *rows: Sequence[Any] | None) 
     return list(dict.fromkeys(found))
 
 
-def apply_batch(session: Session, applier: Applier, take: Callable[[], object]) -> int:
-    """Make the rows of the units that `take` puts into the batch true; give the number of rows written.
+def apply_batch(
+    session: Session, applier: Applier, take: Callable[[], object], compute: Callable[[], None] | None = None
+) -> int:
+    """Make the rows of the units that `take` puts into the batch true; give the number of rows written. `compute` has Python give
+    the rows of a processor.
 
     Raises `Fault` when the query gives a key twice.
     """
@@ -85,22 +88,26 @@ def apply_batch(session: Session, applier: Applier, take: Callable[[], object]) 
     take()
     for statement in applier.lock:
         session.run(statement)
-    _recompute(session, applier)
+    _recompute(session, applier, compute)
     return sum(max(0, session.run(statement)) for statement in applier.write)
 
 
-def compare_batch(session: Session, applier: Applier, take: Callable[[], object]) -> list[Difference]:
-    """Rows of the units that `take` puts into the batch that are not true; changes nothing.
+def compare_batch(
+    session: Session, applier: Applier, take: Callable[[], object], compute: Callable[[], None] | None = None
+) -> list[Difference]:
+    """Rows of the units that `take` puts into the batch that are not true; changes nothing. `compute` is as for `apply_batch`.
 
     Raises `Fault` when the query gives a key twice.
     """
     session.run(applier.clear_batch)
     take()
-    _recompute(session, applier)
+    _recompute(session, applier, compute)
     return [_read_difference(applier, row) for row in session.all(applier.compare)]
 
 
-def _recompute(session: Session, applier: Applier) -> None:
+def _recompute(session: Session, applier: Applier, compute: Callable[[], None] | None) -> None:
+    if compute is not None:
+        compute()
     for statement in applier.gather:
         session.run(statement)
     require_keys(session, applier, applier.duplicate)

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from tidemark.database.session import Conflict, Mode, Session
 from tidemark.errors import Exit, Fault
+from tidemark.processors import Functions
 from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import Lease
@@ -44,13 +45,14 @@ def interrupted(what: str) -> Fault:
 @dataclass
 class Duty:
     """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads; `limits`
-    are what the database may be under while something long goes on."""
+    are what the database may be under while something long goes on. `functions` compute the rows of processors."""
 
     ledger: Ledger
     clock: Clock
     lease: Lease | None = None
     stop: Callable[[], bool] = field(default=lambda: False)
     limits: Limits = Limits()
+    functions: Functions = field(default_factory=dict)
 
     def under(self, lease: Lease) -> Duty:
         """The same duty under a lease."""

@@ -26,6 +26,7 @@ from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.pages import Book, open_book
 from tidemark.runtime.pieces import TRIGGER_PATIENCE, set_patience
+from tidemark.runtime.processing import computing
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.script import Script, Whole
 
@@ -239,14 +240,15 @@ def _walk(filling: Filling, total: int) -> None:
     if not script.applier.indexed:
         pace.size = pace.size_min = pace.size_max = max(1, total)
     for low, high in _steps(filling, filling.tally.done, total):
-        held = duty.write(partial(_chunk, filling, low, high, total), snapshot=script.applier.at_checkpoint)
+        held = duty.write(partial(_chunk, filling, low, high, total), snapshot=script.applier.of_one_moment)
         _settle(filling, high - low, held)
 
 
 def _chunk(filling: Filling, low: int, high: int, total: int, book: Book | None = None) -> tuple[int, str]:
     session, applier = filling.duty.session, filling.script.applier
     with silence(filling.duty.ledger, filling.script.crosses):
-        written = apply_batch(session, applier, lambda: take_range(session, applier, low, high))
+        compute = computing(filling.duty, filling.script, "apply")
+        written = apply_batch(session, applier, lambda: take_range(session, applier, low, high), compute)
     if book is None:
         _set_cursor(filling.duty, filling.script, high, total)
         return written, filling.commit(high - low, written)

@@ -483,6 +483,14 @@ FROM tidemark._sweep WHERE derived = :derived AND generation = :generation;
 -- Forget the sweeps of a generation whose objects are gone.
 DELETE FROM tidemark._sweep WHERE derived = :name AND generation = :generation;
 
+-- name: remove_processor
+-- Forget how long the function of a generation took whose objects are gone.
+DELETE FROM tidemark._processor WHERE derived = :name AND generation = :generation;
+
+-- name: remove_poison
+-- Forget the units that it failed for.
+DELETE FROM tidemark._poison WHERE derived = :name AND generation = :generation;
+
 -- name: read_clock
 -- What time it is for the database.
 SELECT CAST(pg_catalog.now() AS text);

@@ -18,8 +18,8 @@ from tidemark.runtime.statements import find_statement, load_statements
 from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
-SHAPE = "6"
-BOOKS = ("ledger", "streams/streams", "operators")
+SHAPE = "7"
+BOOKS = ("ledger", "streams/streams", "operators", "processing")
 
 
 @dataclass(frozen=True)
@@ -213,6 +213,8 @@ class Ledger:
             "remove_moment",
             "remove_costs",
             "remove_sweep",
+            "remove_processor",
+            "remove_poison",
             "remove_drift",
             "remove_fill",
             "remove_facts",

@@ -454,6 +454,14 @@ FROM tidemark__sweep WHERE derived = :derived AND generation = :generation;
 -- Forget the sweeps of a generation whose objects are gone.
 DELETE FROM tidemark__sweep WHERE derived = :name AND generation = :generation;
 
+-- name: remove_processor
+-- Forget how long the function of a generation took whose objects are gone.
+DELETE FROM tidemark__processor WHERE derived = :name AND generation = :generation;
+
+-- name: remove_poison
+-- Forget the units that it failed for.
+DELETE FROM tidemark__poison WHERE derived = :name AND generation = :generation;
+
 -- name: read_clock
 -- What time it is for the database.
 SELECT strftime('%Y-%m-%d %H:%M:%f', 'now');

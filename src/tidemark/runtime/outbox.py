@@ -19,7 +19,8 @@ from tidemark.model import Crossing
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.streams.take import Face, name_problem
+from tidemark.runtime.savepoints import name_problem
+from tidemark.runtime.streams.take import Face
 from tidemark.states import UNKNOWN
 
 ATTEMPTS_MAX = 5

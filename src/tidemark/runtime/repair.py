@@ -16,6 +16,7 @@ from tidemark.runtime.findings import OpenDrift, close_drift, count_findings, li
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.processing import computing, list_poison
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
 from tidemark.script import Script
@@ -33,9 +34,10 @@ class RepairReport:
 def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> RepairReport:
     """Recompute the units of every open finding. Raises `Fault` (exit 75) when asked to stop."""
     script = installed.script
+    retried, mended = _retry(duty, script)
     total = count_findings(duty.ledger, script)
     if total == 0:
-        return RepairReport(script.name, 0, 0)
+        return RepairReport(script.name, retried, mended)
     duty.read(lambda: prepare(duty.session, script), snapshot=False)
     run = duty.write(lambda: add_run(duty, "repair", script, total)).value
     pace = choose_pace(duty.session.dialect)
@@ -46,7 +48,7 @@ def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> Repai
             some = list_drift(duty.ledger, script, pace.size)
             if not some:
                 break
-            held = duty.write(partial(_mend, duty, script, run, some), snapshot=script.applier.at_checkpoint)
+            held = duty.write(partial(_mend, duty, script, run, some), snapshot=script.applier.of_one_moment)
             keys, written = keys + len(some), written + held.value
             run.rows_done, run.rows_written = keys, written
             run.longest_ms = max(run.longest_ms, held.hold_ms)
@@ -57,13 +59,26 @@ def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> Repai
         run.fail(problem)
         raise
     run.finish(f"{keys} rows repaired")
-    return RepairReport(script.name, keys, written)
+    return RepairReport(script.name, retried + keys, mended + written)
+
+
+def _retry(duty: Duty, script: Script) -> tuple[int, int]:
+    """Have Python compute again what its function failed for; how many units, and rows written."""
+    units = [one.unit for one in list_poison(duty.ledger, script)]
+    if not units:
+        return 0, 0
+    duty.read(lambda: prepare(duty.session, script), snapshot=False)
+    take = partial(take_keys, duty.session, script.applier, units)
+    work = partial(apply_batch, duty.session, script.applier, take, computing(duty, script, "apply"))
+    held = duty.write(work, snapshot=True)
+    return len(units), held.value
 
 
 def _mend(duty: Duty, script: Script, run: Run, some: list[OpenDrift]) -> int:
     applier = script.applier
     units = [unit for drift in some for unit in units_of(applier, drift.key, drift.stored, drift.truth)]
     with silence(duty.ledger, script.crosses):
-        written = apply_batch(duty.session, applier, lambda: take_keys(duty.session, applier, units))
+        compute = computing(duty, script, "apply")
+        written = apply_batch(duty.session, applier, lambda: take_keys(duty.session, applier, units), compute)
     close_drift(duty.ledger, script, run.id, [drift.key for drift in some])
     return written

@@ -18,6 +18,7 @@ from tidemark.runtime.gaps import Look, look_at_catalog
 from tidemark.runtime.guard import list_costs
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import inspect_pieces
+from tidemark.runtime.processing import ProcessorStatus, read_processor
 from tidemark.runtime.scanning import describe_scans
 from tidemark.script import Capture, Script
 
@@ -41,7 +42,8 @@ class TableStatus:
     `coverage` is the share of the keys that a worker compared with the query in the last 24 hours, None where none does;
     `verified_at` is when the last verification ended in which nothing differed. `scans` say how far
     sources without triggers are scanned. `shown` tells that readers have it, be it true or not; `sources` are the user's tables
-    that it reads, `scanned` those of them that have no triggers.
+    that it reads, `scanned` those of them that have no triggers. `processor` tells how its function is doing, where Python
+    computes the rows.
     """
 
     name: str
@@ -71,6 +73,7 @@ class TableStatus:
     shown: bool = False
     sources: tuple[str, ...] = ()
     scanned: tuple[str, ...] = ()
+    processor: ProcessorStatus | None = None
 
     @property
     def well(self) -> bool:
@@ -187,6 +190,7 @@ def _read(ledger: Ledger, installed: Installed, look: Look, glance: bool) -> Tab
         shown=shown,
         sources=_sources(ledger, script),
         scanned=tuple(scan.source for scan in script.tick.scans) if script.tick is not None else (),
+        processor=read_processor(ledger, script),
     )
 
 

@@ -2,12 +2,12 @@
 
 Owns: the checkpoint of every log. Promises: a seal goes up to one snapshot, the same for all logs of a derived table, which
 is recorded before the first slice; it takes exactly the changes that this snapshot sees and the checkpoint does not, in
-slices, each slice with its affected keys and its position in one transaction. A slice sees the old images of every
-log, because changes stay in the logs until the whole seal is done; then the checkpoint advances and what it sees may be
-deleted. Applying recomputes sealed keys from the current state, in key order, in transactions of their own: a change that
-comes after a key was sealed is in no finished seal and makes the key dirty again. A tick's own writes are not visible in
-its own checkpoint. Where the guard chooses so, the whole result takes the place of what is left
-to seal and to apply. Every transaction is short whatever the backlog, and a kill between any two loses and doubles nothing.
+slices, each slice with its affected keys and its position in one transaction. A slice sees the old images of every log,
+because changes stay in the logs until the whole seal is done; then the checkpoint advances. Applying recomputes sealed keys
+from the current state, in key order, in transactions of their own: a change that comes after a key was sealed is in no
+finished seal and makes the key dirty again. A tick's own writes are not visible in its own checkpoint. Where the guard
+chooses so, the whole result takes the place of what is left to seal and to apply. Every transaction is short whatever the
+backlog, and a kill loses and doubles nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tidemark.runtime.guard import FEW, Choice, Way, add_cost, choose_for, count
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.moments import let_time_pass
 from tidemark.runtime.pace import Pace, choose_pace
+from tidemark.runtime.processing import computing
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
 from tidemark.runtime.scanning import begin_scans, is_ready, is_scanning, scan_some, settle
@@ -44,7 +45,6 @@ from tidemark.script import Script, SourceLog, Tick
 from tidemark.ways import Products
 
 __all__ = ["TickReport", "count_dirty", "has_work", "tick"]
-
 ALL_KEYS = 1_000_000_000
 
 
@@ -81,8 +81,8 @@ class _State:
 
     def report(self, drained: bool) -> TickReport:
         longest = max(self.pace.longest_ms, self.seal_pace.longest_ms)
-        counts = (self.changes, self.keys, self.written, self.transactions)
-        return TickReport(self.script.name, *counts, longest, drained, self.unsettled)
+        counts = self.changes, self.keys, self.written, self.transactions, longest
+        return TickReport(self.script.name, *counts, drained, self.unsettled)
 
 
 def count_dirty(duty: Duty, script: Script) -> int:
@@ -399,14 +399,14 @@ def _recompute(state: _State) -> tuple[int, int]:
         nonlocal taken
         taken = session.run(state.tick.take_dirty, {"limit": state.pace.size})
 
-    written = apply_batch(session, state.script.applier, take)
+    written = apply_batch(session, state.script.applier, take, computing(state.duty, state.script, "tick"))
     session.run(state.tick.done_dirty)
     return taken, written
 
 
 def _apply(state: _State) -> tuple[Pace, float]:
     """Recompute the first units of the dirty set and take them out of it."""
-    held = state.duty.write(lambda: _recompute(state))
+    held = state.duty.write(lambda: _recompute(state), snapshot=state.script.applier.of_one_moment)
     taken, written = held.value
     state.keys += taken
     state.written += written

@@ -21,6 +21,7 @@ from tidemark.runtime.fill import fits, list_every_key, list_suspects
 from tidemark.runtime.findings import close_gone, count_drift, record_drift
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
+from tidemark.runtime.processing import computing, list_poison
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
 from tidemark.runtime.scanning import has_unscanned
@@ -40,7 +41,8 @@ class VerifyReport:
     """What a verification found: `keys` compared, `drift` wrong rows (the first of them in `findings`), `undecided` rows that
     kept changing while they were looked at and are no drift, `stale` rows that are only behind a sampled input, `columns` the
     names of the compared values. `notes` say what it could not compare; `supports` names the derived table of a support. `gap`
-    tells why nothing was compared: no comparison could say that the rows are kept true."""
+    tells why nothing was compared: no comparison could say that the rows are kept true. `quarantined` units of a processor are
+    put aside: nobody knows what their rows should be."""
 
     derived: str
     keys: int
@@ -54,6 +56,7 @@ class VerifyReport:
     notes: tuple[str, ...] = ()
     supports: str = ""
     gap: str = ""
+    quarantined: int = 0
 
     @property
     def clean(self) -> bool:
@@ -133,6 +136,7 @@ def verify(
         state.stale,
         script.notes,
         script.supports,
+        quarantined=len(list_poison(duty.ledger, script)),
     )
 
 
@@ -183,7 +187,8 @@ def _compare(state: _State, take: Callable[[], object]) -> tuple[list[Difference
     """Differences of a batch, whether changes that are not applied yet might explain them, and the number of rows where
     units are not keys; one moment sees them all."""
     applier, session = state.script.applier, state.duty.session
-    found = [d for d in compare_batch(session, applier, take) if not _is_close(applier, d)]
+    compute = computing(state.duty, state.script, "compare")
+    found = [d for d in compare_batch(session, applier, take, compute) if not _is_close(applier, d)]
     counted = session.one(applier.count_rows) if applier.count_rows else None
     return found, bool(found) and _has_waiting(state), int(counted[0]) if counted else 0
 

@@ -20,8 +20,9 @@ from tidemark.runtime.duty import Duty, interrupted
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.progress import Event as Moment
 from tidemark.runtime.progress import Listener, ignore
+from tidemark.runtime.savepoints import name_problem
 from tidemark.runtime.streams.account import EVIDENCE_CHARACTERS_MAX, Account, Evidence
-from tidemark.runtime.streams.take import Careless, Counts, Taking, name_problem, take_block
+from tidemark.runtime.streams.take import Careless, Counts, Taking, take_block
 from tidemark.streams import Block, Event, Stream
 
 PAUSE_SECONDS_MIN = 0.1

@@ -14,18 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tidemark.database.session import Conflict, Session
-from tidemark.errors import Fault
 from tidemark.runtime.lease import Lost
+from tidemark.runtime.savepoints import Gone, name_problem, undoing
 from tidemark.runtime.streams.account import Account
 from tidemark.streams import Block, Event, Handler, Handling, Identity, Skip, Stream
 
 
 class Careless(Exception):
     """A block that is taken without savepoints met what only savepoints can undo; it is taken again with them."""
-
-
-class Gone(Fault):
-    """The database gave up the whole transaction, so that nothing of the block can be kept."""
 
 
 @dataclass
@@ -227,33 +223,12 @@ class Taking:
         if not self.careful:
             yield
             return
-        self.session.script(f"SAVEPOINT {name}")
-        try:
+        with undoing(self.session, name):
             yield
-        except (Conflict, Lost, Gone):
-            raise
-        except BaseException as problem:
-            self._undo(name, problem)
-            raise
-        self.session.script(f"RELEASE {name}")
-
-    def _undo(self, name: str, problem: BaseException) -> None:
-        try:
-            self.session.script(f"ROLLBACK TO {name}")
-            self.session.script(f"RELEASE {name}")
-        except Exception as lost:
-            cause = f"the database gave up the transaction: {name_problem(problem)}"
-            raise Gone(cause, left_behind="nothing of this block was taken") from lost
 
 
 def _is_list(loose: Any) -> bool:
     return isinstance(loose, Sequence) and not isinstance(loose, str | bytes)
-
-
-def name_problem(problem: BaseException) -> str:
-    """An error as one line of evidence."""
-    text = " ".join(str(problem).split())
-    return f"{type(problem).__name__}: {text}" if text else type(problem).__name__
 
 
 def take_block(account: Account, stream: Stream, block: Block, checkpoint: int | None, careful: bool) -> Counts:
