@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tidemark.contract import Operator
-from tidemark.errors import Code, Refusal, TidemarkError
+from tidemark.errors import Code, Fault, Refusal, TidemarkError
 from tidemark.runtime.audit import Action
 from tidemark.runtime.backfill.record import BackfillStatus
+from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation
 from tidemark.runtime.explain_costs import WriterMicroseconds
-from tidemark.runtime.onlooker import Aside, Drifted, RunDetail, StreamDetail
+from tidemark.runtime.onlooker import Aside, Drifted, Onlooker, RunDetail, StreamDetail
 from tidemark.runtime.outbox import CrossingEvent
 from tidemark.runtime.overview import Holder, Overview
 from tidemark.runtime.runs import Past
@@ -140,12 +141,15 @@ class World:
     audit: tuple[Action, ...] = ()
 
 
-class Eye:
-    """An onlooker of a made-up world; another one can be put in its place while a page looks."""
+def _open_nothing() -> Duty:
+    raise Fault("a made-up world has no database")
 
-    declared: tuple[str, ...] = ()
+
+class Eye(Onlooker):
+    """An onlooker of a made-up world; another world can be put in its place while a page looks."""
 
     def __init__(self, world: World) -> None:
+        super().__init__(_open_nothing)
         self.world = world
 
     def overview(self) -> Overview:
