@@ -21,11 +21,12 @@ from tests.simulation.case import Case, Derived, Failure
 from tests.simulation.catalogue import draw_derived
 from tests.simulation.keeper import Keeper
 from tests.simulation.queries import Queries
+from tests.simulation.relations import Field, Reference, Relation, quote
 from tests.simulation.run import clean
 from tests.simulation.statements import Statements
 from tests.simulation.tally import Tally
 from tests.simulation.wire import Wire
-from tests.simulation.worlds import Field, Reference, Relation, World, quote
+from tests.simulation.worlds import World
 
 SHAPES: tuple[str, ...] = (
     "copy",

@@ -14,9 +14,9 @@ from typing import Protocol
 from tests.simulation.case import Case, Derived, Duty, Failure
 from tests.simulation.history import History, Rows
 from tests.simulation.memory import Table, is_dated, remembers, strange
+from tests.simulation.relations import quote
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed, Upkeep
-from tests.simulation.worlds import quote
 
 EVERY = ("commit", "tick")
 

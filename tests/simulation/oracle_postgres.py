@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from tests.simulation.case import Derived, Failure
 from tests.simulation.history import Rows
 from tests.simulation.memory import Table
+from tests.simulation.relations import quote
 from tests.simulation.tally import Tally
 from tests.simulation.wire import Wire
-from tests.simulation.worlds import quote
 
 
 def row_texts(source: str) -> str:

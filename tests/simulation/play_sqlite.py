@@ -17,9 +17,9 @@ from tests.simulation.case import Case, Derived, Failure, Statement, Transaction
 from tests.simulation.duties import Attendant
 from tests.simulation.history import Rows
 from tests.simulation.memory import Table
+from tests.simulation.relations import quote
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep
-from tests.simulation.worlds import quote
 
 UNORDERED = frozenset({"update-or-fail", "update-or-ignore", "update-or-replace", "insert-select", "update-from"})
 Outcome = tuple[str, int]

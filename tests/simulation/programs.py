@@ -12,10 +12,11 @@ from dataclasses import replace
 from tests.simulation.case import Case, Derived, Duty, Statement, Transaction
 from tests.simulation.catalogue import FAMILIES, draw_derived
 from tests.simulation.queries import Queries
+from tests.simulation.relations import quote
 from tests.simulation.statements import SqliteStatements, Statements
 from tests.simulation.statements_postgres import PostgresStatements
 from tests.simulation.ways import WAYS
-from tests.simulation.worlds import World, draw_world, quote
+from tests.simulation.worlds import World, draw_world
 
 LEVELS = ("READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 

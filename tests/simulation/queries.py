@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulation.case import Derived
+from tests.simulation.relations import Relation, quote
 from tests.simulation.scalars import NUMBERS, Scalars
-from tests.simulation.worlds import Builder, Relation, World, quote
+from tests.simulation.worlds import Builder, World
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class Queries:
         return self.rng.choice(children if children and self.scalars.chance(0.7) else others)
 
     def keyed_table(self) -> Relation:
-        """A table with a primary key. Raises LookupError when there is none."""
-        tables = [table for table in self.world.relations if table.key]
+        """A table whose primary key identifies its rows. Raises LookupError when there is none."""
+        tables = [table for table in self.world.relations if table.is_identified]
         if not tables:
             raise LookupError("no primary key")
         return self.rng.choice(tables)
@@ -229,7 +230,7 @@ class Queries:
 
     def _join(self) -> Draft:
         left, right, link = self._pair()
-        if not left.key:
+        if not left.is_identified:
             raise LookupError("no key")
         key = [self.names.name() for _ in left.key]
         columns = [f"a.{quote(name)} AS {quote(new)}" for name, new in zip(left.key, key, strict=True)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 
 from tests.simulation.case import Engine
-from tests.simulation.worlds import DOMAINS, Field, Relation, quote
+from tests.simulation.relations import Field, Relation, quote
+from tests.simulation.worlds import DOMAINS
 
 NUMBERS = ("int", "bigint", "numeric", "float")
 

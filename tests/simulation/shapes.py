@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tests.simulation.queries import Draft, Queries
-from tests.simulation.worlds import Relation, quote
+from tests.simulation.relations import Relation, quote
 
 ALL = ("sqlite", "postgres")
 PLAIN = ("int", "text", "bigint", "date", "timestamp", "numeric")
@@ -79,7 +79,7 @@ class Parts:
 
     def table(self, other_than: Relation | None = None) -> Relation:
         """A table whose primary key identifies its rows for sure. Raises LookupError."""
-        found = [one for one in self.queries.world.relations if one.key and _is_solid(one)]
+        found = [one for one in self.queries.world.relations if one.is_identified]
         if not found:
             raise LookupError("no key without NULL")
         others = [one for one in found if one is not other_than]
@@ -138,11 +138,6 @@ class Parts:
         first = self.column(table, alias, ("int", "date", "timestamp", "numeric", "bigint"))
         key = ", ".join(f"{alias}.{quote(name)}" for name in table.key)
         return f"{first} {self.rng.choice(('DESC', 'ASC'))}, {key}"
-
-
-def _is_solid(table: Relation) -> bool:
-    """Whether no two rows can have the same key, and none of it is NULL."""
-    return all(table.field(name).not_null for name in table.key)
 
 
 def draft(query: str, key: list[Column], *tables: Relation) -> Draft:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from tests.simulation.case import Derived
 from tests.simulation.queries import Draft
+from tests.simulation.relations import quote
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
-from tests.simulation.worlds import quote
 
 
 @shape("cascade")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from tests.simulation.queries import Draft
+from tests.simulation.relations import Relation, quote
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
-from tests.simulation.worlds import Relation, quote
 
 
 def _pair(parts: Parts, verb: str, condition: str | None = None) -> Draft:

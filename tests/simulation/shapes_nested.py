@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.simulation.queries import Draft
+from tests.simulation.relations import Relation, quote
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
-from tests.simulation.worlds import Relation, quote
 
 
 def _tested(parts: Parts, universe: Relation, test: str, *tables: Relation) -> Draft:

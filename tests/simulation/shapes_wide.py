@@ -6,8 +6,8 @@ Owns: those entries of `SHAPES`. Promises: as `shapes`.
 from __future__ import annotations
 
 from tests.simulation.queries import Draft
+from tests.simulation.relations import Field, Relation
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
-from tests.simulation.worlds import Field, Relation
 
 NUMBERED = ("int", "date", "timestamp", "numeric", "bigint")
 

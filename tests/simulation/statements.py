@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from tests.simulation.relations import Field, Relation, quote
 from tests.simulation.scalars import Scalars
-from tests.simulation.worlds import Field, Relation, World, quote
+from tests.simulation.worlds import World
 
 Drawn = tuple[str, str]
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.simulation.relations import Relation, quote
 from tests.simulation.statements import Drawn, Statements
-from tests.simulation.worlds import DOMAINS, Relation, quote
+from tests.simulation.worlds import DOMAINS
 
 
 class PostgresStatements(Statements):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tests.simulation.case import Derived, Duty
-from tests.simulation.worlds import quote
+from tests.simulation.relations import quote
 
 
 class Killed(Exception):

@@ -11,6 +11,7 @@ import random
 from dataclasses import dataclass, replace
 
 from tests.simulation.case import Engine
+from tests.simulation.relations import Field, Reference, Relation, ddl, quote
 
 TAME: tuple[str, ...] = (
     "alpha",
@@ -61,6 +62,9 @@ DOMAINS: dict[str, tuple[str, ...]] = {
     ),
     "date": ("'2024-01-01'", "'2024-02-29'", "'2023-12-31'", "'2023-06-01'"),
 }
+# How often a column has the name of one in another table.
+ALIKE = 0.35
+
 SQLITE_TYPES = {
     "int": ("INTEGER", "INT", "SMALLINT"),
     "bigint": ("BIGINT", "INTEGER"),
@@ -85,74 +89,6 @@ POSTGRES_TYPES = {
 }
 
 
-def quote(name: str) -> str:
-    """A quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-@dataclass(frozen=True)
-class Field:
-    """A column: `kind` is a key of `DOMAINS`, `type` its declared type."""
-
-    name: str
-    kind: str
-    type: str
-    not_null: bool = False
-    default: str | None = None
-    generated: str | None = None
-    collate: str = ""
-
-    @property
-    def quoted(self) -> str:
-        """The name in quotes."""
-        return quote(self.name)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A foreign key from `field` to the key of `parent`; `actions` is the text after it."""
-
-    field: str
-    parent: str
-    parent_field: str
-    actions: str
-
-
-@dataclass(frozen=True)
-class Relation:
-    """A source. `key` is its primary key (names), `serial` tells that the database fills it in; `leaves` are partitions."""
-
-    name: str
-    fields: tuple[Field, ...]
-    key: tuple[str, ...]
-    serial: bool = False
-    uniques: tuple[str, ...] = ()
-    conflict_targets: tuple[str, ...] = ()
-    references: tuple[Reference, ...] = ()
-    options: str = ""
-    partition_by: str = ""
-    leaves: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-
-    @property
-    def quoted(self) -> str:
-        """The name in quotes."""
-        return quote(self.name)
-
-    @property
-    def plain(self) -> tuple[Field, ...]:
-        """Columns that can be written."""
-        return tuple(field for field in self.fields if field.generated is None)
-
-    def field(self, name: str) -> Field:
-        """The column of that name."""
-        return next(field for field in self.fields if field.name == name)
-
-    def of_kind(self, *kinds: str) -> tuple[Field, ...]:
-        """Columns of these kinds."""
-        return tuple(field for field in self.fields if field.kind in kinds)
-
-
 @dataclass(frozen=True)
 class World:
     """Sources in order of creation, the statements that make them, and every name in them in lower case."""
@@ -170,6 +106,8 @@ class Builder:
     def __init__(self, rng: random.Random, engine: Engine) -> None:
         self.rng = rng
         self.engine = engine
+        # A generator of its own, so that the rest of a program does not depend on whether tables have column names in common.
+        self.naming = random.Random(repr(rng.getstate()[1][:8]))
         self.hostile = rng.random() < 0.35
         self.taken: set[str] = set()
         self.deferred = False
@@ -187,6 +125,19 @@ class Builder:
             name, number = f"{base[:50]}{number}", number + 1
         self.taken.add(name.lower())
         return name
+
+    def alike(self, fields: list[Field], earlier: list[Relation]) -> list[Field]:
+        """The columns of a table, some of them with the names of columns of earlier tables, as most schemas have them."""
+        taken = {one.name.lower() for one in fields}
+        known = [one.name for table in earlier for one in table.fields]
+        renamed = []
+        for one in fields:
+            free = [name for name in known if name.lower() not in taken]
+            if free and self.naming.random() < ALIKE:
+                one = replace(one, name=self.naming.choice(free))
+                taken.add(one.name.lower())
+            renamed.append(one)
+        return renamed
 
     def column(self, kind: str, *, strict: bool = False, nullable: float = 0.7) -> Field:
         """A column of that kind."""
@@ -214,6 +165,8 @@ class Builder:
         kinds = ["int", self.rng.choice(("int", "text"))]
         kinds += [self.rng.choice(tuple(DOMAINS)) for _ in range(self.rng.randint(1, 4))]
         fields += [self.column(kind, strict=strict) for kind in kinds]
+        fields = self.alike(fields, earlier)
+        key = tuple(one.name for one in fields[: len(key)])
         references: list[Reference] = []
         parents = [table for table in earlier if len(table.key) == 1 and not table.partition_by]
         if parents and self.chance(0.6):
@@ -325,45 +278,6 @@ class Builder:
         if len(relations) > 1 and self.chance(0.2):
             setup += user_trigger(self, relations[0], relations[-1])
         return World(self.engine, tuple(relations), tuple(setup), self.deferred, frozenset(self.taken))
-
-
-def ddl(table: Relation, engine: Engine) -> list[str]:
-    """The statements that create a table, its partitions and its indexes."""
-    lines = [_column_line(one, table, engine) for one in table.fields]
-    if table.key and not (engine == "sqlite" and table.serial):
-        lines.append(f"PRIMARY KEY ({', '.join(quote(name) for name in table.key)})")
-    lines += table.uniques
-    for one in table.references:
-        lines.append(
-            f"FOREIGN KEY ({quote(one.field)}) REFERENCES {quote(one.parent)} ({quote(one.parent_field)}) {one.actions}"
-        )
-    create = f"CREATE TABLE {table.quoted} (\n  " + ",\n  ".join(lines) + "\n)"
-    if not table.partition_by:
-        return [f"{create} {table.options}".rstrip(), *table.extra]
-    statements = [f"{create} PARTITION BY {table.options} ({quote(table.partition_by)})"]
-    bounds = {
-        "HASH": [f"FOR VALUES WITH (MODULUS 3, REMAINDER {number})" for number in range(3)],
-        "LIST": ["FOR VALUES IN (0, 1)", "FOR VALUES IN (2)", "DEFAULT"],
-        "RANGE": ["FOR VALUES FROM (MINVALUE) TO (1)", "FOR VALUES FROM (1) TO (3)", "DEFAULT"],
-    }[table.options]
-    for leaf, bound in zip(table.leaves, bounds, strict=True):
-        statements.append(f"CREATE TABLE {quote(leaf)} PARTITION OF {table.quoted} {bound}")
-    return [*statements, *table.extra]
-
-
-def _column_line(one: Field, table: Relation, engine: Engine) -> str:
-    if table.serial and one.name == table.key[0]:
-        if engine == "sqlite":
-            return f"{one.quoted} INTEGER PRIMARY KEY"
-        return f"{one.quoted} {one.type} GENERATED BY DEFAULT AS IDENTITY"
-    parts = [one.quoted, one.type + one.collate]
-    if one.generated:
-        parts.append(one.generated)
-    if one.not_null:
-        parts.append("NOT NULL")
-    if one.default is not None:
-        parts.append(f"DEFAULT {one.default}")
-    return " ".join(parts)
 
 
 def user_trigger(builder: Builder, table: Relation, other: Relation) -> list[str]:
