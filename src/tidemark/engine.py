@@ -21,6 +21,7 @@ from tidemark.runtime.apply import ApplyReport, apply_plan, ensure_ledger
 from tidemark.runtime.backfill.filling import list_everything, steer
 from tidemark.runtime.backfill.record import BackfillStatus, set_nice
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
+from tidemark.runtime.beside import delivering, taking
 from tidemark.runtime.captures import plan_captures
 from tidemark.runtime.doctor import Diagnosis, examine
 from tidemark.runtime.duty import Duty
@@ -29,7 +30,15 @@ from tidemark.runtime.gaps import record_gaps
 from tidemark.runtime.inputs import InputsReport, find_inputs
 from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.onlooker import Onlooker
-from tidemark.runtime.outbox import CrossingEvent, DeliverReport, deliver, list_events, retry_events
+from tidemark.runtime.outbox import (
+    DELIVERING,
+    CrossingEvent,
+    DeliverReport,
+    Handlers,
+    deliver,
+    list_events,
+    retry_events,
+)
 from tidemark.runtime.plan import InstallPlan
 from tidemark.runtime.repair import RepairReport, repair
 from tidemark.runtime.runs import Past, list_runs
@@ -97,13 +106,23 @@ class Tidemark(Workshop):
             )
 
     def run(
-        self, *, until_idle: bool = False, lanes: int | None = None, slow_seconds: float = SLOW_SECONDS
+        self,
+        *,
+        until_idle: bool = False,
+        lanes: int | None = None,
+        slow_seconds: float = SLOW_SECONDS,
+        deliver: bool = False,
+        streams: Sequence[str] = (),
     ) -> WorkerReport:
         """Work until asked to stop, or until nothing is left to do.
 
         `lanes` is how many duties may run beside each other, each on a connection of its own (0: one after the other on one
         connection; None: what suits the engine). Ticks that take longer than `slow_seconds` are told and kept in the history.
+        With `deliver` events are told to their handlers too, and the blocks of `streams` taken: each in a lane of its own, so
+        that no handler ever stops a tick.
         """
+        besides = [delivering(self._handlers())] if deliver else []
+        besides += [taking(self.stream(name).stream, self._settle) for name in dict.fromkeys(streams)]
         with self._open() as duty:
             suits = LANES_IN_LINE if duty.session.dialect.writers_wait_in_line else LANES
             return run_worker(
@@ -114,6 +133,7 @@ class Tidemark(Workshop):
                 connect=self._connect,
                 lanes=(0 if until_idle else suits) if lanes is None else lanes,
                 slow_ms=slow_seconds * 1000,
+                besides=besides,
             )
 
     def verify(self, *names: str, catalog: bool = False) -> tuple[VerifyReport, ...]:
@@ -215,19 +235,21 @@ class Tidemark(Workshop):
 
         Raises `Fault` (exit 6) while somebody else does.
         """
-        handlers = {
+        with self._open() as duty:
+            duty.ledger.require()
+            lease = take_lease(duty.ledger, duty.clock, DELIVERING, name_holder())
+            try:
+                return deliver(duty.under(lease), self._handlers())
+            finally:
+                lease.release()
+
+    def _handlers(self) -> Handlers:
+        return {
             (one.name, crossing.column, at): crossing
             for one in self._declared()
             for crossing in one.crossings
             for at in crossing.at
         }
-        with self._open() as duty:
-            duty.ledger.require()
-            lease = take_lease(duty.ledger, duty.clock, "deliver events", name_holder())
-            try:
-                return deliver(duty.under(lease), handlers)
-            finally:
-                lease.release()
 
     def events(self, state: str = "", limit: int = 100, after: int = 0) -> list[CrossingEvent]:
         """Events of crossings, oldest first: those that are ``waiting``, ``delivered`` or ``failed``, or all."""

@@ -110,6 +110,16 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["run"].add_argument(
         "--slow", metavar="TIME", help="tell ticks that take longer than this, such as 500ms (default 1s)"
     )
+    made["run"].add_argument("--deliver", action="store_true", help="tell events to their handlers too")
+    made["run"].add_argument(
+        "--stream", action="append", default=[], metavar="NAME", help="take the blocks of a stream too; may be repeated"
+    )
+    made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
+    made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")
+    _add_crossings(made)
+
+
+def _add_crossings(made: dict[str, argparse.ArgumentParser]) -> None:
     made["stream"].add_argument(
         "action", nargs="?", default="status", choices=("run", "status", "retry", "skip"), help="default: status"
     )
@@ -125,8 +135,6 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
         "--state", default="", choices=("", "waiting", "delivered", "failed"), help="list: only these"
     )
     made["outbox"].add_argument("--limit", type=int, default=30, metavar="N", help="list: how many (default 30)")
-    made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
-    made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")
 
 
 def _add_serving(command: argparse.ArgumentParser) -> None:

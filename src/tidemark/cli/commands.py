@@ -58,9 +58,11 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
 
 
 def _needs_definitions(options: argparse.Namespace) -> bool:
-    if options.command in ("run", "serve"):
-        # Neither needs definitions; where they are named a worker honours their cadence, and a server knows what should be there.
-        return options.definitions is not None
+    if options.command in ("run", "serve", "tick", "verify", "repair"):
+        # None needs definitions; where they are named a worker honours their cadence and has the functions of processors, and a
+        # server knows what should be there.
+        asked = options.command == "run" and (options.deliver or options.stream)
+        return options.definitions is not None or bool(asked)
     acts = {"backfill": ("run", "retry"), "stream": ("run", "retry", "skip"), "outbox": ("deliver",)}
     return options.command in NEEDS_DEFINITIONS or (options.command in acts and options.action in acts[options.command])
 
@@ -98,7 +100,8 @@ def run(typed: Typed) -> Outcome:
     """Work until stopped."""
     options = typed.options
     slow = typed.settings.slow_seconds if options.slow is None else read_seconds(options.slow, "--slow")
-    done = typed.engine.run(until_idle=options.until_idle, lanes=options.lanes, slow_seconds=slow)
+    more = {"deliver": options.deliver, "streams": options.stream}
+    done = typed.engine.run(until_idle=options.until_idle, lanes=options.lanes, slow_seconds=slow, **more)
     failed = Exit.ERROR if options.until_idle and done.failing else Exit.OK
     return Outcome(reports.worker_text(done), asdict(done), Exit.INTERRUPTED if done.interrupted else failed)
 

@@ -25,6 +25,8 @@ from tidemark.states import UNKNOWN
 
 ATTEMPTS_MAX = 5
 PAGE = 500
+DELIVERING = "deliver events"
+"""The duty of telling events."""
 STATES = ("waiting", "delivered", "failed")
 Handlers = Mapping[tuple[str, str, float], Crossing]
 """The crossing that handles the events of (derived table, column, threshold)."""

@@ -10,13 +10,14 @@ Looks at the catalog now and then: a table whose captures or sources are not as 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault, TidemarkError
+from tidemark.runtime.beside import Beside
 from tidemark.runtime.captures import trim_unread
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.gaps import Look, look_at_catalog
@@ -47,7 +48,8 @@ class WorkerReport:
     """What a worker did: ticks with work in them, changes sealed, rows written, tables brought to life, problems met.
 
     `gaps` counts tables that were taken out of service because a capture was missing, `slow` ticks above the threshold,
-    `reconnects` times that the database went away and came back. `failing` names derived tables whose last duty failed.
+    `reconnects` times that the database went away and came back, `delivered` events, `blocks` of streams. `failing` names what
+    failed when it was last done.
     `interrupted` tells that work was at hand when it was asked to stop. `timings` are by duty.
     """
 
@@ -59,6 +61,8 @@ class WorkerReport:
     gaps: int = 0
     slow: int = 0
     reconnects: int = 0
+    delivered: int = 0
+    blocks: int = 0
     failing: tuple[str, ...] = ()
     interrupted: bool = False
     timings: dict[str, Timing] = field(default_factory=dict)
@@ -68,6 +72,8 @@ class WorkerReport:
             f"{self.ticks} ticks ({self.slow} slow), {self.changes} changes, {self.rows_written} rows written, "
             f"{self.brought_live} tables brought to life, {self.problems} problems, {self.gaps} gaps, "
             f"{self.reconnects} reconnects"
+            + (f", {self.delivered} events delivered" if self.delivered else "")
+            + (f", {self.blocks} blocks" if self.blocks else "")
         )
 
 
@@ -80,19 +86,21 @@ def run_worker(
     connect: Connect | None = None,
     lanes: int = 0,
     slow_ms: float = SLOW_SECONDS * 1000,
+    besides: Sequence[Beside] = (),
 ) -> WorkerReport:
     """Work until `duty.stop` says so, or, with `until_idle`, until nothing is left to do.
 
     `cadence` gives the seconds between two ticks by derived table; without an entry ticks follow the changes at once.
     `connect` opens another session, for each of the `lanes` in which duties run beside each other and when a connection was
     lost; without it duties run one after the other on the session of `duty`, and a lost connection ends the worker. A tick
-    that takes more than `slow_ms` is told and kept in the history.
+    that takes more than `slow_ms` is told and kept in the history. `besides` are done too, each in one more lane.
 
     Raises `Refusal` (``not-installed``) when there is no ledger.
     """
     duty.ledger.require()
     spaced = {} if until_idle else cadence or {}
-    worker = _Worker(duty, connect, lanes, Terms(name_holder(), _one_at_a_time(listen), slow_ms), spaced)
+    terms = Terms(name_holder(), _one_at_a_time(listen), slow_ms)
+    worker = _Worker(duty, connect, lanes + len(besides) if lanes else 0, terms, spaced, besides)
     try:
         while not duty.stop():
             busy = worker.turn(force=until_idle)
@@ -120,12 +128,19 @@ class _Worker:
     """A worker at work; everything but the lanes' duties happens in the thread that calls it."""
 
     def __init__(
-        self, duty: Duty, connect: Connect | None, lanes: int, terms: Terms, cadence: Mapping[str, float]
+        self,
+        duty: Duty,
+        connect: Connect | None,
+        lanes: int,
+        terms: Terms,
+        cadence: Mapping[str, float],
+        besides: Sequence[Beside],
     ) -> None:
         self._first = self._duty = duty
         self._connect = connect
         self._terms = terms
         self._cadence = cadence
+        self._besides = besides
         self._clock = duty.clock
         self.lanes: Lanes[Upkeep] = Lanes(lanes, connect, lambda: self._duty, duty.clock)
         self.report = WorkerReport()
@@ -154,6 +169,8 @@ class _Worker:
                 self._start_if_due(row, look)
                 if not force:
                     self._verify_if_due(row)
+            for one in self._besides:
+                self._start_beside(one)
         except (Fault, Conflict) as problem:
             lost = not self._duty.session.is_open()
             if isinstance(problem, Fault) and (not problem.retry_safe or (lost and self._connect is None)):
@@ -224,12 +241,21 @@ class _Worker:
             self._kinds[name] = "verify"
             self.lanes.start(name, partial(keep_verifying, row=row, terms=self._terms), long=True)
 
+    def _start_beside(self, one: Beside) -> None:
+        """Do what is no upkeep of a derived table, if it is time. It leaves a lane to ticks as any long duty does."""
+        if self.lanes.runs(one.name) or self._clock.now() < self._not_before.get(one.name, 0.0) or self._duty.stop():
+            return
+        if self.lanes.has_room(long=True):
+            self.lanes.start(one.name, lambda duty: one.work(duty, self._terms), long=True)
+
     def _take_ended(self) -> bool:
         """Take down the duties that ended; give whether one of them did something."""
         worked = False
         for ended in self.lanes.collect():
             if ended.problem is not None:
                 self._take_problem(ended.name, ended.problem, ended.lost)
+                # What it committed before it failed may be work for others.
+                worked = True
             elif ended.value is not None:
                 worked = self._take_done(ended, ended.value) or worked
         self._again = self._again or worked
@@ -244,6 +270,12 @@ class _Worker:
         if done.kind == "none":
             self._not_before[name] = now + max(IDLE_SECONDS, done.wait_seconds)
             return False
+        if done.kind in ("deliver", "stream"):
+            self._timings.record(name, ended.ms)
+            self._not_before[name] = now + done.wait_seconds
+            report.delivered += done.changes if done.kind == "deliver" else 0
+            report.blocks += done.changes if done.kind == "stream" else 0
+            return True
         slow = self._timings.record(f"{done.kind} {name.removeprefix(VERIFY)}", ended.ms)
         if done.kind == "tick":
             report.ticks += 1
