@@ -77,7 +77,7 @@ class Piece:
     public: bool = False
     capture: bool = False
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that identify the text of the object."""
         return hashlib.sha256(canonical_create(self.create).encode()).hexdigest()[:16]

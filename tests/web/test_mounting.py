@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import django
+import pytest
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.http import HttpResponse
@@ -18,6 +19,10 @@ from starlette.routing import Mount
 from tests.kit.asgi import ask, get
 from tests.web.conftest import COUNT, ODD, Forum, begin
 from tests.web.schema import SCHEMA, check
+from tidemark.runtime import onlooker
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.lease import name_holder, take_lease
+from tidemark.runtime.ledger import Ledger
 from tidemark.web import application
 
 PAGES = ("/status", "/runs", "/drift", "/quarantine", "/outbox", "/streams", "/healthz", "/readyz", "/livez")
@@ -75,6 +80,24 @@ def test_two_hundred_who_look_cost_one_look(forum: Forum) -> None:
     assert forum.app.state.house.readings == before + 1
     asyncio.run(ask(forum.app, "/livez"))
     assert forum.app.state.house.readings == before + 1
+
+
+def test_while_nobody_commits_a_look_costs_one_question(forum: Forum, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = onlooker.read_overview
+    monkeypatch.setattr(onlooker, "read_overview", lambda *given: read.append("whole") or real(*given))
+    eye = forum.tidemark.onlooker()
+    first, second = eye.overview(), eye.overview()
+    assert read == ["whole"] and second.at >= first.at and second.tables == first.tables
+    forum.write("INSERT INTO posts (id, thread_id, author) VALUES (77, 1, 1)")
+    assert eye.overview().tables != first.tables and read == ["whole", "whole"]
+    forum.write("DELETE FROM posts WHERE id = 77")
+    lease = take_lease(Ledger(forum.session), Clock(), "keep post_authors", name_holder())
+    assert [one.duty for one in eye.overview().holders] == ["keep post_authors"]
+    eye.overview()
+    assert len(read) == 4, "a holder may die without a commit"
+    lease.release()
+    eye.close()
 
 
 def test_health_answers_while_somebody_else_writes(forum: Forum) -> None:

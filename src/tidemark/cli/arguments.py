@@ -32,6 +32,7 @@ COMMANDS = {
     "stream": "Run, watch and steer streams: run, status, retry, skip.",
     "outbox": "List, deliver and try again the events of crossings.",
     "history": "Show what was done, newest first.",
+    "export": "Print a dashboard for Grafana, or alert rules for Prometheus.",
     "serve": "Serve the page, health, status and metrics of a database over HTTP, until stopped.",
 }
 
@@ -56,6 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="answer with one JSON object")
     _add_options(made)
     _add_serving(made["serve"])
+    made["status"].add_argument("--watch", action="store_true", help="show it again and again, until Ctrl-C")
+    made["status"].add_argument("--check", action="store_true", help="exit 1 when something needs attention")
+    made["export"].add_argument("what", choices=("grafana", "alerts"), metavar="WHAT", help="grafana, alerts")
     return parser
 
 
@@ -156,4 +160,7 @@ def _add_serving(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="another name by which it may be called, as behind a proxy; may be repeated",
+    )
+    command.add_argument(
+        "--probe", action="store_true", help="serve nothing: ask /healthz of the one that serves there, and exit 0 or 1"
     )

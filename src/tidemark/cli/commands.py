@@ -17,10 +17,12 @@ from typing import Any
 from tidemark.cli import reports, reports_streams, reports_truth
 from tidemark.cli.definitions import load_project
 from tidemark.cli.display import Display
+from tidemark.cli.export import export_file
 from tidemark.cli.outcome import Outcome
-from tidemark.cli.serving import serve_web
+from tidemark.cli.serving import probe, serve_web
 from tidemark.cli.settings import Settings, find_settings, read_seconds
 from tidemark.cli.start import write_start
+from tidemark.cli.watching import verdict_text, wants_color, watch
 from tidemark.database.urls import read_address
 from tidemark.engine import Tidemark
 from tidemark.errors import Exit
@@ -45,6 +47,10 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
     settings = find_settings(options.database, options.definitions)
     if options.command == "init":
         return write_start(settings, options.database)
+    if options.command == "export":
+        return export_file(options.what)
+    if options.command == "serve" and options.probe:
+        return probe(options.host, options.port)
     display = Display(sys.stderr, quiet=options.json)
     if options.command == "run" and not options.json:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
@@ -107,9 +113,21 @@ def run(typed: Typed) -> Outcome:
 
 
 def status(typed: Typed) -> Outcome:
-    """Show how every derived table is doing."""
+    """Show how every derived table is doing, once or again and again."""
+    if typed.options.watch and not typed.options.json:
+        return watch(typed.engine, sys.stdout, typed.stop)
     tables = typed.engine.status()
-    return Outcome(reports.status_text(tables), {"tables": [table.as_json() for table in tables]})
+    eye = typed.engine.onlooker()
+    try:
+        verdict = eye.overview().verdict
+    finally:
+        eye.close()
+    said = verdict_text(verdict, color=wants_color(sys.stdout))
+    text = f"{reports.status_text(tables, verdict=False)}\n{said}" if tables else reports.status_text(tables)
+    found = {"level": verdict.level, "sentence": verdict.sentence}
+    failed = typed.options.check and verdict.level == "fail"
+    data = {"verdict": found, "tables": [table.as_json() for table in tables]}
+    return Outcome(text, data, Exit.ERROR if failed else Exit.OK)
 
 
 def explain(typed: Typed) -> Outcome:

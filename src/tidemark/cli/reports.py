@@ -99,8 +99,8 @@ def worker_text(done: WorkerReport) -> str:
     return "\n".join([f"{done}.{left}{failing}", *(f"  {duty}: {timing}" for duty, timing in done.timings.items())])
 
 
-def status_text(tables: Sequence[TableStatus]) -> str:
-    """The status of every derived table, and one verdict."""
+def status_text(tables: Sequence[TableStatus], *, verdict: bool = True) -> str:
+    """The status of every derived table, and one verdict unless that is said elsewhere."""
     if not tables:
         return "Nothing is installed. Next: tidemark apply"
     head = ("derived table", "state", "class", "freshness", "rows", "pending", "drift", "verified", "captures", "next")
@@ -121,10 +121,10 @@ def status_text(tables: Sequence[TableStatus]) -> str:
         )
         for t in tables
     ]
-    verdict = judge(tables).sentence
     failures = [f"{t.name} failed: {t.failure}" for t in tables if t.failure]
     scans = [f"{t.name}: {said}" for t in tables for said in t.scans]
-    return "\n".join([table(head, rows), *scans, *failures, verdict])
+    said = [judge(tables).sentence] if verdict else []
+    return "\n".join([table(head, rows), *scans, *failures, *said])
 
 
 def explain_text(found: Explanation) -> str:

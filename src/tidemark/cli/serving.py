@@ -7,7 +7,9 @@ command line works without the extra.
 from __future__ import annotations
 
 import argparse
+import http.client
 import importlib
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from tidemark.errors import Code, Exit, Refusal
 POLICIES = ("live", "installed", "always")
 TOKEN = "TIDEMARK_TOKEN"
 TOKEN_MIN = 16
+PROBE_SECONDS = 5.0
 
 
 def serve_web(engine: Tidemark, options: argparse.Namespace, stop: Callable[[], bool]) -> Outcome:
@@ -54,6 +57,21 @@ def serve_web(engine: Tidemark, options: argparse.Namespace, stop: Callable[[], 
         stop=stop,
     )
     return Outcome("", {"served": True})
+
+
+def probe(host: str, port: int) -> Outcome:
+    """Ask a server how it is: what a container's health check runs where there is no other program to ask with."""
+    asked = http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
+    try:
+        asked.request("GET", "/healthz")
+        answer = asked.getresponse()
+        told = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError) as problem:
+        return Outcome(f"nobody answers on {host}:{port}: {problem}", {"status": "fail"}, Exit.ERROR)
+    finally:
+        asked.close()
+    said = {"status": told.get("status", "fail"), "output": told.get("output", "")}
+    return Outcome(f"{said['status']}: {said['output']}", said, Exit.OK if answer.status == 200 else Exit.ERROR)
 
 
 def _misused(said: str) -> Outcome:

@@ -1,11 +1,13 @@
 """An onlooker: looks at a database again and again, on one connection that only reads.
 
 Owns: `Onlooker`. Promises: the connection is opened when somebody first looks, closed after any error and opened anew at the next
-look, also when the file under its name is another one; one look at a time; what cannot be read raises `Fault` or `Refusal`.
+look, also when the file under its name is another one; one look at a time; what cannot be read raises `Fault` or `Refusal`. While
+nobody commits an overview costs one question.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -22,7 +24,7 @@ from tidemark.runtime.figures import Figures, read_figures
 from tidemark.runtime.findings import OpenDrift, list_drift
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.outbox import CrossingEvent, count_events, list_events
-from tidemark.runtime.overview import Overview, read_overview
+from tidemark.runtime.overview import Overview, look_again, read_overview
 from tidemark.runtime.runs import RUN_MAX, Past, find_run, list_runs
 from tidemark.runtime.samples import Sample, list_samples
 from tidemark.runtime.streams.account import Account, Evidence, Gap, StreamStatus
@@ -34,6 +36,8 @@ T = TypeVar("T")
 # A reader of a server waits for locks only when somebody changes the schema; a look is not worth more.
 LOCK_SECONDS = 1.0
 AUDIT_MAX = 100
+# What nobody changed is read anew all the same, now and then.
+KEEP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -91,11 +95,24 @@ class Onlooker:
         self._patience = {name: PATIENCE_SECONDS + 2 * every for name, every in (cadence or {}).items()}
         self._connect = connect
         self._duty: Duty | None = None
+        self._kept: tuple[str, float, Overview] | None = None
         self._lock = Lock()
 
     def overview(self) -> Overview:
         """Everything, in one moment."""
-        return self._look(lambda ledger: read_overview(ledger, self._patience))
+        return self._look(self._read_overview)
+
+    def _read_overview(self, ledger: Ledger) -> Overview:
+        marker, now = ledger.session.changes_marker(), time.monotonic()
+        if self._kept is not None:
+            known, read_at, view = self._kept
+            # Who holds a duty may die or run out of time without a commit.
+            if known == marker and now - read_at < KEEP_SECONDS and not view.holders:
+                return look_again(ledger, view, self._patience)
+        # The marker was read first: what is committed after it differs from it at the next look.
+        view = read_overview(ledger, self._patience)
+        self._kept = (marker, now, view)
+        return view
 
     def figures(self) -> Figures:
         """Everything that is counted."""
@@ -161,7 +178,7 @@ class Onlooker:
         return self._duty
 
     def _forget(self) -> None:
-        duty, self._duty = self._duty, None
+        duty, self._duty, self._kept = self._duty, None, None
         if duty is not None:
             duty.session.close()
 

@@ -7,7 +7,7 @@ whoever looks once a second costs next to nothing; what cannot be read raises, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidemark.runtime.backfill.filling import list_everything_here
 from tidemark.runtime.backfill.record import BackfillStatus
@@ -82,3 +82,10 @@ def read_overview(ledger: Ledger, patience: Mapping[str, float] | None = None) -
         samples=samples,
         verdict=judge(tables, backfills, streams, events, failed, now=at, patience=patience),
     )
+
+
+def look_again(ledger: Ledger, view: Overview, patience: Mapping[str, float] | None = None) -> Overview:
+    """The same overview at a later moment of a database to which nobody committed: only time has passed."""
+    at = ledger.session.now()
+    facts = (view.tables, view.backfills, view.streams, view.events, view.failed)
+    return replace(view, at=at, verdict=judge(*facts, now=at, patience=patience))
