@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.page.conftest import Look
+from tests.page.contrast import find_faint
 from tests.page.scenes import HOSTILE, SCENES
 from tests.page.worlds import World, past, table
 from tidemark.errors import Fault
@@ -155,6 +156,19 @@ def test_a_screen_reader_is_told_what_there_is(look: Look) -> None:
     assert any("user_stats: 7 rows wrong" in one for one in kinds["link"])
     assert any("need attention" in one for one in kinds["heading"])
     assert {"banner", "main", "navigation", "status"} <= set(kinds)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("scene", ["busy", "failing"])
+def test_every_text_stands_out_enough(look: Look, scene: str, dark: bool) -> None:
+    _, tab = look(scene, dark=dark)
+    assert len(find_faint(tab, 21)) > 20, "nothing is that clear, so this measures nothing"
+    for route in ("#/", "#/table/user_stats", "#/run/131", "#/history"):
+        tab.run(f"location.hash = '{route}'")
+        tab.until(
+            f"document.querySelectorAll('{'#tables td' if route == '#/' else '#detail td, #detail .facts'}').length"
+        )
+        assert find_faint(tab) == []
 
 
 def test_who_wants_little_motion_gets_none(look: Look) -> None:
