@@ -47,8 +47,19 @@ def test_every_page_behind_the_overview_shows(look: Look, scene: str) -> None:
             )
             assert tab.run(WIDE) <= 0
             assert tab.run("document.activeElement.id") == "main"
+    for one in served.eye.world.streams:
+        tab.run(f"location.hash = '#/stream/{one.name}'")
+        tab.until(
+            "document.querySelector('#detail .facts') !== null && document.querySelector('#detail h1').innerText === 'chain'"
+        )
+        assert tab.run("document.querySelectorAll('#detail tbody tr').length") == (6 if scene == "failing" else 0)
+        assert tab.run(WIDE) <= 0
+    tab.run("location.hash = '#/outbox'")
+    tab.until("document.querySelector('#detail h1').innerText === 'Events that could not be told'")
     tab.run("location.hash = '#/history'")
-    tab.until("document.querySelectorAll('#detail tbody tr').length > 1")
+    tab.until(
+        "document.querySelector('#detail h1').innerText === 'History' && document.querySelectorAll('#detail tbody tr').length > 1"
+    )
     assert tab.said == []
 
 

@@ -13,9 +13,10 @@ from tidemark.errors import Fault
 from tidemark.runtime.audit import Action
 from tidemark.runtime.findings import OpenDrift
 from tidemark.runtime.onlooker import Aside, Drifted
+from tidemark.runtime.outbox import CrossingEvent
 from tidemark.runtime.runs import Past
 from tidemark.runtime.status import TableStatus
-from tidemark.runtime.streams.account import StreamStatus
+from tidemark.runtime.streams.account import Evidence, Gap, StreamStatus
 
 HOSTILE = (
     "<img src=x onerror=\"document.title='broken'\">",
@@ -135,6 +136,37 @@ def _wrong() -> tuple[Drifted, ...]:
     return tuple(Drifted("user_stats", 1, ("user_id",), columns, one) for one in found)
 
 
+def _untold() -> tuple[CrossingEvent, ...]:
+    told = {
+        "derived": "user_stats",
+        "column": "posts",
+        "threshold": 25.0,
+        "old": None,
+        "new": {},
+        "position": None,
+        "time": None,
+    }
+    return tuple(
+        CrossingEvent(id=n, key={"user_id": n}, happened=before(60 * n), state="failed", attempts=5, error=why, **told)
+        for n, why in ((310, "ConnectionError: the mail server refused"), (311, HOSTILE[0]))
+    )
+
+
+def _evidence() -> tuple[Evidence, ...]:
+    why = ("there is no track 7", HOSTILE[0], "the user is deactivated", "a play of the future")
+    about = {
+        "time": before(700),
+        "level": "event",
+        "kind": "play",
+        "evidence": '{"track": "<b>7</b>"}',
+        "found": before(600),
+    }
+    return tuple(
+        Evidence(id=n, identity=(n, 2, 0), position=n, reason=reason, attempts=3, **about)
+        for n, reason in enumerate(why, start=19_204_500)
+    )
+
+
 def failing() -> World:
     """Drift, a filling that failed, a capture that is gone, a rest that somebody wanted, events that nobody could be told."""
     tables = {one.name: one for one in _shop()}
@@ -190,6 +222,12 @@ def failing() -> World:
         ),
         _wrong(),
         busy().aside,
+        events=_untold(),
+        gaps=(
+            Gap(19_204_530, "block 19204530 is no JSON", before(900), 5),
+            Gap(19_204_541, HOSTILE[0], before(800), 5),
+        ),
+        evidence=_evidence(),
     )
 
 

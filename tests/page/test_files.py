@@ -13,7 +13,7 @@ from tidemark.web import files
 
 BANNER_BYTES_MAX = 3 * 1024
 LINES_MAX = 420
-NAMED = {"backfill", "explain", "history", "repair", "tick", "verify"}
+NAMED = {"backfill", "explain", "history", "repair", "stream", "tick", "verify"}
 SCRIPTS = texts(".js")
 INDEX = texts(".html")["index.html"]
 
@@ -103,7 +103,7 @@ def test_every_command_to_copy_is_one_that_can_be_typed() -> None:
     parser = build_parser()
     for one in named:
         names = [[], ["a name"], ["--", "--help"]] if one.split()[0] in NAMED else [[]]
-        for name in names[1 if one.split()[0] in ("explain", "backfill") else 0 :]:
+        for name in names[1 if one.split()[0] in ("explain", "backfill", "stream") else 0 :]:
             parsed = parser.parse_args([*one.split(), *name])
             assert parsed.command == one.split()[0]
             assert not name or name[-1] in (getattr(parsed, "name", None), *getattr(parsed, "names", []))

@@ -23,7 +23,7 @@ from tidemark.runtime.overview import Holder, Overview
 from tidemark.runtime.runs import Past
 from tidemark.runtime.samples import Sample
 from tidemark.runtime.status import TableStatus
-from tidemark.runtime.streams.account import StreamStatus
+from tidemark.runtime.streams.account import Evidence, Gap, StreamStatus
 from tidemark.runtime.verdict import judge
 
 NOW = datetime.datetime(2026, 3, 14, 10, 42, 13, tzinfo=datetime.UTC)
@@ -139,6 +139,9 @@ class World:
     problem: TidemarkError | None = None
     samples: dict[int, tuple[Sample, ...]] = field(default_factory=dict)
     audit: tuple[Action, ...] = ()
+    events: tuple[CrossingEvent, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 def _open_nothing() -> Duty:
@@ -205,12 +208,13 @@ class Eye(Onlooker):
         return [one for one in self.world.aside if name in ("", one.backfill)][:limit]
 
     def events(self, state: str = "", limit: int = 200, after: int = 0) -> tuple[dict[str, int], list[CrossingEvent]]:
-        """How many events there are by state; the events themselves are not made up."""
-        return self.world.counts, []
+        """How many events there are by state, and some of them."""
+        found = [one for one in self.world.events if state in ("", one.state) and one.id > after]
+        return self.world.counts, found[:limit]
 
     def streams(self) -> list[StreamDetail]:
         """Every stream."""
-        return [StreamDetail(one, (), ()) for one in self.world.streams]
+        return [StreamDetail(one, self.world.gaps, self.world.evidence) for one in self.world.streams]
 
     def explain(self, name: str) -> Explanation:
         """An explanation of what is there. Raises `Refusal` for what is not."""

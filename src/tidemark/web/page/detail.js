@@ -1,4 +1,4 @@
-// The pages behind the overview: one derived table, one run, the history.
+// The pages behind the overview: one derived table, one run, the history, a stream, events.
 //
 // Owns: what of the server each of them reads, and when again. Promises: a late answer to an earlier page is dropped; what cannot be
 // read is said in its place; nothing is asked that a page does not show.
@@ -8,11 +8,12 @@ import { readPast, readRun } from "./facts.js";
 import { draw, follow } from "./graph.js";
 import { historyPage } from "./history.js";
 import { runPage } from "./run.js";
+import { outboxPage, streamPage } from "./streams.js";
 import { neighbours, tablePage } from "./table.js";
 import { ask } from "./watch.js";
 
 const AGAIN_MS = 8000, PAGE = 50;
-const PAGES = { table: tablePage, run: runPage, history: historyPage };
+const PAGES = { table: tablePage, run: runPage, history: historyPage, stream: streamPage, outbox: outboxPage };
 const here = { key: "", told: {}, problems: {}, read: {}, open: new Set(), runs: [], next: null };
 
 const keyOf = (route) => `${route.kind} ${route.about}`;
@@ -32,6 +33,8 @@ export function showDetail(box, route, facts, watch) {
   if (watch.reach.state !== "lost") {
     if (route.kind === "table") readOfTable(route, facts, again);
     else if (route.kind === "run") readOfRun(route, again);
+    else if (route.kind === "stream") want("streams", "streams", AGAIN_MS, (told) => { here.told.streams = told.streams; }, again);
+    else if (route.kind === "outbox") want("outbox", "outbox?state=failed&limit=200", AGAIN_MS, (told) => { here.told.outbox = told.events; }, again);
     else readOfHistory(route, again);
   }
   again();

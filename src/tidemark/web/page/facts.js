@@ -4,7 +4,7 @@
 // of a kind that this page does not know becomes "not known" and never "well"; the verdict and the findings are the server's own.
 
 import { MOODS, moodOfState } from "./moods.js";
-import { runPath, tablePath } from "./parts.js";
+import { runPath, streamPath, tablePath } from "./parts.js";
 import { command, count, isNumber, named, plural, range, share, short, span } from "./words.js";
 
 const WORKING = new Set(["running", "installing", "backfilling", "verifying"]);
@@ -40,7 +40,7 @@ function readVerdict(told, facts) {
   const isBare = !facts.tables.length && !facts.streams.length && !facts.runs.length;
   return {
     mood: isBare && kind === "wrong" ? "idle" : calm ? "filling" : kind, sentence: told.sentence || "The server gives no verdict.",
-    more: [...parts, facts.tables.length ? facts.holders.length ? `${plural(new Set(facts.holders.map((one) => one.holder)).size, "worker")} on duty` : "no worker on duty" : ""].filter(Boolean).join(" · "),
+    more: [...parts, facts.holders.length ? `${plural(new Set(facts.holders.map((one) => one.holder)).size, "worker")} at it` : ""].filter(Boolean).join(" · "),
   };
 }
 
@@ -64,11 +64,18 @@ function readFindings(verdict, facts) {
       key: all.map((one) => `${one.kind}\n${one.name}\n${one.says}`).join("\n"), kind, name, level: failed ? "fail" : "warn",
       mood: table && table.mood !== "true" ? table.mood : "held", word: failed ? (table ? table.says : "failed") : table ? table.says : run ? run.says : "held back",
       says: all.map((one) => sentence(one.says)).join(" "), next: (all.find((one) => one.next) || {}).next || "",
-      path: table ? tablePath(name) : run && run.id !== null ? runPath(run.id) : "", run: run && isNumber(run.progress) && run.progress < 1 ? run : null,
+      path: pathOf(kind, name, table, run), run: run && isNumber(run.progress) && run.progress < 1 ? run : null,
       actions: table && table.drift ? table.actions.filter((one) => one.verb === "repair") : run && !run.isActive ? run.actions : [], canBeSeen: failed,
     });
   }
   return found.sort((a, b) => compare(a.level, b.level) || compare(a.name, b.name));
+}
+
+function pathOf(kind, name, table, run) {
+  if (table) return tablePath(name);
+  if (kind === "stream") return streamPath(name);
+  if (kind === "outbox") return "#/outbox";
+  return run && run.id !== null ? runPath(run.id) : "";
 }
 
 function sentence(text) {
@@ -204,7 +211,8 @@ export function paces(run) {
   return [pace("Rest more", now ? now * 2 : 1), ...(now ? [pace("Rest less", now / 2)] : [])];
 }
 
-function readStream(told) {
+// How a stream is doing.
+export function readStream(told) {
   const open = [told.gaps ? `${count(told.gaps)} passed over` : "", told.quarantined ? `${count(told.quarantined)} set aside` : ""].filter(Boolean).join(", ");
   return { name: String(told.name), state: named(told.state), mood: moodOfState(told.state), position: number(told.position), blocks: number(told.blocks),
     events: number(told.events), cause: told.cause || "", open };

@@ -6,7 +6,7 @@
 import { h, renew } from "./dom.js";
 import { draw } from "./graph.js";
 import { MOODS, NAMES, sign } from "./moods.js";
-import { bar, copy, figures, mood, name, reasons, runPath, section, since, tablePath, ways } from "./parts.js";
+import { bar, copy, figures, mood, name, reasons, runPath, section, since, streamPath, tablePath, ways } from "./parts.js";
 import { command, count, named, NONE, plural, share, short, span } from "./words.js";
 
 const FEW_TABLES = 8, GRAPH_MAX = 160;
@@ -167,11 +167,11 @@ function streams(facts) {
     h("table", { class: "rows" },
       h("thead", {}, h("tr", {}, ["Stream", "State", "Position", "Blocks", "Events", "Waiting for somebody"].map((one) => h("th", { scope: "col" }, one)))),
       h("tbody", {}, facts.streams.map((one) => h("tr", { "data-key": one.name },
-        h("td", {}, h("span", { class: "name" }, name(one.name))),
+        h("td", {}, h("a", { class: "name", href: streamPath(one.name) }, name(one.name))),
         h("td", {}, mood(one.mood, one.state), one.cause ? h("span", { class: "under" }, named(one.cause)) : null),
         h("td", { "data-label": "position" }, count(one.position)), h("td", { "data-label": "blocks" }, count(one.blocks)),
         h("td", { "data-label": "events" }, count(one.events)),
-        h("td", { "data-label": "waiting" }, one.open ? h("span", { class: "alarm" }, one.open) : "nothing"))))));
+        h("td", { "data-label": "waiting" }, one.open ? h("span", { class: "hint" }, one.open) : "nothing"))))));
 }
 
 function events(facts) {
@@ -179,7 +179,7 @@ function events(facts) {
   if (!waiting && !failed && !delivered) return null;
   return h("section", { class: "panel" }, h("header", {}, h("h2", {}, "Events of crossings"), failed ? ways([{ title: "Try again", command: "tidemark outbox retry", body: { action: "retry-events", names: [] } }], facts.actions.on) : null),
     h("div", { class: "figures" }, h("span", {}, h("b", {}, count(waiting)), " waiting"), h("span", {}, h("b", {}, count(delivered)), " delivered"),
-      h("span", { class: failed ? "alarm" : null }, `${count(failed)} failed`)));
+      h(failed ? "a" : "span", { class: failed ? "alarm" : null, href: failed ? "#/outbox" : null }, `${count(failed)} failed`)));
 }
 
 export function showVerdict(box, facts, reach) {

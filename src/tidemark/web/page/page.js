@@ -19,7 +19,7 @@ const shown = { facts: null, route: null };
 function routeNow() {
   const [kind, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
   const about = rest.join("/");
-  if (["table", "run", "history"].includes(kind)) {
+  if (["table", "run", "history", "stream", "outbox"].includes(kind)) {
     try {
       return { kind, about: decodeURIComponent(about) };
     } catch {
@@ -52,7 +52,7 @@ function show() {
 
 function titleOf(facts, route, reach) {
   const state = reach.state === "lost" ? "? " : facts && facts.verdict.mood === "wrong" ? "! " : "";
-  const about = { table: named(route.about), run: `Run ${named(route.about)}`, history: "History" }[route.kind];
+  const about = { table: named(route.about), run: `Run ${named(route.about)}`, history: "History", stream: named(route.about), outbox: "Events" }[route.kind];
   return `${state}${about ? `${about} · ` : ""}Tidemark`;
 }
 

@@ -10,6 +10,7 @@ import { ago, count, isNumber, named, NONE, plural, range, share, short, span } 
 export const name = (text) => h("bdi", {}, named(text));
 export const mood = (kind, says, done) => h("span", { class: "mood", "data-mood": kind }, sign(kind, done), says);
 export const tablePath = (table) => `#/table/${encodeURIComponent(table)}`;
+export const streamPath = (stream) => `#/stream/${encodeURIComponent(stream)}`;
 export const runPath = (run) => `#/run/${encodeURIComponent(run)}`;
 
 export function bar(run) {

@@ -7,7 +7,7 @@ import { h, s } from "./dom.js";
 import { paces } from "./facts.js";
 import { sign } from "./moods.js";
 import { bar, copy, fact, figures, mood, name, panel, reasons, since, tablePath, ways } from "./parts.js";
-import { ago, command, count, isNumber, milliseconds, moment, named, NONE, plural, short, span } from "./words.js";
+import { ago, command, count, dedent, isNumber, milliseconds, moment, named, NONE, plural, short, span } from "./words.js";
 
 export function runPage(about, facts, here) {
   const told = here.told.run;
@@ -35,7 +35,7 @@ export function runPage(about, facts, here) {
         .map((one) => h("li", {}, h("span", {}, one.title), ways([one], facts && facts.actions.on))))) : null,
     told.quarantine.length ? panel(`Quarantine: ${plural(told.quarantine.length, "key")}`, quarantine(told.quarantine), copy(command("backfill retry", past.name))) : null,
     panel("What happened", timeline(told)),
-    told.statements.length ? panel("The very SQL", told.statements.map((one) => h("details", {}, h("summary", {}, named(one.title)), h("pre", { tabindex: 0 }, one.sql)))) : null,
+    told.statements.length ? panel("The very SQL", told.statements.map((one) => h("details", {}, h("summary", {}, named(one.title)), h("pre", { tabindex: 0 }, dedent(one.sql))))) : null,
   ];
 }
 

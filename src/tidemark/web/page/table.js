@@ -7,7 +7,7 @@ import { runsTable } from "./history.js";
 import { sign } from "./moods.js";
 import { graphOf } from "./overview.js";
 import { bar, copy, fact, figures, lists, mood, name, panel, reasons, runPath, since, ways } from "./parts.js";
-import { count, moment, named, plural, share, span } from "./words.js";
+import { count, dedent, moment, named, plural, share, span } from "./words.js";
 
 export function tablePage(about, facts, here) {
   const tables = facts ? facts.tables.filter((one) => one.name === about) : [];
@@ -106,5 +106,5 @@ function explain(here) {
     (told.operators || []).length ? h("details", {}, h("summary", {}, `Its ${plural(told.operators.length, "operator")}`), h("div", { class: "scroll" }, h("table", { class: "rows" },
       h("thead", {}, h("tr", {}, ["Operator", "Class", "Why"].map((one) => h("th", { scope: "col" }, one)))),
       h("tbody", {}, told.operators.map((one) => h("tr", {}, h("td", { class: "wide" }, named(one.what)), h("td", { "data-label": "class" }, named(one.class)), h("td", { class: "wide" }, named(one.reason)))))))) : null,
-    h("details", { open: true }, h("summary", {}, "The query"), h("pre", { tabindex: 0 }, told.query)));
+    h("details", { open: true }, h("summary", {}, "The query"), h("pre", { tabindex: 0 }, dedent(told.query))));
 }

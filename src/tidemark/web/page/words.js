@@ -97,3 +97,10 @@ export function quoted(text) {
 // A command of ours about something of that name; what begins with a dash is no option.
 export const command = (verb, ...names) =>
   ["tidemark", verb, ...(names.some((one) => String(one).startsWith("-")) ? ["--"] : []), ...names.map(quoted)].join(" ");
+
+// A text as it would stand at the margin: without the blank lines around it and the spaces before all of it.
+export function dedent(text) {
+  const lines = String(text).replace(/^\s*\n|\s+$/g, "").split("\n");
+  const least = Math.min(...lines.filter((one) => one.trim()).map((one) => one.search(/\S/)));
+  return lines.map((one) => one.slice(Number.isFinite(least) ? least : 0)).join("\n");
+}
