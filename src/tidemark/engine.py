@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tidemark.comparing import compare
 from tidemark.errors import Code, Refusal
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
@@ -23,6 +24,7 @@ from tidemark.runtime.backfill.record import BackfillStatus, set_nice
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
 from tidemark.runtime.beside import delivering, taking
 from tidemark.runtime.captures import plan_captures
+from tidemark.runtime.diff import TableDiff
 from tidemark.runtime.doctor import Diagnosis, examine
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed, explain_script
@@ -291,6 +293,20 @@ class Tidemark(Workshop):
             if script.applier.compute is None:
                 raise Refusal(Code.DECLARATION, f"{name} is no processor", instead="the name of one", derived=name)
             return find_inputs(duty, script)
+
+    def diff(
+        self,
+        *tables: str,
+        other: str | None = None,
+        where: str = "",
+        tolerance: float = 0.0,
+        modulo: int | None = None,
+    ) -> list[TableDiff]:
+        """Compare tables, named ``table`` or ``left=right``, with those of the database `other` (None: this one): counts, sums
+        and values that are there by column, and rows sampled by key. `where` restricts both sides, such as to what both
+        writers have reached; `tolerance` is the share by which a measure may differ. Changes nothing."""
+        with self._open("reader") as mine, type(self)(None, other or self.database)._open("reader") as theirs:
+            return [compare(one, mine, theirs, where=where, tolerance=tolerance, modulo=modulo) for one in tables]
 
     def sql(self, *names: str) -> list[Script]:
         """The scripts as they would be installed first, for those who install by other means."""

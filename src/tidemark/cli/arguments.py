@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": "Compare every stored row with its query; exits 4 when one differs.",
     "repair": "Verify, then make every row true that differs.",
     "adopt": "Compare columns that other code keeps with their query, and take over when told; exits 4 when they differ.",
+    "diff": "Compare the tables of two writers column by column; exits 4 when they differ.",
     "uninstall": "Remove everything of Tidemark from the database.",
     "doctor": "Look at the database and at what is installed for problems.",
     "sql": "Print the objects of derived tables as SQL.",
@@ -121,6 +122,7 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
     made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")
     _add_crossings(made)
+    _add_diff(made["diff"])
 
 
 def _add_crossings(made: dict[str, argparse.ArgumentParser]) -> None:
@@ -139,6 +141,20 @@ def _add_crossings(made: dict[str, argparse.ArgumentParser]) -> None:
         "--state", default="", choices=("", "waiting", "delivered", "failed"), help="list: only these"
     )
     made["outbox"].add_argument("--limit", type=int, default=30, metavar="N", help="list: how many (default 30)")
+
+
+def _add_diff(command: argparse.ArgumentParser) -> None:
+    command.add_argument("tables", nargs="+", metavar="TABLE", help="a table of both sides, or LEFT=RIGHT")
+    command.add_argument("--with", dest="other", metavar="DATABASE", help="the other database (default: the same)")
+    command.add_argument("--where", default="", metavar="SQL", help="compare only these rows, on both sides")
+    command.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="let counts and sums differ by this share (default 0)",
+    )
+    command.add_argument("--modulo", type=int, metavar="N", help="sample one key of N (default: about a thousand rows)")
 
 
 def _add_serving(command: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from tidemark.cli import reports, reports_streams, reports_truth
+from tidemark.cli import reports, reports_diff, reports_streams, reports_truth
 from tidemark.cli.definitions import load_project
 from tidemark.cli.display import Display
 from tidemark.cli.export import export_file
@@ -151,6 +151,16 @@ def repair(typed: Typed) -> Outcome:
     return Outcome(reports_truth.repair_text(done), {"tables": [asdict(report) for report in done]})
 
 
+def diff(typed: Typed) -> Outcome:
+    """Compare the tables of two writers."""
+    options = typed.options
+    asked = {"where": options.where, "tolerance": options.tolerance, "modulo": options.modulo}
+    found = typed.engine.diff(*options.tables, other=options.other, **asked)
+    same = all(one.same for one in found)
+    data = {"same": same, "tables": [one.as_json() for one in found]}
+    return Outcome(reports_diff.diff_text(found), data, Exit.OK if same else Exit.DRIFT)
+
+
 def adopt(typed: Typed) -> Outcome:
     """Compare what other code keeps with the query, or take over."""
     report = typed.engine.adopt(typed.options.name, take_over=typed.options.take_over)
@@ -266,6 +276,7 @@ COMMANDS: Mapping[str, Callable[[Typed], Outcome]] = MappingProxyType(
             verify,
             repair,
             adopt,
+            diff,
             uninstall,
             doctor,
             sql,
