@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -104,6 +105,34 @@ def test_what_was_read_before_never_passes_for_new(look: Look) -> None:
     tab.until("document.body.dataset.reach === 'live'")
     assert "need attention" in tab.run("document.querySelector('#verdict h1').innerText")
     assert tab.run("document.getElementById('lost').hidden")
+
+
+def test_a_slow_answer_is_late_before_it_is_lost(look: Look) -> None:
+    served, tab = look("live")
+    served.eye.world.gate = gate = Event()
+    tab.until("document.body.dataset.reach === 'late'")
+    assert "this was so at" in tab.run("document.querySelector('#verdict h1').innerText")
+    assert float(tab.run("getComputedStyle(document.getElementById('overview')).opacity")) < 0.6
+    tab.until("document.body.dataset.reach === 'lost'")
+    assert "no answer came within 8 seconds" in tab.run("document.getElementById('lost').innerText")
+    gate.set()
+    tab.until("document.body.dataset.reach === 'live'")
+
+
+def test_an_answer_that_cannot_be_shown_counts_as_none(look: Look) -> None:
+    _, tab = look("live")
+    tab.run("document.createElementNS = () => { throw new Error('no drawing today'); }")
+    tab.until("document.body.dataset.reach === 'lost'")
+    assert "no drawing today" in tab.run("document.getElementById('lost').innerText")
+
+
+def test_a_part_that_cannot_be_read_again_says_so(look: Look) -> None:
+    served, tab = look("live", "#/table/user_stats")
+    tab.until("document.querySelectorAll('#detail tbody tr').length > 3")
+    served.eye.world.blind = True
+    tab.until("document.querySelector('#detail .stale')")
+    said = tab.run("document.querySelector('#detail .stale').innerText")
+    assert "the history cannot be read" in said and "runs may be as of" in said
 
 
 def test_an_answer_that_says_the_database_cannot_be_read_counts_as_none(look: Look) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 
 from tidemark.contract import Operator
@@ -125,7 +126,8 @@ def samples(count: int, rate: float, target_ms: float = 10.0) -> tuple[Sample, .
 
 @dataclass
 class World:
-    """What there is to see. `problem` is what looking raises instead."""
+    """What there is to see. `problem` is what looking raises instead, `gate` what it waits for first; `blind` raises for the
+    history."""
 
     tables: tuple[TableStatus, ...] = ()
     backfills: tuple[BackfillStatus, ...] = ()
@@ -137,6 +139,8 @@ class World:
     engine: str = "sqlite"
     database: str = "shop.db"
     problem: TidemarkError | None = None
+    gate: Event | None = None
+    blind: bool = False
     samples: dict[int, tuple[Sample, ...]] = field(default_factory=dict)
     audit: tuple[Action, ...] = ()
     events: tuple[CrossingEvent, ...] = ()
@@ -158,6 +162,8 @@ class Eye(Onlooker):
     def overview(self) -> Overview:
         """Everything, in one moment."""
         world = self.world
+        if world.gate is not None:
+            world.gate.wait(30)
         if world.problem is not None:
             raise world.problem
         newest: dict[tuple[str, str], Past] = {}
@@ -183,6 +189,8 @@ class Eye(Onlooker):
 
     def runs(self, name: str = "", limit: int = 50, before: int = 2**62) -> list[Past]:
         """The history before a run, newest first."""
+        if self.world.blind:
+            raise Fault("the history cannot be read", retry_safe=True)
         rows = (one for one in self.world.history if name in ("", one.derived) and one.id < before)
         return sorted(rows, key=lambda one: -one.id)[:limit]
 

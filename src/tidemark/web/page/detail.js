@@ -3,7 +3,7 @@
 // Owns: what of the server each of them reads, and when again. Promises: a late answer to an earlier page is dropped; what cannot be
 // read is said in its place; nothing is asked that a page does not show.
 
-import { renew } from "./dom.js";
+import { h, renew } from "./dom.js";
 import { readPast, readRun } from "./facts.js";
 import { draw, follow } from "./graph.js";
 import { historyPage } from "./history.js";
@@ -11,22 +11,23 @@ import { runPage } from "./run.js";
 import { outboxPage, streamPage } from "./streams.js";
 import { neighbours, tablePage } from "./table.js";
 import { ask } from "./watch.js";
+import { clock, named } from "./words.js";
 
 const AGAIN_MS = 8000, PAGE = 50;
 const PAGES = { table: tablePage, run: runPage, history: historyPage, stream: streamPage, outbox: outboxPage };
-const here = { key: "", told: {}, problems: {}, read: {}, open: new Set(), runs: [], next: null };
+const here = { key: "", told: {}, problems: {}, read: {}, good: {}, open: new Set(), runs: [], next: null };
 
 const keyOf = (route) => `${route.kind} ${route.about}`;
 
 function begin(route) {
-  Object.assign(here, { key: keyOf(route), told: {}, problems: {}, read: {}, open: new Set(), runs: [], next: null, memory: [] });
+  Object.assign(here, { key: keyOf(route), told: {}, problems: {}, read: {}, good: {}, open: new Set(), runs: [], next: null, memory: [] });
 }
 
 export function showDetail(box, route, facts, watch) {
   if (here.key !== keyOf(route)) begin(route);
   const again = () => {
     if (here.key !== keyOf(route)) return;
-    renew(box, PAGES[route.kind](route.about, facts, here));
+    renew(box, [stale(), ...PAGES[route.kind](route.about, facts, here)]);
     const near = document.getElementById("near");
     if (near) drawNear(near, route.about, facts);
   };
@@ -38,6 +39,13 @@ export function showDetail(box, route, facts, watch) {
     else readOfHistory(route, again);
   }
   again();
+}
+
+// What was read before stands there as long as it cannot be read again, and this says so.
+function stale() {
+  const names = Object.keys(here.problems).filter((name) => here.good[name] !== undefined);
+  if (!names.length) return null;
+  return h("p", { class: "stale", role: "alert" }, `Not everything here can be read now: ${named(here.problems[names[0]])}. ${names.join(", ")} may be as of ${clock(Math.min(...names.map((one) => here.good[one])))}.`);
 }
 
 const followed = new WeakSet();
@@ -59,6 +67,7 @@ async function want(name, path, every, take, again) {
     if (here.key !== key) return;
     take(told);
     delete here.problems[name];
+    here.good[name] = Date.now();
   } catch (problem) {
     if (here.key !== key) return;
     here.problems[name] = problem.message;

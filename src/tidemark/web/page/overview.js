@@ -7,7 +7,7 @@ import { h, renew } from "./dom.js";
 import { draw } from "./graph.js";
 import { MOODS, NAMES, sign } from "./moods.js";
 import { bar, copy, figures, mood, name, reasons, runPath, section, since, streamPath, tablePath, ways } from "./parts.js";
-import { command, count, named, NONE, plural, share, short, span } from "./words.js";
+import { clock, command, count, named, NONE, plural, share, short, span } from "./words.js";
 
 const FEW_TABLES = 8, GRAPH_MAX = 160;
 const at = (id) => document.getElementById(id);
@@ -184,9 +184,9 @@ function events(facts) {
 
 export function showVerdict(box, facts, reach) {
   const lost = reach.state === "lost";
-  const kind = lost ? "unknown" : facts ? facts.verdict.mood : "unknown";
+  const kind = lost || reach.state === "late" ? "unknown" : facts ? facts.verdict.mood : "unknown";
   box.dataset.mood = kind;
-  const title = lost ? (reach.answered ? "Not known: the state cannot be read" : "Not known: the server does not answer") : facts ? facts.verdict.sentence : "Looking…";
+  const title = reach.state === "late" ? `Looking again; this was so at ${clock(reach.heard)}` : lost ? (reach.answered ? "Not known: the state cannot be read" : "Not known: the server does not answer") : facts ? facts.verdict.sentence : "Looking…";
   const more = lost || !facts ? "" : facts.verdict.more;
   const going = facts ? facts.runs.filter((one) => one.isActive && typeof one.progress === "number") : [];
   const done = going.length ? going.reduce((sum, one) => sum + one.progress, 0) / going.length : null;

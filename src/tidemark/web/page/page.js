@@ -44,20 +44,22 @@ function show() {
   at("overview").hidden = !isOverview || !facts;
   at("detail").hidden = isOverview;
   showVerdict(at("verdict"), facts, reach);
+  document.title = titleOf(facts, route, reach);
+  // What cannot be shown any more stays as it was, and is grey.
+  if (reach.state === "lost") return;
   if (facts) renew(at("where"), [[named(facts.database), facts.engine].filter(Boolean).join(" · ")]);
   if (isOverview && facts) showOverview(facts, seen);
   if (!isOverview) showDetail(at("detail"), route, facts, watch);
-  document.title = titleOf(facts, route, reach);
 }
 
 function titleOf(facts, route, reach) {
-  const state = reach.state === "lost" ? "? " : facts && facts.verdict.mood === "wrong" ? "! " : "";
+  const state = ["lost", "late"].includes(reach.state) ? "? " : facts && facts.verdict.mood === "wrong" ? "! " : "";
   const about = { table: named(route.about), run: `Run ${named(route.about)}`, history: "History", stream: named(route.about), outbox: "Events" }[route.kind];
   return `${state}${about ? `${about} · ` : ""}Tidemark`;
 }
 
 function showReach(reach) {
-  const pulse = { opening: "opening", live: `as of ${clock(reach.heard)}`, lost: "no answer" }[reach.state];
+  const pulse = { opening: "opening", live: `as of ${clock(reach.heard)}`, late: `as of ${clock(reach.heard)}`, lost: "no answer" }[reach.state];
   at("pulse").textContent = pulse;
   const lost = reach.state === "lost";
   at("lost").hidden = !lost;
