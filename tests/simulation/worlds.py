@@ -1,6 +1,6 @@
 """Random schemas over tiny domains.
 
-Owns: `Field`, `Relation`, `World` and their DDL on both engines. Promises: every value of a column comes from a domain of at
+Owns: `World`, and drawing one. Promises: every value of a column comes from a domain of at
 most six values and NULL, floats are multiples of a quarter (sums of them are exact), and the same generator state
 gives the same world.
 """
