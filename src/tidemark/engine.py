@@ -19,6 +19,7 @@ from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
 from tidemark.runtime.adoption import AdoptionReport, compare_existing
 from tidemark.runtime.apply import ApplyReport, apply_plan, ensure_ledger
+from tidemark.runtime.as_written import WrittenReport, compare_as_written
 from tidemark.runtime.backfill.filling import list_everything, steer
 from tidemark.runtime.backfill.record import BackfillStatus, set_nice
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
@@ -149,6 +150,15 @@ class Tidemark(Workshop):
             work = partial(verify_all, duty, names, drained, self._listen, catalog=catalog)
             # Whoever verifies for themselves finds it in the history.
             return self._record(duty, "verify", ", ".join(names), work) if self._who else work()
+
+    def compare(self, *names: str) -> tuple[WrittenReport, ...]:
+        """Evaluate each declared query as it is written and compare its rows with those that readers see, in one moment.
+
+        Of how rows are kept nothing takes part, unlike in `verify`, whose comparison is by keys and so is for tables of any size.
+        """
+        with self._open() as duty:
+            rows = [row for row in self._live(duty, names) if not row.script.supports]
+            return tuple(compare_as_written(duty, row, self._drain_under_lease(duty, row)) for row in rows)
 
     def adopt(self, name: str, *, take_over: bool = False) -> AdoptionReport:
         """Compare the columns of a table of the user's that other code keeps with the query that is declared for them. Changes

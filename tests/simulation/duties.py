@@ -113,6 +113,9 @@ class Attendant:
         found = self.upkeep.drift()
         if found:
             raise Failure("false drift", "", f"{moment}: {found[:5]}")
+        differing = self.upkeep.differing()
+        if differing:
+            raise Failure("false difference", "", f"{moment}: {differing[:5]}")
 
     def _verify(self) -> None:
         self.upkeep.tick()

@@ -30,6 +30,7 @@ from tidemark.query.cascade import chain
 from tidemark.query.stated import state
 from tidemark.render.captures import capture
 from tidemark.runtime.apply import apply_plan, drainer
+from tidemark.runtime.as_written import compare_as_written
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
@@ -351,6 +352,13 @@ class Keeper:
             if report.undecided:
                 raise Failure("undecided", one.name, f"{report.undecided} rows")
         return found
+
+    def differing(self) -> list[str]:
+        """What the queries say as they are written, and readers do not see, as texts."""
+        duty = self._open()
+        live = [one for one in self._live() if not one.script.supports]
+        reports = [compare_as_written(duty, one, drainer(duty, one.script)) for one in live]
+        return [f"{report.derived} {wrong}" for report in reports for wrong in report.differ]
 
     def repair(self, name: str | None = None) -> None:
         """Repair what a verification recorded."""

@@ -52,6 +52,10 @@ class Upkeep(Protocol):
         """What a verification (of one table or of all) finds, one text per wrong row."""
         ...
 
+    def differing(self) -> list[str]:
+        """What a comparison with the queries as they are written finds, one text per wrong row."""
+        ...
+
     def repair(self, name: str | None = None) -> None:
         """Repair what is wrong."""
         ...
@@ -123,6 +127,10 @@ class Views:
 
     def drift(self, name: str | None = None) -> list[str]:
         """Views cannot drift."""
+        return []
+
+    def differing(self) -> list[str]:
+        """Views are their queries."""
         return []
 
     def repair(self, name: str | None = None) -> None:

@@ -106,6 +106,11 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
         action="store_true",
         help="look only at captures and at the columns that are read, and compare no rows",
     )
+    made["verify"].add_argument(
+        "--as-written",
+        action="store_true",
+        help="evaluate each query as it is written and compare its rows: nothing of how rows are kept takes part",
+    )
     made["tick"].add_argument("--max-ms", type=float, metavar="MS", help="stop after so many milliseconds")
     made["tick"].add_argument("--max-batches", type=int, metavar="N", help="stop after so many transactions")
     made["run"].add_argument("--until-idle", action="store_true", help="end when nothing is left to do")

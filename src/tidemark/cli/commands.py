@@ -138,11 +138,20 @@ def explain(typed: Typed) -> Outcome:
 
 def verify(typed: Typed) -> Outcome:
     """Compare every stored row with its query."""
+    if typed.options.as_written:
+        return _verify_as_written(typed)
     done = typed.engine.verify(*typed.options.names, catalog=typed.options.catalog)
     drifted = any(not report.clean for report in done)
     data = {"clean": not drifted, "tables": [reports_truth.verify_data(report) for report in done]}
     text = reports_truth.catalog_text(done) if typed.options.catalog else reports_truth.verify_text(done)
     return Outcome(text, data, Exit.DRIFT if drifted else Exit.OK)
+
+
+def _verify_as_written(typed: Typed) -> Outcome:
+    found = typed.engine.compare(*typed.options.names)
+    clean = all(report.clean for report in found)
+    data = {"clean": clean, "tables": [reports_truth.written_data(report) for report in found]}
+    return Outcome(reports_truth.written_text(found), data, Exit.OK if clean else Exit.DRIFT)
 
 
 def repair(typed: Typed) -> Outcome:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tidemark.runtime.adoption import AdoptionReport
 from tidemark.runtime.apply_batch import Difference
+from tidemark.runtime.as_written import WrittenReport
 from tidemark.runtime.repair import RepairReport
 from tidemark.runtime.values import plain, show
 from tidemark.runtime.verify import VerifyReport
@@ -32,15 +33,28 @@ def verify_data(report: VerifyReport) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "key_columns": list(report.key_columns),
         "columns": list(report.columns),
-        "findings": [
-            {
-                "kind": d.kind,
-                "key": [plain(value) for value in d.key],
-                "stored": None if d.stored is None else [plain(value) for value in d.stored],
-                "truth": None if d.truth is None else [plain(value) for value in d.truth],
-            }
-            for d in report.findings
-        ],
+        "findings": [_difference_data(one) for one in report.findings],
+    }
+
+
+def written_data(report: WrittenReport) -> dict[str, Any]:
+    """A comparison with the query as it is written, as plain data."""
+    return {
+        "derived": report.derived,
+        "why_not": report.why_not,
+        "seconds": round(report.seconds, 3),
+        "key_columns": list(report.key_columns),
+        "columns": list(report.columns),
+        "findings": [_difference_data(one) for one in report.differ],
+    }
+
+
+def _difference_data(one: Difference) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "key": [plain(value) for value in one.key],
+        "stored": None if one.stored is None else [plain(value) for value in one.stored],
+        "truth": None if one.truth is None else [plain(value) for value in one.truth],
     }
 
 
@@ -72,6 +86,24 @@ def verify_text(done: Sequence[VerifyReport]) -> str:
     return "\n".join(lines)
 
 
+def written_text(done: Sequence[WrittenReport]) -> str:
+    """What comparisons with the queries as they are written found."""
+    if not done:
+        return "Nothing is live here. Next: tidemark status"
+    lines = []
+    for report in done:
+        verdict = f"{len(report.differ):,} rows differ" if report.differ else "equal"
+        said = f"not compared: {report.why_not}" if report.why_not else f"{verdict}, {report.seconds:.2f} s"
+        lines.append(f"{report.derived}: {said}")
+        lines += [f"  {_difference_text(report, one)}" for one in report.differ[:SHOWN_MAX]]
+    compared = sum(not report.why_not for report in done)
+    if all(report.clean for report in done):
+        return "\n".join([*lines, f"{compared} of {len(done)} tables are what their queries say, as they are written."])
+    return "\n".join(
+        [*lines, "Next: tidemark verify. What it does not find is a mistake of Tidemark's: please report it."]
+    )
+
+
 def catalog_text(done: Sequence[VerifyReport]) -> str:
     """What a look at the catalog found."""
     if not done:
@@ -86,7 +118,7 @@ def _out_of_service(done: Sequence[VerifyReport]) -> list[str]:
     return [f"{said} out of service until it is filled and verified again. Next: tidemark apply"] if count else []
 
 
-def _difference_text(report: VerifyReport, difference: Difference) -> str:
+def _difference_text(report: VerifyReport | WrittenReport, difference: Difference) -> str:
     key = ", ".join(f"{n}={show(v)}" for n, v in zip(report.key_columns, difference.key, strict=True)) or "the one row"
     if difference.stored is None:
         return f"{key}: missing, truth {_row_text(report, difference.truth)}"
@@ -100,7 +132,7 @@ def _difference_text(report: VerifyReport, difference: Difference) -> str:
     return f"{key}: {'; '.join(wrong)}"
 
 
-def _row_text(report: VerifyReport, values: Sequence[Any] | None) -> str:
+def _row_text(report: VerifyReport | WrittenReport, values: Sequence[Any] | None) -> str:
     return ", ".join(f"{name}={show(value)}" for name, value in zip(report.columns, values or (), strict=False))
 
 

@@ -190,19 +190,20 @@ def _compare(state: _State, take: Callable[[], object]) -> tuple[list[Difference
     compute = computing(state.duty, state.script, "compare")
     found = [d for d in compare_batch(session, applier, take, compute) if not _is_close(applier, d)]
     counted = session.one(applier.count_rows) if applier.count_rows else None
-    return found, bool(found) and _has_waiting(state), int(counted[0]) if counted else 0
+    return found, bool(found) and has_waiting(state.duty, state.script), int(counted[0]) if counted else 0
 
 
-def _has_waiting(state: _State) -> bool:
-    tick, ledger = state.script.tick, state.duty.ledger
+def has_waiting(duty: Duty, script: Script) -> bool:
+    """Whether changes are not applied yet, in the moment that the caller's transaction sees."""
+    tick, ledger = script.tick, duty.ledger
     if tick is None:
         return False
-    known = ledger.checkpoints(state.script)
+    known = ledger.checkpoints(script)
     for log in tick.logs:
         if ledger.value("count_changes", {"snapshot": known[log.source].snapshot, "limit": 1}, log=log.log):
             return True
-    row = state.duty.session.one(tick.count_dirty)
-    return bool(row and row[0]) or has_unscanned(state.duty, state.script)
+    row = duty.session.one(tick.count_dirty)
+    return bool(row and row[0]) or has_unscanned(duty, script)
 
 
 def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], object] | None) -> None:
