@@ -1,0 +1,43 @@
+"""The page of operating names every address, metric, alert and finding that there is."""
+
+import re
+
+from tests.docs.blocks import DOCS
+from tidemark import Project, Tidemark
+from tidemark.cli.export import export_file
+from tidemark.runtime import verdict
+from tidemark.runtime.figures import Figures
+from tidemark.runtime.overview import Overview
+from tidemark.runtime.verdict import judge
+from tidemark.web import application
+from tidemark.web.actions import AT_ONCE, LONG
+from tidemark.web.metrics import REASONS, list_families
+
+SUFFIXES = {"counter": "_total", "info": "_info"}
+PAGE = (DOCS / "operate.md").read_text(encoding="utf-8")
+
+
+def test_every_address_is_on_the_page() -> None:
+    app = application(Tidemark(Project("x"), "nothing.db"))
+    for route in app.routes:
+        path = re.sub(r"\{(\w+)(:\w+)?\}", lambda match: match[1].upper(), route.path)  # type: ignore[attr-defined]
+        assert path in ("/NAME", "/actions") or f"`{path}`" in PAGE, path
+    app.state.house.close()
+
+
+def test_every_metric_alert_reason_and_action_is_on_the_page() -> None:
+    view = Overview("2026-01-01T00:00:00Z", "x", "sqlite", False, (), (), (), {}, (), (), (), {}, judge(()))
+    there = {
+        f"tidemark_{one.name}{SUFFIXES.get(one.kind, '')}"
+        for one in list_families(view, Figures("1", (), (), {}, {}, ()), (), "1")
+    }
+    assert set(re.findall(r"^\| `(tidemark_\w+)`", PAGE, re.M)) == there
+    alerts = set(re.findall(r"- alert: (\w+)", export_file("alerts").text))
+    assert set(re.findall(r"^\| (Tidemark\w+) ", PAGE, re.M)) == alerts
+    for word in (*REASONS, *AT_ONCE, *LONG):
+        assert f"`{word}`" in PAGE, word
+
+
+def test_every_state_that_is_told_is_on_the_page() -> None:
+    for says in verdict.COMING.values():
+        assert says in PAGE, says
