@@ -66,8 +66,9 @@ def of_linear(
     require_totals(program, declaration)
     store = render_linear.store_of(program, names, names.dialect)
     ticks = declaration.freshness == "tick"
-    if ticks:
-        # A tick computes a key anew as of its checkpoint, and what it has of that is what was logged: the supports' rows.
+    if ticks or any(feed.table.pruned for feed in program.origins):
+        # A tick computes a key anew as of its checkpoint, and what it has of that is what was logged: the supports' rows. And
+        # where rows are gone only the supports know which values there were.
         program = replace(program, anew=())
     engine = PIECES[names.dialect.name]
     pieces = (engine.added if ticks else engine.linear)(program, store, declaration.indexes, catalog.search_path)
