@@ -177,7 +177,12 @@ def test_the_keyboard_reaches_everything(look: Look) -> None:
         )
     assert {"table thread_stats", "tidemark backfill pause thread_stats"} <= reached
     tab.run("document.querySelector('[data-node=\"table user_stats\"]').focus()")
-    assert tab.run("document.querySelectorAll('svg.graph .on[data-node]').length") == 4
+    bright = "document.querySelectorAll('svg.graph.asked .on[data-node]').length"
+    assert tab.run(bright) == 4
+    again = "performance.getEntriesByType('resource').filter(one => one.name.endsWith('/status')).length"
+    tab.until(f"{again} > {tab.run(again) + 1}")
+    assert tab.run(bright) == 4
+    assert tab.run("document.activeElement.dataset.node") == "table user_stats"
     tab.press("Enter")
     tab.until("document.querySelector('#detail h1')?.innerText === 'user_stats'")
     assert tab.run("document.activeElement.id") == "main"

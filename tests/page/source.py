@@ -75,6 +75,24 @@ def read_markup(text: str) -> Markup:
     return found
 
 
+FORBIDDEN = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|setHTML|\beval\(|new Function|"
+    r"javascript:|setAttribute\(\"(?:style|on)|fetch\([\"`]/|import\(|[{,]\s*(?:on[a-z]+|style|srcdoc):"
+)
+"""What turns data into markup or code, sets an inline style, or asks for an absolute address."""
+
+
+def find_forbidden(text: str) -> list[str]:
+    """Every place of a script that could turn data into markup or code, or that leaves the page's own place."""
+    return FORBIDDEN.findall(text)
+
+
+def find_foreign(text: str) -> list[str]:
+    """Every address in a file that leads elsewhere."""
+    found = re.findall(r"\w+://[^\s\"'<>)]*|@import|url\([^)]*\)|(?<![\w:-])//cdn[^\s]*", text)
+    return [one for one in found if one != "http://www.w3.org/2000/svg"]
+
+
 def commands_in(text: str) -> set[str]:
     """The words before the name of every command of ours that a script makes: ``verify``, ``backfill pause``."""
     whole = re.findall(r"[\"`]tidemark ([a-z]+(?: [a-z]+)*)[\"`]", text)

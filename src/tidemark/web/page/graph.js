@@ -14,7 +14,7 @@ const FEW = 24, MARGIN = 2, NARROW = 640;
 
 const ruler = document.createElement("canvas").getContext("2d");
 const graphemes = typeof Intl.Segmenter === "function" ? new Intl.Segmenter() : null;
-const laid = new WeakMap();
+const laid = new WeakMap(), asked = new WeakMap();
 
 // Cut a text so that it is at most `width` wide in the font of the page.
 export function cut(text, width, font) {
@@ -50,6 +50,8 @@ export function draw(box, nodes, lines) {
   drawn.append(s("g", { class: "lines" }, lines.map((one) => line(one, routes))));
   drawn.append(s("g", { class: "nodes" }, nodes.map((one) => node(one, boxes.get(one.id), font))));
   renew(box, [drawn]);
+  // What was drawn anew knows nothing of who points where.
+  brighten(box);
 }
 
 function line(one, routes) {
@@ -93,21 +95,26 @@ function node(one, box, font) {
 
 // Where somebody points or stands, everything that it comes from and everything that comes from it stays bright.
 export function follow(box) {
-  const show = (id) => {
-    const drawn = box.querySelector("svg.graph");
-    if (!drawn) return;
-    drawn.classList.toggle("asked", id !== null);
-    const bright = id === null ? new Set() : joined(drawn, id);
-    for (const one of drawn.querySelectorAll("[data-node]")) one.classList.toggle("on", bright.has(one.dataset.node));
-    for (const one of drawn.querySelectorAll("[data-from]")) {
-      one.classList.toggle("on", bright.has(one.dataset.from) && bright.has(one.dataset.to));
-    }
+  const ask = (id) => {
+    asked.set(box, id);
+    brighten(box);
   };
   const of = (event) => event.target.closest?.("[data-node]")?.dataset.node ?? null;
-  box.addEventListener("pointerover", (event) => show(of(event)));
-  box.addEventListener("pointerleave", () => show(null));
-  box.addEventListener("focusin", (event) => show(of(event)));
-  box.addEventListener("focusout", () => show(null));
+  box.addEventListener("pointerover", (event) => ask(of(event)));
+  box.addEventListener("pointerleave", () => ask(null));
+  box.addEventListener("focusin", (event) => ask(of(event)));
+  box.addEventListener("focusout", () => ask(null));
+}
+
+function brighten(box) {
+  const drawn = box.querySelector("svg.graph"), id = asked.get(box) ?? null;
+  if (!drawn) return;
+  const bright = id === null ? new Set() : joined(drawn, id);
+  drawn.classList.toggle("asked", id !== null);
+  for (const one of drawn.querySelectorAll("[data-node]")) one.classList.toggle("on", bright.has(one.dataset.node));
+  for (const one of drawn.querySelectorAll("[data-from]")) {
+    one.classList.toggle("on", bright.has(one.dataset.from) && bright.has(one.dataset.to));
+  }
 }
 
 function joined(drawn, id) {
