@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -52,8 +53,9 @@ class Forum:
         return f'tidemark."{quoted}"' if self.session.dialect.has_schemas else f'"tidemark_{quoted}"'
 
     def fresh(self) -> None:
-        """Let the next answer be read anew."""
+        """Let the next answer be read anew, on a new connection."""
         self.app.state.house.forget()
+        self.app.state.house._quick.close()
 
     def get(self, path: str, shape: str = "", status: int = 200) -> Any:
         """The JSON of an answer, which is as the schema says."""
@@ -89,8 +91,36 @@ def empty_forum(engine_url: str) -> Iterator[Forum]:
 
 @pytest.fixture
 def forum(empty_forum: Forum) -> Forum:
-    """A forum with everything live."""
-    empty_forum.write("INSERT INTO users (id, name) VALUES (1, 'ada'), (2, 'bob')")
-    empty_forum.write("INSERT INTO posts (id, thread_id, author) VALUES (1, 1, 1), (2, 1, 2), (3, 2, 1)")
-    empty_forum.tidemark.apply()
-    return empty_forum
+    """A forum with everything live, of the test's own."""
+    return fill(empty_forum)
+
+
+def fill(forum: Forum) -> Forum:
+    """Somebody posts, and everything is brought to life."""
+    forum.write("INSERT INTO users (id, name) VALUES (1, 'ada'), (2, 'bob')")
+    forum.write("INSERT INTO posts (id, thread_id, author) VALUES (1, 1, 1), (2, 1, 2), (3, 2, 1)")
+    forum.tidemark.apply()
+    return forum
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def kept_forum(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forum]:
+    """A forum for all tests of a session."""
+    with contextlib.ExitStack() as stack:
+        if request.param == "sqlite":
+            path = tmp_path_factory.mktemp("forum") / "forum.db"
+            open_session(f"sqlite:///{path}", create=True).close()
+            url = f"sqlite:///{path}"
+        else:
+            url = stack.enter_context(request.getfixturevalue("postgres").fresh_database())
+        forum = fill(begin(url))
+        yield forum
+        forum.app.state.house.close()
+        forum.session.close()
+
+
+@pytest.fixture
+def well_forum(kept_forum: Forum) -> Iterator[Forum]:
+    """A forum with everything live, which a test leaves as well as it found it."""
+    yield kept_forum
+    assert kept_forum.get("/healthz")["status"] == "pass", "the next test wants it well"

@@ -57,21 +57,21 @@ def test_a_run_is_told_whole(forum: Forum) -> None:
     assert forum.get("/runs/0", "error", 404) and forum.get("/runs/99999999999999999999", "error", 404)
 
 
-def test_the_history_comes_in_pages(forum: Forum) -> None:
+def test_the_history_comes_in_pages(well_forum: Forum) -> None:
     found: list[int] = []
     path: str | None = "/runs?limit=2"
     while path:
-        page = forum.get(path, "runs")
+        page = well_forum.get(path, "runs")
         found += [one["id"] for one in page["runs"]]
         path = f"/runs?limit=2&before={page['next']}" if page["next"] else None
     assert found == sorted(found, reverse=True) and len(found) == len(set(found)) >= 6
-    assert {one["name"] for one in forum.get("/runs?name=post_authors", "runs")["runs"]} == {"post_authors"}
-    assert forum.get("/runs?limit=x", "error", 400) and forum.get("/runs?before=-1", "error", 400)
+    assert {one["name"] for one in well_forum.get("/runs?name=post_authors", "runs")["runs"]} == {"post_authors"}
+    assert well_forum.get("/runs?limit=x", "error", 400) and well_forum.get("/runs?before=-1", "error", 400)
 
 
-def test_samples_thin_out_and_survive_a_transaction_that_fails(forum: Forum) -> None:
-    session = forum.session
-    ledger = forum.tidemark.onlooker()._open().ledger
+def test_samples_thin_out_and_survive_a_transaction_that_fails(well_forum: Forum) -> None:
+    session = well_forum.session
+    ledger = well_forum.tidemark.onlooker()._open().ledger
     ledger.session.close()
     ledger.session = session
     sampler = Sampler(7, "posts", "backfill", 0.0)
@@ -94,10 +94,10 @@ def test_samples_thin_out_and_survive_a_transaction_that_fails(forum: Forum) -> 
     assert find_range(found, 100) == (10.0, 10.0) and find_range(found[:3], 100) is None
 
 
-def test_nobody_may_act_unless_told_so(forum: Forum) -> None:
-    assert post(forum.app, {"action": "verify"}).status == 403
-    assert not forum.get("/status")["actions"]["allowed"]
-    app = application(forum.tidemark, token=TOKEN)
+def test_nobody_may_act_unless_told_so(well_forum: Forum) -> None:
+    assert post(well_forum.app, {"action": "verify"}).status == 403
+    assert not well_forum.get("/status")["actions"]["allowed"]
+    app = application(well_forum.tidemark, token=TOKEN)
     assert get(app, "/status").json["actions"]["allowed"]
     for headers, status in (
         (JSON, 401),
@@ -124,9 +124,9 @@ def test_nobody_may_act_unless_told_so(forum: Forum) -> None:
     assert get(app, "/actions").status == 404, "an action is never a GET"
     assert post(app, {"action": "pause", "names": ["nothing"]}).status == 404
     app.state.house.close()
-    assert [one["outcome"][:15] for one in forum.get("/audit", "audit_list")["audit"]] == ["[not-installed]"]
+    assert well_forum.get("/audit", "audit_list")["audit"][0]["outcome"].startswith("[not-installed]")
     with pytest.raises(ValueError, match="16 characters"):
-        application(forum.tidemark, token="short")
+        application(well_forum.tidemark, token="short")
 
 
 def test_what_is_done_is_done_and_audited(forum: Forum) -> None:
@@ -159,8 +159,8 @@ def test_what_is_done_is_done_and_audited(forum: Forum) -> None:
     assert forum.get("/audit?limit=1", "audit_list")["audit"][0]["who"] == "bob"
 
 
-def test_who_may_read_is_for_the_host_to_say(forum: Forum) -> None:
-    app = application(forum.tidemark, may_read=lambda request: request.headers.get("x-user"))
+def test_who_may_read_is_for_the_host_to_say(well_forum: Forum) -> None:
+    app = application(well_forum.tidemark, may_read=lambda request: request.headers.get("x-user"))
     assert get(app, "/status").status == 401 and get(app, "/runs").status == 401
     assert get(app, "/status", headers={"x-user": "ada"}).status == 200
     assert get(app, "/healthz").status == 200 and get(app, "/banner.json").status == 200

@@ -7,14 +7,16 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.kit.asgi import get
-from tests.web.conftest import Forum
+from tests.web.conftest import Forum, begin, fill
 from tidemark.cli import main
 from tidemark.cli.export import FILES, export_file
 from tidemark.cli.watching import wants_color, watch
@@ -44,16 +46,16 @@ def pictures(forum: Forum, stream: io.StringIO, count: int) -> str:
 
 
 def test_the_status_is_drawn_again_on_a_terminal_and_told_once_elsewhere(
-    forum: Forum, monkeypatch: pytest.MonkeyPatch
+    well_forum: Forum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    drawn = pictures(forum, Terminal(), 3)
+    drawn = pictures(well_forum, Terminal(), 3)
     assert drawn.count("\x1b[H") == 3 and "\x1b[32mAll 3 derived tables are true" in drawn
-    plain = pictures(forum, io.StringIO(), 3)
+    plain = pictures(well_forum, io.StringIO(), 3)
     assert "\x1b" not in plain and 1 <= plain.count("All 3 derived tables are true") <= 3
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b[32m" not in pictures(forum, Terminal(), 1)
+    assert "\x1b[32m" not in pictures(well_forum, Terminal(), 1)
     assert (
         not wants_color(Terminal(), {"TERM": "dumb"})
         and not wants_color(io.StringIO(), {})
@@ -61,20 +63,23 @@ def test_the_status_is_drawn_again_on_a_terminal_and_told_once_elsewhere(
     )
 
 
-def test_the_status_says_what_needs_somebody(forum: Forum, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", "--check", "--database", forum.url]) == 0
-    forum.write(
-        f"UPDATE {forum.ledger('derived')} SET state = 'failed', failure = 'no luck' WHERE name = 'post_authors'"
+def test_the_status_says_what_needs_somebody(well_forum: Forum, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--check", "--database", well_forum.url]) == 0
+    well_forum.write(
+        f"UPDATE {well_forum.ledger('derived')} SET state = 'failed', failure = 'no luck' WHERE name = 'post_authors'"
     )
-    assert main(["status", "--database", forum.url]) == 0
-    assert main(["status", "--check", "--database", forum.url]) == 1
+    assert main(["status", "--database", well_forum.url]) == 0
+    assert main(["status", "--check", "--database", well_forum.url]) == 1
     assert "fail  post_authors failed: no luck. Next: tidemark apply" in capsys.readouterr().out
-    assert main(["status", "--check", "--json", "--database", forum.url]) == 1
+    assert main(["status", "--check", "--json", "--database", well_forum.url]) == 1
     assert json.loads(capsys.readouterr().out)["verdict"]["level"] == "fail"
+    well_forum.write(f"UPDATE {well_forum.ledger('derived')} SET state = 'live', failure = NULL")
 
 
-def test_dashboards_and_alerts_name_metrics_that_there_are(forum: Forum, capsys: pytest.CaptureFixture[str]) -> None:
-    there = set(re.findall(r"^# TYPE (tidemark_\w+) ", get(forum.app, "/metrics").text, re.M))
+def test_dashboards_and_alerts_name_metrics_that_there_are(
+    well_forum: Forum, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = set(re.findall(r"^# TYPE (tidemark_\w+) ", get(well_forum.app, "/metrics").text, re.M))
     there |= {f"{name}_{suffix}" for name in there for suffix in ("bucket", "sum", "count")}
     for what in FILES:
         assert main(["export", what]) == 0
@@ -104,7 +109,8 @@ def served(forum: Forum, **environment: str) -> Iterator[tuple[int, "subprocess.
         process.communicate()
 
 
-def test_a_server_answers_ends_when_asked_and_is_probed(forum: Forum, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_answers_ends_when_asked_and_is_probed(sqlite_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    forum = fill(begin(f"sqlite:///{sqlite_path}"))
     with contextlib.ExitStack() as stack:
         port, process = stack.enter_context(served(forum, TIDEMARK_TOKEN=TOKEN))
 
@@ -123,13 +129,16 @@ def test_a_server_answers_ends_when_asked_and_is_probed(forum: Forum, capsys: py
         assert process.wait(20) == 0, "one who listens keeps nobody from ending"
         assert main(["serve", "--probe", "--port", str(port)]) == 1
     assert main(["serve", "--ready-when", "x=perhaps", "--database", forum.url]) == 2
+    forum.app.state.house.close()
+    forum.session.close()
 
 
 def test_a_short_token_and_a_taken_port_are_refused(
-    forum: Forum, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    well_forum: Forum, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with served(forum) as (port, _):
-        assert main(["serve", "--port", str(port), "--database", forum.url]) == 1
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port), "--database", well_forum.url]) == 1
         assert "nobody can listen on" in capsys.readouterr().err
     monkeypatch.setenv("TIDEMARK_TOKEN", "short")
-    assert main(["serve", "--port", "0", "--database", forum.url]) == 2
+    assert main(["serve", "--port", "0", "--database", well_forum.url]) == 2
