@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from examples.soundgraph.world import Edge, Playlist, Track, World
@@ -41,7 +42,42 @@ class Trending:
             "track_trending_scores": tracks,
             "playlist_trending_scores": sorted(self._playlists()),
             "underground_trending": sorted(self._underground(tracks)),
+            **self._weekly(tracks),
         }
+
+    def _weekly(self, tracks: list[Score]) -> dict[str, Any]:
+        """The week's lists as they are announced today, and the rewards for them."""
+        world, week = self._world, datetime.fromtimestamp(self._now, UTC).strftime("%Y-%m-%d")
+        underground = [
+            [number, version, "week", None, score] for number, version, _, score in self._underground(tracks)
+        ]
+        playlists = [[number, version, name, None, score] for number, version, name, score in self._playlists()]
+        lists = {"tracks": tracks, "underground": underground, "playlists": playlists}
+        results, rewards = [], []
+        for (kind, scores), challenge in zip(lists.items(), ("tt", "tut", "tp"), strict=True):
+            top = sorted(((s[4], s[0]) for s in scores if s[1:3] == ["pnagD", "week"]), reverse=True)[:10]
+            for rank, (_, number) in enumerate(top, start=1):
+                owner = (world.playlists if kind == "playlists" else world.tracks)[number].owner or 0
+                results.append([week, kind, rank, owner, number])
+                if not world.users[owner].deactivated:
+                    whole = 100 if challenge == "tp" else 1_000
+                    rewards.append([challenge, f"{week}:{rank}", owner, whole if rank <= 5 else whole // 10])
+        for _, _, _, _, number in results[:10]:
+            for user in sorted(self._early(number)):
+                rewards.append(["t", f"{user:x}:t:{number:x}", user, 100])
+        return {"trending_results": sorted(results), "weekly_challenges": sorted(rewards)}
+
+    def _early(self, number: int) -> set[int]:
+        """Who was among the first ten to save or to repost a track, and is not away."""
+        found: set[int] = set()
+        for edges in (self._world.saves, self._world.reposts):
+            marks = sorted(
+                (self._world.closed[block][1], user)
+                for (user, kind, item), block in edges.items()
+                if (kind, item) == ("Track", number)
+            )
+            found |= {user for _, user in marks[:10] if not self._world.users[user].deactivated}
+        return found
 
     def _karmas(self, kind: str) -> dict[str, int]:
         marked = {

@@ -1,46 +1,32 @@
 """The challenges as queries: who is how far towards which reward.
 
 Every query gives rows of ``user_challenges``. It says what is true now; what must not be taken back, and when a row was made
-and completed, is said where the query is declared.
+and completed, is said where the query is declared. What more than one challenge reads, or what is counted before it is paid,
+stands in :mod:`examples.soundgraph.earning`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
+from examples.soundgraph.catalogue import Challenge
 from examples.soundgraph.portable import Words
 
 COMPLETE_PROFILE = 7
 FOLLOWS_WANTED = 5
+RANKS_PAID, RANKS_PAID_WHOLE = 10, 5
+"""The first ranks of a list are paid, and the first of these the whole amount; the others a tenth."""
+COSIGNS_PAID = 5
+"""In any thirty days of a cosigner."""
+WINS_PAID = 5
+"""In each contest, and in any seven days of a host."""
+CENTS = 1_000_000
+"""Amounts of purchases are in millionths of a dollar."""
+Query = Callable[[Words, Challenge], str]
 
 
-@dataclass(frozen=True)
-class Challenge:
-    """What a challenge pays, how many steps it takes, and the block before which nothing counts for it. The same stands in
-    the table ``challenges``, for those who pay."""
-
-    id: str
-    amount: int
-    steps: int
-    starting_block: int
-
-
-CATALOGUE = {
-    challenge.id: challenge
-    for challenge in (
-        Challenge("p", 1, COMPLETE_PROFILE, 0),
-        Challenge("u", 1, 3, 60),
-        Challenge("fp", 2, 1, 90),
-        Challenge("m", 1, 1, 30),
-        Challenge("r", 1, 1, 30),
-        Challenge("rv", 1, 1, 30),
-        Challenge("rd", 1, 1, 30),
-    )
-}
-
-
-def _rows(challenge: Challenge, specifier: str, source: str) -> str:
-    """Rows of ``user_challenges`` out of a query that gives ``user_id``, ``steps`` and what the specifier is made of."""
+def _rows(challenge: Challenge, specifier: str, source: str, amount: str = "") -> str:
+    """Rows of ``user_challenges`` out of a query that gives ``user_id``, ``steps`` and what specifier and amount are made of."""
     done = f"s.steps >= {challenge.steps}"
     return f"""
         SELECT '{challenge.id}' AS challenge_id,
@@ -48,10 +34,10 @@ def _rows(challenge: Challenge, specifier: str, source: str) -> str:
                {specifier} AS specifier,
                {done} AS is_complete,
                s.steps AS current_step_count,
-               {challenge.amount} AS amount,
+               {amount or challenge.amount} AS amount,
                (SELECT max(b.created_at) FROM blocks b) AS created_at,
                CASE WHEN {done} THEN (SELECT max(b.created_at) FROM blocks b) END AS completed_at,
-               CASE WHEN {done} THEN (SELECT max(b.number) FROM blocks b) END AS completed_blocknumber
+               CASE WHEN {done} THEN (SELECT CAST(max(b.number) AS bigint) FROM blocks b) END AS completed_blocknumber
           FROM ({source}) s
     """
 
@@ -85,16 +71,15 @@ _FLAGS = (
 )
 
 
-def profile_completion(w: Words) -> str:
+def profile_completion(w: Words, challenge: Challenge) -> str:
     """p: one step for each flag of the profile."""
     steps = " + ".join(f"CASE WHEN c.{flag} THEN 1 ELSE 0 END" for flag in _FLAGS)
     source = f"SELECT c.user_id, {steps} AS steps FROM ({PROFILES}) c"
-    return _rows(CATALOGUE["p"], w.hexadecimal("s.user_id"), source)
+    return _rows(challenge, w.hexadecimal("s.user_id"), source)
 
 
-def track_upload(w: Words) -> str:
+def track_upload(w: Words, challenge: Challenge) -> str:
     """u: public tracks, up to the third. Whoever has none has no row."""
-    challenge = CATALOGUE["u"]
     source = f"""
         SELECT c.user_id, c.steps
           FROM (SELECT u.user_id,
@@ -111,23 +96,33 @@ def track_upload(w: Words) -> str:
     return _rows(challenge, w.hexadecimal("s.user_id"), source)
 
 
-def first_playlist(w: Words) -> str:
+def _everybody_who(condition: str) -> str:
+    """One step for each user of whom a condition over ``u`` holds."""
+    return f"SELECT u.user_id, 1 AS steps FROM users u WHERE u.is_current AND NOT u.is_deactivated AND {condition}"
+
+
+def first_playlist(w: Words, challenge: Challenge) -> str:
     """fp: any collection, private ones too."""
-    challenge = CATALOGUE["fp"]
-    source = f"""
-        SELECT u.user_id, 1 AS steps
-          FROM users u
-         WHERE u.is_current AND NOT u.is_deactivated
-           AND EXISTS (SELECT 1 FROM playlists p
+    made = f"""EXISTS (SELECT 1 FROM playlists p
                         WHERE p.playlist_owner_id = u.user_id AND p.is_current AND NOT p.is_delete
-                          AND p.blocknumber >= {challenge.starting_block})
-    """
-    return _rows(challenge, w.hexadecimal("s.user_id"), source)
+                          AND p.blocknumber >= {challenge.starting_block})"""
+    return _rows(challenge, w.hexadecimal("s.user_id"), _everybody_who(made))
 
 
-def mobile_install(w: Words) -> str:
+def connect_verified(w: Words, challenge: Challenge) -> str:
+    """v: the network vouches for them."""
+    return _rows(challenge, w.hexadecimal("s.user_id"), _everybody_who("u.is_verified"))
+
+
+def first_tip(w: Words, challenge: Challenge) -> str:
+    """ft: any tip that they gave."""
+    gave = f"""EXISTS (SELECT 1 FROM user_tips t
+                        WHERE t.sender_user_id = u.user_id AND t.slot >= {challenge.starting_block})"""
+    return _rows(challenge, w.hexadecimal("s.user_id"), _everybody_who(gave))
+
+
+def mobile_install(w: Words, challenge: Challenge) -> str:
     """m: the application on a telephone."""
-    challenge = CATALOGUE["m"]
     source = f"""
         SELECT e.user_id, 1 AS steps
           FROM user_events e JOIN users u ON u.user_id = e.user_id AND u.is_current
@@ -137,19 +132,8 @@ def mobile_install(w: Words) -> str:
     return _rows(challenge, w.hexadecimal("s.user_id"), source)
 
 
-REFERRALS = f"""
-    SELECT e.referrer AS referrer_user_id,
-           e.user_id AS referred_user_id,
-           CASE WHEN u.is_verified THEN 'rv' ELSE 'r' END AS challenge_id
-      FROM user_events e JOIN users u ON u.user_id = e.referrer AND u.is_current
-     WHERE e.is_current AND e.referrer <> e.user_id AND NOT u.is_deactivated
-       AND e.blocknumber >= {CATALOGUE["r"].starting_block}
-"""
-"""Who brought whom, and which of two challenges that counts for: the referrer's verification is read once, when the row is
-made, so that at most one of the two ever has a row for a pair."""
-
-
-def _referral(w: Words, challenge: Challenge) -> str:
+def referral(w: Words, challenge: Challenge) -> str:
+    """r and rv: someone was brought by a user who was not, or who was verified. ``referrals`` decides it once for each pair."""
     source = f"""
         SELECT d.referrer_user_id AS user_id, d.referred_user_id, 1 AS steps
           FROM referrals d
@@ -159,19 +143,8 @@ def _referral(w: Words, challenge: Challenge) -> str:
     return _rows(challenge, specifier, source)
 
 
-def referral(w: Words) -> str:
-    """r: someone was brought by a user who was not verified."""
-    return _referral(w, CATALOGUE["r"])
-
-
-def verified_referral(w: Words) -> str:
-    """rv: someone was brought by a verified user."""
-    return _referral(w, CATALOGUE["rv"])
-
-
-def referred_signup(w: Words) -> str:
+def referred_signup(w: Words, challenge: Challenge) -> str:
     """rd: whoever was brought is paid too."""
-    challenge = CATALOGUE["rd"]
     source = f"""
         SELECT e.user_id, 1 AS steps
           FROM user_events e JOIN users u ON u.user_id = e.user_id AND u.is_current
@@ -179,3 +152,159 @@ def referred_signup(w: Words) -> str:
            AND e.blocknumber >= {challenge.starting_block}
     """
     return _rows(challenge, w.hexadecimal("s.user_id"), source)
+
+
+def listen_streak(w: Words, challenge: Challenge) -> str:
+    """e: a row for each time that a streak of listening grew. The hook says when that is."""
+    source = f"""
+        SELECT a.user_id, a.hour, 1 AS steps
+          FROM listen_streak_advances a JOIN users u ON u.user_id = a.user_id AND u.is_current
+         WHERE NOT u.is_deactivated AND a.blocknumber >= {challenge.starting_block}
+    """
+    return _rows(challenge, f"{w.hexadecimal('s.user_id')} || s.hour", source)
+
+
+def _purchases(w: Words, challenge: Challenge, payee: str, seller: str) -> str:
+    """A row for the first purchase of each thing by each buyer, with the base amount for each whole dollar."""
+    source = f"""
+        SELECT p.{payee} AS user_id, p.buyer_user_id, p.content_type, p.content_id,
+               p.amount / {CENTS} AS dollars, 1 AS steps
+          FROM usdc_purchases p JOIN users u ON u.user_id = p.{payee} AND u.is_current
+         WHERE NOT u.is_deactivated AND {seller} AND p.slot >= {challenge.starting_block} AND p.amount >= {CENTS}
+           AND NOT EXISTS (SELECT 1 FROM usdc_purchases q
+                            WHERE q.buyer_user_id = p.buyer_user_id AND q.content_type = p.content_type
+                              AND q.content_id = p.content_id AND q.amount >= {CENTS}
+                              AND (q.slot < p.slot OR (q.slot = p.slot AND q.signature < p.signature)))
+    """
+    specifier = f"{w.hexadecimal('s.buyer_user_id')} || ':' || s.content_type || ':' || {w.hexadecimal('s.content_id')}"
+    return _rows(challenge, specifier, source, f"CAST({challenge.amount} * s.dollars AS integer)")
+
+
+def audio_match_buyer(w: Words, challenge: Challenge) -> str:
+    """b: who buys gets something back."""
+    return _purchases(w, challenge, "buyer_user_id", "true")
+
+
+def audio_match_seller(w: Words, challenge: Challenge) -> str:
+    """s: a verified seller gets more."""
+    return _purchases(w, challenge, "seller_user_id", "u.is_verified")
+
+
+def weekly_comment(w: Words, challenge: Challenge) -> str:
+    """c: the first comment of each week, Monday to Sunday, as long as one of the week is to be seen."""
+    source = f"""
+        SELECT c.user_id, {w.week("c.created_at")} AS week, 1 AS steps
+          FROM comments c JOIN users u ON u.user_id = c.user_id AND u.is_current
+         WHERE c.is_visible AND NOT c.is_delete AND NOT u.is_deactivated AND c.blocknumber >= {challenge.starting_block}
+         GROUP BY c.user_id, {w.week("c.created_at")}
+    """
+    return _rows(challenge, f"{w.hexadecimal('s.user_id')} || ':' || s.week", source)
+
+
+_TIERS = {"p1": 1, "p2": 250, "p3": 1_000}
+"""Plays from which on each tier has a row: those of the tier before."""
+
+
+def play_count(w: Words, challenge: Challenge) -> str:
+    """p1, p2, p3: plays since 2025 of a verified artist's tracks, tier by tier."""
+    source = f"""
+        SELECT u.user_id, CAST({w.least}({challenge.steps}, a.plays) AS integer) AS steps
+          FROM artist_plays a JOIN users u ON u.user_id = a.user_id AND u.is_current
+         WHERE u.is_verified AND NOT u.is_deactivated AND a.plays >= {_TIERS[challenge.id]}
+    """
+    return _rows(challenge, f"{w.hexadecimal('s.user_id')} || ':{challenge.steps}'", source)
+
+
+def tastemaker(w: Words, challenge: Challenge) -> str:
+    """t: who saved or reposted a track of the week's top among the first."""
+    source = """
+        SELECT m.user_id, m.track_id, 1 AS steps
+          FROM early_marks m JOIN users u ON u.user_id = m.user_id AND u.is_current
+         WHERE NOT u.is_deactivated
+    """
+    return _rows(challenge, f"{w.hexadecimal('s.user_id')} || ':t:' || {w.hexadecimal('s.track_id')}", source)
+
+
+def comment_pin(w: Words, challenge: Challenge) -> str:
+    """cp: a verified owner pins somebody else's comment."""
+    source = f"""
+        SELECT c.user_id, t.track_id, 1 AS steps
+          FROM tracks t
+          JOIN comments c ON c.comment_id = t.pinned_comment_id
+          JOIN users o ON o.user_id = t.owner_id AND o.is_current
+         WHERE t.is_current AND NOT t.is_delete AND o.is_verified AND c.user_id <> t.owner_id
+           AND c.entity_id = t.track_id AND NOT c.is_delete AND t.blocknumber >= {challenge.starting_block}
+    """
+    return _rows(challenge, f"{w.hexadecimal('s.user_id')} || ':' || {w.hexadecimal('s.track_id')}", source)
+
+
+def cosign(w: Words, challenge: Challenge) -> str:
+    """cs: a verified artist marks somebody's remix of their own track; five in any thirty days are paid."""
+    source = f"""
+        SELECT c.remixer_id AS user_id, c.cosigner_id, c.track_id, 1 AS steps
+          FROM cosigns c
+         WHERE c.blocknumber >= {challenge.starting_block}
+           AND (SELECT count(*) FROM cosigns d
+                 WHERE d.cosigner_id = c.cosigner_id AND d.cosigned_at > {w.earlier("c.cosigned_at", "30 days")}
+                   AND (d.cosigned_at < c.cosigned_at
+                        OR (d.cosigned_at = c.cosigned_at AND d.track_id < c.track_id))) < {COSIGNS_PAID}
+    """
+    return _rows(challenge, f"{w.hexadecimal('s.cosigner_id')} || ':' || {w.hexadecimal('s.track_id')}", source)
+
+
+def contest_winner(w: Words, challenge: Challenge) -> str:
+    """w: a verified host names them; five in each contest are paid, and five of a host in any seven days."""
+    source = f"""
+        SELECT c.user_id, c.event_id, 1 AS steps
+          FROM contest_wins c
+         WHERE c.place <= {WINS_PAID} AND c.blocknumber >= {challenge.starting_block}
+           AND (SELECT count(*) FROM contest_wins d
+                 WHERE d.host_id = c.host_id AND d.announced_at > {w.earlier("c.announced_at", "7 days")}
+                   AND (d.announced_at < c.announced_at
+                        OR (d.announced_at = c.announced_at
+                            AND (d.event_id < c.event_id
+                                 OR (d.event_id = c.event_id AND d.place < c.place))))) < {WINS_PAID}
+    """
+    return _rows(challenge, f"{w.hexadecimal('s.event_id')} || ':' || {w.hexadecimal('s.user_id')}", source)
+
+
+_LISTS = {"tt": "tracks", "tut": "underground", "tp": "playlists"}
+
+
+def trending(w: Words, challenge: Challenge) -> str:
+    """tt, tut, tp: at the top of the week's list. The first five are paid whole, the next five a tenth."""
+    source = f"""
+        SELECT r.user_id, r.week, r.rank, 1 AS steps
+          FROM trending_results r JOIN users u ON u.user_id = r.user_id AND u.is_current
+         WHERE r.type = '{_LISTS[challenge.id]}' AND r.rank <= {RANKS_PAID} AND NOT u.is_deactivated
+    """
+    amount = f"CASE WHEN s.rank <= {RANKS_PAID_WHOLE} THEN {challenge.amount} ELSE {challenge.amount // 10} END"
+    return _rows(challenge, "s.week || ':' || CAST(s.rank AS text)", source, amount)
+
+
+QUERIES: Mapping[str, Query] = {
+    "p": profile_completion,
+    "u": track_upload,
+    "fp": first_playlist,
+    "v": connect_verified,
+    "m": mobile_install,
+    "r": referral,
+    "rv": referral,
+    "rd": referred_signup,
+    "ft": first_tip,
+    "e": listen_streak,
+    "b": audio_match_buyer,
+    "s": audio_match_seller,
+    "c": weekly_comment,
+    "p1": play_count,
+    "p2": play_count,
+    "p3": play_count,
+    "t": tastemaker,
+    "cp": comment_pin,
+    "cs": cosign,
+    "w": contest_winner,
+    "tt": trending,
+    "tut": trending,
+    "tp": trending,
+}
+"""The query of each reward of the catalogue."""

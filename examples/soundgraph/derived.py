@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from examples.soundgraph import challenges, counting, listening, standing, trending
+from examples.soundgraph import challenges, counting, earning, listening, standing, trending
+from examples.soundgraph.catalogue import CATALOGUE, Challenge
 from examples.soundgraph.indexer import add_stream
 from examples.soundgraph.portable import both
-from tidemark import Project, first, jsonl, ratchet
+from tidemark import Project, first, jsonl, position, ratchet
+from tidemark.streams import Source
 
 Query = str | Mapping[str, str]
 BLOCKS = "SOUNDGRAPH_BLOCKS"
@@ -68,39 +70,50 @@ REMEMBERED = MappingProxyType(
         "amount": first(when="is_complete"),
         "created_at": first(),
         "completed_at": first(),
-        "completed_blocknumber": first(),
+        "completed_blocknumber": first(value=position(), when="is_complete"),
     }
 )
 """A row is made once and completed once. What completed it may go; the row may not."""
 
 
-def _challenge(name: str, query: Query) -> Declared:
+def _challenge(challenge: Challenge) -> Declared:
     # The newest block only says when a row was made or completed: that there is another one makes no row new.
-    memory = {"keep": REMEMBERED, "keep_rows": True, "sampled": ["blocks"]}
-    options = _tick("30s", rows_of="user_challenges", **memory)
-    return Declared(name, ("challenge_id", "user_id", "specifier"), query, options)
+    options = _tick("30s", rows_of="user_challenges", keep=REMEMBERED, keep_rows=True, sampled=["blocks"])
+    query = challenges.QUERIES[challenge.id]
+    return Declared(
+        f"challenge_{challenge.id}",
+        ("challenge_id", "user_id", "specifier"),
+        both(lambda words: query(words, challenge)),
+        options,
+    )
 
 
-REFERRALS = Declared(
-    "referrals",
-    ("referrer_user_id", "referred_user_id"),
-    challenges.REFERRALS,
-    _tick("30s", keep={"challenge_id": first()}, keep_rows=True, sampled=["users.is_verified"]),
-)
-
-
-CHALLENGES = (
+EARNING = (
     Declared("challenge_profile_completion", ("user_id",), challenges.PROFILES, _tick("30s")),
-    REFERRALS,
-    _challenge("challenge_p", both(challenges.profile_completion)),
-    _challenge("challenge_u", both(challenges.track_upload)),
-    _challenge("challenge_fp", both(challenges.first_playlist)),
-    _challenge("challenge_m", both(challenges.mobile_install)),
-    _challenge("challenge_r", both(challenges.referral)),
-    _challenge("challenge_rv", both(challenges.verified_referral)),
-    _challenge("challenge_rd", both(challenges.referred_signup)),
+    Declared(
+        "referrals",
+        ("referrer_user_id", "referred_user_id"),
+        earning.REFERRALS,
+        _tick("30s", keep={"challenge_id": first()}, keep_rows=True, sampled=["users.is_verified"]),
+    ),
+    Declared("artist_plays", ("user_id",), earning.ARTIST_PLAYS, _tick("30s")),
+    Declared(
+        "cosigns", ("cosigner_id", "track_id", "remixer_id"), earning.COSIGNS, _tick("30s", indexes=["remixer_id"])
+    ),
+    Declared(
+        "contest_wins", ("event_id", "user_id", "host_id"), earning.CONTEST_WINS, _tick("30s", indexes=["user_id"])
+    ),
+    Declared("early_marks", ("track_id", "user_id"), earning.EARLY_MARKS, _tick("30s", indexes=["user_id"])),
 )
-"""The rewards. The rows of each are those of ``user_challenges`` that carry its id."""
+"""What is worked out before it is paid."""
+
+
+def declare_challenges(catalogue: Mapping[str, Challenge]) -> tuple[Declared, ...]:
+    """The rewards of a catalogue. The rows of each are those of ``user_challenges`` that carry its id."""
+    return tuple(_challenge(challenge) for challenge in catalogue.values())
+
+
+CHALLENGES = (*EARNING, *declare_challenges(CATALOGUE))
 
 TRENDING = (
     Declared("track_karma", ("track_id",), trending.TRACK_KARMA, _tick("1h")),
@@ -123,21 +136,32 @@ TRENDING = (
 DECLARED = (*COUNTS, *LISTENING, *CHALLENGES, *STANDING, *TRENDING)
 """All of them, each after those that it reads."""
 
+INACTIVE = frozenset(f"challenge_{challenge.id}" for challenge in CATALOGUE.values() if not challenge.active)
+"""Rewards that nothing is worked out for."""
+
 QUERIES: Mapping[str, Query] = {declared.name: declared.query for declared in DECLARED}
 
 
-def make_project(marks: Literal["now", "history"] = "history", wanted: Iterable[Declared] = DECLARED) -> Project:
-    """A project of what is wanted and can be declared. ``marks`` says what is paid where data is there already: rewards
-    for all of it, or only for what changes from now on."""
+def make_project(
+    marks: Literal["now", "history"] = "history",
+    wanted: Iterable[Declared] | None = None,
+    source: Source | None = None,
+    **stream: Any,
+) -> Project:
+    """A project of what is wanted (by default everything but inactive rewards), and of the stream of blocks from ``source``.
+
+    ``marks`` says what is paid where data is there already: rewards for all of it, or only for what changes from now on.
+    ``stream`` are options of :func:`examples.soundgraph.indexer.add_stream`.
+    """
     made = Project("soundgraph")
-    for declared in wanted:
+    add_stream(made, source or jsonl(os.environ.get(BLOCKS, "blocks.jsonl.gz")), **stream)
+    for declared in wanted if wanted is not None else (one for one in DECLARED if one.name not in INACTIVE):
         remembers: Mapping[str, Any] = {"marks": marks} if "keep" in declared.options else {}
         made.derive(declared.name, key=declared.key, query=declared.query, **declared.options, **remembers)
     return made
 
 
 project = make_project()
-add_stream(project, jsonl(os.environ.get(BLOCKS, "blocks.jsonl.gz")))
 
 
 def query_text(name: str, engine: str) -> str:

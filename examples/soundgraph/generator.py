@@ -337,6 +337,10 @@ class Generator:
     def _limit(self) -> int:
         return self._rng.randrange(1, 2 * self._per_block)
 
+    def _friday(self) -> int:
+        """The first midnight of a Friday after the end: when the week's lists are announced."""
+        return self._end + (1 - self._end // DAY) % 7 * DAY
+
     def answers(self) -> dict[str, Any]:
         """The answer file: what the derived tables must hold, and what was planted where.
 
@@ -350,7 +354,7 @@ class Generator:
             "blocks": self._blocks,
             **count_everything(world),
             "user_score": score_users(world, challenges),
-            **Trending(world, self._end).answers(),
+            **Trending(world, self._friday()).answers(),
             "ticks": self._ticks,
             "user_challenges": challenges,
             "user_challenges_afresh": progression.afresh(),

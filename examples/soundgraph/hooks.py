@@ -6,11 +6,19 @@ with it and is told by ``tidemark stream status``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from examples.soundgraph.state import Stamp, State, provenance
-from examples.soundgraph.tables import PLAYLIST_TRACKS, USER_EVENTS, Row
+from examples.soundgraph.tables import (
+    CONTEST_WINNERS,
+    LISTEN_STREAKS,
+    PLAYLIST_TRACKS,
+    STREAK_ADVANCES,
+    USER_EVENTS,
+    Row,
+)
 from examples.soundgraph.values import EntityEvent, identifier
 
 
@@ -98,5 +106,43 @@ def _write_parents(state: State, table: str, child: int, parents: set[int]) -> N
         )
 
 
-HOOKS = (user_events, playlist_contents, lineage)
+def contest_winners(state: State, event: EntityEvent, stamp: Stamp) -> None:
+    """Who won a contest, in the order in which the host names them; who was named once stays so."""
+    if event.entity_type != "Event" or event.action not in ("Create", "Update"):
+        return
+    data = event.metadata.get("event_data")
+    winners = data.get("winners") if isinstance(data, dict) else None
+    for place, loose in enumerate(winners if isinstance(winners, list) else (), start=1):
+        track = identifier(loose)
+        key = (event.entity_id, track or 0)
+        if track and state.current(CONTEST_WINNERS, key) is None:
+            row: Row = {"event_id": event.entity_id, "track_id": track, "place": place, "announced_at": stamp.at}
+            state.put(CONTEST_WINNERS, key, row | {"blocknumber": stamp.number})
+
+
+HOOKS = (user_events, playlist_contents, lineage, contest_winners)
 """In the order in which they follow an event."""
+
+IGNORED, BROKEN = timedelta(hours=16), timedelta(hours=48)
+"""A play so soon after the last one that counted does not count; one so late begins anew."""
+
+
+def listen_streak(state: State, plays: Iterable[tuple[int, Any]], stamp: Stamp) -> None:
+    """How long each listener has gone on, play by play in the order of the ledger; each advance is a row of its own."""
+    for user, played_at in plays:
+        at = _moment(played_at)
+        before = state.current(LISTEN_STREAKS, (user,))
+        since = at - _moment(before["last_listen_date"]) if before else BROKEN
+        if since < IGNORED:
+            continue
+        streak = int(str(before["listen_streak"])) + 1 if before and since < BROKEN else 1
+        row: Row = {"user_id": user, "last_listen_date": at.isoformat(" "), "listen_streak": streak}
+        state.put(LISTEN_STREAKS, (user,), row)
+        hour = at.strftime("%Y%m%d%H")
+        advance: Row = {"user_id": user, "hour": hour, "listened_at": at.isoformat(" "), "listen_streak": streak}
+        state.put(STREAK_ADVANCES, (user, hour), advance | {"blocknumber": stamp.number})
+        state.accept()
+
+
+def _moment(stored: Any) -> datetime:
+    return stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from examples.soundgraph.hooks import HOOKS
+from examples.soundgraph.hooks import HOOKS, listen_streak
 from examples.soundgraph.rules import RULES
+from examples.soundgraph.rules_events import purchase, tip
 from examples.soundgraph.state import Stamp, State
 from examples.soundgraph.statements import Writer, insert
 from examples.soundgraph.values import EntityEvent, identifier, moment, text, why_no_identifier
@@ -30,6 +31,7 @@ _ETL_COLUMNS = (
 )
 _ETL_PLAY = insert("etl_plays", _ETL_COLUMNS)
 _OF_TRANSACTION = "block = :block AND transaction_index = :tx AND NOT is_bridged"
+_LISTENED = f"SELECT user_id, played_at FROM etl_plays WHERE {_OF_TRANSACTION} AND user_id IS NOT NULL ORDER BY ordinal"
 _BRIDGE = (
     "INSERT INTO plays (user_id, source, play_item_id, created_at, updated_at, slot, signature, country) "
     "SELECT user_id, 'relay', track_id, played_at, taken_at, height, "
@@ -49,6 +51,9 @@ def add_stream(
     stream.on_block(indexer.block)
     stream.on("manage_entity")(indexer.entity)
     stream.on("plays", each="plays")(indexer.play)
+    stream.on("tip")(indexer.payment(tip))
+    stream.on("usdc_purchase")(indexer.payment(purchase))
+    stream.after("plays")(indexer.listen_streak)
     stream.after("plays")(indexer.bridge)
     for hook in HOOKS:
         stream.after("manage_entity")(indexer.hook(hook))
@@ -135,6 +140,21 @@ class _Indexer:
         country = text(play.get("country")) or None
         values = (*event.identity, stamp.number, stamp.at, user_id, track_id, played_at, country, False)
         db.run(_ETL_PLAY, dict(zip(_ETL_COLUMNS, values, strict=True)))
+
+    def payment(self, rule: Callable[[State, Any, Stamp], None]) -> Callable[[Database, Event], None]:
+        """A tip or a purchase."""
+
+        def pay(db: Database, event: Event) -> None:
+            self._judge(db, event, lambda state, stamp: rule(state, event.data, stamp))
+
+        return pay
+
+    def listen_streak(self, db: Database, event: Event) -> None:
+        """The streaks of those who are known and listened, before their plays are bridged."""
+        block, tx, _ = event.identity
+        plays = db.all(_LISTENED, {"block": block, "tx": tx})
+        if plays:
+            self._judge(db, event, lambda state, stamp: listen_streak(state, plays, stamp))
 
     def bridge(self, db: Database, event: Event) -> None:
         """The plays of a transaction, as the network counts them. Nothing makes two of them one: identical plays are two."""

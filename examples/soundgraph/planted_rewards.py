@@ -33,6 +33,13 @@ class RewardPlanter(Planter):
             self._blocked,
             self._listener,
             self._circle,
+            self._verified,
+            self._payments,
+            self._weekly,
+            self._popular,
+            self._cosigner,
+            self._pinned,
+            self._contest,
         )
 
     def episodes(self) -> list[Episode]:
@@ -224,3 +231,114 @@ class RewardPlanter(Planter):
             return [{"type": "plays", "plays": plays}]
 
         return emit
+
+    def _verified(self, number: int) -> Iterator[Episode]:
+        """Verified, and not any more; or verified while away."""
+        world = self._world
+        [user] = self._people(1)
+        self.note("verified", user)
+        yield self._round(0, partial(world.verify_user, user, True))
+        if number % 2:
+            yield self._round(1, partial(world.verify_user, user, False))
+        else:
+            yield self._round(0, partial(world.update_user, user, is_deactivated=True))
+            yield self._round(2, partial(world.update_user, user))
+
+    def _payments(self, number: int) -> Iterator[Episode]:
+        """Tips, and purchases of a dollar and more, of less, and of the same thing again; some sellers are verified later."""
+        world = self._world
+        buyer, seller, content = self._people(3)
+        kind = ("track", "album")[number % 2]
+        self.note("tippers", buyer)
+        self.note("buyers", [buyer, seller])
+        prices = ((1_000_000, 2_999_999), (999_999, 12_500_000), (5_000_000,), (1_999_999, 1), (70_000_001,))[
+            number % 5
+        ]
+        yield self._round(0, partial(world.tip, buyer, seller, 10 * (number + 1)))
+        yield self._round(0, *(partial(world.purchase, buyer, seller, price, kind, content) for price in prices))
+        if number % 3 == 0:
+            yield self._round(1, partial(world.verify_user, seller, True))
+
+    def _weekly(self, number: int) -> Iterator[Episode]:
+        """Comments on both sides of a Sunday's midnight, twice in a week, and one that is taken back before any tick."""
+        world = self._world
+        user, track, *comments = self._people(6)
+        self.note("commenters", user)
+        sunday = self._start - self._start % (7 * DAY) + 10 * DAY + number * 7 * DAY + DAY - 1
+        for comment, at in zip(comments, (sunday, sunday + 1, sunday + DAY), strict=False):
+            yield at, self._one(partial(world.comment, user, comment, track))
+        last = comments[3]
+        made, gone = partial(world.comment, user, last, track), partial(world.delete_comment, user, last)
+        yield sunday + 9 * DAY, lambda _: [made(), gone()]
+
+    def _one(self, make: Make) -> Emit:
+        return lambda _: [make()]
+
+    def _popular(self, number: int) -> Iterator[Episode]:
+        """Verified artists with plays around a tier, some of them from before 2025."""
+        if number > 1:
+            return
+        world = self._world
+        artist, track = self._people(2)
+        count = (249, 1_001)[number]
+        self.note("popular", [artist, count])
+        yield self._round(0, partial(world.create_track, artist, track), partial(world.verify_user, artist, True))
+
+        def heard(many: int, at: int) -> Make:
+            return lambda: {"type": "plays", "plays": [world.play(None, track, at, "Japan") for _ in range(many)]}
+
+        yield self._round(1, heard(count, self._start + ROUND - HOUR), heard(9, 1_735_689_599))
+        yield self._round(2, heard(1, self._start + 2 * ROUND - HOUR))
+
+    def _cosigner(self, number: int) -> Iterator[Episode]:
+        """An artist who marks more remixes of their track than are paid, and later again."""
+        if number > 1:
+            return
+        world = self._world
+        artist, parent, *rest = self._people(16)
+        remixers, remixes = rest[:7], rest[7:]
+        self.note("cosigners", artist)
+        of = {"tracks": [{"parent_track_id": parent}]}
+        pairs = list(zip(remixers, remixes, strict=False))
+        yield self._round(
+            0, partial(world.create_track, artist, parent), partial(world.verify_user, artist, number == 0)
+        )
+        yield self._round(0, *(partial(world.create_track, user, track, remix_of=of) for user, track in pairs))
+        edges = (world.saves, world.reposts)
+        marks = [partial(world.mark, edges[at % 2], artist, "Track", track) for at, (_, track) in enumerate(pairs)]
+        yield self._round(1, *marks[:3])
+        yield self._round(2, *marks[3:6])
+        yield self._start + ROUND + 31 * DAY, self._one(marks[6])
+        if number:
+            yield self._round(4, partial(world.verify_user, artist, True))
+
+    def _pinned(self, number: int) -> Iterator[Episode]:
+        """A pinned comment: of somebody else, of the owner, by an owner who is verified later, or of another track."""
+        world = self._world
+        owner, fan, track, other, comment = self._people(5)
+        self.note("pins", [owner, fan, number % 4])
+        who, where = (owner if number % 4 == 1 else fan), (other if number % 4 == 3 else track)
+        pin = partial(world.update_track, owner, track, False, pinned_comment_id=comment)
+        unpin = partial(world.update_track, owner, track, False, pinned_comment_id=None)
+        yield self._round(
+            0, partial(world.create_track, owner, track), partial(world.verify_user, owner, number % 4 != 2)
+        )
+        yield self._round(0, partial(world.comment, who, comment, where))
+        yield self._round(1, pin)
+        yield self._round(2, unpin if number % 4 == 0 else partial(world.verify_user, owner, True))
+
+    def _contest(self, number: int) -> Iterator[Episode]:
+        """Contests with more winners than are paid, two of one host in a week, one without verification, one taken back."""
+        if number > 2:
+            return
+        world = self._world
+        host, track, first, second, *rest = self._people(18)
+        winners, tracks = rest[:7], rest[7:]
+        self.note("contests", [host, number])
+        yield self._round(0, partial(world.create_track, host, track), partial(world.verify_user, host, number != 1))
+        yield self._round(0, *(partial(world.create_track, *pair) for pair in zip(winners, tracks, strict=False)))
+        yield self._round(0, partial(world.hold_contest, host, first, track))
+        yield self._round(0, partial(world.hold_contest, host, second, track))
+        yield self._round(1, partial(world.name_winners, first, tracks[: (3, 6, 7)[number]]))
+        yield self._round(2, partial(world.name_winners, second, [*tracks[3:6], tracks[0]]))
+        yield self._round(4, partial(world.drop_contest, first))

@@ -22,6 +22,7 @@ class Words:
     _hexadecimal: str
     _hour: str
     _month: str
+    _week: str
     _later: str
     _earlier: str
     _days: str
@@ -39,6 +40,10 @@ class Words:
     def month(self, time: str) -> str:
         """The first day of the month that a time is in."""
         return self._month.format(time)
+
+    def week(self, time: str) -> str:
+        """The ISO year and week that a time is in, as six digits."""
+        return self._week.format(time)
 
     def later(self, time: str, amount: str) -> str:
         """A time and so much more, as in ``3 minutes``."""
@@ -70,6 +75,10 @@ SQLITE = Words(
     _hexadecimal="printf('%x', {0})",
     _hour="strftime('%Y-%m-%d %H:00:00', {0})",
     _month="date({0}, 'start of month')",
+    _week=(
+        "CAST(CAST(strftime('%Y', date({0}, '-3 days', 'weekday 4')) AS integer) * 100 "
+        "+ (CAST(strftime('%j', date({0}, '-3 days', 'weekday 4')) AS integer) - 1) / 7 + 1 AS text)"
+    ),
     _later="datetime({0}, '+{1}')",
     _earlier="datetime({0}, '-{1}')",
     _days="(julianday({0}) - julianday({1}))",
@@ -85,6 +94,7 @@ POSTGRES = Words(
     _hexadecimal="to_hex({0})",
     _hour="date_trunc('hour', {0})",
     _month="date_trunc('month', {0})::date",
+    _week="CAST(CAST(extract(isoyear FROM {0}) * 100 + extract(week FROM {0}) AS integer) AS text)",
     _later="({0} + interval '{1}')",
     _earlier="({0} - interval '{1}')",
     _days="(extract(epoch FROM {0} - {1})::double precision / 86400)",

@@ -9,13 +9,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from examples.soundgraph.world import World, spelled
 
-FIRST_BLOCK = {"p": 0, "u": 60, "fp": 90, "m": 30, "r": 30, "rv": 30, "rd": 30}
-STEPS = {"p": 7, "u": 3, "fp": 1, "m": 1, "r": 1, "rv": 1, "rd": 1}
-AMOUNT = {"p": 1, "u": 1, "fp": 2, "m": 1, "r": 1, "rv": 1, "rd": 1}
+STEPS = {"p": 7, "u": 3, "p1": 250, "p2": 1_000, "p3": 10_000}
+"""Of those that take more than one."""
+AMOUNT = {
+    "p": 1,
+    "u": 1,
+    "fp": 2,
+    "v": 5,
+    "m": 1,
+    "r": 1,
+    "rv": 1,
+    "rd": 1,
+    "ft": 2,
+    "e": 1,
+    "c": 1,
+    "p1": 25,
+    "p2": 100,
+    "p3": 1_000,
+    "cp": 10,
+    "cs": 1_000,
+    "w": 1_000,
+}
+"""Of those whose rows all pay the same."""
+DAY = 86_400
 FLAGS = (
     "profile_description",
     "profile_name",
@@ -25,8 +46,10 @@ FLAGS = (
     "favorites",
     "reposts",
 )
-Found = tuple[str, str, int, int]
-"""A challenge, its specifier, its user and the steps that are true now."""
+Found = tuple[str, str, int, int, int]
+"""A challenge, its specifier, its user, the steps that are true now, and what they pay."""
+Step = tuple[str, str, int, int]
+"""The same without what it pays."""
 
 
 class Progression:
@@ -40,13 +63,13 @@ class Progression:
     def tick(self) -> None:
         """Everything that is true after the last block."""
         height, time = self._world.closed[-1]
-        for challenge, specifier, user, steps in self._found():
+        for challenge, specifier, user, steps, amount in self._found():
             row = self._rows.setdefault((challenge, specifier), {"created_at": spelled(time), "is_complete": False})
             if row["is_complete"]:
                 continue
-            complete = steps >= STEPS[challenge]
+            complete = steps >= STEPS.get(challenge, 1)
             row.update(challenge_id=challenge, specifier=specifier, user_id=user, is_complete=complete)
-            row.update(current_step_count=steps, amount=AMOUNT[challenge], completed_time=time if complete else None)
+            row.update(current_step_count=steps, amount=amount, completed_time=time if complete else None)
             row.update(completed_at=spelled(time) if complete else None)
             row.update(completed_blocknumber=height if complete else None)
 
@@ -71,12 +94,101 @@ class Progression:
 
     def _found(self) -> Iterator[Found]:
         for user, flags in self._profiles():
-            yield "p", f"{user:x}", user, sum(flags)
+            yield "p", f"{user:x}", user, sum(flags), AMOUNT["p"]
         yield from self._uploads()
-        yield from self._told()
+        for found in (self._told(), self._said(), self._played(), self._won()):
+            for challenge, specifier, user, steps in found:
+                yield challenge, specifier, user, steps, AMOUNT[challenge]
+        yield from self._bought()
 
-    def _height(self, block: int) -> int:
-        return self._world.closed[block][0] if block >= 0 else -1
+    def _time(self, block: int) -> int:
+        return self._world.closed[block][1]
+
+    def _here(self, user: int | None) -> bool:
+        return user is not None and user in self._world.users and not self._world.users[user].deactivated
+
+    def _vouched(self, user: int) -> bool:
+        return user in self._world.users and self._world.users[user].verified
+
+    def _said(self) -> Iterator[Step]:
+        """Weekly comments, and those that a verified owner pins."""
+        world = self._world
+        weeks = {
+            (user, datetime.fromtimestamp(self._time(world.commented[comment]), UTC).strftime("%G%V"))
+            for comment, (user, _) in world.comments.items()
+            if self._here(user)
+        }
+        for user, week in weeks:
+            yield "c", f"{user:x}:{week}", user, 1
+        for number, track in world.tracks.items():
+            said = world.comments.get(track.pinned or 0)
+            if said is None or said[1] != number or track.owner is None or track.deleted:
+                continue
+            if self._vouched(track.owner) and said[0] != track.owner:
+                yield "cp", f"{said[0]:x}:{number:x}", said[0], 1
+
+    def _played(self) -> Iterator[Step]:
+        """Streaks of listening, and an artist's plays since 2025."""
+        world = self._world
+        for user, at in world.advances:
+            if self._here(user):
+                yield "e", f"{user:x}{datetime.fromtimestamp(at, UTC):%Y%m%d%H}", user, 1
+        plays: Counter[int] = Counter()
+        for (number, month, _), count in world.monthly.items():
+            track = world.tracks[number]
+            if track.owner is not None and not track.deleted and month >= "2025":
+                plays[track.owner] += count
+        for artist, count in plays.items():
+            if self._vouched(artist) and self._here(artist):
+                for tier, goal, since in (("p1", 250, 1), ("p2", 1_000, 250), ("p3", 10_000, 1_000)):
+                    if count >= since:
+                        yield tier, f"{artist:x}:{goal}", artist, min(goal, count)
+
+    def _won(self) -> Iterator[Step]:
+        """Remixes that the parent's verified owner marked, and contests; neither more than five at once."""
+        world = self._world
+        cosigns: dict[int, dict[int, int]] = {}
+        for edges in (world.saves, world.reposts):
+            for (user, kind, number), block in edges.items():
+                track = world.tracks[number] if kind == "Track" else None
+                if track is None or track.deleted or track.owner in (None, user) or not self._vouched(user):
+                    continue
+                if any(parent in world.tracks and world.tracks[parent].owner == user for parent in track.parents):
+                    known = cosigns.setdefault(user, {})
+                    known[number] = min(self._time(block), known.get(number, self._time(block)))
+        for user, marked in cosigns.items():
+            order = sorted((at, number) for number, at in marked.items())
+            for place, (at, number) in enumerate(order):
+                if sum(at - 30 * DAY < other for other, _ in order[:place]) < 5:
+                    yield "cs", f"{user:x}:{number:x}", world.tracks[number].owner or 0, 1
+        hosts: dict[int, dict[tuple[int, int], tuple[int, int]]] = {}
+        for event, contest in world.contests.items():
+            for number, (place, block) in contest.winners.items():
+                track = world.tracks.get(number)
+                if contest.deleted or track is None or track.deleted or track.owner in (None, contest.host):
+                    continue
+                if self._vouched(contest.host):
+                    known_wins = hosts.setdefault(contest.host, {})
+                    win = (self._time(block), place)
+                    key = (event, track.owner or 0)
+                    known_wins[key] = min(win, known_wins.get(key, win), key=lambda one: one[1])
+        for wins in hosts.values():
+            ranked = sorted((at, event, place, user) for (event, user), (at, place) in wins.items())
+            for number, (at, event, place, user) in enumerate(ranked):
+                if place <= 5 and sum(at - 7 * DAY < other[0] for other in ranked[:number]) < 5:
+                    yield "w", f"{event:x}:{user:x}", user, 1
+
+    def _bought(self) -> Iterator[Found]:
+        seen = set()
+        for buyer, seller, amount, kind, content in self._world.purchases:
+            if amount < 1_000_000 or (buyer, kind, content) in seen:
+                continue
+            seen.add((buyer, kind, content))
+            specifier, dollars = f"{buyer:x}:{kind}:{content:x}", amount // 1_000_000
+            if self._here(buyer):
+                yield "b", specifier, buyer, 1, dollars
+            if self._here(seller) and self._vouched(seller):
+                yield "s", specifier, seller, 1, 5 * dollars
 
     def _profiles(self) -> Iterator[tuple[int, list[bool]]]:
         world = self._world
@@ -90,30 +202,25 @@ class Progression:
 
     def _uploads(self) -> Iterator[Found]:
         world = self._world
-        uploads = Counter(
-            track.owner
-            for track in world.tracks.values()
-            if track.owner is not None and track.public and self._height(track.touched) >= FIRST_BLOCK["u"]
-        )
+        uploads = Counter(track.owner for track in world.tracks.values() if track.owner is not None and track.public)
         makers = {
             playlist.owner
             for playlist in world.playlists.values()
             if playlist.owner is not None and not playlist.deleted
-            if self._height(playlist.touched) >= FIRST_BLOCK["fp"]
         }
+        givers = {sender for sender, _, _ in world.tips}
         for user, person in world.users.items():
             if person.deactivated:
                 continue
             if uploads[user]:
-                yield "u", f"{user:x}", user, min(3, uploads[user])
-            if user in makers:
-                yield "fp", f"{user:x}", user, 1
+                yield "u", f"{user:x}", user, min(3, uploads[user]), AMOUNT["u"]
+            for challenge, earned in (("fp", user in makers), ("v", person.verified), ("ft", user in givers)):
+                if earned:
+                    yield challenge, f"{user:x}", user, 1, AMOUNT[challenge]
 
-    def _told(self) -> Iterator[Found]:
+    def _told(self) -> Iterator[Step]:
         users = self._world.users
         for user, person in users.items():
-            if self._height(person.told) < FIRST_BLOCK["m"]:
-                continue
             if person.mobile and not person.deactivated:
                 yield "m", f"{user:x}", user, 1
             referrer = person.referrer

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from examples.soundgraph import rules_events as events
 from examples.soundgraph import rules_items as items
 from examples.soundgraph import rules_people as people
 from examples.soundgraph.state import Stamp, State
@@ -33,6 +34,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("Comment", "Create"): items.create_comment,
     ("Comment", "Update"): items.update_comment,
     ("Comment", "Delete"): items.delete_comment,
+    ("Event", "Create"): events.create_event,
+    ("Event", "Update"): events.update_event,
+    ("Event", "Delete"): events.delete_event,
 }
 for _entity in ("Track", "Playlist"):
     RULES |= {

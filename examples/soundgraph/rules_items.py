@@ -125,6 +125,7 @@ def _track_fields(metadata: dict[str, Any]) -> Row:
     return (
         given(metadata, _TRACK_TEXTS, text)
         | given(metadata, ("duration",), natural_number)
+        | given(metadata, ("pinned_comment_id",), identifier)
         | given(metadata, ("remix_of", "stem_of"), json_text)
         | given(metadata, ("release_date",), release_moment)
         | flags(metadata, "is_unlisted", "is_available", "is_scheduled_release")

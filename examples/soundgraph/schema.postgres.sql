@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS tracks (
     duration             integer,
     remix_of             jsonb,
     stem_of              jsonb,
+    pinned_comment_id    integer,
     is_unlisted          boolean NOT NULL DEFAULT false,
     is_available         boolean NOT NULL DEFAULT true,
     is_scheduled_release boolean NOT NULL DEFAULT false,
@@ -70,6 +71,7 @@ CREATE TABLE IF NOT EXISTS tracks (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS tracks_current ON tracks (track_id) WHERE is_current;
 CREATE INDEX IF NOT EXISTS tracks_owner ON tracks (owner_id) WHERE is_current;
+CREATE INDEX IF NOT EXISTS tracks_pinned ON tracks (pinned_comment_id) WHERE is_current;
 
 CREATE TABLE IF NOT EXISTS playlists (
     playlist_id          integer NOT NULL,
@@ -162,6 +164,7 @@ CREATE TABLE IF NOT EXISTS comments (
     blocknumber       integer NOT NULL,
     txhash            text NOT NULL DEFAULT ''
 );
+CREATE INDEX IF NOT EXISTS comments_user ON comments (user_id);
 CREATE INDEX IF NOT EXISTS comments_entity ON comments (entity_id, entity_type);
 
 CREATE TABLE IF NOT EXISTS shares (
@@ -256,7 +259,88 @@ CREATE TABLE IF NOT EXISTS chat_blocked_users (
 );
 CREATE INDEX IF NOT EXISTS chat_blocked_users_blockee ON chat_blocked_users (blockee_user_id);
 
--- The rewards that can be earned. Nothing counts for one before its starting block.
+-- Tips and purchases come from another ledger: each has a slot and a signature of its own. Amounts are in millionths.
+CREATE TABLE IF NOT EXISTS user_tips (
+    slot             integer NOT NULL,
+    signature        text NOT NULL,
+    sender_user_id   integer NOT NULL,
+    receiver_user_id integer NOT NULL,
+    amount           bigint NOT NULL CHECK (amount > 0),
+    created_at       timestamp NOT NULL,
+    PRIMARY KEY (slot, signature)
+);
+CREATE INDEX IF NOT EXISTS user_tips_sender ON user_tips (sender_user_id, receiver_user_id);
+CREATE INDEX IF NOT EXISTS user_tips_receiver ON user_tips (receiver_user_id);
+CREATE TABLE IF NOT EXISTS usdc_purchases (
+    slot           integer NOT NULL,
+    signature      text NOT NULL,
+    buyer_user_id  integer NOT NULL,
+    seller_user_id integer NOT NULL,
+    amount         bigint NOT NULL CHECK (amount > 0),
+    content_type   text NOT NULL CHECK (content_type IN ('track', 'album')),
+    content_id     integer NOT NULL,
+    created_at     timestamp NOT NULL,
+    PRIMARY KEY (slot, signature)
+);
+CREATE INDEX IF NOT EXISTS usdc_purchases_buyer ON usdc_purchases (buyer_user_id, content_type, content_id);
+CREATE INDEX IF NOT EXISTS usdc_purchases_seller ON usdc_purchases (seller_user_id);
+
+-- How long everybody has listened without a break, and each time that it grew: kept by a hook, play by play.
+CREATE TABLE IF NOT EXISTS challenge_listen_streak (
+    user_id          integer PRIMARY KEY,
+    last_listen_date timestamp NOT NULL,
+    listen_streak    integer NOT NULL
+);
+CREATE TABLE IF NOT EXISTS listen_streak_advances (
+    user_id       integer NOT NULL,
+    hour          text NOT NULL,
+    listened_at   timestamp NOT NULL,
+    listen_streak integer NOT NULL,
+    blocknumber   integer NOT NULL,
+    PRIMARY KEY (user_id, hour)
+);
+
+-- Contests of remixes, and who won them, in the order in which the host names them.
+CREATE TABLE IF NOT EXISTS events (
+    event_id    integer PRIMARY KEY,
+    event_type  text NOT NULL,
+    user_id     integer NOT NULL,
+    entity_type text,
+    entity_id   integer,
+    end_date    timestamp,
+    event_data  jsonb,
+    is_deleted  boolean NOT NULL,
+    created_at  timestamp NOT NULL,
+    updated_at  timestamp NOT NULL,
+    blocknumber integer NOT NULL,
+    txhash      text NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS events_user ON events (user_id);
+CREATE INDEX IF NOT EXISTS events_entity ON events (entity_id);
+CREATE TABLE IF NOT EXISTS contest_winners (
+    event_id     integer NOT NULL,
+    track_id     integer NOT NULL,
+    place        integer NOT NULL,
+    announced_at timestamp NOT NULL,
+    blocknumber  integer NOT NULL,
+    PRIMARY KEY (event_id, track_id)
+);
+CREATE INDEX IF NOT EXISTS contest_winners_track ON contest_winners (track_id);
+
+-- What was at the top of the week, announced once and never changed: see weekly.py.
+CREATE TABLE IF NOT EXISTS trending_results (
+    week    text NOT NULL,
+    type    text NOT NULL CHECK (type IN ('tracks', 'underground', 'playlists')),
+    rank    integer NOT NULL,
+    version text NOT NULL,
+    user_id integer NOT NULL,
+    id      integer NOT NULL,
+    PRIMARY KEY (week, type, version, rank)
+);
+CREATE INDEX IF NOT EXISTS trending_results_user ON trending_results (user_id);
+CREATE INDEX IF NOT EXISTS trending_results_id ON trending_results (id);
+
+-- The rewards that can be earned; catalogue.py fills it. Nothing counts for one before its starting block.
 CREATE TABLE IF NOT EXISTS challenges (
     id             text PRIMARY KEY,
     name           text NOT NULL,
@@ -268,15 +352,6 @@ CREATE TABLE IF NOT EXISTS challenges (
     cooldown_days  integer,
     active         boolean NOT NULL
 );
-INSERT INTO challenges (id, name, type, amount, step_count, starting_block, weekly_pool, cooldown_days, active) VALUES
-    ('p',  'profile completion', 'numeric',   1, 7,    0,  25000, 7, true),
-    ('u',  'track upload',       'numeric',   1, 3,    60, 25000, 7, true),
-    ('fp', 'first playlist',     'boolean',   2, 1,    90, 25000, 7, true),
-    ('m',  'mobile install',     'boolean',   1, 1,    30, 25000, 7, true),
-    ('r',  'referral',           'aggregate', 1, 5,    30, 25000, 7, true),
-    ('rv', 'verified referral',  'aggregate', 1, 5000, 30, 25000, 7, true),
-    ('rd', 'referred sign-up',   'boolean',   1, 1,    30, 25000, 7, true)
-ON CONFLICT (id) DO NOTHING;
 -- How far everybody is. Each declaration of a challenge owns the rows of its challenge_id.
 CREATE TABLE IF NOT EXISTS user_challenges (
     challenge_id          text NOT NULL REFERENCES challenges (id),
@@ -287,7 +362,7 @@ CREATE TABLE IF NOT EXISTS user_challenges (
     amount                integer NOT NULL,
     created_at            timestamp NOT NULL,
     completed_at          timestamp,
-    completed_blocknumber integer,
+    completed_blocknumber bigint,
     PRIMARY KEY (challenge_id, specifier),
     CHECK (is_complete = (completed_at IS NOT NULL) AND is_complete = (completed_blocknumber IS NOT NULL))
 );

@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS tracks (
     duration             INTEGER,
     remix_of             TEXT,
     stem_of              TEXT,
+    pinned_comment_id    INTEGER,
     is_unlisted          BOOLEAN NOT NULL DEFAULT 0,
     is_available         BOOLEAN NOT NULL DEFAULT 1,
     is_scheduled_release BOOLEAN NOT NULL DEFAULT 0,
@@ -57,6 +58,7 @@ CREATE TABLE IF NOT EXISTS tracks (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS tracks_current ON tracks (track_id) WHERE is_current;
 CREATE INDEX IF NOT EXISTS tracks_owner ON tracks (owner_id) WHERE is_current;
+CREATE INDEX IF NOT EXISTS tracks_pinned ON tracks (pinned_comment_id) WHERE is_current;
 
 CREATE TABLE IF NOT EXISTS playlists (
     playlist_id          INTEGER NOT NULL,
@@ -149,6 +151,7 @@ CREATE TABLE IF NOT EXISTS comments (
     blocknumber       INTEGER NOT NULL,
     txhash            TEXT NOT NULL DEFAULT ''
 );
+CREATE INDEX IF NOT EXISTS comments_user ON comments (user_id);
 CREATE INDEX IF NOT EXISTS comments_entity ON comments (entity_id, entity_type);
 
 CREATE TABLE IF NOT EXISTS shares (
@@ -243,7 +246,88 @@ CREATE TABLE IF NOT EXISTS chat_blocked_users (
 );
 CREATE INDEX IF NOT EXISTS chat_blocked_users_blockee ON chat_blocked_users (blockee_user_id);
 
--- The rewards that can be earned. Nothing counts for one before its starting block.
+-- Tips and purchases come from another ledger: each has a slot and a signature of its own. Amounts are in millionths.
+CREATE TABLE IF NOT EXISTS user_tips (
+    slot             INTEGER NOT NULL,
+    signature        TEXT NOT NULL,
+    sender_user_id   INTEGER NOT NULL,
+    receiver_user_id INTEGER NOT NULL,
+    amount           INTEGER NOT NULL CHECK (amount > 0),
+    created_at       TEXT NOT NULL,
+    PRIMARY KEY (slot, signature)
+);
+CREATE INDEX IF NOT EXISTS user_tips_sender ON user_tips (sender_user_id, receiver_user_id);
+CREATE INDEX IF NOT EXISTS user_tips_receiver ON user_tips (receiver_user_id);
+CREATE TABLE IF NOT EXISTS usdc_purchases (
+    slot           INTEGER NOT NULL,
+    signature      TEXT NOT NULL,
+    buyer_user_id  INTEGER NOT NULL,
+    seller_user_id INTEGER NOT NULL,
+    amount         INTEGER NOT NULL CHECK (amount > 0),
+    content_type   TEXT NOT NULL CHECK (content_type IN ('track', 'album')),
+    content_id     INTEGER NOT NULL,
+    created_at     TEXT NOT NULL,
+    PRIMARY KEY (slot, signature)
+);
+CREATE INDEX IF NOT EXISTS usdc_purchases_buyer ON usdc_purchases (buyer_user_id, content_type, content_id);
+CREATE INDEX IF NOT EXISTS usdc_purchases_seller ON usdc_purchases (seller_user_id);
+
+-- How long everybody has listened without a break, and each time that it grew: kept by a hook, play by play.
+CREATE TABLE IF NOT EXISTS challenge_listen_streak (
+    user_id          INTEGER PRIMARY KEY,
+    last_listen_date TEXT NOT NULL,
+    listen_streak    INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS listen_streak_advances (
+    user_id       INTEGER NOT NULL,
+    hour          TEXT NOT NULL,
+    listened_at   TEXT NOT NULL,
+    listen_streak INTEGER NOT NULL,
+    blocknumber   INTEGER NOT NULL,
+    PRIMARY KEY (user_id, hour)
+);
+
+-- Contests of remixes, and who won them, in the order in which the host names them.
+CREATE TABLE IF NOT EXISTS events (
+    event_id    INTEGER PRIMARY KEY,
+    event_type  TEXT NOT NULL,
+    user_id     INTEGER NOT NULL,
+    entity_type TEXT,
+    entity_id   INTEGER,
+    end_date    TEXT,
+    event_data  TEXT,
+    is_deleted  BOOLEAN NOT NULL,
+    created_at  TEXT NOT NULL,
+    updated_at  TEXT NOT NULL,
+    blocknumber INTEGER NOT NULL,
+    txhash      TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS events_user ON events (user_id);
+CREATE INDEX IF NOT EXISTS events_entity ON events (entity_id);
+CREATE TABLE IF NOT EXISTS contest_winners (
+    event_id     INTEGER NOT NULL,
+    track_id     INTEGER NOT NULL,
+    place        INTEGER NOT NULL,
+    announced_at TEXT NOT NULL,
+    blocknumber  INTEGER NOT NULL,
+    PRIMARY KEY (event_id, track_id)
+);
+CREATE INDEX IF NOT EXISTS contest_winners_track ON contest_winners (track_id);
+
+-- What was at the top of the week, announced once and never changed: see weekly.py.
+CREATE TABLE IF NOT EXISTS trending_results (
+    week    TEXT NOT NULL,
+    type    TEXT NOT NULL CHECK (type IN ('tracks', 'underground', 'playlists')),
+    rank    INTEGER NOT NULL,
+    version TEXT NOT NULL,
+    user_id INTEGER NOT NULL,
+    id      INTEGER NOT NULL,
+    PRIMARY KEY (week, type, version, rank)
+);
+CREATE INDEX IF NOT EXISTS trending_results_user ON trending_results (user_id);
+CREATE INDEX IF NOT EXISTS trending_results_id ON trending_results (id);
+
+-- The rewards that can be earned; catalogue.py fills it. Nothing counts for one before its starting block.
 CREATE TABLE IF NOT EXISTS challenges (
     id             TEXT PRIMARY KEY,
     name           TEXT NOT NULL,
@@ -255,15 +339,6 @@ CREATE TABLE IF NOT EXISTS challenges (
     cooldown_days  INTEGER,
     active         BOOLEAN NOT NULL
 );
-INSERT INTO challenges (id, name, type, amount, step_count, starting_block, weekly_pool, cooldown_days, active) VALUES
-    ('p',  'profile completion', 'numeric',   1, 7,    0,  25000, 7, true),
-    ('u',  'track upload',       'numeric',   1, 3,    60, 25000, 7, true),
-    ('fp', 'first playlist',     'boolean',   2, 1,    90, 25000, 7, true),
-    ('m',  'mobile install',     'boolean',   1, 1,    30, 25000, 7, true),
-    ('r',  'referral',           'aggregate', 1, 5,    30, 25000, 7, true),
-    ('rv', 'verified referral',  'aggregate', 1, 5000, 30, 25000, 7, true),
-    ('rd', 'referred sign-up',   'boolean',   1, 1,    30, 25000, 7, true)
-ON CONFLICT (id) DO NOTHING;
 -- How far everybody is. Each declaration of a challenge owns the rows of its challenge_id.
 CREATE TABLE IF NOT EXISTS user_challenges (
     challenge_id          TEXT NOT NULL REFERENCES challenges (id),

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import psycopg
 
+from examples.soundgraph.catalogue import seed_text
 from examples.soundgraph.tables import Value
 
 DatabaseFailed = (sqlite3.Error, psycopg.Error)
@@ -67,7 +68,7 @@ class SqliteStore:
 
     def create_schema(self) -> None:
         """Creates the base tables that are missing."""
-        self._connection.executescript("BEGIN IMMEDIATE;\n" + _schema("schema.sqlite.sql") + "COMMIT;")
+        self._connection.executescript("BEGIN IMMEDIATE;\n" + _schema("schema.sqlite.sql") + seed_text() + "COMMIT;")
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
@@ -96,7 +97,7 @@ class PostgresStore:
         with self._connection.transaction():
             # Each CREATE of something that exists would otherwise print a notice.
             self._connection.execute("SET LOCAL client_min_messages = warning")
-            self._connection.execute(_text(_schema("schema.postgres.sql")))
+            self._connection.execute(_text(_schema("schema.postgres.sql") + seed_text()))
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""

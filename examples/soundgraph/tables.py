@@ -116,6 +116,7 @@ TRACKS = Table(
         "duration",
         "remix_of",
         "stem_of",
+        "pinned_comment_id",
         "is_unlisted",
         "is_available",
         "is_scheduled_release",
@@ -243,6 +244,70 @@ PLAYLIST_TRACKS = Table(
     ("playlist_id", "track_id", "is_removed", "created_at", "updated_at", "blocknumber"),
     versioned=False,
 )
+TIPS = Table(
+    "user_tips",
+    ("slot", "signature"),
+    ("slot", "signature"),
+    ("slot", "signature", "sender_user_id", "receiver_user_id", "amount", "created_at"),
+    versioned=False,
+)
+PURCHASES = Table(
+    "usdc_purchases",
+    ("slot", "signature"),
+    ("slot", "signature"),
+    (
+        "slot",
+        "signature",
+        "buyer_user_id",
+        "seller_user_id",
+        "amount",
+        "content_type",
+        "content_id",
+        "created_at",
+    ),
+    versioned=False,
+)
+LISTEN_STREAKS = Table(
+    "challenge_listen_streak",
+    ("user_id",),
+    ("user_id",),
+    ("user_id", "last_listen_date", "listen_streak"),
+    versioned=False,
+)
+STREAK_ADVANCES = Table(
+    "listen_streak_advances",
+    ("user_id", "hour"),
+    ("user_id", "hour"),
+    ("user_id", "hour", "listened_at", "listen_streak", "blocknumber"),
+    versioned=False,
+)
+EVENTS = Table(
+    "events",
+    ("event_id",),
+    ("event_id",),
+    (
+        "event_id",
+        "event_type",
+        "user_id",
+        "entity_type",
+        "entity_id",
+        "end_date",
+        "event_data",
+        "is_deleted",
+        "created_at",
+        "updated_at",
+        *PROVENANCE,
+    ),
+    versioned=False,
+    jsons=frozenset({"event_data"}),
+)
+CONTEST_WINNERS = Table(
+    "contest_winners",
+    ("event_id", "track_id"),
+    ("event_id", "track_id"),
+    ("event_id", "track_id", "place", "announced_at", "blocknumber"),
+    versioned=False,
+)
 
 TABLES: tuple[Table, ...] = (
     USERS,
@@ -257,5 +322,11 @@ TABLES: tuple[Table, ...] = (
     USER_EVENTS,
     CHAT_BLOCKS,
     PLAYLIST_TRACKS,
+    TIPS,
+    PURCHASES,
+    LISTEN_STREAKS,
+    STREAK_ADVANCES,
+    EVENTS,
+    CONTEST_WINNERS,
 )
 """Every table that rules and hooks keep rows of."""

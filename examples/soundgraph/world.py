@@ -8,7 +8,7 @@ model holds is turned into answers by :mod:`examples.soundgraph.answers` and :mo
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -63,7 +63,8 @@ class Track:
     deleted: bool = False
     genre: str | None = None
     release: int | None = None
-    touched: int = -1
+    parents: tuple[int, ...] = ()
+    pinned: int | None = None
 
     @property
     def public(self) -> bool:
@@ -82,7 +83,15 @@ class Playlist:
     deleted: bool = False
     length: int = 0
     release: int | None = None
-    touched: int = -1
+
+
+@dataclass(slots=True)
+class Contest:
+    """A contest of remixes. ``winners`` are tracks, each with its place and the block in which it was named."""
+
+    host: int
+    winners: dict[int, tuple[int, int]] = field(default_factory=dict)
+    deleted: bool = False
 
 
 class World:
@@ -105,6 +114,15 @@ class World:
         self.reposts: dict[Edge, int] = {}
         self.shares: Counter[Edge] = Counter()
         self.comments: dict[int, tuple[int, int]] = {}
+        self.commented: dict[int, int] = {}
+        """The block in which each comment was made."""
+        self.tips: list[tuple[int, int, int]] = []
+        self.purchases: list[tuple[int, int, int, str, int]] = []
+        """Buyer, seller, amount in millionths, ``track`` or ``album``, what."""
+        self.contests: dict[int, Contest] = {}
+        self.streaks: dict[int, tuple[int, int]] = {}
+        """For each listener: when they last listened so that it counted, and for how long without a break."""
+        self.advances: list[tuple[int, int]] = []
         self.plays: Counter[int] = Counter()
         self.monthly: Counter[tuple[int, str, str]] = Counter()
         self.daily: Counter[tuple[int, int]] = Counter()
@@ -243,17 +261,20 @@ class World:
             stem=metadata.get("stem_of") is not None,
             genre=metadata["genre"],
             release=_seconds(metadata.get("release_date")),
-            touched=self.block,
+            parents=tuple(one["parent_track_id"] for one in (metadata.get("remix_of") or {}).get("tracks", ())),
         )
         return self.entity(user, "Track", track, "Create", metadata)
 
-    def update_track(self, user: int, track: int, unlisted: bool) -> Tx:
-        """A change by the owner; of a track of unknown owner, by whoever turns out to be it."""
+    def update_track(self, user: int, track: int, unlisted: bool, **given: Any) -> Tx:
+        """A change by the owner; of a track of unknown owner, by whoever turns out to be it. ``given`` may pin a comment."""
         self.know(user)
         self.know_item("Track", track)
         known = self.tracks[track]
-        known.owner, known.unlisted, known.touched = user, unlisted, self.block
-        return self.entity(user, "Track", track, "Update", {"title": self.token("ti"), "is_unlisted": unlisted})
+        known.owner, known.unlisted = user, unlisted
+        known.pinned = given.get("pinned_comment_id", known.pinned)
+        return self.entity(
+            user, "Track", track, "Update", {"title": self.token("ti"), "is_unlisted": unlisted, **given}
+        )
 
     def delete_track(self, user: int, track: int) -> Tx:
         """A deletion by the owner."""
@@ -263,9 +284,7 @@ class World:
     def create_playlist(self, user: int, playlist: int, album: bool, private: bool, contents: list[int]) -> Tx:
         """A new collection, or a re-creation."""
         self.know(user)
-        self.playlists[playlist] = Playlist(
-            self.block, owner=user, album=album, private=private, length=len(contents), touched=self.block
-        )
+        self.playlists[playlist] = Playlist(self.block, owner=user, album=album, private=private, length=len(contents))
         metadata = {"playlist_name": self.token("pl"), "is_private": private, "is_album": album}
         metadata["playlist_contents"] = [{"track_id": track, "timestamp": 0} for track in contents]
         return self.entity(user, "Playlist", playlist, "Create", metadata)
@@ -273,9 +292,7 @@ class World:
     def update_playlist(self, user: int, playlist: int, **given: bool) -> Tx:
         """A change by the owner: ``is_private``, ``is_album``."""
         known = self.playlists[playlist]
-        known.private = given.get("is_private", known.private)
-        known.album = given.get("is_album", known.album)
-        known.touched = self.block
+        known.private, known.album = given.get("is_private", known.private), given.get("is_album", known.album)
         return self.entity(user, "Playlist", playlist, "Update", {"playlist_name": self.token("pl"), **given})
 
     def delete_playlist(self, user: int, playlist: int) -> Tx:
@@ -321,6 +338,7 @@ class World:
         self.know(user)
         self.know_item("Track", track)
         self.comments[comment] = (user, track)
+        self.commented[comment] = self.block
         metadata = {"entity_type": "Track", "entity_id": track, "comment_id": comment, "body": self.token("co")}
         return self.entity(user, "Comment", comment, "Create", metadata)
 
@@ -329,12 +347,54 @@ class World:
         del self.comments[comment]
         return self.entity(user, "Comment", comment, "Delete")
 
+    # Money and contests
+
+    def tip(self, sender: int, receiver: int, amount: int) -> Tx:
+        """One user gives another something."""
+        self.know(sender, receiver)
+        self.tips.append((sender, receiver, amount))
+        return {"type": "tip", "sender_user_id": sender, "receiver_user_id": receiver, "amount": str(amount)}
+
+    def purchase(self, buyer: int, seller: int, amount: int, kind: str, content: int) -> Tx:
+        """Somebody buys a track or an album."""
+        self.know(buyer, seller)
+        self.purchases.append((buyer, seller, amount, kind, content))
+        parties = {"buyer_user_id": buyer, "seller_user_id": seller}
+        return {"type": "usdc_purchase", **parties, "amount": amount, "content_type": kind, "content_id": content}
+
+    def hold_contest(self, host: int, event: int, track: int) -> Tx:
+        """A contest of remixes of a track."""
+        self.know(host)
+        self.contests[event] = Contest(host)
+        metadata = {"event_type": "remix_contest", "entity_type": "Track", "entity_id": track, "event_data": {}}
+        return self.entity(host, "Event", event, "Create", metadata)
+
+    def name_winners(self, event: int, tracks: list[int]) -> Tx:
+        """The host names who won, so far."""
+        contest = self.contests[event]
+        for place, track in enumerate(tracks, start=1):
+            contest.winners.setdefault(track, (place, self.block))
+        return self.entity(contest.host, "Event", event, "Update", {"event_data": {"winners": tracks}})
+
+    def drop_contest(self, event: int) -> Tx:
+        """The host takes a contest back."""
+        self.contests[event].deleted = True
+        return self.entity(self.contests[event].host, "Event", event, "Delete")
+
     # Plays
+
+    def _listen(self, user: int, at: int) -> None:
+        """A streak, by the same limits as the rule's but counted in seconds."""
+        last, streak = self.streaks.get(user, (at - 48 * 3_600, 0))
+        if at - last >= 16 * 3_600:
+            self.streaks[user] = (at, streak + 1 if at - last < 48 * 3_600 else 1)
+            self.advances.append((user, at))
 
     def play(self, user: int | None, track: int, at: int, country: str) -> dict[str, Any]:
         """One play inside a transaction of plays."""
         if user is not None:
             self.know(user)
+            self._listen(user, at)
             self.hours[user].add(at // 3_600)
             count, last = self.heard[user].get(track, (0, at))
             self.heard[user][track] = [count + 1, max(last, at)]
@@ -347,10 +407,7 @@ class World:
         return {"user_id": spelled, "track_id": str(track), "timestamp": at, "country": country}
 
     def _month(self, at: int) -> str:
-        day = at // 86_400
-        if day not in self._months:
-            self._months[day] = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-01")
-        return self._months[day]
+        return self._months.setdefault(at // 86_400, f"{datetime.fromtimestamp(at, UTC):%Y-%m-01}")
 
 
 def _seconds(release: Any) -> int | None:

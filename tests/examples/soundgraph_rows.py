@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from examples.soundgraph.catalogue import CATALOGUE
 from examples.soundgraph.stores import Store
 
 Rows = list[tuple[Any, ...]]
@@ -73,8 +74,11 @@ READERS: dict[str, tuple[str, ...]] = {
     "playlist_trending_scores": ("playlist_id", "version", "time_range", "score"),
     "underground_trending": ("track_id", "version", "genre", "score"),
 }
-CHALLENGE_IDS = ("p", "u", "fp", "m", "r", "rv", "rd")
-DIGITS = 9
+WEEKLY_IDS = ("t", "tt", "tut", "tp")
+"""Rewards for what was at the top of a week."""
+CHALLENGE_IDS = tuple(challenge for challenge in CATALOGUE if challenge not in WEEKLY_IDS)
+"""All the others."""
+DIGITS = 8
 """Significant digits of a score that are compared: engines may differ in the last bit of a power."""
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from examples.soundgraph.challenges import CATALOGUE
-from examples.soundgraph.derived import query_text
+from examples.soundgraph.catalogue import read_catalogue, seed_text
+from examples.soundgraph.derived import declare_challenges, query_text
 from examples.soundgraph.stores import Store
 from examples.soundgraph.trending import TOP
 
@@ -90,6 +90,47 @@ def test_underground_is_what_the_main_list_leaves(store: Store, tracks: int) -> 
     assert left == list(range(5, 5 + max(0, tracks - TOP)))
 
 
-def test_the_catalogue_in_the_database_is_the_one_that_queries_are_made_of(store: Store) -> None:
-    rows = store.query("SELECT id, amount, starting_block FROM challenges ORDER BY id")
-    assert rows == sorted((c.id, c.amount, c.starting_block) for c in CATALOGUE.values())
+@pytest.mark.parametrize("network", ["recorded", "production"])
+def test_the_catalogue_is_filled_for_a_network_and_filling_it_again_changes_nothing(store: Store, network: str) -> None:
+    catalogue = read_catalogue(network)
+    store.execute(seed_text(catalogue))
+    rows = store.query("SELECT id, amount, step_count, starting_block, cooldown_days FROM challenges ORDER BY id")
+    assert rows == sorted((c.id, c.amount, c.step_count, c.starting_block, c.cooldown_days) for c in catalogue.values())
+    assert store.execute(seed_text(catalogue)) == 0
+    assert {c.starting_block for c in catalogue.values()} > {0} or network == "recorded"
+
+
+def test_production_pays_nothing_before_its_starting_blocks(store: Store) -> None:
+    store.execute(
+        "INSERT INTO users (user_id, is_current, created_at, updated_at, blocknumber, is_verified) "
+        f"VALUES (1, true, {LONG_AGO}, {LONG_AGO}, 1, true)"
+    )
+    for track, height in ((1, 25_346_435), (2, 25_346_436)):
+        store.execute(
+            "INSERT INTO tracks (track_id, owner_id, is_current, created_at, updated_at, blocknumber) "
+            f"VALUES ({track}, 1, true, {LONG_AGO}, {LONG_AGO}, {height})"
+        )
+    for network, steps in (("production", 1), ("recorded", 2)):
+        [declared] = [one for one in declare_challenges(read_catalogue(network)) if one.name == "challenge_u"]
+        found = store.query(f"SELECT current_step_count FROM ({declared.query[store.engine]}) asked")  # type: ignore[index]
+        assert found == [(steps,)]
+
+
+def test_each_tier_begins_where_the_one_before_it_ends(store: Store) -> None:
+    add_users(store, 1, 5)
+    store.execute("UPDATE users SET is_verified = true")
+    store.execute("CREATE TABLE artist_plays (user_id integer, plays integer)")
+    store.execute("INSERT INTO artist_plays VALUES (1, 249), (2, 250), (3, 999), (4, 1000), (5, 10000)")
+    view(store, "challenge_p1", "challenge_p2", "challenge_p3")
+    found = [
+        [
+            (int(user), int(steps), bool(done))
+            for user, steps, done in store.query(
+                f"SELECT user_id, current_step_count, is_complete FROM challenge_{tier} ORDER BY 1"
+            )
+        ]
+        for tier in ("p1", "p2", "p3")
+    ]
+    assert found[0] == [(1, 249, False), *((user, 250, True) for user in (2, 3, 4, 5))]
+    assert found[1] == [(2, 250, False), (3, 999, False), (4, 1_000, True), (5, 1_000, True)]
+    assert found[2] == [(4, 1_000, False), (5, 10_000, True)]
