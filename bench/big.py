@@ -13,23 +13,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import big_world
 from bench.budgets import Figure, ratio
 from bench.duties import Place, both_places
-from examples.soundgraph import challenges
-from examples.soundgraph.derived import REMEMBERED
-from examples.soundgraph.portable import both
-from tidemark import Project, Tidemark, first
+from examples.soundgraph.derived import DECLARED
+from examples.soundgraph.derived import make_project as make_soundgraph
+from tidemark import Project, Tidemark, iterable
 
 KEYS = 10_000
 SQLITE_SHARE = 0.1
 """SQLite gets a tenth of what PostgreSQL gets."""
 MEMORY_MB_MAX = 150.0
 _ROOT = Path(__file__).resolve().parents[1]
-_KEY = ("challenge_id", "user_id", "specifier")
 _CHANGES: dict[str, str] = {
     "challenge_p": "UPDATE users SET bio = 'changed' WHERE user_id % {step} = 0 AND is_current",
     "challenge_u": "UPDATE tracks SET blocknumber = 101 WHERE track_id % {tracks_step} = 0 AND is_current",
@@ -50,37 +48,12 @@ class Cost:
 
 
 def make_project() -> Project:
-    """The rewards, from now on: what is there already is not paid again."""
-    made = Project("big")
-    options = {"freshness": "tick", "keep_rows": True, "marks": "now"}
-    queries = {
-        "challenge_p": challenges.profile_completion,
-        "challenge_u": challenges.track_upload,
-        "challenge_m": challenges.mobile_install,
-        "challenge_rd": challenges.referred_signup,
-    }
-    for name, query in queries.items():
-        made.derive(name, key=_KEY, query=both(query), keep=REMEMBERED, sampled=["blocks"], **options)
-    made.derive(
-        "referrals",
-        key=("referrer_user_id", "referred_user_id"),
-        query=challenges.REFERRALS,
-        keep={"challenge_id": first()},
-        sampled=["users.is_verified"],
-        **options,
+    """The rewards, in tables of their own, from now on: what is there already is not paid again."""
+    names = {*_CHANGES, "challenge_r", "challenge_rv"}
+    wanted = [one for one in DECLARED if one.name in names]
+    return make_soundgraph(
+        "now", [replace(one, options={**one.options, "rows_of": None}) for one in wanted], iterable(lambda _: ())
     )
-    made.derive(
-        "challenge_r", key=_KEY, query=both(challenges.referral), keep=REMEMBERED, sampled=["blocks"], **options
-    )
-    made.derive(
-        "challenge_rv",
-        key=_KEY,
-        query=both(challenges.verified_referral),
-        keep=REMEMBERED,
-        sampled=["blocks"],
-        **options,
-    )
-    return made
 
 
 project = make_project()

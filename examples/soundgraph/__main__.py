@@ -101,6 +101,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(summary(tally, rate))
     if not arguments.no_derive:
         upkeep.drain(arguments.database)
+        upkeep.deliver(arguments.database)
         print(upkeep.describe(arguments.database))
 
 

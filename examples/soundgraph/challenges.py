@@ -25,6 +25,10 @@ CENTS = 1_000_000
 Query = Callable[[Words, Challenge], str]
 
 
+_NEWEST = "(SELECT b.created_at FROM blocks b ORDER BY b.number DESC LIMIT 1)"
+"""The time of the newest block."""
+
+
 def _rows(challenge: Challenge, specifier: str, source: str, amount: str = "") -> str:
     """Rows of ``user_challenges`` out of a query that gives ``user_id``, ``steps`` and what specifier and amount are made of."""
     done = f"s.steps >= {challenge.steps}"
@@ -35,8 +39,8 @@ def _rows(challenge: Challenge, specifier: str, source: str, amount: str = "") -
                {done} AS is_complete,
                s.steps AS current_step_count,
                {amount or challenge.amount} AS amount,
-               (SELECT max(b.created_at) FROM blocks b) AS created_at,
-               CASE WHEN {done} THEN (SELECT max(b.created_at) FROM blocks b) END AS completed_at,
+               {_NEWEST} AS created_at,
+               CASE WHEN {done} THEN {_NEWEST} END AS completed_at,
                CASE WHEN {done} THEN (SELECT CAST(max(b.number) AS bigint) FROM blocks b) END AS completed_blocknumber
           FROM ({source}) s
     """

@@ -1,4 +1,4 @@
-"""The whole story in under a minute: ingest, tick, complete a profile, tamper, verify, repair, and what upkeep costs.
+"""The whole story in about a minute: ingest, ticks, rewards, milestones and notices, a week announced, tamper, verify, repair.
 
 ``python -m examples.soundgraph.demo`` takes the recorded blocks if they lie beside the repository, otherwise it generates
 200,000 events. It works in a folder of its own and removes it, unless ``--database`` names a place to keep.
@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from examples.soundgraph import generator, newcomer, upkeep
 from examples.soundgraph.__main__ import Ticks, ingest, summary
 from examples.soundgraph.indexer import take
 from examples.soundgraph.stores import Store, open_store, sqlite_path
+from examples.soundgraph.weekly import FRIDAY, announce
 from tidemark import jsonl
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "soundgraph-blocks.jsonl.gz"
@@ -87,6 +89,39 @@ def _busiest(store: Store) -> str:
     return "\n".join(lines)
 
 
+def _plays(store: Store) -> str:
+    """Who listens, as far as that is known, in the base tables and in what is derived."""
+    [(plays, anonymous)] = store.query("SELECT count(*), count(*) - count(user_id) FROM plays")
+    [(counted,)] = store.query("SELECT sum(play_count) FROM hourly_play_counts")
+    [(known,)] = store.query("SELECT sum(play_count) FROM user_track_plays")
+    return f"{plays:,} plays, {anonymous:,} of them anonymous; {counted:,} in hourly counts, {known:,} in histories."
+
+
+def _friday() -> date:
+    """The next Friday."""
+    today = datetime.now(UTC).date()
+    return today + timedelta(days=(FRIDAY - today.weekday()) % 7)
+
+
+def _told(store: Store) -> str:
+    """The round numbers that were reached, and what people were told."""
+    lines = ["Milestones                  rows  highest"]
+    lines += [
+        f"  {name:<24} {rows:>6,} {highest:>8,}"
+        for name, rows, highest in store.query(
+            "SELECT name, count(*), max(threshold) FROM milestones GROUP BY name ORDER BY name"
+        )
+    ]
+    lines += ["Notices                     rows  people"]
+    lines += [
+        f"  {kind:<24} {rows:>6,} {people:>7,}"
+        for kind, rows, people in store.query(
+            "SELECT type, count(*), count(DISTINCT user_id) FROM notification GROUP BY type ORDER BY type"
+        )
+    ]
+    return "\n".join(lines)
+
+
 def _tamper(database: str, store: Store) -> None:
     """Changes one stored row behind Tidemark's back, has it found, named and mended."""
     [(artist,)] = store.query("SELECT user_id FROM aggregate_user ORDER BY follower_count DESC, user_id LIMIT 1")
@@ -110,15 +145,21 @@ def run(folder: Path, database: str, given: Path | None, events: int | None) -> 
         ticks = Ticks(database, TICK_SECONDS)
         tally, kept = ingest(database, blocks, writer="upsert", strict=False, label="with upkeep", ticks=ticks)
         upkeep.drain(database)
+        upkeep.deliver(database)
         print(summary(tally, kept))
         print()
         print(_busiest(store))
         print()
-        print("Challenges                complete on the way")
+        print(_plays(store))
+        print("Rewards                   complete on the way")
         print("\n".join(newcomer.earned(store)))
         print("A newcomer's profile, at the tick after each step")
         for line in newcomer.show(store, lambda: upkeep.drain(database)):
             print(line)
+        print(f"The week's lists, on a Friday: {announce(store, _friday())} places are announced.")
+        upkeep.drain(database)
+        upkeep.deliver(database)
+        print(_told(store))
         print()
         _tamper(database, store)
     verdict = upkeep.verify(database)

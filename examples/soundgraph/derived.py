@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from examples.soundgraph import challenges, counting, earning, listening, standing, trending
+from examples.soundgraph import challenges, counting, earning, listening, milestones, notifications, standing, trending
 from examples.soundgraph.catalogue import CATALOGUE, Challenge
 from examples.soundgraph.indexer import add_stream
 from examples.soundgraph.portable import both
@@ -62,6 +62,9 @@ STANDING = (
     Declared("user_score", ("user_id",), both(standing.score), _tick("30s")),
 )
 
+
+NOTICE = ("family", "type", "user_id", "actor_id", "item_type", "item_id", "specifier")
+"""What makes a notice one, in columns that lead to the rows that it tells of."""
 
 REMEMBERED = MappingProxyType(
     {
@@ -133,7 +136,23 @@ TRENDING = (
     ),
 )
 
-DECLARED = (*COUNTS, *LISTENING, *CHALLENGES, *STANDING, *TRENDING)
+
+def _notices(family: str, query: Query, **options: Any) -> Declared:
+    memory = {"keep": {"timestamp": first(), "blocknumber": first()}, "keep_rows": True}
+    return Declared(f"notices_{family}", NOTICE, query, _tick("10s", rows_of="notification", **memory, **options))
+
+
+NOTICES = (
+    Declared("contest_submissions", ("event_id",), milestones.CONTEST_SUBMISSIONS, _tick("30s")),
+    Declared("completed_challenges", ("challenge_id", "user_id", "specifier"), notifications.COMPLETIONS),
+    _notices("social", both(notifications.social), sampled=["user_score"]),
+    _notices("content", both(notifications.content)),
+    _notices("money", both(notifications.money)),
+    _notices("claimable", both(notifications.claimable)),
+)
+"""What people are told of, and what that is made of."""
+
+DECLARED = (*COUNTS, *LISTENING, *CHALLENGES, *STANDING, *TRENDING, *NOTICES)
 """All of them, each after those that it reads."""
 
 INACTIVE = frozenset(f"challenge_{challenge.id}" for challenge in CATALOGUE.values() if not challenge.active)
@@ -155,9 +174,13 @@ def make_project(
     """
     made = Project("soundgraph")
     add_stream(made, source or jsonl(os.environ.get(BLOCKS, "blocks.jsonl.gz")), **stream)
-    for declared in wanted if wanted is not None else (one for one in DECLARED if one.name not in INACTIVE):
-        remembers: Mapping[str, Any] = {"marks": marks} if "keep" in declared.options else {}
-        made.derive(declared.name, key=declared.key, query=declared.query, **declared.options, **remembers)
+    declarations = {}
+    for one in wanted if wanted is not None else (one for one in DECLARED if one.name not in INACTIVE):
+        remembers: Mapping[str, Any] = {"marks": marks} if "keep" in one.options else {}
+        declarations[one.name] = made.derive(one.name, key=one.key, query=one.query, **one.options, **remembers)
+    milestones.add_milestones(declarations)
+    if "completed_challenges" in declarations:
+        notifications.add_rewards(declarations["completed_challenges"])
     return made
 
 

@@ -370,3 +370,34 @@ CREATE TABLE IF NOT EXISTS user_challenges (
 CREATE UNIQUE INDEX IF NOT EXISTS user_challenges_user ON user_challenges (challenge_id, user_id, specifier);
 CREATE INDEX IF NOT EXISTS user_challenges_whose ON user_challenges (user_id);
 CREATE INDEX IF NOT EXISTS user_challenges_payable ON user_challenges (completed_blocknumber) WHERE is_complete;
+
+-- Round numbers that a count has reached, each once: see milestones.py.
+CREATE TABLE IF NOT EXISTS milestones (
+    name        text NOT NULL,
+    id          integer NOT NULL,
+    threshold   integer NOT NULL,
+    blocknumber bigint,
+    slot        bigint,
+    "timestamp" timestamp NOT NULL,
+    PRIMARY KEY (name, id, threshold)
+);
+CREATE INDEX IF NOT EXISTS milestones_id ON milestones (id, name);
+-- Who is told what: one row for each notice and recipient. Each declaration of notifications.py owns the rows of its family.
+CREATE TABLE IF NOT EXISTS notification (
+    family      text NOT NULL,
+    type        text NOT NULL,
+    user_id     integer NOT NULL,
+    actor_id    integer NOT NULL,
+    item_type   text NOT NULL,
+    item_id     bigint NOT NULL,
+    group_id    text NOT NULL,
+    specifier   text NOT NULL,
+    "timestamp" timestamp NOT NULL,
+    blocknumber bigint,
+    PRIMARY KEY (group_id, specifier, user_id)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS notification_what
+    ON notification (user_id, family, type, actor_id, item_type, item_id, specifier);
+CREATE INDEX IF NOT EXISTS notification_latest ON notification (user_id, "timestamp", group_id, specifier);
+-- Whether somebody heard within the hour that a reward is cooling down is asked for every completed reward.
+CREATE INDEX IF NOT EXISTS notification_cooldown ON notification (user_id, "timestamp") WHERE type = 'reward_in_cooldown';

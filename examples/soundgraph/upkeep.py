@@ -34,6 +34,14 @@ def drain(database: str) -> None:
         pass
 
 
+def deliver(database: str) -> int:
+    """Hands every crossing that waits to its handler: milestones, and notices of rewards. Returns how many."""
+    report = Tidemark(project, database).deliver()
+    if report.failed:
+        raise Fault(f"{report.failed} events of crossings could not be handled; see `tidemark outbox list`")
+    return report.delivered
+
+
 def describe(database: str) -> str:
     """One line per derived table: its state, class and freshness."""
     return "\n".join(

@@ -67,9 +67,14 @@ class Generated:
         return [json.loads(line) for line in self.lines]
 
 
-@pytest.fixture(scope="session")
-def generated() -> Generated:
+def generate() -> Generated:
     """4,000 generated events, with everything that is planted."""
     generator = Generator(4_000, SEED)
     lines = list(generator.lines())
     return Generated(lines, json.loads(json.dumps(generator.answers())))
+
+
+@pytest.fixture(scope="session")
+def generated() -> Generated:
+    """What is generated, once for each worker of the tests."""
+    return generate()

@@ -11,11 +11,12 @@ import pytest
 
 from examples.soundgraph import __main__ as command
 from examples.soundgraph import demo, upkeep
-from examples.soundgraph.derived import COUNTS, DECLARED, make_project
-from examples.soundgraph.indexer import take
+from examples.soundgraph.derived import COUNTS, make_project
 from examples.soundgraph.statements import Writer
 from examples.soundgraph.stores import Store, open_store
+from tests.examples import challenges_page
 from tests.examples.conftest import Generated
+from tests.examples.soundgraph_play import INSTALLED, play
 from tests.examples.soundgraph_rows import (
     CHALLENGE,
     CHALLENGE_IDS,
@@ -29,12 +30,10 @@ from tests.examples.soundgraph_rows import (
     stored,
 )
 from tests.kit.size import in_turn
+from tidemark import Tidemark
 
 NewDatabase = Callable[[], str]
 WRITERS: tuple[Writer, ...] = ("upsert", "history")
-# What reads the clock has tests of its own, with a clock that stands still.
-TIMED = {"track_trending_scores", "playlist_trending_scores", "underground_trending", "early_marks"}
-INSTALLED = {declared.name for declared in DECLARED} - TIMED - {f"challenge_{challenge}" for challenge in WEEKLY_IDS}
 NAMED = [name for name in READERS if name in INSTALLED]
 COUNTED = [declared.name for declared in COUNTS]
 
@@ -58,21 +57,6 @@ def derived_rows(store: Store, names: Iterable[str] = NAMED) -> dict[str, Rows]:
     return found | {"user_challenges": stored(store, "user_challenges", CHALLENGE)}
 
 
-def play(database: str, generated: Generated, writer: Writer) -> None:
-    """Installs everything, takes the blocks, and ticks where the answers suppose a tick."""
-    blocks = generated.blocks
-    with closing(open_store(database)) as store:
-        store.create_schema()
-        upkeep.install(database)
-        taken = 0
-        for line in generated.answers["ticks"]:
-            take(database, blocks[taken:line], writer=writer)
-            upkeep.drain(database)
-            taken = line
-        take(database, blocks[taken:], writer=writer)
-        upkeep.drain(database)
-
-
 def check_answers(store: Store, answers: Mapping[str, Any], of: str = "user_challenges") -> None:
     """Every derived table that is declared equals the answers."""
     for name in NAMED:
@@ -82,20 +66,18 @@ def check_answers(store: Store, answers: Mapping[str, Any], of: str = "user_chal
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_every_table_is_true_whoever_writes(
-    new_database: NewDatabase, generated: Generated, monkeypatch: pytest.MonkeyPatch, writer: Writer
-) -> None:
+def test_every_table_is_true_whoever_writes(new_database: NewDatabase, generated: Generated, writer: Writer) -> None:
     """A plain run takes one writer on each engine, another one in the next turn."""
     database = new_database()
     if not in_turn(WRITERS.index(writer) + database.startswith("sqlite"), 2):
         return
-    monkeypatch.setattr(upkeep, "project", make_project(wanted=[one for one in DECLARED if one.name in INSTALLED]))
     play(database, generated, writer)
     with closing(open_store(database)) as store:
         check_answers(store, generated.answers)
-    verdict = upkeep.verify(database)
-    assert verdict.wrong == ()
-    assert verdict.columns == verdict.true_columns
+        page = {one: told for one, told in challenges_page.told(store.engine).items() if one not in WEEKLY_IDS}
+        assert challenges_page.count(store) == page
+    for report in Tidemark(make_project(), database).verify():
+        assert report.clean, report.derived
 
 
 def test_tables_installed_over_history_are_the_same_as_tables_that_watched_it(

@@ -4,6 +4,7 @@ import pytest
 
 from examples.soundgraph.catalogue import read_catalogue, seed_text
 from examples.soundgraph.derived import declare_challenges, query_text
+from examples.soundgraph.indexer import take
 from examples.soundgraph.stores import Store
 from examples.soundgraph.trending import TOP
 
@@ -134,3 +135,18 @@ def test_each_tier_begins_where_the_one_before_it_ends(store: Store) -> None:
     assert found[0] == [(1, 249, False), *((user, 250, True) for user in (2, 3, 4, 5))]
     assert found[1] == [(2, 250, False), (3, 999, False), (4, 1_000, True), (5, 1_000, True)]
     assert found[2] == [(4, 1_000, False), (5, 10_000, True)]
+
+
+def test_an_amount_that_is_none_is_set_aside(store: Store) -> None:
+    tip = {"type": "tip", "sender_user_id": 1, "receiver_user_id": 2}
+    bought = {"type": "usdc_purchase", "buyer_user_id": 1, "seller_user_id": 2, "amount": 5}
+    payments = [
+        *({**tip, "amount": amount} for amount in (-5, 0, "x", None, 2**63, "7")),
+        {**tip, "receiver_user_id": 1, "amount": 5},
+        {**bought, "content_type": "house", "content_id": 3},
+        {**bought, "content_type": "track", "content_id": 3},
+    ]
+    tally = take(store.database, [{"block": 1, "timestamp": 1_741_953_600, "txs": payments}])
+    assert tally.skipped == {"bad_amount": 5, "self_tip": 1, "no_content": 1}
+    assert store.query("SELECT sender_user_id, receiver_user_id, amount FROM user_tips") == [(1, 2, 7)]
+    assert store.query("SELECT buyer_user_id, content_id, amount FROM usdc_purchases") == [(1, 3, 5)]

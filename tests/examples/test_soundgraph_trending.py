@@ -1,32 +1,24 @@
 """Soundgraph's trending tables: they read the clock, and stay true as time passes."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 
-from examples.soundgraph.derived import DECLARED, INACTIVE, make_project, query_text
-from examples.soundgraph.indexer import take
+from examples.soundgraph.api import make_app
+from examples.soundgraph.derived import query_text
 from examples.soundgraph.portable import POSTGRES, SQLITE
 from examples.soundgraph.stores import Store, open_store
-from examples.soundgraph.weekly import announce
 from examples.soundgraph.world import spelled
+from tests.examples import challenges_page
 from tests.examples.conftest import Generated
+from tests.examples.mesh import ask
+from tests.examples.soundgraph_play import TIMED, declare, play_week, weekly
 from tests.examples.soundgraph_rows import WEEKLY_IDS, answered, derived
 from tests.examples.test_soundgraph_edges import LONG_AGO, MANY, add_users
-from tidemark import Project, Tidemark
-from tidemark.runtime.clock import Clock
+from tidemark import Tidemark
 
 NewDatabase = Callable[[], str]
-BY_NAME = {declared.name: declared for declared in DECLARED}
-UPSTREAM = ("aggregate_user", "aggregate_track", "aggregate_playlist", "challenge_profile_completion")
-TIMED = ("track_trending_scores", "playlist_trending_scores", "underground_trending")
-WEEKLY = ("early_marks", *(f"challenge_{challenge}" for challenge in WEEKLY_IDS))
 DAY = 86_400
-
-
-def declare(*names: str) -> Project:
-    """A project of these declarations."""
-    return make_project(wanted=[BY_NAME[name] for name in names])
 
 
 def computed(store: Store, name: str, at: int) -> object:
@@ -43,39 +35,27 @@ def test_trending_moves_with_the_time_and_the_week_is_announced_once(
     new_database: NewDatabase, generated: Generated
 ) -> None:
     database, answers = new_database(), generated.answers
+    play_week(database, generated)
     at = [answers["trending_at"]]
-    clock = Clock(today=lambda: spelled(at[0]))
+    tidemark = weekly(database, at)
     with closing(open_store(database)) as store:
-        store.create_schema()
-        take(store.database, generated.blocks)
-        tidemark = Tidemark(declare(*UPSTREAM, "track_karma", "playlist_karma", *TIMED, *WEEKLY), database, clock=clock)
-        tidemark.apply()
-        tidemark.tick()
         for name in TIMED:
             assert derived(store, name) == answered(answers, name), name
-        friday = datetime.fromtimestamp(at[0], UTC).date()
-        assert announce(store, friday - timedelta(days=1)) == 0
-        assert announce(store, friday) == len(answers["trending_results"])
-        assert announce(store, friday) == 0
-        for days in (0, 3, 30):
+        page = asyncio.run(ask(make_app(database), "/tracks/trending?limit=3")).json
+        best = max((row[4], row[0]) for row in answers["track_trending_scores"] if row[1:3] == ["pnagD", "week"])
+        assert (page["items"][0]["track_id"], len(page["items"])) == (best[1], 3)
+        rewards = store.query("SELECT challenge_id, specifier, user_id, amount FROM user_challenges WHERE is_complete")
+        assert sorted(map(list, rewards)) == answers["weekly_challenges"]
+        told = {one: rows for one, rows in challenges_page.told(store.engine).items() if one in WEEKLY_IDS}
+        assert challenges_page.count(store) == told
+        for days in (3, 30):
             at[0] += days * DAY
             tidemark.tick()
             for name in TIMED[:2]:
                 assert sorted(store.query(f"SELECT * FROM {name}"), key=repr) == computed(store, name, at[0])
         results = store.query("SELECT week, type, rank, user_id, id FROM trending_results")
         assert sorted(map(list, results)) == answers["trending_results"]
-        rewards = store.query("SELECT challenge_id, specifier, user_id, amount FROM user_challenges WHERE is_complete")
-        assert sorted(map(list, rewards)) == answers["weekly_challenges"]
-        assert {row[0] for row in rewards} == set(WEEKLY_IDS)
         assert all(report.clean for report in tidemark.verify())
-
-
-def test_everything_can_be_declared(new_database: NewDatabase) -> None:
-    database = new_database()
-    with closing(open_store(database)) as store:
-        store.create_schema()
-    planned = {step.derived for step in Tidemark(make_project(), database).plan().steps}
-    assert planned == set(BY_NAME) - INACTIVE
 
 
 def test_underground_is_kept_over_scores_that_are_there(new_database: NewDatabase) -> None:
