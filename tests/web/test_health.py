@@ -147,7 +147,7 @@ def test_a_file_that_is_replaced_is_not_read_on(tmp_path: Path, sqlite_path: Pat
     forum.session.close()
     path = Path(forum.url.removeprefix("sqlite:///"))
     path.rename(tmp_path / "moved.db")
-    forum.fresh()
+    forum.app.state.house.forget()
     assert get(forum.app, "/healthz").status == 503
     forum.app.state.house.close()
 
