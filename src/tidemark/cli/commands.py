@@ -144,7 +144,8 @@ def verify(typed: Typed) -> Outcome:
     drifted = any(not report.clean for report in done)
     data = {"clean": not drifted, "tables": [reports_truth.verify_data(report) for report in done]}
     text = reports_truth.catalog_text(done) if typed.options.catalog else reports_truth.verify_text(done)
-    return Outcome(text, data, Exit.DRIFT if drifted else Exit.OK)
+    aside = Exit.QUARANTINED if any(report.quarantined for report in done) else Exit.OK
+    return Outcome(text, data, Exit.DRIFT if drifted else aside)
 
 
 def _verify_as_written(typed: Typed) -> Outcome:

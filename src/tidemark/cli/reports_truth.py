@@ -29,6 +29,7 @@ def verify_data(report: VerifyReport) -> dict[str, Any]:
         "gap": report.gap,
         "undecided": report.undecided,
         "stale": report.stale,
+        "quarantined": report.quarantined,
         "notes": list(report.notes),
         "seconds": round(report.seconds, 3),
         "key_columns": list(report.key_columns),
@@ -78,11 +79,17 @@ def verify_text(done: Sequence[VerifyReport]) -> str:
             lines.append(
                 f"  {report.stale:,} rows are behind sampled inputs; they are no drift, and repair reads them anew"
             )
+        if report.quarantined:
+            lines.append(
+                f"  {report.quarantined:,} units are put aside, because the function fails for them; their rows are as they were"
+            )
         lines += [f"  note: {note}" for note in report.notes]
     drifted = sum(report.drift for report in done)
     lines += [f"{drifted:,} rows differ. Next: tidemark repair"] if drifted else []
     lines += _out_of_service(done)
-    lines += ["Everything is true."] if all(report.clean for report in done) else []
+    aside = sum(report.quarantined for report in done)
+    lines += [f"{aside:,} units are put aside. Next: tidemark repair"] if aside else []
+    lines += ["Everything is true."] if all(report.clean for report in done) and not aside else []
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram, KeyPart, Part, text
-from tidemark.model import Catalog, OutputColumn, Table
+from tidemark.model import Catalog, Declaration, OutputColumn, Table
 from tidemark.processors import Processor
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Query
@@ -63,6 +63,17 @@ def processed(
         samples_rows=bool(processor.sampled),
         half_watched=half,
     )
+
+
+def inputs_of(declaration: Declaration) -> tuple[str, ...]:
+    """What ``explain`` says about the inputs of a processor."""
+    processor = declaration.processor
+    if processor is None:
+        return ()
+    found = [f"watched: {', '.join(source for source, _ in processor.reads)}"]
+    found += [f"sampled: {', '.join(processor.sampled)}"] if processor.sampled else []
+    found += [f"ignored: {', '.join(processor.ignored)}"] if processor.ignored else []
+    return tuple(found)
 
 
 def declared_inputs(names: Sequence[str], catalog: Catalog) -> frozenset[tuple[str, str]]:

@@ -12,7 +12,7 @@ from tidemark.contract import Fan
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.edges import reasons_of
 from tidemark.maintenance.mirror import Mirror, make_mirror
-from tidemark.maintenance.processor import declared_inputs
+from tidemark.maintenance.processor import declared_inputs, inputs_of
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.maintenance.pruned import notes as notes_of_pruned
 from tidemark.maintenance.pruned import require_totals
@@ -118,7 +118,7 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
     freshness = "tick" if ticks else "commit"
     seen = [(one.name, one.sql) for one in program.shown] or visible
     shown = Shown(store, tuple(column.name for column in key), tuple(seen), "1 = 1")
-    said = (*notes(program), *scans.notes(tick.scans if tick is not None else ()))
+    said = (*inputs_of(declaration), *notes(program), *scans.notes(tick.scans if tick is not None else ()))
     made = Made(klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, shown, said)
     live, why_not = "", "at commit freshness nothing waits"
     if ticks:

@@ -118,6 +118,9 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
         find("fail", says)
     if one.drift:
         find("fail", f"has {one.drift:,} rows that are known to be wrong", "tidemark repair")
+    if one.processor is not None and one.processor.quarantined:
+        says = f"has {one.processor.quarantined:,} units put aside, because its function fails for them"
+        find("fail", says, "tidemark repair")
     if one.captures != "ok" and (one.state == "live" or one.shown):
         find("fail", f"may miss changes: {one.captures}")
     waited = seconds_since(one.behind_since, now)
