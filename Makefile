@@ -2,6 +2,7 @@
 PYTHON  ?= python3
 WORKERS ?= 2
 APP     ?= soundgraph
+SERVE   ?=
 SEED    ?=
 N       ?=
 ARGS    ?=
@@ -14,7 +15,7 @@ STAMP := $(VENV)/.installed
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo               run the soundgraph example; APP=meshscope runs the other one"
+	@echo "make demo               run the soundgraph example; APP=meshscope runs the other one, SERVE=1 shows it in a browser"
 	@echo "make test               lint, types, import contracts, house rules and all tests"
 	@echo "make browser            the dashboard and the banner in a real browser; needs Chromium"
 	@echo "make lint               the same without the tests"
@@ -35,7 +36,7 @@ $(STAMP): pyproject.toml constraints/dev.txt
 	@touch $@
 
 demo: $(STAMP)
-	$(PY) -m examples.$(APP).demo $(ARGS)
+	$(PY) -m examples.$(APP).demo $(if $(SERVE),--serve) $(ARGS)
 
 lint: $(STAMP)
 	$(PY) -m ruff check .

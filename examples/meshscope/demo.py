@@ -31,6 +31,7 @@ from examples.meshscope.schema import connect_to_read
 from examples.meshscope.watch import Watch
 
 DRIFT_FOUND = 4
+PORT = 8765
 START_SECONDS = 60.0
 LOOK_SECONDS = 0.2
 VICTIM = "heard"
@@ -50,6 +51,7 @@ class Scene:
     idle_seconds: float
     kill_at: float
     port: int
+    stays: bool = False
 
     @property
     def url(self) -> str:
@@ -206,9 +208,20 @@ def play(scene: Scene) -> int:
         time.sleep(min(1.0, scene.idle_seconds))
         took, most = filled.ended - filled.begun, filling.wal_most / 1e6
         print(f"Filled    in {took:.1f} s; the write-ahead log was never over {most:.1f} MB")
+        if scene.stays:
+            stay(scene, served)
     print("\n".join(table(crowd, idle, filled, PATHS)))
     upkeep.drain(scene.database)
     return _conclude(scene, sum(one.good for one in crowd.samples if one.name == WRITE))
+
+
+def stay(scene: Scene, served: subprocess.Popen[str]) -> None:
+    """Let whoever looks at the page go on looking."""
+    print(f"Staying   at {scene.url}, and {scene.url}derived/, until Ctrl-C")
+    try:
+        served.wait()
+    except KeyboardInterrupt:
+        print("Ended")
 
 
 def _conclude(scene: Scene, written: int) -> int:
@@ -269,6 +282,7 @@ def main(given: Sequence[str] | None = None) -> int:
         "--kill-at", type=float, default=0.4, help="kill the worker at this share; 2 never; default %(default)s"
     )
     parser.add_argument("--shared-connection", action="store_true", help="how it was: one connection, one UPDATE")
+    parser.add_argument("--serve", action="store_true", help=f"on port {PORT}, and go on serving until Ctrl-C")
     parser.add_argument("--database", help="a new file to use and keep; default: one that is removed afterwards")
     arguments = parser.parse_args(given)
     with tempfile.TemporaryDirectory(prefix="meshscope-") as name:
@@ -281,7 +295,8 @@ def main(given: Sequence[str] | None = None) -> int:
             arguments.rate,
             arguments.idle,
             arguments.kill_at,
-            free_port(),
+            PORT if arguments.serve else free_port(),
+            arguments.serve,
         )
         if Path(scene.database).exists():
             parser.error(f"{scene.database} exists")

@@ -25,6 +25,7 @@ from examples.meshscope.packets import Mesh, messages
 from examples.meshscope.schema import connect
 
 PATHS = ("api/packets", "api/stats", "api/packets?sort=heard", "api/healthz", "api/analytics/hash-sizes", "api/perf")
+INTERRUPTED = 130
 BUSY_SECONDS = 5.0
 """How long an ordinary application waits for the write lock."""
 
@@ -91,10 +92,14 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the writer's first packet")
     parser.add_argument("--step", type=int, default=1, help="from one of the writer's packets to its next")
     arguments = parser.parse_args(given)
-    if arguments.what == "write":
-        mesh = Mesh(arguments.seed, arguments.mean)
-        write(arguments.database, arguments.rate, mesh, arguments.first, arguments.step, sys.stdout)
-    read(arguments.url, arguments.rate, sys.stdout)
+    try:
+        if arguments.what == "write":
+            mesh = Mesh(arguments.seed, arguments.mean)
+            write(arguments.database, arguments.rate, mesh, arguments.first, arguments.step, sys.stdout)
+        read(arguments.url, arguments.rate, sys.stdout)
+    except KeyboardInterrupt:
+        # Ctrl-C at a terminal reaches whoever started this, too, and that one says what became of it.
+        return INTERRUPTED
     return 0
 
 

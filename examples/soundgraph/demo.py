@@ -11,13 +11,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 from examples.soundgraph import generator, newcomer, upkeep
 from examples.soundgraph.__main__ import Ticks, ingest, summary
+from examples.soundgraph.dashboard import show_dashboard
 from examples.soundgraph.indexer import take
 from examples.soundgraph.stores import Store, open_store, sqlite_path
 from examples.soundgraph.weekly import FRIDAY, announce
@@ -175,11 +176,14 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--database", help="a new database to use and keep; default: one that is removed afterwards")
     parser.add_argument("--blocks", type=Path, help="a file of blocks; default: recorded ones, or generated")
     parser.add_argument("--events", type=int, help="generate so many events, whatever is recorded")
+    parser.add_argument("--serve", action="store_true", help="show Tidemark's dashboard meanwhile, and until Ctrl-C")
     arguments = parser.parse_args(given)
     try:
         with tempfile.TemporaryDirectory(prefix="soundgraph-") as name:
             folder = Path(name)
-            return run(folder, arguments.database or str(folder / "demo.db"), arguments.blocks, arguments.events)
+            database = arguments.database or str(folder / "demo.db")
+            with show_dashboard(database) if arguments.serve else nullcontext():
+                return run(folder, database, arguments.blocks, arguments.events)
     except upkeep.TidemarkErrors as error:
         print(f"soundgraph: {error}", file=sys.stderr)
         return 1
