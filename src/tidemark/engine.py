@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from tidemark.comparing import compare
-from tidemark.errors import Code, Refusal
+from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
 from tidemark.runtime.adoption import AdoptionReport, compare_existing
@@ -32,6 +32,7 @@ from tidemark.runtime.explain import Explanation, explain_installed, explain_scr
 from tidemark.runtime.gaps import record_gaps
 from tidemark.runtime.inputs import InputsReport, find_inputs
 from tidemark.runtime.lease import name_holder, take_lease
+from tidemark.runtime.ledger import Installed
 from tidemark.runtime.onlooker import Onlooker
 from tidemark.runtime.outbox import (
     DELIVERING,
@@ -96,17 +97,23 @@ class Tidemark(Workshop):
         """Seal and apply what waits, for every derived table at tick freshness or for those named; what is read comes first, so
         that one pass reaches those that read it."""
         with self._open() as duty:
-            return tuple(
-                self._under_lease(
-                    duty,
-                    row,
-                    lambda mine, row: tick(
-                        mine, row.script, max_ms=max_ms, max_batches=max_batches, listen=self._listen
-                    ),
-                )
-                for row in self._live(duty, names, also_read=True)
-                if row.script.tick is not None
-            )
+            rows = [row for row in self._live(duty, names, also_read=True) if row.script.tick is not None]
+            work = partial(self._tick_one, max_ms=max_ms, max_batches=max_batches)
+            done, problems = [], list[Fault]()
+            for row in rows:
+                try:
+                    done.append(self._under_lease(duty, row, work))
+                except Fault as problem:
+                    if problem.exit is Exit.INTERRUPTED or not duty.session.is_open():
+                        raise
+                    problems.append(problem)
+            if problems:
+                # What could be done is done; one that cannot be kept stops no other.
+                raise problems[0]
+            return tuple(done)
+
+    def _tick_one(self, mine: Duty, row: Installed, *, max_ms: float | None, max_batches: int | None) -> TickReport:
+        return tick(mine, row.script, max_ms=max_ms, max_batches=max_batches, listen=self._listen)
 
     def run(
         self,

@@ -326,3 +326,41 @@ def test_declarations_that_mean_nothing_are_refused(streets: Place) -> None:
     for options, message in REFUSED:
         with pytest.raises(Refusal, match=message):
             Tidemark(declared(**options), streets.url).plan()
+
+
+def test_inputs_may_be_derived_tables_and_scanned_sources(streets: Place) -> None:
+    """A function reads what others keep, and sources without triggers, by the same declaration."""
+    streets.run(
+        "CREATE TABLE gifts (id bigint PRIMARY KEY, person bigint NOT NULL, at bigint NOT NULL)",
+        "CREATE INDEX gifts_at ON gifts (at)",
+    )
+
+    def worth(db: Reader, batch: Batch) -> Iterator[Mapping[str, Any]]:
+        for who in batch.values("person"):
+            plays = (db.one("SELECT n FROM heard WHERE who = :who", {"who": who}) or (0,))[0]
+            gifts = (db.one("SELECT count(*) FROM gifts WHERE person = :who", {"who": who}) or (0,))[0]
+            yield {"person": who, "worth": plays + 10 * gifts}
+
+    project = Project("worth")
+    project.source("gifts", capture="scan", watermark="at", append_only=True, marks="history")
+    query = 'SELECT "user" AS who, count(*) AS n FROM "pläys" WHERE "user" IS NOT NULL GROUP BY "user"'
+    project.derive("heard", query=query, freshness="tick")
+    reads = {"heard": "who", "gifts": "person"}
+    project.processor("worth", key="person", by="person", reads=reads, columns={"worth": "bigint"})(worth)
+    keeper = Tidemark(project, streets.url)
+    keeper.apply()
+    rows = "SELECT person, worth FROM worth ORDER BY person"
+    assert streets.rows(rows) == [(1, 2), (2, 1)]
+    streets.run("INSERT INTO gifts VALUES (1, 2, 5), (2, 4, 6)", 'DELETE FROM "pläys" WHERE id = 1')
+    keeper.tick()
+    assert streets.rows(rows) == [(1, 1), (2, 11), (4, 10)]
+    assert keeper.inputs("worth").undeclared == ()
+    assert all(report.clean for report in keeper.verify())
+    project.processor("lost", key="person", by="person", reads=reads, columns={"worth": "bigint"})(worth)
+    Tidemark(project, streets.url).apply()
+    streets.run('INSERT INTO "pläys" VALUES (9, 4, 1)')
+    # A process that has one of the functions does what it can, and says what it cannot.
+    project._declarations.pop("lost")
+    with pytest.raises(Fault, match="lost are computed by a function"):
+        Tidemark(project, streets.url).tick()
+    assert (4, 11) in streets.rows(rows)
