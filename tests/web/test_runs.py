@@ -8,7 +8,7 @@ import pytest
 
 from tests.backfill.place import Watch
 from tests.kit.asgi import Answer, get
-from tests.web.conftest import Forum
+from tests.web.conftest import Forum, fill
 from tests.web.schema import check
 from tidemark import Fault, Tidemark
 from tidemark.runtime.samples import SAMPLES_EACH, Hold, Sampler, find_range, list_samples
@@ -165,3 +165,23 @@ def test_who_may_read_is_for_the_host_to_say(well_forum: Forum) -> None:
     assert get(app, "/status", headers={"x-user": "ada"}).status == 200
     assert get(app, "/healthz").status == 200 and get(app, "/banner.json").status == 200
     app.state.house.close()
+
+
+def test_a_unit_that_a_function_fails_for_is_told(empty_forum: Forum) -> None:
+    """A processor's function fails for one author; the page says so, and the others are served."""
+
+    @empty_forum.project.processor(
+        "streaks", key="author", by="author", reads={"posts": "author"}, columns={"posts": "INTEGER"}
+    )
+    def streaks(db: Any, batch: Any) -> Any:
+        authors = batch.values("author")
+        if 2 in authors:
+            raise ValueError("no such author")
+        return [{"author": author, "posts": 1} for author in authors]
+
+    forum = fill(empty_forum)
+    told = {one["name"]: one for one in forum.get("/status")["tables"]}
+    assert told["streaks"]["processor"]["quarantined"] == 1 and told["post_authors"]["processor"] is None
+    (aside,) = forum.get("/quarantine")["quarantine"]
+    assert (aside["backfill"], aside["key"]) == ("streaks", ["2"]) and "no such author" in aside["error"]
+    assert not forum.get("/readyz/post_authors", "readyz")["findings"]

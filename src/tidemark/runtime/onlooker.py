@@ -25,6 +25,7 @@ from tidemark.runtime.findings import OpenDrift, list_drift
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.outbox import CrossingEvent, count_events, list_events
 from tidemark.runtime.overview import Overview, look_again, read_overview
+from tidemark.runtime.processing import list_poison
 from tidemark.runtime.runs import RUN_MAX, Past, find_run, list_runs
 from tidemark.runtime.samples import Sample, list_samples
 from tidemark.runtime.streams.account import Account, Evidence, Gap, StreamStatus
@@ -53,7 +54,7 @@ class Drifted:
 
 @dataclass(frozen=True)
 class Aside:
-    """A key that a backfill put aside."""
+    """A key that a backfill put aside, or a unit for which a processor's function fails; `backfill` is the name of either."""
 
     backfill: str
     key: tuple[Any, ...]
@@ -192,7 +193,7 @@ def _read_run(ledger: Ledger, id_: int) -> RunDetail | None:
     if past is None:
         return None
     backfill = next((one for one in list_everything(ledger, past.derived) if one.run == past.id), None)
-    aside = _read_aside(ledger, past.derived, 200) if past.kind == "backfill" else []
+    aside = _read_aside(ledger, past.derived, 200)
     row = next((row for row in _generations(ledger, past.derived) if row.generation == past.generation), None)
     statements = _statements(row) if row is not None else ()
     samples, audit = list_samples(ledger, past.id), list_actions(ledger, past.derived, AUDIT_MAX)
@@ -220,8 +221,14 @@ def _read_drift(ledger: Ledger, name: str, limit: int) -> list[Drifted]:
 
 
 def _read_aside(ledger: Ledger, name: str, limit: int) -> list[Aside]:
-    rows = ledger.all("list_all_quarantine", {"backfill": name, "limit": limit}) if ledger.exists() else []
-    return [Aside(row[0], unpack(row[1]), int(row[2]), row[3], row[4]) for row in rows]
+    if not ledger.exists():
+        return []
+    rows = ledger.all("list_all_quarantine", {"backfill": name, "limit": limit})
+    found = [Aside(row[0], unpack(row[1]), int(row[2]), row[3], row[4]) for row in rows]
+    for one in _generations(ledger, name):
+        units = list_poison(ledger, one.script)
+        found += [Aside(one.name, unit.unit, unit.attempts, unit.error, unit.found) for unit in units]
+    return found[:limit]
 
 
 def _read_streams(ledger: Ledger) -> list[StreamDetail]:

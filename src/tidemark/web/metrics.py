@@ -190,10 +190,10 @@ def _of_totals(view: Overview, figures: Figures) -> Iterator[Family]:
     yield Family("rows_scanned", "counter", "Keys and changes that were looked at.", scanned)
     changed = tuple(("_total", label, float(written)) for label, (_, written) in labels)
     yield Family("rows_changed", "counter", "Rows that were written.", changed)
-    aside = tuple(
-        ("", {"definition": one.name}, float(one.quarantined)) for one in view.backfills if one.kind == "data"
-    )
-    yield Family("rows_put_aside", "gauge", "Keys that a backfill put aside.", aside)
+    left = {one.name: one.quarantined for one in view.backfills if one.kind == "data"}
+    left |= {one.name: one.processor.quarantined for one in view.tables if one.processor is not None}
+    aside = tuple(("", {"definition": name}, float(count)) for name, count in left.items())
+    yield Family("rows_put_aside", "gauge", "Keys that a backfill put aside, and units that a processor did.", aside)
     runs = tuple(
         ("_total", {"definition": one.name, "kind": one.kind, "result": one.state}, float(one.runs))
         for one in figures.totals

@@ -148,6 +148,7 @@ def of_table(one: TableStatus, view: Overview, fill: BackfillStatus | None, now:
         "way": one.way,
         "reason": one.reason,
         "failure": one.failure,
+        "processor": None if one.processor is None else one.processor.as_json(),
         "run": _active(one, view, fill, now),
     }
 
