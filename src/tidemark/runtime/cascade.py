@@ -72,6 +72,8 @@ def find_left(rows: Sequence[Installed]) -> tuple[Installed, ...]:
 def level(row: Installed, rows: Sequence[Installed]) -> int:
     """How many derived tables stand between this one and the user's tables, on the longest way; 0 when it reads none."""
     reads = reads_of(row.script)
+    if not reads:
+        return 0
     return max((1 + level(other, rows) for other in rows if identity(other) in reads), default=0)
 
 
@@ -79,6 +81,8 @@ def everything_read(row: Installed, rows: Sequence[Installed]) -> tuple[Installe
     """The generations that this one reads, and those that they read, each once."""
     reads = reads_of(row.script)
     found: dict[Generation, Installed] = {}
+    if not reads:
+        return ()
     for other in rows:
         if identity(other) in reads:
             found[identity(other)] = other

@@ -16,8 +16,9 @@ from tidemark.script import Capture, Script
 
 T = TypeVar("T")
 
-# Scripts are frozen, and the ledger is read often: before every step of a plan, and by workers between ticks.
-SCRIPTS_REMEMBERED = 128
+# Scripts are frozen, and the ledger is read often: before every step of a plan, by workers between ticks, by servers.
+# One takes some 70 kB; with more of them than are remembered each look reads all of them anew.
+SCRIPTS_REMEMBERED = 1024
 
 
 def script_text(script: Script) -> str:
