@@ -135,6 +135,21 @@ def test_a_part_that_cannot_be_read_again_says_so(look: Look) -> None:
     assert "the history cannot be read" in said and "runs may be as of" in said
 
 
+def test_a_late_answer_is_shown_with_the_newest_status(look: Look) -> None:
+    served, tab = look("live", "#/")
+    slow = "const asked = window.fetch; window.fetch = async (path, options) => {"
+    slow += " if (path.startsWith('explain')) await new Promise((done) => { window.release = done; });"
+    slow += " return asked(path, options); }"
+    tab.run(f"(() => {{ {slow} }})()")
+    tab.run("location.hash = '#/table/user_stats'")
+    tab.until("window.release && document.querySelector('#detail .facts')")
+    served.eye.world = SCENES["failing"]()
+    tab.until("document.querySelector('#detail .head').innerText.includes('7 rows wrong')")
+    tab.run("window.release()")
+    tab.until("document.getElementById('detail').innerText.includes('The query')")
+    assert "7 rows wrong" in tab.run("document.querySelector('#detail .head').innerText")
+
+
 def test_an_answer_that_says_the_database_cannot_be_read_counts_as_none(look: Look) -> None:
     served, tab = look("live")
     served.eye.world = World(problem=Fault("the file is gone", retry_safe=True))
@@ -199,6 +214,7 @@ def test_a_screen_reader_is_told_what_there_is(look: Look) -> None:
     for role in ("link", "button", "progressbar", "searchbox"):
         assert all(kinds.get(role, [])), f"{role}: {kinds.get(role)}"
     assert any("user_stats: 7 rows wrong" in one for one in kinds["link"])
+    assert any("forum_activity: 3 units put aside" in one for one in kinds["link"])
     assert any("need attention" in one for one in kinds["heading"])
     assert {"banner", "main", "navigation", "status"} <= set(kinds)
 

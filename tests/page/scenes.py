@@ -14,6 +14,7 @@ from tidemark.runtime.audit import Action
 from tidemark.runtime.findings import OpenDrift
 from tidemark.runtime.onlooker import Aside, Drifted
 from tidemark.runtime.outbox import CrossingEvent
+from tidemark.runtime.processing import ProcessorStatus
 from tidemark.runtime.runs import Past
 from tidemark.runtime.status import TableStatus
 from tidemark.runtime.streams.account import Evidence, Gap, StreamStatus
@@ -185,6 +186,9 @@ def failing() -> World:
         tables["tag_counts"], captures="tidemark_tag_counts_posts missing", next="tidemark apply"
     )
     tables["leaderboard"] = replace(tables["leaderboard"], state="paused", shown=False, verified_at=None)
+    tables["forum_activity"] = replace(
+        tables["forum_activity"], processor=ProcessorStatus(12, 340, 96.0, 14.0, 7.5, 0, before(9), 3)
+    )
     return World(
         tuple(tables.values()),
         (

@@ -25,11 +25,13 @@ function begin(route) {
 
 export function showDetail(box, route, facts, watch) {
   if (here.key !== keyOf(route)) begin(route);
+  here.facts = facts;
+  // A late answer is shown with the newest status, not with that of the moment in which it was asked for.
   const again = () => {
     if (here.key !== keyOf(route)) return;
-    renew(box, [stale(), ...PAGES[route.kind](route.about, facts, here)]);
+    renew(box, [stale(), ...PAGES[route.kind](route.about, here.facts, here)]);
     const near = document.getElementById("near");
-    if (near) drawNear(near, route.about, facts);
+    if (near) drawNear(near, route.about, here.facts);
   };
   if (watch.reach.state !== "lost") {
     if (route.kind === "table") readOfTable(route, facts, again);

@@ -118,10 +118,17 @@ function moodOf(table) {
 function wordsOf(table) {
   if (table.drift > 0) return `${plural(table.drift, "row")} wrong`;
   if (table.state === "failed") return "failed";
-  if (table.mood === "wrong") return table.captures.ok ? "needs attention" : "may miss changes";
-  if (table.mood === "held" && table.state === "live") return "behind for long";
+  if (table.mood === "wrong") return table.captures.ok ? gist(table.findings) : "may miss changes";
+  if (table.mood === "held" && table.state === "live") return table.lag.changes || table.lag.upstream ? "behind for long" : "held back";
   if (table.run && table.state !== "live") return table.run.says;
   return { true: "true", behind: "behind", unknown: "unknown" }[table.mood] || named(table.state);
+}
+
+// The beginning of what was found: "has 3 units put aside, because …" is "3 units put aside".
+function gist(findings) {
+  const worst = findings.find((one) => one.level === "fail");
+  const said = worst ? named(String(worst.says).split(/[,:;]\s/)[0].replace(/^(has|is) /, "")) : "";
+  return said && said.length <= 32 ? said : "needs attention";
 }
 
 // The same where there is little room: beside the sign of its mood.
