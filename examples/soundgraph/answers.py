@@ -38,6 +38,9 @@ def count_everything(world: World) -> dict[str, Any]:
         "user_listening_history": {str(user): _history(heard) for user, heard in sorted(world.heard.items())},
         "user_dominant_genre": {str(user): found for user, found in _dominant_genres(world).items()},
         "user_karma": {str(user): value for user, value in karma.items()},
+        "aggregate_user_tips": [[*pair, amount] for pair, amount in sorted(_tips(world).items())],
+        "user_supporters": {str(user): counts for user, counts in _supporters(world).items()},
+        "track_playlists": {str(track): lists for track, lists in _containing(world).items()},
         "plays": world.plays.total(),
         "skipped": dict(sorted(world.skipped.items())),
     }
@@ -115,6 +118,36 @@ def _dominant_genres(world: World) -> dict[int, dict[str, Any]]:
             best = min(best, rank) if best is not None else rank
         genre = None if best is None or best[2] else best[3]
         found[user] = {"dominant_genre": genre, "dominant_genre_count": -best[0] if best is not None else 0}
+    return found
+
+
+def _tips(world: World) -> Counter[tuple[int, int]]:
+    given: Counter[tuple[int, int]] = Counter()
+    for sender, receiver, amount in world.tips:
+        given[sender, receiver] += amount
+    return given
+
+
+def _supporters(world: World) -> dict[int, dict[str, int]]:
+    pairs = _tips(world)
+    supporters = Counter(receiver for _, receiver in pairs)
+    supported = Counter(sender for sender, _ in pairs)
+    return {
+        user: {"supporter_count": supporters[user], "supporting_count": supported[user]} for user in sorted(world.users)
+    }
+
+
+def _containing(world: World) -> dict[int, dict[str, list[int]]]:
+    """The collections that each track is in, and those that it was in."""
+    found: dict[int, dict[str, list[int]]] = {
+        track: {"playlists_containing_track": [], "playlists_previously_containing_track": []}
+        for track in sorted(world.tracks)
+    }
+    for number, playlist in sorted(world.playlists.items()):
+        for track in {*playlist.contents, *playlist.dropped} & world.tracks.keys():
+            here = track in playlist.contents and not playlist.deleted
+            name = "playlists_containing_track" if here else "playlists_previously_containing_track"
+            found[track][name].append(number)
     return found
 
 

@@ -6,6 +6,8 @@ sisters in the schema, unique where ``is_current``, are what proves that a user 
 
 from __future__ import annotations
 
+from examples.soundgraph.portable import Words
+
 USER_QUERY = """
     SELECT u.user_id,
            (SELECT count(*) FROM follows f
@@ -96,3 +98,40 @@ MONTHLY_PLAYS_QUERY = {
          GROUP BY play_item_id, date_trunc('month', created_at)::date, coalesce(country, '')
     """,
 }
+
+TIPS_QUERY = """
+    SELECT sender_user_id, receiver_user_id, sum(amount) AS amount
+      FROM user_tips
+     GROUP BY sender_user_id, receiver_user_id
+"""
+"""What each has given each, all in all."""
+
+SUPPORTERS_QUERY = """
+    SELECT u.user_id,
+           (SELECT count(*) FROM aggregate_user_tips t WHERE t.receiver_user_id = u.user_id) AS supporter_count,
+           (SELECT count(*) FROM aggregate_user_tips t WHERE t.sender_user_id = u.user_id)   AS supporting_count
+      FROM users u
+     WHERE u.is_current
+"""
+"""How many people support somebody, and how many they support."""
+
+
+def containing_playlists(w: Words) -> str:
+    """For each track the live collections that it is in, and those that it was in, as JSON lists of ids in their order."""
+
+    def listed(condition: str) -> str:
+        inner = f"""SELECT e.playlist_id AS playlist FROM playlist_tracks e
+                       JOIN playlists p ON p.playlist_id = e.playlist_id AND p.is_current
+                      WHERE e.track_id = t.track_id AND {condition} ORDER BY e.playlist_id"""
+        if w.engine == "sqlite":
+            return f"(SELECT json_group_array(x.playlist) FROM ({inner}) x)"
+        return f"""(SELECT CAST('[' || coalesce(string_agg(CAST(x.playlist AS text), ','), '') || ']' AS jsonb)
+                      FROM ({inner}) x)"""
+
+    return f"""
+        SELECT t.track_id,
+               {listed("NOT e.is_removed AND NOT p.is_delete")} AS playlists_containing_track,
+               {listed("(e.is_removed OR p.is_delete)")} AS playlists_previously_containing_track
+          FROM tracks t
+         WHERE t.is_current
+    """

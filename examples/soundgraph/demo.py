@@ -29,7 +29,7 @@ BARE_SCHEMA = "soundgraph_bare"
 BARE_BLOCKS = 2_500
 """Blocks that the run without upkeep takes: enough for a rate."""
 GENERATED_EVENTS = 200_000
-TICK_SECONDS = 3.0
+TICK_SECONDS = 20.0
 DRIFT_FOUND = 4
 
 

@@ -46,6 +46,7 @@ COUNTS = (
     Declared("aggregate_monthly_plays", ("play_item_id", "timestamp", "country"), counting.MONTHLY_PLAYS_QUERY),
     Declared("hourly_play_counts", ("hourly_timestamp",), both(listening.hourly_plays)),
     Declared("user_track_plays", ("user_id", "play_item_id"), listening.USER_TRACK_PLAYS),
+    Declared("aggregate_user_tips", ("sender_user_id", "receiver_user_id"), counting.TIPS_QUERY),
 )
 """What can be added up: true at every commit."""
 
@@ -54,6 +55,12 @@ LISTENING = (
     Declared("user_distinct_play_tracks", ("user_id",), listening.DISTINCT_TRACKS, _tick("30s")),
     Declared("user_listening_history", ("user_id",), both(listening.listening_history), _tick("5s")),
 )
+
+CONTAINED = (
+    Declared("user_supporters", ("user_id",), counting.SUPPORTERS_QUERY, _tick("5s")),
+    Declared("track_playlists", ("track_id",), both(counting.containing_playlists), _tick("30s")),
+)
+"""What is counted over what is counted, and the inverse of what collections contain."""
 
 STANDING = (
     Declared("user_dominant_genre", ("user_id",), both(standing.dominant_genre), _tick("30s")),
@@ -152,7 +159,7 @@ NOTICES = (
 )
 """What people are told of, and what that is made of."""
 
-DECLARED = (*COUNTS, *LISTENING, *CHALLENGES, *STANDING, *TRENDING, *NOTICES)
+DECLARED = (*COUNTS, *CONTAINED, *LISTENING, *CHALLENGES, *STANDING, *TRENDING, *NOTICES)
 """All of them, each after those that it reads."""
 
 INACTIVE = frozenset(f"challenge_{challenge.id}" for challenge in CATALOGUE.values() if not challenge.active)

@@ -115,9 +115,15 @@ class RewardPlanter(Planter):
         self.note("collectors", [user, number % 3])
         make = partial(world.create_playlist, user, playlist, number % 2 == 0, True, [track])
         drop = partial(world.delete_playlist, user, playlist)
+        yield self._round(0, partial(world.create_track, user, track))
         if number % 3 == 0:
-            yield self._round(0, make)
-            yield self._round(1, drop)
+            # What it contains is exchanged, and partly put back, before it goes.
+            other = self._people(1)
+            yield self._round(0, make, partial(world.create_track, user, other[0]))
+            yield self._round(1, partial(world.fill_playlist, user, playlist, other))
+            yield self._round(2, partial(world.fill_playlist, user, playlist, [track, *other]))
+            if number:
+                yield self._round(3, drop)
         elif number % 3 == 1:
             yield self._round(0, make, drop)
         else:

@@ -8,10 +8,11 @@ model holds is turned into answers by :mod:`examples.soundgraph.answers` and :mo
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
+
+from examples.soundgraph.inhabitants import Contest, Person, Playlist, Track
 
 Tx = dict[str, Any]
 Edge = tuple[int, str, int]
@@ -20,78 +21,6 @@ COUNTRIES = ("United States", "Canada", "Germany", "Trinidad and Tobago", "Japan
 GENRES = ("Electronic", "Hip-Hop/Rap", "Lo-Fi", "Trance", "Soundtrack", "Jazz")
 PICTURES = ("profile_picture", "profile_picture_sizes", "cover_photo", "cover_photo_sizes")
 PROFILE = ("name", "bio", *PICTURES)
-
-
-@dataclass(slots=True)
-class Person:
-    """A user as the answers see them. Blocks are meant by their number in ``World.closed``, whatever their height."""
-
-    created: int
-    handle: str | None = None
-    name: str | None = None
-    bio: str | None = None
-    profile_picture: str | None = None
-    profile_picture_sizes: str | None = None
-    cover_photo: str | None = None
-    cover_photo_sizes: str | None = None
-    verified: bool = False
-    deactivated: bool = False
-    referrer: int | None = None
-    mobile: bool = False
-    told: int = -1
-    """The block in which the referrer or the mobile flag was last set, -1 before."""
-
-    @property
-    def pictured(self) -> bool:
-        """Whether there is a picture, in either form."""
-        return bool(self.profile_picture or self.profile_picture_sizes)
-
-    @property
-    def covered(self) -> bool:
-        """Whether there is a cover, in either form."""
-        return bool(self.cover_photo or self.cover_photo_sizes)
-
-
-@dataclass(slots=True)
-class Track:
-    """A track as the answers see it; the owner of one that was created before the input began may be unknown."""
-
-    created: int
-    owner: int | None = None
-    unlisted: bool = False
-    stem: bool = False
-    deleted: bool = False
-    genre: str | None = None
-    release: int | None = None
-    parents: tuple[int, ...] = ()
-    pinned: int | None = None
-
-    @property
-    def public(self) -> bool:
-        """Whether everybody may listen to it."""
-        return not self.deleted and not self.unlisted and not self.stem
-
-
-@dataclass(slots=True)
-class Playlist:
-    """A playlist or album as the answers see it."""
-
-    created: int
-    owner: int | None = None
-    album: bool = False
-    private: bool = False
-    deleted: bool = False
-    length: int = 0
-    release: int | None = None
-
-
-@dataclass(slots=True)
-class Contest:
-    """A contest of remixes. ``winners`` are tracks, each with its place and the block in which it was named."""
-
-    host: int
-    winners: dict[int, tuple[int, int]] = field(default_factory=dict)
-    deleted: bool = False
 
 
 class World:
@@ -284,7 +213,9 @@ class World:
     def create_playlist(self, user: int, playlist: int, album: bool, private: bool, contents: list[int]) -> Tx:
         """A new collection, or a re-creation."""
         self.know(user)
-        self.playlists[playlist] = Playlist(self.block, owner=user, album=album, private=private, length=len(contents))
+        self.playlists[playlist] = Playlist(
+            self.block, owner=user, album=album, private=private, contents=list(contents)
+        )
         metadata = {"playlist_name": self.token("pl"), "is_private": private, "is_album": album}
         metadata["playlist_contents"] = [{"track_id": track, "timestamp": 0} for track in contents]
         return self.entity(user, "Playlist", playlist, "Create", metadata)
@@ -294,6 +225,14 @@ class World:
         known = self.playlists[playlist]
         known.private, known.album = given.get("is_private", known.private), given.get("is_album", known.album)
         return self.entity(user, "Playlist", playlist, "Update", {"playlist_name": self.token("pl"), **given})
+
+    def fill_playlist(self, user: int, playlist: int, contents: list[int]) -> Tx:
+        """Other contents; what is not in it any more was in it."""
+        known = self.playlists[playlist]
+        known.dropped |= {*known.contents}
+        known.contents = list(contents)
+        listed = [{"track_id": track, "timestamp": 0} for track in contents]
+        return self.entity(user, "Playlist", playlist, "Update", {"playlist_contents": listed})
 
     def delete_playlist(self, user: int, playlist: int) -> Tx:
         """A deletion by the owner."""

@@ -50,6 +50,7 @@ CHALLENGE = (
     "completed_at",
     "completed_blocknumber",
 )
+PLAYLISTS_OF = ("playlists_containing_track", "playlists_previously_containing_track")
 READERS: dict[str, tuple[str, ...]] = {
     "aggregate_user": ("user_id", *USER),
     "aggregate_track": ("track_id", *TRACK),
@@ -58,6 +59,9 @@ READERS: dict[str, tuple[str, ...]] = {
     "aggregate_monthly_plays": ("play_item_id", '"timestamp"', "country", "count"),
     "hourly_play_counts": ("hourly_timestamp", "play_count"),
     "user_track_plays": ("user_id", "play_item_id", "play_count", "last_played_at"),
+    "aggregate_user_tips": ("sender_user_id", "receiver_user_id", "amount"),
+    "user_supporters": ("user_id", "supporter_count", "supporting_count"),
+    "track_playlists": ("track_id", *PLAYLISTS_OF),
     "user_distinct_play_hours": ("user_id", "hours_with_play"),
     "user_distinct_play_tracks": ("user_id", "track_count"),
     "user_listening_history": ("user_id", "listening_history"),
@@ -78,8 +82,8 @@ WEEKLY_IDS = ("t", "tt", "tut", "tp")
 """Rewards for what was at the top of a week."""
 CHALLENGE_IDS = tuple(challenge for challenge in CATALOGUE if challenge not in WEEKLY_IDS)
 """All the others."""
-DIGITS = 8
-"""Significant digits of a score that are compared: engines may differ in the last bit of a power."""
+DIGITS = 6
+"""Significant digits of a score that are compared: SQLite knows days to a millisecond, and a power makes more of that."""
 
 
 def plain(value: Any, column: str = "") -> Any:
@@ -97,6 +101,8 @@ def plain(value: Any, column: str = "") -> Any:
     if column == "listening_history":
         document = json.loads(value) if isinstance(value, str) else value
         return [(entry["track_id"], entry["timestamp"], entry["play_count"]) for entry in document]
+    if column in PLAYLISTS_OF:
+        return tuple(json.loads(value) if isinstance(value, str) else value)
     return value
 
 
@@ -150,6 +156,6 @@ def _answered(answers: Mapping[str, Any], name: str) -> Iterator[tuple[Any, ...]
     for key, value in found.items():
         known = key if name == "hourly_play_counts" else int(key)
         if isinstance(value, dict):
-            yield known, *(plain(value[column]) for column in columns[1:])
+            yield known, *(plain(value[column], column) for column in columns[1:])
         else:
             yield known, plain(value, columns[1])
