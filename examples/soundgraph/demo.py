@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from examples.soundgraph import generator, newcomer, upkeep
 from examples.soundgraph.__main__ import Ticks, ingest, summary
@@ -25,7 +26,7 @@ from examples.soundgraph.weekly import FRIDAY, announce
 from tidemark import jsonl
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "soundgraph-blocks.jsonl.gz"
-BARE_SCHEMA = "soundgraph_bare"
+BARE_DATABASE = "soundgraph_bare"
 BARE_BLOCKS = 2_500
 """Blocks that the run without upkeep takes: enough for a rate."""
 GENERATED_EVENTS = 200_000
@@ -45,16 +46,16 @@ def _source(folder: Path, given: Path | None, events: int | None) -> tuple[Path,
 
 @contextmanager
 def _bare_place(folder: Path, database: str) -> Iterator[str]:
-    """Somewhere empty on the same engine: another file, or a schema of its own that is dropped afterwards."""
+    """Somewhere empty on the same engine: another file, or another database that is dropped afterwards."""
     if sqlite_path(database) is not None:
         yield str(folder / "bare.db")
         return
     with closing(open_store(database)) as store:
-        store.execute(f"CREATE SCHEMA {BARE_SCHEMA}")
+        store.execute(f"CREATE DATABASE {BARE_DATABASE}")
         try:
-            yield f"{database}{'&' if '?' in database else '?'}options=-csearch_path%3D{BARE_SCHEMA}"
+            yield urlsplit(database)._replace(path=f"/{BARE_DATABASE}").geturl()
         finally:
-            store.execute(f"DROP SCHEMA {BARE_SCHEMA} CASCADE")
+            store.execute(f"DROP DATABASE {BARE_DATABASE}")
 
 
 def _bare_rate(address: str, blocks: Path) -> float:
