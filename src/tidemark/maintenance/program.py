@@ -156,7 +156,8 @@ class LinearProgram:
 
     `presence` is the additive part whose value > 0 makes a row visible; empty for a result of exactly one row (`single`).
     `having` filters visible rows, over ``s``. `anew` are the feeds from which a key is computed anew where those of upkeep read
-    supports: the same parts in the same order, over the sources themselves.
+    supports: the same parts in the same order, over the sources themselves. `crossed` tells that the stored rows are looked at
+    as they change, for crossings.
     """
 
     name: str
@@ -168,6 +169,7 @@ class LinearProgram:
     having: str | None
     reasons: tuple[str, ...]
     anew: tuple[Feed, ...] = ()
+    crossed: bool = False
 
     @property
     def origins(self) -> tuple[Feed, ...]:

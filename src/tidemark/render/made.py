@@ -64,6 +64,7 @@ def of_linear(
 ) -> Made:
     """What a linear program gives. Raises `Refusal` for what cannot be made of a pruned source."""
     require_totals(program, declaration)
+    program = replace(program, crossed=bool(declaration.crossings))
     store = render_linear.store_of(program, names, names.dialect)
     ticks = declaration.freshness == "tick"
     if ticks or any(feed.table.pruned for feed in program.origins):

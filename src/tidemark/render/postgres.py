@@ -17,7 +17,7 @@ from tidemark.dialect import Dialect
 from tidemark.maintenance.program import LinearProgram
 from tidemark.model import Table
 from tidemark.names import Names
-from tidemark.render import postgres_arm, postgres_capture, postgres_flush
+from tidemark.render import postgres_arm, postgres_capture, postgres_flush, postgres_once
 from tidemark.render.statements import Store
 from tidemark.script import Piece
 
@@ -30,7 +30,9 @@ def linear_pieces(
     found = [*postgres_arm.arm_pieces(), store_table(store), unique_index(store)]
     found += user_indexes(program, store, indexes)
     found += [delta_type(store, program), *pending_table(store)]
-    found += postgres_flush.flush_functions(store, program, settings)
+    once = program.crossed and not postgres_flush.is_additive(store)
+    texts = (postgres_once if once else postgres_flush).flush_texts(store, program)
+    found += postgres_flush.flush_functions(store, texts, settings)
     found.append(weave(store, program))
     for table in program.captured:
         feeds = tuple(feed for feed in program.feeds if feed.table.label == table.label)

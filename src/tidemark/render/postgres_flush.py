@@ -9,6 +9,7 @@ is older.
 from __future__ import annotations
 
 from tidemark.maintenance.program import Feed, LinearProgram, Part
+from tidemark.model import Table
 from tidemark.render.linear import feed_key
 from tidemark.render.postgres_capture import came, dollar, needs_touch, touched, went
 from tidemark.render.statements import Store, qualified
@@ -19,10 +20,19 @@ from tidemark.script import Piece
 _PLANNING = "SET enable_seqscan = off SET jit = off"
 
 
-def flush_functions(store: Store, program: LinearProgram, settings: str) -> list[Piece]:
+def is_additive(store: Store) -> bool:
+    """Whether every part adds up, so that one statement writes a row."""
+    return all(part.kind == "additive" for part in store.parts)
+
+
+def flush_texts(store: Store, program: LinearProgram) -> tuple[str, str]:
+    """Declarations and statements of the flush."""
+    return _additive(store, program) if is_additive(store) else _general(store, program)
+
+
+def flush_functions(store: Store, texts: tuple[str, str], settings: str) -> list[Piece]:
     """The function that applies what the current transaction remembered, and the one that calls for it at commit."""
-    additive_only = all(part.kind == "additive" for part in store.parts)
-    declared, body = _additive(store, program) if additive_only else _general(store, program)
+    declared, body = texts
     # Every early return is that of the function: one gives nothing, the other a trigger's NULL.
     settled = body.replace("THEN RETURN;", "THEN RETURN NULL;")
     pinned = f"{settings} {_PLANNING}"
@@ -81,11 +91,12 @@ def settle_pieces(store: Store, flush: tuple[str, str], settle: tuple[str, str],
     ]
 
 
-def _taken(store: Store) -> str:
+def taken(store: Store) -> str:
+    """Take what this transaction remembered."""
     return f"DELETE FROM {store.names.own('pending')} WHERE xid = pg_current_xact_id() RETURNING deltas"
 
 
-def _summed(store: Store, program: LinearProgram) -> list[str]:
+def summed(store: Store, program: LinearProgram) -> list[str]:
     """Fields of a delta summed up for one key, under their own names."""
     found = []
     for feed in program.feeds:
@@ -101,7 +112,8 @@ def _summed(store: Store, program: LinearProgram) -> list[str]:
     return found
 
 
-def _keys(store: Store, row: str) -> str:
+def keys_of(store: Store, row: str) -> str:
+    """The key's columns of a row."""
     return ", ".join(f"{row}.{store.column(part)}" for part in store.key)
 
 
@@ -113,15 +125,15 @@ def _additive(store: Store, program: LinearProgram) -> tuple[str, str]:
     )
     upsert = (
         f"  INSERT INTO {store.names.store} AS s ({columns})\n"
-        f"    SELECT {_keys(store, 'u')}, {', '.join(_summed(store, program))}\n"
-        f"    FROM taken, unnest(taken.deltas) AS u GROUP BY {_keys(store, 'u')} ORDER BY {_keys(store, 'u')}\n"
+        f"    SELECT {keys_of(store, 'u')}, {', '.join(summed(store, program))}\n"
+        f"    FROM taken, unnest(taken.deltas) AS u GROUP BY {keys_of(store, 'u')} ORDER BY {keys_of(store, 'u')}\n"
         f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}\n"
     )
     if store.keeps_default:
-        return "", f"  WITH taken AS ({_taken(store)})\n{upsert};\n"
+        return "", f"  WITH taken AS ({taken(store)})\n{upsert};\n"
     return (
         "  tidemark_emptied tid[];\n",
-        f"  WITH taken AS ({_taken(store)}), written AS (\n{upsert}"
+        f"  WITH taken AS ({taken(store)}), written AS (\n{upsert}"
         f"    RETURNING s.ctid AS tidemark_tid, {store.is_default('s')} AS tidemark_emptied)\n"
         f"  SELECT array_agg(w.tidemark_tid) FILTER (WHERE w.tidemark_emptied) INTO tidemark_emptied FROM written AS w;\n"
         f"  IF tidemark_emptied IS NOT NULL THEN\n"
@@ -148,6 +160,11 @@ def _flag(store: Store, feed: Feed, part: Part) -> str:
 
 
 def _value(store: Store, feed: Feed, part: Part) -> str:
+    value = look(store, feed, part)
+    return value if part.needed is None else f"CASE WHEN {part.needed.at('s')} THEN {value} END"
+
+
+def look(store: Store, feed: Feed, part: Part) -> str:
     """The part from the source, for the key of the stored row ``s``."""
     tests = []
     for key, one in zip(store.key, feed_key(store, feed, "r"), strict=True):
@@ -158,8 +175,7 @@ def _value(store: Store, feed: Feed, part: Part) -> str:
             tests.append(f"{one} = s.{store.column(key)}")
     tests += [f"({feed.guard.at('r')})"] if feed.guard else []
     text = part.value if part.kind == "copied" else part.aggregate
-    value = f"(SELECT {text.at('r')} FROM {qualified(feed.table, store.dialect)} AS r WHERE {' AND '.join(tests)})"
-    return value if part.needed is None else f"CASE WHEN {part.needed.at('s')} THEN {value} END"
+    return f"(SELECT {text.at('r')} FROM {qualified(feed.table, store.dialect)} AS r WHERE {' AND '.join(tests)})"
 
 
 def _upsert_sets(store: Store) -> str:
@@ -185,7 +201,7 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
     inserted = [part for part in store.parts if part.kind in ("additive", "highest", "lowest")]
     columns = ", ".join([store.key_list, *(store.column(part) for part in inserted)])
     values = ", ".join(
-        [_keys(store, "d"), *(f"d.{store.column(p) if p.kind == 'additive' else came(store, p)}" for p in inserted)]
+        [keys_of(store, "d"), *(f"d.{store.column(p) if p.kind == 'additive' else came(store, p)}" for p in inserted)]
     )
     flags = ", ".join(
         f"coalesce({_flag(store, feed, part)}, false) AS tidemark_f{n}" for n, (feed, part) in enumerate(again)
@@ -199,26 +215,18 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
         _recompute(store, again, source, names, aliases)
         for source in dict.fromkeys(feed.table.label for feed, _ in again)
     )
-    match = _hashed_match(store)
-    vanish = (
-        ""
-        if store.keeps_default
-        else (
-            f"  IF tidemark_emptied IS NOT NULL THEN\n"
-            f"    DELETE FROM {name} AS s WHERE s.ctid = ANY (tidemark_emptied) AND {store.is_default('s')};\n  END IF;\n"
-        )
-    )
+    match = hashed_match(store)
     return (
         f"  tidemark_memory {store.names.own('delta')}[];\n  tidemark_tids tid[];\n"
         f"  tidemark_emptied tid[];\n  tidemark_moved tid[];\n{declared}",
-        f"  WITH taken AS ({_taken(store)})\n"
+        f"  WITH taken AS ({taken(store)})\n"
         f"  SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;\n"
         f"  IF tidemark_memory IS NULL THEN RETURN; END IF;\n{locked}"
         f"  WITH d AS (\n"
-        f"    SELECT {_keys(store, 'u')}, {', '.join(_summed(store, program))}\n"
-        f"    FROM unnest(tidemark_memory) AS u GROUP BY {_keys(store, 'u')}\n"
+        f"    SELECT {keys_of(store, 'u')}, {', '.join(summed(store, program))}\n"
+        f"    FROM unnest(tidemark_memory) AS u GROUP BY {keys_of(store, 'u')}\n"
         f"  ), written AS (\n"
-        f"    INSERT INTO {name} AS s ({columns}) SELECT {values} FROM d ORDER BY {_keys(store, 'd')}\n"
+        f"    INSERT INTO {name} AS s ({columns}) SELECT {values} FROM d ORDER BY {keys_of(store, 'd')}\n"
         f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {_upsert_sets(store)}\n"
         f"    RETURNING s.ctid AS tidemark_tid, s.*\n"
         f"  ), x AS (\n"
@@ -228,12 +236,29 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
         f"  SELECT array_agg(x.tidemark_tid) FILTER (WHERE {any_flag}),\n"
         f"         array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_emptied), {arrays}\n"
         f"  INTO tidemark_tids, tidemark_emptied, {names} FROM x;\n"
+        f"{match_keys(store)}{recompute}{vanish(store)}",
+    )
+
+
+def match_keys(store: Store) -> str:
+    """Fail where this transaction's snapshot is too old for the rows that it has locked."""
+    return (
         f"  IF current_setting('transaction_isolation') <> 'read committed' THEN\n"
         f"    -- A row that a concurrent transaction emptied and removed must fail here: this snapshot still sees its sources.\n"
         f"    -- Each look is a query of its own: a join on a unique key would stop at the row that was just written.\n"
-        f"    PERFORM 1 FROM unnest(tidemark_memory) AS u, LATERAL (SELECT 1 FROM {name} AS s WHERE "
+        f"    PERFORM 1 FROM unnest(tidemark_memory) AS u, LATERAL (SELECT 1 FROM {store.names.store} AS s WHERE "
         f"{store.match('s', [f'u.{store.column(part)}' for part in store.key])} FOR UPDATE) AS x;\n  END IF;\n"
-        f"{recompute}{vanish}",
+    )
+
+
+def vanish(store: Store) -> str:
+    """Remove the rows that are empty now."""
+    if store.keeps_default:
+        return ""
+    return (
+        f"  IF tidemark_emptied IS NOT NULL THEN\n"
+        f"    DELETE FROM {store.names.store} AS s WHERE s.ctid = ANY (tidemark_emptied) AND {store.is_default('s')};\n"
+        f"  END IF;\n"
     )
 
 
@@ -242,8 +267,13 @@ def read_ahead(program: LinearProgram, store: Store) -> list[str]:
 
     A transaction holds what it has written, and a flush reads nothing else, but for the other leaves of a partitioned table.
     """
+    return [qualified(table, store.dialect) for table in looked_at(program, store) if table.kind == "partitioned"]
+
+
+def looked_at(program: LinearProgram, store: Store) -> list[Table]:
+    """The sources from which something is computed anew, in the order of their labels."""
     tables = {feed.table.label: feed.table for feed, _ in _again(store, program)}
-    return [qualified(table, store.dialect) for _, table in sorted(tables.items()) if table.kind == "partitioned"]
+    return [table for _, table in sorted(tables.items())]
 
 
 def _recompute(store: Store, again: list[tuple[Feed, Part]], source: str, flags: str, aliases: str) -> str:
@@ -269,7 +299,7 @@ def _recompute(store: Store, again: list[tuple[Feed, Part]], source: str, flags:
     )
 
 
-def _hashed_match(store: Store) -> str:
+def hashed_match(store: Store) -> str:
     """Written rows and deltas of one key; NULL keys are joined by their record's hash."""
     pairs = [(f"w.{store.column(part)}", f"d.{store.column(part)}") for part in store.key]
     if not store.nullable:
