@@ -62,7 +62,7 @@ def _mark(kind: str, table: str, prefix: str) -> str:
 
 
 def social(w: Words) -> str:
-    """Follows, saves, reposts, and cosigns."""
+    """Follows, saves and reposts."""
     follows = f"follows f WHERE f.is_current AND NOT f.is_delete AND {_heard('f.follower_user_id')}"
     follow = _notice(
         "social",
