@@ -118,8 +118,8 @@ class Whole:
     `suspects` fill ``todo`` with every unit whose rows may differ from the query's; `count` gives the number of stored rows.
     `rows`, if any, fill ``fresh`` with the whole result, numbered in key order; `count_rows` is its number, `copy` (parameters
     ``:low`` and ``:high``) puts rows of it into an empty store. Where writers keep the store, `alone` are statements of the same
-    transaction that come first: after them no writer of the sources is under way, and the store is empty; without such
-    statements `rows` are not for there.
+    transaction that come first: after them no writer of the sources is under way; without such statements `rows` are not
+    for there.
     """
 
     suspects: tuple[str, ...]

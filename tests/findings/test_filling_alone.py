@@ -98,6 +98,27 @@ def test_a_writer_that_came_first_is_not_waited_for(
     assert all(one.clean for one in here.verify())
 
 
+def test_what_is_counted_of_rows_that_are_gone_is_not_filled_away(url: str, done: list[fill.FillReport | None]) -> None:
+    """A gap is filled by a worker that is alone, and totals of a pruned source are more than the query can say again."""
+    project = Project("alone")
+    project.source("f", pruned=True)
+    query = "SELECT u, count(*) AS n, sum(v) AS v FROM f WHERE u IS NOT NULL GROUP BY u"
+    project.derive("totals", key="u", query=query, freshness="commit")
+    here = Tidemark(project, url)
+    here.apply()
+    with closing(connect(url)) as user:
+        whole = user.execute("SELECT * FROM totals ORDER BY u").fetchall()
+        user.execute("DELETE FROM f WHERE id <= 3000")
+        user.execute("ALTER TABLE f DISABLE TRIGGER USER")
+        user.execute("INSERT INTO f VALUES (9000, 7, 1)")
+    here.apply(detach=True)
+    here.run(until_idle=True)
+    with closing(connect(url)) as user:
+        found = user.execute("SELECT * FROM totals ORDER BY u").fetchall()
+    assert [one is None for one in done] == [False, True]
+    assert found == whole
+
+
 @pytest.mark.parametrize("locked", [True, False], ids=["as it is", "without its lock"])
 def test_nobody_writes_between_the_reading_and_the_rows(
     url: str, locked: bool, monkeypatch: pytest.MonkeyPatch

@@ -68,7 +68,7 @@ def _alone(store: Store, program: LinearProgram) -> tuple[str, ...]:
         # Who holds the only lock of a file holds up everybody, and nobody can tell whether there is anybody.
         return ()
     sources = sorted({statements.qualified(table, store.dialect) for table in program.tables})
-    return f"LOCK TABLE {', '.join(sources)} IN SHARE ROW EXCLUSIVE MODE", f"DELETE FROM {store.names.store}"
+    return (f"LOCK TABLE {', '.join(sources)} IN SHARE ROW EXCLUSIVE MODE",)
 
 
 def rows_of_linear(store: Store, program: LinearProgram) -> str:

@@ -145,8 +145,11 @@ def _is_new(duty: Duty, installed: Installed) -> bool:
     script, whole = installed.script, installed.script.applier.whole
     if script.tick is None or whole is None or not whole.rows or installed.cursor_at:
         return False
-    row = duty.session.one(f"SELECT 1 FROM {script.store} LIMIT 1")
-    return row is None
+    return not _has_rows(duty, script)
+
+
+def _has_rows(duty: Duty, script: Script) -> bool:
+    return duty.session.one(f"SELECT 1 FROM {script.store} LIMIT 1") is not None
 
 
 def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
@@ -185,14 +188,19 @@ def _is_alone(duty: Duty, installed: Installed) -> bool:
 
 def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillReport | None:
     """Evaluate the query once and put the rows there, in one transaction in which nobody writes the sources; None where
-    somebody did just then. Who connects meanwhile waits for the end of it, so it is for what can be read in a moment."""
+    somebody did just then, or where there are rows: they may be more than the query can say again (what is counted of rows that
+    are gone). Who connects meanwhile waits for the end of it, so it is for what can be read in a moment."""
     script, whole = installed.script, installed.script.applier.whole
     if whole is None:
         raise Fault(f"{script.name} has no whole result", retry_safe=False)
 
-    def work() -> int:
+    def work() -> int | None:
         set_patience(duty.ledger, TRIGGER_PATIENCE)
-        for statement in (*whole.alone, *whole.rows):
+        for statement in whole.alone:
+            duty.session.run(statement)
+        if _has_rows(duty, script):
+            return None
+        for statement in whole.rows:
             duty.session.run(statement)
         row = duty.session.one(whole.count_rows)
         total = int(row[0]) if row else 0
@@ -206,9 +214,12 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
         held = duty.write_once(work)
     except Conflict:
         return None
-    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), held.value, held.value, listen)
+    total = held.value
+    if total is None:
+        return None
+    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), total, total, listen)
     _see_through(filling, installed, lambda: None)
-    return FillReport(script.name, held.value, held.value, 1, held.hold_ms)
+    return FillReport(script.name, total, total, 1, held.hold_ms)
 
 
 def _steps(filling: Filling, start: int, total: int) -> Iterator[tuple[int, int]]:

@@ -82,7 +82,7 @@ def begin_filling(duty: Duty, installed: Installed) -> Installed:
     begin_reading(duty.ledger, installed.script)
     record_sources(duty.ledger, installed.script)
     duty.ledger.run("set_cursor", {**about, "cursor_at": 0, "cursor_total": 0})
-    return duty.ledger.move(installed, "backfilling")
+    return replace(duty.ledger.move(installed, "backfilling"), cursor_at=0, cursor_total=0)
 
 
 def begin_verifying(duty: Duty, installed: Installed, before: Installed | None) -> Installed:
