@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tidemark.comparing import compare
+from tidemark.diffs import diff
 from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
@@ -158,7 +158,7 @@ class Tidemark(Workshop):
             # Whoever verifies for themselves finds it in the history.
             return self._record(duty, "verify", ", ".join(names), work) if self._who else work()
 
-    def compare(self, *names: str) -> tuple[WrittenReport, ...]:
+    def verify_as_written(self, *names: str) -> tuple[WrittenReport, ...]:
         """Evaluate each declared query as it is written and compare its rows with those that readers see, in one moment.
 
         Of how rows are kept nothing takes part, unlike in `verify`, whose comparison is by keys and so is for tables of any size.
@@ -323,7 +323,7 @@ class Tidemark(Workshop):
         and values that are there by column, and rows sampled by key. `where` restricts both sides, such as to what both
         writers have reached; `tolerance` is the share by which a measure may differ. Changes nothing."""
         with self._open("reader") as mine, type(self)(None, other or self.database)._open("reader") as theirs:
-            return [compare(one, mine, theirs, where=where, tolerance=tolerance, modulo=modulo) for one in tables]
+            return [diff(one, mine, theirs, where=where, tolerance=tolerance, modulo=modulo) for one in tables]
 
     def sql(self, *names: str) -> list[Script]:
         """The scripts as they would be installed first, for those who install by other means."""

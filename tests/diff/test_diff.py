@@ -154,9 +154,7 @@ def test_a_measure_that_counts_nothing_would_be_seen(sides: Sides, monkeypatch: 
     sides.run("UPDATE theirs SET extra = 'x'")
     assert sides.diff(modulo=997).verdict == "one-sided"
     original = measures.measure
-    monkeypatch.setattr(
-        "tidemark.comparing.measure", lambda *a: original(*a).replace("IS NOT NULL", "IS NULL OR 1 = 1")
-    )
+    monkeypatch.setattr("tidemark.diffs.measure", lambda *a: original(*a).replace("IS NOT NULL", "IS NULL OR 1 = 1"))
     assert sides.diff(modulo=997).verdict != "one-sided"
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from examples.meshscope.derived import HEARD, HEARD_LAST_BY
 from examples.meshscope.generator import fill
 from examples.meshscope.packets import Mesh, invent_templates
 from examples.meshscope.schema import connect_to_read
+from tests.kit.asgi import Answer, ask
 
 TRANSMISSIONS = 120
 SEED = 7
@@ -28,58 +27,6 @@ def make_database(path: Path, transmissions: int = TRANSMISSIONS) -> str:
     """A filled database as it was before the derived columns."""
     fill(str(path), small_mesh(), transmissions)
     return str(path)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A status, headers in lower case, and a body."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body as data."""
-        return json.loads(self.body)
-
-
-async def ask(app: Any, path: str, root: str = "") -> Answer:
-    """GET over ASGI."""
-    path, _, query = path.partition("?")
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": root + path,
-        "raw_path": (root + path).encode(),
-        "root_path": "",
-        "query_string": query.encode(),
-        "headers": [(b"host", b"mesh")],
-        "client": ("127.0.0.1", 1),
-        "server": ("mesh", 80),
-    }
-    found: dict[str, Any] = {"body": b""}
-    asked = asyncio.Event()
-
-    async def receive() -> dict[str, Any]:
-        if asked.is_set():
-            # Whoever asks stays until the answer is complete.
-            await asyncio.Future()
-        asked.set()
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            found["status"] = message["status"]
-            found["headers"] = {name.decode().lower(): value.decode() for name, value in message["headers"]}
-        else:
-            found["body"] += message.get("body", b"")
-
-    await app(scope, receive, send)
-    return Answer(found["status"], found["headers"], found["body"])
 
 
 def get(api: Api, *paths: str) -> list[Answer]:

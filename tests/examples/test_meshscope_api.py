@@ -18,7 +18,8 @@ from examples.meshscope.cache import Cached
 from examples.meshscope.migrations import Migration, Unreadable
 from examples.meshscope.schema import connect
 from examples.meshscope.timings import quantiles
-from tests.examples.mesh import TRANSMISSIONS, ask, get, make_database, rows
+from tests.examples.mesh import TRANSMISSIONS, get, make_database, rows
+from tests.kit.asgi import ask
 
 KEYS = {
     "name",

@@ -16,9 +16,9 @@ from examples.soundgraph.statements import Writer
 from examples.soundgraph.stores import Store, open_store
 from examples.soundgraph.world import spelled
 from tests.examples.conftest import Generated
-from tests.examples.mesh import ask
 from tests.examples.soundgraph_rows import CHALLENGE, CHALLENGE_IDS, answered_progress, derived, progress, stored
 from tests.examples.test_soundgraph_indexer import NOON, block, entity, play, plays
+from tests.kit.asgi import ask
 from tests.kit.size import in_turn
 from tidemark import Tidemark, iterable
 

@@ -11,10 +11,10 @@ from examples.soundgraph.stores import Store, open_store
 from examples.soundgraph.world import spelled
 from tests.examples import challenges_page
 from tests.examples.conftest import Generated
-from tests.examples.mesh import ask
 from tests.examples.soundgraph_play import TIMED, declare, play_week, weekly
 from tests.examples.soundgraph_rows import WEEKLY_IDS, answered, derived
 from tests.examples.test_soundgraph_edges import LONG_AGO, MANY, add_users
+from tests.kit.asgi import ask
 from tidemark import Tidemark
 
 NewDatabase = Callable[[], str]

@@ -36,7 +36,7 @@ def test_what_waits_is_taken_in(world: Place) -> None:
     world.derive("latest", LATEST, freshness="tick")
     world.tidemark.apply()
     world.run("INSERT INTO f VALUES (6, 7, 1), (7, 1, 7)", "UPDATE f SET v = v + 1 WHERE g = 2")
-    found = world.tidemark.compare()
+    found = world.tidemark.verify_as_written()
     assert [(one.derived, one.differ, one.why_not) for one in found] == [
         (name, (), "") for name in ("added", "counts", "latest", "twins")
     ]
@@ -46,7 +46,7 @@ def test_a_row_that_somebody_changed_is_told_with_both_values(world: Place, caps
     world.install("counts", "SELECT g, count(*) AS n, sum(v) AS s FROM f WHERE g IS NOT NULL GROUP BY g")
     store = next(one for one in world.tidemark.sql("counts")).store
     world.run(f"UPDATE {store} SET _rows = 9 WHERE g = 1", f"DELETE FROM {store} WHERE g = 2")
-    (found,) = world.tidemark.compare("counts")
+    (found,) = world.tidemark.verify_as_written("counts")
     assert [(one.kind, one.key, one.stored, one.truth) for one in found.differ] == [
         ("different", (1,), (1, 9, 3), (1, 2, 3)),
         ("missing", (2,), None, (2, 2, 2)),
@@ -76,6 +76,6 @@ def test_what_need_not_be_what_the_query_says_now_is_not_compared(world: Place) 
     world.tidemark.apply()
     world.run("DELETE FROM f WHERE v > 1")
     world.tidemark.tick()
-    (found,) = world.tidemark.compare()
+    (found,) = world.tidemark.verify_as_written()
     assert found.clean
     assert found.why_not == "it remembers what its sources have no more"

@@ -185,4 +185,4 @@ def test_every_name_means_what_the_engine_takes_it_for(world: Place, freshness: 
                 world.run(_statement(rng))
         world.drained()
     world.verified()
-    assert all(one.clean and not one.why_not for one in world.tidemark.compare())
+    assert all(one.clean and not one.why_not for one in world.tidemark.verify_as_written())

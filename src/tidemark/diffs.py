@@ -1,6 +1,6 @@
 """Putting two writers' tables beside each other: which columns, by which key, in the words of which engine.
 
-Owns: `compare`. Promises: only columns that both tables have are compared, and the others are named; nothing is written.
+Owns: `diff`. Promises: only columns that both tables have are compared, and the others are named; nothing is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tidemark.runtime.duty import Duty
 WORDS: dict[str, Words] = {"sqlite": sqlite_diff.WORDS, "postgres": postgres_diff.WORDS}
 
 
-def compare(
+def diff(
     named: str, left: Duty, right: Duty, *, where: str = "", tolerance: float = 0.0, modulo: int | None = None
 ) -> TableDiff:
     """Compare the table `named`, or ``left=right``, of two databases. Raises `Refusal` for a table that is not there."""
