@@ -1,5 +1,6 @@
 """Health fails closed: what is unknown, unreadable, failed or drifted is never ready and never well."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from tests.kit.asgi import get
 from tests.web.conftest import Forum, begin, fill
 from tests.web.schema import check
 from tidemark import Tidemark
+from tidemark.runtime.streams.account import StreamStatus
+from tidemark.runtime.verdict import judge
 from tidemark.web import application
 
 
@@ -40,6 +43,16 @@ def test_what_waits_is_told_and_is_no_fault(forum: Forum) -> None:
         "seconds": 0.0,
     }
     assert forum.get("/readyz")["ready"]
+
+
+def test_what_waits_beside_true_tables_does_not_speak_of_the_tables(well_forum: Forum) -> None:
+    tables = well_forum.tidemark.status()
+    stream = StreamStatus("ledger", "waiting", 7, None, 5, 9, 0, 2, 0, None, None, 0, "2026-01-01", quarantined=2)
+    verdict = judge(tables, streams=[stream])
+    assert (verdict.level, verdict.sentence) == ("warn", "All 3 derived tables are true; 1 thing beside them waits.")
+    assert [one.says for one in verdict.findings] == ["has 2 events that were set aside"]
+    both = judge([replace(tables[0], state="backfilling"), *tables[1:]], streams=[stream])
+    assert both.sentence == "2 are not ready yet or wait."
 
 
 def test_drift_is_never_ready(well_forum: Forum) -> None:

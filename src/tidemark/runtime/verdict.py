@@ -172,7 +172,8 @@ def _judge_stream(one: StreamStatus) -> list[Finding]:
     if one.state == "interrupted":
         found.append(Finding("stream", one.name, "warn", "was interrupted, and nobody goes on with it", run))
     if one.gaps or one.quarantined:
-        says = f"has {one.gaps:,} blocks that were passed over and {one.quarantined:,} events that were set aside"
+        left = (one.gaps, "blocks that were passed over"), (one.quarantined, "events that were set aside")
+        says = f"has {' and '.join(f'{number:,} {what}' for number, what in left if number)}"
         found.append(Finding("stream", one.name, "warn", says, f"tidemark stream retry {one.name}"))
     return found
 
@@ -204,7 +205,10 @@ def _sentence(tables: Sequence[TableStatus], found: Sequence[Finding], now: date
     if not ill and not coming:
         return f"{all_of_them} true{_last_verified(tables, now)}."
     need = f"{len(ill)} {'needs' if len(ill) == 1 else 'need'} attention" if ill else ""
-    wait = f"{len(coming)} {'is' if len(coming) == 1 else 'are'} not ready yet or {'waits' if len(coming) == 1 else 'wait'}"
+    one = len(coming) == 1
+    if tables and not ill and all(kind in ("stream", "outbox") for kind, _ in coming):
+        return f"{all_of_them} true; {len(coming)} {'thing beside them waits' if one else 'things beside them wait'}."
+    wait = f"{len(coming)} {'is' if one else 'are'} not ready yet or {'waits' if one else 'wait'}"
     return f"{'; '.join(part for part in (need, wait if coming else '') if part)}."
 
 
