@@ -112,7 +112,7 @@ def test_adding_before_computing_anew_would_be_seen(
 def _play(shape: str, engine_url: str) -> None:
     query, freshness, again = SHAPES[shape]
     rng = random.Random(f"crossings/{shape}")
-    # On SQLite a state at commit freshness is one after each statement.
+    # On SQLite every state on the way counts at commit freshness; these statements do not come back to where they were.
     several = freshness == "tick" or engine_url.startswith("postgres")
     with contextlib.closing(open_session(engine_url)) as session:
         with session.transaction():
