@@ -46,6 +46,13 @@ def _order_matters(sql: str, error: str) -> bool:
     return collision and sql.startswith("UPDATE")
 
 
+def _counts_violations(refused: sqlite3.Connection, error: str) -> bool:
+    """Whether a foreign key was judged while rows already violated one: with any trigger, SQLite counts what a statement adds
+    and mends, and without one it fails at the first that it adds."""
+    asked = error.startswith("SQLITE_CONSTRAINT_FOREIGNKEY")
+    return asked and refused.execute("PRAGMA foreign_key_check").fetchone() is not None
+
+
 class SqlitePlay:
     """One case being played in the database at `path`."""
 
@@ -121,7 +128,12 @@ class SqlitePlay:
         if "tidemark" in real[0].lower():
             raise Failure("interference", "", f"{statement.sql}\ngave {real[0]}")
         if bool(real[0]) != bool(shadow[0]) or (not real[0] and real[1] != shadow[1]):
-            if self.unordered or _order_matters(statement.sql, real[0] or shadow[0]):
+            refused = self.pairs[session][0 if real[0] else 1]
+            if (
+                self.unordered
+                or _order_matters(statement.sql, real[0] or shadow[0])
+                or _counts_violations(refused, real[0] or shadow[0])
+            ):
                 self.shadowed = False
                 self.tally.duties["shadow lost"] += 1
                 return
