@@ -80,6 +80,11 @@ class Derived:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+def uncut(one: Derived) -> str:
+    """The query without the LIMIT of the whole, of which every row is kept; empty when it has none."""
+    return one.query.rpartition(" ORDER BY ")[0] if one.family == "global-limit" else ""
+
+
 @dataclass(frozen=True)
 class Case:
     """One world with its derived tables and its program.

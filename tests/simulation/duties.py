@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tests.simulation.case import Case, Derived, Duty, Failure
+from tests.simulation.case import Case, Derived, Duty, Failure, uncut
 from tests.simulation.history import History, Rows
 from tests.simulation.memory import Table, is_dated, remembers, strange
 from tests.simulation.relations import quote
@@ -162,7 +162,7 @@ class Attendant:
             return
         for one in self._ticking():
             truth = self.compare.truth(one)
-            self.history.remember(one.name, truth)
+            self.history.remember(one.name, self.compare.of(one, uncut(one)) if uncut(one) else truth)
             query = self.upkeep.live(one.name)
             if query:
                 self.tally.comparisons[f"{one.family} as of now"] += 1
@@ -185,7 +185,8 @@ class Attendant:
             self.tally.comparisons[f"{one.family} between"] += 1
             # Where spellings of one key are one key, only the engine can tell which rows belong together. What a reader of
             # derived tables sees can change within a duty, so the moments of duties are not all there are.
-            unknown = "" if one.fold or one.options.get("reads") else self.history.strange(one.name, stored)
+            blind = one.fold or one.options.get("reads")
+            unknown = "" if blind else self.history.strange(one.name, stored, cut=bool(uncut(one)))
             if unknown:
                 raise Failure("strange", one.name, f"{moment}: {unknown}\n{one.query}")
             if stored == truth:

@@ -32,10 +32,13 @@ class History:
         """The table begins anew."""
         self._moments.pop(name, None)
 
-    def strange(self, name: str, stored: Rows) -> str:
-        """A stored row (or its absence) that no moment explains, in words; empty when there is none."""
+    def strange(self, name: str, stored: Rows, cut: bool = False) -> str:
+        """A stored row (or its absence) that no moment explains, in words; empty when there is none.
+
+        `cut` tells that the rows are the first of more: which those are follows from rows of several moments.
+        """
         moments = self._moments.get(name, [])
-        for key in {*stored, *(key for moment in moments for key in moment)}:
+        for key in {*stored, *(key for moment in moments for key in moment if not cut)}:
             if not any(moment.get(key) == stored.get(key) for moment in moments):
                 known = [moment.get(key) for moment in moments]
                 return f"key {key} holds {stored.get(key)}, and was {known} since the last drained tick"

@@ -14,6 +14,7 @@ import pytest
 
 from tests.kit.size import FULL
 from tests.simulation.case import Case
+from tests.simulation.history import History
 from tests.simulation.keeper import make_keeper
 from tests.simulation.programs import draw_case
 from tests.simulation.run import SEEDS, Budget, Ground, attempt, campaign, ground, script
@@ -39,6 +40,20 @@ def sqlite_ground() -> Iterator[Ground]:
 def postgres_ground() -> Iterator[Ground]:
     with ground("postgres", make_keeper) as place:
         yield place
+
+
+def test_a_row_between_two_ticks_is_one_of_some_moment() -> None:
+    history = History()
+    for moment in ({"a": "1", "b": "1"}, {"a": "2"}):
+        history.remember("t", moment)
+    assert not history.strange("t", {"a": "1"})
+    assert not history.strange("t", {"a": "2", "b": "1"})
+    assert "b" in history.strange("t", {"a": "2", "b": "2"})
+    assert "a" in history.strange("t", {"b": "1"})
+    assert not history.strange("t", {"b": "1"}, cut=True)
+    assert "b" in history.strange("t", {"b": "2"}, cut=True)
+    history.settle("t")
+    assert "a" in history.strange("t", {"a": "1"})
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
