@@ -30,6 +30,7 @@ from tidemark.runtime.install import (
 )
 from tidemark.runtime.lease import Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed
+from tidemark.runtime.meanwhile import keeping
 from tidemark.runtime.plan import InstallPlan, Step, find_basis
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.repair import repair
@@ -260,14 +261,16 @@ def recording_failure(duty: Duty, installed: Installed) -> Iterator[None]:
 
 
 def finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
-    """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now."""
+    """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now, and is ticked
+    meanwhile."""
+    duty = keeping(duty, before)
     # What readers see went on remembering if this was interrupted, however far it had come.
     carried = carry_memory(duty, installed, before)
     if installed.state == "backfilling":
         if carried:
             installed = replace(installed, cursor_at=0)
         seed_marks(duty, installed, listen)
-        fill(duty, installed, listen)
+        fill(duty, installed, listen, before)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
     for _ in range(ROUNDS_MAX):
         report = verify(duty, installed, drainer(duty, installed.script), listen)

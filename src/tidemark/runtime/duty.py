@@ -45,7 +45,8 @@ def interrupted(what: str) -> Fault:
 @dataclass
 class Duty:
     """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads; `limits`
-    are what the database may be under while something long goes on. `functions` compute the rows of processors."""
+    are what the database may be under while something long goes on. `functions` compute the rows of processors. `meanwhile` is
+    done between two chunks of what takes long: whoever does that holds what others would need to do it."""
 
     ledger: Ledger
     clock: Clock
@@ -53,6 +54,7 @@ class Duty:
     stop: Callable[[], bool] = field(default=lambda: False)
     limits: Limits = Limits()
     functions: Functions = field(default_factory=dict)
+    meanwhile: Callable[[], object] = field(default=lambda: None)
 
     def under(self, lease: Lease) -> Duty:
         """The same duty under a lease."""
@@ -88,9 +90,10 @@ class Duty:
         return self._attempt(work, "read", snapshot)
 
     def check_stop(self, what: str) -> None:
-        """Raises the resumable `Fault` when somebody wants the duty to end."""
+        """Do what is to be done between two chunks. Raises the resumable `Fault` when somebody wants the duty to end."""
         if self.stop():
             raise interrupted(what)
+        self.meanwhile()
 
     def _attempt(self, work: Callable[[], T], mode: Mode, snapshot: bool) -> Held[T]:
         conflict: Conflict | None = None

@@ -32,6 +32,8 @@ from tidemark.script import Script, Whole
 
 WHOLE_BYTES_MAX = 4 * 1024**3
 ALONE_BYTES_MAX = 1024**3
+# Nothing is ticked during one evaluation, and where readers see an older generation meanwhile it must not fall far behind.
+BESIDE_BYTES_MAX = 256 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,15 @@ class FillReport:
     longest_ms: float
 
 
-def fill(duty: Duty, installed: Installed, listen: Listener = ignore) -> FillReport:
-    """Compute every key that exists, from the ledger's cursor on. Raises `Fault` (exit 75) when asked to stop or to rest."""
+def fill(
+    duty: Duty, installed: Installed, listen: Listener = ignore, before: Installed | None = None
+) -> FillReport:
+    """Compute every key that exists, from the ledger's cursor on; `before` is the generation that readers see now, if any.
+
+    Raises `Fault` (exit 75) when asked to stop or to rest.
+    """
     script = installed.script
-    if _is_new(duty, installed) and fits(duty, script):
+    if _is_new(duty, installed) and fits(duty, script, WHOLE_BYTES_MAX if before is None else BESIDE_BYTES_MAX):
         return _copy_all(duty, installed, listen)
     done = _copy_alone(duty, installed, listen) if _is_alone(duty, installed) else None
     if done is not None:

@@ -63,13 +63,14 @@ class Gate:
             self._wait(lambda: (), "paused")
 
     def check_end(self) -> None:
-        """Raises `Ended` when the run is to end now, whatever holds it back."""
+        """Raises `Ended` when the run is to end now, whatever holds it back; what else is to be done meanwhile is done."""
         if self.tally.problem is not None:
             raise self.tally.problem
         if self.duty.stop():
             raise Ended("interrupted", "it was asked to stop")
         if self.until is not None and self.duty.clock.now() >= self.until:
             raise Ended("interrupted", f"its time of {self.max_seconds:g} s was over")
+        self.duty.meanwhile()
 
     def _look(self) -> tuple[str, ...]:
         """Why to hold back now."""
