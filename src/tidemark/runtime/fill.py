@@ -47,9 +47,7 @@ class FillReport:
     longest_ms: float
 
 
-def fill(
-    duty: Duty, installed: Installed, listen: Listener = ignore, before: Installed | None = None
-) -> FillReport:
+def fill(duty: Duty, installed: Installed, listen: Listener = ignore, before: Installed | None = None) -> FillReport:
     """Compute every key that exists, from the ledger's cursor on; `before` is the generation that readers see now, if any.
 
     Raises `Fault` (exit 75) when asked to stop or to rest.

@@ -1,14 +1,13 @@
 """What readers see while another generation is filled beside it: it is ticked all the same.
 
-Owns: `keeping`. Promises: between two chunks of a filling, and of the verification after it, what waits for the older generation is
-applied, in the transactions and under the bounds of any tick; the lease that both need is held by whoever fills. A tick that
-fails is told, tried again later, and stops no filling.
+Owns: `keeping`. Promises: between two chunks of a filling, and of the verification after it, what waits for the older
+generation is applied, in the transactions and under the bounds of any tick; the lease that both need is held by whoever fills.
+A tick that fails is told, tried again later, and stops no filling.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 
 from tidemark.database.session import Conflict
