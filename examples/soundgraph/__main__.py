@@ -43,7 +43,14 @@ class Ticks:
 
 
 def ingest(
-    database: str, blocks: Path, *, writer: Writer, strict: bool, label: str, ticks: Ticks | None = None
+    database: str,
+    blocks: Path,
+    *,
+    writer: Writer,
+    strict: bool,
+    label: str,
+    ticks: Ticks | None = None,
+    together: int = 0,
 ) -> tuple[Tally, float]:
     """Takes a file of blocks to its end with a progress bar; returns the tally and events per second.
 
@@ -61,7 +68,7 @@ def ingest(
                 ticks.perhaps()
             yield block
 
-    tally = take(database, watched(), writer=writer, strict=strict)
+    tally = take(database, watched(), writer=writer, strict=strict, together=together)
     return tally, progress.finish(many) * tally.events / max(tally.blocks, 1)
 
 
@@ -83,6 +90,9 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--writer", choices=("upsert", "history"), default="upsert", help="default %(default)s")
     parser.add_argument("--strict", action="store_true", help="skip what names an unknown entity; make no stubs")
     parser.add_argument("--tick-every", type=float, default=30.0, help="seconds, default %(default)s")
+    parser.add_argument(
+        "--together", type=int, default=0, metavar="N", help="history: blocks of N transactions in one of the database"
+    )
     parser.add_argument("--no-derive", action="store_true", help="base tables only")
     return parser.parse_args(given)
 
@@ -99,6 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
         writer=arguments.writer,
         strict=arguments.strict,
         label="ingest",
+        together=arguments.together,
         ticks=None if arguments.no_derive else Ticks(arguments.database, arguments.tick_every),
     )
     print(summary(tally, rate))

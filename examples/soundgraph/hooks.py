@@ -15,9 +15,12 @@ from examples.soundgraph.tables import (
     CONTEST_WINNERS,
     LISTEN_STREAKS,
     PLAYLIST_TRACKS,
+    REMIXES,
+    STEMS,
     STREAK_ADVANCES,
     USER_EVENTS,
     Row,
+    Table,
 )
 from examples.soundgraph.values import EntityEvent, identifier
 
@@ -46,13 +49,8 @@ def playlist_contents(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """One row for every track that was ever in a collection: what is not in it any more is removed, never deleted."""
     if event.entity_type != "Playlist" or "playlist_contents" not in event.metadata:
         return
-    known: dict[Any, bool] = {
-        track: bool(removed)
-        for track, removed in state.db.all(
-            "SELECT track_id, is_removed FROM playlist_tracks WHERE playlist_id = :playlist",
-            {"playlist": event.entity_id},
-        )
-    }
+    rows = state.those(PLAYLIST_TRACKS, (event.entity_id,))
+    known = {int(str(row["track_id"])): bool(row["is_removed"]) for row in rows}
     wanted = dict.fromkeys(_contents(event.metadata["playlist_contents"]))
     for track in (*wanted, *(track for track in known if track not in wanted)):
         removed = track not in wanted
@@ -75,7 +73,7 @@ def lineage(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """The parents of a remix and of a stem, as rows: those that a track names now."""
     if event.entity_type != "Track" or event.action not in ("Create", "Update"):
         return
-    for table, field in (("remixes", "remix_of"), ("stems", "stem_of")):
+    for table, field in ((REMIXES, "remix_of"), (STEMS, "stem_of")):
         if field in event.metadata or event.action == "Create":
             _write_parents(state, table, event.entity_id, set(_parents(event.metadata.get(field))))
 
@@ -87,23 +85,12 @@ def _parents(loose: Any) -> Iterator[int]:
             yield parent
 
 
-def _write_parents(state: State, table: str, child: int, parents: set[int]) -> None:
-    known = {
-        parent
-        for (parent,) in state.db.all(
-            f"SELECT parent_track_id FROM {table} WHERE child_track_id = :child", {"child": child}
-        )
-    }
-    for parent in sorted(known - parents):
-        state.db.run(
-            f"DELETE FROM {table} WHERE parent_track_id = :parent AND child_track_id = :child",
-            {"parent": parent, "child": child},
-        )
+def _write_parents(state: State, table: Table, child: int, parents: set[int]) -> None:
+    known = {row["parent_track_id"] for row in state.those(table, (child,))}
+    for parent in known - parents:
+        state.remove(table, (int(str(parent)), child))
     for parent in sorted(parents - known):
-        state.db.run(
-            f"INSERT INTO {table} (parent_track_id, child_track_id) VALUES (:parent, :child)",
-            {"parent": parent, "child": child},
-        )
+        state.put(table, (parent, child), {"parent_track_id": parent, "child_track_id": child})
 
 
 def contest_winners(state: State, event: EntityEvent, stamp: Stamp) -> None:
@@ -127,7 +114,7 @@ IGNORED, BROKEN = timedelta(hours=16), timedelta(hours=48)
 """A play so soon after the last one that counted does not count; one so late begins anew."""
 
 
-def listen_streak(state: State, plays: Iterable[tuple[int, Any]], stamp: Stamp) -> None:
+def listen_streak(state: State, plays: Iterable[tuple[Any, Any]], stamp: Stamp) -> None:
     """How long each listener has gone on, play by play in the order of the ledger; each advance is a row of its own."""
     for user, played_at in plays:
         at = _moment(played_at)

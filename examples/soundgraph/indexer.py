@@ -1,21 +1,24 @@
 """The stream of blocks: what is written for each block, each play and each entity event, and what follows them.
 
-One block is one transaction. An event that a rule refuses, or a play that names no track, is set aside with its reason;
-everything else about order, redelivery, kills and failures is `tidemark.Project.stream`'s.
+One block is one transaction, or many blocks of history are. An event that a rule refuses, or a play that names no track, is set
+aside with its reason; everything else about order, redelivery, kills and failures is `tidemark.Project.stream`'s.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from examples.soundgraph.hooks import HOOKS, listen_streak
+from examples.soundgraph.needs import find_needs
 from examples.soundgraph.rules import RULES
 from examples.soundgraph.rules_events import purchase, tip
 from examples.soundgraph.state import Stamp, State
-from examples.soundgraph.statements import Writer, insert
+from examples.soundgraph.statements import Writer
+from examples.soundgraph.tables import BLOCKS, ETL_PLAYS, PLAYS, Row
 from examples.soundgraph.values import EntityEvent, identifier, moment, text, why_no_identifier
 from tidemark import Project, Skip, Tidemark, iterable
 from tidemark.streams import Database, Event, Source, Stream
@@ -24,20 +27,9 @@ NAME = "ledger"
 Blocks = Iterable[Mapping[str, Any]]
 Judge = Callable[[State, EntityEvent, Stamp], None]
 
-_BLOCK = insert("blocks", ("number", "blockhash", "created_at")) + " ON CONFLICT (number) DO NOTHING"
-_ETL_COLUMNS = (
-    *("block", "transaction_index", "ordinal", "height", "taken_at"),
-    *("user_id", "track_id", "played_at", "country", "is_bridged"),
-)
-_ETL_PLAY = insert("etl_plays", _ETL_COLUMNS)
-_OF_TRANSACTION = "block = :block AND transaction_index = :tx AND NOT is_bridged"
-_LISTENED = f"SELECT user_id, played_at FROM etl_plays WHERE {_OF_TRANSACTION} AND user_id IS NOT NULL ORDER BY ordinal"
-_BRIDGE = (
-    "INSERT INTO plays (user_id, source, play_item_id, created_at, updated_at, slot, signature, country) "
-    "SELECT user_id, 'relay', track_id, played_at, taken_at, height, "
-    "CAST(block AS text) || ':' || CAST(transaction_index AS text), country "
-    f"FROM etl_plays WHERE {_OF_TRANSACTION} ORDER BY ordinal",
-    f"UPDATE etl_plays SET is_bridged = true WHERE {_OF_TRANSACTION}",
+_WAITING = (
+    f"SELECT {', '.join(ETL_PLAYS.columns)} FROM etl_plays "
+    "WHERE block = :block AND transaction_index = :tx AND NOT is_bridged ORDER BY ordinal"
 )
 
 
@@ -48,6 +40,7 @@ def add_stream(
     ``strict`` refuses what names an unknown user, track or playlist instead of making a stub. ``options`` are Tidemark's."""
     stream = project.stream(NAME, source=source, **{"savepoints": False, **options})
     indexer = _Indexer(writer, strict)
+    stream.ahead(indexer.begin)
     stream.on_block(indexer.block)
     stream.on("manage_entity")(indexer.entity)
     stream.on("plays", each="plays")(indexer.play)
@@ -80,37 +73,50 @@ def run_stream(tidemark: Tidemark, blocks_max: int | None = None) -> Tally:
     return Tally(report.blocks, report.counts.events, report.counts.redelivered, reasons)
 
 
-def take(database: str, blocks: Blocks, *, writer: Writer = "upsert", strict: bool = False) -> Tally:
-    """Takes blocks into base tables, without anything derived being asked for."""
+def take(database: str, blocks: Blocks, *, writer: Writer = "upsert", strict: bool = False, together: int = 0) -> Tally:
+    """Takes blocks into base tables, without anything derived being asked for; with ``together`` many of them at once."""
     project = Project("soundgraph")
-    add_stream(project, iterable(lambda _: blocks), writer=writer, strict=strict)
+    add_stream(project, iterable(lambda _: blocks), writer=writer, strict=strict, together=together)
     return run_stream(Tidemark(project, database))
 
 
 class _Indexer:
-    """The handlers. What is remembered of rows lasts for one block's transaction, and not beyond anything that fails."""
+    """The handlers. What is remembered of rows lasts for one transaction, and not beyond anything that fails."""
 
     def __init__(self, writer: Writer, strict: bool) -> None:
         self._writer = writer
         self._strict = strict
         self._state: State | None = None
+        self._entity: tuple[Any, EntityEvent] | None = None
+        self._stamp: tuple[tuple[int, ...], Stamp] | None = None
+        self._heard: tuple[tuple[int, int], list[Row]] = ((-1, -1), [])
+
+    def begin(self, db: Database, events: Sequence[Event]) -> None:
+        """A transaction begins: what its events will ask for is read at once."""
+        self._state = State(db, self._writer, strict=self._strict)
+        self._state.read_ahead(find_needs(events))
 
     def block(self, db: Database, event: Event) -> None:
         """Each block has a row, even an empty one: it is what completions are dated by."""
         stamp = _stamp(event)
-        self._state = State(db, self._writer, strict=self._strict)
-        db.run(_BLOCK, {"number": stamp.number, "blockhash": f"block:{stamp.number}", "created_at": stamp.at})
+        row: Row = {"number": stamp.number, "blockhash": f"block:{stamp.number}", "created_at": stamp.at}
+
+        def add(state: State, stamp: Stamp) -> None:
+            if state.current(BLOCKS, (stamp.number,)) is None:
+                state.put(BLOCKS, (stamp.number,), row)
+
+        self._judge(db, event, add)
 
     def entity(self, db: Database, event: Event) -> None:
         """Something that somebody did to a user, a track, a playlist, a comment, …"""
-        entity = _read_entity(event.data)
+        entity = self._read(event.data)
         self._judge(db, event, lambda state, stamp: RULES[entity.entity_type, entity.action](state, entity, stamp))
 
     def hook(self, judge: Judge) -> Callable[[Database, Event], None]:
         """A hook under its own name, for whoever reads that it failed."""
 
         def follow(db: Database, event: Event) -> None:
-            entity = _read_entity(event.transaction)
+            entity = self._read(event.transaction)
             self._judge(db, event, lambda state, stamp: judge(state, entity, stamp))
 
         follow.__name__ = judge.__name__
@@ -130,16 +136,16 @@ class _Indexer:
             raise Skip("no_time")
         if track_id is None:
             raise Skip(f"track_id_{why_no_identifier(play.get('track_id'))}")
-
-        def know(state: State, stamp: Stamp) -> None:
-            state.track(track_id, stamp)
-            if user_id is not None:
-                state.user(user_id, stamp)
-
-        stamp = self._judge(db, event, know)
+        state, stamp = self._begin(db, event)
+        state.track(track_id, stamp)
+        if user_id is not None:
+            state.user(user_id, stamp)
         country = text(play.get("country")) or None
         values = (*event.identity, stamp.number, stamp.at, user_id, track_id, played_at, country, False)
-        db.run(_ETL_PLAY, dict(zip(_ETL_COLUMNS, values, strict=True)))
+        row: Row = dict(zip(ETL_PLAYS.columns, values, strict=True))
+        state.put(ETL_PLAYS, event.identity, row)
+        state.accept()
+        self._hear(event).append(row)
 
     def payment(self, rule: Callable[[State, Any, Stamp], None]) -> Callable[[Database, Event], None]:
         """A tip or a purchase."""
@@ -151,41 +157,85 @@ class _Indexer:
 
     def listen_streak(self, db: Database, event: Event) -> None:
         """The streaks of those who are known and listened, before their plays are bridged."""
-        block, tx, _ = event.identity
-        plays = db.all(_LISTENED, {"block": block, "tx": tx})
+        heard = self._heard_of(db, event)
+        plays = [(row["user_id"], row["played_at"]) for row in heard if row["user_id"] is not None]
         if plays:
             self._judge(db, event, lambda state, stamp: listen_streak(state, plays, stamp))
 
     def bridge(self, db: Database, event: Event) -> None:
         """The plays of a transaction, as the network counts them. Nothing makes two of them one: identical plays are two."""
-        block, tx, _ = event.identity
-        for statement in _BRIDGE:
-            db.run(statement, {"block": block, "tx": tx})
+        heard = self._heard_of(db, event)
+        state, _ = self._begin(db, event)
+        for row in heard:
+            db.put(PLAYS, _bridged(row))
+            identity = (int(str(row["block"])), int(str(row["transaction_index"])), int(str(row["ordinal"])))
+            state.put(ETL_PLAYS, identity, row | {"is_bridged": True})
+        state.accept()
 
-    def _judge(self, db: Database, event: Event, judge: Callable[[State, Stamp], None]) -> Stamp:
-        if self._state is None or self._state.db is not db:
-            self._state = State(db, self._writer, strict=self._strict)
-        state, stamp = self._state, _stamp(event)
+    def _hear(self, event: Event) -> list[Row]:
+        """The plays of the transaction that is being taken, as far as they are taken."""
+        of = event.identity[:2]
+        if self._heard[0] != of:
+            self._heard = (of, [])
+        return self._heard[1]
+
+    def _heard_of(self, db: Database, event: Event) -> list[Row]:
+        """The plays of a transaction that are not bridged yet. What is known of them from their taking stands for them only where
+        nothing of the transaction was left out, so that nothing of it can be waiting from before."""
+        heard, whole = self._hear(event), event.transaction.get("plays")
+        if len(heard) == event.taken == len(whole):
+            return heard
+        block, tx, _ = event.identity
+        rows = db.all(_WAITING, {"block": block, "tx": tx})
+        return [dict(zip(ETL_PLAYS.columns, row, strict=True)) for row in rows]
+
+    def _judge(self, db: Database, event: Event, judge: Callable[[State, Stamp], None]) -> None:
+        state, stamp = self._begin(db, event)
+        judge(state, stamp)
+        state.accept()
+
+    def _begin(self, db: Database, event: Event) -> tuple[State, Stamp]:
+        """What a rule needs."""
+        state, of = self._state, (event.position, *event.identity[:2])
+        if state is None or state.db is not db:
+            # Something was undone, and what is remembered must not be believed.
+            state = self._state = State(db, self._writer, strict=self._strict)
+        if self._stamp is None or self._stamp[0] != of:
+            self._stamp = (of, _stamp(event))
         state.begin()
-        try:
-            judge(state, stamp)
-            state.accept()
-        except Skip:
-            # Nothing was written for it.
-            raise
-        except BaseException:
-            # What was written will be undone, so that what is remembered must not be believed.
-            self._state = None
-            raise
-        return stamp
+        return state, self._stamp[1]
+
+    def _read(self, tx: Any) -> EntityEvent:
+        """The entity event of a transaction, which its hooks ask for again."""
+        if self._entity is None or self._entity[0] is not tx:
+            self._entity = (tx, _read_entity(tx))
+        return self._entity[1]
+
+
+def _bridged(row: Row) -> Row:
+    return {
+        "user_id": row["user_id"],
+        "source": "relay",
+        "play_item_id": row["track_id"],
+        "created_at": row["played_at"],
+        "updated_at": row["taken_at"],
+        "slot": row["height"],
+        "signature": f"{row['block']}:{row['transaction_index']}",
+        "country": row["country"],
+    }
 
 
 def _stamp(event: Event) -> Stamp:
-    at = moment(int(event.time)) if event.time is not None and event.time.isdecimal() else None
+    at = _time_of(event.time)
     if at is None:
         raise ValueError(f"block {event.position} has no time in unix seconds: {event.time}")
     block, tx, _ = event.identity
     return Stamp(event.position, f"{block}:{tx}", at)
+
+
+@lru_cache(maxsize=1_024)
+def _time_of(time: str | None) -> str | None:
+    return moment(int(time)) if time is not None and time.isdecimal() else None
 
 
 def _read_entity(tx: Any) -> EntityEvent:

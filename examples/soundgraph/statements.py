@@ -1,4 +1,4 @@
-"""The texts that read and write the rows of a table, made once from its description; both engines take the same ones.
+"""The texts for single rows of a table, made once from its description; both engines take the same ones.
 
 Two writer styles end with the same current rows. ``upsert`` changes the current row in place; ``history`` demotes it and
 inserts the next version.
@@ -21,8 +21,8 @@ class Texts:
     """The statements of one table. ``:column`` marks a value."""
 
     select: str
-    upsert: str
     demote: str
+    delete: str
 
     @staticmethod
     @cache
@@ -31,19 +31,11 @@ class Texts:
         current = " AND is_current" if table.versioned else ""
         # JSON travels as text both ways: rows are carried, never looked into.
         columns = ", ".join(f"CAST({name} AS text)" if name in table.jsons else name for name in table.columns)
-        target = ", ".join(table.natural) + (") WHERE is_current" if table.versioned else ")")
-        others = [column for column in table.columns if column not in table.natural]
-        assignments = ", ".join(f"{column} = excluded.{column}" for column in others)
         return Texts(
             select=f"SELECT {columns} FROM {table.name} WHERE {_match(table.lookup)}{table.lookup_class}{current}",
-            upsert=f"{insert(table.name, table.columns)} ON CONFLICT ({target} DO UPDATE SET {assignments}",
             demote=f"UPDATE {table.name} SET is_current = false WHERE {_match(table.natural)} AND is_current",
+            delete=f"DELETE FROM {table.name} WHERE {_match(table.natural)}",
         )
-
-
-def insert(table: str, columns: Sequence[str]) -> str:
-    """The text that inserts one row."""
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{column}' for column in columns)})"
 
 
 def _match(columns: Sequence[str]) -> str:

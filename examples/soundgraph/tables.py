@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+
+from tidemark.streams import Shelf
 
 Value = int | str | bool | datetime | None
 Row = dict[str, Value]
@@ -16,12 +19,13 @@ Key = tuple[int | str, ...]
 PROVENANCE = ("blocknumber", "txhash")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """One table that the indexer keeps current rows of.
 
     ``natural`` is the key that at most one current row has; ``lookup`` is the part of it that a caller can know before
-    reading. ``versioned`` tables keep replaced rows when the history writer writes them.
+    reading; ``group`` are columns of it whose rows are asked for together. ``versioned`` tables keep replaced rows when the
+    history writer writes them.
     """
 
     name: str
@@ -30,6 +34,12 @@ class Table:
     columns: tuple[str, ...]
     versioned: bool = True
     jsons: frozenset[str] = field(default=frozenset())
+    group: tuple[str, ...] = ()
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The current rows, as many at once as there are."""
+        return Shelf(self.name, self.columns, self.natural, "is_current" if self.versioned else "")
 
     def identify(self, row: Mapping[str, Value]) -> Key:
         """The in-memory key of a row: its lookup columns, and for typed edges the class of the item."""
@@ -39,13 +49,17 @@ class Table:
         """The values that find the row of an in-memory key."""
         return dict(zip(self.lookup, key, strict=True))
 
+    def keys_of(self, values: Key) -> tuple[Key, ...]:
+        """The in-memory keys of rows that have these values in their lookup columns."""
+        return (values,)
+
     @property
     def lookup_class(self) -> str:
         """What else finds the row of a key, as SQL."""
         return ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ItemEdges(Table):
     """Saves or reposts. A playlist and an album are one class of item, so that a collection which is called both
     ways never gets two live edges from one user."""
@@ -59,6 +73,10 @@ class ItemEdges(Table):
     def needle(self, key: Key) -> Row:
         """The values that find the row of an in-memory key."""
         return super().needle(key[:-1]) | {"is_track": key[-1] == "track"}
+
+    def keys_of(self, values: Key) -> tuple[Key, ...]:
+        """One of each class."""
+        return ((*values, "track"), (*values, "collection"))
 
     @property
     def lookup_class(self) -> str:
@@ -77,6 +95,22 @@ def _whole(value: Value) -> int:
     return value
 
 
+_LINE = ("parent_track_id", "child_track_id")
+BLOCKS = Table("blocks", ("number",), ("number",), ("number", "blockhash", "created_at"), versioned=False)
+ETL_PLAYS = Table(
+    "etl_plays",
+    ("block", "transaction_index", "ordinal"),
+    ("block", "transaction_index", "ordinal"),
+    (
+        *("block", "transaction_index", "ordinal", "height", "taken_at"),
+        *("user_id", "track_id", "played_at", "country", "is_bridged"),
+    ),
+    versioned=False,
+)
+PLAYS = Shelf(
+    "plays", ("user_id", "source", "play_item_id", "created_at", "updated_at", "slot", "signature", "country")
+)
+"""Nothing makes two of them one."""
 USERS = Table(
     "users",
     ("user_id",),
@@ -243,7 +277,10 @@ PLAYLIST_TRACKS = Table(
     ("playlist_id", "track_id"),
     ("playlist_id", "track_id", "is_removed", "created_at", "updated_at", "blocknumber"),
     versioned=False,
+    group=("playlist_id",),
 )
+REMIXES = Table("remixes", _LINE, _LINE, _LINE, versioned=False, group=("child_track_id",))
+STEMS = Table("stems", _LINE, _LINE, _LINE, versioned=False, group=("child_track_id",))
 TIPS = Table(
     "user_tips",
     ("slot", "signature"),
@@ -310,6 +347,8 @@ CONTEST_WINNERS = Table(
 )
 
 TABLES: tuple[Table, ...] = (
+    BLOCKS,
+    ETL_PLAYS,
     USERS,
     TRACKS,
     PLAYLISTS,
@@ -322,6 +361,8 @@ TABLES: tuple[Table, ...] = (
     USER_EVENTS,
     CHAT_BLOCKS,
     PLAYLIST_TRACKS,
+    REMIXES,
+    STEMS,
     TIPS,
     PURCHASES,
     LISTEN_STREAKS,

@@ -42,7 +42,15 @@ def whole_number(loose: Any) -> int | None:
 
 def identifier(loose: Any) -> int | None:
     """A whole number that can be an id (1 to LARGEST_ID), or None."""
+    if type(loose) is str:
+        return _identifier(loose)
     number = whole_number(loose)
+    return number if number is not None and 1 <= number <= LARGEST_ID else None
+
+
+@lru_cache(maxsize=65_536)
+def _identifier(text: str) -> int | None:
+    number = whole_number(text)
     return number if number is not None and 1 <= number <= LARGEST_ID else None
 
 

@@ -11,7 +11,7 @@ from tidemark.declare import Project
 from tidemark.errors import Fault, Refusal
 from tidemark.memory import event_time, first, position, ratchet
 from tidemark.processors import Batch
-from tidemark.streams import Skip, iterable, jsonl
+from tidemark.streams import Shelf, Skip, iterable, jsonl
 
 if TYPE_CHECKING:
     from tidemark.engine import Tidemark
@@ -21,6 +21,7 @@ __all__ = [
     "Fault",
     "Project",
     "Refusal",
+    "Shelf",
     "Skip",
     "Tidemark",
     "event_time",

@@ -323,13 +323,15 @@ class Project:
         on_block_error: str = "halt",
         savepoints: bool = True,
         attempts: int = 3,
+        together: int = 0,
     ) -> Stream:
         """Declare ordered input and give its stream, whose `on` and `after` take handlers and hooks.
 
         `source` gives blocks (`jsonl`, `iterable`); `position`, `time` and `items` name fields of a block, `kind` and `origin`
         fields of its transactions. `settle` says when derived tables at tick freshness follow. The `on_…` policies say what
         happens when something fails, at each level; a block is tried `attempts` times. Without `savepoints` blocks are taken
-        without them, and again with them when they fail.
+        without them, and again with them when they fail; `together` says of how many transactions the blocks may be that are then
+        taken at once (0: one block at a time), which is for history.
 
         Raises `Refusal` (``declaration``).
         """
@@ -338,7 +340,7 @@ class Project:
         policies = {"settle": settle, "on_item_error": on_item_error, "on_event_error": on_event_error}
         policies |= {"on_hook_error": on_hook_error, "on_block_error": on_block_error}
         fields = (position, time, items, kind, origin)
-        found = Stream(name, source, *fields, policies, savepoints, attempts)
+        found = Stream(name, source, *fields, policies, savepoints, attempts, together)
         check_stream(found)
         self._streams[name] = found
         return found

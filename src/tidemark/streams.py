@@ -1,7 +1,7 @@
 """Ordered input as a user declares it: a stream of blocks, the handlers of its events, and what happens when one fails.
 
-Owns: `Stream`, `Block`, `Event`, `Skip` and the sources `jsonl` and `iterable`. Promises: a declaration that cannot mean anything
-is refused where it stands; an event knows its identity (block, transaction, ordinal), which never depends on what it
+Owns: `Stream`, `Block`, `Event`, `Shelf`, `Skip` and the sources `jsonl` and `iterable`. Promises: a declaration that cannot mean
+anything is refused where it stands; an event knows its identity (block, transaction, ordinal), which never depends on what it
 contains. Reads no database: what a handler writes goes through the face that it is given.
 """
 
@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
@@ -48,6 +50,50 @@ class Skip(Exception):
         super().__init__(reason)
 
 
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """A table as handlers put rows into it and find rows in it, many at once.
+
+    `table` is its name as SQL says it, `columns` are those that are written and read. A row with the `key` of one that is there
+    takes its place, as a whole; without a key every row is one more. `where` is the condition of the unique index on the key
+    where that is a partial one; rows that do not satisfy it are not found. A value of type JSON travels as its text.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...] = ()
+    where: str = ""
+
+    @cached_property
+    def values_of(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+        """The values of a row, in the order of the columns."""
+        if len(self.columns) > 1:
+            return itemgetter(*self.columns)
+        return lambda row: tuple(row[column] for column in self.columns)
+
+    def last(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+        """Of the rows of each key the last one, in the order in which the keys came first; rows without a whole key all stay."""
+        if not self.key:
+            return rows
+        key_of = itemgetter(*(self.columns.index(column) for column in self.key))
+        found: dict[object, tuple[Any, ...]] = {}
+        for row in rows:
+            key = key_of(row)
+            is_whole = key is not None and (type(key) is not tuple or None not in key)
+            found[key if is_whole else object()] = row
+        return list(found.values())
+
+    def replacing(self, quote: Callable[[str], str]) -> str:
+        """The end of an INSERT by which a row takes the place of the one with its key, as both engines say it."""
+        if not self.key:
+            return ""
+        target = ", ".join(quote(column) for column in self.key)
+        others = [quote(column) for column in self.columns if column not in self.key]
+        assigned = ", ".join(f"{column} = excluded.{column}" for column in others)
+        where = f" WHERE {self.where}" if self.where else ""
+        return f" ON CONFLICT ({target}){where} DO {f'UPDATE SET {assigned}' if others else 'NOTHING'}"
+
+
 class Database(Protocol):
     """What a handler may do with the database, inside the block's transaction. ``:name`` marks a parameter."""
 
@@ -61,6 +107,15 @@ class Database(Protocol):
 
     def one(self, sql: str, parameters: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
+        ...
+
+    def put(self, shelf: Shelf, row: Mapping[str, Any]) -> None:
+        """Write a row with others: before the next statement, and before anything that is undone alone ends, at the latest. Rows
+        of one shelf keep their order; shelves follow each other as they were first put to."""
+        ...
+
+    def find(self, shelf: Shelf, by: Sequence[str], keys: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """The rows of a shelf whose columns `by` have any of these values, in one statement, in no order."""
         ...
 
 
@@ -103,6 +158,7 @@ class Event:
 
 
 Handler = Callable[[Database, Event], object]
+Ahead = Callable[[Database, Sequence[Event]], object]
 
 
 @dataclass(frozen=True)
@@ -182,7 +238,8 @@ class Stream:
     """A declared stream. `position`, `time`, `items` name fields of a block; `kind` and `origin` name fields of a transaction.
 
     `settle` says when derived tables at tick freshness are made true: by workers (``tick``), or before the next block begins
-    (``block``). With `savepoints` off a block is taken without them, and again with them when it fails.
+    (``block``). With `savepoints` off a block is taken without them, and again with them when it fails; blocks of about
+    `together` transactions are then taken in one, and one by one when one of them fails.
     """
 
     name: str
@@ -195,9 +252,17 @@ class Stream:
     policies: Mapping[str, str]
     savepoints: bool
     attempts: int
+    together: int
     handlers: dict[str, Handling] = field(default_factory=dict)
     hooks: dict[str, list[Handler]] = field(default_factory=dict)
     openings: list[Handler] = field(default_factory=list)
+    aheads: list[Ahead] = field(default_factory=list)
+
+    def ahead(self, reader: Ahead) -> Ahead:
+        """Decorator: what is called when a transaction of the database begins, with an event for each transaction of the blocks
+        that it takes, to read at once what their handlers will ask for. What it raises fails the blocks."""
+        self.aheads.append(reader)
+        return reader
 
     def on_block(self, handler: Handler) -> Handler:
         """Decorator: a handler of each block itself, before its transactions. Its event has the block's position and time and no
@@ -270,6 +335,14 @@ def check_stream(stream: Stream) -> None:
             raise _refuse(name, f"{option}={stream.policies[option]!r} is none", f"say {' or '.join(words)}")
     if stream.attempts < 1:
         raise _refuse(name, f"attempts={stream.attempts} is not even one", "say how often a block may be tried")
+    if stream.together < 0:
+        raise _refuse(name, f"together={stream.together} is no number of transactions", "say 0 for a block at a time")
+    if stream.together and (stream.savepoints or stream.policies["settle"] == "block"):
+        raise _refuse(
+            name,
+            "together= takes many blocks in one transaction, where no block can be undone or settled alone",
+            'savepoints=False and settle="tick", or leave together= out',
+        )
 
 
 def name_streams(declaration: Declaration, streams: Sequence[str]) -> Declaration:

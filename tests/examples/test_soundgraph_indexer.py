@@ -66,9 +66,6 @@ def live_state(store: Store) -> dict[str, list[tuple[str, ...]]]:
     """Everything that is current, as text, without ids that the database made."""
     parts = {table.name: (table.columns, "WHERE is_current" if table.versioned else "") for table in TABLES} | {
         "plays": (PLAY_COLUMNS, ""),
-        "remixes": (("parent_track_id", "child_track_id"), ""),
-        "stems": (("parent_track_id", "child_track_id"), ""),
-        "blocks": (("number", "blockhash", "created_at"), ""),
     }
     state = {
         name: sorted(
@@ -83,20 +80,20 @@ def live_state(store: Store) -> dict[str, list[tuple[str, ...]]]:
 
 KILLED_INSIDE_A_BLOCK = """
 import json, os, signal, sys
-from tidemark.runtime.streams.take import Face
+from tidemark.streams import Shelf
 from examples.soundgraph.indexer import take
 
 database, blocks, writer, statements = sys.argv[1:]
-whole, left = Face.run, int(statements)
+whole, left = Shelf.last, int(statements)
 
-def run(self, sql, parameters=None):
+def last(self, rows):
     global left
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    return whole(self, sql, parameters)
+    return whole(self, rows)
 
-Face.run = run
+Shelf.last = last
 take(database, map(json.loads, open(blocks)), writer=writer)
 """
 

@@ -31,7 +31,7 @@ class Dying:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._session, name)
-        if name not in ("run", "script", "all", "one"):
+        if name not in ("run", "script", "all", "one", "put_rows", "find_rows"):
             return found
 
         def stepped(*arguments: Any, **more: Any) -> Any:

@@ -7,7 +7,7 @@ One thread at a time may use a session.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +28,7 @@ from tidemark.database.postgres_probe import (
     give_tables,
     reaches_index,
 )
+from tidemark.database.postgres_shelves import TYPES, as_rows, find_text, put_text
 from tidemark.database.postgres_strain import COUNT_OTHERS, read_strain
 from tidemark.database.postgres_values import register_loaders
 from tidemark.database.session import Mode, Parameters, Strain
@@ -35,6 +36,7 @@ from tidemark.database.urls import Address
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, OutputColumn, Table
+from tidemark.streams import Shelf
 
 VERSION_MIN = 15
 CONNECT_TIMEOUT_SECONDS = 10
@@ -86,6 +88,7 @@ class PostgresSession:
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], address: Address) -> None:
         self._connection = connection
         self._address = address
+        self._types: dict[Shelf, Mapping[str, str]] = {}
         register_loaders(connection)
 
     def prepare(self, lock_timeout: float) -> None:
@@ -167,6 +170,25 @@ class PostgresSession:
         """The first row of a query, or None."""
         rows = self._fetch(self._execute(sql, parameters), 1)
         return rows[0] if rows else None
+
+    def put_rows(self, shelf: Shelf, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows of a shelf's columns, in their order."""
+        self._need_transaction()
+        self._execute(put_text(shelf, self._types_of(shelf)), {"rows": as_rows(rows)})
+
+    def find_rows(self, shelf: Shelf, by: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows of a shelf whose columns `by` have one of these values."""
+        return self.all(find_text(shelf, by, self._types_of(shelf)), {"keys": as_rows(keys)})
+
+    def _types_of(self, shelf: Shelf) -> Mapping[str, str]:
+        """The types of a shelf's columns. Raises `Fault` for a column that its table does not have."""
+        if shelf not in self._types:
+            found = dict(self.all(TYPES, {"label": shelf.table}))
+            missing = [column for column in shelf.columns if column not in found]
+            if missing:
+                raise Fault(f"{shelf.table} has no column {missing[0]}")
+            self._types[shelf] = found
+        return self._types[shelf]
 
     def _need_transaction(self) -> None:
         if self._status() == TransactionStatus.IDLE:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from tidemark.dialect import Dialect
 from tidemark.errors import Fault
 from tidemark.model import Catalog, OutputColumn, Table
+from tidemark.streams import Shelf
 
 Parameters = Mapping[str, Any]
 Mode = Literal["read", "write"]
@@ -76,6 +77,15 @@ class Session(Protocol):
 
     def one(self, sql: str, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
+        ...
+
+    def put_rows(self, shelf: Shelf, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows of a shelf's columns, in their order; with a key they take the place of those that have it, and no two of
+        them have the same one. One statement on PostgreSQL, one prepared statement on SQLite."""
+        ...
+
+    def find_rows(self, shelf: Shelf, by: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows of a shelf whose columns `by` have one of these values, in one statement, in no order."""
         ...
 
     def catalog(self) -> Catalog:

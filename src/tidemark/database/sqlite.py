@@ -7,6 +7,7 @@ One thread at a time may use a session.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -20,12 +21,14 @@ from tidemark.database.sqlite_catalog import read_catalog, read_installed
 from tidemark.database.sqlite_errors import primary_code, translate, translate_query
 from tidemark.database.sqlite_inputs import Recording
 from tidemark.database.sqlite_probe import describe_query, given_tables, make_mark, reaches_index
+from tidemark.database.sqlite_shelves import find_text, put_text
 from tidemark.database.sqlite_strain import read_strain
 from tidemark.database.sqlite_text import statements, verb
 from tidemark.database.urls import Address
 from tidemark.dialect import SQLITE
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, OutputColumn, Table
+from tidemark.streams import Shelf
 
 VERSION_MIN = (3, 40, 0)
 _COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE"})
@@ -216,6 +219,16 @@ class SqliteSession:
         rows = self._read(sql, parameters, 1)
         return rows[0] if rows else None
 
+    def put_rows(self, shelf: Shelf, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows of a shelf's columns, in their order."""
+        self._need_transaction()
+        with self._speaking():
+            self._connection.executemany(put_text(shelf), rows)
+
+    def find_rows(self, shelf: Shelf, by: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows of a shelf whose columns `by` have one of these values."""
+        return self.all(find_text(shelf, by), {"keys": json.dumps(keys)})
+
     def _read(self, sql: str, parameters: Parameters | None, rows_max: int | None) -> list[tuple[Any, ...]]:
         try:
             return self._execute(sql, parameters, rows_max)
@@ -236,13 +249,19 @@ class SqliteSession:
         self, sql: str, parameters: Parameters | None = None, rows_max: int | None = None
     ) -> list[tuple[Any, ...]]:
         connection = self._alive()
-        try:
+        with self._speaking():
             cursor = connection.execute(sql, {} if parameters is None else parameters)
             try:
                 return cursor.fetchall() if rows_max is None else cursor.fetchmany(rows_max)
             finally:
                 # A statement that is not at its end would hold its snapshot.
                 cursor.close()
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """What the driver raises inside becomes what a session raises."""
+        try:
+            yield
         except sqlite3.Warning as error:
             raise Refusal(Code.PARSE, str(error), instead="run one statement at a time") from error
         except sqlite3.Error as error:

@@ -20,7 +20,7 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.savepoints import name_problem
-from tidemark.runtime.streams.take import Face
+from tidemark.runtime.streams.face import Face
 from tidemark.states import UNKNOWN
 
 ATTEMPTS_MAX = 5
@@ -93,7 +93,9 @@ def _tell(
         if duty.ledger.value("take_event", {"id": event.id}) is None:
             return False
         if not external:
-            handler(Face(duty.session), event)
+            face = Face(duty.session)
+            handler(face, event)
+            face.settle()
         duty.ledger.run("set_delivered", {"id": event.id})
         return True
 

@@ -8,7 +8,7 @@ never what another writer left in the user's tables.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -78,6 +78,15 @@ class Evidence:
     attempts: int
 
 
+@dataclass(frozen=True)
+class Aside:
+    """What was not taken: the event or item, the level that failed, and why."""
+
+    event: Event
+    level: str
+    reason: str
+
+
 class Account:
     """The tables of streams behind one session."""
 
@@ -121,12 +130,10 @@ class Account:
         if found != "[]":
             self.run("add_seen", stream=stream, seen=found)
 
-    def set_aside(self, event: Event, level: str, reason: str) -> None:
-        """Keep what was not taken, with the reason."""
-        block, tx, ordinal = event.identity
-        place = {"stream": event.stream, "block": block, "tx": tx, "ordinal": ordinal, "position": event.position}
-        found = as_evidence(event.data)
-        self.run("add_evidence", **place, time=event.time, level=level, kind=event.kind, reason=reason, evidence=found)
+    def set_aside(self, stream: str, things: Sequence[Aside]) -> None:
+        """Keep what was not taken, with the reasons, in this order."""
+        if things:
+            self.run("add_evidence", stream=stream, things=json.dumps([_row(one) for one in things]))
 
     def gaps(self, stream: str) -> list[Gap]:
         """Blocks that were passed over and wait."""
@@ -152,6 +159,17 @@ def as_evidence(loose: Any) -> str:
     """A loose value as JSON text that both engines can store."""
     text = json.dumps(loose, ensure_ascii=True, default=repr, separators=(",", ":")).replace("\\u0000", "")
     return text[:EVIDENCE_CHARACTERS_MAX]
+
+
+def _row(one: Aside) -> tuple[int | str | None, ...]:
+    event = one.event
+    texts = (event.time, one.level, event.kind, one.reason)
+    return (*event.identity, event.position, *map(_storable, texts), as_evidence(event.data))
+
+
+def _storable(text: str | None) -> str | None:
+    """A text as both engines can store it: no NUL, no half of a character."""
+    return None if text is None else text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _evidence(id_: int, block: int, tx: int, ordinal: int, position: int, *rest: Any) -> Evidence:

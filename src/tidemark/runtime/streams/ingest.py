@@ -10,10 +10,11 @@ through the states at blocks, whatever the batches, the workers and the kills.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from tidemark.errors import Exit, Fault
 from tidemark.runtime.duty import Duty, interrupted
@@ -22,7 +23,7 @@ from tidemark.runtime.progress import Event as Moment
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.savepoints import name_problem
 from tidemark.runtime.streams.account import EVIDENCE_CHARACTERS_MAX, Account, Evidence
-from tidemark.runtime.streams.take import Careless, Counts, Taking, take_block
+from tidemark.runtime.streams.take import Careless, Counts, Taking, take_blocks
 from tidemark.streams import Block, Event, Stream
 
 PAUSE_SECONDS_MIN = 0.1
@@ -84,14 +85,65 @@ class Ingest:
         if self._settle is not None:
             # The last block may have been committed by a process that could not settle it any more.
             self._settle()
-        for loose in self.stream.source.blocks(self.report.position):
-            if self.duty.stop():
-                self.duty.write(partial(self._stop, "interrupted"))
-                raise interrupted(f"stream {self.stream.name}")
-            self.take(self.stream.read_block(loose))
-            if blocks_max is not None and self.report.blocks + self.report.gaps >= blocks_max:
-                break
+        for blocks in self._gather(blocks_max):
+            self._take_together(blocks)
         self.duty.write(partial(self._stop, "waiting"))
+
+    def _gather(self, blocks_max: int | None) -> Iterator[list[Block]]:
+        """Blocks as they are to be taken at once: one by one, or as many as make up what the stream takes together. Where the
+        source cannot be read on, what came before it is taken first."""
+        together, waiting, size = self.stream.together, list[Block](), 0
+        source = iter(self.stream.source.blocks(self.report.position))
+        while blocks_max is None or self.report.blocks + self.report.gaps < blocks_max:
+            self._check_stop()
+            block, problem = self._next_block(source)
+            if block is not None:
+                waiting.append(block)
+                size += max(1, len(block.transactions))
+            left = None if blocks_max is None else blocks_max - self.report.blocks - self.report.gaps
+            if waiting and (block is None or size >= together or len(waiting) == left):
+                yield waiting
+                waiting, size = [], 0
+            if problem is not None:
+                raise problem
+            if block is None:
+                return
+
+    def _next_block(self, source: Iterator[Mapping[str, Any]]) -> tuple[Block | None, Exception | None]:
+        """The next block; neither it nor a problem at the end."""
+        try:
+            loose = next(source, None)
+            return (None, None) if loose is None else (self.stream.read_block(loose), None)
+        except Exception as problem:  # noqa: BLE001 - it is raised once what came before it is taken.
+            return None, problem
+
+    def _check_stop(self) -> None:
+        if self.duty.stop():
+            self.duty.write(partial(self._stop, "interrupted"))
+            raise interrupted(f"stream {self.stream.name}")
+
+    def _take_together(self, blocks: Sequence[Block]) -> None:
+        """Take blocks in one transaction; where one of them fails, halves of them, down to the one that does."""
+        if len(blocks) == 1:
+            self.take(blocks[0])
+            return
+        work = partial(take_blocks, self.account, self.stream, blocks, self.report.position, False, self._passed)
+        try:
+            taking = self.duty.write(work).value
+        except Lost:
+            raise
+        except Exception:
+            if not self.duty.session.is_open():
+                raise
+            half = len(blocks) // 2
+            self._take_together(blocks[:half])
+            self._take_together(blocks[half:])
+            return
+        self.report.counts.add(taking.counts)
+        self.report.counts.redelivered += taking.known
+        self.report.blocks += len(taking.taken)
+        self._reach(block.position for block in taking.taken)
+        self._tell()
 
     def take(self, block: Block) -> None:
         """Take one block, or do with it what the policy says. One that was here before and brings nothing new costs a look."""
@@ -111,10 +163,17 @@ class Ingest:
             self.duty.write(partial(self._pass_over, block.position, cause))
             self._passed.add(block.position)
             self.report.gaps += 1
-        self.report.position = max(block.position, -1 if self.report.position is None else self.report.position)
-        self.listen(Moment(self.stream.name, "stream", self.report.blocks, 0, f"{self.report.position}"))
+        self._reach([block.position])
+        self._tell()
         if self._settle is not None:
             self._settle()
+
+    def _reach(self, positions: Iterable[int]) -> None:
+        known = () if self.report.position is None else (self.report.position,)
+        self.report.position = max((*known, *positions), default=None)
+
+    def _tell(self) -> None:
+        self.listen(Moment(self.stream.name, "stream", self.report.blocks, 0, f"{self.report.position}"))
 
     def _is_known(self, block: Block) -> bool:
         at = self.report.position
@@ -124,8 +183,7 @@ class Ingest:
             return True
         taking = Taking(self.account, self.stream, at, careful=False)
         known = taking.brings_nothing(block)
-        if known:
-            self.report.counts.redelivered += taking.counts.redelivered
+        self.report.counts.redelivered += taking.known
         return known
 
     def _attempt(self, block: Block) -> str | None:
@@ -147,11 +205,11 @@ class Ingest:
 
     def _commit(self, block: Block) -> Counts:
         """One transaction: the block and the position. Without savepoints first, if the stream is declared so."""
-        work = partial(take_block, self.account, self.stream, block, self.report.position)
+        work = partial(take_blocks, self.account, self.stream, [block], self.report.position)
         # Nothing is kept of a block that was taken carelessly and failed; with savepoints only what fails is undone.
         with suppress(Careless) if not self.stream.savepoints else nullcontext():
-            return self.duty.write(partial(work, careful=self.stream.savepoints)).value
-        return self.duty.write(partial(work, careful=True)).value
+            return self.duty.write(partial(work, careful=self.stream.savepoints)).value.counts
+        return self.duty.write(partial(work, careful=True)).value.counts
 
     def _begin(self) -> None:
         def work() -> int | None:
@@ -222,7 +280,7 @@ def _retry_block(duty: Duty, account: Account, stream: Stream, block: Block) -> 
     checkpoint = status.position if status else None
 
     def work() -> None:
-        take_block(account, stream, block, checkpoint, True)
+        take_blocks(account, stream, [block], checkpoint, True)
         account.run("close_gap", stream=stream.name, position=block.position, outcome="taken")
 
     try:

@@ -91,11 +91,11 @@ SELECT s.name, s.state, s.position, s.time, s.blocks, s.events, s.redelivered, s
 FROM tidemark._stream AS s ORDER BY s.name;
 
 -- name: advance
--- A block is taken: position and counts, in its own transaction. A block that came again moves nothing back.
+-- Blocks are taken: position and counts, in their own transaction. A block that came again moves nothing back.
 UPDATE tidemark._stream SET
     position = CASE WHEN position IS NULL OR position < :position THEN :position ELSE position END,
     time = CASE WHEN position IS NULL OR position <= :position THEN CAST(:time AS TEXT) ELSE time END,
-    blocks = blocks + 1, events = events + :events, redelivered = redelivered + :redelivered, skipped = skipped + :skipped,
+    blocks = blocks + :blocks, events = events + :events, redelivered = redelivered + :redelivered, skipped = skipped + :skipped,
     hook_failures = hook_failures + :hook_failures, failed_at = NULL, cause = NULL, attempts = 0, updated = to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"')
 WHERE name = :name;
 
@@ -139,7 +139,8 @@ INSERT INTO tidemark._stream_seen (stream, block, tx, ordinal) SELECT :stream, C
 -- name: add_evidence
 -- Set aside what could not be taken.
 INSERT INTO tidemark._stream_evidence (stream, block, tx, ordinal, position, time, level, kind, reason, evidence, found)
-VALUES (:stream, :block, :tx, :ordinal, :position, CAST(:time AS TEXT), :level, :kind, :reason, :evidence, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"'));
+SELECT :stream, CAST(value ->> 0 AS bigint), CAST(value ->> 1 AS bigint), CAST(value ->> 2 AS bigint), CAST(value ->> 3 AS bigint), value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"')
+FROM json_array_elements(CAST(:things AS json)) WITH ORDINALITY AS e (value, place) ORDER BY place;
 
 -- name: list_evidence
 -- What is set aside, oldest first; of one level, or of all.

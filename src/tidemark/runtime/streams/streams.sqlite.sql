@@ -91,11 +91,11 @@ SELECT s.name, s.state, s.position, s.time, s.blocks, s.events, s.redelivered, s
 FROM tidemark__stream AS s ORDER BY s.name;
 
 -- name: advance
--- A block is taken: position and counts, in its own transaction. A block that came again moves nothing back.
+-- Blocks are taken: position and counts, in their own transaction. A block that came again moves nothing back.
 UPDATE tidemark__stream SET
     position = CASE WHEN position IS NULL OR position < :position THEN :position ELSE position END,
     time = CASE WHEN position IS NULL OR position <= :position THEN CAST(:time AS TEXT) ELSE time END,
-    blocks = blocks + 1, events = events + :events, redelivered = redelivered + :redelivered, skipped = skipped + :skipped,
+    blocks = blocks + :blocks, events = events + :events, redelivered = redelivered + :redelivered, skipped = skipped + :skipped,
     hook_failures = hook_failures + :hook_failures, failed_at = NULL, cause = NULL, attempts = 0, updated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
 WHERE name = :name;
 
@@ -139,7 +139,8 @@ INSERT INTO tidemark__stream_seen (stream, block, tx, ordinal) SELECT :stream, v
 -- name: add_evidence
 -- Set aside what could not be taken.
 INSERT INTO tidemark__stream_evidence (stream, block, tx, ordinal, position, time, level, kind, reason, evidence, found)
-VALUES (:stream, :block, :tx, :ordinal, :position, CAST(:time AS TEXT), :level, :kind, :reason, :evidence, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));
+SELECT :stream, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+FROM json_each(:things) ORDER BY key;
 
 -- name: list_evidence
 -- What is set aside, oldest first; of one level, or of all.

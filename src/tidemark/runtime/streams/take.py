@@ -1,4 +1,4 @@
-"""Taking one block: its transactions, their handlers and hooks, in the caller's database transaction.
+"""Taking blocks: their transactions, handlers and hooks, in the caller's database transaction.
 
 Owns: what happens when one of them fails. Promises: an event or item is known by its identity and handled once, however often it
 is delivered; what a handler or hook that failed had written is undone, and nothing of its siblings is; what was not taken
@@ -8,15 +8,16 @@ which is tried again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from tidemark.database.session import Conflict, Session
+from tidemark.database.session import Conflict
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.savepoints import Gone, name_problem, undoing
-from tidemark.runtime.streams.account import Account
+from tidemark.runtime.streams.account import Account, Aside
+from tidemark.runtime.streams.face import Face
 from tidemark.streams import Block, Event, Handler, Handling, Identity, Skip, Stream
 
 
@@ -41,31 +42,18 @@ class Counts:
         self.hook_failures += other.hook_failures
 
 
-class Face:
-    """What handlers see of the session."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self.written = 0
-
-    def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
-        """Run a statement; the number of rows that it changed."""
-        self.written += 1
-        return self._session.run(sql, parameters)
-
-    def all(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Every row of a query."""
-        return self._session.all(sql, parameters)
-
-    def one(self, sql: str, parameters: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
-        """The first row of a query, or None."""
-        return self._session.one(sql, parameters)
-
-
 class Taking:
-    """One block being taken. `checkpoint` is the last position before it, None before the first; `careful` = with savepoints."""
+    """Blocks being taken. `checkpoint` is the last position before them, None before the first; `careful` = with savepoints;
+    `passed` are positions of blocks that were passed over. `taken` are the blocks that brought something or were never here."""
 
-    def __init__(self, account: Account, stream: Stream, checkpoint: int | None, careful: bool) -> None:
+    def __init__(
+        self,
+        account: Account,
+        stream: Stream,
+        checkpoint: int | None,
+        careful: bool,
+        passed: Collection[int] = (),
+    ) -> None:
         self.account = account
         self.session = account.session
         self.stream = stream
@@ -75,24 +63,53 @@ class Taking:
         self.counts = Counts()
         self.new: list[Identity] = []
         self.seen: set[Identity] = set()
+        self.aside: list[Aside] = []
+        self.passed = passed
+        self.taken: list[Block] = []
+        self.known = 0
 
-    def block(self, block: Block) -> Counts:
+    def blocks(self, blocks: Sequence[Block]) -> Counts:
         """Take every transaction, and write down what was seen. Raises what the policies do not answer."""
-        self.seen = self._known(block)
-        opened = Event(self.stream.name, block.position, block.time, (block.position, 0, 0), "", None, None, 0)
-        for handler in self.stream.openings:
-            handler(self.face, opened)
-        for place, transaction in enumerate(block.transactions):
-            self._transaction(block, place, transaction)
+        wholes = [self._wholes(block) for block in blocks]
+        for ahead in self.stream.aheads:
+            ahead(self.face, [event for events in wholes for event in events])
+        top = self.checkpoint
+        for block, events in zip(blocks, wholes, strict=True):
+            was_here = top is not None and block.position <= top
+            if was_here and (block.position in self.passed or self.brings_nothing(block)):
+                continue
+            top = block.position if top is None else max(top, block.position)
+            self.taken.append(block)
+            self.seen |= self._known(block)
+            opened = Event(self.stream.name, block.position, block.time, (block.position, 0, 0), "", None, None, 0)
+            for handler in self.stream.openings:
+                handler(self.face, opened)
+            if self.careful:
+                self.face.settle()
+            for whole in events:
+                self._transaction(whole)
+        self._settle()
         self.account.remember(self.stream.name, self.new)
+        self.account.set_aside(self.stream.name, self.aside)
         return self.counts
 
+    def _wholes(self, block: Block) -> list[Event]:
+        """An event for each transaction of a block."""
+        name, origin_of, kind_of = self.stream.name, self.stream.origin_of, self.stream.kind_of
+        found = []
+        for place, loose in enumerate(block.transactions):
+            identity = (*origin_of(loose, block.position, place), 0)
+            found.append(Event(name, block.position, block.time, identity, kind_of(loose), loose, loose, 0))
+        return found
+
     def brings_nothing(self, block: Block) -> bool:
-        """Whether a block that was here before has nothing that was not seen; asks, and writes nothing."""
-        seen = self._known(block)
+        """Whether a block that was here before has nothing that was not seen, which `known` counts; asks, and writes nothing."""
+        seen = self._known(block) | self.seen
         found = [one for place, whole in enumerate(block.transactions) for one in self._identities(block, place, whole)]
-        self.counts.redelivered = len(found)
-        return seen.issuperset(found)
+        if not seen.issuperset(found):
+            return False
+        self.known += len(found)
+        return True
 
     def _identities(self, block: Block, place: int, transaction: Any) -> list[Identity]:
         """The identities of what a transaction brings: of each item, or its own."""
@@ -106,6 +123,7 @@ class Taking:
         """Take one event or item that was set aside, and its hooks."""
         self._careful_one(event, handling)
         self._hooks(event, 1)
+        self.account.set_aside(self.stream.name, self.aside)
 
     def _known(self, block: Block) -> set[Identity]:
         """What was seen of the blocks that may have been here before; above the checkpoint everything is new."""
@@ -113,21 +131,22 @@ class Taking:
         old = {one for one in (*origins, block.position) if self.checkpoint is not None and one <= self.checkpoint}
         return self.account.seen(self.stream.name, old) if old else set()
 
-    def _transaction(self, block: Block, place: int, transaction: Any) -> None:
-        number, index = self.stream.origin_of(transaction, block.position, place)
-        kind = self.stream.kind_of(transaction)
-        whole = Event(
-            self.stream.name, block.position, block.time, (number, index, 0), kind, transaction, transaction, 0
-        )
-        handling = self.stream.handlers.get(kind)
-        if handling is None or (handling.each and not _is_list(transaction.get(handling.each))):
-            reason = f"no handler for {kind or 'a transaction without a kind'}"
+    def _transaction(self, whole: Event) -> None:
+        handling = self.stream.handlers.get(whole.kind)
+        items = [whole.data] if handling is None or not handling.each else whole.data.get(handling.each)
+        if handling is None or not _is_list(items):
             if self._is_new(whole.identity):
+                reason = f"no handler for {whole.kind or 'a transaction without a kind'}"
                 self._set_aside(whole, "item", reason if handling is None else f"{handling.each} is no list")
             return
-        items = list(transaction[handling.each]) if handling.each else [transaction]
-        events = [replace(whole, identity=(number, index, at), data=data) for at, data in enumerate(items)]
-        fresh = [event for event in events if self._is_new(event.identity)]
+        number, index, _ = whole.identity
+        fresh = []
+        for ordinal, data in enumerate(items):
+            identity = (number, index, ordinal)
+            if self._is_new(identity):
+                fresh.append(
+                    Event(whole.stream, whole.position, whole.time, identity, whole.kind, data, whole.transaction, 0)
+                )
         if fresh:
             self._hooks(whole, self._handle(fresh, handling))
 
@@ -142,16 +161,27 @@ class Taking:
 
     def _handle(self, events: Sequence[Event], handling: Handling) -> int:
         """Handle the events of one transaction; how many were taken."""
-        try:
-            with self._undoing("tidemark_event"):
-                skips = self._all_at_once(events, handling)
-        except Careless:
-            if not self.careful:
-                raise
-            return sum(self._one_by_one(event, handling) for event in events)
+        if not self.careful:
+            skips = self._all_at_once(events, handling)
+        else:
+            try:
+                with self._undoing("tidemark_event"):
+                    skips = self._all_at_once(events, handling)
+                    self._settle()
+            except Careless:
+                return sum(self._one_by_one(event, handling) for event in events)
         for event, reason in skips:
             self._set_aside(event, "item" if handling.each else "event", reason)
         return len(events) - len(skips)
+
+    def _settle(self) -> None:
+        """Write what was put. Raises `Careless` where a row cannot be written: nobody knows whose it is."""
+        try:
+            self.face.settle()
+        except (Conflict, Lost, Gone):
+            raise
+        except Exception as problem:
+            raise Careless from problem
 
     def _all_at_once(self, events: Sequence[Event], handling: Handling) -> list[tuple[Event, str]]:
         """Handle every event, as long as nothing has to be undone for one of them alone."""
@@ -192,15 +222,20 @@ class Taking:
             handling.handler(self.face, event)
 
     def _hooks(self, event: Event, taken: int) -> None:
-        if taken == 0:
+        hooks = self.stream.hooks.get(event.kind)
+        if taken == 0 or not hooks:
             return
-        told = replace(event, taken=taken)
-        for hook in self.stream.hooks.get(event.kind, ()):
+        place = (event.stream, event.position, event.time, event.identity)
+        told = Event(*place, event.kind, event.data, event.transaction, taken)
+        for hook in hooks:
             self._hook(hook, told)
 
     def _hook(self, hook: Handler, event: Event) -> None:
         try:
-            with self._undoing("tidemark_hook"):
+            if self.careful:
+                with self._undoing("tidemark_hook"):
+                    hook(self.face, event)
+            else:
                 hook(self.face, event)
         except (Conflict, Lost, Gone):
             raise
@@ -211,29 +246,44 @@ class Taking:
                 raise
             self.counts.hook_failures += 1
             name = getattr(hook, "__name__", "hook")
-            self.account.set_aside(event, "hook", f"{name}: {name_problem(problem)}")
+            self.aside.append(Aside(event, "hook", f"{name}: {name_problem(problem)}"))
 
     def _set_aside(self, event: Event, level: str, reason: str) -> None:
         self.counts.skipped += 1
-        self.account.set_aside(event, level, reason)
+        self.aside.append(Aside(event, level, reason))
 
     @contextmanager
     def _undoing(self, name: str) -> Iterator[None]:
-        """What is written inside is undone when something is raised. Without savepoints nothing can be undone."""
-        if not self.careful:
-            yield
-            return
-        with undoing(self.session, name):
-            yield
+        """What is written inside is undone when something is raised."""
+        try:
+            with undoing(self.session, name):
+                yield
+                self.face.settle()
+        except BaseException:
+            # What was put and not written goes with it.
+            self.face = Face(self.session)
+            raise
 
 
 def _is_list(loose: Any) -> bool:
     return isinstance(loose, Sequence) and not isinstance(loose, str | bytes)
 
 
-def take_block(account: Account, stream: Stream, block: Block, checkpoint: int | None, careful: bool) -> Counts:
-    """Take a block and advance the stream's position, in the caller's transaction."""
-    account.run("enter", name=stream.name, position=block.position, time=block.time, moment=block.moment)
-    counts = Taking(account, stream, checkpoint, careful).block(block)
-    account.run("advance", name=stream.name, position=block.position, time=block.time, **vars(counts))
-    return counts
+def take_blocks(
+    account: Account,
+    stream: Stream,
+    blocks: Sequence[Block],
+    checkpoint: int | None,
+    careful: bool,
+    passed: Collection[int] = (),
+) -> Taking:
+    """Take blocks, in this order, and advance the stream's position, in the caller's transaction."""
+    last = blocks[-1]
+    account.run("enter", name=stream.name, position=last.position, time=last.time, moment=last.moment)
+    taking = Taking(account, stream, checkpoint, careful, passed)
+    counts = taking.blocks(blocks)
+    if taken := taking.taken:
+        top = max(taken, key=lambda block: block.position)
+        place = {"name": stream.name, "position": top.position, "time": top.time, "blocks": len(taken)}
+        account.run("advance", **place, **vars(counts))
+    return taking

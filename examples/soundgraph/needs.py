@@ -1,0 +1,126 @@
+"""Which rows the rules and hooks will ask for, told from events before any of them is judged.
+
+A row that is not foreseen is read when it is asked for, so that this decides what ingest costs and never what it writes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from examples.soundgraph.tables import (
+    BLOCKS,
+    CHAT_BLOCKS,
+    COMMENTS,
+    CONTEST_WINNERS,
+    EVENTS,
+    FOLLOWS,
+    LISTEN_STREAKS,
+    PLAYLIST_TRACKS,
+    PLAYLISTS,
+    REMIXES,
+    REPOSTS,
+    SAVES,
+    STEMS,
+    SUBSCRIPTIONS,
+    TRACKS,
+    USER_EVENTS,
+    USERS,
+    Key,
+    Table,
+)
+from examples.soundgraph.values import identifier
+from tidemark.streams import Event
+
+Needs = dict[Table, set[Key]]
+
+_PAIRS: Mapping[str, tuple[Table, ...]] = {
+    "Follow": (FOLLOWS, SUBSCRIPTIONS),
+    "Unfollow": (FOLLOWS, SUBSCRIPTIONS),
+    "Subscribe": (SUBSCRIPTIONS,),
+    "Unsubscribe": (SUBSCRIPTIONS,),
+    "Block": (CHAT_BLOCKS,),
+    "Unblock": (CHAT_BLOCKS,),
+    "Save": (SAVES,),
+    "Unsave": (SAVES,),
+    "Repost": (REPOSTS,),
+    "Unrepost": (REPOSTS,),
+}
+"""What is between the user and the entity of an action."""
+_ENTITIES: Mapping[str, tuple[Table, ...]] = {
+    "User": (USERS, USER_EVENTS),
+    "Track": (TRACKS, REMIXES, STEMS),
+    "Playlist": (PLAYLISTS, PLAYLIST_TRACKS),
+    "Comment": (COMMENTS,),
+    "Event": (EVENTS,),
+}
+"""What is kept of an entity itself."""
+
+
+def find_needs(events: Sequence[Event]) -> Needs:
+    """The keys, by lookup columns or by group, of rows that will be asked for."""
+    needs: Needs = defaultdict(set)
+    needs[BLOCKS].update((event.position,) for event in events)
+    for event in events:
+        read = _READERS.get(event.kind)
+        if read is not None and isinstance(event.data, Mapping):
+            read(needs, event.data)
+    return needs
+
+
+def _plays(needs: Needs, tx: Mapping[str, Any]) -> None:
+    plays = tx.get("plays")
+    for play in plays if isinstance(plays, list) else ():
+        if isinstance(play, dict):
+            if track := identifier(play.get("track_id")):
+                needs[TRACKS].add((track,))
+            if user := identifier(play.get("user_id")):
+                needs[USERS].add((user,))
+                needs[LISTEN_STREAKS].add((user,))
+
+
+def _entity(needs: Needs, tx: Mapping[str, Any]) -> None:
+    user, entity = identifier(tx.get("user_id")), identifier(tx.get("entity_id"))
+    if not user or not entity:
+        return
+    action = str(tx.get("action"))
+    needs[USERS].add((user,))
+    for table in _PAIRS.get(action, ()):
+        needs[table].add((user, entity))
+    is_kept = action in ("Create", "Update", "Delete")
+    for table in _ENTITIES.get(str(tx.get("entity_type")), ()):
+        if is_kept or not table.group:
+            needs[table].add((entity,))
+    metadata = tx.get("metadata")
+    if is_kept and isinstance(metadata, dict):
+        _metadata(needs, entity, metadata)
+
+
+def _metadata(needs: Needs, entity: int, metadata: Mapping[str, Any]) -> None:
+    if track := identifier(metadata.get("entity_id")):
+        needs[TRACKS].add((track,))
+    if isinstance(events := metadata.get("events"), dict) and (referrer := identifier(events.get("referrer"))):
+        needs[USERS].add((referrer,))
+    data = metadata.get("event_data")
+    winners = data.get("winners") if isinstance(data, dict) else None
+    for loose in winners if isinstance(winners, list) else ():
+        if track := identifier(loose):
+            needs[CONTEST_WINNERS].add((entity, track))
+
+
+def _paid(needs: Needs, tx: Mapping[str, Any]) -> None:
+    names = ("sender_user_id", "receiver_user_id", "buyer_user_id", "seller_user_id")
+    needs[USERS].update(_keys(tx.get(name) for name in names))
+
+
+def _keys(loose: Iterable[Any]) -> set[Key]:
+    return {(number,) for one in loose if (number := identifier(one))}
+
+
+_READERS: Mapping[str, Callable[[Needs, Mapping[str, Any]], None]] = {
+    "plays": _plays,
+    "manage_entity": _entity,
+    "tip": _paid,
+    "usdc_purchase": _paid,
+}
