@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-from bench import backfill, big, duties, sqlite_rows, ticks, writers
+from bench import backfill, big, duties, sqlite_rows, surface, ticks, writers
 from bench.budgets import Figure, budget_table
 
 PARTS = ("start", "sqlite", "duties", "ticks", "postgres", "backfill")
-LONG = ("backlog", "big")
+LONG = ("backlog", "big", "surface")
 
 
 def arguments() -> argparse.Namespace:
@@ -38,7 +38,9 @@ def arguments() -> argparse.Namespace:
         "--rows", type=int, default=None, help="rows of the table that backfills fill (default 150,000)"
     )
     parser.add_argument("--scale", default="0.004,0.04", help="scales of the big database, with commas, ascending")
-    parser.add_argument("--engines", default="", help="for the big database: sqlite, postgresql or both (default)")
+    parser.add_argument(
+        "--engines", default="", help="for the big database and the surface: sqlite, postgresql or both (default)"
+    )
     parser.add_argument("--changes", type=int, default=1_000_000, help="changes in the backlog")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one run of pgbench")
     parser.add_argument("--out", type=Path, default=None, help="also write the tables to this file")
@@ -90,6 +92,16 @@ def main() -> int:
             rows=options.rows or size, rate=25.0, idle=idle, rounds=options.rounds or 1, say=say
         )
         tables.append(backfill.table(runs))
+        figures += found
+    if "surface" in parts:
+        probes, found = surface.measure(
+            seconds=3.0 if options.quick else 20.0,
+            counts=(5, 40),
+            many=0 if options.quick else 500,
+            engines=engines,
+            say=say,
+        )
+        tables.append(surface.table(probes))
         figures += found
     tables.append(budget_table(figures))
     head = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"

@@ -225,7 +225,7 @@ class Capture:
     locks: tuple[str, ...]
     extensions: tuple[tuple[str, str], ...]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]

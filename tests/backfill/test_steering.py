@@ -158,6 +158,10 @@ def test_strain_holds_it_back_on_record_until_no_reason_is_left(songs: Songs, mo
 
     clock = watch.with_wait(wait)
     assert songs.engine(clock=clock).backfill("shout").status.state == "finished"
+    eye = songs.engine().onlooker()
+    held_for = {one.reason: one.seconds for one in eye.figures().held}
+    eye.close()
+    assert held_for["disk_low"] >= held_for["wal_pinned"] >= 0.5, "what holds it back longest is counted longest"
     held = [(state, reasons) for state, reasons, _ in seen if state == "throttled"]
     assert held == sorted(held, reverse=True) and set(held) == {("throttled", 2), ("throttled", 1)}
     assert {rate for state, _, rate in seen if state == "throttled"} == {"stalled"}

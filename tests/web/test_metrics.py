@@ -14,6 +14,9 @@ from tests.web.test_runs import poison
 from tidemark import Tidemark
 from tidemark.database.session import Strain
 from tidemark.runtime.figures import Figures, Holds
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.samples import BOUNDS_MS, add_held, place_of
+from tidemark.runtime.statements import find_statement
 from tidemark.web.events import _tell
 from tidemark.web.metrics import Family, render
 
@@ -49,6 +52,10 @@ def scrape(forum: Forum, headers: dict[str, str] | None = None) -> dict[str, flo
 
 def test_a_scraper_reads_what_is_there(forum: Forum) -> None:
     poison(forum)
+    ledger = Ledger(forum.session)
+    for seconds in (2.0, 0.5):
+        with forum.session.transaction():
+            add_held(ledger, "migrate", "backfill", ["wal_pinned: 65 MB"], seconds)
     forum.write(f"UPDATE {forum.store('post_authors')} SET name = 'eve' WHERE id = 1")
     forum.write("INSERT INTO posts (id, thread_id, author) VALUES (9, 9, 1)")
     forum.tidemark.tick()
@@ -64,7 +71,16 @@ def test_a_scraper_reads_what_is_there(forum: Forum) -> None:
         assert found['tidemark_drift_repaired_total{definition="post_authors"}'] == 1
         assert found['tidemark_drift_rows{definition="post_authors"}'] == 0
         assert found['tidemark_runs_total{definition="post_authors",kind="tick",result="done"}'] >= 1
-        assert found['tidemark_tick_duration_seconds_count{definition="post_authors"}'] >= 1
+        took = [
+            value for name, value in found.items() if "tick_duration_seconds_bucket" in name and "post_authors" in name
+        ]
+        assert took == sorted(took) and len(took) == 13
+        ticks = found['tidemark_tick_duration_seconds_count{definition="post_authors"}']
+        assert took[-1] == ticks == found['tidemark_runs_total{definition="post_authors",kind="tick",result="done"}']
+        held = 'tidemark_throttled_seconds_total{definition="migrate",kind="backfill",reason="wal_pinned"}'
+        assert found[held] == 2.5, "two seconds, and half of one that was added"
+        strains = [value for name, value in found.items() if name.startswith("tidemark_throttle_utilisation_ratio{")]
+        assert strains and all(0 <= value < 1 for value in strains)
         assert found['tidemark_chunk_hold_seconds_count{definition="migrate",kind="backfill"}'] >= 1
         bounds = [value for name, value in found.items() if "chunk_hold_seconds_bucket" in name and "migrate" in name]
         assert bounds == sorted(bounds) and len(bounds) == 13
@@ -74,6 +90,32 @@ def test_a_scraper_reads_what_is_there(forum: Forum) -> None:
     after = scrape(forum)['tidemark_runs_total{definition="post_authors",kind="verify",result="done"}']
     assert after == before + 1
     forum.get("/perf")
+
+
+def test_a_tick_is_counted_by_the_first_bound_that_it_is_not_above(well_forum: Forum) -> None:
+    session, ledger = well_forum.session, Ledger(well_forum.session)
+    for ms in (0.0, 1.0, 3.0, 10.0, 40.0, 9999.0):
+        with session.transaction():
+            begun = "2026-01-01T00:00:00.000Z"
+            ended = f"2026-01-01T00:00:{ms / 1000:06.3f}Z"
+            session.run(
+                f"INSERT INTO {well_forum.ledger('run')} (kind, derived, generation, state, holder, started, ended) "
+                "VALUES ('tick', 'clockwork', 1, 'done', '', :begun, :ended)",
+                {"begun": begun, "ended": ended},
+            )
+            id_ = session.all(f"SELECT max(id) FROM {well_forum.ledger('run')}")[0][0]
+            text = find_statement(session.dialect.name, "count_took", "operators")
+            # The clock of the database has milliseconds, and what SQLite makes of them is a hair above or below.
+            session.run(text, {"id": id_, "bounds": json.dumps([bound + 0.1 for bound in BOUNDS_MS])})
+            (row,) = session.all(
+                f"SELECT bound FROM {well_forum.ledger('hold')} WHERE derived = 'clockwork' AND what = 'took' "
+                f"AND bound = {place_of(ms)}"
+            )
+            assert row[0] == place_of(ms), ms
+    with session.transaction():
+        for table in ("run", "hold"):
+            session.run(f"DELETE FROM {well_forum.ledger(table)} WHERE derived = 'clockwork'")
+    assert ledger.exists()
 
 
 def test_labels_are_escaped() -> None:

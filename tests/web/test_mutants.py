@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.kit.size import in_turn
-from tests.web import test_health, test_metrics, test_mounting, test_runs
+from tests.web import test_health, test_looking, test_metrics, test_mounting, test_runs
 from tests.web.conftest import Forum, begin, fill
 from tidemark.database.sqlite import SqliteSession
 from tidemark.runtime import onlooker, overview, verdict
@@ -63,9 +63,20 @@ def a_replaced_file_is_read_on(plant: pytest.MonkeyPatch) -> None:
 
 def a_crowd_reads_each_for_itself(plant: pytest.MonkeyPatch) -> None:
     async def get(self: Any) -> Any:
-        return self._take_off()
+        return self._take_off(0)
 
     plant.setattr(Cached, "get", get)
+
+
+def a_schema_never_changes(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(SqliteSession, "schema_marker", lambda self: "")
+
+
+def old_looks_are_kept(plant: pytest.MonkeyPatch) -> None:
+    def forget(self: Any) -> None:
+        self._kept = self._flight = None
+
+    plant.setattr(Cached, "forget", forget)
 
 
 def nothing_ever_changes(plant: pytest.MonkeyPatch) -> None:
@@ -139,6 +150,7 @@ FOUND_BY: tuple[tuple[Plant, Callable[..., None]], ...] = (
     (policies_are_forgotten, test_health.test_a_policy_says_what_ready_means),
     (a_crowd_reads_each_for_itself, test_mounting.test_two_hundred_who_look_cost_one_look),
     (nothing_ever_changes, test_mounting.test_while_nobody_commits_a_look_costs_one_question),
+    (a_schema_never_changes, test_looking.test_an_eye_that_looked_before_sees_what_changed),
     (holders_live_for_ever, test_mounting.test_while_nobody_commits_a_look_costs_one_question),
     (any_token_will_do, test_runs.test_nobody_may_act_unless_told_so),
     (other_sites_may_act, test_runs.test_nobody_may_act_unless_told_so),
@@ -166,6 +178,13 @@ def test_a_planted_mistake_is_found(plant: Plant, test: Callable[..., None], fil
         )
         with pytest.raises((AssertionError, KeyError, pytest.fail.Exception)):
             test(file_forum, **asked)
+
+
+def test_a_planted_look_that_is_kept_too_long_is_found() -> None:
+    with pytest.MonkeyPatch.context() as garden:
+        old_looks_are_kept(garden)
+        with pytest.raises(AssertionError):
+            test_looking.test_a_look_that_was_begun_before_something_was_done_is_not_kept()
 
 
 def test_a_planted_file_that_is_replaced_is_found(tmp_path: Path, sqlite_path: Path) -> None:

@@ -17,7 +17,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from tidemark.database.postgres_catalog import read_catalog
 from tidemark.database.postgres_errors import explain_connection, translate
 from tidemark.database.postgres_inputs import read_inputs
-from tidemark.database.postgres_marks import read_installed, write_mark
+from tidemark.database.postgres_marks import SCHEMA_MARKER, read_installed, write_mark
 from tidemark.database.postgres_parameters import to_driver
 from tidemark.database.postgres_probe import (
     FIND_PREPARED,
@@ -296,6 +296,11 @@ class PostgresSession:
     def changes_marker(self) -> str:
         """A text that differs when any transaction that wrote has begun or ended since."""
         return self.snapshot()
+
+    def schema_marker(self) -> str:
+        """How many rows of the catalog are about what is no part of the system, and what the transactions that wrote them add up
+        to: whatever is written has a greater number than what it takes the place of."""
+        return str(self.all(SCHEMA_MARKER)[0][0])
 
     def strain(self) -> tuple[Strain, ...]:
         """Sessions that wait for locks, and how far replicas are behind."""

@@ -157,6 +157,11 @@ class Session(Protocol):
         """
         ...
 
+    def schema_marker(self) -> str:
+        """A text that differs if any object of the database that is not temporary was created, changed or dropped in between.
+        Costs next to nothing beside `installed` and `catalog`, and sees what the transaction sees that it is called in."""
+        ...
+
     def strain(self) -> tuple[Strain, ...]:
         """What the database is under now, in every respect that this engine has. Asked between transactions; asks no table."""
         ...

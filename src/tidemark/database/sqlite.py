@@ -344,6 +344,10 @@ class SqliteSession:
         """A text that differs when another connection has committed since."""
         return str(self._execute("PRAGMA main.data_version")[0][0])
 
+    def schema_marker(self) -> str:
+        """The number that SQLite counts up with every change of the schema."""
+        return str(self._execute("PRAGMA main.schema_version")[0][0])
+
     def strain(self) -> tuple[Strain, ...]:
         """The bytes of the log that a reader keeps from the database file, and those that are free on the disk."""
         self._alive()

@@ -5,7 +5,9 @@ Owns: `Sweep`. Promises: reads only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tidemark.runtime.ledger import Ledger
 from tidemark.script import Script
@@ -39,7 +41,10 @@ class Sweep:
 def read_sweep(ledger: Ledger, script: Script) -> Sweep | None:
     """The newest sweep, None before the first."""
     row = next(iter(ledger.all("read_sweep", {"derived": script.name, "generation": script.generation})), None)
-    if row is None:
-        return None
+    return None if row is None else sweep_of(row)
+
+
+def sweep_of(row: Sequence[Any]) -> Sweep:
+    """The sweep of a row of the ledger."""
     done, total, drift, began, whole, ended = row
     return Sweep(int(done), int(total), int(drift), float(began), None if whole is None else float(whole), bool(ended))

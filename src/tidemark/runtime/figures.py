@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemark.database.session import Strain
+from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.samples import BOOK, BOUNDS_MS
 from tidemark.runtime.statements import find_statement
@@ -58,8 +59,20 @@ class Holds:
 
 
 @dataclass(frozen=True)
+class Held:
+    """For how many seconds work of one duty about one thing was held back by one reason, ever."""
+
+    name: str
+    kind: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Figures:
-    """Everything that is counted. `found` and `repaired` are rows that were ever found wrong, and that were made true."""
+    """Everything that is counted. `found` and `repaired` are rows that were ever found wrong, and that were made true. `holds`
+    are of chunks, and of whole ticks where `what` is ``took``; `limits` say what the database may be under while something long
+    goes on."""
 
     version: str
     totals: tuple[Total, ...]
@@ -67,9 +80,11 @@ class Figures:
     found: dict[str, int]
     repaired: dict[str, int]
     strains: tuple[Strain, ...]
+    held: tuple[Held, ...] = ()
+    limits: Limits = Limits()
 
 
-def read_figures(ledger: Ledger) -> Figures:
+def read_figures(ledger: Ledger, limits: Limits) -> Figures:
     """The figures now; empty ones without a ledger."""
     session = ledger.session
     strains = session.strain()
@@ -77,12 +92,14 @@ def read_figures(ledger: Ledger) -> Figures:
         version, there = str(ledger.value("fact_engine")), ledger.exists()
         totals = [_total(row) for row in _all(ledger, "list_totals")] if there else []
         holds = _gather(_all(ledger, "list_holds")) if there else []
+        held = _all(ledger, "list_held") if there else []
         findings = _all(ledger, "count_findings_ever") if there else []
     found: dict[str, int] = {}
     for name, _, count in findings:
         found[name] = found.get(name, 0) + int(count)
     repaired = {name: int(count) for name, outcome, count in findings if outcome == "repaired"}
-    return Figures(version, tuple(totals), tuple(holds), found, repaired, strains)
+    back = tuple(Held(name, kind, reason, float(seconds)) for name, kind, reason, seconds in held)
+    return Figures(version, tuple(totals), tuple(holds), found, repaired, strains, back, limits)
 
 
 def _all(ledger: Ledger, name: str) -> list[tuple[Any, ...]]:

@@ -6,19 +6,22 @@ generation is ``live`` again only after it was filled and verified; nobody who i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from tidemark.runtime.captures import find_fault, sources_of
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.pieces import inspect_pieces, is_gap, loses_rows
+from tidemark.runtime.pieces import Finding, inspect_pieces, is_gap, loses_rows
 from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.sources import Change, Generation, find_changes
+from tidemark.script import Capture, Script
 
 LEASE_WAIT_SECONDS = 10.0
+LOOK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,16 @@ class Look:
 
     present: Mapping[str, str]
     changes: Mapping[Generation, Change]
+    _wrong: dict[tuple[str, ...], tuple[Finding, ...]] = field(default_factory=dict, compare=False)
+
+    def wrong(self, installed: Installed, *, public: bool) -> tuple[Finding, ...]:
+        """The pieces of a generation and of its captures that are not as they should be; worked out once for each look."""
+        pieces: list[Script | Capture] = [installed.script, *installed.captures]
+        about = (str(public), *(piece.fingerprint for piece in pieces), installed.name, str(installed.generation))
+        if about not in self._wrong:
+            found = (one for piece in pieces for one in inspect_pieces(piece, self.present, public=public))
+            self._wrong[about] = tuple(one for one in found if one.health != "installed")
+        return self._wrong[about]
 
     def change(self, installed: Installed) -> Change | None:
         """What is not as it was about the sources of a generation."""
@@ -44,6 +57,25 @@ class Look:
             fault = find_fault(known[source], self.present) if source in known else f"there is no capture of {source}"
             said += [fault] if fault else []
         return ", ".join(said[:3])
+
+
+class Eye:
+    """Looks at the catalog again and again: what no change of the schema can have touched is not looked at anew, but for
+    once in `LOOK_SECONDS`."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._known: tuple[object, float, Look] | None = None
+
+    def look(self, ledger: Ledger, rows: Iterable[Installed]) -> Look:
+        """What the catalog shows now about some generations, in the caller's transaction."""
+        rows, marker = tuple(rows), ledger.session.schema_marker()
+        about = (marker, [(row.name, row.generation, row.fingerprint) for row in rows], ledger.all("list_facts"))
+        if self._known is not None and self._known[0] == about and self._now() - self._known[1] < LOOK_SECONDS:
+            return self._known[2]
+        # The marker was read first: what is changed after it differs from it at the next look.
+        self._known = (about, self._now(), look_at_catalog(ledger, rows))
+        return self._known[2]
 
 
 def look_at_catalog(ledger: Ledger, rows: Iterable[Installed]) -> Look:

@@ -25,7 +25,8 @@ CREATE TABLE tidemark._meta (
 );
 
 -- name: create_derived
--- One row for every generation of every derived table: its script, its state, how far its filling has come.
+-- One row for every generation of every derived table: its script, its state, how far its filling has come, and how many
+-- rows the last clean verification counted. The script is last: it is long, and what stands behind it is slow to reach.
 CREATE TABLE tidemark._derived (
     name TEXT NOT NULL,
     generation INTEGER NOT NULL,
@@ -33,7 +34,6 @@ CREATE TABLE tidemark._derived (
     class TEXT NOT NULL,
     freshness TEXT NOT NULL CHECK (freshness IN ('commit', 'tick')),
     state TEXT NOT NULL CHECK (state IN ({derived_states})),
-    script TEXT NOT NULL,
     replaces TEXT NOT NULL,
     installed_at TEXT NOT NULL,
     live_at TEXT,
@@ -41,6 +41,9 @@ CREATE TABLE tidemark._derived (
     failure TEXT,
     cursor_at bigint NOT NULL DEFAULT 0,
     cursor_total bigint NOT NULL DEFAULT 0,
+    rows_counted bigint,
+    counted_at TEXT,
+    script TEXT NOT NULL,
     PRIMARY KEY (name, generation)
 );
 
@@ -361,9 +364,16 @@ VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script
 SELECT name, generation, state, fingerprint FROM tidemark._derived ORDER BY name, generation;
 
 -- name: list_derived
--- Every generation of every derived table.
-SELECT name, generation, fingerprint, class, freshness, state, script, replaces, installed_at, live_at, verified_at,
-       failure, cursor_at, cursor_total
+-- Every generation of every derived table, but for its script.
+SELECT name, generation, fingerprint, class, freshness, state, replaces, installed_at, live_at, verified_at,
+       failure, cursor_at, cursor_total, rows_counted, counted_at
+FROM tidemark._derived
+ORDER BY name, generation;
+
+-- name: list_derived_whole
+-- The same with the script at the end.
+SELECT name, generation, fingerprint, class, freshness, state, replaces, installed_at, live_at, verified_at,
+       failure, cursor_at, cursor_total, rows_counted, counted_at, script
 FROM tidemark._derived
 ORDER BY name, generation;
 
@@ -379,6 +389,10 @@ UPDATE tidemark._derived SET live_at = tidemark._clock(0) WHERE name = :name AND
 -- name: mark_verified
 -- Record that every key was compared and nothing differed.
 UPDATE tidemark._derived SET verified_at = tidemark._clock(0) WHERE name = :name AND generation = :generation;
+
+-- name: mark_counted
+-- Record how many rows a verification counted in which nothing differed.
+UPDATE tidemark._derived SET rows_counted = :rows, counted_at = tidemark._clock(0) WHERE name = :name AND generation = :generation;
 
 -- name: mark_unverified
 -- Forget the last clean verification, because a gap or a finding came after it.
@@ -528,6 +542,26 @@ INSERT INTO tidemark._checkpoint (derived, generation, source, snapshot, sealed_
 VALUES (:derived, :generation, :source, :snapshot, tidemark._clock(0))
 ON CONFLICT (derived, generation, source) DO UPDATE
 SET snapshot = excluded.snapshot, target = NULL, position = 0, even = 0, sealed_at = excluded.sealed_at;
+
+-- name: list_standing
+-- Of every generation: rows that are known to be wrong, the way that was chosen last and why, and its newest sweep as `read_sweep`.
+SELECT d.name, d.generation, coalesce(w.wrong, 0), c.way, c.reason, s.done, s.total, s.drift, CAST(extract(epoch FROM clock_timestamp() - CAST(s.began_at AS timestamptz)) AS float8), CAST(extract(epoch FROM clock_timestamp() - CAST(s.whole_at AS timestamptz)) AS float8), CASE WHEN s.ended_at IS NULL THEN 0 ELSE 1 END
+FROM tidemark._derived AS d
+LEFT JOIN (SELECT derived, generation, count(*) AS wrong FROM tidemark._drift WHERE closed_at IS NULL AND kind <> 'stale'
+           GROUP BY derived, generation) AS w ON w.derived = d.name AND w.generation = d.generation
+LEFT JOIN tidemark._cost AS c ON c.derived = d.name AND c.generation = d.generation
+    AND c.way = (SELECT o.way FROM tidemark._cost AS o WHERE o.derived = d.name AND o.generation = d.generation
+                 ORDER BY o.chosen_at DESC, o.way LIMIT 1)
+LEFT JOIN tidemark._sweep AS s ON s.derived = d.name AND s.generation = d.generation;
+
+-- name: list_all_checkpoints
+-- The checkpoints of every generation.
+SELECT derived, generation, source, snapshot, target, position, file, sealed_at, even FROM tidemark._checkpoint ORDER BY source;
+
+-- name: list_all_marks
+-- How far the sources without triggers of every generation are scanned.
+SELECT derived, generation, source, mark, target, inside, behind, settled, candidate, lockers, scanned_at FROM tidemark._mark
+ORDER BY source;
 
 -- name: list_checkpoints
 -- The checkpoints of one generation.
@@ -707,6 +741,10 @@ WHERE ctid = ANY (ARRAY(
 -- name: count_changes
 -- How many changes of a log are not sealed, counted up to a limit so that the question stays cheap.
 SELECT count(*) FROM (SELECT 1 FROM {log} WHERE NOT pg_visible_in_snapshot(xid, CAST(:snapshot AS pg_snapshot)) LIMIT :limit) AS counted;
+
+-- name: count_some_changes
+-- The same as one of many questions that are asked together, each with a snapshot of its own.
+SELECT count(*) FROM (SELECT 1 FROM {log} WHERE NOT pg_visible_in_snapshot(xid, CAST(:{snapshot} AS pg_snapshot)) LIMIT :limit) AS counted;
 
 -- name: add_cost
 -- Remember what a way has cost, and that what it cost before counts for less and less.

@@ -7,7 +7,7 @@ commits with the effect that it records. Runs and findings are in `runs` and `fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from tidemark.runtime.statements import find_statement, load_statements
 from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
-SHAPE = "7"
+SHAPE = "8"
 BOOKS = ("ledger", "streams/streams", "operators", "processing")
 
 
@@ -28,7 +28,8 @@ class Installed:
 
     `state` is one of `states.DERIVED` or ``unknown``. `replaces` names the declaration that this one was renamed from, or
     is empty. Times are UTC texts of the database's clock, None when it has not happened. `failure` says why it failed.
-    `cursor_at` of `cursor_total` keys are filled. `captures` are those of its sources that the ledger knows.
+    `cursor_at` of `cursor_total` keys are filled. `captures` are those of its sources that the ledger knows. `rows_counted` is
+    what the last clean verification counted, at the time `counted_at`; None before it.
     """
 
     name: str
@@ -44,6 +45,8 @@ class Installed:
     cursor_at: int
     cursor_total: int
     captures: tuple[Capture, ...] = ()
+    rows_counted: int | None = None
+    counted_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class Checkpoint:
     file: str
     sealed_at: str
     even: bool = False
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Checkpoint:
+        """The checkpoint of a row of the ledger."""
+        return cls(row[0], row[1], row[2], int(row[3]), row[4], row[5], bool(row[6]))
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,7 @@ class Ledger:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._engine = session.dialect.name
+        self._scripts: dict[tuple[str, int, str], Script] = {}
 
     def text(self, name: str, **identifiers: str) -> str:
         """The text of a named statement; `identifiers` are quoted names for its ``{words}``."""
@@ -159,8 +168,13 @@ class Ledger:
                 f"the ledger has shape {shape!r}, this version reads shape {SHAPE!r}",
                 retry_safe=False,
             )
-        captures = self.captures()
-        return tuple(_read_installed(row, captures) for row in self.all("list_derived"))
+        captures, rows = self.captures(), self.all("list_derived")
+        # A script is long and never another one under its fingerprint: it is fetched when it is first heard of.
+        if any(_about(row) not in self._scripts for row in rows):
+            whole = self.all("list_derived_whole")
+            self._scripts = {_about(row): read_script(row[-1]) for row in whole}
+            rows = [row[:-1] for row in whole]
+        return tuple(_read_installed(row, self._scripts[_about(row)], captures) for row in rows)
 
     def captures(self) -> dict[str, Capture]:
         """The capture of each source that has one; none when there is no ledger."""
@@ -231,13 +245,16 @@ class Ledger:
     def checkpoints(self, script: Script) -> dict[str, Checkpoint]:
         """The checkpoints of a script's logs, by source."""
         rows = self.all("list_checkpoints", {"derived": script.name, "generation": script.generation})
-        return {row[0]: Checkpoint(row[0], row[1], row[2], int(row[3]), row[4], row[5], bool(row[6])) for row in rows}
+        return {row[0]: Checkpoint.of(row) for row in rows}
 
 
-def _read_installed(row: tuple[Any, ...], captures: Mapping[str, Capture]) -> Installed:
-    name, generation, fingerprint, _class, _freshness, state, script, replaces, installed_at, *rest = row
-    live_at, verified_at, failure, cursor_at, cursor_total = rest
-    known = read_script(script)
+def _about(row: tuple[Any, ...]) -> tuple[str, int, str]:
+    return row[0], int(row[1]), row[2]
+
+
+def _read_installed(row: tuple[Any, ...], known: Script, captures: Mapping[str, Capture]) -> Installed:
+    name, generation, fingerprint, _class, _freshness, state, replaces, installed_at, *rest = row
+    live_at, verified_at, failure, cursor_at, cursor_total, rows_counted, counted_at = rest
     logs = known.tick.logs if known.tick else ()
     return Installed(
         name,
@@ -253,4 +270,6 @@ def _read_installed(row: tuple[Any, ...], captures: Mapping[str, Capture]) -> In
         int(cursor_at),
         int(cursor_total),
         tuple(captures[log.source] for log in logs if log.source in captures),
+        None if rows_counted is None else int(rows_counted),
+        counted_at,
     )

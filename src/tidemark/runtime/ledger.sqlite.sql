@@ -12,7 +12,8 @@ CREATE TABLE tidemark__meta (
 );
 
 -- name: create_derived
--- One row for every generation of every derived table: its script, its state, how far its filling has come.
+-- One row for every generation of every derived table: its script, its state, how far its filling has come, and how many
+-- rows the last clean verification counted. The script is last: it is long, and what stands behind it is slow to reach.
 CREATE TABLE tidemark__derived (
     name TEXT NOT NULL,
     generation INTEGER NOT NULL,
@@ -20,7 +21,6 @@ CREATE TABLE tidemark__derived (
     class TEXT NOT NULL,
     freshness TEXT NOT NULL CHECK (freshness IN ('commit', 'tick')),
     state TEXT NOT NULL CHECK (state IN ({derived_states})),
-    script TEXT NOT NULL,
     replaces TEXT NOT NULL,
     installed_at TEXT NOT NULL,
     live_at TEXT,
@@ -28,6 +28,9 @@ CREATE TABLE tidemark__derived (
     failure TEXT,
     cursor_at INTEGER NOT NULL DEFAULT 0,
     cursor_total INTEGER NOT NULL DEFAULT 0,
+    rows_counted INTEGER,
+    counted_at TEXT,
+    script TEXT NOT NULL,
     PRIMARY KEY (name, generation)
 );
 
@@ -345,9 +348,16 @@ VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script
 SELECT name, generation, state, fingerprint FROM tidemark__derived ORDER BY name, generation;
 
 -- name: list_derived
--- Every generation of every derived table.
-SELECT name, generation, fingerprint, class, freshness, state, script, replaces, installed_at, live_at, verified_at,
-       failure, cursor_at, cursor_total
+-- Every generation of every derived table, but for its script.
+SELECT name, generation, fingerprint, class, freshness, state, replaces, installed_at, live_at, verified_at,
+       failure, cursor_at, cursor_total, rows_counted, counted_at
+FROM tidemark__derived
+ORDER BY name, generation;
+
+-- name: list_derived_whole
+-- The same with the script at the end.
+SELECT name, generation, fingerprint, class, freshness, state, replaces, installed_at, live_at, verified_at,
+       failure, cursor_at, cursor_total, rows_counted, counted_at, script
 FROM tidemark__derived
 ORDER BY name, generation;
 
@@ -363,6 +373,10 @@ UPDATE tidemark__derived SET live_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHE
 -- name: mark_verified
 -- Record that every key was compared and nothing differed.
 UPDATE tidemark__derived SET verified_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE name = :name AND generation = :generation;
+
+-- name: mark_counted
+-- Record how many rows a verification counted in which nothing differed.
+UPDATE tidemark__derived SET rows_counted = :rows, counted_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE name = :name AND generation = :generation;
 
 -- name: mark_unverified
 -- Forget the last clean verification, because a gap or a finding came after it.
@@ -499,6 +513,26 @@ INSERT INTO tidemark__checkpoint (derived, generation, source, snapshot, sealed_
 VALUES (:derived, :generation, :source, :snapshot, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ON CONFLICT (derived, generation, source) DO UPDATE
 SET snapshot = excluded.snapshot, target = NULL, position = 0, even = 0, sealed_at = excluded.sealed_at;
+
+-- name: list_standing
+-- Of every generation: rows that are known to be wrong, the way that was chosen last and why, and its newest sweep as `read_sweep`.
+SELECT d.name, d.generation, coalesce(w.wrong, 0), c.way, c.reason, s.done, s.total, s.drift, (julianday('now') - julianday(s.began_at)) * 86400.0, (julianday('now') - julianday(s.whole_at)) * 86400.0, CASE WHEN s.ended_at IS NULL THEN 0 ELSE 1 END
+FROM tidemark__derived AS d
+LEFT JOIN (SELECT derived, generation, count(*) AS wrong FROM tidemark__drift WHERE closed_at IS NULL AND kind <> 'stale'
+           GROUP BY derived, generation) AS w ON w.derived = d.name AND w.generation = d.generation
+LEFT JOIN tidemark__cost AS c ON c.derived = d.name AND c.generation = d.generation
+    AND c.way = (SELECT o.way FROM tidemark__cost AS o WHERE o.derived = d.name AND o.generation = d.generation
+                 ORDER BY o.chosen_at DESC, o.way LIMIT 1)
+LEFT JOIN tidemark__sweep AS s ON s.derived = d.name AND s.generation = d.generation;
+
+-- name: list_all_checkpoints
+-- The checkpoints of every generation.
+SELECT derived, generation, source, snapshot, target, position, file, sealed_at, even FROM tidemark__checkpoint ORDER BY source;
+
+-- name: list_all_marks
+-- How far the sources without triggers of every generation are scanned.
+SELECT derived, generation, source, mark, target, inside, behind, settled, candidate, lockers, scanned_at FROM tidemark__mark
+ORDER BY source;
 
 -- name: list_checkpoints
 -- The checkpoints of one generation.
@@ -652,6 +686,10 @@ WHERE id IN (SELECT id FROM {log} WHERE id <= CAST(:spent AS INTEGER) ORDER BY i
 -- name: count_changes
 -- How many changes of a log are not sealed, counted up to a limit so that the question stays cheap.
 SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(:snapshot AS INTEGER) LIMIT :limit) AS counted;
+
+-- name: count_some_changes
+-- The same as one of many questions that are asked together, each with a snapshot of its own.
+SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(:{snapshot} AS INTEGER) LIMIT :limit) AS counted;
 
 -- name: add_cost
 -- Remember what a way has cost, and that what it cost before counts for less and less.

@@ -18,10 +18,12 @@ from tidemark.errors import Code, Fault, Refusal
 from tidemark.runtime.audit import Action, list_actions
 from tidemark.runtime.backfill.filling import list_everything
 from tidemark.runtime.backfill.record import BackfillStatus
+from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed
 from tidemark.runtime.figures import Figures, read_figures
 from tidemark.runtime.findings import OpenDrift, list_drift
+from tidemark.runtime.gaps import Eye
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.outbox import CrossingEvent, count_events, list_events
 from tidemark.runtime.overview import Overview, look_again, read_overview
@@ -97,6 +99,8 @@ class Onlooker:
         self._connect = connect
         self._duty: Duty | None = None
         self._kept: tuple[str, float, Overview] | None = None
+        self._eye = Eye()
+        self._limits = Limits()
         self._lock = Lock()
 
     def overview(self) -> Overview:
@@ -111,13 +115,13 @@ class Onlooker:
             if known == marker and now - read_at < KEEP_SECONDS and not view.holders:
                 return look_again(ledger, view, self._patience)
         # The marker was read first: what is committed after it differs from it at the next look.
-        view = read_overview(ledger, self._patience)
+        view = read_overview(ledger, self._patience, self._eye)
         self._kept = (marker, now, view)
         return view
 
     def figures(self) -> Figures:
         """Everything that is counted."""
-        return self._look(read_figures)
+        return self._look(lambda ledger: read_figures(ledger, self._limits))
 
     def runs(self, name: str = "", limit: int = 50, before: int = RUN_MAX) -> list[Past]:
         """The history before a run, newest first."""
@@ -175,11 +179,12 @@ class Onlooker:
             self._forget()
         if self._duty is None:
             self._duty = self._connect()
+            self._limits = self._duty.limits
             self._duty.session.set_lock_timeout(LOCK_SECONDS)
         return self._duty
 
     def _forget(self) -> None:
-        duty, self._duty, self._kept = self._duty, None, None
+        duty, self._duty, self._kept, self._eye = self._duty, None, None, Eye()
         if duty is not None:
             duty.session.close()
 

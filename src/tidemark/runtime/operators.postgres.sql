@@ -48,15 +48,26 @@ CREATE TABLE tidemark._total (
 );
 
 -- name: create_hold
--- How many chunks held their locks, or waited for them, for how long: by the number of a bound, which the chunks are not above.
+-- How many chunks held their locks, or waited for them, for how long, and how many runs took how long: by the number of a bound,
+-- which they are not above.
 CREATE TABLE tidemark._hold (
     derived TEXT NOT NULL,
     kind TEXT NOT NULL,
-    what TEXT NOT NULL CHECK (what IN ('hold', 'wait')),
+    what TEXT NOT NULL CHECK (what IN ('hold', 'wait', 'took')),
     bound INTEGER NOT NULL,
     chunks bigint NOT NULL,
     ms float8 NOT NULL,
     PRIMARY KEY (derived, kind, what, bound)
+);
+
+-- name: create_held
+-- How many seconds work was held back, ever, by each reason.
+CREATE TABLE tidemark._held (
+    derived TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    seconds float8 NOT NULL,
+    PRIMARY KEY (derived, kind, reason)
 );
 
 -- name: create_run_of
@@ -105,6 +116,24 @@ FROM tidemark._run WHERE id = :id
 ON CONFLICT (derived, kind, state) DO UPDATE
 SET runs = t.runs + 1, rows_done = t.rows_done + excluded.rows_done, rows_written = t.rows_written + excluded.rows_written,
     seconds = t.seconds + excluded.seconds, ended = excluded.ended;
+
+-- name: count_took
+-- Add a tick that did its work to those that took no longer than a bound.
+INSERT INTO tidemark._hold AS h (derived, kind, what, bound, chunks, ms)
+SELECT r.derived, r.kind, 'took', (SELECT count(*) FROM json_array_elements_text(CAST(:bounds AS json)) AS b WHERE CAST(b AS float8) < r.ms), 1, r.ms
+FROM (SELECT derived, kind, CAST(extract(epoch FROM CAST(ended AS timestamptz) - CAST(started AS timestamptz)) * 1000 AS float8) AS ms FROM tidemark._run
+      WHERE id = :id AND kind = 'tick' AND state = 'done') AS r
+WHERE true
+ON CONFLICT (derived, kind, what, bound) DO UPDATE SET chunks = h.chunks + 1, ms = h.ms + excluded.ms;
+
+-- name: add_held
+-- Add seconds to those that work was held back by a reason.
+INSERT INTO tidemark._held AS h (derived, kind, reason, seconds) VALUES (:derived, :kind, :reason, :seconds)
+ON CONFLICT (derived, kind, reason) DO UPDATE SET seconds = h.seconds + excluded.seconds;
+
+-- name: list_held
+-- How many seconds work was held back.
+SELECT derived, kind, reason, seconds FROM tidemark._held ORDER BY derived, kind, reason;
 
 -- name: count_killed
 -- Add runs whose process was killed.

@@ -48,15 +48,26 @@ CREATE TABLE tidemark__total (
 ) WITHOUT ROWID;
 
 -- name: create_hold
--- How many chunks held their locks, or waited for them, for how long: by the number of a bound, which the chunks are not above.
+-- How many chunks held their locks, or waited for them, for how long, and how many runs took how long: by the number of a bound,
+-- which they are not above.
 CREATE TABLE tidemark__hold (
     derived TEXT NOT NULL,
     kind TEXT NOT NULL,
-    what TEXT NOT NULL CHECK (what IN ('hold', 'wait')),
+    what TEXT NOT NULL CHECK (what IN ('hold', 'wait', 'took')),
     bound INTEGER NOT NULL,
     chunks INTEGER NOT NULL,
     ms REAL NOT NULL,
     PRIMARY KEY (derived, kind, what, bound)
+) WITHOUT ROWID;
+
+-- name: create_held
+-- How many seconds work was held back, ever, by each reason.
+CREATE TABLE tidemark__held (
+    derived TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    PRIMARY KEY (derived, kind, reason)
 ) WITHOUT ROWID;
 
 -- name: create_run_of
@@ -105,6 +116,24 @@ FROM tidemark__run WHERE id = :id
 ON CONFLICT (derived, kind, state) DO UPDATE
 SET runs = t.runs + 1, rows_done = t.rows_done + excluded.rows_done, rows_written = t.rows_written + excluded.rows_written,
     seconds = t.seconds + excluded.seconds, ended = excluded.ended;
+
+-- name: count_took
+-- Add a tick that did its work to those that took no longer than a bound.
+INSERT INTO tidemark__hold AS h (derived, kind, what, bound, chunks, ms)
+SELECT r.derived, r.kind, 'took', (SELECT count(*) FROM json_each(:bounds) AS b WHERE b.value < r.ms), 1, r.ms
+FROM (SELECT derived, kind, (julianday(ended) - julianday(started)) * 86400000.0 AS ms FROM tidemark__run
+      WHERE id = :id AND kind = 'tick' AND state = 'done') AS r
+WHERE true
+ON CONFLICT (derived, kind, what, bound) DO UPDATE SET chunks = h.chunks + 1, ms = h.ms + excluded.ms;
+
+-- name: add_held
+-- Add seconds to those that work was held back by a reason.
+INSERT INTO tidemark__held AS h (derived, kind, reason, seconds) VALUES (:derived, :kind, :reason, :seconds)
+ON CONFLICT (derived, kind, reason) DO UPDATE SET seconds = h.seconds + excluded.seconds;
+
+-- name: list_held
+-- How many seconds work was held back.
+SELECT derived, kind, reason, seconds FROM tidemark__held ORDER BY derived, kind, reason;
 
 -- name: count_killed
 -- Add runs whose process was killed.

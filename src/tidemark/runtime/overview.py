@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from tidemark.runtime.backfill.filling import list_everything_here
 from tidemark.runtime.backfill.record import BackfillStatus
+from tidemark.runtime.gaps import Eye
 from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.outbox import count_events
@@ -51,12 +52,15 @@ class Overview:
     verdict: Verdict
 
 
-def read_overview(ledger: Ledger, patience: Mapping[str, float] | None = None) -> Overview:
-    """Everything, in one moment. Raises `Fault` and `Refusal` for what cannot be read."""
+def read_overview(ledger: Ledger, patience: Mapping[str, float] | None = None, eye: Eye | None = None) -> Overview:
+    """Everything, in one moment; `eye` is that of somebody who looks again and again.
+
+    Raises `Fault` and `Refusal` for what cannot be read.
+    """
     session = ledger.session
     with session.transaction("read", snapshot=True):
         at, there = session.now(), ledger.exists()
-        tables = tuple(read_status_here(ledger, glance=True)) if there else ()
+        tables = tuple(read_status_here(ledger, glance=True, eye=eye)) if there else ()
         backfills = list_everything_here(ledger) if there else ()
         streams = tuple(Account(ledger).statuses()) if there else ()
         events = count_events(ledger)

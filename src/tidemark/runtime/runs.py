@@ -6,6 +6,7 @@ whose process was killed reads as interrupted as soon as somebody else takes ove
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from tidemark.errors import Exit, Fault, TidemarkError
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.samples import BOUNDS_MS
 from tidemark.runtime.statements import find_statement
 from tidemark.script import Script
 from tidemark.states import RUN, read_state
@@ -115,6 +117,7 @@ def end_run(ledger: Ledger, parameters: Mapping[str, Any]) -> None:
     """Record the end of a run and add it to what runs have come to, in the caller's transaction; once, however often said."""
     if ledger.run("end_run", parameters) == 1:
         _count(ledger, "count_run", {"id": parameters["id"]})
+        _count(ledger, "count_took", {"id": parameters["id"], "bounds": json.dumps(BOUNDS_MS)})
 
 
 def _count(ledger: Ledger, name: str, parameters: Mapping[str, Any]) -> None:

@@ -146,6 +146,13 @@ class Sampler:
             self.written, self._last, self._sent = self.written + 1, self._sent[0], None
 
 
+def add_held(ledger: Ledger, about: str, kind: str, reasons: Sequence[str], seconds: float) -> None:
+    """Count seconds for which work was held back, in the caller's transaction; a reason begins with its word."""
+    for reason in reasons:
+        word = reason.partition(":")[0]
+        _run(ledger, "add_held", {"derived": about, "kind": kind, "reason": word, "seconds": seconds})
+
+
 def place_of(ms: float) -> int:
     """The number of the first bound that a time is not above."""
     return next((place for place, bound in enumerate(BOUNDS_MS) if ms <= bound), len(BOUNDS_MS))

@@ -12,13 +12,14 @@ computed again, because their positions may be given anew.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.ledger import Installed, Ledger, Mark
+from tidemark.runtime.ledger import Installed, Mark
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.values import pack, show, unpack
 from tidemark.scans import SourceScan
@@ -69,9 +70,9 @@ def has_unscanned(duty: Duty, script: Script) -> bool:
     return bool(row and row[0])
 
 
-def describe_scans(ledger: Ledger, script: Script) -> tuple[str, ...]:
-    """How far sources are scanned, in sentences."""
-    known, found = ledger.marks(script), []
+def describe_scans(known: Mapping[str, Mark], script: Script) -> tuple[str, ...]:
+    """How far sources are scanned, in sentences; by what the ledger `known` says of each."""
+    found = []
     for scan in scans_of(script):
         mark = known.get(scan.source)
         if mark is None:

@@ -12,15 +12,12 @@ from typing import Any
 
 from tidemark.names import Names
 from tidemark.runtime.cascade import everything_read, identity, level, upstream_first
-from tidemark.runtime.coverage import read_sweep
-from tidemark.runtime.findings import count_drift
-from tidemark.runtime.gaps import Look, look_at_catalog
-from tidemark.runtime.guard import list_costs
+from tidemark.runtime.gaps import Eye, Look
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.pieces import inspect_pieces
 from tidemark.runtime.processing import ProcessorStatus, read_processor
 from tidemark.runtime.scanning import describe_scans
-from tidemark.script import Capture, Script
+from tidemark.runtime.standing import Standing, count_waiting, read_standings
+from tidemark.script import Script
 
 PENDING_MAX = 100_001
 # Whoever looks once a second is content to know that it is more than this.
@@ -33,7 +30,8 @@ class TableStatus:
 
     `pending` counts changes and keys that are not applied yet, up to a limit. `behind_since` is the time of the checkpoint
     when something is pending, else None. `drift` counts rows known to be wrong. `rows` is what readers see, None before the
-    cutover, `rows_estimated` when it is an estimate. `captures` is ``ok`` or says what changed about the sources and what of
+    cutover, `rows_estimated` when it is an estimate: one of the database's, or at a glance what the last clean verification
+    counted, at the time `rows_at`. `captures` is ``ok`` or says what changed about the sources and what of
     the captures is missing, disabled or outdated. `filled` of `to_fill` keys are filled. `next` is the command that brings it
     forward, or empty. `reads` are the derived tables that it reads, `level` is how many of them stand between it and the
     user's tables, `upstream_pending` is what waits for those; `behind_since` and `next` count it in. `way` is how
@@ -74,6 +72,7 @@ class TableStatus:
     sources: tuple[str, ...] = ()
     scanned: tuple[str, ...] = ()
     processor: ProcessorStatus | None = None
+    rows_at: str | None = None
 
     @property
     def well(self) -> bool:
@@ -94,25 +93,38 @@ def read_status(ledger: Ledger) -> list[TableStatus]:
         return read_status_here(ledger)
 
 
-def read_status_here(ledger: Ledger, *, glance: bool = False) -> list[TableStatus]:
-    """The same in the caller's transaction. With `glance` no rows are counted, and of what waits only so many."""
+def read_status_here(ledger: Ledger, *, glance: bool = False, eye: Eye | None = None) -> list[TableStatus]:
+    """The same in the caller's transaction. With `glance` no rows are counted, and of what waits only so many. `eye` is that of
+    somebody who looks again and again."""
     rows = ledger.derived()
-    look = look_at_catalog(ledger, rows)
-    own = {identity(row): _read(ledger, row, look, glance) for row in rows}
+    look, standings = (eye or Eye()).look(ledger, rows), read_standings(ledger)
+    intact = [row for row in rows if _is_intact(row, look)]
+    waiting = count_waiting(ledger, intact, standings, PENDING_GLANCE_MAX if glance else PENDING_MAX)
+    own = {}
+    for row in rows:
+        about = identity(row)
+        status = _read(ledger, row, look, standings.get(about, Standing()), waiting.get(about, 0))
+        own[about] = status if glance or not status.shown or row not in intact else _count_rows(ledger, row, status)
     found = [(row, _with_upstream(row, rows, own)) for row in upstream_first(rows)]
-    shown = [_with_supports(row, status, found) for row, status in found]
+    inside: dict[str, list[tuple[Installed, TableStatus]]] = {}
+    for row, status in found:
+        if row.script.supports:
+            inside.setdefault(row.script.supports, []).append((row, status))
+    shown = [_with_supports(row, status, inside.get(row.name, ())) for row, status in found]
     return [status for (row, _), status in zip(found, shown, strict=True) if not _is_inside(row, rows)]
 
 
 def _is_inside(row: Installed, rows: Sequence[Installed]) -> bool:
     """Whether it is a support whose derived table is there and speaks for it."""
-    return any(one.name == row.script.supports for one in rows)
+    return bool(row.script.supports) and any(one.name == row.script.supports for one in rows)
 
 
-def _with_supports(row: Installed, status: TableStatus, found: Sequence[tuple[Installed, TableStatus]]) -> TableStatus:
-    """The status of a generation with the supports that it reads as a part of it."""
+def _with_supports(
+    row: Installed, status: TableStatus, supports: Sequence[tuple[Installed, TableStatus]]
+) -> TableStatus:
+    """The status of a generation with those of its supports that it reads as a part of it."""
     read = {kept.derived for kept in row.script.reads}
-    inside = [one for other, one in found if other.script.supports == row.name and other.name in read]
+    inside = [one for other, one in supports if other.name in read]
     if not inside:
         return status
     wrong = [one.captures for one in inside if one.captures != "ok"]
@@ -137,7 +149,10 @@ def _with_upstream(
     row: Installed, rows: Sequence[Installed], own: Mapping[tuple[str, int], TableStatus]
 ) -> TableStatus:
     """The status of a generation with what it reads taken into account."""
-    status, above = own[identity(row)], [own[identity(other)] for other in everything_read(row, rows)]
+    status = own[identity(row)]
+    if not row.script.reads:
+        return status
+    above = [own[identity(other)] for other in everything_read(row, rows)]
     pending = sum(one.pending for one in above)
     since = [one.behind_since for one in (status, *above) if one.behind_since is not None]
     return replace(
@@ -150,23 +165,14 @@ def _with_upstream(
     )
 
 
-def _read(ledger: Ledger, installed: Installed, look: Look, glance: bool) -> TableStatus:
-    script = installed.script
-    shown = installed.live_at is not None and installed.state != "retired"
-    pieces: list[Script | Capture] = [script, *installed.captures]
-    wrong = [f for one in pieces for f in inspect_pieces(one, look.present, public=shown) if f.health != "installed"]
-    intact = not any(finding.piece.kind in ("table", "view") for finding in wrong)
-    pending, since = (
-        _read_pending(ledger, installed, PENDING_GLANCE_MAX if glance else PENDING_MAX) if intact else (0, None)
-    )
-    rows, estimated = _count_rows(ledger, installed) if shown and intact and not glance else (None, False)
+def _read(ledger: Ledger, installed: Installed, look: Look, standing: Standing, pending: int) -> TableStatus:
+    script, shown = installed.script, _is_shown(installed)
+    wrong = look.wrong(installed, public=shown)
+    counted = installed.rows_counted if shown else None
     change = look.change(installed)
     said = [change.says] if change is not None else []
     said += [f"{finding.piece.name} {finding.health}" for finding in wrong]
     captures = ", ".join(said[:3]) or "ok"
-    drift = count_drift(ledger, script)
-    last = next(iter(list_costs(ledger, script).values()), None)
-    sweep = read_sweep(ledger, script)
     return TableStatus(
         name=script.name,
         generation=installed.generation,
@@ -174,20 +180,21 @@ def _read(ledger: Ledger, installed: Installed, look: Look, glance: bool) -> Tab
         klass=script.klass,
         freshness=script.freshness,
         pending=pending,
-        behind_since=since,
+        behind_since=_waits_since(standing) if pending else None,
         verified_at=installed.verified_at,
-        drift=drift,
-        rows=rows,
-        rows_estimated=estimated,
+        drift=standing.wrong,
+        rows=counted,
+        rows_estimated=counted is not None,
+        rows_at=installed.counted_at if counted is not None else None,
         captures=captures,
         filled=installed.cursor_at,
         to_fill=installed.cursor_total,
         failure=installed.failure,
-        next=_next_command(installed, captures, drift, pending),
-        way=last.way if last else "",
-        reason=last.reason if last else "",
-        coverage=sweep.coverage if sweep else None,
-        scans=describe_scans(ledger, script),
+        next=_next_command(installed, captures, standing.wrong, pending),
+        way=standing.way,
+        reason=standing.reason,
+        coverage=standing.sweep.coverage if standing.sweep else None,
+        scans=describe_scans(standing.marks, script),
         shown=shown,
         sources=_sources(ledger, script),
         scanned=tuple(scan.source for scan in script.tick.scans) if script.tick is not None else (),
@@ -211,24 +218,23 @@ def _next_command(installed: Installed, captures: str, drift: int, pending: int)
     return "tidemark tick" if pending else ""
 
 
-def _read_pending(ledger: Ledger, installed: Installed, most: int) -> tuple[int, str | None]:
-    tick, pending = installed.script.tick, 0
-    if tick is None:
-        return 0, None
-    known = ledger.checkpoints(installed.script)
-    for log in (log for log in tick.logs if log.source in known):
-        bounds = {"snapshot": known[log.source].snapshot, "limit": most}
-        pending += int(ledger.value("count_changes", bounds, log=log.log))
-    row = ledger.session.one(tick.count_dirty)
-    pending += int(row[0]) if row else 0
-    marks = ledger.marks(installed.script)
-    for scan in tick.scans:
-        pending += int((ledger.session.one(scan.count, {"limit": most}) or (0,))[0]) if scan.source in marks else 0
-    sealed = [checkpoint.sealed_at for checkpoint in known.values()] + [mark.scanned_at for mark in marks.values()]
-    return pending, min(sealed) if pending and sealed else None
+def _is_intact(installed: Installed, look: Look) -> bool:
+    """Whether what holds and shows its rows is there, so that it can be asked."""
+    wrong = look.wrong(installed, public=_is_shown(installed))
+    return not any(finding.piece.kind in ("table", "view") for finding in wrong)
 
 
-def _count_rows(ledger: Ledger, installed: Installed) -> tuple[int, bool]:
+def _is_shown(installed: Installed) -> bool:
+    return installed.live_at is not None and installed.state != "retired"
+
+
+def _waits_since(standing: Standing) -> str | None:
+    sealed = [one.sealed_at for one in standing.checkpoints.values()]
+    return min([*sealed, *(one.scanned_at for one in standing.marks.values())], default=None)
+
+
+def _count_rows(ledger: Ledger, installed: Installed, status: TableStatus) -> TableStatus:
+    """The status with the rows counted now, where that is what the engine has to do."""
     script = installed.script
     ((count, estimated),) = ledger.all("count_rows", {"store": script.store}, public=script.public)
-    return int(count), bool(estimated)
+    return replace(status, rows=int(count), rows_estimated=bool(estimated), rows_at=None)

@@ -121,12 +121,13 @@ def verify(
     except Exception as problem:
         run.fail(problem)
         raise
-    duty.write(lambda: _conclude(state, installed, whole=leisure is None or leisure.start == 0))
-    seconds = duty.clock.ms_since(began) / 1000
     applier = script.applier
+    keys = state.rows + state.equal if applier.count_rows else total
+    duty.write(lambda: _conclude(state, installed, None if leisure is not None and leisure.start else keys))
+    seconds = duty.clock.ms_since(began) / 1000
     return VerifyReport(
         script.name,
-        state.rows + state.equal if applier.count_rows else total,
+        keys,
         state.drift,
         tuple(state.found[:SHOWN_MAX]),
         state.undecided,
@@ -250,11 +251,13 @@ def _record(state: _State, found: Sequence[Difference]) -> None:
     state.drift += len(differences)
 
 
-def _conclude(state: _State, installed: Installed, *, whole: bool) -> None:
-    """Record the verdict; `whole` tells that every key was looked at by this run."""
+def _conclude(state: _State, installed: Installed, rows: int | None) -> None:
+    """Record the verdict; `rows` are those that were counted, None where not every key was looked at by this run."""
     ledger, about = state.duty.ledger, {"name": installed.name, "generation": installed.generation}
-    if whole:
+    if rows is not None:
         close_gone(ledger, state.script, state.run.id)
+        if not state.drift:
+            ledger.run("mark_counted", {**about, "rows": rows})
     ledger.run("mark_unverified" if state.drift or count_drift(ledger, state.script) else "mark_verified", about)
     verdict = f"{state.drift} of {state.run.rows_done} rows differ" if state.drift else "nothing differs"
     undecided = f"; {state.undecided} kept changing" if state.undecided else ""

@@ -1,9 +1,9 @@
 """One value that is expensive to read, for many who ask at once.
 
-Owns: `Cached`. Promises: while a value is young enough nobody reads; otherwise one reads and everybody waits for that one
-reading; an error reaches everybody who waited and is not kept, so that the next one asks again; whoever gives up waiting
-stops nobody else. Readings run in a thread, never in an event loop, and serve any number of loops. While nobody asks nothing
-happens.
+Owns: `Cached`. Promises: while a value is young enough nobody waits; whoever asks when half of its time is over has it read anew
+for those who come after; when all of it is over one reads and everybody waits for that one reading. An error reaches everybody
+who waited and is not kept, so that the next one asks again; whoever gives up waiting stops nobody else. Readings run in a
+thread, never in an event loop, and serve any number of loops. While nobody asks nothing happens.
 """
 
 from __future__ import annotations
@@ -36,18 +36,28 @@ class Cached(Generic[T]):
         self._lock = Lock()
         self._kept: tuple[float, T] | None = None
         self._flight: Future[T] | None = None
+        self._times_forgotten = 0
         self.readings = 0
 
     async def get(self) -> T:
         """The value, at most `seconds` old. Raises what reading raised."""
         with self._lock:
-            if self._kept is not None and self._now() - self._kept[0] < self._seconds:
-                return self._kept[1]
-            flight = self._flight or self._threads.submit(self._take_off)
-            self._flight = flight
+            if self._kept is not None:
+                age = self._now() - self._kept[0]
+                if age < self._seconds:
+                    if age >= self._seconds / 2:
+                        self._ask()
+                    return self._kept[1]
+            flight = self._ask()
         return await asyncio.shield(asyncio.wrap_future(flight))
 
-    def _take_off(self) -> T:
+    def _ask(self) -> Future[T]:
+        """The reading that is under way, or a new one."""
+        if self._flight is None:
+            self._flight = self._threads.submit(self._take_off, self._times_forgotten)
+        return self._flight
+
+    def _take_off(self, times_forgotten: int) -> T:
         value: T | None = None
         landed = False
         try:
@@ -57,11 +67,14 @@ class Cached(Generic[T]):
         finally:
             with self._lock:
                 self.readings += 1
-                self._flight = None
-                if landed and value is not None:
-                    self._kept = (self._now(), value)
+                # What was begun before something was done may not show it.
+                if times_forgotten == self._times_forgotten:
+                    self._flight = None
+                    if landed and value is not None:
+                        self._kept = (self._now(), value)
 
     def forget(self) -> None:
         """Take nothing for known: something was done that shows."""
         with self._lock:
-            self._kept = None
+            self._kept = self._flight = None
+            self._times_forgotten += 1

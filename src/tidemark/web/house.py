@@ -45,6 +45,7 @@ class House:
         self.actions = Actions(tidemark, None, self.forget)
         self._cached = Cached(self._quick.overview, self._threads, seconds)
         self._figures = Cached(self._quick.figures, self._threads, seconds)
+        self._judged: tuple[Overview, tuple[Finding, ...]] | None = None
 
     @property
     def readings(self) -> int:
@@ -69,8 +70,12 @@ class House:
         return await run_in_threadpool(work, self._slow)
 
     def find_unready(self, view: Overview) -> tuple[Finding, ...]:
-        """What keeps the application from being ready."""
-        return find_unready(view.verdict, view.tables, self._quick.declared, self.wanted.ready_when)
+        """What keeps the application from being ready; worked out once for each overview."""
+        known = self._judged
+        if known is None or known[0] is not view:
+            found = find_unready(view.verdict, view.tables, self._quick.declared, self.wanted.ready_when)
+            known = self._judged = (view, found)
+        return known[1]
 
     def forget(self) -> None:
         """Look again at the next request: something was done that shows."""

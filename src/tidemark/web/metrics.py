@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tidemark.runtime.backfill.record import read_time
+from tidemark.runtime.backfill.throttle import share_of
 from tidemark.runtime.figures import Figures, Holds
 from tidemark.runtime.overview import Overview
 from tidemark.runtime.samples import BOUNDS_MS
@@ -168,6 +169,10 @@ def _of_work(view: Overview) -> Iterator[Family]:
     yield Family("throttled", "gauge", says, tuple(("", label, _is_held(one.reasons, label)) for label, one in held))
 
 
+def _word(reason: str) -> str:
+    return reason if reason in REASONS else UNKNOWN
+
+
 def _is_held(reasons: tuple[str, ...], label: dict[str, str]) -> float:
     return float(any(reason.partition(":")[0] == label["reason"] for reason in reasons))
 
@@ -200,11 +205,8 @@ def _of_totals(view: Overview, figures: Figures) -> Iterator[Family]:
     )
     yield Family("runs", "counter", "Runs that ended, by how.", runs)
     ticks = [one for one in figures.totals if one.kind == "tick" and one.state == "done"]
-    spent: list[Sample] = []
-    for one in ticks:
-        label = {"definition": one.name}
-        spent += [("_sum", label, one.seconds), ("_count", label, float(one.runs))]
-    yield Family("tick_duration_seconds", "summary", "How long ticks took that did their work.", tuple(spent))
+    took = [one for holds in figures.holds if holds.what == "took" for one in _buckets(holds, {})]
+    yield Family("tick_duration_seconds", "histogram", "How long ticks took that did their work.", tuple(took))
     last = [({"definition": one.name}, _unix(one.ended)) for one in ticks]
     yield Family(
         "tick_last_success_timestamp_seconds",
@@ -217,12 +219,14 @@ def _of_totals(view: Overview, figures: Figures) -> Iterator[Family]:
     mended = tuple(("_total", {"definition": name}, float(count)) for name, count in figures.repaired.items())
     yield Family("drift_repaired", "counter", "Rows that were wrong and were made true.", mended)
     for what, says in (("hold", "How long chunks held their locks."), ("wait", "How long chunks waited for locks.")):
-        samples = [one for holds in figures.holds if holds.what == what for one in _buckets(holds)]
+        samples = [
+            one for holds in figures.holds if holds.what == what for one in _buckets(holds, {"kind": holds.kind})
+        ]
         yield Family(f"chunk_{what}_seconds", "histogram", says, tuple(samples))
 
 
-def _buckets(holds: Holds) -> Iterator[Sample]:
-    label, seen = {"definition": holds.name, "kind": holds.kind}, 0
+def _buckets(holds: Holds, more: dict[str, str]) -> Iterator[Sample]:
+    label, seen = {"definition": holds.name, **more}, 0
     for place, chunks in enumerate(holds.chunks):
         seen += chunks
         bound = f"{BOUNDS_MS[place] / 1000:g}" if place < len(BOUNDS_MS) else "+Inf"
@@ -249,6 +253,15 @@ def _of_streams(view: Overview) -> Iterator[Family]:
 
 
 def _of_strain(figures: Figures) -> Iterator[Family]:
+    held = tuple(
+        ("_total", {"definition": one.name, "kind": one.kind, "reason": _word(one.reason)}, one.seconds)
+        for one in figures.held
+    )
+    yield Family("throttled_seconds", "counter", "For how long work was held back, by each reason.", held)
+    shares = [(one.name, share_of(one, figures.limits)) for one in figures.strains]
+    used = tuple(("", {"strain": name}, share) for name, share in shares if share is not None)
+    says = "How much of its limit each strain takes up; above 1 backfills are held back."
+    yield Family("throttle_utilisation_ratio", "gauge", says, used)
     known = {one.name: one.value for one in figures.strains}
     for strain, name in STRAINS.items():
         value = known.get(strain)

@@ -130,6 +130,7 @@ def of_table(one: TableStatus, view: Overview, fill: BackfillStatus | None, now:
         "sources": list(one.sources),
         "rows": one.rows,
         "rows_estimated": one.rows_estimated,
+        "rows_at": one.rows_at,
         "lag": {
             "changes": one.pending,
             "changes_are_more": one.pending >= PENDING_GLANCE_MAX,
@@ -305,6 +306,10 @@ def of_figures(view: Overview, figures: Figures) -> Json:
                 **{f"p{share}_ms": one.quantile_ms(share / 100) for share in (50, 90, 99)},
             }
             for one in figures.holds
+        ],
+        "held": [
+            {**asdict(one), "kind": known(one.kind, KINDS), "reason": known(one.reason, REASONS)}
+            for one in figures.held
         ],
         "controllers": [
             {"name": one.name, "nice": one.nice, **of_sample(view.samples[one.run][0])}

@@ -16,6 +16,7 @@ from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.throttle import reasons_of
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.progress import Event
+from tidemark.runtime.samples import add_held
 from tidemark.runtime.values import pack
 
 POLL_SECONDS = 0.5
@@ -44,6 +45,7 @@ class Gate:
     waits: bool = True
     company: bool = True
     _looked: float = float("-inf")
+    _held_by: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Wait while there is a reason to hold back. Raises `Ended` when the run is to end now."""
@@ -93,9 +95,12 @@ class Gate:
 
     def _wait(self, look: Callable[[], tuple[str, ...]], first: str) -> None:
         """Wait while an operator or the database wants that; the state on record is always the reason that holds now."""
-        state = first
+        state, since = first, self.duty.clock.now()
+        self._held_by = ()
         while state != "backfilling":
-            state = self.duty.write(partial(self._take_position, look())).value
+            reasons, now = look(), self.duty.clock.now()
+            state = self.duty.write(partial(self._take_position, reasons, now - since)).value
+            self._held_by, since = reasons if state == "throttled" else (), now
             if state == "cancelled":
                 raise Ended("cancelled", CANCELLED)
             if state == "paused" and not self.waits:
@@ -105,9 +110,11 @@ class Gate:
                 self.duty.clock.wait(POLL_SECONDS)
         self.tally.leave_out(self.duty.clock.now())
 
-    def _take_position(self, reasons: tuple[str, ...]) -> str:
-        """Record where the run stands between an operator's wish and the database's strain, in the caller's transaction."""
+    def _take_position(self, reasons: tuple[str, ...], seconds: float) -> str:
+        """Record where the run stands between an operator's wish and the database's strain, and the `seconds` for which it was
+        held back until now, in the caller's transaction."""
         ledger, name = self.duty.ledger, self.tally.name
+        add_held(ledger, name, self.tally.phase, self._held_by, seconds)
         wish, _, stored = ledger.all("read_control", {"name": name})[0]
         if wish == "cancel":
             return "cancelled"

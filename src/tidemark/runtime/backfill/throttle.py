@@ -1,7 +1,7 @@
 """When to hold back: limits for what the database is under, and the reasons that follow.
 
-Owns: `Limits` and `reasons_of`. Promises: every limit that is passed gives a reason of its own, all of them at once; what cannot
-be read counts as passed unless somebody said otherwise.
+Owns: `Limits`, `reasons_of` and `share_of`. Promises: every limit that is passed gives a reason of its own, all of them at once;
+what cannot be read counts as passed unless somebody said otherwise.
 """
 
 from __future__ import annotations
@@ -37,6 +37,16 @@ def reasons_of(strains: Sequence[Strain], limits: Limits) -> tuple[str, ...]:
         if value < limit if strain.name == "free_bytes" else value > limit:
             found.append(_tell(strain.name, value, limit))
     return tuple(found)
+
+
+def share_of(strain: Strain, limits: Limits) -> float | None:
+    """How much of its limit a strain takes up: 1 is the limit, more is held back; None where it cannot be read."""
+    if strain.value is None:
+        return None
+    value, limit = strain.value, float(getattr(limits, strain.name))
+    if strain.name == "free_bytes":
+        return limit / max(value, 1.0)
+    return value / limit if limit > 0 else 1.0 + value
 
 
 def _tell(name: str, value: float, limit: float) -> str:
