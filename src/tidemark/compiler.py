@@ -30,6 +30,7 @@ from tidemark.query.cut import cut_of
 from tidemark.query.keys import KeyColumn, assume_key, find_key
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
+from tidemark.query.outputs import leave_out
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.relation import Query
 from tidemark.render.crossings import check_crossings
@@ -38,8 +39,9 @@ from tidemark.render.engines import PIECES
 from tidemark.render.made import Made, of_bilinear, of_keyed, of_linear
 from tidemark.render.offers import kept_table, offers
 from tidemark.render.scans import scheduled
-from tidemark.render.statements import Store
+from tidemark.render.statements import Store, qualified
 from tidemark.script import Piece, Script
+from tidemark.widening import Wide
 
 Describe = Callable[[str], tuple[OutputColumn, ...]]
 Key = tuple[KeyColumn, ...]
@@ -52,13 +54,22 @@ def compile_derived(
     describe: Describe,
     generation: int = 1,
     first_mutable: FirstMutable = never_mutable,
+    *,
+    housed: int = 0,
+    session: str = "",
+    without: tuple[str, ...] = (),
 ) -> Script:
     """The finished script of one derived table. Raises `Refusal`, carrying the declaration's name.
 
-    `describe` and `first_mutable` ask the engine, as `Session` does.
+    `describe` and `first_mutable` ask the engine, as `Session` does. `housed` is the generation in whose store the rows are,
+    where that is another one, `session` as in `Names`; columns named in `without` are left out of the result.
     """
+    names = Names(dialect, declaration.name, housed or generation, session)
     try:
-        script = _compile(declaration, catalog, dialect, describe, generation, first_mutable)
+        wanted = _without(declaration, without, dialect) if without else declaration
+        script = replace(_compile(wanted, catalog, dialect, describe, names, first_mutable), generation=generation)
+        locks = _locks(script, catalog, dialect) if housed else ()
+        script = replace(script, wide=Wide(of=housed, locks=locks, session=session))
         return scheduled(script, declaration)
     except Refusal as refusal:
         raise refusal.about(declaration.name) from refusal
@@ -76,7 +87,7 @@ def _compile(
     catalog: Catalog,
     dialect: Dialect,
     describe: Describe,
-    generation: int,
+    names: Names,
     first_mutable: FirstMutable,
 ) -> Script:
     query = declaration.query_for(dialect.name)
@@ -86,7 +97,6 @@ def _compile(
             f"There is no query for {dialect.title}.",
             instead=f'query={{"{dialect.name}": "SELECT …", …}}',
         )
-    names = Names(dialect, declaration.name, generation)
     moment = moment_of(names)
     lowered = lower_query(query, catalog, dialect, moment)
     outputs = describe(query)
@@ -110,7 +120,7 @@ def _compile(
     script = Script(
         name=declaration.name,
         engine=dialect.name,
-        generation=generation,
+        generation=names.generation,
         klass=made.klass,
         freshness=made.freshness,
         reasons=(*made.reasons, *_support_reasons(declaration)),
@@ -139,8 +149,24 @@ def _compile(
         fans=made.fans,
         crosses=bool(declaration.crossings),
         pruned=pruned.pruned_of(lowered),
+        holds=made.holds,
     )
     return _as_support(script, declaration.supports, made.store) if declaration.supports else script
+
+
+def _without(declaration: Declaration, names: tuple[str, ...], dialect: Dialect) -> Declaration:
+    """The declaration without columns of its result. Raises `Refusal` where they cannot be left out."""
+    query = leave_out(declaration.query_for(dialect.name) or "", names, dialect)
+    return replace(declaration, query={dialect.name: query})
+
+
+def _locks(script: Script, catalog: Catalog, dialect: Dialect) -> tuple[str, ...]:
+    """What keeps every writer of the sources away for a moment."""
+    if dialect.writers_wait_in_line:
+        return ()
+    tables = [table for table in catalog.tables.values() if table.label in script.sources]
+    listed = ", ".join(sorted({qualified(table, dialect) for table in tables}))
+    return (f"LOCK TABLE {listed} IN SHARE ROW EXCLUSIVE MODE",) if listed else ()
 
 
 def _crossings(

@@ -17,7 +17,7 @@ from tidemark.query.cascade import Link
 from tidemark.script import Script
 
 Basis = tuple[Declaration, tuple[Crossing, ...], Catalog, tuple[Script, ...]]
-Compiled = dict[tuple[str, int], tuple[Basis, Script]]
+Compiled = dict[tuple[str, int, tuple[object, ...]], tuple[Basis, Script]]
 
 
 class Asked(Protocol):
@@ -41,20 +41,22 @@ class Asked(Protocol):
 def compiler_of(link: Link, catalog: Catalog, session: Asked, known: Compiled) -> Callable[..., Script]:
     """How to compile a declaration for a generation, over the scripts of the derived tables that it reads.
 
-    `known` is what was compiled before; it serves again as long as everything is as it was.
+    `known` is what was compiled before; it serves again as long as everything is as it was. What more is said when it is
+    asked goes to `compile_derived`.
     """
 
-    def compile_over(generation: int, *upstream: Script) -> Script:
+    def compile_over(generation: int, *upstream: Script, **about: Any) -> Script:
         # Thresholds may still be added to a declaration that was compiled before.
         basis = (link.declaration, tuple(link.declaration.crossings), catalog, upstream)
-        before = known.get((link.declaration.name, generation))
+        place = (link.declaration.name, generation, tuple(sorted(about.items())))
+        before = known.get(place)
         if before is not None and before[0] == basis:
             return before[1]
-        script = compile_anew(generation, upstream)
-        known[link.declaration.name, generation] = (basis, script)
+        script = compile_anew(generation, upstream, about)
+        known[place] = (basis, script)
         return script
 
-    def compile_anew(generation: int, upstream: tuple[Script, ...]) -> Script:
+    def compile_anew(generation: int, upstream: tuple[Script, ...], about: dict[str, Any]) -> Script:
         given = tuple(table for script in upstream for table in script.offers)
         return compile_derived(
             link.declaration,
@@ -63,6 +65,7 @@ def compiler_of(link: Link, catalog: Catalog, session: Asked, known: Compiled) -
             partial(session.describe, given=given),
             generation,
             partial(session.first_mutable, given=given),
+            **about,
         )
 
     return compile_over

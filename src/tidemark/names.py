@@ -27,11 +27,13 @@ def shorten(name: str, bytes_max: int) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """Names of one derived table's objects in one generation. Results of `own`, `store` … are quoted and qualified."""
+    """Names of one derived table's objects in one generation. Results of `own`, `store` … are quoted and qualified. `session`
+    tells apart what scripts over one store have in a session."""
 
     dialect: Dialect
     derived: str
     generation: int = 1
+    session: str = ""
 
     def _suffixed(self, name: str) -> str:
         return name if self.generation == 1 else f"{name}_g{self.generation}"
@@ -57,7 +59,11 @@ class Names:
 
     def temporary(self, kind: str) -> str:
         """The quoted name of a table that lives in a worker's session."""
-        return self.dialect.temporary_prefix + self.dialect.quote(self.plain(kind))
+        return self.dialect.temporary_prefix + self.bare_temporary(kind)
+
+    def bare_temporary(self, kind: str) -> str:
+        """The same without what says where it lives."""
+        return self.dialect.quote(self.plain(kind, self.session))
 
     @property
     def store(self) -> str:

@@ -20,6 +20,7 @@ from tidemark.processors import Compute
 from tidemark.scans import SourceScan
 from tidemark.walk import Pages
 from tidemark.ways import Full, Products
+from tidemark.widening import NOT_WIDENED, Wide
 
 _MARK = re.compile(r"/\* tidemark:[0-9a-f]* \*/ ?")
 
@@ -62,11 +63,9 @@ def canonical_create(create: str) -> str:
 class Piece:
     """One object that installation creates.
 
-    `name` is unquoted (with schema on PostgreSQL: ``tidemark.x``), `on` the label of the table it hangs on (triggers and
-    indexes), `create` and `drop` whole statements; `drop` must succeed when the object is gone already. `public` marks
-    what readers see (the view and what guards it): it is created at cutover, not at installation.
-    `text` is what the catalog shows of the object once installed when that differs from `create`
-    (a function's body); empty = `create` itself is compared on SQLite, the fingerprint comment on PostgreSQL.
+    `name` is unquoted (with schema on PostgreSQL: ``tidemark.x``), `on` the label of the table it hangs on, `create` and `drop`
+    whole statements; `drop` must succeed when the object is gone already. `public` marks what readers see: it is created at
+    cutover, not at installation.
     """
 
     kind: PieceKind
@@ -366,15 +365,14 @@ class Script:
     upkeep cheaper; nobody makes them unasked. `routes` say, in sentences, how a change of each source reaches keys.
     `live` is a SELECT of the rows as of now at tick freshness: what is stored and what waits; where it is empty, `why_not_live`
     says why.
-    `verify_seconds` lie between the beginnings of two sweeps of a worker through all rows, 0 for none; `repairs` tells that what
-    they find is mended at once.
+    `verify_seconds` lie between the beginnings of two sweeps of a worker, 0 for none; `repairs` mends at once what they find.
     `watches` are the columns that the query reads of each source, by label: a change of their definition is noticed.
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
     `joins` names the derived table in whose public view the columns stand too, empty for none; `supports` the declared one
     whose support this is, which has no public name of its own, `supported_by` are the names of the supports of this one.
     `operators` are those of the query, each with its own class; `fans` say where one value reaches many rows.
-    `crosses` tells that its rows write events.
-    `pruned` are sources whose rows it counts when they are gone.
+    `crosses` tells that its rows write events, `pruned` are sources whose rows it counts when they are gone, `holds` says what
+    each column is that is added up, `wide` how the store came to its columns.
     """
 
     name: str
@@ -409,6 +407,8 @@ class Script:
     fans: tuple[Fan, ...] = ()
     crosses: bool = False
     pruned: tuple[str, ...] = ()
+    holds: tuple[tuple[str, str], ...] = ()
+    wide: Wide = NOT_WIDENED
 
     @cached_property
     def fingerprint(self) -> str:

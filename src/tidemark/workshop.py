@@ -175,7 +175,7 @@ class Workshop:
     def _under_lease(self, duty: Duty, row: Installed, work: Callable[[Duty, Installed], T]) -> T:
         lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder())
         try:
-            return work(duty.under(lease), row)
+            return work(duty.under(lease), duty.ledger.again(row))
         finally:
             lease.release()
 

@@ -57,6 +57,7 @@ class Made:
     live: str = ""
     why_not_live: str = ""
     fans: tuple[Fan, ...] = ()
+    holds: tuple[tuple[str, str], ...] = ()
 
 
 def of_linear(
@@ -93,8 +94,19 @@ def of_linear(
         fans=fans.of_linear(program, names.dialect),
         why_not_live=why_not,
         notes=notes_of_pruned(program),
+        holds=_holds(program),
     )
     return _with_mirror(made, mirror, store, catalog)
+
+
+def _holds(program: LinearProgram) -> tuple[tuple[str, str], ...]:
+    """What each stored column of a linear program is, and which rows readers see: the same text is the same value."""
+    found = [("", program.present)]
+    for feed in program.feeds:
+        rows = f"of {feed.table.label}" + (f" where {feed.guard.at('r')}" if feed.guard is not None else "")
+        by = ", ".join(one.at("r") for one in feed.key)
+        found += [(part.name, f"{part.kind} {part.aggregate.at('r')} {rows} by {by}") for part in feed.parts]
+    return tuple(found)
 
 
 def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: Catalog, names: Names) -> Made:

@@ -40,6 +40,7 @@ from tidemark.runtime.scanning import seed_marks
 from tidemark.runtime.scripts import script_text
 from tidemark.runtime.tick import tick
 from tidemark.runtime.verify import verify
+from tidemark.runtime.widen import begin_widening, lost, show_wider
 from tidemark.script import Script
 
 ROUNDS_MAX = 3
@@ -203,7 +204,11 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
         ensure_captures(duty, step.captures)
         # A capture that had to be mended is a gap for everybody who reads it.
         installed = _read_again(duty, installed)
-        if step.verb == "reinstall":
+        before = _readable(duty, installed)
+        if step.upkeep is not None and before is not None:
+            if installed.state not in ("backfilling", "verifying"):
+                installed = begin_widening(duty, installed, before, step.upkeep, partial(drain, duty, before.script))
+        elif step.verb == "reinstall":
             installed = reinstall(duty, installed, listen)
         elif _needs_pieces(step, installed):
             installed = install_pieces(duty, installed, listen)
@@ -264,6 +269,8 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
     """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now, and is ticked
     meanwhile."""
     duty = keeping(duty, before)
+    if installed.script.wide.of:
+        return _finish_widening(duty, installed, before, listen)
     # What readers see went on remembering if this was interrupted, however far it had come.
     carried = carry_memory(duty, installed, before)
     if installed.state == "backfilling":
@@ -272,20 +279,35 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
         seed_marks(duty, installed, listen)
         fill(duty, installed, listen, before)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
+    _make_sure(duty, installed, drainer(duty, installed.script), listen)
+    _require_no_gap(duty, installed)
+    shown = show_rows(duty, installed, before, listen)
+    if before is not None:
+        rows = [row for row in duty.ledger.derived() if row.name == before.name and row.state == "retired"]
+        for row in rows:
+            remove_unread(duty, row, listen)
+    return shown
+
+
+def _make_sure(duty: Duty, installed: Installed, drain: Callable[[], bool] | None, listen: Listener) -> None:
+    """Compare every key, and compute again what changed while it was filled. Raises `Fault` when rows still differ then."""
     for _ in range(ROUNDS_MAX):
-        report = verify(duty, installed, drainer(duty, installed.script), listen)
+        report = verify(duty, installed, drain, listen)
         if report.clean:
             told = f"{report.keys:,} of {report.keys:,} rows equal the query"
             listen(Event(installed.name, "verify", report.keys, report.keys, told))
-            break
+            return
         listen(Event(installed.name, "repair", 0, report.drift, f"{report.drift} rows changed while they were filled"))
         repair(duty, installed, listen)
-    else:
-        raise Fault(
-            f"{installed.name} still differs from its query after {ROUNDS_MAX} rounds of computing it again",
-            left_behind="what readers saw before is as it was; `tidemark status` shows the rows",
-            retry_safe=False,
-        )
+    raise Fault(
+        f"{installed.name} still differs from its query after {ROUNDS_MAX} rounds of computing it again",
+        left_behind="what readers saw before is as it was; `tidemark status` shows the rows",
+        retry_safe=False,
+    )
+
+
+def _require_no_gap(duty: Duty, installed: Installed) -> None:
+    """Take a generation out of service that missed changes while it was filled, and raise `Fault`."""
     gap = look_at_catalog(duty.ledger, [installed]).gap(installed)
     if gap:
         record_gap(duty, installed, gap)
@@ -294,12 +316,21 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
             left_behind="what readers saw before is as it was; `tidemark apply` begins again",
             retry_safe=True,
         )
-    shown = show_rows(duty, installed, before, listen)
-    if before is not None:
-        rows = [row for row in duty.ledger.derived() if row.name == before.name and row.state == "retired"]
-        for row in rows:
-            remove_unread(duty, row, listen)
-    return shown
+
+
+def _finish_widening(duty: Duty, installed: Installed, before: Installed | None, listen: Listener) -> Installed:
+    """Fill, verify and show the columns that a definition gained, in the store of the generation before, which stays live."""
+    problem = lost(before, installed)
+    if before is None or problem:
+        raise Fault(f"{installed.name} cannot be given more columns: {problem}", left_behind="what readers see stands")
+    if installed.state == "backfilling":
+        fill(duty, installed, listen, before)
+        installed = duty.write(partial(duty.ledger.move, installed, "verifying")).value
+    # What waits for the store is in the books of the generation that keeps it.
+    whole = replace(before, script=replace(installed.script, generation=before.generation))
+    _make_sure(duty, whole, drainer(duty, before.script), listen)
+    _require_no_gap(duty, before)
+    return show_wider(duty, installed, before, listen)
 
 
 def remove_unread(duty: Duty, row: Installed, listen: Listener = ignore) -> bool:

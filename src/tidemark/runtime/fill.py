@@ -148,7 +148,7 @@ def list_every_key(duty: Duty, script: Script) -> int:
 def _is_new(duty: Duty, installed: Installed) -> bool:
     """Whether nothing was filled yet and nobody else writes the rows, so that a whole result can be put there as it is."""
     script, whole = installed.script, installed.script.applier.whole
-    if script.tick is None or whole is None or not whole.rows or installed.cursor_at:
+    if script.wide.of or script.tick is None or whole is None or not whole.rows or installed.cursor_at:
         return False
     return not _has_rows(duty, script)
 
@@ -186,7 +186,9 @@ def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
 def _is_alone(duty: Duty, installed: Installed) -> bool:
     """Whether the rows may be put there at once although writers keep them: nobody is there who would have to wait."""
     script, whole = installed.script, installed.script.applier.whole
-    if whole is None or not whole.alone or installed.cursor_at or script.applier.carry or script.store == script.public:
+    if script.wide.of or whole is None or not whole.alone or installed.cursor_at or script.applier.carry:
+        return False
+    if script.store == script.public:
         return False
     return not int(duty.ledger.value("count_others")) and fits(duty, script, ALONE_BYTES_MAX)
 

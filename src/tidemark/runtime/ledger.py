@@ -176,6 +176,19 @@ class Ledger:
             rows = [row[:-1] for row in whole]
         return tuple(_read_installed(row, self._scripts[_about(row)], captures) for row in rows)
 
+    def again(self, installed: Installed) -> Installed:
+        """The same generation as it is now: it may have been changed before the lease was ours.
+
+        Raises `Fault` when it is gone.
+        """
+        states = self.all("list_states") if self.exists() else []
+        if (installed.name, installed.generation, installed.state, installed.fingerprint) in states:
+            return installed
+        for row in self.derived():
+            if (row.name, row.generation) == (installed.name, installed.generation):
+                return row
+        raise Fault(f"{installed.name} was changed meanwhile", left_behind="nothing was done to it; run the same again")
+
     def captures(self) -> dict[str, Capture]:
         """The capture of each source that has one; none when there is no ledger."""
         return {row[0]: read_capture(row[1]) for row in self.all("list_captures")} if self.exists() else {}

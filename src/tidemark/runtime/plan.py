@@ -8,7 +8,7 @@ script, compiled again for the installed generation, has another fingerprint; ad
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from tidemark.errors import Code, Refusal
@@ -16,10 +16,13 @@ from tidemark.model import Catalog
 from tidemark.runtime.captures import CaptureOf, find_faults, list_statements, plan_captures, sources_of
 from tidemark.runtime.carry import check_carried
 from tidemark.runtime.cascade import identity, is_served, upstream_first
+from tidemark.runtime.essence import essence
 from tidemark.runtime.gaps import Look, look_at_catalog
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
+from tidemark.runtime.plan_checks import check_pieces, check_replication
+from tidemark.runtime.widen import Widening, as_stored, find_widening, list_changes, resume_widening
 from tidemark.script import Capture, MissingIndex, Script
 from tidemark.walk import Pages
 
@@ -27,7 +30,6 @@ Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
 # What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
 SHARED_OBJECTS = frozenset({"armed", "flushes", "flush_all", "weave"})
 SHARED_TRIGGER = "_flush"
-ADVICE = ("verify_seconds", "repairs", "reasons", "missing_indexes", "notes", "routes", "live", "why_not_live")
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,12 @@ class Wanted:
 
     def over(self, known: Mapping[str, Script]) -> Wanted:
         """The same over what is known of the derived tables that it reads; compiling takes the generation alone."""
-        return replace(self, compile=lambda generation: self.compile(generation, *(known[name] for name in self.reads)))
+        above = [known[name] for name in self.reads]
+        return replace(self, compile=lambda generation, **about: self.compile(generation, *above, **about))
 
     def beside(self, groups: Sequence[Script]) -> Wanted:
         """The same with the columns that other derived tables keep for its rows."""
-        return replace(self, compile=lambda *about: with_groups(self.compile(*about), groups))
+        return replace(self, compile=lambda *about, **more: with_groups(self.compile(*about, **more), groups))
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Step:
     `script` is what will be there (None for a drop), `before` the generation that readers see now, `building` one that is
     under way, `obsolete` generations that go. `findings` are the pieces that are not as they should be. `statements` are
     all statements in order, `rows` the estimated size of the largest source, None when unknown. `captures` are those that it
-    reads, as they will be.
+    reads, as they will be. `upkeep` keeps the store meanwhile where `script` fills new columns of it.
     """
 
     verb: Verb
@@ -74,6 +77,7 @@ class Step:
     rows: int | None = None
     replaces: str = ""
     captures: tuple[Capture, ...] = ()
+    upkeep: Script | None = None
 
     @property
     def destructive(self) -> bool:
@@ -140,7 +144,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     What is read is created, and built anew, before what reads it, and dropped after. Raises `Refusal` for a declaration that
     cannot be kept true.
     """
-    _check_replication(ledger)
+    check_replication(ledger)
     installed = ledger.derived()
     look = look_at_catalog(ledger, installed)
     present = look.present
@@ -151,10 +155,18 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     refresh: list[Script] = []
     known: dict[str, Script] = {}
     renamed = {want.was for want in wanted if want.was and want.name != want.was}
+    read = {name for want in wanted for name in want.reads}
+    read |= {kept.derived for row in installed for kept in row.script.reads} | {row.script.joins for row in installed}
     for want in wanted:
         mine = tuple(row for row in installed if row.name == want.name)
         step, known[want.name] = _decide(
-            ledger, want.over(known).beside(groups_of(want.name, installed)), mine, installed, look, faults
+            ledger,
+            want.over(known).beside(groups_of(want.name, installed)),
+            mine,
+            installed,
+            look,
+            faults,
+            read=want.name in read,
         )
         if step is None:
             script = known[want.name]
@@ -172,7 +184,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
         drops.append(_drop(rows, reason, frees_readers=name in renamed))
     steps = _with_captures(ledger, steps, installed, captures, capture_of)
     steps += _readers_first(drops, installed)
-    _check_pieces([*(row.script for row in installed), *(step.script for step in steps if step.script is not None)])
+    check_pieces([*(row.script for row in installed), *(step.script for step in steps if step.script is not None)])
     own = names_of(row.script for row in installed) | names_of(captures.values())
     orphans = tuple(sorted(name for name in present if name not in own and not _is_ledger(name, ledger)))
     missing = {(index.table, index.names): index for script in known.values() for index in script.missing_indexes}
@@ -211,19 +223,6 @@ def find_basis(ledger: Ledger) -> tuple[tuple[str, int, str], ...]:
     return (*((row.name, row.generation, row.state) for row in ledger.derived()), *captures)
 
 
-def essence(script: Script) -> dict[str, Any]:
-    """What of a script changes the database: everything but advice, whether an index was there to be used, and the columns
-    that others keep for its rows."""
-    data = asdict(with_groups(script, ()))
-    for name in ADVICE:
-        data.pop(name, None)
-    data["applier"].pop("indexed", None)
-    for log in data["tick"]["logs"] if data["tick"] else ():
-        # What of the source matters is in the texts; the rest of it may change at will.
-        log.pop("table")
-    return data
-
-
 def _decide(
     ledger: Ledger,
     want: Wanted,
@@ -231,28 +230,34 @@ def _decide(
     installed: tuple[Installed, ...],
     look: Look,
     faults: Mapping[str, str],
+    *,
+    read: bool,
 ) -> tuple[Step | None, Script]:
-    """The step for one declaration, or none, and the script that will be in force."""
+    """The step for one declaration, or none, and the script that will be in force; `read` tells that another one reads it."""
     kept = [row for row in mine if row.state != "retired"]
     retired = tuple(row for row in mine if row.state == "retired")
     before = next((row for row in reversed(kept) if row.live_at is not None), None)
     building = next((row for row in reversed(kept) if row.live_at is None), None)
     following = max((row.generation for row in mine), default=0) + 1
     if building is not None:
-        script = want.compile(building.generation)
+        wider = resume_widening(want.compile, before, building) if before and building.script.wide.of else None
+        script = wider.filler if wider else want.compile(building.generation)
         if essence(script) == essence(building.script):
-            findings = inspect_pieces(script, look.present, public=False)
+            findings = inspect_pieces(script, look.present, public=False) if not wider else ()
             if not any(loses_rows(found) and building.state not in ("planned", "installing") for found in findings):
-                reason = f"it is {building.state}"
-                return _build(ledger, "resume", reason, script, before, retired, building, findings), script
+                step = _build(ledger, "resume", f"it is {building.state}", script, before, retired, building, findings)
+                return replace(step, upkeep=wider.upkeep if wider else None), script
         retired = (*retired, building)
     elif before is not None:
-        script = want.compile(before.generation)
+        script = as_stored(want.compile(before.generation, session=before.script.wide.session), before.script)
         if essence(script) == essence(before.script):
             return _mend(ledger, before, script, retired, look, want, following, faults)
     script = want.compile(following)
     if before is not None:
         check_carried(before)
+        wider = find_widening(want.compile, before, following) if building is None and not read else None
+        if wider is not None:
+            return _widen(ledger, wider, before, retired), wider.filler
         anew = _built_anew(script, before.script)
         reason = anew or ("its definition changed" if building is None else "its definition changed again")
         return _build(ledger, "replace", reason, script, before, retired), script
@@ -261,6 +266,18 @@ def _decide(
         reason = f"it was called {want.was}"
         return _build(ledger, "rename", reason, script, None, retired, replaces=want.was), script
     return _build(ledger, "create", "it is not installed", script, None, retired), script
+
+
+def _widen(ledger: Ledger, wider: Widening, before: Installed, obsolete: tuple[Installed, ...]) -> Step:
+    """The step that fills columns which a definition gained, where the others are."""
+    names = [name for name in wider.filler.columns if name not in before.script.columns]
+    reason = f"it gains {', '.join(names)}: only that is filled, and the rest stays live"
+    step = _build(ledger, "replace", reason, wider.filler, before, obsolete)
+    changes = list_changes(ledger.session, before.script, wider.upkeep)
+    shown = [text for piece in wider.filler.pieces if piece.public for text in creation(ledger.session, piece)]
+    return replace(
+        step, upkeep=wider.upkeep, statements=(*wider.filler.wide.locks, *changes, *_filling(wider.filler), *shown)
+    )
 
 
 def _built_anew(script: Script, before: Script) -> str:
@@ -315,7 +332,7 @@ def _build(
     replaces: str = "",
 ) -> Step:
     """A step with every statement that it will run."""
-    session, applier = ledger.session, script.applier
+    session = ledger.session
     wrong = [found for found in findings if found.health != "installed"]
     if verb in ("create", "replace", "rename"):
         install = [text for piece in script.pieces if not piece.public for text in creation(session, piece)]
@@ -326,21 +343,20 @@ def _build(
             for piece in wanting(script, wrong)
             for text in creation(session, piece, replace=healths.get(piece.name, "missing") != "missing")
         ]
-    filling = [
-        *(_paged(applier.pages) if applier.pages is not None and applier.indexed else applier.list_keys),
-        applier.take_todo,
-        *applier.lock,
-        *applier.recompute,
-        *applier.write,
-        applier.compare,
-    ]
     leaving = (*obsolete, before) if verb == "replace" and before else obsolete
     going = [piece.drop for row in leaving for piece in reversed(row.script.pieces)]
     reading = []
     if verb in ("create", "replace", "rename") or (building is not None and building.live_at is None):
         reading = [text for piece in script.pieces if piece.public for text in creation(session, piece)]
-    statements = (*install, *filling, *reading, *going)
+    statements = (*install, *_filling(script), *reading, *going)
     return Step(verb, script.name, reason, script, before, building, obsolete, tuple(wrong), statements, None, replaces)
+
+
+def _filling(script: Script) -> tuple[str, ...]:
+    """The statements that fill and compare."""
+    applier = script.applier
+    listing = _paged(applier.pages) if applier.pages is not None and applier.indexed else applier.list_keys
+    return (*listing, applier.take_todo, *applier.lock, *applier.recompute, *applier.write, applier.compare)
 
 
 def _paged(pages: Pages) -> tuple[str, ...]:
@@ -352,18 +368,6 @@ def _drop(rows: tuple[Installed, ...], reason: str, *, frees_readers: bool) -> S
     # A renamed table's rows live on under the new name, so its end wants no consent.
     replaces = "renamed" if frees_readers else ""
     return Step("drop", rows[0].name, reason, obsolete=rows, statements=drops, replaces=replaces)
-
-
-def _check_replication(ledger: Ledger) -> None:
-    """Raises `Refusal` when a subscription writes our storage: each change would be counted by its publisher and by us."""
-    named = ledger.value("find_replicated_storage")
-    if named is not None:
-        raise Refusal(
-            Code.REPLICATED_STORAGE,
-            f"a subscription of this database writes {named}, which Tidemark keeps here too: changes would count twice",
-            instead="publish the sources alone: take the tables of schema tidemark out of the publication, then "
-            "ALTER SUBSCRIPTION … REFRESH PUBLICATION",
-        )
 
 
 def _check_name(ledger: Ledger, step: Step, catalog: Catalog, present: Mapping[str, str]) -> Step:
@@ -381,21 +385,6 @@ def _check_name(ledger: Ledger, step: Step, catalog: Catalog, present: Mapping[s
             derived=script.name,
         )
     return step
-
-
-def _check_pieces(scripts: Sequence[Script]) -> None:
-    """Raises `Refusal` when two derived tables would give one name to two objects."""
-    owners: dict[str, tuple[str, str]] = {}
-    for script in scripts:
-        for piece in script.pieces:
-            owner, create = owners.setdefault(piece.name, (script.name, piece.create))
-            if owner != script.name and create != piece.create:
-                raise Refusal(
-                    Code.NAME,
-                    f"{owner} and {script.name} would both have an object called {piece.name}",
-                    instead="give one of them another name",
-                    derived=script.name,
-                )
 
 
 def _size(step: Step, catalog: Catalog) -> Step:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from tidemark.errors import Exit, Fault
 from tidemark.runtime.apply import drain
@@ -20,9 +21,10 @@ from tidemark.runtime.findings import count_drift, count_findings
 from tidemark.runtime.lease import take_lease, try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.progress import Listener
-from tidemark.runtime.repair import RepairReport, repair
+from tidemark.runtime.repair import repair
 from tidemark.runtime.verify import Leisure, VerifyReport, verify
 
+T = TypeVar("T")
 BUDGET = 0.1
 LOOK_SECONDS = 60.0
 # More wrong rows than these, and more than this share: something else is wrong, and repairing would hide it.
@@ -98,17 +100,17 @@ def _judge(duty: Duty, installed: Installed, swept: Swept, report: VerifyReport,
         return replace(swept, note=said)
     if not count_findings(duty.ledger, script):
         return swept
-    mended = _alone(duty, installed, lambda mine: repair(mine, installed, listen))
+    mended = _alone(duty, installed, lambda mine, now: repair(mine, now, listen))
     said = f"{script.name}: {found:,} rows differed from the query and are repaired"
     return replace(swept, repaired=mended.rows_written, note=said if found else "")
 
 
-def _alone(duty: Duty, installed: Installed, work: Callable[[Duty], RepairReport]) -> RepairReport:
+def _alone(duty: Duty, installed: Installed, work: Callable[[Duty, Installed], T]) -> T:
     """Do what writes rows under the lease of those who write them."""
     holder = duty.lease.holder if duty.lease else ""
     lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder)
     try:
-        return work(duty.under(lease))
+        return work(duty.under(lease), duty.ledger.again(installed))
     finally:
         lease.release()
 
@@ -117,12 +119,4 @@ def _drain(duty: Duty, installed: Installed) -> Callable[[], bool] | None:
     if installed.script.tick is None:
         return None
 
-    def apply_all() -> bool:
-        holder = duty.lease.holder if duty.lease else ""
-        lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder)
-        try:
-            return drain(duty.under(lease), installed.script)
-        finally:
-            lease.release()
-
-    return apply_all
+    return lambda: _alone(duty, installed, lambda mine, now: drain(mine, now.script))

@@ -189,7 +189,8 @@ def _compare(state: _State, take: Callable[[], object]) -> tuple[list[Difference
     units are not keys; one moment sees them all."""
     applier, session = state.script.applier, state.duty.session
     compute = computing(state.duty, state.script, "compare")
-    found = [d for d in compare_batch(session, applier, take, compute) if not _is_close(applier, d)]
+    found = compare_batch(session, applier, take, compute)
+    found = [d for d in found if not _is_close(applier, d) and not _is_unfilled(state.script, d)]
     counted = session.one(applier.count_rows) if applier.count_rows else None
     return found, bool(found) and has_waiting(state.duty, state.script), int(counted[0]) if counted else 0
 
@@ -273,6 +274,22 @@ def _is_close(applier: Applier, difference: Difference) -> bool:
     return all(
         _same(mine, true) or (name in applier.tolerant and _near(mine, true))
         for name, mine, true in zip(applier.compared_columns, stored, truth, strict=True)
+    )
+
+
+def _is_unfilled(script: Script, difference: Difference) -> bool:
+    """Whether nothing differs but columns that are being filled and that nobody sees yet."""
+    unfilled = script.wide.unfilled
+    if not unfilled or (difference.kind != "different" and script.klass != "linear"):
+        return False
+    names = script.applier.compared_columns
+    # Where rows are added up, one that is not stored is one to which nothing contributes.
+    stored, truth = (row or (None,) * len(names) for row in (difference.stored, difference.truth))
+    return all(
+        name in unfilled or _same(mine or None, true or None)
+        if difference.kind != "different"
+        else name in unfilled or _same(mine, true) or (name in script.applier.tolerant and _near(mine, true))
+        for name, mine, true in zip(names, stored, truth, strict=True)
     )
 
 

@@ -1,0 +1,39 @@
+"""What a plan must not do, whatever is declared.
+
+Owns: the checks of a whole plan. Promises: each raises a `Refusal` before anything is done, and reads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tidemark.errors import Code, Refusal
+from tidemark.runtime.ledger import Ledger
+from tidemark.script import Script
+
+
+def check_replication(ledger: Ledger) -> None:
+    """Raises `Refusal` when a subscription writes our storage: each change would be counted by its publisher and by us."""
+    named = ledger.value("find_replicated_storage")
+    if named is not None:
+        raise Refusal(
+            Code.REPLICATED_STORAGE,
+            f"a subscription of this database writes {named}, which Tidemark keeps here too: changes would count twice",
+            instead="publish the sources alone: take the tables of schema tidemark out of the publication, then "
+            "ALTER SUBSCRIPTION … REFRESH PUBLICATION",
+        )
+
+
+def check_pieces(scripts: Sequence[Script]) -> None:
+    """Raises `Refusal` when two derived tables would give one name to two objects."""
+    owners: dict[str, tuple[str, str]] = {}
+    for script in scripts:
+        for piece in script.pieces:
+            owner, create = owners.setdefault(piece.name, (script.name, piece.create))
+            if owner != script.name and create != piece.create:
+                raise Refusal(
+                    Code.NAME,
+                    f"{owner} and {script.name} would both have an object called {piece.name}",
+                    instead="give one of them another name",
+                    derived=script.name,
+                )
