@@ -300,15 +300,14 @@ class Tick:
     """The statements of a tick: `logs` feed `reached`, that the dirty set, `take_dirty` moves keys into the batch.
 
     `create_reached` makes the temporary table of the units that changes reach, each perhaps many times; `clear_reached` empties
-    it. `mark_dirty` puts them all into the dirty set. `list_reached` puts them into the list ``todo`` instead, each once, and
-    `mark_listed` (parameters ``:low`` and ``:high``) puts places of that list into the dirty set.
-    `dirty` is the quoted table of sealed keys. `take_dirty` (parameter ``:limit``) fills `batch` with the first keys in
-    key order; `done_dirty` deletes the batch's keys from the dirty set; `count_dirty` returns one number.
+    it. Of its units, each once, `mark_dirty` fills the dirty set, `take_reached` (at most ``:limit``) `batch`, `list_reached` the
+    list ``todo``, places of which (``:low``, ``:high``) `mark_listed` puts into the dirty set.
+    `dirty` is the quoted table of sealed keys. `take_dirty` (parameter ``:limit``) fills `batch` with the first keys in key
+    order; `done_dirty` deletes the batch's keys from the dirty set; `count_dirty` returns one number.
     `everything` is a statement that makes every key of query and store dirty (after a TRUNCATE marker or a gap).
     `waiting` is a condition: whether a tick would find something. With `deltas` there is no dirty set, and all about it is empty.
-    `due` is None where no clock is read, `full` where the whole result cannot take the place of what changed,
-    `products` where what changed cannot be added. `scans` feed the dirty set from sources without
-    triggers; where there are any, `ready` is `waiting` without what is not settled.
+    `due` is None where no clock is read, `full` where the whole result cannot take the place of what changed, `products` where
+    nothing can be added. `scans` feed the dirty set; where they do, `ready` is `waiting` without what is not settled.
     """
 
     logs: tuple[SourceLog, ...]
@@ -325,6 +324,7 @@ class Tick:
     create_reached: str = ""
     clear_reached: str = ""
     mark_dirty: str = ""
+    take_reached: str = ""
     list_reached: tuple[str, ...] = ()
     mark_listed: str = ""
     scans: tuple[SourceScan, ...] = ()

@@ -73,7 +73,7 @@ def test_a_holder_that_was_replaced_fails_at_its_next_write(engine_url: str) -> 
             assert tick(Duty(Ledger(two), Clock(), lease), script).drained
 
         with pytest.raises(Lost):
-            tick(holder, script, listen=steal)
+            tick(holder, script, listen=steal, at_once=False)
         assert stolen
         _expire(forum, "thread_scores")
         forum.drain()

@@ -15,7 +15,7 @@ from typing import Any
 from tests.simulation.case import Failure
 from tests.simulation.upkeep import Killed
 
-COUNTED = frozenset({"run", "script", "all", "one"})
+COUNTED = frozenset({"run", "script", "all", "one", "alone"})
 # A worker that lost its duty may still write down that its run has ended, and gives back what is not its own any more.
 HARMLESS = re.compile(r"tidemark(__|\._)(run|lease)\b")
 Act = Callable[["WatchedSession"], bool]

@@ -92,6 +92,7 @@ class Keeper:
         self.admitted: dict[str, Derived] = {}
         self.session: WatchedSession | None = None
         self.installed: list[Installed] | None = None
+        self.ticks = 0
         self.stated: tuple[Source, ...] = ()
         self.functions: dict[tuple[str, str], Function] = {}
 
@@ -325,7 +326,9 @@ class Keeper:
             self.held, self.session.robbed = one.name, False
         try:
             while True:
-                report = tick(mine, one.script, max_batches=batches)
+                # Little work is done at once in every second tick, and step by step in the others.
+                self.ticks += 1
+                report = tick(mine, one.script, max_batches=batches, at_once=self.ticks % 2 == 0)
                 self.tally.ticked(self.meanings[one.name, one.fingerprint].family, report.changes_sealed)
                 if report.drained or batches is not None:
                     return report.drained

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -19,7 +19,7 @@ from tests.simulation.mutants import FOUND
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
-from tidemark.runtime import ledger
+from tidemark.runtime import at_once, ledger
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.processing import Computing
 from tidemark.runtime.statements import find_statement
@@ -83,7 +83,50 @@ def last_unit(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(Computing, "_timed", timed)
 
 
+def first_log(met: Met) -> AbstractContextManager[Any]:
+    """A small tick follows the changes of one log alone."""
+    original = at_once._changed
+
+    def changed(*about: Any) -> list[Any]:
+        found = original(*about)
+        met["changed"] += len(found) > 1
+        return found[:1]
+
+    return mock.patch.object(at_once, "_changed", changed)
+
+
+def left_over(met: Met) -> AbstractContextManager[Any]:
+    """A small tick does not look whether units are dirty already."""
+    original = at_once._question
+
+    def question(duty: Any, script: Any, tick: Any) -> str:
+        met["changed"] += bool(tick.dirty)
+        return original(duty, script, replace(tick, dirty=""))
+
+    return mock.patch.object(at_once, "_question", question)
+
+
+AT_ONCE = (
+    Mistake("sqlite", "one log at once", first_log, ("keyed",)),
+    Mistake("postgres", "one log at once", first_log, ("keyed",)),
+    Mistake("sqlite", "left over by a small tick", left_over, ("keyed",)),
+    Mistake("postgres", "left over by a small tick", left_over, ("keyed",)),
+    Mistake("sqlite", "seal begun before a small tick", text("look_at_log", r"c\.target IS NOT NULL", "0"), ("group",)),
+    Mistake(
+        "postgres",
+        "seal begun before a small tick",
+        text("look_at_log", r"CASE WHEN c\.target IS NULL THEN 0 ELSE 1 END", "0"),
+        ("group",),
+    ),
+    Mistake("postgres", "marker in a small tick", text("look_at_log", r"w\.markers", "0"), ("keyed", "group")),
+    Mistake(
+        "sqlite", "small tick told twice", text("move_checkpoints", r"snapshot = .*?\), target", "target"), ("group",)
+    ),
+    Mistake("postgres", "small tick told twice", text("move_checkpoints", r"snapshot = .*? source, ", ""), ("group",)),
+)
+
 MISTAKES: tuple[Mistake, ...] = (
+    *AT_ONCE,
     Mistake("sqlite", "last unit of a batch", last_unit, ("processor",)),
     Mistake("postgres", "last unit of a batch", last_unit, ("processor",)),
     Mistake("sqlite", "fence", no_fence),

@@ -190,6 +190,12 @@ class PostgresSession:
             self._types[shelf] = found
         return self._types[shelf]
 
+    def alone(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement as a transaction of its own; its rows, if it gives any."""
+        if self._status() != TransactionStatus.IDLE:
+            raise RuntimeError("transactions do not nest")
+        return self.all(sql, parameters)
+
     def _need_transaction(self) -> None:
         if self._status() == TransactionStatus.IDLE:
             raise RuntimeError("statements run inside transaction()")

@@ -2,7 +2,7 @@
 
 Owns: the protocol that `database.sqlite` and `database.postgres` fulfil. Promises: nothing above this seam knows a driver; a
 driver's error never crosses it (it becomes a `Fault`, a `Refusal` or a `Conflict`); a statement runs only inside
-`transaction()`, except `one` and `all` for single reads.
+`transaction()`, except `one` and `all` for single reads and `alone`.
 """
 
 from __future__ import annotations
@@ -86,6 +86,10 @@ class Session(Protocol):
 
     def find_rows(self, shelf: Shelf, by: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows of a shelf whose columns `by` have one of these values, in one statement, in no order."""
+        ...
+
+    def alone(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement as a transaction of its own, which it spares the messages of; its rows, if it gives any."""
         ...
 
     def catalog(self) -> Catalog:

@@ -229,6 +229,12 @@ class SqliteSession:
         """The rows of a shelf whose columns `by` have one of these values."""
         return self.all(find_text(shelf, by), {"keys": json.dumps(keys)})
 
+    def alone(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement as a transaction of its own; its rows, if it gives any."""
+        if self._alive().in_transaction:
+            raise RuntimeError("transactions do not nest")
+        return self.all(sql, parameters)
+
     def _read(self, sql: str, parameters: Parameters | None, rows_max: int | None) -> list[tuple[Any, ...]]:
         try:
             return self._execute(sql, parameters, rows_max)

@@ -62,6 +62,7 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         create_reached=f"CREATE TEMP TABLE IF NOT EXISTS {reached} ({keys})",
         clear_reached=clear(store, reached),
         mark_dirty=f"{into} SELECT DISTINCT {unit.key_list} FROM {reached} WHERE 1 = 1 {nothing}",
+        take_reached=f"INSERT INTO {batch} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached} LIMIT :limit",
         list_reached=(
             clear_list(store, todo),
             f"INSERT INTO {todo} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached}",

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from tidemark.database.session import Session
 from tidemark.errors import Fault
+from tidemark.runtime.duty import Duty
 from tidemark.runtime.values import show
 from tidemark.script import Applier, Script
+
+_PREPARED: WeakKeyDictionary[Session, set[tuple[str, int, str]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,15 @@ def prepare(session: Session, script: Script) -> None:
     for way in (script.tick.deltas, script.tick.full, script.tick.products) if script.tick else ():
         for statement in way.create if way else ():
             session.script(statement)
+
+
+def prepare_once(duty: Duty, script: Script) -> None:
+    """The same in a transaction of its own, unless this session has done it for this very script."""
+    done = _PREPARED.setdefault(duty.session, set())
+    place = (script.name, script.generation, script.fingerprint)
+    if place not in done:
+        duty.read(partial(prepare, duty.session, script), snapshot=False)
+        done.add(place)
 
 
 def take_keys(session: Session, applier: Applier, keys: Iterable[Sequence[Any]]) -> int:

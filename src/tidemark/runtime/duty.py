@@ -73,9 +73,9 @@ class Duty:
 
         return self._attempt(self._fenced(work), "write", snapshot)
 
-    def write_once(self, work: Callable[[], T]) -> Held[T]:
+    def write_once(self, work: Callable[[], T], *, snapshot: bool = False) -> Held[T]:
         """The same without trying again: `Conflict` reaches the caller, who knows what to do about it."""
-        return self._once(self._fenced(work), "write", False)
+        return self._once(self._fenced(work), "write", snapshot)
 
     def _fenced(self, work: Callable[[], T]) -> Callable[[], T]:
         def fenced() -> T:

@@ -101,30 +101,32 @@ class Lease:
         """Give the duty back. Safe to call when it is lost."""
         parameters = {"duty": self.duty, "holder": self.holder, "term": self.term}
         try:
-            with self.ledger.session.transaction():
-                self.ledger.run("release_lease", parameters)
+            self.ledger.session.alone(self.ledger.text("release_lease"), parameters)
         except (Conflict, Fault):
             # The duty falls free by itself when its time is over; giving it back early is a courtesy.
             return
 
 
-def try_lease(ledger: Ledger, clock: Clock, duty: str, holder: str) -> Lease | None:
+def try_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, *, yields: bool = False) -> Lease | None:
     """Take a duty, or None when somebody holds it or the database is too busy to say.
 
-    A duty that `holder` itself took and never gave back, because its connection was lost, is taken anew.
+    Whoever does it all the time `yields` it to those who wait for it. A duty that `holder` itself took and never gave back,
+    because its connection was lost, is taken anew.
     """
     parameters = {"duty": duty, "holder": holder, "seconds": TERM_SECONDS, "replaced": ""}
     try:
-        held = ledger.session.one(ledger.text("read_lease"), {"duty": duty})
-        if held is not None:
-            if held[0] != holder and not is_gone(held[0]):
+        rows = ledger.all("read_leases", {"duty": duty, "wish": f"{WISH}{duty}" if yields else ""})
+        found = dict(rows)
+        if any(name != duty and not is_gone(who) for name, who in found.items()):
+            return None
+        if duty in found:
+            if found[duty] != holder and not is_gone(found[duty]):
                 return None
-            parameters["replaced"] = held[0]
-        with ledger.session.transaction():
-            row = ledger.session.one(ledger.text("take_lease"), parameters)
+            parameters["replaced"] = found[duty]
+        rows = ledger.session.alone(ledger.text("take_lease"), parameters)
     except Conflict:
         return None
-    return None if row is None else Lease(ledger, clock, duty, holder, int(row[0]), clock.now())
+    return Lease(ledger, clock, duty, holder, int(rows[0][0]), clock.now()) if rows else None
 
 
 def take_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, wait_seconds: float = 10.0) -> Lease:
@@ -147,12 +149,6 @@ def take_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, wait_second
     finally:
         if wish is not None:
             wish.release()
-
-
-def is_wished(ledger: Ledger, duty: str) -> bool:
-    """Whether somebody waits for a duty, so that whoever does it all the time should leave it to them once."""
-    row = ledger.session.one(ledger.text("read_lease"), {"duty": f"{WISH}{duty}"})
-    return row is not None and not is_gone(row[0])
 
 
 def _give_up(ledger: Ledger, duty: str) -> Lease:

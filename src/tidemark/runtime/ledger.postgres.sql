@@ -583,6 +583,24 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 UPDATE tidemark._checkpoint SET position = :position, file = :file
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
+-- name: move_checkpoints
+-- Put the checkpoints of a generation at moments, a JSON object by source: everything up to there is in the rows.
+UPDATE tidemark._checkpoint
+SET snapshot = CAST(:moments AS json) ->> source, target = NULL, position = 0, even = 0, sealed_at = tidemark._clock(0)
+WHERE derived = :derived AND generation = :generation;
+
+-- name: look_at_log
+-- What a small tick asks of one log: its source, the checkpoint, whether a seal is under way, the moment of now, whether the
+-- checkpoint is ahead of the database, and how many changes wait, and markers among them, counted up to a limit.
+SELECT c.source, c.snapshot, CASE WHEN c.target IS NULL THEN 0 ELSE 1 END, CAST(pg_current_snapshot() AS text),
+       CASE WHEN pg_snapshot_xmax(s.at) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END, w.changes, w.markers
+FROM tidemark._checkpoint AS c
+CROSS JOIN LATERAL (SELECT CAST(c.snapshot AS pg_snapshot) AS at OFFSET 0) AS s
+CROSS JOIN LATERAL (SELECT count(*) AS changes, count(*) FILTER (WHERE weight = 0) AS markers FROM (
+    SELECT l.weight FROM {log} AS l WHERE l.xid >= pg_snapshot_xmin(s.at) AND NOT pg_visible_in_snapshot(l.xid, s.at) LIMIT :limit
+) AS l) AS w
+WHERE c.derived = :derived AND c.generation = :generation AND c.source = {source};
+
 -- name: finish_seal
 -- Advance the checkpoints: everything up to the targets is in the dirty set.
 UPDATE tidemark._checkpoint SET snapshot = target, target = NULL, position = 0, even = 0, sealed_at = tidemark._clock(0)
@@ -698,12 +716,12 @@ SELECT next, CASE WHEN next * CAST(current_setting('block_size') AS bigint) >= p
 FROM (SELECT CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64) AS next) AS block;
 
 -- name: name_ids
--- Nothing here is numbered. The parameter is for the other engine.
-SELECT 1 WHERE :name = '';
+-- Nothing here is numbered.
+NOTHING;
 
 -- name: keep_ids
 -- Nor can a number be given twice.
-SELECT 1 WHERE :name = '';
+NOTHING;
 
 -- name: find_spent
 -- Up to where the derived tables that read a log have sealed it. One that failed will begin anew, if
@@ -768,6 +786,12 @@ DELETE FROM tidemark._cost WHERE derived = :name AND generation = :generation;
 -- Begin a run.
 INSERT INTO tidemark._run (kind, derived, generation, state, holder, started, rows_total, message)
 VALUES (:kind, :derived, :generation, 'running', :holder, tidemark._clock(0), :rows_total, :message)
+RETURNING id;
+
+-- name: add_done_run
+-- Write down a run that begins and ends in one transaction.
+INSERT INTO tidemark._run (kind, derived, generation, state, holder, started, ended, rows_done, rows_written, longest_ms, message)
+VALUES (:kind, :derived, :generation, 'done', :holder, tidemark._clock(CAST(:ms AS double precision) / -1000), tidemark._clock(0), :rows_done, :rows_written, CAST(:ms AS double precision), :message)
 RETURNING id;
 
 -- name: advance_run
@@ -1011,6 +1035,10 @@ SELECT holder, term, expires FROM tidemark._lease WHERE duty = :duty AND expires
 -- The keys that are put aside, of one backfill or of all.
 SELECT backfill, key, attempt, error, found_at FROM tidemark._quarantine
 WHERE closed_at IS NULL AND (CAST(:backfill AS TEXT) = '' OR backfill = :backfill) ORDER BY found_at, backfill, key_hash LIMIT :limit;
+
+-- name: read_leases
+-- Who holds a duty now, and who wishes to; no row where nobody does.
+SELECT duty, holder FROM tidemark._lease WHERE duty IN (:duty, :wish) AND expires > tidemark._clock(0);
 
 -- name: list_leases
 -- Every duty that is held now, and by whom.

@@ -104,8 +104,9 @@ class Ledger:
         return text.format(**identifiers) if identifiers else text
 
     def run(self, name: str, parameters: Mapping[str, Any] | None = None, **identifiers: str) -> int:
-        """Run a named statement; give the number of rows it changed."""
-        return self.session.run(self.text(name, **identifiers), parameters)
+        """Run a named statement; give the number of rows it changed: none where this engine has nothing to do."""
+        text = self.text(name, **identifiers)
+        return self.session.run(text, parameters) if text else 0
 
     def all(self, name: str, parameters: Mapping[str, Any] | None = None, **identifiers: str) -> list[tuple[Any, ...]]:
         """Every row of a named query."""

@@ -554,6 +554,22 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 UPDATE tidemark__checkpoint SET position = :position, file = :file
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
+-- name: move_checkpoints
+-- Put the checkpoints of a generation at moments, a JSON object by source: everything up to there is in the rows.
+UPDATE tidemark__checkpoint
+SET snapshot = (SELECT value FROM json_each(:moments) WHERE key = source), target = NULL, position = 0, even = 0, sealed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE derived = :derived AND generation = :generation;
+
+-- name: look_at_log
+-- What a small tick asks of one log: its source, the checkpoint, whether a seal is under way, the moment of now, whether the
+-- checkpoint is ahead of the database, and how many changes wait, and markers among them, counted up to a limit.
+SELECT c.source, c.snapshot, c.target IS NOT NULL,
+       CAST(max(coalesce((SELECT max(id) FROM {log}), 0), CAST(c.snapshot AS INTEGER)) AS TEXT), 0,
+       (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(c.snapshot AS INTEGER) LIMIT :limit)),
+       (SELECT count(*) FROM (SELECT weight FROM {log} WHERE id > CAST(c.snapshot AS INTEGER) LIMIT :limit) WHERE weight = 0)
+FROM tidemark__checkpoint AS c
+WHERE c.derived = :derived AND c.generation = :generation AND c.source = {source};
+
 -- name: finish_seal
 -- Advance the checkpoints: everything up to the targets is in the dirty set.
 UPDATE tidemark__checkpoint SET snapshot = target, target = NULL, position = 0, even = 0, sealed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
@@ -713,6 +729,12 @@ DELETE FROM tidemark__cost WHERE derived = :name AND generation = :generation;
 -- Begin a run.
 INSERT INTO tidemark__run (kind, derived, generation, state, holder, started, rows_total, message)
 VALUES (:kind, :derived, :generation, 'running', :holder, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :rows_total, :message)
+RETURNING id;
+
+-- name: add_done_run
+-- Write down a run that begins and ends in one transaction.
+INSERT INTO tidemark__run (kind, derived, generation, state, holder, started, ended, rows_done, rows_written, longest_ms, message)
+VALUES (:kind, :derived, :generation, 'done', :holder, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:ms / -1000.0 AS TEXT) || ' seconds'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :rows_done, :rows_written, :ms, :message)
 RETURNING id;
 
 -- name: advance_run
@@ -956,6 +978,10 @@ SELECT holder, term, expires FROM tidemark__lease WHERE duty = :duty AND expires
 -- The keys that are put aside, of one backfill or of all.
 SELECT backfill, key, attempt, error, found_at FROM tidemark__quarantine
 WHERE closed_at IS NULL AND (CAST(:backfill AS TEXT) = '' OR backfill = :backfill) ORDER BY found_at, backfill, key_hash LIMIT :limit;
+
+-- name: read_leases
+-- Who holds a duty now, and who wishes to; no row where nobody does.
+SELECT duty, holder FROM tidemark__lease WHERE duty IN (:duty, :wish) AND expires > strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
 
 -- name: list_leases
 -- Every duty that is held now, and by whom.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from tidemark.runtime.apply_batch import apply_batch, prepare, take_keys, units_of
+from tidemark.runtime.apply_batch import apply_batch, prepare_once, take_keys, units_of
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.findings import OpenDrift, close_drift, count_findings, list_drift
 from tidemark.runtime.ledger import Installed
@@ -38,7 +38,7 @@ def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> Repai
     total = count_findings(duty.ledger, script)
     if total == 0:
         return RepairReport(script.name, retried, mended)
-    duty.read(lambda: prepare(duty.session, script), snapshot=False)
+    prepare_once(duty, script)
     run = duty.write(lambda: add_run(duty, "repair", script, total)).value
     pace = choose_pace(duty.session.dialect)
     keys = written = 0
@@ -67,7 +67,7 @@ def _retry(duty: Duty, script: Script) -> tuple[int, int]:
     units = [one.unit for one in list_poison(duty.ledger, script)]
     if not units:
         return 0, 0
-    duty.read(lambda: prepare(duty.session, script), snapshot=False)
+    prepare_once(duty, script)
     take = partial(take_keys, duty.session, script.applier, units)
     work = partial(apply_batch, duty.session, script.applier, take, computing(duty, script, "apply"))
     held = duty.write(work, snapshot=True)

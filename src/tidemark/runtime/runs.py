@@ -104,13 +104,27 @@ def add_named_run(
     if row is None:
         raise Fault("the ledger gave no number to a run", retry_safe=True)
     run = Run(duty, int(row[0]), kind, rows_total=rows_total)
+    _settle_killed(duty, kind, name, run.id)
+    return run
+
+
+def _settle_killed(duty: Duty, kind: str, name: str, id_: int) -> None:
+    """End what a killed process left running of the same duty, and forget old ticks now and then."""
     if duty.lease is not None:
-        killed = duty.ledger.run("end_stale_runs", {"derived": name, "kind": kind, "id": run.id})
+        killed = duty.ledger.run("end_stale_runs", {"derived": name, "kind": kind, "id": id_})
         if killed:
             _count(duty.ledger, "count_killed", {"derived": name, "kind": kind, "runs": killed})
-    if kind == "tick" and run.id % 100 == 0:
-        duty.ledger.run("trim_runs", {"derived": name, "id": run.id})
-    return run
+    if kind == "tick" and id_ % 100 == 0:
+        duty.ledger.run("trim_runs", {"derived": name, "id": id_})
+
+
+def add_done_run(duty: Duty, kind: str, script: Script, rows: int, written: int, ms: float, said: str) -> None:
+    """Record a run that began and ended in the caller's transaction, which has held its locks for `ms`."""
+    about = {"kind": kind, "derived": script.name, "generation": script.generation, "message": said}
+    counts = {"holder": duty.lease.holder if duty.lease else "", "rows_done": rows, "rows_written": written, "ms": ms}
+    id_ = int(duty.ledger.value("add_done_run", {**about, **counts}))
+    _settle_killed(duty, kind, script.name, id_)
+    _count(duty.ledger, "count_run", {"id": id_})
 
 
 def end_run(ledger: Ledger, parameters: Mapping[str, Any]) -> None:

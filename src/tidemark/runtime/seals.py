@@ -6,7 +6,8 @@ only of what everybody has sealed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from tidemark.errors import Fault
@@ -78,9 +79,7 @@ def find_targets(duty: Duty, script: Script) -> dict[str, str]:
 
 def move_checkpoints(duty: Duty, script: Script, targets: Mapping[str, str]) -> None:
     """Put every checkpoint at the moment of which the rows are; a seal that was under way is over."""
-    for source, target in targets.items():
-        duty.ledger.run("set_target", {**about(script), "source": source, "target": target})
-    duty.ledger.run("finish_seal", about(script))
+    duty.ledger.run("move_checkpoints", {**about(script), "moments": json.dumps(dict(targets))})
 
 
 def is_ahead(duty: Duty, known: Mapping[str, Checkpoint]) -> bool:
@@ -88,10 +87,19 @@ def is_ahead(duty: Duty, known: Mapping[str, Checkpoint]) -> bool:
     return any(duty.ledger.value("is_ahead", {"snapshot": one.snapshot}) for one in known.values())
 
 
-def consume(duty: Duty, script: Script) -> int:
-    """Delete a bounded number of changes that everybody has sealed, in the caller's transaction; give how many."""
+def count_dirty(duty: Duty, script: Script) -> int:
+    """The number of sealed keys that are not applied yet."""
+    row = duty.session.one(script.tick.count_dirty) if script.tick else None
+    return int(row[0]) if row else 0
+
+
+def consume(duty: Duty, script: Script, sources: Container[str] | None = None) -> int:
+    """Delete a bounded number of changes that everybody has sealed, in the caller's transaction, from every log or from those of
+    some sources; give how many."""
     deleted = 0
     for log in script.tick.logs if script.tick else ():
+        if sources is not None and log.source not in sources:
+            continue
         deleted += trim(duty.ledger, log.source, log.log, log.name, CONSUME_ROWS - deleted)
         if deleted >= CONSUME_ROWS:
             break

@@ -4,7 +4,8 @@ Owns: the file format. Promises: one whole file per engine, each with the same n
 purpose; a name that is missing is an error when the file is read for the first time, not in the middle of a duty.
 
 A statement begins with ``-- name: word``, then one or more comment lines of purpose, then its text up to the next name.
-``{word}`` in a text is replaced by an identifier that the caller has quoted; ``:word`` is a parameter.
+``{word}`` in a text is replaced by an identifier that the caller has quoted; ``:word`` is a parameter. The text ``NOTHING`` says
+that this engine needs none.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ class Statement:
 
 
 def parse_statements(text: str) -> dict[str, Statement]:
-    """Every statement of a file by name, in the file's order. Raises `ValueError` for a bad or a second name."""
+    """Every statement of a file by name, in the file's order; ``NOTHING`` is an empty one.
+
+    Raises `ValueError` for a bad or a second name.
+    """
     found: dict[str, Statement] = {}
     for part in text.split("-- name: ")[1:]:
         name, _, rest = part.partition("\n")
@@ -36,7 +40,7 @@ def parse_statements(text: str) -> dict[str, Statement]:
         body = "\n".join(line for line in lines if not line.startswith("--")).strip().removesuffix(";")
         if not name.strip() or name.strip() in found or not purpose or not body:
             raise ValueError(f"statement {name.strip()!r} is nameless, twice there, without purpose or empty")
-        found[name.strip()] = Statement(name.strip(), " ".join(purpose), body)
+        found[name.strip()] = Statement(name.strip(), " ".join(purpose), "" if body == "NOTHING" else body)
     return found
 
 

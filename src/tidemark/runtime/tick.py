@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from tidemark.errors import Fault
-from tidemark.runtime.apply_batch import apply_batch, prepare
+from tidemark.runtime.apply_batch import apply_batch, prepare_once
+from tidemark.runtime.at_once import tick_at_once
 from tidemark.runtime.backlog import Backlog, read_more, write_some
 from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
@@ -33,6 +34,7 @@ from tidemark.runtime.seals import (
     TickReport,
     about,
     consume,
+    count_dirty,
     empty_logs,
     has_work,
     is_ahead,
@@ -85,12 +87,6 @@ class _State:
         return TickReport(self.script.name, *counts, drained, self.unsettled)
 
 
-def count_dirty(duty: Duty, script: Script) -> int:
-    """The number of sealed keys that are not applied yet."""
-    row = duty.session.one(script.tick.count_dirty) if script.tick else None
-    return int(row[0]) if row else 0
-
-
 def tick(
     duty: Duty,
     script: Script,
@@ -98,20 +94,25 @@ def tick(
     max_ms: float | None = None,
     max_batches: int | None = None,
     listen: Listener = ignore,
+    waits: bool = False,
+    at_once: bool = True,
 ) -> TickReport:
     """Seal and apply until everything that was committed before is applied, or a bound is reached.
 
-    Raises `Fault` when the ledger has no checkpoint of the script's logs, and `Lost` when the lease is gone.
+    `waits`: something was seen to wait; `at_once`: one transaction may do what is little. Raises `Fault` when the ledger has no
+    checkpoint of the script's logs, and `Lost` when the lease is gone.
     """
-    if script.tick is None or not has_work(duty, script):
+    if script.tick is None or not (waits or has_work(duty, script)):
         return TickReport(script.name)
+    if at_once and max_batches is None and (done := tick_at_once(duty, script)) is not None:
+        return done
     if script.tick.deltas is not None:
         return tick_deltas(duty, script, max_ms=max_ms, max_batches=max_batches, listen=listen)
     unsettled = settle(duty, script)
     if not is_ready(duty, script):
         return TickReport(script.name, unsettled=unsettled)
     state = _State(duty, script, script.tick, choose_pace(duty.session.dialect), unsettled)
-    duty.read(lambda: prepare(duty.session, script), snapshot=False)
+    prepare_once(duty, script)
     began, foreign = duty.clock.now(), duty.session.changes_marker()
     try:
         while not (state.sealed and state.applied and not state.remains):
@@ -175,14 +176,11 @@ def _end(state: _State, message: str | None) -> None:
 
     def work() -> None:
         if choice is not None:
-            add_cost(state.duty, state.script, choice, _work_of(state, choice), state.ms)
+            done = choice.work if choice.way == "full" else state.changes + state.keys
+            add_cost(state.duty, state.script, choice, done, state.ms)
         run.end("done", said or None)
 
     state.duty.write(work)
-
-
-def _work_of(state: _State, choice: Choice) -> float:
-    return choice.work if choice.way == "full" else state.changes + state.keys
 
 
 def _weigh_changes(state: _State) -> Choice:

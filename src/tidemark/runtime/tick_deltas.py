@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from tidemark.database.session import Session
 from tidemark.errors import Fault
-from tidemark.runtime.apply_batch import apply_batch, prepare, take_range
+from tidemark.runtime.apply_batch import apply_batch, prepare_once, take_range
 from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.full import read_whole, write_whole
@@ -33,7 +33,6 @@ from tidemark.runtime.seals import (
     about,
     consume,
     empty_logs,
-    has_work,
     is_ahead,
     read_checkpoints,
     set_targets,
@@ -101,11 +100,11 @@ def tick_deltas(
     Raises `Fault` when the ledger has no checkpoint of the script's logs, and `Lost` when the lease is gone.
     """
     tick = script.tick
-    if tick is None or tick.deltas is None or not has_work(duty, script):
+    if tick is None or tick.deltas is None:
         return TickReport(script.name)
     pace = choose_pace(duty.session.dialect)
     state = _State(duty, script, tick, tick.deltas, pace, pace.for_reading())
-    duty.read(lambda: prepare(duty.session, script), snapshot=False)
+    prepare_once(duty, script)
     began, foreign = duty.clock.now(), duty.session.changes_marker()
     try:
         while not (state.finished and not state.remains):

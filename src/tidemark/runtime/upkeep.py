@@ -14,7 +14,7 @@ from tidemark.runtime.cascade import awaits, is_served, readers
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.gaps import look_at_catalog, record_gap
 from tidemark.runtime.install import remove
-from tidemark.runtime.lease import is_wished, try_lease
+from tidemark.runtime.lease import try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_named_run
@@ -66,7 +66,7 @@ def look_after(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     if row.state not in KEPT_UP:
         return Upkeep("none")
     name = f"keep {row.name}"
-    lease = None if is_wished(duty.ledger, name) else try_lease(duty.ledger, duty.clock, name, terms.holder)
+    lease = try_lease(duty.ledger, duty.clock, name, terms.holder, yields=True)
     if lease is None:
         return Upkeep("held")
     mine = duty.under(lease)
@@ -127,13 +127,14 @@ def _is_as_seen(duty: Duty, row: Installed) -> bool:
 
 
 def _keep_live(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
+    waits = not gap
     if gap:
         # An apply may have been at work while we looked; nobody is while we hold the lease.
         gap = look_at_catalog(duty.ledger, [row]).gap(row)
     if gap:
         record_gap(duty, row, gap)
         return Upkeep("gap", note=f"{row.name}: {gap}; it is out of service until `tidemark apply`")
-    done = tick(duty, row.script, max_ms=TICK_MS_MAX, listen=terms.listen)
+    done = tick(duty, row.script, max_ms=TICK_MS_MAX, listen=terms.listen, waits=waits)
     if done.drained and not (done.changes_sealed or done.keys_applied or done.rows_written):
         return Upkeep("none")
     return Upkeep("tick", done.changes_sealed, done.rows_written, done.drained)

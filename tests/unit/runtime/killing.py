@@ -24,6 +24,14 @@ class MortalSession:
             raise Killed
         return getattr(self._session, name)
 
+    def alone(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """One statement, which is a write transaction of its own."""
+        if self.dead or self._left == 0:
+            self.dead = True
+            raise Killed
+        self._left -= 1
+        return self._session.alone(sql, parameters)
+
     @contextlib.contextmanager
     def transaction(self, mode: Mode = "write", *, snapshot: bool = False) -> Iterator[None]:
         if self.dead:

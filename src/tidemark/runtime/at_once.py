@@ -1,0 +1,184 @@
+"""A small tick: everything in one transaction.
+
+Owns: the tick of a derived table for which little waits. Promises: changes are read, rows written, the checkpoint moved and the
+run recorded in one transaction that sees one moment, under the lease; a seal is begun by nobody and so never left behind. What
+it cannot do so it leaves to the tick that goes step by step, and then nothing was written: much that waits, a seal that is
+under way, units that are dirty already, a marker, a clock, a scan, a function in Python, sums over joins, and rows that
+somebody else was writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from tidemark.database.session import Conflict
+from tidemark.errors import Fault
+from tidemark.runtime.apply_batch import apply_batch, prepare_once
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.guard import FEW, Choice, add_cost
+from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.runs import add_done_run
+from tidemark.runtime.seals import TickReport, about, consume, move_checkpoints
+from tidemark.script import Script, SourceLog, Tick
+
+ALL_ROWS = 64 << 31
+"""A slice without an end; where slices are counted in blocks, as many as a table may have."""
+
+
+class _Unsuited(Exception):
+    """It is more than a small tick can do; the transaction is given up."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a log and its checkpoint were found to be: the moments before and of now, and how many changes lie between."""
+
+    source: str
+    before: str
+    now: str
+    changes: int
+
+
+@dataclass(frozen=True)
+class _Done:
+    changes: int
+    keys: int
+    written: int
+    sources: frozenset[str]
+
+
+def suits(script: Script) -> bool:
+    """Whether a derived table's ticks can be done at once when little waits."""
+    tick, applier = script.tick, script.applier
+    if tick is None or tick.scans or tick.due is not None or tick.products is not None or applier.compute is not None:
+        return False
+    may_compute = bool(tick.take_reached) and applier.indexed
+    return bool(tick.logs) and bool(applier.units) and (tick.deltas is not None or may_compute)
+
+
+def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
+    """Tick in one transaction; None, and nothing was written, when it has to be done step by step.
+
+    Raises `Lost` when the lease is gone.
+    """
+    tick = script.tick
+    if tick is None or not suits(script):
+        return None
+    prepare_once(duty, script)
+    try:
+        held = duty.write_once(partial(_work, duty, script, tick), snapshot=True)
+    except (_Unsuited, Conflict):
+        return None
+    done = held.value
+    if done is None:
+        return TickReport(script.name)
+    if not duty.session.dialect.writers_wait_in_line:
+        # Others delete from the same log: whoever does it with the snapshot of before would meet what is gone already.
+        _let_go(duty, script, done.sources)
+    return TickReport(script.name, done.changes, done.keys, done.written, 1, held.hold_ms)
+
+
+def _let_go(duty: Duty, script: Script, sources: frozenset[str]) -> None:
+    try:
+        duty.write_once(partial(consume, duty, script, sources))
+    except Conflict:
+        # The next tick does it.
+        return
+
+
+def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
+    began = duty.clock.now()
+    seen = _look(duty, script, tick)
+    changes = sum(one.changes for one in seen.values())
+    if not changes:
+        return None
+    if changes > FEW:
+        raise _Unsuited
+    # What is computed anew is computed as of the checkpoint, so that one goes first.
+    move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
+    most = choose_pace(duty.session.dialect).size
+    keys, written = (_add if tick.deltas is not None else _recompute)(duty, script, tick, seen, most)
+    said = f"{'delta' if tick.deltas is not None else 'keyed'}: {changes} change{'' if changes == 1 else 's'} are few"
+    ms = duty.clock.ms_since(began)
+    add_cost(duty, script, Choice("delta" if tick.deltas is not None else "keyed", said), changes + keys, ms)
+    add_done_run(duty, "tick", script, keys, written, ms, said)
+    sources = frozenset(source for source, one in seen.items() if one.changes)
+    if duty.session.dialect.writers_wait_in_line:
+        consume(duty, script, sources)
+    return _Done(changes, keys, written, sources)
+
+
+def _look(duty: Duty, script: Script, tick: Tick) -> dict[str, _Seen]:
+    """What waits in each log, read along with its checkpoint in one statement."""
+    rows = duty.session.all(_question(duty, script, tick), {**about(script), "limit": FEW + 1})
+    if len(rows) != len(tick.logs):
+        # A checkpoint is not there; the long way says so.
+        raise _Unsuited
+    found = {}
+    for source, before, under_way, now, ahead, changes, markers, dirty in rows:
+        if under_way or ahead or markers or dirty:
+            raise _Unsuited
+        found[source] = _Seen(source, before, now, int(changes))
+    return found
+
+
+def _question(duty: Duty, script: Script, tick: Tick) -> str:
+    literal = duty.session.dialect.literal
+    branches = [duty.ledger.text("look_at_log", log=log.log, source=literal(log.source)) for log in tick.logs]
+    dirty = f"(SELECT count(*) FROM (SELECT 1 FROM {tick.dirty} LIMIT 1) AS d)" if tick.dirty else "0"
+    return f"SELECT l.*, {dirty} FROM ({' UNION ALL '.join(branches)}) AS l"
+
+
+def _fill(duty: Duty, log: SourceLog, seen: _Seen) -> None:
+    """Copy what waits in a log, and follow it to the keys."""
+    session = duty.session
+    session.run(log.clear_slice)
+    bounds = {"position": 0, "previous": seen.before, "target": seen.now, "limit": ALL_ROWS}
+    duty.ledger.run("fill_slice", bounds, slice=log.slice, log=log.log, columns=log.copied)
+    for statement in log.affected:
+        session.run(statement)
+
+
+def _changed(tick: Tick, seen: Mapping[str, _Seen]) -> list[tuple[SourceLog, _Seen]]:
+    return [(log, seen[log.source]) for log in tick.logs if seen[log.source].changes]
+
+
+def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], most: int) -> tuple[int, int]:
+    """Compute the units that are reached; how many, and how many rows were written."""
+    session, taken = duty.session, 0
+
+    def take() -> None:
+        nonlocal taken
+        taken = session.run(tick.take_reached, {"limit": most + 1})
+        if taken > most:
+            raise _Unsuited
+
+    session.run(tick.clear_reached)
+    for log, one in _changed(tick, seen):
+        _fill(duty, log, one)
+    written = apply_batch(session, script.applier, take)
+    return taken, written
+
+
+def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], most: int) -> tuple[int, int]:
+    """Add the changes up by key, and to the rows; how many keys, and how many rows were written."""
+    session, deltas = duty.session, tick.deltas
+    if deltas is None:
+        raise Fault(f"{script.name} adds nothing", retry_safe=False)
+    for statement in deltas.clear:
+        session.run(statement)
+    for log, one in _changed(tick, seen):
+        _fill(duty, log, one)
+    keys = sum(max(0, session.run(statement)) for statement in deltas.number)
+    if keys > most:
+        raise _Unsuited
+    if not keys:
+        return 0, 0
+    bounds = {"low": 0, "high": keys}
+    marked = sum(max(0, session.run(statement, bounds)) for statement in deltas.flag)
+    written = sum(max(0, session.run(statement, bounds)) for statement in deltas.apply)
+    if marked:
+        written += apply_batch(session, script.applier, partial(session.run, deltas.take_again, bounds))
+    return keys, written
