@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from bench import backfill, big, duties, sqlite_rows, surface, ticks, writers
+from bench import backfill, big, duties, lag, sqlite_rows, surface, ticks, writers
 from bench.budgets import Figure, budget_table
 
-PARTS = ("start", "sqlite", "duties", "ticks", "postgres", "backfill")
+PARTS = ("start", "sqlite", "duties", "ticks", "lag", "postgres", "backfill")
 LONG = ("backlog", "big", "surface")
 
 
@@ -71,6 +71,8 @@ def main() -> int:
     if "ticks" in parts:
         size, changes = (100_000, 50_000) if options.quick else (1_000_000, 300_000)
         figures += ticks.measure(rows=size, changes=changes, say=say)
+    if "lag" in parts:
+        figures += lag.measure(rounds=3 if options.quick else 15, say=say)
     engines = [engine for engine in options.engines.split(",") if engine]
     if "backlog" in parts:
         figures += ticks.measure_backlogs(changes=options.changes, engines=engines, say=say)

@@ -72,7 +72,7 @@ def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog
         name=log_name(store.dialect, table),
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slice_definition(store.dialect, table, columns)})",
-        clear_slice=f"TRUNCATE {slice_}" if store.dialect.has_schemas else f"DELETE FROM {slice_}",
+        clear_slice=statements.clear(store, slice_),
         affected=tuple(
             _gather(store, feed, _images_of(store, feed, f"{slice_} AS l", "l.weight <> 0")) for feed in own
         ),
@@ -260,7 +260,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
     logs = [log_of(store.dialect, table) for table in program.captured]
     return Deltas(
         create=tuple(tables),
-        clear=tuple(f"{'TRUNCATE' if schemas else 'DELETE FROM'} {table}" for table in (delta, ordered)),
+        clear=(statements.clear(store, delta), statements.clear(store, ordered)),
         number=(
             f"INSERT INTO {ordered} ({ORDINAL}, {columns}) SELECT row_number() OVER (ORDER BY {store.key_list}), {columns} "
             f"FROM ({summed}) AS d",
