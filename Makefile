@@ -11,7 +11,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test browser lint bench simulate constraints clean
+.PHONY: help install demo test browser lint bench simulate kills constraints clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make lint               the same without the tests"
 	@echo "make bench              ratios against the bare table and hand-written triggers; ARGS=... is passed on"
 	@echo "make simulate SEED= N=  random programs from a seed"
+	@echo "make kills N=           runners of backfills killed at random instants on each engine, while an application writes"
 	@echo "make install            only build .venv"
 	@echo "make constraints        resolve the hashed constraints file again (needs uv)"
 
@@ -55,6 +56,9 @@ bench: $(STAMP)
 
 simulate: $(STAMP)
 	$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(N),-n $(N)) $(ARGS)
+
+kills: $(STAMP)
+	$(PY) -m tests.backfill.kills $(if $(N),-n $(N)) $(ARGS)
 
 constraints:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

@@ -131,12 +131,11 @@ class Whole:
 
 @dataclass(frozen=True)
 class Applier:
-    """The statements of the one applier: recompute a batch of units and write what differs.
+    """The one applier's statements: recompute a batch of units and write what differs.
 
     A *unit* is a value of `unit_columns`: the key itself, or columns by which the query falls apart into independent pieces,
     whose rows are recomputed together; without columns there is one unit, everything.
     All statements run on one session; `batch`, `fresh` and `todo` are temporary tables of it.
-
     1. `create_batch`, `create_fresh`, `create_stored`, `create_todo`, `create_rows`: once per session (safe to repeat).
     2. `clear_batch`, then units are put into `batch` (by `take_todo`, `take_dirty`, or `add_key` with parameters
        ``:k0 … :kn``).
@@ -160,8 +159,8 @@ class Applier:
     its logs, which wants one moment for all statements of a batch. `tolerant` names columns of floating point whose value
     depends on the order of addition. `sampled` names columns that may be behind a sampled input, `samples_rows` tells that
     the existence of rows may be: what differs there alone is stale, not drift. Where columns have memory, the last statements
-    of `recompute` bring the stored values into `fresh`; `carry` says how memory moves between stores. With `compute` Python
-    gives the rows that are gathered.
+    of `recompute` bring the stored values into `fresh`; `carry` says how memory moves between stores. With `compute` Python gives
+    the rows that are gathered. `newest` (parameter ``:limit``) are SELECTs of units that the newest rows of sources reach.
     """
 
     create_batch: str
@@ -193,6 +192,7 @@ class Applier:
     carry: Carry | None = None
     pages: Pages | None = None
     compute: Compute | None = None
+    newest: tuple[str, ...] = ()
 
     @property
     def of_one_moment(self) -> bool:
@@ -365,7 +365,7 @@ class Script:
     upkeep cheaper; nobody makes them unasked. `routes` say, in sentences, how a change of each source reaches keys.
     `live` is a SELECT of the rows as of now at tick freshness: what is stored and what waits; where it is empty, `why_not_live`
     says why.
-    `verify_seconds` lie between the beginnings of two sweeps of a worker, 0 for none; `repairs` mends at once what they find.
+    `verify_seconds` lie between two sweeps of a worker, 0 for none; `repairs` mends what they find.
     `watches` are the columns that the query reads of each source, by label: a change of their definition is noticed.
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
     `joins` names the derived table in whose public view the columns stand too, empty for none; `supports` the declared one

@@ -121,6 +121,7 @@ class Story:
         self._compare("SELECT * FROM threads", self.new)
         assert not self.wrong, self.wrong[:3]
         assert tidemark.plan().is_empty, tidemark.plan().steps
+        assert [(one.state, one.progress) for one in tidemark.backfills()] == [("live", 1.0)]
         assert all(report.clean for report in tidemark.verify())
         assert all(report.clean for report in tidemark.verify_as_written())
         assert self.generations() == [("threads", 1, "live")], "the store is the same"

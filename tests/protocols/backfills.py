@@ -150,11 +150,12 @@ def _check(url: str, user: Session, number: int, when: str) -> None:
 
 
 def _work(url: str) -> None:
-    """Do what is left of both; who comes second leaves the migration to the first."""
+    """Do what is left of both, in either order; who comes second leaves the migration to the first."""
     parent = os.getppid()
     tidemark = Tidemark(project(0), url, stop=lambda: os.getppid() != parent)
     with chunks_of(9):
-        for work in (lambda: tidemark.backfill("add"), lambda: tidemark.run(until_idle=True)):
+        both = [lambda: tidemark.backfill("add"), lambda: tidemark.run(until_idle=True)]
+        for work in both if os.getpid() % 2 else reversed(both):
             with contextlib.suppress(TidemarkError):
                 work()
     os._exit(0)

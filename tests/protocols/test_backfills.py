@@ -1,4 +1,4 @@
-"""Runners of backfills that are killed with no warning; ``python -m tests.protocols --backfills --kills N`` kills any number."""
+"""Runners of backfills that are killed with no warning; ``python -m tests.backfill.kills -n N`` kills any number."""
 
 import secrets
 

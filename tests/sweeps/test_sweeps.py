@@ -187,3 +187,45 @@ def test_what_is_no_schedule_is_refused() -> None:
         with pytest.raises(Refusal):
             project.derive("grouped", query=GROUPED, **options)  # type: ignore[arg-type]
     assert project.derive("grouped", query=GROUPED, verify="30m", repair=True).verify == 1800
+
+
+def test_between_two_sweeps_what_the_newest_rows_reach_is_compared(
+    worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidemark.runtime.sweeps.SAMPLE_ROWS", 50)
+    world = _make(worlds, engine_url, repair=True, threads=8)
+    for name in ("grouped", "named"):
+        world.sweep(name)
+    assert world.sweep("grouped").keys == 0, "nothing is due, and nothing wrong: not a word"
+    runs = len(world.tidemark.history("grouped"))
+    # The newest post is in thread 9, which is wrong, and so is thread 3, of which nothing is new.
+    world.run("INSERT INTO posts SELECT i + 1000, 9, 1, i FROM (SELECT id AS i FROM posts) AS p")
+    world.tamper("thread_id IN (3, 9)")
+    swept = world.sweep("grouped")
+    assert (swept.found, swept.repaired) == (1, 1) and "repaired" in swept.note
+    assert len(world.tidemark.history("grouped")) > runs
+    wrong = [one for report in world.tidemark.verify("grouped") for one in report.findings]
+    assert [one.key for one in wrong] == [(3,)]
+    # A user's name is behind rows of posts, and a post behind both.
+    world.tidemark.tick()
+    world.run(f"UPDATE {world.row('named').script.store} SET name = 'no' WHERE id = 1080")
+    assert world.sweep("named").found == 1
+
+
+def test_a_sample_of_other_rows_is_found_out(
+    worlds: list[World], sqlite_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _make(worlds, f"sqlite:///{sqlite_path}", repair=False)
+    world.sweep("grouped")
+    row = world.row("grouped")
+    oldest = tuple(text.replace("DESC", "ASC") for text in row.script.applier.newest)
+    changed = replace(row, script=replace(row.script, applier=replace(row.script.applier, newest=oldest)))
+    world.run(
+        "INSERT INTO posts SELECT id + 1000, 77, 1, 1 FROM posts",
+        "INSERT INTO posts SELECT id + 5000, 77, 1, 1 FROM posts",
+    )
+    world.tamper("thread_id = 77")
+    monkeypatch.setattr("tidemark.runtime.sweeps.SAMPLE_ROWS", 10)
+    swept = sweep_on(world.duty, changed, "worker", ignore)
+    assert swept is not None and swept.found == 0, "the planted mistake looks at the wrong end"
+    assert world.sweep("grouped").found == 1

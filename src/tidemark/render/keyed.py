@@ -12,6 +12,7 @@ from tidemark.names import Names
 from tidemark.render import statements, units, whole
 from tidemark.render.live import live_query
 from tidemark.render.memory import carry, fold, values_of_query
+from tidemark.render.newest import newest_of_keyed
 from tidemark.render.restriction import ROW, is_indexed, keys_of_query, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.script import Applier
@@ -121,4 +122,5 @@ def applier(store: Store, program: KeyedProgram, lock: tuple[str, ...] = ()) -> 
         carry=carry(store, program.memory),
         count_rows="" if direct else f"SELECT count(*) FROM {store.numbered}",
         whole=whole.of_keyed(store, program),
+        newest=newest_of_keyed(store, program),
     )

@@ -13,6 +13,7 @@ from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.names import Names
 from tidemark.query.unique import has_index
 from tidemark.render import statements
+from tidemark.render.newest import newest_of_linear
 from tidemark.render.pages import pages_of
 from tidemark.render.pruned import keep_gone
 from tidemark.render.statements import ORDINAL, Store
@@ -128,6 +129,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         compared_columns=compared,
         tolerant=_tolerant(store, program),
         pages=None if program.single else pages_of(store, keys_of_feeds(store, program)),
+        newest=newest_of_linear(store, program),
     )
 
 

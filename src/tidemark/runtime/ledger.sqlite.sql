@@ -828,6 +828,10 @@ SET rows_done = excluded.rows_done, high = excluded.high, rows_written = 0, fini
 -- Where every generation of every derived table stands, for those that watch fillings.
 SELECT name, generation, state, failure, installed_at, live_at FROM tidemark__derived ORDER BY name, generation;
 
+-- name: hand_on_fill
+-- What was filled belongs to another generation from now on: to the one whose store it is.
+UPDATE tidemark__backfill SET fingerprint = CAST(:of AS TEXT) WHERE kind = 'fill' AND name = :name AND fingerprint = CAST(:generation AS TEXT);
+
 -- name: remove_fill
 -- Forget the record of a filling whose generation is gone.
 DELETE FROM tidemark__backfill WHERE kind = 'fill' AND name = :name AND fingerprint = CAST(:generation AS TEXT);

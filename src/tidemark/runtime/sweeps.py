@@ -3,7 +3,8 @@
 Owns: when a sweep is due, how far it has come, and what follows from it. Promises: a sweep takes a tenth of one connection's
 time, in short transactions, so that nobody waits for it; it goes on where it was after a stop or a kill; what it finds is drift
 only if it persists; it repairs only where the declaration says so, and nothing when so much is wrong that the cause must be
-something else. It says nothing while everything is true. One worker sweeps a table at a time; ticks go on meanwhile.
+something else. Between two sweeps it looks once a minute at what the newest rows of the sources reach, which is likelier to be
+wrong than the rest. It says nothing while everything is true. One worker sweeps a table at a time; ticks go on meanwhile.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tidemark.errors import Exit, Fault
 from tidemark.runtime.apply import drain
@@ -22,11 +23,13 @@ from tidemark.runtime.lease import take_lease, try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.repair import repair
-from tidemark.runtime.verify import Leisure, VerifyReport, verify
+from tidemark.runtime.verify import Leisure, verify, verify_units
+from tidemark.script import Script
 
 T = TypeVar("T")
 BUDGET = 0.1
 LOOK_SECONDS = 60.0
+SAMPLE_ROWS = 100
 # More wrong rows than these, and more than this share: something else is wrong, and repairing would hide it.
 FUSE_ROWS = 100
 FUSE_SHARE = 0.01
@@ -51,13 +54,14 @@ def sweep_on(duty: Duty, installed: Installed, holder: str, listen: Listener) ->
     """
     script = installed.script
     known = read_sweep(duty.ledger, script)
-    if known is not None and known.ended and known.began_seconds < script.verify_seconds:
-        return Swept(min(LOOK_SECONDS, script.verify_seconds - known.began_seconds))
     lease = try_lease(duty.ledger, duty.clock, f"verify {script.name}", holder)
     if lease is None:
         return None
     mine = duty.under(lease)
     try:
+        if known is not None and known.ended and known.began_seconds < script.verify_seconds:
+            rest = Swept(min(LOOK_SECONDS, script.verify_seconds - known.began_seconds))
+            return _sample(mine, installed, rest, listen)
         return _sweep(mine, installed, known, listen)
     except Fault as problem:
         if problem.exit is not Exit.INTERRUPTED:
@@ -65,6 +69,24 @@ def sweep_on(duty: Duty, installed: Installed, holder: str, listen: Listener) ->
         return Swept(0.0)
     finally:
         lease.release()
+
+
+def _sample(duty: Duty, installed: Installed, rest: Swept, listen: Listener) -> Swept:
+    """Between two sweeps: compare what the newest rows of the sources reach."""
+    units = list_sample(duty, installed.script)
+    found = verify_units(duty, installed, units, _drain(duty, installed)) if units else 0
+    if not found:
+        return rest
+    return _judge(duty, installed, replace(rest, keys=len(units), found=found), listen)
+
+
+def list_sample(duty: Duty, script: Script) -> list[tuple[Any, ...]]:
+    """Units that are worth a look: for each way from a source those that its newest rows reach."""
+
+    def work() -> list[tuple[Any, ...]]:
+        return [unit for text in script.applier.newest for unit in duty.session.all(text, {"limit": SAMPLE_ROWS})]
+
+    return list(dict.fromkeys(duty.read(work).value))
 
 
 def _sweep(duty: Duty, installed: Installed, known: Sweep | None, listen: Listener) -> Swept:
@@ -82,17 +104,17 @@ def _sweep(duty: Duty, installed: Installed, known: Sweep | None, listen: Listen
     report = verify(duty, installed, _drain(duty, installed), listen, leisure)
     duty.write(partial(duty.ledger.run, "end_sweep", about))
     swept = Swept(0.0, report.keys, before + report.drift)
-    return _judge(duty, installed, swept, report, listen) if swept.found or report.stale else swept
+    return _judge(duty, installed, swept, listen) if swept.found or report.stale else swept
 
 
-def _judge(duty: Duty, installed: Installed, swept: Swept, report: VerifyReport, listen: Listener) -> Swept:
+def _judge(duty: Duty, installed: Installed, swept: Swept, listen: Listener) -> Swept:
     """Repair what was found, if the declaration says so and the fuse holds."""
     script = installed.script
     found = count_drift(duty.ledger, script)
     if not script.repairs:
         said = f"{script.name}: {found:,} rows differ from the query; `tidemark repair {script.name}` mends them"
         return replace(swept, note=said if found else "")
-    if found > FUSE_ROWS and found > FUSE_SHARE * report.keys:
+    if found > FUSE_ROWS and found > FUSE_SHARE * swept.keys:
         said = (
             f"{script.name}: {found:,} rows differ from the query, too many to repair without being asked: "
             f"look at `tidemark verify {script.name}`, then run `tidemark repair {script.name}`"

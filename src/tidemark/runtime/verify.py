@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from tidemark.runtime.apply_batch import Difference, compare_batch, take_keys, take_range, units_of
+from tidemark.runtime.apply_batch import Difference, compare_batch, prepare, take_keys, take_range, units_of
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import fits, list_every_key, list_suspects
 from tidemark.runtime.findings import close_gone, count_drift, record_drift
@@ -141,6 +141,35 @@ def verify(
     )
 
 
+def verify_units(
+    duty: Duty, installed: Installed, units: Sequence[tuple[Any, ...]], drain: Callable[[], object] | None = None
+) -> int:
+    """Compare the rows of some units alone, and record drift among them; how many rows that is. Where nothing differs nothing is
+    written, and the verdict on the table stays."""
+    script = installed.script
+
+    def look() -> tuple[list[Difference], bool, int]:
+        prepare(duty.session, script)
+        return _compare(duty, script, partial(take_keys, duty.session, script.applier, units))
+
+    aside = duty.read(look).value[0]
+    if not aside:
+        return 0
+    run = duty.write(lambda: add_run(duty, "verify", script, len(units))).value
+    state = _State(duty, script, run)
+    try:
+        _recheck(state, aside, drain)
+    except Exception as problem:
+        run.fail(problem)
+        raise
+    run.rows_done = len(units)
+    if state.drift or state.stale:
+        duty.write(lambda: _conclude(state, installed, None))
+    else:
+        run.finish("nothing differs among the newest rows")
+    return state.drift
+
+
 def not_compared(installed: Installed, gap: str) -> VerifyReport:
     """A report without a comparison: what the catalog alone says."""
     applier = installed.script.applier
@@ -168,7 +197,7 @@ def _walk(state: _State, total: int, listen: Listener, leisure: Leisure | None) 
         duty.check_stop(f"the verification of {state.script.name}")
         low, high = run.rows_done, total if not applier.indexed else min(total, run.rows_done + pace.size)
         take = partial(take_range, duty.session, applier, low - state.equal, high - state.equal)
-        held = duty.read(partial(_compare, state, take))
+        held = duty.read(partial(_compare, duty, state.script, take))
         pace.record(high - low, held.hold_ms)
         run.rows_done, run.longest_ms = high, max(run.longest_ms, held.hold_ms)
         differences, waiting, rows = held.value
@@ -184,15 +213,15 @@ def _walk(state: _State, total: int, listen: Listener, leisure: Leisure | None) 
     return aside
 
 
-def _compare(state: _State, take: Callable[[], object]) -> tuple[list[Difference], bool, int]:
+def _compare(duty: Duty, script: Script, take: Callable[[], object]) -> tuple[list[Difference], bool, int]:
     """Differences of a batch, whether changes that are not applied yet might explain them, and the number of rows where
     units are not keys; one moment sees them all."""
-    applier, session = state.script.applier, state.duty.session
-    compute = computing(state.duty, state.script, "compare")
+    applier, session = script.applier, duty.session
+    compute = computing(duty, script, "compare")
     found = compare_batch(session, applier, take, compute)
-    found = [d for d in found if not _is_close(applier, d) and not _is_unfilled(state.script, d)]
+    found = [d for d in found if not _is_close(applier, d) and not _is_unfilled(script, d)]
     counted = session.one(applier.count_rows) if applier.count_rows else None
-    return found, bool(found) and has_waiting(state.duty, state.script), int(counted[0]) if counted else 0
+    return found, bool(found) and has_waiting(duty, script), int(counted[0]) if counted else 0
 
 
 def has_waiting(duty: Duty, script: Script) -> bool:
@@ -218,7 +247,9 @@ def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], obj
         keys = list(dict.fromkeys(units))
         for start in range(0, len(keys), RECHECK_KEYS):
             some = keys[start : start + RECHECK_KEYS]
-            held = state.duty.read(partial(_compare, state, partial(take_keys, state.duty.session, applier, some)))
+            held = state.duty.read(
+                partial(_compare, state.duty, state.script, partial(take_keys, state.duty.session, applier, some))
+            )
             differences, waiting, _ = held.value
             if not waiting:
                 _record(state, differences)

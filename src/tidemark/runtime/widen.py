@@ -242,6 +242,9 @@ def show_wider(duty: Duty, installed: Installed, before: Installed, listen: List
         show_pieces(duty, before.script, script)
         about = {"name": before.name, "generation": before.generation}
         duty.ledger.run("set_script", {**about, "fingerprint": script.fingerprint, "script": script_text(script)})
+        duty.ledger.run(
+            "hand_on_fill", {"name": before.name, "generation": installed.generation, "of": before.generation}
+        )
         duty.ledger.forget(installed)
         return replace(before, script=script, fingerprint=script.fingerprint)
 
