@@ -1,8 +1,8 @@
-"""``python -m tests.backfill.kills -n 300 --engine both``: runners of backfills, killed at random instants while an application writes.
+"""``python -m tests.backfill.kills -n 300 --engine both``: kill runners of backfills at random instants while an application writes.
 
 Owns: the command, and the line that it prints for each engine. Promises: after every round each row is done exactly once and
-the table equals its query, both ways; every second round fills a column that the definition gained; an `AssertionError` with the seed
-ends it. What a round is says `tests.protocols.backfills`.
+the table equals its query, both ways; every second round fills a column that the definition gained; an `AssertionError` with
+the seed ends it. What a round is says `tests.protocols.backfills`.
 """
 
 from __future__ import annotations
