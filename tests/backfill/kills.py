@@ -1,4 +1,4 @@
-"""``python -m tests.backfill.kills -n 300 --engine both``: kill runners of backfills at random instants while an application writes.
+"""``python -m tests.backfill.kills -n 300``: kill runners of backfills at random instants while an application writes.
 
 Owns: the command, and the line that it prints for each engine. Promises: after every round each row is done exactly once and
 the table equals its query, both ways; every second round fills a column that the definition gained; an `AssertionError` with
