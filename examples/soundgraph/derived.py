@@ -172,11 +172,14 @@ def make_project(
     marks: Literal["now", "history"] = "history",
     wanted: Iterable[Declared] | None = None,
     source: Source | None = None,
+    *,
+    counts: Literal["commit", "tick"] = "commit",
     **stream: Any,
 ) -> Project:
     """A project of what is wanted (by default everything but inactive rewards), and of the stream of blocks from ``source``.
 
     ``marks`` says what is paid where data is there already: rewards for all of it, or only for what changes from now on.
+    ``counts`` is the freshness of what can be added up: at every commit, or by ticks like the rest, which costs a writer less.
     ``stream`` are options of :func:`examples.soundgraph.indexer.add_stream`.
     """
     made = Project("soundgraph")
@@ -184,7 +187,10 @@ def make_project(
     declarations = {}
     for one in wanted if wanted is not None else (one for one in DECLARED if one.name not in INACTIVE):
         remembers: Mapping[str, Any] = {"marks": marks} if "keep" in one.options else {}
-        declarations[one.name] = made.derive(one.name, key=one.key, query=one.query, **one.options, **remembers)
+        fresh: Mapping[str, Any] = {"freshness": counts} if one in COUNTS and counts == "tick" else {}
+        declarations[one.name] = made.derive(
+            one.name, key=one.key, query=one.query, **one.options, **remembers, **fresh
+        )
     milestones.add_milestones(declarations)
     if "completed_challenges" in declarations:
         notifications.add_rewards(declarations["completed_challenges"])

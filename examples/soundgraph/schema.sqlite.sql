@@ -135,6 +135,7 @@ CREATE TABLE IF NOT EXISTS subscriptions (
     PRIMARY KEY (subscriber_id, user_id, txhash)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS subscriptions_current ON subscriptions (subscriber_id, user_id) WHERE is_current;
+CREATE INDEX IF NOT EXISTS subscriptions_user ON subscriptions (user_id) WHERE is_current;
 
 CREATE TABLE IF NOT EXISTS comments (
     comment_id        INTEGER PRIMARY KEY,

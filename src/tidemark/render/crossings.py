@@ -22,6 +22,9 @@ COLUMNS = "derived, column_name, threshold, key, old_row, new_row, once, positio
 
 NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 
+COMPARED_MAX = 100
+"""Thresholds that are compared one by one before anything else is done; with more of them, the lowest and the highest are."""
+
 AsJson = Callable[[str, str], str]
 """The text of a column (its row, its quoted name) as JSON."""
 
@@ -91,6 +94,21 @@ def crossing_select(shown: Shown, crossing: Crossing, as_json: AsJson, numeric: 
         f"SELECT {', '.join(values)}\n  FROM ({thresholds}) AS t CROSS JOIN ({shown.row('NEW')}) AS n{before}\n"
         f"  WHERE {' AND '.join(conditions)}"
     )
+
+
+def reached(shown: Shown, crossing: Crossing, *, changed: bool) -> str:
+    """Whether the row that a trigger sees reaches a threshold: true at least whenever `crossing_select` has an event, and nearly
+    never else, at a small part of its cost."""
+    column = shown.store.dialect.quote(crossing.column)
+
+    def step(low: float, high: float) -> str:
+        below = f" AND (o.{column} IS NULL OR o.{column} < {high!r})" if changed else ""
+        return f"(n.{column} >= {low!r}{below})"
+
+    few = len(crossing.at) <= COMPARED_MAX
+    steps = [step(at, at) for at in crossing.at] if few else [step(min(crossing.at), max(crossing.at))]
+    before = f" LEFT JOIN ({shown.row('OLD')}) AS o ON 1 = 1" if changed else ""
+    return f"EXISTS (SELECT 1 FROM ({shown.row('NEW')}) AS n{before} WHERE {' OR '.join(steps)})"
 
 
 def _object(row: str, names: Sequence[str], as_json: AsJson, dialect: Dialect) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tidemark.model import Crossing
 from tidemark.names import ledger
-from tidemark.render.crossings import COLUMNS, Shown, crossing_select
+from tidemark.render.crossings import COLUMNS, Shown, crossing_select, reached
 from tidemark.script import Piece
 
 NUMERIC = "typeof({}) IN ('integer', 'real')"
@@ -27,8 +27,11 @@ def crossing_pieces(shown: Shown, crossings: Sequence[Crossing], path: tuple[str
             f"{crossing_select(shown, one, _as_json, NUMERIC, changed=changed)}"
             for one in crossings
         ]
+        when = " OR ".join(reached(shown, one, changed=changed) for one in crossings)
         create = (
-            f"CREATE TRIGGER {name} AFTER {event.upper()} ON {names.store}\nBEGIN\n  " + ";\n  ".join(body) + ";\nEND"
+            f"CREATE TRIGGER {name} AFTER {event.upper()} ON {names.store}\nWHEN {when}\nBEGIN\n  "
+            + ";\n  ".join(body)
+            + ";\nEND"
         )
         drop = f"DROP TRIGGER IF EXISTS {name}"
         found.append(Piece("trigger", plain, create, drop, on=names.plain(""), public=True))

@@ -31,6 +31,9 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
         sqlite_rows.trigger(names, dialect, table, "delete", None, [went]),
         sqlite_rows.trigger(names, dialect, table, "update", sqlite_rows.changed(table, columns), [went, came]),
     ]
+    if table.name.startswith(dialect.ours_prefix):
+        # Nobody but us writes a store, and we only insert, update, delete and upsert: nothing there is ever replaced.
+        return tuple(found)
     stash = sqlite_stash.stash_pieces(
         names, dialect, table, columns, lambda victims: [f"{into} SELECT {images(-1, 'v')} {victims}"]
     )
