@@ -44,7 +44,7 @@ from tidemark.runtime.outbox import (
     retry_events,
 )
 from tidemark.runtime.plan import InstallPlan
-from tidemark.runtime.repair import RepairReport, repair
+from tidemark.runtime.repair import RepairReport, repair, repair_picked
 from tidemark.runtime.runs import Past, list_runs
 from tidemark.runtime.status import TableStatus, read_status
 from tidemark.runtime.streams.account import StreamStatus
@@ -61,6 +61,7 @@ from tidemark.workshop import Workshop
 LANES = 4
 # Where writers wait in line more of them only wait: one lane for what takes long, one for ticks.
 LANES_IN_LINE = 2
+DETAIL_MAX = 500
 
 
 class Tidemark(Workshop):
@@ -180,8 +181,14 @@ class Tidemark(Workshop):
         with self._open("reader") as duty:
             return replace(compare_existing(duty, script, table), taken=True)
 
-    def repair(self, *names: str) -> tuple[RepairReport, ...]:
-        """Verify, then make every row true that differs."""
+    def repair(self, *names: str, keys: Sequence[str] = ()) -> tuple[RepairReport, ...]:
+        """Verify, then make every row true that differs. With `keys`, of one derived table, those rows alone are made true that
+        a verification found and somebody picked; nothing is verified again.
+
+        Raises `Refusal` for a key about which nothing is known to be wrong.
+        """
+        if keys:
+            return self._repair_picked(names, keys)
         with self._open() as duty:
             return self._record(duty, "repair", ", ".join(names), partial(self._repair, duty, names))
 
@@ -192,6 +199,18 @@ class Tidemark(Workshop):
             verify(duty, row, self._drain_under_lease(duty, row), self._listen)
             done.append(self._under_lease(duty, row, lambda mine, row: repair(mine, row, self._listen)))
         return tuple(done)
+
+    def _repair_picked(self, names: tuple[str, ...], keys: Sequence[str]) -> tuple[RepairReport, ...]:
+        if len(names) != 1:
+            raise Refusal(Code.DECLARATION, "keys are of one derived table", instead="name one beside them")
+
+        def work(duty: Duty) -> tuple[RepairReport, ...]:
+            rows = self._live(duty, names)
+            pick = partial(repair_picked, keys=keys, listen=self._listen)
+            return tuple(self._under_lease(duty, row, pick) for row in rows if row.name == names[0])
+
+        with self._open() as duty:
+            return self._record(duty, "repair", names[0], partial(work, duty), f"keys {', '.join(keys)}"[:DETAIL_MAX])
 
     def backfill(self, name: str, orders: Orders | None = None) -> BackfillReport:
         """Do what is left of a declared backfill, here and now.

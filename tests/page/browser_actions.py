@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +30,9 @@ class Real(Served):
 
 
 @pytest.fixture
-def wrong_forum(sqlite_path: Path) -> Iterator[Forum]:
+def wrong_forum(engine_url: str) -> Iterator[Forum]:
     """A forum in which somebody went behind Tidemark's back."""
-    forum = begin(f"sqlite:///{sqlite_path}")
+    forum = begin(engine_url)
     forum.write("INSERT INTO users (id, name) VALUES (1, 'ada')")
     forum.write("INSERT INTO posts (id, thread_id, author) VALUES (1, 1, 1), (2, 1, 1), (3, 2, 1)")
     forum.tidemark.apply()
@@ -109,6 +108,35 @@ def test_who_may_not_read_is_asked_who_they_are(wrong_forum: Forum, browser: Bro
     give(tab, TOKEN)
     tab.until("document.body.dataset.reach === 'live'")
     assert "3 derived tables" in tab.run("document.getElementById('verdict').innerText")
+    tab.close()
+    served.stop()
+    app.state.house.close()
+
+
+def test_rows_that_are_ticked_are_repaired_and_no_others(wrong_forum: Forum, browser: Browser) -> None:
+    wrong_forum.write(f"UPDATE {wrong_forum.store('post_authors')} SET name = 'eve'")
+    wrong_forum.tidemark.verify()
+    app = application(wrong_forum.tidemark, token=TOKEN)
+    served, tab = Real(app), browser.open()
+    tab.go(served.address + "#/table/post_authors")
+    tab.until("document.querySelectorAll('[data-pick]').length === 3")
+    assert "Tick rows to repair these alone" in tab.run(SHOWN)
+    for id_ in ("[1]", "[3]"):
+        tab.run(f"document.querySelector('[data-pick=\"{id_}\"]').click()")
+    found = "[...document.querySelectorAll('.picked [data-text]')].map(one => one.dataset.text)[0]"
+    assert tab.until(found) == "tidemark repair post_authors --key '[1]' --key '[3]'"
+    press(tab, "Repair 2 rows")
+    tab.until("document.getElementById('sure').open")
+    tab.run("document.getElementById('sure-form').requestSubmit()")
+    give(tab, TOKEN)
+    tab.until(f"{SHOWN}.includes('1 row wrong')")
+    tab.until("document.querySelectorAll('[data-pick]').length === 1")
+    assert tab.run("document.querySelector('[data-pick]').dataset.pick") == "[2]"
+    assert tab.run("document.querySelector('[data-pick]').checked") is False
+    with wrong_forum.session.transaction("read"):
+        names = wrong_forum.session.all("SELECT id, name FROM post_authors ORDER BY id")
+    assert names == [(1, "ada"), (2, "eve"), (3, "ada")]
+    assert not [one for one in tab.said if "401" not in one]
     tab.close()
     served.stop()
     app.state.house.close()

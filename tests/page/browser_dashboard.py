@@ -7,9 +7,11 @@ from threading import Event
 
 import pytest
 
+from tests.kit.chromium import Browser
 from tests.page.conftest import Look
 from tests.page.contrast import find_faint
 from tests.page.scenes import HOSTILE, SCENES
+from tests.page.serving import Served
 from tests.page.worlds import World, past, table
 from tidemark.errors import Fault
 
@@ -194,8 +196,9 @@ def test_the_keyboard_reaches_everything(look: Look) -> None:
     tab.run("document.querySelector('[data-node=\"table user_stats\"]').focus()")
     bright = "document.querySelectorAll('svg.graph.asked .on[data-node]').length"
     assert tab.run(bright) == 4
-    again = "performance.getEntriesByType('resource').filter(one => one.name.endsWith('/status')).length"
-    tab.until(f"{again} > {tab.run(again) + 1}")
+    pulse = "document.getElementById('pulse').innerText"
+    before = tab.run(pulse)
+    tab.until(f"{pulse} !== {before!r}")
     assert tab.run(bright) == 4
     assert tab.run("document.activeElement.dataset.node") == "table user_stats"
     tab.press("Enter")
@@ -246,10 +249,9 @@ def test_nothing_is_asked_while_nobody_looks(look: Look) -> None:
     asked = len(tab.asked)
     tab.run("new Promise(done => setTimeout(done, 2600))")
     assert len(tab.asked) - asked <= 1
+    before = tab.run(ASKED)
     tab.run(hide % "false" + "document.dispatchEvent(new Event('visibilitychange'))")
-    tab.until(
-        f"performance.getEntriesByType('resource').filter(one => one.name.endsWith('/status')).length > {asked - 20}"
-    )
+    tab.until(f"{ASKED} > {before}")
     tab.until("document.body.dataset.reach === 'live'")
 
 
@@ -284,3 +286,54 @@ def test_a_chart_says_in_words_what_it_draws(look: Look) -> None:
     assert labels[0].startswith("Hold of a chunk: now ") and labels[0].endswith(", longest 19 ms, target 10 ms")
     assert [one.split(":")[0] for one in labels[1:]] == ["Rows in a chunk", "Rows a second"]
     assert "nice 1.0" in tab.run("document.querySelector('.time').innerText")
+
+
+DEAF = """window.EventSource = class extends EventTarget {
+  constructor() { super(); setTimeout(() => this.dispatchEvent(new Event('error'))); }
+  close() {}
+}"""
+ASKED = "performance.getEntriesByType('resource').filter(one => one.name.endsWith('/status')).length"
+PULSE = "document.getElementById('pulse').innerText"
+
+
+def test_the_server_says_what_changed_and_is_not_asked_meanwhile(look: Look) -> None:
+    served, tab = look("live")
+    tab.until(f"{ASKED} >= 2")
+    asked, before = tab.run(ASKED), tab.run(PULSE)
+    for _ in range(2):
+        before = tab.run(PULSE)
+        tab.until(f"{PULSE} !== {before!r}")
+    assert tab.run(ASKED) == asked, "it hears that all is as it was, and asks nothing"
+    served.eye.world = SCENES["failing"]()
+    tab.until("document.querySelector('#verdict').dataset.mood === 'wrong'", seconds=4)
+    assert sum(one.endswith("/events") for one in tab.asked) == 1
+    assert tab.said == []
+
+
+@pytest.mark.parametrize("how", ["no events in this browser", "nobody may listen"])
+def test_where_events_do_not_come_through_it_asks_every_few_seconds(browser: Browser, how: str) -> None:
+    served, tab = Served(SCENES["live"]()), browser.open()
+    broken = {
+        "no events in this browser": "delete window.EventSource",
+        "nobody may listen": DEAF,
+    }[how]
+    tab.ask("Page.addScriptToEvaluateOnNewDocument", source=broken)
+    tab.go(served.address)
+    tab.until(f"{ASKED} >= 3")
+    served.eye.world = SCENES["failing"]()
+    tab.until("document.querySelector('#verdict').dataset.mood === 'wrong'", seconds=6)
+    tab.close()
+    served.stop()
+
+
+def test_who_does_not_look_does_not_listen(look: Look) -> None:
+    _, tab = look("live")
+    tab.until(f"{ASKED} >= 2")
+    hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
+    tab.run(hide % "true" + "document.dispatchEvent(new Event('visibilitychange'))")
+    before = tab.run(PULSE)
+    tab.run("new Promise(done => setTimeout(done, 4000))")
+    assert tab.run(PULSE) == before, "what it hears would be shown"
+    tab.run(hide % "false" + "document.dispatchEvent(new Event('visibilitychange'))")
+    tab.until(f"{PULSE} !== {before!r}")
+    assert sum(one.endswith("/events") for one in tab.asked) == 2

@@ -21,6 +21,12 @@ def test_all_is_well(well_forum: Forum) -> None:
     assert well_forum.get("/healthz")["status"] == "pass"
     assert well_forum.get("/readyz") == {"ready": True, "findings": [], "error": None}
     assert well_forum.get("/livez") == {"alive": True}
+    counted = {one["name"]: (one["rows"], one["rows_estimated"], one["rows_at"] is None) for one in status["tables"]}
+    assert counted == {
+        "post_authors": (3, True, False),
+        "thread_posts": (2, True, False),
+        "thread_sizes": (2, True, False),
+    }
     edges = {(one["kind"], one["from"], one["to"]) for one in status["edges"]}
     assert edges == {
         ("source", "posts", "post_authors"),

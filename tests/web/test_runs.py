@@ -8,9 +8,14 @@ import pytest
 
 from tests.backfill.place import Watch
 from tests.kit.asgi import Answer, get
-from tests.web.conftest import Forum, fill
+from tests.web.conftest import Forum, begin, fill
 from tests.web.schema import check
 from tidemark import Fault, Tidemark
+from tidemark.cli import main
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.progress import Event
+from tidemark.runtime.runs import Telling, add_run
 from tidemark.runtime.samples import SAMPLES_EACH, Hold, Sampler, find_range, list_samples
 from tidemark.web import application
 
@@ -185,3 +190,85 @@ def test_a_unit_that_a_function_fails_for_is_told(empty_forum: Forum) -> None:
     (aside,) = forum.get("/quarantine")["quarantine"]
     assert (aside["backfill"], aside["key"]) == ("streaks", ["2"]) and "no such author" in aside["error"]
     assert not forum.get("/readyz/post_authors", "readyz")["findings"]
+
+
+def test_rows_that_somebody_picked_are_repaired_and_no_others(forum: Forum, capsys: pytest.CaptureFixture[str]) -> None:
+    forum.write(f"UPDATE {forum.store('post_authors')} SET name = 'eve'")
+    forum.tidemark.verify()
+    wrong = {one["id"] for one in forum.get("/drift")["drift"]}
+    assert wrong == {"[1]", "[2]", "[3]"}
+    app = application(forum.tidemark, token=TOKEN)
+    for body in (
+        {"action": "verify", "names": ["post_authors"], "keys": ["[1]"]},
+        {"action": "repair", "names": ["post_authors", "thread_posts"], "keys": ["[1]"]},
+        {"action": "repair", "names": ["post_authors"], "keys": [1]},
+        {"action": "repair", "names": ["post_authors"], "keys": "[1]"},
+    ):
+        assert post(app, body).status == 400, body
+    for key in ("[2]", "[99]"):
+        assert post(app, {"action": "repair", "names": ["post_authors"], "keys": [key]}).status == 202
+    app.state.house.actions._threads.submit(lambda: None).result()
+    app.state.house.close()
+    assert {one["id"] for one in forum.get("/drift")["drift"]} == {"[1]", "[3]"}
+    lines = [(one["action"], one["detail"], one["outcome"]) for one in forum.get("/audit", "audit_list")["audit"][:2]]
+    assert lines[1] == ("repair", "keys [2]", "done")
+    assert lines[0][:2] == ("repair", "keys [99]") and "nothing is known to be wrong about [99]" in lines[0][2]
+    run = next(one for one in forum.get("/runs")["runs"] if one["kind"] == "repair")
+    assert (run["done"], run["total"], run["written"], run["state"]) == (1, 1, 1, "done")
+    assert main(["repair", "post_authors", "--key", "3", "--key", "[3]", "--database", forum.url]) == 0
+    assert "1 rows repaired, 1 rows written" in capsys.readouterr().out
+    assert {one["id"] for one in forum.get("/drift")["drift"]} == {"[1]"}
+    assert main(["repair", "post_authors", "--key", "3", "--database", forum.url]) == 5
+    assert main(["repair", "--key", "1", "--database", forum.url]) == 5
+    with forum.session.transaction("read"):
+        assert forum.session.all("SELECT id, name FROM post_authors ORDER BY id") == [
+            (1, "eve"),
+            (2, "bob"),
+            (3, "ada"),
+        ]
+
+
+def test_texts_and_keys_of_several_columns_are_picked_too(engine_url: str) -> None:
+    forum = begin(engine_url, declared=False)
+    forum.write(
+        "CREATE TABLE words (word TEXT NOT NULL, id INTEGER NOT NULL, size INTEGER, PRIMARY KEY (word, id), UNIQUE (word))"
+    )
+    forum.write("INSERT INTO words VALUES ('7', 1, 1), ('null', 2, 2), ('ünï \"q\"', 3, 3)")
+    pair = "FROM words w JOIN words o ON o.word = w.word AND o.id = w.id"
+    forum.project.derive("named", key=("word", "id"), query=f"SELECT w.word, w.id, w.size {pair}", freshness="tick")
+    forum.project.derive("names", key="word", query=f"SELECT w.word, w.size {pair}", freshness="tick")
+    forum.tidemark.apply()
+    for name in ("named", "names"):
+        forum.write(f"UPDATE {forum.store(name)} SET size = size + 5")
+    forum.tidemark.verify()
+    assert forum.tidemark.repair("named", keys=['["7",1]', '["null", 2]'])[0].keys == 2
+    assert forum.tidemark.repair("names", keys=["7", "null", 'ünï "q"'])[0].keys == 3
+    assert [(one.name, one.drift) for one in forum.tidemark.status()] == [("named", 1), ("names", 0)]
+    forum.app.state.house.close()
+    forum.session.close()
+
+
+def test_a_verification_and_a_repair_are_watched_while_they_go_on(forum: Forum) -> None:
+    forum.write(f"UPDATE {forum.store('post_authors')} SET name = 'eve'")
+    watch = Watch()
+
+    def hear(event: Event) -> None:
+        watch.seconds += 2.0
+
+    engine = Tidemark(forum.project, forum.url, clock=watch.clock, listen=hear)
+    engine.verify("post_authors")
+    engine.repair("post_authors")
+    for kind in ("verify", "repair"):
+        id_ = next(one["id"] for one in forum.get("/runs")["runs"] if one["kind"] == kind)
+        assert isinstance(forum.get(f"/runs/{id_}", "run")["samples"], list)
+    script = next(row for row in Ledger(forum.session).derived() if row.name == "post_authors").script
+    duty = Duty(Ledger(forum.session), watch.clock)
+    run = duty.write(lambda: add_run(duty, "verify", script, 40)).value
+    telling = Telling(run)
+    for _ in range(4):
+        watch.seconds += 0.6
+        run.rows_done += 10
+        telling.tell(10, Hold(9.0, 1.0, 10, 250.0))
+    told = list_samples(Ledger(forum.session), run.id)
+    assert [(one.done, one.rows, one.chunks) for one in told] == [(20, 20, 2), (40, 20, 2)]
+    run.finish()

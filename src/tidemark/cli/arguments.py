@@ -127,7 +127,19 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
     made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")
     _add_crossings(made)
+    _add_keys(made["repair"])
     _add_diff(made["diff"])
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        dest="keys",
+        metavar="KEY",
+        help="only this row of those that a verification found, as it shows it: a value, or a JSON list; may be repeated",
+    )
 
 
 def _add_crossings(made: dict[str, argparse.ArgumentParser]) -> None:

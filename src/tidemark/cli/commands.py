@@ -157,7 +157,7 @@ def _verify_as_written(typed: Typed) -> Outcome:
 
 def repair(typed: Typed) -> Outcome:
     """Verify, then make every row true that differs."""
-    done = typed.engine.repair(*typed.options.names)
+    done = typed.engine.repair(*typed.options.names, keys=typed.options.keys)
     return Outcome(reports_truth.repair_text(done), {"tables": [asdict(report) for report in done]})
 
 

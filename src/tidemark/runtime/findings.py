@@ -8,7 +8,8 @@ Every function runs in the caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,17 +64,36 @@ def close_gone(ledger: Ledger, script: Script, run: int) -> None:
 
 def list_drift(ledger: Ledger, script: Script, limit: int = 1000) -> list[OpenDrift]:
     """Open findings, oldest first."""
-    rows = ledger.all("list_open_drift", {**_about(script), "limit": limit})
-    return [
-        OpenDrift(
-            unpack(key),
-            kind,
-            None if stored is None else unpack(stored),
-            None if truth is None else unpack(truth),
-            found_at,
-        )
-        for key, kind, stored, truth, found_at in rows
-    ]
+    return [_open_drift(row) for row in ledger.all("list_open_drift", {**_about(script), "limit": limit})]
+
+
+def find_drift(ledger: Ledger, script: Script, key: str) -> OpenDrift | None:
+    """The open finding about a key: as it was packed, or, of a key of one column, its value as people type it. None without."""
+    for packed in _readings(key):
+        rows = ledger.all("find_open_drift", {**_about(script), "key_hash": hash_key(packed)})
+        if rows:
+            return _open_drift(rows[0])
+    return None
+
+
+def _readings(key: str) -> list[str]:
+    """What a key that somebody typed may mean, as it would be packed: a list of values, a value, a text."""
+    try:
+        value = json.loads(key)
+    except ValueError:
+        return [pack((key,))]
+    return [*([pack(unpack(key))] if isinstance(value, list) else []), pack(unpack(f"[{key}]")), pack((key,))]
+
+
+def _open_drift(row: Sequence[Any]) -> OpenDrift:
+    key, kind, stored, truth, found_at = row
+    return OpenDrift(
+        unpack(key),
+        kind,
+        None if stored is None else unpack(stored),
+        None if truth is None else unpack(truth),
+        found_at,
+    )
 
 
 def count_drift(ledger: Ledger, script: Script) -> int:

@@ -1003,6 +1003,11 @@ SELECT key, kind, stored, truth, found_at FROM tidemark._drift
 WHERE derived = :derived AND generation = :generation AND closed_at IS NULL
 ORDER BY id LIMIT :limit;
 
+-- name: find_open_drift
+-- What is known of one row that is wrong.
+SELECT key, kind, stored, truth, found_at FROM tidemark._drift
+WHERE derived = :derived AND generation = :generation AND key_hash = :key_hash AND closed_at IS NULL;
+
 -- name: count_open_drift
 -- How many rows are known to be wrong.
 SELECT count(*) FROM tidemark._drift

@@ -24,6 +24,7 @@ from tidemark.runtime.explain import Explanation, explain_installed
 from tidemark.runtime.figures import Figures, read_figures
 from tidemark.runtime.findings import OpenDrift, list_drift
 from tidemark.runtime.gaps import Eye
+from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.outbox import CrossingEvent, count_events, list_events
 from tidemark.runtime.overview import Overview, look_again, read_overview
@@ -68,7 +69,8 @@ class Aside:
 @dataclass(frozen=True)
 class RunDetail:
     """One run with what is known about it: where its backfill stands if it is the newest run of one, the statements that it runs
-    as (title, text), what is put aside, how it went, and what operators did about the same thing."""
+    as (title, text), what is put aside, how it went, and what operators did about the same thing. `is_held` tells that whoever
+    began it is still there."""
 
     past: Past
     backfill: BackfillStatus | None
@@ -76,6 +78,7 @@ class RunDetail:
     quarantine: tuple[Aside, ...]
     samples: tuple[Sample, ...]
     audit: tuple[Action, ...]
+    is_held: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,8 @@ def _read_run(ledger: Ledger, id_: int) -> RunDetail | None:
     row = next((row for row in _generations(ledger, past.derived) if row.generation == past.generation), None)
     statements = _statements(row) if row is not None else ()
     samples, audit = list_samples(ledger, past.id), list_actions(ledger, past.derived, AUDIT_MAX)
-    return RunDetail(past, backfill, statements, tuple(aside), tuple(samples), tuple(audit))
+    held = any(row[1] == past.holder for row in ledger.all("list_leases")) and not is_gone(past.holder)
+    return RunDetail(past, backfill, statements, tuple(aside), tuple(samples), tuple(audit), held)
 
 
 def _statements(row: Installed) -> tuple[tuple[str, str], ...]:

@@ -67,10 +67,11 @@ def read_overview(ledger: Ledger, patience: Mapping[str, float] | None = None, e
         failed = tuple(list_failed(ledger)) if there else ()
         begun = list_running(ledger) if there else []
         held = [Holder(*row) for row in ledger.all("list_leases")] if there else []
-        going = [one.run for one in backfills if one.running and one.run is not None]
+        holders = tuple(one for one in held if not is_gone(one.holder))
+        at_work = {one.holder for one in holders}
+        running = tuple(past for past in begun if past.holder in at_work)
+        going = {one.run for one in backfills if one.running and one.run is not None} | {past.id for past in running}
         samples = {run: tuple(list_last_samples(ledger, run)) for run in going}
-    holders = tuple(one for one in held if not is_gone(one.holder))
-    at_work = {one.holder for one in holders}
     return Overview(
         at=at,
         database=session.label,
@@ -81,7 +82,7 @@ def read_overview(ledger: Ledger, patience: Mapping[str, float] | None = None, e
         streams=streams,
         events=events,
         failed=failed,
-        running=tuple(past for past in begun if past.holder in at_work),
+        running=running,
         holders=holders,
         samples=samples,
         verdict=judge(tables, backfills, streams, events, failed, now=at, patience=patience),

@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault, TidemarkError
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.samples import BOUNDS_MS
+from tidemark.runtime.samples import BOUNDS_MS, Hold, Sampler
 from tidemark.runtime.statements import find_statement
 from tidemark.script import Script
 from tidemark.states import RUN, read_state
 
 HISTORY_ROWS_MAX = 1000
+TELL_SECONDS = 1.0
 RUN_MAX = 2**62
 
 
@@ -50,6 +52,7 @@ class Run:
     duty: Duty
     id: int
     kind: str
+    derived: str
     rows_done: int = 0
     rows_total: int | None = None
     rows_written: int = 0
@@ -83,6 +86,36 @@ class Run:
         Duty(self.duty.ledger, self.duty.clock).write(lambda: self.end(state, cause=cause))
 
 
+@dataclass
+class Telling:
+    """Tells how a run goes, at most once a second: how far it has come, and samples of how. That it cannot be told never stops
+    the work."""
+
+    run: Run
+
+    def __post_init__(self) -> None:
+        self._told = self.run.duty.clock.now()
+        self._sampler = Sampler(self.run.id, self.run.derived, self.run.kind, self._told)
+
+    def tell(self, rows: int, hold: Hold) -> None:
+        """Take down a chunk, and write how it goes when the last time is a second ago."""
+        duty, sampler = self.run.duty, self._sampler
+        sampler.count(rows, hold)
+        if duty.clock.now() - self._told < TELL_SECONDS:
+            return
+        self._told = duty.clock.now()
+
+        def write() -> None:
+            self.run.advance()
+            sampler.write(duty.ledger, duty.clock.now(), self.run.rows_done)
+
+        try:
+            duty.write_once(write)
+            sampler.wrote()
+        except Conflict:
+            return
+
+
 def add_run(duty: Duty, kind: str, script: Script, rows_total: int | None = None) -> Run:
     """Begin a run for a script in the caller's transaction; see `add_named_run`."""
     return add_named_run(duty, kind, script.name, script.generation, rows_total)
@@ -103,7 +136,7 @@ def add_named_run(
     row = duty.session.one(duty.ledger.text("add_run"), parameters)
     if row is None:
         raise Fault("the ledger gave no number to a run", retry_safe=True)
-    run = Run(duty, int(row[0]), kind, rows_total=rows_total)
+    run = Run(duty, int(row[0]), kind, name, rows_total=rows_total)
     _settle_killed(duty, kind, name, run.id)
     return run
 
@@ -124,14 +157,18 @@ def add_done_run(duty: Duty, kind: str, script: Script, rows: int, written: int,
     counts = {"holder": duty.lease.holder if duty.lease else "", "rows_done": rows, "rows_written": written, "ms": ms}
     id_ = int(duty.ledger.value("add_done_run", {**about, **counts}))
     _settle_killed(duty, kind, script.name, id_)
-    _count(duty.ledger, "count_run", {"id": id_})
+    _count_ended(duty.ledger, id_)
 
 
 def end_run(ledger: Ledger, parameters: Mapping[str, Any]) -> None:
     """Record the end of a run and add it to what runs have come to, in the caller's transaction; once, however often said."""
     if ledger.run("end_run", parameters) == 1:
-        _count(ledger, "count_run", {"id": parameters["id"]})
-        _count(ledger, "count_took", {"id": parameters["id"], "bounds": json.dumps(BOUNDS_MS)})
+        _count_ended(ledger, parameters["id"])
+
+
+def _count_ended(ledger: Ledger, id_: int) -> None:
+    _count(ledger, "count_run", {"id": id_})
+    _count(ledger, "count_took", {"id": id_, "bounds": json.dumps(BOUNDS_MS)})
 
 
 def _count(ledger: Ledger, name: str, parameters: Mapping[str, Any]) -> None:

@@ -23,7 +23,8 @@ from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.processing import computing, list_poison
 from tidemark.runtime.progress import Event, Listener, ignore
-from tidemark.runtime.runs import Run, add_run
+from tidemark.runtime.runs import Run, Telling, add_run
+from tidemark.runtime.samples import Hold
 from tidemark.runtime.scanning import has_unscanned
 from tidemark.script import Applier, Script
 
@@ -193,6 +194,7 @@ def _walk(state: _State, total: int, listen: Listener, leisure: Leisure | None) 
     duty, applier, run = state.duty, state.script.applier, state.run
     pace = Pace(target_ms=250.0, in_line=False, size=2_000)
     aside: list[Difference] = []
+    telling = Telling(run)
     while run.rows_done < total:
         duty.check_stop(f"the verification of {state.script.name}")
         low, high = run.rows_done, total if not applier.indexed else min(total, run.rows_done + pace.size)
@@ -206,6 +208,7 @@ def _walk(state: _State, total: int, listen: Listener, leisure: Leisure | None) 
             aside.extend(differences)
         else:
             _record(state, differences)
+        telling.tell(high - low, Hold(held.hold_ms, 0.0, pace.size, pace.target_ms))
         listen(Event(state.script.name, "verify", run.rows_done, total))
         if leisure is not None:
             duty.write(partial(leisure.advance, high, total, state.drift))

@@ -84,6 +84,16 @@ def _read_authorization(header: str) -> tuple[str, str]:
     return named, secret
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants done about what: with `nice`, how much a backfill is to rest; with `keys`, which rows to repair."""
+
+    action: str
+    names: tuple[str, ...]
+    nice: float | None = None
+    keys: tuple[str, ...] = ()
+
+
 @dataclass
 class Actions:
     """The actions on one database. `who` says who makes a request; None allows nothing to anybody."""
@@ -94,7 +104,7 @@ class Actions:
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "tidemark-act"))
     _stopping: Event = field(default_factory=Event)
     _lock: Lock = field(default_factory=Lock)
-    _busy: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
+    _busy: set[Wish] = field(default_factory=set)
 
     @property
     def allowed(self) -> bool:
@@ -104,18 +114,18 @@ class Actions:
     async def answer(self, request: Request) -> Response:
         """Do what a request wants: 202, or why not."""
         who = await self._identify(request)
-        action, names, nice = _read(await _read_body(request))
+        wish = _read(await _read_body(request))
         engine = self.tidemark.by(who, self._stopping.is_set)
-        if action in AT_ONCE:
+        if wish.action in AT_ONCE:
             try:
-                await run_in_threadpool(_act, engine, action, names, nice)
+                await run_in_threadpool(_act, engine, wish)
             except Refusal as problem:
                 missing = problem.code is Code.NOT_INSTALLED
                 return Json({"error": tell_problem(problem)}, 404 if missing else 409)
             self.done()
-        elif not self._begin(engine, action, names):
-            return Json({"error": f"{action} of that is under way already"}, 409)
-        return Json({"accepted": True, "action": action, "names": list(names), "who": who}, 202)
+        elif not self._begin(engine, wish):
+            return Json({"error": f"{wish.action} of that is under way already"}, 409)
+        return Json({"accepted": True, "action": wish.action, "names": list(wish.names), "who": who}, 202)
 
     async def _identify(self, request: Request) -> str:
         if self.who is None:
@@ -123,24 +133,23 @@ class Actions:
         _refuse_foreign(request)
         return await identify(self.who, request)
 
-    def _begin(self, engine: Tidemark, action: str, names: tuple[str, ...]) -> bool:
-        about = (action, names)
+    def _begin(self, engine: Tidemark, wish: Wish) -> bool:
         with self._lock:
-            if about in self._busy:
+            if wish in self._busy:
                 return False
-            self._busy.add(about)
-        self._threads.submit(self._work, engine, action, names)
+            self._busy.add(wish)
+        self._threads.submit(self._work, engine, wish)
         return True
 
-    def _work(self, engine: Tidemark, action: str, names: tuple[str, ...]) -> None:
+    def _work(self, engine: Tidemark, wish: Wish) -> None:
         try:
-            _act(engine, action, names, None)
+            _act(engine, wish)
         except TidemarkError as problem:
             # The audit has it; whoever asked is gone.
-            log.warning("%s %s: %s", action, ", ".join(names), problem)
+            log.warning("%s %s: %s", wish.action, ", ".join(wish.names), problem)
         finally:
             with self._lock:
-                self._busy.discard((action, names))
+                self._busy.discard(wish)
             self.done()
 
     def close(self) -> None:
@@ -149,14 +158,15 @@ class Actions:
         self._threads.shutdown()
 
 
-def _act(engine: Tidemark, action: str, names: tuple[str, ...], nice: float | None) -> None:
+def _act(engine: Tidemark, wish: Wish) -> None:
+    action, nice = wish.action, wish.nice
     if action == "verify":
-        engine.verify(*names)
+        engine.verify(*wish.names)
     elif action == "repair":
-        engine.repair(*names)
+        engine.repair(*wish.names, keys=wish.keys)
     elif action == "retry-events":
         engine.retry_events()
-    for name in names:
+    for name in wish.names:
         if action == "pause":
             engine.pause_backfill(name)
         elif action == "resume":
@@ -202,8 +212,9 @@ async def _read_body(request: Request) -> dict[str, Any]:
     return wanted
 
 
-def _read(wanted: dict[str, Any]) -> tuple[str, tuple[str, ...], float | None]:
+def _read(wanted: dict[str, Any]) -> Wish:
     action, names, nice = wanted.get("action"), wanted.get("names", []), wanted.get("nice")
+    keys = wanted.get("keys", [])
     if action not in (*AT_ONCE, *LONG):
         raise HTTPException(400, f"action is one of {', '.join((*AT_ONCE, *LONG))}")
     if not isinstance(names, list) or not all(isinstance(name, str) and name.isprintable() and name for name in names):
@@ -212,4 +223,9 @@ def _read(wanted: dict[str, Any]) -> tuple[str, tuple[str, ...], float | None]:
         raise HTTPException(400, f"{action} wants names")
     if action == "nice" and (isinstance(nice, bool) or not isinstance(nice, int | float)):
         raise HTTPException(400, "nice is a number")
-    return str(action), tuple(names), None if nice is None or isinstance(nice, bool) else float(nice)
+    if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
+        raise HTTPException(400, "keys is a list of keys, each as the list of what is wrong gives it")
+    if keys and (action != "repair" or len(names) != 1):
+        raise HTTPException(400, "keys are of one derived table that is to be repaired")
+    rest = None if nice is None or isinstance(nice, bool) else float(nice)
+    return Wish(str(action), tuple(names), rest, tuple(keys))

@@ -1,7 +1,8 @@
 """Events: what changed, told to whoever listens, at most once a second.
 
 Owns: ``/events``. Promises: all who listen share one look at the database; who listens is told only what changed since the last
-time; a problem in reading is an event of its own, and not silence; when the server ends, the listening ends.
+time, and every few seconds that nothing did; a problem in reading is an event of its own, and not silence; when the server ends,
+the listening ends.
 """
 
 from __future__ import annotations
@@ -16,30 +17,41 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemark.errors import TidemarkError
+from tidemark.runtime.overview import Overview
 from tidemark.web import shapes
 from tidemark.web.answers import tell_problem
 from tidemark.web.cached import YOUNG_SECONDS
 from tidemark.web.house import House
 
 PING_SECONDS = 15
+# Who listens knows by this that what was told last is still so.
+BEAT_SECONDS = 3.0
 # What passes by itself is no change.
 PASSING = frozenset({"seconds", "updated_seconds", "elapsed_seconds", "at"})
 
 
 async def events(request: Request) -> Response:
-    """A stream of ``status`` events, and of ``problem`` events while the database cannot be read."""
+    """A stream of ``status`` events, of ``beat`` events while nothing changes, and of a ``problem`` event when the database
+    cannot be read."""
     house: House = request.app.state.house
     return EventSourceResponse(_tell(house), ping=PING_SECONDS, headers={"cache-control": "no-store"})
 
 
 async def _tell(house: House) -> AsyncIterator[ServerSentEvent]:
     before: dict[str, Any] = {}
-    problem = ""
+    problem, quiet = "", 0.0
     while True:
+        quiet += YOUNG_SECONDS
         try:
-            told, now = await _look(house, before)
-            if told is not None or problem:
-                yield ServerSentEvent(json.dumps(told or await _whole(house)), event="status")
+            view = await house.overview()
+            told, now = _differ(house, view, before)
+            if told is None and problem:
+                told, now = _differ(house, view, {})
+            if told is not None:
+                yield ServerSentEvent(json.dumps(told), event="status")
+            elif quiet >= BEAT_SECONDS:
+                yield ServerSentEvent(json.dumps({"at": view.at}), event="beat")
+            quiet = 0.0 if told is not None or quiet >= BEAT_SECONDS else quiet
             before, problem = now, ""
         except TidemarkError as raised:
             if tell_problem(raised) != problem:
@@ -48,27 +60,31 @@ async def _tell(house: House) -> AsyncIterator[ServerSentEvent]:
         await asyncio.sleep(YOUNG_SECONDS)
 
 
-async def _whole(house: House) -> dict[str, Any]:
-    told, _ = await _look(house, {})
-    return told or {}
+def tell_status(house: House, view: Overview) -> dict[str, Any]:
+    """Everything at a glance, as plain data."""
+    return shapes.of_overview(view, house.find_unready(view), actions=house.actions.allowed)
 
 
-async def _look(house: House, before: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+def _parts(house: House, view: Overview) -> dict[str, Any]:
+    """What there is to be told, by what it is about, without what passes by itself."""
+    whole = house.once(view, tell_status)
+    tables = {f"table {one['name']} {one['generation']}": _lasting(one) for one in whole["tables"]}
+    return {**{name: _lasting(whole[name]) for name in ("verdict", "backfills", "streams", "outbox")}, **tables}
+
+
+def _differ(house: House, view: Overview, before: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """What differs from before, or None, and what is there now."""
-    view = await house.overview()
-    whole = shapes.of_overview(view, house.find_unready(view), actions=house.actions.allowed)
-    tables = {f"{one['name']} {one['generation']}": one for one in whole["tables"]}
-    now = {
-        "verdict": _lasting(whole["verdict"]),
-        "backfills": _lasting(whole["backfills"]),
-        **{f"table {key}": _lasting(one) for key, one in tables.items()},
-    }
-    if now == before:
+    whole, now = house.once(view, tell_status), house.once(view, _parts)
+    if now is before or now == before:
         return None, now
-    changed = [one for key, one in tables.items() if before.get(f"table {key}") != now[f"table {key}"]]
+    changed = [one for one in whole["tables"] if _of(one, before) != _of(one, now)]
     gone = [key.removeprefix("table ") for key in before if key.startswith("table ") and key not in now]
     told = {"at": whole["at"], "verdict": whole["verdict"], "tables": changed, "gone": gone}
     return {**told, "backfills": whole["backfills"]}, now
+
+
+def _of(table: dict[str, Any], parts: dict[str, Any]) -> Any:
+    return parts.get(f"table {table['name']} {table['generation']}")
 
 
 def _lasting(value: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
@@ -45,7 +45,7 @@ class House:
         self.actions = Actions(tidemark, None, self.forget)
         self._cached = Cached(self._quick.overview, self._threads, seconds)
         self._figures = Cached(self._quick.figures, self._threads, seconds)
-        self._judged: tuple[Overview, tuple[Finding, ...]] | None = None
+        self._made: dict[Callable[[House, Overview], Any], tuple[Overview, Any]] = {}
 
     @property
     def readings(self) -> int:
@@ -70,12 +70,16 @@ class House:
         return await run_in_threadpool(work, self._slow)
 
     def find_unready(self, view: Overview) -> tuple[Finding, ...]:
-        """What keeps the application from being ready; worked out once for each overview."""
-        known = self._judged
+        """What keeps the application from being ready."""
+        return self.once(view, _unready)
+
+    def once(self, view: Overview, make: Callable[[House, Overview], T]) -> T:
+        """What `make` makes of an overview: made once for each, however many ask."""
+        known = self._made.get(make)
         if known is None or known[0] is not view:
-            found = find_unready(view.verdict, view.tables, self._quick.declared, self.wanted.ready_when)
-            known = self._judged = (view, found)
-        return known[1]
+            known = self._made[make] = (view, make(self, view))
+        made: T = known[1]
+        return made
 
     def forget(self) -> None:
         """Look again at the next request: something was done that shows."""
@@ -88,3 +92,7 @@ class House:
         self._threads.shutdown()
         self._quick.close()
         self._slow.close()
+
+
+def _unready(house: House, view: Overview) -> tuple[Finding, ...]:
+    return find_unready(view.verdict, view.tables, house.declared, house.wanted.ready_when)

@@ -15,11 +15,12 @@ from starlette.responses import Response
 
 from tidemark.runtime.backfill.record import read_time
 from tidemark.runtime.outbox import STATES
+from tidemark.runtime.overview import Overview
 from tidemark.runtime.runs import HISTORY_ROWS_MAX, RUN_MAX
 from tidemark.web import shapes
 from tidemark.web.answers import Json
 from tidemark.web.banner import of_banner
-from tidemark.web.events import events
+from tidemark.web.events import events, tell_status
 from tidemark.web.house import House
 from tidemark.web.metrics import OPEN, PLAIN, is_open, list_families, render
 
@@ -55,7 +56,11 @@ async def status(request: Request) -> Response:
     """Everything at a glance."""
     house = house_of(request)
     view = await house.overview()
-    return Json(shapes.of_overview(view, house.find_unready(view), actions=house.actions.allowed))
+    return Response(house.once(view, _status_text), media_type=Json.media_type)
+
+
+def _status_text(house: House, view: Overview) -> bytes:
+    return bytes(Json(house.once(view, tell_status)).body)
 
 
 async def runs(request: Request) -> Response:

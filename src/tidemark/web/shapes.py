@@ -19,10 +19,10 @@ from tidemark.runtime.onlooker import Aside, Drifted, RunDetail, StreamDetail
 from tidemark.runtime.outbox import CrossingEvent
 from tidemark.runtime.overview import Overview
 from tidemark.runtime.runs import Past
-from tidemark.runtime.samples import Sample, find_range
+from tidemark.runtime.samples import Sample, find_range, quantile
 from tidemark.runtime.status import PENDING_GLANCE_MAX, TableStatus
 from tidemark.runtime.streams.account import StreamStatus
-from tidemark.runtime.values import show
+from tidemark.runtime.values import pack, show
 from tidemark.runtime.verdict import Finding, Verdict, seconds_since, worst
 from tidemark.states import UNKNOWN
 
@@ -32,6 +32,7 @@ CLASSES = frozenset({"linear", "bilinear", "keyed", "global"})
 RATES = frozenset({"estimating", "steady", "stalled"})
 KINDS = frozenset({"apply", "backfill", "fill", "gap", "repair", "restore", "slow", "tick", "verify"})
 REASONS = frozenset({"wal_pinned", "disk_low", "locks_waiting", "replica_behind", "unseen"})
+RECENT = 60
 ETA_STATES = {"estimating": "measuring", "steady": "ready", "stalled": "stalled"}
 
 Json = dict[str, Any]
@@ -82,7 +83,9 @@ def of_overview(view: Overview, unready: Sequence[Finding], actions: bool) -> Js
             of_table(one, view, fills.get(one.name) if newest[one.name] == one.generation else None, now)
             for one in view.tables
         ],
-        "backfills": [of_backfill(one, now, view) for one in view.backfills if one.kind == "data"],
+        "backfills": [
+            of_backfill(one, now, view.samples.get(one.run or 0, ())) for one in view.backfills if one.kind == "data"
+        ],
         "streams": [of_stream(one, now) for one in view.streams],
         "outbox": of_counts(view),
         "holders": [{"duty": one.duty, "holder": one.holder, "expires": one.expires} for one in view.holders],
@@ -157,18 +160,16 @@ def of_table(one: TableStatus, view: Overview, fill: BackfillStatus | None, now:
 def _active(one: TableStatus, view: Overview, fill: BackfillStatus | None, now: Moment) -> Json | None:
     """What is going on with a generation: its filling until it is over, else whatever duty is at work."""
     if fill is not None and fill.state != "live":
-        return of_backfill(fill, now, view)
+        return of_backfill(fill, now, view.samples.get(fill.run or 0, ()))
     about = (one.name, one.generation)
     past = next((past for past in view.running if (past.derived, past.generation) == about), None)
-    return None if past is None else _of_running(past, now)
+    return None if past is None else _of_running(past, now, view.samples.get(past.id, ()))
 
 
-def of_backfill(one: BackfillStatus, now: Moment, view: Overview | None = None) -> Json:
-    """Where a backfill or a filling stands; `view` has the samples by which the time that is left is bounded."""
-    seconds = one.eta_seconds
-    recent = view.samples.get(one.run or 0, ()) if view is not None and seconds is not None else ()
-    low, high = find_range(recent, one.remaining) or (None, None)
-    last = recent[0] if recent else None
+def of_backfill(one: BackfillStatus, now: Moment, recent: Sequence[Sample] = ()) -> Json:
+    """Where a backfill or a filling stands; by `recent` samples, the newest first, the time that is left is bounded."""
+    seconds, last = one.eta_seconds, recent[0] if recent else None
+    low, high = (find_range(recent, one.remaining) if seconds is not None else None) or (None, None)
     eta = ETA_STATES.get(one.rate_state, UNKNOWN) if one.running else UNKNOWN
     return {
         **_run_words("backfill" if one.kind == "data" else "fill", one.run, one.name, one.state),
@@ -205,11 +206,16 @@ def of_backfill(one: BackfillStatus, now: Moment, view: Overview | None = None) 
     }
 
 
-def _of_running(past: Past, now: Moment) -> Json:
-    """A run of the history at which somebody is; what it does not tell is null."""
+def _of_running(past: Past, now: Moment, recent: Sequence[Sample] = ()) -> Json:
+    """A run of the history at which somebody is, with `recent` samples of it, the newest first; what it does not tell is null."""
     elapsed = ago(past.started, now)
     ratio = None if not past.rows_total else min(0.99, past.rows_done / past.rows_total)
-    rate = past.rows_done / elapsed if elapsed and past.rows_done else None
+    rates = [one.rate for one in recent if one.rate]
+    rate = quantile(rates, 0.5) or (past.rows_done / elapsed if elapsed and past.rows_done else None)
+    left = None if past.rows_total is None else max(0, past.rows_total - past.rows_done)
+    low, high = find_range(recent, left) or (None, None)
+    seconds = left / rate if rates and rate and left is not None else None
+    last = recent[0] if recent else None
     return {
         **_run_words(past.kind, past.id, past.derived, past.state),
         "running": True,
@@ -222,9 +228,14 @@ def _of_running(past: Past, now: Moment) -> Json:
         "ratio": ratio,
         "rate": rate,
         "rate_state": UNKNOWN,
-        "eta": {"state": UNKNOWN, "seconds": None, "low": None, "high": None},
+        "eta": {"state": UNKNOWN if low is None else "ready", "seconds": seconds, "low": low, "high": high},
         "throttle": {"throttled": False, "reasons": []},
-        "chunk": {"size": None, "target_ms": None, "longest_ms": past.longest_ms, "duty": None},
+        "chunk": {
+            "size": last.size if last else None,
+            "target_ms": last.target_ms if last else None,
+            "longest_ms": past.longest_ms,
+            "duty": last.duty if last else None,
+        },
         "wish": "",
         "nice": None,
         "failure": past.cause,
@@ -272,12 +283,19 @@ def of_run(at: str, detail: RunDetail) -> Json:
     return {
         "at": at,
         "run": of_past(detail.past, now),
-        "active": None if detail.backfill is None else of_backfill(detail.backfill, now),
+        "active": _of_detail(detail, now),
         "samples": [of_sample(one) for one in detail.samples],
         "statements": [{"title": title, "sql": text} for title, text in detail.statements],
         "quarantine": [of_aside(one) for one in detail.quarantine],
         "audit": [of_action(one) for one in detail.audit],
     }
+
+
+def _of_detail(detail: RunDetail, now: Moment) -> Json | None:
+    recent = detail.samples[::-1][:RECENT]
+    if detail.backfill is not None:
+        return of_backfill(detail.backfill, now, recent)
+    return _of_running(detail.past, now, recent) if detail.past.state == "running" and detail.is_held else None
 
 
 def of_sample(one: Sample) -> Json:
@@ -345,6 +363,7 @@ def of_drift(one: Drifted) -> Json:
         "name": one.derived,
         "generation": one.generation,
         "kind": drift.kind if drift.kind in ("missing", "extra", "different", "stale") else UNKNOWN,
+        "id": pack(drift.key),
         "key": _values(one.key_columns, drift.key),
         "stored": _values(one.columns, drift.stored),
         "true": _values(one.columns, drift.truth),

@@ -90,7 +90,7 @@ function readTable(told) {
   const table = {
     key: `${told.name} ${told.generation}`, name: String(told.name), generation: told.generation, state: String(told.state), level: told.level,
     klass: told.class || "unknown", freshness: told.freshness || "unknown", reads: list(told.reads), sources: list(told.sources), scanned: told.scans && told.scans.length ? list(told.sources) : [],
-    scans: list(told.scans), rows: number(told.rows), rowsEstimated: Boolean(told.rows_estimated), drift: number(told.drift) ?? 0,
+    scans: list(told.scans), rows: number(told.rows), rowsEstimated: Boolean(told.rows_estimated), rowsAt: told.rows_at || null, drift: number(told.drift) ?? 0,
     captures, verifiedAt: verification.at || null, verifiedFor: number(verification.seconds), coverage: number(verification.coverage),
     lag: { changes: number(lag.changes), upstream: number(lag.upstream_changes) || 0, seconds: number(lag.seconds), more: Boolean(lag.changes_are_more) },
     way: told.way || "", reason: told.reason || "", failure: told.failure || "", next: told.next || "", findings: list(told.findings), run, shown: told.shown !== false,

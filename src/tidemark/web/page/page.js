@@ -10,6 +10,7 @@ import { readFacts } from "./facts.js";
 import { follow } from "./graph.js";
 import { choose, showOverview, showVerdict } from "./overview.js";
 import { act, copyText, lookAt, seen } from "./press.js";
+import { pick } from "./table.js";
 import { Watch } from "./watch.js";
 import { clock, named, span } from "./words.js";
 
@@ -119,6 +120,12 @@ document.addEventListener("click", (event) => {
   } else if (what === "more") {
     showDetail(at("detail"), { ...shown.route, more: true }, shown.facts, watch);
   }
+});
+
+document.addEventListener("change", (event) => {
+  if (!event.target.dataset?.pick) return;
+  pick(event.target);
+  show();
 });
 
 at("find").addEventListener("input", (event) => {

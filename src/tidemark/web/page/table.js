@@ -7,7 +7,7 @@ import { runsTable } from "./history.js";
 import { sign } from "./moods.js";
 import { graphOf } from "./overview.js";
 import { bar, copy, fact, figures, lists, mood, name, panel, reasons, runPath, since, ways } from "./parts.js";
-import { count, dedent, moment, named, plural, share, span } from "./words.js";
+import { command, count, dedent, moment, named, plural, quoted, share, span } from "./words.js";
 
 export function tablePage(about, facts, here) {
   const tables = facts ? facts.tables.filter((one) => one.name === about) : [];
@@ -21,7 +21,7 @@ export function tablePage(about, facts, here) {
     h("div", { class: "head" }, h("h1", {}, name(about)), mood(tables[0].mood, tables[0].says, tables[0].run ? tables[0].run.progress : null),
       h("p", {}, findingsOf(tables[0]))),
     tables.map((one) => now(one, tables.length > 1, facts)),
-    here.told.drift && here.told.drift.length ? panel("Rows that are wrong", drift(here.told.drift)) : null,
+    here.told.drift && here.told.drift.length ? panel("Rows that are wrong", drift(here.told.drift), picked(about, here, facts)) : null,
     panel("Where it stands", h("div", { class: "scroll", id: "near", "data-own": "graph", tabindex: 0, role: "group", "aria-label": "What it comes from and what reads it" })),
     panel("What to do", commands(tables[0], facts)),
     explain(here),
@@ -48,7 +48,7 @@ function now(table, isOneOfMany, facts) {
       fact("Freshness", table.freshness === "commit" ? "every commit" : table.freshness === "tick" ? "ticks" : table.freshness, table.freshness === "commit" ? "true at each commit of anybody" : lag.seconds !== null && lag.changes ? `behind since ${span(lag.seconds)}` : null),
       fact("Class", table.klass, table.way ? `last batch: ${named(table.way)}` : null),
       fact("Lag", table.lagSays === "at commit" ? "none" : table.lagSays || "–", table.waiting ? `${table.waiting} waiting` : "nothing waits"),
-      table.rows === null ? null : fact("Rows", `${table.rowsEstimated ? "about " : ""}${count(table.rows)}`),
+      table.rows === null ? null : fact("Rows", `${table.rowsEstimated ? "about " : ""}${count(table.rows)}`, table.rowsAt ? `counted ${moment(table.rowsAt)}` : null),
       fact("Drift", table.drift ? h("span", { class: "alarm" }, plural(table.drift, "row")) : "none", table.drift ? "known to be wrong" : "known"),
       fact("Verified", since(table.verifiedAt, table.verifiedFor), "last time nothing differed"),
       fact("Coverage", table.coverage === null ? "–" : share(table.coverage), table.coverage === null ? "no worker verifies it by itself" : "of keys in the last 24 h"),
@@ -75,15 +75,35 @@ const operators = (lines) =>
   h("ol", { class: "time" }, lines.map((one) => h("li", {}, sign(one.outcome === "done" ? "behind" : "wrong"), named(`${one.action} ${one.detail}`.trim()),
     one.outcome === "done" ? "" : `: ${named(one.outcome)}`, h("time", { datetime: one.at }, `${moment(one.at)} · by ${named(one.who)}`))));
 
+// Rows that somebody ticked, by the keys that the server gave; what is right again is no longer among them.
+const picks = { about: "", ids: new Set() };
+
+export function pick(box) {
+  if (picks.about !== box.dataset.about) Object.assign(picks, { about: box.dataset.about, ids: new Set() });
+  if (box.checked) picks.ids.add(box.dataset.pick);
+  else picks.ids.delete(box.dataset.pick);
+}
+
+function picked(about, here, facts) {
+  const ids = here.told.drift.map((one) => one.id).filter((one) => picks.about === about && picks.ids.has(one));
+  if (!ids.length) return h("p", { class: "none small" }, "Tick rows to repair these alone.");
+  const line = [command("repair", about), ...ids.map((one) => `--key ${quoted(one)}`)].join(" ");
+  const title = `Repair ${plural(ids.length, "row")}`;
+  const action = { title, command: line, body: { action: "repair", names: [about], keys: ids }, ask: `Make ${plural(ids.length, "row")} of ${named(about)} true again?` };
+  return h("p", { class: "picked" }, ways([action], facts && facts.actions.on));
+}
+
 function drift(rows) {
   const values = (all) => (all.length ? all.map((one) => h("div", {}, h("span", { class: "soft" }, name(one.column), " "), h("span", { class: "mono" }, named(one.value)))) : h("span", { class: "soft" }, "no row"));
   return h("div", { class: "scroll" }, h("table", { class: "rows" },
-    h("thead", {}, h("tr", {}, ["Key", "What", "Stored", "True"].map((one) => h("th", { scope: "col" }, one)))),
+    h("thead", {}, h("tr", {}, ["", "Key", "What", "Stored", "True"].map((one) => h("th", { scope: "col" }, one || h("span", { class: "unseen" }, "Picked"))))),
     h("tbody", {}, rows.map((row) => {
       const differs = (one, place, other) => !other[place] || String(other[place].value) !== String(one.value);
       const stored = row.stored.filter((one, place) => row.kind !== "different" || differs(one, place, row.true));
       const truth = row.true.filter((one, place) => row.kind !== "different" || differs(one, place, row.stored));
-      return h("tr", {}, h("td", { class: "wide" }, values(row.key)), h("td", { "data-label": "what" }, named(row.kind)),
+      const label = `Repair the row ${row.key.map((one) => `${named(one.column)} ${named(one.value)}`).join(", ")}`;
+      return h("tr", { "data-key": row.id }, h("td", { class: "tick" }, h("input", { type: "checkbox", "data-pick": row.id, "data-about": row.name, "aria-label": label })),
+        h("td", { class: "wide" }, values(row.key)), h("td", { "data-label": "what" }, named(row.kind)),
         h("td", { class: "wide", "data-label": "stored" }, values(stored)), h("td", { class: "wide", "data-label": "true" }, values(truth)));
     }))));
 }
