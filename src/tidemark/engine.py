@@ -15,9 +15,17 @@ from typing import Any
 
 from tidemark.diffs import diff
 from tidemark.errors import Code, Exit, Fault, Refusal
+from tidemark.query.adopted import baseline_of
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
-from tidemark.runtime.adoption import AdoptionReport, compare_existing
+from tidemark.runtime.adoption import (
+    AdoptionReport,
+    Standing,
+    compare_existing,
+    read_standing,
+    record_baseline,
+    set_standing,
+)
 from tidemark.runtime.apply import ApplyReport, apply_plan, ensure_ledger
 from tidemark.runtime.as_written import WrittenReport, compare_as_written
 from tidemark.runtime.backfill.filling import list_everything, steer
@@ -168,18 +176,46 @@ class Tidemark(Workshop):
             rows = [row for row in self._live(duty, names) if not row.script.supports]
             return tuple(compare_as_written(duty, row, self._drain_under_lease(duty, row)) for row in rows)
 
-    def adopt(self, name: str, *, take_over: bool = False) -> AdoptionReport:
-        """Compare the columns of a table of the user's that other code keeps with the query that is declared for them. Changes
-        nothing, until `take_over` applies what is declared; then no value differs any more."""
-        table = self._declaration(name).columns_of or ""
-        with self._open("reader") as duty:
-            script = self._first_scripts(duty, [name])[-1]
-            report = compare_existing(duty, script, table)
-        if not take_over:
-            return report
+    def adopt(
+        self, name: str, *, take_over: bool = False, shadow: bool = False, baseline: bool = False
+    ) -> AdoptionReport:
+        """Compare the columns of a table of the user's that other code keeps with the query that is declared for them.
+
+        By itself it changes nothing. With `shadow` the query's rows are kept beside from now on, whatever else is applied, and
+        each comparison is with those; `take_over` ends that and applies what is declared: then no value differs any more. With
+        `baseline` the columns are taken over as they are: what each value is ahead of the query is written down, and added for
+        ever.
+        """
+        if not (take_over or shadow or baseline):
+            return self._compare_adopted(name)
+        before = self._compare_adopted(name)
+        with self._open() as duty:
+            ensure_ledger(duty, secrets.token_hex(8))
+            if baseline and before.standing != "baseline":
+                table = self._catalog(duty).find(*reversed(self._table_of(name).split(".")))
+                script = self._first_scripts(duty, [name])[-1]
+                if table is not None:
+                    record_baseline(duty, script, table, baseline_of(name))
+            elif not baseline:
+                duty.write(lambda: set_standing(duty.ledger, name, Standing("shadow" if shadow else "")))
         self.apply()
+        return replace(self._compare_adopted(name), taken=not shadow)
+
+    def _table_of(self, name: str) -> str:
+        return self._declaration(name).columns_of or ""
+
+    def _compare_adopted(self, name: str) -> AdoptionReport:
+        """How the table is beside the query, or beside the rows of the shadow, up to now."""
+        table = self._table_of(name)
         with self._open("reader") as duty:
-            return replace(compare_existing(duty, script, table), taken=True)
+            script, standing = self._first_scripts(duty, [name])[-1], read_standing(duty.ledger, name).how
+            kept = any(row.name == name and row.state == "live" for row in duty.ledger.derived())
+        if kept and standing == "shadow":
+            self.tick(name)
+        with self._open("reader") as duty:
+            label = duty.session.dialect.quote(*table.split(".")) if table else ""
+            beside = f"SELECT * FROM {script.public}" if kept and standing == "shadow" else ""
+            return replace(compare_existing(duty, script, label, beside), standing=standing)
 
     def repair(self, *names: str, keys: Sequence[str] = ()) -> tuple[RepairReport, ...]:
         """Verify, then make every row true that differs. With `keys`, of one derived table, those rows alone are made true that

@@ -19,9 +19,11 @@ from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Backfill, Catalog, Declaration
 from tidemark.processors import Functions
+from tidemark.query.adopted import in_shadow, over_baseline
 from tidemark.query.cascade import chain
 from tidemark.query.stated import state
 from tidemark.render.captures import capture
+from tidemark.runtime.adoption import read_standing
 from tidemark.runtime.apply import drain
 from tidemark.runtime.audit import name_operator, record
 from tidemark.runtime.backfill.throttle import Limits
@@ -127,7 +129,19 @@ class Workshop:
         """What is declared, and the supports of it."""
         session, rows = duty.session, [row for row in duty.ledger.derived() if row.state != "retired"]
         names, supported = frozenset(row.name for row in rows), frozenset(row.script.supports for row in rows)
-        return with_supports(self._declared(), Known(catalog, session, names, supported))
+        return with_supports(self._adopted(duty), Known(catalog, session, names, supported))
+
+    def _adopted(self, duty: Duty) -> tuple[Declaration, ...]:
+        """What is declared, as far as its adoption has come."""
+        return tuple(self._as_adopted(duty, one) if one.columns_of else one for one in self._declared())
+
+    def _as_adopted(self, duty: Duty, declaration: Declaration) -> Declaration:
+        standing = read_standing(duty.ledger, declaration.name)
+        if standing.how == "shadow":
+            return in_shadow(declaration)
+        if standing.how == "baseline":
+            return over_baseline(declaration, duty.session.dialect, standing.key)
+        return declaration
 
     def _declared(self) -> tuple[Declaration, ...]:
         if self.project is None:

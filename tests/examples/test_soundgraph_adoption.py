@@ -5,8 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from examples.soundgraph.adoption import QUERY, begin, main, play, project
-from tidemark import Project, Refusal, Tidemark
+from examples.soundgraph.adoption import QUERY, begin, end_legacy, main, play, project
+from examples.soundgraph.stores import Store
+from tidemark import Project, Refusal, Tidemark, workshop
 from tidemark.cli import main as tidemark_main
 
 
@@ -68,3 +69,88 @@ def test_what_keeps_no_columns_cannot_be_adopted(new_database: Callable[[], str]
     other.derive("plain", query="SELECT followee_user_id, count(*) AS n FROM follow_rows GROUP BY followee_user_id")
     with pytest.raises(Refusal, match="nothing to adopt"):
         Tidemark(other, database).adopt("plain")
+
+
+def _wrong(store: Store) -> dict[tuple[int, str], tuple[int, int]]:
+    """The counts that are not what the query says, as they are and as they should be."""
+    kept = {row[0]: row[1:] for row in store.query("SELECT user_id, follower_count, following_count FROM user_counts")}
+    truth = {row[0]: row[1:] for row in store.query(QUERY)}
+    names = ("follower_count", "following_count")
+    return {
+        (user, name): (kept[user][place], truth[user][place])
+        for user in kept
+        for place, name in enumerate(names)
+        if kept[user][place] != truth[user][place]
+    }
+
+
+def test_a_shadow_stays_beside_until_it_is_told_otherwise(new_database: Callable[[], str]) -> None:
+    database = new_database()
+    writer = begin(database, 5, 20)
+    with closing(writer.store) as store:
+        tidemark = Tidemark(project, database)
+        blocks = writer.blocks(60)
+        for number in range(4):
+            report = tidemark.adopt("follow_counts", shadow=number == 0)
+            found = {(one.key[0], one.column): (one.stored, one.truth) for one in report.differing}
+            assert found == _wrong(store) and report.standing == "shadow" and not report.taken
+            for _ in zip(range(8), blocks, strict=False):
+                pass
+            # Whoever applies meanwhile takes nothing over, and the shadow is kept and verified like any derived table.
+            assert tidemark.plan().is_empty and all(one.clean for one in tidemark.verify())
+        assert _wrong(store), "the legacy triggers went on counting, wrongly"
+        end_legacy(store)
+        assert tidemark.adopt("follow_counts", take_over=True).wrong == 0
+        for _ in blocks:
+            pass
+        assert not _wrong(store) and all(one.clean for one in tidemark.verify()) and tidemark.plan().is_empty
+
+
+def test_over_a_baseline_what_was_there_is_carried_on(new_database: Callable[[], str]) -> None:
+    database = new_database()
+    writer = begin(database, 5, 40)
+    with closing(writer.store) as store:
+        tidemark = Tidemark(project, database)
+        ahead = {of: kept - true for of, (kept, true) in _wrong(store).items()}
+        assert ahead
+        end_legacy(store)
+        report = tidemark.adopt("follow_counts", baseline=True)
+        assert (report.wrong, report.standing, report.taken) == (0, "baseline", True)
+        for _ in writer.blocks(40):
+            pass
+        tidemark.tick()
+        # Every count is the true one of now, and what it was ahead when it was adopted.
+        assert {of: kept - true for of, (kept, true) in _wrong(store).items()} == ahead
+        assert all(one.clean for one in tidemark.verify()) and tidemark.plan().is_empty
+        store.execute("UPDATE user_counts SET follower_count = follower_count + 1 WHERE user_id = 3")
+        assert sum(one.drift for one in tidemark.verify()) == 1 and tidemark.repair()[0].rows_written == 1
+        assert {of: kept - true for of, (kept, true) in _wrong(store).items()} == ahead
+        # Whoever wants the truth after all says so.
+        assert tidemark.adopt("follow_counts", take_over=True).wrong == 0
+        assert not _wrong(store)
+
+
+def test_what_is_no_number_cannot_be_carried_on(new_database: Callable[[], str]) -> None:
+    database = new_database()
+    writer = begin(database, 5, 2)
+    with closing(writer.store) as store:
+        store.execute("CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT)")
+        store.execute("INSERT INTO names VALUES (1, 'ann')")
+        named = Project("named")
+        named.derive("named", query="SELECT id, 'bob' AS name FROM names", columns_of="names")
+        with pytest.raises(Refusal, match="no number"):
+            Tidemark(named, database).adopt("named", baseline=True)
+        assert store.query("SELECT name FROM names") == [("ann",)]
+
+
+@pytest.mark.parametrize("mistake", ["in_shadow", "over_baseline"])
+def test_an_adoption_that_forgets_how_it_stands_is_found_out(
+    new_database: Callable[[], str], mistake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workshop, mistake, lambda declaration, *about: declaration)
+    story = {
+        "in_shadow": test_a_shadow_stays_beside_until_it_is_told_otherwise,
+        "over_baseline": test_over_a_baseline_what_was_there_is_carried_on,
+    }[mistake]
+    with pytest.raises(AssertionError):
+        story(new_database)

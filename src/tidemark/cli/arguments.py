@@ -75,9 +75,10 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["uninstall"].add_argument("--keep-data", action="store_true", help="leave plain tables under the public names")
     made["explain"].add_argument("name", metavar="NAME", help="the derived table")
     made["adopt"].add_argument("name", metavar="NAME", help="the derived table, declared with columns_of")
-    made["adopt"].add_argument(
-        "--take-over", action="store_true", help="apply: the query keeps the columns from now on"
-    )
+    how = made["adopt"].add_mutually_exclusive_group()
+    how.add_argument("--take-over", action="store_true", help="apply: the query keeps the columns from now on")
+    how.add_argument("--shadow", action="store_true", help="keep the rows of the query beside, until --take-over")
+    how.add_argument("--baseline", action="store_true", help="take over from the values that are there, right or wrong")
     made["backfill"].add_argument(
         "action", choices=BACKFILL_ACTIONS, metavar="ACTION", help=", ".join(BACKFILL_ACTIONS)
     )

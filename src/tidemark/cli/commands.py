@@ -173,7 +173,8 @@ def diff(typed: Typed) -> Outcome:
 
 def adopt(typed: Typed) -> Outcome:
     """Compare what other code keeps with the query, or take over."""
-    report = typed.engine.adopt(typed.options.name, take_over=typed.options.take_over)
+    asked = typed.options
+    report = typed.engine.adopt(asked.name, take_over=asked.take_over, shadow=asked.shadow, baseline=asked.baseline)
     data = {**asdict(report), "wrong": report.wrong}
     return Outcome(reports_truth.adoption_text(report), data, Exit.DRIFT if report.wrong else Exit.OK)
 

@@ -170,5 +170,9 @@ def adoption_text(report: AdoptionReport) -> str:
         lines.append(f"{report.table}: all {report.rows:,} rows are what the query of {report.derived} says")
     if report.taken:
         return "\n".join([*lines, f"{report.derived} keeps them from now on. Next: tidemark verify {report.derived}"])
+    if report.standing == "shadow":
+        said = f"{report.derived} is kept beside {report.table}, which others go on writing."
+        then = f"tidemark adopt {report.derived} looks again; --take-over or --baseline ends it"
+        return "\n".join([*lines, f"{said} Next: {then}"])
     stop = "Nothing was changed. Next: stop what writes these columns now, then"
     return "\n".join([*lines, f"{stop} tidemark adopt {report.derived} --take-over"])

@@ -1,17 +1,21 @@
 """Adoption: columns that somebody else's code keeps, beside what the declared query says of them.
 
-Owns: the comparison before a take-over. Promises: reads only, in one snapshot, and installs nothing, so that it can be repeated
-for as long as the other code runs; every value that differs is found, by key and column, where the key is not NULL; NULLs
-equal NULLs.
+Owns: the comparison, and how an adoption stands. Promises: a comparison only reads, in one snapshot, so that it can be repeated
+for as long as the other code runs; every value that differs is found, by key and column, where the key is not NULL; NULLs equal
+NULLs. A baseline is written down in one statement, so that each change of a source is either in it or comes after it.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from tidemark.errors import Code, Refusal
+from tidemark.model import Table
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Ledger
 from tidemark.script import Script
 
 SHOWN_MAX = 10_000
@@ -32,7 +36,8 @@ class AdoptionReport:
     """What a table holds in the columns that are to be adopted, beside the query.
 
     `rows` were compared; `counts` are the wrong values of each column, `differing` the first of them in key order. `taken`
-    tells that the columns are kept from the query now.
+    tells that the columns are kept from the query now, `standing` that it is computed beside (``shadow``), or that what was there
+    is carried on (``baseline``).
     """
 
     derived: str
@@ -42,6 +47,7 @@ class AdoptionReport:
     counts: tuple[tuple[str, int], ...]
     differing: tuple[Differing, ...]
     taken: bool = False
+    standing: str = ""
 
     @property
     def wrong(self) -> int:
@@ -49,9 +55,75 @@ class AdoptionReport:
         return sum(count for _, count in self.counts)
 
 
-def compare_existing(duty: Duty, script: Script, table: str) -> AdoptionReport:
-    """Compare the columns of `table` that a declaration names with its query. Raises `Refusal` (``columns-of``) where the rows
-    are kept for no table of the user's."""
+@dataclass(frozen=True)
+class Standing:
+    """How an adoption stands: `how` is ``shadow``, ``baseline`` or empty; `key` are the columns by which a baseline
+    is joined."""
+
+    how: str = ""
+    key: tuple[str, ...] = ()
+
+
+def read_standing(ledger: Ledger, name: str) -> Standing:
+    """How the adoption of a derived table's columns stands."""
+    text = ledger.value("read_meta", {"key": f"adopt {name}"}) if ledger.exists() else None
+    how, key = json.loads(text) if text else ("", ())
+    return Standing(how, tuple(key))
+
+
+def set_standing(ledger: Ledger, name: str, standing: Standing) -> None:
+    """Write down how it stands, in the caller's transaction."""
+    text = json.dumps([standing.how, standing.key])
+    ledger.run("set_meta", {"key": f"adopt {name}", "value": text})
+
+
+def record_baseline(duty: Duty, script: Script, table: Table, baseline: str) -> None:
+    """Write down by how much the columns of a table are ahead of the query, row by row, where they are at all.
+
+    Raises `Refusal` (``columns-of``) where a value that differs is no number.
+    """
+    quote, differs = duty.session.dialect.quote, duty.session.dialect.null_safe_differs
+    label = quote(*(part for part in (table.schema, table.name) if part))
+    odd = [one for one in compare_existing(duty, script, label).differing if not _is_number(one)]
+    if odd:
+        raise Refusal(
+            Code.COLUMNS_OF,
+            f"{odd[0].column} holds {odd[0].stored!r}, and what it is ahead of {odd[0].truth!r} is no number.",
+            instead='--take-over; with keep={"column": ratchet()} what is there does not go back',
+            derived=script.name,
+        )
+    types = {column.name: column.type for column in table.columns}
+    names = [name for name in script.columns if name not in script.key]
+    made = [f"{quote(name)} {types.get(name, '')} NOT NULL" for name in script.key]
+    made += [f"{quote(name)} {types.get(name, '')}" for name in names]
+    keys = ", ".join(quote(name) for name in script.key)
+    tests = {name: f"t.{quote(name)} {differs} q.{quote(name)}" for name in names}
+    ahead = [
+        f"CASE WHEN {test} THEN coalesce(t.{quote(name)}, 0) - coalesce(q.{quote(name)}, 0) END"
+        for name, test in tests.items()
+    ]
+    same = " AND ".join(f"t.{quote(name)} = q.{quote(name)}" for name in script.key)
+    chosen = ", ".join([*(f"t.{quote(name)}" for name in script.key), *ahead])
+    listed = ", ".join(quote(name) for name in (*script.key, *names))
+
+    def work() -> None:
+        duty.session.script(f"CREATE TABLE {quote(baseline)} ({', '.join(made)}, PRIMARY KEY ({keys}))")
+        duty.session.run(
+            f"INSERT INTO {quote(baseline)} ({listed}) SELECT {chosen} "
+            f"FROM {label} AS t JOIN (\n{script.truth}\n) AS q ON {same} WHERE {' OR '.join(tests.values())}"
+        )
+        set_standing(duty.ledger, script.name, Standing("baseline", script.key))
+
+    duty.write(work)
+
+
+def _is_number(one: Differing) -> bool:
+    return all(value is None or isinstance(value, int | float | Decimal) for value in (one.stored, one.truth))
+
+
+def compare_existing(duty: Duty, script: Script, table: str, beside: str = "") -> AdoptionReport:
+    """Compare the columns of `table`, a quoted name, with the query of a declaration, or with the rows of `beside` where those
+    are kept already. Raises `Refusal` (``columns-of``) where the rows are kept for no table of the user's."""
     if not table or script.joins:
         raise Refusal(
             Code.COLUMNS_OF,
@@ -65,7 +137,7 @@ def compare_existing(duty: Duty, script: Script, table: str) -> AdoptionReport:
     names = [name for name in script.columns if name not in script.key]
     tests = [f"t.{quote(name)} {differs} q.{quote(name)}" for name in names]
     same = " AND ".join(f"t.{quote(name)} = q.{quote(name)}" for name in script.key)
-    joined = f"FROM {script.public} AS t JOIN (\n{script.truth}\n) AS q ON {same}"
+    joined = f"FROM {table} AS t JOIN (\n{beside or script.truth}\n) AS q ON {same}"
     counted = ", ".join(f"coalesce(sum(CASE WHEN {test} THEN 1 ELSE 0 END), 0)" for test in tests)
     values = ", ".join(
         f"t.{quote(name)}, q.{quote(name)}, CASE WHEN {test} THEN 1 ELSE 0 END"
@@ -79,7 +151,7 @@ def compare_existing(duty: Duty, script: Script, table: str) -> AdoptionReport:
         )
         found = [one for row in wrong for one in _differing(script, names, row)]
         counted_by_name = tuple((name, int(count)) for name, count in zip(names, counts, strict=True))
-        return AdoptionReport(script.name, table, int(rows), script.key, counted_by_name, tuple(found))
+        return AdoptionReport(script.name, table.replace('"', ""), int(rows), script.key, counted_by_name, tuple(found))
 
     return duty.read(look).value
 

@@ -1,0 +1,59 @@
+"""Declarations of columns that are being adopted: in shadow, or carried on from what was there.
+
+Owns: what `adopt` makes of a declaration. Promises: in shadow the query, its key and its columns are as declared, and no table of
+the user's is written; over a baseline each column is what the query says plus what was written down for its row, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.model import Declaration
+from tidemark.query.parse import parse_query, render
+from tidemark.query.trees import outputs_of
+
+AHEAD = "ahead"
+"""The alias of a baseline in the query."""
+
+
+def baseline_of(name: str) -> str:
+    """The name of the table that says by how much the columns of each row were ahead of the query when they were adopted."""
+    return f"{name}_baseline"
+
+
+def in_shadow(declaration: Declaration) -> Declaration:
+    """The same rows in a table of their own, beside the user's."""
+    return replace(declaration, columns_of=None)
+
+
+def over_baseline(declaration: Declaration, dialect: Dialect, key: Sequence[str]) -> Declaration:
+    """The same with what was written down added to each column that is no key; where either is NULL the other one counts.
+
+    Raises `Refusal` (``not-a-query``) for what is no single SELECT.
+    """
+    tree = parse_query(declaration.query_for(dialect.name) or "", dialect)
+    alias = exp.to_identifier(AHEAD, quoted=True)
+    outputs = outputs_of(tree)
+    shown: list[exp.Expression] = []
+    for name, bare in outputs:
+        value: exp.Expression = bare.copy()
+        if name not in key:
+            more = exp.Column(this=exp.to_identifier(name, quoted=True), table=alias.copy())
+            both = exp.Add(this=exp.Paren(this=value), expression=more)
+            value = exp.Anonymous(this="coalesce", expressions=[both, bare.copy(), more.copy()])
+        shown.append(exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True)))
+    on: exp.Expression | None = None
+    for name, bare in outputs:
+        if name in key:
+            side = exp.Column(this=exp.to_identifier(name, quoted=True), table=alias.copy())
+            equal = exp.EQ(this=side, expression=exp.Paren(this=bare.copy()))
+            on = equal if on is None else exp.And(this=on, expression=equal)
+    table = exp.Table(this=exp.to_identifier(baseline_of(declaration.name), quoted=True))
+    table.set("alias", exp.TableAlias(this=alias.copy()))
+    tree.set("expressions", shown)
+    tree.append("joins", exp.Join(this=table, side="LEFT", on=on))
+    return replace(declaration, query={dialect.name: render(tree, dialect)}, key=tuple(key))
