@@ -18,14 +18,7 @@ from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.query.adopted import baseline_of
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
-from tidemark.runtime.adoption import (
-    AdoptionReport,
-    Standing,
-    compare_existing,
-    read_standing,
-    record_baseline,
-    set_standing,
-)
+from tidemark.runtime.adoption import AdoptionReport, Standing, record_baseline, set_standing
 from tidemark.runtime.apply import ApplyReport, apply_plan, ensure_ledger
 from tidemark.runtime.as_written import WrittenReport, compare_as_written
 from tidemark.runtime.backfill.filling import list_everything, steer
@@ -200,22 +193,6 @@ class Tidemark(Workshop):
                 duty.write(lambda: set_standing(duty.ledger, name, Standing("shadow" if shadow else "")))
         self.apply()
         return replace(self._compare_adopted(name), taken=not shadow)
-
-    def _table_of(self, name: str) -> str:
-        return self._declaration(name).columns_of or ""
-
-    def _compare_adopted(self, name: str) -> AdoptionReport:
-        """How the table is beside the query, or beside the rows of the shadow, up to now."""
-        table = self._table_of(name)
-        with self._open("reader") as duty:
-            script, standing = self._first_scripts(duty, [name])[-1], read_standing(duty.ledger, name).how
-            kept = any(row.name == name and row.state == "live" for row in duty.ledger.derived())
-        if kept and standing == "shadow":
-            self.tick(name)
-        with self._open("reader") as duty:
-            label = duty.session.dialect.quote(*table.split(".")) if table else ""
-            beside = f"SELECT * FROM {script.public}" if kept and standing == "shadow" else ""
-            return replace(compare_existing(duty, script, label, beside), standing=standing)
 
     def repair(self, *names: str, keys: Sequence[str] = ()) -> tuple[RepairReport, ...]:
         """Verify, then make every row true that differs. With `keys`, of one derived table, those rows alone are made true that

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Self, TypeVar
 
@@ -23,7 +24,7 @@ from tidemark.query.adopted import in_shadow, over_baseline
 from tidemark.query.cascade import chain
 from tidemark.query.stated import state
 from tidemark.render.captures import capture
-from tidemark.runtime.adoption import read_standing
+from tidemark.runtime.adoption import AdoptionReport, compare_existing, read_standing
 from tidemark.runtime.apply import drain
 from tidemark.runtime.audit import name_operator, record
 from tidemark.runtime.backfill.throttle import Limits
@@ -142,6 +143,25 @@ class Workshop:
         if standing.how == "baseline":
             return over_baseline(declaration, duty.session.dialect, standing.key)
         return declaration
+
+    def _table_of(self, name: str) -> str:
+        return self._declaration(name).columns_of or ""
+
+    def _compare_adopted(self, name: str) -> AdoptionReport:
+        """How the table whose columns are adopted is beside the query, or beside the rows of the shadow, up to now."""
+        table, beside = self._table_of(name), ""
+        with self._open("reader") as duty:
+            standing = read_standing(duty.ledger, name).how
+        with self._open("worker" if standing == "shadow" else "reader") as duty:
+            script = self._first_scripts(duty, [name])[-1]
+            rows = self._live(duty, ()) if standing == "shadow" else []
+            for row in (one for one in rows if one.name == name):
+                work = self._drain_under_lease(duty, row)
+                beside = f"SELECT * FROM {script.public}"
+                if work is not None:
+                    work()
+            label = duty.session.dialect.quote(*table.split(".")) if table else ""
+            return replace(compare_existing(duty, script, label, beside), standing=standing)
 
     def _declared(self) -> tuple[Declaration, ...]:
         if self.project is None:
