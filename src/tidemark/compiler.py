@@ -36,6 +36,7 @@ from tidemark.query.relation import Query
 from tidemark.render.crossings import check_crossings
 from tidemark.render.due import moment_of
 from tidemark.render.engines import PIECES
+from tidemark.render.live import live_view
 from tidemark.render.made import Made, of_bilinear, of_keyed, of_linear
 from tidemark.render.offers import kept_table, offers
 from tidemark.render.scans import scheduled
@@ -127,7 +128,11 @@ def _compile(
         key=made.shown.key,
         columns=tuple(output.name for output in lowered.outputs),
         sources=tuple(table.label for table in made.tables),
-        pieces=(*made.pieces, *_crossings(declaration, made, outputs, catalog, dialect)),
+        pieces=(
+            *made.pieces,
+            *live_view(declaration, names, made.live, made.why_not_live),
+            *_crossings(declaration, made, outputs, catalog, dialect),
+        ),
         applier=made.applier,
         tick=made.tick,
         store=names.store,

@@ -106,6 +106,7 @@ class Project:
         support: bool | None = None,
         verify: str | None = None,
         repair: bool = False,
+        live: bool = False,
     ) -> Declaration:
         """Declare a derived table and give its declaration.
 
@@ -118,12 +119,15 @@ class Project:
         begin with the first change after deployment. `allow_global` consents to upkeep that costs the whole table; `allow_lock`
         consents, at commit freshness, to one lock for the whole derived table where finer ones cannot be. `support` says
         whether what is counted by DISTINCT is kept with how often each value occurs (None: where groups are big). `verify` is
-        how often a worker compares every row with the query (``"1h"``); with `repair` it mends what it finds.
+        how often a worker compares every row with the query (``"1h"``); with `repair` it mends what it finds. With `live` there
+        is a view ``<name>_live`` too, of the rows as of now: what is stored, and what waits for a tick.
 
         Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
         """
         place = _place()
         self._check_new(name, place)
+        if live and f"{name}_live" in self._declarations:
+            raise refuse(f"live=True wants the name {name}_live, which is declared", "choose another name", name, place)
         if freshness is not None and freshness not in FRESHNESS:
             raise refuse(f"freshness={freshness!r} is none", "say commit, tick or None", name, place)
         if columns_of is not None and rows_of is not None:
@@ -149,6 +153,7 @@ class Project:
             every=read_cadence(every, freshness, name, place) if every is not None else None,
             verify=read_time(verify, "verify", "1h", name, place) if verify is not None else None,
             repair=read_repair(repair, verify, name, place),
+            live=live,
             place=place,
         )
         if declaration.every is not None:
@@ -279,6 +284,11 @@ class Project:
         known = self._declarations.get(name) or self._backfills.get(name)
         if known is not None:
             raise refuse(f"{name} is declared twice, first at {known.place}", "", name, place)
+        shows = self._declarations.get(name.removesuffix("_live"))
+        if shows is not None and shows.live:
+            raise refuse(
+                f"{name} is the view of the rows of {shows.name} as of now", "choose another name", name, place
+            )
 
     def source(
         self,

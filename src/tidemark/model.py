@@ -248,9 +248,9 @@ class Declaration:
     with the first change after deployment. `allow_global` consents to upkeep that costs the whole table, `allow_lock` to
     writers that wait for one another. `every` are the seconds between two ticks, `verify` those between two sweeps of a
     worker through all rows; `repair` tells that it mends what it finds. `support` asks for supports (True), does without
-    them (False) or leaves it to the plan (None). `supported_by` are the names of those that it has, because of
-    `why_supported`; `supports` is the name of the one that this is a support of. `place` is ``file:line`` of the
-    declaration, `crossings` are those that `on_crossing` added. With a `processor` the query gives its
+    them (False) or leaves it to the plan (None). `live` asks for a view of the rows as of now. `supported_by` are the names of
+    those that it has, because of `why_supported`; `supports` is the name of the one that this is a support of. `place` is
+    ``file:line`` of the declaration, `crossings` are those that `on_crossing` added. With a `processor` the query gives its
     units.
     """
 
@@ -275,6 +275,7 @@ class Declaration:
     supports: str = ""
     verify: float | None = None
     repair: bool = False
+    live: bool = False
     place: str = ""
     crossings: list[Crossing] = field(default_factory=list)
     processor: Processor | None = None

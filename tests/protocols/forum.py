@@ -39,6 +39,7 @@ QUERIES = {
         "SELECT u.id, u.name FROM users u WHERE EXISTS (SELECT 1 FROM posts p WHERE p.author_id = u.id AND p.score > 2)",
     ),
 }
+LIVE = ("post_names", "busy_users")
 THREADS = 7
 USERS = 9
 
@@ -47,7 +48,7 @@ def declare() -> Project:
     """The derived tables of the forum, all at tick freshness."""
     project = Project("forum")
     for name, (key, query) in QUERIES.items():
-        project.derive(name, key=key, query=query, freshness="tick")
+        project.derive(name, key=key, query=query, freshness="tick", live=name in LIVE)
     return project
 
 

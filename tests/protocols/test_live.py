@@ -4,15 +4,16 @@ from collections import Counter
 
 import pytest
 
-from tests.protocols.forum import QUERIES, Forum, open_forum
+from tests.protocols.forum import LIVE, QUERIES, Forum, declare, open_forum
+from tidemark import Project, Tidemark
 from tidemark.errors import Code, Refusal
-
-EXACT = ("post_names", "busy_users")
 
 
 def _check(forum: Forum) -> None:
-    for name in EXACT:
-        assert Counter(forum.tidemark.live(name)) == Counter(forum.user.all(QUERIES[name][1])), name
+    for name in LIVE:
+        truth = Counter(forum.user.all(QUERIES[name][1]))
+        assert Counter(forum.tidemark.live(name)) == truth, name
+        assert Counter(forum.user.all(f"SELECT * FROM {name}_live")) == truth, name
 
 
 def test_rows_as_of_now_are_true_between_any_two_transactions_of_a_tick(engine_url: str) -> None:
@@ -41,3 +42,46 @@ def test_what_cannot_be_exact_is_refused_with_the_reason(engine_url: str) -> Non
         assert refused.value.code is Code.FRESHNESS
         with pytest.raises(Refusal, match="may be NULL"):
             forum.tidemark.live("thread_scores")
+
+
+def _declared(name: str, query: str, **options: bool) -> Project:
+    project = Project("forum")
+    project.derive(name, key="id", query=query, freshness="tick", **options)  # type: ignore[arg-type]
+    return project
+
+
+def test_a_view_of_rows_as_of_now_follows_its_declaration(engine_url: str) -> None:
+    name, query = "busy_users", QUERIES["busy_users"][1]
+    with open_forum(engine_url) as forum:
+        Tidemark(Project("forum"), engine_url).apply(allow_drop=True)
+        Tidemark(_declared(name, query, live=True), engine_url).apply()
+        forum.write("UPDATE posts SET score = 0")
+        assert forum.user.all(f"SELECT * FROM {name}_live") == []
+        Tidemark(_declared(name, query.replace("> 2", "< 2"), live=True), engine_url).apply()
+        everybody = Counter(forum.user.all(query.replace("> 2", "< 2")))
+        assert Counter(forum.user.all(f"SELECT * FROM {name}_live")) == everybody
+        Tidemark(_declared(name, query), engine_url).apply()
+        Tidemark(Project("forum"), engine_url).uninstall()
+        forum.write(f"CREATE VIEW {name}_live AS SELECT 1 AS mine")
+        with pytest.raises(Refusal, match=f"called .*{name}_live already") as refused:
+            Tidemark(_declared(name, query, live=True), engine_url).apply()
+        assert refused.value.code is Code.NAME_TAKEN
+        Tidemark(_declared(name, query), engine_url).apply()
+        with pytest.raises(Refusal, match=f"called .*{name}_live already"):
+            Tidemark(_declared(name, query, live=True), engine_url).apply()
+        assert forum.user.all(f"SELECT * FROM {name}_live") == [(1,)]
+
+
+def test_a_view_that_cannot_be_is_refused_and_its_name_is_kept_free(engine_url: str) -> None:
+    project = declare()
+    with pytest.raises(Refusal, match="post_names as of now"):
+        project.derive("post_names_live", query="SELECT id FROM posts", key="id")
+    project = Project("forum")
+    project.derive("sums_live", query="SELECT id FROM posts", key="id")
+    with pytest.raises(Refusal, match="wants the name sums_live"):
+        project.derive("sums", query="SELECT id FROM posts", key="id", live=True)
+    with open_forum(engine_url):
+        query = "SELECT thread_id AS id, count(*) AS n FROM posts WHERE thread_id IS NOT NULL GROUP BY thread_id"
+        with pytest.raises(Refusal, match="sums to add") as refused:
+            Tidemark(_declared("counted", query, live=True), engine_url).plan()
+        assert refused.value.code is Code.FRESHNESS

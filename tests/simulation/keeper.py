@@ -182,7 +182,11 @@ class Keeper:
             if len(SCRIPTS) > SCRIPTS_MAX:
                 SCRIPTS.clear()
             describe = partial(session.describe, given=given)
-            script = compile_derived(declaration, catalog.with_tables(given), session.dialect, describe, generation)
+            about = (catalog.with_tables(given), session.dialect, describe, generation)
+            script = compile_derived(declaration, *about)
+            if script.live and not script.supports:
+                # Where rows as of now can be had, there is a view of them.
+                script = compile_derived(replace(declaration, live=True), *about)
             SCRIPTS[known] = script
         script = self.mutate(script) if self.mutate else script
         if declaration.name in self.admitted:
@@ -343,7 +347,11 @@ class Keeper:
 
     def live(self, name: str) -> str:
         """A SELECT of the rows as of now, what waits included; empty where there is none."""
-        return next((one.script.live for one in self._live(name) if one.name == name), "")
+        for one in self._live(name):
+            for piece in one.script.pieces if one.name == name else ():
+                if piece.public and piece.kind == "view" and piece.name != name:
+                    return f"SELECT * FROM {self._open().session.dialect.quote(piece.name)}"
+        return ""
 
     def drift(self, name: str | None = None) -> list[str]:
         """Verify; what is found as texts."""

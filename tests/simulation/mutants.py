@@ -21,7 +21,7 @@ from tidemark.model import Table
 from tidemark.script import Piece, Script, mark
 
 PINNED_ATTEMPTS = 15
-FOUND = ("mismatch", "false drift", "deadlock", "unrepaired", "strange", "dishonest", "memory")
+FOUND = ("mismatch", "false drift", "deadlock", "unrepaired", "strange", "dishonest", "memory", "as of now")
 Change = Callable[[Script], Script]
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tests.simulation.case import Case, Derived, Duty, Engine, Statement, Transaction
 from tests.simulation.mutants import Change, Mutant
-from tidemark.script import Script
+from tidemark.script import Piece, Script, mark, unmarked
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
 JOINS = ("inner-join", "self-join", "full-join", "theta-join")
@@ -96,6 +96,19 @@ def last_fill_missing(script: Script) -> Script:
     return replace(script, applier=replace(script.applier, recompute=kept))
 
 
+def shown_live(pattern: str, by: str) -> Change:
+    """Substitute in the view of the rows as of now."""
+    searched = re.compile(pattern, re.DOTALL)
+
+    def edit(piece: Piece, script: Script) -> Piece:
+        if not piece.public or piece.kind != "view" or piece.name == script.name:
+            return piece
+        opening, _, _ = piece.create.partition("/*")
+        return replace(piece, create=mark(opening, searched.sub(by, unmarked(piece.create).removeprefix(opening))))
+
+    return lambda script: replace(script, pieces=tuple(edit(piece, script) for piece in script.pieces))
+
+
 def _of(engine: Engine) -> tuple[Mutant, ...]:
     return (
         Mutant(
@@ -111,6 +124,14 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
             engine, "units that are NULL", ("group", "distinct", "count-distinct"), last_fill_missing, disturbed=True
         ),
         Mutant(engine, "dirty set done at once", JOINS, whole_set_done, disturbed=True),
+        Mutant(
+            engine,
+            "live without what is sealed",
+            JOINS,
+            shown_live(r"SELECT [^()]*? FROM \S*_dirty_\S+ UNION ", ""),
+            disturbed=True,
+        ),
+        Mutant(engine, "live without what waits", JOINS, shown_live(r" UNION ALL SELECT q\..*$", ""), disturbed=True),
         Mutant(engine, "delta added twice", ("group", "total"), added_twice, disturbed=True),
         Mutant(
             engine,

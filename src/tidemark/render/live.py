@@ -1,17 +1,22 @@
 """Rows as of now, at tick freshness: what is stored, and what waits applied to it, by one SELECT that changes nothing.
 
-Owns: `live_query`. Promises: in one snapshot it equals the declared query exactly: a stored row of a unit for which nothing
-waits is true, and the rows of every other unit come from the user's own query, restricted to those units. Where that would not
-be exact there is none, and `why_not_live` says why.
+Owns: `live_query`, and the view that shows it. Promises: in one snapshot it equals the declared query exactly: a stored row of
+a unit for which nothing waits is true, and the rows of every other unit come from the user's own query, restricted to those
+units. Where that would not be exact there is none, and `why_not_live` says why.
 """
 
 from __future__ import annotations
 
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram, Remembered
+from tidemark.model import Declaration
+from tidemark.names import Names, shorten
 from tidemark.render.affected import reached
 from tidemark.render.images import log_of, unsealed
 from tidemark.render.restriction import keys_of_query, restricted
 from tidemark.render.statements import Store, units_of_store
+from tidemark.script import Piece, mark
 
 PENDING = '"tidemark_pending"'
 
@@ -32,6 +37,27 @@ def why_not_live(store: Store, program: KeyedProgram) -> str:
     if store.unit is not None or store.nullable:
         return "its rows are found by units that are not its key, or by keys that may be NULL"
     return ""
+
+
+def live_view(declaration: Declaration, names: Names, live: str, why_not: str) -> tuple[Piece, ...]:
+    """The view of the rows as of now, where it is asked for. Raises `Refusal` (``freshness``) where it cannot be had exactly."""
+    if not declaration.live:
+        return ()
+    if not live:
+        raise Refusal(
+            Code.FRESHNESS,
+            f"there can be no view of the rows of {declaration.name} as of now: {why_not}",
+            instead="leave out live=True, and read the table, or run the query itself",
+        )
+    name = live_name(declaration.name, names.dialect)
+    quoted = names.dialect.quote(name)
+    create = mark(f"CREATE VIEW {quoted} AS ", live)
+    return (Piece("view", name, create, f"DROP VIEW IF EXISTS {quoted}", public=True),)
+
+
+def live_name(derived: str, dialect: Dialect) -> str:
+    """The name of the view of a derived table's rows as of now."""
+    return shorten(f"{derived}_live", dialect.name_bytes_max)
 
 
 def live_query(store: Store, program: KeyedProgram) -> str:

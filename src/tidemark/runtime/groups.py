@@ -37,7 +37,7 @@ def with_groups(script: Script, groups: Sequence[Script]) -> Script:
         return script
     pieces = tuple(
         replace(piece, create=_joint_view(script, piece.create, groups))
-        if piece.public and piece.kind == "view"
+        if piece.public and piece.kind == "view" and piece.name == script.name
         else piece
         for piece in script.pieces
     )

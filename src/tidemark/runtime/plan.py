@@ -373,11 +373,11 @@ def _drop(rows: tuple[Installed, ...], reason: str, *, frees_readers: bool) -> S
 def _check_name(ledger: Ledger, step: Step, catalog: Catalog, present: Mapping[str, str]) -> Step:
     """Raises `Refusal` when the public name belongs to something of the user's."""
     script = step.script
-    if script is None or step.before is not None:
+    if script is None:
         return step
-    views = [piece for piece in script.pieces if piece.public and piece.kind == "view"]
-    taken = catalog.find(script.name)
-    if views and taken is not None and not any(view.name in present for view in views):
+    known = {piece.name for piece in step.before.script.pieces} if step.before is not None else set()
+    views = [piece.name for piece in script.pieces if piece.public and piece.kind == "view" and piece.name not in known]
+    for taken in [found for view in views if view not in present and (found := catalog.find(view)) is not None]:
         raise Refusal(
             Code.NAME_TAKEN,
             f"the database has a {taken.kind} called {taken.label} already",
