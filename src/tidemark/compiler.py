@@ -128,11 +128,7 @@ def _compile(
         key=made.shown.key,
         columns=tuple(output.name for output in lowered.outputs),
         sources=tuple(table.label for table in made.tables),
-        pieces=(
-            *made.pieces,
-            *live_view(declaration, names, made.live, made.why_not_live),
-            *_crossings(declaration, made, outputs, catalog, dialect),
-        ),
+        pieces=_pieces(declaration, made, outputs, catalog, names),
         applier=made.applier,
         tick=made.tick,
         store=names.store,
@@ -174,12 +170,14 @@ def _locks(script: Script, catalog: Catalog, dialect: Dialect) -> tuple[str, ...
     return (f"LOCK TABLE {listed} IN SHARE ROW EXCLUSIVE MODE",) if listed else ()
 
 
-def _crossings(
-    declaration: Declaration, made: Made, outputs: tuple[OutputColumn, ...], catalog: Catalog, dialect: Dialect
+def _pieces(
+    declaration: Declaration, made: Made, outputs: tuple[OutputColumn, ...], catalog: Catalog, names: Names
 ) -> tuple[Piece, ...]:
-    """What writes events when a row reaches a threshold."""
-    check_crossings(declaration, outputs, dialect)
-    return PIECES[dialect.name].crossings(made.shown, declaration.crossings, catalog.search_path)
+    """Everything, with the view of the rows as of now, and what writes events when a row reaches a threshold."""
+    live = live_view(declaration, names, made.live, made.why_not_live)
+    check_crossings(declaration, outputs, names.dialect)
+    crossings = PIECES[names.dialect.name].crossings(made.shown, declaration.crossings, catalog.search_path)
+    return (*made.pieces, *live, *crossings)
 
 
 def _support_reasons(declaration: Declaration) -> tuple[str, ...]:

@@ -43,6 +43,13 @@ _GENERATION = re.compile(r"_g[0-9]+$")
 Migrate = Callable[[Any, Any], object]
 
 
+def _check_options(freshness: str | None, columns_of: str | None, rows_of: str | None, name: str, place: str) -> None:
+    if freshness is not None and freshness not in FRESHNESS:
+        raise refuse(f"freshness={freshness!r} is none", "say commit, tick or None", name, place)
+    if columns_of is not None and rows_of is not None:
+        raise refuse("columns_of and rows_of exclude each other", "keep one of them", name, place)
+
+
 class Project:
     """The declarations of one application. `name` is for people."""
 
@@ -125,13 +132,8 @@ class Project:
         Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
         """
         place = _place()
-        self._check_new(name, place)
-        if live and f"{name}_live" in self._declarations:
-            raise refuse(f"live=True wants the name {name}_live, which is declared", "choose another name", name, place)
-        if freshness is not None and freshness not in FRESHNESS:
-            raise refuse(f"freshness={freshness!r} is none", "say commit, tick or None", name, place)
-        if columns_of is not None and rows_of is not None:
-            raise refuse("columns_of and rows_of exclude each other", "keep one of them", name, place)
+        self._check_new(name, place, live=live)
+        _check_options(freshness, columns_of, rows_of, name, place)
         if was is not None:
             self._check_was(was, name, place)
         declaration = Declaration(
@@ -279,8 +281,10 @@ class Project:
 
         return decorate
 
-    def _check_new(self, name: str, place: str) -> None:
+    def _check_new(self, name: str, place: str, *, live: bool = False) -> None:
         check_name(name, place)
+        if live and f"{name}_live" in self._declarations:
+            raise refuse(f"live=True wants the name {name}_live, which is declared", "choose another name", name, place)
         known = self._declarations.get(name) or self._backfills.get(name)
         if known is not None:
             raise refuse(f"{name} is declared twice, first at {known.place}", "", name, place)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
@@ -171,22 +171,24 @@ class Keeper:
         if duty.ledger.exists():
             duty.write(lambda: duty.session.run(_expire(duty.session.dialect.name)))
 
-    def compile(self, declaration: Declaration, catalog: Catalog, generation: int, *upstream: Script) -> Script:
+    def compile(
+        self, declaration: Declaration, catalog: Catalog, generation: int, *upstream: Script, **how: Any
+    ) -> Script:
         """The script, changed by the mutant if there is one. Compiled once for the same catalog: cases are cut down often."""
         session = self._open().session
         given = tuple(table for script in upstream for table in script.offers)
         facts = [replace(table, rows=None) for table in (*catalog.tables.values(), *given)]
-        known = (session.dialect.name, repr(facts), repr(replace(declaration, place="")), generation)
+        known = (session.dialect.name, repr(facts), repr((replace(declaration, place=""), how)), generation)
         script = SCRIPTS.get(known)
         if script is None:
             if len(SCRIPTS) > SCRIPTS_MAX:
                 SCRIPTS.clear()
             describe = partial(session.describe, given=given)
             about = (catalog.with_tables(given), session.dialect, describe, generation)
-            script = compile_derived(declaration, *about)
+            script = compile_derived(declaration, *about, **how)
             if script.live and not script.supports:
                 # Where rows as of now can be had, there is a view of them.
-                script = compile_derived(replace(declaration, live=True), *about)
+                script = compile_derived(replace(declaration, live=True), *about, **how)
             SCRIPTS[known] = script
         script = self.mutate(script) if self.mutate else script
         if declaration.name in self.admitted:

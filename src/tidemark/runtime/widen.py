@@ -91,7 +91,7 @@ def _is_alike(old: Script, wanted: Script) -> bool:
         and one.applier.compute is None
         and not (one.crosses or one.supports or one.supported_by or one.joins or one.pruned or one.applier.sampled)
         and not one.wide.unfilled
-        and any(piece.public and piece.kind == "view" for piece in one.pieces)
+        and sum(piece.public and piece.kind == "view" for piece in one.pieces) == 1
         and (one.tick is None or not (one.tick.due or one.tick.products or one.tick.scans))
         for one in (old, wanted)
     )
