@@ -1,9 +1,10 @@
 """The read API and the page, as an ASGI application that can be mounted anywhere.
 
 Owns: the routes and what each answers. Promises: reads only, on connections that no writer has; what is expensive is read
-once in five seconds, however many ask; health has a thread and a connection of its own, so that it never waits behind a
-query; when the progress cannot be read, health says so and counts as still migrating. Answers carry a strict content
-security policy; the page names everything by relative addresses.
+once in five seconds, however many ask; health and progress are those of Tidemark's own application, which is mounted beside
+and has a thread and a connection of its own, so that they never wait behind a query; when the progress cannot be read, health
+says so and counts as still migrating. Answers carry a strict content security policy; the page names everything by relative
+addresses.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from starlette.routing import Mount, Route
 
 from examples.meshscope import derived, reads
 from examples.meshscope.cache import YOUNG_SECONDS, Cached
-from examples.meshscope.migrations import CANCELLED, DONE, Migration, NotInstalled, Unreadable, read_migrations
+from examples.meshscope.migrations import CANCELLED, DONE, Migration, Unreadable, read_migration
 from examples.meshscope.timings import Timings
+from tidemark import Fault, Refusal
 from tidemark.web import application
 
 log = logging.getLogger("meshscope")
@@ -47,7 +49,8 @@ ERROR_HEADER = "x-async-migrations-error"
 
 
 class Api:
-    """What the routes need. `connections` and `migrations` can be given by who wants to share or to break something."""
+    """What the routes need. `connections` and `migrations` can be given by who wants to share or to break something; the
+    progress is else that of `tidemark`, the application that is mounted beside."""
 
     def __init__(
         self,
@@ -61,9 +64,8 @@ class Api:
         self.timings = Timings()
         self.tidemark = application(derived.project, database, names=True)
         self._connections = connections or reads.Connections.to(database)
-        self._health = ThreadPoolExecutor(1, "health")
         self._slow = ThreadPoolExecutor(2, "slow")
-        self._migrations = Cached(migrations or (lambda: read_migrations(database)), self._health, seconds)
+        self._given = migrations
         self._stats = Cached(lambda: self._read(reads.read_stats), self._slow, seconds)
         self._sizes = Cached(lambda: self._read(reads.read_hash_sizes), self._slow, seconds)
 
@@ -74,7 +76,6 @@ class Api:
     def close(self) -> None:
         """End the threads and close the connections."""
         self.tidemark.state.house.close()
-        self._health.shutdown()
         self._slow.shutdown()
         self._connections.close()
 
@@ -120,13 +121,14 @@ class Api:
     async def healthz(self, request: Request) -> Response:
         """Whether the application is ready (503 when it is not), and what is being migrated."""
         migrations, problem = await self._look()
+        wrong = [] if problem is not None else await self._find_wrong()
         found: dict[str, Any] = {
             "async_migrations": [one.as_json() for one in migrations],
             "async_migrations_running": problem is not None or any(one.unfinished for one in migrations),
         }
         if problem is not None:
             found["async_migrations_error"] = problem
-        found["reason"] = _why_not_ready(migrations, problem)
+        found["reason"] = "; ".join([one for one in (_why_not_ready(migrations, problem), *wrong) if one])
         found["ready"] = not found["reason"]
         return JSONResponse(found, 200 if found["ready"] else 503, headers=_flag(problem))
 
@@ -139,12 +141,25 @@ class Api:
 
     async def _look(self) -> tuple[list[Migration], str | None]:
         try:
-            return await self._migrations.get(), None
-        except NotInstalled:
-            return [], None
-        except Unreadable as problem:
+            if self._given is not None:
+                return self._given(), None
+            view = await self.tidemark.state.house.overview()
+            return [read_migration(one) for one in view.backfills], None
+        except (Unreadable, Fault, Refusal) as problem:
             log.warning("the migrations cannot be read: %s", problem)
             return [], str(problem)
+
+    async def _find_wrong(self) -> list[str]:
+        """What Tidemark knows to be wrong about derived columns that readers have."""
+        if self._given is not None:
+            return []
+        try:
+            view = await self.tidemark.state.house.overview()
+        except (Fault, Refusal) as problem:
+            return [str(problem)]
+        shown = {one.name for one in view.tables if one.shown}
+        findings = [one for one in view.verdict.findings if one.kind == "table" and one.level == "fail"]
+        return [f"{one.name} {one.says}" for one in findings if one.name in shown]
 
     async def _are_true(self) -> bool:
         """Whether every derived column may be shown; False when that is not known."""

@@ -94,10 +94,11 @@ def read_migrations(database: str) -> list[Migration]:
         raise Unreadable(str(problem)) from problem
     except Fault as problem:
         raise Unreadable(str(problem)) from problem
-    return [_read(one) for one in found]
+    return [read_migration(one) for one in found]
 
 
-def _read(one: BackfillStatus) -> Migration:
+def read_migration(one: BackfillStatus) -> Migration:
+    """A migration as this application tells it."""
     status = _STATUS.get(one.state, UNKNOWN)
     if status == UNKNOWN:
         log.warning("the state of %s is not known: %r", one.name, one.state)

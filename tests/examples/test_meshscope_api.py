@@ -181,6 +181,18 @@ def test_what_cannot_be_read_counts_as_running_and_is_flagged_everywhere(kept: s
         assert answer.headers[ERROR_HEADER] == "the ledger cannot be read: no such table"
 
 
+def test_rows_that_are_known_to_be_wrong_are_never_ready(tmp_path: Path) -> None:
+    database = make_database(tmp_path / "mesh.db", 5)
+    upkeep.upgrade(database)
+    with closing(connect(database)) as connection:
+        connection.execute("UPDATE transmissions SET best_snr = 99 WHERE id = 1")
+    assert upkeep.verify(database).wrong == 1
+    [health, banner] = get(Api(database), "/api/healthz", "/derived/banner.json")
+    assert (health.status, health.json["ready"], health.json["async_migrations_running"]) == (503, False, False)
+    assert health.json["reason"] == "heard has 1 rows that are known to be wrong"
+    assert banner.json["level"] == "fail" and banner.json["items"][0]["label"] == "heard"
+
+
 def test_a_ledger_that_is_damaged_is_an_error_and_no_empty_list(tmp_path: Path) -> None:
     database = make_database(tmp_path / "mesh.db", 5)
     upkeep.upgrade(database)

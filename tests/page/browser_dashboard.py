@@ -337,3 +337,31 @@ def test_who_does_not_look_does_not_listen(look: Look) -> None:
     tab.run(hide % "false" + "document.dispatchEvent(new Event('visibilitychange'))")
     tab.until(f"{PULSE} !== {before!r}")
     assert sum(one.endswith("/events") for one in tab.asked) == 2
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_thicket_of_lines_is_told_in_lists_and_one_table_in_lines(look: Look, width: int) -> None:
+    served, tab = look("many", width=width)
+    place = "document.querySelector('#graph [data-place=\"table tracks_per_country_71\"]')"
+    assert tab.run("document.querySelectorAll('#graph svg.graph').length") == 0
+    heads = tab.run("[...document.querySelectorAll('#graph h3')].map(one => one.innerText)")
+    assert heads == ["Sources 14", "Derived from them 62", "Level 2 35", "Level 3 1"]
+    listed = "[...document.querySelectorAll('#graph [data-node^=table]')].map(one => one.dataset.node)"
+    assert len(tab.run(listed)) == len(served.eye.world.tables), "nothing is left out, though some of it is folded"
+    first = "document.querySelector('#graph section:nth-of-type(2) .place').dataset.mood"
+    assert tab.run(first) == "wrong", "what needs somebody comes first"
+    folded = "[...document.querySelectorAll('#graph details .place:not([data-mood=true]):not([data-mood=source])')]"
+    assert tab.run(f"{folded}.length") == 0
+    tab.run(f"{place}.focus()")
+    tab.press("Enter")
+    tab.until("document.querySelector('#graph .around')")
+    near = tab.run("[...document.querySelectorAll('#graph svg.graph [data-node]')].map(one => one.dataset.node)")
+    assert set(near) == {"source events", "source tracks", "table tracks_count_1", "table tracks_per_country_71"}
+    assert tab.run("document.querySelector('#graph .around a').hash") == "#/table/tracks_per_country_71"
+    assert tab.run(WIDE) <= 0
+    tab.run("document.querySelector('#graph .around button').click()")
+    tab.until(f"{place} !== null")
+    tab.run(f"{place}.focus()")
+    bright = "document.querySelectorAll('#graph .levels.asked .place.on').length"
+    assert tab.until(bright) == 4
+    assert tab.said == []

@@ -5,7 +5,7 @@
 // when its shape or its width changed.
 
 import { renew, s } from "./dom.js";
-import { key, layOut } from "./layers.js";
+import { joined, key, layOut } from "./layers.js";
 import { glyph } from "./moods.js";
 import { named } from "./words.js";
 
@@ -109,29 +109,10 @@ export function follow(box) {
 function brighten(box) {
   const drawn = box.querySelector("svg.graph"), id = asked.get(box) ?? null;
   if (!drawn) return;
-  const bright = id === null ? new Set() : joined(drawn, id);
+  const bright = id === null ? new Set() : joined(Array.from(drawn.querySelectorAll("[data-from]"), (one) => ({ from: one.dataset.from, to: one.dataset.to })), id);
   drawn.classList.toggle("asked", id !== null);
   for (const one of drawn.querySelectorAll("[data-node]")) one.classList.toggle("on", bright.has(one.dataset.node));
   for (const one of drawn.querySelectorAll("[data-from]")) {
     one.classList.toggle("on", bright.has(one.dataset.from) && bright.has(one.dataset.to));
   }
-}
-
-function joined(drawn, id) {
-  const lines = Array.from(drawn.querySelectorAll("[data-from]"), (one) => [one.dataset.from, one.dataset.to]);
-  const found = new Set([id]);
-  for (const [here, there] of [[0, 1], [1, 0]]) {
-    const open = [id], seen = new Set(open);
-    while (open.length) {
-      const at = open.pop();
-      for (const line of lines) {
-        if (line[here] === at && !seen.has(line[there])) {
-          seen.add(line[there]);
-          found.add(line[there]);
-          open.push(line[there]);
-        }
-      }
-    }
-  }
-  return found;
 }

@@ -23,6 +23,13 @@ export function layOut(nodes, lines, { across, size, room }) {
   return { ...found, routes: new Map(drawn.map((one) => [key(one), route(one, found.boxes, ways.get(key(one)) || [], across)])) };
 }
 
+// The ids on each level, from the sources on.
+export function levelsOf(nodes, lines) {
+  const known = new Map(nodes.map((one) => [one.id, { id: one.id, isSource: one.isSource, into: [], from: [] }]));
+  for (const { from, to } of lines) if (from !== to && known.has(from) && known.has(to)) join(known, from, to);
+  return sortIntoLayers(known).filter((one) => one.length);
+}
+
 export const key = ({ from, to }) => `${from}\n${to}`;
 
 function join(known, from, to) {
@@ -152,4 +159,23 @@ function route({ from, to }, boxes, way, across) {
     path += across ? `C${at(x1 + bend)} ${at(y1)} ${at(x2 - bend)} ${at(y2)} ${at(x2)} ${at(y2)}` : `C${at(x1)} ${at(y1 + bend)} ${at(x2)} ${at(y2 - bend)} ${at(x2)} ${at(y2)}`;
   }
   return path;
+}
+
+// A place with everything that it comes from and everything that comes from it.
+export function joined(lines, id) {
+  const found = new Set([id]);
+  for (const [here, there] of [["from", "to"], ["to", "from"]]) {
+    const open = [id], seen = new Set(open);
+    while (open.length) {
+      const at = open.pop();
+      for (const line of lines) {
+        if (line[here] === at && !seen.has(line[there])) {
+          seen.add(line[there]);
+          found.add(line[there]);
+          open.push(line[there]);
+        }
+      }
+    }
+  }
+  return found;
 }

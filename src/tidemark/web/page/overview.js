@@ -5,6 +5,7 @@
 
 import { h, renew } from "./dom.js";
 import { draw } from "./graph.js";
+import { drawLevels, isThicket } from "./levels.js";
 import { MOODS, NAMES, sign } from "./moods.js";
 import { bar, copy, figures, mood, name, reasons, runPath, section, since, streamPath, tablePath, ways } from "./parts.js";
 import { clock, command, count, named, NONE, plural, share, short, span } from "./words.js";
@@ -88,7 +89,8 @@ function showGraph(facts) {
     return;
   }
   const { nodes, lines } = graphOf(tables, facts);
-  draw(at("graph"), nodes, lines);
+  if (isThicket(nodes, lines, at("graph").clientWidth)) drawLevels(at("graph"), nodes, lines);
+  else draw(at("graph"), nodes, lines);
   const there = MOODS.filter((one) => tables.some((table) => table.mood === one));
   renew(at("graph-key"), there.length > 1 ? there.map((one) => h("li", {}, sign(one, 0.4), NAMES[one])) : []);
 }

@@ -8,6 +8,7 @@ import { h, renew } from "./dom.js";
 import { askForToken } from "./door.js";
 import { readFacts } from "./facts.js";
 import { follow } from "./graph.js";
+import { choosePlace, followLevels } from "./levels.js";
 import { choose, showOverview, showVerdict } from "./overview.js";
 import { act, copyText, lookAt, seen } from "./press.js";
 import { pick } from "./table.js";
@@ -108,6 +109,9 @@ document.addEventListener("click", (event) => {
   } else if (what === "seen") {
     seen.add(pressed.dataset.about);
     show();
+  } else if (what === "place") {
+    choosePlace(pressed.dataset.place);
+    show();
   } else if (what === "filter") {
     choose({ mood: pressed.getAttribute("aria-pressed") === "true" ? "" : pressed.dataset.mood });
     show();
@@ -149,5 +153,6 @@ new ResizeObserver(() => {
   }
 }).observe(at("main"));
 follow(at("graph"));
+followLevels(at("graph"));
 openRoute(true);
 watch.start();
