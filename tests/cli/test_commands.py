@@ -282,3 +282,24 @@ def test_usage_errors_exit_two(shell: Shell) -> None:
     assert _usage(lambda: shell("nonsense")) == 2
     assert _usage(lambda: shell("explain")) == 2
     assert _usage(lambda: shell("--help")) == 0
+
+
+PROCESSOR = DEFINITIONS + '''
+
+@project.processor("sums", key="thread_id", by="thread_id", reads={"posts": "thread_id"}, columns={"n": "bigint"})
+def sums(db, batch):
+    for thread in batch.values("thread_id"):
+        yield {"thread_id": thread, "n": db.one("SELECT count(*) FROM posts WHERE thread_id = :t", {"t": thread})[0]}
+'''
+
+
+def test_a_worker_has_the_functions_of_definitions_that_it_finds_by_itself(shell: Shell) -> None:
+    shell.declare(PROCESSOR)
+    assert shell("apply", "--yes") == 0
+    shell.write("INSERT INTO posts VALUES (100, 1, 1)")
+    assert shell("run", "--until-idle") == 0
+    assert shell("verify", "sums") == 0
+    shell.declare("raise ValueError('oh')")
+    shell.write("INSERT INTO posts VALUES (101, 2, 1)")
+    assert shell("verify", "thread_stats") == 0
+    assert "ValueError: oh" in shell.err and "Going on with what is installed" in shell.err

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tidemark.cli import reports, reports_diff, reports_streams, reports_truth
-from tidemark.cli.definitions import load_project
+from tidemark.cli.definitions import has_definitions, load_project
 from tidemark.cli.display import Display
 from tidemark.cli.export import export_file
 from tidemark.cli.outcome import Outcome
@@ -24,8 +24,9 @@ from tidemark.cli.settings import Settings, find_settings, read_seconds
 from tidemark.cli.start import write_start
 from tidemark.cli.watching import verdict_text, wants_color, watch
 from tidemark.database.urls import read_address
+from tidemark.declare import Project
 from tidemark.engine import Tidemark
-from tidemark.errors import Exit
+from tidemark.errors import Exit, TidemarkError
 from tidemark.runtime.backfill.runner import Orders
 from tidemark.runtime.backfill.throttle import Limits
 
@@ -54,7 +55,7 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
     display = Display(sys.stderr, quiet=options.json)
     if options.command == "run" and not options.json:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    project = load_project(settings) if _needs_definitions(options) else None
+    project = load_project(settings) if _needs_definitions(options) else _found_project(options, settings)
     limits = Limits(trust_unseen=settings.trust_unseen)
     engine = Tidemark(project, settings.require_database(), stop=stop, listen=display, limits=limits)
     try:
@@ -71,6 +72,17 @@ def _needs_definitions(options: argparse.Namespace) -> bool:
         return options.definitions is not None or bool(asked)
     acts = {"backfill": ("run", "retry"), "stream": ("run", "retry", "skip"), "outbox": ("deliver",)}
     return options.command in NEEDS_DEFINITIONS or (options.command in acts and options.action in acts[options.command])
+
+
+def _found_project(options: argparse.Namespace, settings: Settings) -> Project | None:
+    """What a worker finds declared where it stands: the functions of processors, cadences. It works without, and says so."""
+    if options.command not in ("run", "tick", "verify", "repair") or not has_definitions(settings):
+        return None
+    try:
+        return load_project(settings)
+    except TidemarkError as problem:
+        _tell(f"{problem}\nGoing on with what is installed; changes wait that only a function of processors can compute.")
+        return None
 
 
 def plan(typed: Typed) -> Outcome:

@@ -42,6 +42,12 @@ def load_project(settings: Settings) -> Project:
     return next(iter(projects.values()))
 
 
+def has_definitions(settings: Settings) -> bool:
+    """Whether the file is there that `settings` lead to; a dotted module is for Python to find."""
+    where, _, _ = _split(settings.definitions)
+    return (settings.folder / where).is_file() if where.endswith(".py") else True
+
+
 def _split(definitions: str) -> tuple[str, str, str]:
     # A drive letter of Windows is one character before its colon.
     head, colon, tail = definitions.rpartition(":")
