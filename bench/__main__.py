@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import backfill, big, duties, lag, sqlite_rows, surface, ticks, writers
+from bench import backfill, big, duties, ingest, lag, sqlite_rows, surface, ticks, writers
 from bench.budgets import Figure, budget_table
 
 PARTS = ("start", "sqlite", "duties", "ticks", "lag", "postgres", "backfill")
@@ -42,6 +42,7 @@ def arguments() -> argparse.Namespace:
         "--engines", default="", help="for the big database and the surface: sqlite, postgresql or both (default)"
     )
     parser.add_argument("--changes", type=int, default=1_000_000, help="changes in the backlog")
+    parser.add_argument("--events", type=int, default=100_000, help="events that streams take")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one run of pgbench")
     parser.add_argument("--out", type=Path, default=None, help="also write the tables to this file")
     return parser.parse_args()
@@ -78,6 +79,10 @@ def main() -> int:
         figures += ticks.measure_backlogs(changes=options.changes, engines=engines, say=say)
     if "big" in parts:
         figures += big.measure(scales=[float(one) for one in options.scale.split(",")], engines=engines, say=say)
+    if "ingest" in parts:
+        costs, found = ingest.measure(events=options.events, engines=engines, say=say)
+        tables.append(ingest.table(costs))
+        figures += found
     if "postgres" in parts:
         measured = writers.measure(
             rounds=options.rounds or (1 if options.quick else 3),

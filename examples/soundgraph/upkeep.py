@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from examples.soundgraph.derived import project
 from tidemark import Fault, Refusal, Tidemark
 
+HOLD_MS = 250.0
+"""How long ticks may hold the writers' lock between blocks, where nobody else writes."""
+
 TidemarkErrors = (Refusal, Fault)
 """What any function here may raise."""
 
@@ -28,8 +31,8 @@ def install(database: str) -> None:
 
 
 def drain(database: str) -> None:
-    """Ticks until nothing waits: what one derived table writes may be what another reads."""
-    tidemark = Tidemark(project, database)
+    """Ticks until nothing waits: what one derived table writes may be what another reads. Whoever ingests waits meanwhile."""
+    tidemark = Tidemark(project, database, hold_ms=HOLD_MS)
     while any(report.keys_applied or not report.drained for report in tidemark.tick()):
         pass
 

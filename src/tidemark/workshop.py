@@ -62,6 +62,7 @@ class Workshop:
         stop: Stop = never,
         listen: Listener = ignore,
         limits: Limits | None = None,
+        hold_ms: float | None = None,
     ) -> None:
         self.project = project
         self.database = database
@@ -69,6 +70,7 @@ class Workshop:
         self._stop = stop
         self._listen = listen
         self._limits = limits or Limits()
+        self._hold_ms = hold_ms
         self._who = ""
         self._compiled: Compiled = {}
         self._functions: Functions = project.functions if project else {}
@@ -98,7 +100,7 @@ class Workshop:
         session = open_session(self.database, role=role)
         try:
             ledger = Ledger(session)
-            duty = Duty(ledger, self._clock, None, self._stop, self._limits, self._functions)
+            duty = Duty(ledger, self._clock, None, self._stop, self._limits, self._functions, self._hold_ms)
             if role == "worker":
                 ledger.value("prepare_worker")
                 settle_in(duty)

@@ -284,13 +284,16 @@ def test_usage_errors_exit_two(shell: Shell) -> None:
     assert _usage(lambda: shell("--help")) == 0
 
 
-PROCESSOR = DEFINITIONS + '''
+PROCESSOR = (
+    DEFINITIONS
+    + """
 
 @project.processor("sums", key="thread_id", by="thread_id", reads={"posts": "thread_id"}, columns={"n": "bigint"})
 def sums(db, batch):
     for thread in batch.values("thread_id"):
         yield {"thread_id": thread, "n": db.one("SELECT count(*) FROM posts WHERE thread_id = :t", {"t": thread})[0]}
-'''
+"""
+)
 
 
 def test_a_worker_has_the_functions_of_definitions_that_it_finds_by_itself(shell: Shell) -> None:

@@ -1,7 +1,7 @@
 """Random programs of deliveries: writers, handlers that fail now and then, a deliverer that is killed between two statements.
 
 A plain run plays `ROUNDS` rounds on each engine from a fixed seed; ``TIDEMARK_TEST_FULL=1`` plays twenty times as many. What a
-handler writes is there exactly once for each event; what lies beyond the database was told at least once, and is known by its key.
+handler writes is there exactly once for each event; what lies beyond the database was told at least once, and known by its key.
 """
 
 from __future__ import annotations

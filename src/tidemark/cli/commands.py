@@ -81,7 +81,9 @@ def _found_project(options: argparse.Namespace, settings: Settings) -> Project |
     try:
         return load_project(settings)
     except TidemarkError as problem:
-        _tell(f"{problem}\nGoing on with what is installed; changes wait that only a function of processors can compute.")
+        _tell(
+            f"{problem}\nGoing on with what is installed; changes wait that only a function of processors can compute."
+        )
         return None
 
 

@@ -98,7 +98,7 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
         raise _Unsuited
     # What is computed anew is computed as of the checkpoint, so that one goes first.
     move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
-    most = choose_pace(duty.session.dialect).size
+    most = choose_pace(duty.session.dialect, duty.hold_ms).size
     keys, written = (_add if tick.deltas is not None else _recompute)(duty, script, tick, seen, most)
     said = f"{'delta' if tick.deltas is not None else 'keyed'}: {changes} change{'' if changes == 1 else 's'} are few"
     ms = duty.clock.ms_since(began)

@@ -54,6 +54,7 @@ class Duty:
     stop: Callable[[], bool] = field(default=lambda: False)
     limits: Limits = Limits()
     functions: Functions = field(default_factory=dict)
+    hold_ms: float | None = None
     meanwhile: Callable[[], object] = field(default=lambda: None)
 
     def under(self, lease: Lease) -> Duty:

@@ -116,8 +116,11 @@ class Pace:
         return max(REST_SECONDS_MIN, nice * hold) if company or self.insists else 0.0
 
 
-def choose_pace(dialect: Dialect) -> Pace:
-    """The pace for an engine: short holds where writers wait in line, longer ones where only rows are locked."""
+def choose_pace(dialect: Dialect, hold_ms: float | None = None) -> Pace:
+    """The pace for an engine: short holds where writers wait in line, longer ones where only rows are locked; or `hold_ms`, where
+    somebody says that it disturbs nobody."""
+    if hold_ms is not None:
+        return Pace(hold_ms, dialect.writers_wait_in_line, size=2_000, size_max=200_000, nice=NICE_IN_LINE)
     if dialect.writers_wait_in_line:
         return Pace(target_ms=10.0, in_line=True, nice=NICE_IN_LINE)
     return Pace(target_ms=100.0, in_line=False, size=2_000, size_max=200_000)

@@ -77,7 +77,7 @@ class _State:
     seal_pace: Pace = field(init=False)
 
     def __post_init__(self) -> None:
-        self.seal_pace = choose_pace(self.duty.session.dialect).for_sealing()
+        self.seal_pace = choose_pace(self.duty.session.dialect, self.duty.hold_ms).for_sealing()
         if not self.script.applier.indexed:
             self.pace.size = ALL_KEYS
 
@@ -111,7 +111,7 @@ def tick(
     unsettled = settle(duty, script)
     if not is_ready(duty, script):
         return TickReport(script.name, unsettled=unsettled)
-    state = _State(duty, script, script.tick, choose_pace(duty.session.dialect), unsettled)
+    state = _State(duty, script, script.tick, choose_pace(duty.session.dialect, duty.hold_ms), unsettled)
     prepare_once(duty, script)
     began, foreign = duty.clock.now(), duty.session.changes_marker()
     try:

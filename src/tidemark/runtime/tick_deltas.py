@@ -102,7 +102,7 @@ def tick_deltas(
     tick = script.tick
     if tick is None or tick.deltas is None:
         return TickReport(script.name)
-    pace = choose_pace(duty.session.dialect)
+    pace = choose_pace(duty.session.dialect, duty.hold_ms)
     state = _State(duty, script, tick, tick.deltas, pace, pace.for_reading())
     prepare_once(duty, script)
     began, foreign = duty.clock.now(), duty.session.changes_marker()
