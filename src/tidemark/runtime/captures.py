@@ -76,12 +76,12 @@ def find_faults(
     tables = {table.label: table for table in catalog.tables.values()}
     for row in rows:
         for log in row.script.tick.logs if row.script.tick else ():
-            capture = known.get(log.source)
+            capture, table = known.get(log.source), tables.get(log.source, log.table)
             if capture is None:
                 found[log.source] = f"there is no capture of {log.source}"
             elif said := find_fault(capture, present):
                 found[log.source] = said
-            elif all((table := tables.get(log.source, log.table)).column(name) for name in capture.columns):
+            elif all(table.column(name) for name in capture.columns):
                 again = capture_of(table, capture.columns)
                 if not again.extends(capture) or again.pieces != capture.pieces:
                     found[log.source] = f"the capture of {log.source} has another text now"

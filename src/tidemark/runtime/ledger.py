@@ -190,6 +190,11 @@ class Ledger:
                 return row
         raise Fault(f"{installed.name} was changed meanwhile", left_behind="nothing was done to it; run the same again")
 
+    def last_generation(self, name: str) -> int:
+        """The newest generation under a name that was forgotten, 0 for none. Its number never comes again, so that nothing made
+        for it (a worker's plan, a session's temporary tables) is taken for something of its successor's."""
+        return int(self.value("read_meta", {"key": f"generation of {name}"}) or 0) if self.exists() else 0
+
     def captures(self) -> dict[str, Capture]:
         """The capture of each source that has one; none when there is no ledger."""
         return {row[0]: read_capture(row[1]) for row in self.all("list_captures")} if self.exists() else {}
@@ -250,6 +255,8 @@ class Ledger:
         )
         for name in about:
             self.run(name, {**parameters, "derived": installed.name})
+        last = max(self.last_generation(installed.name), installed.generation)
+        self.run("set_meta", {"key": f"generation of {installed.name}", "value": str(last)})
 
     def marks(self, script: Script) -> dict[str, Mark]:
         """The marks of a script's scans, by source."""

@@ -238,7 +238,7 @@ def _decide(
     retired = tuple(row for row in mine if row.state == "retired")
     before = next((row for row in reversed(kept) if row.live_at is not None), None)
     building = next((row for row in reversed(kept) if row.live_at is None), None)
-    following = max((row.generation for row in mine), default=0) + 1
+    following = max((ledger.last_generation(want.name), *(row.generation for row in mine))) + 1
     if building is not None:
         wider = resume_widening(want.compile, before, building) if before and building.script.wide.of else None
         script = wider.filler if wider else want.compile(building.generation)
