@@ -50,6 +50,10 @@ def test_a_removed_declaration_is_a_drop_that_wants_consent(world: World, freshn
     world.apply(allow_drop=True)
     assert world.duty.ledger.derived() == ()
     assert not [name for name in world.duty.session.installed() if "thread_stats" in name]
+    # A worker that still has a plan of the table that is gone must not take another one for it.
+    world.apply(world.wanted(freshness, score_min=3))
+    assert [row.generation for row in world.duty.ledger.derived()] == [2]
+    assert world.shown() == world.truth(3)
 
 
 def test_a_renamed_declaration_lives_on_under_the_new_name(world: World) -> None:

@@ -21,7 +21,8 @@ def _logged(world: World) -> int:
 
 
 def _tick(world: World, name: str = "thread_stats", score_min: int = 0) -> None:
-    tick(world.leased(name), world.script(name=name, score_min=score_min))
+    (mine,) = [row.generation for row in world.duty.ledger.derived() if row.name == name]
+    tick(world.leased(name), world.script(name=name, score_min=score_min, generation=mine))
     free_leases(world)
 
 
