@@ -17,7 +17,8 @@ class Dialect:
     `name` is also sqlglot's name of the dialect. `null_safe_equal` and `null_safe_differs` are infix
     operators; `name_bytes_max` is the longest identifier in bytes; `online_index` is the word with which an
     index is made while writers go on, or empty; `view_replacement` are the words with which a view takes the place of
-    another one whose columns it has too, or empty.
+    another one whose columns it has too, or empty. `judges_values` tells that the server says which expressions depend on
+    more than their row; where it does not, functions are known by name.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Dialect:
     temporary_prefix: str
     online_index: str
     view_replacement: str
+    judges_values: bool
 
     def quote(self, *parts: str) -> str:
         """An identifier, quoted; several parts are joined by dots."""
@@ -55,6 +57,7 @@ SQLITE = Dialect(
     temporary_prefix="temp.",
     online_index="",
     view_replacement="",
+    judges_values=False,
 )
 
 POSTGRESQL = Dialect(
@@ -70,4 +73,5 @@ POSTGRESQL = Dialect(
     temporary_prefix="pg_temp.",
     online_index="CONCURRENTLY ",
     view_replacement="OR REPLACE ",
+    judges_values=True,
 )

@@ -8,7 +8,8 @@ scalar renders at any row (``NEW``, ``OLD``, a table's alias) without touching i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -25,6 +26,11 @@ JoinKind = Literal["first", "inner", "left", "right", "full"]
 
 MOMENT = "moment"
 """On a node: it stands for the clock."""
+
+_MARK = "\0"
+"""Around what stands for a column or a condition in a text; no text of SQL can have it."""
+
+_WHERE = re.compile(rf" WHERE {_MARK}(-?\d+)\(([^{_MARK}]*){_MARK}\)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +99,29 @@ class Scalar:
 
     def at(self, rows: Mapping[str, str]) -> str:
         """The expression with each alias in `rows` replaced by that (already quoted) row name."""
+        quote = self.dialect.quote
+        return self._written(
+            lambda alias, name: f"{rows[alias]}.{quote(name)}" if alias in rows else quote(*filter(None, (alias, name)))
+        )
 
-        def place(node: exp.Expression) -> exp.Expression:
-            if isinstance(node, exp.Column) and node.table in rows:
-                return exp.Column(this=node.this, table=exp.Var(this=rows[node.table]))
-            return node
+    @cached_property
+    def _pieces(self) -> tuple[tuple[str, tuple[str, str] | None], ...]:
+        """The expression's text in pieces: what stands before a column, and the column; None after the last."""
+        found: list[tuple[str, str]] = []
 
-        return render(self.tree.transform(place), self.dialect)
+        def mark(node: exp.Expression) -> exp.Expression:
+            if not isinstance(node, exp.Column):
+                return node
+            found.append((node.table, node.name))
+            return exp.Column(this=exp.Var(this=f"{_MARK}{len(found) - 1}{_MARK}"))
+
+        whole = render(self.tree.transform(mark), self.dialect).split(_MARK)
+        texts, columns = whole[::2], [found[int(number)] for number in whole[1::2]]
+        return tuple(zip(texts, (*columns, None), strict=True))
+
+    def _written(self, column: Callable[[str, str], str]) -> str:
+        """The text with each column as `column` writes it, given its alias and its name."""
+        return "".join(text + (column(*at) if at is not None else "") for text, at in self._pieces)
 
     def at_row(self, row: str) -> str:
         """The expression at one row: every column is taken from `row`."""
@@ -130,15 +152,10 @@ class Scalar:
 
     def over_images(self, images: Collection[str], rename: Callable[[str], str]) -> str:
         """The expression over logged images: columns of the occurrences in `images` are renamed."""
-
-        def place(node: exp.Column) -> exp.Expression:
-            if node.table in images:
-                return exp.Column(
-                    this=exp.to_identifier(rename(node.name), quoted=True), table=node.args["table"].copy()
-                )
-            return node
-
-        return self.replaced(place).text
+        quote = self.dialect.quote
+        return self._written(
+            lambda alias, name: quote(*filter(None, (alias, rename(name) if alias in images else name)))
+        )
 
     def swapped(self, texts: Mapping[str, str]) -> str:
         """The expression with every node whose text is a key of `texts` replaced by the text beside it."""
@@ -147,6 +164,10 @@ class Scalar:
             found = texts.get(render(node, self.dialect))
             return exp.Var(this=found) if found is not None else node
 
+        if self.text in texts:
+            return texts[self.text]
+        if not any(text in self.text for text in texts):
+            return self.text
         return render(self.tree.transform(place), self.dialect)
 
 
@@ -287,9 +308,19 @@ class Block:
         """The output column of that name, or None."""
         return next((output for output in self.outputs if output.name == name), None)
 
+    @cached_property
+    def template(self) -> str:
+        """The text with a mark for every WHERE; see `rendered`."""
+        return template(self)
+
     def sql(self, conditions: Mapping[int, str] | None = None) -> str:
         """The block as SQL text; see `rendered`."""
         return rendered(self, conditions or {})
+
+    @cached_property
+    def columns(self) -> frozenset[tuple[str, str]]:
+        """Every (alias, column) that stands in the query."""
+        return columns(self)
 
     def reads(self, alias: str) -> tuple[str, ...]:
         """Names of the columns of that occurrence which the query reads, in the table's order."""
@@ -339,9 +370,19 @@ class SetOperation:
         """The output column of that name, or None."""
         return next((output for output in self.outputs if output.name == name), None)
 
+    @cached_property
+    def template(self) -> str:
+        """The text with a mark for every WHERE; see `rendered`."""
+        return template(self)
+
     def sql(self, conditions: Mapping[int, str] | None = None) -> str:
         """The operation as SQL text; see `rendered`."""
         return rendered(self, conditions or {})
+
+    @cached_property
+    def columns(self) -> frozenset[tuple[str, str]]:
+        """Every (alias, column) that stands in the query."""
+        return columns(self)
 
     def reads(self, alias: str) -> tuple[str, ...]:
         """Names of the columns of that occurrence which the query reads, in the table's order."""
@@ -354,23 +395,37 @@ Query = Block | SetOperation
 def rendered(query: Query, conditions: Mapping[int, str]) -> str:
     """The query as SQL text, its columns under their public names. `conditions` maps a block's number to one more condition
     of its WHERE."""
+
+    def place(found: re.Match[str]) -> str:
+        own, condition = found[2], conditions.get(int(found[1]))
+        if condition is None:
+            return f" WHERE {own}" if own else ""
+        return f" WHERE ({own}) AND {condition}" if own else f" WHERE {condition}"
+
+    text, count = query.template, 1
+    while count:
+        # Inner ones first: a condition is put around the text of what is inside.
+        text, count = _WHERE.subn(place, text)
+    return text
+
+
+def template(query: Query) -> str:
+    """The query's text with a mark for every WHERE, whether the query has one there or not; see `rendered`."""
     tree = query.tree.copy()
-    for select in _selects(tree):
-        condition = conditions.get(select.meta.get("block", -1))
-        if condition is not None:
-            own = select.args.get("where")
-            whole = f"({render(own.this, query.dialect)}) AND {condition}" if own is not None else condition
-            select.set("where", exp.Where(this=exp.Var(this=whole)))
+    for select in sorted(tree.find_all(exp.Select), key=lambda select: -select.depth):
+        own = select.args.get("where")
+        text = render(own.this, query.dialect) if own is not None else ""
+        mark = f"{_MARK}{select.meta.get('block', -1)}({text}{_MARK})"
+        select.set("where", exp.Where(this=exp.Var(this=mark)))
     return render(tree, query.dialect)
-
-
-def _selects(tree: exp.Expression) -> Iterator[exp.Select]:
-    # Inner ones first: a condition is put around the text of what is inside.
-    return iter(sorted(tree.find_all(exp.Select), key=lambda select: -select.depth))
 
 
 def reads(query: Query, alias: str) -> tuple[str, ...]:
     """Names of the columns of that occurrence which the query reads, in the table's order."""
-    names = {node.name for node in query.tree.find_all(exp.Column) if node.table == alias}
     table = next(o.table for o in query.all_occurrences if o.alias == alias)
-    return tuple(column.name for column in table.columns if column.name in names)
+    return tuple(column.name for column in table.columns if (alias, column.name) in query.columns)
+
+
+def columns(query: Query) -> frozenset[tuple[str, str]]:
+    """Every (alias, column) that stands in the query."""
+    return frozenset((node.table, node.name) for node in query.tree.find_all(exp.Column))
