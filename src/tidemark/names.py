@@ -63,7 +63,7 @@ class Names:
 
     def bare_temporary(self, kind: str) -> str:
         """The same without what says where it lives."""
-        return self.dialect.quote(self.plain(kind, self.session))
+        return self.dialect.quote(self.plain(kind, *filter(None, (self.session,))))
 
     @property
     def store(self) -> str:

@@ -8,7 +8,6 @@ scalar renders at any row (``NEW``, ``OLD``, a table's alias) without touching i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,17 +19,13 @@ from tidemark.dialect import Dialect
 from tidemark.model import Table
 from tidemark.query.functions import is_aggregate
 from tidemark.query.parse import render
+from tidemark.query.template import Pieces, filled, pieces, template
 
 JoinKind = Literal["first", "inner", "left", "right", "full"]
 
 
 MOMENT = "moment"
 """On a node: it stands for the clock."""
-
-_MARK = "\0"
-"""Around what stands for a column or a condition in a text; no text of SQL can have it."""
-
-_WHERE = re.compile(rf" WHERE {_MARK}(-?\d+)\(([^{_MARK}]*){_MARK}\)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,19 +100,8 @@ class Scalar:
         )
 
     @cached_property
-    def _pieces(self) -> tuple[tuple[str, tuple[str, str] | None], ...]:
-        """The expression's text in pieces: what stands before a column, and the column; None after the last."""
-        found: list[tuple[str, str]] = []
-
-        def mark(node: exp.Expression) -> exp.Expression:
-            if not isinstance(node, exp.Column):
-                return node
-            found.append((node.table, node.name))
-            return exp.Column(this=exp.Var(this=f"{_MARK}{len(found) - 1}{_MARK}"))
-
-        whole = render(self.tree.transform(mark), self.dialect).split(_MARK)
-        texts, columns = whole[::2], [found[int(number)] for number in whole[1::2]]
-        return tuple(zip(texts, (*columns, None), strict=True))
+    def _pieces(self) -> Pieces:
+        return pieces(self.tree, self.dialect)
 
     def _written(self, column: Callable[[str, str], str]) -> str:
         """The text with each column as `column` writes it, given its alias and its name."""
@@ -310,12 +294,12 @@ class Block:
 
     @cached_property
     def template(self) -> str:
-        """The text with a mark for every WHERE; see `rendered`."""
-        return template(self)
+        """The text with a mark for every WHERE; see `template`."""
+        return template(self.tree, self.dialect)
 
     def sql(self, conditions: Mapping[int, str] | None = None) -> str:
-        """The block as SQL text; see `rendered`."""
-        return rendered(self, conditions or {})
+        """The block as SQL text; see `filled`."""
+        return filled(self.template, conditions or {})
 
     @cached_property
     def columns(self) -> frozenset[tuple[str, str]]:
@@ -372,12 +356,12 @@ class SetOperation:
 
     @cached_property
     def template(self) -> str:
-        """The text with a mark for every WHERE; see `rendered`."""
-        return template(self)
+        """The text with a mark for every WHERE; see `template`."""
+        return template(self.tree, self.dialect)
 
     def sql(self, conditions: Mapping[int, str] | None = None) -> str:
-        """The operation as SQL text; see `rendered`."""
-        return rendered(self, conditions or {})
+        """The operation as SQL text; see `filled`."""
+        return filled(self.template, conditions or {})
 
     @cached_property
     def columns(self) -> frozenset[tuple[str, str]]:
@@ -390,34 +374,6 @@ class SetOperation:
 
 
 Query = Block | SetOperation
-
-
-def rendered(query: Query, conditions: Mapping[int, str]) -> str:
-    """The query as SQL text, its columns under their public names. `conditions` maps a block's number to one more condition
-    of its WHERE."""
-
-    def place(found: re.Match[str]) -> str:
-        own, condition = found[2], conditions.get(int(found[1]))
-        if condition is None:
-            return f" WHERE {own}" if own else ""
-        return f" WHERE ({own}) AND {condition}" if own else f" WHERE {condition}"
-
-    text, count = query.template, 1
-    while count:
-        # Inner ones first: a condition is put around the text of what is inside.
-        text, count = _WHERE.subn(place, text)
-    return text
-
-
-def template(query: Query) -> str:
-    """The query's text with a mark for every WHERE, whether the query has one there or not; see `rendered`."""
-    tree = query.tree.copy()
-    for select in sorted(tree.find_all(exp.Select), key=lambda select: -select.depth):
-        own = select.args.get("where")
-        text = render(own.this, query.dialect) if own is not None else ""
-        mark = f"{_MARK}{select.meta.get('block', -1)}({text}{_MARK})"
-        select.set("where", exp.Where(this=exp.Var(this=mark)))
-    return render(tree, query.dialect)
 
 
 def reads(query: Query, alias: str) -> tuple[str, ...]:
