@@ -144,7 +144,7 @@ class Planter:
                 ("not_owner", entity(other, "Track", track, "Delete")),
                 ("track_exists", entity(user, "Track", track, "Create", {"title": "again"})),
                 ("user_exists", entity(user, "User", user, "Create", {"handle": "again"})),
-                ("unsupported_kind", entity(user, "Notification", user, "View")),
+                ("unsupported_kind", entity(user, "DeveloperApp", user, "Create")),
             )
             for reason, _ in refused:
                 world.skipped[reason] += 1

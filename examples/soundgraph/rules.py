@@ -10,6 +10,7 @@ from collections.abc import Callable
 from examples.soundgraph import rules_events as events
 from examples.soundgraph import rules_items as items
 from examples.soundgraph import rules_people as people
+from examples.soundgraph import rules_views as views
 from examples.soundgraph.state import Stamp, State
 from examples.soundgraph.values import EntityEvent
 
@@ -37,6 +38,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("Event", "Create"): events.create_event,
     ("Event", "Update"): events.update_event,
     ("Event", "Delete"): events.delete_event,
+    ("Track", "Download"): views.download,
+    ("Playlist", "View"): views.view_playlist,
+    ("Notification", "View"): views.view_notices,
 }
 for _entity in ("Track", "Playlist"):
     RULES |= {

@@ -179,6 +179,30 @@ CREATE TABLE IF NOT EXISTS shares (
 );
 CREATE INDEX IF NOT EXISTS shares_item ON shares (share_item_id, share_type);
 
+-- Who took a track away with them, each time; and until when somebody has looked at a collection, and at their notices.
+CREATE TABLE IF NOT EXISTS track_downloads (
+    user_id     integer NOT NULL,
+    track_id    integer NOT NULL,
+    created_at  timestamp NOT NULL,
+    blocknumber integer NOT NULL,
+    txhash      text NOT NULL,
+    PRIMARY KEY (user_id, track_id, txhash)
+);
+CREATE TABLE IF NOT EXISTS playlist_seen (
+    user_id     integer NOT NULL,
+    playlist_id integer NOT NULL,
+    seen_at     timestamp NOT NULL,
+    blocknumber integer NOT NULL,
+    txhash      text NOT NULL,
+    PRIMARY KEY (user_id, playlist_id)
+);
+CREATE TABLE IF NOT EXISTS notification_seen (
+    user_id     integer PRIMARY KEY,
+    seen_at     timestamp NOT NULL,
+    blocknumber integer NOT NULL,
+    txhash      text NOT NULL
+);
+
 -- What is in a collection, and what was: the inverse of playlists.playlist_contents, which a hook keeps.
 CREATE TABLE IF NOT EXISTS playlist_tracks (
     playlist_id integer NOT NULL,

@@ -166,6 +166,30 @@ CREATE TABLE IF NOT EXISTS shares (
 );
 CREATE INDEX IF NOT EXISTS shares_item ON shares (share_item_id, share_type);
 
+-- Who took a track away with them, each time; and until when somebody has looked at a collection, and at their notices.
+CREATE TABLE IF NOT EXISTS track_downloads (
+    user_id     INTEGER NOT NULL,
+    track_id    INTEGER NOT NULL,
+    created_at  TEXT NOT NULL,
+    blocknumber INTEGER NOT NULL,
+    txhash      TEXT NOT NULL,
+    PRIMARY KEY (user_id, track_id, txhash)
+);
+CREATE TABLE IF NOT EXISTS playlist_seen (
+    user_id     INTEGER NOT NULL,
+    playlist_id INTEGER NOT NULL,
+    seen_at     TEXT NOT NULL,
+    blocknumber INTEGER NOT NULL,
+    txhash      TEXT NOT NULL,
+    PRIMARY KEY (user_id, playlist_id)
+);
+CREATE TABLE IF NOT EXISTS notification_seen (
+    user_id     INTEGER PRIMARY KEY,
+    seen_at     TEXT NOT NULL,
+    blocknumber INTEGER NOT NULL,
+    txhash      TEXT NOT NULL
+);
+
 -- What is in a collection, and what was: the inverse of playlists.playlist_contents, which a hook keeps.
 CREATE TABLE IF NOT EXISTS playlist_tracks (
     playlist_id INTEGER NOT NULL,

@@ -346,6 +346,24 @@ CONTEST_WINNERS = Table(
     versioned=False,
 )
 
+DOWNLOADS = Table(
+    "track_downloads",
+    ("user_id", "track_id", "txhash"),
+    ("user_id", "track_id", "txhash"),
+    ("user_id", "track_id", "created_at", *PROVENANCE),
+    versioned=False,
+)
+PLAYLISTS_SEEN = Table(
+    "playlist_seen",
+    ("user_id", "playlist_id"),
+    ("user_id", "playlist_id"),
+    ("user_id", "playlist_id", "seen_at", *PROVENANCE),
+    versioned=False,
+)
+NOTICES_SEEN = Table(
+    "notification_seen", ("user_id",), ("user_id",), ("user_id", "seen_at", *PROVENANCE), versioned=False
+)
+
 TABLES: tuple[Table, ...] = (
     BLOCKS,
     ETL_PLAYS,
@@ -369,5 +387,8 @@ TABLES: tuple[Table, ...] = (
     STREAK_ADVANCES,
     EVENTS,
     CONTEST_WINNERS,
+    DOWNLOADS,
+    PLAYLISTS_SEEN,
+    NOTICES_SEEN,
 )
 """Every table that rules and hooks keep rows of."""

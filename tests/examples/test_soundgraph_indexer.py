@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from examples.soundgraph.derived import DECLARED, make_project
 from examples.soundgraph.indexer import NAME, add_stream, take
+from examples.soundgraph.releases import publish_due
 from examples.soundgraph.statements import Writer
 from examples.soundgraph.stores import Store
 from examples.soundgraph.tables import TABLES
@@ -227,6 +230,42 @@ REFUSED = [
     ({"type": "validator"}, "no handler for validator"),
     (17, "no handler for a transaction without a kind"),
 ]
+
+
+def test_downloads_are_counted_and_views_move_on(store: Store) -> None:
+    made = [entity(1, "Track", 10, "Create", title="t"), entity(1, "Playlist", 20, "Create", playlist_name="p")]
+    first = [entity(2, "Track", 10, "Download"), entity(2, "Track", 10, "Download"), entity(2, "Playlist", 20, "View")]
+    later = [
+        entity(2, "Playlist", 20, "View"),
+        entity(2, "Notification", 2, "View"),
+        entity(3, "Notification", 2, "View"),
+    ]
+    gone = [entity(1, "Track", 10, "Delete"), entity(2, "Track", 10, "Download")]
+    take(store.database, [block(1, *made), block(2, *first), block(3, *later), block(4, *gone)])
+    assert one(store, "SELECT count(*) FROM track_downloads WHERE user_id = 2 AND track_id = 10") == 2
+    assert store.query("SELECT user_id, playlist_id, blocknumber FROM playlist_seen") == [(2, 20, 3)]
+    assert store.query("SELECT user_id, blocknumber FROM notification_seen") == [(2, 3)]
+    assert reasons(store) == ["not_self", "deleted_item"]
+
+
+def test_what_is_scheduled_is_published_when_its_time_has_come(store: Store) -> None:
+    hidden = {"is_scheduled_release": True, "release_date": "2025-03-14T13:00:00Z"}
+    album = hidden | {"is_private": True}
+    made = [
+        entity(1, "Track", 10, "Create", is_unlisted=True, **hidden),
+        entity(1, "Track", 11, "Create", is_unlisted=True),
+        entity(1, "Playlist", 20, "Create", is_album=True, **album),
+        entity(1, "Playlist", 21, "Create", is_album=False, **album),
+    ]
+    project = make_project(wanted=[one for one in DECLARED if one.name == "aggregate_user"])
+    Tidemark(project, store.database).apply()
+    take(store.database, [block(1, *made)])
+    counts = "SELECT track_count, album_count, playlist_count FROM aggregate_user WHERE user_id = 1"
+    assert publish_due(store, datetime(2025, 3, 14, 12, 59, tzinfo=UTC)) == 0
+    assert store.query(counts) == [(0, 0, 0)]
+    assert publish_due(store, datetime(2025, 3, 14, 13, 0, tzinfo=UTC)) == 2
+    assert store.query(counts) == [(1, 1, 0)]
+    assert publish_due(store, datetime(2025, 3, 15, tzinfo=UTC)) == 0
 
 
 def test_what_validation_refuses_is_kept_as_evidence_and_changes_nothing(store: Store) -> None:
