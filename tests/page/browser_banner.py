@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,3 +116,13 @@ def test_nothing_in_it_becomes_markup(hosted: tuple[Hosted, Tab]) -> None:
     assert "<img src=x" in tab.run(TEXT)
     assert tab.run(f"{BANNER}.shadowRoot.querySelectorAll('img').length") == 0
     assert tab.run("document.title") == "A page"
+
+
+def test_it_never_says_that_all_is_done(hosted: tuple[Hosted, Tab]) -> None:
+    _, tab = begin(hosted, "live")
+    item = {"label": "heard", "state": "verifying", "running": True, "failed": False, "done": 10, "total": 10}
+    told = json.dumps({"items": [{**item, "ratio": 1.0, "eta_seconds": None, "message": ""}], "running": True})
+    tab.run(f"window.fetch = async () => new Response({told!r}); {AGAIN}")
+    tab.until(f"!{BANNER}.hidden")
+    assert "99 %" in tab.run(TEXT) and "100 %" not in tab.run(TEXT)
+    assert tab.run(f"{BANNER}.shadowRoot.querySelector('progress').value") == 99

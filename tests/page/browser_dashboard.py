@@ -12,7 +12,7 @@ from tests.page.conftest import Look
 from tests.page.contrast import find_faint
 from tests.page.scenes import HOSTILE, SCENES
 from tests.page.serving import Served
-from tests.page.worlds import World, past, table
+from tests.page.worlds import World, backfill, past, table
 from tidemark.errors import Fault
 
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -365,3 +365,23 @@ def test_a_thicket_of_lines_is_told_in_lists_and_one_table_in_lines(look: Look, 
     bright = "document.querySelectorAll('#graph .levels.asked .place.on').length"
     assert tab.until(bright) == 4
     assert tab.said == []
+
+
+def test_a_failed_run_never_looks_well(look: Look) -> None:
+    _, tab = look("failing", "#/history")
+    row = "document.querySelector('#detail tr[data-key=\"131\"] .mood')"
+    tab.until(row)
+    assert tab.run(f"{row}.dataset.mood") == "wrong" and tab.run(f"{row}.innerText") == "failed"
+    tab.run("location.hash = '#/run/131'")
+    tab.until("document.querySelector('#detail .head .mood')")
+    assert tab.run("document.querySelector('#detail .head .mood').dataset.mood") == "wrong"
+
+
+def test_nothing_that_goes_on_is_all_done(look: Look) -> None:
+    going = replace(table("thread_stats", "posts"), state="backfilling", shown=False, verified_at=None, coverage=0.9996)
+    _, tab = look(World((going,), (backfill("thread_stats", "backfilling", 986_700, 1_000_000),)))
+    assert "98 %" in tab.run("document.getElementById('work').innerText")
+    tab.run("location.hash = '#/table/thread_stats'")
+    tab.until("document.querySelector('#detail .facts')")
+    told = tab.run("document.getElementById('detail').innerText")
+    assert "99 %" in told and "100 %" not in told
