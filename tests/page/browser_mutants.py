@@ -21,7 +21,7 @@ from tests.page.scenes import SCENES
 from tests.web.conftest import Forum, begin, fill
 from tidemark.web import files
 
-PATIENCE_SECONDS = 6.0
+PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
