@@ -162,7 +162,7 @@ class Attendant:
             return
         for one in self._ticking():
             truth = self.compare.truth(one)
-            self.history.remember(one.name, self.compare.of(one, uncut(one)) if uncut(one) else truth)
+            self.history.remember(one.name, self._kept(one))
             query = self.upkeep.live(one.name)
             if query:
                 self.tally.comparisons[f"{one.family} as of now"] += 1
@@ -174,8 +174,12 @@ class Attendant:
         """Everything is applied: the rows are those of the query."""
         self.compare.check(freshnesses, moment)
         self._fold(frozenset(one.name for one in self.derived), moment)
-        for one in self._ticking():
-            self.history.settle(one.name)
+        for one in self._ticking() if not self.case.steady else ():
+            self.history.settle(one.name, self._kept(one))
+
+    def _kept(self, one: Derived) -> Rows:
+        """The rows that are kept, of which readers may see the first."""
+        return self.compare.of(one, uncut(one) or one.query)
 
     def _behind(self, drained: frozenset[str], moment: str) -> None:
         """Some tables may be behind: their rows are those of earlier moments, and they say that they are behind."""
@@ -183,6 +187,7 @@ class Attendant:
         for one in self._ticking():
             stored, truth = self.compare.stored(one), self.compare.truth(one)
             self.tally.comparisons[f"{one.family} between"] += 1
+            self.history.remember(one.name, self._kept(one))
             # Where spellings of one key are one key, only the engine can tell which rows belong together. What a reader of
             # derived tables sees can change within a duty, so the moments of duties are not all there are.
             blind = one.fold or one.options.get("reads")
@@ -198,7 +203,7 @@ class Attendant:
                 raise Failure("dishonest", one.name, f"nothing is said to be pending {detail}")
         for one in self._ticking():
             if one.name in drained:
-                self.history.settle(one.name)
+                self.history.settle(one.name, self._kept(one))
 
     def _declare(self, duty: Duty) -> None:
         """Take one declaration in or out, and apply."""

@@ -2,7 +2,8 @@
 
 Owns: `History`. Promises: a stored row is compared by its key with the rows of all moments at which a tick could have seen
 the sources since the table was last drained: it must be the row of one of them, absence included. The players run one
-statement at a time and no application commits while a duty is done, so the moments at which duties begin are all of them.
+statement at a time, so the moments at which duties begin and end are all of them: while one is done, an application commits
+only when the server ends a deadlock that it waited in.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ class History:
         if not moments or moments[-1] != truth:
             moments.append(truth)
 
-    def settle(self, name: str) -> None:
-        """Everything before now is applied: only the last moment counts from here."""
+    def settle(self, name: str, truth: Rows) -> None:
+        """A duty that applied everything ends, and these are the query's rows: what was before it counts no more."""
         self._moments[name] = self._moments.get(name, [])[-1:]
+        self.remember(name, truth)
 
     def forget(self, name: str) -> None:
         """The table begins anew."""

@@ -52,7 +52,8 @@ def test_a_row_between_two_ticks_is_one_of_some_moment() -> None:
     assert "a" in history.strange("t", {"b": "1"})
     assert not history.strange("t", {"b": "1"}, cut=True)
     assert "b" in history.strange("t", {"b": "2"}, cut=True)
-    history.settle("t")
+    history.settle("t", {"a": "3"})
+    assert not history.strange("t", {"a": "2"}) and not history.strange("t", {"a": "3"})
     assert "a" in history.strange("t", {"a": "1"})
 
 
