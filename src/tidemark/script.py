@@ -248,9 +248,8 @@ class SourceLog:
     ``weight`` (+1, -1, or 0 for a marker that says that everything changed) and image columns.
     `slice` is the quoted temporary table, made by `create_slice`, with the weight and those images that are read:
     `copied` are its quoted columns. `columns` are the columns of `table`, the source, that must be logged.
-    `affected`: statements that insert into `reached` every key that the slice's changes can touch, using the whole of every
-    log as old images.
-    """
+    `affected`: statements that insert into `reached` every key that the slice's changes can touch, with every log as old images.
+    `added`, where sums are added up, read a part of the log without a slice."""
 
     source: str
     log: str
@@ -262,6 +261,7 @@ class SourceLog:
     columns: tuple[str, ...]
     copied: str
     table: Table
+    added: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

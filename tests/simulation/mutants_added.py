@@ -45,7 +45,7 @@ def without_weights(script: Script) -> Script:
     if script.tick is None or script.tick.deltas is None:
         return script
     logs = tuple(
-        replace(log, affected=tuple(one.replace("sum(r.tidemark_weight * ", "sum(1 * ") for one in log.affected))
+        replace(log, added=tuple(one.replace("sum(r.tidemark_weight * ", "sum(1 * ") for one in log.added))
         for log in script.tick.logs
     )
     return replace(script, tick=replace(script.tick, logs=logs))

@@ -85,3 +85,18 @@ def unsealed(names: Names, table: Table, row: str, upto: str = "snapshot") -> st
         return f"{row}.id > (SELECT CAST({upto} AS INTEGER) {checkpoint})"
     snapshot = f"(SELECT ({upto})::pg_snapshot {checkpoint})"
     return f"{row}.xid >= pg_snapshot_xmin({snapshot}) AND NOT pg_visible_in_snapshot({row}.xid, {snapshot})"
+
+
+def sliced(dialect: Dialect, row: str) -> str:
+    """True for the rows of a log in the part after ``:position`` that ``:limit`` measures, where ``:target`` sees them and
+    ``:previous`` does not. On PostgreSQL parts are ranges of blocks, as rows never move in a log."""
+    if not dialect.has_schemas:
+        start = "max(:position, CAST(:previous AS INTEGER))"
+        return f"{row}.id > {start} AND {row}.id <= min(CAST(:target AS INTEGER), {start} + :limit)"
+    block, blocks = "CAST(:position AS bigint)", "greatest(1, CAST(:limit AS bigint) / 64)"
+    before, after = "CAST(:previous AS pg_snapshot)", "CAST(:target AS pg_snapshot)"
+    return (
+        f"{row}.ctid >= CAST('(' || {block} || ',0)' AS tid) AND {row}.ctid < CAST('(' || ({block} + {blocks}) || ',0)' AS tid) "
+        f"AND {row}.xid >= pg_snapshot_xmin({before}) AND NOT pg_visible_in_snapshot({row}.xid, {before}) "
+        f"AND pg_visible_in_snapshot({row}.xid, {after})"
+    )

@@ -13,7 +13,7 @@ from dataclasses import replace
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.render import linear, statements
-from tidemark.render.images import image, log_name, log_of, slice_columns, slice_definition, unsealed
+from tidemark.render.images import image, log_name, log_of, slice_columns, slice_definition, sliced, unsealed
 from tidemark.render.linear import feed_key
 from tidemark.render.postgres_capture import came, needs_touch, touched, went
 from tidemark.render.statements import ORDINAL, Store
@@ -66,19 +66,20 @@ def _late_columns(store: Store) -> str:
 def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog:
     slice_, columns = store.names.temporary(f"slice_{table.label}"), reads_of(program, table)
     own = [feed for feed in program.feeds if feed.table.label == table.label]
+    log = log_of(store.dialect, table)
+    part = f"{sliced(store.dialect, 'l')} AND l.weight <> 0"
     return SourceLog(
         source=table.label,
-        log=log_of(store.dialect, table),
+        log=log,
         name=log_name(store.dialect, table),
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slice_definition(store.dialect, table, columns)})",
         clear_slice=statements.clear(store, slice_),
-        affected=tuple(
-            _gather(store, feed, _images_of(store, feed, f"{slice_} AS l", "l.weight <> 0")) for feed in own
-        ),
+        affected=(),
         columns=columns,
         copied=slice_columns(store.dialect, columns),
         table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None, stated=None),
+        added=tuple(_gather(store, feed, _images_of(store, feed, f"{log} AS l", part)) for feed in own),
     )
 
 

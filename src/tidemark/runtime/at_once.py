@@ -134,8 +134,12 @@ def _question(duty: Duty, script: Script, tick: Tick) -> str:
 def _fill(duty: Duty, log: SourceLog, seen: _Seen) -> None:
     """Copy what waits in a log, and follow it to the keys."""
     session = duty.session
-    session.run(log.clear_slice)
     bounds = {"position": 0, "previous": seen.before, "target": seen.now, "limit": ALL_ROWS}
+    for statement in log.added:
+        session.run(statement, bounds)
+    if log.added:
+        return
+    session.run(log.clear_slice)
     duty.ledger.run("fill_slice", bounds, slice=log.slice, log=log.log, columns=log.copied)
     for statement in log.affected:
         session.run(statement)

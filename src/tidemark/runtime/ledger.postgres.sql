@@ -705,6 +705,19 @@ WHERE ctid >= CAST('(' || CAST(:position AS bigint) || ',0)' AS tid)
   AND NOT pg_visible_in_snapshot(xid, CAST(:previous AS pg_snapshot))
   AND pg_visible_in_snapshot(xid, CAST(:target AS pg_snapshot));
 
+-- name: measure_part
+-- How many changes a part of a log has, and markers among them; where the next part begins, whether this was the last, and its file.
+SELECT c.changes, c.markers, p.next,
+       CASE WHEN p.next * CAST(current_setting('block_size') AS bigint) >= pg_relation_size(CAST(:name AS regclass)) THEN 1 ELSE 0 END,
+       CAST(pg_relation_filenode(CAST(:name AS regclass)) AS text)
+FROM (SELECT CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64) AS next) AS p,
+     (SELECT count(*) AS changes, count(*) FILTER (WHERE weight = 0) AS markers FROM {log}
+      WHERE ctid >= CAST('(' || CAST(:position AS bigint) || ',0)' AS tid)
+        AND ctid < CAST('(' || (CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64)) || ',0)' AS tid)
+        AND xid >= pg_snapshot_xmin(CAST(:previous AS pg_snapshot))
+        AND NOT pg_visible_in_snapshot(xid, CAST(:previous AS pg_snapshot))
+        AND pg_visible_in_snapshot(xid, CAST(:target AS pg_snapshot))) AS c;
+
 -- name: measure_slice
 -- How many changes a slice has, and how many of them are markers that say that everything changed.
 SELECT count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {slice};

@@ -657,6 +657,13 @@ SELECT {columns} FROM {log}
 WHERE id > :position AND id > CAST(:previous AS INTEGER) AND id <= CAST(:target AS INTEGER)
 ORDER BY id LIMIT :limit;
 
+-- name: measure_part
+-- How many changes a part of a log has, and markers among them; where the next part begins, whether this was the last, and its file.
+SELECT (SELECT count(*) FROM {log} AS l WHERE l.id > p.start AND l.id <= min(p.target, p.start + :limit)),
+       (SELECT count(*) FROM {log} AS l WHERE l.id > p.start AND l.id <= min(p.target, p.start + :limit) AND l.weight = 0),
+       p.start + :limit, p.start + :limit >= p.target, '-'
+FROM (SELECT max(:position, CAST(:previous AS INTEGER)) AS start, CAST(:target AS INTEGER) AS target WHERE :name <> '') AS p;
+
 -- name: measure_slice
 -- How many changes a slice has, and how many of them are markers that say that everything changed.
 SELECT count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {slice};

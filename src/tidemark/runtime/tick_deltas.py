@@ -232,14 +232,10 @@ def _read_slice(state: _State, added: _Added, log: SourceLog, checkpoint: Checkp
     position = added.place.get(log.source, 0)
 
     def work() -> tuple[int, int, int, bool, str]:
-        session.run(log.clear_slice)
-        bounds = {"previous": checkpoint.snapshot, "target": checkpoint.target}
-        where = {"position": position, "limit": limit}
-        ledger.run("fill_slice", {**bounds, **where}, slice=log.slice, log=log.log, columns=log.copied)
-        ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
-        ((following, ended, file),) = ledger.all("next_position", {**where, "log": log.log}, slice=log.slice)
-        for statement in log.affected if count else ():
-            session.run(statement)
+        part = {"previous": checkpoint.snapshot, "target": checkpoint.target, "position": position, "limit": limit}
+        ((count, markers, following, ended, file),) = ledger.all("measure_part", {**part, "name": log.log}, log=log.log)
+        for statement in log.added if count else ():
+            session.run(statement, part)
         return int(count), int(markers), int(following), bool(ended), str(file)
 
     held = state.duty.read(work)
