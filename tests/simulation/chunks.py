@@ -21,7 +21,7 @@ def chunks_of(size: int | None) -> Iterator[None]:
         yield
         return
 
-    def choose(dialect: Dialect) -> pace.Pace:
+    def choose(dialect: Dialect, hold_ms: float | None = None) -> pace.Pace:
         return pace.Pace(100.0, dialect.writers_wait_in_line, size=size, size_min=size, size_max=size)
 
     rooms = [room for name, room in sys.modules.items() if name.startswith("tidemark.runtime.")]
