@@ -230,3 +230,15 @@ def test_each_threshold_of_a_column_has_its_own_handler(engine_url: str) -> None
         ground.write(_facts("a", 1, 3))
         assert engine.deliver().delivered == 2
         assert told == [("low", 3), ("high", 6)]
+
+
+def test_a_session_that_settles_in_the_middle_makes_a_state_of_it(pg_database: str) -> None:
+    """Why memory is kept by ticks alone: what a flush in the middle sees is no state that a commit leaves."""
+    with _ground(pg_database, "commit") as ground:
+        ground.engine().apply()
+        with ground.session.transaction():
+            ground.session.run("INSERT INTO facts VALUES (1, 'a', 1), (2, 'a', 1), (3, 'a', 1)")
+            ground.session.script("SET CONSTRAINTS ALL IMMEDIATE")
+            ground.session.run("DELETE FROM facts WHERE id > 1")
+        assert ground.session.all("SELECT n FROM counts") == [(1,)]
+        assert ground.reached() == [("a", 3)]
