@@ -104,7 +104,7 @@ take(database, map(json.loads, open(blocks)), writer=writer)
 def test_whoever_writes_is_killed_or_goes_on_ends_with_the_same_live_state(
     new_store: MakeStore, generated: Generated, tmp_path: Path
 ) -> None:
-    upsert, history, mixed = (new_store() for _ in range(3))
+    upsert, history, mixed, together = (new_store() for _ in range(4))
     blocks = generated.blocks[:150]
     path = tmp_path / "blocks.jsonl"
     path.write_text("\n".join(generated.lines[:150]), encoding="utf-8")
@@ -112,13 +112,14 @@ def test_whoever_writes_is_killed_or_goes_on_ends_with_the_same_live_state(
         command = [sys.executable, "-c", KILLED_INSIDE_A_BLOCK, mixed.database, str(path), writer, str(statements)]
         assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
     take(mixed.database, blocks, writer="history")
+    take(together.database, blocks, together=400)
     for store, writer in ((upsert, WRITERS[0]), (history, WRITERS[1])):
         taken = take(store.database, blocks, writer=writer)
         before = live_state(store)
         again = take(store.database, blocks, writer=writer)
         assert (again.events, again.redelivered) == (0, taken.events + taken.redelivered)
         assert live_state(store) == before
-    assert live_state(upsert) == live_state(history) == live_state(mixed)
+    assert live_state(upsert) == live_state(history) == live_state(mixed) == live_state(together)
     assert one(upsert, "SELECT count(*) FROM follows WHERE NOT is_current") == 0
     assert one(history, "SELECT count(*) FROM follows WHERE NOT is_current") > 0
 
