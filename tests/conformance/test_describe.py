@@ -267,3 +267,27 @@ def test_a_scan_of_a_partition_is_a_scan(pg_session: Session) -> None:
         assert pg_session.uses_index("SELECT * FROM s.p WHERE id = :k", name)
         assert not pg_session.uses_index("SELECT * FROM s.p WHERE v = :k", name)
         assert not pg_session.uses_index("SELECT * FROM s.p22 WHERE v = :k", name)
+
+
+@pytest.mark.parametrize(
+    ("expressions", "first"),
+    [
+        ([], None),
+        (["c0", "c1 || 'x'", "c0 IN (1, 2)", "ROW(c0, c1)", "NULL", "'x'"], None),
+        (["c0", "now()"], 1),
+        # What is constantly NULL must not fold away what stands beside it.
+        (["NULL", "NULL::integer", "c2::date"], 2),
+        (["c0"] * 120 + ["random()"], 120),
+    ],
+)
+def test_the_first_value_that_depends_on_more_than_its_row(
+    pg_session: Session, expressions: list[str], first: int | None
+) -> None:
+    execute(pg_session, "CREATE TABLE t (a integer, b text, c timestamptz)")
+    assert pg_session.first_mutable("SELECT a AS c0, b AS c1, c AS c2 FROM t", expressions) == first
+
+
+def test_an_expression_that_cannot_be_computed_is_refused(pg_session: Session) -> None:
+    execute(pg_session, "CREATE TABLE t (a integer)")
+    with pytest.raises(Refusal):
+        pg_session.first_mutable("SELECT a AS c0 FROM t", ["c0", "c0 || absent"])
