@@ -35,8 +35,10 @@ def timetable(rate: float, now: Callable[[], float], wait: Callable[[float], Non
     begun = now()
     for place in count():
         due = begun + place / rate
-        if due > now():
-            wait(due - now())
+        # Asked once: between two looks at a clock the moment may pass.
+        early = due - now()
+        if early > 0:
+            wait(early)
         yield due
 
 

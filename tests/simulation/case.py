@@ -54,7 +54,8 @@ class Duty:
     so far. At its step `kill_at` something happens to the worker, which `how` says: ``close`` its connection,
     ``terminate`` it from the server, ``steal`` its duty, ``jump`` the clock. A tick with `batches` ends after so many
     transactions, one with `table` is for that derived table alone. ``declare`` takes `declare` from `Case.later` into the
-    declarations, in place of the one of the same name; None takes out `table`.
+    declarations, in place of the one of the same name; None takes out `table`. ``lose`` drops a trigger of ours, ``guard``
+    rebuilds the source `table` in a guard; both write `sql` while nobody looks.
     """
 
     at: float
@@ -64,6 +65,7 @@ class Duty:
     batches: int | None = None
     table: str = ""
     declare: int | None = None
+    sql: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Case:
         raw: dict[str, Any] = json.loads(text)
         for name in ("derived", "later"):
             raw[name] = tuple(Derived(**{**item, "key": tuple(item["key"])}) for item in raw.get(name, ()))
-        raw["duties"] = tuple(Duty(**item) for item in raw["duties"])
+        raw["duties"] = tuple(Duty(**{**item, "sql": tuple(item.get("sql", ()))}) for item in raw["duties"])
         raw["transactions"] = tuple(_transaction(item) for item in raw["transactions"])
         for name in ("setup", "fill", "sources"):
             raw[name] = tuple(raw[name])

@@ -90,6 +90,8 @@ class Attendant:
             self.compare.check(("commit",), "after a second apply")
         elif duty.what == "declare":
             self._declare(duty)
+        elif duty.what in ("lose", "guard"):
+            self._suffer(duty)
         else:
             self._tick(duty)
 
@@ -204,6 +206,18 @@ class Attendant:
         for one in self._ticking():
             if one.name in drained:
                 self.history.settle(one.name, self._kept(one))
+
+    def _suffer(self, duty: Duty) -> None:
+        """Something happens to the database; after another apply everything is true again."""
+        suffered = self.calm() and not self.unfinished and self.upkeep.suffer(duty)
+        self.tally.duties[f"{duty.what} {'suffered' if suffered else 'spared'}"] += 1
+        if suffered:
+            for one in self.derived:
+                self.history.forget(one.name)
+            # What was written meanwhile waits like anything else.
+            self.upkeep.tick()
+            self._show(f"after the accident at {duty.at}")
+            self._drained(EVERY, f"after the accident at {duty.at}")
 
     def _declare(self, duty: Duty) -> None:
         """Take one declaration in or out, and apply."""

@@ -6,18 +6,19 @@ does; after a kill what follows runs in a new session, as a new process would; a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
+from tests.simulation.accidents import lose_trigger, rebuild_in_guard
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
 from tests.simulation.interventions import Act, WatchedSession, close, terminate
 from tests.simulation.memory import STREAM
 from tests.simulation.processors import declare
 from tests.simulation.tally import Tally
+from tests.simulation.time import Time
 from tests.simulation.upkeep import Killed
 from tidemark.compiler import compile_derived
 from tidemark.database.open import open_session
@@ -32,7 +33,6 @@ from tidemark.render.captures import capture
 from tidemark.runtime.apply import apply_plan, drainer
 from tidemark.runtime.as_written import compare_as_written
 from tidemark.runtime.cascade import is_served, upstream_first
-from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import TERM_SECONDS, Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
@@ -53,26 +53,6 @@ LEASES = {"sqlite": "tidemark__lease", "postgres": "tidemark._lease"}
 LOCK_SECONDS = 0.5
 THEFT_SECONDS = 0.02
 HASTE = 20.0
-
-
-class Time:
-    """A clock whose waits take no time: they only move it on, by `haste` times what was asked."""
-
-    def __init__(self) -> None:
-        self.skipped = 0.0
-        self.haste = 1.0
-
-    def now(self) -> float:
-        """Seconds that only grow."""
-        return time.monotonic() + self.skipped
-
-    def wait(self, seconds: float) -> None:
-        """Let seconds pass at once."""
-        self.skipped += seconds * self.haste
-
-    def clock(self) -> Clock:
-        """The clock as the runtime wants it."""
-        return Clock(self.now, self.wait, lambda: 0.5)
 
 
 class Keeper:
@@ -171,6 +151,10 @@ class Keeper:
         if duty.ledger.exists():
             duty.write(lambda: duty.session.run(_expire(duty.session.dialect.name)))
 
+    def _meaning(self, one: Installed) -> Derived:
+        """What a generation is to be equal to. One that gained columns is known by the query that readers see."""
+        return self.meanings.get((one.name, one.fingerprint)) or self.meanings[one.name, one.script.truth]
+
     def compile(
         self, declaration: Declaration, catalog: Catalog, generation: int, *upstream: Script, **how: Any
     ) -> Script:
@@ -191,8 +175,9 @@ class Keeper:
                 script = compile_derived(replace(declaration, live=True), *about, **how)
             SCRIPTS[known] = script
         script = self.mutate(script) if self.mutate else script
-        if declaration.name in self.admitted:
-            self.meanings[declaration.name, script.fingerprint] = self.admitted[declaration.name]
+        if declaration.name in self.admitted and not how.get("without"):
+            for known_by in (script.fingerprint, script.truth):
+                self.meanings[declaration.name, known_by] = self.admitted[declaration.name]
         return script
 
     def capture(self, table: Table, columns: tuple[str, ...]) -> Capture:
@@ -232,11 +217,26 @@ class Keeper:
             self.installed = None
         return True
 
+    def ledger(self) -> Ledger:
+        """The books, on the connection of the upkeep."""
+        return self._open().ledger
+
+    def rows(self) -> list[Installed]:
+        """Every generation that readers see, as the books have it now."""
+        return [one for one in self.ledger().derived() if one.live_at is not None and one.state != "retired"]
+
+    def suffer(self, duty: Order) -> bool:
+        """Have an accident, see that it is noticed, and apply again."""
+        suffered = {"lose": lose_trigger, "guard": rebuild_in_guard}[duty.what](self, duty)
+        if suffered:
+            self.reinstall()
+        return suffered
+
     def shown(self) -> Sequence[Derived]:
         """What readers see: the newest generation of each name that is not on its way in or out."""
         rows = [one for one in self._open().ledger.derived() if one.live_at is not None and one.state != "retired"]
         rows = [one for one in rows if not one.script.supports]
-        newest = {one.name: self.meanings[one.name, one.fingerprint] for one in rows}
+        newest = {one.name: self._meaning(one) for one in rows}
         return list(newest.values())
 
     def _admit_all(self, derived: Sequence[Derived]) -> None:
@@ -295,7 +295,9 @@ class Keeper:
         """Plan and apply."""
         duty = self._open()
         self.installed = None
-        apply_plan(duty, self._plan(), "simulation", allow_drop=True)
+        plan = self._plan()
+        self.tally.duties["widened"] += sum(step.upkeep is not None for step in plan.steps)
+        apply_plan(duty, plan, "simulation", allow_drop=True)
         again = self._plan()
         if not again.is_empty:
             reasons = [(step.verb, step.derived, step.reason) for step in again.steps]
@@ -335,7 +337,7 @@ class Keeper:
                 # Little work is done at once in every second tick, and step by step in the others.
                 self.ticks += 1
                 report = tick(mine, one.script, max_batches=batches, at_once=self.ticks % 2 == 0)
-                self.tally.ticked(self.meanings[one.name, one.fingerprint].family, report.changes_sealed)
+                self.tally.ticked(self._meaning(one).family, report.changes_sealed)
                 if report.drained or batches is not None:
                     return report.drained
         finally:

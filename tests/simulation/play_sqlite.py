@@ -156,7 +156,10 @@ class SqlitePlay:
 
     def _duties(self, until: float) -> None:
         while self.pending and self.pending[0].at <= until:
-            self.attendant.do(self.pending.pop(0))
+            duty = self.pending.pop(0)
+            self.attendant.do(duty)
+            # What is written in an accident is not written to the shadow.
+            self.shadowed = self.shadowed and not duty.sql
 
     def prepare(self, derived: Sequence[Derived]) -> None:
         """Derived tables to compare from now on."""

@@ -17,7 +17,13 @@ from tests.simulation.statements import SqliteStatements, Statements
 from tests.simulation.statements_postgres import PostgresStatements
 from tests.simulation.ways import WAYS
 from tests.simulation.worlds import World, draw_world
+from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
+from tidemark.errors import Refusal
+from tidemark.query.outputs import leave_out
+from tidemark.query.parse import parse_query
+from tidemark.query.trees import outputs_of
 
+DIALECTS = {"sqlite": SQLITE, "postgres": POSTGRESQL}
 LEVELS = ("READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
 
@@ -149,6 +155,39 @@ def redeclared(
     return later, duty
 
 
+def widened(
+    rng: random.Random, tables: tuple[Derived, ...], until: float, dialect: Dialect
+) -> tuple[tuple[Derived, ...], Derived, Duty] | None:
+    """The tables with a column less in one of them, that one whole, and the moment when it is declared so; None where no query
+    can do without a column."""
+    places = [place for place, one in enumerate(tables) if not one.options]
+    for place in rng.sample(places, len(places)):
+        one = tables[place]
+        try:
+            names = [name for name, _ in outputs_of(parse_query(one.query, dialect)) if name and name not in one.key]
+            less = leave_out(one.query, rng.sample(names, 1), dialect) if names else ""
+        except Refusal:
+            continue
+        if less:
+            kill = rng.randint(1, 150) if rng.random() < 0.5 else None
+            duty = Duty(round(rng.uniform(0, until), 4), "declare", kill, rng.choice(("close", "terminate")))
+            return (*tables[:place], replace(one, query=less), *tables[place + 1 :]), one, duty
+    return None
+
+
+def accidents(rng: random.Random, world: World, statements: Statements, until: float) -> tuple[Duty, ...]:
+    """Lost triggers and guarded rebuilds, each with writes that nobody sees."""
+    found = []
+    for what in rng.choices(("lose", "guard"), k=rng.choice((0, 0, 1, 2))):
+        drawn = [statements.draw() for _ in range(rng.randint(1, 4))]
+        texts = tuple(sql for kind, sql in drawn if kind != "copy")
+        table = rng.choice(world.relations).name
+        # Nobody has a transaction open at the end, where several sessions hardly ever have none before.
+        at = rng.uniform(0, until) if rng.random() < 0.5 else until + rng.random()
+        found.append(Duty(round(at, 4), what, table=table, sql=texts))
+    return tuple(found)
+
+
 def without_kinds(case: Case, kinds: frozenset[str]) -> Case:
     """The case without statements of some kinds: to look past a known failure."""
     kept = tuple(
@@ -220,6 +259,14 @@ def draw_case(
             regular += (replace(duty, declare=number),)
             if own.random() < 0.2:
                 regular += (Duty(round(own.uniform(0, until), 4), "declare", table=own.choice(tables).name),)
+        changes = random.Random(f"{seed}/{engine}/accidents")
+        made = PostgresStatements if engine == "postgres" else SqliteStatements
+        regular += accidents(changes, world, made(changes, world), until)
+        wider = widened(changes, tables, until, DIALECTS[engine]) if changes.random() < 0.4 else None
+        if wider is not None:
+            tables, whole, duty = wider
+            later.append(whole)
+            regular += (replace(duty, declare=len(later) - 1),)
     return Case(
         engine=world.engine,
         seed=seed,

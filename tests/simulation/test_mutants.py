@@ -14,6 +14,7 @@ from tests.kit.size import in_turn
 from tests.simulation.keeper import make_keeper
 from tests.simulation.mutants import MUTANTS, Mutant, hunt
 from tests.simulation.mutants_added import ADDED
+from tests.simulation.mutants_changes import CHANGES
 from tests.simulation.mutants_commit import COMMIT
 from tests.simulation.mutants_costs import COSTS
 from tests.simulation.mutants_keyed import KEYED
@@ -24,7 +25,7 @@ from tests.simulation.run import Ground, attempt, ground
 SHARE = 12
 EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
-MISTAKEN = [mistake for number, mistake in enumerate(MISTAKES) if in_turn(number, SHARE)]
+MISTAKEN = [mistake for number, mistake in enumerate((*MISTAKES, *CHANGES)) if in_turn(number, SHARE)]
 TRANSACTIONS_MAX = {"sqlite": 4000, "postgres": 1500}
 
 

@@ -32,6 +32,10 @@ class Upkeep(Protocol):
         """Apply other declarations; False when that is not finished (killed, or a lock could not be had)."""
         ...
 
+    def suffer(self, duty: Duty) -> bool:
+        """Have an accident and apply again; False when there was none."""
+        ...
+
     def shown(self) -> Sequence[Derived]:
         """What readers see now, with its freshness."""
         ...
@@ -108,6 +112,10 @@ class Views:
         self.uninstall()
         self.install(derived)
         return True
+
+    def suffer(self, duty: Duty) -> bool:
+        """Nothing can happen to views."""
+        return False
 
     def shown(self) -> Sequence[Derived]:
         """The views."""
