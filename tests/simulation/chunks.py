@@ -16,7 +16,7 @@ from tidemark.runtime import pace
 
 @contextlib.contextmanager
 def chunks_of(size: int | None) -> Iterator[None]:
-    """Chunks of that many rows for the length of the block; None leaves them to adapt."""
+    """Chunks of that many rows for the length of the block, however long anybody may hold; None leaves them to adapt."""
     if size is None:
         yield
         return
