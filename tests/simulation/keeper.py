@@ -229,7 +229,7 @@ class Keeper:
         """Have an accident, see that it is noticed, and apply again."""
         suffered = {"lose": lose_trigger, "guard": rebuild_in_guard}[duty.what](self, duty)
         if suffered:
-            self.reinstall()
+            self._watched(self.reinstall, Order(0.0, "apply"))
         return suffered
 
     def shown(self) -> Sequence[Derived]:
