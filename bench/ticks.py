@@ -8,6 +8,7 @@ transaction of ours is always shown.
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import sys
 import threading
@@ -128,7 +129,7 @@ def measure_backlogs(*, changes: int, engines: list[str], say: Callable[[str], N
 
 
 def live_through(place: Place, *, rounds: int, size: int, say: Callable[[str], None]) -> list[Figure]:
-    """Load and ticks again and again: how big what we keep is after the first tenth of it, and at the end."""
+    """Load and ticks again and again: how big what we keep is after each tenth of it, and how much memory all of that took."""
     ours = _prepare(place, QUERY, GROUPS)
     sizes, number = [], GROUPS
     for _ in range(rounds):
@@ -139,9 +140,15 @@ def live_through(place: Place, *, rounds: int, size: int, say: Callable[[str], N
         sizes.append(place.our_bytes())
     check(place, QUERY)
     early, late = sizes[len(sizes) // 10], sizes[-1]
-    say(f"{place.engine}: {rounds:,} ticks, {early:,} bytes, then {late:,}")
+    tenths = [sizes[min(len(sizes) - 1, len(sizes) * tenth // 10)] for tenth in range(1, 11)]
+    say(f"{place.engine}: {rounds:,} ticks; bytes after each tenth: {', '.join(f'{one:,}' for one in tenths)}")
+    # What ticks is in this process, so that it has had less than that.
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     work = f"{place.engine}, {rounds:,} ticks over {rounds * size:,} new rows, and as many that go"
-    return [Figure(work, ratio(late, early), "× the storage after a tenth of them", 1.5, at_least=False)]
+    return [
+        Figure(work, ratio(late, early), "× the storage after a tenth of them", 1.5, at_least=False),
+        Figure(work, megabytes, "MB of memory at most, what measures included", 150.0, at_least=False),
+    ]
 
 
 def main() -> int:
