@@ -16,7 +16,7 @@ import { Watch } from "./watch.js";
 import { clock, named, span } from "./words.js";
 
 const at = (id) => document.getElementById(id);
-const shown = { facts: null, route: null };
+const shown = { facts: null, route: null, drawn: null };
 
 function routeNow() {
   const [kind, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
@@ -33,10 +33,11 @@ function routeNow() {
 
 const watch = new Watch({
   read: (told) => { shown.facts = readFacts(told); },
-  tell: show,
+  tell: () => show(false),
 });
 
-function show() {
+// Unless somebody did something, facts that are drawn already are not drawn again: hundreds of rows would be looked through.
+function show(isAsked = true) {
   const { facts } = shown, { route } = shown;
   const reach = watch.reach;
   document.body.dataset.reach = reach.state;
@@ -50,7 +51,8 @@ function show() {
   // What cannot be shown any more stays as it was, and is grey.
   if (reach.state === "lost") return;
   if (facts) renew(at("where"), [[named(facts.database), facts.engine].filter(Boolean).join(" · ")]);
-  if (isOverview && facts) showOverview(facts, seen);
+  if (isOverview && facts && (isAsked || shown.drawn !== facts)) showOverview(facts, seen);
+  shown.drawn = isOverview ? facts : null;
   if (!isOverview) showDetail(at("detail"), route, facts, watch);
 }
 
