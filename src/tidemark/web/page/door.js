@@ -63,7 +63,10 @@ function leave(id, answer) {
 }
 
 for (const id of ["door", "sure"]) {
-  at(id).addEventListener("close", () => leave(id, false));
+  // What is told of an earlier closing comes late, and is nothing to one that was opened since.
+  at(id).addEventListener("close", () => {
+    if (!at(id).open) leave(id, false);
+  });
   at(`${id}-form`).addEventListener("submit", (event) => {
     event.preventDefault();
     if (id === "door") take();
