@@ -64,6 +64,8 @@ class Attendant:
     history: History = field(default_factory=History)
     kept: dict[str, Table] = field(default_factory=dict)
     block: int | None = None
+    went_on: Callable[[], bool] = lambda: False
+    """Whether an application that waited when the duty began has gone on since."""
 
     def install(self) -> None:
         """Install for the first time, and compare."""
@@ -177,7 +179,12 @@ class Attendant:
         self.compare.check(freshnesses, moment)
         self._fold(frozenset(one.name for one in self.derived), moment)
         for one in self._ticking() if not self.case.steady else ():
-            self.history.settle(one.name, self._kept(one))
+            self._settle(one)
+
+    def _settle(self, one: Derived) -> None:
+        self.history.settle(one.name, self._kept(one))
+        if self.went_on():
+            self.history.doubt(one.name)
 
     def _kept(self, one: Derived) -> Rows:
         """The rows that are kept, of which readers may see the first."""
@@ -190,6 +197,8 @@ class Attendant:
             stored, truth = self.compare.stored(one), self.compare.truth(one)
             self.tally.comparisons[f"{one.family} between"] += 1
             self.history.remember(one.name, self._kept(one))
+            if self.went_on():
+                self.history.doubt(one.name)
             # Where spellings of one key are one key, only the engine can tell which rows belong together. What a reader of
             # derived tables sees can change within a duty, so the moments of duties are not all there are.
             blind = one.fold or one.options.get("reads")
@@ -205,7 +214,7 @@ class Attendant:
                 raise Failure("dishonest", one.name, f"nothing is said to be pending {detail}")
         for one in self._ticking():
             if one.name in drained:
-                self.history.settle(one.name, self._kept(one))
+                self._settle(one)
 
     def _suffer(self, duty: Duty) -> None:
         """Something happens to the database; after another apply everything is true again."""

@@ -242,6 +242,8 @@ class PostgresPlay:
         if not duty.what.startswith("mark ") and (self._exclusive() or (not patient and self._open())):
             self.tally.duties[f"{duty.what} put off"] += 1
             return
+        waiting = [one for one in self.writers if one.wire.busy]
+        self.attendant.went_on = lambda: any(one.wire.is_answered for one in waiting)
         self.attendant.do(duty)
 
     def _exclusive(self) -> bool:

@@ -55,6 +55,10 @@ def test_a_row_between_two_ticks_is_one_of_some_moment() -> None:
     history.settle("t", {"a": "3"})
     assert not history.strange("t", {"a": "2"}) and not history.strange("t", {"a": "3"})
     assert "a" in history.strange("t", {"a": "1"})
+    history.doubt("t")
+    assert not history.strange("t", {"a": "1"})
+    history.settle("t", {"a": "3"})
+    assert "a" in history.strange("t", {"a": "1"})
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)

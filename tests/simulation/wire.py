@@ -46,6 +46,11 @@ class Wire:
         self.answer = Answer("", "", "", [])
         self.connection.send_query(sql.encode())
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether something of the answer has come; nothing is taken."""
+        return bool(select.select([self.connection.socket], [], [], 0)[0])
+
     def poll(self, seconds: float) -> bool:
         """Wait up to `seconds` for the answer; True when it is complete."""
         while self.busy:
