@@ -16,7 +16,7 @@ from tidemark.runtime.progress import Event
 WAYS = (
     (
         "SELECT thread_id, count(*) AS n FROM posts GROUP BY thread_id",
-        "SELECT thread_id, sum(score) AS s, count(*) AS n FROM posts GROUP BY thread_id",
+        "SELECT thread_id, sum(1) AS n FROM posts GROUP BY thread_id",
     ),
     (
         "SELECT p.id, 1 AS n, u.name FROM posts p JOIN users u ON u.id = p.user_id",

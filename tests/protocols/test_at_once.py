@@ -15,7 +15,7 @@ from tidemark.runtime.statements import find_statement
 LOGS = {"sqlite": "tidemark__capture_log_posts", "postgres": "tidemark._capture_log_posts"}
 
 
-def _one_key_at_a_time(dialect: Dialect) -> Pace:
+def _one_key_at_a_time(dialect: Dialect, hold_ms: float | None = None) -> Pace:
     pace = choose_pace(dialect)
     pace.size = pace.size_min = pace.size_max = 1
     return pace

@@ -61,7 +61,7 @@ class World:
     def wanted(
         self, freshness: str = "tick", score_min: int = 0, name: str = "thread_stats", was: str | None = None
     ) -> Wanted:
-        return Wanted(name, was, lambda generation: self.script(freshness, score_min, name, generation))
+        return Wanted(name, was, lambda generation, session="": self.script(freshness, score_min, name, generation))
 
     def plan(self, *wanted: Wanted) -> InstallPlan:
         return make_plan(
