@@ -142,6 +142,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "postgres",
         "checkpoint at the end of the seal",
         text("finish_seal", "SET snapshot = target", "SET snapshot = pg_current_snapshot()::text"),
+        dense=True,
     ),
     Mistake(
         "sqlite",
