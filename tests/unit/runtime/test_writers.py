@@ -24,7 +24,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("fill", "tick", "repair"):
         monkeypatch.setattr(
             f"tidemark.runtime.{module}.choose_pace",
-            lambda dialect, hold_ms=None: Pace(target_ms=1e9, in_line=dialect.writers_wait_in_line, size=1, size_min=1, size_max=1),
+            lambda dialect, hold_ms=None: Pace(1e9, dialect.writers_wait_in_line, size=1, size_min=1, size_max=1),
         )
 
 
