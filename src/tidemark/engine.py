@@ -15,7 +15,7 @@ from typing import Any
 
 from tidemark.diffs import diff
 from tidemark.errors import Code, Exit, Fault, Refusal
-from tidemark.query.adopted import baseline_of
+from tidemark.query.adopted import ahead_of, baseline_of
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
 from tidemark.runtime.adoption import AdoptionReport, Standing, record_baseline, set_standing
@@ -189,7 +189,8 @@ class Tidemark(Workshop):
                 table = self._catalog(duty).find(*reversed(self._table_of(name).split(".")))
                 script = self._first_scripts(duty, [name])[-1]
                 if table is not None:
-                    record_baseline(duty, script, table, baseline_of(name))
+                    named = {column: ahead_of(column, duty.session.dialect) for column in script.columns}
+                    record_baseline(duty, script, table, baseline_of(name), named)
             elif not baseline:
                 duty.write(lambda: set_standing(duty.ledger, name, Standing("shadow" if shadow else "")))
         self.apply()

@@ -1,7 +1,9 @@
 """Counters that triggers kept wrongly: every wrong row is named, then they are taken over while the application writes."""
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from examples.soundgraph.adoption import QUERY, begin, end_legacy, main, play, p
 from examples.soundgraph.stores import Store
 from tidemark import Project, Refusal, Tidemark, workshop
 from tidemark.cli import main as tidemark_main
+from tidemark.runtime import adoption
 
 
 def test_wrong_rows_are_named_exactly_and_then_replaced(new_database: Callable[[], str]) -> None:
@@ -141,6 +144,25 @@ def test_what_is_no_number_cannot_be_carried_on(new_database: Callable[[], str])
         with pytest.raises(Refusal, match="no number"):
             Tidemark(named, database).adopt("named", baseline=True)
         assert store.query("SELECT name FROM names") == [("ann",)]
+
+
+def test_what_is_no_number_is_found_behind_many_that_differ(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adoption, "SHOWN_MAX", 2)
+    rows = [(1, 5), (2, 6), (3, 7), (4, "abc"), (5, b"x")]
+    with closing(sqlite3.connect(sqlite_path)) as connection, connection:
+        connection.execute("CREATE TABLE counts (id INTEGER PRIMARY KEY, n)")
+        connection.executemany("INSERT INTO counts VALUES (?, ?)", rows)
+        connection.commit()
+        counted = Project("counted")
+        counted.derive("counted", query="SELECT id, 0 AS n FROM counts", columns_of="counts")
+        tidemark = Tidemark(counted, f"sqlite:///{sqlite_path}")
+        with pytest.raises(Refusal, match="n holds 'abc'"):
+            tidemark.adopt("counted", baseline=True)
+        assert connection.execute("SELECT id, n FROM counts").fetchall() == rows
+        connection.execute("DELETE FROM counts WHERE id > 3")
+        connection.commit()
+        assert tidemark.adopt("counted", baseline=True).wrong == 0
+        assert connection.execute("SELECT id, n FROM counts").fetchall() == rows[:3]
 
 
 @pytest.mark.parametrize("mistake", ["in_shadow", "over_baseline"])

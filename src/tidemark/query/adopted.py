@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.model import Declaration
+from tidemark.names import shorten
 from tidemark.query.parse import parse_query, render
 from tidemark.query.trees import outputs_of
 
@@ -23,6 +24,11 @@ AHEAD = "ahead"
 def baseline_of(name: str) -> str:
     """The name of the table that says by how much the columns of each row were ahead of the query when they were adopted."""
     return f"{name}_baseline"
+
+
+def ahead_of(column: str, dialect: Dialect) -> str:
+    """The name of a column in that table: another one than in the query, where a bare name must go on to mean what it meant."""
+    return shorten(f"ahead_{column}", dialect.name_bytes_max)
 
 
 def in_shadow(declaration: Declaration) -> Declaration:
@@ -36,24 +42,27 @@ def over_baseline(declaration: Declaration, dialect: Dialect, key: Sequence[str]
     Raises `Refusal` (``not-a-query``) for what is no single SELECT.
     """
     tree = parse_query(declaration.query_for(dialect.name) or "", dialect)
-    alias = exp.to_identifier(AHEAD, quoted=True)
     outputs = outputs_of(tree)
     shown: list[exp.Expression] = []
     for name, bare in outputs:
         value: exp.Expression = bare.copy()
         if name not in key:
-            more = exp.Column(this=exp.to_identifier(name, quoted=True), table=alias.copy())
+            more = _ahead(name, dialect)
             both = exp.Add(this=exp.Paren(this=value), expression=more)
             value = exp.Anonymous(this="coalesce", expressions=[both, bare.copy(), more.copy()])
         shown.append(exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True)))
     on: exp.Expression | None = None
     for name, bare in outputs:
         if name in key:
-            side = exp.Column(this=exp.to_identifier(name, quoted=True), table=alias.copy())
-            equal = exp.EQ(this=side, expression=exp.Paren(this=bare.copy()))
+            equal = exp.EQ(this=_ahead(name, dialect), expression=exp.Paren(this=bare.copy()))
             on = equal if on is None else exp.And(this=on, expression=equal)
     table = exp.Table(this=exp.to_identifier(baseline_of(declaration.name), quoted=True))
-    table.set("alias", exp.TableAlias(this=alias.copy()))
+    table.set("alias", exp.TableAlias(this=exp.to_identifier(AHEAD, quoted=True)))
     tree.set("expressions", shown)
     tree.append("joins", exp.Join(this=table, side="LEFT", on=on))
     return replace(declaration, query={dialect.name: render(tree, dialect)}, key=tuple(key))
+
+
+def _ahead(column: str, dialect: Dialect) -> exp.Column:
+    name = exp.to_identifier(ahead_of(column, dialect), quoted=True)
+    return exp.Column(this=name, table=exp.to_identifier(AHEAD, quoted=True))

@@ -8,6 +8,7 @@ NULLs. A baseline is written down in one statement, so that each change of a sou
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -77,14 +78,58 @@ def set_standing(ledger: Ledger, name: str, standing: Standing) -> None:
     ledger.run("set_meta", {"key": f"adopt {name}", "value": text})
 
 
-def record_baseline(duty: Duty, script: Script, table: Table, baseline: str) -> None:
-    """Write down by how much the columns of a table are ahead of the query, row by row, where they are at all.
+def record_baseline(duty: Duty, script: Script, table: Table, baseline: str, named: Mapping[str, str]) -> None:
+    """Write down by how much the columns of a table are ahead of the query, row by row, where they are at all. `named` are the
+    names of the columns in `baseline`, the table that is made.
 
     Raises `Refusal` (``columns-of``) where a value that differs is no number.
     """
     quote, differs = duty.session.dialect.quote, duty.session.dialect.null_safe_differs
     label = quote(*(part for part in (table.schema, table.name) if part))
-    odd = [one for one in compare_existing(duty, script, label).differing if not _is_number(one)]
+    _refuse_odd(script, [one for one in compare_existing(duty, script, label).differing if not _is_number(one)])
+    types = {column.name: column.type for column in table.columns}
+    names = [name for name in script.columns if name not in script.key]
+    held = {name: quote(named[name]) for name in (*script.key, *names)}
+    made = [f"{held[name]} {types.get(name, '')} NOT NULL" for name in script.key]
+    made += [f"{held[name]} {types.get(name, '')}" for name in names]
+    keys = ", ".join(held[name] for name in script.key)
+    tests = {name: f"t.{quote(name)} {differs} q.{quote(name)}" for name in names}
+    ahead = [
+        f"CASE WHEN {test} THEN coalesce(t.{quote(name)}, 0) - coalesce(q.{quote(name)}, 0) END"
+        for name, test in tests.items()
+    ]
+    same = " AND ".join(f"t.{quote(name)} = q.{quote(name)}" for name in script.key)
+    joined = f"FROM {label} AS t JOIN (\n{script.truth}\n) AS q ON {same}"
+    chosen = ", ".join([*(f"t.{quote(name)}" for name in script.key), *ahead])
+    listed = ", ".join(held.values())
+    odd = {
+        name: " OR ".join(f"{side}.{quote(name)} + 0 {differs} {side}.{quote(name)}" for side in ("t", "q"))
+        for name in names
+    }
+    flagged = ", ".join(
+        f"t.{quote(name)}, q.{quote(name)}, CASE WHEN {test} AND ({odd[name]}) THEN 1 ELSE 0 END"
+        for name, test in tests.items()
+    )
+    first_odd = (
+        f"SELECT {', '.join(f't.{quote(name)}' for name in script.key)}, {flagged} {joined} WHERE "
+        + " OR ".join(f"({test} AND ({odd[name]}))" for name, test in tests.items())
+    )
+
+    def work() -> None:
+        # Only the first rows that differ were looked at above; where types are not fixed, a later one may hold something else.
+        row = duty.session.one(f"{first_odd} LIMIT 1")
+        _refuse_odd(script, _differing(script, names, row) if row else [])
+        duty.session.script(f"CREATE TABLE {quote(baseline)} ({', '.join(made)}, PRIMARY KEY ({keys}))")
+        duty.session.run(
+            f"INSERT INTO {quote(baseline)} ({listed}) SELECT {chosen} {joined} WHERE {' OR '.join(tests.values())}"
+        )
+        set_standing(duty.ledger, script.name, Standing("baseline", script.key))
+
+    duty.write(work)
+
+
+def _refuse_odd(script: Script, odd: list[Differing]) -> None:
+    """Raise `Refusal` (``columns-of``) for the first value that is no number, if there is one."""
     if odd:
         raise Refusal(
             Code.COLUMNS_OF,
@@ -92,29 +137,6 @@ def record_baseline(duty: Duty, script: Script, table: Table, baseline: str) -> 
             instead='--take-over; with keep={"column": ratchet()} what is there does not go back',
             derived=script.name,
         )
-    types = {column.name: column.type for column in table.columns}
-    names = [name for name in script.columns if name not in script.key]
-    made = [f"{quote(name)} {types.get(name, '')} NOT NULL" for name in script.key]
-    made += [f"{quote(name)} {types.get(name, '')}" for name in names]
-    keys = ", ".join(quote(name) for name in script.key)
-    tests = {name: f"t.{quote(name)} {differs} q.{quote(name)}" for name in names}
-    ahead = [
-        f"CASE WHEN {test} THEN coalesce(t.{quote(name)}, 0) - coalesce(q.{quote(name)}, 0) END"
-        for name, test in tests.items()
-    ]
-    same = " AND ".join(f"t.{quote(name)} = q.{quote(name)}" for name in script.key)
-    chosen = ", ".join([*(f"t.{quote(name)}" for name in script.key), *ahead])
-    listed = ", ".join(quote(name) for name in (*script.key, *names))
-
-    def work() -> None:
-        duty.session.script(f"CREATE TABLE {quote(baseline)} ({', '.join(made)}, PRIMARY KEY ({keys}))")
-        duty.session.run(
-            f"INSERT INTO {quote(baseline)} ({listed}) SELECT {chosen} "
-            f"FROM {label} AS t JOIN (\n{script.truth}\n) AS q ON {same} WHERE {' OR '.join(tests.values())}"
-        )
-        set_standing(duty.ledger, script.name, Standing("baseline", script.key))
-
-    duty.write(work)
 
 
 def _is_number(one: Differing) -> bool:
