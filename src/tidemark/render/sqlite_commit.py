@@ -48,10 +48,11 @@ def sweep(store: Store, program: KeyedProgram) -> tuple[str, ...]:
 
 
 def _table(store: Store, kind: str, columns: list[str], *about: str) -> Piece:
-    """A table without any constraint: nothing that is put into it can conflict."""
+    """A table without any constraint: nothing that is put into it can conflict. A session of ours may have a temporary one of the
+    same name, which a bare name would drop in its place."""
     name = store.names.own(kind, *about)
     create = f"CREATE TABLE {name} ({', '.join(columns)})"
-    return Piece("table", store.names.plain(kind, *about), create, f"DROP TABLE IF EXISTS {name}")
+    return Piece("table", store.names.plain(kind, *about), create, f"DROP TABLE IF EXISTS main.{name}")
 
 
 def _flight(store: Store, program: KeyedProgram, table: Table) -> Piece:
