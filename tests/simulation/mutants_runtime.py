@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
@@ -19,7 +19,7 @@ from tests.simulation.mutants import FOUND
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
-from tidemark.runtime import at_once, ledger
+from tidemark.runtime import at_once, ledger, tick
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.processing import Computing
 from tidemark.runtime.statements import find_statement
@@ -69,6 +69,18 @@ def text(name: str, pattern: str, by: str) -> Patch:
             return changed
 
         return mock.patch.object(ledger, "find_statement", find)
+
+    return patch
+
+
+def step_by_step(mistake: Patch) -> Patch:
+    """The same where no tick is small, so that everything is sealed."""
+
+    def patch(met: Met) -> AbstractContextManager[Any]:
+        stack = ExitStack()
+        stack.enter_context(mock.patch.object(tick, "tick_at_once", lambda duty, script: None))
+        stack.enter_context(mistake(met))
+        return stack
 
     return patch
 
@@ -141,7 +153,8 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(
         "postgres",
         "checkpoint at the end of the seal",
-        text("finish_seal", "SET snapshot = target", "SET snapshot = pg_current_snapshot()::text"),
+        step_by_step(text("finish_seal", "SET snapshot = target", "SET snapshot = pg_current_snapshot()::text")),
+        ADDED,
         dense=True,
     ),
     Mistake(
