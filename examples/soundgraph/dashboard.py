@@ -21,11 +21,11 @@ PORT = 8765
 
 @contextmanager
 def show_dashboard(database: str, port: int = PORT) -> Iterator[str]:
-    """Serve the dashboard of a database, which need not be there yet; gives its address. At the end it waits for Ctrl-C."""
+    """Serve the dashboard of a database; gives its address. At the end it waits for Ctrl-C."""
     listener = socket.create_server(("127.0.0.1", port))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    config = uvicorn.Config(application(derived.project, database, names=True), log_level="warning", access_log=False)
-    server = uvicorn.Server(config)
+    app = application(derived.project, database, names=True)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -35,6 +35,8 @@ def show_dashboard(database: str, port: int = PORT) -> Iterator[str]:
         _stay(thread)
     finally:
         server.should_exit = True
+        # Whoever has the page open listens for ever, and the server would wait for them.
+        app.state.house.hush()
         thread.join()
 
 

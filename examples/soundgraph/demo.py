@@ -135,8 +135,8 @@ def _tamper(database: str, store: Store) -> None:
     print(f"repair:   {upkeep.repair(database, 'aggregate_user')} row(s) mended.")
 
 
-def run(folder: Path, database: str, given: Path | None, events: int | None) -> int:
-    """The demo in a scratch folder; returns the exit code."""
+def run(folder: Path, database: str, given: Path | None, events: int | None, *, serve: bool) -> int:
+    """The demo in a scratch folder; returns the exit code. With `serve` the dashboard shows it from the beginning."""
     blocks, what = _source(folder, given, events)
     print(f"Input: {what}.")
     with _bare_place(folder, database) as address:
@@ -144,26 +144,31 @@ def run(folder: Path, database: str, given: Path | None, events: int | None) -> 
     with closing(open_store(database)) as store:
         store.create_schema()
         upkeep.install(database)
-        ticks = Ticks(database, TICK_SECONDS)
-        tally, kept = ingest(database, blocks, writer="upsert", strict=False, label="with upkeep", ticks=ticks)
-        upkeep.drain(database)
-        upkeep.deliver(database)
-        print(summary(tally, kept))
-        print()
-        print(_busiest(store))
-        print()
-        print(_plays(store))
-        print("Rewards                   complete on the way")
-        print("\n".join(newcomer.earned(store)))
-        print("A newcomer's profile, at the tick after each step")
-        for line in newcomer.show(store, lambda: upkeep.drain(database)):
-            print(line)
-        print(f"The week's lists, on a Friday: {announce(store, _friday())} places are announced.")
-        upkeep.drain(database)
-        upkeep.deliver(database)
-        print(_told(store))
-        print()
-        _tamper(database, store)
+        with show_dashboard(database) if serve else nullcontext():
+            return _tell_story(store, database, blocks, bare)
+
+
+def _tell_story(store: Store, database: str, blocks: Path, bare: float) -> int:
+    ticks = Ticks(database, TICK_SECONDS)
+    tally, kept = ingest(database, blocks, writer="upsert", strict=False, label="with upkeep", ticks=ticks)
+    upkeep.drain(database)
+    upkeep.deliver(database)
+    print(summary(tally, kept))
+    print()
+    print(_busiest(store))
+    print()
+    print(_plays(store))
+    print("Rewards                   complete on the way")
+    print("\n".join(newcomer.earned(store)))
+    print("A newcomer's profile, at the tick after each step")
+    for line in newcomer.show(store, lambda: upkeep.drain(database)):
+        print(line)
+    print(f"The week's lists, on a Friday: {announce(store, _friday())} places are announced.")
+    upkeep.drain(database)
+    upkeep.deliver(database)
+    print(_told(store))
+    print()
+    _tamper(database, store)
     verdict = upkeep.verify(database)
     print()
     print(f"{verdict.true_columns} of {verdict.columns} derived columns are true ({verdict.rows:,} rows compared).")
@@ -183,8 +188,7 @@ def main(given: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="soundgraph-") as name:
             folder = Path(name)
             database = arguments.database or str(folder / "demo.db")
-            with show_dashboard(database) if arguments.serve else nullcontext():
-                return run(folder, database, arguments.blocks, arguments.events)
+            return run(folder, database, arguments.blocks, arguments.events, serve=arguments.serve)
     except upkeep.TidemarkErrors as error:
         print(f"soundgraph: {error}", file=sys.stderr)
         return 1

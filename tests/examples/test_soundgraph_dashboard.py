@@ -1,10 +1,11 @@
-"""The dashboard beside the demo: it is there before the database, and an interrupt of the work is not swallowed."""
+"""The dashboard beside the demo: it finds what comes later, and ends while people look; an interrupt of the work is one."""
 
 from __future__ import annotations
 
 import json
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ def test_it_waits_for_the_database_and_shows_it(tmp_path: Path, monkeypatch: pyt
         with urllib.request.urlopen(f"{address}status", timeout=20) as answer:
             status = json.load(answer)
     assert status["verdict"]["sentence"] == "Nothing is installed."
+
+
+def test_it_ends_while_somebody_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dashboard, "_stay", lambda thread: None)
+    with ExitStack() as stack:
+        with show_dashboard(str(tmp_path / "demo.db"), port=0) as address:
+            listening = stack.enter_context(urllib.request.urlopen(f"{address}events", timeout=20))
+            assert listening.readline() == b"event: problem\r\n"
+        assert listening.read().endswith(b"\r\n\r\n"), "the answer was ended, and not cut off"
 
 
 def test_an_interrupt_of_the_work_is_one(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
 
 from tests.kit.chromium import Browser, Tab
 from tests.page.serving import Served
@@ -20,11 +21,11 @@ SHOWN = "document.getElementById('detail').innerText"
 class Real(Served):
     """The application over a database that is there."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Starlette) -> None:
         self._real = app
         super().__init__(World())
 
-    def wrap(self, eye: Eye, prefix: str) -> Any:
+    def make(self, eye: Eye) -> Starlette:
         """The application itself."""
         return self._real
 
@@ -81,7 +82,7 @@ def test_with_a_token_what_is_wrong_is_found_and_made_true(wrong_forum: Forum, b
         assert wrong_forum.session.all("SELECT name FROM post_authors WHERE id = 1") == [("ada",)]
     assert not [one for one in tab.said if "401" not in one]
     tab.close()
-    served.stop()
+    served.close()
     app.state.house.close()
 
 
@@ -92,11 +93,11 @@ def test_without_leave_there_are_commands_and_no_buttons(wrong_forum: Forum, bro
     assert tab.run("document.querySelectorAll('[data-do=act]').length") == 0
     assert tab.run("document.querySelector('.commands [data-text]').dataset.text") == "tidemark verify post_authors"
     tab.close()
-    served.stop()
+    served.close()
 
 
 def test_who_may_not_read_is_asked_who_they_are(wrong_forum: Forum, browser: Browser) -> None:
-    def who(request: Any) -> str | None:
+    def who(request: Request) -> str | None:
         return "ada" if request.headers.get("authorization") == f"Bearer {TOKEN}" else None
 
     app = application(wrong_forum.tidemark, may_read=who)
@@ -109,7 +110,7 @@ def test_who_may_not_read_is_asked_who_they_are(wrong_forum: Forum, browser: Bro
     tab.until("document.body.dataset.reach === 'live'")
     assert "3 derived tables" in tab.run("document.getElementById('verdict').innerText")
     tab.close()
-    served.stop()
+    served.close()
     app.state.house.close()
 
 
@@ -138,5 +139,5 @@ def test_rows_that_are_ticked_are_repaired_and_no_others(wrong_forum: Forum, bro
     assert names == [(1, "ada"), (2, "eve"), (3, "ada")]
     assert not [one for one in tab.said if "401" not in one]
     tab.close()
-    served.stop()
+    served.close()
     app.state.house.close()

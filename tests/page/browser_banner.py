@@ -13,8 +13,8 @@ from starlette.routing import Mount, Route
 
 from tests.kit.chromium import Browser, Tab
 from tests.page.scenes import SCENES
-from tests.page.serving import Served, serve_world
-from tests.page.worlds import Eye, World
+from tests.page.serving import Served
+from tests.page.worlds import World
 from tidemark.errors import Fault
 from tidemark.web.answers import HEADERS
 
@@ -28,10 +28,10 @@ AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"
 class Hosted(Served):
     """A page of somebody else's that has the banner, with the application beside it."""
 
-    def wrap(self, eye: Eye, prefix: str) -> Any:
+    def wrap(self, inner: Starlette, prefix: str) -> Any:
         """The page at the root, the application below it."""
         page = Route("/", lambda request: HTMLResponse(HOST, headers=HEADERS))
-        return Starlette(routes=[page, Mount("/derived", app=serve_world(eye))])
+        return Starlette(routes=[page, Mount("/derived", app=inner)])
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def hosted(browser: Browser) -> Iterator[tuple[Hosted, Tab]]:
     served, tab = Hosted(SCENES["live"]()), browser.open()
     yield served, tab
     tab.close()
-    served.stop()
+    served.close()
 
 
 def begin(hosted: tuple[Hosted, Tab], scene: str) -> tuple[Hosted, Tab]:

@@ -181,4 +181,4 @@ def test_a_planted_mistake_is_found(
     finally:
         for served, tab in opened:
             tab.close()
-            served.stop()
+            served.close()

@@ -47,4 +47,4 @@ def look(browser: Browser) -> Iterator[Look]:
     yield begin
     for served, tab in opened:
         tab.close()
-        served.stop()
+        served.close()

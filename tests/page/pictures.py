@@ -32,7 +32,7 @@ def write_pictures() -> list[Path]:
             tab.run(CLOCK)
             tab.picture(DOCS / name)
             tab.close()
-            served.stop()
+            served.close()
             written.append(DOCS / name)
     finally:
         browser.close()

@@ -45,16 +45,20 @@ class Served:
 
     def __init__(self, world: World, prefix: str = "") -> None:
         self.eye = Eye(world)
-        self.app: Any = self.wrap(self.eye, prefix)
+        self._inner = self.make(self.eye)
+        self.app: Any = self.wrap(self._inner, prefix)
         self._port = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._prefix = prefix
         self.start()
 
-    def wrap(self, eye: Eye, prefix: str) -> Any:
+    def make(self, eye: Eye) -> Starlette:
+        """The application."""
+        return serve_world(eye)
+
+    def wrap(self, inner: Starlette, prefix: str) -> Any:
         """The application, under its prefix."""
-        inner = serve_world(eye)
         return Starlette(routes=[Mount(prefix, app=inner)]) if prefix else inner
 
     @property
@@ -72,11 +76,18 @@ class Served:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer no more."""
+        """Answer no more; who listens is sent away first, or the server would wait for them."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
+            self._inner.state.house.hush()
             self._thread.join(10)
+            assert not self._thread.is_alive(), "the server goes on"
             self._server = None
+
+    def close(self) -> None:
+        """Answer no more, ever."""
+        self.stop()
+        self._inner.state.house.close()
 
 
 if __name__ == "__main__":

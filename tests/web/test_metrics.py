@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from tidemark.runtime.figures import Figures, Holds
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.samples import BOUNDS_MS, add_held, place_of
 from tidemark.runtime.statements import find_statement
-from tidemark.web.events import _tell
+from tidemark.web.events import BEAT_SECONDS, _tell
 from tidemark.web.metrics import Family, render
 
 LINE = re.compile(r'^([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*\})? (-?[0-9.e+-]+|[+-]Inf|NaN)$')
@@ -142,7 +143,7 @@ def test_who_listens_is_told_what_changed(well_forum: Forum, monkeypatch: pytest
     """Time passes only where the test says so."""
     house = well_forum.app.state.house
 
-    async def no_rest(seconds: float) -> None:
+    async def no_rest(over: asyncio.Event) -> None:
         house.forget()
 
     async def listen() -> list[tuple[str, Any]]:
@@ -164,7 +165,7 @@ def test_who_listens_is_told_what_changed(well_forum: Forum, monkeypatch: pytest
         await listening.aclose()
         return told
 
-    monkeypatch.setattr("tidemark.web.events.asyncio.sleep", no_rest)
+    monkeypatch.setattr("tidemark.web.events._rest", no_rest)
     first, second, problem, again = asyncio.run(listen())
     assert [one["name"] for one in first[1]["tables"]] == ["post_authors", "thread_posts", "thread_sizes"]
     assert second[0] == "status" and [one["name"] for one in second[1]["tables"]] == [
@@ -177,6 +178,25 @@ def test_who_listens_is_told_what_changed(well_forum: Forum, monkeypatch: pytest
         check("event", data)
         assert name == "status"
     well_forum.tidemark.tick()
+
+
+async def _hear_all(listening: AsyncIterator[Any]) -> list[Any]:
+    return [one async for one in listening]
+
+
+def test_who_listens_is_sent_away_when_the_server_ends(well_forum: Forum) -> None:
+    house = well_forum.app.state.house
+
+    async def listen() -> None:
+        listening = _tell(house)
+        assert (await asyncio.wait_for(anext(listening), 20)).event == "status"
+        rest = asyncio.create_task(_hear_all(listening))
+        await asyncio.to_thread(house.hush)
+        done, _ = await asyncio.wait({rest}, timeout=BEAT_SECONDS / 2)
+        assert done and rest.result() == []
+
+    asyncio.run(listen())
+    asyncio.run(listen())
 
 
 def _fail(*given: object) -> None:

@@ -137,6 +137,10 @@ def ended_runs_are_not_counted(plant: pytest.MonkeyPatch) -> None:
     plant.setattr("tidemark.runtime.runs._count", lambda *given: None)
 
 
+def who_listens_goes_on(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(house.House, "hush", lambda self: None)
+
+
 def lists_are_null(plant: pytest.MonkeyPatch) -> None:
     real = shapes.of_past
     plant.setattr(shapes, "of_past", lambda past, now: {**real(past, now), "holder": None})
@@ -161,6 +165,7 @@ FOUND_BY: tuple[tuple[Plant, Callable[..., None]], ...] = (
     (samples_never_thin_out, test_runs.test_samples_thin_out_and_survive_a_transaction_that_fails),
     (counts_are_lost_when_a_transaction_fails, test_runs.test_samples_thin_out_and_survive_a_transaction_that_fails),
     (ended_runs_are_not_counted, test_metrics.test_a_scraper_reads_what_is_there),
+    (who_listens_goes_on, test_metrics.test_who_listens_is_sent_away_when_the_server_ends),
     (lists_are_null, test_runs.test_the_history_comes_in_pages),
 )
 

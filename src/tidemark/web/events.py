@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -40,24 +41,32 @@ async def events(request: Request) -> Response:
 async def _tell(house: House) -> AsyncIterator[ServerSentEvent]:
     before: dict[str, Any] = {}
     problem, quiet = "", 0.0
-    while True:
-        quiet += YOUNG_SECONDS
-        try:
-            view = await house.overview()
-            told, now = _differ(house, view, before)
-            if told is None and problem:
-                told, now = _differ(house, view, {})
-            if told is not None:
-                yield ServerSentEvent(json.dumps(told), event="status")
-            elif quiet >= BEAT_SECONDS:
-                yield ServerSentEvent(json.dumps({"at": view.at}), event="beat")
-            quiet = 0.0 if told is not None or quiet >= BEAT_SECONDS else quiet
-            before, problem = now, ""
-        except TidemarkError as raised:
-            if tell_problem(raised) != problem:
-                problem = tell_problem(raised)
-                yield ServerSentEvent(json.dumps({"error": problem}), event="problem")
-        await asyncio.sleep(YOUNG_SECONDS)
+    with house.listening() as over:
+        while not over.is_set():
+            quiet += YOUNG_SECONDS
+            try:
+                view = await house.overview()
+                told, now = _differ(house, view, before)
+                if told is None and problem:
+                    told, now = _differ(house, view, {})
+                if told is not None:
+                    yield ServerSentEvent(json.dumps(told), event="status")
+                elif quiet >= BEAT_SECONDS:
+                    yield ServerSentEvent(json.dumps({"at": view.at}), event="beat")
+                quiet = 0.0 if told is not None or quiet >= BEAT_SECONDS else quiet
+                before, problem = now, ""
+            except TidemarkError as raised:
+                if tell_problem(raised) != problem:
+                    problem = tell_problem(raised)
+                    yield ServerSentEvent(json.dumps({"error": problem}), event="problem")
+            await _rest(over)
+
+
+async def _rest(over: asyncio.Event) -> None:
+    """Wait until there may be something to tell, or until it is over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(YOUNG_SECONDS):
+            await over.wait()
 
 
 def tell_status(house: House, view: Overview) -> dict[str, Any]:

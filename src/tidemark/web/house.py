@@ -2,13 +2,15 @@
 
 Owns: `House`. Promises: health, status, metrics and banner come from one overview that is read at most once a second however many
 ask, on a connection that nothing else uses, so that a probe never waits behind a page; a problem in reading is no answer.
-Nothing is opened before somebody asks, and everything is closed by `close`.
+Nothing is opened before somebody asks, and everything is closed by `close`; `hush` ends what listens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -46,6 +48,7 @@ class House:
         self._cached = Cached(self._quick.overview, self._threads, seconds)
         self._figures = Cached(self._quick.figures, self._threads, seconds)
         self._made: dict[Callable[[House, Overview], Any], tuple[Overview, Any]] = {}
+        self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     @property
     def readings(self) -> int:
@@ -86,8 +89,24 @@ class House:
         self._cached.forget()
         self._figures.forget()
 
+    @contextmanager
+    def listening(self) -> Iterator[asyncio.Event]:
+        """While somebody listens: what is set when the listening is to end."""
+        mine = (asyncio.get_running_loop(), asyncio.Event())
+        self._listeners.add(mine)
+        try:
+            yield mine[1]
+        finally:
+            self._listeners.discard(mine)
+
+    def hush(self) -> None:
+        """Have everybody who listens now listen no more, from any thread: a server that ends waits for open answers."""
+        for loop, over in self._listeners.copy():
+            loop.call_soon_threadsafe(over.set)
+
     def close(self) -> None:
         """End the threads, after the chunk at hand, and close the connections."""
+        self.hush()
         self.actions.close()
         self._threads.shutdown()
         self._quick.close()

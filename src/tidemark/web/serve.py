@@ -60,21 +60,26 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
-        _Server(config, stop).run(sockets=[listener])
+        _Server(config, stop, app.state.house.hush).run(sockets=[listener])
     finally:
         listener.close()
 
 
 class _Server(uvicorn.Server):
-    """A server that also asks whether somebody wanted it to end before it listened to signals."""
+    """A server that also asks whether somebody wanted it to end before it listened to signals; `hush` ends what never ends by
+    itself."""
 
-    def __init__(self, config: uvicorn.Config, stop: Callable[[], bool]) -> None:
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], bool], hush: Callable[[], None]) -> None:
         super().__init__(config)
         self._stop = stop
+        self._hush = hush
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to end, asked ten times a second."""
-        return self._stop() or await super().on_tick(counter)
+        over = self._stop() or await super().on_tick(counter)
+        if over:
+            self._hush()
+        return over
 
 
 def is_loopback(host: str) -> bool:
