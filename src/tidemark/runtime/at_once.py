@@ -3,8 +3,8 @@
 Owns: the tick of a derived table for which little waits. Promises: changes are read, rows written, the checkpoint moved and the
 run recorded in one transaction that sees one moment, under the lease; a seal is begun by nobody and so never left behind. What
 it cannot do so it leaves to the tick that goes step by step, and then nothing was written: much that waits, a seal that is
-under way, units that are dirty already, a marker, a clock, a scan, a function in Python, sums over joins, and rows that
-somebody else was writing.
+under way, units that are dirty already, a marker, a clock, a scan, a function in Python, sums over joins, memory that has
+to wait, and rows that somebody else was writing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tidemark.runtime.guard import FEW, Choice, add_cost
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.runs import add_done_run
 from tidemark.runtime.seals import TickReport, about, consume, move_checkpoints
+from tidemark.runtime.steady import Unsteady, read_first, require_steady
 from tidemark.script import Script, SourceLog, Tick
 
 ALL_ROWS = 64 << 31
@@ -67,9 +68,15 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
     if tick is None or not suits(script):
         return None
     prepare_once(duty, script)
+    reads = read_first(duty, script)
+
+    def work() -> _Done | None:
+        require_steady(duty, reads)
+        return _work(duty, script, tick)
+
     try:
-        held = duty.write_once(partial(_work, duty, script, tick), snapshot=True)
-    except (_Unsuited, Conflict):
+        held = duty.write_once(work, snapshot=True)
+    except (_Unsuited, Unsteady, Conflict):
         return None
     done = held.value
     if done is None:

@@ -28,6 +28,8 @@ from tidemark.runtime.pages import Book, open_book
 from tidemark.runtime.pieces import TRIGGER_PATIENCE, set_patience
 from tidemark.runtime.processing import computing
 from tidemark.runtime.progress import Listener, ignore
+from tidemark.runtime.steady import write_steadily
+from tidemark.runtime.tick import tick
 from tidemark.script import Script, Whole
 
 WHOLE_BYTES_MAX = 4 * 1024**3
@@ -86,7 +88,8 @@ def _fill_by_pages(duty: Duty, installed: Installed, book: Book, listen: Listene
     def walk() -> None:
         for count in book.turn():
             for low, high in _steps(filling, 0, count):
-                held = duty.write(partial(_chunk, filling, low, high, total, book))
+                chunk = partial(_chunk, filling, low, high, total, book)
+                held = write_steadily(duty, script, chunk, tick, snapshot=False)
                 _settle(filling, high - low, held)
 
     _see_through(filling, installed, walk)
@@ -258,7 +261,7 @@ def _walk(filling: Filling, total: int) -> None:
     if not script.applier.indexed:
         pace.size = pace.size_min = pace.size_max = max(1, total)
     for low, high in _steps(filling, filling.tally.done, total):
-        held = duty.write(partial(_chunk, filling, low, high, total), snapshot=script.applier.of_one_moment)
+        held = write_steadily(duty, script, partial(_chunk, filling, low, high, total), tick)
         _settle(filling, high - low, held)
 
 

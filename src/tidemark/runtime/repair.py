@@ -22,6 +22,8 @@ from tidemark.runtime.processing import computing, list_poison
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, Telling, add_run
 from tidemark.runtime.samples import Hold
+from tidemark.runtime.steady import write_steadily
+from tidemark.runtime.tick import tick
 from tidemark.script import Script
 
 
@@ -80,7 +82,7 @@ def _walk(
     try:
         while some := take(pace.size):
             duty.check_stop(f"the repair of {script.name}")
-            held = duty.write(partial(_mend, duty, script, run, some), snapshot=script.applier.of_one_moment)
+            held = write_steadily(duty, script, partial(_mend, duty, script, run, some), tick)
             keys, written = keys + len(some), written + held.value
             run.rows_done, run.rows_written = keys, written
             run.longest_ms = max(run.longest_ms, held.hold_ms)
@@ -103,7 +105,7 @@ def _retry(duty: Duty, script: Script) -> tuple[int, int]:
     prepare_once(duty, script)
     take = partial(take_keys, duty.session, script.applier, units)
     work = partial(apply_batch, duty.session, script.applier, take, computing(duty, script, "apply"))
-    held = duty.write(work, snapshot=True)
+    held = write_steadily(duty, script, work, tick)
     return len(units), held.value
 
 

@@ -41,6 +41,7 @@ from tidemark.runtime.seals import (
     read_checkpoints,
     set_targets,
 )
+from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick_deltas import tick_deltas
 from tidemark.runtime.tick_products import add_up, why_not_added, write_sum
 from tidemark.script import Script, SourceLog, Tick
@@ -404,7 +405,7 @@ def _recompute(state: _State) -> tuple[int, int]:
 
 def _apply(state: _State) -> tuple[Pace, float]:
     """Recompute the first units of the dirty set and take them out of it."""
-    held = state.duty.write(lambda: _recompute(state), snapshot=state.script.applier.of_one_moment)
+    held = write_steadily(state.duty, state.script, lambda: _recompute(state), tick)
     taken, written = held.value
     state.keys += taken
     state.written += written

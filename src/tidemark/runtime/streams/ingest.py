@@ -22,6 +22,7 @@ from tidemark.runtime.lease import Lost
 from tidemark.runtime.progress import Event as Moment
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.savepoints import name_problem
+from tidemark.runtime.steady import note_settling
 from tidemark.runtime.streams.account import EVIDENCE_CHARACTERS_MAX, Account, Evidence
 from tidemark.runtime.streams.take import Careless, Counts, Taking, take_blocks
 from tidemark.streams import Block, Event, Stream
@@ -214,6 +215,7 @@ class Ingest:
     def _begin(self) -> None:
         def work() -> int | None:
             self.account.run("begin", name=self.stream.name)
+            note_settling(self.duty.ledger, self.stream.name, settles=self._settle is not None)
             status = self.account.status(self.stream.name)
             return status.position if status else None
 
@@ -230,21 +232,30 @@ class Ingest:
         self.account.run("pass_over", name=self.stream.name, position=position)
 
 
-def retry(duty: Duty, stream: Stream) -> RetryReport:
-    """Try again what was set aside, oldest first, and then the blocks that were passed over; each in a transaction of its own."""
+def retry(duty: Duty, stream: Stream, settle: Callable[[], object] | None = None) -> RetryReport:
+    """Try again what was set aside, oldest first, and then the blocks that were passed over; each in a transaction of its own,
+    and settled before the next one where the stream is declared so."""
     account, report = Account(duty.ledger), RetryReport(stream.name)
+    after = settle if settle is not None and stream.policies["settle"] == "block" else _nothing
+    after()
     for one in [*account.evidence(stream.name, "event"), *account.evidence(stream.name, "item")]:
         duty.check_stop(f"the retrying of {stream.name}")
         taken = _retry_one(duty, account, stream, one)
+        after()
         report.taken += taken
         report.failed += not taken
     wanted = {gap.position for gap in account.gaps(stream.name)}
     for block in _find_blocks(stream, wanted):
         duty.check_stop(f"the retrying of {stream.name}")
         taken = _retry_block(duty, account, stream, block)
+        after()
         report.blocks_taken += taken
         report.blocks_failed += not taken
     return report
+
+
+def _nothing() -> None:
+    return None
 
 
 def _retry_one(duty: Duty, account: Account, stream: Stream, one: Evidence) -> bool:

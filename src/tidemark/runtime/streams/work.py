@@ -45,7 +45,7 @@ class StreamWork:
     def retry(self) -> RetryReport:
         """Try again what was set aside, and the blocks that were passed over."""
         with self._held() as duty:
-            return retry(duty, self.stream)
+            return retry(duty, self.stream, partial(self._settle, duty))
 
     def skip(self, position: int | None = None) -> str:
         """Pass over the block that halts the stream, or give up what is open at a position; what was done, as a sentence."""
