@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from tests.simulation.accidents import lose_trigger, rebuild_in_guard
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
-from tests.simulation.interventions import Act, WatchedSession, close, terminate
+from tests.simulation.interventions import Act, WatchedSession, close, never, terminate
 from tests.simulation.memory import STREAM
 from tests.simulation.processors import declare
 from tests.simulation.tally import Tally
@@ -292,8 +292,10 @@ class Keeper:
         return make_plan(duty.ledger, wanted, catalog, self.capture)
 
     def reinstall(self) -> None:
-        """Plan and apply."""
+        """Plan and apply, by a process that nothing happens to."""
         duty = self._open()
+        assert self.session is not None
+        self.session.arm(None, never)
         self.installed = None
         plan = self._plan()
         self.tally.duties["widened"] += sum(step.upkeep is not None for step in plan.steps)

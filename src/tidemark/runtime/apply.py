@@ -17,8 +17,10 @@ from tidemark.runtime.captures import ensure_captures
 from tidemark.runtime.carry import carry_memory
 from tidemark.runtime.cascade import awaits, find_left, readers
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.essence import essence
 from tidemark.runtime.fill import fill
 from tidemark.runtime.gaps import look_at_catalog, record_gap, record_gaps
+from tidemark.runtime.groups import groups_of, with_groups
 from tidemark.runtime.indexes import create_indexes
 from tidemark.runtime.install import (
     begin_verifying,
@@ -114,7 +116,7 @@ def _carry_out_all(duty: Duty, plan: InstallPlan, holder: str, detach: bool, lis
     # What may be wrong is out of service from the moment on at which somebody knows, however long mending takes.
     record_gaps(duty, duty.ledger.derived())
     for script in plan.refresh:
-        duty.write(partial(_refresh, duty, script))
+        _refresh(duty, script, holder)
     live: list[str] = []
     begun: list[str] = []
     dropped: list[str] = []
@@ -155,9 +157,23 @@ def ensure_ledger(duty: Duty, epoch: str) -> None:
         duty.write(work)
 
 
-def _refresh(duty: Duty, script: Script) -> None:
-    parameters = {"name": script.name, "generation": script.generation, "fingerprint": script.fingerprint}
-    duty.ledger.run("set_script", {**parameters, "script": script_text(script)})
+def _refresh(duty: Duty, script: Script, holder: str) -> None:
+    """Write down new advice. Who holds the duty may have changed what the advice is about; then the next plan sees to it."""
+    lease = take_lease(duty.ledger, duty.clock, f"keep {script.name}", holder, LEASE_WAIT_SECONDS)
+    mine = duty.under(lease)
+
+    def work() -> None:
+        rows = mine.ledger.derived()
+        identity = (script.name, script.generation)
+        advised = with_groups(script, groups_of(script.name, rows))
+        about = {"name": script.name, "generation": script.generation, "fingerprint": advised.fingerprint}
+        if any((row.name, row.generation) == identity and essence(row.script) == essence(script) for row in rows):
+            mine.ledger.run("set_script", {**about, "script": script_text(advised)})
+
+    try:
+        mine.write(work)
+    finally:
+        lease.release()
 
 
 def _carry_out(duty: Duty, step: Step, holder: str, detach: bool, listen: Listener) -> Installed | None:

@@ -11,7 +11,7 @@ from typing import Any
 from tidemark.runtime.groups import with_groups
 from tidemark.script import Script
 
-ADVICE = ("verify_seconds", "repairs", "reasons", "missing_indexes", "notes", "routes", "live", "why_not_live")
+ADVICE = ("verify_seconds", "repairs", "reasons", "missing_indexes", "notes", "routes", "live", "why_not_live", "fans")
 
 
 def essence(script: Script) -> dict[str, Any]:

@@ -109,15 +109,15 @@ class InstallPlan:
     """Everything that `apply` will do. `ledger` are the statements that create the ledger, empty when it is there.
 
     `orphans` are objects of ours that no script knows; `refresh` are scripts of which only the advice changed. `basis` is what
-    was installed when the plan was made: name, generation and state of everything. `indexes` would make upkeep of what is
-    wanted cheaper; only ``--create-indexes`` makes them.
+    was installed when the plan was made: name, generation, state and fingerprint of everything. `indexes` would make upkeep of
+    what is wanted cheaper; only ``--create-indexes`` makes them.
     """
 
     steps: tuple[Step, ...]
     ledger: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
     refresh: tuple[Script, ...] = ()
-    basis: tuple[tuple[str, int, str], ...] = ()
+    basis: tuple[tuple[str, int, str, str], ...] = ()
     indexes: tuple[MissingIndex, ...] = ()
 
     @property
@@ -217,10 +217,10 @@ def _readers_first(drops: Sequence[Step], installed: Sequence[Installed]) -> lis
     return sorted(drops, key=lambda step: -max(order.index(identity(row)) for row in step.obsolete))
 
 
-def find_basis(ledger: Ledger) -> tuple[tuple[str, int, str], ...]:
-    """What is installed now: name, generation and state of everything."""
-    captures = ((f"capture {one.source}", 0, one.fingerprint) for one in ledger.captures().values())
-    return (*((row.name, row.generation, row.state) for row in ledger.derived()), *captures)
+def find_basis(ledger: Ledger) -> tuple[tuple[str, int, str, str], ...]:
+    """What is installed now: name, generation, state and fingerprint of everything."""
+    captures = ((f"capture {one.source}", 0, "", one.fingerprint) for one in ledger.captures().values())
+    return (*((row.name, row.generation, row.state, row.fingerprint) for row in ledger.derived()), *captures)
 
 
 def _decide(

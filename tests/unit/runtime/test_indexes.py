@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sqlite3
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,6 +12,10 @@ from tidemark import Project, Tidemark
 from tidemark.cli import main
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
+from tidemark.runtime import apply
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.lease import Lease
+from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event
 
 SCHEMA = """
@@ -78,10 +83,37 @@ def test_they_are_made_on_request_and_stay_at_the_end(forum: str) -> None:
 def test_they_are_made_for_what_is_installed_already(forum: str) -> None:
     engine = Tidemark(_project(), forum)
     engine.apply()
-    assert engine.apply(create_indexes=True).indexes
+    made = engine.apply(create_indexes=True)
+    assert made.indexes and made.live == (), "nothing is built anew because of an index"
     assert engine.plan().is_empty and engine.plan().indexes == () and _indexes(forum)
     assert engine.apply(create_indexes=True).indexes == ()
     assert all(report.clean for report in engine.verify())
+
+
+def test_advice_is_not_written_over_a_definition_that_changed_meanwhile(
+    forum: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever held the duty gave the definition a column between the plan and the lease of the one who planned."""
+    engine = Tidemark(_project(), forum)
+    engine.apply()
+    with _open(forum) as session, session.transaction():
+        session.script("CREATE INDEX by_author ON posts (author_id)")
+    wider = Project("forum")
+    wider.derive("post_names", key="id", query=QUERY.replace("u.name", "u.name, p.score"))
+    wider.derive("best", query="SELECT thread_id, max(score) AS best FROM posts GROUP BY thread_id")
+    taken = apply.take_lease
+
+    def overtaken(ledger: Ledger, clock: Clock, duty: str, *rest: Any) -> Lease:
+        if duty == "keep post_names":
+            monkeypatch.undo()
+            with ledger.session.transaction():
+                ledger.session.run(f"DELETE FROM {'tidemark__' if forum.startswith('sqlite') else 'tidemark._'}lease")
+            Tidemark(wider, forum).apply()
+        return taken(ledger, clock, duty, *rest)
+
+    monkeypatch.setattr(apply, "take_lease", overtaken)
+    engine.apply()
+    assert Tidemark(wider, forum).plan().is_empty
 
 
 def test_writers_go_on_while_they_are_made_and_a_broken_one_is_made_again(pg_database: str) -> None:
