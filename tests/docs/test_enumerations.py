@@ -76,7 +76,7 @@ def test_the_example_declares() -> None:
 def test_every_page_is_in_the_reading_order() -> None:
     links = {
         (index.parent / target).resolve()
-        for index in (DOCS / "README.md", DOCS / "refusals" / "README.md")
+        for index in (DOCS / "README.md", DOCS / "refusals" / "README.md", DOCS / "operate" / "README.md")
         for target in re.findall(r"\]\(([^)#]+)\)", index.read_text(encoding="utf-8"))
     }
     pages = {path.resolve() for path in DOCS.rglob("*.md")} - {(DOCS / "README.md").resolve()}

@@ -1,8 +1,14 @@
-"""The page of operating names every address, metric, alert and finding that there is."""
+"""The page of operating names every address, metric, alert and finding that there is; each question of operators is answered by
+a page that something checks."""
 
 import re
+from pathlib import Path
 
-from tests.docs.blocks import DOCS
+import pytest
+
+from tests.docs.blocks import DOCS, find_block
+from tests.docs.operating import FOLDER, NEVER_RUN, QUESTIONS, page_of, tell
+from tests.house.tree import ROOT
 from tidemark import Project, Tidemark
 from tidemark.cli.export import export_file
 from tidemark.runtime import verdict
@@ -13,8 +19,9 @@ from tidemark.web import application
 from tidemark.web.actions import AT_ONCE, LONG
 from tidemark.web.metrics import REASONS, list_families
 
+TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 SUFFIXES = {"counter": "_total", "info": "_info"}
-PAGE = (DOCS / "operate.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "operate" / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_address_is_on_the_page() -> None:
@@ -41,3 +48,23 @@ def test_every_metric_alert_reason_and_action_is_on_the_page() -> None:
 def test_every_state_that_is_told_is_on_the_page() -> None:
     for says in verdict.COMING.values():
         assert says in PAGE, says
+
+
+@pytest.mark.parametrize("question", [one for one in QUESTIONS if one not in NEVER_RUN])
+def test_a_transcript_of_a_page_is_what_its_commands_print(question: str, tmp_path: Path) -> None:
+    told = find_block(page_of(question), "console")
+    assert told == tell(question, tmp_path), f"run: python -m tests.docs.operating --write {question}"
+
+
+def test_every_question_has_a_page_that_names_the_tests_behind_it() -> None:
+    assert {path.stem for path in FOLDER.glob("*.md")} == {*QUESTIONS, "README"}
+    for question in QUESTIONS:
+        text = page_of(question).read_text(encoding="utf-8")
+        title = text.splitlines()[0].removeprefix("# ")
+        assert title.endswith("?") and f"[{title}]({question}.md)" in PAGE
+        tests = TEST.findall(text)
+        assert tests, question
+        for path, name in tests:
+            assert f"def {name}(" in (ROOT / "tests" / path).read_text(encoding="utf-8"), (
+                f"{question}: {path} has no {name}"
+            )

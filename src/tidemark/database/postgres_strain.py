@@ -20,12 +20,13 @@ _WAITING = (
     "WHERE NOT l.granted AND d.datname = current_database() "
     "OR (NOT l.granted AND l.locktype = 'transactionid')"
 )
-# A replica that the role may not look at shows without a position; one that has caught up shows no lag in time.
+# A replica that the role may not look at shows without a state; one that has caught up shows no lag in time, and who only
+# receives the log shows how far it has written, and replays nothing.
 _REPLICAS = (
-    "SELECT count(*), count(*) FILTER (WHERE replay_lsn IS NULL), "
+    "SELECT count(*), count(*) FILTER (WHERE state IS NULL), "
     "CAST(coalesce(max(extract(epoch FROM replay_lag)), 0) AS float8), "
     "CAST(coalesce(max(CASE WHEN pg_is_in_recovery() THEN 0 "
-    "ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) END), 0) AS float8) "
+    "ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(replay_lsn, write_lsn, sent_lsn)) END), 0) AS float8) "
     "FROM pg_catalog.pg_stat_replication WHERE state IS DISTINCT FROM 'backup'"
 )
 

@@ -166,7 +166,8 @@ class Ledger:
         shape = self.value("read_meta", {"key": "shape"})
         if shape != SHAPE:
             raise Fault(
-                f"the ledger has shape {shape!r}, this version reads shape {SHAPE!r}",
+                f"the ledger has shape {shape!r}, this version reads shape {SHAPE!r}: with the version that wrote it run "
+                "`tidemark uninstall --keep-data`, then `tidemark apply` with this one",
                 retry_safe=False,
             )
         captures, rows = self.captures(), self.all("list_derived")

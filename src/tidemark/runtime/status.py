@@ -211,6 +211,8 @@ def _sources(ledger: Ledger, script: Script) -> tuple[str, ...]:
 
 
 def _next_command(installed: Installed, captures: str, drift: int, pending: int) -> str:
+    if installed.state == "paused" and captures == "ok":
+        return f"tidemark backfill resume {installed.name}"
     if captures != "ok" or installed.state != "live":
         return "tidemark apply"
     if drift:

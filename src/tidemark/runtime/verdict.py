@@ -81,8 +81,11 @@ def judge(
         nothing = Finding("ledger", "", "fail", "nothing is installed", "tidemark apply")
         return Verdict("fail", "Nothing is installed.", (nothing,))
     moment = read_time(now)
+    going = [one for backfill in backfills for one in _judge_backfill(backfill)]
+    # Why a filling stands still says more than that there is one.
+    stands = {one.name for one in going if one.kind == "table"}
     found = [one for table in tables for one in _judge_table(table, moment, patience or {})]
-    found += [one for backfill in backfills for one in _judge_backfill(backfill)]
+    found = [one for one in found if one.name not in stands or one.says != COMING["backfilling"]] + going
     found += [one for stream in streams for one in _judge_stream(stream)]
     if events and events.get("failed"):
         says = f"{events['failed']:,} events could not be told to their handlers"
