@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-from bench import backfill, big, duties, ingest, lag, sqlite_rows, surface, ticks, writers
+from bench import backfill, big, duties, eta, fills, ingest, lag, sqlite_rows, surface, ticks, writers
 from bench.budgets import Figure, budget_table
 
 PARTS = ("start", "sqlite", "duties", "ticks", "lag", "postgres", "backfill")
-LONG = ("backlog", "big", "surface")
+LONG = ("backlog", "big", "surface", "ingest", "fills", "eta")
 
 
 def arguments() -> argparse.Namespace:
@@ -32,17 +32,25 @@ def arguments() -> argparse.Namespace:
         "--rounds",
         type=int,
         default=None,
-        help="rounds of each PostgreSQL workload (default 3) and of each backfill (default 1)",
+        help="rounds of each PostgreSQL workload and of fills (default 3), and of each backfill (default 1)",
     )
     parser.add_argument(
-        "--rows", type=int, default=None, help="rows of the table that backfills fill (default 150,000)"
+        "--rows",
+        type=int,
+        default=None,
+        help="rows of the table that backfills fill (default 150,000), and of the source of fills (default 1,000,000)",
     )
     parser.add_argument("--scale", default="0.004,0.04", help="scales of the big database, with commas, ascending")
     parser.add_argument(
-        "--engines", default="", help="for the big database and the surface: sqlite, postgresql or both (default)"
+        "--engines",
+        default="",
+        help="for backfill, fills, big, backlog, ingest and surface: sqlite, postgresql or both (default)",
     )
     parser.add_argument("--changes", type=int, default=1_000_000, help="changes in the backlog")
     parser.add_argument("--events", type=int, default=100_000, help="events that streams take")
+    parser.add_argument(
+        "--observations", type=int, default=15_000_000, help="of meshscope, for eta (default 15,000,000)"
+    )
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one run of pgbench")
     parser.add_argument("--out", type=Path, default=None, help="also write the tables to this file")
     return parser.parse_args()
@@ -96,10 +104,15 @@ def main() -> int:
     if "backfill" in parts:
         size, idle = (6_000, 2.0) if options.quick else (150_000, 5.0)
         runs, found = backfill.measure(
-            rows=options.rows or size, rate=25.0, idle=idle, rounds=options.rounds or 1, say=say
+            rows=options.rows or size, rate=25.0, idle=idle, rounds=options.rounds or 1, engines=engines, say=say
         )
         tables.append(backfill.table(runs))
         figures += found
+    if "fills" in parts:
+        size, rounds = (100_000, 1) if options.quick else (1_000_000, 3)
+        figures += fills.measure(rows=options.rows or size, rounds=options.rounds or rounds, engines=engines, say=say)
+    if "eta" in parts:
+        figures += eta.measure(observations=100_000 if options.quick else options.observations, say=say)
     if "surface" in parts:
         probes, found = surface.measure(
             seconds=3.0 if options.quick else 20.0,

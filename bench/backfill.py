@@ -13,23 +13,21 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.backfill_load import DONE, WAYS
-from bench.backfill_place import SCAN, UPDATE, WRONG, Copy, Place, connect, postgres_place, sqlite_place
+from bench.backfill_place import SCAN, UPDATE, WRONG, Place, connect, postgres_place, sqlite_place
 from bench.budgets import Figure, lines_of, ratio, spell
+from bench.eta import Listener
 from examples.meshscope.crowd import WRITE, Crowd, Span, describe
 from tests.kit.postgres import running_server
-from tidemark import Refusal, Tidemark
 
 WRITERS, READERS = 4, 2
+ENGINES = ("sqlite", "postgresql")
 LOOK_SECONDS = 0.05
-ASK_SECONDS = 0.3
 RUN_SECONDS_MAX = 900.0
-ETA_FROM = 0.1
-ETA_SAMPLES_MIN = 5
 PINNED_WAL_MB = 20.0
 SETTINGS = {"max_wal_size": "8GB", "shared_buffers": "512MB", "fsync": "on", "synchronous_commit": "on"}
 SAID = {
@@ -65,35 +63,6 @@ class Run:
     def errors(self) -> int:
         """Statements of the application that failed."""
         return int(self.write["errors"] + self.read["errors"])
-
-
-@dataclass
-class Watched:
-    """What was seen of a run from outside while it went on."""
-
-    copy: Copy
-    wal: int = 0
-    told: list[tuple[float, float]] = field(default_factory=list)
-    reasons: set[str] = field(default_factory=set)
-    asked: float = 0.0
-
-    def look(self, tidemark: Tidemark | None) -> None:
-        """Look once; `tidemark` when there is something to be asked, which is done now and then."""
-        self.wal = max(self.wal, self.copy.wal())
-        if tidemark is None or time.monotonic() - self.asked < ASK_SECONDS:
-            return
-        self.asked = time.monotonic()
-        with suppress(Refusal):
-            for one in tidemark.backfills():
-                self.reasons |= {reason.partition(":")[0] for reason in one.reasons}
-                if one.eta_seconds is not None and (one.progress or 0.0) >= ETA_FROM:
-                    self.told.append((time.monotonic(), one.eta_seconds))
-
-    def eta_error(self, ended: float) -> float | None:
-        """The median of how wrong it was, relative to what was really left; None of too few."""
-        left = [(ended - at, said) for at, said in self.told if at < ended]
-        errors = [abs(said - truly) / truly for truly, said in left if truly > 0]
-        return statistics.median(errors) if len(errors) >= ETA_SAMPLES_MIN else None
 
 
 @contextmanager
@@ -132,11 +101,14 @@ def run(place: Place, way: str, *, rate: float, idle: float, pinned_seconds: flo
             limit = ["--wal-mb", str(PINNED_WAL_MB)] if pinned else []
             crowd.start(*start, "do", *load, "--way", "ours" if pinned else way, *limit)
             held_until = time.monotonic() + pinned_seconds
-        watched, whole = Watched(copy), Span("", begun, begun + RUN_SECONDS_MAX)
-        tidemark = Tidemark(None, copy.url) if way in ("ours", "derived", "pinned") else None
+        whole, log = Span("", begun, begun + RUN_SECONDS_MAX), 0
+        listener = Listener(copy.url) if way in ("ours", "derived", "pinned") else None
 
         def ended() -> bool:
-            watched.look(tidemark)
+            nonlocal log
+            log = max(log, copy.wal())
+            if listener is not None:
+                listener.ask()
             if pinned and time.monotonic() > held_until:
                 let_go()
             return bool(crowd.picked(whole, (DONE,))) or not crowd.has_told(0)
@@ -149,8 +121,9 @@ def run(place: Place, way: str, *, rate: float, idle: float, pinned_seconds: flo
     during = Span("during", done.due, done.due + done.ms / 1000)
     before = Span("idle", done.due - idle, done.due) if way == "shared" else Span("idle", begun, begun + idle)
     picked = [describe(crowd.picked(span, (name,))) for span in (before, during) for name in (WRITE, "read")]
-    error = watched.eta_error(during.ended)
-    found = Run(place, way, done.ms / 1000, *picked, watched.wal, error, tuple(sorted(watched.reasons)), wrong)
+    errors = [one.error for one in listener.told.values()] if listener else []
+    reasons = tuple(sorted(listener.reasons)) if listener else ()
+    found = Run(place, way, done.ms / 1000, *picked, log, errors[0] if errors else None, reasons, wrong)
     if wrong and way not in ("once", "fixed", "shared"):
         raise AssertionError(f"{wrong} rows are wrong after {SAID[way]} on {place.name}")
     return found
@@ -196,16 +169,17 @@ def alone(place: Place) -> dict[str, float]:
 
 
 def measure(
-    *, rows: int, rate: float, idle: float, rounds: int, say: Callable[[str], None]
+    *, rows: int, rate: float, idle: float, rounds: int, engines: Sequence[str], say: Callable[[str], None]
 ) -> tuple[list[Run], list[Figure]]:
-    """Everything on both engines; ways take turns."""
+    """Everything on the `engines`, or both; ways take turns."""
     runs: list[Run] = []
     figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="backfill-", dir=Path.cwd()) as folder, running_server(SETTINGS) as server:
+    with tempfile.TemporaryDirectory(prefix="backfill-", dir=Path.cwd()) as folder, ExitStack() as stack:
+        server = stack.enter_context(running_server(SETTINGS)) if "postgresql" in (engines or ENGINES) else None
         for sparse in (False, True):
             size = rows // 5 if sparse else rows
-            places = (sqlite_place(Path(folder), size, sparse), postgres_place(server, size, sparse))
-            for opened in places:
+            places = [sqlite_place(Path(folder), size, sparse)] if "sqlite" in (engines or ENGINES) else []
+            for opened in [*places, *([postgres_place(server, size, sparse)] if server else [])]:
                 with opened as place:
                     ways = _ways(place)
                     for number in range(rounds):
