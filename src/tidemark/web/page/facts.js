@@ -5,7 +5,7 @@
 
 import { MOODS, moodOfState } from "./moods.js";
 import { runPath, streamPath, tablePath } from "./parts.js";
-import { command, count, isNumber, named, plural, range, share, short, span } from "./words.js";
+import { command, count, isNumber, moment, named, plural, range, share, short, span } from "./words.js";
 
 const WORKING = new Set(["running", "installing", "backfilling", "verifying"]);
 const ENGINES = { sqlite: "SQLite", postgres: "PostgreSQL", postgresql: "PostgreSQL" };
@@ -62,7 +62,7 @@ function readFindings(verdict, facts) {
     if (!failed && run && run.isActive) continue;
     found.push({
       key: all.map((one) => `${one.kind}\n${one.name}\n${one.says}`).join("\n"), kind, name, level: failed ? "fail" : "warn",
-      mood: table && table.mood !== "true" ? table.mood : "held", word: failed ? (table ? table.says : "failed") : table ? table.says : run ? run.says : "held back",
+      mood: table && table.mood !== "true" ? table.mood : "held", word: failed ? (table ? table.says : "failed") : table ? table.says : run ? run.says : "waits",
       says: all.map((one) => sentence(one.says)).join(" "), next: (all.find((one) => one.next) || {}).next || "",
       path: pathOf(kind, name, table, run), run: run && isNumber(run.progress) && run.progress < 1 ? run : null,
       actions: table && table.drift ? table.actions.filter((one) => one.verb === "repair") : run && !run.isActive ? run.actions : [], canBeSeen: failed,
@@ -79,7 +79,7 @@ function pathOf(kind, name, table, run) {
 }
 
 function sentence(text) {
-  const said = String(text || "").trim();
+  const said = String(text || "").trim().replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, moment);
   if (!said) return "";
   return said[0].toUpperCase() + said.slice(1) + (/[.?!]$/.test(said) ? "" : ".");
 }
@@ -134,7 +134,8 @@ function gist(findings) {
 // The same where there is little room: beside the sign of its mood.
 function briefOf(table) {
   if (table.drift > 0) return `${short(table.drift)} wrong`;
-  if (table.mood === "behind") return table.lagSays;
+  if (table.mood === "behind" || (table.mood === "held" && table.state === "live" && table.lagSays)) return table.lagSays;
+  if (table.mood === "wrong" && table.state === "live" && !table.captures.ok) return "gap";
   if (table.run && table.state !== "live" && isNumber(table.run.progress)) return share(table.run.progress);
   return table.mood === "true" ? "" : table.says;
 }

@@ -10,7 +10,7 @@ import { MOODS, NAMES, sign } from "./moods.js";
 import { bar, copy, figures, mood, name, reasons, runPath, section, since, streamPath, tablePath, ways } from "./parts.js";
 import { clock, command, count, named, NONE, plural, share, short, span } from "./words.js";
 
-const FEW_TABLES = 8, GRAPH_MAX = 160;
+const FEW_TABLES = 8, GRAPH_MAX = 160, LONG_TICK = 3;
 const at = (id) => document.getElementById(id);
 const chosen = { text: "", mood: "" };
 
@@ -60,7 +60,8 @@ function finding(one, facts, seen) {
 }
 
 function work(facts) {
-  const running = facts.runs.filter((run) => run.isActive);
+  // A tick is over before anybody has read its name; one that takes long is work.
+  const running = facts.runs.filter((run) => run.isActive && (run.kind !== "tick" || run.elapsed >= LONG_TICK));
   if (!running.length) return [];
   return section("At work", h("div", { class: "cards" }, running.map((run) => card(run, facts))));
 }

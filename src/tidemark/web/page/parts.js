@@ -71,13 +71,22 @@ export const section = (title, ...children) => [h("h2", { class: "section" }, ti
 export const panel = (title, ...children) =>
   h("section", { class: "panel" }, h("header", {}, h("h2", {}, title)), ...children);
 
-// Pairs of a title and one or more lines of text; those without any are left out.
+const LINES_SHOWN = 5;
+
+// Pairs of a title and one or more lines of text; those without any are left out, and of many the first are shown.
 export function lists(pairs) {
   const rows = pairs.map(([title, value]) => {
     const lines = (Array.isArray(value) ? value : [value]).filter((one) => one !== null && one !== undefined && one !== "");
     if (!lines.length) return null;
     const shown = lines.map((one) => (typeof one === "string" ? named(one) : one));
-    return [h("dt", {}, title), h("dd", {}, shown.length === 1 ? shown[0] : h("ul", {}, shown.map((one) => h("li", {}, one))))];
+    return [h("dt", {}, title), h("dd", {}, shown.length === 1 ? shown[0] : few(shown, title))];
   });
   return rows.some(Boolean) ? h("dl", { class: "lists" }, rows) : null;
+}
+
+function few(lines, title) {
+  const items = lines.map((one) => h("li", {}, one));
+  if (items.length <= LINES_SHOWN + 1) return h("ul", {}, items);
+  return [h("ul", {}, items.slice(0, LINES_SHOWN)),
+    h("details", { "data-key": title }, h("summary", {}, `${count(items.length - LINES_SHOWN)} more`), h("ul", {}, items.slice(LINES_SHOWN)))];
 }

@@ -28,7 +28,7 @@ export function streamPage(about, facts, here) {
     h("div", { class: "head" }, h("h1", {}, name(about)), mood(stream.mood, stream.state), h("p", {}, stream.open ? `${stream.open}, waiting for somebody` : "Nothing waits for somebody.")),
     stream.cause ? h("section", { class: "card", "data-mood": "wrong" }, h("h2", {}, `Why it stands still at ${count(found.failed_at)}`), h("p", { class: "why" }, named(stream.cause)), h("footer", {}, copy(run), copy(command("stream skip", about)))) : null,
     panel("Now", h("dl", { class: "facts" },
-      fact("Position", count(stream.position), found.time ? `of ${moment(found.time)}` : null), fact("Heard", ago(found.updated_seconds), moment(found.updated)),
+      fact("Position", count(stream.position), found.time ? `of ${moment(found.time) === NONE ? named(found.time) : moment(found.time)}` : null), fact("Heard", ago(found.updated_seconds), moment(found.updated)),
       fact("Blocks", count(stream.blocks)), fact("Events", count(stream.events)), fact("Redelivered", count(found.redelivered), "known already, nothing done"),
       fact("Skipped", count(found.skipped), "items and events, ever"), fact("Hooks that failed", count(found.hook_failures)))),
     found.gap_list.length ? panel("Blocks that were passed over", rows(["Position", "Why", "Tried", "Found"], found.gap_list.map((one) => h("tr", { "data-key": one.position },

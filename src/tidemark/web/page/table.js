@@ -9,6 +9,8 @@ import { graphOf } from "./overview.js";
 import { bar, copy, fact, figures, lists, mood, name, panel, reasons, runPath, since, ways } from "./parts.js";
 import { command, count, dedent, moment, named, plural, quoted, share, span } from "./words.js";
 
+const QUERY_LINES = 24;
+
 export function tablePage(about, facts, here) {
   const tables = facts ? facts.tables.filter((one) => one.name === about) : [];
   const crumbs = h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Overview"), " / derived table");
@@ -24,10 +26,10 @@ export function tablePage(about, facts, here) {
     here.told.drift && here.told.drift.length ? panel("Rows that are wrong", drift(here.told.drift), picked(about, here, facts)) : null,
     panel("Where it stands", h("div", { class: "scroll", id: "near", "data-own": "graph", tabindex: 0, role: "group", "aria-label": "What it comes from and what reads it" })),
     panel("What to do", commands(tables[0], facts)),
-    explain(here),
     here.told.audit && here.told.audit.length ? panel("What operators did", operators(here.told.audit)) : null,
     panel("What was done", here.told.runs ? (here.told.runs.length ? runsTable(here.told.runs, false) : h("p", { class: "none" }, "Nothing yet.")) : h("p", { class: "none" }, named(here.problems.runs || "Looking…")),
       h("p", { class: "more" }, h("a", { class: "button", href: `#/history/${encodeURIComponent(about)}` }, "Its whole history"))),
+    explain(here),
   ];
 }
 
@@ -111,7 +113,7 @@ function drift(rows) {
 function explain(here) {
   const told = here.told.explain;
   if (!told) return panel("How it is kept true", h("p", { class: "none" }, here.problems.explain ? `This cannot be read now: ${named(here.problems.explain)}` : "Looking…"));
-  const writer = told.writer_microseconds;
+  const query = dedent(told.query), writer = told.writer_microseconds;
   const figures = writer ? Object.entries(writer).filter(([, value]) => typeof value === "number").map(([what, value]) => `${what.replaceAll("_", " ")}: ${value} µs`).join(", ") : "";
   return panel("How it is kept true",
     lists([
@@ -126,5 +128,5 @@ function explain(here) {
     (told.operators || []).length ? h("details", {}, h("summary", {}, `Its ${plural(told.operators.length, "operator")}`), h("div", { class: "scroll" }, h("table", { class: "rows" },
       h("thead", {}, h("tr", {}, ["Operator", "Class", "Why"].map((one) => h("th", { scope: "col" }, one)))),
       h("tbody", {}, told.operators.map((one) => h("tr", {}, h("td", { class: "wide" }, named(one.what)), h("td", { "data-label": "class" }, named(one.class)), h("td", { class: "wide" }, named(one.reason)))))))) : null,
-    h("details", { open: true }, h("summary", {}, "The query"), h("pre", { tabindex: 0 }, dedent(told.query))));
+    h("details", { open: query.split("\n").length <= QUERY_LINES ? true : null }, h("summary", {}, "The query"), h("pre", { tabindex: 0 }, query)));
 }
