@@ -364,6 +364,8 @@ def _paged(pages: Pages) -> tuple[str, ...]:
 
 
 def _drop(rows: tuple[Installed, ...], reason: str, *, frees_readers: bool) -> Step:
+    # What readers see belongs to all generations, so it goes with the one that they see, which is the last to go.
+    rows = tuple(sorted(rows, key=lambda row: row.live_at is not None and row.state != "retired"))
     drops = tuple(piece.drop for row in rows for piece in reversed(row.script.pieces))
     # A renamed table's rows live on under the new name, so its end wants no consent.
     replaces = "renamed" if frees_readers else ""

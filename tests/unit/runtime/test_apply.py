@@ -25,6 +25,15 @@ def test_a_created_table_is_true_and_the_next_plan_is_empty(world: World, freshn
 
 
 @pytest.mark.parametrize("freshness", FRESHNESSES)
+def test_a_removed_declaration_goes_with_what_was_built_beside_it(world: World, freshness: str) -> None:
+    world.apply(world.wanted(freshness))
+    world.apply(world.wanted(freshness, score_min=2), detach=True)
+    assert [row.live_at is None for row in world.duty.ledger.derived()] == [False, True]
+    world.apply(allow_drop=True)
+    assert world.duty.ledger.derived() == () and world.plan().is_empty
+
+
+@pytest.mark.parametrize("freshness", FRESHNESSES)
 def test_a_changed_definition_is_built_beside_and_swapped(world: World, freshness: str) -> None:
     world.apply(world.wanted(freshness))
     plan = world.plan(world.wanted(freshness, score_min=3))
