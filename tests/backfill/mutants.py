@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from tests.backfill import test_telling
 from tidemark import engine
-from tidemark.runtime import fill, pages
+from tidemark.runtime import fill, pages, repair, samples
 from tidemark.runtime.backfill import begin, chunk, ending, filling, gate, meter, record, runner, throttle, worker
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
@@ -24,6 +25,23 @@ from tidemark.runtime.progress import Event
 from tidemark.runtime.statements import find_statement
 
 Patch = Callable[[pytest.MonkeyPatch], None]
+ROOMS = (
+    begin,
+    chunk,
+    ending,
+    filling,
+    gate,
+    meter,
+    record,
+    runner,
+    worker,
+    throttle,
+    fill,
+    pages,
+    repair,
+    samples,
+    engine,
+)
 
 
 def statement(name: str, old: str, new: str) -> Patch:
@@ -55,7 +73,7 @@ def code(function: Callable[..., Any], old: str, new: str) -> Patch:
         if owner:
             patch.setattr(known.__globals__[owner], function.__name__, made)
             return
-        for room in (begin, chunk, ending, filling, gate, meter, record, runner, worker, throttle, fill, pages, engine):
+        for room in ROOMS:
             if getattr(room, function.__name__, None) is function:
                 patch.setattr(room, function.__name__, made)
 
@@ -112,6 +130,53 @@ def cursor_of_written_rows(patch: pytest.MonkeyPatch) -> None:
         return step if step.written == step.keys else replace(step, upto=todo.begins or (0,), finished=False)
 
     patch.setattr(worker, "do_chunk", do)
+
+
+class Late:
+    """A ledger that hears of a chunk's cursor in the transaction of the next one."""
+
+    def __init__(self, ledger: Any, kept: list[Any]) -> None:
+        self._ledger = ledger
+        self._kept = kept
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def run(self, name: str, parameters: Any) -> int:
+        """Keep a cursor until there is another."""
+        if name == "advance_range":
+            self._kept.append(parameters)
+            return 1 if not parameters["finished"] else self.catch_up()
+        return int(self._ledger.run(name, parameters))
+
+    def catch_up(self) -> int:
+        """Tell what was kept."""
+        done = [self._ledger.run("advance_range", one) for one in self._kept]
+        self._kept.clear()
+        return int(done[-1]) if done else 1
+
+
+def cursor_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
+    """The cursor is committed after the rows and not with them."""
+    real, kept = worker.do_chunk, dict[int, list[Any]]()
+
+    def do(ledger: Any, backfill: Any, walk: Any, todo: Any, size: int) -> Any:
+        late = Late(ledger, kept.setdefault(id(ledger), []))
+        late.catch_up()
+        return real(late, backfill, walk, todo, size)  # type: ignore[arg-type]
+
+    patch.setattr(worker, "do_chunk", do)
+
+
+def step_that_sorts(patch: pytest.MonkeyPatch) -> None:
+    """A step finds its end in another order than that of an index."""
+    real = test_telling.write_walk
+
+    def write(*given: Any) -> Any:
+        walk = real(*given)
+        return replace(walk, step=walk.step.replace('ORDER BY "id"', 'ORDER BY "title"'))
+
+    patch.setattr(test_telling, "write_walk", write)
 
 
 MUTANTS = MappingProxyType(
@@ -182,6 +247,30 @@ MUTANTS = MappingProxyType(
             filling.Filling.commit, "self.cursor = pack(upto)", "self.cursor = None"
         ),
         "a paused filling is taken up again": code(fill._see_through, 'if state == "paused":', "if False:"),
+        "the cursor is committed after the rows": cursor_in_another_transaction,
+        "a step sorts what is left": step_that_sorts,
+        "a lost connection is a failure": code(
+            worker.Worker._persist, "if self.duty.session.is_open() or self.connect is None:", "if True:"
+        ),
+        "every range begins at the first key": code(begin._join, "some[0][0]", "None"),
+        "keys are guessed from their numbers": code(
+            begin._count, "return int(row[0]) if row else 0", "return one.high[0] - (low or (0,))[0]"
+        ),
+        "a failed filling is as good as a finished one": code(
+            filling._combine, "not record.holder else stored", "not record.holder else 'finished'"
+        ),
+        "the walk of a filling has no end": code(pages.open_book, "upto or duty.session.one(pages.last)", "(10**9,)"),
+        "every key is listed at once": code(fill._open_book, "return open_book(duty, installed.script)", "return None"),
+        "who picks a row has everything repaired": code(
+            repair.repair_picked,
+            "return _walk(duty, script, len(picked), take, listen)",
+            "return repair(duty, installed)",
+        ),
+        "the bounds of what is left are its middle": code(
+            samples.find_range,
+            "quantile(rates, 0.1), quantile(rates, 0.9)",
+            "quantile(rates, 0.5), quantile(rates, 0.5)",
+        ),
         "a lease is kept after the end": code(runner.run_backfill, "lease.release()", "pass"),
     }
 )

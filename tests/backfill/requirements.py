@@ -16,7 +16,7 @@ HEAD = """\
 
 Made by `python -m tests.backfill.requirements --write`. The requirements come from the reviews of a real system's background
 migrations, and from what operators of others complain about; each is a test, and each test finds a mistake that is planted
-into the runner on purpose (`tests/backfill/mutants.py`).
+into the runner on purpose: by name in `tests/backfill/mutants.py`, or by the test that is named.
 
 | requirement | test | planted mistake |
 | --- | --- | --- |
@@ -25,11 +25,13 @@ into the runner on purpose (`tests/backfill/mutants.py`).
 
 @dataclass(frozen=True)
 class Requirement:
-    """A sentence, the test (file::function under ``tests``), and the name of a mutant, empty where the test has its own."""
+    """A sentence, the test (file::function under ``tests``), and the name of a mutant that it finds; where the mistakes of a room
+    are planted by a test beside it, that is `planted_by`."""
 
     says: str
     test: str
     mutant: str = ""
+    planted_by: str = ""
 
 
 def _own(room: str, *rows: tuple[str, str, str]) -> tuple[Requirement, ...]:
@@ -223,6 +225,11 @@ REQUIREMENTS = (
             "what is left is over the whole",
         ),
         (
+            "The time that is left has bounds, by the fast and the slow tenth of what was seen; none where that is a guess.",
+            "the_time_that_is_left_has_bounds_by_the_fast_and_the_slow_tenth",
+            "the bounds of what is left are its middle",
+        ),
+        (
             "Fillings and migrations are one list.",
             "fillings_and_migrations_are_one_list",
             "fillings are not in the list",
@@ -230,7 +237,7 @@ REQUIREMENTS = (
         (
             "Each step and its record reach their rows by an index, in an explicit order.",
             "a_step_and_its_record_reach_their_rows_by_an_index",
-            "",
+            "a step sorts what is left",
         ),
         (
             "Nothing is left of a run that was stopped: no timer, no thread, no lease.",
@@ -253,26 +260,35 @@ REQUIREMENTS = (
         (
             "A lost connection is opened anew, and nothing is done twice.",
             "a_lost_connection_is_opened_anew_and_nothing_is_done_twice",
-            "",
+            "a lost connection is a failure",
         ),
         (
             "Workers beside each other do every row once.",
             "workers_beside_each_other_do_every_row_once_and_end_together",
-            "",
+            "every range begins at the first key",
         ),
         (
             "Totals are counted and not guessed from the keys: sparse keys do not mislead them.",
             "the_survey_counts_exactly_and_cuts_where_the_keys_are",
-            "",
+            "keys are guessed from their numbers",
         ),
     ),
     *_own(
         "fillings",
-        ("A failed filling never reads as ready.", "a_failed_filling_never_reads_as_ready", ""),
+        (
+            "A failed filling never reads as ready.",
+            "a_failed_filling_never_reads_as_ready",
+            "a failed filling is as good as a finished one",
+        ),
         (
             "A filling rests when it is told to, and no worker takes it up meanwhile.",
             "a_filling_rests_when_an_operator_says_so_and_a_worker_goes_on_when_it_may",
             "a paused filling is taken up again",
+        ),
+        (
+            "Rows that somebody picked are made true, and no others.",
+            "rows_that_somebody_picked_are_made_true_and_no_others",
+            "who picks a row has everything repaired",
         ),
     ),
     *_own(
@@ -295,20 +311,45 @@ REQUIREMENTS = (
         (
             "Keys that are born while it fills are true, and it ends.",
             "keys_that_are_born_while_it_fills_are_true_and_do_not_make_it_longer",
-            "",
+            "the walk of a filling has no end",
         ),
-        ("No transaction lists every key.", "a_page_is_all_that_is_ever_listed", ""),
+        ("No transaction lists every key.", "a_page_is_all_that_is_ever_listed", "every key is listed at once"),
+    ),
+    *_own(
+        "deaths",
+        (
+            "A kill at any instant loses and doubles nothing; `protocols/test_backfills.py` kills processes of a migration and a "
+            "filling, too.",
+            "a_death_after_any_commit_leaves_nothing_out_and_doubles_nothing",
+            "the cursor is committed after the rows",
+        ),
     ),
     Requirement(
-        "A kill at any instant loses and doubles nothing, of a migration and of a filling.",
-        "protocols/test_backfills.py::test_a_kill_of_a_backfill_at_any_instant_loses_and_doubles_nothing",
+        "A definition that gains a column has that column filled alone, and the others stay true and shown.",
+        "changes/test_added_columns.py::test_only_what_was_added_is_filled",
+        planted_by="changes/test_added_columns.py::test_a_mistake_in_widening_is_found_out",
+    ),
+    Requirement(
+        "What readers see of an older definition is ticked while the newer one is filled.",
+        "changes/test_meanwhile.py::test_what_readers_see_is_ticked_while_another_definition_is_filled",
+        planted_by="changes/test_meanwhile.py::test_a_filling_that_ticks_nothing_meanwhile_is_found_out",
+    ),
+    Requirement(
+        "What is adopted in shadow is compared as often as somebody asks, and taken over only when somebody says so.",
+        "examples/test_soundgraph_adoption.py::test_a_shadow_stays_beside_until_it_is_told_otherwise",
+        planted_by="examples/test_soundgraph_adoption.py::test_an_adoption_that_forgets_how_it_stands_is_found_out",
+    ),
+    Requirement(
+        "Over a baseline what was there is carried on, and verified as the sum that it is.",
+        "examples/test_soundgraph_adoption.py::test_over_a_baseline_what_was_there_is_carried_on",
+        planted_by="examples/test_soundgraph_adoption.py::test_an_adoption_that_forgets_how_it_stands_is_found_out",
     ),
 )
 
 
 def page() -> str:
     """The text of the page."""
-    rows = [f"| {one.says} | `{one.test}` | {one.mutant or 'in the test itself'} |" for one in REQUIREMENTS]
+    rows = [f"| {one.says} | `{one.test}` | {one.mutant or f'`{one.planted_by}`'} |" for one in REQUIREMENTS]
     return HEAD + "\n".join(rows) + "\n"
 
 

@@ -126,3 +126,19 @@ def test_a_filling_never_takes_the_record_of_a_migration(file_songs: Songs) -> N
     with pytest.raises(Refusal, match="name-taken"):
         file_songs.engine().apply()
     assert [(one.kind, one.state) for one in file_songs.engine().backfills()][0][0] in ("data", "fill")
+
+
+def test_rows_that_somebody_picked_are_made_true_and_no_others(songs: Songs) -> None:
+    songs.add(80)
+    derive(songs, freshness="commit")
+    songs.engine().apply()
+    store = songs.engine().sql()[0].store
+    with songs.session.transaction():
+        songs.session.run(f"UPDATE {store} SET _rows = _rows + 7 WHERE tally < 3")
+    assert songs.engine().verify()[0].drift == 3
+    [report] = songs.engine().repair("tallies", keys=["1"])
+    assert (report.keys, report.rows_written) == (1, 1)
+    assert songs.session.all("SELECT tally FROM tallies WHERE songs <> 2 ORDER BY tally") == [(0,), (2,)]
+    with pytest.raises(Refusal, match="nothing is known to be wrong"):
+        songs.engine().repair("tallies", keys=["1"])
+    assert songs.engine().repair()[0].rows_written == 2 and songs.engine().verify()[0].clean

@@ -23,7 +23,12 @@ PLANTED = [one for one in REQUIREMENTS if one.mutant]
 
 def function_of(one: Requirement) -> Callable[..., None]:
     """The test of a requirement."""
-    file, _, name = one.test.partition("::")
+    return find_test(one.test)
+
+
+def find_test(place: str) -> Callable[..., None]:
+    """The test at a place, which is a file and a function."""
+    file, _, name = place.partition("::")
     module = importlib.import_module(f"tests.{file.removesuffix('.py').replace('/', '.')}")
     function = getattr(module, name)
     assert callable(function)
@@ -39,6 +44,7 @@ def test_the_page_of_requirements_is_what_the_table_says() -> None:
 def test_every_requirement_has_a_test_and_every_mistake_a_requirement() -> None:
     assert all(function_of(one).__name__.startswith("test_") for one in REQUIREMENTS)
     assert {one.mutant for one in PLANTED} == set(MUTANTS)
+    assert all(callable(find_test(one.planted_by)) for one in REQUIREMENTS if not one.mutant)
 
 
 @pytest.mark.parametrize(
@@ -47,18 +53,19 @@ def test_every_requirement_has_a_test_and_every_mistake_a_requirement() -> None:
     ids=lambda one: one.mutant.replace(" ", "-"),
 )
 def test_the_mistake_is_found_by_the_test_named_for_it(
-    one: Requirement, sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
+    one: Requirement, sqlite_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     function = function_of(one)
     wanted = inspect.signature(function).parameters
+    on_server = "server_songs" in wanted
     with (
-        open_songs(f"sqlite:///{sqlite_path}") as songs,
+        open_songs(request.getfixturevalue("pg_database") if on_server else f"sqlite:///{sqlite_path}") as songs,
         monkeypatch.context() as patch,
         pytest.MonkeyPatch.context() as own,
     ):
         small = one.test.startswith(("backfill/test_pages", "backfill/test_fillings"))
         patch.setattr(pages, "PAGE_KEYS", 10 if small else pages.PAGE_KEYS)
         MUTANTS[one.mutant](patch)
-        given = {"songs": songs, "file_songs": songs, "monkeypatch": own, "nulls": True}
+        given = {"songs": songs, "file_songs": songs, "server_songs": songs, "monkeypatch": own, "nulls": True}
         with pytest.raises((Exception, pytest.fail.Exception)), chunks_of(4 if small else None):
             function(**{name: value for name, value in given.items() if name in wanted})

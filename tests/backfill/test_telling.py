@@ -11,6 +11,7 @@ from tidemark import Fault, Project, Refusal, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
 from tidemark.render.backfill import write_walk
+from tidemark.runtime import samples
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.backfill.record import BackfillStatus
 from tidemark.runtime.backfill.runner import Orders
@@ -51,6 +52,13 @@ def test_the_time_that_is_left_is_what_is_left_at_the_present_rate(file_songs: S
     assert replace(half, rows_total=None).eta_seconds is None and replace(half, rows_total=None).progress is None
     assert replace(half, rows_done=50_000).progress == 0.99, "nothing is whole before it is finished"
     assert status.progress == 1.0 and status.eta_seconds is None
+
+
+def test_the_time_that_is_left_has_bounds_by_the_fast_and_the_slow_tenth() -> None:
+    how = [samples.Sample(float(n), 1.0, n, 100 * n, 1, 1.0, 0.0, 1.0, 10.0, 500) for n in range(1, 11)]
+    assert samples.find_range(how, 9000) == (9.0, 45.0)
+    assert samples.find_range(how, None) is None, "what nobody knows has no bounds"
+    assert samples.find_range(how[:2], 9000) is None, "of few samples there is nothing to say"
 
 
 def test_the_error_of_the_time_that_is_left_is_small_after_a_tenth(file_songs: Songs) -> None:
