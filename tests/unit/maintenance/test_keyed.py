@@ -63,6 +63,18 @@ def test_a_way_goes_through_what_lies_between(dialect: Dialect) -> None:
 
 
 @EACH
+def test_a_way_goes_by_equalities_where_it_can(dialect: Dialect) -> None:
+    """An inequality between the ends would be shorter, and let every changed user meet every profile."""
+    ends = "SELECT u.name, f.bio, count(*) AS n FROM users u"
+    other, groups = "f.user_id <> u.id", "GROUP BY u.name, f.bio"
+    between = "JOIN posts p ON p.author = u.id JOIN profiles f ON f.user_id = p.id"
+    made = program(f"{ends} {between} WHERE {other} {groups}", dialect)
+    assert [joined for changed, joined, _ in ways(made) if changed == "u"] == [["f", "p"]]
+    lonely = program(f"{ends} JOIN profiles f ON {other} {groups}", dialect)
+    assert [joined for changed, joined, _ in ways(lonely) if changed == "u"] == [["f"]]
+
+
+@EACH
 def test_an_outer_join_also_reaches_the_group_of_null(dialect: Dialect) -> None:
     made = program(
         "SELECT f.bio, count(*) AS n FROM users u LEFT JOIN profiles f ON f.user_id = u.id GROUP BY f.bio", dialect
