@@ -12,7 +12,19 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from examples.soundgraph import challenges, counting, earning, listening, milestones, notifications, standing, trending
+from examples.soundgraph import (
+    challenges,
+    counting,
+    earning,
+    listening,
+    milestones,
+    notices_by_way,
+    notices_events,
+    notifications,
+    standing,
+    supporters,
+    trending,
+)
 from examples.soundgraph.catalogue import CATALOGUE, Challenge
 from examples.soundgraph.indexer import add_stream
 from examples.soundgraph.portable import both
@@ -155,6 +167,12 @@ NOTICES = (
     _notices("social", both(notifications.social), sampled=["user_score"]),
     _notices("content", both(notifications.content)),
     _notices("money", both(notifications.money)),
+    _notices("support", both(supporters.support)),
+    _notices("by_way", both(notices_by_way.by_way), sampled=["user_score"]),
+    _notices("contests", both(notices_events.contests)),
+    _notices("endings", both(notices_events.endings)),
+    _notices("charts", both(notices_events.charts)),
+    _notices("reminders", both(notices_events.reminders)),
     _notices("claimable", both(notifications.claimable)),
 )
 """What people are told of, and what that is made of."""
@@ -185,7 +203,10 @@ def make_project(
     made = Project("soundgraph")
     add_stream(made, source or jsonl(os.environ.get(BLOCKS, "blocks.jsonl.gz")), **stream)
     declarations = {}
-    for one in wanted if wanted is not None else (one for one in DECLARED if one.name not in INACTIVE):
+    chosen = tuple(wanted if wanted is not None else (one for one in DECLARED if one.name not in INACTIVE))
+    if any(one.name == "notices_support" for one in chosen):
+        supporters.declare_rank_ups(made)
+    for one in chosen:
         remembers: Mapping[str, Any] = {"marks": marks} if "keep" in one.options else {}
         fresh: Mapping[str, Any] = {"freshness": counts} if one in COUNTS and counts == "tick" else {}
         declarations[one.name] = made.derive(

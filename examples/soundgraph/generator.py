@@ -19,8 +19,10 @@ from random import Random
 from typing import IO, Any
 
 from examples.soundgraph.answers import count_everything, score_users
+from examples.soundgraph.answers_notices import Notices
 from examples.soundgraph.answers_trending import Trending
 from examples.soundgraph.planted import DAY, HOUR, Episode, Planter
+from examples.soundgraph.planted_notices import NoticePlanter
 from examples.soundgraph.planted_rewards import VARIANTS, RewardPlanter
 from examples.soundgraph.progression import Progression
 from examples.soundgraph.world import COUNTRIES, GENRES, PICTURES, Edge, Tx, World
@@ -251,6 +253,7 @@ class Generator:
         self._world = World(self._rng)
         times = 3 + events // 20_000
         self._planter = Planter(self._world, self._rng, START + DAY, self._end - HOUR, times)
+        self._notices = NoticePlanter(self._world, self._rng, START + 15 * DAY, self._end - HOUR, VARIANTS)
         self._rewards = RewardPlanter(self._world, self._rng, START + 15 * DAY, self._end - HOUR, VARIANTS)
         self._progression = Progression(self._world)
         self._ticks: list[int] = []
@@ -301,7 +304,7 @@ class Generator:
         if tick or self._world.settle:
             self._progression.tick()
             self._ticks.append(line)
-        self._world.settle = False
+        self._world.settle = self._world.apart = False
 
     def _again(self, recent: list[tuple[int, int, Tx]]) -> list[Tx]:
         block, index, tx = self._rng.choice(recent)
@@ -310,7 +313,7 @@ class Generator:
 
     def _groups(self) -> Iterator[tuple[int, list[Tx]]]:
         """Blocks without heights: a time and the transactions that are new in it."""
-        planned = [*self._planter.episodes(), *self._rewards.episodes()]
+        planned = [*self._planter.episodes(), *self._rewards.episodes(), *self._notices.episodes()]
         episodes = iter(sorted(planned, key=lambda episode: episode[0]))
         upcoming: Episode | None = next(episodes, None)
         transactions: list[Tx] = []
@@ -328,7 +331,7 @@ class Generator:
             count = sum(len(tx["plays"]) if tx["type"] == "plays" else 1 for tx in new)
             self._emitted += count
             inside += count
-            if inside >= limit or self._world.settle:
+            if inside >= limit or self._world.settle or self._world.apart:
                 yield now, transactions
                 transactions, inside, limit = [], 0, self._limit()
         if transactions:
@@ -354,6 +357,8 @@ class Generator:
             "blocks": self._blocks,
             **count_everything(world),
             "user_score": score_users(world, challenges),
+            "notices_at": self._end,
+            "notices": Notices(world, score_users(world, ()), self._end).answers(),
             **Trending(world, self._friday()).answers(),
             "ticks": self._ticks,
             "user_challenges": challenges,
@@ -363,7 +368,10 @@ class Generator:
             "referrers": {str(user): p.referrer for user, p in sorted(world.users.items()) if p.referrer is not None},
             "mobile_users": sorted(user for user, person in world.users.items() if person.mobile),
             "verified_users": sorted(user for user, person in world.users.items() if person.verified),
-            "planted": self._planter.found | self._rewards.found | {"late_plays": self._traffic.late_plays},
+            "planted": self._planter.found
+            | self._rewards.found
+            | self._notices.found
+            | {"late_plays": self._traffic.late_plays},
         }
 
 

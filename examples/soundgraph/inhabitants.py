@@ -76,8 +76,12 @@ class Playlist:
 
 @dataclass(slots=True)
 class Contest:
-    """A contest of remixes. ``winners`` are tracks, each with its place and the block in which it was named."""
+    """A contest of remixes of a track, up to ``end`` in unix seconds if it has one. ``winners`` are tracks, each with its place
+    and the block in which it was named."""
 
     host: int
+    track: int
+    created: int
+    end: int | None = None
     winners: dict[int, tuple[int, int]] = field(default_factory=dict)
     deleted: bool = False

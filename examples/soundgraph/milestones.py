@@ -57,6 +57,12 @@ MILESTONES = (
 )
 """The seven of them, each with its exact thresholds."""
 
+KINDS = {
+    "aggregate_user": "milestone_follower_count",
+    "contest_submissions": "artist_remix_contest_submissions",
+}
+"""What a notice is called that is not only a milestone."""
+
 CONTEST_SUBMISSIONS = """
     SELECT e.event_id,
            (SELECT count(*) FROM remixes x JOIN tracks t ON t.track_id = x.child_track_id
@@ -97,7 +103,7 @@ def _reached(milestone: Milestone) -> Callable[[Database, Any], None]:
         db.run(_WRITE, facts)
         owner = db.one(milestone.owner, {"id": number})
         if owner is not None and owner[0] is not None:
-            kind = "milestone_follower_count" if milestone.derived == "aggregate_user" else "milestone"
+            kind = KINDS.get(milestone.derived, "milestone")
             group = f"milestone:{milestone.name}:{number}:{threshold}"
             told = {"type": kind, "user": int(owner[0]), "specifier": str(owner[0]), "group": group}
             db.run(_TELL, facts | told)

@@ -18,23 +18,44 @@ NOT_COOLED = ("b", "s")
 """Rewards that nobody is told to wait for."""
 
 
-def _notice(
-    family: str, kind: str, user: str, actor: str, item_type: str, item: str, group: str, at: str, source: str
+def notice(
+    family: str,
+    kind: str,
+    user: str,
+    actor: str,
+    item_type: str,
+    item: str,
+    group: str,
+    source: str,
+    *,
+    at: str,
+    height: str,
+    specifier: str = "",
 ) -> str:
-    """One kind of notice. ``group`` is what one notice is about; together with the actor it is told once to each recipient."""
+    """One kind of notice. ``group`` is what one notice is about; together with ``specifier`` (the actor, if it is empty) it is
+    told once to each recipient. ``at`` and ``height`` are the moment and the block that it is dated by."""
     return f"""
         SELECT '{family}' AS family, '{kind}' AS type, {user} AS user_id, {actor} AS actor_id,
                {item_type} AS item_type, CAST({item} AS bigint) AS item_id, {group} AS group_id,
-               CAST({actor} AS text) AS specifier,
-               {at}.created_at AS "timestamp", CAST({at}.blocknumber AS bigint) AS blocknumber
+               CAST({specifier or actor} AS text) AS specifier,
+               {at} AS "timestamp", CAST({height} AS bigint) AS blocknumber
           FROM {source}"""
 
 
-def _group(*parts: str) -> str:
+def _notice(
+    family: str, kind: str, user: str, actor: str, item_type: str, item: str, group: str, at: str, source: str
+) -> str:
+    """A notice that is dated by a row of ``source``."""
+    dated = {"at": f"{at}.created_at", "height": f"{at}.blocknumber"}
+    return notice(family, kind, user, actor, item_type, item, group, source, **dated)
+
+
+def group_of(*parts: str) -> str:
+    """Literals and values as one text."""
     return " || ':' || ".join(part if part.startswith("'") else f"CAST({part} AS text)" for part in parts)
 
 
-def _heard(user: str) -> str:
+def heard(user: str) -> str:
     """Whoever is taken for a machine is not told of. Nobody has a score before the first tick."""
     return f"coalesce((SELECT p.score FROM user_score p WHERE p.user_id = {user}), 0) >= 0"
 
@@ -47,23 +68,31 @@ def _mark(kind: str, table: str, prefix: str) -> str:
         if kind == "save"
         else ""
     )
-    live = f"e.is_current AND NOT e.is_delete AND {_heard('e.user_id')}"
+    live = f"e.is_current AND NOT e.is_delete AND {heard('e.user_id')}"
     of_track = f"""{table} e JOIN tracks t ON t.track_id = {item} AND t.is_current
          WHERE e.{prefix}_type = 'track' AND t.owner_id IS NOT NULL AND t.owner_id <> e.user_id AND {live} {bought}"""
     of_list = f"""{table} e JOIN playlists p ON p.playlist_id = {item} AND p.is_current
          WHERE e.{prefix}_type IN ('playlist', 'album') AND p.playlist_owner_id IS NOT NULL
            AND p.playlist_owner_id <> e.user_id AND {live}"""
     track = _notice(
-        "social", kind, "t.owner_id", "e.user_id", "'track'", item, _group(f"'{kind}'", item, "'track'"), "e", of_track
+        "social",
+        kind,
+        "t.owner_id",
+        "e.user_id",
+        "'track'",
+        item,
+        group_of(f"'{kind}'", item, "'track'"),
+        "e",
+        of_track,
     )
-    group = _group(f"'{kind}'", item, "'playlist'")
+    group = group_of(f"'{kind}'", item, "'playlist'")
     both = _notice("social", kind, "p.playlist_owner_id", "e.user_id", "'playlist'", item, group, "e", of_list)
     return f"{track}\n         UNION ALL{both}"
 
 
 def social(w: Words) -> str:
     """Follows, saves and reposts."""
-    follows = f"follows f WHERE f.is_current AND NOT f.is_delete AND {_heard('f.follower_user_id')}"
+    follows = f"follows f WHERE f.is_current AND NOT f.is_delete AND {heard('f.follower_user_id')}"
     follow = _notice(
         "social",
         "follow",
@@ -71,7 +100,7 @@ def social(w: Words) -> str:
         "f.follower_user_id",
         "'user'",
         "f.followee_user_id",
-        _group("'follow'", "f.followee_user_id"),
+        group_of("'follow'", "f.followee_user_id"),
         "f",
         follows,
     )
@@ -79,22 +108,28 @@ def social(w: Words) -> str:
     return "\n         UNION ALL".join(parts)
 
 
-_PUBLIC = "t.is_current AND NOT t.is_delete AND NOT t.is_unlisted AND t.is_available AND t.owner_id IS NOT NULL"
+PUBLIC = "t.is_current AND NOT t.is_delete AND NOT t.is_unlisted AND t.is_available AND t.owner_id IS NOT NULL"
 
 
 def content(w: Words) -> str:
     """What those hear of whom it concerns: new tracks and collections, remixes, tracks in collections, comments."""
     tracks = f"""tracks t JOIN subscriptions s ON s.user_id = t.owner_id AND s.is_current AND NOT s.is_delete
-         WHERE {_PUBLIC} AND t.stem_of IS NULL AND s.created_at <= t.created_at"""
+         WHERE {PUBLIC} AND t.stem_of IS NULL AND s.created_at <= t.created_at"""
     lists = """playlists p JOIN subscriptions s ON s.user_id = p.playlist_owner_id AND s.is_current AND NOT s.is_delete
          WHERE p.is_current AND NOT p.is_delete AND NOT p.is_private AND s.created_at <= p.created_at"""
     remixes = f"""remixes x JOIN tracks t ON t.track_id = x.child_track_id
                   JOIN tracks o ON o.track_id = x.parent_track_id AND o.is_current
-         WHERE {_PUBLIC} AND o.owner_id IS NOT NULL AND o.owner_id <> t.owner_id"""
+         WHERE {PUBLIC} AND o.owner_id IS NOT NULL AND o.owner_id <> t.owner_id"""
     added = """playlist_tracks e JOIN playlists p ON p.playlist_id = e.playlist_id AND p.is_current
                   JOIN tracks t ON t.track_id = e.track_id AND t.is_current
          WHERE NOT e.is_removed AND NOT p.is_delete AND NOT p.is_private AND p.playlist_owner_id IS NOT NULL
            AND t.owner_id IS NOT NULL AND t.owner_id <> p.playlist_owner_id"""
+    bought = """playlist_tracks e JOIN playlists p ON p.playlist_id = e.playlist_id AND p.is_current
+                  JOIN tracks t ON t.track_id = e.track_id AND t.is_current
+                  JOIN (SELECT q.buyer_user_id, q.content_id, min(q.created_at) AS created_at FROM usdc_purchases q
+                         WHERE q.content_type = 'album' GROUP BY q.buyer_user_id, q.content_id) b
+                    ON b.content_id = e.playlist_id AND b.created_at < e.created_at
+         WHERE NOT e.is_removed AND p.is_album AND NOT p.is_delete AND p.playlist_owner_id <> b.buyer_user_id"""
     comments = """comments c JOIN tracks t ON t.track_id = c.entity_id AND t.is_current
          WHERE c.entity_type = 'Track' AND c.is_visible AND NOT c.is_delete
            AND t.owner_id IS NOT NULL AND t.owner_id <> c.user_id"""
@@ -103,10 +138,11 @@ def content(w: Words) -> str:
         ("create", "s.subscriber_id", "p.playlist_owner_id", "'playlist'", "p.playlist_id", "p", lists),
         ("remix", "o.owner_id", "t.owner_id", "'track'", "t.track_id", "t", remixes),
         ("track_added_to_playlist", "t.owner_id", "p.playlist_id", "'track'", "e.track_id", "e", added),
+        ("track_added_to_purchased_album", "b.buyer_user_id", "p.playlist_id", "'track'", "e.track_id", "e", bought),
         ("comment", "t.owner_id", "c.user_id", "'comment'", "c.comment_id", "c", comments),
     ]
     return "\n         UNION ALL".join(
-        _notice("content", kind, user, actor, of, item, _group(f"'{kind}'", of, item), at, source)
+        _notice("content", kind, user, actor, of, item, group_of(f"'{kind}'", of, item), at, source)
         for kind, user, actor, of, item, at, source in parts
     )
 
@@ -131,7 +167,7 @@ def money(w: Words) -> str:
             actor,
             f"{at}.signature",
             f"{at}.slot",
-            _group(f"'{kind}'", f"{at}.signature"),
+            group_of(f"'{kind}'", f"{at}.signature"),
             at,
             source,
         )

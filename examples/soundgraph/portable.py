@@ -28,6 +28,8 @@ class Words:
     _days: str
     _contains: str
     _length: str
+    _midnight: str
+    _day_number: str
 
     def hexadecimal(self, number: str) -> str:
         """A whole number as lower-case hexadecimal digits without prefix."""
@@ -65,6 +67,14 @@ class Words:
         """The number of elements of a JSON list, 0 for what is no list."""
         return self._length.format(document)
 
+    def midnight(self, day: str) -> str:
+        """The beginning of a day that is spelled ``YYYY-MM-DD``."""
+        return self._midnight.format(day)
+
+    def day_number(self, time: str) -> str:
+        """The day that a time is in, as a number of eight digits."""
+        return self._day_number.format(time)
+
 
 SQLITE = Words(
     engine="sqlite",
@@ -84,6 +94,8 @@ SQLITE = Words(
     _days="(julianday({0}) - julianday({1}))",
     _contains="instr({0}, '{1}') > 0",
     _length="CASE WHEN json_type({0}) = 'array' THEN json_array_length({0}) ELSE 0 END",
+    _midnight="({0} || ' 00:00:00')",
+    _day_number="CAST(strftime('%Y%m%d', {0}) AS integer)",
 )
 POSTGRES = Words(
     engine="postgresql",
@@ -100,6 +112,13 @@ POSTGRES = Words(
     _days="(extract(epoch FROM {0} - {1})::double precision / 86400)",
     _contains="strpos({0}, '{1}') > 0",
     _length="CASE WHEN jsonb_typeof({0}) = 'array' THEN jsonb_array_length({0}) ELSE 0 END",
+    _midnight=(
+        "make_timestamp(CAST(substr({0}, 1, 4) AS integer), CAST(substr({0}, 6, 2) AS integer), "
+        "CAST(substr({0}, 9, 2) AS integer), 0, 0, 0)"
+    ),
+    _day_number=(
+        "CAST(extract(year FROM {0}) * 10000 + extract(month FROM {0}) * 100 + extract(day FROM {0}) AS integer)"
+    ),
 )
 
 

@@ -32,20 +32,29 @@ class World:
         self.closed: list[tuple[int, int]] = []
         """Height and time of every block so far."""
         self.settle = False
-        """Whether an episode wants the block to end here, and a tick to follow it."""
+        """Whether an episode wants the block to end here, and a tick to follow it; `apart` is without a tick."""
+        self.apart = False
         self.users: dict[int, Person] = {}
         self.tracks: dict[int, Track] = {}
         self.playlists: dict[int, Playlist] = {}
-        self.follows: set[tuple[int, int]] = set()
-        self.subscriptions: set[tuple[int, int]] = set()
+        self.follows: dict[tuple[int, int], int] = {}
+        """Who follows whom, and the block that said so last; subscriptions likewise."""
+        self.subscriptions: dict[tuple[int, int], int] = {}
         self.blocks: set[tuple[int, int]] = set()
         self.saves: dict[Edge, int] = {}
         self.reposts: dict[Edge, int] = {}
         self.shares: Counter[Edge] = Counter()
         self.comments: dict[int, tuple[int, int]] = {}
+        self.added: dict[tuple[int, int], int] = {}
+        """The block in which each track came into each collection first."""
         self.commented: dict[int, int] = {}
         """The block in which each comment was made."""
         self.tips: list[tuple[int, int, int]] = []
+        self.tipped: list[int] = []
+        """The block of each tip; `paid` those of the purchases."""
+        self.paid: list[int] = []
+        self.bought: dict[tuple[int, int], int] = {}
+        """The block in which each buyer first bought each album."""
         self.purchases: list[tuple[int, int, int, str, int]] = []
         """Buyer, seller, amount in millionths, ``track`` or ``album``, what."""
         self.contests: dict[int, Contest] = {}
@@ -144,20 +153,20 @@ class World:
     def follow(self, user: int, other: int) -> Tx:
         """A follow, or the same one again."""
         self.know(user, other)
-        self.follows.add((user, other))
-        self.subscriptions.add((user, other))
+        self.follows[user, other] = self.block
+        self.subscriptions.setdefault((user, other), self.block)
         return self.entity(user, "User", other, "Follow")
 
     def unfollow(self, user: int, other: int) -> Tx:
         """The end of a follow that is live."""
-        self.follows.remove((user, other))
-        self.subscriptions.discard((user, other))
+        del self.follows[user, other]
+        self.subscriptions.pop((user, other), None)
         return self.entity(user, "User", other, "Unfollow")
 
     def subscribe(self, user: int, other: int) -> Tx:
         """A subscription without a follow."""
         self.know(user, other)
-        self.subscriptions.add((user, other))
+        self.subscriptions[user, other] = self.block
         return self.entity(user, "User", other, "Subscribe")
 
     def block_user(self, user: int, other: int) -> Tx:
@@ -218,7 +227,12 @@ class World:
         )
         metadata = {"playlist_name": self.token("pl"), "is_private": private, "is_album": album}
         metadata["playlist_contents"] = [{"track_id": track, "timestamp": 0} for track in contents]
+        self._contain(playlist, contents)
         return self.entity(user, "Playlist", playlist, "Create", metadata)
+
+    def _contain(self, playlist: int, contents: list[int]) -> None:
+        for track in contents:
+            self.added.setdefault((playlist, track), self.block)
 
     def update_playlist(self, user: int, playlist: int, **given: bool) -> Tx:
         """A change by the owner: ``is_private``, ``is_album``."""
@@ -231,6 +245,7 @@ class World:
         known = self.playlists[playlist]
         known.dropped |= {*known.contents}
         known.contents = list(contents)
+        self._contain(playlist, contents)
         listed = [{"track_id": track, "timestamp": 0} for track in contents]
         return self.entity(user, "Playlist", playlist, "Update", {"playlist_contents": listed})
 
@@ -292,20 +307,25 @@ class World:
         """One user gives another something."""
         self.know(sender, receiver)
         self.tips.append((sender, receiver, amount))
+        self.tipped.append(self.block)
         return {"type": "tip", "sender_user_id": sender, "receiver_user_id": receiver, "amount": str(amount)}
 
     def purchase(self, buyer: int, seller: int, amount: int, kind: str, content: int) -> Tx:
         """Somebody buys a track or an album."""
         self.know(buyer, seller)
         self.purchases.append((buyer, seller, amount, kind, content))
+        self.paid.append(self.block)
+        if kind == "album":
+            self.bought.setdefault((buyer, content), self.block)
         parties = {"buyer_user_id": buyer, "seller_user_id": seller}
         return {"type": "usdc_purchase", **parties, "amount": amount, "content_type": kind, "content_id": content}
 
-    def hold_contest(self, host: int, event: int, track: int) -> Tx:
-        """A contest of remixes of a track."""
+    def hold_contest(self, host: int, event: int, track: int, end: str | None = None) -> Tx:
+        """A contest of remixes of a track, without an end or up to a moment in ISO 8601."""
         self.know(host)
-        self.contests[event] = Contest(host)
+        self.contests[event] = Contest(host, track, self.block, _seconds(end))
         metadata = {"event_type": "remix_contest", "entity_type": "Track", "entity_id": track, "event_data": {}}
+        metadata |= {} if end is None else {"end_date": end}
         return self.entity(host, "Event", event, "Create", metadata)
 
     def name_winners(self, event: int, tracks: list[int]) -> Tx:

@@ -17,7 +17,7 @@ from tidemark.runtime.clock import Clock
 BY_NAME = {declared.name: declared for declared in DECLARED}
 UPSTREAM = ("aggregate_user", "aggregate_track", "aggregate_playlist", "challenge_profile_completion")
 TIMED = ("track_trending_scores", "playlist_trending_scores", "underground_trending")
-WEEKLY = ("early_marks", *(f"challenge_{challenge}" for challenge in WEEKLY_IDS))
+WEEKLY = ("early_marks", *(f"challenge_{challenge}" for challenge in WEEKLY_IDS), "notices_charts")
 # What reads the clock has tests of its own, with a clock that stands still.
 INSTALLED = {declared.name for declared in DECLARED if declared not in NOTICES} - {*TIMED, *WEEKLY}
 

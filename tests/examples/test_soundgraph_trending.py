@@ -1,8 +1,9 @@
 """Soundgraph's trending tables: they read the clock, and stay true as time passes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from typing import Any
 
 from examples.soundgraph.api import make_app
 from examples.soundgraph.derived import query_text
@@ -31,6 +32,20 @@ def computed(store: Store, name: str, at: int) -> object:
     return found
 
 
+def charts_told(store: Store) -> list[list[object]]:
+    """Who was told of which place in the week's lists, and of an early mark."""
+    rows = store.query("SELECT type, user_id, actor_id, item_id FROM notification WHERE family = 'charts'")
+    return sorted([str(kind), int(user), int(actor), int(item)] for kind, user, actor, item in rows)
+
+
+def charts_expected(answers: Mapping[str, Any]) -> list[list[object]]:
+    """The same, by what was announced and who is paid for having been early."""
+    kinds = {"tracks": "trending", "underground": "trending_underground", "playlists": "trending_playlist"}
+    found = [[kinds[of], user, rank, item] for _, of, rank, user, item in answers["trending_results"]]
+    early = [row for row in answers["weekly_challenges"] if row[0] == "t"]
+    return sorted([*found, *(["tastemaker", row[2], row[2], int(row[1].rpartition(":")[2], 16)] for row in early)])
+
+
 def test_trending_moves_with_the_time_and_the_week_is_announced_once(
     new_database: NewDatabase, generated: Generated
 ) -> None:
@@ -46,6 +61,7 @@ def test_trending_moves_with_the_time_and_the_week_is_announced_once(
         assert (page["items"][0]["track_id"], len(page["items"])) == (best[1], 3)
         rewards = store.query("SELECT challenge_id, specifier, user_id, amount FROM user_challenges WHERE is_complete")
         assert sorted(map(list, rewards)) == answers["weekly_challenges"]
+        assert charts_told(store) == charts_expected(answers)
         told = {one: rows for one, rows in challenges_page.told(store.engine).items() if one in WEEKLY_IDS}
         assert challenges_page.count(store) == told
         for days in (3, 30):
