@@ -13,6 +13,8 @@ from typing import Any
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
+from tidemark.dialect import Dialect
+from tidemark.runtime.pace import Pace, choose_pace
 
 SCHEMA = """
 CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);
@@ -39,7 +41,7 @@ QUERIES = {
         "SELECT u.id, u.name FROM users u WHERE EXISTS (SELECT 1 FROM posts p WHERE p.author_id = u.id AND p.score > 2)",
     ),
 }
-LIVE = ("post_names", "busy_users")
+LIVE = ("post_names", "busy_users", "thread_sums")
 THREADS = 7
 USERS = 9
 
@@ -50,6 +52,13 @@ def declare() -> Project:
     for name, (key, query) in QUERIES.items():
         project.derive(name, key=key, query=query, freshness="tick", live=name in LIVE)
     return project
+
+
+def one_key_at_a_time(dialect: Dialect, hold_ms: float | None = None) -> Pace:
+    """A pace at which a tick does one key in a transaction."""
+    pace = choose_pace(dialect)
+    pace.size = pace.size_min = pace.size_max = 1
+    return pace
 
 
 @dataclass

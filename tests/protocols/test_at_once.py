@@ -6,33 +6,30 @@ from unittest import mock
 
 import pytest
 
-from tests.protocols.forum import Forum, open_forum
-from tidemark.dialect import Dialect
+from tests.protocols.forum import Forum, one_key_at_a_time, open_forum
 from tidemark.runtime import ledger, tick_deltas
-from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.statements import find_statement
 
 LOGS = {"sqlite": "tidemark__capture_log_posts", "postgres": "tidemark._capture_log_posts"}
 
 
-def _one_key_at_a_time(dialect: Dialect, hold_ms: float | None = None) -> Pace:
-    pace = choose_pace(dialect)
-    pace.size = pace.size_min = pace.size_max = 1
-    return pace
+def _saying(wanted: str, pattern: str, by: str) -> AbstractContextManager[object]:
+    """A mistake: a statement of the ledger says something else."""
+
+    def find(engine: str, name: str, *book: str) -> str:
+        text = find_statement(engine, name, *book)
+        if name != wanted:
+            return text
+        changed = re.sub(pattern, by, text)
+        assert changed != text
+        return changed
+
+    return mock.patch.object(ledger, "find_statement", find)
 
 
 def _blind() -> AbstractContextManager[object]:
     """The mistake: a small tick does not see that a seal is under way."""
-
-    def find(engine: str, name: str, *book: str) -> str:
-        text = find_statement(engine, name, *book)
-        if name != "look_at_log":
-            return text
-        blind = re.sub(r"c\.target IS NOT NULL|CASE WHEN c\.target IS NULL THEN 0 ELSE 1 END", "0", text)
-        assert blind != text
-        return blind
-
-    return mock.patch.object(ledger, "find_statement", find)
+    return _saying("look_at_log", r"c\.target IS NOT NULL|CASE WHEN c\.target IS NULL THEN 0 ELSE 1 END", "0")
 
 
 def test_what_is_little_is_one_transaction_and_leaves_nothing_behind(engine_url: str) -> None:
@@ -50,7 +47,7 @@ def test_what_is_little_is_one_transaction_and_leaves_nothing_behind(engine_url:
 
 def _begin_to_add(forum: Forum) -> None:
     """A tick that ends in the middle of its seal: some keys have what was added up, and some have not."""
-    with mock.patch.object(tick_deltas, "choose_pace", _one_key_at_a_time):
+    with mock.patch.object(tick_deltas, "choose_pace", one_key_at_a_time):
         (report,) = forum.tidemark.tick("thread_sums", max_batches=2)
     assert not report.drained and report.keys_applied == 1
 
@@ -65,4 +62,26 @@ def test_a_seal_that_was_begun_is_finished_as_it_was_begun(engine_url: str, mist
         forum.write("INSERT INTO posts VALUES (9004, 1, 1, 2, 1, NULL), (9005, 2, 1, 3, 1, NULL)")
         with _blind() if mistaken else nullcontext():
             forum.drain()
+        assert bool(forum.differences()) is mistaken
+
+
+@pytest.mark.parametrize("mistaken", [False, True])
+def test_a_small_tick_tells_each_change_once(engine_url: str, mistaken: bool) -> None:
+    where_it_stands = r"snapshot = (\(SELECT[^)]*\)[^)]*\)|CAST\(:moments AS json\) ->> source), "
+    with open_forum(engine_url) as forum:
+        forum.drain()
+        with _saying("move_checkpoints", where_it_stands, "") if mistaken else nullcontext():
+            for number in (9001, 9002):
+                forum.write(f"INSERT INTO posts VALUES ({number}, 1, 1, 2, 1, NULL)")
+                forum.tidemark.tick("thread_sums")
+        assert ("thread_sums" in forum.differences()) is mistaken
+
+
+@pytest.mark.parametrize("mistaken", [False, True])
+def test_a_truncate_is_not_for_a_small_tick(pg_database: str, mistaken: bool) -> None:
+    with open_forum(pg_database) as forum:
+        forum.drain()
+        with _saying("look_at_log", r"w\.markers", "0") if mistaken else nullcontext():
+            forum.write("TRUNCATE posts")
+            forum.tidemark.tick()
         assert bool(forum.differences()) is mistaken

@@ -181,11 +181,6 @@ class Attendant:
         for one in self._ticking() if not self.case.steady else ():
             self._settle(one)
 
-    def doubt(self) -> None:
-        """Rows went without a trace, so that no moment before can be told from the logs any more (`docs/why/truncate.md`)."""
-        for one in self._ticking():
-            self.history.doubt(one.name)
-
     def _settle(self, one: Derived) -> None:
         self.history.settle(one.name, self._kept(one))
         if self.went_on():

@@ -4,7 +4,7 @@ Owns: `History`. Promises: a stored row is compared by its key with the rows of 
 the sources since the table was last drained: it must be the row of one of them, absence included. The players run one
 statement at a time, so the moments at which duties begin and end are all of them, unless an application that waited for a
 lock went on while a duty was done: then there were moments that nobody looked at, and nothing is said until the next
-drained tick; nor is it after a TRUNCATE, of which no log has the rows.
+drained tick.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class History:
             moments.append(truth)
 
     def doubt(self, name: str) -> None:
-        """There were moments that nobody looked at, or that cannot be told any more."""
+        """There were moments that nobody looked at."""
         self._doubted.add(name)
 
     def settle(self, name: str, truth: Rows) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tests.simulation.case import Engine
 from tests.simulation.mutants import Change, Mutant
+from tests.simulation.mutants_keyed import shown_live
 from tidemark.script import Applier, Deltas, Script
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
@@ -65,6 +66,12 @@ CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("what came late", GROUPS, in_recompute(r"WHERE a\.tidemark_place > [^\n]*?0\)", "WHERE 1 = 1")),
 )
 
-ADDED: tuple[Mutant, ...] = tuple(
-    Mutant(engine, word, families, change, disturbed=True) for word, families, change in CHANGES for engine in BOTH
+LIVE = (
+    ("sums as of now without what went", (r"l\.weight <> 0", "l.weight > 0")),
+    ("sums as of now twice", (r'NOT EXISTS \(SELECT 1 FROM "tidemark_pending" AS b', r"1 = 1 OR \g<0>")),
+)
+
+ADDED: tuple[Mutant, ...] = (
+    *(Mutant(engine, word, families, change, disturbed=True) for word, families, change in CHANGES for engine in BOTH),
+    *(Mutant(engine, word, GROUPS, shown_live(*change), disturbed=True) for word, change in LIVE for engine in BOTH),
 )

@@ -189,8 +189,6 @@ class PostgresPlay:
         assert step is not None
         if step.part == "statement":
             self.tally.statement(step.kind, not answer.state, answer.state)
-            if step.kind in ("truncate", "truncate-leaf"):
-                self.attendant.doubt()
             if step.guarded and writer.wire.in_transaction:
                 follow = "ROLLBACK TO guard; RELEASE guard" if answer.state else "RELEASE guard"
                 writer.line.appendleft(Step("guard", follow))

@@ -8,12 +8,11 @@ exactly are counted apart, as in the linear class. A group's key must be the sam
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tidemark.dialect import Dialect
 from tidemark.maintenance.aggregates import Parts
+from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import Builder, Describe
 from tidemark.maintenance.program import KeyedProgram, Part, RowText
@@ -26,12 +25,6 @@ from tidemark.query.units import bare_text
 
 SCANS_MAX = 5
 ADDED = LINEAR_AGGREGATES - {"min", "max", "total"}
-_ONE_SPELLING = frozenset(
-    ["smallint", "integer", "bigint", "text", "character varying", "uuid", "date", "boolean", "bytea"]
-    + ["timestamp without time zone", "timestamp with time zone"]
-)
-_PLAIN_COLLATIONS = (None, "BINARY", "default", "C", "POSIX")
-
 Lower = Callable[[str], Query]
 
 
@@ -136,18 +129,8 @@ def _check_key(block: Block, key: tuple[KeyColumn, ...], described: dict[str, Ou
     if groups != {bare_text(column.output.scalar) for column in key}:
         raise NotBilinear("its key is not what it groups by")
     for column in key:
-        if not _has_one_spelling(described[column.name], block.dialect):
+        if not has_one_spelling(described[column.name].type, described[column.name].collation, block.dialect):
             raise NotBilinear(f"equal values of {column.name} may be written in several ways")
-
-
-def _has_one_spelling(column: OutputColumn, dialect: Dialect) -> bool:
-    if column.collation not in _PLAIN_COLLATIONS:
-        return False
-    if dialect.has_schemas:
-        return re.sub(r"\s*\(.*\)", "", column.type) in _ONE_SPELLING
-    type_ = column.type.upper()
-    # Without an affinity 1 and 1.0 are stored as they come, and are one group all the same.
-    return bool(type_) and "BLOB" not in type_ and type_ != "ANY"
 
 
 def _always_anew(part: Part) -> bool:

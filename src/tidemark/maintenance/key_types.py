@@ -1,7 +1,7 @@
 """Types of keys that rows of several sources share.
 
-Owns: `common_type` and how a message names a collation. Promises: where it gives a type, values are equal in a store of that
-type exactly when the engine compares them as equal in the sources.
+Owns: `common_type`, whether equal values are written in one way only, and how a message names a collation. Promises: where it
+gives a type, values are equal in a store of that type exactly when the engine compares them as equal in the sources.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ _INTEGERS = ("smallint", "integer", "bigint")
 _TEXTS = ("text", "character varying")
 _MODIFIER = re.compile(r"\s*\([^)]*\)")
 _NEEDS_LENGTH = frozenset({"bit", "character"})
+_ONE_SPELLING = frozenset(
+    ["smallint", "integer", "bigint", "text", "character varying", "uuid", "date", "boolean", "bytea"]
+    + ["timestamp without time zone", "timestamp with time zone"]
+)
+_PLAIN_COLLATIONS = (None, "BINARY", "default", "C", "POSIX")
 
 
 def common_type(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> str | None:
@@ -33,6 +38,16 @@ def common_type(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> str
         return one.type
     # A store with one side's precision would round the other side's values into equality.
     return left if left == right and left not in _NEEDS_LENGTH else None
+
+
+def has_one_spelling(type_: str, collation: str | None, dialect: Dialect) -> bool:
+    """Whether values of a column that are equal are also the same."""
+    if collation not in _PLAIN_COLLATIONS:
+        return False
+    if dialect.has_schemas:
+        return _MODIFIER.sub("", type_) in _ONE_SPELLING
+    # Without an affinity 1 and 1.0 are stored as they come, and are one group all the same.
+    return bool(type_) and "BLOB" not in type_.upper() and type_.upper() != "ANY"
 
 
 def collated(column: OutputColumn) -> str:

@@ -33,8 +33,9 @@ def feed_key(store: Store, feed: Feed, row: str) -> list[str]:
     return found
 
 
-def feed_state(store: Store, feed: Feed, batch: str = "batch", table: str = "") -> str:
-    """SELECT n and the feed's parts for each key of the batch that has rows in the feed, or in `table` in its place."""
+def feed_state(store: Store, feed: Feed, batch: str = "", table: str = "") -> str:
+    """SELECT n and the feed's parts for each key of the batch that has rows in the feed, or in `table` in its place; `batch` as
+    for `batch_rows`."""
     table = table or statements.qualified(feed.table, store.dialect)
     guard = feed.guard.at("r") if feed.guard else None
     key = [f"({one.at('r')})" for one in feed.key]
@@ -57,7 +58,15 @@ def fill_fresh(
     store: Store, program: LinearProgram, batch: str = "batch", tables: Mapping[int, str] | None = None, where: str = ""
 ) -> str:
     """Fill ``fresh`` for the keys ``b`` of a temporary table; `tables` are what feeds read in the place of their sources."""
-    fresh, named = store.names.temporary("fresh"), store.names.temporary(batch)
+    fresh, keys = store.names.temporary("fresh"), ", ".join(f"b.{store.column(part)}" for part in store.key)
+    return (
+        f"INSERT INTO {fresh} ({ORDINAL}, {', '.join(store.columns)}) SELECT b.{ORDINAL}, {keys}, "
+        f"{states_of(store, program, store.names.temporary(batch), tables)}{where}"
+    )
+
+
+def states_of(store: Store, program: LinearProgram, batch: str, tables: Mapping[int, str] | None = None) -> str:
+    """The rest of a SELECT that begins with what it wants of the numbered keys ``b`` in `batch`: their parts from all feeds."""
     columns, joins = [], []
     for feed in program.origins:
         alias = f"f{feed.number}"
@@ -65,13 +74,9 @@ def fill_fresh(
         joins.append(f" LEFT JOIN ({state}) AS {alias} ON {alias}.{ORDINAL} = b.{ORDINAL}")
         for part in feed.parts:
             value = f"{alias}.{store.column(part)}"
-            columns.append(f"coalesce({value}, 0)" if part.kind == "additive" else value)
-    keys = ", ".join(f"b.{store.column(part)}" for part in store.key)
-    names = ", ".join(store.columns)
-    return (
-        f"INSERT INTO {fresh} ({ORDINAL}, {names}) SELECT b.{ORDINAL}, {keys}, {', '.join(columns)} "
-        f"FROM {named} AS b{''.join(joins)}{where}"
-    )
+            value = f"coalesce({value}, 0)" if part.kind == "additive" else value
+            columns.append(f"{value} AS {store.column(part)}")
+    return f"{', '.join(columns)} FROM {batch} AS b{''.join(joins)}"
 
 
 def settle_fresh(store: Store) -> tuple[str, ...]:

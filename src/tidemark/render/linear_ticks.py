@@ -79,31 +79,37 @@ def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog
         columns=columns,
         copied=slice_columns(store.dialect, columns),
         table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None, stated=None),
-        added=tuple(_gather(store, feed, _images_of(store, feed, f"{log} AS l", part)) for feed in own),
+        added=tuple(_gather(store, feed, images_of(store, feed, f"{log} AS l", part)) for feed in own),
     )
 
 
-def _images_of(store: Store, feed: Feed, source: str, where: str) -> str:
+def images_of(store: Store, feed: Feed, source: str, where: str) -> str:
     """SELECT of a feed's images under the source's own column names, with their weights."""
     quote = store.dialect.quote
     columns = [f"l.{quote(image(name))} AS {quote(name)}" for name in feed.reads]
     return f"(SELECT {', '.join([*columns, f'l.weight AS {WEIGHT}'])} FROM {source} WHERE {where})"
 
 
-def _late_images(store: Store, feed: Feed) -> str:
-    """Images of changes that came after what is being made true; none when among them is one that nobody can undo."""
-    log = log_of(store.dialect, feed.table)
-    after = unsealed(store.names, feed.table, "l", "coalesce(target, snapshot)")
-    marked = f"EXISTS (SELECT 1 FROM {log} AS l WHERE {after} AND l.weight = 0)"
-    tests = f"{after} AND l.weight <> 0" + (f" AND NOT {marked}" if store.dialect.has_schemas else "")
-    return _images_of(store, feed, f"{log} AS l", tests)
+def _late_images(store: Store, program: LinearProgram, feed: Feed) -> str:
+    """Images of changes that came after what is being made true; none when after it came, in any log, what nobody can undo: then
+    the rows of all sources are taken as they are, so that a row is of one moment."""
+    log, after = log_of(store.dialect, feed.table), _is_late(store, feed.table)
+    marked = [
+        f"EXISTS (SELECT 1 FROM {log_of(store.dialect, table)} AS l WHERE {_is_late(store, table)} AND l.weight = 0)"
+        for table in (program.captured if store.dialect.has_schemas else ())
+    ]
+    return images_of(store, feed, f"{log} AS l", " AND NOT ".join([f"{after} AND l.weight <> 0", *marked]))
+
+
+def _is_late(store: Store, table: Table) -> str:
+    return unsealed(store.names, table, "l", "coalesce(target, snapshot)")
 
 
 def _keys_of_images(store: Store, program: LinearProgram, feed: Feed) -> str:
     keys = zip(store.key, feed_key(store, feed, "r"), strict=True)
     shown = ", ".join(f"{value} AS {store.column(part)}" for part, value in keys)
     where = f" WHERE {feed.guard.at('r')}" if feed.guard else ""
-    return f"SELECT {shown} FROM {_late_images(store, feed)} AS r{where}"
+    return f"SELECT {shown} FROM {_late_images(store, program, feed)} AS r{where}"
 
 
 # -- recomputing as of the checkpoint -----------------------------------------------------------------------------------
@@ -116,19 +122,19 @@ def _recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
     for feed in program.feeds:
         guard = feed.guard.at("r") if feed.guard else None
         key = [f"({one.at('r')})" for one in feed.key]
-        rows = statements.batch_rows(store, _late_images(store, feed), keys, key, guard).replace("{group}", "")
+        rows = statements.batch_rows(store, _late_images(store, program, feed), keys, key, guard).replace("{group}", "")
         found.append(
             f"INSERT INTO {late} ({ORDINAL}, {store.key_list}) SELECT * FROM ({rows}) AS k WHERE 1 = 1 "
             f"ON CONFLICT ({ORDINAL}) DO NOTHING"
         )
     in_time = f" WHERE NOT EXISTS (SELECT 1 FROM {late} AS z WHERE z.{ORDINAL} = b.{ORDINAL})"
     found.append(linear.fill_fresh(store, program, where=in_time))
-    before = {feed.number: _as_of(store, feed) for feed in program.feeds}
+    before = {feed.number: _as_of(store, program, feed) for feed in program.feeds}
     found.append(linear.fill_fresh(store, program, "late", before))
     return (*found, *linear.settle_fresh(store))
 
 
-def _as_of(store: Store, feed: Feed) -> str:
+def _as_of(store: Store, program: LinearProgram, feed: Feed) -> str:
     """The rows of the late keys as they were: those of now, with what went since, less what came since; as bags."""
     quote, late = store.dialect.quote, store.names.temporary("late")
     columns = [quote(name) for name in feed.reads]
@@ -136,7 +142,7 @@ def _as_of(store: Store, feed: Feed) -> str:
     joined = f"AS r JOIN {late} AS b ON {_same_key(store, feed)}"
     who = _identity(store, [f"r.{column}" for column in columns])
     now = f"SELECT {own}{who} AS {IDENTITY} FROM {statements.qualified(feed.table, store.dialect)} {joined}"
-    images = _late_images(store, feed)
+    images = _late_images(store, program, feed)
     gone = f"SELECT {own}{who} FROM {images} {joined} WHERE r.{WEIGHT} < 0"
     come = f"SELECT {who} AS {IDENTITY}, count(*) AS {COUNT} FROM {images} {joined} WHERE r.{WEIGHT} > 0 GROUP BY 1"
     placed = f"SELECT u.*, row_number() OVER (PARTITION BY u.{IDENTITY}) AS {PLACE} FROM ({now} UNION ALL {gone}) AS u"

@@ -21,7 +21,7 @@ from tidemark.model import Catalog, Declaration, Table
 from tidemark.names import Names
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Query
-from tidemark.render import advice, fans, full, linear_ticks, scans, whole
+from tidemark.render import advice, fans, full, linear_ticks, live_linear, scans, whole
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
@@ -87,11 +87,16 @@ def of_linear(
     made = Made(
         "linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store, shown
     )
-    why_not = "what waits are sums to add, which only a tick adds" if ticks else "at commit freshness nothing waits"
+    live, why_not = "", "at commit freshness nothing waits"
+    if mirror is not None:
+        why_not = "a table of the user's shows the rows"
+    elif ticks:
+        live, why_not = live_linear.live_query(store, program), live_linear.why_not(store, program)
     made = replace(
         made,
         routes=advice.routes_of_linear(program),
         fans=fans.of_linear(program, names.dialect),
+        live=live,
         why_not_live=why_not,
         notes=notes_of_pruned(program),
         holds=_holds(program),

@@ -172,14 +172,14 @@ def temporary_tables(store: Store) -> dict[str, str]:
 
 
 def batch_rows(
-    store: Store, table: str, columns: Sequence[str], key: Sequence[str], guard: str | None, batch: str = "batch"
+    store: Store, table: str, columns: Sequence[str], key: Sequence[str], guard: str | None, batch: str = ""
 ) -> str:
     """SELECT b.n, columns FROM batch JOIN `table` AS r ON its key, GROUP left to the caller's columns.
 
-    `key` are texts over ``r``, `batch` is the kind of the temporary table of keys. NULL keys come from a second branch, so that
-    the first can use an index or a hash.
+    `key` are texts over ``r``, `batch` is what stands in FROM for the numbered keys when it is not the session's batch. NULL keys
+    come from a second branch, so that the first can use an index or a hash.
     """
-    batch = store.names.temporary(batch)
+    batch = batch or store.names.temporary("batch")
     columns_text = ", ".join((f"b.{ORDINAL} AS {ORDINAL}", *columns))
     also = f" AND ({guard})" if guard else ""
 

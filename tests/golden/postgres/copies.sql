@@ -392,7 +392,7 @@ ANALYZE pg_temp."_batch_copies";
 DELETE FROM pg_temp."_stored_copies";
 INSERT INTO pg_temp."_stored_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, s."id", s."_rows", s."_loud" FROM pg_temp."_batch_copies" AS b CROSS JOIN LATERAL (SELECT * FROM "tidemark"."copies" AS s WHERE s."id" = b."id" OFFSET 0) AS s;
 DELETE FROM pg_temp."_fresh_copies";
-INSERT INTO pg_temp."_fresh_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, b."id", coalesce(f0."_rows", 0), f0."_loud" FROM pg_temp."_batch_copies" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, 1 AS "_rows", (UPPER(r."name")) AS "_loud" FROM pg_temp."_batch_copies" AS b JOIN "public"."users" AS r ON ((r."id")) = b."id" AND ((r."email" <> ''))) AS f0 ON f0.tidemark_n = b.tidemark_n;
+INSERT INTO pg_temp."_fresh_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, b."id", coalesce(f0."_rows", 0) AS "_rows", f0."_loud" AS "_loud" FROM pg_temp."_batch_copies" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, 1 AS "_rows", (UPPER(r."name")) AS "_loud" FROM pg_temp."_batch_copies" AS b JOIN "public"."users" AS r ON ((r."id")) = b."id" AND ((r."email" <> ''))) AS f0 ON f0.tidemark_n = b.tidemark_n;
 DELETE FROM pg_temp."_fresh_copies" AS s WHERE s."_rows" = 0 AND s."_loud" IS NULL;
 
 -- applier: compare

@@ -322,7 +322,7 @@ ANALYZE pg_temp."_batch_one_row";
 DELETE FROM pg_temp."_stored_one_row";
 INSERT INTO pg_temp."_stored_one_row" (tidemark_n, "_only", "_rows", "_live") SELECT b.tidemark_n, s."_only", s."_rows", s."_live" FROM pg_temp."_batch_one_row" AS b CROSS JOIN LATERAL (SELECT * FROM "tidemark"."one_row" AS s WHERE s."_only" = b."_only" OFFSET 0) AS s;
 DELETE FROM pg_temp."_fresh_one_row";
-INSERT INTO pg_temp."_fresh_one_row" (tidemark_n, "_only", "_rows", "_live") SELECT b.tidemark_n, b."_only", coalesce(f0."_rows", 0), coalesce(f0."_live", 0) FROM pg_temp."_batch_one_row" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(1), 0)::bigint AS "_rows", coalesce(sum(CASE WHEN (r."live" = 1) THEN 1 ELSE 0 END), 0)::bigint AS "_live" FROM pg_temp."_batch_one_row" AS b JOIN "public"."posts" AS r ON (1) = b."_only" GROUP BY b.tidemark_n) AS f0 ON f0.tidemark_n = b.tidemark_n;
+INSERT INTO pg_temp."_fresh_one_row" (tidemark_n, "_only", "_rows", "_live") SELECT b.tidemark_n, b."_only", coalesce(f0."_rows", 0) AS "_rows", coalesce(f0."_live", 0) AS "_live" FROM pg_temp."_batch_one_row" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(1), 0)::bigint AS "_rows", coalesce(sum(CASE WHEN (r."live" = 1) THEN 1 ELSE 0 END), 0)::bigint AS "_live" FROM pg_temp."_batch_one_row" AS b JOIN "public"."posts" AS r ON (1) = b."_only" GROUP BY b.tidemark_n) AS f0 ON f0.tidemark_n = b.tidemark_n;
 DELETE FROM pg_temp."_fresh_one_row" AS s WHERE 1 = 0;
 
 -- applier: compare
