@@ -90,6 +90,8 @@ def application(
         ],
         exception_handlers={TidemarkError: answer_problem, HTTPException: answer_http},
     )
+    # A slash too many is an address that is not there: a redirect would name an absolute one, made of what a request says.
+    app.router.redirect_slashes = False
     app.state.house = house
     return app
 

@@ -8,6 +8,7 @@ the listening ends.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -28,7 +29,8 @@ PING_SECONDS = 15
 # Who listens knows by this that what was told last is still so.
 BEAT_SECONDS = 3.0
 # What passes by itself is no change.
-PASSING = frozenset({"seconds", "updated_seconds", "elapsed_seconds", "at"})
+SPANS = frozenset({"seconds", "updated_seconds", "elapsed_seconds", "started_seconds", "sentence"})
+PASSING = SPANS | {"at"}
 
 
 async def events(request: Request) -> Response:
@@ -74,6 +76,13 @@ def tell_status(house: House, view: Overview) -> dict[str, Any]:
     return shapes.of_overview(view, house.find_unready(view), actions=house.actions.allowed)
 
 
+def tag_status(house: House, view: Overview) -> str:
+    """What stays the same as long as only time passes: a weak entity tag of the status."""
+    whole = {name: value for name, value in house.once(view, tell_status).items() if name != "at"}
+    text = json.dumps(_lasting(whole, SPANS), sort_keys=True, default=str)
+    return f'W/"{hashlib.sha256(text.encode(errors="replace")).hexdigest()[:20]}"'
+
+
 def _parts(house: House, view: Overview) -> dict[str, Any]:
     """What there is to be told, by what it is about, without what passes by itself."""
     whole = house.once(view, tell_status)
@@ -96,8 +105,8 @@ def _of(table: dict[str, Any], parts: dict[str, Any]) -> Any:
     return parts.get(f"table {table['name']} {table['generation']}")
 
 
-def _lasting(value: Any) -> Any:
+def _lasting(value: Any, passing: frozenset[str] = PASSING) -> Any:
     """The same without what passes by itself; sentences that tell a span of time are left out too."""
     if isinstance(value, dict):
-        return {key: _lasting(inner) for key, inner in value.items() if key not in PASSING and key != "sentence"}
-    return [_lasting(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _lasting(inner, passing) for key, inner in value.items() if key not in passing}
+    return [_lasting(inner, passing) for inner in value] if isinstance(value, list) else value

@@ -218,6 +218,13 @@ def _of_totals(view: Overview, figures: Figures) -> Iterator[Family]:
     yield Family("drift_found", "counter", "Rows that were ever found wrong.", found)
     mended = tuple(("_total", {"definition": name}, float(count)) for name, count in figures.repaired.items())
     yield Family("drift_repaired", "counter", "Rows that were wrong and were made true.", mended)
+    chunks = [holds for holds in figures.holds if holds.what == "hold"]
+    yield Family(
+        "chunks",
+        "counter",
+        "Chunks that were committed.",
+        tuple(("_total", {"definition": one.name, "kind": one.kind}, float(one.count)) for one in chunks),
+    )
     for what, says in (("hold", "How long chunks held their locks."), ("wait", "How long chunks waited for locks.")):
         samples = [
             one for holds in figures.holds if holds.what == what for one in _buckets(holds, {"kind": holds.kind})

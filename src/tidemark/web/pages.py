@@ -20,7 +20,7 @@ from tidemark.runtime.runs import HISTORY_ROWS_MAX, RUN_MAX
 from tidemark.web import shapes
 from tidemark.web.answers import Json
 from tidemark.web.banner import of_banner
-from tidemark.web.events import events, tell_status
+from tidemark.web.events import events, tag_status, tell_status
 from tidemark.web.house import House
 from tidemark.web.metrics import OPEN, PLAIN, is_open, list_families, render
 
@@ -53,10 +53,13 @@ def name_of(given: str) -> str:
 
 
 async def status(request: Request) -> Response:
-    """Everything at a glance."""
+    """Everything at a glance; 304 for whoever names what they have, when only time has passed since."""
     house = house_of(request)
     view = await house.overview()
-    return Response(house.once(view, _status_text), media_type=Json.media_type)
+    tag = house.once(view, tag_status)
+    if tag in (known.strip() for known in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=304, headers={"etag": tag})
+    return Response(house.once(view, _status_text), media_type=Json.media_type, headers={"etag": tag})
 
 
 def _status_text(house: House, view: Overview) -> bytes:
