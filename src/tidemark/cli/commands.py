@@ -7,7 +7,6 @@ where nobody can be asked.
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from tidemark.cli import reports, reports_diff, reports_streams, reports_truth
 from tidemark.cli.definitions import has_definitions, load_project
 from tidemark.cli.display import Display
 from tidemark.cli.export import export_file
+from tidemark.cli.lines import log_to
 from tidemark.cli.outcome import Outcome
 from tidemark.cli.serving import probe, serve_web
 from tidemark.cli.settings import Settings, find_settings, read_seconds
@@ -53,8 +53,8 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
     if options.command == "serve" and options.probe:
         return probe(options.host, options.port)
     display = Display(sys.stderr, quiet=options.json)
-    if options.command == "run" and not options.json:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    if options.command == "run":
+        log_to(sys.stderr, as_json=options.json)
     project = load_project(settings) if _needs_definitions(options) else _found_project(options, settings)
     limits = Limits(trust_unseen=settings.trust_unseen)
     engine = Tidemark(project, settings.require_database(), stop=stop, listen=display, limits=limits)

@@ -50,4 +50,5 @@ class _Keeper:
             if ends or not self._duty.session.is_open():
                 raise
             self._not_before = self._duty.clock.now() + RETRY_SECONDS
-            log.warning("%s: %s; trying again in %.0f s", self._kept.name, problem, RETRY_SECONDS)
+            about = {"definition": self._kept.name, "duty": "tick", "retry_seconds": RETRY_SECONDS}
+            log.warning("%s: %s; trying again in %.0f s", self._kept.name, problem, RETRY_SECONDS, extra=about)

@@ -67,6 +67,10 @@ class WorkerReport:
     interrupted: bool = False
     timings: dict[str, Timing] = field(default_factory=dict)
 
+    def count(self) -> dict[str, int]:
+        """Every number of it by its name."""
+        return {name: value for name, value in vars(self).items() if type(value) is int}
+
     def __str__(self) -> str:
         return (
             f"{self.ticks} ticks ({self.slow} slow), {self.changes} changes, {self.rows_written} rows written, "
@@ -189,7 +193,7 @@ class _Worker:
         lines = [f"{len(names)} derived tables, {len(self._watch.waiting)} with changes waiting; {self.report}"]
         lines += [f"  {duty}: {timing}" for duty, timing in list(self._timings)[:TOLD_MAX]]
         lines += [f"  {name}: {count} failures in a row" for name, count in sorted(self._failures.items())[:TOLD_MAX]]
-        log.info("%s", "\n".join(lines))
+        log.info("%s", "\n".join(lines), extra={"counts": self.report.count()})
 
     def end(self) -> None:
         """Wait for the duties at hand and say whether work is left."""
@@ -281,11 +285,12 @@ class _Worker:
             report.ticks += 1
             if slow:
                 report.slow += 1
-                log.warning("%s: the tick took %.2f s", name, ended.ms / 1000)
+                about = {"definition": name, "duty": "tick", "ms": ended.ms}
+                log.warning("%s: the tick took %.2f s", name, ended.ms / 1000, extra=about)
             if done.drained and name in self._cadence:
                 self._not_before[name] = now + self._cadence[name]
         if done.note:
-            log.warning("%s", done.note)
+            log.warning("%s", done.note, extra={"definition": name.removeprefix(VERIFY), "duty": done.kind})
         report.changes += done.changes
         report.rows_written += done.rows_written
         report.brought_live += done.kind == "fill"
@@ -299,13 +304,14 @@ class _Worker:
         if lost and self._connect is not None:
             # The database is what is away: when it is back the duty is as good as any.
             self._not_before[name] = self._clock.now() + IDLE_SECONDS
-            log.info("%s: %s", name, problem)
+            log.info("%s: %s", name, problem, extra={"definition": name.removeprefix(VERIFY)})
             return
         failures = self._failures[name] = self._failures.get(name, 0) + 1
         delay = min(RETRY_SECONDS_MAX, RETRY_SECONDS_MIN * 2 ** min(failures - 1, 10))
         self._not_before[name] = self._clock.now() + delay
         self.report.problems += 1
-        log.warning("%s: %s; trying again in %.0f s", name, problem, delay)
+        about = {"definition": name.removeprefix(VERIFY), "retry_seconds": delay}
+        log.warning("%s: %s; trying again in %.0f s", name, problem, delay, extra=about)
 
     def _is_connected(self) -> bool:
         """Whether there is a session to look with; opens another one when it is time to."""

@@ -146,7 +146,8 @@ class Actions:
             _act(engine, wish)
         except TidemarkError as problem:
             # The audit has it; whoever asked is gone.
-            log.warning("%s %s: %s", wish.action, ", ".join(wish.names), problem)
+            about = {"definition": ", ".join(wish.names), "duty": wish.action}
+            log.warning("%s %s: %s", wish.action, ", ".join(wish.names), problem, extra=about)
         finally:
             with self._lock:
                 self._busy.discard(wish)

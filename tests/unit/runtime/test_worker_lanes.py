@@ -1,12 +1,14 @@
 """Lanes, timing and waking up: what lets a worker do several duties, and none twice at once."""
 
 import itertools
+import json
 import logging
 import threading
 
 import pytest
 
 from tests.unit.runtime.place import World
+from tidemark.cli.lines import JsonLines
 from tidemark.database.open import open_session
 from tidemark.errors import Fault
 from tidemark.runtime.clock import Clock
@@ -132,7 +134,10 @@ def test_a_slow_tick_is_told_and_kept_in_the_history(world: World, caplog: pytes
     assert report.slow == 1 and report.timings["tick thread_stats"].slow == 1
     (slow,) = [past for past in list_runs(world.duty.ledger) if past.kind == "slow"]
     assert slow.derived == "thread_stats" and slow.state == "done" and "more than 1.00 s" in (slow.message or "")
-    assert any("the tick took" in record.message for record in caplog.records)
+    (told,) = [json.loads(JsonLines().format(one)) for one in caplog.records if "the tick took" in one.message]
+    assert told["level"] == "warning" and told["logger"] == "tidemark.worker"
+    assert (told["definition"], told["duty"]) == ("thread_stats", "tick") and told["ms"] >= 1000
+    assert json.loads(JsonLines().format(caplog.records[-1]))["counts"]["slow"] == 1
     block = [record.message for record in caplog.records if "derived tables" in record.message]
     assert block and "with changes waiting" in block[0]
 
