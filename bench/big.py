@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import big_world
+from bench import big_notices, big_world
 from bench.budgets import Figure, ratio
 from bench.duties import Place, both_places
 from examples.soundgraph.derived import DECLARED
@@ -164,6 +164,8 @@ def measure(*, scales: list[float], engines: list[str], say: Callable[[str], Non
                 share = scale * SQLITE_SHARE if place.engine == "SQLite" else scale
                 costs = measure_scale(place, share, say)
                 found += _figures(place, share, costs, before)
+                found += big_notices.measure_together(place, Tidemark(project, place.url), share, say)
+                found += big_notices.measure_look(place, share, big_world.sizes(share)["users"], say)
                 found.append(
                     Figure(
                         f"{place.engine} at {share:g}: memory of a worker",

@@ -83,6 +83,9 @@ class Notices:
             owner = self._owner("Track", track_id)
             if owner not in (None, user):
                 yield "comment", owner or 0, user, comment, str(user)
+        for comment, user in world.reactions:
+            if comment in world.comments and world.comments[comment][0] != user:
+                yield "comment_reaction", world.comments[comment][0], user, comment, str(user)
 
     def _money(self) -> Iterator[Told]:
         world = self._world

@@ -133,6 +133,8 @@ def content(w: Words) -> str:
     comments = """comments c JOIN tracks t ON t.track_id = c.entity_id AND t.is_current
          WHERE c.entity_type = 'Track' AND c.is_visible AND NOT c.is_delete
            AND t.owner_id IS NOT NULL AND t.owner_id <> c.user_id"""
+    liked = """comment_reactions x JOIN comments c ON c.comment_id = x.comment_id
+         WHERE NOT x.is_delete AND NOT c.is_delete AND c.user_id <> x.user_id"""
     parts = [
         ("create", "s.subscriber_id", "t.owner_id", "'track'", "t.track_id", "t", tracks),
         ("create", "s.subscriber_id", "p.playlist_owner_id", "'playlist'", "p.playlist_id", "p", lists),
@@ -140,6 +142,7 @@ def content(w: Words) -> str:
         ("track_added_to_playlist", "t.owner_id", "p.playlist_id", "'track'", "e.track_id", "e", added),
         ("track_added_to_purchased_album", "b.buyer_user_id", "p.playlist_id", "'track'", "e.track_id", "e", bought),
         ("comment", "t.owner_id", "c.user_id", "'comment'", "c.comment_id", "c", comments),
+        ("comment_reaction", "c.user_id", "x.user_id", "'comment'", "x.comment_id", "x", liked),
     ]
     return "\n         UNION ALL".join(
         _notice("content", kind, user, actor, of, item, group_of(f"'{kind}'", of, item), at, source)
@@ -203,7 +206,7 @@ _COMPLETED = """
       FROM user_challenges c JOIN challenges h ON h.id = c.challenge_id
      WHERE c.challenge_id = :challenge AND c.specifier = :specifier
 """
-_TOLD_LATELY = (
+TOLD_LATELY = (
     "SELECT 1 FROM notification "
     "WHERE type = 'reward_in_cooldown' AND user_id = :user AND \"timestamp\" >= :since LIMIT 1"
 )
@@ -241,4 +244,4 @@ def tell_of_reward(db: Database, event: Any) -> None:
 
 def _was_told_lately(db: Database, user: int, at: str) -> bool:
     since = datetime.fromisoformat(at) - timedelta(hours=1)
-    return db.one(_TOLD_LATELY, {"user": user, "since": since.isoformat(" ")}) is not None
+    return db.one(TOLD_LATELY, {"user": user, "since": since.isoformat(" ")}) is not None

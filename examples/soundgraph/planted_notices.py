@@ -16,7 +16,7 @@ class NoticePlanter(Planter):
     """Plants ``times`` of each kind."""
 
     def _kinds(self) -> tuple[Callable[[int], Iterator[Episode]], ...]:
-        return (self._passed_on, self._album, self._contest, self._supporters, self._reminder)
+        return (self._passed_on, self._album, self._contest, self._supporters, self._reminder, self._reaction)
 
     def _apart(self, *makes: Callable[[], Tx]) -> Callable[[int], list[Tx]]:
         """In a block that ends here, so that what follows is later."""
@@ -94,3 +94,14 @@ class NoticePlanter(Planter):
         last = self._end + HOUR - since
         self.note("last_listened", [user, since])
         yield last, lambda _: [{"type": "plays", "plays": [world.play(user, track, last, "Japan")]}]
+
+    def _reaction(self, number: int) -> Iterator[Episode]:
+        """A comment that people like, its author among them; one takes it back, and some comments go."""
+        world, at = self._world, self._moment(DAY)
+        owner, author, fan, fickle, track, comment = self._people(6)
+        self.note("liked_comments", comment)
+        yield at, lambda _: [world.create_track(owner, track), world.comment(author, comment, track)]
+        yield at + HOUR, lambda _: [world.react(user, comment) for user in (author, fan, fickle)]
+        yield at + 2 * HOUR, lambda _: [world.unreact(fickle, comment)]
+        if number % 2:
+            yield at + 3 * HOUR, lambda _: [world.delete_comment(author, comment)]

@@ -35,12 +35,15 @@ RULES: dict[tuple[str, str], Rule] = {
     ("Comment", "Create"): items.create_comment,
     ("Comment", "Update"): items.update_comment,
     ("Comment", "Delete"): items.delete_comment,
+    ("Comment", "React"): items.react,
+    ("Comment", "Unreact"): items.unreact,
     ("Event", "Create"): events.create_event,
     ("Event", "Update"): events.update_event,
     ("Event", "Delete"): events.delete_event,
     ("Track", "Download"): views.download,
     ("Playlist", "View"): views.view_playlist,
     ("Notification", "View"): views.view_notices,
+    ("Notification", "ViewPlaylist"): views.view_playlist,
 }
 for _entity in ("Track", "Playlist"):
     RULES |= {

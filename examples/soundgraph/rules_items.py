@@ -11,6 +11,7 @@ from typing import Any
 from examples.soundgraph.rows import flags, given, put_edge
 from examples.soundgraph.state import Stamp, State, playlist_row, provenance, track_row
 from examples.soundgraph.tables import (
+    COMMENT_REACTIONS,
     COMMENTS,
     PLAYLISTS,
     REPOSTS,
@@ -235,3 +236,27 @@ def update_comment(state: State, event: EntityEvent, stamp: Stamp) -> None:
 def delete_comment(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """The comment says deleted; the row stays."""
     state.put(COMMENTS, (event.entity_id,), _own_comment(state, event, stamp) | {"is_delete": True})
+
+
+def react(state: State, event: EntityEvent, stamp: Stamp) -> None:
+    """Somebody likes a comment."""
+    comment = state.current(COMMENTS, (event.entity_id,))
+    if comment is None:
+        raise Skip("unknown_comment")
+    if comment["is_delete"]:
+        raise Skip("deleted_item")
+    state.user(event.user_id, stamp)
+    _put_reaction(state, event, stamp, live=True)
+
+
+def unreact(state: State, event: EntityEvent, stamp: Stamp) -> None:
+    """And does not any more."""
+    before = state.current(COMMENT_REACTIONS, (event.entity_id, event.user_id))
+    if before is None or before["is_delete"]:
+        raise Skip("nothing_to_undo")
+    _put_reaction(state, event, stamp, live=False)
+
+
+def _put_reaction(state: State, event: EntityEvent, stamp: Stamp, *, live: bool) -> None:
+    row: Row = {"comment_id": event.entity_id, "user_id": event.user_id, "is_delete": not live, "created_at": stamp.at}
+    state.put(COMMENT_REACTIONS, (event.entity_id, event.user_id), row | provenance(stamp))

@@ -167,6 +167,15 @@ CREATE TABLE IF NOT EXISTS comments (
 );
 CREATE INDEX IF NOT EXISTS comments_user ON comments (user_id);
 CREATE INDEX IF NOT EXISTS comments_entity ON comments (entity_id, entity_type);
+CREATE TABLE IF NOT EXISTS comment_reactions (
+    comment_id  integer NOT NULL,
+    user_id     integer NOT NULL,
+    is_delete   boolean NOT NULL,
+    created_at  timestamp NOT NULL,
+    blocknumber integer NOT NULL,
+    txhash      text NOT NULL DEFAULT '',
+    PRIMARY KEY (comment_id, user_id)
+);
 
 CREATE TABLE IF NOT EXISTS shares (
     user_id       integer NOT NULL,

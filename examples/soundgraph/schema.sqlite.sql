@@ -154,6 +154,15 @@ CREATE TABLE IF NOT EXISTS comments (
 );
 CREATE INDEX IF NOT EXISTS comments_user ON comments (user_id);
 CREATE INDEX IF NOT EXISTS comments_entity ON comments (entity_id, entity_type);
+CREATE TABLE IF NOT EXISTS comment_reactions (
+    comment_id  INTEGER NOT NULL,
+    user_id     INTEGER NOT NULL,
+    is_delete   BOOLEAN NOT NULL,
+    created_at  TEXT NOT NULL,
+    blocknumber INTEGER NOT NULL,
+    txhash      TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (comment_id, user_id)
+);
 
 CREATE TABLE IF NOT EXISTS shares (
     user_id       INTEGER NOT NULL,

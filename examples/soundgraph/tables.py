@@ -346,6 +346,13 @@ CONTEST_WINNERS = Table(
     versioned=False,
 )
 
+COMMENT_REACTIONS = Table(
+    "comment_reactions",
+    ("comment_id", "user_id"),
+    ("comment_id", "user_id"),
+    ("comment_id", "user_id", "is_delete", "created_at", *PROVENANCE),
+    versioned=False,
+)
 DOWNLOADS = Table(
     "track_downloads",
     ("user_id", "track_id", "txhash"),
@@ -376,6 +383,7 @@ TABLES: tuple[Table, ...] = (
     REPOSTS,
     SHARES,
     COMMENTS,
+    COMMENT_REACTIONS,
     USER_EVENTS,
     CHAT_BLOCKS,
     PLAYLIST_TRACKS,

@@ -47,6 +47,8 @@ class World:
         self.comments: dict[int, tuple[int, int]] = {}
         self.added: dict[tuple[int, int], int] = {}
         """The block in which each track came into each collection first."""
+        self.reactions: set[tuple[int, int]] = set()
+        """Comments and who likes them."""
         self.commented: dict[int, int] = {}
         """The block in which each comment was made."""
         self.tips: list[tuple[int, int, int]] = []
@@ -300,6 +302,17 @@ class World:
         """The end of one's own comment."""
         del self.comments[comment]
         return self.entity(user, "Comment", comment, "Delete")
+
+    def react(self, user: int, comment: int) -> Tx:
+        """Somebody likes a comment that is there."""
+        self.know(user)
+        self.reactions.add((comment, user))
+        return self.entity(user, "Comment", comment, "React")
+
+    def unreact(self, user: int, comment: int) -> Tx:
+        """The end of a reaction that is live."""
+        self.reactions.remove((comment, user))
+        return self.entity(user, "Comment", comment, "Unreact")
 
     # Money and contests
 

@@ -11,7 +11,7 @@ from tidemark.declare import Project
 from tidemark.errors import Fault, Refusal
 from tidemark.memory import event_time, first, position, ratchet
 from tidemark.processors import Batch
-from tidemark.streams import Shelf, Skip, iterable, jsonl
+from tidemark.streams import Shelf, Skip, iterable, jsonl, table
 
 if TYPE_CHECKING:
     from tidemark.engine import Tidemark
@@ -30,6 +30,7 @@ __all__ = [
     "jsonl",
     "position",
     "ratchet",
+    "table",
 ]
 
 

@@ -1,8 +1,8 @@
 """Ordered input as a user declares it: a stream of blocks, the handlers of its events, and what happens when one fails.
 
-Owns: `Stream`, `Block`, `Event`, `Shelf`, `Skip` and the sources `jsonl` and `iterable`. Promises: a declaration that cannot mean
-anything is refused where it stands; an event knows its identity (block, transaction, ordinal), which never depends on what it
-contains. Reads no database: what a handler writes goes through the face that it is given.
+Owns: `Stream`, `Block`, `Event`, `Shelf`, `Skip` and the sources `jsonl`, `iterable` and `table`. Promises: a declaration that
+cannot mean anything is refused where it stands; an event knows its identity (block, transaction, ordinal), which never depends on
+what it contains. Reads no database: what a handler writes goes through the face that it is given.
 """
 
 from __future__ import annotations
@@ -223,6 +223,23 @@ class Given:
         return iter(self.give(after))
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Blocks in a table of the database that the stream writes to, a row for each: its columns are called as the fields of a
+    block are, and the list of transactions is JSON."""
+
+    table: str
+
+    def blocks(self, after: int | None) -> Iterator[Mapping[str, Any]]:
+        """A stream reads its rows itself, on its own session. Raises `Fault` for whoever else asks."""
+        raise Fault(f"the blocks of {self.table} are read by the stream that takes them", retry_safe=False)
+
+
+def table(name: str) -> Stored:
+    """Blocks in a table, whose name is given as SQL says it: a row for each, in the order of its position."""
+    return Stored(name)
+
+
 def jsonl(path: str | Path) -> Lines:
     """Blocks in a file of JSON lines, plain or gzipped, one object on each line."""
     return Lines(Path(path))
@@ -329,7 +346,9 @@ def check_stream(stream: Stream) -> None:
     if not isinstance(name, str) or not name.strip():
         raise _refuse(str(name), "a stream needs a name", "name it")
     if not hasattr(stream.source, "blocks"):
-        raise _refuse(name, f"source={stream.source!r} gives no blocks", "say jsonl(path) or iterable(function)")
+        raise _refuse(
+            name, f"source={stream.source!r} gives no blocks", "say jsonl(path), iterable(function) or table(name)"
+        )
     for option, words in POLICIES.items():
         if stream.policies[option] not in words:
             raise _refuse(name, f"{option}={stream.policies[option]!r} is none", f"say {' or '.join(words)}")

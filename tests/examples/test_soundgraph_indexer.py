@@ -224,6 +224,8 @@ REFUSED = [
     (entity(5, "User", 5, "Create"), "no_handle"),
     (entity(1, "Comment", 20, "Delete"), "unknown_comment"),
     (entity(1, "Comment", 20, "Create"), "no_commented_item"),
+    (entity(1, "Comment", 20, "React"), "unknown_comment"),
+    (entity(1, "Comment", 20, "Unreact"), "nothing_to_undo"),
     (entity(1, "User", "abc", "Follow"), "entity_id_not_integer"),
     (entity(True, "User", 2, "Follow"), "user_id_not_integer"),
     (entity(1, "User", 2**31, "Follow"), "entity_id_out_of_range"),
@@ -237,7 +239,7 @@ def test_downloads_are_counted_and_views_move_on(store: Store) -> None:
     made = [entity(1, "Track", 10, "Create", title="t"), entity(1, "Playlist", 20, "Create", playlist_name="p")]
     first = [entity(2, "Track", 10, "Download"), entity(2, "Track", 10, "Download"), entity(2, "Playlist", 20, "View")]
     later = [
-        entity(2, "Playlist", 20, "View"),
+        entity(2, "Notification", 20, "ViewPlaylist"),
         entity(2, "Notification", 2, "View"),
         entity(3, "Notification", 2, "View"),
     ]

@@ -114,7 +114,7 @@ def _look(duty: Duty, script: Script, scan: SourceScan) -> str:
     if known is None:
         return ""
     if known.candidate is not None:
-        left = _remaining(_revive(known.lockers), find_lockers(duty, scan))
+        left = remaining(_revive(known.lockers), find_lockers(duty, scan.table))
         if left:
             return _said(scan, left)
         ledger.run("settle_mark", {**names, "settled": known.candidate})
@@ -123,7 +123,7 @@ def _look(duty: Duty, script: Script, scan: SourceScan) -> str:
     settled = known.settled if known.candidate is None else known.candidate
     if high is None or high[0] == settled:
         return ""
-    lockers = find_lockers(duty, scan)
+    lockers = find_lockers(duty, scan.table)
     if lockers:
         ledger.run("set_candidate", {**names, "candidate": high[0], "lockers": _kept(lockers)})
         return _said(scan, lockers)
@@ -137,13 +137,13 @@ def _said(scan: SourceScan, lockers: list[Locker]) -> str:
     return f"{scan.source} is scanned up to the last settled position: {names}{more} may still write it"
 
 
-def find_lockers(duty: Duty, scan: SourceScan) -> list[Locker]:
-    """Who may write the source at this moment."""
-    rows = duty.ledger.all("list_lockers", {"table": scan.table})
+def find_lockers(duty: Duty, table: str) -> list[Locker]:
+    """Who may write a table at this moment."""
+    rows = duty.ledger.all("list_lockers", {"table": table})
     return [Locker(str(row[0]), tuple(json.loads(row[1])), bool(row[2]), str(row[3])) for row in rows]
 
 
-def _remaining(were: list[Locker], now: list[Locker]) -> list[Locker]:
+def remaining(were: list[Locker], now: list[Locker]) -> list[Locker]:
     """Those of `were` that have not ended. Who was prepared meanwhile is known by its virtual number, or else by a real one; who
     had none yet may be any that was not prepared then."""
     named = {one.virtual: one.name for one in now}
@@ -190,7 +190,7 @@ def _wait_for_end(duty: Duty, scan: SourceScan, listen: Listener) -> Any:
 
     def first() -> tuple[Any, list[Locker]]:
         high = duty.session.one(scan.high)
-        return (high[0] if high is not None else None), find_lockers(duty, scan)
+        return (high[0] if high is not None else None), find_lockers(duty, scan.table)
 
     since = duty.clock.now()
     high, lockers = duty.write(first).value
@@ -203,7 +203,7 @@ def _wait_for_end(duty: Duty, scan: SourceScan, listen: Listener) -> Any:
             )
         listen(Event("", "install", note=f"waiting for {lockers[0].name}, which may still write {scan.source}"))
         duty.clock.wait(LOOK_SECONDS)
-        lockers = _remaining(lockers, duty.write(partial(find_lockers, duty, scan)).value)
+        lockers = remaining(lockers, duty.write(partial(find_lockers, duty, scan.table)).value)
     return high
 
 

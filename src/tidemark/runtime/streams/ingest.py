@@ -24,6 +24,7 @@ from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.savepoints import name_problem
 from tidemark.runtime.steady import note_settling
 from tidemark.runtime.streams.account import EVIDENCE_CHARACTERS_MAX, Account, Evidence
+from tidemark.runtime.streams.stored import source_of
 from tidemark.runtime.streams.take import Careless, Counts, Taking, take_blocks
 from tidemark.streams import Block, Event, Stream
 
@@ -94,7 +95,7 @@ class Ingest:
         """Blocks as they are to be taken at once: one by one, or as many as make up what the stream takes together. Where the
         source cannot be read on, what came before it is taken first."""
         together, waiting, size = self.stream.together, list[Block](), 0
-        source = iter(self.stream.source.blocks(self.report.position))
+        source = iter(source_of(self.duty, self.stream).blocks(self.report.position))
         while blocks_max is None or self.report.blocks + self.report.gaps < blocks_max:
             self._check_stop()
             block, problem = self._next_block(source)
@@ -245,7 +246,7 @@ def retry(duty: Duty, stream: Stream, settle: Callable[[], object] | None = None
         report.taken += taken
         report.failed += not taken
     wanted = {gap.position for gap in account.gaps(stream.name)}
-    for block in _find_blocks(stream, wanted):
+    for block in _find_blocks(duty, stream, wanted):
         duty.check_stop(f"the retrying of {stream.name}")
         taken = _retry_block(duty, account, stream, block)
         after()
@@ -279,8 +280,8 @@ def _retry_one(duty: Duty, account: Account, stream: Stream, one: Evidence) -> b
     return True
 
 
-def _find_blocks(stream: Stream, wanted: set[int]) -> Iterator[Block]:
-    for loose in stream.source.blocks(min(wanted) - 1) if wanted else ():
+def _find_blocks(duty: Duty, stream: Stream, wanted: set[int]) -> Iterator[Block]:
+    for loose in source_of(duty, stream).blocks(min(wanted) - 1) if wanted else ():
         block = stream.read_block(loose)
         if block.position in wanted:
             yield block

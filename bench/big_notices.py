@@ -1,0 +1,91 @@
+"""Two questions about the big database: what a tick of every reward costs after half a minute, and a look into all notices.
+
+Owns: the tick over 5,000 touched users, and the look-up that each completed reward with a cooldown makes. Promises: the users
+that are touched are the same at every scale; the look-up is the text that the application runs, through its schema's index.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+from bench.budgets import Figure
+from bench.duties import Place
+from examples.soundgraph.notifications import TOLD_LATELY
+from tidemark import Tidemark
+
+TOUCHED = 5_000
+TICK_MS_MAX = 300.0
+NOTICES = 23_500_000
+LOOKS = 1_000
+_FIFTHS = {
+    "users": "name = name || '.' WHERE is_current AND user_id",
+    "user_events": "blocknumber = 104, is_mobile_user = NOT is_mobile_user WHERE is_current AND user_id",
+    "tracks": "blocknumber = 104, is_unlisted = NOT is_unlisted WHERE is_current AND track_id",
+    "saves": "is_delete = NOT is_delete WHERE is_current AND user_id",
+    "follows": "is_delete = NOT is_delete WHERE is_current AND follower_user_id",
+}
+"""What happens to each fifth of the users that are touched."""
+_TABLE = (
+    "CREATE TABLE notification (family text NOT NULL, type text NOT NULL, user_id integer NOT NULL, "
+    'actor_id integer NOT NULL, group_id text NOT NULL, specifier text NOT NULL, "timestamp" timestamp NOT NULL)'
+)
+_INDEXES = (
+    "CREATE UNIQUE INDEX notification_key ON notification (group_id, specifier, user_id)",
+    'CREATE INDEX notification_latest ON notification (user_id, "timestamp", group_id, specifier)',
+    "CREATE INDEX notification_cooldown ON notification (user_id, \"timestamp\") WHERE type = 'reward_in_cooldown'",
+)
+_ROWS = (
+    "'any', CASE WHEN i % 50 = 0 THEN 'reward_in_cooldown' ELSE 'follow' END, 1 + i % {users}, i, 'g' || i, 's', "
+    "'2026-01-01 00:00:00'"
+)
+
+
+def measure_together(place: Place, ours: Tidemark, scale: float, say: Callable[[str], None]) -> list[Figure]:
+    """One tick of every reward, after 5,000 users were touched in several ways; three times, the middle one counts."""
+    walls = []
+    for _ in range(3):
+        fifth = TOUCHED // 5
+        for number, (source, change) in enumerate(_FIFTHS.items()):
+            place.run(f"UPDATE {source} SET {change} BETWEEN {number * fifth + 1} AND {(number + 1) * fifth}")
+        begun = time.perf_counter()
+        reports = ours.tick()
+        walls.append((time.perf_counter() - begun) * 1e3)
+        say(
+            f"{place.engine} at {scale:g}: everything after {sum(one.changes_sealed for one in reports):,} changes seen, "
+            f"{sum(one.keys_applied for one in reports):,} keys, in {walls[-1]:.0f} ms"
+        )
+    told = f"{place.engine} at {scale:g}: one tick of all rewards, {TOUCHED:,} users touched"
+    return [Figure(told, statistics.median(walls), "ms", TICK_MS_MAX, False)]
+
+
+def measure_look(place: Place, scale: float, users: int, say: Callable[[str], None]) -> list[Figure]:
+    """Looks for a notice of the last hour, of users who have none and of users who have many."""
+    place.run(_TABLE)
+    rows = max(1, int(NOTICES * scale))
+    head, _, tail = place.numbers.format(low=1, high=rows).partition("|")
+    place.run(f"{head} INSERT INTO notification SELECT {_ROWS.format(users=users)} {tail}")
+    for statement in _INDEXES:
+        place.run(statement)
+    place.run("ANALYZE notification")
+    texts = [
+        TOLD_LATELY.replace(":user", str(1 + number * 50 % users)).replace(":since", f"'{since}'")
+        for number in range(LOOKS // 2)
+        for since in ("2026-01-01 00:00:00", "2026-01-02 00:00:00")
+    ]
+    walls = []
+    for text in texts:
+        begun = time.perf_counter()
+        place.run(text)
+        walls.append((time.perf_counter() - begun) * 1e3)
+    say(
+        f"{place.engine} at {scale:g}: a look into {rows:,} notices {statistics.median(walls):.3f} ms, worst {max(walls):.3f} ms"
+    )
+    return [
+        Figure(
+            f"{place.engine} at {scale:g}: a look for a notice of the last hour, of {rows:,}",
+            statistics.median(walls),
+            "ms",
+        )
+    ]
