@@ -32,6 +32,7 @@ from tidemark.script import Capture, Piece, Script
 CaptureOf = Callable[[Table, tuple[str, ...]], Capture]
 READING = ("live", "backfilling", "verifying")
 TRIM_ROWS = 20_000
+LOG_BYTES_MAX = 1024 * 1024
 
 
 def sources_of(script: Script) -> frozenset[str]:
@@ -257,8 +258,9 @@ def empty(duty: Duty, source: str, log: str, name: str) -> bool:
         return False
 
 
-def trim_unread(duty: Duty) -> None:
-    """Delete what logs hold for nobody: for those that failed, or wait for somebody to apply again."""
+def trim_logs(duty: Duty) -> None:
+    """Empty logs whose files have grown, where everybody has sealed everything; and delete what logs hold for nobody: for those
+    that failed, or wait for somebody to apply again."""
     rows = duty.ledger.derived()
     read = {
         source
@@ -267,7 +269,13 @@ def trim_unread(duty: Duty) -> None:
         for source in sources_of(row.script)
     }
     for source, capture in duty.ledger.captures().items():
-        if source in read or find_fault(capture, duty.session.installed()):
+        if source in read:
+            # Few changes are deleted as they are sealed. The places of deleted rows stay until somebody vacuums, and every tick
+            # looks at them.
+            if duty.ledger.value("measure_log", {"log": capture.log}) > LOG_BYTES_MAX:
+                empty(duty, source, capture.log, capture.name)
+            continue
+        if find_fault(capture, duty.session.installed()):
             continue
         while duty.write(partial(trim, duty.ledger, source, capture.log, capture.name, TRIM_ROWS)).value >= TRIM_ROWS:
             duty.check_stop("the emptying of logs")

@@ -2,8 +2,9 @@
 
 Owns: the threads and their sessions. Promises: a lane does one duty at a time, on a session of its own that is opened when it
 is first needed and opened anew when it was lost; a duty whose former run has not ended is never started; long duties leave
-one lane to the short ones. Without lanes a duty runs at once, on the session that is given. What a duty raises is its result
-and reaches whoever collects it. Threads share nothing but two queues.
+one lane to the short ones. As many duties may wait as there are lanes, so that none of these waits for the next look. Without
+lanes a duty runs at once, on the session that is given. What a duty raises is its result and reaches whoever collects it.
+Threads share nothing but two queues.
 """
 
 from __future__ import annotations
@@ -68,9 +69,10 @@ class Lanes(Generic[T]):
         """Whether a duty can start now."""
         if self._count == 0:
             return True
-        if long and self._count > 1 and sum(self._running.values()) >= self._count - 1:
-            return False
-        return len(self._running) < self._count
+        if self._count == 1:
+            return not self._running
+        longs = sum(self._running.values())
+        return len(self._running) < 2 * self._count and not (long and longs >= self._count - 1)
 
     def start(self, name: str, work: Callable[[Duty], T], *, long: bool) -> None:
         """Begin a duty in a lane that is free; without lanes, do it."""
@@ -78,7 +80,7 @@ class Lanes(Generic[T]):
         if self._count == 0:
             self._ended.put(_attempt(name, work, self._here(), self._clock))
             return
-        if len(self._threads) < len(self._running):
+        if len(self._threads) < min(self._count, len(self._running)):
             # A thread that dies with the process: the one that is asked to end at once does not wait for a statement.
             thread = threading.Thread(target=self._serve, name=f"tidemark-{len(self._threads)}", daemon=True)
             self._threads.append(thread)

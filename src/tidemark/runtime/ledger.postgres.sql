@@ -755,6 +755,10 @@ SELECT CASE WHEN size = 0 OR size > 24 * 1024 * 1024 THEN 0
             ELSE 1 END
 FROM pg_relation_size(CAST(:log AS regclass)) AS size;
 
+-- name: measure_log
+-- How many bytes the rows of a log take, deleted ones included; nothing where there is none.
+SELECT coalesce(pg_relation_size(to_regclass(:log)), 0);
+
 -- name: empty_log
 -- The file goes as a whole: no row is looked at, and nothing is left for a vacuum.
 TRUNCATE {log};

@@ -1,8 +1,8 @@
 """Waking up: how a worker notices that something waits, without asking each derived table and without being told.
 
 Owns: `Watch`. Promises: while nobody commits, a look costs one query that reads no table; when somebody did, one query asks
-for all derived tables together. Nothing is written, and writers tell nobody. What a look misses, because it was not a commit
-that made it due, the next unconditional look finds within a second.
+for all derived tables together, unless more is known to wait already than can be done now. Nothing is written, and writers tell
+nobody. What a look misses, because it was not a commit that made it due, the next unconditional look finds within a second.
 """
 
 from __future__ import annotations
@@ -37,10 +37,13 @@ class Watch:
     _marker: str | None = None
     _looked: float = field(default=float("-inf"))
 
-    def read(self, duty: Duty, *, force: bool = False) -> None:
-        """Look again. With `force` ask even when nobody seems to have committed."""
-        now, marker = duty.clock.now(), duty.session.changes_marker()
-        due = force or now - self._looked >= LOOK_SECONDS
+    def read(self, duty: Duty, *, force: bool = False, crowded: bool = False) -> None:
+        """Look again. With `force` ask even when nobody seems to have committed; `crowded` tells that there is enough to do."""
+        now = duty.clock.now()
+        late = now - self._looked >= LOOK_SECONDS
+        if crowded and not late:
+            return
+        due, marker = force or late, duty.session.changes_marker()
         if not due and marker == self._marker:
             return
         if due:
@@ -50,6 +53,14 @@ class Watch:
         self._marker = marker
         served = [row for row in self.rows if is_served(row, self.rows)]
         self.waiting = find_waiting(duty, [row.script for row in served])
+
+    def take(self, name: str) -> None:
+        """Something is done for a derived table: whether more of it waits is asked afterwards."""
+        self.waiting -= {name}
+
+    def leave(self, name: str) -> None:
+        """What waited for a derived table waits still."""
+        self.waiting |= {name}
 
     def forget(self) -> None:
         """Take nothing for known: the connection was another one."""

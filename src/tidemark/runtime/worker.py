@@ -18,7 +18,7 @@ from threading import Lock
 from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault, TidemarkError
 from tidemark.runtime.beside import Beside
-from tidemark.runtime.captures import trim_unread
+from tidemark.runtime.captures import trim_logs
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.gaps import Look, look_at_catalog
 from tidemark.runtime.lanes import Connect, Ended, Lanes
@@ -153,7 +153,7 @@ class _Worker:
         self._not_before: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._kinds: dict[str, str] = {}
-        self._again = True
+        self._again, self._crowded = True, False
         self._away = 0
         self._back_at = 0.0
         self._told = self._checked = duty.clock.now() - TELL_SECONDS
@@ -164,8 +164,9 @@ class _Worker:
         try:
             if not self._is_connected():
                 return worked or self.lanes.busy
-            self._watch.read(self._duty, force=force or self._again)
-            self._again, self._away = False, 0
+            self._watch.read(self._duty, force=force or self._again, crowded=self._crowded and not force)
+            self._again = self._again and self._crowded and not force
+            self._away, self._crowded = 0, False
             look = self._look_at_catalog()
             for row in self._watch.rows:
                 if self._duty.stop():
@@ -216,9 +217,9 @@ class _Worker:
         return look_at_catalog(self._duty.ledger, self._watch.rows)
 
     def _trim(self) -> None:
-        """Empty what logs hold for nobody. A problem with that is told and never stops anything."""
+        """Empty what logs hold for nobody, or no longer. A problem with that is told and never stops anything."""
         try:
-            trim_unread(self._duty)
+            trim_logs(self._duty)
         except (TidemarkError, Conflict) as problem:
             log.warning("the logs that nobody reads: %s", problem)
 
@@ -231,7 +232,9 @@ class _Worker:
             return
         long = kind == "fill"
         if not self.lanes.has_room(long=long):
+            self._crowded = self._crowded or kind == "tick"
             return
+        self._watch.take(row.name)
         self._kinds[row.name] = kind
         self.lanes.start(row.name, partial(look_after, row=row, gap=gap, terms=self._terms), long=long)
 
@@ -267,6 +270,8 @@ class _Worker:
 
     def _take_done(self, ended: Ended[Upkeep], done: Upkeep) -> bool:
         name, report, now = ended.name, self.report, self._clock.now()
+        if done.kind == "held" or not done.drained:
+            self._watch.leave(name)
         if done.kind == "held":
             self._not_before[name] = now + HELD_SECONDS
             return False

@@ -5,7 +5,7 @@ import pytest
 from tests.unit.runtime.place import World
 from tests.unit.runtime.test_kills import free_leases, kill_everywhere
 from tidemark.names import ledger
-from tidemark.runtime.captures import empty, trim_unread
+from tidemark.runtime.captures import empty, trim_logs
 from tidemark.runtime.status import read_status
 from tidemark.runtime.tick import has_work, tick
 from tidemark.runtime.uninstall import uninstall
@@ -125,8 +125,27 @@ def test_a_log_that_nobody_reads_is_emptied(world: World) -> None:
     world.apply(world.wanted())
     _fail(world, "thread_stats")
     world.posts((1000, 3, 5))
-    trim_unread(world.duty)
+    trim_logs(world.duty)
     assert _logged(world) == 0
+
+
+def test_a_file_that_has_grown_goes_when_everybody_is_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidemark.runtime.captures.LOG_BYTES_MAX", 0)
+    world.apply(world.wanted(), world.wanted(name="slow"))
+    schemas = world.duty.session.dialect.has_schemas
+    for post in (1000, 1001):
+        world.posts((post, 3, 5))
+        _tick(world)
+        trim_logs(world.duty)
+        assert _logged(world) == 1, "somebody has not sealed it"
+        _tick(world, "slow")
+        assert _logged(world) == 0
+        if schemas:
+            assert world.user.all(f"SELECT pg_relation_size('{_log(world)}') > 0") == [(True,)]
+        trim_logs(world.duty)
+        if schemas:
+            assert world.user.all(f"SELECT pg_relation_size('{_log(world)}')") == [(0,)]
+        assert world.shown() == world.shown("slow") == world.truth()
 
 
 def test_a_log_is_emptied_at_once_only_when_everybody_is_done(world: World) -> None:

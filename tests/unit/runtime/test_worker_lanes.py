@@ -50,8 +50,12 @@ def test_lanes_work_beside_each_other_and_leave_room_for_short_duties(world: Wor
     lanes.start("long", meet, long=True)
     assert lanes.runs("long") and not lanes.has_room(long=True) and lanes.has_room(long=False)
     lanes.start("short", meet, long=False)
+    for name in ("next", "last"):
+        assert lanes.has_room(long=False)
+        lanes.start(name, lambda duty: "", long=False)
     assert not lanes.has_room(long=False)
-    assert {ended.name: ended.value for ended in _collect(lanes, 2)} == {"long": "(1,)", "short": "(1,)"}
+    met = {"long": "(1,)", "short": "(1,)"}
+    assert {ended.name: ended.value for ended in _collect(lanes, 4)} == {**met, "next": "", "last": ""}
     assert not lanes.busy and not lanes.runs("long")
     lanes.close()
 
@@ -183,3 +187,15 @@ def test_nobody_is_asked_while_nobody_commits(world: World, monkeypatch: pytest.
     world.posts((905, 3, 3))
     watch.read(world.duty)
     assert asked == 1 and watch.waiting == {"thread_stats"}
+    world.posts((906, 3, 3))
+    watch.take("thread_stats")
+    watch.read(world.duty, force=True, crowded=True)
+    assert asked == 1 and watch.waiting == frozenset(), "what is known to wait comes first"
+    watch.leave("other")
+    watch.read(world.duty)
+    assert asked == 2 and watch.waiting == {"thread_stats"}
+    world.posts((907, 3, 3))
+    world.time.seconds += 1.0
+    watch.take("thread_stats")
+    watch.read(world.duty, crowded=True)
+    assert asked == 3 and watch.waiting == {"thread_stats"}, "however much there is to do, it is asked within a second"
