@@ -99,7 +99,7 @@ def test_the_first_ten_minutes(shell: Shell) -> None:
     assert shell("verify") == 4
     assert "thread_id=3" in shell.out and "stored 99, truth 10" in shell.out and "Next: tidemark repair" in shell.out
     assert shell("status") == 0 and "tidemark repair" in shell.out
-    assert shell("repair") == 0 and "1 rows repaired" in shell.out
+    assert shell("repair") == 0 and "1 row repaired" in shell.out
     assert shell("verify") == 0
     assert shell("uninstall", "--yes") == 0
     assert shell("status") == 5 and "not-installed" in shell.err

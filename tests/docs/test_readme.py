@@ -16,7 +16,7 @@ def test_the_transcript_is_what_the_commands_print(tmp_path: Path) -> None:
 
 def test_the_transcript_tells_a_story() -> None:
     told = find_block(README, "console") or ""
-    for part in ("1 to create", "live and verified", "Everything is true.", "truth 1", "1 rows repaired"):
+    for part in ("1 to create", "live and verified", "Everything is true.", "truth 1", "1 row repaired"):
         assert part in told
 
 

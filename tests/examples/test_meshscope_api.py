@@ -189,7 +189,7 @@ def test_rows_that_are_known_to_be_wrong_are_never_ready(tmp_path: Path) -> None
     assert upkeep.verify(database).wrong == 1
     [health, banner] = get(Api(database), "/api/healthz", "/derived/banner.json")
     assert (health.status, health.json["ready"], health.json["async_migrations_running"]) == (503, False, False)
-    assert health.json["reason"] == "heard has 1 rows that are known to be wrong"
+    assert health.json["reason"] == "heard has 1 row that is known to be wrong"
     assert banner.json["level"] == "fail" and banner.json["items"][0]["label"] == "heard"
 
 

@@ -216,7 +216,7 @@ def test_rows_that_somebody_picked_are_repaired_and_no_others(forum: Forum, caps
     run = next(one for one in forum.get("/runs")["runs"] if one["kind"] == "repair")
     assert (run["done"], run["total"], run["written"], run["state"]) == (1, 1, 1, "done")
     assert main(["repair", "post_authors", "--key", "3", "--key", "[3]", "--database", forum.url]) == 0
-    assert "1 rows repaired, 1 rows written" in capsys.readouterr().out
+    assert "1 row repaired, 1 row written" in capsys.readouterr().out
     assert {one["id"] for one in forum.get("/drift")["drift"]} == {"[1]"}
     assert main(["repair", "post_authors", "--key", "3", "--database", forum.url]) == 5
     assert main(["repair", "--key", "1", "--database", forum.url]) == 5

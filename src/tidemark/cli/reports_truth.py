@@ -14,6 +14,7 @@ from tidemark.runtime.apply_batch import Difference
 from tidemark.runtime.as_written import WrittenReport
 from tidemark.runtime.repair import RepairReport
 from tidemark.runtime.values import plain, show
+from tidemark.runtime.verdict import tell_rows
 from tidemark.runtime.verify import VerifyReport
 
 SHOWN_MAX = 20
@@ -85,7 +86,7 @@ def verify_text(done: Sequence[VerifyReport]) -> str:
             )
         lines += [f"  note: {note}" for note in report.notes]
     drifted = sum(report.drift for report in done)
-    lines += [f"{drifted:,} rows differ. Next: tidemark repair"] if drifted else []
+    lines += [f"{tell_rows(drifted)} differ{'s' if drifted == 1 else ''}. Next: tidemark repair"] if drifted else []
     lines += _out_of_service(done)
     aside = sum(report.quarantined for report in done)
     lines += [f"{aside:,} units are put aside. Next: tidemark repair"] if aside else []
@@ -149,7 +150,8 @@ def repair_text(done: Sequence[RepairReport]) -> str:
     if not mended:
         return "Nothing to repair: everything is true."
     lines = [
-        f"{report.derived}: {report.keys:,} rows repaired, {report.rows_written:,} rows written" for report in mended
+        f"{report.derived}: {tell_rows(report.keys)} repaired, {tell_rows(report.rows_written)} written"
+        for report in mended
     ]
     return "\n".join([*lines, "Next: tidemark verify"])
 

@@ -120,7 +120,11 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
         )
         find("fail", says)
     if one.drift:
-        find("fail", f"has {one.drift:,} rows that are known to be wrong", "tidemark repair")
+        find(
+            "fail",
+            f"has {tell_rows(one.drift)} that {'is' if one.drift == 1 else 'are'} known to be wrong",
+            "tidemark repair",
+        )
     if one.processor is not None and one.processor.quarantined:
         says = f"has {one.processor.quarantined:,} units put aside, because its function fails for them"
         find("fail", says, "tidemark repair")
@@ -228,6 +232,11 @@ def seconds_since(text: str | None, now: datetime.datetime | None) -> float | No
     if then is None or now is None:
         return None
     return max(0.0, (now - then).total_seconds())
+
+
+def tell_rows(count: int) -> str:
+    """So many rows, for people."""
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def tell_span(seconds: float) -> str:
