@@ -246,8 +246,10 @@ def what_was_told_stays_told_once(place: Place) -> None:
     place.play(undo, entity(fan, "Comment", comment, "Delete"))
     place.play(again)
     rewards = {"claimable_reward", "reward_in_cooldown"}
-    assert [told for told in place.told(owner) if told not in rewards] == ["comment", "follow", "repost", "tip_receive"]
-    assert [told for told in place.told(fan) if told not in rewards] == ["create", "tip_send"]
+    assert [told for told in place.told(owner) if told not in rewards] == [
+        *("comment", "follow", "repost", "supporter_rank_up", "tip_receive")
+    ]
+    assert [told for told in place.told(fan) if told not in rewards] == ["create", "supporting_rank_up", "tip_send"]
 
 
 def a_reward_that_cools_down_is_told_of_once_an_hour_by_an_index(place: Place) -> None:

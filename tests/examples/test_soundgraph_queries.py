@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from examples.soundgraph import supporters
 from examples.soundgraph.derived import DECLARED, query_text
 from examples.soundgraph.indexer import take
 from examples.soundgraph.portable import POSTGRES, SQLITE
@@ -20,6 +21,11 @@ def make_views(store: Store, at: int) -> None:
     """A view for every declaration, with the time at which a tick would ask."""
     now = SQLITE.now if store.engine == "sqlite" else POSTGRES.now
     moment = f"'{spelled(at)}'" if store.engine == "sqlite" else f"timestamp '{spelled(at)}'"
+    # What Python computes is no query; the notices of it have answers of their own.
+    store.execute(
+        f"CREATE TABLE {supporters.NAME} (receiver_user_id integer, sender_user_id integer, slot integer, rank integer, "
+        "dethroned_user_id integer, created_at timestamp)"
+    )
     for declared in DECLARED:
         store.execute(f"CREATE VIEW {declared.name} AS {query_text(declared.name, store.engine).replace(now, moment)}")
 
