@@ -41,7 +41,9 @@ class Keeper(Protocol):
 def lose_trigger(keeper: Keeper, duty: Duty) -> bool:
     """Drop one of our triggers on a source and write; False where there is none, or it cannot be had."""
     rows = keeper.rows()
-    known = sorted({(piece.name, piece.drop) for row in rows for piece in _captures(row)})
+    # What goes from a pruned source while nobody looks is lost to its totals: that is what pruned means.
+    pruned = {name for row in rows if row.script.pruned for name in _names(row)}
+    known = sorted({(p.name, p.drop) for row in rows for p in _captures(row) if p.name not in pruned})
     if not known:
         return False
     name, drop = random.Random(duty.at).choice(known)
@@ -59,6 +61,10 @@ def lose_trigger(keeper: Keeper, duty: Duty) -> bool:
         if any(piece.name == name for piece in _captures(row)) and not look.gap(row):
             raise Failure("dishonest", row.name, f"the trigger {name} is gone, and nobody says so")
     return True
+
+
+def _names(row: Installed) -> set[str]:
+    return {piece.name for piece in _captures(row)}
 
 
 def _captures(row: Installed) -> list[Piece]:

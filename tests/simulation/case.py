@@ -70,8 +70,8 @@ class Duty:
 
 @dataclass(frozen=True)
 class Derived:
-    """A derived table of a case. `fold` tells that text may come in another case (keys that ignore it), `options` are those
-    of its declaration."""
+    """A derived table of a case. `query` says what is true, `declared` what is declared where that is another one. `fold` tells
+    that text may come in another case (keys that ignore it), `options` are those of its declaration."""
 
     name: str
     query: str
@@ -80,6 +80,7 @@ class Derived:
     family: str
     fold: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    declared: str = ""
 
 
 def uncut(one: Derived) -> str:

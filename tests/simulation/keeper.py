@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
+from tests.simulation import retained
 from tests.simulation.accidents import lose_trigger, rebuild_in_guard
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
@@ -240,6 +241,8 @@ class Keeper:
         return list(newest.values())
 
     def _admit_all(self, derived: Sequence[Derived]) -> None:
+        if any(one.declared for one in derived):
+            self.stated = (retained.STATED,)
         catalog = self._catalog()
         self.declarations, self.admitted = [], {}
         scripts: dict[str, Script] = {}

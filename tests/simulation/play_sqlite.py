@@ -214,7 +214,8 @@ class SqlitePlay:
     def _close_out(self) -> None:
         self.attendant.expect_no_drift("at the end")
         if self.upkeep.keeps_rows:
-            for one in self.derived:
+            # A total of rows that are gone cannot be made again.
+            for one in (one for one in self.derived if not one.declared):
                 self._spoil(one)
         before = self.upkeep.keeps_rows
         self.upkeep.uninstall()

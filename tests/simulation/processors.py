@@ -27,7 +27,8 @@ def declare(project: Project, one: Derived, freshness: str) -> Declaration:
     how = one.options.get("processor")
     if how is None:
         key = one.key or None
-        return project.derive(one.name, query=one.query, key=key, freshness=freshness, **declared(one.options))  # type: ignore[arg-type]
+        query = one.declared or one.query
+        return project.derive(one.name, query=query, key=key, freshness=freshness, **declared(one.options))  # type: ignore[arg-type]
     (by,) = one.key
 
     def compute(db: Reader, batch: Batch) -> Iterator[Mapping[str, Any]]:

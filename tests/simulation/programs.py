@@ -13,6 +13,9 @@ from tests.simulation.case import Case, Derived, Duty, Statement, Transaction
 from tests.simulation.catalogue import FAMILIES, draw_derived
 from tests.simulation.queries import Queries
 from tests.simulation.relations import quote
+from tests.simulation.retained import DERIVED as RETAINED
+from tests.simulation.retained import FAMILY, GONE, SHARE, TABLE, Retained
+from tests.simulation.retained import setup as retained_setup
 from tests.simulation.statements import SqliteStatements, Statements
 from tests.simulation.statements_postgres import PostgresStatements
 from tests.simulation.ways import WAYS
@@ -30,8 +33,9 @@ LEVELS = ("READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 class Programs:
     """Draws the transactions of one world."""
 
-    def __init__(self, rng: random.Random, world: World, sessions: int) -> None:
+    def __init__(self, rng: random.Random, world: World, sessions: int, kept: Retained | None = None) -> None:
         self.rng = rng
+        self.kept = kept
         self.world = world
         self.sessions = sessions
         self.postgres = world.engine == "postgres"
@@ -54,6 +58,9 @@ class Programs:
 
     def one(self, session: int) -> Statement:
         """A statement of that session."""
+        if self.kept is not None and self.kept.rng.random() < SHARE:
+            kind, sql = self.kept.draw()
+            return Statement(self.tick(session), kind, sql, None, self.postgres)
         kind, sql = self.statements.draw()
         data = self.statements.copied if kind == "copy" and isinstance(self.statements, PostgresStatements) else None
         guarded = self.postgres and self.chance(0.85)
@@ -197,6 +204,18 @@ def without_kinds(case: Case, kinds: frozenset[str]) -> Case:
     return replace(case, transactions=kept)
 
 
+def draw_retained(seed: str, engine: str, families: tuple[str, ...]) -> Retained | None:
+    """The statements of a pruned source, in some of the cases of every family and in all that ask for it."""
+    own = random.Random(f"{seed}/{engine}/retained")
+    share = 1.0 if FAMILY in families else 0.3 if families == FAMILIES else 0.0
+    return Retained(own) if own.random() < share else None
+
+
+def names_of(world: World, kept: Retained | None) -> list[str]:
+    """The application's tables."""
+    return [table.name for table in world.relations] + ([TABLE, GONE] if kept is not None else [])
+
+
 def _steady_case(seed: str, engine: str, transactions: int, derived: int, families: tuple[str, ...]) -> Case:
     """Many batches in little time: one writer, a tick after each transaction."""
     rng = random.Random(f"{seed}/{engine}/steady")
@@ -238,9 +257,11 @@ def draw_case(
     rng = random.Random(f"{seed}/{engine}")
     world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
     queries = Queries(rng, world)
-    tables = tuple(one for one in (draw_derived(queries, families) for _ in range(derived)) if one is not None)
+    drawn = tuple(one for one in families if one != FAMILY)
+    tables = tuple(one for one in (draw_derived(queries, drawn) for _ in range(derived)) if one is not None)
     sessions = rng.choice((2, 3, 4)) if engine == "postgres" else 2
-    program = Programs(rng, world, sessions).program(transactions)
+    kept = draw_retained(seed, engine, families) if kills else None
+    program = Programs(rng, world, sessions, kept).program(transactions)
     until = max(transaction.end_at for transaction in program)
     ticking = any(one.freshness == "tick" for one in tables)
     regular = duties(rng, until, ticking, kills)
@@ -254,7 +275,7 @@ def draw_case(
         more = transactions if dense else own.choice((0, 0, 10, 30))
         regular = disturbed(own, regular, names, until, more)
         for number in range(own.choice((0, 0, 0, 1, 2, 3))):
-            new, duty = redeclared(own, draw_derived(Queries(own, world), families), tables, until)
+            new, duty = redeclared(own, draw_derived(Queries(own, world), drawn), tables, until)
             later.append(new)
             regular += (replace(duty, declare=number),)
             if own.random() < 0.2:
@@ -270,10 +291,10 @@ def draw_case(
     return Case(
         engine=world.engine,
         seed=seed,
-        setup=world.setup,
+        setup=world.setup if kept is None else (*world.setup, *retained_setup(engine)),
         fill=initial_rows(rng, world),
-        sources=tuple(quote(table.name) for table in world.relations),
-        derived=tables,
+        sources=tuple(quote(name) for name in names_of(world, kept)),
+        derived=tables if kept is None else (*tables, *RETAINED),
         transactions=program,
         duties=regular,
         later=tuple(later),
