@@ -47,6 +47,13 @@ def test_every_requirement_has_a_test_and_every_mistake_a_requirement() -> None:
     assert all(callable(find_test(one.planted_by)) for one in REQUIREMENTS if not one.mutant)
 
 
+def test_what_went_wrong_elsewhere_has_tests_here() -> None:
+    assert len(requirements.ACCEPTANCE) == 12
+    tests = [test for _, some in requirements.ACCEPTANCE for test in some]
+    assert all(callable(find_test(test)) for test in tests if "::" in test)
+    assert all((Path(requirements.__file__).parents[1] / test).is_file() for test in tests if "::" not in test)
+
+
 @pytest.mark.parametrize(
     "one",
     [one for number, one in enumerate(PLANTED) if in_turn(number, 3)],
