@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.backfill import requirements
+from tests.backfill.acceptance import ACCEPTANCE
 from tests.backfill.mutants import MUTANTS
 from tests.backfill.place import open_songs
 from tests.backfill.requirements import REQUIREMENTS, Requirement
@@ -48,8 +49,8 @@ def test_every_requirement_has_a_test_and_every_mistake_a_requirement() -> None:
 
 
 def test_what_went_wrong_elsewhere_has_tests_here() -> None:
-    assert len(requirements.ACCEPTANCE) == 12
-    tests = [test for _, some in requirements.ACCEPTANCE for test in some]
+    assert len(ACCEPTANCE) == 12
+    tests = [test for _, some in ACCEPTANCE for test in some]
     assert all(callable(find_test(test)) for test in tests if "::" in test)
     assert all((Path(requirements.__file__).parents[1] / test).is_file() for test in tests if "::" not in test)
 

@@ -29,7 +29,6 @@ from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, Declaration, Source, Table
 from tidemark.processors import Function
 from tidemark.query.cascade import chain
-from tidemark.query.stated import state
 from tidemark.render.captures import capture
 from tidemark.runtime.apply import apply_plan, drainer
 from tidemark.runtime.as_written import compare_as_written
@@ -83,7 +82,7 @@ class Keeper:
         return Duty(Ledger(self.session), self.time.clock(), functions=self.functions)
 
     def _catalog(self) -> Catalog:
-        return state(self._open().session.catalog(), self.stated)
+        return retained.state_facts(self._open().session.catalog(), self.stated)
 
     def _watched(self, work: Callable[[], T], order: Order) -> T:
         """Do some work while something happens to it. Raises `Killed` when it did not live to its end."""
@@ -241,8 +240,6 @@ class Keeper:
         return list(newest.values())
 
     def _admit_all(self, derived: Sequence[Derived]) -> None:
-        if any(one.declared for one in derived):
-            self.stated = (retained.STATED,)
         catalog = self._catalog()
         self.declarations, self.admitted = [], {}
         scripts: dict[str, Script] = {}

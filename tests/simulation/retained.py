@@ -10,7 +10,8 @@ from __future__ import annotations
 import random
 
 from tests.simulation.case import Derived
-from tidemark.model import Source
+from tidemark.model import Catalog, Source
+from tidemark.query.stated import state
 
 FAMILY = "pruned"
 TABLE, GONE = "retained", "retained gone"
@@ -48,6 +49,11 @@ def setup(engine: str) -> tuple[str, ...]:
         f'CREATE TABLE "retained gone" {_COLUMNS.format(key="")}',
         *SETUP[engine],
     )
+
+
+def state_facts(catalog: Catalog, facts: tuple[Source, ...]) -> Catalog:
+    """The catalog with what is stated of its tables: `facts`, and that the table is pruned where it is there."""
+    return state(catalog, facts if catalog.find(TABLE) is None else (*facts, STATED))
 
 
 class Retained:
