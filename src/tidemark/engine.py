@@ -50,7 +50,7 @@ from tidemark.runtime.runs import Past, list_runs
 from tidemark.runtime.status import TableStatus, read_status
 from tidemark.runtime.streams.account import StreamStatus
 from tidemark.runtime.streams.work import StreamWork, list_streams
-from tidemark.runtime.tick import TickReport, tick
+from tidemark.runtime.tick import TickReport, has_work, tick
 from tidemark.runtime.timing import SLOW_SECONDS
 from tidemark.runtime.uninstall import UninstallReport, uninstall
 from tidemark.runtime.verify import VerifyReport, verify
@@ -105,7 +105,10 @@ class Tidemark(Workshop):
             done, problems = [], list[Fault]()
             for row in rows:
                 try:
-                    done.append(self._under_lease(duty, row, work))
+                    # Whoever finds nothing to do needs no lease for it.
+                    row = duty.ledger.again(row)
+                    idle = not has_work(duty, row.script)
+                    done.append(TickReport(row.name) if idle else self._under_lease(duty, row, work))
                 except Fault as problem:
                     if problem.exit is Exit.INTERRUPTED or not duty.session.is_open():
                         raise

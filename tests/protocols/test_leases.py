@@ -12,6 +12,7 @@ from tests.protocols.forum import QUERIES, Forum, open_forum
 from tests.protocols.nursery import open_nursery
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
+from tidemark.errors import Fault
 from tidemark.names import ledger
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
@@ -49,6 +50,18 @@ def _pause(worker: int, forum: Forum) -> bool:
         return False
     finally:
         forum.user.set_lock_timeout(30)
+
+
+def test_nobody_needs_the_duty_of_a_table_for_which_nothing_waits(engine_url: str) -> None:
+    with open_forum(engine_url) as forum, contextlib.closing(open_session(engine_url, lock_timeout=1)) as other:
+        forum.tidemark.tick()
+        lease = take_lease(Ledger(other), Clock(), "keep post_names", "somebody else", 0.0)
+        assert {report.derived for report in forum.tidemark.tick() if report.drained} == set(QUERIES)
+        forum.write("INSERT INTO posts VALUES (9001, 1, 1, 1, 1, '2026-01-01')")
+        with pytest.raises(Fault, match="post_names"):
+            forum.tidemark.tick()
+        lease.release()
+        assert all(report.drained for report in forum.tidemark.tick()) and forum.differences() == {}
 
 
 def test_a_holder_that_was_replaced_fails_at_its_next_write(engine_url: str) -> None:
