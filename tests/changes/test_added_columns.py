@@ -41,12 +41,20 @@ UNIVERSE = (
     "SELECT u.id, (SELECT count(*) FROM posts p WHERE p.user_id = u.id) AS n, "
     "(SELECT count(*) FROM likes l WHERE l.user_id = u.id) AS likes FROM users u",
 )
+AMONG = (
+    "SELECT u.id, NOT EXISTS (SELECT 1 FROM posts p WHERE p.thread_id = u.id) AS silent, "
+    "coalesce((SELECT sum(p.score) FROM posts p WHERE p.user_id = u.id), 0) AS s FROM users u",
+    "SELECT u.id, NOT EXISTS (SELECT 1 FROM posts p WHERE p.thread_id = u.id) AS silent, "
+    "(SELECT count(*) FROM posts p WHERE p.user_id = u.id) AS n, "
+    "coalesce((SELECT sum(p.score) FROM posts p WHERE p.user_id = u.id), 0) AS s FROM users u",
+)
 WAYS: dict[str, tuple[tuple[str, str], dict[str, Any]]] = {
     "added at commits": (GROUPS, {"key": "thread_id"}),
     "added by ticks": (GROUPS, {"key": "thread_id", "freshness": "tick"}),
     "computed by ticks": (JOINED, {"key": "id", "freshness": "tick"}),
     "computed at commits": (JOINED, {"key": "id", "freshness": "commit"}),
     "of another source": (UNIVERSE, {"key": "id"}),
+    "among the others": (AMONG, {"key": "id"}),
     "of another source by ticks": (UNIVERSE, {"key": "id", "freshness": "tick"}),
 }
 WRITES = (

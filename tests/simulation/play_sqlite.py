@@ -185,7 +185,13 @@ class SqlitePlay:
         rows = {repr([row[place] for place in places]): repr(row) for row in found}
         if len(rows) < len(found):
             raise Failure("key", one.name, f"the declared key {one.key} does not identify rows: {found}\n{query}")
-        return {key.lower(): row.lower() for key, row in rows.items()} if one.fold else rows
+        if not one.fold:
+            return rows
+        # Two rows may have keys that only differ in case.
+        folded: dict[str, list[str]] = {}
+        for key, row in rows.items():
+            folded.setdefault(key.lower(), []).append(row.lower())
+        return {key: " and ".join(sorted(found)) for key, found in folded.items()}
 
     def values(self, one: Derived, source: str) -> Table:
         """The values of the columns that are no key, by key."""

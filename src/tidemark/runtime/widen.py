@@ -54,8 +54,8 @@ def find_widening(compile_: Callable[..., Script], before: Installed, following:
     if essence(replace(reduced, truth="")) != essence(replace(old, truth="")):
         return None
     definitions = _added(old, wanted)
-    kept = _with_store(wanted, definitions)
-    filler = _with_store(compile_(following, housed=at, session=f"f{following}"), definitions)
+    kept = _with_store(wanted, old, definitions)
+    filler = _with_store(compile_(following, housed=at, session=f"f{following}"), old, definitions)
     if kept is None or filler is None or _shown_by(kept, kept).pieces != kept.pieces:
         return None
     fresh = set(kept.applier.compared_columns) - set(old.applier.compared_columns)
@@ -79,7 +79,7 @@ def as_stored(script: Script, installed: Script) -> Script:
     """A compiled script over the store as it is: one that got columns later has them at its end."""
     if not installed.wide.added or script.wide.added:
         return script
-    return _with_store(script, installed.wide.added) or script
+    return _with_store(script, installed, installed.wide.added) or script
 
 
 def _is_alike(old: Script, wanted: Script) -> bool:
@@ -121,19 +121,23 @@ def _added(old: Script, wanted: Script) -> tuple[str, ...]:
     return (*old.wide.added, *(line for line in _definitions(after.create)[1] if line not in known))
 
 
-def _with_store(script: Script, definitions: tuple[str, ...]) -> Script | None:
-    """The script over a store that was made without some columns and got them later, as the engine then writes its text."""
-    piece = _store_piece(script)
-    if piece is None:
+def _with_store(script: Script, installed: Script, definitions: tuple[str, ...]) -> Script | None:
+    """The script over the store of an installed one, which was made without some columns and got them later, as the engine then
+    writes its text; a definition with more columns may have the others in another order."""
+    piece, before = _store_piece(script), _store_piece(installed)
+    if piece is None or before is None:
         return None
-    opening, lines, key, shape = _definitions(piece.create)
-    if not set(definitions) <= set(lines):
+    opening, lines, key, shape = _definitions(before.create.replace(_later(installed.wide.added), "", 1))
+    if {line.rstrip() for line in (*lines, *definitions)} != {line.rstrip() for line in _definitions(piece.create)[1]}:
         return None
-    first = LINE.join(line for line in lines if line not in definitions)
-    later = "".join(f", {line.rstrip()}" for line in definitions)
+    first, later = LINE.join(lines), _later(definitions)
     create = f"{opening}(\n  {first}{later}{key}\n){shape}" if key else f"{opening}(\n  {first}\n{later}){shape}"
     pieces = tuple(replace(one, create=create) if one is piece else one for one in script.pieces)
     return replace(script, pieces=pieces, wide=replace(script.wide, added=definitions))
+
+
+def _later(definitions: tuple[str, ...]) -> str:
+    return "".join(f", {line.rstrip()}" for line in definitions)
 
 
 def _shown_by(script: Script, shown: Script) -> Script:
