@@ -45,6 +45,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+KEPT = frozenset(one.name for one in derived.project.declarations)
 ERROR_HEADER = "x-async-migrations-error"
 
 
@@ -159,12 +160,17 @@ class Api:
             return [str(problem)]
         shown = {one.name for one in view.tables if one.shown}
         findings = [one for one in view.verdict.findings if one.kind == "table" and one.level == "fail"]
-        return [f"{one.name} {one.says}" for one in findings if one.name in shown]
+        absent = KEPT - {one.name for one in view.backfills} if view.backfills else ()
+        return [f"{one.name} {one.says}" for one in findings if one.name in shown] + [
+            f"{name} is not installed" for name in sorted(absent)
+        ]
 
     async def _are_true(self) -> bool:
         """Whether every derived column may be shown; False when that is not known."""
         migrations, problem = await self._look()
-        return problem is None and bool(migrations) and all(one.status == DONE for one in migrations)
+        done = {one.name for one in migrations if one.status == DONE}
+        # What is not installed yet is in no list.
+        return problem is None and done >= KEPT and len(done) == len(migrations)
 
     async def _answer(self, found: Any) -> Response:
         _, problem = await self._look()

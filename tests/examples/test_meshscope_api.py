@@ -15,11 +15,13 @@ from starlette.routing import Mount
 from examples.meshscope import migrations, upkeep
 from examples.meshscope.api import ERROR_HEADER, FILES, PAGE, Api, make_app
 from examples.meshscope.cache import Cached
+from examples.meshscope.derived import project
 from examples.meshscope.migrations import Migration, Unreadable
-from examples.meshscope.schema import connect
+from examples.meshscope.schema import add_columns, connect
 from examples.meshscope.timings import quantiles
 from tests.examples.mesh import TRANSMISSIONS, get, make_database, rows
 from tests.kit.asgi import ask
+from tidemark import Tidemark
 
 KEYS = {
     "name",
@@ -85,6 +87,17 @@ def test_packets_say_the_same_before_and_after_the_columns_are_there(bare: str, 
     assert (computed["derived"], stored["derived"]) == ("computed", "stored")
     assert computed["packets"] == stored["packets"]
     assert len(stored["packets"]) == TRANSMISSIONS
+
+
+def test_columns_are_not_read_while_what_keeps_them_is_not_installed(tmp_path: Path) -> None:
+    database = make_database(tmp_path / "mesh.db")
+    with closing(connect(database)) as connection:
+        add_columns(connection)
+    upkeep.decode(Tidemark(project, database))
+    packets, health = get(Api(database), "/api/packets", "/api/healthz")
+    assert packets.json["derived"] == "computed"
+    assert (health.status, health.json["ready"]) == (503, False)
+    assert health.json["reason"] == "heard is not installed; heard_last_by is not installed"
 
 
 @pytest.mark.parametrize("sort", ["newest", "heard"])
