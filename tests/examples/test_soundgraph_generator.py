@@ -53,6 +53,12 @@ PLANTED = {
     "cosigners",
     "pins",
     "contests",
+    "contests_with_ends",
+    "passed_on",
+    "last_listened",
+    "supported",
+    "liked_comments",
+    "bought_albums",
 }
 
 
