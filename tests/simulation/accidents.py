@@ -87,8 +87,12 @@ def rebuild_in_guard(keeper: Keeper, duty: Duty) -> bool:
                 for text in duty.sql:
                     with contextlib.suppress(sqlite3.Error):
                         connection.execute(text)
+                stands = connection.in_transaction
         except (sqlite3.Error, TidemarkError, Conflict):
             return False
+    if not stands:
+        # A statement OR ROLLBACK has undone the rebuild.
+        return False
     for row in keeper.rows():
         if any(source == duty.table for source, _ in row.script.watches) and row.state == "live":
             raise Failure("dishonest", row.name, f"{duty.table} was rebuilt, and it is said to be live")
