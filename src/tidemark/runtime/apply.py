@@ -30,7 +30,7 @@ from tidemark.runtime.install import (
     remove,
     show_rows,
 )
-from tidemark.runtime.lease import Lost, name_holder, take_lease
+from tidemark.runtime.lease import Lost, name_holder, take_lease, try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.meanwhile import keeping
 from tidemark.runtime.plan import InstallPlan, Step, find_basis
@@ -158,8 +158,10 @@ def ensure_ledger(duty: Duty, epoch: str) -> None:
 
 
 def _refresh(duty: Duty, script: Script, holder: str) -> None:
-    """Write down new advice. Who holds the duty may have changed what the advice is about; then the next plan sees to it."""
-    lease = take_lease(duty.ledger, duty.clock, f"keep {script.name}", holder, LEASE_WAIT_SECONDS)
+    """Write down new advice. Where somebody is at work on the table, or changed what the advice is about, the next apply does."""
+    lease = try_lease(duty.ledger, duty.clock, f"keep {script.name}", holder)
+    if lease is None:
+        return
     mine = duty.under(lease)
 
     def work() -> None:

@@ -14,7 +14,7 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.runtime import apply
 from tidemark.runtime.clock import Clock
-from tidemark.runtime.lease import Lease
+from tidemark.runtime.lease import Lease, try_lease
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event
 
@@ -101,9 +101,9 @@ def test_advice_is_not_written_over_a_definition_that_changed_meanwhile(
     wider = Project("forum")
     wider.derive("post_names", key="id", query=QUERY.replace("u.name", "u.name, p.score"))
     wider.derive("best", query="SELECT thread_id, max(score) AS best FROM posts GROUP BY thread_id")
-    taken = apply.take_lease
+    taken = apply.try_lease
 
-    def overtaken(ledger: Ledger, clock: Clock, duty: str, *rest: Any) -> Lease:
+    def overtaken(ledger: Ledger, clock: Clock, duty: str, *rest: Any) -> Lease | None:
         if duty == "keep post_names":
             monkeypatch.undo()
             with ledger.session.transaction():
@@ -111,9 +111,24 @@ def test_advice_is_not_written_over_a_definition_that_changed_meanwhile(
             Tidemark(wider, forum).apply()
         return taken(ledger, clock, duty, *rest)
 
-    monkeypatch.setattr(apply, "take_lease", overtaken)
+    monkeypatch.setattr(apply, "try_lease", overtaken)
     engine.apply()
     assert Tidemark(wider, forum).plan().is_empty
+
+
+def test_advice_waits_for_nobody(forum: str) -> None:
+    engine = Tidemark(_project(), forum)
+    engine.apply()
+    with _open(forum) as session:
+        with session.transaction():
+            session.script("CREATE INDEX by_author ON posts (author_id)")
+        held = try_lease(Ledger(session), Clock(), "keep post_names", "a worker with much to do")
+        assert held is not None
+        engine.apply()
+        assert [script.name for script in engine.plan().refresh] == ["post_names"]
+        held.release()
+    engine.apply()
+    assert engine.plan().refresh == ()
 
 
 def test_writers_go_on_while_they_are_made_and_a_broken_one_is_made_again(pg_database: str) -> None:
