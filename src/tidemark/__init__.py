@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tidemark.declare import Project
 from tidemark.errors import Fault, Refusal
 from tidemark.memory import event_time, first, position, ratchet
-from tidemark.processors import Batch
+from tidemark.processors import Batch, Change
 from tidemark.streams import Shelf, Skip, iterable, jsonl, table
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "Change",
     "Fault",
     "Project",
     "Refusal",

@@ -247,6 +247,7 @@ class Project:
         batch: int = 5000,
         slow: str = "1s",
         version: str = "",
+        changes: bool = False,
     ) -> Callable[[Function], Function]:
         """Declare a derived table whose rows Python computes; decorates ``f(db, batch)``, which gives the rows of `batch.keys`.
 
@@ -255,16 +256,18 @@ class Project:
         columns that hold `by`, or to a SELECT of columns named so; any change of such a source makes those units dirty. `sampled`
         and `ignored` name sources or columns (``"users.is_verified"``) that the function reads besides: those that may be
         behind, and those that do not change. At most `batch` units are computed at once, and more than `slow` is slow. `version`
-        stands for what the function does; empty = its code.
+        stands for what the function does; empty = its code. With `changes` the function is shown which rows of the watched
+        sources came and went.
 
         Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
         """
         place = _place()
         options: dict[str, Any] = {"by": by, "key": key, "columns": columns, "constants": constants}
-        options |= {"reads": reads, "sampled": sampled, "ignored": ignored}
+        options |= {"reads": reads, "sampled": sampled, "ignored": ignored, "changes": changes}
+        options |= {"batch": batch, "slow": slow, "version": version}
 
         def decorate(function: Function) -> Function:
-            found = read_processor({**options, "batch": batch, "slow": slow, "version": version}, function, name, place)
+            found = read_processor(options, function, name, place)
             declared = self.derive(
                 name,
                 query=found.query,

@@ -147,6 +147,8 @@ def read_processor(declared: Mapping[str, Any], function: object, name: str, pla
     if not set(key) <= known:
         instead = f"one of: {', '.join(sorted(known))}"
         raise refuse(f"the key column {', '.join(sorted(set(key) - known))} is no column", instead, name, place)
+    if not isinstance(declared["changes"], bool):
+        raise refuse(f"changes={declared['changes']!r} is neither True nor False", "say changes=True", name, place)
     return Processor(
         by=by,
         key=key,
@@ -159,6 +161,7 @@ def read_processor(declared: Mapping[str, Any], function: object, name: str, pla
         slow_ms=read_time(declared["slow"], "slow", "1s", name, place) * 1000,
         version=declared["version"] or hashlib.sha256(read_code(function).encode()).hexdigest()[:16],
         function=function,
+        changes=declared["changes"],
     )
 
 

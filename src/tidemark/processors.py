@@ -1,8 +1,8 @@
 """Processors: derived tables whose rows Python computes, as a user declares them.
 
-Owns: `Processor`, `Batch`, and the query that gives the units of a processor. Promises: every input is declared, as *watched* (a
-change makes units dirty), *sampled* (read, and may be behind) or *ignored* (read, and taken not to change); the units
-are those that the watched inputs have now. Reads no database.
+Owns: `Processor`, `Batch`, `Change`, and the query that gives the units of a processor. Promises: every input is declared, as
+*watched* (a change makes units dirty), *sampled* (read, and may be behind) or *ignored* (read, and taken not to change); the
+units are those that the watched inputs have now. Reads no database.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 Row = Mapping[str, Any]
 _SELECT = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
@@ -29,11 +29,27 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True)
+class Change:
+    """An image of a row of a watched input: with `weight` 1 what came or what a row became, with -1 what went or what it was.
+    `unit` are the values of `by` that it belongs to, `row` the columns of `source` that are watched."""
+
+    source: str
+    unit: Row
+    weight: Literal[1, -1]
+    row: Row
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Units to compute: `keys` are their values by name of column, `previous` the rows that are stored for them now."""
+    """Units to compute: `keys` are their values by name of column, `previous` the rows that are stored for them now.
+
+    `changes`, for a processor declared with ``changes=True``, are those after which these units are computed: every one that
+    `previous` does not know yet, and perhaps some that it knows. None where the units are to be computed from what there is: in a
+    filling, a verification and a repair, and when nobody can say what changed."""
 
     keys: tuple[Row, ...]
     previous: tuple[Row, ...]
+    changes: tuple[Change, ...] | None = None
 
     def values(self, column: str) -> list[Any]:
         """One column of the keys, as a list."""
@@ -52,7 +68,7 @@ class Processor:
     `by` are the columns of a unit, `key` those that identify a row; `columns` are (name, SQL type) of every column that is not
     of `by`; `constants` are (name, value). `reads` are (source, columns that hold `by`, or a SELECT of columns named so).
     `sampled` and `ignored` name sources or columns of them. At most `batch` units are computed at once. `version` stands for
-    what the function does; `slow_ms` is from when on a batch is slow.
+    what the function does; `slow_ms` is from when on a batch is slow. `changes` tells that the function is shown what changed.
     """
 
     by: tuple[str, ...]
@@ -66,6 +82,7 @@ class Processor:
     slow_ms: float
     version: str
     function: Function = field(compare=False, repr=False)
+    changes: bool = False
 
     @property
     def query(self) -> str:
@@ -112,6 +129,18 @@ def names_of(declared: str | Sequence[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class KeptChanges:
+    """The changes of one watched input that wait for their units. `columns` are those of its rows; `read` (parameter
+    ``:limit``) gives (ordinal in the batch, weight, columns…), the weight 0 where nobody can say what changed; `clear` lets go
+    of those of the batch's units."""
+
+    source: str
+    columns: tuple[str, ...]
+    read: str
+    clear: str
+
+
+@dataclass(frozen=True)
 class Compute:
     """The statements around a processor's function, for the unit columns `units` and the row columns `columns`.
 
@@ -119,7 +148,7 @@ class Compute:
     of the batch and its values, `list_previous` (ordinal, columns…) what is stored for them; `take` (parameter ``:rows``, a JSON
     array of arrays in the order of `columns`) puts its rows there. `let_go` (parameter ``:n``) takes a unit out of the batch,
     `forget` out of the dirty set that the batch was taken from. `constants` are (column, value as text), `declares`
-    are (source, column, or empty for all of them) that the function may read.
+    are (source, column, or empty for all of them) that the function may read. `changes` are kept for it, one for each input.
     """
 
     name: str
@@ -136,3 +165,4 @@ class Compute:
     batch_max: int
     slow_ms: float
     declares: tuple[tuple[str, str], ...] = ()
+    changes: tuple[KeptChanges, ...] = ()

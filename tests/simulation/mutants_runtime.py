@@ -89,11 +89,23 @@ def last_unit(met: Met) -> AbstractContextManager[Any]:
     """A processor's function is not asked for the last unit of a batch."""
     original = Computing._timed
 
-    def timed(self: Computing, units: Sequence[Any], previous: Any) -> None:
+    def timed(self: Computing, units: Sequence[Any], *about: Any) -> None:
         met["changed"] += len(units) > 1
-        original(self, units[:-1] or units, previous)
+        original(self, units[:-1] or units, *about)
 
     return mock.patch.object(Computing, "_timed", timed)
+
+
+def first_change(met: Met) -> AbstractContextManager[Any]:
+    """A processor's function is not shown the first change of a unit."""
+    original = Computing._changes
+
+    def changes(self: Computing, units: Any) -> Any:
+        found = original(self, units)
+        met["changed"] += any(found.values())
+        return {number: changes[1:] for number, changes in found.items()}
+
+    return mock.patch.object(Computing, "_changes", changes)
 
 
 def first_log(met: Met) -> AbstractContextManager[Any]:
@@ -143,6 +155,8 @@ MISTAKES: tuple[Mistake, ...] = (
     *AT_ONCE,
     Mistake("sqlite", "last unit of a batch", last_unit, ("processor",)),
     Mistake("postgres", "last unit of a batch", last_unit, ("processor",)),
+    Mistake("sqlite", "first change of a unit", first_change, ("told",)),
+    Mistake("postgres", "first change of a unit", first_change, ("told",)),
     Mistake("sqlite", "fence", no_fence),
     Mistake("postgres", "fence", no_fence),
     Mistake(

@@ -62,6 +62,7 @@ def processed(
         sampled=tuple(part.name for part in columns) if processor.sampled else (),
         samples_rows=bool(processor.sampled),
         half_watched=half,
+        keeps_changes=processor.changes,
     )
 
 

@@ -303,9 +303,10 @@ class KeyedProgram:
     `proven` tells that no two rows can have one key, whatever the sources hold; otherwise each batch looks for that.
     `memory` says which stored values outlive what the query computes. `sampled` are the columns that may be behind a sampled
     input, `samples_rows` tells that the very existence of a row may be; `half_watched` are labels of sources of which columns
-    are sampled. `due` says what becomes due as time passes, None where no clock is read. `locking` is for commit freshness, None
-    where ticks compute the units. Where rows hold state that the user's query does not show, `shown` are the public columns over
-    a stored row ``s``, and `having` filters what readers see.
+    are sampled. `due` says what becomes due as time passes, None where no clock is read. `locking` is for commit freshness,
+    None where ticks compute the units. `keeps_changes` tells that what changed is kept for the units until they are computed.
+    Where rows hold state that the user's query does not show, `shown` are the public columns over a stored row ``s``, and
+    `having` filters what readers see.
     """
 
     name: str
@@ -328,6 +329,7 @@ class KeyedProgram:
     locking: Locking | None = None
     shown: tuple[Visible, ...] = ()
     having: str = ""
+    keeps_changes: bool = False
 
     @property
     def watched(self) -> tuple[Table, ...]:

@@ -25,12 +25,18 @@ def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
 
 
 def reached(
-    store: Store, program: KeyedProgram, way: KeyQuery, changed: str, gone: Callable[[Table], str] | None = None
+    store: Store,
+    program: KeyedProgram,
+    way: KeyQuery,
+    changed: str,
+    gone: Callable[[Table], str] | None = None,
+    place: str = "",
 ) -> list[str]:
     """SELECTs of the units that the changes in `changed`, a FROM item, reach by one way that has a bound: each other scan on it
     as current rows and as images of rows that went.
 
-    `gone` gives the FROM item of a source's images; without it they are those of its log, where markers are no images.
+    `gone` gives the FROM item of a source's images; without it they are those of its log, where markers are no images. With
+    `place`, a column of the changes, each unit comes with those of the changes that reach it.
     """
     found = []
     # What a scanned row was like before is nowhere to be read.
@@ -52,6 +58,7 @@ def reached(
             # A plain column would tempt SQLite to walk its whole table, only because DISTINCT then needs no sorting.
             plain = f"({value})" if store.dialect.has_schemas else f"+({value})"
             keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else plain)
+        keys += [f"{_q(store, way.changed.alias)}.{place}"] if place else []
         found.append(
             f"SELECT DISTINCT {', '.join(keys)} FROM {', '.join(tables)} WHERE {' AND '.join(tests) or '1 = 1'}"
         )

@@ -32,11 +32,11 @@ def log_name(dialect: Dialect, table: Table) -> str:
     return CaptureNames(dialect).plain("log", table.label)
 
 
-def image_definition(dialect: Dialect, table: Table, name: str) -> str:
-    """An image column, typed like the source's."""
+def image_definition(dialect: Dialect, table: Table, name: str, called: str = "") -> str:
+    """An image column, typed like the source's; under another name if it is `called` so."""
     column = table.column(name) or Column(name, "", False)
     collation = f" COLLATE {dialect.quote(column.collation)}" if column.collation else ""
-    return f"{dialect.quote(image(name))} {column.type}{collation}".rstrip()
+    return f"{dialect.quote(called or image(name))} {column.type}{collation}".rstrip()
 
 
 def log_definition(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:

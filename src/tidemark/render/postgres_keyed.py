@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.render import postgres
+from tidemark.render.changes import tables_of
 from tidemark.render.keyed import index_terms, public_select
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.units import unit_index
@@ -18,7 +19,7 @@ def keyed_pieces(
     program: KeyedProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order."""
-    found = [postgres.store_table(store), postgres.unique_index(store), *_dirty(store)]
+    found = [postgres.store_table(store), postgres.unique_index(store), *_dirty(store), *_changes(store, program)]
     return (*found, *shown_pieces(program, store, indexes))
 
 
@@ -50,3 +51,17 @@ def _dirty(store: Store) -> list[Piece]:
             on=plain,
         ),
     ]
+
+
+def _changes(store: Store, program: KeyedProgram) -> list[Piece]:
+    names, found = store.names, []
+    for kind, columns in tables_of(store, program):
+        own, plain, by_unit = names.own(kind), postgres.named(names, kind), f"{kind}_unit"
+        create = f"CREATE TABLE {own} ({ORDINAL} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {columns})"
+        index = f"CREATE INDEX {names.bare(by_unit)} ON {own} ({store.units.key_list})"
+        drop = f"DROP INDEX IF EXISTS {names.own(by_unit)}"
+        found += [
+            Piece("table", plain, create, f"DROP TABLE IF EXISTS {own}"),
+            Piece("index", postgres.named(names, by_unit), index, drop, on=plain),
+        ]
+    return found

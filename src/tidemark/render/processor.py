@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.processors import Compute, Processor
+from tidemark.render.changes import kept
 from tidemark.render.memory import values_of_query
 from tidemark.render.restriction import ROW
 from tidemark.render.statements import ORDINAL, Store
@@ -58,6 +59,7 @@ def compute(store: Store, program: KeyedProgram, processor: Processor) -> Comput
         forget=f"DELETE FROM {store.names.own('dirty')} WHERE {ORDINAL} = :n",
         batch_max=processor.batch,
         slow_ms=processor.slow_ms,
+        changes=kept(store, program),
     )
 
 

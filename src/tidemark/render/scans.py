@@ -14,6 +14,7 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Column, Declaration, Table, Unique
 from tidemark.names import Names, ledger
 from tidemark.render.affected import affected
+from tidemark.render.changes import keep
 from tidemark.render.images import image, slice_definition
 from tidemark.render.statements import Store, qualified
 from tidemark.scans import SourceScan
@@ -49,11 +50,14 @@ def source_scan(store: Store, program: KeyedProgram, table: Table) -> SourceScan
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slice_definition(dialect, table, columns)})",
         clear_slice=f"DELETE FROM {slice_}",
-        affected=tuple(
-            statement
-            for way in program.routes
-            if way.changed.table.label == table.label
-            for statement in affected(store, program, way)
+        affected=(
+            *(
+                statement
+                for way in program.routes
+                if way.changed.table.label == table.label
+                for statement in affected(store, program, way)
+            ),
+            *keep(store, program, table),
         ),
         take=f"{into} FROM {rows} WHERE {at} > {mark} AND {at} <= {target} {ordered}",
         take_first=f"{into} FROM {rows} WHERE {at} <= {target} {ordered}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.render import sqlite
+from tidemark.render.changes import tables_of
 from tidemark.render.keyed import index_terms, public_select
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.units import unit_index
@@ -18,7 +19,7 @@ def keyed_pieces(
     program: KeyedProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` has no meaning here."""
-    found = [sqlite.store_table(store), *sqlite.unique_index(store), *_dirty(store)]
+    found = [sqlite.store_table(store), *sqlite.unique_index(store), *_dirty(store), *_changes(store, program)]
     return (*found, *shown_pieces(program, store, indexes))
 
 
@@ -42,3 +43,16 @@ def _dirty(store: Store) -> list[Piece]:
         Piece("table", names.plain("dirty"), create, f"DROP TABLE IF EXISTS {dirty}"),
         Piece("index", names.plain("dirty_unique"), index, f"DROP INDEX IF EXISTS {unique}", on=names.plain("dirty")),
     ]
+
+
+def _changes(store: Store, program: KeyedProgram) -> list[Piece]:
+    names, found = store.names, []
+    for kind, columns in tables_of(store, program):
+        own, by_unit = names.own(kind), names.own(f"{kind}_unit")
+        create = f"CREATE TABLE {own} ({ORDINAL} INTEGER PRIMARY KEY, {columns})"
+        index = f"CREATE INDEX {by_unit} ON {own} ({store.units.key_list})"
+        found += [
+            Piece("table", names.plain(kind), create, f"DROP TABLE IF EXISTS {own}"),
+            Piece("index", names.plain(f"{kind}_unit"), index, f"DROP INDEX IF EXISTS {by_unit}", on=names.plain(kind)),
+        ]
+    return found

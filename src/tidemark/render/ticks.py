@@ -10,6 +10,7 @@ from dataclasses import replace
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render.affected import affected
+from tidemark.render.changes import doubt, keep
 from tidemark.render.due import due_texts
 from tidemark.render.images import (
     image,
@@ -39,7 +40,7 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
     queried = f"{into} SELECT {unit.key_list} FROM ({keys_of_query(store, program)}) AS k WHERE 1 = 1 {nothing}"
     # Rows are locked in key order where they are locked; elsewhere the order of arrival spares sorting the whole set.
     order = unit.key_list if store.dialect.has_schemas else ORDINAL
-    everything = (stored,) if program.memory.from_now else (stored, queried)
+    everything = (*((stored,) if program.memory.from_now else (stored, queried)), *doubt(store, program))
     due = due_texts(store, program, everything)
     reached, todo = names.temporary("reached"), names.temporary("todo")
     keys = ", ".join(unit.definition(part) for part in unit.key)
@@ -97,6 +98,7 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
         if way.changed.table.label == table.label
         for statement in affected(store, program, way)
     ]
+    found += keep(store, program, table)
     return SourceLog(
         source=table.label,
         log=log_of(store.dialect, table),

@@ -1,9 +1,11 @@
 """Having Python compute the rows of a batch.
 
-Owns: calling a processor's function, the units that it fails for, and how long it takes. Promises: the function only reads; its
+Owns: calling a processor's function, what it is shown, the units that it fails for, and how long it takes. Promises: the
+function only reads; its
 rows belong to the units that it was asked for, or they are an error; an error costs the units that cause it and no others,
 which are found by halving the batch and put aside with their rows as they were; a conflict with other writers is no error
-of the function; the record of all this commits with the rows.
+of the function; the record of all this commits with the rows. Changes that are kept are let go with the rows that know them, and
+stay where the function fails; it is shown either every change of its units or none.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from uuid import UUID
 
 from tidemark.database.session import Conflict, Session
 from tidemark.errors import Fault
-from tidemark.processors import Batch, Compute, Function, Row
+from tidemark.processors import Batch, Change, Compute, Function, Row
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.ledger import Ledger
@@ -31,7 +33,10 @@ from tidemark.script import Script
 BOOK = "processing"
 VERBS = ("SELECT", "WITH", "VALUES")
 Wanted = Literal["tick", "apply", "compare"]
+CHANGES_MAX = 20_000
+"""Where more wait for a batch, reading them would take longer and more memory than computing it from what there is."""
 Unit = tuple[int, tuple[Any, ...]]
+Changes = Mapping[int, list[Change]]
 
 
 @dataclass(frozen=True)
@@ -106,18 +111,43 @@ class Computing:
         previous: dict[int, list[Row]] = {}
         for number, *values in session.all(compute.list_previous) if units else ():
             previous.setdefault(int(number), []).append(dict(zip(compute.columns, values, strict=True)))
-        for start in range(0, len(units), compute.batch_max):
-            self._timed(units[start : start + compute.batch_max], previous)
+        changes = self._changes(dict(units)) if self.wanted == "tick" else {}
+        for told in (True, False):
+            group = [unit for unit in units if (unit[0] in changes) is told]
+            for start in range(0, len(group), compute.batch_max):
+                self._timed(group[start : start + compute.batch_max], previous, changes if told else None)
         for (number, _), _ in self.failed:
             session.run(compute.let_go, {"n": number})
             if self.wanted == "tick":
                 session.run(compute.forget, {"n": number})
         if self.wanted != "compare":
+            for kept in compute.changes:
+                session.run(kept.clear)
             self._record_poison(units)
 
-    def _timed(self, units: Sequence[Unit], previous: Mapping[int, list[Row]]) -> None:
+    def _changes(self, units: Mapping[int, tuple[Any, ...]]) -> Changes:
+        """What changed, by the units of which that is known."""
+        found: dict[int, list[Change]] = {}
+        doubtful, left = set(), CHANGES_MAX
+        for kept in self.compute.changes:
+            rows = self.duty.session.all(kept.read, {"limit": left + 1})
+            left -= len(rows)
+            if left < 0:
+                return {}
+            for number, weight, *values in rows:
+                if not weight:
+                    doubtful.add(int(number))
+                    continue
+                unit, row = (
+                    dict(zip(self.compute.units, units[number], strict=True)),
+                    dict(zip(kept.columns, values, strict=True)),
+                )
+                found.setdefault(int(number), []).append(Change(kept.source, unit, 1 if weight > 0 else -1, row))
+        return {number: changes for number, changes in found.items() if number not in doubtful}
+
+    def _timed(self, units: Sequence[Unit], previous: Mapping[int, list[Row]], changes: Changes | None) -> None:
         began = self.duty.clock.now()
-        self._some(units, previous)
+        self._some(units, previous, changes)
         ms = self.duty.clock.ms_since(began)
         if self.wanted == "compare":
             return
@@ -129,13 +159,13 @@ class Computing:
             run.rows_done, run.longest_ms = len(units), ms
             run.end("done", said)
 
-    def _some(self, units: Sequence[Unit], previous: Mapping[int, list[Row]]) -> None:
+    def _some(self, units: Sequence[Unit], previous: Mapping[int, list[Row]], changes: Changes | None) -> None:
         """Compute units together, or by halves where that fails; one that fails alone is put aside."""
         if not units:
             return
         try:
             with undoing(self.duty.session, "tidemark_processor"):
-                self._call(units, previous)
+                self._call(units, previous, changes)
         except (Conflict, Lost, Gone):
             raise
         except Exception as problem:
@@ -145,15 +175,17 @@ class Computing:
                 self.failed.append((units[0], name_problem(problem)))
                 return
             half = len(units) // 2
-            self._some(units[:half], previous)
-            self._some(units[half:], previous)
+            self._some(units[:half], previous, changes)
+            self._some(units[half:], previous, changes)
 
-    def _call(self, units: Sequence[Unit], previous: Mapping[int, list[Row]]) -> None:
+    def _call(self, units: Sequence[Unit], previous: Mapping[int, list[Row]], changes: Changes | None) -> None:
         compute = self.compute
         keys = tuple(dict(zip(compute.units, values, strict=True)) for _, values in units)
         stored = tuple(row for number, _ in units for row in previous.get(number, ()))
+        shown = None if changes is None else tuple(one for number, _ in units for one in changes[number])
         face = self.face or Reading(self.duty.session)
-        rows = read_rows(compute, {values for _, values in units}, self.function(face, Batch(keys, stored)))
+        given = self.function(face, Batch(keys, stored, shown))
+        rows = read_rows(compute, {values for _, values in units}, given)
         if rows:
             self.duty.session.run(compute.take, {"rows": json.dumps(rows, default=_plain, allow_nan=False)})
 
@@ -166,6 +198,11 @@ class Computing:
                 _run(ledger, "end_poison", self.script, unit=_packed(values))
         for (_, values), error in self.failed:
             _run(ledger, "add_poison", self.script, unit=_packed(values), error=error)
+
+
+def keeps_changes(script: Script) -> bool:
+    """Whether a seal leaves more than units: then nobody may read a slice of it twice."""
+    return script.applier.compute is not None and bool(script.applier.compute.changes)
 
 
 def computing(duty: Duty, script: Script, wanted: Wanted) -> Computing | None:

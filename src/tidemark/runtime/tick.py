@@ -25,7 +25,7 @@ from tidemark.runtime.guard import FEW, Choice, Way, add_cost, choose_for, count
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.moments import let_time_pass
 from tidemark.runtime.pace import Pace, choose_pace
-from tidemark.runtime.processing import computing
+from tidemark.runtime.processing import computing, keeps_changes
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
 from tidemark.runtime.scanning import begin_scans, is_ready, is_scanning, scan_some, settle
@@ -256,7 +256,7 @@ def _seal(state: _State) -> tuple[Pace, float]:
     if finished:
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
-    elif not state.tick.scans:
+    elif not (state.tick.scans or keeps_changes(state.script)):
         state.backlog = Backlog(state.seal_pace.for_reading())
     state.seal_pace.record(changes, held.hold_ms)
     state.ms += held.hold_ms
