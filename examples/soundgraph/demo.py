@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from examples.soundgraph import generator, newcomer, upkeep
+from examples.soundgraph import derived, generator, newcomer, upkeep
 from examples.soundgraph.__main__ import Ticks, ingest, summary
 from examples.soundgraph.dashboard import show_dashboard
 from examples.soundgraph.indexer import take
@@ -138,12 +138,18 @@ def _tamper(database: str, store: Store) -> None:
 def run(folder: Path, database: str, given: Path | None, events: int | None, *, serve: bool) -> int:
     """The demo in a scratch folder; returns the exit code. With `serve` the dashboard shows it from the beginning."""
     blocks, what = _source(folder, given, events)
-    print(f"Input: {what}.")
+    print(f"Input: {what}. {BARE_BLOCKS:,} blocks of it go into bare tables first, for comparison.", flush=True)
     with _bare_place(folder, database) as address:
         bare = _bare_rate(address, blocks)
+    print(f"{bare:,.0f} events/s without upkeep. Now the derived tables are installed.", flush=True)
     with closing(open_store(database)) as store:
         store.create_schema()
+        begun = time.monotonic()
         upkeep.install(database)
+        print(
+            f"{len(derived.project.declarations)} derived tables are installed after {time.monotonic() - begun:.1f} s.",
+            flush=True,
+        )
         with show_dashboard(database) if serve else nullcontext():
             return _tell_story(store, database, blocks, bare)
 
