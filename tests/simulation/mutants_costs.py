@@ -75,6 +75,7 @@ CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("keys that went stay", FULL, in_full(lambda one: replace(one, write=one.write[-1:]))),
     ("rows that differ stay", FULL, in_full(lambda one: replace(one, write=one.write[:-1]))),
     ("first place of the whole", FULL, _reads(r"row_number\(\) OVER", "1 + row_number() OVER")),
+    ("rows that a recursion leads to", ("global-recursion",), _reads(r'= ("r_\d+"\."k")', r"<> \1")),
     ("signs of products", JOINED, _terms(lambda text: text.replace("sum(-1 * ", "sum("))),
     (
         "weights of products",

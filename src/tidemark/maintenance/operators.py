@@ -9,7 +9,7 @@ from __future__ import annotations
 from tidemark.contract import Operator
 from tidemark.maintenance.bilinear import ADDED
 from tidemark.query.functions import LINEAR_AGGREGATES
-from tidemark.query.relation import Aggregate, Derived, Nested, Occurrence, Query, SetOperation
+from tidemark.query.relation import Aggregate, Derived, Nested, Occurrence, Query, Recursion, SetOperation
 
 _SETS = {
     "union": ("set-multiplicity", "a row stays as long as one side has it"),
@@ -25,6 +25,11 @@ def operators_of(query: Query, *, linear: bool) -> tuple[Operator, ...]:
         if query.keeps_duplicates and query.kind == "union":
             return (*inner, Operator("UNION ALL", "linear", "union-all", "each side adds its own rows"))
         return (*inner, Operator(query.kind.upper(), "keyed", *_SETS[query.kind]))
+    if isinstance(query, Recursion):
+        if query.body is None:
+            return ()
+        inner = operators_of(query.body, linear=linear)
+        return (*inner, Operator("WITH RECURSIVE", "global", "recursion", "a change reaches whatever follows from it"))
     found: list[Operator] = []
     for place, item in enumerate(query.items):
         found += _item(item, place, linear=linear)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from tidemark.maintenance.program import Placement
 from tidemark.model import Table
-from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Scalar, SetOperation
+from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Recursion, Scalar, SetOperation
 from tidemark.query.unique import equality, has_index, is_found
 from tidemark.query.units import branches_of, item_of, position_of, same_comparison, splits
 
@@ -35,6 +35,8 @@ def _query(query: Query, places: Mapping[int, int], *, sideways: bool) -> tuple[
         left, one = _query(query.left, places, sideways=sideways)
         right, other = _query(query.right, places, sideways=sideways)
         return (*left, *right), one and other
+    if isinstance(query, Recursion):
+        return (), False
     terms = {place: query.outputs[position].scalar for place, position in places.items()}
     return _block(query, terms, sideways=sideways)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tidemark.query.keys import KeyColumn
-from tidemark.query.relation import Aggregate, Block, Query
+from tidemark.query.relation import Aggregate, Block, Query, Recursion, SetOperation
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,10 @@ class NotLinear(Exception):
 
 def single_block(query: Query) -> Block:
     """The query as one block over one source, its subqueries plain. Raises `NotLinear`."""
-    if not isinstance(query, Block):
+    if isinstance(query, SetOperation):
         raise NotLinear(f"{query.kind.upper()} combines several queries")
+    if isinstance(query, Recursion):
+        raise NotLinear("a recursion computes with its own rows")
     if len(query.items) != 1:
         raise NotLinear("it joins several sources")
     if not query.is_flat:

@@ -5,7 +5,8 @@ a `Flat` whose edges that row satisfies, in the state before or after; its value
 
 Every outer join gives variants: the item matched, or NULL. Where the focus is in the item that is NULL, its match is what
 comes or goes, so the join's condition holds for it, while everything above sees NULL. Conditions over outputs that cannot be
-traced to scans (an aggregate, a window, what a LIMIT lets through) are dropped: more rows are reached, none is missed.
+traced to scans (an aggregate, a window, a recursion, what a LIMIT lets through) are dropped: more rows are reached, none is
+missed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.query.parse import render
-from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Scalar, SetOperation
+from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Recursion, Scalar, SetOperation
 from tidemark.query.unique import is_nullable, is_nullable_output
 from tidemark.query.units import is_exact, is_uniform, keeps, reads_row
 
@@ -63,6 +64,10 @@ def flatten(query: Query, focus: str, wanted: frozenset[int] | None = None) -> l
     `wanted` are the positions of the outputs that matter; None = all.
     """
     inside = has_scan(query, focus)
+    if isinstance(query, Recursion):
+        # A row that it finds is made of any number of rows, and nothing says of which.
+        scans = {one.alias: one for one in query.all_occurrences if one.alias == focus}
+        return [Flat(scans, (), (None,) * len(query.outputs), sealed=inside)]
     if isinstance(query, SetOperation):
         found = []
         for side in (query.left, query.right):

@@ -1,8 +1,9 @@
 """Names of queries → the queries themselves: WITH and views, put where they are named.
 
-Owns: the replacement of each reference to a non-recursive CTE or to a view by a subquery, one copy for each reference. Promises:
-afterwards a table in the tree is a table of the catalog, or a name that does not exist. A copy remembers (`meta`) in which
-scope its names are to be looked up: a CTE's body sees what surrounds its WITH, a view's body nothing.
+Owns: the replacement of each reference to a CTE or to a view by a subquery, one copy for each reference. Promises: afterwards a
+table in the tree is a table of the catalog, what a recursion has found so far, or a name that does not exist. A copy remembers
+(`meta`) in which scope its names are to be looked up: a CTE's body sees what surrounds its WITH, a view's body nothing. A
+recursion stays a WITH of its own, around one SELECT of all its columns.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ OWNER = "owner"
 """On a subquery's query: the number of the query whose surroundings it sees; 0 = nothing."""
 SCOPE = "scope"
 """On a query: its number, by which copies refer to it."""
+RECURSION = "recursion"
+"""On the SELECT around a recursion, and on each table that stands for what it has found: the recursion's number."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,16 @@ class Named:
 
     tree: exp.Expression
     columns: tuple[exp.Identifier, ...]
+
+
+@dataclass(frozen=True)
+class Itself:
+    """The name of a recursion inside of it."""
+
+    number: int
+
+
+Known = Mapping[str, Named | Itself]
 
 
 @dataclass
@@ -46,7 +59,7 @@ class Inlining:
         """The name as the engine looks it up."""
         return fold(identifier, self.dialect)
 
-    def visit(self, node: exp.Expression, known: Mapping[str, Named]) -> None:
+    def visit(self, node: exp.Expression, known: Known) -> None:
         """Replace every reference below `node`."""
         with_ = node.args.get("with_")
         if with_ is not None:
@@ -58,7 +71,14 @@ class Inlining:
             else:
                 self.visit(child, known)
 
-    def _define(self, holder: exp.Expression, with_: exp.With, known: Mapping[str, Named]) -> Mapping[str, Named]:
+    def _define(self, holder: exp.Expression, with_: exp.With, known: Known) -> Known:
+        if with_.args.get("search"):
+            raise Refusal(
+                Code.UNSUPPORTED,
+                "SEARCH and CYCLE are not kept true.",
+                instead="columns of the recursion's own for the order and the path",
+                place=place_of(with_, self.dialect),
+            )
         found = dict(known)
         number = next(self.numbers)
         holder.meta[SCOPE] = number
@@ -69,29 +89,57 @@ class Inlining:
                 raise Refusal(
                     Code.NOT_A_QUERY, "A CTE must be a SELECT.", instead="SELECT …", place=place_of(cte, self.dialect)
                 )
-            if with_.args.get("recursive") and self._names(body, name):
-                raise Refusal(
-                    Code.UNSUPPORTED,
-                    f"{name} refers to itself: what a change reaches through recursion has no bound.",
-                    instead="a query without recursion",
-                    place=place_of(cte, self.dialect),
-                )
+            if self._recurs(with_, body, name):
+                found[name] = self._recursion(cte, body, name, number, found)
+                continue
             self.visit(cte, found)
             body = unwrapped(cte.this)
             body.meta.setdefault(OWNER, number)
             found[name] = Named(body, tuple(cte.args["alias"].args.get("columns") or ()))
         return found
 
-    def _names(self, body: exp.Expression, name: str) -> bool:
+    def _recurs(self, with_: exp.With, body: exp.Expression, name: str) -> bool:
+        """Whether the body names itself. SQLite wants no RECURSIVE for that."""
+        if self.dialect.has_schemas and not with_.args.get("recursive"):
+            return False
         tables = body.find_all(exp.Table)
         return any(
             isinstance(t.this, exp.Identifier) and not t.args.get("db") and self.fold(t.this) == name for t in tables
         )
 
-    def _table(self, table: exp.Table, known: Mapping[str, Named]) -> None:
+    def _recursion(self, cte: exp.CTE, body: exp.Expression, name: str, owner: int, known: Known) -> Named:
+        if not isinstance(body, exp.Union):
+            raise Refusal(
+                Code.NOT_A_QUERY,
+                f"{name} refers to itself, and is no UNION of where it begins and of how it goes on.",
+                instead="SELECT … UNION SELECT … FROM the name itself",
+                place=place_of(cte, self.dialect),
+            )
+        if body.args.get("limit") or body.args.get("offset"):
+            raise Refusal(
+                Code.VOLATILE,
+                f"A LIMIT in {name} ends the recursion after whatever rows happen to be found first.",
+                instead="a column that counts the steps, and a condition on it",
+                place=place_of(cte, self.dialect),
+            )
+        number = next(self.numbers)
+        self.visit(cte, {**known, name: Itself(number)})
+        written = cte.args["alias"]
+        tree = exp.Select(
+            expressions=[exp.Star()],
+            from_=exp.From(this=exp.Table(this=written.this.copy())),
+            with_=exp.With(expressions=[cte.copy()], recursive=True),
+        )
+        tree.meta.update({RECURSION: number, OWNER: owner})
+        return Named(tree, tuple(written.args.get("columns") or ()))
+
+    def _table(self, table: exp.Table, known: Known) -> None:
         for join in table.args.get("joins") or []:
             self.visit(join, known)
         named = known.get(self.fold(table.this)) if not table.args.get("db") else None
+        if isinstance(named, Itself):
+            table.meta[RECURSION] = named.number
+            return
         named = named or self._view(table)
         if named is None:
             return

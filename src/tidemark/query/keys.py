@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from tidemark.errors import Code, Refusal
-from tidemark.query.relation import Block, Occurrence, Output, Query, SetOperation
+from tidemark.query.relation import Block, Occurrence, Output, Query, Recursion, SetOperation
 from tidemark.query.unique import identifies, is_nullable_output
 from tidemark.query.units import bare_text, branches_of
 
@@ -141,6 +141,8 @@ def candidates(query: Query) -> list[tuple[int, ...]]:
             if all(branch.outputs[position].scalar.is_constant for branch in query.branches)
         )
         return [*found, *((*telling, *(p for p in one if p not in telling)) for one in found)]
+    if isinstance(query, Recursion):
+        return [tuple(range(len(query.outputs)))] if query.distinct else []
     if query.groups is not None or query.distinct:
         return []
     if query.distinct_on:

@@ -15,7 +15,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query.functions import function_name, is_aggregate
-from tidemark.query.inline import Inlining, unwrapped
+from tidemark.query.inline import RECURSION, Inlining, unwrapped
 from tidemark.query.moment import pin
 from tidemark.query.parse import parse_tree, place_of, render
 from tidemark.query.relation import (
@@ -27,6 +27,7 @@ from tidemark.query.relation import (
     Occurrence,
     Output,
     Query,
+    Recursion,
     Scalar,
     SetOperation,
 )
@@ -76,6 +77,7 @@ class _Lowering:
         self.resolver = resolver
         self.dialect = dialect
         self.numbers = count(1)
+        self.found: dict[int, Recursion] = {}
 
     def scalar(self, tree: exp.Expr) -> Scalar:
         return Scalar(cast(exp.Expression, tree), self.dialect)
@@ -86,7 +88,16 @@ class _Lowering:
         if isinstance(tree, exp.SetOperation):
             return self._set_operation(tree)
         assert isinstance(tree, exp.Select)
-        return self.block(tree)
+        return self._recursion(tree) if RECURSION in tree.meta else self.block(tree)
+
+    def _recursion(self, tree: exp.Select) -> Recursion:
+        number = tree.meta[RECURSION]
+        outputs = tuple(self._output(item) for item in tree.expressions)
+        self.found[number] = Recursion(outputs, None, tree, self.dialect)
+        (cte,) = tree.args["with_"].expressions
+        body = self.query(cte.this)
+        assert isinstance(body, SetOperation)
+        return Recursion(outputs, body, tree, self.dialect)
 
     def _set_operation(self, tree: exp.SetOperation) -> SetOperation:
         self._check_clauses(tree, _SET_CLAUSES)
@@ -163,7 +174,9 @@ class _Lowering:
         joins = [None, *(select.args.get("joins") or [])] if nodes else []
         for node, join in zip(nodes, joins, strict=True):
             kind, on = self._join(join)
-            if isinstance(node, exp.Table):
+            if RECURSION in node.meta:
+                found.append(Derived(node.alias, self.found[node.meta[RECURSION]], kind, on))
+            elif isinstance(node, exp.Table):
                 found.append(Occurrence(node.alias, self.resolver.tables[node.alias], kind, on))
             else:
                 found.append(Derived(node.alias, self.query(node.this), kind, on, isinstance(node, exp.Lateral)))

@@ -1,9 +1,9 @@
 """Our own small relation algebra: blocks of scans and subqueries, with scalars that the host engine evaluates.
 
 Owns: `Occurrence` (one scan of a source in a query), `Derived` (a subquery in FROM), `Scalar` (the user's own expression, every
-column resolved), `Output`, `Nested` (a subquery inside a scalar), `Block` (scan → join → filter → group → window → project) and
-`SetOperation`. Promises: all aliases in a query are distinct, every column in a scalar names an item of some FROM, and a
-scalar renders at any row (``NEW``, ``OLD``, a table's alias) without touching its meaning.
+column resolved), `Output`, `Nested` (a subquery inside a scalar), `Block` (scan → join → filter → group → window → project),
+`SetOperation`, `Recursion`. Promises: all aliases in a query are distinct, every column in a scalar names an item of some FROM,
+and a scalar renders at any row (``NEW``, ``OLD``, a table's alias) without touching its meaning.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from tidemark.query.parse import render
 from tidemark.query.template import Pieces, filled, pieces, template
 
 JoinKind = Literal["first", "inner", "left", "right", "full"]
-
 
 MOMENT = "moment"
 """On a node: it stands for the clock."""
@@ -211,8 +210,29 @@ class Nested:
     item: int | None = None
 
 
+class _Written:
+    """What every query says as text."""
+
+    tree: exp.Expression
+    dialect: Dialect
+
+    @cached_property
+    def template(self) -> str:
+        """The text with a mark for every WHERE; see `template`."""
+        return template(self.tree, self.dialect)
+
+    def sql(self, conditions: Mapping[int, str] | None = None) -> str:
+        """The query as SQL text; see `filled`."""
+        return filled(self.template, conditions or {})
+
+    @cached_property
+    def columns(self) -> frozenset[tuple[str, str]]:
+        """Every (alias, column) that stands in the query."""
+        return frozenset((node.table, node.name) for node in self.tree.find_all(exp.Column))
+
+
 @dataclass(frozen=True)
-class Block:
+class Block(_Written):
     """SELECT `outputs` FROM `items` WHERE `where` GROUP BY `groups` HAVING `having`.
 
     `groups` is None without GROUP BY; `aggregates` are the distinct aggregate calls of outputs and having; `windows` the
@@ -292,27 +312,13 @@ class Block:
         """The output column of that name, or None."""
         return next((output for output in self.outputs if output.name == name), None)
 
-    @cached_property
-    def template(self) -> str:
-        """The text with a mark for every WHERE; see `template`."""
-        return template(self.tree, self.dialect)
-
-    def sql(self, conditions: Mapping[int, str] | None = None) -> str:
-        """The block as SQL text; see `filled`."""
-        return filled(self.template, conditions or {})
-
-    @cached_property
-    def columns(self) -> frozenset[tuple[str, str]]:
-        """Every (alias, column) that stands in the query."""
-        return columns(self)
-
     def reads(self, alias: str) -> tuple[str, ...]:
         """Names of the columns of that occurrence which the query reads, in the table's order."""
         return reads(self, alias)
 
 
 @dataclass(frozen=True)
-class SetOperation:
+class SetOperation(_Written):
     """UNION, EXCEPT or INTERSECT of two queries; `kind` in lower case, `keeps_duplicates` for ALL. The columns' names are the
     left one's."""
 
@@ -354,34 +360,61 @@ class SetOperation:
         """The output column of that name, or None."""
         return next((output for output in self.outputs if output.name == name), None)
 
-    @cached_property
-    def template(self) -> str:
-        """The text with a mark for every WHERE; see `template`."""
-        return template(self.tree, self.dialect)
+    def reads(self, alias: str) -> tuple[str, ...]:
+        """Names of the columns of that occurrence which the query reads, in the table's order."""
+        return reads(self, alias)
 
-    def sql(self, conditions: Mapping[int, str] | None = None) -> str:
-        """The operation as SQL text; see `filled`."""
-        return filled(self.template, conditions or {})
 
-    @cached_property
-    def columns(self) -> frozenset[tuple[str, str]]:
-        """Every (alias, column) that stands in the query."""
-        return columns(self)
+@dataclass(frozen=True)
+class Recursion(_Written):
+    """WITH RECURSIVE, in FROM: the rows of the `body`, a union whose later branches read what was found so far.
+
+    They read it as a `Recursion` without a body, with the same `tree`, whose columns are known by their names alone.
+    """
+
+    outputs: tuple[Output, ...]
+    body: SetOperation | None
+    tree: exp.Select
+    dialect: Dialect
+    limited: bool = True
+
+    @property
+    def distinct(self) -> bool:
+        """True when equal rows become one, whichever step finds them."""
+        return self.body is not None and _is_distinct(self.body)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Every block inside."""
+        return self.body.blocks if self.body is not None else ()
+
+    @property
+    def branches(self) -> tuple[Block, ...]:
+        """None: how often a branch is computed depends on the rows."""
+        return ()
+
+    @property
+    def all_occurrences(self) -> tuple[Occurrence, ...]:
+        """The scans of every block inside."""
+        return self.body.all_occurrences if self.body is not None else ()
+
+    def output(self, name: str) -> Output | None:
+        """The output column of that name, or None."""
+        return next((output for output in self.outputs if output.name == name), None)
 
     def reads(self, alias: str) -> tuple[str, ...]:
         """Names of the columns of that occurrence which the query reads, in the table's order."""
         return reads(self, alias)
 
 
-Query = Block | SetOperation
+def _is_distinct(query: Query) -> bool:
+    return not isinstance(query, SetOperation) or (query.distinct and _is_distinct(query.left))
+
+
+Query = Block | SetOperation | Recursion
 
 
 def reads(query: Query, alias: str) -> tuple[str, ...]:
     """Names of the columns of that occurrence which the query reads, in the table's order."""
     table = next(o.table for o in query.all_occurrences if o.alias == alias)
     return tuple(column.name for column in table.columns if (alias, column.name) in query.columns)
-
-
-def columns(query: Query) -> frozenset[tuple[str, str]]:
-    """Every (alias, column) that stands in the query."""
-    return frozenset((node.table, node.name) for node in query.tree.find_all(exp.Column))

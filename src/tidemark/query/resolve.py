@@ -1,6 +1,6 @@
 """Names → things: every table of a query found in the catalog, every column given the item of FROM that it comes from.
 
-Owns: scopes, star expansion, the folding of names, the names of a subquery's columns. Promises: afterwards each table in the
+Owns: scopes, star expansion, the columns of subqueries and of recursions. Promises: afterwards each table in the
 tree is schema-qualified with an alias that is distinct in the whole query, each column is ``"alias"."column"`` with the
 catalog's own spelling, each output has its name; what cannot be found is refused with its place. Does not judge whether a
 query can be kept true.
@@ -8,6 +8,7 @@ query can be kept true.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -16,8 +17,9 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.functions import function_name
-from tidemark.query.inline import OWNER, SCOPE, fold, unwrapped
+from tidemark.query.inline import OWNER, RECURSION, SCOPE, fold, unwrapped
 from tidemark.query.inline import ascii_lower as ascii_lower
+from tidemark.query.naming import as_written, name_outputs, number_groups, order_by_names
 from tidemark.query.parse import place_of
 from tidemark.query.trees import inner_queries, outputs_of, own_items, own_nodes, rename_outputs
 from tidemark.query.using import Merged
@@ -44,12 +46,13 @@ Scopes = tuple[Scope, ...]
 
 @dataclass
 class Resolver:
-    """Resolves one query; `tables` collects distinct alias → table, `aliases` every alias."""
+    """Resolves one query; `tables` collects distinct alias → table, `aliases` every alias, `recursions` what is WITH itself."""
 
     catalog: Catalog
     dialect: Dialect
     tables: dict[str, Table] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
+    recursions: dict[int, tuple[exp.CTE, str]] = field(default_factory=dict)
     surroundings: dict[int, Scopes] = field(default_factory=lambda: {0: ()})
 
     def fold(self, identifier: exp.Expression) -> str:
@@ -65,7 +68,9 @@ class Resolver:
                 if side.meta.get(SCOPE):
                     self.surroundings[side.meta[SCOPE]] = outer
                 self.resolve(unwrapped(side), outer)
-            self._order_by_names(query, [name for name, _ in outputs_of(query)])
+            order_by_names(query, self.dialect)
+        elif isinstance(query, exp.Select) and RECURSION in query.meta:
+            self._recursion(query, outer)
         elif isinstance(query, exp.Select):
             self._select(query, outer)
         else:
@@ -87,16 +92,54 @@ class Resolver:
         scope.merged = merged if merged.names else None
         scopes = (scope, *outer)
         self._expand_stars(select, scope)
-        self._positions(select)
+        number_groups(select)
         self._aliases(select, scope)
-        self._name_outputs(select)
-        self._order_by_names(select, [name for name, _ in outputs_of(select)])
+        name_outputs(select, self.dialect)
+        order_by_names(select, self.dialect)
         for node in own_nodes(select):
             if isinstance(node, exp.Column):
                 self._column(node, scopes)
         for inner in inner_queries(select):
             self.resolve(inner, scopes)
         return scope
+
+    # -- WITH RECURSIVE -----------------------------------------------------------------------------------------------
+
+    def _recursion(self, select: exp.Select, outer: Scopes) -> None:
+        """The body first, then the SELECT around it of all columns."""
+        (cte,) = select.args["with_"].expressions
+        alias = self._free(self.fold(cte.args["alias"].this), {ascii_lower(name) for _, name in self.catalog.tables})
+        self.recursions[select.meta[RECURSION]] = (cte, alias)
+        body = unwrapped(cte.this)
+        self.resolve(body, outer)
+        names = self._found_names(cte)
+        named = exp.to_identifier(alias, quoted=True)
+        columns = [exp.to_identifier(name, quoted=True) for name in names]
+        cte.set("this", body)
+        cte.set("alias", exp.TableAlias(this=named, columns=columns))
+        select.set("from_", exp.From(this=exp.Table(this=named.copy())))
+        # No alias before them: what is outside cannot say them, and takes none for one of its own.
+        found = [exp.Column(this=exp.to_identifier(name, quoted=True)) for name in names]
+        select.set("expressions", [_named(column, name) for column, name in zip(found, names, strict=True)])
+
+    def _found_names(self, cte: exp.CTE) -> list[str]:
+        """The names of a recursion's columns, as far as its first branch was resolved."""
+        written = [as_written(one, self.dialect) for one in cte.args["alias"].args.get("columns") or ()]
+        own = [name or f"column_{place}" for place, (name, _) in enumerate(outputs_of(unwrapped(cte.this)), start=1)]
+        return [*written, *own[len(written) :]]
+
+    def _open_found(self, node: exp.Table, scope: Scope) -> None:
+        """What a recursion has found so far, in the FROM of its step."""
+        cte, name = self.recursions[node.meta[RECURSION]]
+        names = self._found_names(cte)
+        alias = node.args.get("alias")
+        written = self.fold(alias.this if alias is not None and alias.this is not None else node.this)
+        entry = self._enter(node, scope, written, names)
+        for own, column in zip(names, (alias.args.get("columns") if alias is not None else None) or (), strict=False):
+            entry.columns.pop(own, None)
+            entry.columns[self.fold(column)] = own
+        node.set("this", exp.to_identifier(name, quoted=True))
+        node.set("alias", exp.TableAlias(this=exp.to_identifier(entry.alias, quoted=True)))
 
     # -- FROM ---------------------------------------------------------------------------------------------------------
 
@@ -107,6 +150,8 @@ class Resolver:
             self._open_joins(node, scope, outer)
         elif isinstance(query, exp.Select | exp.SetOperation):
             self._open_query(node, query, scope, (scope, *outer) if lateral else outer)
+        elif isinstance(node, exp.Table) and RECURSION in node.meta:
+            self._open_found(node, scope)
         elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             self._open_table(node, scope)
         else:
@@ -128,10 +173,7 @@ class Resolver:
             self._refuse_extra(node)
         names = [f"{entry.alias}.{real}" for entry in inner.names.values() for real in entry.columns.values()]
         rename_outputs(select, names)
-        alias, number = "joined", 2
-        while alias in self.aliases:
-            alias, number = f"joined_{number}", number + 1
-        self.aliases.add(alias)
+        alias = self._free("joined")
         for written, entry in inner.names.items():
             if written in scope.names:
                 self._refuse_extra(node)
@@ -152,7 +194,7 @@ class Resolver:
         if alias is not None and alias.args.get("columns"):
             rename_outputs(
                 query,
-                [self.fold(column) if self.dialect.has_schemas else column.name for column in alias.args["columns"]],
+                [as_written(column, self.dialect) for column in alias.args["columns"]],
             )
         written = self.fold(alias.this) if alias is not None and alias.this is not None else ""
         names = [name for name, _ in outputs_of(query) if name]
@@ -194,14 +236,19 @@ class Resolver:
                 instead="a different alias for each",
                 place=place_of(node, self.dialect),
             )
-        alias, number = written, 2
-        while alias in self.aliases:
-            alias, number = f"{written}_{number}", number + 1
-        self.aliases.add(alias)
+        alias = self._free(written)
         # A name that stands twice in a subquery's result cannot be said.
         entry = Entry(alias, {name: name for name in names if names.count(name) == 1})
         scope.names[written] = entry
         return entry
+
+    def _free(self, written: str, taken: Collection[str] = ()) -> str:
+        """An alias that nothing in the query has, and that is none of the names that are `taken`."""
+        alias, number = written, 2
+        while alias in self.aliases or alias in taken:
+            alias, number = f"{written}_{number}", number + 1
+        self.aliases.add(alias)
+        return alias
 
     def _find(self, node: exp.Table) -> Table:
         schema = self.fold(node.args["db"]) if node.args.get("db") else ""
@@ -253,21 +300,6 @@ class Resolver:
                 ]
         select.set("expressions", expanded)
 
-    def _positions(self, select: exp.Select) -> None:
-        """Replace ``GROUP BY 1`` by the first output."""
-        group = select.args.get("group")
-        if group is None:
-            return
-        items = []
-        for item in group.expressions:
-            if isinstance(item, exp.Literal) and not item.is_string:
-                position = int(item.name)
-                if not 1 <= position <= len(select.expressions):
-                    raise Refusal(Code.PARSE, f"GROUP BY {position} is not a position of the SELECT list.")
-                item = select.expressions[position - 1].unalias().copy()
-            items.append(item)
-        group.set("expressions", items)
-
     def _aliases(self, select: exp.Select, scope: Scope) -> None:
         """Replace names of outputs in GROUP BY, HAVING (and, on SQLite, WHERE) that are no columns of FROM."""
         outputs = {
@@ -283,51 +315,6 @@ class Resolver:
                     known = any(self._named(entry, node.this) for entry in scope.names.values())
                     if not known and name in outputs:
                         node.replace(exp.Paren(this=outputs[name].copy()))
-
-    def _name_outputs(self, select: exp.Select) -> None:
-        """Give every output that has a name its name in the text, so that it is the same however it is rendered."""
-        named = []
-        for item in select.expressions:
-            name = self._name(item) or (self._implicit(item) if select.parent is not None else "")
-            alias = exp.Identifier(this=name, quoted=True)
-            if isinstance(item, exp.Alias):
-                alias.meta.update(item.args["alias"].meta)
-            named.append(exp.Alias(this=item.unalias(), alias=alias) if name else item)
-        select.set("expressions", named)
-
-    def _name(self, item: exp.Expression) -> str:
-        if isinstance(item, exp.Alias):
-            return self.fold(item.args["alias"]) if self.dialect.has_schemas else str(item.alias)
-        bare = item
-        while isinstance(bare, exp.Paren):
-            bare = bare.this
-        if isinstance(bare, exp.Column):
-            return self.fold(bare.this) if self.dialect.has_schemas else str(bare.name)
-        return ""
-
-    def _implicit(self, item: exp.Expression) -> str:
-        """The name that PostgreSQL gives to a call, by which the query around may say it."""
-        if not self.dialect.has_schemas:
-            return ""
-        while isinstance(item, exp.Filter | exp.WithinGroup | exp.Window | exp.Paren):
-            item = item.this
-        return function_name(item) or ("case" if isinstance(item, exp.Case) else "")
-
-    def _order_by_names(self, query: exp.Expression, names: list[str]) -> None:
-        """Let ORDER BY name outputs as the outputs are named."""
-        order = query.args.get("order")
-        for ordered in order.expressions if order is not None else []:
-            node = ordered.this
-            while isinstance(node, exp.Collate | exp.Paren):
-                node = node.this
-            if isinstance(node, exp.Column) and node.args.get("table") is None:
-                name = self.fold(node.this)
-                found = next(
-                    (n for n in names if n == name or (not self.dialect.has_schemas and ascii_lower(n) == name)), None
-                )
-                if found is not None:
-                    node.set("this", exp.to_identifier(found, quoted=True))
-                    node.meta["resolved"] = True
 
     # -- columns ------------------------------------------------------------------------------------------------------
 
@@ -387,6 +374,10 @@ def _named_again(written: exp.Expression, name: str) -> exp.Identifier:
     identifier = exp.Identifier(this=name, quoted=True)
     identifier.meta.update(written.meta)
     return identifier
+
+
+def _named(column: exp.Column, name: str) -> exp.Alias:
+    return exp.Alias(this=column, alias=exp.to_identifier(name, quoted=True))
 
 
 def _resolved(alias: str, column: str) -> exp.Column:

@@ -13,7 +13,7 @@ from tidemark.errors import Refusal
 from tidemark.model import Column, Table, Unique
 from tidemark.query.inline import ascii_lower
 from tidemark.query.parse import parse_query
-from tidemark.query.relation import Block, Derived, Occurrence, Output, Query, Scalar, SetOperation
+from tidemark.query.relation import Block, Derived, Occurrence, Output, Query, Recursion, Scalar, SetOperation
 from tidemark.query.units import bare_text, branches_of, determined, item_of, origins_of, position_of, table_of
 
 
@@ -30,6 +30,8 @@ def identifies(query: Query, key: frozenset[int], around: Query | None = None) -
         if query.kind == "intersect":
             return identifies(query.left, key, around) or identifies(query.right, key, around)
         return _are_apart(query, key) and all(identifies(branch, key, around) for branch in query.branches)
+    if isinstance(query, Recursion):
+        return False
     limit = query.tree.args.get("limit")
     if query.is_aggregated and query.groups is None or (limit is not None and limit.text("expression") == "1"):
         return True
@@ -59,7 +61,7 @@ def _are_apart(query: SetOperation, key: frozenset[int]) -> bool:
 
 
 def _set_operations(query: Query) -> list[SetOperation]:
-    if isinstance(query, Block):
+    if not isinstance(query, SetOperation):
         return []
     return [query, *_set_operations(query.left), *_set_operations(query.right)]
 
@@ -270,7 +272,9 @@ def is_nullable(scalar: Scalar, block: Block) -> bool:
 
 def is_nullable_output(query: Query, position: int) -> bool:
     """False when that output is surely never NULL."""
-    return any(is_nullable(branch.outputs[position].scalar, branch) for branch in branches_of(query))
+    return isinstance(query, Recursion) or any(
+        is_nullable(branch.outputs[position].scalar, branch) for branch in branches_of(query)
+    )
 
 
 def has_index(table: Table, columns: tuple[str, ...]) -> bool:

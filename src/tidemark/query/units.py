@@ -15,7 +15,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.model import Column, Table
 from tidemark.query.functions import is_aggregate
-from tidemark.query.relation import Block, Derived, Occurrence, Query, Scalar, SetOperation
+from tidemark.query.relation import Block, Derived, Occurrence, Query, Recursion, Scalar, SetOperation
 
 _EXACT_TYPES = (
     "smallint",
@@ -36,7 +36,7 @@ _EXACT_TYPES = (
 
 def splits(query: Query, position: int) -> bool:
     """True when the rows with given values of that output can be computed by themselves."""
-    if query.limited:
+    if query.limited or isinstance(query, Recursion):
         return False
     if isinstance(query, SetOperation):
         sides = (query.left, query.right)
@@ -139,6 +139,8 @@ def merges(query: Query, position: int) -> bool:
     """True when rows with equal values of that output become one, or are taken together, somewhere inside."""
     if isinstance(query, SetOperation):
         return query.distinct or any(merges(side, position) for side in (query.left, query.right))
+    if isinstance(query, Recursion):
+        return True
     if query.groups is not None or query.distinct or query.distinct_on or query.windows:
         return True
     for alias, name in query.outputs[position].scalar.columns:
@@ -183,13 +185,13 @@ def affinity(declared: str) -> str:
 
 
 def origins_of(block: Block, column: tuple[str, str]) -> list[Column] | None:
-    """The columns of tables that a column of FROM passes on as they are, one for each branch; None when it computes."""
+    """The columns of tables that a column of FROM passes on as they are, one for each branch; None when it does not."""
     item = item_of(block, column[0])
     if isinstance(item, Occurrence):
         found = item.table.column(column[1])
         return [found] if found is not None else None
     position = position_of(item.query, column[1]) if item is not None else None
-    if item is None or position is None:
+    if item is None or position is None or isinstance(item.query, Recursion):
         return None
     origins: list[Column] = []
     for branch in branches_of(item.query):

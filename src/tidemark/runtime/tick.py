@@ -235,6 +235,7 @@ def _write_whole(state: _State, whole: Whole) -> tuple[Pace, float]:
     state.run, hold_ms = write_whole(state.duty, state.script, state.tick.full, whole, state.pace, state.run)
     state.transactions += 1
     if whole.finished:
+        state.changes = state.changes or state.waiting
         state.keys += whole.total
         state.written += whole.written
         state.ms += whole.ms
