@@ -8,11 +8,14 @@ import random
 
 import pytest
 
-from tests.algebra.cases import CASES, Case
+from tests.algebra.cases import CASES as PLAIN
+from tests.algebra.cases import Case
+from tests.algebra.recursions import RECURSIONS
 from tests.algebra.world import Place
 from tests.kit.size import FULL
 from tidemark.declare import Project
 
+CASES = (*PLAIN, *RECURSIONS)
 SEED = 20261122
 ROUNDS = 6
 ROUNDS_FULL = 12

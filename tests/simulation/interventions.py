@@ -8,7 +8,7 @@ statement, every beginning and every end of a transaction; after a theft no writ
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,13 +67,15 @@ class WatchedSession:
         return counted
 
     @contextmanager
-    def transaction(self, mode: str = "write", *, snapshot: bool = False) -> Iterator[None]:
+    def transaction(
+        self, mode: str = "write", *, snapshot: bool = False, holding: Sequence[str] = ()
+    ) -> Iterator[None]:
         """A transaction of the session, with a step before it, and one before it is committed."""
         self._step()
         self._written = []
         self.steps_inside = 0
         try:
-            with self.session.transaction(mode, snapshot=snapshot):
+            with self.session.transaction(mode, snapshot=snapshot, holding=holding):
                 self.inside = mode
                 yield
                 self._step()

@@ -114,13 +114,16 @@ class PostgresSession:
         return self._connection.info.transaction_status
 
     @contextmanager
-    def transaction(self, mode: Mode = "write", *, snapshot: bool = False) -> Iterator[None]:
+    def transaction(
+        self, mode: Mode = "write", *, snapshot: bool = False, holding: Sequence[str] = ()
+    ) -> Iterator[None]:
         """A transaction: commits at the end, rolls back on any exception. They do not nest."""
         if self._status() != TransactionStatus.IDLE:
             raise RuntimeError("transactions do not nest")
-        # BEGIN alone fixes nothing; the first query does. Both go in one message.
-        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1" if snapshot else "BEGIN")
+        # BEGIN and LOCK alone fix nothing; the first query does. All go in one message.
+        lock = f"LOCK TABLE {', '.join(holding)} IN ACCESS SHARE MODE; " if holding else ""
         try:
+            self._execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ; {lock}SELECT 1" if snapshot else "BEGIN")
             yield
             # COMMIT of a failed transaction is a ROLLBACK that does not say so.
             if self._status() != TransactionStatus.INTRANS:

@@ -54,12 +54,15 @@ class Session(Protocol):
         """The database as shown to people: no password in it."""
         ...
 
-    def transaction(self, mode: Mode = "write", *, snapshot: bool = False) -> AbstractContextManager[None]:
+    def transaction(
+        self, mode: Mode = "write", *, snapshot: bool = False, holding: Sequence[str] = ()
+    ) -> AbstractContextManager[None]:
         """A transaction: commits at the end, rolls back on any exception. They do not nest.
 
         SQLite: ``read`` is BEGIN (deferred), ``write`` is BEGIN IMMEDIATE. PostgreSQL: READ COMMITTED, or REPEATABLE READ with
-        `snapshot`; ``read`` may still write temporary tables. Raises `Conflict` when the lock cannot be had within the
-        session's lock timeout.
+        `snapshot`; ``read`` may still write temporary tables. `holding` are quoted names of tables that nobody empties between
+        the snapshot and the end: TRUNCATE takes rows away that an older snapshot should see. Raises `Conflict` when the lock
+        cannot be had within the session's lock timeout.
         """
         ...
 

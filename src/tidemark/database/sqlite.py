@@ -176,8 +176,10 @@ class SqliteSession:
         return self._connection
 
     @contextmanager
-    def transaction(self, mode: Mode = "write", *, snapshot: bool = False) -> Iterator[None]:
-        """A transaction: commits at the end, rolls back on any exception. They do not nest."""
+    def transaction(
+        self, mode: Mode = "write", *, snapshot: bool = False, holding: Sequence[str] = ()
+    ) -> Iterator[None]:
+        """A transaction: commits at the end, rolls back on any exception. They do not nest. A snapshot holds every table."""
         connection = self._alive()
         if connection.in_transaction:
             raise RuntimeError("transactions do not nest")

@@ -46,7 +46,8 @@ def interrupted(what: str) -> Fault:
 class Duty:
     """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads; `limits`
     are what the database may be under while something long goes on. `functions` compute the rows of processors. `meanwhile` is
-    done between two chunks of what takes long: whoever does that holds what others would need to do it."""
+    done between two chunks of what takes long: whoever does that holds what others would need to do it. `holding` are the quoted
+    names of tables that nobody empties while a transaction that sees one moment goes on."""
 
     ledger: Ledger
     clock: Clock
@@ -56,6 +57,7 @@ class Duty:
     functions: Functions = field(default_factory=dict)
     hold_ms: float | None = None
     meanwhile: Callable[[], object] = field(default=lambda: None)
+    holding: tuple[str, ...] = ()
 
     def under(self, lease: Lease) -> Duty:
         """The same duty under a lease."""
@@ -113,7 +115,7 @@ class Duty:
 
     def _once(self, work: Callable[[], T], mode: Mode, snapshot: bool) -> Held[T]:
         asked = self.clock.now()
-        with self.session.transaction(mode, snapshot=snapshot):
+        with self.session.transaction(mode, snapshot=snapshot, holding=self.holding if snapshot else ()):
             began = self.clock.now()
             value = work()
         return Held(value, self.clock.ms_since(began), (began - asked) * 1000)

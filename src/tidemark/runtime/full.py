@@ -14,7 +14,7 @@ from tidemark.runtime.apply_batch import require_keys
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import Run, add_run
-from tidemark.runtime.seals import consume, find_targets, move_checkpoints
+from tidemark.runtime.seals import consume, find_targets, hold_sources, move_checkpoints
 from tidemark.script import Script
 from tidemark.ways import Full
 
@@ -43,7 +43,7 @@ def read_whole(duty: Duty, script: Script, full: Full) -> Whole:
         row = duty.session.one(full.count)
         return int(row[0]) if row else 0, find_targets(duty, script)
 
-    held = duty.read(work)
+    held = hold_sources(duty, script).read(work)
     return Whole(*held.value, held.hold_ms)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidemark.errors import Fault
 from tidemark.runtime.captures import empty, trim
@@ -38,6 +38,13 @@ class TickReport:
 def about(script: Script) -> dict[str, object]:
     """The parameters that name a generation."""
     return {"derived": script.name, "generation": script.generation}
+
+
+def hold_sources(duty: Duty, script: Script) -> Duty:
+    """The duty, in whose moments nobody empties a source of the script that has a log."""
+    quote = duty.session.dialect.quote
+    tables = [log.table for log in (script.tick.logs if script.tick else ())]
+    return replace(duty, holding=tuple(quote(*filter(None, (one.schema, one.name))) for one in tables))
 
 
 def has_work(duty: Duty, script: Script) -> bool:

@@ -37,6 +37,7 @@ from tidemark.runtime.seals import (
     count_dirty,
     empty_logs,
     has_work,
+    hold_sources,
     is_ahead,
     read_checkpoints,
     set_targets,
@@ -105,6 +106,9 @@ def tick(
     """
     if script.tick is None or not (waits or has_work(duty, script)):
         return TickReport(script.name)
+    if script.tick.deltas is None or script.tick.deltas.flag:
+        # Rows are computed from the sources, which are to be those of the moment that the tick sees.
+        duty = hold_sources(duty, script)
     if at_once and max_batches is None and (done := tick_at_once(duty, script)) is not None:
         return done
     if script.tick.deltas is not None:
@@ -356,16 +360,11 @@ def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int
     whether the seal has nothing left to take from this log."""
     session, ledger = state.duty.session, state.duty.ledger
     session.run(log.clear_slice)
-    bounds = {
-        "position": checkpoint.position,
-        "previous": checkpoint.snapshot,
-        "target": checkpoint.target,
-        "limit": limit,
-    }
+    part = {"position": checkpoint.position, "limit": limit}
+    bounds = {**part, "previous": checkpoint.snapshot, "target": checkpoint.target}
     ledger.run("fill_slice", bounds, slice=log.slice, log=log.log, columns=log.copied)
     ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
-    where = {"position": checkpoint.position, "limit": limit, "log": log.log}
-    ((position, ended, file),) = ledger.all("next_position", where, slice=log.slice)
+    ((position, ended, file),) = ledger.all("next_position", {**part, "log": log.log}, slice=log.slice)
     place = {**about(state.script), "source": log.source, "file": file}
     if checkpoint.file not in ("", file):
         # The log was rewritten since the last slice, and its rows moved. Sealing a change twice is harmless, so: again.

@@ -1,7 +1,7 @@
 """A session whose process dies: after a given number of commits nothing of it happens any more."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tidemark.database.session import Mode, Session
@@ -33,13 +33,15 @@ class MortalSession:
         return self._session.alone(sql, parameters)
 
     @contextlib.contextmanager
-    def transaction(self, mode: Mode = "write", *, snapshot: bool = False) -> Iterator[None]:
+    def transaction(
+        self, mode: Mode = "write", *, snapshot: bool = False, holding: Sequence[str] = ()
+    ) -> Iterator[None]:
         if self.dead:
             raise Killed
         if mode == "write" and self._left == 0:
             self.dead = True
             raise Killed
-        with self._session.transaction(mode, snapshot=snapshot):
+        with self._session.transaction(mode, snapshot=snapshot, holding=holding):
             yield
         if mode == "write":
             self._left -= 1
