@@ -252,31 +252,32 @@ class PostgresSession:
 
     def first_mutable(self, columns: str, expressions: Sequence[str], given: Sequence[Table] = ()) -> int | None:
         """The number of the first expression that PostgreSQL would not take into the predicate of an index, or None."""
-        # A test that can be false would fold away what stands beside it; this one is always true.
-        different = list(dict.fromkeys(expressions))
-        groups = (different[start : start + 50] for start in range(0, len(different), 50))
-        together = " AND ".join(f"num_nonnulls({', '.join(f'({one})' for one in group)}) >= 0" for group in groups)
-        if self._takes(columns, given, together) is None:
+        if not expressions:
             return None
-        # Something in them is not taken: which one it is, is asked one by one.
-        for number, expression in enumerate(expressions):
-            error = self._takes(columns, given, f"({expression}) IS NOT NULL")
-            if isinstance(error, psycopg.errors.InvalidObjectDefinition):
-                return number
-            if error is not None:
-                raise self._translate(error, expression) from error
-        return None
-
-    def _takes(self, columns: str, given: Sequence[Table], condition: str) -> psycopg.Error | None:
-        """Why a condition over the columns cannot be the predicate of an index; None when it can."""
         with self._undone():
             named = give_tables(self._read_raw, given)
             self._read_raw(f"CREATE TEMPORARY TABLE {PROBE} AS {named(columns)} WITH NO DATA")
-            try:
-                self._read_raw(f"CREATE INDEX ON pg_temp.{PROBE} ((1)) WHERE {condition}" if condition else "SELECT 1")
-            except psycopg.Error as error:
-                return error
-        return None
+            found = self._first_not_taken(list(dict.fromkeys(expressions)))
+        return None if found is None else expressions.index(found)
+
+    def _first_not_taken(self, expressions: Sequence[str]) -> str | None:
+        """The first expression over the probe's columns that no index takes. All are asked about at once; where that fails, in
+        halves: what is not taken is among them, or they are more than the catalog holds in a row."""
+        groups = (expressions[start : start + 50] for start in range(0, len(expressions), 50))
+        # A test that can be false would fold away what stands beside it; this one is always true.
+        together = " AND ".join(f"num_nonnulls({', '.join(f'({one})' for one in group)}) >= 0" for group in groups)
+        try:
+            with self._undone():
+                self._read_raw(f"CREATE INDEX ON pg_temp.{PROBE} ((1)) WHERE {together}")
+                return None
+        except psycopg.Error as error:
+            if len(expressions) == 1 and isinstance(error, psycopg.errors.InvalidObjectDefinition):
+                return expressions[0]
+            if len(expressions) == 1:
+                raise self._translate(error, expressions[0]) from error
+        half = len(expressions) // 2
+        first = self._first_not_taken(expressions[:half])
+        return self._first_not_taken(expressions[half:]) if first is None else first
 
     def inputs_of(self, query: str, parameters: Parameters | None = None) -> frozenset[tuple[str, str]]:
         """(label, column) of everything that a query reads, from its plan."""

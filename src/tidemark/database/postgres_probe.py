@@ -68,11 +68,13 @@ WHERE c.relnamespace = pg_catalog.pg_my_temp_schema() AND c.relkind = 'r' AND c.
 
 def give_tables(read: All, given: Sequence[Table]) -> Callable[[str], str]:
     """Make the given tables and views as temporary ones; give what puts their names in the place of qualified ones."""
-    renamed: list[tuple[re.Pattern[str], str]] = []
+    renamed: list[tuple[str, re.Pattern[str], str]] = []
 
     def named(text: str) -> str:
-        for pattern, name in renamed:
-            text = pattern.sub(lambda _, name=name: name, text)  # type: ignore[misc]
+        for word, pattern, name in renamed:
+            # Most texts name few of them, and each pattern reads the whole text.
+            if word in text:
+                text = pattern.sub(lambda _, name=name: name, text)  # type: ignore[misc]
         return text
 
     for number, table in enumerate(given):
@@ -89,7 +91,8 @@ def give_tables(read: All, given: Sequence[Table]) -> Callable[[str], str]:
             ]
             read(f"CREATE TEMPORARY TABLE {name} ({', '.join(columns)})")
         spelled = rf'(?<![\w"])(?:{_spellings(table.schema)})\s*\.\s*(?:{_spellings(table.name)})(?![\w"])'
-        renamed.append((re.compile(spelled), f"pg_temp.{name}"))
+        word = POSTGRESQL.quote(table.name)[1:-1]
+        renamed.append((word, re.compile(spelled), f"pg_temp.{name}"))
     return named
 
 
