@@ -7,7 +7,7 @@ One thread at a time may use a session.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -297,11 +297,11 @@ class PostgresSession:
             if self.all(FIND_PREPARED):
                 self._execute(FORGET_PREPARED)
 
-    def installed(self) -> dict[str, str]:
+    def installed(self, names: Collection[str] | None = None) -> dict[str, str]:
         """Object name to the fingerprint found on it, ``outdated``, ``disabled`` or ``?``."""
         with self._undone():
             self._execute("SET LOCAL search_path = pg_catalog")
-            return read_installed(self.all)
+            return read_installed(self.all, names)
 
     def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
         """The statement that puts the fingerprint onto an object."""

@@ -7,7 +7,7 @@ driver's error never crosses it (it becomes a `Fault`, a `Refusal` or a `Conflic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -127,8 +127,8 @@ class Session(Protocol):
         """True when the engine's plan of `sql` does not scan the whole of `table` (unquoted name)."""
         ...
 
-    def installed(self) -> Mapping[str, str]:
-        """What is there of ours: object name (as `Piece.name`) to the fingerprint found on it.
+    def installed(self, names: Collection[str] | None = None) -> Mapping[str, str]:
+        """What is there of ours, or of some `names`: object name (as `Piece.name`) to the fingerprint found on it.
 
         The value is what `Piece.fingerprint` gives while the object is as it was made. SQLite keeps the text of every object, so
         the fingerprint is taken from that; PostgreSQL keeps it as the comment that `mark` writes, together with a hash of

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -331,10 +331,10 @@ class SqliteSession:
         except sqlite3.Error as error:
             raise translate_query(error, sql, self._label) from error
 
-    def installed(self) -> dict[str, str]:
+    def installed(self, names: Collection[str] | None = None) -> dict[str, str]:
         """Object name to the fingerprint of its text."""
         with self._one_view():
-            return read_installed(self._raw)
+            return read_installed(self._raw, names)
 
     def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
         """Empty: SQLite keeps the text of every object."""

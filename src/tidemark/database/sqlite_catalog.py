@@ -10,7 +10,7 @@ import hashlib
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,13 +59,13 @@ def is_ours(kind: str, name: str, sql: str | None) -> bool:
     return name.lower().startswith(SQLITE.ours_prefix) or (kind == "view" and bool(OURS.search(sql or "")))
 
 
-def read_installed(reader: Reader) -> dict[str, str]:
-    """Every object of ours, with the fingerprint of the text that SQLite holds of it."""
+def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, str]:
+    """Every object of ours, or those of some names, with the fingerprint of the text that SQLite holds of it."""
     rows = reader.all("SELECT type, name, sql FROM main.sqlite_schema")
     return {
         name: hashlib.sha256(canonical_create(sql).encode()).hexdigest()[:16] if sql else "?"
         for kind, name, sql in rows
-        if is_ours(kind, name, sql)
+        if (names is None or name in names) and is_ours(kind, name, sql)
     }
 
 

@@ -21,6 +21,7 @@ from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import (
     TRIGGER_PATIENCE,
     creation,
+    find_pieces,
     group_pieces,
     inspect_pieces,
     patience,
@@ -114,7 +115,8 @@ def ensure_captures(duty: Duty, captures: Iterable[Capture]) -> None:
 
 def _ensure(duty: Duty, capture: Capture) -> None:
     known = duty.ledger.captures().get(capture.source)
-    present = duty.session.installed()
+    both = (capture,) if known is None else (known, capture)
+    present = find_pieces(duty.session, *both)
     if known == capture and not find_fault(capture, present):
         return
     if known is not None and known != capture and capture.extends(known) and not find_fault(known, present):
@@ -125,7 +127,7 @@ def _ensure(duty: Duty, capture: Capture) -> None:
         # A log of another shape says nothing to anybody any more.
         for group in group_pieces(duty.session, list(reversed(known.pieces)), dropping=True):
             duty.write(partial(_drop_group, duty, group))
-        present = duty.session.installed()
+        present = find_pieces(duty.session, capture)
     findings = inspect_pieces(capture, present, public=False)
     healths = {finding.piece.name: finding.health for finding in findings}
     for group in group_pieces(duty.session, wanting(capture, findings)):
@@ -275,7 +277,7 @@ def trim_logs(duty: Duty) -> None:
             if duty.ledger.value("measure_log", {"log": capture.log}) > LOG_BYTES_MAX:
                 empty(duty, source, capture.log, capture.name)
             continue
-        if find_fault(capture, duty.session.installed()):
+        if find_fault(capture, find_pieces(duty.session, capture)):
             continue
         while duty.write(partial(trim, duty.ledger, source, capture.log, capture.name, TRIM_ROWS)).value >= TRIM_ROWS:
             duty.check_stop("the emptying of logs")

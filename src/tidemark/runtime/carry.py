@@ -13,6 +13,7 @@ from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.pieces import find_pieces
 from tidemark.script import Carried, Carry, Script
 
 
@@ -49,7 +50,7 @@ def _renamed(duty: Duty, installed: Installed) -> Installed | None:
 
 def _is_there(duty: Duty, script: Script) -> bool:
     """Whether the store of a script still exists."""
-    present = duty.session.installed()
+    present = find_pieces(duty.session, script)
     tables = [piece for piece in script.pieces if piece.kind == "table" and piece.name in present]
     return any(piece.create.startswith(f"CREATE TABLE {script.store} ") for piece in tables)
 

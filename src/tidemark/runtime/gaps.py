@@ -15,7 +15,7 @@ from tidemark.runtime.captures import find_fault, sources_of
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.pieces import Finding, inspect_pieces, is_gap, loses_rows
+from tidemark.runtime.pieces import Finding, find_pieces, inspect_pieces, is_gap, loses_rows
 from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.sources import Change, Generation, find_changes
 from tidemark.script import Capture, Script
@@ -26,7 +26,7 @@ LOOK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Look:
-    """What the catalog shows: the fingerprint of every object of ours, and the generations whose sources changed."""
+    """What the catalog shows: the fingerprints of objects of ours, and the generations whose sources changed."""
 
     present: Mapping[str, str]
     changes: Mapping[Generation, Change]
@@ -34,7 +34,7 @@ class Look:
 
     def wrong(self, installed: Installed, *, public: bool) -> tuple[Finding, ...]:
         """The pieces of a generation and of its captures that are not as they should be; worked out once for each look."""
-        pieces: list[Script | Capture] = [installed.script, *installed.captures]
+        pieces = _parts_of(installed)
         about = (str(public), *(piece.fingerprint for piece in pieces), installed.name, str(installed.generation))
         if about not in self._wrong:
             found = (one for piece in pieces for one in inspect_pieces(piece, self.present, public=public))
@@ -59,6 +59,10 @@ class Look:
         return ", ".join(said[:3])
 
 
+def _parts_of(installed: Installed) -> list[Script | Capture]:
+    return [installed.script, *installed.captures]
+
+
 class Eye:
     """Looks at the catalog again and again: what no change of the schema can have touched is not looked at anew, but for
     once in `LOOK_SECONDS`."""
@@ -80,7 +84,9 @@ class Eye:
 
 def look_at_catalog(ledger: Ledger, rows: Iterable[Installed]) -> Look:
     """What the catalog shows now about some generations."""
-    return Look(ledger.session.installed(), find_changes(ledger, rows))
+    rows = tuple(rows)
+    parts = [part for row in rows for part in _parts_of(row)]
+    return Look(find_pieces(ledger.session, *parts), find_changes(ledger, rows))
 
 
 def open_gap(duty: Duty, installed: Installed, gap: str) -> Installed:

@@ -20,6 +20,7 @@ from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pieces import (
     Finding,
     creation,
+    find_pieces,
     group_pieces,
     inspect_pieces,
     mirror_pieces,
@@ -45,7 +46,7 @@ def install_pieces(duty: Duty, installed: Installed, listen: Listener = ignore) 
     script = installed.script
     if installed.state != "installing":
         installed = duty.write(partial(duty.ledger.move, installed, "installing")).value
-    findings = inspect_pieces(script, duty.session.installed(), public=False)
+    findings = inspect_pieces(script, find_pieces(duty.session, script), public=False)
     healths = {finding.piece.name: finding for finding in findings}
     missing = wanting(script, findings)
     if duty.session.dialect.writers_wait_in_line:
@@ -114,7 +115,7 @@ def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> In
         installed = record_gap(duty, installed, gap)
     if installed.state == "installing":
         installed = install_pieces(duty, installed, listen)
-    findings = inspect_pieces(script, session.installed(), public=True)
+    findings = inspect_pieces(script, find_pieces(session, script), public=True)
     healths = {finding.piece.name: finding for finding in findings}
     for group in group_pieces(session, wanting(script, findings)):
         duty.write(partial(_install_group, duty, group, healths))
@@ -152,7 +153,7 @@ def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
     engine's refusal leaves the table as it was, kept true.
     """
     others = [row for row in duty.ledger.derived() if (row.name, row.generation) != _identity(installed)]
-    present = duty.session.installed()
+    present = find_pieces(duty.session, installed.script)
     # A public name that is not ours any more may be a table that the user was left with.
     going = [
         piece

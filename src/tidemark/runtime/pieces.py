@@ -31,6 +31,11 @@ class Finding:
     health: Health
 
 
+def find_pieces(session: Session, *parts: Script | Capture) -> Mapping[str, str]:
+    """What is there of the pieces of scripts and captures, as `Session.installed` tells it."""
+    return session.installed(names_of(parts))
+
+
 def inspect_pieces(script: Script | Capture, present: Mapping[str, str], *, public: bool) -> tuple[Finding, ...]:
     """How the database has each piece of a script; without the public ones when they are not created yet."""
     return tuple(

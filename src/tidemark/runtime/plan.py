@@ -17,11 +17,12 @@ from tidemark.runtime.captures import CaptureOf, find_faults, list_statements, p
 from tidemark.runtime.carry import check_carried
 from tidemark.runtime.cascade import identity, is_served, upstream_first
 from tidemark.runtime.essence import essence
-from tidemark.runtime.gaps import Look, look_at_catalog
+from tidemark.runtime.gaps import Look
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
 from tidemark.runtime.plan_checks import check_pieces, check_replication
+from tidemark.runtime.sources import find_changes
 from tidemark.runtime.widen import Widening, as_stored, find_widening, list_changes, resume_widening
 from tidemark.script import Capture, MissingIndex, Script
 from tidemark.walk import Pages
@@ -146,7 +147,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     """
     check_replication(ledger)
     installed = ledger.derived()
-    look = look_at_catalog(ledger, installed)
+    look = Look(ledger.session.installed(), find_changes(ledger, installed))
     present = look.present
     captures = ledger.captures()
     faults = find_faults(installed, captures, present, catalog, capture_of)
