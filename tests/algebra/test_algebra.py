@@ -17,7 +17,7 @@ from tidemark.declare import Project
 
 CASES = (*PLAIN, *RECURSIONS)
 SEED = 20261122
-ROUNDS = 6
+ROUNDS = 4
 ROUNDS_FULL = 12
 GROUP = 12
 
