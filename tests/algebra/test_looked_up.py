@@ -41,6 +41,11 @@ QUERIES = {
     "cte": "WITH n AS (SELECT author, count(*) AS posts FROM posts GROUP BY author) "
     "SELECT u.id, u.name, n.posts FROM users u JOIN n ON n.author = u.id",
 }
+LINEAR = {
+    "counted": "SELECT u.id, u.name, (SELECT count(*) FROM posts p WHERE p.author = u.id) AS n, "
+    "(SELECT max(p.score) FROM posts p WHERE p.author = u.id) AS m FROM users u",
+    "totals": "SELECT author AS id, count(*) AS n, max(score) AS m FROM posts GROUP BY author",
+}
 KEYS = {"window": ("id", "post")}
 READ_MAX = 60
 """Rows that a batch may read for each of its units: each has some ten posts, each of those one like."""
@@ -91,7 +96,7 @@ def crowd(engine_url: str) -> Iterator[Session]:
 
 def read_batch(session: Session, script: Script) -> tuple[int, int]:
     """The numbers of rows that a batch gives, and that it reads of the tables."""
-    steps = [piece.create for piece in script.pieces if piece.kind in ("table", "index") and not piece.public]
+    steps = [piece.create for piece in script.pieces if piece.kind in ("type", "table", "index") and not piece.public]
     with session.transaction():
         for step in steps:
             session.script(step)
@@ -107,12 +112,13 @@ def read_batch(session: Session, script: Script) -> tuple[int, int]:
 
 def test_a_batch_reads_its_own_rows_only(crowd: Session, engine_url: str) -> None:
     scripts = []
-    for name, query in QUERIES.items():
+    for name, query in (QUERIES | LINEAR).items():
         project = Project("plans")
-        project.derive(name, query=query, key=KEYS.get(name, "id"), freshness="tick")
+        freshness = "commit" if name in LINEAR else "tick"
+        project.derive(name, query=query, key=KEYS.get(name, "id"), freshness=freshness)
         (script,) = Tidemark(project, engine_url).sql()
         scripts.append(script)
-        assert script.klass in ("keyed", "bilinear"), name
+        assert script.klass in (("linear",) if name in LINEAR else ("keyed", "bilinear")), name
         assert script.applier.indexed, name
         given, read = read_batch(crowd, script)
         assert given >= BATCH, name

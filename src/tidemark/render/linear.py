@@ -33,50 +33,102 @@ def feed_key(store: Store, feed: Feed, row: str) -> list[str]:
     return found
 
 
-def feed_state(store: Store, feed: Feed, batch: str = "", table: str = "") -> str:
-    """SELECT n and the feed's parts for each key of the batch that has rows in the feed, or in `table` in its place; `batch` as
-    for `batch_rows`."""
+def feed_state(store: Store, feed: Feed, batch: str = "", table: str = "", *, looked_up: bool = False) -> str:
+    """SELECT n and the feed's parts for each key of the batch that has rows in the feed, or in `table` in its place; `batch` and
+    `looked_up` as for `batch_rows`."""
     table = table or statements.qualified(feed.table, store.dialect)
     guard = feed.guard.at("r") if feed.guard else None
     key = [f"({one.at('r')})" for one in feed.key]
-    columns = []
-    for part in feed.parts:
-        # A universe has at most one row for a key: its values need no aggregate.
-        value = part.value if feed.is_universe else part.aggregate
-        columns.append(f"{value.at('r')} AS {store.column(part)}")
-    rows = statements.batch_rows(store, table, columns, key, guard, batch)
+    rows = statements.batch_rows(store, table, _parts_of(store, feed), key, guard, batch, looked_up=looked_up)
     return rows.replace("{group}", "") if feed.is_universe else statements.grouped(rows)
+
+
+def _parts_of(store: Store, feed: Feed) -> list[str]:
+    """The feed's parts over its rows ``r`` of one key. A universe has at most one row for a key: its values need no aggregate."""
+    return [
+        f"{(part.value if feed.is_universe else part.aggregate).at('r')} AS {store.column(part)}" for part in feed.parts
+    ]
 
 
 def recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
     """Fill ``stored`` and ``fresh`` for the batch."""
     clear = f"DELETE FROM {store.names.temporary('fresh')}"
-    return (*statements.fill_stored(store), clear, fill_fresh(store, program), *settle_fresh(store))
+    weighed = () if is_looked_up(store, program) else statements.weigh_batch(store)
+    return (*weighed, *statements.fill_stored(store), clear, *fill_now(store, program), *settle_fresh(store))
+
+
+def is_looked_up(store: Store, program: LinearProgram) -> bool:
+    """Whether each key of a batch is looked up by itself on PostgreSQL: every source has an index for that."""
+    return store.dialect.has_schemas and not program.single and all(is_indexed(feed) for feed in program.origins)
+
+
+def fill_now(store: Store, program: LinearProgram, where: str = "") -> tuple[str, ...]:
+    """Fill ``fresh`` for the keys of the batch from what sources have now; `where` is a condition on its rows ``b``."""
+    if not is_looked_up(store, program):
+        return (fill_fresh(store, program, where=f" WHERE {where}" if where else ""),)
+    batch = store.names.temporary("batch")
+    plain = [f"b.{store.column(part)} IS NOT NULL" for part in store.key if part.nullable]
+    tests = " AND ".join([*([where] if where else []), *plain])
+    found = statements.look_up(
+        store, [f"{_into_fresh(store)} {_states_looked_up(store, program)}{f' WHERE {tests}' if tests else ''}"]
+    )
+    if plain:
+        nulls = f"(SELECT * FROM {batch} AS b WHERE NOT ({' AND '.join(plain)}))"
+        found += (f"{_into_fresh(store)} {states_of(store, program, nulls)}{f' WHERE {where}' if where else ''}",)
+    return found
 
 
 def fill_fresh(
     store: Store, program: LinearProgram, batch: str = "batch", tables: Mapping[int, str] | None = None, where: str = ""
 ) -> str:
     """Fill ``fresh`` for the keys ``b`` of a temporary table; `tables` are what feeds read in the place of their sources."""
+    states = states_of(store, program, store.names.temporary(batch), tables, looked_up=tables is None)
+    return f"{_into_fresh(store)} {states}{where}"
+
+
+def _into_fresh(store: Store) -> str:
     fresh, keys = store.names.temporary("fresh"), ", ".join(f"b.{store.column(part)}" for part in store.key)
-    return (
-        f"INSERT INTO {fresh} ({ORDINAL}, {', '.join(store.columns)}) SELECT b.{ORDINAL}, {keys}, "
-        f"{states_of(store, program, store.names.temporary(batch), tables)}{where}"
-    )
+    return f"INSERT INTO {fresh} ({ORDINAL}, {', '.join(store.columns)}) SELECT b.{ORDINAL}, {keys},"
 
 
-def states_of(store: Store, program: LinearProgram, batch: str, tables: Mapping[int, str] | None = None) -> str:
-    """The rest of a SELECT that begins with what it wants of the numbered keys ``b`` in `batch`: their parts from all feeds."""
-    columns, joins = [], []
+def states_of(
+    store: Store, program: LinearProgram, batch: str, tables: Mapping[int, str] | None = None, *, looked_up: bool = False
+) -> str:
+    """The rest of a SELECT that begins with what it wants of the numbered keys ``b`` in `batch`: their parts from all feeds. With
+    `looked_up` SQLite looks up the keys of `batch`, a temporary table, where a feed has an index for that."""
+    joins = []
     for feed in program.origins:
         alias = f"f{feed.number}"
-        state = feed_state(store, feed, batch, (tables or {}).get(feed.number, ""))
+        table = (tables or {}).get(feed.number, "")
+        state = feed_state(store, feed, batch, table, looked_up=looked_up and is_indexed(feed))
         joins.append(f" LEFT JOIN ({state}) AS {alias} ON {alias}.{ORDINAL} = b.{ORDINAL}")
+    return f"{_joined_parts(store, program)} FROM {batch} AS b{''.join(joins)}"
+
+
+def _states_looked_up(store: Store, program: LinearProgram) -> str:
+    """The same for the batch's keys without NULL, each looked up by itself in every feed."""
+    joins = []
+    for feed in program.origins:
+        pairs = zip(store.key, feed.key, strict=True)
+        tests = [f"({one.at('r')}) = b.{store.column(part)}" for part, one in pairs]
+        tests += [f"({feed.guard.at('r')})"] if feed.guard else []
+        table = f"{statements.qualified(feed.table, store.dialect)} AS r"
+        # Without rows there is no state, and not one of nothing.
+        some = "" if feed.is_universe else " HAVING count(*) > 0"
+        state = f"SELECT {', '.join(_parts_of(store, feed))} FROM {table} WHERE {' AND '.join(tests)}{some} OFFSET 0"
+        joins.append(f" LEFT JOIN LATERAL ({state}) AS f{feed.number} ON true")
+    batch = store.names.temporary("batch")
+    return f"{_joined_parts(store, program)} FROM {batch} AS b{''.join(joins)}"
+
+
+def _joined_parts(store: Store, program: LinearProgram) -> str:
+    columns = []
+    for feed in program.origins:
         for part in feed.parts:
-            value = f"{alias}.{store.column(part)}"
+            value = f"f{feed.number}.{store.column(part)}"
             value = f"coalesce({value}, 0)" if part.kind == "additive" else value
             columns.append(f"{value} AS {store.column(part)}")
-    return f"{', '.join(columns)} FROM {batch} AS b{''.join(joins)}"
+    return ", ".join(columns)
 
 
 def settle_fresh(store: Store) -> tuple[str, ...]:
@@ -122,7 +174,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         clear_batch=f"DELETE FROM {batch}",
         add_key=f"INSERT INTO {batch} ({store.key_list}) VALUES ({places})",
         lock=statements.lock_batch(store),
-        recompute=(*statements.weigh_batch(store), *recompute(store, program), *keep_gone(store, program)),
+        recompute=(*recompute(store, program), *keep_gone(store, program)),
         compare=query,
         write=statements.write(store),
         list_keys=statements.todo(store, keys_of_feeds(store, program)),

@@ -11,7 +11,7 @@ from dataclasses import replace
 from tidemark.maintenance.mirror import Mirror, literal_test
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
-from tidemark.script import Applier
+from tidemark.script import Applier, Whole
 
 
 def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
@@ -26,10 +26,26 @@ def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
         write=(*applier.write, *_write(store, mirror)),
         list_keys=(*applier.list_keys, *_todo(store, mirror)),
         gather=(*applier.gather, *_gather(store, mirror)),
-        # What the user's table shows is compared key by key.
-        whole=None,
-        pages=None,
+        whole=_whole(applier, store, mirror),
+        # Rows of ours in the user's table may have keys that neither query nor store knows.
+        pages=None if mirror.owns_rows else applier.pages,
     )
+
+
+def _whole(applier: Applier, store: Store, mirror: Mirror) -> Whole | None:
+    """Everything at once: for a verification only, which also suspects the rows that the user's table shows otherwise; None where
+    it owns rows, or may have keys for which PostgreSQL has no hash: then every key is compared."""
+    whole = applier.whole
+    if whole is None or mirror.owns_rows or (store.nullable and store.dialect.has_schemas):
+        return None
+    todo, keys = store.names.temporary("todo"), store.units.key_list
+    rows = f"{store.names.store} AS s JOIN {qualified(mirror.table, store.dialect)} AS t ON {match(store, mirror, 't', 's')}"
+    units = ", ".join(f"s.{store.units.column(part)}" for part in store.units.key)
+    shown = (
+        f"INSERT INTO {todo} ({keys}) SELECT * FROM (SELECT {units} FROM {rows} "
+        f"WHERE {mirror.present} AND ({differs(store, mirror, 't')}) EXCEPT SELECT {keys} FROM {todo}) AS d"
+    )
+    return replace(whole, suspects=(*whole.suspects, shown), rows=(), alone=())
 
 
 def _adopt(store: Store, mirror: Mirror) -> str:

@@ -76,6 +76,9 @@ def stash_pieces(
             + ", ".join(f"{column} = excluded.{column}" for column in columns),
         ]
         when = f"EXISTS ({collide})"
+        if event == "update":
+            # A row whose unique keys stay as they were collides with nothing, and most updates are of that kind.
+            when = f"({_moves(keys, table, dialect)}) AND {when}"
         if table.pruned:
             # A row that is pruned is no victim, so whatever an earlier statement left goes before the next one looks.
             fill[0], when = f"DELETE FROM {stash}", f"{when} OR EXISTS (SELECT 1 FROM {stash})"
@@ -119,17 +122,33 @@ def _same_row(table: Table, left: str, right: str, dialect: Dialect, *, old: boo
 
 def _collides(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str:
     """True for stored rows ``r`` that share a unique key, or the rowid, with NEW."""
-    found = []
-    if not table.without_rowid and not any(column.rowid_alias for column in table.columns):
-        taken = {column.name.lower() for column in table.columns}
-        rowid = next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)
-        found.append(f"(r.{rowid} = NEW.{rowid})")
+    found = [f"(r.{rowid} = NEW.{rowid})" for rowid in _plain_rowid(table)]
     for probe in keys:
         tests = [f"{_compare(term)}" for term in probe.terms]
         if probe.stored_where is not None and probe.coming_where is not None:
             tests += [f"({probe.stored_where.at_row('r')})", f"({probe.coming_where.at_row('NEW')})"]
         found.append("(" + " AND ".join(tests) + ")")
     return " OR ".join(found)
+
+
+def _moves(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str:
+    """True when an update changes something that a unique key, or the predicate of a partial one, is made of."""
+    scalars = [term.coming for probe in keys for term in probe.terms]
+    scalars += [probe.coming_where for probe in keys if probe.coming_where is not None]
+    names = sorted({name for scalar in scalars for _, name in scalar.columns})
+    tests = [f"OLD.{rowid} IS NOT NEW.{rowid}" for rowid in _plain_rowid(table)]
+    for quoted in map(dialect.quote, names):
+        # An index over an expression can tell 1 from 1.0.
+        tests.append(f"OLD.{quoted} IS NOT NEW.{quoted} COLLATE BINARY OR typeof(OLD.{quoted}) <> typeof(NEW.{quoted})")
+    return " OR ".join(tests) or "0"
+
+
+def _plain_rowid(table: Table) -> tuple[str, ...]:
+    """The name of the rowid where it is a key that no column shows."""
+    if table.without_rowid or any(column.rowid_alias for column in table.columns):
+        return ()
+    taken = {column.name.lower() for column in table.columns}
+    return (next(name for name in ("rowid", "_rowid_", "oid") if name not in taken),)
 
 
 def _compare(term: Term) -> str:

@@ -172,12 +172,20 @@ def temporary_tables(store: Store) -> dict[str, str]:
 
 
 def batch_rows(
-    store: Store, table: str, columns: Sequence[str], key: Sequence[str], guard: str | None, batch: str = ""
+    store: Store,
+    table: str,
+    columns: Sequence[str],
+    key: Sequence[str],
+    guard: str | None,
+    batch: str = "",
+    *,
+    looked_up: bool = False,
 ) -> str:
     """SELECT b.n, columns FROM batch JOIN `table` AS r ON its key, GROUP left to the caller's columns.
 
     `key` are texts over ``r``, `batch` is what stands in FROM for the numbered keys when it is not the session's batch. NULL keys
-    come from a second branch, so that the first can use an index or a hash.
+    come from a second branch, so that the first can use an index or a hash. With `looked_up` SQLite goes through the
+    batch, a temporary table, and looks each of its keys up.
     """
     batch = batch or store.names.temporary("batch")
     columns_text = ", ".join((f"b.{ORDINAL} AS {ORDINAL}", *columns))
@@ -193,14 +201,15 @@ def batch_rows(
             only = " AND (" + " OR ".join(f"b.{store.column(p)} IS NULL" for p in store.key if p.nullable) + ")"
         return f"SELECT {columns_text} FROM {batch} AS b JOIN {table} AS r ON {on}{only}{also}"
 
-    if not store.nullable:
+    if not store.nullable and store.dialect.has_schemas:
         return branch(nulls=False)
     if not store.dialect.has_schemas:
         on = " AND ".join(
             f"{value} {'IS' if part.nullable else '='} b.{store.column(part)}"
             for part, value in zip(store.key, key, strict=True)
         )
-        return f"SELECT {columns_text} FROM {batch} AS b JOIN {table} AS r ON {on}{also}"
+        joined = f"{few(batch)} AS b CROSS JOIN" if looked_up else f"{batch} AS b JOIN"
+        return f"SELECT {columns_text} FROM {joined} {table} AS r ON {on}{also}"
     return branch(nulls=False) + "{group} UNION ALL " + branch(nulls=True)
 
 

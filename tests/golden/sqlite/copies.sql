@@ -59,8 +59,8 @@ END;
 
 -- trigger tidemark__stash_update_copies_users
 CREATE TRIGGER "tidemark__stash_update_copies_users" BEFORE UPDATE ON "users"
-WHEN EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:a0a7245ccf0d310e */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id"))
+BEGIN /* tidemark:920545043a4aa97f */ 
   DELETE FROM "tidemark__stash_copies_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__stash_copies_users".i0);
   INSERT INTO "tidemark__stash_copies_users" (i0, "id", "name", "email") SELECT r."id", r."id", r."name", r."email" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name", "email" = excluded."email";
@@ -117,7 +117,7 @@ INSERT INTO temp."tidemark__batch_copies" (tidemark_n, "id") SELECT tidemark_n, 
 DELETE FROM temp."tidemark__stored_copies";
 INSERT INTO temp."tidemark__stored_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, s."id", s."_rows", s."_loud" FROM (SELECT * FROM temp."tidemark__batch_copies" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS b CROSS JOIN "tidemark_copies" AS s ON s."id" = b."id";
 DELETE FROM temp."tidemark__fresh_copies";
-INSERT INTO temp."tidemark__fresh_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, b."id", coalesce(f0."_rows", 0) AS "_rows", f0."_loud" AS "_loud" FROM temp."tidemark__batch_copies" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, 1 AS "_rows", (UPPER(r."name")) AS "_loud" FROM temp."tidemark__batch_copies" AS b JOIN "users" AS r ON ((r."id")) = b."id" AND ((r."email" <> ''))) AS f0 ON f0.tidemark_n = b.tidemark_n;
+INSERT INTO temp."tidemark__fresh_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, b."id", coalesce(f0."_rows", 0) AS "_rows", f0."_loud" AS "_loud" FROM temp."tidemark__batch_copies" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, 1 AS "_rows", (UPPER(r."name")) AS "_loud" FROM (SELECT * FROM temp."tidemark__batch_copies" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS b CROSS JOIN "users" AS r ON ((r."id")) = b."id" AND ((r."email" <> ''))) AS f0 ON f0.tidemark_n = b.tidemark_n;
 DELETE FROM temp."tidemark__fresh_copies" AS s WHERE s."_rows" = 0 AND s."_loud" IS NULL;
 
 -- applier: compare

@@ -62,8 +62,8 @@ END;
 
 -- trigger tidemark__stash_update_universe_users
 CREATE TRIGGER "tidemark__stash_update_universe_users" BEFORE UPDATE ON "users"
-WHEN EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:43ea27440f38954b */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id"))
+BEGIN /* tidemark:b71049e4f7aabc13 */ 
   DELETE FROM "tidemark__stash_universe_users" WHERE EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS "tidemark__stash_universe_users".i0);
   INSERT INTO "tidemark__stash_universe_users" (i0, "id", "name") SELECT r."id", r."id", r."name" FROM "users" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."email") = (NEW."email"))) AND NOT (r."id" IS OLD."id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "id" = excluded."id", "name" = excluded."name";
@@ -139,8 +139,8 @@ END;
 
 -- trigger tidemark__stash_update_universe_posts
 CREATE TRIGGER "tidemark__stash_update_universe_posts" BEFORE UPDATE ON "posts"
-WHEN EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
-BEGIN /* tidemark:074c20a68cf2278e */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id"))
+BEGIN /* tidemark:6c74036019d3ea26 */ 
   DELETE FROM "tidemark__stash_universe_posts" WHERE EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS "tidemark__stash_universe_posts".i0);
   INSERT INTO "tidemark__stash_universe_posts" (i0, "author", "score", "live") SELECT r."id", r."author", r."score", r."live" FROM "posts" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."id") = (NEW."id")) OR ((r."slug") = (NEW."slug")) OR ((r."author2") = (NEW."author2") AND (r."live" = 1) AND (NEW."live" = 1))) AND NOT (r."id" IS OLD."id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "author" = excluded."author", "score" = excluded."score", "live" = excluded."live";
@@ -213,8 +213,8 @@ END;
 
 -- trigger tidemark__stash_update_universe_profiles
 CREATE TRIGGER "tidemark__stash_update_universe_profiles" BEFORE UPDATE ON "profiles"
-WHEN EXISTS (SELECT 1 FROM "profiles" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."user_id") = (NEW."user_id"))) AND NOT (r."user_id" IS OLD."user_id"))
-BEGIN /* tidemark:f0a99eff5dffb66f */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY OR typeof(OLD."user_id") <> typeof(NEW."user_id")) AND EXISTS (SELECT 1 FROM "profiles" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."user_id") = (NEW."user_id"))) AND NOT (r."user_id" IS OLD."user_id"))
+BEGIN /* tidemark:089df53d21c4b1d3 */ 
   DELETE FROM "tidemark__stash_universe_profiles" WHERE EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS "tidemark__stash_universe_profiles".i0);
   INSERT INTO "tidemark__stash_universe_profiles" (i0, "user_id") SELECT r."user_id", r."user_id" FROM "profiles" AS r WHERE ((r.rowid = NEW.rowid) OR ((r."user_id") = (NEW."user_id"))) AND NOT (r."user_id" IS OLD."user_id")
   ON CONFLICT (i0) DO UPDATE SET i0 = excluded.i0, "user_id" = excluded."user_id";
@@ -273,7 +273,7 @@ INSERT INTO temp."tidemark__batch_universe" (tidemark_n, "id") SELECT tidemark_n
 DELETE FROM temp."tidemark__stored_universe";
 INSERT INTO temp."tidemark__stored_universe" (tidemark_n, "id", "_rows", "_name", "_posts", "_least", "_exists") SELECT b.tidemark_n, s."id", s."_rows", s."_name", s."_posts", s."_least", s."_exists" FROM (SELECT * FROM temp."tidemark__batch_universe" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS b CROSS JOIN "tidemark_universe" AS s ON s."id" = b."id";
 DELETE FROM temp."tidemark__fresh_universe";
-INSERT INTO temp."tidemark__fresh_universe" (tidemark_n, "id", "_rows", "_name", "_posts", "_least", "_exists") SELECT b.tidemark_n, b."id", coalesce(f0."_rows", 0) AS "_rows", f0."_name" AS "_name", coalesce(f1."_posts", 0) AS "_posts", f1."_least" AS "_least", coalesce(f2."_exists", 0) AS "_exists" FROM temp."tidemark__batch_universe" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, 1 AS "_rows", (r."name") AS "_name" FROM temp."tidemark__batch_universe" AS b JOIN "users" AS r ON ((r."id")) = b."id") AS f0 ON f0.tidemark_n = b.tidemark_n LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(CASE WHEN (r."live" = 1) THEN 1 ELSE 0 END), 0) AS "_posts", min((r."score")) AS "_least" FROM temp."tidemark__batch_universe" AS b JOIN "posts" AS r ON ((r."author")) = b."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL) GROUP BY b.tidemark_n) AS f1 ON f1.tidemark_n = b.tidemark_n LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(1), 0) AS "_exists" FROM temp."tidemark__batch_universe" AS b JOIN "profiles" AS r ON ((r."user_id")) = b."id" GROUP BY b.tidemark_n) AS f2 ON f2.tidemark_n = b.tidemark_n;
+INSERT INTO temp."tidemark__fresh_universe" (tidemark_n, "id", "_rows", "_name", "_posts", "_least", "_exists") SELECT b.tidemark_n, b."id", coalesce(f0."_rows", 0) AS "_rows", f0."_name" AS "_name", coalesce(f1."_posts", 0) AS "_posts", f1."_least" AS "_least", coalesce(f2."_exists", 0) AS "_exists" FROM temp."tidemark__batch_universe" AS b LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, 1 AS "_rows", (r."name") AS "_name" FROM (SELECT * FROM temp."tidemark__batch_universe" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS b CROSS JOIN "users" AS r ON ((r."id")) = b."id") AS f0 ON f0.tidemark_n = b.tidemark_n LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(CASE WHEN (r."live" = 1) THEN 1 ELSE 0 END), 0) AS "_posts", min((r."score")) AS "_least" FROM temp."tidemark__batch_universe" AS b JOIN "posts" AS r ON ((r."author")) = b."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL) GROUP BY b.tidemark_n) AS f1 ON f1.tidemark_n = b.tidemark_n LEFT JOIN (SELECT b.tidemark_n AS tidemark_n, coalesce(sum(1), 0) AS "_exists" FROM (SELECT * FROM temp."tidemark__batch_universe" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS b CROSS JOIN "profiles" AS r ON ((r."user_id")) = b."id" GROUP BY b.tidemark_n) AS f2 ON f2.tidemark_n = b.tidemark_n;
 DELETE FROM temp."tidemark__fresh_universe" AS s WHERE s."_rows" = 0 AND s."_name" IS NULL AND s."_posts" = 0 AND s."_least" IS NULL AND s."_exists" = 0;
 
 -- applier: compare
