@@ -92,7 +92,12 @@ def _into_fresh(store: Store) -> str:
 
 
 def states_of(
-    store: Store, program: LinearProgram, batch: str, tables: Mapping[int, str] | None = None, *, looked_up: bool = False
+    store: Store,
+    program: LinearProgram,
+    batch: str,
+    tables: Mapping[int, str] | None = None,
+    *,
+    looked_up: bool = False,
 ) -> str:
     """The rest of a SELECT that begins with what it wants of the numbered keys ``b`` in `batch`: their parts from all feeds. With
     `looked_up` SQLite looks up the keys of `batch`, a temporary table, where a feed has an index for that."""
@@ -171,7 +176,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         create_fresh=temporary["fresh"],
         create_stored=temporary["stored"],
         create_todo=temporary["todo"],
-        clear_batch=f"DELETE FROM {batch}",
+        clear_batch=statements.clear_batch(store),
         add_key=f"INSERT INTO {batch} ({store.key_list}) VALUES ({places})",
         lock=statements.lock_batch(store),
         recompute=(*recompute(store, program), *keep_gone(store, program)),

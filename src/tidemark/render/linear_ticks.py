@@ -74,7 +74,7 @@ def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog
         name=log_name(store.dialect, table),
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slice_definition(store.dialect, table, columns)})",
-        clear_slice=statements.clear(store, slice_),
+        clear_slice=statements.clear(store.dialect, slice_),
         affected=(),
         columns=columns,
         copied=slice_columns(store.dialect, columns),
@@ -267,7 +267,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
     logs = [log_of(store.dialect, table) for table in program.captured]
     return Deltas(
         create=tuple(tables),
-        clear=(statements.clear(store, delta), statements.clear(store, ordered)),
+        clear=(statements.clear(store.dialect, delta), statements.clear(store.dialect, ordered)),
         number=(
             f"INSERT INTO {ordered} ({ORDINAL}, {columns}) SELECT row_number() OVER (ORDER BY {store.key_list}), {columns} "
             f"FROM ({summed}) AS d",

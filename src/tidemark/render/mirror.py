@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from tidemark.maintenance.mirror import Mirror, literal_test
 from tidemark.maintenance.program import KeyPart, Part
+from tidemark.render import statements
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
 from tidemark.script import Applier, Whole
 
@@ -19,11 +20,14 @@ def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
     carry = applier.carry
     if carry is not None and mirror.owns_rows:
         carry = replace(carry, adopt=(_adopt(store, mirror),))
+    # A row of the user's table is looked up for each key of the batch, however big the table is.
+    off, free = ((), ()) if store.nullable else statements.steer(store)
     return replace(
         applier,
         carry=carry,
+        recompute=(*(one for one in applier.recompute if one not in (*off, *free)), *off),
         compare=f"{applier.compare} {_compare(applier, store, mirror)}",
-        write=(*applier.write, *_write(store, mirror)),
+        write=(*applier.write, *_write(store, mirror), *free),
         list_keys=(*applier.list_keys, *_todo(store, mirror)),
         gather=(*applier.gather, *_gather(store, mirror)),
         whole=_whole(applier, store, mirror),
@@ -139,11 +143,15 @@ def _write(store: Store, mirror: Mirror) -> list[str]:
     if not mirror.owns_rows:
         return [update(store, mirror, fresh)]
     table, batch = qualified(mirror.table, store.dialect), store.numbered
-    gone = (
-        f"SELECT 1 FROM {batch} AS b WHERE {match(store, mirror, table, 'b')} AND NOT EXISTS "
-        f"(SELECT 1 FROM {fresh} WHERE s.{ORDINAL} = b.{ORDINAL} AND {mirror.present})"
-    )
-    return [f"DELETE FROM {table} WHERE EXISTS ({gone})", upsert(store, mirror, fresh)]
+    vanished = f"NOT EXISTS (SELECT 1 FROM {fresh} WHERE s.{ORDINAL} = b.{ORDINAL} AND {mirror.present})"
+    if store.nullable or store.dialect.has_schemas or not mirror.key:
+        gone = f"EXISTS (SELECT 1 FROM {batch} AS b WHERE {match(store, mirror, table, 'b')} AND {vanished})"
+    else:
+        # SQLite goes through the whole table for an EXISTS, and through what IN lists by the table's key.
+        quote, pairs = store.dialect.quote, mirror.key
+        columns, keys = ", ".join(quote(one) for one, _ in pairs), ", ".join(f"b.{quote(name)}" for _, name in pairs)
+        gone = f"({columns}) IN (SELECT {keys} FROM {batch} AS b WHERE {vanished}){literal_test(mirror, table, store.dialect)}"
+    return [f"DELETE FROM {table} WHERE {gone}", upsert(store, mirror, fresh)]
 
 
 def update(store: Store, mirror: Mirror, source: str, row: str = "t") -> str:

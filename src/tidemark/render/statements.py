@@ -325,13 +325,19 @@ PLANNING = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 def look_up(store: Store, statements: Sequence[str]) -> tuple[str, ...]:
     """The statements, run while PostgreSQL's planner looks everything up by an index that has one; then it may choose again."""
+    off, free = steer(store)
+    return (*off, *statements, *free)
+
+
+def steer(store: Store) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What begins that, for no longer than the transaction, and what ends it; nothing on SQLite."""
     if not store.dialect.has_schemas:
-        return tuple(statements)
+        return (), ()
     off, free = (
         "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', {value}, true)" for name in PLANNING)
         for value in ("'off'", "NULL")
     )
-    return (off, *statements, free)
+    return (off,), (free,)
 
 
 def weigh_batch(store: Store) -> tuple[str, ...]:
@@ -351,14 +357,20 @@ def todo(store: Store, keys_of_query: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def clear(store: Store, table: str) -> str:
+def clear(dialect: Dialect, table: str, *others: str) -> str:
     """Empty a temporary table. On PostgreSQL rows that are deleted leave their places behind, and nobody vacuums what is
-    temporary: so a file that has grown goes as a whole."""
-    if not store.dialect.has_schemas:
+    temporary: so a file that has grown goes as a whole, and with it the `others`, which are emptied later anyway."""
+    if not dialect.has_schemas:
         return f"DELETE FROM {table}"
-    size = f"pg_catalog.pg_relation_size({store.dialect.literal(table)}) > {FILE_BYTES_MAX}"
-    body = f"BEGIN IF {size} THEN TRUNCATE {table}; ELSE DELETE FROM {table}; END IF; END"
-    return f"DO {store.dialect.literal(body)}"
+    size = f"pg_catalog.pg_relation_size({dialect.literal(table)}) > {FILE_BYTES_MAX}"
+    every = ", ".join((table, *others))
+    body = f"BEGIN IF {size} THEN TRUNCATE {every}; ELSE DELETE FROM {table}; END IF; END"
+    return f"DO {dialect.literal(body)}"
+
+
+def clear_batch(store: Store) -> str:
+    """Empty the batch, which is as large as what is found for it."""
+    return clear(store.dialect, *(store.names.temporary(kind) for kind in ("batch", "fresh", "stored")))
 
 
 def clear_list(store: Store, table: str) -> str:

@@ -61,7 +61,7 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         waiting=finds,
         due=due,
         create_reached=f"CREATE TEMP TABLE IF NOT EXISTS {reached} ({keys})",
-        clear_reached=clear(store, reached),
+        clear_reached=clear(store.dialect, reached),
         mark_dirty=f"{into} SELECT DISTINCT {unit.key_list} FROM {reached} WHERE 1 = 1 {nothing}",
         take_reached=f"INSERT INTO {batch} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached} LIMIT :limit",
         list_reached=(
@@ -105,7 +105,7 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
         name=log_name(store.dialect, table),
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({definition})",
-        clear_slice=clear(store, slice_),
+        clear_slice=clear(store.dialect, slice_),
         affected=tuple(found),
         columns=columns,
         copied=slice_columns(store.dialect, columns),
