@@ -122,8 +122,9 @@ class PostgresSession:
             raise RuntimeError("transactions do not nest")
         # BEGIN and LOCK alone fix nothing; the first query does. All go in one message.
         lock = f"LOCK TABLE {', '.join(holding)} IN ACCESS SHARE MODE; " if holding else ""
+        begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ; {lock}SELECT 1" if snapshot else "BEGIN"
         try:
-            self._execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ; {lock}SELECT 1" if snapshot else "BEGIN")
+            self._execute(f"{begin}; SET LOCAL synchronous_commit = off" if mode == "chunk" else begin)
             yield
             # COMMIT of a failed transaction is a ROLLBACK that does not say so.
             if self._status() != TransactionStatus.INTRANS:

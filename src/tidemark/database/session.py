@@ -18,7 +18,7 @@ from tidemark.model import Catalog, OutputColumn, Table
 from tidemark.streams import Shelf
 
 Parameters = Mapping[str, Any]
-Mode = Literal["read", "write"]
+Mode = Literal["read", "write", "chunk"]
 
 
 class Conflict(Exception):
@@ -60,9 +60,10 @@ class Session(Protocol):
         """A transaction: commits at the end, rolls back on any exception. They do not nest.
 
         SQLite: ``read`` is BEGIN (deferred), ``write`` is BEGIN IMMEDIATE. PostgreSQL: READ COMMITTED, or REPEATABLE READ with
-        `snapshot`; ``read`` may still write temporary tables. `holding` are quoted names of tables that nobody empties between
-        the snapshot and the end: TRUNCATE takes rows away that an older snapshot should see. Raises `Conflict` when the lock
-        cannot be had within the session's lock timeout.
+        `snapshot`; ``read`` may still write temporary tables. A ``chunk`` is a write that no disk is waited for with locks
+        in hand: with the power the last of them may be lost, never one before another, nor any that a ``write`` followed.
+        `holding` are quoted names of tables that nobody empties between the snapshot and the end: TRUNCATE takes rows away that
+        an older snapshot should see. Raises `Conflict` when the lock cannot be had within the session's lock timeout.
         """
         ...
 

@@ -31,6 +31,7 @@ from tidemark.model import Catalog, OutputColumn, Table
 from tidemark.streams import Shelf
 
 VERSION_MIN = (3, 40, 0)
+_NORMAL = 1
 _COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE"})
 
 
@@ -132,6 +133,7 @@ class SqliteSession:
         self._raw = _Raw(connection)
         self._label = label
         self._open = True
+        self._synchronous = self._now_synchronous = 0
 
     def prepare(self, *, made: bool, may_write: bool, require_wal: bool) -> None:
         """Check what was opened. Raises `Refusal` (``database-url``, ``read-only``, ``not-wal``)."""
@@ -147,6 +149,7 @@ class SqliteSession:
                 f"{self._label} is in journal mode {journal!r}, in which readers and writers wait for each other.",
                 instead="run once, in any SQLite shell: PRAGMA journal_mode = WAL;",
             )
+        self._synchronous = self._now_synchronous = int(self.all("PRAGMA main.synchronous")[0][0])
         if may_write:
             self._check_writable()
 
@@ -183,7 +186,9 @@ class SqliteSession:
         connection = self._alive()
         if connection.in_transaction:
             raise RuntimeError("transactions do not nest")
-        self._execute("BEGIN IMMEDIATE" if mode == "write" else "BEGIN")
+        if mode != "read":
+            self._synchronize(min(self._synchronous, _NORMAL) if mode == "chunk" else self._synchronous)
+        self._execute("BEGIN" if mode == "read" else "BEGIN IMMEDIATE")
         try:
             if snapshot:
                 # BEGIN alone fixes nothing; the first read does.
@@ -196,6 +201,12 @@ class SqliteSession:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    def _synchronize(self, wanted: int) -> None:
+        """How far a commit goes: NORMAL leaves the log to the disk's own time, and FULL waits for it, with the lock in hand."""
+        if wanted != self._now_synchronous:
+            self._execute(f"PRAGMA main.synchronous = {wanted}")
+            self._now_synchronous = wanted
 
     def run(self, sql: str, parameters: Parameters | None = None) -> int:
         """Run one statement, give the number of rows it changed (0 for DDL)."""
@@ -235,6 +246,7 @@ class SqliteSession:
         """Run one statement as a transaction of its own; its rows, if it gives any."""
         if self._alive().in_transaction:
             raise RuntimeError("transactions do not nest")
+        self._synchronize(self._synchronous)
         return self.all(sql, parameters)
 
     def _read(self, sql: str, parameters: Parameters | None, rows_max: int | None) -> list[tuple[Any, ...]]:

@@ -89,7 +89,7 @@ def _fill_by_pages(duty: Duty, installed: Installed, book: Book, listen: Listene
         for count in book.turn():
             for low, high in _steps(filling, 0, count):
                 chunk = partial(_chunk, filling, low, high, total, book)
-                held = write_steadily(duty, script, chunk, tick, snapshot=False)
+                held = write_steadily(duty, script, chunk, tick, snapshot=False, mode="chunk")
                 _settle(filling, high - low, held)
 
     _see_through(filling, installed, walk)
@@ -179,7 +179,7 @@ def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
     def copy() -> None:
         duty.write(lambda: begin_reading(duty.ledger, script, moments))
         for low, high in _steps(filling, 0, total):
-            held = duty.write(partial(_copy_chunk, filling, whole, low, high, total))
+            held = duty.write(partial(_copy_chunk, filling, whole, low, high, total), mode="chunk")
             _settle(filling, high - low, held)
 
     _see_through(filling, installed, copy)
@@ -261,7 +261,7 @@ def _walk(filling: Filling, total: int) -> None:
     if not script.applier.indexed:
         pace.size = pace.size_min = pace.size_max = max(1, total)
     for low, high in _steps(filling, filling.tally.done, total):
-        held = write_steadily(duty, script, partial(_chunk, filling, low, high, total), tick)
+        held = write_steadily(duty, script, partial(_chunk, filling, low, high, total), tick, mode="chunk")
         _settle(filling, high - low, held)
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from tidemark.database.session import Mode
 from tidemark.errors import Fault
 from tidemark.runtime.cascade import everything_read, identity, is_served
 from tidemark.runtime.duty import CONFLICTS_MAX, Duty, Held
@@ -67,7 +68,13 @@ def require_steady(duty: Duty, reads: Sequence[Installed]) -> None:
 
 
 def write_steadily(
-    duty: Duty, script: Script, work: Callable[[], T], tick: Ticking, *, snapshot: bool | None = None
+    duty: Duty,
+    script: Script,
+    work: Callable[[], T],
+    tick: Ticking,
+    *,
+    snapshot: bool | None = None,
+    mode: Mode = "write",
 ) -> Held[T]:
     """Compute rows of a script in a write transaction, in a moment in which nothing waits for what memory reads.
 
@@ -77,7 +84,8 @@ def write_steadily(
     """
     reads = read_first(duty, script)
     if not reads:
-        return duty.write(work, snapshot=script.applier.of_one_moment if snapshot is None else snapshot)
+        one_moment = script.applier.of_one_moment if snapshot is None else snapshot
+        return duty.write(work, snapshot=one_moment, mode=mode)
 
     def steadily() -> T:
         require_steady(duty, reads)
@@ -85,7 +93,7 @@ def write_steadily(
 
     for tried in range(CONFLICTS_MAX):
         try:
-            return duty.write(steadily, snapshot=True)
+            return duty.write(steadily, snapshot=True, mode=mode)
         except Unsteady:
             duty.check_stop(f"the tick of {script.name}")
         if not all([_catch_up(duty, row, tick) for row in reads]):  # noqa: C419

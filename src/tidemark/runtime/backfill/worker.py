@@ -128,7 +128,8 @@ class Worker:
         """A chunk in its transaction; None when the next one is to be smaller, or when a key was put aside."""
         for tried in range(TRIES_MAX):
             try:
-                return self.duty.write_once(partial(do_chunk, self.duty.ledger, self.backfill, self.walk, todo, size))
+                work = partial(do_chunk, self.duty.ledger, self.backfill, self.walk, todo, size)
+                return self.duty.write_once(work, mode="chunk")
             except TooLong as problem:
                 if size > 1:
                     self.pace.size = max(1, size // 2)
