@@ -45,6 +45,17 @@ def test_a_failed_statement_rolls_everything_back(table: Session) -> None:
     assert _ids(table) == []
 
 
+def test_no_disk_is_waited_for_at_the_end_of_a_chunk(table: Session, other: Session) -> None:
+    asks = "SHOW synchronous_commit" if table.dialect.has_schemas else "PRAGMA main.synchronous"
+    relaxed, durable = ("off", "on") if table.dialect.has_schemas else (1, 2)
+    with table.transaction("chunk"):
+        table.run("INSERT INTO t VALUES (1, 1)")
+        assert table.all(asks) == [(relaxed,)]
+    assert _ids(other) == [1]
+    with table.transaction("write"):
+        assert table.all(asks) == [(durable,)]
+
+
 def test_transactions_do_not_nest(table: Session) -> None:
     with table.transaction(), pytest.raises(RuntimeError, match="nest"), table.transaction():
         raise AssertionError

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault
@@ -82,11 +83,13 @@ def _open_book(duty: Duty, installed: Installed) -> Book | None:
 def _fill_by_pages(duty: Duty, installed: Installed, book: Book, listen: Listener) -> FillReport:
     script = installed.script
     before = installed.cursor_at if book.after is not None else 0
-    total = before + book.count()
+    turns = book.turn()
+    first = next(turns, 0)
+    total = before + book.count(first)
     filling = begin_fill(duty, script, choose_pace(duty.session.dialect), before, total, listen, upto=book.upto)
 
     def walk() -> None:
-        for count in book.turn():
+        for count in chain([first] if first else [], turns):
             for low, high in _steps(filling, 0, count):
                 chunk = partial(_chunk, filling, low, high, total, book)
                 held = write_steadily(duty, script, chunk, tick, snapshot=False, mode="chunk")

@@ -18,7 +18,7 @@ from tidemark.script import Script
 from tidemark.walk import Pages
 
 Key = tuple[Any, ...]
-PAGE_KEYS = 20_000
+PAGE_KEYS = 50_000
 
 
 @dataclass
@@ -31,8 +31,10 @@ class Book:
     upto: Key | None
     after: Key | None = None
 
-    def count(self) -> int:
-        """How many keys there are, read in hops."""
+    def count(self, first: int) -> int:
+        """How many keys there are, read in hops; `first` of them are on the first page: all of them, unless it is full."""
+        if first < PAGE_KEYS:
+            return first
         total, after = int(self._has_null(self.after)), self.after
         while self.upto is not None:
             keys = self._keys(after)
