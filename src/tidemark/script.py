@@ -145,6 +145,7 @@ class Applier:
        Then `duplicate`, if any: one query whose only row is a key that the result has twice.
     4. `recompute`: statements that empty `fresh` and fill it with the true state of the batch's keys.
        Along with it a temporary table of the batch's stored rows is filled; both carry the batch's ordinal ``tidemark_n``.
+       `looked_up`, if any, do the same where `indexed` holds, key by key; `recomputing` are those that serve.
     5. `compare`: one query; rows are ``(kind, key…, stored columns…, fresh columns…)`` with kind in ``missing``,
        ``extra``, ``different``; columns are `public_columns` as a reader sees them (hidden state included under its own
        name after them, so that a drift in hidden state shows).
@@ -193,6 +194,12 @@ class Applier:
     pages: Pages | None = None
     compute: Compute | None = None
     newest: tuple[str, ...] = ()
+    looked_up: tuple[str, ...] = ()
+
+    @property
+    def recomputing(self) -> tuple[str, ...]:
+        """The statements that recompute a batch in this database."""
+        return self.looked_up if self.indexed and self.looked_up else self.recompute
 
     @property
     def of_one_moment(self) -> bool:

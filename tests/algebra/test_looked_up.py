@@ -134,7 +134,9 @@ def test_a_batch_reads_its_own_rows_only(crowd: Session, engine_url: str) -> Non
 
 def looked_up(session: Session, script: Script) -> None:
     """Every table is entered through an index. Keys with a NULL are looked for by NULL, and by a statement of their own."""
-    texts = [sql for sql in (*script.applier.gather, *script.applier.recompute) if any(f'"{t}"' in sql for t in TABLES)]
+    texts = [
+        sql for sql in (*script.applier.gather, *script.applier.recomputing) if any(f'"{t}"' in sql for t in TABLES)
+    ]
     assert texts
     for sql in texts:
         for table in TABLES:

@@ -41,7 +41,7 @@ def test_a_batch_reaches_an_index_everywhere(name: str, engine_url: str) -> None
         with session.transaction():
             prepare(session, script)
         reading = [
-            sql for sql in (*script.applier.gather, *script.applier.recompute) if '"posts"' in sql or '"users"' in sql
+            sql for sql in (*script.applier.gather, *script.applier.recomputing) if '"posts"' in sql or '"users"' in sql
         ]
         assert reading
         for sql in reading:

@@ -82,7 +82,7 @@ def rendered(case: Case, dialect: Dialect) -> str:
         "temporary tables": (applier.create_batch, applier.create_fresh, applier.create_stored, applier.create_todo),
         "every key": (*applier.list_keys, applier.take_todo),
         "lock": applier.lock,
-        "recompute": applier.recompute,
+        "recompute": applier.recomputing,
         "compare": (applier.compare,),
         "write": applier.write,
     }

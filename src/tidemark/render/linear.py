@@ -52,30 +52,25 @@ def _parts_of(store: Store, feed: Feed) -> list[str]:
 
 def recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
     """Fill ``stored`` and ``fresh`` for the batch."""
-    clear = f"DELETE FROM {store.names.temporary('fresh')}"
-    weighed = () if is_looked_up(store, program) else statements.weigh_batch(store)
-    return (*weighed, *statements.fill_stored(store), clear, *fill_now(store, program), *settle_fresh(store))
+    return (*statements.weigh_batch(store), *_around(store, program, fill_fresh(store, program)))
 
 
-def is_looked_up(store: Store, program: LinearProgram) -> bool:
-    """Whether each key of a batch is looked up by itself on PostgreSQL: every source has an index for that."""
-    return store.dialect.has_schemas and not program.single and all(is_indexed(feed) for feed in program.origins)
-
-
-def fill_now(store: Store, program: LinearProgram, where: str = "") -> tuple[str, ...]:
-    """Fill ``fresh`` for the keys of the batch from what sources have now; `where` is a condition on its rows ``b``."""
-    if not is_looked_up(store, program):
-        return (fill_fresh(store, program, where=f" WHERE {where}" if where else ""),)
-    batch = store.names.temporary("batch")
-    plain = [f"b.{store.column(part)} IS NOT NULL" for part in store.key if part.nullable]
-    tests = " AND ".join([*([where] if where else []), *plain])
-    found = statements.look_up(
-        store, [f"{_into_fresh(store)} {_states_looked_up(store, program)}{f' WHERE {tests}' if tests else ''}"]
-    )
+def look_up(store: Store, program: LinearProgram) -> tuple[str, ...]:
+    """The same on PostgreSQL where every source has an index for each key of the batch to be looked up by itself."""
+    if not store.dialect.has_schemas or program.single:
+        return ()
+    plain = " AND ".join(f"b.{store.column(part)} IS NOT NULL" for part in store.key if part.nullable)
+    one_by_one = f"{_into_fresh(store)} {_states_looked_up(store, program)}{f' WHERE {plain}' if plain else ''}"
+    found = statements.look_up(store, [one_by_one])
     if plain:
-        nulls = f"(SELECT * FROM {batch} AS b WHERE NOT ({' AND '.join(plain)}))"
-        found += (f"{_into_fresh(store)} {states_of(store, program, nulls)}{f' WHERE {where}' if where else ''}",)
-    return found
+        nulls = f"(SELECT * FROM {store.names.temporary('batch')} AS b WHERE NOT ({plain}))"
+        found += (f"{_into_fresh(store)} {states_of(store, program, nulls)}",)
+    return _around(store, program, *found)
+
+
+def _around(store: Store, program: LinearProgram, *fill: str) -> tuple[str, ...]:
+    clear = f"DELETE FROM {store.names.temporary('fresh')}"
+    return (*statements.fill_stored(store), clear, *fill, *settle_fresh(store), *keep_gone(store, program))
 
 
 def fill_fresh(
@@ -100,12 +95,12 @@ def states_of(
     looked_up: bool = False,
 ) -> str:
     """The rest of a SELECT that begins with what it wants of the numbered keys ``b`` in `batch`: their parts from all feeds. With
-    `looked_up` SQLite looks up the keys of `batch`, a temporary table, where a feed has an index for that."""
+    `looked_up` SQLite goes through the keys of `batch`, a temporary table, and looks each of them up."""
     joins = []
     for feed in program.origins:
         alias = f"f{feed.number}"
         table = (tables or {}).get(feed.number, "")
-        state = feed_state(store, feed, batch, table, looked_up=looked_up and is_indexed(feed))
+        state = feed_state(store, feed, batch, table, looked_up=looked_up)
         joins.append(f" LEFT JOIN ({state}) AS {alias} ON {alias}.{ORDINAL} = b.{ORDINAL}")
     return f"{_joined_parts(store, program)} FROM {batch} AS b{''.join(joins)}"
 
@@ -179,7 +174,8 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         clear_batch=statements.clear_batch(store),
         add_key=f"INSERT INTO {batch} ({store.key_list}) VALUES ({places})",
         lock=statements.lock_batch(store),
-        recompute=(*recompute(store, program), *keep_gone(store, program)),
+        recompute=recompute(store, program),
+        looked_up=look_up(store, program),
         compare=query,
         write=statements.write(store),
         list_keys=statements.todo(store, keys_of_feeds(store, program)),

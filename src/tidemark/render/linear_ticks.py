@@ -40,7 +40,14 @@ def applier(store: Store, program: LinearProgram) -> Applier:
     recompute = (*statements.weigh_batch(store), *_recompute(store, program))
     late = f"CREATE TEMP TABLE IF NOT EXISTS {store.names.temporary('late')} ({_late_columns(store)})"
     return replace(
-        made, lock=(), recompute=recompute, list_keys=listed, create_rows=(late,), at_checkpoint=True, pages=None
+        made,
+        lock=(),
+        recompute=recompute,
+        looked_up=(),
+        list_keys=listed,
+        create_rows=(late,),
+        at_checkpoint=True,
+        pages=None,
     )
 
 
@@ -127,8 +134,8 @@ def _recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
             f"INSERT INTO {late} ({ORDINAL}, {store.key_list}) SELECT * FROM ({rows}) AS k WHERE 1 = 1 "
             f"ON CONFLICT ({ORDINAL}) DO NOTHING"
         )
-    in_time = f"NOT EXISTS (SELECT 1 FROM {late} AS z WHERE z.{ORDINAL} = b.{ORDINAL})"
-    found += linear.fill_now(store, program, in_time)
+    in_time = f" WHERE NOT EXISTS (SELECT 1 FROM {late} AS z WHERE z.{ORDINAL} = b.{ORDINAL})"
+    found.append(linear.fill_fresh(store, program, where=in_time))
     before = {feed.number: _as_of(store, program, feed) for feed in program.feeds}
     found.append(linear.fill_fresh(store, program, "late", before))
     return (*found, *linear.settle_fresh(store))

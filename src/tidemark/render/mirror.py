@@ -25,7 +25,8 @@ def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
     return replace(
         applier,
         carry=carry,
-        recompute=(*(one for one in applier.recompute if one not in (*off, *free)), *off),
+        recompute=(*applier.recompute, *off),
+        looked_up=(*(one for one in applier.looked_up if one not in (*off, *free)), *off) if applier.looked_up else (),
         compare=f"{applier.compare} {_compare(applier, store, mirror)}",
         write=(*applier.write, *_write(store, mirror), *free),
         list_keys=(*applier.list_keys, *_todo(store, mirror)),

@@ -125,7 +125,7 @@ def _recompute(session: Session, applier: Applier, compute: Callable[[], None] |
     for statement in applier.gather:
         session.run(statement)
     require_keys(session, applier, applier.duplicate)
-    for statement in applier.recompute:
+    for statement in applier.recomputing:
         session.run(statement)
 
 

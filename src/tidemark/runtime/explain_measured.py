@@ -25,7 +25,7 @@ def ask_for_indexes(ledger: Ledger, script: Script) -> tuple[str, ...]:
     session = ledger.session
     quote, found = session.dialect.quote, []
     steps = {
-        "recomputing a batch": (*script.applier.recompute, *script.applier.gather),
+        "recomputing a batch": (*script.applier.recomputing, *script.applier.gather),
         "finding the keys of changes": (
             *(text for log in (script.tick.logs if script.tick else ()) for text in log.affected),
             *(text for scan in scans_of(script) for text in scan.affected),

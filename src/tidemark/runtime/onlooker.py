@@ -212,7 +212,7 @@ def _read_run(ledger: Ledger, id_: int) -> RunDetail | None:
 def _statements(row: Installed) -> tuple[tuple[str, str], ...]:
     """What a chunk runs, in order, and the query that is the truth."""
     applier = row.script.applier
-    named = (("gather", applier.gather), ("lock", applier.lock), ("recompute", applier.recompute))
+    named = (("gather", applier.gather), ("lock", applier.lock), ("recompute", applier.recomputing))
     found = [("query", row.script.truth), ("take keys", applier.take_todo)]
     found += [(title, text) for title, texts in named for text in texts]
     found.append(("compare", applier.compare))

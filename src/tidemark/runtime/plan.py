@@ -357,7 +357,7 @@ def _filling(script: Script) -> tuple[str, ...]:
     """The statements that fill and compare."""
     applier = script.applier
     listing = _paged(applier.pages) if applier.pages is not None and applier.indexed else applier.list_keys
-    return (*listing, applier.take_todo, *applier.lock, *applier.recompute, *applier.write, applier.compare)
+    return (*listing, applier.take_todo, *applier.lock, *applier.recomputing, *applier.write, applier.compare)
 
 
 def _paged(pages: Pages) -> tuple[str, ...]:
