@@ -36,5 +36,6 @@ def rebuilt_unseen(met: Met) -> AbstractContextManager[Any]:
 
 CHANGES: tuple[Mistake, ...] = (
     Mistake("sqlite", "lost trigger unseen", lost_unseen, COUNTED),
+    Mistake("postgres", "lost trigger unseen", lost_unseen, COUNTED, suffers="lose"),
     Mistake("sqlite", "rebuilt source unseen", rebuilt_unseen, COUNTED),
 )

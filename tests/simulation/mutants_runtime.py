@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from tests.simulation.case import Failure
+from tests.simulation.case import Duty, Failure
 from tests.simulation.mutants import FOUND
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
@@ -29,16 +29,21 @@ TICKED = ("keyed", "keyed", "copy", "group")
 Met = Counter[str]
 Patch = Callable[[Met], AbstractContextManager[Any]]
 
+PREPARED_MAX = 10.0
+"""After that much time of a schedule every transaction that was prepared is resolved."""
+
 
 @dataclass(frozen=True)
 class Mistake:
-    """A broken protocol on an engine; whoever meets it counts ``changed``. A `dense` hunt ticks after most transactions."""
+    """A broken protocol on an engine; whoever meets it counts ``changed``. A `dense` hunt ticks after most transactions. Each
+    case ends with the accident `suffers`, if any: what needs a moment without open transactions is drawn too seldom."""
 
     engine: str
     word: str
     patch: Patch
     families: tuple[str, ...] = TICKED
     dense: bool = False
+    suffers: str = ""
 
     @property
     def name(self) -> str:
@@ -196,6 +201,9 @@ def pursue(place: Ground, mistake: Mistake, transactions_max: int, seed: str = "
         while tally.total < transactions_max:
             case = draw_case(f"{seed}/{number}", place.engine, 120, 3, families=mistake.families, dense=mistake.dense)
             number += 1
+            if mistake.suffers:
+                after = max(one.end_at for one in case.transactions) + PREPARED_MAX + number / 1000
+                case = replace(case, duties=(*case.duties, Duty(after, mistake.suffers)))
             try:
                 place.play(case, tally)
             except Failure as failure:
