@@ -16,6 +16,7 @@ from tests.simulation.case import Failure
 from tests.simulation.upkeep import Killed
 
 COUNTED = frozenset({"run", "script", "all", "one", "alone"})
+WRITES = frozenset({"write", "chunk"})
 # A worker that lost its duty may still write down that its run has ended, and gives back what is not its own any more.
 HARMLESS = re.compile(r"tidemark(__|\._)(run|lease)\b")
 Act = Callable[["WatchedSession"], bool]
@@ -43,7 +44,7 @@ class WatchedSession:
     @property
     def is_fenced(self) -> bool:
         """Whether a write transaction is open that has looked at its lease."""
-        return self.inside == "write" and self.steps_inside > 1
+        return self.inside in WRITES and self.steps_inside > 1
 
     def _step(self) -> None:
         self.count += 1
@@ -60,7 +61,7 @@ class WatchedSession:
 
         def counted(sql: str, *rest: Any) -> Any:
             self._step()
-            if self.inside == "write" and name in ("run", "script"):
+            if self.inside in WRITES and name in ("run", "script"):
                 self._written.append(sql)
             return found(sql, *rest)
 
@@ -82,7 +83,7 @@ class WatchedSession:
         finally:
             self.inside = ""
         harmful = [text for text in self._written if not HARMLESS.search(text)]
-        if self.robbed and mode == "write" and harmful:
+        if self.robbed and mode in WRITES and harmful:
             raise Failure("fencing", "", f"a worker that had lost its duty committed {harmful[:3]}")
 
 

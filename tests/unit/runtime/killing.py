@@ -38,10 +38,10 @@ class MortalSession:
     ) -> Iterator[None]:
         if self.dead:
             raise Killed
-        if mode == "write" and self._left == 0:
+        if mode != "read" and self._left == 0:
             self.dead = True
             raise Killed
         with self._session.transaction(mode, snapshot=snapshot, holding=holding):
             yield
-        if mode == "write":
+        if mode != "read":
             self._left -= 1
