@@ -19,7 +19,7 @@ from tidemark.model import Kept, Table
 from tidemark.processors import Compute
 from tidemark.scans import SourceScan
 from tidemark.walk import Pages
-from tidemark.ways import Full, Products
+from tidemark.ways import Full, Products, Whole
 from tidemark.widening import NOT_WIDENED, Wide
 
 _MARK = re.compile(r"/\* tidemark:[0-9a-f]* \*/ ?")
@@ -108,25 +108,6 @@ class Carry:
     list_keys: tuple[str, ...]
     insert: str
     adopt: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Whole:
-    """Everything at once, where the sources are small enough to be read in one go.
-
-    `suspects` fill ``todo`` with every unit whose rows may differ from the query's; `count` gives the number of stored rows.
-    `rows`, if any, fill ``fresh`` with the whole result, numbered in key order; `count_rows` is its number, `copy` (parameters
-    ``:low`` and ``:high``) puts rows of it into an empty store. Where writers keep the store, `alone` are statements of the same
-    transaction that come first: after them no writer of the sources is under way; without such statements `rows` are not
-    for there.
-    """
-
-    suspects: tuple[str, ...]
-    count: str
-    rows: tuple[str, ...]
-    count_rows: str
-    copy: str
-    alone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Finished SQL text of the ways in which a tick can make rows true other than by recomputing units.
+"""Finished SQL text of the ways in which rows are made true, or compared, other than by recomputing units.
 
-Owns: `Full` and `Products`, parts of a script. Promises: as `script`.
+Owns: `Full`, `Products` and `Whole`, parts of a script. Promises: as `script`.
 """
 
 from __future__ import annotations
@@ -59,3 +59,22 @@ class Products:
     apply: tuple[str, ...]
     uneven: str
     even: str
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Everything at once, where the sources are small enough to be read in one go.
+
+    `suspects` fill ``todo`` with every unit whose rows may differ from the query's; `count` gives the number of stored rows.
+    `rows`, if any, fill ``fresh`` with the whole result, numbered in key order; `count_rows` is its number, `copy` (parameters
+    ``:low`` and ``:high``) puts rows of it into an empty store. Where writers keep the store, `alone` are statements of the same
+    transaction that come first: after them no writer of the sources is under way; without such statements `rows` are not
+    for there.
+    """
+
+    suspects: tuple[str, ...]
+    count: str
+    rows: tuple[str, ...]
+    count_rows: str
+    copy: str
+    alone: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ from tidemark.maintenance.mirror import Mirror, literal_test
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.render import statements
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
-from tidemark.script import Applier, Whole
+from tidemark.script import Applier
+from tidemark.ways import Whole
 
 
 def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:

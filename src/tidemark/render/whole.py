@@ -15,7 +15,7 @@ from tidemark.maintenance.program import Feed, KeyedProgram, KeyPart, LinearProg
 from tidemark.render import statements
 from tidemark.render.linear import feed_key
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
-from tidemark.script import Whole
+from tidemark.ways import Whole
 
 # Types whose values PostgreSQL can group. Anything else may be without equality, or of a collation that is decided later.
 _GROUPED = frozenset(

@@ -31,7 +31,8 @@ from tidemark.runtime.processing import computing
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick import tick
-from tidemark.script import Script, Whole
+from tidemark.script import Script
+from tidemark.ways import Whole
 
 WHOLE_BYTES_MAX = 4 * 1024**3
 ALONE_BYTES_MAX = 1024**3
