@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from examples.soundgraph.conversations import Mute
 from examples.soundgraph.world import Edge, World
 
 DAY = 86_400
+TIERS = ("none", "bronze", "silver", "gold", "platinum")
 Told = tuple[str, int, int, int, str]
 
 
@@ -22,11 +24,15 @@ class Notices:
     def __init__(self, world: World, scores: Mapping[str, Mapping[str, int]], now: int) -> None:
         self._world = world
         self._now = now
+        self._mutes: defaultdict[int, list[Mute]] = defaultdict(list)
+        for mute in world.talk.mutes:
+            self._mutes[mute.user].append(mute)
         self._silent = {int(user) for user, found in scores.items() if found["score"] < 0}
 
     def answers(self) -> list[Told]:
         """All of them, in order."""
         once = {*self._social(), *self._content(), *self._by_way(), *self._contests(), *self._support()}
+        once |= {*self._comments(), *self._tiers(), *self._thanks()}
         return sorted([*once, *self._reminders(), *self._money()])
 
     def _time(self, block: int) -> int:
@@ -79,13 +85,51 @@ class Notices:
                     is_late = album == number and self._time(block) < added
                     if is_late and playlist.album and buyer != playlist.owner and track_id in world.tracks:
                         yield "track_added_to_purchased_album", buyer, number, track_id, str(number)
+
+    def _hears(self, user: int, speaker: int, kind: str, number: int, at: int) -> bool:
+        """Whether somebody had muted neither who speaks nor what it is about."""
+        return not any(
+            mute.user == user
+            and (mute.kind, mute.number) in (("User", speaker), (kind, number))
+            and self._time(mute.since) <= at
+            and (mute.until is None or self._time(mute.until) > at)
+            for mute in self._mutes.get(user, ())
+        )
+
+    def _comments(self) -> Iterator[Told]:
+        world = self._world
         for comment, (user, track_id) in world.comments.items():
-            owner = self._owner("Track", track_id)
-            if owner not in (None, user):
-                yield "comment", owner or 0, user, comment, str(user)
+            owner, at = self._owner("Track", track_id), self._time(world.commented[comment])
+            if owner is not None and owner != user and self._hears(owner, user, "Track", track_id, at):
+                yield "comment", owner, user, comment, str(user)
+            parent = world.talk.parents.get(comment)
+            author = world.comments[parent][0] if parent in world.comments else user
+            if parent is not None and author != user and self._hears(author, user, "Comment", parent, at):
+                yield "comment_thread", author, user, comment, str(user)
+        for (comment, named), block in world.talk.mentioned.items():
+            user, track_id = world.comments[comment]
+            if named != user and self._hears(named, user, "Track", track_id, self._time(block)):
+                yield "comment_mention", named, user, comment, str(user)
         for comment, user in world.reactions:
-            if comment in world.comments and world.comments[comment][0] != user:
-                yield "comment_reaction", world.comments[comment][0], user, comment, str(user)
+            author = world.comments[comment][0] if comment in world.comments else user
+            at = self._time(world.reacted[comment, user])
+            if author != user and self._hears(author, user, "Comment", comment, at):
+                yield "comment_reaction", author, user, comment, str(user)
+
+    def _tiers(self) -> Iterator[Told]:
+        before: dict[int, int] = {}
+        for (user, block), balance in sorted(self._world.talk.held.items(), key=lambda one: one[0][1]):
+            name = _tier(balance)
+            if TIERS.index(name) > TIERS.index(_tier(before.get(user, 0))):
+                yield "tier_change", user, user, self._world.closed[block][0], str(user)
+            before[user] = balance
+
+    def _thanks(self) -> Iterator[Told]:
+        talk = self._world.talk
+        for (signature, user), value in talk.thanks.items():
+            sender, receiver, block = talk.signed[signature]
+            if value and user == receiver:
+                yield "reaction", sender, user, self._world.closed[block][0], str(user)
 
     def _money(self) -> Iterator[Told]:
         world = self._world
@@ -170,6 +214,11 @@ class Notices:
 
 def _first(given: Mapping[int, int]) -> list[int]:
     return sorted(given, key=lambda sender: (-given[sender], sender))[:5]
+
+
+def _tier(balance: int) -> str:
+    """Ten, a hundred, a thousand, ten thousand."""
+    return TIERS[max(0, min(4, len(str(balance)) - 1))]
 
 
 def _day(seconds: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from examples.soundgraph.described import Row, Table
 from examples.soundgraph.state import Stamp, State, provenance
 from examples.soundgraph.tables import (
     CONTEST_WINNERS,
@@ -19,8 +20,6 @@ from examples.soundgraph.tables import (
     STEMS,
     STREAK_ADVANCES,
     USER_EVENTS,
-    Row,
-    Table,
 )
 from examples.soundgraph.values import EntityEvent, identifier
 

@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from examples.soundgraph.described import Row
 from examples.soundgraph.hooks import HOOKS, listen_streak
 from examples.soundgraph.needs import find_needs
 from examples.soundgraph.rules import RULES
-from examples.soundgraph.rules_events import purchase, tip
+from examples.soundgraph.rules_events import hold, purchase, react_to_tip, tip
 from examples.soundgraph.state import Stamp, State
 from examples.soundgraph.statements import Writer
-from examples.soundgraph.tables import BLOCKS, ETL_PLAYS, PLAYS, Row
+from examples.soundgraph.tables import (
+    BLOCKS,
+    ETL_PLAYS,
+    PLAYS,
+)
 from examples.soundgraph.values import EntityEvent, identifier, moment, text, why_no_identifier
 from tidemark import Project, Skip, Tidemark, iterable
 from tidemark.streams import Database, Event, Source, Stream
@@ -46,6 +51,8 @@ def add_stream(
     stream.on("plays", each="plays")(indexer.play)
     stream.on("tip")(indexer.payment(tip))
     stream.on("usdc_purchase")(indexer.payment(purchase))
+    stream.on("tip_reaction")(indexer.payment(react_to_tip))
+    stream.on("holding")(indexer.payment(hold))
     stream.after("plays")(indexer.listen_streak)
     stream.after("plays")(indexer.bridge)
     for hook in HOOKS:
@@ -140,15 +147,26 @@ class _Indexer:
         state.track(track_id, stamp)
         if user_id is not None:
             state.user(user_id, stamp)
-        country = text(play.get("country")) or None
-        values = (*event.identity, stamp.number, stamp.at, user_id, track_id, played_at, country, False)
-        row: Row = dict(zip(ETL_PLAYS.columns, values, strict=True))
-        state.put(ETL_PLAYS, event.identity, row)
         state.accept()
+        block, tx, ordinal = event.identity
+        row: Row = {
+            "block": block,
+            "transaction_index": tx,
+            "ordinal": ordinal,
+            "height": stamp.number,
+            "taken_at": stamp.at,
+            "user_id": user_id,
+            "track_id": track_id,
+            "played_at": played_at,
+            "country": text(play.get("country")) or None,
+            "is_bridged": False,
+        }
+        # Nobody asks for the current row of a play, so that none is remembered.
+        db.put(ETL_PLAYS.shelf, row)
         self._hear(event).append(row)
 
     def payment(self, rule: Callable[[State, Any, Stamp], None]) -> Callable[[Database, Event], None]:
-        """A tip or a purchase."""
+        """A tip or a purchase, what somebody makes of a tip, or how much they hold."""
 
         def pay(db: Database, event: Event) -> None:
             self._judge(db, event, lambda state, stamp: rule(state, event.data, stamp))
@@ -164,13 +182,9 @@ class _Indexer:
 
     def bridge(self, db: Database, event: Event) -> None:
         """The plays of a transaction, as the network counts them. Nothing makes two of them one: identical plays are two."""
-        heard = self._heard_of(db, event)
-        state, _ = self._begin(db, event)
-        for row in heard:
+        for row in self._heard_of(db, event):
             db.put(PLAYS, _bridged(row))
-            identity = (int(str(row["block"])), int(str(row["transaction_index"])), int(str(row["ordinal"])))
-            state.put(ETL_PLAYS, identity, row | {"is_bridged": True})
-        state.accept()
+            db.put(ETL_PLAYS.shelf, row | {"is_bridged": True})
 
     def _hear(self, event: Event) -> list[Row]:
         """The plays of the transaction that is being taken, as far as they are taken."""
@@ -196,7 +210,7 @@ class _Indexer:
 
     def _begin(self, db: Database, event: Event) -> tuple[State, Stamp]:
         """What a rule needs."""
-        state, of = self._state, (event.position, *event.identity[:2])
+        state, of = self._state, (event.position, event.identity[0], event.identity[1])
         if state is None or state.db is not db:
             # Something was undone, and what is remembered must not be believed.
             state = self._state = State(db, self._writer, strict=self._strict)

@@ -9,14 +9,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from examples.soundgraph.described import Key, Table
 from examples.soundgraph.tables import (
     BLOCKS,
     CHAT_BLOCKS,
+    COMMENT_MENTIONS,
     COMMENTS,
     CONTEST_WINNERS,
     EVENTS,
     FOLLOWS,
     LISTEN_STREAKS,
+    MUTES,
     PLAYLIST_TRACKS,
     PLAYLISTS,
     REMIXES,
@@ -27,8 +30,6 @@ from examples.soundgraph.tables import (
     TRACKS,
     USER_EVENTS,
     USERS,
-    Key,
-    Table,
 )
 from examples.soundgraph.values import identifier
 from tidemark.streams import Event
@@ -92,9 +93,14 @@ def _entity(needs: Needs, tx: Mapping[str, Any]) -> None:
     for table in _ENTITIES.get(str(tx.get("entity_type")), ()):
         if is_kept or not table.group:
             needs[table].add((entity,))
+    if action in ("Mute", "Unmute"):
+        needs[MUTES].add((user, str(tx.get("entity_type")), entity))
     metadata = tx.get("metadata")
     if is_kept and isinstance(metadata, dict):
         _metadata(needs, entity, metadata)
+        if isinstance(metadata.get("mentions"), list):
+            needs[COMMENT_MENTIONS].add((entity,))
+            needs[USERS].update(_keys(metadata["mentions"]))
 
 
 def _metadata(needs: Needs, entity: int, metadata: Mapping[str, Any]) -> None:
@@ -110,7 +116,7 @@ def _metadata(needs: Needs, entity: int, metadata: Mapping[str, Any]) -> None:
 
 
 def _paid(needs: Needs, tx: Mapping[str, Any]) -> None:
-    names = ("sender_user_id", "receiver_user_id", "buyer_user_id", "seller_user_id")
+    names = ("user_id", "sender_user_id", "receiver_user_id", "buyer_user_id", "seller_user_id")
     needs[USERS].update(_keys(tx.get(name) for name in names))
 
 
@@ -123,4 +129,6 @@ _READERS: Mapping[str, Callable[[Needs, Mapping[str, Any]], None]] = {
     "manage_entity": _entity,
     "tip": _paid,
     "usdc_purchase": _paid,
+    "tip_reaction": _paid,
+    "holding": _paid,
 }

@@ -112,7 +112,7 @@ PUBLIC = "t.is_current AND NOT t.is_delete AND NOT t.is_unlisted AND t.is_availa
 
 
 def content(w: Words) -> str:
-    """What those hear of whom it concerns: new tracks and collections, remixes, tracks in collections, comments."""
+    """What those hear of whom it concerns: new tracks and collections, remixes, tracks in collections."""
     tracks = f"""tracks t JOIN subscriptions s ON s.user_id = t.owner_id AND s.is_current AND NOT s.is_delete
          WHERE {PUBLIC} AND t.stem_of IS NULL AND s.created_at <= t.created_at"""
     lists = """playlists p JOIN subscriptions s ON s.user_id = p.playlist_owner_id AND s.is_current AND NOT s.is_delete
@@ -130,19 +130,12 @@ def content(w: Words) -> str:
                          WHERE q.content_type = 'album' GROUP BY q.buyer_user_id, q.content_id) b
                     ON b.content_id = e.playlist_id AND b.created_at < e.created_at
          WHERE NOT e.is_removed AND p.is_album AND NOT p.is_delete AND p.playlist_owner_id <> b.buyer_user_id"""
-    comments = """comments c JOIN tracks t ON t.track_id = c.entity_id AND t.is_current
-         WHERE c.entity_type = 'Track' AND c.is_visible AND NOT c.is_delete
-           AND t.owner_id IS NOT NULL AND t.owner_id <> c.user_id"""
-    liked = """comment_reactions x JOIN comments c ON c.comment_id = x.comment_id
-         WHERE NOT x.is_delete AND NOT c.is_delete AND c.user_id <> x.user_id"""
     parts = [
         ("create", "s.subscriber_id", "t.owner_id", "'track'", "t.track_id", "t", tracks),
         ("create", "s.subscriber_id", "p.playlist_owner_id", "'playlist'", "p.playlist_id", "p", lists),
         ("remix", "o.owner_id", "t.owner_id", "'track'", "t.track_id", "t", remixes),
         ("track_added_to_playlist", "t.owner_id", "p.playlist_id", "'track'", "e.track_id", "e", added),
         ("track_added_to_purchased_album", "b.buyer_user_id", "p.playlist_id", "'track'", "e.track_id", "e", bought),
-        ("comment", "t.owner_id", "c.user_id", "'comment'", "c.comment_id", "c", comments),
-        ("comment_reaction", "c.user_id", "x.user_id", "'comment'", "x.comment_id", "x", liked),
     ]
     return "\n         UNION ALL".join(
         _notice("content", kind, user, actor, of, item, group_of(f"'{kind}'", of, item), at, source)
@@ -151,14 +144,18 @@ def content(w: Words) -> str:
 
 
 def money(w: Words) -> str:
-    """Tips and purchases, told to both sides."""
+    """Tips and purchases, told to both sides, and what the receiver of a tip makes of it."""
     tips = """(SELECT slot, signature, sender_user_id, receiver_user_id, created_at, slot AS blocknumber
                    FROM user_tips) t"""
+    thanked = """(SELECT t.slot, t.signature, t.sender_user_id, x.user_id, x.created_at, x.blocknumber
+                   FROM tip_reactions x JOIN user_tips t ON t.signature = x.reacted_to AND t.receiver_user_id = x.user_id
+                  WHERE x.value > 0) x"""
     sold = """(SELECT slot, signature, buyer_user_id, seller_user_id, created_at, slot AS blocknumber
                    FROM usdc_purchases) q"""
     parts = [
         ("tip_send", "t.sender_user_id", "t.receiver_user_id", "t", tips),
         ("tip_receive", "t.receiver_user_id", "t.sender_user_id", "t", tips),
+        ("reaction", "x.sender_user_id", "x.user_id", "x", thanked),
         ("usdc_purchase_seller", "q.seller_user_id", "q.buyer_user_id", "q", sold),
         ("usdc_purchase_buyer", "q.buyer_user_id", "q.seller_user_id", "q", sold),
     ]

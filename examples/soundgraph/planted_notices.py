@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from examples.soundgraph.planted import DAY, HOUR, Episode, Planter, iso
+from examples.soundgraph.planted_talk import Talk
 from examples.soundgraph.world import Tx
 
 STREAKS = (42 * HOUR, 42 * HOUR - 1, 43 * HOUR - 1, 43 * HOUR, 42 * HOUR + 1_800)
@@ -16,7 +17,19 @@ class NoticePlanter(Planter):
     """Plants ``times`` of each kind."""
 
     def _kinds(self) -> tuple[Callable[[int], Iterator[Episode]], ...]:
-        return (self._passed_on, self._album, self._contest, self._supporters, self._reminder, self._reaction)
+        return (
+            self._passed_on,
+            self._album,
+            self._contest,
+            self._supporters,
+            self._reminder,
+            self._reaction,
+            *self._said(),
+        )
+
+    def _said(self) -> tuple[Callable[[int], Iterator[Episode]], ...]:
+        said = Talk(self._world, self._people, self.note, self._moment)
+        return said.conversation, said.thanks, said.tiers
 
     def _apart(self, *makes: Callable[[], Tx]) -> Callable[[int], list[Tx]]:
         """In a block that ends here, so that what follows is later."""

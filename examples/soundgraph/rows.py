@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from examples.soundgraph.described import Key, Row, Table, Value
 from examples.soundgraph.state import Stamp, State, provenance
-from examples.soundgraph.tables import Key, Row, Table, Value
 from examples.soundgraph.values import flag
 
 

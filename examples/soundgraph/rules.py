@@ -26,6 +26,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("User", "Unsubscribe"): people.unsubscribe,
     ("User", "Block"): people.block,
     ("User", "Unblock"): people.unblock,
+    **{(kind, "Mute"): people.mute for kind in ("User", "Track", "Comment")},
+    **{(kind, "Unmute"): people.unmute for kind in ("User", "Track", "Comment")},
     ("Track", "Create"): items.create_track,
     ("Track", "Update"): items.update_track,
     ("Track", "Delete"): items.delete_track,

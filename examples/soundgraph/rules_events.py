@@ -1,4 +1,4 @@
-"""What events about contests do, and tips and purchases, which come from another ledger.
+"""What events about contests do, and tips, purchases and holdings, which come from another ledger.
 
 A rule reads current rows, raises `Skip` with a reason, or puts new rows.
 """
@@ -7,10 +7,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from examples.soundgraph.described import Row
 from examples.soundgraph.rows import given
 from examples.soundgraph.state import Stamp, State, provenance
-from examples.soundgraph.tables import EVENTS, PURCHASES, TIPS, Row
-from examples.soundgraph.values import EntityEvent, identifier, json_text, release_moment, text, whole_number
+from examples.soundgraph.tables import (
+    EVENTS,
+    HOLDINGS,
+    PURCHASES,
+    TIP_REACTIONS,
+    TIPS,
+)
+from examples.soundgraph.values import (
+    EntityEvent,
+    identifier,
+    json_text,
+    natural_number,
+    release_moment,
+    text,
+    whole_number,
+)
 from tidemark import Skip
 
 CONTENT = ("track", "album")
@@ -81,7 +96,38 @@ def tip(state: State, tx: Any, stamp: Stamp) -> None:
     row = _payment(state, tx, stamp, "sender_user_id", "receiver_user_id")
     if row["sender_user_id"] == row["receiver_user_id"]:
         raise Skip("self_tip")
-    state.put(TIPS, (stamp.number, stamp.txhash), row)
+    if signature := text(tx.get("signature")):
+        # One that looks like ours could be another tip's.
+        if ":" in signature or state.current(TIPS, (stamp.number, signature)) is not None:
+            raise Skip("bad_signature")
+        row["signature"] = signature
+    state.put(TIPS, (stamp.number, str(row["signature"])), row)
+
+
+def react_to_tip(state: State, tx: Any, stamp: Stamp) -> None:
+    """What somebody makes of a tip: a value above 0, or 0 for nothing any more."""
+    user, signature, value = identifier(tx.get("user_id")), text(tx.get("reacted_to")), natural_number(tx.get("value"))
+    if user is None:
+        raise Skip("user_id_not_integer")
+    if not signature or value is None:
+        raise Skip("no_reaction")
+    state.user(user, stamp)
+    before = state.current(TIP_REACTIONS, (signature, user))
+    row: Row = {"reacted_to": signature, "user_id": user, "value": value}
+    row |= {"created_at": before["created_at"] if before else stamp.at} | provenance(stamp)
+    state.put(TIP_REACTIONS, (signature, user), row)
+
+
+def hold(state: State, tx: Any, stamp: Stamp) -> None:
+    """How much somebody holds at the end of a block."""
+    user, balance = identifier(tx.get("user_id")), whole_number(tx.get("balance"))
+    if user is None:
+        raise Skip("user_id_not_integer")
+    if balance is None or not 0 <= balance < 2**62:
+        raise Skip("bad_balance")
+    state.user(user, stamp)
+    row: Row = {"user_id": user, "slot": stamp.number, "balance": balance, "created_at": stamp.at}
+    state.put(HOLDINGS, (user, stamp.number), row)
 
 
 def purchase(state: State, tx: Any, stamp: Stamp) -> None:

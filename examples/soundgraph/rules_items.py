@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from examples.soundgraph.described import ItemEdges, Row, Table, Value, item_class
 from examples.soundgraph.rows import flags, given, put_edge
 from examples.soundgraph.state import Stamp, State, playlist_row, provenance, track_row
 from examples.soundgraph.tables import (
+    COMMENT_MENTIONS,
     COMMENT_REACTIONS,
+    COMMENT_THREADS,
     COMMENTS,
     PLAYLISTS,
     REPOSTS,
     SAVES,
     SHARES,
     TRACKS,
-    ItemEdges,
-    Row,
-    Table,
-    Value,
-    item_class,
 )
 from examples.soundgraph.values import EntityEvent, flag, identifier, json_text, natural_number, release_moment, text
 from tidemark import Skip
@@ -212,6 +210,26 @@ def create_comment(state: State, event: EntityEvent, stamp: Stamp) -> None:
         "updated_at": stamp.at,
     }
     state.put(COMMENTS, (event.entity_id,), row | provenance(stamp))
+    if (parent := identifier(metadata.get("parent_comment_id"))) and parent != event.entity_id:
+        answer: Row = {"comment_id": event.entity_id, "parent_comment_id": parent} | provenance(stamp)
+        state.put(COMMENT_THREADS, (event.entity_id,), answer)
+    _mention(state, event, stamp)
+
+
+def _mention(state: State, event: EntityEvent, stamp: Stamp) -> None:
+    """Whoever a comment names now; those whom it named before are not named any more."""
+    listed = event.metadata.get("mentions")
+    if not isinstance(listed, list):
+        return
+    wanted = {user for loose in listed if (user := identifier(loose))}
+    known = {int(str(row["user_id"])): row for row in state.those(COMMENT_MENTIONS, (event.entity_id,))}
+    for user in sorted(wanted | known.keys()):
+        before, gone = known.get(user), user not in wanted
+        if before is not None and before["is_delete"] is gone:
+            continue
+        state.user(user, stamp)
+        row: Row = {"comment_id": event.entity_id, "user_id": user, "is_delete": gone, "created_at": stamp.at}
+        state.put(COMMENT_MENTIONS, (event.entity_id, user), row | provenance(stamp))
 
 
 def _own_comment(state: State, event: EntityEvent, stamp: Stamp) -> Row:
@@ -231,6 +249,7 @@ def update_comment(state: State, event: EntityEvent, stamp: Stamp) -> None:
     row = _own_comment(state, event, stamp)
     body = text(event.metadata.get("body"))
     state.put(COMMENTS, (event.entity_id,), row | {"is_edited": True, "text": row["text"] if body is None else body})
+    _mention(state, event, stamp)
 
 
 def delete_comment(state: State, event: EntityEvent, stamp: Stamp) -> None:

@@ -1,13 +1,20 @@
-"""What events about people do: sign-ups, profiles, verification, follows, subscriptions, blocks.
+"""What events about people do: sign-ups, profiles, verification, follows, subscriptions, blocks, mutes.
 
 A rule reads current rows, raises `Skip` with a reason, or puts new rows.
 """
 
 from __future__ import annotations
 
+from examples.soundgraph.described import Key, Row
 from examples.soundgraph.rows import flags, given, is_live, put_edge
 from examples.soundgraph.state import Stamp, State, provenance, user_row
-from examples.soundgraph.tables import CHAT_BLOCKS, FOLLOWS, SUBSCRIPTIONS, USERS, Row
+from examples.soundgraph.tables import (
+    CHAT_BLOCKS,
+    FOLLOWS,
+    MUTES,
+    SUBSCRIPTIONS,
+    USERS,
+)
 from examples.soundgraph.values import EntityEvent, text
 from tidemark import Skip
 
@@ -123,3 +130,26 @@ def unblock(state: State, event: EntityEvent, stamp: Stamp) -> None:
 def _put_block(state: State, event: EntityEvent, stamp: Stamp, *, live: bool) -> None:
     row: Row = {"blocker_user_id": event.user_id, "blockee_user_id": event.entity_id, "is_delete": not live}
     state.put(CHAT_BLOCKS, (event.user_id, event.entity_id), row | {"created_at": stamp.at} | provenance(stamp))
+
+
+def mute(state: State, event: EntityEvent, stamp: Stamp) -> None:
+    """Somebody wants to hear nothing more of a user, or of a track or comment of theirs, from now on."""
+    if event.entity_type == "User" and event.user_id == event.entity_id:
+        raise Skip("self_mute")
+    of: Key = (event.user_id, event.entity_type, event.entity_id)
+    if any(row["until"] is None for row in state.those(MUTES, of)):
+        raise Skip("muted_already")
+    state.user(event.user_id, stamp)
+    row: Row = {"user_id": event.user_id, "entity_type": event.entity_type, "entity_id": event.entity_id}
+    row |= {"since_block": stamp.number, "since": stamp.at, "until": None}
+    state.put(MUTES, (*of, stamp.number), row)
+
+
+def unmute(state: State, event: EntityEvent, stamp: Stamp) -> None:
+    """And now they do again. What happened meanwhile is not told afterwards."""
+    of: Key = (event.user_id, event.entity_type, event.entity_id)
+    for row in state.those(MUTES, of):
+        if row["until"] is None:
+            state.put(MUTES, (*of, int(str(row["since_block"]))), row | {"until": stamp.at})
+            return
+    raise Skip("nothing_to_undo")

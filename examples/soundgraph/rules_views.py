@@ -5,8 +5,13 @@ A rule reads current rows, raises `Skip` with a reason, or puts new rows.
 
 from __future__ import annotations
 
+from examples.soundgraph.described import Row
 from examples.soundgraph.state import Stamp, State, provenance
-from examples.soundgraph.tables import DOWNLOADS, NOTICES_SEEN, PLAYLISTS_SEEN, Row
+from examples.soundgraph.tables import (
+    DOWNLOADS,
+    NOTICES_SEEN,
+    PLAYLISTS_SEEN,
+)
 from examples.soundgraph.values import EntityEvent
 from tidemark import Skip
 

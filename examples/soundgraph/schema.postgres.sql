@@ -177,6 +177,35 @@ CREATE TABLE IF NOT EXISTS comment_reactions (
     PRIMARY KEY (comment_id, user_id)
 );
 
+-- What a comment answers, whom it mentions, and who does not want to hear of whom or what, from when to when.
+CREATE TABLE IF NOT EXISTS comment_threads (
+    comment_id        integer PRIMARY KEY,
+    parent_comment_id integer NOT NULL,
+    blocknumber       integer NOT NULL,
+    txhash            text NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS comment_threads_parent ON comment_threads (parent_comment_id);
+CREATE TABLE IF NOT EXISTS comment_mentions (
+    comment_id  integer NOT NULL,
+    user_id     integer NOT NULL,
+    is_delete   boolean NOT NULL,
+    created_at  timestamp NOT NULL,
+    blocknumber integer NOT NULL,
+    txhash      text NOT NULL DEFAULT '',
+    PRIMARY KEY (comment_id, user_id)
+);
+CREATE INDEX IF NOT EXISTS comment_mentions_user ON comment_mentions (user_id);
+CREATE TABLE IF NOT EXISTS mutes (
+    user_id     integer NOT NULL,
+    entity_type text NOT NULL,
+    entity_id   integer NOT NULL,
+    since_block integer NOT NULL,
+    since       timestamp NOT NULL,
+    until       timestamp,
+    PRIMARY KEY (user_id, entity_type, entity_id, since_block)
+);
+CREATE INDEX IF NOT EXISTS mutes_entity ON mutes (entity_type, entity_id);
+
 CREATE TABLE IF NOT EXISTS shares (
     user_id       integer NOT NULL,
     share_item_id integer NOT NULL,
@@ -305,6 +334,24 @@ CREATE TABLE IF NOT EXISTS user_tips (
 );
 CREATE INDEX IF NOT EXISTS user_tips_sender ON user_tips (sender_user_id, receiver_user_id);
 CREATE INDEX IF NOT EXISTS user_tips_receiver ON user_tips (receiver_user_id);
+CREATE INDEX IF NOT EXISTS user_tips_signature ON user_tips (signature);
+-- What receivers made of tips, and what people hold at the end of each block that says so.
+CREATE TABLE IF NOT EXISTS tip_reactions (
+    reacted_to  text NOT NULL,
+    user_id     integer NOT NULL,
+    value       integer NOT NULL,
+    created_at  timestamp NOT NULL,
+    blocknumber integer NOT NULL,
+    txhash      text NOT NULL DEFAULT '',
+    PRIMARY KEY (reacted_to, user_id)
+);
+CREATE TABLE IF NOT EXISTS user_holdings (
+    user_id    integer NOT NULL,
+    slot       integer NOT NULL,
+    balance    bigint NOT NULL CHECK (balance >= 0),
+    created_at timestamp NOT NULL,
+    PRIMARY KEY (user_id, slot)
+);
 CREATE TABLE IF NOT EXISTS usdc_purchases (
     slot           integer NOT NULL,
     signature      text NOT NULL,

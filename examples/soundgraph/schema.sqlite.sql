@@ -164,6 +164,35 @@ CREATE TABLE IF NOT EXISTS comment_reactions (
     PRIMARY KEY (comment_id, user_id)
 );
 
+-- What a comment answers, whom it mentions, and who does not want to hear of whom or what, from when to when.
+CREATE TABLE IF NOT EXISTS comment_threads (
+    comment_id        INTEGER PRIMARY KEY,
+    parent_comment_id INTEGER NOT NULL,
+    blocknumber       INTEGER NOT NULL,
+    txhash            TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS comment_threads_parent ON comment_threads (parent_comment_id);
+CREATE TABLE IF NOT EXISTS comment_mentions (
+    comment_id  INTEGER NOT NULL,
+    user_id     INTEGER NOT NULL,
+    is_delete   BOOLEAN NOT NULL,
+    created_at  TEXT NOT NULL,
+    blocknumber INTEGER NOT NULL,
+    txhash      TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (comment_id, user_id)
+);
+CREATE INDEX IF NOT EXISTS comment_mentions_user ON comment_mentions (user_id);
+CREATE TABLE IF NOT EXISTS mutes (
+    user_id     INTEGER NOT NULL,
+    entity_type TEXT NOT NULL,
+    entity_id   INTEGER NOT NULL,
+    since_block INTEGER NOT NULL,
+    since       TEXT NOT NULL,
+    until       TEXT,
+    PRIMARY KEY (user_id, entity_type, entity_id, since_block)
+);
+CREATE INDEX IF NOT EXISTS mutes_entity ON mutes (entity_type, entity_id);
+
 CREATE TABLE IF NOT EXISTS shares (
     user_id       INTEGER NOT NULL,
     share_item_id INTEGER NOT NULL,
@@ -292,6 +321,24 @@ CREATE TABLE IF NOT EXISTS user_tips (
 );
 CREATE INDEX IF NOT EXISTS user_tips_sender ON user_tips (sender_user_id, receiver_user_id);
 CREATE INDEX IF NOT EXISTS user_tips_receiver ON user_tips (receiver_user_id);
+CREATE INDEX IF NOT EXISTS user_tips_signature ON user_tips (signature);
+-- What receivers made of tips, and what people hold at the end of each block that says so.
+CREATE TABLE IF NOT EXISTS tip_reactions (
+    reacted_to  TEXT NOT NULL,
+    user_id     INTEGER NOT NULL,
+    value       INTEGER NOT NULL,
+    created_at  TEXT NOT NULL,
+    blocknumber INTEGER NOT NULL,
+    txhash      TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (reacted_to, user_id)
+);
+CREATE TABLE IF NOT EXISTS user_holdings (
+    user_id    INTEGER NOT NULL,
+    slot       INTEGER NOT NULL,
+    balance    INTEGER NOT NULL CHECK (balance >= 0),
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (user_id, slot)
+);
 CREATE TABLE IF NOT EXISTS usdc_purchases (
     slot           INTEGER NOT NULL,
     signature      TEXT NOT NULL,

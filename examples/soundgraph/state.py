@@ -10,8 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from examples.soundgraph.described import Key, Row, Table, Value
 from examples.soundgraph.statements import Texts, Writer
-from examples.soundgraph.tables import PLAYLISTS, TABLES, TRACKS, USERS, Key, Row, Table, Value
+from examples.soundgraph.tables import (
+    PLAYLISTS,
+    TABLES,
+    TRACKS,
+    USERS,
+)
 from tidemark import Skip
 from tidemark.streams import Database
 

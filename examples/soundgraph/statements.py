@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from examples.soundgraph.tables import Table
+from examples.soundgraph.described import Table
 
 Writer = Literal["upsert", "history"]
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import psycopg
 
 from examples.soundgraph.catalogue import seed_text
-from examples.soundgraph.tables import Value
+from examples.soundgraph.described import Value
 
 DatabaseFailed = (sqlite3.Error, psycopg.Error)
 """What the drivers raise."""

@@ -1,99 +1,9 @@
-"""The base tables as data: columns, natural keys, and how an edge or entity is told apart.
-
-Every statement is made from these descriptions, so that a column is named once. A row travels as a plain dictionary of
-column to value; the rows of a versioned table carry ``is_current``.
-"""
+"""The base tables as data: columns and natural keys."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cached_property
-
+from examples.soundgraph.described import PROVENANCE, ItemEdges, Named, Table
 from tidemark.streams import Shelf
-
-Value = int | str | bool | datetime | None
-Row = dict[str, Value]
-Key = tuple[int | str, ...]
-PROVENANCE = ("blocknumber", "txhash")
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """One table that the indexer keeps current rows of.
-
-    ``natural`` is the key that at most one current row has; ``lookup`` is the part of it that a caller can know before
-    reading; ``group`` are columns of it whose rows are asked for together. ``versioned`` tables keep replaced rows when the
-    history writer writes them.
-    """
-
-    name: str
-    natural: tuple[str, ...]
-    lookup: tuple[str, ...]
-    columns: tuple[str, ...]
-    versioned: bool = True
-    jsons: frozenset[str] = field(default=frozenset())
-    group: tuple[str, ...] = ()
-
-    @cached_property
-    def shelf(self) -> Shelf:
-        """The current rows, as many at once as there are."""
-        return Shelf(self.name, self.columns, self.natural, "is_current" if self.versioned else "")
-
-    def identify(self, row: Mapping[str, Value]) -> Key:
-        """The in-memory key of a row: its lookup columns, and for typed edges the class of the item."""
-        return tuple(_whole(row[column]) for column in self.lookup)
-
-    def needle(self, key: Key) -> Row:
-        """The values that find the row of an in-memory key."""
-        return dict(zip(self.lookup, key, strict=True))
-
-    def keys_of(self, values: Key) -> tuple[Key, ...]:
-        """The in-memory keys of rows that have these values in their lookup columns."""
-        return (values,)
-
-    @property
-    def lookup_class(self) -> str:
-        """What else finds the row of a key, as SQL."""
-        return ""
-
-
-@dataclass(frozen=True, eq=False)
-class ItemEdges(Table):
-    """Saves or reposts. A playlist and an album are one class of item, so that a collection which is called both
-    ways never gets two live edges from one user."""
-
-    kind_column: str = ""
-
-    def identify(self, row: Mapping[str, Value]) -> Key:
-        """A user, an item, and the class of the item."""
-        return (*super().identify(row), item_class(str(row[self.kind_column])))
-
-    def needle(self, key: Key) -> Row:
-        """The values that find the row of an in-memory key."""
-        return super().needle(key[:-1]) | {"is_track": key[-1] == "track"}
-
-    def keys_of(self, values: Key) -> tuple[Key, ...]:
-        """One of each class."""
-        return ((*values, "track"), (*values, "collection"))
-
-    @property
-    def lookup_class(self) -> str:
-        """The class of the item."""
-        return f" AND ({self.kind_column} = 'track') = :is_track"
-
-
-def item_class(kind: str) -> str:
-    """The class of an item type: ``'track'``, or ``'collection'`` for playlists and albums alike."""
-    return "track" if kind == "track" else "collection"
-
-
-def _whole(value: Value) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"a key column holds {value!r}, which is no integer")
-    return value
-
 
 _LINE = ("parent_track_id", "child_track_id")
 BLOCKS = Table("blocks", ("number",), ("number",), ("number", "blockhash", "created_at"), versioned=False)
@@ -281,6 +191,43 @@ PLAYLIST_TRACKS = Table(
 )
 REMIXES = Table("remixes", _LINE, _LINE, _LINE, versioned=False, group=("child_track_id",))
 STEMS = Table("stems", _LINE, _LINE, _LINE, versioned=False, group=("child_track_id",))
+COMMENT_THREADS = Table(
+    "comment_threads",
+    ("comment_id",),
+    ("comment_id",),
+    ("comment_id", "parent_comment_id", *PROVENANCE),
+    versioned=False,
+)
+COMMENT_MENTIONS = Table(
+    "comment_mentions",
+    ("comment_id", "user_id"),
+    ("comment_id", "user_id"),
+    ("comment_id", "user_id", "is_delete", "created_at", *PROVENANCE),
+    versioned=False,
+    group=("comment_id",),
+)
+MUTES = Named(
+    "mutes",
+    ("user_id", "entity_type", "entity_id", "since_block"),
+    ("user_id", "entity_type", "entity_id", "since_block"),
+    ("user_id", "entity_type", "entity_id", "since_block", "since", "until"),
+    versioned=False,
+    group=("user_id", "entity_type", "entity_id"),
+)
+TIP_REACTIONS = Named(
+    "tip_reactions",
+    ("reacted_to", "user_id"),
+    ("reacted_to", "user_id"),
+    ("reacted_to", "user_id", "value", "created_at", *PROVENANCE),
+    versioned=False,
+)
+HOLDINGS = Table(
+    "user_holdings",
+    ("user_id", "slot"),
+    ("user_id", "slot"),
+    ("user_id", "slot", "balance", "created_at"),
+    versioned=False,
+)
 TIPS = Table(
     "user_tips",
     ("slot", "signature"),
@@ -384,6 +331,11 @@ TABLES: tuple[Table, ...] = (
     SHARES,
     COMMENTS,
     COMMENT_REACTIONS,
+    COMMENT_THREADS,
+    COMMENT_MENTIONS,
+    MUTES,
+    TIP_REACTIONS,
+    HOLDINGS,
     USER_EVENTS,
     CHAT_BLOCKS,
     PLAYLIST_TRACKS,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+from examples.soundgraph.conversations import Conversations
 from examples.soundgraph.inhabitants import Contest, Person, Playlist, Track
 
 Tx = dict[str, Any]
@@ -48,7 +49,9 @@ class World:
         self.added: dict[tuple[int, int], int] = {}
         """The block in which each track came into each collection first."""
         self.reactions: set[tuple[int, int]] = set()
-        """Comments and who likes them."""
+        """Comments and who likes them, and the block that said so last."""
+        self.reacted: dict[tuple[int, int], int] = {}
+        self.talk = Conversations()
         self.commented: dict[int, int] = {}
         """The block in which each comment was made."""
         self.tips: list[tuple[int, int, int]] = []
@@ -289,13 +292,14 @@ class World:
         self.shares[user, kind, number] += 1
         return self.entity(user, kind, number, "Share")
 
-    def comment(self, user: int, comment: int, track: int) -> Tx:
-        """A comment on a track, or the re-creation of one."""
+    def comment(self, user: int, comment: int, track: int, **more: Any) -> Tx:
+        """A comment on a track, or the re-creation of one; `more` may say what it answers and whom it mentions."""
         self.know(user)
         self.know_item("Track", track)
         self.comments[comment] = (user, track)
         self.commented[comment] = self.block
         metadata = {"entity_type": "Track", "entity_id": track, "comment_id": comment, "body": self.token("co")}
+        metadata |= more
         return self.entity(user, "Comment", comment, "Create", metadata)
 
     def delete_comment(self, user: int, comment: int) -> Tx:
@@ -307,6 +311,7 @@ class World:
         """Somebody likes a comment that is there."""
         self.know(user)
         self.reactions.add((comment, user))
+        self.reacted[comment, user] = self.block
         return self.entity(user, "Comment", comment, "React")
 
     def unreact(self, user: int, comment: int) -> Tx:

@@ -59,6 +59,9 @@ PLANTED = {
     "supported",
     "liked_comments",
     "bought_albums",
+    "conversations",
+    "thanks",
+    "holders",
 }
 
 

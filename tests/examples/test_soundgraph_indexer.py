@@ -16,7 +16,9 @@ from examples.soundgraph.indexer import NAME, add_stream, take
 from examples.soundgraph.releases import publish_due
 from examples.soundgraph.statements import Writer
 from examples.soundgraph.stores import Store
-from examples.soundgraph.tables import TABLES
+from examples.soundgraph.tables import (
+    TABLES,
+)
 from tests.examples.conftest import Generated, MakeStore
 from tidemark import Fault, Project, Tidemark, iterable
 

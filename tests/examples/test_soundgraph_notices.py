@@ -13,7 +13,7 @@ from tidemark.runtime.clock import Clock
 
 NewDatabase = Callable[[], str]
 BY_NAME = {declared.name: declared for declared in DECLARED}
-ANSWERED = ("social", "content", "money", "by_way", "contests", "endings", "support", "reminders")
+ANSWERED = ("social", "content", "money", "comments", "tiers", "by_way", "contests", "endings", "support", "reminders")
 WANTED = (
     *COUNTS,
     *LISTENING[:2],
