@@ -80,7 +80,7 @@ class Taking:
                 continue
             top = block.position if top is None else max(top, block.position)
             self.taken.append(block)
-            self.seen |= self._known(block)
+            self.seen |= self._known(block, {whole.identity[0] for whole in events})
             opened = Event(self.stream.name, block.position, block.time, (block.position, 0, 0), "", None, None, 0)
             for handler in self.stream.openings:
                 handler(self.face, opened)
@@ -104,7 +104,8 @@ class Taking:
 
     def brings_nothing(self, block: Block) -> bool:
         """Whether a block that was here before has nothing that was not seen, which `known` counts; asks, and writes nothing."""
-        seen = self._known(block) | self.seen
+        origins = {self.stream.origin_of(one, block.position, place)[0] for place, one in enumerate(block.transactions)}
+        seen = self._known(block, origins) | self.seen
         found = [one for place, whole in enumerate(block.transactions) for one in self._identities(block, place, whole)]
         if not seen.issuperset(found):
             return False
@@ -125,9 +126,9 @@ class Taking:
         self._hooks(event, 1)
         self.account.set_aside(self.stream.name, self.aside)
 
-    def _known(self, block: Block) -> set[Identity]:
-        """What was seen of the blocks that may have been here before; above the checkpoint everything is new."""
-        origins = {self.stream.origin_of(one, block.position, place)[0] for place, one in enumerate(block.transactions)}
+    def _known(self, block: Block, origins: set[int]) -> set[Identity]:
+        """What was seen of a block and those that its transactions come from, where they may have been here before; above the
+        checkpoint everything is new."""
         old = {one for one in (*origins, block.position) if self.checkpoint is not None and one <= self.checkpoint}
         return self.account.seen(self.stream.name, old) if old else set()
 
@@ -266,7 +267,7 @@ class Taking:
 
 
 def _is_list(loose: Any) -> bool:
-    return isinstance(loose, Sequence) and not isinstance(loose, str | bytes)
+    return type(loose) is list or isinstance(loose, Sequence) and not isinstance(loose, str | bytes)
 
 
 def take_blocks(
