@@ -168,6 +168,12 @@ def listen_streak(w: Words, challenge: Challenge) -> str:
     return _rows(challenge, f"{w.hexadecimal('s.user_id')} || s.hour", source)
 
 
+def _before(w: Words, one: str, other: str) -> str:
+    """Whether one signature stands before another of its slot: they end in numbers, and the tenth comes after the ninth."""
+    shorter, as_long = f"length({one}) < length({other})", f"length({one}) = length({other})"
+    return f"({shorter} OR ({as_long} AND {one} {w.bytewise} < {other} {w.bytewise}))"
+
+
 def _purchases(w: Words, challenge: Challenge, payee: str, seller: str) -> str:
     """A row for the first purchase of each thing by each buyer, with the base amount for each whole dollar."""
     source = f"""
@@ -178,7 +184,7 @@ def _purchases(w: Words, challenge: Challenge, payee: str, seller: str) -> str:
            AND NOT EXISTS (SELECT 1 FROM usdc_purchases q
                             WHERE q.buyer_user_id = p.buyer_user_id AND q.content_type = p.content_type
                               AND q.content_id = p.content_id AND q.amount >= {CENTS}
-                              AND (q.slot < p.slot OR (q.slot = p.slot AND q.signature < p.signature)))
+                              AND (q.slot < p.slot OR (q.slot = p.slot AND {_before(w, "q.signature", "p.signature")})))
     """
     specifier = f"{w.hexadecimal('s.buyer_user_id')} || ':' || s.content_type || ':' || {w.hexadecimal('s.content_id')}"
     return _rows(challenge, specifier, source, f"CAST({challenge.amount} * s.dollars AS integer)")
