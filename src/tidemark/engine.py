@@ -8,7 +8,7 @@ value; every verb opens its own session and closes it; nothing is written by `pl
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -45,7 +45,7 @@ from tidemark.runtime.outbox import (
     retry_events,
 )
 from tidemark.runtime.plan import InstallPlan
-from tidemark.runtime.repair import RepairReport, repair, repair_picked
+from tidemark.runtime.repair import Key, RepairReport, repair, repair_between, repair_picked
 from tidemark.runtime.runs import Past, list_runs
 from tidemark.runtime.status import TableStatus, read_status
 from tidemark.runtime.streams.account import StreamStatus
@@ -199,14 +199,21 @@ class Tidemark(Workshop):
         self.apply()
         return replace(self._compare_adopted(name), taken=not shadow)
 
-    def repair(self, *names: str, keys: Sequence[str] = ()) -> tuple[RepairReport, ...]:
+    def repair(
+        self, *names: str, keys: Sequence[str] = (), between: tuple[Key | None, Key | None] | None = None
+    ) -> tuple[RepairReport, ...]:
         """Verify, then make every row true that differs. With `keys`, of one derived table, those rows alone are made true that
-        a verification found and somebody picked; nothing is verified again.
+        a verification found and somebody picked; with `between` every row from one key to another one is computed again, both
+        among them. Nothing is verified then.
 
-        Raises `Refusal` for a key about which nothing is known to be wrong.
+        Raises `Refusal` for a key about which nothing is known to be wrong, and for what is no key.
         """
+        if between is not None:
+            pick = partial(repair_between, begins=between[0], ends=between[1], listen=self._listen)
+            return self._repair_some(names, pick, f"keys from {between[0]} to {between[1]}")
         if keys:
-            return self._repair_picked(names, keys)
+            pick = partial(repair_picked, keys=keys, listen=self._listen)
+            return self._repair_some(names, pick, f"keys {', '.join(keys)}")
         with self._open() as duty:
             return self._record(duty, "repair", ", ".join(names), partial(self._repair, duty, names))
 
@@ -218,17 +225,18 @@ class Tidemark(Workshop):
             done.append(self._under_lease(duty, row, lambda mine, row: repair(mine, row, self._listen)))
         return tuple(done)
 
-    def _repair_picked(self, names: tuple[str, ...], keys: Sequence[str]) -> tuple[RepairReport, ...]:
+    def _repair_some(
+        self, names: tuple[str, ...], pick: Callable[[Duty, Installed], RepairReport], said: str
+    ) -> tuple[RepairReport, ...]:
         if len(names) != 1:
             raise Refusal(Code.DECLARATION, "keys are of one derived table", instead="name one beside them")
 
         def work(duty: Duty) -> tuple[RepairReport, ...]:
             rows = self._live(duty, names)
-            pick = partial(repair_picked, keys=keys, listen=self._listen)
             return tuple(self._under_lease(duty, row, pick) for row in rows if row.name == names[0])
 
         with self._open() as duty:
-            return self._record(duty, "repair", names[0], partial(work, duty), f"keys {', '.join(keys)}"[:DETAIL_MAX])
+            return self._record(duty, "repair", names[0], partial(work, duty), said[:DETAIL_MAX])
 
     def backfill(self, name: str, orders: Orders | None = None) -> BackfillReport:
         """Do what is left of a declared backfill, here and now.

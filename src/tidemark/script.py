@@ -143,6 +143,7 @@ class Applier:
     the existence of rows may be: what differs there alone is stale, not drift. Where columns have memory, the last statements
     of `recompute` bring the stored values into `fresh`; `carry` says how memory moves between stores. With `compute` Python gives
     the rows that are gathered. `newest` (parameter ``:limit``) are SELECTs of units that the newest rows of sources reach.
+    `begins_at` and `ends_at`, if any, are places in `todo`: of the first unit not before ``:k0 …``, of the last not after it.
     """
 
     create_batch: str
@@ -176,6 +177,8 @@ class Applier:
     compute: Compute | None = None
     newest: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
+    begins_at: str = ""
+    ends_at: str = ""
 
     @property
     def recomputing(self) -> tuple[str, ...]:

@@ -154,6 +154,31 @@ def test_what_many_writers_changed_behind_a_filling_is_no_failure(
     assert songs.value("SELECT sum(tally) FROM songs") == 49
 
 
+def test_a_range_of_keys_is_computed_anew_and_nothing_beside_it(songs: Songs) -> None:
+    songs.add(80)
+    derive(songs, freshness="commit")
+    query = "SELECT s.tally, max(o.title) AS title FROM songs s JOIN songs o ON o.id = s.id GROUP BY s.tally"
+    songs.project.derive("many", key="tally", freshness="tick", query=query)
+    songs.engine().apply()
+    stores = [script.store for script in songs.engine().sql()]
+    with songs.session.transaction():
+        for store in stores:
+            column = "title" if "many" in store else "_rows"
+            songs.session.run(f"UPDATE {store} SET {column} = {'NULL' if column == 'title' else '99'}")
+    for name, wrong in (("tallies", "songs <> 2"), ("many", "title IS NULL")):
+        (report,) = songs.engine().repair(name, between=((12,), ("19",)))
+        assert (report.keys, report.rows_written) == (8, 8)
+        left = [row[0] for row in songs.session.all(f"SELECT tally FROM {name} WHERE {wrong} ORDER BY tally")]
+        assert left == [*range(12), *range(20, 40)]
+        assert songs.engine().repair(name, between=(None, (-1,)))[0].keys == 0
+        assert songs.engine().repair(name, between=((20,), None))[0].keys == 20
+        with pytest.raises(Refusal, match="is no key"):
+            songs.engine().repair(name, between=((1, 2), None))
+    assert not any(report.clean for report in songs.engine().verify())
+    songs.engine().repair()
+    assert all(report.clean for report in songs.engine().verify())
+
+
 def test_rows_that_somebody_picked_are_made_true_and_no_others(songs: Songs) -> None:
     songs.add(80)
     derive(songs, freshness="commit")

@@ -127,6 +127,8 @@ def test_every_command_answers_with_one_json_object(installed: Shell) -> None:
     assert shell.json("explain", "thread_stats")["class"] == "linear"
     assert shell.json("verify")["clean"] is True
     assert shell.json("repair")["tables"] == [{"derived": "thread_stats", "keys": 0, "rows_written": 0}]
+    some = shell.json("repair", "thread_stats", "--from", "2", "--to", "[3]")
+    assert some["tables"] == [{"derived": "thread_stats", "keys": 2, "rows_written": 0}]
     assert shell.json("tick")["ticks"] == []
     assert shell.json("run", "--until-idle")["interrupted"] is False
     assert shell.json("history")["runs"][-1]["kind"] == "apply"

@@ -141,6 +141,11 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="only this row of those that a verification found, as it shows it: a value, or a JSON list; may be repeated",
     )
+    for flag, said in (
+        ("from", "computes every row anew from this key on"),
+        ("to", "up to this key, which is among them"),
+    ):
+        parser.add_argument(f"--{flag}", dest=f"{flag}_key", metavar="KEY", help=f"{said}: a value, or a JSON list")
 
 
 def _add_crossings(made: dict[str, argparse.ArgumentParser]) -> None:

@@ -7,6 +7,7 @@ where nobody can be asked.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -170,9 +171,22 @@ def _verify_as_written(typed: Typed) -> Outcome:
 
 
 def repair(typed: Typed) -> Outcome:
-    """Verify, then make every row true that differs."""
-    done = typed.engine.repair(*typed.options.names, keys=typed.options.keys)
+    """Verify, then make every row true that differs; or compute a range of keys anew."""
+    given = (typed.options.from_key, typed.options.to_key)
+    between = None if given == (None, None) else (_key(given[0]), _key(given[1]))
+    done = typed.engine.repair(*typed.options.names, keys=typed.options.keys, between=between)
     return Outcome(reports_truth.repair_text(done), {"tables": [asdict(report) for report in done]})
+
+
+def _key(text: str | None) -> tuple[Any, ...] | None:
+    """The key that somebody typed: a JSON list, or the value of the one column."""
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    return tuple(value) if isinstance(value, list) else (text,)
 
 
 def diff(typed: Typed) -> Outcome:

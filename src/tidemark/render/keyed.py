@@ -123,4 +123,6 @@ def applier(store: Store, program: KeyedProgram, lock: tuple[str, ...] = ()) -> 
         count_rows="" if direct else f"SELECT count(*) FROM {store.numbered}",
         whole=whole.of_keyed(store, program),
         newest=newest_of_keyed(store, program),
+        begins_at=statements.place(store, "min", ">="),
+        ends_at=statements.place(store, "max", "<="),
     )

@@ -188,6 +188,8 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         tolerant=_tolerant(store, program),
         pages=None if program.single else pages_of(store, keys_of_feeds(store, program)),
         newest=newest_of_linear(store, program),
+        begins_at=statements.place(store, "min", ">="),
+        ends_at=statements.place(store, "max", "<="),
     )
 
 

@@ -357,6 +357,17 @@ def todo(store: Store, keys_of_query: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def place(store: Store, which: str, sign: str) -> str:
+    """The place in ``todo`` of the first (``min``, ``>=``) or last (``max``, ``<=``) unit of a range; empty without a key."""
+    unit = store.units
+    if EVERYTHING in unit.key:
+        return ""
+    types = [f"::{part.type}" if store.dialect.has_schemas and part.type else "" for part in unit.key]
+    values = ", ".join(f":k{number}{type_}" for number, type_ in enumerate(types))
+    left, right = (unit.key_list, values) if len(types) == 1 else (f"({unit.key_list})", f"({values})")
+    return f"SELECT {which}({ORDINAL}) FROM {store.names.temporary('todo')} WHERE {left} {sign} {right}"
+
+
 def clear(dialect: Dialect, table: str, *others: str) -> str:
     """Empty a temporary table. On PostgreSQL rows that are deleted leave their places behind, and nobody vacuums what is
     temporary: so a file that has grown goes as a whole, and with it the `others`, which are emptied later anyway."""

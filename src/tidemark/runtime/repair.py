@@ -1,8 +1,8 @@
 """Repair: make the rows true that verification found wrong.
 
 Owns: walking the open findings. Promises: a repair is the one applier on those keys, under the same locks as any other write;
-the finding is closed in the transaction that mended the row and stays as its audit row. Repairs what is recorded, or what
-somebody picked of it, and nothing else: look first with `verify`.
+the finding is closed in the transaction that mended the row and stays as its audit row. Repairs what is recorded, what
+somebody picked of it, or a range of keys that somebody names, and nothing else: look first with `verify`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 from tidemark.errors import Code, Refusal
-from tidemark.runtime.apply_batch import apply_batch, prepare_once, take_keys, units_of
+from tidemark.runtime.apply_batch import apply_batch, prepare_once, take_keys, take_range, units_of
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.fill import list_every_key
 from tidemark.runtime.findings import OpenDrift, close_drift, count_findings, find_drift, list_drift
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
@@ -24,7 +26,11 @@ from tidemark.runtime.runs import Run, Telling, add_run
 from tidemark.runtime.samples import Hold
 from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick import tick
+from tidemark.runtime.values import show
 from tidemark.script import Script
+
+Key = tuple[Any, ...]
+S = TypeVar("S", bound=Sequence[Any])
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> Repai
     total = count_findings(duty.ledger, script)
     if total == 0:
         return RepairReport(script.name, retried, mended)
-    done = _walk(duty, script, total, partial(list_drift, duty.ledger, script), listen)
+    done = _walk(duty, script, total, partial(list_drift, duty.ledger, script), partial(_mend, duty, script), listen)
     return RepairReport(script.name, retried + done.keys, mended + done.rows_written)
 
 
@@ -68,13 +74,60 @@ def repair_picked(duty: Duty, installed: Installed, keys: Sequence[str], listen:
         del picked[:most]
         return some
 
-    return _walk(duty, script, len(picked), take, listen)
+    return _walk(duty, script, len(picked), take, partial(_mend, duty, script), listen)
+
+
+def repair_between(
+    duty: Duty, installed: Installed, begins: Key | None, ends: Key | None, listen: Listener = ignore
+) -> RepairReport:
+    """Recompute every unit from `begins` to `ends`, both among them, whatever is known about it; None is the first, or the last.
+    Findings among them stay on record until a verification sees that they are mended.
+
+    Raises `Refusal` (``declaration``) for a key with another number of columns, and where there are no keys.
+    """
+    script, applier, session = installed.script, installed.script.applier, duty.session
+    last = list_every_key(duty, script)
+    first = 1
+    for key, text in ((begins, applier.begins_at), (ends, applier.ends_at)):
+        if key is None:
+            continue
+        if not text or len(key) != len(applier.units):
+            raise Refusal(
+                Code.DECLARATION,
+                f"({', '.join(map(show, key))}) is no key of {script.name}",
+                instead=f"give {', '.join(applier.units)}, as a JSON list where they are several"
+                if text
+                else "repair all of it",
+            )
+        row = session.one(text, {f"k{place}": value for place, value in enumerate(key)})
+        found = None if row is None else row[0]
+        if text == applier.begins_at:
+            first = last + 1 if found is None else int(found)
+        else:
+            last = 0 if found is None else int(found)
+    at = [first - 1]
+
+    def take(most: int) -> range:
+        low, at[0] = at[0], min(max(last, at[0]), at[0] + most)
+        return range(low, at[0])
+
+    def mend(run: Run, some: range) -> int:
+        with silence(duty.ledger, script.crosses):
+            compute = computing(duty, script, "apply")
+            return apply_batch(session, applier, lambda: take_range(session, applier, some.start, some.stop), compute)
+
+    return _walk(duty, script, max(0, last - first + 1), take, mend, listen)
 
 
 def _walk(
-    duty: Duty, script: Script, total: int, take: Callable[[int], list[OpenDrift]], listen: Listener
+    duty: Duty,
+    script: Script,
+    total: int,
+    take: Callable[[int], S],
+    mend: Callable[[Run, S], int],
+    listen: Listener,
 ) -> RepairReport:
-    """Mend what `take` gives, so many at a time, until it gives nothing."""
+    """Have `mend` do what `take` gives, so many at a time, until it gives nothing."""
     prepare_once(duty, script)
     run = duty.write(lambda: add_run(duty, "repair", script, total)).value
     pace, telling = choose_pace(duty.session.dialect), Telling(run)
@@ -82,7 +135,7 @@ def _walk(
     try:
         while some := take(pace.size):
             duty.check_stop(f"the repair of {script.name}")
-            held = write_steadily(duty, script, partial(_mend, duty, script, run, some), tick)
+            held = write_steadily(duty, script, partial(mend, run, some), tick, mode="chunk")
             keys, written = keys + len(some), written + held.value
             run.rows_done, run.rows_written = keys, written
             run.longest_ms = max(run.longest_ms, held.hold_ms)
