@@ -25,13 +25,14 @@ from tidemark.maintenance.shapes import NotLinear
 from tidemark.maintenance.support import Support, Supports
 from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
-from tidemark.query.admit import admit
+from tidemark.query.admit import admit, indexes_name_outputs
 from tidemark.query.cut import cut_of
 from tidemark.query.keys import KeyColumn, assume_key, find_key
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
 from tidemark.query.outputs import leave_out
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
+from tidemark.query.ranked import over_rankings
 from tidemark.query.relation import Query
 from tidemark.render.crossings import check_crossings
 from tidemark.render.due import moment_of
@@ -99,11 +100,11 @@ def _compile(
             instead=f'query={{"{dialect.name}": "SELECT …", …}}',
         )
     moment = moment_of(names)
-    lowered = lower_query(query, catalog, dialect, moment)
-    outputs = describe(query)
+    lowered, outputs = lower_query(query, catalog, dialect, moment), describe(query)
     admit(lowered, catalog)
     require_pure(lowered, first_mutable)
-    _check_indexes(declaration, lowered)
+    lowered = over_rankings(declaration.name, lowered, _stores(declaration, catalog), catalog)
+    indexes_name_outputs(lowered, declaration.indexes)
     key, unproven = _key(lowered, declaration)
     joins = _joined(declaration, key, catalog)
     if joins:
@@ -218,8 +219,12 @@ def _supports(declaration: Declaration, catalog: Catalog) -> Supports | None:
     """The supports that the derived table counts in, as the catalog has them."""
     if not declaration.supported_by:
         return None
+    return Supports(declaration.name, _stores(declaration, catalog))
+
+
+def _stores(declaration: Declaration, catalog: Catalog) -> dict[str, Table]:
     stores = {table.keeps.derived: table for table in catalog.tables.values() if table.keeps and table.kind == "table"}
-    return Supports(declaration.name, {name: stores[name] for name in declaration.supported_by})
+    return {name: stores[name] for name in declaration.supported_by}
 
 
 def _require_changes_alone(
@@ -344,15 +349,6 @@ def _weakest(made: Made, reads: tuple[Kept, ...], wanted: str | None) -> Made:
         )
     reason = f"its rows follow those of {', '.join(late)} at once, and those are kept by ticks"
     return replace(made, freshness="tick", reasons=(*made.reasons, reason))
-
-
-def _check_indexes(declaration: Declaration, block: Query) -> None:
-    """Refuse an index over what the result does not have."""
-    have = [output.name for output in block.outputs]
-    for name in (name for index in declaration.indexes for name in index if name not in have):
-        raise Refusal(
-            Code.DECLARATION, f"indexes names {name}, which is not in the result.", instead=f"one of: {', '.join(have)}"
-        )
 
 
 def _by_key(

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 from tidemark.dialect import Dialect
 
+ROWS = "_rows"
+"""The column of a support that says how many rows there are of a key and a value."""
+
 
 def shorten(name: str, bytes_max: int) -> str:
     """`name`, or its beginning and a hash of the whole when it is longer than `bytes_max` bytes of UTF-8."""
@@ -23,6 +26,11 @@ def shorten(name: str, bytes_max: int) -> str:
         return name
     mark = "_" + hashlib.sha256(encoded).hexdigest()[:10]
     return encoded[: bytes_max - len(mark)].decode(errors="ignore") + mark
+
+
+def support_name(owner: str, number: int) -> str:
+    """The name of a derived table's support; no declaration can have one like it."""
+    return f"_support_{owner}_{number}"
 
 
 @dataclass(frozen=True)

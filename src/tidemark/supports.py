@@ -4,7 +4,7 @@ Owns: the decision and `with_supports`. A query that counts different values is 
 costs as many rows as the group has, or with a support for each value that it counts (`tidemark.maintenance.support`), which
 costs as many rows as changed, a write more for each, and a stored row for each different value. Promises: a support is
 declared by its own query, before the table that reads it; what is installed stays as it is while the declaration leaves the
-choice to the plan.
+choice to the plan. The same goes for a query that takes the first of each key's groups (`tidemark.query.ranked`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.support import Support
 from tidemark.model import Catalog, Declaration
+from tidemark.query.admit import admit
+from tidemark.query.lower import lower_query
+from tidemark.query.ranked import Ranking, rankings
 from tidemark.render.advice import is_covered
 from tidemark.render.statements import qualified
 
@@ -53,8 +56,16 @@ def with_supports(declarations: Sequence[Declaration], known: Known) -> tuple[De
 
 
 def _supported(declaration: Declaration, known: Known) -> list[Declaration]:
-    query = declaration.query_for(known.dialect.name) or ""
-    if declaration.support is False or (declaration.support is None and "distinct" not in query.lower()):
+    query = (declaration.query_for(known.dialect.name) or "").lower()
+    if declaration.support is False:
+        return [declaration]
+    if (
+        ("limit" in query or "mode" in query)
+        and "group" in query
+        and (found := _ranked(declaration, known)) is not None
+    ):
+        return found
+    if declaration.support is None and "distinct" not in query:
         return [declaration]
     try:
         supports = support_queries(declaration, known.catalog, known.dialect, known.engine.describe)
@@ -72,6 +83,30 @@ def _supported(declaration: Declaration, known: Known) -> list[Declaration]:
     return [*own, replace(declaration, supported_by=tuple(one.name for one in own), why_supported=why)]
 
 
+def _ranked(declaration: Declaration, known: Known) -> list[Declaration] | None:
+    """The declaration with supports of what it ranks; None where it ranks nothing, or where that is cheap as it is."""
+    query = declaration.query_for(known.dialect.name) or ""
+    try:
+        lowered = lower_query(query, known.catalog, known.dialect)
+        admit(lowered, known.catalog)
+    except Refusal:
+        # It is compiled later, which says why.
+        return None
+    supports = rankings(declaration.name, lowered)
+    if not supports or (declaration.freshness == "commit" and not declaration.support):
+        return None
+    why = _why(declaration, supports, known)
+    if not why:
+        return None
+    own = tuple(_declare(one, declaration, known.dialect) for one in supports)
+    for one in own:
+        try:
+            compile_derived(one, known.catalog, known.dialect, known.engine.describe, 1, known.engine.first_mutable)
+        except Refusal as refusal:
+            return _without(declaration, refusal.reason)
+    return [*own, replace(declaration, supported_by=tuple(one.name for one in own), why_supported=why)]
+
+
 def _without(declaration: Declaration, reason: str) -> list[Declaration]:
     if declaration.support:
         raise Refusal(
@@ -83,13 +118,13 @@ def _without(declaration: Declaration, reason: str) -> list[Declaration]:
     return [declaration]
 
 
-def _declare(support: Support, owner: Declaration, dialect: Dialect) -> Declaration:
+def _declare(support: Support | Ranking, owner: Declaration, dialect: Dialect) -> Declaration:
     """A support is kept in the writer's own transaction, so that at every moment it says what its source says."""
     query = support.query(qualified(support.occurrence.table, dialect))
     return Declaration(support.name, {"": query}, freshness="commit", supports=owner.name, place=owner.place)
 
 
-def _why(declaration: Declaration, supports: Sequence[Support], known: Known) -> str:
+def _why(declaration: Declaration, supports: Sequence[Support | Ranking], known: Known) -> str:
     """Why the table is kept with supports, as a clause; empty when it is not."""
     if declaration.support:
         return "support=True asks for it"
@@ -106,14 +141,14 @@ def _why(declaration: Declaration, supports: Sequence[Support], known: Known) ->
     return f"the largest group has about {largest:,} rows" if largest >= GROUP_ROWS else ""
 
 
-def _is_filled_by_index(support: Support) -> bool:
+def _is_filled_by_index(support: Support | Ranking) -> bool:
     """Whether the rows of one value of a key are found without reading the whole group."""
     terms = [one.column for one in (*support.key, support.value)]
     names = tuple(dict.fromkeys(term[1] for term in terms if term is not None))
     return all(terms) and is_covered(support.occurrence.table, names)
 
 
-def _measure(support: Support, known: Known) -> int:
+def _measure(support: Support | Ranking, known: Known) -> int:
     """The estimated number of rows of the largest group, from the first rows of the source."""
     table = support.occurrence.table
     keys = ", ".join(f"{one.at_row('r')} AS k{number}" for number, one in enumerate(support.key)) or "1 AS k0"

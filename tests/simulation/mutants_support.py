@@ -77,4 +77,29 @@ CHANGES: tuple[tuple[str, str, Change], ...] = (
     ),
 )
 
-SUPPORTED: tuple[Mutant, ...] = tuple(Mutant(engine, word, FAMILIES, change) for engine, word, change in CHANGES)
+RANKED = ("most-frequent",)
+
+
+def _ranks(pattern: str, by: str) -> Change:
+    """Change how the first of a key's groups is found in a support."""
+
+    def change(script: Script) -> Script:
+        applier = script.applier
+        gather = tuple(re.sub(pattern, by, text) for text in applier.gather)
+        texts = tuple(re.sub(pattern, by, text) for text in applier.recompute)
+        return replace(script, applier=replace(applier, gather=gather, recompute=texts))
+
+    return only(_has_supports, change)
+
+
+SUPPORTED: tuple[Mutant, ...] = (
+    *(Mutant(engine, word, FAMILIES, change) for engine, word, change in CHANGES),
+    *(
+        Mutant(engine, "the first of a support", RANKED, _ranks(r'("_rows") DESC', r"\1 ASC"))
+        for engine in ("sqlite", "postgres")
+    ),
+    *(
+        Mutant(engine, "a group that is there once", RANKED, _ranks(r'("_rows") > 0', r"\1 > 1"))
+        for engine in ("sqlite", "postgres")
+    ),
+)

@@ -277,6 +277,32 @@ def _counted_by_universe(parts: Parts) -> Draft:
     return draft(query, key, universe, child)
 
 
+@shape("most-frequent")
+def _most_frequent(parts: Parts) -> Draft:
+    """The first of a key's groups, with and without a support; on PostgreSQL as a mode, too."""
+    asked = {"support": parts.rng.choice((True, True, False))}
+    kinds = ("int", "date", "bigint")
+    if parts.postgres and parts.chance(0.3):
+        table = parts.queries.table()
+        key = [parts.term(table, "g", ("int", "date"), 0.7)]
+        value, way = parts.column(table, "g", kinds), parts.rng.choice(("", " DESC"))
+        columns = [Column(f"mode() WITHIN GROUP (ORDER BY {value}{way})", parts.name())]
+        columns += [Column("count(*)", parts.name())] if parts.chance(0.5) else []
+        query = f"SELECT {listed(*key, *columns)} FROM {table.quoted} g{parts.where(table, 'g', 0.4)}"
+        return replace(draft(f"{query} GROUP BY {key[0].expression}", key, table), options=asked)
+    universe = parts.table()
+    child = parts.child(universe)
+    value = parts.column(child, "f", kinds) if parts.chance(0.7) else parts.term(child, "f", kinds, 0.2).expression
+    source = f"FROM {child.quoted} f WHERE {parts.link(universe, child, 'u', 'f')}{parts.condition(child, 'f', 0.4)}"
+    then = parts.rng.choice(("", f"max({parts.column(child, 'f', kinds)}) DESC, "))
+    first = f"{source} GROUP BY {value} ORDER BY count(*) {parts.rng.choice(('DESC', 'ASC'))}, {then}{value} LIMIT 1"
+    columns = [Column(f"(SELECT {value} {first})", parts.name())]
+    columns += [Column(f"coalesce((SELECT count(*) {first}), 0)", parts.name())] if parts.chance(0.5) else []
+    key = parts.key(universe, "u")
+    query = f"SELECT {listed(*key, *columns)} FROM {universe.quoted} u{parts.where(universe, 'u', 0.2)}"
+    return replace(draft(query, key, universe, child), options=asked)
+
+
 @shape("having")
 def _having(parts: Parts) -> Draft:
     table = parts.queries.table()

@@ -16,10 +16,9 @@ from tidemark.dialect import Dialect
 from tidemark.maintenance.aggregates import Parts
 from tidemark.maintenance.program import Feed, Part, RowText, Stored, both, text
 from tidemark.model import Column, Table
+from tidemark.names import ROWS, support_name
 from tidemark.query.relation import Aggregate, Occurrence, Scalar
 
-ROWS = "_rows"
-"""The support's own count of the rows of a key and a value."""
 VALUE = "x"
 ROW = "r"
 
@@ -237,8 +236,3 @@ def _over(reading: _Reading) -> RowText | None:
     for one in reading.support.key_texts():
         tests = both(tests, text(one, " IS NOT NULL"))
     return tests
-
-
-def support_name(owner: str, number: int) -> str:
-    """The name of a derived table's support; no declaration can have one like it."""
-    return f"_support_{owner}_{number}"

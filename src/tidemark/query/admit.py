@@ -55,6 +55,15 @@ def outputs_are_named(block: Query) -> None:
         seen.add(folded)
 
 
+def indexes_name_outputs(query: Query, indexes: tuple[tuple[str, ...], ...]) -> None:
+    """An index of the stored rows is over columns of the result."""
+    have = [output.name for output in query.outputs]
+    for name in (name for index in indexes for name in index if name not in have):
+        raise Refusal(
+            Code.DECLARATION, f"indexes names {name}, which is not in the result.", instead=f"one of: {', '.join(have)}"
+        )
+
+
 def sources_are_tables(block: Block, catalog: Catalog) -> None:
     """Only tables fire triggers for every write."""
     for occurrence in block.occurrences:
