@@ -23,7 +23,11 @@ from tidemark.script import Script
 Way = Literal["delta", "keyed", "full"]
 KEEP = 0.7
 FEW = 200
-"""Work of this size is done in the usual way, whatever others would cost: it takes some milliseconds."""
+"""Work of this size is done in the usual way, whatever others would cost: it takes some milliseconds, unless pieces are huge."""
+HUGE_MS = 50.0
+"""What a piece of work took on average to count as huge, however few pieces it was: no batch has such fixed costs."""
+LONG_MS = 100.0
+"""Few pieces that would take so long are weighed as many are."""
 COUNTED_MAX = 100_001
 MARGIN = 0.5
 MS_PER_CHANGE = {"delta": 0.005, "keyed": 0.05}
@@ -104,7 +108,8 @@ def add_cost(duty: Duty, script: Script, choice: Choice, work: float, ms: float)
 def offer(way: Way, work: float, word: str, costs: Mapping[str, Cost]) -> Offer:
     """The offer of a way whose work is a number of changes or units; `word` names one of them."""
     known = costs.get(way)
-    each = known.each_ms if known is not None and known.work >= FEW else MS_PER_CHANGE[way]
+    measured = known is not None and (known.work >= FEW or known.each_ms >= HUGE_MS)
+    each = known.each_ms if known is not None and measured else MS_PER_CHANGE[way]
     return Offer(way, work, f"{work:.0f} {word}{'' if work == 1 else 's'}", work * each)
 
 
@@ -135,10 +140,10 @@ def choose_for(duty: Duty, script: Script, usual: Way, work: int, word: str) -> 
         return Choice(usual, f"{usual}: there is no other way to make it true")
     if not script.applier.units and tick.full is not None and usual == "keyed":
         return Choice("full", "full: every change may touch every row", offer_full(duty, script, {}).work)
-    if work <= FEW:
-        return Choice(usual, f"{usual}: {work} {word}{'' if work == 1 else 's'} are few")
     costs = list_costs(duty.ledger, script)
     offers = [offer(usual, work, word, costs)]
+    if work <= FEW and offers[0].ms < LONG_MS:
+        return Choice(usual, f"{usual}: {work} {word}{'' if work == 1 else 's'} are few")
     offers += [offer("keyed", work, word, costs)] if usual == "delta" and tick.products is not None else []
     offers += [offer_full(duty, script, costs)] if tick.full is not None else []
     return choose(offers)

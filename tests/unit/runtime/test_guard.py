@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 
@@ -9,7 +10,8 @@ from tests.simulation.ways import ways_of
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
-from tidemark.runtime.guard import Choice, Offer, choose
+from tidemark.runtime import guard
+from tidemark.runtime.guard import Choice, Cost, Offer, choose
 
 SCHEMA = """
 CREATE TABLE forums (id INTEGER PRIMARY KEY, title TEXT);
@@ -76,6 +78,22 @@ def test_the_usual_way_is_left_for_a_clear_gain_only() -> None:
     assert choose([usual, barred]).reason.endswith(
         "full would take about 12 s, and no transaction may take more than 250 ms"
     )
+
+
+@pytest.mark.parametrize(
+    ("work", "ms", "few", "chosen"),
+    [(3.0, 4.0, 2, "keyed"), (2.0, 300.0, 100, "full"), (2.0, 300.0, 1, "full"), (2.0, 300.0, 0, "keyed")],
+    ids=["small units", "a hundred huge ones", "one huge one", "none"],
+)
+def test_few_units_are_weighed_when_they_took_long_before(work: float, ms: float, few: int, chosen: str) -> None:
+    script = mock.Mock(tick=mock.Mock(full="full", products=None), applier=mock.Mock(units=("id",)))
+    known = {"keyed": Cost("keyed", work, ms, 1, "", "")}
+    with (
+        mock.patch.object(guard, "list_costs", return_value=known),
+        mock.patch.object(guard, "offer_full", return_value=Offer("full", 50, "the whole result", 60.0)),
+    ):
+        choice = guard.choose_for(mock.Mock(), script, "keyed", few, "unit")
+    assert choice.way == chosen, choice.reason
 
 
 def test_few_changes_go_the_usual_way_and_it_is_said_where_an_operator_looks(forum: tuple[Tidemark, Session]) -> None:
