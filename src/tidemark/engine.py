@@ -55,6 +55,7 @@ from tidemark.runtime.timing import SLOW_SECONDS
 from tidemark.runtime.uninstall import UninstallReport, uninstall
 from tidemark.runtime.verify import VerifyReport, verify
 from tidemark.runtime.verify_all import verify_all
+from tidemark.runtime.wake import find_waiting
 from tidemark.runtime.worker import WorkerReport, run_worker
 from tidemark.script import Capture, Script
 from tidemark.workshop import Workshop
@@ -102,12 +103,13 @@ class Tidemark(Workshop):
         with self._open() as duty:
             rows = [row for row in self._live(duty, names, also_read=True) if row.script.tick is not None]
             work = partial(self._tick_one, max_ms=max_ms, max_batches=max_batches)
-            done, problems = [], list[Fault]()
+            done, problems, waiting = [], list[Fault](), find_waiting(duty, [row.script for row in rows])
+            written = False
             for row in rows:
                 try:
-                    # Whoever finds nothing to do needs no lease for it.
-                    row = duty.ledger.again(row)
-                    idle = not has_work(duty, row.script)
+                    # Whoever finds nothing to do needs no lease for it. What was written for one may wait for those after it.
+                    idle = row.name not in waiting and not (written and has_work(duty, row.script))
+                    written = written or not idle
                     done.append(TickReport(row.name) if idle else self._under_lease(duty, row, work))
                 except Fault as problem:
                     if problem.exit is Exit.INTERRUPTED or not duty.session.is_open():

@@ -67,6 +67,15 @@ class WatchedSession:
 
         return counted
 
+    def run_all(self, statements: Sequence[str], parameters: Any = None) -> list[int]:
+        """Each of them is a step; where one may be the one at which something happens, they go to the database one by one."""
+        if self.at is not None:
+            return [self.run(statement, parameters) for statement in statements]
+        for _ in statements:
+            self._step()
+        self._written += statements if self.inside == "write" else []
+        return list(self.session.run_all(statements, parameters))
+
     @contextmanager
     def transaction(
         self, mode: str = "write", *, snapshot: bool = False, holding: Sequence[str] = ()

@@ -18,7 +18,7 @@ from tidemark.database.postgres_catalog import read_catalog
 from tidemark.database.postgres_errors import explain_connection, translate
 from tidemark.database.postgres_inputs import read_inputs
 from tidemark.database.postgres_marks import SCHEMA_MARKER, read_installed, write_mark
-from tidemark.database.postgres_parameters import to_driver
+from tidemark.database.postgres_parameters import in_full, to_driver
 from tidemark.database.postgres_probe import (
     FIND_PREPARED,
     FORGET_PREPARED,
@@ -78,6 +78,11 @@ def open_address(
         session.close()
         raise
     return session
+
+
+def _count_changed(cursor: psycopg.Cursor[tuple[Any, ...]]) -> int:
+    status = (cursor.statusmessage or "").partition(" ")[0]
+    return max(cursor.rowcount, 0) if status in ("INSERT", "UPDATE", "DELETE", "MERGE") else 0
 
 
 class PostgresSession:
@@ -156,9 +161,19 @@ class PostgresSession:
     def run(self, sql: str, parameters: Parameters | None = None) -> int:
         """Run one statement, give the number of rows it changed (0 for DDL)."""
         self._need_transaction()
-        cursor = self._execute(sql, parameters)
-        status = (cursor.statusmessage or "").partition(" ")[0]
-        return max(cursor.rowcount, 0) if status in ("INSERT", "UPDATE", "DELETE", "MERGE") else 0
+        return _count_changed(self._execute(sql, parameters))
+
+    def run_all(self, statements: Sequence[str], parameters: Mapping[str, int | str] | None = None) -> list[int]:
+        """Run statements one after the other in one message, give the number of rows that each changed."""
+        self._need_transaction()
+        if not statements:
+            return []
+        # A statement may end in a comment, so that what ends it stands on a line of its own.
+        cursor = self._execute("\n;\n".join(in_full(statement, parameters or {}) for statement in statements))
+        counts = [_count_changed(cursor)]
+        while cursor.nextset():
+            counts.append(_count_changed(cursor))
+        return counts
 
     def script(self, sql: str) -> None:
         """Run DDL text that may hold several statements, inside the current transaction."""

@@ -1,14 +1,16 @@
 """From ``:name`` parameters to those of the PostgreSQL driver.
 
-Owns: `to_driver`, `to_numbered`. Promises: strings, quoted names, dollar quotes, comments, casts (``::``) and array slices are
-left alone; a percent sign stays a percent sign.
+Owns: `to_driver`, `to_numbered`, `in_full`. Promises: strings, quoted names, dollar quotes, comments, casts (``::``) and array
+slices are left alone; a percent sign stays a percent sign.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+
+from tidemark.dialect import POSTGRESQL
 
 # What follows the first alternative that matches is one piece: whatever holds no parameter is skipped whole.
 _PIECE = re.compile(
@@ -62,6 +64,22 @@ def to_numbered(sql: str) -> tuple[str, int]:
         return f"${numbers.setdefault(name, len(numbers) + 1)}"
 
     return _rewrite(sql, frozenset(parameter_names(sql)), number, str), len(numbers)
+
+
+def in_full(sql: str, parameters: Mapping[str, int | str]) -> str:
+    """`sql` with the values of these parameters in their places, as literals."""
+    text, *others = _parts(sql, frozenset(parameters))
+    return text + "".join(f"{_literal(parameters[name])}{rest}" for name, rest in zip(*[iter(others)] * 2, strict=True))
+
+
+@lru_cache(maxsize=1024)
+def _parts(sql: str, names: frozenset[str]) -> tuple[str, ...]:
+    """Text, name, text, name … text; no text has the character that is put between them."""
+    return tuple(_rewrite(sql, names, lambda name: f"\0{name}\0", str).split("\0"))
+
+
+def _literal(value: int | str) -> str:
+    return POSTGRESQL.literal(value) if isinstance(value, str) else f"({value:d})"
 
 
 def parameter_names(sql: str) -> Iterable[str]:

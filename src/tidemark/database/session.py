@@ -71,6 +71,12 @@ class Session(Protocol):
         """Run one statement, give the number of rows it changed (0 for DDL). ``:name`` marks a parameter."""
         ...
 
+    def run_all(self, statements: Sequence[str], parameters: Mapping[str, int | str] | None = None) -> list[int]:
+        """Run statements one after the other, give the number of rows that each changed. Each takes of the parameters what it
+        names. On PostgreSQL they are one message, which costs more than a small statement, with the parameters written into it.
+        """
+        ...
+
     def script(self, sql: str) -> None:
         """Run DDL text that may hold several statements, inside the current transaction (never commits by itself)."""
         ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -216,6 +216,10 @@ class SqliteSession:
         if verb(sql) not in _COUNTED:
             return 0
         return int(self._execute("SELECT changes()")[0][0])
+
+    def run_all(self, statements: Sequence[str], parameters: Mapping[str, int | str] | None = None) -> list[int]:
+        """Run statements one after the other, give the number of rows that each changed."""
+        return [self.run(statement, parameters) for statement in statements]
 
     def script(self, sql: str) -> None:
         """Run DDL text that may hold several statements, inside the current transaction."""

@@ -19,7 +19,7 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.values import show
 from tidemark.script import Applier, Script
 
-_PREPARED: WeakKeyDictionary[Session, set[tuple[str, int, str]]] = WeakKeyDictionary()
+_PREPARED: WeakKeyDictionary[Session, dict[tuple[str, int, str], set[str]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -35,28 +35,53 @@ class Difference:
 
 def prepare(session: Session, script: Script) -> None:
     """Create the session's temporary tables for a script; safe to repeat. Runs in the caller's transaction."""
-    applier = script.applier
-    create = (applier.create_batch, applier.create_fresh, applier.create_stored, applier.create_todo)
-    for statement in (*create, *applier.create_rows):
-        session.script(statement)
-    for log in script.tick.logs if script.tick else ():
-        session.script(log.create_slice)
-    if script.tick and script.tick.create_reached:
-        session.script(script.tick.create_reached)
-    for scan in script.tick.scans if script.tick else ():
-        session.script(scan.create_slice)
-    for way in (script.tick.deltas, script.tick.full, script.tick.products) if script.tick else ():
-        for statement in way.create if way else ():
-            session.script(statement)
+    _create(session, tables_of(script))
 
 
-def prepare_once(duty: Duty, script: Script) -> None:
-    """The same in a transaction of its own, unless this session has done it for this very script."""
-    done = _PREPARED.setdefault(duty.session, set())
-    place = (script.name, script.generation, script.fingerprint)
-    if place not in done:
-        duty.read(partial(prepare, duty.session, script), snapshot=False)
-        done.add(place)
+def tables_of(script: Script) -> tuple[str, ...]:
+    """The statements that create every temporary table of a script."""
+    tick = script.tick
+    if tick is None:
+        return (*tables_to_compute(script), script.applier.create_todo)
+    ways = [way for way in (tick.deltas, tick.full, tick.products) if way is not None]
+    others = [*(scan.create_slice for scan in tick.scans), *(table for way in ways for table in way.create)]
+    return (*tables_to_compute(script), script.applier.create_todo, *others)
+
+
+def tables_to_compute(script: Script) -> tuple[str, ...]:
+    """Those of them with which units that changes reach are computed."""
+    applier, tick = script.applier, script.tick
+    found = [applier.create_batch, applier.create_fresh, applier.create_stored, *applier.create_rows]
+    found += [log.create_slice for log in tick.logs] if tick else []
+    return (*found, *([tick.create_reached] if tick and tick.create_reached else []))
+
+
+def prepare_once(duty: Duty, script: Script, tables: Sequence[str] | None = None) -> None:
+    """Create some temporary tables of a script, or all, in a transaction of its own, unless this session has them for this very
+    one. A table takes PostgreSQL longer than most of what is done with it."""
+    missing = _missing(duty, script, tables_of(script) if tables is None else tables)
+    if missing:
+        duty.read(partial(_create, duty.session, missing), snapshot=False)
+        _prepared(duty, script).update(missing)
+
+
+def is_prepared(duty: Duty, script: Script) -> bool:
+    """Whether this session has every temporary table of a script."""
+    return not _missing(duty, script, tables_of(script))
+
+
+def _missing(duty: Duty, script: Script, tables: Sequence[str]) -> list[str]:
+    done = _prepared(duty, script)
+    return [table for table in tables if table not in done]
+
+
+def _prepared(duty: Duty, script: Script) -> set[str]:
+    known = _PREPARED.setdefault(duty.session, {})
+    return known.setdefault((script.name, script.generation, script.fingerprint), set())
+
+
+def _create(session: Session, tables: Sequence[str]) -> None:
+    session.script(";\n".join(tables))
 
 
 def take_keys(session: Session, applier: Applier, keys: Iterable[Sequence[Any]]) -> int:
@@ -100,10 +125,10 @@ def apply_batch(
     """
     session.run(applier.clear_batch)
     take()
-    for statement in applier.lock:
-        session.run(statement)
-    _recompute(session, applier, compute)
-    return sum(max(0, session.run(statement)) for statement in applier.write)
+    session.run_all(applier.lock)
+    _gather(session, applier, compute)
+    recompute = applier.recomputing
+    return sum(session.run_all([*recompute, *applier.write])[len(recompute) :])
 
 
 def compare_batch(
@@ -115,18 +140,16 @@ def compare_batch(
     """
     session.run(applier.clear_batch)
     take()
-    _recompute(session, applier, compute)
+    _gather(session, applier, compute)
+    session.run_all(applier.recomputing)
     return [_read_difference(applier, row) for row in session.all(applier.compare)]
 
 
-def _recompute(session: Session, applier: Applier, compute: Callable[[], None] | None) -> None:
+def _gather(session: Session, applier: Applier, compute: Callable[[], None] | None) -> None:
     if compute is not None:
         compute()
-    for statement in applier.gather:
-        session.run(statement)
+    session.run_all(applier.gather)
     require_keys(session, applier, applier.duplicate)
-    for statement in applier.recomputing:
-        session.run(statement)
 
 
 def require_keys(session: Session, applier: Applier, duplicate: str) -> None:

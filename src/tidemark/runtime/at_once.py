@@ -15,12 +15,13 @@ from functools import partial
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault
-from tidemark.runtime.apply_batch import apply_batch, prepare_once
+from tidemark.runtime.apply_batch import apply_batch, is_prepared, prepare_once, tables_to_compute
+from tidemark.runtime.captures import trim_alone
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.guard import FEW, Choice, add_cost
+from tidemark.runtime.guard import FEW, KEEP
 from tidemark.runtime.pace import choose_pace
-from tidemark.runtime.runs import add_done_run
-from tidemark.runtime.seals import TickReport, about, consume, move_checkpoints
+from tidemark.runtime.runs import add_done_tick
+from tidemark.runtime.seals import CONSUME_ROWS, TickReport, about, consume, move_checkpoints
 from tidemark.runtime.steady import Unsteady, read_first, require_steady
 from tidemark.script import Script, SourceLog, Tick
 
@@ -30,6 +31,10 @@ ALL_ROWS = 64 << 31
 
 class _Unsuited(Exception):
     """It is more than a small tick can do; the transaction is given up."""
+
+
+class _Unprepared(Exception):
+    """Adding alone does not make every row true, and what computes the others is not there; the transaction is given up."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +72,19 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
     tick = script.tick
     if tick is None or not suits(script):
         return None
-    prepare_once(duty, script)
     reads = read_first(duty, script)
 
     def work() -> _Done | None:
         require_steady(duty, reads)
         return _work(duty, script, tick)
 
+    prepare_once(duty, script, tables_to_compute(script) if tick.deltas is None else tick.deltas.create)
     try:
-        held = duty.write_once(work, snapshot=True)
+        try:
+            held = duty.write_once(work, snapshot=True)
+        except _Unprepared:
+            prepare_once(duty, script)
+            held = duty.write_once(work, snapshot=True)
     except (_Unsuited, Unsteady, Conflict):
         return None
     done = held.value
@@ -83,13 +92,15 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
         return TickReport(script.name)
     if not duty.session.dialect.writers_wait_in_line:
         # Others delete from the same log: whoever does it with the snapshot of before would meet what is gone already.
-        _let_go(duty, script, done.sources)
+        _let_go(duty, tick, done.sources)
     return TickReport(script.name, done.changes, done.keys, done.written, 1, held.hold_ms)
 
 
-def _let_go(duty: Duty, script: Script, sources: frozenset[str]) -> None:
+def _let_go(duty: Duty, tick: Tick, sources: frozenset[str]) -> None:
     try:
-        duty.write_once(partial(consume, duty, script, sources))
+        for log in tick.logs:
+            if log.source in sources:
+                trim_alone(duty.ledger, log.source, log.log, CONSUME_ROWS)
     except Conflict:
         # The next tick does it.
         return
@@ -107,10 +118,10 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
     most = choose_pace(duty.session.dialect, duty.hold_ms).size
     keys, written = (_add if tick.deltas is not None else _recompute)(duty, script, tick, seen, most)
-    said = f"{'delta' if tick.deltas is not None else 'keyed'}: {changes} change{'' if changes == 1 else 's'} are few"
-    ms = duty.clock.ms_since(began)
-    add_cost(duty, script, Choice("delta" if tick.deltas is not None else "keyed", said), changes + keys, ms)
-    add_done_run(duty, "tick", script, keys, written, ms, said)
+    way, work = "keyed" if tick.deltas is None else "delta", float(changes + keys)
+    said = f"{way}: {changes} change{'' if changes == 1 else 's'} are few"
+    counts = {"rows_done": keys, "rows_written": written, "ms": duty.clock.ms_since(began)}
+    add_done_tick(duty, script, {**counts, "message": said, "way": way, "work": work, "keep": KEEP})
     sources = frozenset(source for source, one in seen.items() if one.changes)
     if duty.session.dialect.writers_wait_in_line:
         consume(duty, script, sources)
@@ -138,18 +149,14 @@ def _question(duty: Duty, script: Script, tick: Tick) -> str:
     return f"SELECT l.*, {dirty} FROM ({' UNION ALL '.join(branches)}) AS l"
 
 
-def _fill(duty: Duty, log: SourceLog, seen: _Seen) -> None:
-    """Copy what waits in a log, and follow it to the keys."""
-    session = duty.session
-    bounds = {"position": 0, "previous": seen.before, "target": seen.now, "limit": ALL_ROWS}
-    for statement in log.added:
-        session.run(statement, bounds)
-    if log.added:
-        return
-    session.run(log.clear_slice)
-    duty.ledger.run("fill_slice", bounds, slice=log.slice, log=log.log, columns=log.copied)
-    for statement in log.affected:
-        session.run(statement)
+def _copy(duty: Duty, log: SourceLog) -> list[str]:
+    """What copies what waits in a log, and follows it to the keys."""
+    fill = duty.ledger.text("fill_slice", slice=log.slice, log=log.log, columns=log.copied)
+    return [*log.added] if log.added else [log.clear_slice, fill, *log.affected]
+
+
+def _bounds(seen: _Seen) -> dict[str, int | str]:
+    return {"position": 0, "previous": seen.before, "target": seen.now, "limit": ALL_ROWS}
 
 
 def _changed(tick: Tick, seen: Mapping[str, _Seen]) -> list[tuple[SourceLog, _Seen]]:
@@ -166,9 +173,10 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
         if taken > most:
             raise _Unsuited
 
-    session.run(tick.clear_reached)
+    before = [tick.clear_reached]
     for log, one in _changed(tick, seen):
-        _fill(duty, log, one)
+        session.run_all([*before, *_copy(duty, log)], _bounds(one))
+        before = []
     written = apply_batch(session, script.applier, take)
     return taken, written
 
@@ -178,18 +186,20 @@ def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], most
     session, deltas = duty.session, tick.deltas
     if deltas is None:
         raise Fault(f"{script.name} adds nothing", retry_safe=False)
-    for statement in deltas.clear:
-        session.run(statement)
+    before = list(deltas.clear)
     for log, one in _changed(tick, seen):
-        _fill(duty, log, one)
-    keys = sum(max(0, session.run(statement)) for statement in deltas.number)
+        session.run_all([*before, *_copy(duty, log)], _bounds(one))
+        before = []
+    keys = sum(session.run_all(deltas.number))
     if keys > most:
         raise _Unsuited
     if not keys:
         return 0, 0
     bounds = {"low": 0, "high": keys}
-    marked = sum(max(0, session.run(statement, bounds)) for statement in deltas.flag)
-    written = sum(max(0, session.run(statement, bounds)) for statement in deltas.apply)
+    counts = session.run_all([*deltas.flag, *deltas.apply], bounds)
+    marked, written = sum(counts[: len(deltas.flag)]), sum(counts[len(deltas.flag) :])
+    if marked and not is_prepared(duty, script):
+        raise _Unprepared
     if marked:
         written += apply_batch(session, script.applier, partial(session.run, deltas.take_again, bounds))
     return keys, written

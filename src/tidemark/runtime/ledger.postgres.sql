@@ -359,6 +359,10 @@ INSERT INTO tidemark._derived
     (name, generation, fingerprint, class, freshness, state, script, replaces, installed_at)
 VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script, :replaces, tidemark._clock(0));
 
+-- name: read_state
+-- The state of a generation, and what it is.
+SELECT state, fingerprint FROM tidemark._derived WHERE name = :name AND generation = :generation;
+
 -- name: list_states
 -- What came, went or moved since the last look shows here, without reading a script.
 SELECT name, generation, state, fingerprint FROM tidemark._derived ORDER BY name, generation;
@@ -768,8 +772,12 @@ TRUNCATE {log};
 DELETE FROM {log}
 WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM {log} AS l
-    WHERE NOT EXISTS (SELECT 1 FROM unnest(CAST(string_to_array(:spent, '/') AS pg_snapshot[])) AS s
-                      WHERE NOT pg_visible_in_snapshot(l.xid, s))
+    WHERE NOT EXISTS (SELECT 1 FROM (
+                          SELECT DISTINCT c.snapshot
+                          FROM tidemark._checkpoint AS c JOIN tidemark._derived AS d ON d.name = c.derived AND d.generation = c.generation
+                          WHERE c.source = :source AND d.state IN ('backfilling', 'paused', 'verifying', 'live', 'retired')
+                      ) AS s
+                      WHERE NOT pg_visible_in_snapshot(l.xid, CAST(s.snapshot AS pg_snapshot)))
     LIMIT :limit
 ));
 
@@ -805,11 +813,40 @@ INSERT INTO tidemark._run (kind, derived, generation, state, holder, started, ro
 VALUES (:kind, :derived, :generation, 'running', :holder, tidemark._clock(0), :rows_total, :message)
 RETURNING id;
 
--- name: add_done_run
--- Write down a run that begins and ends in one transaction.
-INSERT INTO tidemark._run (kind, derived, generation, state, holder, started, ended, rows_done, rows_written, longest_ms, message)
-VALUES (:kind, :derived, :generation, 'done', :holder, tidemark._clock(CAST(:ms AS double precision) / -1000), tidemark._clock(0), :rows_done, :rows_written, CAST(:ms AS double precision), :message)
-RETURNING id;
+-- name: add_done_tick
+-- Write down, in one statement, a tick that begins and ends in one transaction: the run, what runs have come to, how long it took,
+-- and what its way has cost. Those of its kind that have not ended were of processes that were killed.
+WITH killed AS (
+    UPDATE tidemark._run SET state = 'interrupted', ended = tidemark._clock(0), cause = 'the process ended without a word'
+    WHERE derived = :derived AND kind = 'tick' AND state = 'running'
+    RETURNING 1
+), ran AS (
+    INSERT INTO tidemark._run (kind, derived, generation, state, holder, started, ended, rows_done, rows_written, longest_ms, message)
+    VALUES ('tick', :derived, :generation, 'done', :holder, tidemark._clock(CAST(:ms AS double precision) / -1000), tidemark._clock(0),
+            :rows_done, :rows_written, CAST(:ms AS double precision), :message)
+    RETURNING id, derived, rows_done, rows_written, ended, extract(epoch FROM CAST(ended AS timestamptz) - CAST(started AS timestamptz)) AS seconds
+), counted AS (
+    INSERT INTO tidemark._total AS t (derived, kind, state, runs, rows_done, rows_written, seconds, ended)
+    SELECT derived, 'tick', 'done', 1, rows_done, rows_written, seconds, ended FROM ran
+    UNION ALL
+    SELECT derived, 'tick', 'interrupted', (SELECT count(*) FROM killed), 0, 0, 0, ended FROM ran WHERE EXISTS (SELECT FROM killed)
+    ON CONFLICT (derived, kind, state) DO UPDATE
+    SET runs = t.runs + excluded.runs, rows_done = t.rows_done + excluded.rows_done, rows_written = t.rows_written + excluded.rows_written,
+        seconds = t.seconds + excluded.seconds, ended = excluded.ended
+), took AS (
+    INSERT INTO tidemark._hold AS h (derived, kind, what, bound, chunks, ms)
+    SELECT derived, 'tick', 'took',
+           (SELECT count(*) FROM json_array_elements_text(CAST(:bounds AS json)) AS b WHERE CAST(b AS float8) < seconds * 1000), 1, seconds * 1000
+    FROM ran
+    ON CONFLICT (derived, kind, what, bound) DO UPDATE SET chunks = h.chunks + 1, ms = h.ms + excluded.ms
+), cost AS (
+    INSERT INTO tidemark._cost AS c (derived, generation, way, work, ms, times, chosen_at, reason)
+    VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:ms AS double precision), 1, tidemark._clock(0), :message)
+    ON CONFLICT (derived, generation, way) DO UPDATE
+    SET work = c.work * CAST(:keep AS double precision) + excluded.work, ms = c.ms * CAST(:keep AS double precision) + excluded.ms,
+        times = c.times + 1, chosen_at = excluded.chosen_at, reason = excluded.reason
+)
+SELECT id FROM ran;
 
 -- name: advance_run
 -- Record how far a run has come, in the transaction that came so far.

@@ -117,6 +117,14 @@ class Ledger:
         row = self.session.one(self.text(name, **identifiers), parameters)
         return None if row is None else row[0]
 
+    def do(self, name: str, parameters: Mapping[str, Any]) -> Any:
+        """Run each statement of a named text that is several, in the caller's transaction; the first value of the last."""
+        *steps, last = self.text(name).split("\n;\n")
+        for step in steps:
+            self.session.run(step, parameters)
+        row = self.session.one(last, parameters)
+        return None if row is None else row[0]
+
     def exists(self) -> bool:
         """Whether this database has a ledger."""
         return bool(self.value("exists"))
@@ -170,7 +178,7 @@ class Ledger:
                 "`tidemark uninstall --keep-data`, then `tidemark apply` with this one",
                 retry_safe=False,
             )
-        captures, rows = self.captures(), self.all("list_derived")
+        captures, rows = self._captures(), self.all("list_derived")
         # A script is long and never another one under its fingerprint: it is fetched when it is first heard of.
         if any(_about(row) not in self._scripts for row in rows):
             whole = self.all("list_derived_whole")
@@ -183,13 +191,17 @@ class Ledger:
 
         Raises `Fault` when it is gone.
         """
-        states = self.all("list_states") if self.exists() else []
-        if (installed.name, installed.generation, installed.state, installed.fingerprint) in states:
+        if self.is_as(installed):
             return installed
         for row in self.derived():
             if (row.name, row.generation) == (installed.name, installed.generation):
                 return row
         raise Fault(f"{installed.name} was changed meanwhile", left_behind="nothing was done to it; run the same again")
+
+    def is_as(self, installed: Installed) -> bool:
+        """Whether a generation is what it was when it was read. Reads no script: a tick must not cost what there is in all."""
+        about = {"name": installed.name, "generation": installed.generation}
+        return self.all("read_state", about) == [(installed.state, installed.fingerprint)]
 
     def last_generation(self, name: str) -> int:
         """The newest generation under a name that was forgotten, 0 for none. Its number never comes again, so that nothing made
@@ -198,7 +210,10 @@ class Ledger:
 
     def captures(self) -> dict[str, Capture]:
         """The capture of each source that has one; none when there is no ledger."""
-        return {row[0]: read_capture(row[1]) for row in self.all("list_captures")} if self.exists() else {}
+        return self._captures() if self.exists() else {}
+
+    def _captures(self) -> dict[str, Capture]:
+        return {row[0]: read_capture(row[1]) for row in self.all("list_captures")}
 
     def set_capture(self, capture: Capture) -> None:
         """Write down a capture, or what became of it."""

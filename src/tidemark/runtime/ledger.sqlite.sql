@@ -343,6 +343,10 @@ INSERT INTO tidemark__derived
     (name, generation, fingerprint, class, freshness, state, script, replaces, installed_at)
 VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script, :replaces, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));
 
+-- name: read_state
+-- The state of a generation, and what it is.
+SELECT state, fingerprint FROM tidemark__derived WHERE name = :name AND generation = :generation;
+
 -- name: list_states
 -- What came, went or moved since the last look shows here, without reading a script.
 SELECT name, generation, state, fingerprint FROM tidemark__derived ORDER BY name, generation;
@@ -708,7 +712,13 @@ DELETE FROM {log};
 -- name: consume
 -- Delete changes that everybody has sealed.
 DELETE FROM {log}
-WHERE id IN (SELECT id FROM {log} WHERE id <= CAST(:spent AS INTEGER) ORDER BY id LIMIT :limit);
+WHERE id IN (
+    SELECT id FROM {log}
+    WHERE id <= (SELECT coalesce(min(CAST(c.snapshot AS INTEGER)), 9223372036854775807)
+                 FROM tidemark__checkpoint AS c JOIN tidemark__derived AS d ON d.name = c.derived AND d.generation = c.generation
+                 WHERE c.source = :source AND d.state IN ('backfilling', 'paused', 'verifying', 'live', 'retired'))
+    ORDER BY id LIMIT :limit
+);
 
 -- name: count_changes
 -- How many changes of a log are not sealed, counted up to a limit so that the question stays cheap.
@@ -742,11 +752,39 @@ INSERT INTO tidemark__run (kind, derived, generation, state, holder, started, ro
 VALUES (:kind, :derived, :generation, 'running', :holder, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :rows_total, :message)
 RETURNING id;
 
--- name: add_done_run
--- Write down a run that begins and ends in one transaction.
+-- name: add_done_tick
+-- Write down, in one statement after the other, a tick that begins and ends in one transaction: the run, what runs have come to, how
+-- long it took, and what its way has cost. Those of its kind that have not ended were of processes that were killed.
+UPDATE tidemark__run SET state = 'interrupted', ended = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), cause = 'the process ended without a word'
+WHERE derived = :derived AND kind = 'tick' AND state = 'running'
+;
+INSERT INTO tidemark__total AS t (derived, kind, state, runs, rows_done, rows_written, seconds, ended)
+SELECT :derived, 'tick', 'interrupted', changes(), 0, 0, 0, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE changes() > 0
+ON CONFLICT (derived, kind, state) DO UPDATE SET runs = t.runs + excluded.runs, ended = excluded.ended
+;
 INSERT INTO tidemark__run (kind, derived, generation, state, holder, started, ended, rows_done, rows_written, longest_ms, message)
-VALUES (:kind, :derived, :generation, 'done', :holder, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:ms / -1000.0 AS TEXT) || ' seconds'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :rows_done, :rows_written, :ms, :message)
-RETURNING id;
+VALUES ('tick', :derived, :generation, 'done', :holder, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:ms / -1000.0 AS TEXT) || ' seconds'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :rows_done, :rows_written, :ms, :message)
+;
+INSERT INTO tidemark__total AS t (derived, kind, state, runs, rows_done, rows_written, seconds, ended)
+SELECT derived, kind, state, 1, rows_done, rows_written, (julianday(ended) - julianday(started)) * 86400.0, ended
+FROM tidemark__run WHERE id = (SELECT max(id) FROM tidemark__run WHERE derived = :derived AND kind = 'tick')
+ON CONFLICT (derived, kind, state) DO UPDATE
+SET runs = t.runs + 1, rows_done = t.rows_done + excluded.rows_done, rows_written = t.rows_written + excluded.rows_written,
+    seconds = t.seconds + excluded.seconds, ended = excluded.ended
+;
+INSERT INTO tidemark__hold AS h (derived, kind, what, bound, chunks, ms)
+SELECT r.derived, r.kind, 'took', (SELECT count(*) FROM json_each(:bounds) AS b WHERE b.value < r.ms), 1, r.ms
+FROM (SELECT derived, kind, (julianday(ended) - julianday(started)) * 86400000.0 AS ms FROM tidemark__run WHERE id = (SELECT max(id) FROM tidemark__run WHERE derived = :derived AND kind = 'tick')) AS r
+WHERE true
+ON CONFLICT (derived, kind, what, bound) DO UPDATE SET chunks = h.chunks + 1, ms = h.ms + excluded.ms
+;
+INSERT INTO tidemark__cost AS c (derived, generation, way, work, ms, times, chosen_at, reason)
+VALUES (:derived, :generation, :way, CAST(:work AS REAL), CAST(:ms AS REAL), 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :message)
+ON CONFLICT (derived, generation, way) DO UPDATE
+SET work = c.work * CAST(:keep AS REAL) + excluded.work, ms = c.ms * CAST(:keep AS REAL) + excluded.ms, times = c.times + 1,
+    chosen_at = excluded.chosen_at, reason = excluded.reason
+;
+SELECT max(id) FROM tidemark__run WHERE derived = :derived AND kind = 'tick';
 
 -- name: advance_run
 -- Record how far a run has come, in the transaction that came so far.

@@ -147,17 +147,22 @@ def _settle_killed(duty: Duty, kind: str, name: str, id_: int) -> None:
         killed = duty.ledger.run("end_stale_runs", {"derived": name, "kind": kind, "id": id_})
         if killed:
             _count(duty.ledger, "count_killed", {"derived": name, "kind": kind, "runs": killed})
-    if kind == "tick" and id_ % 100 == 0:
+    if kind == "tick":
+        _trim(duty, name, id_)
+
+
+def _trim(duty: Duty, name: str, id_: int) -> None:
+    if id_ % 100 == 0:
         duty.ledger.run("trim_runs", {"derived": name, "id": id_})
 
 
-def add_done_run(duty: Duty, kind: str, script: Script, rows: int, written: int, ms: float, said: str) -> None:
-    """Record a run that began and ended in the caller's transaction, which has held its locks for `ms`."""
-    about = {"kind": kind, "derived": script.name, "generation": script.generation, "message": said}
-    counts = {"holder": duty.lease.holder if duty.lease else "", "rows_done": rows, "rows_written": written, "ms": ms}
-    id_ = int(duty.ledger.value("add_done_run", {**about, **counts}))
-    _settle_killed(duty, kind, script.name, id_)
-    _count_ended(duty.ledger, id_)
+def add_done_tick(duty: Duty, script: Script, counts: Mapping[str, Any]) -> None:
+    """Record a tick that began and ended in the caller's transaction, under a lease that proves that those which did not end are
+    dead, and what it has cost. `counts` are ``rows_done``, ``rows_written``, ``message``, ``way``, ``work``, ``ms`` and ``keep``.
+    """
+    about = {"derived": script.name, "generation": script.generation, "holder": duty.lease.holder if duty.lease else ""}
+    id_ = int(duty.ledger.do("add_done_tick", {**about, **counts, "bounds": json.dumps(BOUNDS_MS)}))
+    _trim(duty, script.name, id_)
 
 
 def end_run(ledger: Ledger, parameters: Mapping[str, Any]) -> None:

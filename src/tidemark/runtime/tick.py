@@ -104,13 +104,14 @@ def tick(
     `waits`: something was seen to wait; `at_once`: one transaction may do what is little. Raises `Fault` when the ledger has no
     checkpoint of the script's logs, and `Lost` when the lease is gone.
     """
-    if script.tick is None or not (waits or has_work(duty, script)):
+    if script.tick is None:
         return TickReport(script.name)
-    if script.tick.deltas is None or script.tick.deltas.flag:
-        # Rows are computed from the sources, which are to be those of the moment that the tick sees.
+    if script.tick.deltas is None or script.tick.deltas.flag:  # Rows are computed from the sources of the moment that it sees.
         duty = hold_sources(duty, script)
     if at_once and max_batches is None and (done := tick_at_once(duty, script)) is not None:
         return done
+    if not (waits or has_work(duty, script)):
+        return TickReport(script.name)
     if script.tick.deltas is not None:
         return tick_deltas(duty, script, max_ms=max_ms, max_batches=max_batches, listen=listen)
     unsettled = settle(duty, script)

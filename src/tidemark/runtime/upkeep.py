@@ -83,7 +83,7 @@ def look_after(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
 
 def keep_verifying(duty: Duty, row: Installed, terms: Terms) -> Upkeep:
     """Go on with the verification for ever of one generation, if it is time and nobody else does."""
-    if not _is_as_seen(duty, row):
+    if not duty.ledger.is_as(row):
         return Upkeep("none")
     swept = sweep_on(duty, row, terms.holder, terms.listen)
     if swept is None:
@@ -95,7 +95,7 @@ def keep_verifying(duty: Duty, row: Installed, terms: Terms) -> Upkeep:
 
 def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     """Do what the ledger says now; it may have moved on before the lease was ours."""
-    if row.state == "live" and not gap and _is_as_seen(duty, row):
+    if row.state == "live" and not gap and duty.ledger.is_as(row):
         return _keep_live(duty, row, gap, terms)
     everything = duty.ledger.derived()
     rows = [other for other in everything if other.name == row.name]
@@ -118,12 +118,6 @@ def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     with recording_failure(duty, fresh):
         finish(duty, fresh, before if fresh.live_at is None else None, terms.listen)
     return Upkeep("fill")
-
-
-def _is_as_seen(duty: Duty, row: Installed) -> bool:
-    """Whether a generation is still what it was when it was read. Reads no script: a tick must not cost what there is in all."""
-    states = duty.ledger.all("list_states") if duty.ledger.exists() else []
-    return (row.name, row.generation, row.state, row.fingerprint) in states
 
 
 def _keep_live(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
