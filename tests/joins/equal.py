@@ -17,14 +17,15 @@ from unittest import mock
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
-from tidemark.runtime import guard, tick
+from tidemark.runtime import at_once, guard, tick
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.guard import Choice, Way
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.script import Script
 
-WAYS: tuple[Way, ...] = ("delta", "keyed", "full")
+AT_ONCE = "once"
+WAYS = ("delta", "keyed", "full", AT_ONCE)
 SCHEMA = """
 CREATE TABLE a (id integer PRIMARY KEY, x integer, y integer, t text);
 CREATE TABLE b (id integer PRIMARY KEY, x integer, z integer, t text);
@@ -56,7 +57,7 @@ def decree(duty: Duty, script: Script, usual: Way, work: int, word: str) -> Choi
     tick_texts = script.tick
     if way == "full" and tick_texts is not None and tick_texts.full is not None:
         return Choice("full", "full: by decree")
-    return Choice("delta" if way == "delta" and usual == "delta" else "keyed", "by decree")
+    return Choice("delta" if way in ("delta", AT_ONCE) and usual == "delta" else "keyed", "by decree")
 
 
 def project(names: Sequence[str]) -> Project:
@@ -121,9 +122,9 @@ class World:
                 self.user.run(text)
 
     def tick(self) -> None:
-        """Drain every copy."""
+        """Drain every copy: one of each query in one transaction, the others step by step, each in its way."""
         for row in self.rows:
-            tick.tick(self.duty, row.script)
+            tick.tick(self.duty, row.script, at_once=row.name.endswith(f"_{AT_ONCE}"))
 
     def differences(self) -> list[str]:
         """What is not the same, or not true, now."""
@@ -166,7 +167,7 @@ def world(url: str, mutate: Mutate | None = None, names: Sequence[str] = tuple(Q
 @contextlib.contextmanager
 def _counted(met: Counter[str]) -> Iterator[None]:
     """Choices by decree, and a count of the ways that were gone."""
-    add_up, at_once = tick.add_up, tick._seal_at_once
+    add_up, seal, join = tick.add_up, tick._seal_at_once, at_once._join
 
     def counted_sum(*arguments: object) -> object:
         found = add_up(*arguments)  # type: ignore[arg-type]
@@ -175,13 +176,19 @@ def _counted(met: Counter[str]) -> Iterator[None]:
 
     def counted_seal(*arguments: object) -> object:
         met["at once"] += 1
-        return at_once(*arguments)  # type: ignore[arg-type]
+        return seal(*arguments)  # type: ignore[arg-type]
+
+    def counted_join(*arguments: object) -> object:
+        found = join(*arguments)  # type: ignore[arg-type]
+        met["added at once"] += 1
+        return found
 
     with (
         mock.patch.object(tick, "choose_for", decree),
         mock.patch.object(guard, "choose_for", decree),
         mock.patch.object(tick, "add_up", counted_sum),
         mock.patch.object(tick, "_seal_at_once", counted_seal),
+        mock.patch.object(at_once, "_join", counted_join),
     ):
         yield
 

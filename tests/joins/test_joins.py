@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import pytest
 
-from tests.joins.equal import World, play, world
+from tests.joins.equal import AT_ONCE, World, play, world
 from tests.kit.size import FULL
 from tidemark.errors import Fault
 from tidemark.maintenance import bilinear
 from tidemark.maintenance.aggregates import Parts
-from tidemark.runtime import tick_products
+from tidemark.runtime import at_once, tick_products
+from tidemark.runtime.apply_batch import apply_batch, prepare, take_keys
 from tidemark.script import Script
 
 BATCHES = 300 if FULL else 12
@@ -25,7 +27,9 @@ def test_every_way_gives_the_same_rows(engine_url: str) -> None:
     with world(engine_url) as place:
         assert [row.script.klass for row in place.rows] == ["bilinear"] * len(place.rows)
         assert play(place, "test", BATCHES) == ""
-        assert place.met["added"] > BATCHES and not any(word.startswith("adding failed") for word in place.met)
+        assert min(place.met["added"], place.met["added at once"]) > BATCHES and not any(
+            word.startswith("adding failed") for word in place.met
+        )
 
 
 def _changed(place: World) -> None:
@@ -81,6 +85,28 @@ def test_a_checkpoint_that_stays_behind_is_found(engine_url: str) -> None:
                 _changed_again(place, number)
                 place.tick()
         assert any("by delta" in wrong for wrong in place.differences())
+
+
+@pytest.mark.parametrize("mistaken", [False, True])
+def test_nothing_is_added_at_once_to_rows_of_several_moments(engine_url: str, mistaken: bool) -> None:
+    with world(engine_url, names=("circle",)) as place:
+        _changed(place)
+        place.tick()
+        _changed_again(place, 5)
+        session, script = place.duty.session, next(row.script for row in place.rows if row.name.endswith(AT_ONCE))
+        units = ", ".join(map(session.dialect.quote, script.applier.units))
+        known = session.all(f"SELECT {units} FROM {script.store}")
+        with session.transaction():
+            prepare(session, script)
+            assert apply_batch(session, script.applier, lambda: take_keys(session, script.applier, known))
+        look = at_once._look
+
+        def blind(*about: Any) -> Any:
+            return {source: replace(one, even=True) for source, one in look(*about).items()}
+
+        with mock.patch.object(at_once, "_look", blind) if mistaken else contextlib.nullcontext():
+            place.tick()
+        assert bool(place.differences()) is mistaken
 
 
 def only_single(script: Script) -> Script:

@@ -16,7 +16,7 @@ from tidemark.names import ledger
 from tidemark.query.relation import Occurrence, Scalar
 from tidemark.render.images import image
 from tidemark.render.linear_ticks import RANGE, joins_of, row_of, which_join
-from tidemark.render.statements import ORDINAL, Store, qualified
+from tidemark.render.statements import ORDINAL, Store, clear, qualified
 from tidemark.ways import Product, Products
 
 CHANGED_MAX = 3
@@ -33,7 +33,6 @@ def products(store: Store, program: BilinearProgram) -> Products:
     sums = "".join(f", {store.definition(part)}" for part in _added(program))
     create, place = "CREATE TEMP TABLE IF NOT EXISTS", "bigint" if schemas else "INTEGER"
     tables = tuple(dict.fromkeys(scan.table.label for scan in program.scans))
-    empty = "TRUNCATE" if schemas else "DELETE FROM"
     slices = [names.temporary(f"slice_{label}") for label in tables]
     return Products(
         scans=tuple(scan.table.label for scan in program.scans),
@@ -42,7 +41,7 @@ def products(store: Store, program: BilinearProgram) -> Products:
             f"{create} {delta} ({keys}{fields})",
             f"{create} {ordered} ({ORDINAL} {place} PRIMARY KEY, {keys}{sums})",
         ),
-        clear=tuple(f"{empty} {table}" for table in (delta, ordered, *slices)),
+        clear=tuple(clear(store, table) for table in (delta, ordered, *slices)),
         weigh=tuple(f"ANALYZE {slice_}" for slice_ in slices) if schemas else (),
         products=tuple(
             _product(store, program, chosen)

@@ -3,13 +3,13 @@
 Owns: the tick of a derived table for which little waits. Promises: changes are read, rows written, the checkpoint moved and the
 run recorded in one transaction that sees one moment, under the lease; a seal is begun by nobody and so never left behind. What
 it cannot do so it leaves to the tick that goes step by step, and then nothing was written: much that waits, a seal that is
-under way, units that are dirty already, a marker, a clock, a scan, a function in Python, sums over joins, memory that has
-to wait, and rows that somebody else was writing.
+under way, units that are dirty already, a marker, a clock, a scan, a function in Python, sums over joins that do not add up
+exactly, memory that has to wait, and rows that somebody else was writing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -39,12 +39,14 @@ class _Unprepared(Exception):
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a log and its checkpoint were found to be: the moments before and of now, and how many changes lie between."""
+    """What a log and its checkpoint were found to be: the moments before and of now, how many changes lie between, and whether
+    every row is known to be of the moment before."""
 
     source: str
     before: str
     now: str
     changes: int
+    even: bool
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,10 @@ class _Done:
 def suits(script: Script) -> bool:
     """Whether a derived table's ticks can be done at once when little waits."""
     tick, applier = script.tick, script.applier
-    if tick is None or tick.scans or tick.due is not None or tick.products is not None or applier.compute is not None:
+    if tick is None or tick.scans or tick.due is not None or applier.compute is not None:
         return False
-    may_compute = bool(tick.take_reached) and applier.indexed
+    # Where one change may reach every row, it is not little.
+    may_compute = bool(tick.take_reached) and (applier.indexed or script.klass != "global")
     return bool(tick.logs) and bool(applier.units) and (tick.deltas is not None or may_compute)
 
 
@@ -78,7 +81,7 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
         require_steady(duty, reads)
         return _work(duty, script, tick)
 
-    prepare_once(duty, script, tables_to_compute(script) if tick.deltas is None else tick.deltas.create)
+    prepare_once(duty, script, _tables(script, tick))
     try:
         try:
             held = duty.write_once(work, snapshot=True)
@@ -94,6 +97,13 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
         # Others delete from the same log: whoever does it with the snapshot of before would meet what is gone already.
         _let_go(duty, tick, done.sources)
     return TickReport(script.name, done.changes, done.keys, done.written, 1, held.hold_ms)
+
+
+def _tables(script: Script, tick: Tick) -> Sequence[str]:
+    """The statements that create what a small tick needs at first."""
+    if tick.deltas is not None:
+        return tick.deltas.create
+    return (*tables_to_compute(script), *(tick.products.create if tick.products is not None else ()))
 
 
 def _let_go(duty: Duty, tick: Tick, sources: frozenset[str]) -> None:
@@ -117,8 +127,13 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     # What is computed anew is computed as of the checkpoint, so that one goes first.
     move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
     most = choose_pace(duty.session.dialect, duty.hold_ms).size
-    keys, written = (_add if tick.deltas is not None else _recompute)(duty, script, tick, seen, most)
-    way, work = "keyed" if tick.deltas is None else "delta", float(changes + keys)
+    # What joins is added only to rows that are all of one moment.
+    joins = tick.products is not None and all(one.even for one in seen.values())
+    do = _add if tick.deltas is not None else _join if joins else _recompute
+    keys, written = do(duty, script, tick, seen, most)
+    if tick.products is not None:
+        duty.session.run(tick.products.even)
+    way, work = "keyed" if do is _recompute else "delta", float(changes + keys)
     said = f"{way}: {changes} change{'' if changes == 1 else 's'} are few"
     counts = {"rows_done": keys, "rows_written": written, "ms": duty.clock.ms_since(began)}
     add_done_tick(duty, script, {**counts, "message": said, "way": way, "work": work, "keep": KEEP})
@@ -135,10 +150,10 @@ def _look(duty: Duty, script: Script, tick: Tick) -> dict[str, _Seen]:
         # A checkpoint is not there; the long way says so.
         raise _Unsuited
     found = {}
-    for source, before, under_way, now, ahead, changes, markers, dirty in rows:
+    for source, before, under_way, now, ahead, even, changes, markers, dirty in rows:
         if under_way or ahead or markers or dirty:
             raise _Unsuited
-        found[source] = _Seen(source, before, now, int(changes))
+        found[source] = _Seen(source, before, now, int(changes), bool(even))
     return found
 
 
@@ -149,10 +164,14 @@ def _question(duty: Duty, script: Script, tick: Tick) -> str:
     return f"SELECT l.*, {dirty} FROM ({' UNION ALL '.join(branches)}) AS l"
 
 
-def _copy(duty: Duty, log: SourceLog) -> list[str]:
+def _fill(duty: Duty, log: SourceLog) -> str:
+    """What copies what waits in a log."""
+    return duty.ledger.text("fill_slice", slice=log.slice, log=log.log, columns=log.copied)
+
+
+def _follow(duty: Duty, log: SourceLog) -> list[str]:
     """What copies what waits in a log, and follows it to the keys."""
-    fill = duty.ledger.text("fill_slice", slice=log.slice, log=log.log, columns=log.copied)
-    return [*log.added] if log.added else [log.clear_slice, fill, *log.affected]
+    return [*log.added] if log.added else [log.clear_slice, _fill(duty, log), *log.affected]
 
 
 def _bounds(seen: _Seen) -> dict[str, int | str]:
@@ -175,10 +194,35 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
 
     before = [tick.clear_reached]
     for log, one in _changed(tick, seen):
-        session.run_all([*before, *_copy(duty, log)], _bounds(one))
+        session.run_all([*before, *_follow(duty, log)], _bounds(one))
         before = []
     written = apply_batch(session, script.applier, take)
     return taken, written
+
+
+def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], most: int) -> tuple[int, int]:
+    """Add what changed rows join, summed by key; how many keys, and how many rows were written."""
+    session, products, changed = duty.session, tick.products, _changed(tick, seen)
+    if products is None:
+        raise Fault(f"{script.name} joins nothing", retry_safe=False)
+    labels = {log.source for log, _ in changed}
+    if sum(label in labels for label in products.scans) > products.scans_max:
+        raise _Unsuited
+    adding = [one.add for one in products.products if labels.issuperset(one.sources)]
+    try:
+        before = list(products.clear)
+        for log, one in changed:
+            session.run_all([*before, _fill(duty, log)], _bounds(one))
+            before = []
+        counts = session.run_all([*products.weigh, *adding, *products.number])
+        odd = sum(int(number) for query in products.odd for (number,) in session.all(query))
+    except Fault as problem:
+        # An old row and a new one may meet here that never met in the query, and an expression of the user's may fail on them.
+        raise _Unsuited from problem
+    keys = sum(counts[-len(products.number) :])
+    if keys > most or odd:
+        raise _Unsuited
+    return keys, sum(session.run_all(products.apply, {"low": 0, "high": keys})) if keys else 0
 
 
 def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], most: int) -> tuple[int, int]:
@@ -188,7 +232,7 @@ def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], most
         raise Fault(f"{script.name} adds nothing", retry_safe=False)
     before = list(deltas.clear)
     for log, one in _changed(tick, seen):
-        session.run_all([*before, *_copy(duty, log)], _bounds(one))
+        session.run_all([*before, *_follow(duty, log)], _bounds(one))
         before = []
     keys = sum(session.run_all(deltas.number))
     if keys > most:

@@ -595,9 +595,10 @@ WHERE derived = :derived AND generation = :generation;
 
 -- name: look_at_log
 -- What a small tick asks of one log: its source, the checkpoint, whether a seal is under way, the moment of now, whether the
--- checkpoint is ahead of the database, and how many changes wait, and markers among them, counted up to a limit.
+-- checkpoint is ahead of the database, whether every row is of its moment, and how many changes wait, and markers among them,
+-- counted up to a limit.
 SELECT c.source, c.snapshot, CASE WHEN c.target IS NULL THEN 0 ELSE 1 END, CAST(pg_current_snapshot() AS text),
-       CASE WHEN pg_snapshot_xmax(s.at) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END, w.changes, w.markers
+       CASE WHEN pg_snapshot_xmax(s.at) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END, c.even, w.changes, w.markers
 FROM tidemark._checkpoint AS c
 CROSS JOIN LATERAL (SELECT CAST(c.snapshot AS pg_snapshot) AS at OFFSET 0) AS s
 CROSS JOIN LATERAL (SELECT count(*) AS changes, count(*) FILTER (WHERE weight = 0) AS markers FROM (

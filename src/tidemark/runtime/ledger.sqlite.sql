@@ -566,9 +566,10 @@ WHERE derived = :derived AND generation = :generation;
 
 -- name: look_at_log
 -- What a small tick asks of one log: its source, the checkpoint, whether a seal is under way, the moment of now, whether the
--- checkpoint is ahead of the database, and how many changes wait, and markers among them, counted up to a limit.
+-- checkpoint is ahead of the database, whether every row is of its moment, and how many changes wait, and markers among them,
+-- counted up to a limit.
 SELECT c.source, c.snapshot, c.target IS NOT NULL,
-       CAST(max(coalesce((SELECT max(id) FROM {log}), 0), CAST(c.snapshot AS INTEGER)) AS TEXT), 0,
+       CAST(max(coalesce((SELECT max(id) FROM {log}), 0), CAST(c.snapshot AS INTEGER)) AS TEXT), 0, c.even,
        (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(c.snapshot AS INTEGER) LIMIT :limit)),
        (SELECT count(*) FROM (SELECT weight FROM {log} WHERE id > CAST(c.snapshot AS INTEGER) LIMIT :limit) WHERE weight = 0)
 FROM tidemark__checkpoint AS c

@@ -106,7 +106,9 @@ def tick(
     """
     if script.tick is None:
         return TickReport(script.name)
-    if script.tick.deltas is None or script.tick.deltas.flag:  # Rows are computed from the sources of the moment that it sees.
+    if (
+        script.tick.deltas is None or script.tick.deltas.flag
+    ):  # Rows are computed from the sources of the moment that it sees.
         duty = hold_sources(duty, script)
     if at_once and max_batches is None and (done := tick_at_once(duty, script)) is not None:
         return done
