@@ -41,7 +41,7 @@ def products(store: Store, program: BilinearProgram) -> Products:
             f"{create} {delta} ({keys}{fields})",
             f"{create} {ordered} ({ORDINAL} {place} PRIMARY KEY, {keys}{sums})",
         ),
-        clear=tuple(clear(store, table) for table in (delta, ordered, *slices)),
+        clear=tuple(clear(store.dialect, table) for table in (delta, ordered, *slices)),
         weigh=tuple(f"ANALYZE {slice_}" for slice_ in slices) if schemas else (),
         products=tuple(
             _product(store, program, chosen)

@@ -106,14 +106,11 @@ def tick(
     """
     if script.tick is None:
         return TickReport(script.name)
-    if (
-        script.tick.deltas is None or script.tick.deltas.flag
-    ):  # Rows are computed from the sources of the moment that it sees.
-        duty = hold_sources(duty, script)
-    if at_once and max_batches is None and (done := tick_at_once(duty, script)) is not None:
-        return done
-    if not (waits or has_work(duty, script)):
-        return TickReport(script.name)
+    # Rows that are computed from the sources are to be those of the moment that the tick sees.
+    duty = hold_sources(duty, script) if script.tick.deltas is None or script.tick.deltas.flag else duty
+    done = tick_at_once(duty, script) if at_once and max_batches is None else None
+    if done is not None or not (waits or has_work(duty, script)):
+        return done or TickReport(script.name)
     if script.tick.deltas is not None:
         return tick_deltas(duty, script, max_ms=max_ms, max_batches=max_batches, listen=listen)
     unsettled = settle(duty, script)
