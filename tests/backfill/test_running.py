@@ -93,6 +93,30 @@ def test_any_unique_key_can_be_walked(songs: Songs, kind: str) -> None:
     assert songs.session.all("SELECT n, count(*) FROM t GROUP BY n") == [(1, 1500)]
 
 
+def test_a_function_gets_every_row_by_a_key_that_ends_in_the_rowid(songs: Songs) -> None:
+    songs.add(700)
+    seen: list[int] = []
+    with songs.session.transaction():
+        songs.session.run("UPDATE songs SET tally = id % 3")
+        if songs.session.dialect.has_schemas:
+            songs.session.run("ALTER TABLE songs ALTER tally SET NOT NULL")
+            songs.session.run("CREATE UNIQUE INDEX by_tally ON songs (tally, id)")
+        else:
+            songs.session.run(
+                "CREATE TABLE u (id INTEGER PRIMARY KEY, tally INTEGER NOT NULL, note TEXT, UNIQUE (tally, id))"
+            )
+            songs.session.run("INSERT INTO u SELECT id, tally, title FROM songs")
+
+    table = "songs" if songs.session.dialect.has_schemas else "u"
+
+    @songs.project.backfill("look", table=table, key=("tally", "id"), columns=["id"])
+    def look(db, batch):  # type: ignore[no-untyped-def]
+        seen.extend(row["id"] for row in batch.rows)
+
+    songs.engine().backfill("look")
+    assert sorted(seen) == list(range(1, 701))
+
+
 def test_rows_that_come_while_it_runs_do_not_make_it_longer(songs: Songs) -> None:
     songs.add(250)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.findings.place import Place
+from tidemark.errors import Code, Refusal
 
 
 def test_the_rowid_alias_changes_under_its_other_names(lite: Place) -> None:
@@ -76,3 +77,42 @@ def test_values_whose_class_changes_but_not_their_equality(lite: Place) -> None:
         lite.run(change)
         lite.check()
     lite.verified()
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_rowid_behind_another_column_of_an_index_is_found(lite: Place, freshness: str) -> None:
+    """SQLite itself finds no row values there: `SELECT * FROM o WHERE (a, id) IN (SELECT 4, 1)` has no rows."""
+    lite.run(
+        "CREATE TABLE o (id INTEGER PRIMARY KEY, a SMALLINT, note TEXT, more VARCHAR(20), most VARCHAR(20), UNIQUE (a, id))",
+        "CREATE TABLE t (n INTEGER PRIMARY KEY, a INTEGER, g INTEGER NOT NULL)",
+        "CREATE INDEX by_group ON t (g)",
+        "INSERT INTO t (a, g) VALUES (3, 2), (0, 3), (4, 4), (NULL, 3), (1, 3), (4, 0), (2, 4), (3, 1)",
+        "INSERT INTO o (a) VALUES (4), (0), (4), (1)",
+    )
+    both = "SELECT t.a, t.g AS id FROM t INTERSECT SELECT o.a, o.id FROM o"
+    lite.derive("both", both, ("a", "id"), freshness=freshness)
+    lite.tidemark.apply()
+    for change in (
+        "UPDATE t SET a = (a + 1) % 5 WHERE n > 1",
+        "UPDATE t SET a = 4 WHERE n = 8",
+        "UPDATE o SET a = 3 WHERE id = 1",
+        "DELETE FROM t WHERE g = 3",
+        "UPDATE o SET a = 4",
+        "DELETE FROM o WHERE id > 1",
+    ):
+        lite.run(change)
+        lite.drained()
+    lite.verified()
+
+
+def test_a_rowid_is_no_part_of_a_key_in_somebody_elses_table(lite: Place) -> None:
+    """No upsert of SQLite's can name it beside another column."""
+    lite.run(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, g INTEGER NOT NULL)",
+        "CREATE TABLE kept (kind TEXT NOT NULL, id INTEGER PRIMARY KEY, n INTEGER, UNIQUE (kind, id))",
+    )
+    query = "SELECT 'counted' AS kind, g AS id, count(*) AS n FROM t GROUP BY g"
+    lite.project.derive("counted", query=query, key=("kind", "id"), rows_of="kept", freshness="tick")
+    with pytest.raises(Refusal, match="id is the rowid of kept") as refusal:
+        lite.tidemark.apply()
+    assert refusal.value.code is Code.ROWS_OF

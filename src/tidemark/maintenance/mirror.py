@@ -106,6 +106,14 @@ def _constants(declaration: Declaration, block: Query, table: Table) -> tuple[tu
 
 
 def _check_key(table: Table, columns: set[str], code: Code) -> None:
+    rowid = {column.name for column in table.columns if column.rowid_alias} & columns
+    if rowid and len(columns) > 1:
+        # SQLite takes no such index for the target of an upsert, and finds no row values through it.
+        raise Refusal(
+            code,
+            f"{', '.join(rowid)} is the rowid of {table.label}, which alone tells its rows apart.",
+            instead="a key whose columns are the rowid alone, or none of which is the rowid",
+        )
     for unique in table.uniques:
         if unique.where is None and set(unique.terms) == columns:
             return

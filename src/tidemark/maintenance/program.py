@@ -241,13 +241,15 @@ class Placement:
     """Where a batch's units restrict the query: in WHERE of the block with that number, `terms` pairs the place of a unit's
     column with what the block computes for it. `table` and `column` name the source's column when the first term is one.
 
-    `sideways` tells that the block's rows only join rows of the unit, so that a NULL needs none of them.
+    `sideways` tells that the block's rows only join rows of the unit, so that a NULL needs none of them. `rowid` is the place
+    of a term that is the rowid of a table.
     """
 
     block: int
     terms: tuple[tuple[int, Scalar], ...]
     source: tuple[Table, str] | None
     sideways: bool = False
+    rowid: int | None = None
 
 
 @dataclass(frozen=True)

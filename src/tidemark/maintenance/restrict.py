@@ -61,7 +61,7 @@ def _block(block: Block, terms: Terms, *, sideways: bool) -> tuple[tuple[Placeme
         found += _members(block, nested, terms)
     own = _own(block, terms, deeper)
     if own:
-        found.append(Placement(block.number, own, _source(block, own), sideways))
+        found.append(Placement(block.number, own, _source(block, own), sideways, _rowid(block, own)))
     elif not block.items or not any(deeper.values()):
         bounded = False
     return tuple(found), bounded
@@ -165,6 +165,17 @@ def _source(block: Block, own: tuple[tuple[int, Scalar], ...]) -> tuple[Table, s
         item = item_of(block, scalar.column[0]) if scalar.column is not None else None
         if isinstance(item, Occurrence) and scalar.column is not None:
             return item.table, scalar.column[1]
+    return None
+
+
+def _rowid(block: Block, own: tuple[tuple[int, Scalar], ...]) -> int | None:
+    for place, (_, scalar) in enumerate(own):
+        item = item_of(block, scalar.column[0]) if scalar.column is not None else None
+        column = (
+            item.table.column(scalar.column[1]) if isinstance(item, Occurrence) and scalar.column is not None else None
+        )
+        if column is not None and column.rowid_alias:
+            return place
     return None
 
 

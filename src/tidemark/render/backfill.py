@@ -10,6 +10,7 @@ from __future__ import annotations
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Backfill, Catalog, Column, Table, Unique
+from tidemark.render.listed import listed, rowid_place
 from tidemark.render.statements import qualified
 from tidemark.walk import BATCH, Walk
 
@@ -40,6 +41,7 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
     keys = f"SELECT {names} FROM {source} WHERE {within}{also} ORDER BY {names}"
     # A row that is locked stays as it is read, and whoever locks in the same order cannot deadlock with this.
     locked = f"SELECT {names} FROM ({keys} FOR NO KEY UPDATE) AS k" if not dialect.writers_wait_in_line else keys
+    here = listed(quoted, quoted, batch, rowid_place(table, [column.name for column in key]))
     every = ", ".join(dict.fromkeys([*quoted, *(dialect.quote(name) for name in backfill.columns)]))
     return Walk(
         table=table.label,
@@ -52,7 +54,7 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
         count=f"SELECT count(*) FROM {source} WHERE {within}",
         clear_batch=_clear(dialect, batch),
         fill_batch=f"INSERT INTO {batch} ({names}) {locked}",
-        rows=f"SELECT {every} FROM {source} WHERE {left} IN (SELECT {names} FROM {batch}) ORDER BY {names}",
+        rows=f"SELECT {every} FROM {source} WHERE {here} ORDER BY {names}",
         statement=backfill.text_for(backfill.sql, dialect.name) or "",
         after=f" AND {compared('>', 'a')}",
         only=f" AND {compared('>=', 'z')}",

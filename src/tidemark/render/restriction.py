@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from tidemark.maintenance.program import KeyedProgram, Placement
 from tidemark.maintenance.restrict import is_looked_up
 from tidemark.query.unique import has_index
+from tidemark.render.listed import listed
 from tidemark.render.statements import Store, look_up, weigh_batch
 
 ROW = "tidemark_x"
@@ -83,9 +84,7 @@ def _condition(units: Store, place: Placement, batch: str, *, nulls: bool) -> st
             (f"({here}) AND " if whole else "")
             + f"EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {some}) AND EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {match})"
         )
-    columns = ", ".join(f"{ROW}.{units.column(part)}" for part in parts)
-    values = scalars[0] if len(scalars) == 1 else f"({', '.join(scalars)})"
-    return f"{values} IN (SELECT {columns} FROM {batch} AS {ROW})"
+    return listed(scalars, [f"{ROW}.{units.column(part)}" for part in parts], f"{batch} AS {ROW}", place.rowid)
 
 
 def keys_of_query(store: Store, program: KeyedProgram) -> str:
