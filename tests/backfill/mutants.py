@@ -16,7 +16,7 @@ import pytest
 
 from tests.backfill import test_telling
 from tidemark import engine
-from tidemark.runtime import fill, pages, repair, samples
+from tidemark.runtime import apply, fill, pages, repair, samples
 from tidemark.runtime.backfill import begin, chunk, ending, filling, gate, meter, record, runner, throttle, worker
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
@@ -26,6 +26,7 @@ from tidemark.runtime.statements import find_statement
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 ROOMS = (
+    apply,
     begin,
     chunk,
     ending,
@@ -231,7 +232,7 @@ MUTANTS = MappingProxyType(
         "what cannot be seen is well": code(throttle.reasons_of, "if limits.trust_unseen else", "if True else"),
         "what is under strain goes on": code(gate.Gate.check, "if reasons:", "if False:"),
         "a pause ends with the chunk": code(gate.Gate.obey, 'self._wait(lambda: (), "paused")', "return"),
-        "fillings are not in the list": code(filling.list_everything, "newest.values()", "()"),
+        "fillings are not in the list": code(filling.list_everything_here, "newest.values()", "()"),
         "a conflict is a failure": code(
             worker.Worker._attempt,
             "except Conflict as problem:\n                conflict = problem",
@@ -263,8 +264,17 @@ MUTANTS = MappingProxyType(
         "every key is listed at once": code(fill._open_book, "return open_book(duty, installed.script)", "return None"),
         "who picks a row has everything repaired": code(
             repair.repair_picked,
-            "return _walk(duty, script, len(picked), take, listen)",
+            "return _walk(duty, script, len(picked), take, partial(_mend, duty, script), listen)",
             "return repair(duty, installed)",
+        ),
+        "what is left of a long filling is a failure": code(
+            apply._make_sure, "report.drift <= RECORDED_MAX or report.drift >= before", "True"
+        ),
+        "a range ends before its last key": code(
+            repair.repair_between, "else int(found)\n    at", "else int(found) - 1\n    at"
+        ),
+        "a range is everything": code(
+            repair.repair_between, "first = last + 1 if found is None else int(found)", "first = 1"
         ),
         "the bounds of what is left are its middle": code(
             samples.find_range,

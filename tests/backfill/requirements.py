@@ -287,6 +287,21 @@ REQUIREMENTS = (
             "a paused filling is taken up again",
         ),
         (
+            "What many writers changed behind a long filling is no failure, however much it is.",
+            "what_many_writers_changed_behind_a_filling_is_no_failure",
+            "what is left of a long filling is a failure",
+        ),
+        (
+            "A range of keys is computed anew up to its last key.",
+            "a_range_of_keys_is_computed_anew_and_nothing_beside_it",
+            "a range ends before its last key",
+        ),
+        (
+            "Nothing beside a range of keys is computed anew.",
+            "a_range_of_keys_is_computed_anew_and_nothing_beside_it",
+            "a range is everything",
+        ),
+        (
             "Rows that somebody picked are made true, and no others.",
             "rows_that_somebody_picked_are_made_true_and_no_others",
             "who picks a row has everything repaired",
