@@ -74,13 +74,11 @@ def flatten(query: Query, focus: str, wanted: frozenset[int] | None = None) -> l
             if not inside or has_scan(side, focus):
                 found += flatten(side, focus, wanted)
         hidden = inside and query.limited
+        said = [not hidden and is_uniform(query, position) for position in range(len(query.outputs))]
         return [
             replace(
                 flat,
-                values=tuple(
-                    None if hidden or not is_uniform(query, position) else value
-                    for position, value in enumerate(flat.values)
-                ),
+                values=tuple(value if shown else None for shown, value in zip(said, flat.values, strict=True)),
                 sealed=flat.sealed or hidden,
             )
             for flat in found

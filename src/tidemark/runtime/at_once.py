@@ -62,8 +62,8 @@ def suits(script: Script) -> bool:
     tick, applier = script.tick, script.applier
     if tick is None or tick.scans or tick.due is not None or applier.compute is not None:
         return False
-    # Where one change may reach every row, it is not little.
-    may_compute = bool(tick.take_reached) and (applier.indexed or script.klass != "global")
+    # Where no index reaches the rows of a key, few changes may be much work, which the guard weighs.
+    may_compute = bool(tick.take_reached) and applier.indexed
     return bool(tick.logs) and bool(applier.units) and (tick.deltas is not None or may_compute)
 
 
