@@ -13,13 +13,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench import big_notices, big_world
 from bench.budgets import Figure, ratio
 from bench.duties import Place, both_places
-from examples.soundgraph.derived import DECLARED
+from examples.soundgraph.derived import CHALLENGES, COUNTS, INACTIVE
 from examples.soundgraph.derived import make_project as make_soundgraph
 from tidemark import Project, Tidemark, iterable
 
@@ -35,6 +35,8 @@ _CHANGES: dict[str, str] = {
     "challenge_rd": "UPDATE user_events SET blocknumber = 102, referrer = 1 + user_id / 3 WHERE user_id % {events_step} = 3",
     "referrals": "UPDATE user_events SET blocknumber = 103, referrer = 1 + user_id / 2 WHERE user_id % {events_step} = 2",
 }
+_NOT_READ = {one.name for one in COUNTS} - {"aggregate_monthly_plays"}
+"""What no reward reads."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,9 @@ class Cost:
 
 
 def make_project() -> Project:
-    """The rewards, in tables of their own, from now on: what is there already is not paid again."""
-    names = {*_CHANGES, "challenge_r", "challenge_rv"}
-    wanted = [one for one in DECLARED if one.name in names]
-    return make_soundgraph(
-        "now", [replace(one, options={**one.options, "rows_of": None}) for one in wanted], iterable(lambda _: ())
-    )
+    """Every reward that is active, and what they are made of, from now on: what is there already is not paid again."""
+    wanted = [one for one in (*COUNTS, *CHALLENGES) if one.name not in INACTIVE and one.name not in _NOT_READ]
+    return make_soundgraph("now", wanted, iterable(lambda _: ()))
 
 
 project = make_project()
