@@ -13,8 +13,10 @@ import psycopg
 import pytest
 
 from tidemark import Fault, Project, Refusal, Tidemark
+from tidemark.database.open import open_session
 from tidemark.errors import Code
 from tidemark.runtime import install
+from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.progress import Event
 
 SCHEMA = """
@@ -162,6 +164,40 @@ def test_replace_of_mirrored_rows_keeps_columns_true(sqlite_path: Path, recursiv
                 connection.execute(statement)
             stored = connection.execute("SELECT id, n, last_seen FROM tr ORDER BY 1").fetchall()
             assert stored == connection.execute(f"{SEEN} ORDER BY 1").fetchall(), statement
+
+
+HEXED = """
+SELECT 'h' AS challenge_id, printf('%x', tid) AS specifier, count(DISTINCT ts) AS steps
+  FROM obs WHERE tid IS NOT NULL GROUP BY tid
+"""
+
+
+def test_rows_under_a_computed_key_are_looked_up(sqlite_path: Path) -> None:
+    """Nobody knows that a computed key is never NULL, but the user's table has no room for one."""
+    with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as connection:
+        keyed = SCHEMA.replace(
+            "challenge_id text, specifier int,", "challenge_id text NOT NULL, specifier text NOT NULL,"
+        )
+        for statement in keyed.split(";"):
+            connection.execute(statement)
+        project = Project("hexed")
+        project.derive("hexed", query=HEXED, key=("challenge_id", "specifier"), rows_of="uc", freshness="tick")
+        keeper = Tidemark(project, str(sqlite_path))
+        keeper.apply()
+        for statement in (
+            "INSERT INTO obs VALUES (5, 17, 1)",
+            "UPDATE obs SET tid = NULL WHERE id = 2",
+            "DELETE FROM obs",
+        ):
+            connection.execute(statement)
+            keeper.tick()
+            ours = connection.execute("SELECT * FROM uc WHERE challenge_id = 'h' ORDER BY 2").fetchall()
+            assert ours == connection.execute(f"{HEXED} ORDER BY 2").fetchall(), statement
+    (script,) = keeper.sql("hexed")
+    (gone,) = [one for one in script.applier.write if one.startswith('DELETE FROM "uc"')]
+    with closing(open_session(str(sqlite_path))) as session, session.transaction():
+        prepare(session, script)
+        assert not [row for row in session.all(f"EXPLAIN QUERY PLAN {gone}") if str(row[3]).startswith("SCAN uc")]
 
 
 BUSY = 1200

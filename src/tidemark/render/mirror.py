@@ -78,7 +78,7 @@ def match(store: Store, mirror: Mirror, row: str, stored: str) -> str:
     quote = store.dialect.quote
     equal = store.dialect.null_safe_equal
     pairs = [
-        f"{row}.{quote(column)} {equal if part.nullable else '='} {stored}.{quote(name)}"
+        f"{row}.{quote(column)} {equal if _may_be_null(mirror, part, column) else '='} {stored}.{quote(name)}"
         for (column, name), part in zip(mirror.key, store.key, strict=True)
     ]
     return " AND ".join(pairs) + literal_test(mirror, row, store.dialect)
@@ -146,7 +146,8 @@ def _write(store: Store, mirror: Mirror) -> list[str]:
         return [update(store, mirror, fresh)]
     table, batch = qualified(mirror.table, store.dialect), store.numbered
     vanished = f"NOT EXISTS (SELECT 1 FROM {fresh} WHERE s.{ORDINAL} = b.{ORDINAL} AND {mirror.present})"
-    if store.nullable or store.dialect.has_schemas or not mirror.key:
+    may_be_null = any(_may_be_null(mirror, part, one) for part, (one, _) in zip(store.key, mirror.key, strict=True))
+    if may_be_null or store.dialect.has_schemas or not mirror.key:
         gone = f"EXISTS (SELECT 1 FROM {batch} AS b WHERE {match(store, mirror, table, 'b')} AND {vanished})"
     else:
         # SQLite goes through the whole table for an EXISTS, and through what IN lists by the table's key.
@@ -154,6 +155,12 @@ def _write(store: Store, mirror: Mirror) -> list[str]:
         columns, keys = ", ".join(quote(one) for one, _ in pairs), ", ".join(f"b.{quote(name)}" for _, name in pairs)
         gone = f"({columns}) IN (SELECT {keys} FROM {batch} AS b WHERE {vanished}){literal_test(mirror, table, store.dialect)}"
     return [f"DELETE FROM {table} WHERE {gone}", upsert(store, mirror, fresh)]
+
+
+def _may_be_null(mirror: Mirror, part: KeyPart, name: str) -> bool:
+    """Whether a key column can be NULL in the user's table too: that takes a comparison which no index serves."""
+    column = mirror.table.column(name)
+    return part.nullable and (column is None or not column.not_null)
 
 
 def update(store: Store, mirror: Mirror, source: str, row: str = "t") -> str:
