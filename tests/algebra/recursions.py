@@ -1,4 +1,4 @@
-"""Queries that refer to themselves, over the tables of `tests.algebra.world`.
+"""Queries that refer to themselves, and queries of several groupings, over the tables of `tests.algebra.world`.
 
 Owns: `RECURSIONS`. Promises: as `cases`.
 """
@@ -38,5 +38,20 @@ RECURSIONS = (
         "k",
         "sqlite",
         klass="global",
+    ),
+    Case(
+        "subtotals",
+        "SELECT author, state, grouping(author, state) AS level, count(*) AS n, sum(score + author) AS s FROM posts "
+        "GROUP BY ROLLUP (author, state) HAVING count(*) > 1 OR state IS NULL",
+        ("level", "author", "state"),
+        "postgres",
+        klass="global",
+    ),
+    Case(
+        "groupings_of_each",
+        "SELECT author, state, score % 2 AS odd, grouping(state, score % 2) AS g, max(score) AS best FROM posts "
+        "GROUP BY author, GROUPING SETS ((2, score % 2), score % 2, ())",
+        ("g", "author", "state", "odd"),
+        "postgres",
     ),
 )

@@ -89,6 +89,13 @@ CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("values that do not add up", JOINED, in_products(lambda one: replace(one, odd=()))),
 )
 
-COSTS: tuple[Mutant, ...] = tuple(
-    Mutant(engine, word, families, change, disturbed=True) for word, families, change in CHANGES for engine in BOTH
+COSTS: tuple[Mutant, ...] = (
+    *(Mutant(engine, word, families, change, disturbed=True) for word, families, change in CHANGES for engine in BOTH),
+    Mutant(
+        "postgres",
+        "a column that a grouping leaves out",
+        ("groupings",),
+        _reads(r"FILTER\(WHERE FALSE\)", "FILTER(WHERE TRUE)"),
+        disturbed=True,
+    ),
 )

@@ -222,6 +222,21 @@ def _global_histogram(parts: Parts) -> Draft:
     return draft(f"SELECT {listed(*key, Column('count(*)', parts.name()))} FROM ({inner}) s GROUP BY s.n", key, table)
 
 
+@shape("groupings", "postgres", allow_global=True)
+def _groupings(parts: Parts) -> Draft:
+    table = parts.queries.table()
+    fields = table.of_kind("int", "text", "date")
+    if len(fields) < 2:
+        raise LookupError("one column")
+    one, two = (f"g.{field.quoted}" for field in parts.rng.sample(list(fields), 2))
+    forms = (f"ROLLUP ({one}, {two})", f"CUBE ({one}, {two})", f"{one}, GROUPING SETS ({two}, ())")
+    by = parts.rng.choice((*forms, f"GROUPING SETS (({one}), ({two}))"))
+    names = (one, two, f"grouping({one}, {two})")
+    key = [Column(name, parts.name()) for name in names]
+    columns = listed(*key, parts.aggregate(table, "g"))
+    return draft(f"SELECT {columns} FROM {table.quoted} g{parts.where(table, 'g', 0.3)} GROUP BY {by}", key, table)
+
+
 @shape("global-recursion", allow_global=True)
 def _global_recursion(parts: Parts) -> Draft:
     table = parts.table()

@@ -15,6 +15,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query.functions import function_name, is_aggregate
+from tidemark.query.grouping import expand_groupings
 from tidemark.query.inline import RECURSION, Inlining, unwrapped
 from tidemark.query.moment import pin
 from tidemark.query.parse import parse_tree, place_of, render
@@ -57,6 +58,7 @@ def lower_query(text: str, catalog: Catalog, dialect: Dialect, moment: str | Non
     tree = parse_tree(text, dialect)
     holder = exp.Subquery(this=tree)
     Inlining(catalog, dialect).visit(holder, {})
+    expand_groupings(holder, dialect)
     whole = unwrapped(holder)
     whole.pop()
     if moment is not None:
@@ -157,11 +159,11 @@ class _Lowering:
         if group is None:
             return None
         extra = [key for key, value in group.args.items() if value and key != "expressions"]
-        if extra or any(isinstance(g, exp.Rollup | exp.Cube | exp.GroupingSets) for g in group.expressions):
+        if extra:
             raise Refusal(
                 Code.UNSUPPORTED,
-                "GROUPING SETS, ROLLUP and CUBE are not kept true yet.",
-                instead="one derived table for each grouping",
+                f"GROUP BY {extra[0].upper()} is not kept true.",
+                instead="the columns that it stands for",
                 place=place_of(group, self.dialect),
             )
         return tuple(self.scalar(item) for item in group.expressions)

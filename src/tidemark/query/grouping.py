@@ -1,0 +1,126 @@
+"""GROUPING SETS, ROLLUP and CUBE as what they are: one grouping after another, put together by UNION ALL.
+
+Owns: `expand_groupings`. Promises: the query has the rows that it had; a column that a grouping leaves out is a NULL of its type
+there, and ``grouping(…)`` the number that it is. A column counts as grouped where it is written as in GROUP BY.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import chain, combinations, product
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
+from tidemark.query.functions import function_name, is_aggregate
+from tidemark.query.parse import place_of, render
+
+SETS_MAX = 32
+_Set = tuple[exp.Expression, ...]
+_WORDS = (exp.GroupingSets, exp.Rollup, exp.Cube)
+
+
+def expand_groupings(holder: exp.Expression, dialect: Dialect) -> None:
+    """Replace every SELECT below `holder` that groups in several ways. Raises `Refusal` where it does more with them."""
+    for select in sorted(holder.find_all(exp.Select), key=lambda one: -one.depth):
+        group = select.args.get("group")
+        if group is None or not any(isinstance(item, _WORDS) for item in group.expressions):
+            continue
+        whole = select.parent is holder
+        beside = [select.args.get("distinct"), select.find(exp.Window)]
+        beside += [] if whole else [select.args.get(name) for name in ("order", "limit", "offset")]
+        _write_out(select, group, dialect)
+        found = [tuple(chain.from_iterable(parts)) for parts in product(*(_sets(item) for item in group.expressions))]
+        if any(beside) or len(found) > SETS_MAX:
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"What is made of {len(found)} groupings together is not kept true.",
+                instead="the groupings in a subquery, or one derived table for each",
+                place=place_of(group, dialect),
+            )
+        listed = {render(one, dialect) for one in chain.from_iterable(found)}
+        branches = [_branch(select, one, listed, dialect) for one in found]
+        union: exp.Expression = branches[0]
+        for branch in branches[1:]:
+            union = exp.Union(this=union, expression=branch, distinct=False)
+        union.meta.update(select.meta)
+        select.replace(union)
+
+
+def _write_out(select: exp.Select, group: exp.Group, dialect: Dialect) -> None:
+    """Positions of the SELECT list as what stands there; a name that only an output has says nothing of its parts."""
+    named = {one.alias: one.this for one in select.expressions if isinstance(one, exp.Alias)}
+    for node in list(group.walk()):
+        alone = isinstance(node.parent, (*_WORDS, exp.Group, exp.Tuple, exp.Paren))
+        if alone and isinstance(node, exp.Literal) and node.is_int and 1 <= int(node.name) <= len(select.expressions):
+            node.replace(select.expressions[int(node.name) - 1].unalias().copy())
+        elif isinstance(node, exp.Column) and not node.table and named.get(node.name, node) != node:
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"{node.name} stands for an expression, and is grouped by.",
+                instead="the expression itself in GROUP BY",
+                place=place_of(node, dialect),
+            )
+
+
+def _sets(item: exp.Expression) -> list[_Set]:
+    """The groupings that an item of GROUP BY stands for."""
+    parts = [_parts(one) for one in item.expressions] if isinstance(item, exp.Rollup | exp.Cube) else []
+    if isinstance(item, exp.Rollup):
+        return [tuple(chain.from_iterable(parts[:size])) for size in range(len(parts), -1, -1)]
+    if isinstance(item, exp.Cube):
+        some = chain.from_iterable(combinations(parts, size) for size in range(len(parts), -1, -1))
+        return [tuple(chain.from_iterable(one)) for one in some]
+    if isinstance(item, exp.GroupingSets):
+        return [one for inner in item.expressions for one in _sets(inner)]
+    return [_parts(item)]
+
+
+def _parts(item: exp.Expression) -> _Set:
+    while isinstance(item, exp.Paren):
+        item = item.this
+    return tuple(item.expressions) if isinstance(item, exp.Tuple) else (item,)
+
+
+def _branch(select: exp.Select, own: Sequence[exp.Expression], listed: set[str], dialect: Dialect) -> exp.Select:
+    """The SELECT with one of its groupings."""
+    there = {render(one, dialect): one for one in own}
+    branch = select.copy()
+    for name in ("order", "limit", "offset"):
+        branch.set(name, None)
+    branch.set("group", exp.Group(expressions=[one.copy() for one in there.values()]) if there else None)
+    for part in [*branch.expressions, branch.args.get("having")]:
+        if part is not None:
+            _leave_out(part, there.keys(), listed, dialect)
+    if not there and not any(is_aggregate(node) for node in branch.walk() if isinstance(node, exp.Expression)):
+        raise Refusal(
+            Code.UNSUPPORTED,
+            "A grouping of everything without an aggregate is not kept true.",
+            instead="count(*) among the columns",
+            place=place_of(select, dialect),
+        )
+    return _named_alike(branch, select)
+
+
+def _leave_out(node: exp.Expression, there: Collection[str], listed: set[str], dialect: Dialect) -> None:
+    """Make a NULL of every part that another grouping has and this one has not; aggregates see their rows as ever."""
+    text = render(node, dialect)
+    if function_name(node) == "grouping":
+        bits = "".join("0" if render(one, dialect) in there else "1" for one in node.expressions)
+        node.replace(exp.Literal.number(int(bits, 2)))
+    elif text in listed and text not in there:
+        node.replace(exp.Filter(this=exp.Max(this=node.copy()), expression=exp.Where(this=exp.false())))
+    elif text not in there and not (is_aggregate(node) or isinstance(node, exp.Filter | exp.WithinGroup | exp.Select)):
+        for child in list(node.iter_expressions()):
+            _leave_out(child, there, listed, dialect)
+
+
+def _named_alike(branch: exp.Select, select: exp.Select) -> exp.Select:
+    """A column that became a NULL keeps its name."""
+    items = []
+    for item, before in zip(branch.expressions, select.expressions, strict=True):
+        plain = isinstance(before, exp.Column) and not isinstance(item, exp.Column)
+        items.append(exp.Alias(this=item, alias=before.this.copy()) if plain else item)
+    branch.set("expressions", items)
+    return branch
