@@ -154,6 +154,19 @@ def test_only_what_was_added_is_filled(engine_url: str, way: str, monkeypatch: p
     assert story.declared(story.new).uninstall() is not None
 
 
+def test_a_name_with_white_space_is_widened_too(engine_url: str) -> None:
+    with contextlib.closing(open_session(engine_url)) as session, session.transaction():
+        session.run("CREATE TABLE posts (id integer PRIMARY KEY, thread_id integer, score integer)")
+        session.run("INSERT INTO posts VALUES (1, 1, 5), (2, 1, 7), (3, NULL, 1)")
+    for query in GROUPS:
+        project = Project("forum")
+        project.derive("tab\there", key="thread_id", freshness="commit", query=query)
+        assert Tidemark(project, engine_url).apply().live
+    with contextlib.closing(open_session(engine_url)) as session, session.transaction():
+        session.run("UPDATE posts SET score = score - 6")
+    assert all(report.clean for report in Tidemark(project, engine_url).verify())
+
+
 def test_what_is_interrupted_goes_on_and_the_old_columns_stay(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fill, "choose_pace", small)
     for way in ("added at commits", "added by ticks"):

@@ -29,7 +29,7 @@ from tidemark.script import Piece, Script
 OPENING = "CREATE TABLE"
 LINE = ",\n  "
 KEY = ", PRIMARY KEY ("
-_TYPE = re.compile(r"CREATE TYPE (\S+) ")
+_TYPE = re.compile(r'CREATE TYPE ((?:"(?:[^"]|"")*"|[^\s"])+) ')
 
 
 @dataclass(frozen=True)
