@@ -18,7 +18,7 @@ from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, is_prepared, prepare_once, tables_to_compute
 from tidemark.runtime.captures import trim_alone
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.guard import FEW, KEEP
+from tidemark.runtime.guard import FEW, KEEP, Way, choose_for
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.runs import add_done_tick
 from tidemark.runtime.seals import CONSUME_ROWS, TickReport, about, consume, move_checkpoints
@@ -62,8 +62,8 @@ def suits(script: Script) -> bool:
     tick, applier = script.tick, script.applier
     if tick is None or tick.scans or tick.due is not None or applier.compute is not None:
         return False
-    # Where no index reaches the rows of a key, few changes may be much work, which the guard weighs.
-    may_compute = bool(tick.take_reached) and applier.indexed
+    # Where one change may reach every row, it is not little.
+    may_compute = bool(tick.take_reached) and (applier.indexed or script.klass != "global")
     return bool(tick.logs) and bool(applier.units) and (tick.deltas is not None or may_compute)
 
 
@@ -124,19 +124,23 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
         return None
     if changes > FEW:
         raise _Unsuited
-    # What is computed anew is computed as of the checkpoint, so that one goes first.
-    move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
-    most = choose_pace(duty.session.dialect, duty.hold_ms).size
     # What joins is added only to rows that are all of one moment.
     joins = tick.products is not None and all(one.even for one in seen.values())
     do = _add if tick.deltas is not None else _join if joins else _recompute
+    usual: Way = "keyed" if do is _recompute else "delta"
+    # Where no index reaches the rows of a key, few changes may be much work, which the guard weighs.
+    unreached = tick.deltas is None and not script.applier.indexed
+    if unreached and choose_for(duty, script, usual, changes, "change").way != usual:
+        raise _Unsuited
+    # What is computed anew is computed as of the checkpoint, so that one goes first.
+    move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
+    most = choose_pace(duty.session.dialect, duty.hold_ms).size
     keys, written = do(duty, script, tick, seen, most)
     if tick.products is not None:
         duty.session.run(tick.products.even)
-    way, work = "keyed" if do is _recompute else "delta", float(changes + keys)
-    said = f"{way}: {changes} change{'' if changes == 1 else 's'} are few"
+    said = f"{usual}: {changes} change{'' if changes == 1 else 's'} are few"
     counts = {"rows_done": keys, "rows_written": written, "ms": duty.clock.ms_since(began)}
-    add_done_tick(duty, script, {**counts, "message": said, "way": way, "work": work, "keep": KEEP})
+    add_done_tick(duty, script, {**counts, "message": said, "way": usual, "work": float(changes + keys), "keep": KEEP})
     sources = frozenset(source for source, one in seen.items() if one.changes)
     if duty.session.dialect.writers_wait_in_line:
         consume(duty, script, sources)
