@@ -34,7 +34,8 @@ def test_both_engines_have_the_same_statements_each_with_a_purpose() -> None:
     mine, other = ({name for name in found if not ALONE.match(name)} for found in (sqlite, postgres))
     assert mine == other
     for statement in (*sqlite.values(), *postgres.values()):
-        assert statement.purpose and ";" not in statement.text
+        # Several in one text stand apart on lines of their own.
+        assert statement.purpose and all(";" not in step for step in statement.text.split("\n;\n"))
         assert statement.text or statement.name in NEEDLESS
 
 
