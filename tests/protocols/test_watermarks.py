@@ -5,7 +5,7 @@ timestamps and numbers of rows decide nothing: a change is consumed because a sn
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -35,6 +35,9 @@ class _Fragile:
             raise Killed
         self._left -= 1
         return self._session.run(sql, parameters)
+
+    def run_all(self, statements: Sequence[str], parameters: Parameters | None = None) -> list[int]:
+        return [self.run(statement, parameters) for statement in statements]
 
 
 def _leased(forum: Forum, name: str) -> Duty:

@@ -6,7 +6,7 @@ Each function makes the mistake's occasion; afterwards everything is true, or ve
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -38,6 +38,9 @@ class _Fragile:
             raise Killed
         self._left -= 1
         return self._session.run(sql, parameters)
+
+    def run_all(self, statements: Sequence[str], parameters: Parameters | None = None) -> list[int]:
+        return [self.run(statement, parameters) for statement in statements]
 
 
 def _found_by_verification(chain: Chain) -> None:

@@ -24,7 +24,7 @@ from tidemark.render import postgres_flush, postgres_once
 from tidemark.render.statements import Store
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
-BUDGETS = {"sqlite": Budget(1500, minutes=0.3), "postgres": Budget(600, minutes=0.35)}
+BUDGETS = {"sqlite": Budget(1000, minutes=0.2), "postgres": Budget(400, minutes=0.2)}
 BUDGETS_FULL = {"sqlite": Budget(3000, minutes=0.5), "postgres": Budget(1200, minutes=0.6)}
 ADDED = ("group", "universe", "total")
 RECORDED = sorted(SEEDS.glob("*.json"))
@@ -91,7 +91,7 @@ def test_random_programs_stay_true_where_rows_are_written_once(
 
     monkeypatch.setattr(postgres_flush, "flush_texts", once)
     said: list[str] = []
-    budget = Budget(1200, minutes=0.6) if FULL else Budget(300, minutes=0.15)
+    budget = Budget(1200, minutes=0.6) if FULL else Budget(200, minutes=0.1)
     tally, found = campaign(postgres_ground, f"{SEED}-once", budget, families=ADDED, seeds=tmp_path, say=said.append)
     assert not found, "\n".join(said)
     assert tally.comparisons.total() > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 EXPIRE = {
@@ -39,6 +39,10 @@ class Dying:
             return found(*arguments, **more)
 
         return stepped
+
+    def run_all(self, statements: Sequence[str], parameters: Any = None) -> list[int]:
+        """Each of them is a step."""
+        return [self.run(statement, parameters) for statement in statements]
 
     @contextlib.contextmanager
     def transaction(self, *arguments: Any, **more: Any) -> Iterator[None]:
