@@ -8,6 +8,7 @@ two scans of one table change together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 from tidemark.maintenance.bilinear import BilinearProgram, over_images
@@ -21,6 +22,7 @@ from tidemark.ways import Product, Products
 
 CHANGED_MAX = 3
 HIGH, LOW = "tidemark_high", "tidemark_low"
+MOVED = "tidemark_moved"
 _HALF = 2**32
 
 
@@ -164,9 +166,29 @@ def _number(store: Store, program: BilinearProgram) -> str:
             some.append(f"{total} <> 0")
         sums.append(f"{total} AS {store.column(part)}")
     row = row_of(store, "d")
+    grouped = f"SELECT {row}, {', '.join(sums)} FROM {delta} AS d GROUP BY {row}"
+    moved = " OR ".join(some)
+    counted = [part for part in program.parts if part.needed is not None]
+    if counted:
+        # Values that do not add up may have changed where every sum stays: such a row is computed anew, if it has any.
+        grouped = (
+            f"SELECT {columns} FROM (SELECT {row}, {', '.join(sums)}, CASE WHEN {moved} THEN 1 ELSE 0 END AS {MOVED} "
+        )
+        grouped += f"FROM {delta} AS d GROUP BY {row}) AS b WHERE b.{MOVED} = 1 OR {_is_odd(store, counted)}"
+    else:
+        grouped += f" HAVING {moved}"
     return (
         f"INSERT INTO {ordered} ({ORDINAL}, {columns}) SELECT row_number() OVER (ORDER BY {store.key_list}), {columns} FROM "
-        f"(SELECT {row}, {', '.join(sums)} FROM {delta} AS d GROUP BY {row} HAVING {' OR '.join(some)}) AS d"
+        f"({grouped}) AS d"
+    )
+
+
+def _is_odd(store: Store, counted: Sequence[Part]) -> str:
+    """Whether the stored row of the key ``b`` has a value that adding did not give."""
+    anew = " OR ".join(f"s.{store.column(part)} IS NOT NULL" for part in counted)
+    return " OR ".join(
+        f"EXISTS (SELECT 1 FROM {store.names.store} AS s WHERE {join} AND ({anew}){which_join(store, number)})"
+        for number, join in enumerate(joins_of(store))
     )
 
 
