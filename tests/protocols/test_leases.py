@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -37,9 +38,16 @@ def _expire(forum: Forum, name: str) -> None:
     forum.write(f"UPDATE {ledger(forum.user.dialect, 'lease')} SET expires = '' WHERE duty = 'keep {name}'")
 
 
+def _stands_still(worker: int) -> bool:
+    """Whether every thread has stopped, where that can be read: one that is in the system yet may come back with a lock."""
+    threads = Path(f"/proc/{worker}/task").glob("*/stat")
+    return all(one.read_text().rpartition(")")[2].split()[0] in "Tt" for one in threads)
+
+
 def _pause(worker: int, forum: Forum) -> bool:
     """Stop a worker and take its leases from it; False when it slept with a lock, and goes on."""
     os.kill(worker, signal.SIGSTOP)
+    _wait_until(lambda: _stands_still(worker))
     forum.user.set_lock_timeout(0.2)
     try:
         for name in QUERIES:
