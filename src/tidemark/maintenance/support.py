@@ -57,13 +57,13 @@ class Support:
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns that a feed reads."""
-        keys = [_key_column(number) for number in range(len(self.key))]
+        keys = [_key_column(number) for number in dict.fromkeys(self._places)]
         own = [VALUE] if self.value_column == VALUE else []
         return (*keys, *own, ROWS, *(_filter_column(number) for number in range(len(self.filters))))
 
     def query(self, source: str) -> str:
         """The query of the support; `source` is the quoted name of its table."""
-        shown = [(one.at_row(ROW), _key_column(number)) for number, one in enumerate(self.key)]
+        shown = [(self.key[number].at_row(ROW), _key_column(number)) for number in dict.fromkeys(self._places)]
         shown += [(self.value.at_row(ROW), VALUE)] if self.value_column == VALUE else []
         groups = [one for one, _ in shown]
         for number, condition in enumerate(self.filters.values()):
@@ -95,11 +95,17 @@ class Support:
 
     def key_texts(self) -> tuple[RowText, ...]:
         """The key of a row of the support."""
-        return tuple(text(self._column(_key_column(number))) for number in range(len(self.key)))
+        return tuple(text(self._column(_key_column(number))) for number in self._places)
 
     def present(self) -> RowText:
         """True for the rows of the support to which rows of the source contribute."""
         return text(self._column(ROWS), " > 0")
+
+    @property
+    def _places(self) -> list[int]:
+        """For each column of the key the first that is the same: what is compared with two columns outside is one here."""
+        texts = [one.at_row(ROW) for one in self.key]
+        return [texts.index(one) for one in texts]
 
     def _column(self, name: str) -> Scalar:
         return self.value.column_of("support", name)
