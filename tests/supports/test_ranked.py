@@ -25,6 +25,14 @@ def ranked(*names: str, **options: object) -> Project:
     return project
 
 
+TWICE = {
+    "shared": "SELECT o.a, o.b, (SELECT p.track FROM plays p WHERE p.user_id = o.a AND p.user_id = o.b "
+    "GROUP BY p.track, p.track ORDER BY count(*) DESC, p.track LIMIT 1) AS track FROM pairs o",
+    "different": "SELECT o.a, o.b, (SELECT count(DISTINCT p.track) FROM plays p WHERE p.user_id = o.a AND p.user_id = o.b) AS n "
+    "FROM pairs o",
+}
+
+
 MODES = {
     "often": "SELECT user_id, mode() WITHIN GROUP (ORDER BY track) AS track, mode() WITHIN GROUP (ORDER BY track DESC) AS last, "
     "count(*) AS plays FROM plays WHERE hidden = 0 GROUP BY user_id HAVING count(*) > 1",
@@ -59,6 +67,24 @@ def test_the_first_of_the_groups_is_followed(place: Plays) -> None:
     # Two subqueries over the same groups read one support.
     assert len(told.supports) == 2
     assert "plays" not in told.sources
+
+
+def test_what_is_written_twice_is_one_column_of_a_support(place: Plays) -> None:
+    place.write(
+        "CREATE TABLE pairs (a integer NOT NULL, b integer NOT NULL, PRIMARY KEY (a, b))",
+        "INSERT INTO pairs VALUES (1, 1), (1, 2), (2, 2), (3, 3)",
+    )
+    project = Project("plays")
+    project.derive("shared", key=("a", "b"), query=TWICE["shared"], support=True)
+    project.derive("different", key=("a", "b"), query=TWICE["different"], support=True, freshness="commit")
+    keeper = place.keep(project)
+    keeper.apply()
+    assert all(keeper.explain(name).supports for name in TWICE)
+    for _ in range(12):
+        place.write(*(place.change() for _ in range(place.random.randint(1, 4))))
+        keeper.tick()
+        assert _differ(place, TWICE) == []
+    assert all(report.clean for report in keeper.verify())
 
 
 def test_modes_are_followed(pg_database: str) -> None:

@@ -10,7 +10,7 @@ support is worth its rows (`tidemark.supports`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -49,6 +49,21 @@ class Ranked:
         parts = (self.key, self.groups, self.where)
         return (self.occurrence.table.label, *(tuple(one.at_row(ROW) for one in part) for part in parts))
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether no term of the key is one of the groups."""
+        return {one.at_row(ROW) for one in self.key}.isdisjoint(one.at_row(ROW) for one in self.groups)
+
+    @property
+    def keys(self) -> list[str]:
+        """The support's column for each term of the key."""
+        return _names("k", self.key)
+
+    @property
+    def values(self) -> list[str]:
+        """The support's column for each term of the groups."""
+        return _names("x", self.groups)
+
     def column(self, name: str) -> str:
         """A column of the support, which stands in the place of the scan."""
         return self.block.dialect.quote(self.occurrence.alias, name)
@@ -85,13 +100,13 @@ class Ranking:
     def query(self, source: str) -> str:
         """The query of the support; `source` is the quoted name of its table."""
         first = self.readers[0]
-        terms = [*(one.at_row(ROW) for one in first.key), *(one.at_row(ROW) for one in first.groups)]
-        names = [*(f"k{n}" for n, _ in enumerate(first.key)), *(f"x{n}" for n, _ in enumerate(first.groups))]
-        shown = [f"{term} AS {name}" for term, name in zip(terms, names, strict=True)]
+        named = zip((*first.keys, *first.values), (*first.key, *first.groups), strict=True)
+        terms = {name: one.at_row(ROW) for name, one in named}
+        shown = [f"{term} AS {name}" for name, term in terms.items()]
         shown += [f"{call} AS a{number}" for number, call in enumerate(self._extremes)]
         where = " AND ".join(f"({one.at_row(ROW)})" for one in first.where)
         where = f" WHERE {where}" if where else ""
-        return f"SELECT {', '.join(shown)}, count(*) AS n FROM {source} AS {ROW}{where} GROUP BY {', '.join(terms)}"
+        return f"SELECT {', '.join(shown)}, count(*) AS n FROM {source} AS {ROW}{where} GROUP BY {', '.join(terms.values())}"
 
     def read(self, reader: Ranked, store: Table) -> str:
         """The subquery over the support, whose rows are in `store`."""
@@ -100,15 +115,21 @@ class Ranking:
         source = f"FROM {name} AS {dialect.quote(reader.occurrence.alias)} WHERE {column(ROWS)} > 0"
         if not reader.outer:
             return _modes(reader, source)
-        texts = {one.text: column(f"x{number}") for number, one in enumerate(reader.groups)}
+        texts = {one.text: column(name) for name, one in zip(reader.values, reader.groups, strict=True)}
         for call in block.aggregates:
             known = call.argument is not None
             texts[call.text] = column(f"_a{self._extremes.index(_call(call))}" if known else ROWS)
         (output,) = block.outputs
         shown = f"{output.scalar.swapped(texts)} AS {dialect.quote(output.name or 'first')}"
-        ties = [f"{column(f'k{n}')} = {one.text}" for n, one in enumerate(reader.outer)]
+        ties = [f"{column(name)} = {one.text}" for name, one in zip(reader.keys, reader.outer, strict=True)]
         order = ", ".join(_ordered(item, texts, dialect) for item in _order(block))
         return f"SELECT {shown} {source} AND {' AND '.join(ties)} ORDER BY {order} LIMIT 1"
+
+
+def _names(letter: str, terms: Sequence[Scalar]) -> list[str]:
+    """A name for each term; one that is written twice is one column."""
+    texts = [one.at_row(ROW) for one in terms]
+    return [f"{letter}{texts.index(one)}" for one in texts]
 
 
 def rankings(owner: str, query: Query) -> tuple[Ranking, ...]:
@@ -151,7 +172,7 @@ def _moded(block: Block) -> Ranked | None:
     if not (plain and groups and orders and all(orders) and len(values) == 1 and _is_source(block.occurrences[0])):
         return None
     made = Ranked(block, block.occurrences[0], groups, (), tuple(values), block.where)
-    return made if is_exact(block, next(iter(values))) else None
+    return made if made.is_apart and is_exact(block, next(iter(values))) else None
 
 
 def _mode_order(block: Block, call: Aggregate) -> exp.Ordered | None:
@@ -166,8 +187,8 @@ def _mode_order(block: Block, call: Aggregate) -> exp.Ordered | None:
 def _modes(reader: Ranked, source: str) -> str:
     """The query over its support, group by group."""
     block, rows = reader.block, reader.column(ROWS)
-    (value,) = (reader.column("x0"),)
-    texts = {one.text: reader.column(f"k{number}") for number, one in enumerate(reader.key)}
+    (value,) = map(reader.column, reader.values)
+    texts = {one.text: reader.column(name) for name, one in zip(reader.keys, reader.key, strict=True)}
     for call in block.aggregates:
         order = _mode_order(block, call)
         if order is None:
@@ -177,7 +198,7 @@ def _modes(reader: Ranked, source: str) -> str:
         texts[call.text] = f"(array_agg({value} ORDER BY {rows} DESC, {then}) FILTER (WHERE {value} IS NOT NULL))[1]"
     shown = ", ".join(f"{one.scalar.swapped(texts)} AS {block.dialect.quote(one.name)}" for one in block.outputs)
     having = f" HAVING {block.having.swapped(texts)}" if block.having is not None else ""
-    return f"SELECT {shown} {source} GROUP BY {', '.join(reader.column(f'k{n}') for n, _ in enumerate(reader.key))}{having}"
+    return f"SELECT {shown} {source} GROUP BY {', '.join(map(reader.column, reader.keys))}{having}"
 
 
 def _is_source(occurrence: Occurrence) -> bool:
@@ -220,8 +241,7 @@ def _ranked(nested: Nested, around: Block) -> Ranked | None:
         block.groups,
         tuple(where),
     )
-    apart = {one.at_row(ROW) for one in made.key}.isdisjoint(one.at_row(ROW) for one in made.groups)
-    return made if pairs and apart and _is_made_of_groups(made) else None
+    return made if pairs and made.is_apart and _is_made_of_groups(made) else None
 
 
 def _ties(own: Scalar, other: Scalar, block: Block, around: Block) -> bool:
