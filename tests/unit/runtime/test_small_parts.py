@@ -1,12 +1,16 @@
 """The small parts of the runtime: statements, scripts, values, pace, states, progress."""
 
+import contextlib
 import datetime
 import decimal
 import io
 import math
 import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -16,6 +20,9 @@ from tidemark.cli.display import Display
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.errors import Fault
 from tidemark.names import ledger
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.pace import Pace, choose_first_pace, choose_pace
 from tidemark.runtime.progress import Event
 from tidemark.runtime.scripts import read_script, script_text
@@ -210,3 +217,22 @@ def test_a_quiet_display_shows_nothing() -> None:
     stream = io.StringIO()
     Display(stream, quiet=True)(Event("threads", "fill", 1, 2, "a note"))
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(("dialect", "hold_ms"), [(SQLITE, 20), (POSTGRESQL, 510)])
+def test_what_a_chunk_holds_is_its_commit_too_where_that_has_locks_in_hand(dialect: Dialect, hold_ms: int) -> None:
+    """SQLite takes its checkpoint when the lock is given back; on PostgreSQL triggers wait for the commit."""
+    moment = _Moment()
+
+    @contextlib.contextmanager
+    def transaction(*_: object, **__: object) -> Iterator[None]:
+        yield
+        moment.seconds += 0.5
+
+    def work() -> None:
+        moment.seconds += 0.01
+
+    ledger_ = cast(Ledger, SimpleNamespace(session=SimpleNamespace(dialect=dialect, transaction=transaction)))
+    duty = Duty(ledger_, Clock(now=lambda: moment.seconds))
+    assert duty.write_once(work, mode="chunk").hold_ms == pytest.approx(hold_ms)
+    assert duty.write_once(work).hold_ms == pytest.approx(510)
