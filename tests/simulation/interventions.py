@@ -73,7 +73,7 @@ class WatchedSession:
             return [self.run(statement, parameters) for statement in statements]
         for _ in statements:
             self._step()
-        self._written += statements if self.inside == "write" else []
+        self._written += statements if self.inside in WRITES else []
         return list(self.session.run_all(statements, parameters))
 
     @contextmanager
