@@ -1,7 +1,7 @@
 """The whole story in about a minute: ingest, ticks, rewards, milestones and notices, a week announced, tamper, verify, repair.
 
 ``python -m examples.soundgraph.demo`` takes the recorded blocks if they lie beside the repository, otherwise it generates
-200,000 events. It works in a folder of its own and removes it, unless ``--database`` names a place to keep.
+20,000 events. It works in a folder of its own and removes it, unless ``--database`` names a place to keep.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "soundgraph
 BARE_DATABASE = "soundgraph_bare"
 BARE_BLOCKS = 2_500
 """Blocks that the run without upkeep takes: enough for a rate."""
-GENERATED_EVENTS = 200_000
+GENERATED_EVENTS = 20_000
 TICK_SECONDS = 20.0
 DRIFT_FOUND = 4
 
