@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.kit.size import in_turn
-from tests.web import test_health, test_looking, test_metrics, test_mounting, test_runs
+from tests.web import test_habits, test_health, test_looking, test_metrics, test_mounting, test_runs
 from tests.web.conftest import Forum, begin, fill
+from tidemark.database.postgres_habit import Habit
 from tidemark.database.sqlite import SqliteSession
 from tidemark.runtime import onlooker, overview, verdict
 from tidemark.runtime.audit import record
@@ -197,3 +198,20 @@ def test_a_planted_file_that_is_replaced_is_found(tmp_path: Path, sqlite_path: P
         a_replaced_file_is_read_on(garden)
         with pytest.raises(AssertionError):
             test_health.test_a_file_that_is_replaced_is_not_read_on(tmp_path, sqlite_path)
+
+
+def test_a_planted_habit_of_answering_as_before_is_found(pg_database: str) -> None:
+    known: dict[str, Any] = {}
+    real = Habit.answer
+
+    def answer(self: Habit, sql: str, parameters: Any) -> Any:
+        found = real(self, sql, parameters)
+        return found if found is None else known.setdefault(f"{sql}{parameters}", found)
+
+    forum = fill(begin(pg_database))
+    with pytest.MonkeyPatch.context() as garden:
+        garden.setattr(Habit, "answer", answer)
+        with pytest.raises(AssertionError):
+            test_habits.test_whoever_has_habits_sees_what_changed(forum)
+    forum.app.state.house.close()
+    forum.session.close()

@@ -16,6 +16,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 
 from tidemark.database.postgres_catalog import read_catalog
 from tidemark.database.postgres_errors import explain_connection, translate
+from tidemark.database.postgres_habit import Habit
 from tidemark.database.postgres_inputs import read_inputs
 from tidemark.database.postgres_marks import SCHEMA_MARKER, read_installed, write_mark
 from tidemark.database.postgres_parameters import in_full, to_driver
@@ -94,6 +95,7 @@ class PostgresSession:
         self._connection = connection
         self._address = address
         self._types: dict[Shelf, Mapping[str, str]] = {}
+        self._habit = Habit()
         register_loaders(connection)
 
     def prepare(self, lock_timeout: float) -> None:
@@ -129,7 +131,10 @@ class PostgresSession:
         lock = f"LOCK TABLE {', '.join(holding)} IN ACCESS SHARE MODE; " if holding else ""
         begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ; {lock}SELECT 1" if snapshot else "BEGIN"
         try:
-            self._execute(f"{begin}; SET LOCAL synchronous_commit = off" if mode == "chunk" else begin)
+            if mode == "look":
+                self._begin_look()
+            else:
+                self._execute(f"{begin}; SET LOCAL synchronous_commit = off" if mode == "chunk" else begin)
             yield
             # COMMIT of a failed transaction is a ROLLBACK that does not say so.
             if self._status() != TransactionStatus.INTRANS:
@@ -138,6 +143,25 @@ class PostgresSession:
         except BaseException:
             self._roll_back("ROLLBACK")
             raise
+        finally:
+            self._habit.end()
+
+    def _begin_look(self) -> None:
+        """Begin what only reads in one moment, and ask in the same message what is asked each time."""
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        if foreseen := self._habit.begin():
+            try:
+                cursor = self._send("\n;\n".join([begin, *foreseen]))
+                answers = [cursor.fetchall()] if cursor.description is not None else []
+                while cursor.nextset():
+                    answers += [cursor.fetchall()] if cursor.description is not None else []
+                self._habit.take(answers)
+                return
+            except psycopg.Error:
+                # What is wrong is found again by who asks one by one, and told as it always is.
+                self._habit.give_up()
+                self._roll_back("ROLLBACK; DEALLOCATE ALL")
+        self._execute(f"{begin}; SELECT 1")
 
     def _roll_back(self, statement: str) -> None:
         if self._connection.closed or self._connection.info.transaction_status == TransactionStatus.IDLE:
@@ -182,12 +206,16 @@ class PostgresSession:
 
     def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """Every row of a query, as plain Python values."""
-        cursor = self._execute(sql, parameters)
-        return self._fetch(cursor, None)
+        known = self._habit.answer(sql, parameters)
+        return self._ask(sql, parameters) if known is None else known
+
+    def _ask(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        return self._fetch(self._execute(sql, parameters), None)
 
     def one(self, sql: str, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
-        rows = self._fetch(self._execute(sql, parameters), 1)
+        known = self._habit.answer(sql, parameters)
+        rows = self._fetch(self._execute(sql, parameters), 1) if known is None else known
         return rows[0] if rows else None
 
     def put_rows(self, shelf: Shelf, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -317,7 +345,8 @@ class PostgresSession:
         """Object name to the fingerprint found on it, ``outdated``, ``disabled`` or ``?``."""
         with self._undone():
             self._execute("SET LOCAL search_path = pg_catalog")
-            return read_installed(self.all, names)
+            # What its texts mean depends on the path, so that none of them is a habit.
+            return read_installed(self._ask, names)
 
     def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
         """The statement that puts the fingerprint onto an object."""

@@ -186,11 +186,12 @@ class SqliteSession:
         connection = self._alive()
         if connection.in_transaction:
             raise RuntimeError("transactions do not nest")
-        if mode != "read":
+        only_reads = mode in ("read", "look")
+        if not only_reads:
             self._synchronize(min(self._synchronous, _NORMAL) if mode == "chunk" else self._synchronous)
-        self._execute("BEGIN" if mode == "read" else "BEGIN IMMEDIATE")
+        self._execute("BEGIN" if only_reads else "BEGIN IMMEDIATE")
         try:
-            if snapshot:
+            if snapshot or mode == "look":
                 # BEGIN alone fixes nothing; the first read does.
                 self._execute("SELECT 1 FROM main.sqlite_schema LIMIT 1")
             yield

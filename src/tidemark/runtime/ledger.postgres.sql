@@ -786,9 +786,12 @@ WHERE ctid = ANY (ARRAY(
 -- How many changes of a log are not sealed, counted up to a limit so that the question stays cheap.
 SELECT count(*) FROM (SELECT 1 FROM {log} WHERE NOT pg_visible_in_snapshot(xid, CAST(:snapshot AS pg_snapshot)) LIMIT :limit) AS counted;
 
--- name: count_some_changes
--- The same as one of many questions that are asked together, each with a snapshot of its own.
-SELECT count(*) FROM (SELECT 1 FROM {log} WHERE NOT pg_visible_in_snapshot(xid, CAST(:{snapshot} AS pg_snapshot)) LIMIT :limit) AS counted;
+-- name: count_each_waiting
+-- For each place up to which somebody has consumed a log: how many changes come after it, as one of many questions. A snapshot is read once
+-- for all rows of the log.
+SELECT k.snapshot, (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE NOT pg_visible_in_snapshot(xid, k.at) LIMIT :limit) AS counted) AS waiting
+FROM (SELECT snapshot, CAST(snapshot AS pg_snapshot) AS at
+      FROM (SELECT DISTINCT snapshot FROM tidemark._checkpoint WHERE source = :{source}) AS c OFFSET 0) AS k;
 
 -- name: add_cost
 -- Remember what a way has cost, and that what it cost before counts for less and less.

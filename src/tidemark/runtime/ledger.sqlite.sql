@@ -725,9 +725,10 @@ WHERE id IN (
 -- How many changes of a log are not sealed, counted up to a limit so that the question stays cheap.
 SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(:snapshot AS INTEGER) LIMIT :limit) AS counted;
 
--- name: count_some_changes
--- The same as one of many questions that are asked together, each with a snapshot of its own.
-SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(:{snapshot} AS INTEGER) LIMIT :limit) AS counted;
+-- name: count_each_waiting
+-- For each place up to which somebody has consumed a log: how many changes come after it, as one of many questions.
+SELECT k.snapshot AS snapshot, (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(k.snapshot AS INTEGER) LIMIT :limit) AS counted) AS waiting
+FROM (SELECT DISTINCT snapshot FROM tidemark__checkpoint WHERE source = :{source}) AS k;
 
 -- name: add_cost
 -- Remember what a way has cost, and that what it cost before counts for less and less.

@@ -58,7 +58,7 @@ def read_overview(ledger: Ledger, patience: Mapping[str, float] | None = None, e
     Raises `Fault` and `Refusal` for what cannot be read.
     """
     session = ledger.session
-    with session.transaction("read", snapshot=True):
+    with session.transaction("look"):
         at, there = session.now(), ledger.exists()
         tables = tuple(read_status_here(ledger, glance=True, eye=eye)) if there else ()
         backfills = list_everything_here(ledger) if there else ()

@@ -6,18 +6,14 @@ again and again. Whoever works on one generation asks about that one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from tidemark.runtime.cascade import identity
 from tidemark.runtime.coverage import Sweep, sweep_of
 from tidemark.runtime.ledger import Checkpoint, Installed, Ledger, Mark
 
 Generation = tuple[str, int]
-Question = Callable[[Ledger, int, dict[str, object]], str]
-"""The text of a question that has a number among others; it adds the values of its own parameters to theirs."""
-
 # SQLite takes no more than 500 parts of a compound SELECT.
 TOGETHER = 100
 
@@ -55,36 +51,33 @@ def read_standings(ledger: Ledger) -> Mapping[Generation, Standing]:
 def count_waiting(
     ledger: Ledger, rows: Sequence[Installed], known: Mapping[Generation, Standing], most: int
 ) -> Mapping[Generation, int]:
-    """How many changes and keys wait for each of some generations whose objects are there, each log counted up to `most`."""
-    asked = [(identity(row), text) for row in rows for text in _questions(row, known)]
+    """How many changes and keys wait for each of some generations whose objects are there, each log counted up to `most`.
+
+    What is asked stays the same while checkpoints move, so that it can be asked ahead; a log is asked about once, however many
+    read it.
+    """
+    questions: list[str] = []
+    given: dict[str, object] = {"limit": most}
+    logs: dict[str, int] = {}
+    whose: dict[tuple[int, str], list[Generation]] = {}
+    for row in rows:
+        tick, standing, about = row.script.tick, known.get(identity(row), Standing()), identity(row)
+        if tick is None:
+            continue
+        for log in (log for log in tick.logs if log.source in standing.checkpoints):
+            if log.log not in logs:
+                number = logs[log.log] = len(questions)
+                given[f"source_{number}"] = log.source
+                questions.append(ledger.text("count_each_waiting", log=log.log, source=f"source_{number}"))
+            whose.setdefault((logs[log.log], standing.checkpoints[log.source].snapshot), []).append(about)
+        for text in (tick.count_dirty, *(scan.count for scan in tick.scans if scan.source in standing.marks)):
+            whose[len(questions), ""] = [about]
+            questions.append(f"SELECT '' AS snapshot, ({text}) AS waiting")
     found: dict[Generation, int] = {}
-    for start in range(0, len(asked), TOGETHER):
-        some = asked[start : start + TOGETHER]
-        parts: list[str] = []
-        given: dict[str, object] = {"limit": most}
-        for number, (_, question) in enumerate(some):
-            parts.append(f"SELECT {number} AS number, ({question(ledger, number, given)}) AS waiting")
-        for number, count in ledger.session.all(" UNION ALL ".join(parts), given):
-            about = some[int(number)][0]
-            found[about] = found.get(about, 0) + int(count)
+    for start in range(0, len(questions), TOGETHER):
+        some = enumerate(questions[start : start + TOGETHER], start)
+        texts = [f"SELECT {number} AS number, q.snapshot, q.waiting FROM ({text}) AS q" for number, text in some]
+        for number, snapshot, count in ledger.session.all(" UNION ALL ".join(texts), given):
+            for about in whose.get((int(number), snapshot), ()):
+                found[about] = found.get(about, 0) + int(count)
     return found
-
-
-def _questions(row: Installed, known: Mapping[Generation, Standing]) -> Iterator[Question]:
-    """What counts what waits for a generation."""
-    tick, standing = row.script.tick, known.get(identity(row), Standing())
-    if tick is None:
-        return
-    for log in (log for log in tick.logs if log.source in standing.checkpoints):
-        yield partial(_of_log, log.log, standing.checkpoints[log.source].snapshot)
-    yield partial(_as_written, tick.count_dirty)
-    yield from (partial(_as_written, scan.count) for scan in tick.scans if scan.source in standing.marks)
-
-
-def _of_log(log: str, snapshot: str, ledger: Ledger, number: int, given: dict[str, object]) -> str:
-    given[f"snapshot_{number}"] = snapshot
-    return ledger.text("count_some_changes", log=log, snapshot=f"snapshot_{number}")
-
-
-def _as_written(text: str, ledger: Ledger, number: int, given: dict[str, object]) -> str:
-    return text

@@ -3,7 +3,10 @@
 Owns: `Cached`. Promises: while a value is young enough nobody waits; whoever asks when half of its time is over has it read anew
 for those who come after; when all of it is over one reads and everybody waits for that one reading. An error reaches everybody
 who waited and is not kept, so that the next one asks again; whoever gives up waiting stops nobody else. Readings run in a
-thread, never in an event loop, and serve any number of loops. While nobody asks nothing happens.
+thread, never in an event loop, and serve any number of loops. Whoever asks by a name and comes more seldom is expected to come
+again after as long: the value is read anew shortly before, so that a probe waits for no reading however long one takes. That is
+one reading for each time that somebody comes, as it would be without; who stays away costs one. While nobody asks nothing
+happens.
 """
 
 from __future__ import annotations
@@ -17,10 +20,15 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 YOUNG_SECONDS = 1.0
+# Whoever is expected finds a value of this age, in parts of the time that it is good for: a bit early or late is no matter, and
+# it is not yet time to read anew for those who come after.
+AHEAD = 0.4
+EXPECTED_SECONDS_MAX = 60.0
 
 
 class Cached(Generic[T]):
-    """`read` is called in `threads`, at most once at a time; what it gives is good for `seconds` of the clock `now`."""
+    """`read` is called in `threads`, at most once at a time; what it gives is good for `seconds` of the clock `now`. `later`
+    calls something after so many seconds, None = as the event loop does of whoever asks."""
 
     def __init__(
         self,
@@ -28,19 +36,25 @@ class Cached(Generic[T]):
         threads: Executor,
         seconds: float = YOUNG_SECONDS,
         now: Callable[[], float] = time.monotonic,
+        later: Callable[[float, Callable[[], None]], object] | None = None,
     ) -> None:
         self._read = read
+        self._later = later
         self._threads = threads
         self._seconds = seconds
         self._now = now
         self._lock = Lock()
         self._kept: tuple[float, T] | None = None
         self._flight: Future[T] | None = None
+        self._came: dict[str, float] = {}
+        self._is_over = False
         self._times_forgotten = 0
         self.readings = 0
 
-    async def get(self) -> T:
-        """The value, at most `seconds` old. Raises what reading raised."""
+    async def get(self, who: str = "") -> T:
+        """The value, at most `seconds` old; `who` is a name of somebody who may come regularly. Raises what reading raised."""
+        if who:
+            self._expect(who)
         with self._lock:
             if self._kept is not None:
                 age = self._now() - self._kept[0]
@@ -51,6 +65,20 @@ class Cached(Generic[T]):
             flight = self._ask()
         return await asyncio.shield(asyncio.wrap_future(flight))
 
+    def _expect(self, who: str) -> None:
+        now = self._now()
+        with self._lock:
+            gap, self._came[who] = now - self._came.get(who, now), now
+        if self._seconds < gap <= EXPECTED_SECONDS_MAX:
+            later = self._later or asyncio.get_running_loop().call_later
+            later(gap - AHEAD * self._seconds, self._ask_ahead)
+
+    def _ask_ahead(self) -> None:
+        with self._lock:
+            age = self._seconds if self._kept is None else self._now() - self._kept[0]
+            if age >= self._seconds / 2 and not self._is_over:
+                self._ask()
+
     def _ask(self) -> Future[T]:
         """The reading that is under way, or a new one."""
         if self._flight is None:
@@ -59,7 +87,7 @@ class Cached(Generic[T]):
 
     def _take_off(self, times_forgotten: int) -> T:
         value: T | None = None
-        landed = False
+        landed, begun = False, self._now()
         try:
             value = self._read()
             landed = True
@@ -71,10 +99,15 @@ class Cached(Generic[T]):
                 if times_forgotten == self._times_forgotten:
                     self._flight = None
                     if landed and value is not None:
-                        self._kept = (self._now(), value)
+                        self._kept = (begun, value)
 
     def forget(self) -> None:
         """Take nothing for known: something was done that shows."""
         with self._lock:
             self._kept = self._flight = None
             self._times_forgotten += 1
+
+    def close(self) -> None:
+        """Expect nobody any more: the threads are about to end."""
+        with self._lock:
+            self._is_over = True

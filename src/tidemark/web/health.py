@@ -37,7 +37,7 @@ async def ready_one(request: Request) -> Response:
     house: House = request.app.state.house
     name = request.path_params["name"]
     try:
-        view = await house.overview()
+        view = await house.overview("readyz")
     except TidemarkError as told:
         return Json(_of_ready((), tell_problem(told)), 503)
     if name not in _names(view, house):
@@ -54,7 +54,7 @@ def _names(view: Overview, house: House) -> set[str]:
 async def _look(request: Request) -> tuple[tuple[Finding, ...], str | None]:
     house: House = request.app.state.house
     try:
-        view = await house.overview()
+        view = await house.overview("readyz")
     except TidemarkError as problem:
         return (), tell_problem(problem)
     return house.find_unready(view), None
@@ -72,7 +72,7 @@ async def health(request: Request) -> Response:
     """How everything is, for people and machines: ``pass`` and ``warn`` with 200, ``fail`` with 503."""
     house: House = request.app.state.house
     try:
-        view = await house.overview()
+        view = await house.overview("healthz")
     except TidemarkError as problem:
         told = tell_problem(problem)
         said = {"status": "fail", "output": f"The database cannot be read: {told}", "ready": False, "error": told}

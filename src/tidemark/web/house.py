@@ -60,13 +60,13 @@ class House:
         """The derived tables that should be there."""
         return self._quick.declared
 
-    async def overview(self) -> Overview:
-        """Everything at a glance. Raises `Fault` and `Refusal` when it cannot be read."""
-        return await self._cached.get()
+    async def overview(self, who: str = "") -> Overview:
+        """Everything at a glance; `who` names a probe, which comes regularly. Raises `Fault` and `Refusal`."""
+        return await self._cached.get(who)
 
-    async def figures(self) -> Figures:
+    async def figures(self, who: str = "") -> Figures:
         """Everything that is counted. Raises as `overview` does."""
-        return await self._figures.get()
+        return await self._figures.get(who)
 
     async def look(self, work: Callable[[Onlooker], T]) -> T:
         """Something that is asked for rarely and may take longer."""
@@ -108,6 +108,8 @@ class House:
         """End the threads, after the chunk at hand, and close the connections."""
         self.hush()
         self.actions.close()
+        self._cached.close()
+        self._figures.close()
         self._threads.shutdown()
         self._quick.close()
         self._slow.close()

@@ -150,7 +150,7 @@ async def banner(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Metrics for a scraper, in the text that it asks for."""
     house = house_of(request)
-    view, figures = await house.overview(), await house.figures()
+    view, figures = await house.overview("metrics"), await house.figures("metrics")
     openly = is_open(request.headers.get("accept", ""))
     families = list_families(view, figures, house.find_unready(view), VERSION)
     return Response(render(families, openly=openly), media_type=OPEN if openly else PLAIN)
