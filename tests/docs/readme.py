@@ -25,12 +25,8 @@ def declaration() -> str:
 def transcript(folder: Path) -> str:
     """Every command of the README with what it prints, run in an empty folder."""
     make_forum(folder)
-
-    def edit(command: str) -> None:
-        if command.startswith("tidemark init"):
-            (folder / "derived.py").write_text(declaration(), encoding="utf-8")
-
-    return run(folder, commands(find_block(README, "console") or ""), edit)
+    (folder / "derived.py").write_text(declaration(), encoding="utf-8")
+    return run(folder, commands(find_block(README, "console") or ""))
 
 
 if __name__ == "__main__":

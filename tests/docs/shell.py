@@ -3,7 +3,7 @@
 Owns: the small forum that the pages speak of, and what a command line means. Promises: nothing is typed by hand but the commands;
 only times and the folder's name are replaced.
 
-A line is ``tidemark …``, ``sqlite3 FILE SQL`` or ``cp FROM TO``, with these of a shell: ``| grep WORD``, ``> /dev/null``,
+A line is ``tidemark …``, ``sqlite3 FILE SQL``, ``cp FROM TO`` or ``export NAME=VALUE``, with these of a shell: ``| grep WORD``, ``> /dev/null``,
 ``; echo $?``, ``tidemark run &`` and ``kill -9 %1``, and ``(ulimit -f BLOCKS; …)`` for a disk that takes no more.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import resource
 import shlex
@@ -24,6 +25,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from tests.house.tree import ROOT
 from tidemark.cli import main
 
 DATABASE = "forum.db"
@@ -33,16 +35,7 @@ SHAPES = re.compile(r"has shape '\d+', this version reads shape '\d+'")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 PATIENCE_SECONDS = 60.0
 BLOCK_BYTES = 1024
-SCHEMA = """
-CREATE TABLE threads (id INTEGER PRIMARY KEY, title TEXT NOT NULL);
-CREATE TABLE posts (
-    id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL, created_at TEXT NOT NULL, is_deleted INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX posts_thread_id ON posts (thread_id);
-INSERT INTO threads (title) VALUES ('Tides'), ('Moons'), ('Nobody answered');
-INSERT INTO posts (thread_id, created_at, is_deleted) VALUES
-    (1, '2026-01-01', 0), (1, '2026-01-02', 1), (1, '2026-01-03', 0), (2, '2026-01-04', 0), (2, '2026-01-02', 0);
-"""
+SCHEMA = (ROOT / "examples" / "forum.sql").read_text(encoding="utf-8")
 MANY = """
 WITH RECURSIVE n(i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
 INSERT INTO threads SELECT i, 'Thread ' || i FROM n;
@@ -53,7 +46,6 @@ INSERT INTO posts (thread_id, created_at) SELECT id, '2026-02-01' FROM threads;
 def make_forum(folder: Path, *, large: bool = False) -> None:
     """A forum in a folder: three threads, or some thousand."""
     with contextlib.closing(sqlite3.connect(folder / DATABASE)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(SCHEMA + (MANY if large else ""))
 
 
@@ -64,7 +56,7 @@ def commands(block: str) -> list[str]:
 
 def transcript(folder: Path, wanted: Sequence[str], after: Callable[[str], object] = lambda command: None) -> str:
     """Every command with what it prints, run in that folder; `after` is told of each command that was run."""
-    lines, path = [], list(sys.path)
+    lines, path, known = [], list(sys.path), dict(os.environ)
     with contextlib.chdir(folder), contextlib.ExitStack() as stack:
         jobs: list[subprocess.Popen[bytes]] = []
         stack.callback(lambda: [_end(job) for job in jobs])
@@ -72,6 +64,8 @@ def transcript(folder: Path, wanted: Sequence[str], after: Callable[[str], objec
             lines += [f"$ {command}", *_run(command, jobs).splitlines()]
             after(command)
     sys.path[:] = path
+    os.environ.clear()
+    os.environ.update(known)
     told = SECONDS.sub("0.01 s", "\n".join(lines)).replace(f"{folder}/", "")
     told = SHAPES.sub("has shape '8', this version reads shape '9'", told)
     return AGO.sub("1 s ago", MOMENT.sub("2026-03-14T10:42:13.000Z", told))
@@ -98,6 +92,10 @@ def _run(line: str, jobs: list[subprocess.Popen[bytes]]) -> str:
 def _say(words: list[str]) -> tuple[str, int]:
     if words[0] == "cp":
         shutil.copy(words[1], words[2])
+        return "", 0
+    if words[0] == "export":
+        name, _, value = words[1].partition("=")
+        os.environ[name] = value
         return "", 0
     if words[0] == "sqlite3":
         return _ask_sqlite(words[1], words[2])
