@@ -4,7 +4,7 @@ Owns: the small forum that the pages speak of, and what a command line means. Pr
 only times and the folder's name are replaced.
 
 A line is ``tidemark …``, ``sqlite3 FILE SQL``, ``cp FROM TO`` or ``export NAME=VALUE``, with these of a shell: ``| grep WORD``,
-``> /dev/null``, ``; echo $?``, ``tidemark run &`` and ``kill -9 %1``, and ``(ulimit -f BLOCKS; …)`` for a disk that takes no more.
+``> /dev/null``, ``; echo $?``, ``tidemark run &`` and ``kill -9 %1``, and ``(ulimit -f BLOCKS; …)`` for a full disk.
 """
 
 from __future__ import annotations
