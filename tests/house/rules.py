@@ -90,6 +90,15 @@ def libraries_stay_in_their_rooms(module: Module) -> Iterator[str]:
             yield f"{module.path}:{line}: {library} is no library of this project"
 
 
+def inherits_nothing_of_sqlglot(module: Module) -> Iterator[str]:
+    """No class inherits from one of sqlglot's: where `sqlglot[c]` is installed they are native and cannot be inherited from."""
+    names = {alias.asname or alias.name for node in ast.walk(module.tree) for alias in _names_of_sqlglot(node)}
+    for node in ast.walk(module.tree):
+        for parent in node.bases if module.in_package and isinstance(node, ast.ClassDef) else ():
+            if ast.unparse(parent).split(".")[0] in names:
+                yield f"{module.path}:{parent.lineno}: a class inherits from sqlglot's {ast.unparse(parent)}"
+
+
 def ground_rests_on_nothing(module: Module) -> Iterator[str]:
     """The ground floor imports the standard library and the ground floor."""
     if not module.in_package or module.room.removesuffix(".py").split("/")[0] not in GROUND:
@@ -160,6 +169,13 @@ def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef
             yield node
 
 
+def _names_of_sqlglot(node: ast.AST) -> list[ast.alias]:
+    """What an import binds of sqlglot."""
+    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sqlglot":
+        return node.names
+    return [alias for alias in node.names if alias.name.startswith("sqlglot")] if isinstance(node, ast.Import) else []
+
+
 def _engine_word(node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
         return node.value in ENGINE_WORDS
@@ -174,6 +190,7 @@ RULES: tuple[Rule, ...] = (
     has_a_telling_name,
     imports_at_the_top,
     libraries_stay_in_their_rooms,
+    inherits_nothing_of_sqlglot,
     ground_rests_on_nothing,
     engines_do_not_know_each_other,
     engines_differ_in_facts,
@@ -189,6 +206,10 @@ PLANTED: dict[Rule, tuple[str, str]] = {
     has_a_telling_name: ("src/tidemark/query/utils.py", ""),
     imports_at_the_top: ("src/tidemark/engine.py", "def f():\n    from tidemark import model\n"),
     libraries_stay_in_their_rooms: ("src/tidemark/database/sqlite.py", "import sqlglot\n"),
+    inherits_nothing_of_sqlglot: (
+        "src/tidemark/query/parse.py",
+        "from sqlglot.dialects.sqlite import SQLite\nclass Parser(SQLite.Parser):\n    FUNCTIONS = {}\n",
+    ),
     ground_rests_on_nothing: ("src/tidemark/model.py", "from tidemark import query\n"),
     engines_do_not_know_each_other: ("src/tidemark/render/postgres.py", "from tidemark.render import sqlite\n"),
     engines_differ_in_facts: ("src/tidemark/engine.py", "if url.scheme in ('postgres', 'postgresql'):\n    x = 1\n"),

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect as GlotDialect
 from sqlglot.errors import ParseError, TokenError
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Declaration
-from tidemark.query.parse import grammar
+from tidemark.query.parse import parse_statements
 from tidemark.query.resolve import ascii_lower
 
 
@@ -129,12 +128,12 @@ def named_tables(query: str, dialect: Dialect) -> list[tuple[str, str]]:
     """(schema, name) of everything that stands in FROM somewhere in the query, as the engine looks it up, but for names that
     the query gives to common table expressions; nothing when it cannot be parsed."""
     try:
-        trees = GlotDialect.get_or_raise(grammar(dialect)).parse(query)
+        trees = parse_statements(query, dialect)
     except (ParseError, TokenError, RecursionError):
         return []
     found = []
     for tree in trees:
-        for node in tree.find_all(exp.Table) if tree is not None else ():
+        for node in tree.find_all(exp.Table):
             if isinstance(node.this, exp.Identifier):
                 name, schema = _fold(node.this, dialect), node.args.get("db")
                 if schema is not None or name not in set(_given_names(node, dialect)):

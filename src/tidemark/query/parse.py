@@ -1,13 +1,14 @@
 """SQL text → sqlglot tree of one SELECT, with positions for refusals.
 
-Owns: the two parsing dialects, in which every function but the plain aggregates keeps the name that the user wrote, so that
-the engine evaluates the user's own words. Promises: exactly one query comes out, or a `Refusal` with the place. Does not
-resolve names.
+Owns: the reading of SQL, in which every function but the plain aggregates keeps the name that the user wrote, so that the
+engine evaluates the user's own words. Promises: exactly one query comes out, or a `Refusal` with the place; sqlglot's classes are
+used as they are, native or not. Does not resolve names.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, cast
 
 from sqlglot import exp
@@ -15,6 +16,8 @@ from sqlglot.dialects.dialect import Dialect as GlotDialect
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.parser import Parser
+from sqlglot.tokenizer_core import Token, TokenType
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
@@ -33,32 +36,49 @@ _GRAMMATICAL = (
 """Calls with a grammar of their own; every other one keeps its name and its arguments."""
 
 
-class TidemarkSQLite(SQLite):
-    """SQLite's grammar without sqlglot's rewriting of functions."""
+_GRAMMARS: dict[str, GlotDialect] = {"sqlite": SQLite(), "postgres": Postgres()}
 
-    class Parser(SQLite.Parser):  # type: ignore[misc, valid-type]  # sqlglot binds the class as a variable.
-        FUNCTIONS = {name: SQLite.Parser.FUNCTIONS[name] for name in _KEPT}
-        FUNCTION_PARSERS = {
-            name: parser for name, parser in SQLite.Parser.FUNCTION_PARSERS.items() if name in _GRAMMATICAL
-        }
+_OWN = "\x01"
+"""Stands before the name of a call while sqlglot parses, so that it is no name that sqlglot knows. No text holds it."""
 
 
-class TidemarkPostgres(Postgres):
-    """PostgreSQL's grammar without sqlglot's rewriting of functions."""
-
-    class Parser(Postgres.Parser):  # type: ignore[misc, valid-type]  # sqlglot binds the class as a variable.
-        FUNCTIONS = {name: Postgres.Parser.FUNCTIONS[name] for name in _KEPT}
-        FUNCTION_PARSERS = {
-            name: parser for name, parser in Postgres.Parser.FUNCTION_PARSERS.items() if name in _GRAMMATICAL
-        }
-
-
-_GRAMMARS: dict[str, type[GlotDialect]] = {"sqlite": TidemarkSQLite, "postgres": TidemarkPostgres}
-
-
-def grammar(dialect: Dialect) -> type[GlotDialect]:
+def grammar(dialect: Dialect) -> GlotDialect:
     """The sqlglot dialect to parse and to generate with."""
     return _GRAMMARS[dialect.name]
+
+
+def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
+    """The trees of the statements in `text`, each call under the user's own name. Raises sqlglot's `ParseError`, `TokenError`."""
+    spoken = grammar(dialect)
+    parser = spoken.parser()
+    tokens = spoken.tokenize(text)
+    for token, after in pairwise(tokens):
+        if after.token_type is TokenType.L_PAREN and _rewritten(token, parser):
+            token.text = _OWN + token.text
+    trees = [tree for tree in parser.parse(tokens, text) if tree is not None]
+    for tree in trees:
+        _give_back(tree)
+    return trees
+
+
+def _rewritten(token: Token, parser: Parser) -> bool:
+    """Whether sqlglot would put a function of its own in the place of a call with that name."""
+    name = token.text.upper()
+    if token.token_type not in parser.FUNC_TOKENS:
+        return False
+    if name in parser.NO_PAREN_FUNCTION_PARSERS and token.token_type is not TokenType.IDENTIFIER:
+        return False
+    if name in parser.FUNCTION_PARSERS:
+        return name not in _GRAMMATICAL
+    return name in parser.FUNCTIONS and name not in _KEPT
+
+
+def _give_back(tree: exp.Expr) -> None:
+    """Takes `_OWN` off again, wherever the name came to stand."""
+    for node in tree.walk():
+        for key, value in node.args.items():
+            if isinstance(value, str) and value.startswith(_OWN):
+                node.args[key] = value.removeprefix(_OWN)
 
 
 def render(tree: exp.Expr, dialect: Dialect) -> str:
@@ -100,7 +120,7 @@ def parse_tree(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
 def _parsed(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
     """The tree that everybody copies: the catalog's texts are read again for every query."""
     try:
-        trees = GlotDialect.get_or_raise(grammar(dialect)).parse(text)
+        statements = parse_statements(text, dialect)
     except (ParseError, TokenError) as error:
         raise Refusal(
             Code.PARSE,
@@ -108,7 +128,6 @@ def _parsed(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
             instead="correct the query; it must run in the database's own shell",
             place=_error_place(error),
         ) from error
-    statements = [tree for tree in trees if tree is not None]
     if len(statements) != 1:
         raise Refusal(Code.NOT_A_QUERY, "A declaration holds exactly one query.", instead="one SELECT")
     tree = statements[0]
