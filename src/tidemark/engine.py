@@ -44,8 +44,9 @@ from tidemark.runtime.outbox import (
     list_events,
     retry_events,
 )
+from tidemark.runtime.places import Between
 from tidemark.runtime.plan import InstallPlan
-from tidemark.runtime.repair import Key, RepairReport, repair, repair_between, repair_picked
+from tidemark.runtime.repair import RepairReport, repair, repair_between, repair_picked
 from tidemark.runtime.runs import Past, list_runs
 from tidemark.runtime.status import TableStatus, read_status
 from tidemark.runtime.streams.account import StreamStatus
@@ -154,15 +155,16 @@ class Tidemark(Workshop):
                 besides=besides,
             )
 
-    def verify(self, *names: str, catalog: bool = False) -> tuple[VerifyReport, ...]:
-        """Compare every key of every live derived table, or of those named, and record what differs.
+    def verify(self, *names: str, catalog: bool = False, between: Between | None = None) -> tuple[VerifyReport, ...]:
+        """Compare every key of every live derived table, or of those named, and record what differs; with `between`, of one of
+        them, the rows from one key to another one, both among them.
 
         What the catalog shows is looked at first: a table whose captures or sources are not as they should be is taken out of
         service, and no comparison could say that it is true. With `catalog` nothing else is done.
         """
         with self._open() as duty:
             drained = partial(self._drain_under_lease, duty)
-            work = partial(verify_all, duty, names, drained, self._listen, catalog=catalog)
+            work = partial(verify_all, duty, names, drained, self._listen, catalog=catalog, between=between)
             # Whoever verifies for themselves finds it in the history.
             return self._record(duty, "verify", ", ".join(names), work) if self._who else work()
 
@@ -201,9 +203,7 @@ class Tidemark(Workshop):
         self.apply()
         return replace(self._compare_adopted(name), taken=not shadow)
 
-    def repair(
-        self, *names: str, keys: Sequence[str] = (), between: tuple[Key | None, Key | None] | None = None
-    ) -> tuple[RepairReport, ...]:
+    def repair(self, *names: str, keys: Sequence[str] = (), between: Between | None = None) -> tuple[RepairReport, ...]:
         """Verify, then make every row true that differs. With `keys`, of one derived table, those rows alone are made true that
         a verification found and somebody picked; with `between` every row from one key to another one is computed again, both
         among them. Nothing is verified then.
@@ -211,7 +211,7 @@ class Tidemark(Workshop):
         Raises `Refusal` for a key about which nothing is known to be wrong, and for what is no key.
         """
         if between is not None:
-            pick = partial(repair_between, begins=between[0], ends=between[1], listen=self._listen)
+            pick = partial(repair_between, between=between, listen=self._listen)
             return self._repair_some(names, pick, f"keys from {between[0]} to {between[1]}")
         if keys:
             pick = partial(repair_picked, keys=keys, listen=self._listen)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.backfill import test_telling
 from tidemark import engine
-from tidemark.runtime import apply, fill, pages, repair, samples
+from tidemark.runtime import apply, fill, pages, places, repair, samples
 from tidemark.runtime.backfill import begin, chunk, ending, filling, gate, meter, record, runner, throttle, worker
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
@@ -126,8 +126,8 @@ def cursor_of_written_rows(patch: pytest.MonkeyPatch) -> None:
     """The cursor moves over rows that were written only."""
     real = worker.do_chunk
 
-    def do(ledger: Any, backfill: Any, walk: Any, todo: Any, size: int) -> Any:
-        step = real(ledger, backfill, walk, todo, size)
+    def do(ledger: Any, backfill: Any, walk: Any, todo: Any, size: int, **named: Any) -> Any:
+        step = real(ledger, backfill, walk, todo, size, **named)
         return step if step.written == step.keys else replace(step, upto=todo.begins or (0,), finished=False)
 
     patch.setattr(worker, "do_chunk", do)
@@ -161,10 +161,10 @@ def cursor_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
     """The cursor is committed after the rows and not with them."""
     real, kept = worker.do_chunk, dict[int, list[Any]]()
 
-    def do(ledger: Any, backfill: Any, walk: Any, todo: Any, size: int) -> Any:
+    def do(ledger: Any, backfill: Any, walk: Any, todo: Any, size: int, **named: Any) -> Any:
         late = Late(ledger, kept.setdefault(id(ledger), []))
         late.catch_up()
-        return real(late, backfill, walk, todo, size)  # type: ignore[arg-type]
+        return real(late, backfill, walk, todo, size, **named)  # type: ignore[arg-type]
 
     patch.setattr(worker, "do_chunk", do)
 
@@ -271,10 +271,12 @@ MUTANTS = MappingProxyType(
             apply._make_sure, "report.drift <= RECORDED_MAX or report.drift >= before", "True"
         ),
         "a range ends before its last key": code(
-            repair.repair_between, "else int(found)\n    at", "else int(found) - 1\n    at"
+            places.places_between,
+            "last = 0 if found is None else int(found)",
+            "last = 0 if found is None else int(found) - 1",
         ),
         "a range is everything": code(
-            repair.repair_between, "first = last + 1 if found is None else int(found)", "first = 1"
+            places.places_between, "first = last + 1 if found is None else int(found)", "first = 1"
         ),
         "the bounds of what is left are its middle": code(
             samples.find_range,

@@ -66,6 +66,7 @@ def test_a_failed_filling_never_reads_as_ready(songs: Songs, monkeypatch: pytest
 
     with monkeypatch.context() as patch, pytest.raises(Fault):
         patch.setattr("tidemark.runtime.fill.apply_batch", fail)
+        patch.setattr("tidemark.runtime.fill._put", fail)
         songs.engine().apply()
     (status,) = songs.engine().backfills()
     assert (status.state, status.running, status.progress != 1.0) == ("failed", False, True)
@@ -154,6 +155,24 @@ def test_what_many_writers_changed_behind_a_filling_is_no_failure(
     assert songs.value("SELECT sum(tally) FROM songs") == 49
 
 
+def test_strain_holds_a_repair_back_and_it_says_why(file_songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    songs, heard = file_songs, list[str]()
+    songs.add(80)
+    derive(songs, freshness="commit")
+    songs.engine().apply()
+    (script,) = songs.engine().sql()
+    with songs.session.transaction():
+        songs.session.run(f"UPDATE {script.store} SET _rows = 99")
+    watch, strains = Watch(), [[Strain("free_bytes", 1.0)], [Strain("free_bytes", 1.0), Strain("wal_bytes", 1e12)], []]
+    monkeypatch.setattr(type(songs.session), "strain", lambda _: strains.pop(0) if len(strains) > 1 else strains[0])
+    here = songs.engine(clock=watch.clock, listen=lambda event: heard.append(event.note))
+    (report,) = here.repair("tallies", between=(None, None))
+    assert (report.keys, report.rows_written) == (40, 40) and here.verify()[0].clean
+    told = [note for note in heard if note.startswith("holding back")]
+    assert ["disk_low" in note for note in told] == [True, True]
+    assert ["wal_pinned" in note for note in told] == [False, True]
+
+
 def test_a_range_of_keys_is_computed_anew_and_nothing_beside_it(songs: Songs) -> None:
     songs.add(80)
     derive(songs, freshness="commit")
@@ -165,6 +184,13 @@ def test_a_range_of_keys_is_computed_anew_and_nothing_beside_it(songs: Songs) ->
         for store in stores:
             column = "title" if "many" in store else "_rows"
             songs.session.run(f"UPDATE {store} SET {column} = {'NULL' if column == 'title' else '99'}")
+    before = {row.name: row.state for row in songs.engine().status()}
+    for name in ("tallies", "many"):
+        (seen,) = songs.engine().verify(name, between=((12,), ("15",)))
+        assert (seen.keys, seen.drift, [one.key for one in seen.findings]) == (4, 4, [(12,), (13,), (14,), (15,)])
+        (seen,) = songs.engine().verify(name, between=(None, (-1,)))
+        assert (seen.keys, seen.drift) == (0, 0)
+    assert {row.name: row.state for row in songs.engine().status()} == before
     for name, wrong in (("tallies", "songs <> 2"), ("many", "title IS NULL")):
         (report,) = songs.engine().repair(name, between=((12,), ("19",)))
         assert (report.keys, report.rows_written) == (8, 8)
@@ -174,6 +200,11 @@ def test_a_range_of_keys_is_computed_anew_and_nothing_beside_it(songs: Songs) ->
         assert songs.engine().repair(name, between=((20,), None))[0].keys == 20
         with pytest.raises(Refusal, match="is no key"):
             songs.engine().repair(name, between=((1, 2), None))
+        with pytest.raises(Refusal, match="is no key"):
+            songs.engine().verify(name, between=((1, 2), None))
+        assert songs.engine().verify(name, between=((12,), (19,)))[0].clean
+    with pytest.raises(Refusal, match="of one derived table"):
+        songs.engine().verify(between=((1,), None))
     assert not any(report.clean for report in songs.engine().verify())
     songs.engine().repair()
     assert all(report.clean for report in songs.engine().verify())

@@ -129,6 +129,8 @@ def test_every_command_answers_with_one_json_object(installed: Shell) -> None:
     assert shell.json("repair")["tables"] == [{"derived": "thread_stats", "keys": 0, "rows_written": 0}]
     some = shell.json("repair", "thread_stats", "--from", "2", "--to", "[3]")
     assert some["tables"] == [{"derived": "thread_stats", "keys": 2, "rows_written": 0}]
+    seen = shell.json("verify", "thread_stats", "--from", "2", "--to", "[3]")
+    assert (seen["clean"], seen["tables"][0]["keys"]) == (True, 2)
     assert shell.json("tick")["ticks"] == []
     assert shell.json("run", "--until-idle")["interrupted"] is False
     assert shell.json("history")["runs"][-1]["kind"] == "apply"

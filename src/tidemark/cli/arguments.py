@@ -129,6 +129,7 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")
     _add_crossings(made)
     _add_keys(made["repair"])
+    _add_range(made["verify"], "compares only the rows")
     _add_diff(made["diff"])
 
 
@@ -141,10 +142,11 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="only this row of those that a verification found, as it shows it: a value, or a JSON list; may be repeated",
     )
-    for flag, said in (
-        ("from", "computes every row anew from this key on"),
-        ("to", "up to this key, which is among them"),
-    ):
+    _add_range(parser, "computes every row anew")
+
+
+def _add_range(parser: argparse.ArgumentParser, does: str) -> None:
+    for flag, said in (("from", f"{does} from this key on"), ("to", "up to this key, which is among them")):
         parser.add_argument(f"--{flag}", dest=f"{flag}_key", metavar="KEY", help=f"{said}: a value, or a JSON list")
 
 

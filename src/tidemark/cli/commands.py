@@ -155,7 +155,7 @@ def verify(typed: Typed) -> Outcome:
     """Compare every stored row with its query."""
     if typed.options.as_written:
         return _verify_as_written(typed)
-    done = typed.engine.verify(*typed.options.names, catalog=typed.options.catalog)
+    done = typed.engine.verify(*typed.options.names, catalog=typed.options.catalog, between=_between(typed))
     drifted = any(not report.clean for report in done)
     data = {"clean": not drifted, "tables": [reports_truth.verify_data(report) for report in done]}
     text = reports_truth.catalog_text(done) if typed.options.catalog else reports_truth.verify_text(done)
@@ -172,10 +172,14 @@ def _verify_as_written(typed: Typed) -> Outcome:
 
 def repair(typed: Typed) -> Outcome:
     """Verify, then make every row true that differs; or compute a range of keys anew."""
-    given = (typed.options.from_key, typed.options.to_key)
-    between = None if given == (None, None) else (_key(given[0]), _key(given[1]))
-    done = typed.engine.repair(*typed.options.names, keys=typed.options.keys, between=between)
+    done = typed.engine.repair(*typed.options.names, keys=typed.options.keys, between=_between(typed))
     return Outcome(reports_truth.repair_text(done), {"tables": [asdict(report) for report in done]})
+
+
+def _between(typed: Typed) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None] | None:
+    """The range of keys that somebody typed, None for all of them."""
+    given = (typed.options.from_key, typed.options.to_key)
+    return None if given == (None, None) else (_key(given[0]), _key(given[1]))
 
 
 def _key(text: str | None) -> tuple[Any, ...] | None:

@@ -1,6 +1,7 @@
 """Repair: make the rows true that verification found wrong.
 
-Owns: walking the open findings. Promises: a repair is the one applier on those keys, under the same locks as any other write;
+Owns: walking the open findings. Promises: a repair is the one applier on those keys, under the same locks as any other write; it
+holds back as a backfill does, and says why;
 the finding is closed in the transaction that mended the row and stays as its audit row. Repairs what is recorded, what
 somebody picked of it, or a range of keys that somebody names, and nothing else: look first with `verify`.
 """
@@ -14,22 +15,21 @@ from typing import Any, TypeVar
 
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.apply_batch import apply_batch, prepare_once, take_keys, take_range, units_of
+from tidemark.runtime.backfill.gate import Brake
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.fill import list_every_key
-from tidemark.runtime.findings import OpenDrift, close_drift, count_findings, find_drift, list_drift
+from tidemark.runtime.findings import OpenDrift, close_drift, count_drift, count_findings, find_drift, list_drift
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.places import Between, places_between
 from tidemark.runtime.processing import computing, list_poison
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, Telling, add_run
 from tidemark.runtime.samples import Hold
 from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick import tick
-from tidemark.runtime.values import show
 from tidemark.script import Script
 
-Key = tuple[Any, ...]
 S = TypeVar("S", bound=Sequence[Any])
 
 
@@ -77,38 +77,18 @@ def repair_picked(duty: Duty, installed: Installed, keys: Sequence[str], listen:
     return _walk(duty, script, len(picked), take, partial(_mend, duty, script), listen)
 
 
-def repair_between(
-    duty: Duty, installed: Installed, begins: Key | None, ends: Key | None, listen: Listener = ignore
-) -> RepairReport:
-    """Recompute every unit from `begins` to `ends`, both among them, whatever is known about it; None is the first, or the last.
-    Findings among them stay on record until a verification sees that they are mended.
+def repair_between(duty: Duty, installed: Installed, between: Between, listen: Listener = ignore) -> RepairReport:
+    """Recompute every unit from one key to another one, both among them, whatever is known about them; None is the first, or the
+    last. Findings among them stay on record until a verification sees that they are mended.
 
     Raises `Refusal` (``declaration``) for a key with another number of columns, and where there are no keys.
     """
     script, applier, session = installed.script, installed.script.applier, duty.session
-    last = list_every_key(duty, script)
-    first = 1
-    for key, text in ((begins, applier.begins_at), (ends, applier.ends_at)):
-        if key is None:
-            continue
-        if not text or len(key) != len(applier.units):
-            raise Refusal(
-                Code.DECLARATION,
-                f"({', '.join(map(show, key))}) is no key of {script.name}",
-                instead=f"give {', '.join(applier.units)}, as a JSON list where they are several"
-                if text
-                else "repair all of it",
-            )
-        row = session.one(text, {f"k{place}": value for place, value in enumerate(key)})
-        found = None if row is None else row[0]
-        if text == applier.begins_at:
-            first = last + 1 if found is None else int(found)
-        else:
-            last = 0 if found is None else int(found)
-    at = [first - 1]
+    places = places_between(duty, script, between)
+    at = [places.start]
 
     def take(most: int) -> range:
-        low, at[0] = at[0], min(max(last, at[0]), at[0] + most)
+        low, at[0] = at[0], min(places.stop, at[0] + most)
         return range(low, at[0])
 
     def mend(run: Run, some: range) -> int:
@@ -116,7 +96,7 @@ def repair_between(
             compute = computing(duty, script, "apply")
             return apply_batch(session, applier, lambda: take_range(session, applier, some.start, some.stop), compute)
 
-    return _walk(duty, script, max(0, last - first + 1), take, mend, listen)
+    return _walk(duty, script, len(places), take, mend, listen)
 
 
 def _walk(
@@ -130,11 +110,12 @@ def _walk(
     """Have `mend` do what `take` gives, so many at a time, until it gives nothing."""
     prepare_once(duty, script)
     run = duty.write(lambda: add_run(duty, "repair", script, total)).value
-    pace, telling = choose_pace(duty.session.dialect), Telling(run)
+    pace, telling, brake = choose_pace(duty.session.dialect), Telling(run), Brake(duty, script.name, "repair", listen)
     keys = written = 0
     try:
         while some := take(pace.size):
             duty.check_stop(f"the repair of {script.name}")
+            brake.check()
             held = write_steadily(duty, script, partial(mend, run, some), tick, mode="chunk")
             keys, written = keys + len(some), written + held.value
             run.rows_done, run.rows_written = keys, written
@@ -162,9 +143,20 @@ def _retry(duty: Duty, script: Script) -> tuple[int, int]:
     return len(units), held.value
 
 
+def list_wrong(duty: Duty, script: Script) -> list[tuple[Any, ...]]:
+    """The units of every row that is known to be wrong."""
+    some = list_drift(duty.ledger, script, count_drift(duty.ledger, script))
+    return _units_of(script, some)
+
+
+def _units_of(script: Script, some: list[OpenDrift]) -> list[tuple[Any, ...]]:
+    found = [unit for drift in some for unit in units_of(script.applier, drift.key, drift.stored, drift.truth)]
+    return list(dict.fromkeys(found))
+
+
 def _mend(duty: Duty, script: Script, run: Run, some: list[OpenDrift]) -> int:
     applier = script.applier
-    units = [unit for drift in some for unit in units_of(applier, drift.key, drift.stored, drift.truth)]
+    units = _units_of(script, some)
     with silence(duty.ledger, script.crosses):
         compute = computing(duty, script, "apply")
         written = apply_batch(duty.session, applier, lambda: take_keys(duty.session, applier, units), compute)

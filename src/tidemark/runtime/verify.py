@@ -21,6 +21,7 @@ from tidemark.runtime.fill import fits, list_every_key, list_suspects
 from tidemark.runtime.findings import close_gone, count_drift, record_drift
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
+from tidemark.runtime.places import Between, places_between
 from tidemark.runtime.processing import computing, list_poison
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, Telling, add_run
@@ -88,6 +89,7 @@ class _State:
     rows: int = 0
     equal: int = 0
     stale: int = 0
+    first: int = 0
 
 
 def verify(
@@ -96,24 +98,30 @@ def verify(
     drain: Callable[[], object] | None = None,
     listen: Listener = ignore,
     leisure: Leisure | None = None,
+    between: Between | None = None,
 ) -> VerifyReport:
-    """Compare every key, or with `leisure` those from its start on, slowly and in short transactions alone. `drain` applies what
-    waits in logs; it is needed where the script has a tick, and gives False when not everything could be applied.
+    """Compare every key, or with `leisure` those from its start on, slowly and in short transactions alone, or those `between`
+    two keys, both among them. `drain` applies what waits in logs; it is needed where the script has a tick, and gives False
+    when not everything could be applied.
 
-    Raises `Fault` (exit 75) when asked to stop.
+    Raises `Fault` (exit 75) when asked to stop, and `Refusal` (``declaration``) for what is no key.
     """
     script, began = installed.script, duty.clock.now()
     if drain is not None:
         drain()
     whole = script.applier.whole
-    if leisure is None and whole is not None and fits(duty, script):
+    first = suspects = total = 0
+    if between is not None:
+        places = places_between(duty, script, between)
+        first, suspects, total = places.start, len(places), len(places)
+    elif leisure is None and whole is not None and fits(duty, script):
         # One look at everything leaves only the keys that may differ to be looked at one by one.
         suspects, stored = list_suspects(duty, script, whole)
         total = max(suspects, stored)
     else:
         suspects = total = list_every_key(duty, script)
     run = duty.write(lambda: add_run(duty, "verify", script, total)).value
-    state = _State(duty, script, run, equal=total - suspects)
+    state = _State(duty, script, run, equal=total - suspects, first=first)
     try:
         run.rows_done = min(leisure.start, total) if leisure else state.equal
         aside = _walk(state, total, listen, leisure)
@@ -124,7 +132,10 @@ def verify(
         raise
     applier = script.applier
     keys = state.rows + state.equal if applier.count_rows else total
-    duty.write(lambda: _conclude(state, installed, None if leisure is not None and leisure.start else keys))
+    if between is None:
+        duty.write(lambda: _conclude(state, installed, None if leisure is not None and leisure.start else keys))
+    else:
+        _conclude_part(state, installed)
     seconds = duty.clock.ms_since(began) / 1000
     return VerifyReport(
         script.name,
@@ -143,10 +154,15 @@ def verify(
 
 
 def verify_units(
-    duty: Duty, installed: Installed, units: Sequence[tuple[Any, ...]], drain: Callable[[], object] | None = None
+    duty: Duty,
+    installed: Installed,
+    units: Sequence[tuple[Any, ...]],
+    drain: Callable[[], object] | None = None,
+    *,
+    of: int | None = None,
 ) -> int:
     """Compare the rows of some units alone, and record drift among them; how many rows that is. Where nothing differs nothing is
-    written, and the verdict on the table stays."""
+    written, and the verdict on the table stays, unless they are those `of` so many keys which alone were wrong just now."""
     script = installed.script
 
     def look() -> tuple[list[Difference], bool, int]:
@@ -154,20 +170,21 @@ def verify_units(
         return _compare(duty, script, partial(take_keys, duty.session, script.applier, units))
 
     aside = duty.read(look).value[0]
-    if not aside:
+    if not aside and of is None:
         return 0
     run = duty.write(lambda: add_run(duty, "verify", script, len(units))).value
     state = _State(duty, script, run)
     try:
-        _recheck(state, aside, drain)
+        if aside:
+            _recheck(state, aside, drain)
     except Exception as problem:
         run.fail(problem)
         raise
     run.rows_done = len(units)
-    if state.drift or state.stale:
-        duty.write(lambda: _conclude(state, installed, None))
-    else:
-        run.finish("nothing differs among the newest rows")
+    if of is not None:
+        duty.write(lambda: _conclude(state, installed, of))
+        return state.drift
+    _conclude_part(state, installed)
     return state.drift
 
 
@@ -198,7 +215,8 @@ def _walk(state: _State, total: int, listen: Listener, leisure: Leisure | None) 
     while run.rows_done < total:
         duty.check_stop(f"the verification of {state.script.name}")
         low, high = run.rows_done, total if not applier.indexed else min(total, run.rows_done + pace.size)
-        take = partial(take_range, duty.session, applier, low - state.equal, high - state.equal)
+        before = state.equal - state.first
+        take = partial(take_range, duty.session, applier, low - before, high - before)
         held = duty.read(partial(_compare, duty, state.script, take))
         pace.record(high - low, held.hold_ms)
         run.rows_done, run.longest_ms = high, max(run.longest_ms, held.hold_ms)
@@ -284,6 +302,15 @@ def _record(state: _State, found: Sequence[Difference]) -> None:
         state.duty.write(lambda: record_drift(state.duty.ledger, state.script, state.run.id, some))
         state.found.extend(some[: max(0, SHOWN_MAX - len(state.found))])
     state.drift += len(differences)
+
+
+def _conclude_part(state: _State, installed: Installed) -> None:
+    """Record what a look at some of the keys found; where nothing differs, the verdict on all of them stays as it was."""
+    if state.drift:
+        state.duty.write(lambda: _conclude(state, installed, None))
+    else:
+        stale = f"; {state.stale} are behind sampled inputs" if state.stale else ""
+        state.run.finish(f"nothing differs among {state.run.rows_done} rows{stale}")
 
 
 def _conclude(state: _State, installed: Installed, rows: int | None) -> None:

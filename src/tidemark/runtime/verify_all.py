@@ -13,6 +13,7 @@ from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.gaps import record_gaps
 from tidemark.runtime.ledger import Installed
+from tidemark.runtime.places import Between
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.verify import VerifyReport, not_compared, verify
 
@@ -20,22 +21,28 @@ DrainOf = Callable[[Installed], Callable[[], object] | None]
 
 
 def verify_all(
-    duty: Duty, names: tuple[str, ...], drain_of: DrainOf, listen: Listener, *, catalog: bool
+    duty: Duty, names: tuple[str, ...], drain_of: DrainOf, listen: Listener, *, catalog: bool, between: Between | None
 ) -> tuple[VerifyReport, ...]:
-    """Reports for everything that readers see, or for those named; with `catalog` of what the catalog says alone.
+    """Reports for everything that readers see, or for those named; with `catalog` of what the catalog says alone, with `between`
+    of the rows from one key to another one.
 
-    Raises `Refusal` (``not-installed``) without a ledger and for a name that readers do not see.
+    Raises `Refusal` (``not-installed``) without a ledger and for a name that readers do not see, (``declaration``) for keys
+    that are not those of one table.
     """
+    if between is not None and len(names) != 1:
+        raise Refusal(Code.DECLARATION, "keys are of one derived table", instead="name one beside them")
     duty.ledger.require()
     shown = [row for row in upstream_first(duty.ledger.derived()) if row.live_at and row.state != "retired"]
     require_names(names, {row.name for row in shown})
-    chosen = [row for row in shown if not names or row.name in names or row.script.supports in names]
+    chosen = [
+        row for row in shown if not names or row.name in names or (row.script.supports in names and between is None)
+    ]
     gaps = {row.name: f"it is {row.state}, and what readers see may be wrong" for row in chosen if row.state != "live"}
     gaps |= record_gaps(duty, chosen)
     return tuple(
         not_compared(row, gaps.get(row.name, ""))
         if catalog or row.name in gaps
-        else verify(duty, row, drain_of(row), listen)
+        else verify(duty, row, drain_of(row), listen, between=between)
         for row in chosen
     )
 

@@ -1,8 +1,8 @@
 """What a runner asks before each chunk: whether it may go on, now or later.
 
-Owns: `Gate` and `Ended`. Promises: a wish of an operator is honoured within one chunk, the wish to stop and the end of the time
-before the next one; what the database is under is looked at once a second, and while there is any reason to hold back nothing
-is done; while it waits the lease is kept, and the waiting is on record with every reason.
+Owns: `Gate`, `Brake` and `Ended`. Promises: a wish of an operator is honoured within one chunk, the wish to stop and the end of
+the time before the next one; what the database is under is looked at once a second, and while there is any reason to hold back
+nothing is done; while it waits the lease is kept, and the waiting is on record with every reason.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tidemark.runtime.backfill.record import move
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.throttle import reasons_of
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.progress import Event
+from tidemark.runtime.progress import Event, Listener
 from tidemark.runtime.samples import add_held
 from tidemark.runtime.values import pack
 
@@ -31,6 +31,32 @@ class Ended(Exception):
         self.state = state
         self.cause = cause
         super().__init__(cause)
+
+
+@dataclass
+class Brake:
+    """What holds back work that has no record of its own, as a repair: `name` and `phase` are those of what it tells."""
+
+    duty: Duty
+    name: str
+    phase: str
+    listen: Listener
+    _looked: float = float("-inf")
+
+    def check(self) -> None:
+        """Wait while the database is under strain; why is told, and counted. Raises `Fault` (exit 75) when asked to stop."""
+        clock, told = self.duty.clock, tuple[str, ...]()
+        while clock.now() - self._looked >= LOOK_SECONDS or told:
+            reasons = reasons_of(self.duty.session.strain(), self.duty.limits)
+            self._looked = clock.now()
+            if not reasons:
+                return
+            if reasons != told:
+                self.listen(Event(self.name, self.phase, note=f"holding back: {'; '.join(reasons)}"))
+            self.duty.write(partial(add_held, self.duty.ledger, self.name, self.phase, reasons, POLL_SECONDS))
+            self.duty.check_stop(f"the {self.phase} of {self.name}")
+            clock.wait(POLL_SECONDS)
+            told = reasons
 
 
 @dataclass
