@@ -120,7 +120,8 @@ def postgres_place(server: Server, rows: int, sparse: bool) -> Iterator[Place]:
 
     @contextmanager
     def copy() -> Iterator[Copy]:
-        with server.fresh_database(template=name) as dsn, closing(connect(dsn)) as look:
+        # Whoever asks how much log there is is connected to another database: else nobody would ever be alone in this one.
+        with server.fresh_database(template=name) as dsn, closing(connect(server.dsn("postgres"))) as look:
             began = look.execute("SELECT pg_current_wal_lsn()").fetchone()[0]
             written = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), %s)"
             yield Copy(dsn, lambda: int(look.execute(written, (began,)).fetchone()[0]))

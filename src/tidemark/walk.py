@@ -26,8 +26,9 @@ class Walk:
     `drop_batch` and `create_batch` make the temporary table once per session. `last` is the greatest key. `step` is the key
     ``:tidemark_skip`` places behind the first of a range, or nothing when the range ends before; `count` is the number of keys
     in a range. `clear_batch` empties the batch, `fill_batch` puts the keys of a range into it whose rows are wanted, locking
-    those rows in key order where the engine has such locks. `rows` are the `columns` of the batch's rows, the key first, in
-    key order. `statement` is the user's own, empty where a function does the work.
+    those rows in key order where the engine has such locks. Where nobody else is connected and `may_lock` says that the role may,
+    `lock` takes the whole table instead, or fails at once, and `fill_locked` puts the keys there. `rows` are the `columns` of the
+    batch's rows, the key first, in key order. `statement` is the user's own, empty where a function does the work.
     """
 
     table: str
@@ -40,6 +41,9 @@ class Walk:
     count: str
     clear_batch: str
     fill_batch: str
+    may_lock: str
+    lock: str
+    fill_locked: str
     rows: str
     statement: str
     after: str

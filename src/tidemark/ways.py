@@ -66,15 +66,16 @@ class Whole:
     """Everything at once, where the sources are small enough to be read in one go.
 
     `suspects` fill ``todo`` with every unit whose rows may differ from the query's; `count` gives the number of stored rows.
-    `rows`, if any, fill ``fresh`` with the whole result, numbered in key order; `count_rows` is its number, `copy` (parameters
-    ``:low`` and ``:high``) puts rows of it into an empty store. Where writers keep the store, `alone` are statements of the same
-    transaction that come first: after them no writer of the sources is under way; without such statements `rows` are not
-    for there.
+    `rows`, if any, fill ``fresh`` with the whole result, numbered in key order; `count_rows` is its number, `place` the key of
+    the row at a ``:place``, `copy` (parameters ``:low`` and ``:high``) put rows of it into an empty store. Where writers keep
+    the store, `alone` are statements of the same transaction that come first: after them no writer of the sources is under way;
+    without such statements `rows` are for as long as nobody has committed anything since they were read.
     """
 
     suspects: tuple[str, ...]
     count: str
     rows: tuple[str, ...]
     count_rows: str
-    copy: str
+    place: str
+    copy: tuple[str, ...]
     alone: tuple[str, ...] = ()

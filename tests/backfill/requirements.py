@@ -331,6 +331,16 @@ REQUIREMENTS = (
         ),
         ("No transaction lists every key.", "a_page_is_all_that_is_ever_listed", "every key is listed at once"),
     ),
+    Requirement(
+        "Where nobody else commits, rows are put there as they were read; the first commit of anybody ends that.",
+        "backfill/test_quiet.py::test_the_first_commit_of_anybody_ends_it",
+        planted_by="backfill/test_quiet.py::test_the_first_commit_of_anybody_ends_it",
+    ),
+    Requirement(
+        "Who is alone on PostgreSQL locks a table in the place of its rows, and a writer that comes meanwhile loses nothing.",
+        "backfill/test_alone.py::test_a_writer_that_comes_meanwhile_loses_nothing",
+        planted_by="backfill/test_alone.py::test_a_writer_that_comes_meanwhile_loses_nothing",
+    ),
     *_own(
         "deaths",
         (

@@ -17,7 +17,7 @@ from tests.backfill.place import open_songs
 from tests.backfill.requirements import REQUIREMENTS, Requirement
 from tests.kit.size import in_turn
 from tests.simulation.chunks import chunks_of
-from tidemark.runtime import pages
+from tidemark.runtime import fill, pages
 
 PLANTED = [one for one in REQUIREMENTS if one.mutant]
 
@@ -73,6 +73,8 @@ def test_the_mistake_is_found_by_the_test_named_for_it(
     ):
         small = one.test.startswith(("backfill/test_pages", "backfill/test_fillings"))
         patch.setattr(pages, "PAGE_KEYS", 10 if small else pages.PAGE_KEYS)
+        if one.test.startswith("backfill/test_pages"):
+            patch.setattr(fill, "_is_quiet", lambda *_: False)
         MUTANTS[one.mutant](patch)
         given = {"songs": songs, "file_songs": songs, "server_songs": songs, "monkeypatch": own, "nulls": True}
         with pytest.raises((Exception, pytest.fail.Exception)), chunks_of(4 if small else None):

@@ -38,11 +38,11 @@ def test_conflicts_are_tried_again_and_what_takes_too_long_is_halved(
     songs.project.backfill("count", table="songs", key="id", sql=ADD)
     real, sizes = worker.do_chunk, list[int]()
 
-    def troubled(ledger, backfill, walk, todo, size):  # type: ignore[no-untyped-def]
+    def troubled(ledger, backfill, walk, todo, size, **named):  # type: ignore[no-untyped-def]
         sizes.append(size)
         if len(sizes) == 1:
             raise Conflict("a deadlock")
-        step = real(ledger, backfill, walk, todo, size)
+        step = real(ledger, backfill, walk, todo, size, **named)
         if size > 30:
             raise TooLong("a statement timeout")
         return step
@@ -58,7 +58,7 @@ def test_a_lock_that_never_comes_free_is_a_failure_after_many_tries(
     file_songs.add(3)
     file_songs.upper()
 
-    def busy(*_: object) -> None:
+    def busy(*_: object, **named: object) -> None:
         raise Conflict("busy")
 
     monkeypatch.setattr(worker, "do_chunk", busy)

@@ -103,9 +103,14 @@ def test_tampering_is_named_and_repaired(world: World) -> None:
     world.run("UPDATE tr SET n = 99 WHERE id = 1")
     world.run("DELETE FROM uc WHERE challenge_id = 'p' AND specifier = 1")
     world.run("INSERT INTO uc VALUES ('p', 999, 1)")
+    world.run("UPDATE uc SET steps = 50 WHERE challenge_id = 'p' AND specifier = 3")
     found = {report.derived: report.findings for report in world.keeper.verify()}
     assert [(one.kind, one.key) for one in found["seen"]] == [("different", (1,))]
-    assert {(one.kind, one.key) for one in found["counted"]} == {("missing", (1,)), ("extra", (999,))}
+    assert {(one.kind, one.key) for one in found["counted"]} == {
+        ("missing", (1,)),
+        ("extra", (999,)),
+        ("different", (3,)),
+    }
     assert found["distinct"] == ()
     world.keeper.repair()
     world.assert_true()

@@ -54,6 +54,9 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
         count=f"SELECT count(*) FROM {source} WHERE {within}",
         clear_batch=_clear(dialect, batch),
         fill_batch=f"INSERT INTO {batch} ({names}) {locked}",
+        may_lock="" if dialect.writers_wait_in_line else _may_lock(dialect, source),
+        lock="" if dialect.writers_wait_in_line else f"LOCK TABLE {source} IN SHARE ROW EXCLUSIVE MODE NOWAIT",
+        fill_locked=f"INSERT INTO {batch} ({names}) {keys}",
         rows=f"SELECT {every} FROM {source} WHERE {here} ORDER BY {names}",
         statement=backfill.text_for(backfill.sql, dialect.name) or "",
         after=f" AND {compared('>', 'a')}",
@@ -69,6 +72,11 @@ def _clear(dialect: Dialect, batch: str) -> str:
     price = f"least(pg_catalog.current_setting('random_page_cost')::float8, {PAGE_COST})::text"
     body = f"BEGIN PERFORM pg_catalog.set_config('random_page_cost', {price}, true); TRUNCATE {batch}; END"
     return f"DO {dialect.literal(body)}"
+
+
+def _may_lock(dialect: Dialect, source: str) -> str:
+    """Whether the role may lock the whole table: who may update some columns alone may only lock rows."""
+    return f"SELECT pg_catalog.has_table_privilege({dialect.literal(source)}, 'UPDATE')"
 
 
 def _find_table(catalog: Catalog, backfill: Backfill) -> Table:

@@ -39,11 +39,14 @@ def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
 
 
 def _whole(applier: Applier, store: Store, mirror: Mirror) -> Whole | None:
-    """Everything at once: for a verification only, which also suspects the rows that the user's table shows otherwise; None where
-    it owns rows, or may have keys for which PostgreSQL has no hash: then every key is compared."""
+    """Everything at once: what is put there shows in the user's table too, and a verification also suspects the rows which that
+    shows otherwise; None where it may have keys for which PostgreSQL has no hash: then every key is compared. Rows that are ours
+    are never put there as a whole, since some of them may be there."""
     whole = applier.whole
-    if whole is None or mirror.owns_rows or (store.nullable and store.dialect.has_schemas):
+    if whole is None or (store.nullable and store.dialect.has_schemas):
         return None
+    if mirror.owns_rows:
+        return replace(whole, suspects=(*whole.suspects, *_suspect_rows(store, mirror)), rows=(), alone=())
     todo, keys = store.names.temporary("todo"), store.units.key_list
     rows = f"{store.names.store} AS s JOIN {qualified(mirror.table, store.dialect)} AS t ON {match(store, mirror, 't', 's')}"
     units = ", ".join(f"s.{store.units.column(part)}" for part in store.units.key)
@@ -51,7 +54,25 @@ def _whole(applier: Applier, store: Store, mirror: Mirror) -> Whole | None:
         f"INSERT INTO {todo} ({keys}) SELECT * FROM (SELECT {units} FROM {rows} "
         f"WHERE {mirror.present} AND ({differs(store, mirror, 't')}) EXCEPT SELECT {keys} FROM {todo}) AS d"
     )
-    return replace(whole, suspects=(*whole.suspects, shown), rows=(), alone=())
+    some = f"(SELECT * FROM {store.names.temporary('fresh')} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high) AS s"
+    return replace(whole, suspects=(*whole.suspects, shown), copy=(*whole.copy, update(store, mirror, some)))
+
+
+def _suspect_rows(store: Store, mirror: Mirror) -> tuple[str, ...]:
+    """List the units of stored rows that the user's table does not show as they are, and of rows of ours that it shows although
+    none is stored."""
+    todo, table = store.names.temporary("todo"), qualified(mirror.table, store.dialect)
+    keys, units = store.units.key_list, ", ".join(f"s.{store.units.column(part)}" for part in store.units.key)
+    same = f"SELECT 1 FROM {table} AS t WHERE {match(store, mirror, 't', 's')} AND NOT ({differs(store, mirror, 't')})"
+    known = f"SELECT 1 FROM {store.names.store} AS s WHERE {match(store, mirror, 't', 's')} AND {mirror.present}"
+    ours = literal_test(mirror, "t", store.dialect).removeprefix(" AND ")
+    other = (
+        f"SELECT {units} FROM {store.names.store} AS s WHERE {mirror.present} AND NOT EXISTS ({same})",
+        f"SELECT {', '.join(_unit_of_row(store, mirror))} FROM {table} AS t WHERE {ours} AND NOT EXISTS ({known})",
+    )
+    return tuple(
+        f"INSERT INTO {todo} ({keys}) SELECT * FROM ({one} EXCEPT SELECT {keys} FROM {todo}) AS d" for one in other
+    )
 
 
 def _adopt(store: Store, mirror: Mirror) -> str:

@@ -59,13 +59,13 @@ def of_linear(store: Store, program: LinearProgram, *, ticks: bool) -> Whole | N
     if not rows:
         return None
     alone = () if ticks else _alone(store, program)
-    made = _whole(store, rows, fills=ticks or bool(alone))
+    made = _whole(store, rows, fills=ticks or bool(alone) or store.dialect.writers_wait_in_line)
     return replace(made, alone=alone) if made else None
 
 
 def _alone(store: Store, program: LinearProgram) -> tuple[str, ...]:
     if store.dialect.writers_wait_in_line:
-        # Who holds the only lock of a file holds up everybody, and nobody can tell whether there is anybody.
+        # Who holds the only lock of a file holds up everybody; but whether anybody has committed since can be asked.
         return ()
     sources = sorted({statements.qualified(table, store.dialect) for table in program.tables})
     return (f"LOCK TABLE {', '.join(sources)} IN SHARE ROW EXCLUSIVE MODE",)
@@ -79,21 +79,10 @@ def rows_of_linear(store: Store, program: LinearProgram) -> str:
     if len(program.origins) == 1:
         (feed,) = program.origins
         rows = _state(store, feed)
+    elif store.dialect.has_schemas or any(part.collation for part in store.key):
+        rows = _joined(store, program)
     else:
-        states = ", ".join(f"f{feed.number} AS ({_state(store, feed)})" for feed in program.origins)
-        keys = " UNION ".join(f"SELECT {store.key_list} FROM f{feed.number}" for feed in program.origins)
-        joins = "".join(
-            f" LEFT JOIN f{feed.number} ON "
-            + " AND ".join(f"f{feed.number}.{store.column(part)} = b.{store.column(part)}" for part in store.key)
-            for feed in program.origins
-        )
-        columns = [f"b.{store.column(part)}" for part in store.key]
-        for feed in program.origins:
-            for part in feed.parts:
-                value = f"f{feed.number}.{store.column(part)}"
-                value = f"coalesce({value}, 0)" if part.kind == "additive" else value
-                columns.append(f"{value} AS {store.column(part)}")
-        rows = f"WITH {states} SELECT {', '.join(columns)} FROM ({keys}) AS b{joins}"
+        rows = _gathered(store, program)
     needed = []
     for part in store.parts:
         column = f"s.{store.column(part)}"
@@ -104,6 +93,42 @@ def rows_of_linear(store: Store, program: LinearProgram) -> str:
     rows = f"SELECT {', '.join([keys, *needed])} FROM ({rows}) AS s"
     shown = ", ".join(f"s.{column}" for column in store.columns)
     return f"SELECT {shown} FROM ({rows}) AS s WHERE NOT ({store.is_default('s')})"
+
+
+def _joined(store: Store, program: LinearProgram) -> str:
+    """SELECT of the parts of several feeds by key: each key that one of them has."""
+    first, *others = program.origins
+    found, keys = f"f{first.number}", [f"f{first.number}.{store.column(part)}" for part in store.key]
+    for feed in others:
+        mine = [f"f{feed.number}.{store.column(part)}" for part in store.key]
+        found += f" FULL JOIN f{feed.number} ON " + " AND ".join(f"{a} = {b}" for a, b in zip(mine, keys, strict=True))
+        keys = [f"coalesce({b}, {a})" for a, b in zip(mine, keys, strict=True)]
+    shown = [f"{key} AS {store.column(part)}" for key, part in zip(keys, store.key, strict=True)]
+    for feed in program.origins:
+        for part in feed.parts:
+            value = f"f{feed.number}.{store.column(part)}"
+            shown.append(f"{f'coalesce({value}, 0)' if part.kind == 'additive' else value} AS {store.column(part)}")
+    states = ", ".join(f"f{feed.number} AS ({_state(store, feed)})" for feed in program.origins)
+    return f"WITH {states} SELECT {', '.join(shown)} FROM {found}"
+
+
+def _gathered(store: Store, program: LinearProgram) -> str:
+    """The same for SQLite, which sorts faster than it joins: a part has one value for a key, so that it is the greatest."""
+    parts = [part for feed in program.origins for part in feed.parts]
+    arms = []
+    for feed in program.origins:
+        own = {part.name for part in feed.parts}
+        shown = [f"f.{store.column(part)}" for part in store.key]
+        shown += [
+            f"{f'f.{store.column(part)}' if part.name in own else 'NULL'} AS {store.column(part)}" for part in parts
+        ]
+        arms.append(f"SELECT {', '.join(shown)} FROM ({_state(store, feed)}) AS f")
+    shown = [f"u.{store.column(part)} AS {store.column(part)}" for part in store.key]
+    for part in parts:
+        value = f"max(u.{store.column(part)})"
+        shown.append(f"{f'coalesce({value}, 0)' if part.kind == 'additive' else value} AS {store.column(part)}")
+    places = ", ".join(str(number) for number in range(1, len(store.key) + 1))
+    return f"SELECT {', '.join(shown)} FROM ({' UNION ALL '.join(arms)}) AS u GROUP BY {places}"
 
 
 def _state(store: Store, feed: Feed) -> str:
@@ -143,20 +168,30 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     differ = f"{both} GROUP BY {places} HAVING sum({SIDE}) <> 0"
     order = ", ".join(str(number) for number in range(1, len(units) + 1))
     keys = f"SELECT DISTINCT {picked} FROM ({differ}) AS d"
-    numbered = f"SELECT row_number() OVER (ORDER BY {store.key_list}), {', '.join(store.columns)} FROM"
-    into = f"INSERT INTO {fresh} ({ORDINAL}, {', '.join(store.columns)})"
     clear = f"TRUNCATE {todo} RESTART IDENTITY" if store.dialect.has_schemas else f"DELETE FROM {todo}"
     list_keys = f"INSERT INTO {todo} ({store.units.key_list})"
     looked = _glance(store, keys, lambda seen: f"{list_keys} SELECT * FROM {seen} AS d ORDER BY {order}")
-    read = _glance(store, rows, lambda seen: f"{into} {numbered} {seen} AS z")
+    read = _glance(store, rows, lambda seen: _number(store, fresh, seen))
     return Whole(
         suspects=(clear, *looked),
         count=f"SELECT count(*) FROM {store.names.store}",
         rows=(f"DELETE FROM {fresh}", *read) if fills else (),
         count_rows=f"SELECT count(*) FROM {fresh}",
-        copy=f"INSERT INTO {store.names.store} ({', '.join(store.columns)}) SELECT {', '.join(store.columns)} FROM {fresh} "
-        f"WHERE {ORDINAL} > :low AND {ORDINAL} <= :high ORDER BY {ORDINAL}",
+        place=f"SELECT {store.key_list} FROM {fresh} WHERE {ORDINAL} = :place",
+        copy=(
+            f"INSERT INTO {store.names.store} ({', '.join(store.columns)}) SELECT {', '.join(store.columns)} FROM {fresh} "
+            f"WHERE {ORDINAL} > :low AND {ORDINAL} <= :high ORDER BY {ORDINAL}",
+        ),
     )
+
+
+def _number(store: Store, fresh: str, seen: str) -> str:
+    """Put rows into ``fresh`` in key order, numbered from 1 on, which SQLite does by itself in a table that is empty."""
+    columns = ", ".join(store.columns)
+    if not store.dialect.has_schemas:
+        return f"INSERT INTO {fresh} ({columns}) SELECT {columns} FROM {seen} AS z ORDER BY {store.key_list}"
+    numbered = f"row_number() OVER (ORDER BY {store.key_list})"
+    return f"INSERT INTO {fresh} ({ORDINAL}, {columns}) SELECT {numbered}, {columns} FROM {seen} AS z"
 
 
 def _glance(store: Store, query: str, use: Callable[[str], str]) -> tuple[str, ...]:

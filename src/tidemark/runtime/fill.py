@@ -10,7 +10,7 @@ shift it, and the verification that always follows finds and mends what it skipp
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -25,7 +25,7 @@ from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_pace
-from tidemark.runtime.pages import Book, open_book
+from tidemark.runtime.pages import Book, Key, is_storable, open_book
 from tidemark.runtime.pieces import TRIGGER_PATIENCE, set_patience
 from tidemark.runtime.processing import computing
 from tidemark.runtime.progress import Listener, ignore
@@ -38,6 +38,9 @@ WHOLE_BYTES_MAX = 4 * 1024**3
 ALONE_BYTES_MAX = 1024**3
 # Nothing is ticked during one evaluation, and where readers see an older generation meanwhile it must not fall far behind.
 BESIDE_BYTES_MAX = 256 * 1024**2
+# What is read in a moment may be read in vain.
+GLANCE_BYTES_MAX = 4 * 1024**2
+QUIET_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ def fill(duty: Duty, installed: Installed, listen: Listener = ignore, before: In
     if _is_new(duty, installed) and fits(duty, script, WHOLE_BYTES_MAX if before is None else BESIDE_BYTES_MAX):
         return _copy_all(duty, installed, listen)
     done = _copy_alone(duty, installed, listen) if _is_alone(duty, installed) else None
+    if done is None and _is_quiet(duty, installed):
+        done = _copy_quietly(duty, installed, listen)
     if done is not None:
         return done
     book = _open_book(duty, installed)
@@ -68,7 +73,7 @@ def fill(duty: Duty, installed: Installed, listen: Listener = ignore, before: In
     total = list_every_key(duty, script)
     start = installed.cursor_at if 0 < installed.cursor_at <= total else 0
     filling = begin_fill(duty, script, choose_pace(duty.session.dialect), start, total, listen)
-    _see_through(filling, installed, partial(_walk, filling, total))
+    _see_through(filling, installed, partial(_walk, filling, total, start))
     return _report(filling, total - start)
 
 
@@ -88,16 +93,18 @@ def _fill_by_pages(duty: Duty, installed: Installed, book: Book, listen: Listene
     first = next(turns, 0)
     total = before + book.count(first)
     filling = begin_fill(duty, script, choose_pace(duty.session.dialect), before, total, listen, upto=book.upto)
-
-    def walk() -> None:
-        for count in chain([first] if first else [], turns):
-            for low, high in _steps(filling, 0, count):
-                chunk = partial(_chunk, filling, low, high, total, book)
-                held = write_steadily(duty, script, chunk, tick, snapshot=False, mode="chunk")
-                _settle(filling, high - low, held)
-
-    _see_through(filling, installed, walk)
+    _see_through(filling, installed, lambda: _walk_pages(filling, book, chain([first] if first else [], turns)))
     return _report(filling, filling.tally.done - before)
+
+
+def _walk_pages(filling: Filling, book: Book, counts: Iterable[int]) -> None:
+    """Compute the keys of one page after the other; `counts` lists them, and gives how many there are in each."""
+    total = filling.tally.begun.rows_total or 0
+    for count in counts:
+        for low, high in _steps(filling, 0, count):
+            chunk = partial(_chunk, filling, low, high, total, book)
+            held = write_steadily(filling.duty, filling.script, chunk, tick, snapshot=False, mode="chunk")
+            _settle(filling, high - low, held)
 
 
 def _see_through(filling: Filling, installed: Installed, work: Callable[[], None]) -> None:
@@ -197,7 +204,9 @@ def _is_alone(duty: Duty, installed: Installed) -> bool:
         return False
     if script.store == script.public:
         return False
-    return not int(duty.ledger.value("count_others")) and fits(duty, script, ALONE_BYTES_MAX)
+    # What shows in a table of the user's takes several times as long to write as to read.
+    most = ALONE_BYTES_MAX if len(whole.copy) == 1 else BESIDE_BYTES_MAX
+    return not int(duty.ledger.value("count_others")) and fits(duty, script, most)
 
 
 def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillReport | None:
@@ -218,8 +227,7 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
             duty.session.run(statement)
         row = duty.session.one(whole.count_rows)
         total = int(row[0]) if row else 0
-        with silence(duty.ledger, script.crosses):
-            duty.session.run(whole.copy, {"low": 0, "high": total})
+        _put(duty, script, whole, 0, total)
         _set_cursor(duty, script, total, total)
         return total
 
@@ -236,11 +244,97 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
     return FillReport(script.name, total, total, 1, held.hold_ms)
 
 
+def _put(duty: Duty, script: Script, whole: Whole, low: int, high: int) -> int:
+    """Put rows that were read into the empty store, in the caller's transaction; give how many."""
+    with silence(duty.ledger, script.crosses):
+        return [duty.session.run(one, {"low": low, "high": high}) for one in whole.copy][0]
+
+
+def _is_quiet(duty: Duty, installed: Installed) -> bool:
+    """Whether the rows may be put there as they were read, for as long as nobody else commits anything: the engine says when
+    somebody does, there are pages to go on with then, and nobody does just now."""
+    script, whole, session = installed.script, installed.script.applier.whole, duty.session
+    if not session.dialect.writers_wait_in_line or script.tick is not None or script.wide.of or script.applier.carry:
+        return False
+    if whole is None or not whole.rows or script.applier.pages is None or installed.cursor_at:
+        return False
+    if script.store == script.public or not fits(duty, script, ALONE_BYTES_MAX):
+        return False
+    before = session.changes_marker()
+    if not fits(duty, script, GLANCE_BYTES_MAX):
+        # An evaluation that comes to nothing should cost no more than a moment; a bigger one is worth waiting for a sign.
+        duty.clock.wait(QUIET_SECONDS)
+    return session.changes_marker() == before
+
+
+def _copy_quietly(duty: Duty, installed: Installed, listen: Listener) -> FillReport | None:
+    """Evaluate the query once, which holds nobody up, and put the rows there as long as nobody else has committed anything since:
+    then they are the rows of now. When somebody has, the keys that are left are computed under their lock. None where there
+    are rows already: they may be more than the query can say again."""
+    script, whole, session = installed.script, installed.script.applier.whole, duty.session
+    if whole is None:
+        raise Fault(f"{script.name} has no whole result", retry_safe=False)
+
+    def read() -> tuple[str, int, Key | None] | None:
+        marker = session.changes_marker()
+        if _has_rows(duty, script):
+            return None
+        prepare(session, script)
+        for statement in whole.rows:
+            session.run(statement)
+        row = session.one(whole.count_rows)
+        total = int(row[0]) if row else 0
+        last = _key_of(duty, whole, total)
+        return marker, total, last if last is not None and is_storable(last) else None
+
+    found = duty.read(read).value
+    if found is None:
+        return None
+    marker, total, upto = found
+    filling = begin_fill(duty, script, choose_pace(session.dialect), 0, total, listen, upto=upto)
+
+    def put(low: int, high: int) -> tuple[int, str] | None:
+        if session.changes_marker() != marker:
+            return None
+        written = _put(duty, script, whole, low, high)
+        _set_cursor(duty, script, high, total)
+        return written, filling.commit(high - low, written, _key_of(duty, whole, high))
+
+    def work() -> None:
+        for low, high in _steps(filling, 0, total):
+            held = duty.write(partial(put, low, high), mode="chunk")
+            if held.value is None:
+                _go_on(filling, _key_of(duty, whole, low))
+                return
+            _settle(filling, high - low, Held(held.value, held.hold_ms, held.wait_ms))
+
+    _see_through(filling, installed, work)
+    return _report(filling, filling.tally.done)
+
+
+def _go_on(filling: Filling, after: Key | None) -> None:
+    """Compute every key after the last one that was put there."""
+    duty, script = filling.duty, filling.script
+    book = open_book(duty, script, after)
+    if book is None:
+        # The greatest key cannot be compared with again, so that all of them are listed, and computed from the first on.
+        _walk(filling, list_every_key(duty, script), 0)
+        return
+    _walk_pages(filling, book, book.turn())
+
+
+def _key_of(duty: Duty, whole: Whole, place: int) -> Key | None:
+    """The key of the row at a place of what was read; None before the first."""
+    row = duty.session.one(whole.place, {"place": place})
+    return None if row is None else tuple(row)
+
+
 def _steps(filling: Filling, start: int, total: int) -> Iterator[tuple[int, int]]:
     """The places of one chunk after the other, when the gate lets them through."""
     low = start
     while low < total:
         filling.gate.check()
+        filling.pace.share((filling.tally.begun.rows_total or 0) if filling.gate.company else None)
         high = min(total, low + filling.pace.size)
         yield low, high
         low = high
@@ -253,18 +347,17 @@ def _settle(filling: Filling, keys: int, held: Held[tuple[int, str]]) -> None:
 
 
 def _copy_chunk(filling: Filling, whole: Whole, low: int, high: int, total: int) -> tuple[int, str]:
-    with silence(filling.duty.ledger, filling.script.crosses):
-        written = filling.duty.session.run(whole.copy, {"low": low, "high": high})
+    written = _put(filling.duty, filling.script, whole, low, high)
     # Places in this list mean nothing to a filling that goes on by keys: it begins at the first.
     _set_cursor(filling.duty, filling.script, 0, total)
     return written, filling.commit(high - low, written)
 
 
-def _walk(filling: Filling, total: int) -> None:
+def _walk(filling: Filling, total: int, start: int) -> None:
     duty, script, pace = filling.duty, filling.script, filling.pace
     if not script.applier.indexed:
         pace.size = pace.size_min = pace.size_max = max(1, total)
-    for low, high in _steps(filling, filling.tally.done, total):
+    for low, high in _steps(filling, start, total):
         held = write_steadily(duty, script, partial(_chunk, filling, low, high, total), tick, mode="chunk")
         _settle(filling, high - low, held)
 

@@ -32,6 +32,9 @@ READ_MS = 250.0
 READ_ROWS = 100_000
 READ_ROWS_MAX = 500_000
 SEAL_ROWS = 50_000
+# Where rows are locked a writer meets a chunk as often as its share of the rows: 199 of 200 writers of some row then never do.
+SHARE = 200
+SHARED_ROWS_MIN = 500
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Pace:
     """Adaptive size of chunks: `size` rows are wanted next, `target_ms` is the hold aimed at.
 
     `nice` is how many seconds to rest for each second of holding locks while others write; `insists` tells that somebody said
-    so, and then it holds without company too.
+    so, and then it holds without company too. `most` rows may be locked at a time, whatever they take, unless that is None.
     """
 
     target_ms: float
@@ -50,6 +53,7 @@ class Pace:
     longest_ms: float = 0.0
     nice: float = 0.0
     insists: bool = False
+    most: int | None = None
     _rows: float = field(default=0.0)
     _ms: float = field(default=0.0)
     _busy_seconds: float = field(default=0.0)
@@ -72,7 +76,8 @@ class Pace:
         self._rows = self._rows * KEEP + rows
         self._ms = self._ms * KEEP + max(hold_ms, 0.01)
         wanted = self._rows / self._ms * self.target_ms
-        self.size = int(max(least, min(max(self.size * GROWTH_MAX, self.size + 1), wanted, self.size_max)))
+        wanted = max(least, min(max(self.size * GROWTH_MAX, self.size + 1), wanted, self.size_max))
+        self.size = int(min(wanted, self.most or wanted))
 
     def _learn_floor(self, rows: int, hold_ms: float) -> None:
         """Whether fewer rows took less time than more rows did before; if not, as many as before are the least."""
@@ -85,6 +90,14 @@ class Pace:
                 self._floor = before
             else:
                 self._marked = (rows, hold_ms)
+
+    def share(self, rows: int | None) -> None:
+        """Lock no more than a small share of all the `rows` at a time, because others write some of them; None where nobody does.
+        A size that is fixed stays as it is."""
+        if self.in_line or self.size_min == self.size_max:
+            return
+        self.most = None if rows is None else max(SHARED_ROWS_MIN, rows // SHARE)
+        self.size = min(self.size, self.most or self.size)
 
     def for_reading(self) -> Pace:
         """The pace of steps that only read, which nobody waits for; a size that is fixed stays as it is."""

@@ -145,6 +145,18 @@ def test_chunks_grow_to_the_target_and_shrink_at_once() -> None:
     assert pace.size <= 100
 
 
+def test_where_rows_are_locked_a_chunk_takes_a_small_share_of_them_while_others_write() -> None:
+    pace = choose_pace(POSTGRESQL)
+    for rows, most in ((150_000, 750), (1_000, 500), (100_000_000, 200_000), (None, 200_000)):
+        pace.share(rows)
+        for _ in range(40):
+            pace.record(pace.size, pace.size * 0.0001)
+        assert pace.size == most
+    waiting = choose_pace(SQLITE)
+    waiting.share(150_000)
+    assert waiting.most is None
+
+
 def rows_in_a_second(pace: Pace, fixed_ms: float, row_ms: float) -> float:
     """What a pace comes to where a chunk costs so much by itself, and so much for each row."""
     rows, passed = 0, 0.0

@@ -104,13 +104,17 @@ def prepare(session: Session, walk: Walk) -> None:
         session.run(walk.statement)
 
 
-def do_chunk(ledger: Ledger, backfill: Backfill, walk: Walk, todo: Range, size: int) -> Step:
-    """Do the next `size` keys of a range, or what is left of it, in the caller's transaction."""
+def do_chunk(ledger: Ledger, backfill: Backfill, walk: Walk, todo: Range, size: int, *, alone: bool = False) -> Step:
+    """Do the next `size` keys of a range, or what is left of it, in the caller's transaction. `alone` locks the table and not
+    each of the rows, which is for when nobody else is there; raises `Conflict` when somebody is."""
     session, low = ledger.session, todo.begins
+    if alone:
+        session.run(walk.lock)
+    fill = walk.fill_locked if alone else walk.fill_batch
     wish, nice, _ = ledger.all("read_control", {"name": backfill.name})[0]
     found = session.one(between(walk.step, walk, low), {**bounds(low, todo.high), "tidemark_skip": size - 1})
     upto, keys = (todo.high, _count(session, walk, low, todo.high)) if found is None else (tuple(found), size)
-    written = _do_rows(session, backfill, walk, between(walk.fill_batch, walk, low), bounds(low, upto)) if keys else 0
+    written = _do_rows(session, backfill, walk, between(fill, walk, low), bounds(low, upto)) if keys else 0
     ended = found is None or upto == todo.high
     about = {"backfill": backfill.name, "place": todo.place, "cursor": pack(upto), "finished": int(ended)}
     if ledger.run("advance_range", {**about, "rows_done": keys, "rows_written": written}) != 1:

@@ -34,7 +34,8 @@ RECONNECT_SECONDS_MAX = 5.0
 
 @dataclass
 class Worker:
-    """A worker on the session of `duty`. `suspects` is how many of the next keys a failed chunk had, 0 = none."""
+    """A worker on the session of `duty`. `suspects` is how many of the next keys a failed chunk had, 0 = none. One that has no
+    others `beside` it locks the table and not its rows while nobody else is connected."""
 
     duty: Duty
     backfill: Backfill
@@ -42,6 +43,8 @@ class Worker:
     gate: Gate
     connect: Callable[[], Duty] | None = None
     suspects: int = 0
+    beside: bool = False
+    may_lock: bool = False
     pace: Pace = field(init=False)
     marker: str = field(default="")
 
@@ -69,6 +72,7 @@ class Worker:
     def _prepare(self) -> None:
         self.duty.write(partial(prepare, self.duty.session, self.walk))
         self.marker = self.duty.session.changes_marker()
+        self.may_lock = bool(self.walk.may_lock) and self.duty.session.one(self.walk.may_lock) == (True,)
 
     def _persist(self, step: Callable[[], None]) -> bool:
         """Do a step; after a lost connection open another one and give False: nobody knows whether it was committed."""
@@ -101,6 +105,7 @@ class Worker:
     def _advance(self, todo: Range) -> None:
         """Do one chunk and rest, or find out that it has to be a smaller one."""
         self.gate.check()
+        self.pace.share((self.tally.begun.rows_total or 0) if self.gate.company else None)
         size = max(1, self.suspects // 2) if self.suspects else self.pace.size
         held = self._attempt(todo, size)
         if held is None:
@@ -127,8 +132,9 @@ class Worker:
     def _attempt(self, todo: Range, size: int) -> Held[Step] | None:
         """A chunk in its transaction; None when the next one is to be smaller, or when a key was put aside."""
         for tried in range(TRIES_MAX):
+            alone = self.may_lock and not self.beside and not self.gate.company
             try:
-                work = partial(do_chunk, self.duty.ledger, self.backfill, self.walk, todo, size)
+                work = partial(do_chunk, self.duty.ledger, self.backfill, self.walk, todo, size, alone=alone)
                 return self.duty.write_once(work, mode="chunk")
             except TooLong as problem:
                 if size > 1:
@@ -137,6 +143,10 @@ class Worker:
                 conflict: Conflict = problem
             except Conflict as problem:
                 conflict = problem
+                if alone:
+                    # Somebody has come since it was looked who is there.
+                    self.gate.company = True
+                    continue
             except Exception as problem:  # noqa: BLE001 - whatever a row does to a user's function is about that row
                 self._check_blame(problem)
                 self._bisect(todo, size, problem)
@@ -202,6 +212,7 @@ def work_together(crew: list[Worker], workers: int) -> None:
     Raises what the first of them met that ended before everything was done, after all have ended.
     """
     first = crew[0]
+    first.beside = workers > 1
     threads = []
     for number in range(1, workers):
         if first.connect is not None:
@@ -230,7 +241,7 @@ def _serve(first: Worker) -> None:
         lease = None if first.duty.lease is None else replace(first.duty.lease, ledger=opened.ledger)
         duty = replace(first.duty, ledger=opened.ledger, lease=lease)
         gate = replace(first.gate, duty=duty)
-        Worker(duty, first.backfill, first.walk, gate, first.connect).work()
+        Worker(duty, first.backfill, first.walk, gate, first.connect, beside=True).work()
     except BaseException as problem:  # noqa: BLE001 - it is raised again where the run is recorded
         first.tally.give_up(problem)
     finally:
