@@ -7,13 +7,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-import django
 import pytest
-from django.conf import settings
-from django.core.asgi import get_asgi_application
-from django.http import HttpResponse
-from django.test import override_settings
-from django.urls import path as django_path
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -27,7 +21,6 @@ from tidemark.runtime.ledger import Ledger
 from tidemark.web import application
 
 PAGES = ("/status", "/runs", "/drift", "/quarantine", "/outbox", "/streams", "/healthz", "/readyz", "/livez")
-urlpatterns = [django_path("hello/", lambda request: HttpResponse("hello"))]
 
 
 def test_it_works_under_any_prefix_and_names_no_absolute_address(well_forum: Forum) -> None:
@@ -43,16 +36,6 @@ def test_it_works_under_any_prefix_and_names_no_absolute_address(well_forum: For
             text = answer.text.replace("http://www.w3.org/", "")
             assert absolute not in text, f"{name} names {absolute}"
     assert get(host, "/a/b/c").headers["location"].endswith("/a/b/c/")
-
-
-def test_it_mounts_beside_django(well_forum: Forum) -> None:
-    if not settings.configured:
-        settings.configure(DATABASES={}, INSTALLED_APPS=[], USE_TZ=True)
-        django.setup()
-    with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"]):
-        host = Starlette(routes=[Mount("/derived", well_forum.app), Mount("/", get_asgi_application())])
-        assert get(host, "/derived/healthz").status == 200
-        assert get(host, "/hello/").text == "hello"
 
 
 def test_every_answer_has_the_security_headers(well_forum: Forum) -> None:
