@@ -58,7 +58,7 @@ def test_what_waits_beside_true_tables_does_not_speak_of_the_tables(well_forum: 
     assert (verdict.level, verdict.sentence) == ("warn", "All 3 derived tables are true; 1 thing beside them waits.")
     assert [one.says for one in verdict.findings] == ["has 2 events that were set aside"]
     both = judge([replace(tables[0], state="backfilling"), *tables[1:]], streams=[stream])
-    assert both.sentence == "2 are not ready yet or wait."
+    assert both.sentence == "Nothing is wrong; 2 are under way or wait."
 
 
 def test_drift_is_never_ready(well_forum: Forum) -> None:

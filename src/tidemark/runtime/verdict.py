@@ -215,8 +215,8 @@ def _sentence(tables: Sequence[TableStatus], found: Sequence[Finding], now: date
     one = len(coming) == 1
     if tables and not ill and all(kind in ("stream", "outbox") for kind, _ in coming):
         return f"{all_of_them} true; {len(coming)} {'thing beside them waits' if one else 'things beside them wait'}."
-    wait = f"{len(coming)} {'is' if one else 'are'} not ready yet or {'waits' if one else 'wait'}"
-    return f"{'; '.join(part for part in (need, wait if coming else '') if part)}."
+    wait = f"{len(coming)} {'is' if one else 'are'} under way or {'waits' if one else 'wait'}" if coming else ""
+    return f"{'; '.join(part for part in (need or 'Nothing is wrong', wait) if part)}."
 
 
 def _last_verified(tables: Sequence[TableStatus], now: datetime.datetime | None) -> str:
