@@ -209,6 +209,7 @@ def play(scene: Scene) -> int:
         took, most = filled.ended - filled.begun, filling.wal_most / 1e6
         print(f"Filled    in {took:.1f} s; the write-ahead log was never over {most:.1f} MB")
         if scene.stays:
+            crowd.start("examples.meshscope", "work", "--database", scene.database)
             stay(scene, served)
     print("\n".join(table(crowd, idle, filled, PATHS)))
     upkeep.drain(scene.database)

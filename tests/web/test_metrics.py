@@ -78,6 +78,7 @@ def test_a_scraper_reads_what_is_there(forum: Forum) -> None:
         assert took == sorted(took) and len(took) == 13
         ticks = found['tidemark_tick_duration_seconds_count{definition="post_authors"}']
         assert took[-1] == ticks == found['tidemark_runs_total{definition="post_authors",kind="tick",result="done"}']
+        assert found['tidemark_ticks_total{definition="post_authors",result="done"}'] == ticks
         held = 'tidemark_throttled_seconds_total{definition="migrate",kind="backfill",reason="wal_pinned"}'
         assert found[held] == 2.5, "two seconds, and half of one that was added"
         strains = [value for name, value in found.items() if name.startswith("tidemark_throttle_utilisation_ratio{")]

@@ -204,6 +204,12 @@ def _of_totals(view: Overview, figures: Figures) -> Iterator[Family]:
         for one in figures.totals
     )
     yield Family("runs", "counter", "Runs that ended, by how.", runs)
+    ticked = ((suffix, label, value) for suffix, label, value in runs if label["kind"] == "tick")
+    results = tuple(
+        (suffix, {"definition": label["definition"], "result": label["result"]}, value)
+        for suffix, label, value in ticked
+    )
+    yield Family("ticks", "counter", "Ticks that had work and ended, by how.", results)
     ticks = [one for one in figures.totals if one.kind == "tick" and one.state == "done"]
     took = [one for holds in figures.holds if holds.what == "took" for one in _buckets(holds, {})]
     yield Family("tick_duration_seconds", "histogram", "How long ticks took that did their work.", tuple(took))
