@@ -30,7 +30,7 @@ from examples.soundgraph.catalogue import CATALOGUE, Challenge
 from examples.soundgraph.indexer import add_stream
 from examples.soundgraph.portable import both
 from tidemark import Project, first, jsonl, position, ratchet
-from tidemark.streams import Source
+from tidemark.blocks import Source
 
 Query = str | Mapping[str, str]
 BLOCKS = "SOUNDGRAPH_BLOCKS"
@@ -211,7 +211,7 @@ def make_project(
         supporters.declare_rank_ups(made)
     for one in chosen:
         remembers: Mapping[str, Any] = {"marks": marks} if "keep" in one.options else {}
-        fresh: Mapping[str, Any] = {"freshness": counts} if one in COUNTS and counts == "tick" else {}
+        fresh: Mapping[str, Any] = {"freshness": "tick"} if counts == "tick" and "freshness" not in one.options else {}
         declarations[one.name] = made.derive(
             one.name, key=one.key, query=one.query, **one.options, **remembers, **fresh
         )

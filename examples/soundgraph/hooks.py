@@ -26,8 +26,6 @@ from examples.soundgraph.values import EntityEvent, identifier
 
 def user_events(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Mobile is sticky, a referrer is set once and never oneself, and nothing new writes nothing."""
-    if event.entity_type != "User" or event.action not in ("Create", "Update"):
-        return
     events = event.metadata.get("events")
     if not isinstance(events, dict):
         return
@@ -46,7 +44,7 @@ def user_events(state: State, event: EntityEvent, stamp: Stamp) -> None:
 
 def playlist_contents(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """One row for every track that was ever in a collection: what is not in it any more is removed, never deleted."""
-    if event.entity_type != "Playlist" or "playlist_contents" not in event.metadata:
+    if "playlist_contents" not in event.metadata:
         return
     rows = state.those(PLAYLIST_TRACKS, (event.entity_id,))
     known = {int(str(row["track_id"])): bool(row["is_removed"]) for row in rows}
@@ -70,8 +68,6 @@ def _contents(loose: Any) -> Iterator[int]:
 
 def lineage(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """The parents of a remix and of a stem, as rows: those that a track names now."""
-    if event.entity_type != "Track" or event.action not in ("Create", "Update"):
-        return
     for table, field in ((REMIXES, "remix_of"), (STEMS, "stem_of")):
         if field in event.metadata or event.action == "Create":
             _write_parents(state, table, event.entity_id, set(_parents(event.metadata.get(field))))
@@ -94,8 +90,6 @@ def _write_parents(state: State, table: Table, child: int, parents: set[int]) ->
 
 def contest_winners(state: State, event: EntityEvent, stamp: Stamp) -> None:
     """Who won a contest, in the order in which the host names them; who was named once stays so."""
-    if event.entity_type != "Event" or event.action not in ("Create", "Update"):
-        return
     data = event.metadata.get("event_data")
     winners = data.get("winners") if isinstance(data, dict) else None
     for place, loose in enumerate(winners if isinstance(winners, list) else (), start=1):
@@ -106,8 +100,17 @@ def contest_winners(state: State, event: EntityEvent, stamp: Stamp) -> None:
             state.put(CONTEST_WINNERS, key, row | {"blocknumber": stamp.number})
 
 
-HOOKS = (user_events, playlist_contents, lineage, contest_winners)
-"""In the order in which they follow an event."""
+def _made_or_changed(kind: str) -> frozenset[tuple[str, str]]:
+    return frozenset({(kind, "Create"), (kind, "Update")})
+
+
+HOOKS = {
+    user_events: _made_or_changed("User"),
+    playlist_contents: _made_or_changed("Playlist"),
+    lineage: _made_or_changed("Track"),
+    contest_winners: _made_or_changed("Event"),
+}
+"""In the order in which they follow an event, with the events that each of them follows."""
 
 IGNORED, BROKEN = timedelta(hours=16), timedelta(hours=48)
 """A play so soon after the last one that counted does not count; one so late begins anew."""

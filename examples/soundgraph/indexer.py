@@ -6,7 +6,7 @@ aside with its reason; everything else about order, redelivery, kills and failur
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +26,8 @@ from examples.soundgraph.tables import (
 )
 from examples.soundgraph.values import EntityEvent, identifier, moment, text, why_no_identifier
 from tidemark import Project, Skip, Tidemark, iterable
-from tidemark.streams import Database, Event, Source, Stream
+from tidemark.blocks import Source
+from tidemark.streams import Database, Event, Stream
 
 NAME = "ledger"
 Blocks = Iterable[Mapping[str, Any]]
@@ -48,15 +49,15 @@ def add_stream(
     stream.ahead(indexer.begin)
     stream.on_block(indexer.block)
     stream.on("manage_entity")(indexer.entity)
-    stream.on("plays", each="plays")(indexer.play)
+    stream.on("plays", each="plays", many=True)(indexer.plays)
     stream.on("tip")(indexer.payment(tip))
     stream.on("usdc_purchase")(indexer.payment(purchase))
     stream.on("tip_reaction")(indexer.payment(react_to_tip))
     stream.on("holding")(indexer.payment(hold))
-    stream.after("plays")(indexer.listen_streak)
-    stream.after("plays")(indexer.bridge)
-    for hook in HOOKS:
-        stream.after("manage_entity")(indexer.hook(hook))
+    stream.after("plays", many=True)(indexer.listen_streak)
+    stream.after("plays", many=True)(indexer.bridge)
+    for hook, followed in HOOKS.items():
+        stream.after("manage_entity")(indexer.hook(hook, followed))
     return stream
 
 
@@ -96,7 +97,7 @@ class _Indexer:
         self._state: State | None = None
         self._entity: tuple[Any, EntityEvent] | None = None
         self._stamp: tuple[tuple[int, ...], Stamp] | None = None
-        self._heard: tuple[tuple[int, int], list[Row]] = ((-1, -1), [])
+        self._heard: dict[tuple[int, int], list[Row]] = defaultdict(list)
 
     def begin(self, db: Database, events: Sequence[Event]) -> None:
         """A transaction begins: what its events will ask for is read at once."""
@@ -105,6 +106,7 @@ class _Indexer:
 
     def block(self, db: Database, event: Event) -> None:
         """Each block has a row, even an empty one: it is what completions are dated by."""
+        self._heard.clear()
         stamp = _stamp(event)
         row: Row = {"number": stamp.number, "blockhash": f"block:{stamp.number}", "created_at": stamp.at}
 
@@ -119,51 +121,55 @@ class _Indexer:
         entity = self._read(event.data)
         self._judge(db, event, lambda state, stamp: RULES[entity.entity_type, entity.action](state, entity, stamp))
 
-    def hook(self, judge: Judge) -> Callable[[Database, Event], None]:
+    def hook(self, judge: Judge, followed: frozenset[tuple[str, str]]) -> Callable[[Database, Event], None]:
         """A hook under its own name, for whoever reads that it failed."""
 
         def follow(db: Database, event: Event) -> None:
             entity = self._read(event.transaction)
-            self._judge(db, event, lambda state, stamp: judge(state, entity, stamp))
+            if (entity.entity_type, entity.action) in followed:
+                self._judge(db, event, lambda state, stamp: judge(state, entity, stamp))
 
         follow.__name__ = judge.__name__
         return follow
 
-    def play(self, db: Database, event: Event) -> None:
-        """One play. A user who is no integer is anonymous; such a track is no track."""
-        play = event.data
-        if not isinstance(play, dict):
-            raise Skip("no_play")
-        played_at, track_id, user_id = (
-            moment(play.get("timestamp")),
-            identifier(play.get("track_id")),
-            identifier(play.get("user_id")),
-        )
-        if played_at is None:
-            raise Skip("no_time")
-        if track_id is None:
-            raise Skip(f"track_id_{why_no_identifier(play.get('track_id'))}")
-        state, stamp = self._begin(db, event)
-        state.track(track_id, stamp)
-        if user_id is not None:
-            state.user(user_id, stamp)
-        state.accept()
-        block, tx, ordinal = event.identity
-        row: Row = {
-            "block": block,
-            "transaction_index": tx,
-            "ordinal": ordinal,
-            "height": stamp.number,
-            "taken_at": stamp.at,
-            "user_id": user_id,
-            "track_id": track_id,
-            "played_at": played_at,
-            "country": text(play.get("country")) or None,
-            "is_bridged": False,
-        }
+    def plays(self, db: Database, events: Sequence[Event]) -> Iterable[tuple[Event, str]]:
+        """Plays of a block. A user who is no integer is anonymous; such a track is no track. Whatever they name is there when the
+        block's other transactions have made it."""
+        state, rows, heard = self._state_of(db), list[Row](), self._heard
+        stamp = self._stamp_of(events[0])
+        for event in events:
+            play = event.data
+            if not isinstance(play, dict):
+                yield event, "no_play"
+                continue
+            played_at, track_id = moment(play.get("timestamp")), identifier(play.get("track_id"))
+            if played_at is None or track_id is None:
+                yield event, f"track_id_{why_no_identifier(play.get('track_id'))}" if played_at else "no_time"
+                continue
+            user_id = identifier(play.get("user_id"))
+            if not state.knows(track_id, user_id):
+                try:
+                    _meet(state, track_id, user_id, self._stamp_of(event))
+                except Skip as skip:
+                    yield event, skip.reason
+                    continue
+            block, tx, ordinal = event.identity
+            row: Row = {
+                "block": block,
+                "transaction_index": tx,
+                "ordinal": ordinal,
+                "height": stamp.number,
+                "taken_at": stamp.at,
+                "user_id": user_id,
+                "track_id": track_id,
+                "played_at": played_at,
+                "country": text(play.get("country")) or None,
+                "is_bridged": False,
+            }
+            rows.append(row)
+            heard[block, tx].append(row)
         # Nobody asks for the current row of a play, so that none is remembered.
-        db.put(ETL_PLAYS.shelf, row)
-        self._hear(event).append(row)
+        db.put_all(ETL_PLAYS.shelf, rows)
 
     def payment(self, rule: Callable[[State, Any, Stamp], None]) -> Callable[[Database, Event], None]:
         """A tip or a purchase, what somebody makes of a tip, or how much they hold."""
@@ -173,33 +179,29 @@ class _Indexer:
 
         return pay
 
-    def listen_streak(self, db: Database, event: Event) -> None:
+    def listen_streak(self, db: Database, events: Sequence[Event]) -> None:
         """The streaks of those who are known and listened, before their plays are bridged."""
-        heard = self._heard_of(db, event)
-        plays = [(row["user_id"], row["played_at"]) for row in heard if row["user_id"] is not None]
-        if plays:
-            self._judge(db, event, lambda state, stamp: listen_streak(state, plays, stamp))
+        for event in events:
+            heard = self._heard_of(db, event)
+            plays = [(row["user_id"], row["played_at"]) for row in heard if row["user_id"] is not None]
+            if plays:
+                state, stamp = self._begin(db, event)
+                listen_streak(state, plays, stamp)
+                state.accept()
 
-    def bridge(self, db: Database, event: Event) -> None:
-        """The plays of a transaction, as the network counts them. Nothing makes two of them one: identical plays are two."""
-        for row in self._heard_of(db, event):
-            db.put(PLAYS, _bridged(row))
-            db.put(ETL_PLAYS.shelf, row | {"is_bridged": True})
-
-    def _hear(self, event: Event) -> list[Row]:
-        """The plays of the transaction that is being taken, as far as they are taken."""
-        of = event.identity[:2]
-        if self._heard[0] != of:
-            self._heard = (of, [])
-        return self._heard[1]
+    def bridge(self, db: Database, events: Sequence[Event]) -> None:
+        """The plays of transactions, as the network counts them. Nothing makes two of them one: identical plays are two."""
+        heard = [row for event in events for row in self._heard_of(db, event)]
+        db.put_all(PLAYS, map(_bridged, heard))
+        db.put_all(ETL_PLAYS.shelf, [row | {"is_bridged": True} for row in heard])
 
     def _heard_of(self, db: Database, event: Event) -> list[Row]:
         """The plays of a transaction that are not bridged yet. What is known of them from their taking stands for them only where
         nothing of the transaction was left out, so that nothing of it can be waiting from before."""
-        heard, whole = self._hear(event), event.transaction.get("plays")
-        if len(heard) == event.taken == len(whole):
-            return heard
         block, tx, _ = event.identity
+        heard, whole = self._heard[block, tx], event.transaction.get("plays")
+        if isinstance(whole, list) and len(heard) == event.taken == len(whole):
+            return heard
         rows = db.all(_WAITING, {"block": block, "tx": tx})
         return [dict(zip(ETL_PLAYS.columns, row, strict=True)) for row in rows]
 
@@ -210,20 +212,37 @@ class _Indexer:
 
     def _begin(self, db: Database, event: Event) -> tuple[State, Stamp]:
         """What a rule needs."""
-        state, of = self._state, (event.position, event.identity[0], event.identity[1])
+        state = self._state_of(db)
+        state.begin()
+        return state, self._stamp_of(event)
+
+    def _state_of(self, db: Database) -> State:
+        state = self._state
         if state is None or state.db is not db:
             # Something was undone, and what is remembered must not be believed.
             state = self._state = State(db, self._writer, strict=self._strict)
+        return state
+
+    def _stamp_of(self, event: Event) -> Stamp:
+        of = (event.position, event.identity[0], event.identity[1])
         if self._stamp is None or self._stamp[0] != of:
             self._stamp = (of, _stamp(event))
-        state.begin()
-        return state, self._stamp[1]
+        return self._stamp[1]
 
     def _read(self, tx: Any) -> EntityEvent:
         """The entity event of a transaction, which its hooks ask for again."""
         if self._entity is None or self._entity[0] is not tx:
             self._entity = (tx, _read_entity(tx))
         return self._entity[1]
+
+
+def _meet(state: State, track_id: int, user_id: int | None, stamp: Stamp) -> None:
+    """Makes a track and a listener known. Raises Skip when strict and they are not."""
+    state.begin()
+    state.track(track_id, stamp)
+    if user_id is not None:
+        state.user(user_id, stamp)
+    state.accept()
 
 
 def _bridged(row: Row) -> Row:

@@ -63,22 +63,26 @@ def find_needs(events: Sequence[Event]) -> Needs:
     """The keys, by lookup columns or by group, of rows that will be asked for."""
     needs: Needs = defaultdict(set)
     needs[BLOCKS].update((event.position,) for event in events)
+    plays: list[Any] = []
     for event in events:
-        read = _READERS.get(event.kind)
-        if read is not None and isinstance(event.data, Mapping):
+        if event.kind == "plays":
+            plays.append(event.data.get("plays"))
+        elif (read := _READERS.get(event.kind)) is not None and isinstance(event.data, Mapping):
             read(needs, event.data)
+    _plays(needs, [play for listed in plays if isinstance(listed, list) for play in listed if type(play) is dict])
     return needs
 
 
-def _plays(needs: Needs, tx: Mapping[str, Any]) -> None:
-    plays = tx.get("plays")
-    for play in plays if isinstance(plays, list) else ():
-        if isinstance(play, dict):
-            if track := identifier(play.get("track_id")):
-                needs[TRACKS].add((track,))
-            if user := identifier(play.get("user_id")):
-                needs[USERS].add((user,))
-                needs[LISTEN_STREAKS].add((user,))
+def _plays(needs: Needs, plays: Sequence[Mapping[str, Any]]) -> None:
+    """Many plays name few tracks and users: each of them is read once."""
+    needs[TRACKS] |= _keys(_different(play.get("track_id") for play in plays))
+    users = _keys(_different(play.get("user_id") for play in plays))
+    needs[USERS] |= users
+    needs[LISTEN_STREAKS] |= users
+
+
+def _different(loose: Iterable[Any]) -> set[int | str]:
+    return {one for one in loose if type(one) is str or type(one) is int}
 
 
 def _entity(needs: Needs, tx: Mapping[str, Any]) -> None:
@@ -125,7 +129,6 @@ def _keys(loose: Iterable[Any]) -> set[Key]:
 
 
 _READERS: Mapping[str, Callable[[Needs, Mapping[str, Any]], None]] = {
-    "plays": _plays,
     "manage_entity": _entity,
     "tip": _paid,
     "usdc_purchase": _paid,

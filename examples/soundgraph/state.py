@@ -105,6 +105,11 @@ class State:
         """The user's current row, a stub if there was none. Raises Skip when strict."""
         return self._entity(USERS, user_id, stamp, "unknown_user", user_row)
 
+    def knows(self, track_id: int, user_id: int | None) -> bool:
+        """Whether a track and a user, if there is one, are remembered as being there."""
+        is_known = self._rows[TRACKS].get((track_id,)) is not None
+        return is_known and (user_id is None or self._rows[USERS].get((user_id,)) is not None)
+
     def track(self, track_id: int, stamp: Stamp) -> Row:
         """The track's current row, a stub if there was none. Raises Skip when strict."""
         return self._entity(TRACKS, track_id, stamp, "unknown_track", track_row)

@@ -74,9 +74,15 @@ def moment(seconds: Any) -> str | None:
     return _spelled(seconds)
 
 
-@lru_cache(maxsize=4_096)
 def _spelled(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat(" ")
+    minutes, rest = divmod(seconds, 60)
+    return f"{_minute(minutes)}:{rest:02}"
+
+
+@lru_cache(maxsize=4_096)
+def _minute(minutes: int) -> str:
+    # Few minutes are spelled again and again, and each second only a few times.
+    return (_EPOCH + timedelta(minutes=minutes)).isoformat(" ", "minutes")
 
 
 def release_moment(loose: Any) -> str | None:

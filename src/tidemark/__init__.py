@@ -7,11 +7,12 @@ brings the SQL parser, is loaded when it is first asked for.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tidemark.blocks import iterable, jsonl, table
 from tidemark.declare import Project
 from tidemark.errors import Fault, Refusal
 from tidemark.memory import event_time, first, position, ratchet
 from tidemark.processors import Batch, Change
-from tidemark.streams import Shelf, Skip, iterable, jsonl, table
+from tidemark.streams import Shelf, Skip
 
 if TYPE_CHECKING:
     from tidemark.engine import Tidemark

@@ -14,6 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from tidemark.blocks import Source as Blocks
 from tidemark.errors import Code, Refusal
 from tidemark.memory import Memory
 from tidemark.model import Backfill, Declaration, Freshness, Marks, Source, Way
@@ -33,7 +34,6 @@ from tidemark.options import (
 )
 from tidemark.processors import Function, Functions
 from tidemark.scans import check_facts
-from tidemark.streams import Source as Blocks
 from tidemark.streams import Stream, check_stream, name_streams
 from tidemark.walk import BATCH
 

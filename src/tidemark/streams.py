@@ -1,24 +1,22 @@
 """Ordered input as a user declares it: a stream of blocks, the handlers of its events, and what happens when one fails.
 
-Owns: `Stream`, `Block`, `Event`, `Shelf`, `Skip` and the sources `jsonl`, `iterable` and `table`. Promises: a declaration that
+Owns: `Stream`, `Block`, `Event`, `Shelf` and `Skip`. Promises: a declaration that
 cannot mean anything is refused where it stands; an event knows its identity (block, transaction, ordinal), which never depends on
 what it contains. Reads no database: what a handler writes goes through the face that it is given.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from operator import itemgetter
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, overload
 
+from tidemark.blocks import Source
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.memory import First, Memory, dated
 from tidemark.model import Declaration
@@ -114,6 +112,10 @@ class Database(Protocol):
         of one shelf keep their order; shelves follow each other as they were first put to."""
         ...
 
+    def put_all(self, shelf: Shelf, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write rows with others, as if each were put."""
+        ...
+
     def find(self, shelf: Shelf, by: Sequence[str], keys: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The rows of a shelf whose columns `by` have any of these values, in one statement, in no order."""
         ...
@@ -158,95 +160,28 @@ class Event(NamedTuple):
 
 Handler = Callable[[Database, Event], object]
 Ahead = Callable[[Database, Sequence[Event]], object]
+Refused = Iterable[tuple[Event, str]]
+"""Events that are not to be taken, each with the reason, which is kept with it as evidence."""
+ManyHandler = Callable[[Database, Sequence[Event]], Refused | None]
+ManyHook = Callable[[Database, Sequence[Event]], object]
 
 
 @dataclass(frozen=True)
 class Handling:
-    """What is done with transactions of one kind. `each` names the list whose items are taken one by one; empty = none."""
+    """What is done with transactions of one kind. `each` names the list whose items are taken one by one; empty = none. With
+    `many` the handler takes those of a block at once, after its other transactions, and gives what it refuses."""
 
-    handler: Handler
+    handler: Callable[[Database, Any], Any]
     each: str = ""
-
-
-class Source(Protocol):
-    """Where blocks come from, in the order of their positions."""
-
-    def blocks(self, after: int | None) -> Iterator[Mapping[str, Any]]:
-        """Every block, or at least those whose position is greater than `after`, as loose JSON objects."""
-        ...
+    many: bool = False
 
 
 @dataclass(frozen=True)
-class Lines:
-    """Blocks in a file of JSON lines, plain or gzipped."""
+class Hook:
+    """What follows transactions of one kind, those of a block at once if it likes; its failures are told under its name."""
 
-    path: Path
-
-    def blocks(self, after: int | None) -> Iterator[Mapping[str, Any]]:
-        """Every block of the file. Raises `Fault` with the line that is none; what came before it stands."""
-        try:
-            with self.path.open("rb") as raw:
-                packed = raw.read(2) == b"\x1f\x8b"
-                raw.seek(0)
-                lines = gzip.GzipFile(fileobj=raw) if packed else raw
-                for number, line in enumerate(lines, start=1):
-                    if line.strip():
-                        yield self._read(line, number)
-        except (OSError, EOFError) as problem:
-            raise Fault(
-                f"{self.path} cannot be read: {problem}", left_behind="what was taken before stands"
-            ) from problem
-
-    def _read(self, line: bytes, number: int) -> Mapping[str, Any]:
-        try:
-            found = json.loads(line.decode())
-        except ValueError as problem:
-            raise Fault(
-                f"{self.path}, line {number}: this is not JSON in UTF-8 ({problem})",
-                left_behind="every line before it is taken",
-                retry_safe=False,
-            ) from problem
-        if not isinstance(found, Mapping):
-            raise Fault(f"{self.path}, line {number}: a block is a JSON object", retry_safe=False)
-        return found
-
-
-@dataclass(frozen=True)
-class Given:
-    """Blocks that a function gives; it is called with the position after which they are wanted."""
-
-    give: Callable[[int | None], Iterable[Mapping[str, Any]]]
-
-    def blocks(self, after: int | None) -> Iterator[Mapping[str, Any]]:
-        """The blocks that the function gives."""
-        return iter(self.give(after))
-
-
-@dataclass(frozen=True)
-class Stored:
-    """Blocks in a table of the database that the stream writes to, a row for each: its columns are called as the fields of a
-    block are, and the list of transactions is JSON."""
-
-    table: str
-
-    def blocks(self, after: int | None) -> Iterator[Mapping[str, Any]]:
-        """A stream reads its rows itself, on its own session. Raises `Fault` for whoever else asks."""
-        raise Fault(f"the blocks of {self.table} are read by the stream that takes them", retry_safe=False)
-
-
-def table(name: str) -> Stored:
-    """Blocks in a table, whose name is given as SQL says it: a row for each, in the order of its position."""
-    return Stored(name)
-
-
-def jsonl(path: str | Path) -> Lines:
-    """Blocks in a file of JSON lines, plain or gzipped, one object on each line."""
-    return Lines(Path(path))
-
-
-def iterable(give: Callable[[int | None], Iterable[Mapping[str, Any]]]) -> Given:
-    """Blocks that `give` yields; it is called with the last position that was taken, or None before the first."""
-    return Given(give)
+    follow: ManyHook
+    name: str
 
 
 @dataclass
@@ -270,7 +205,7 @@ class Stream:
     attempts: int
     together: int
     handlers: dict[str, Handling] = field(default_factory=dict)
-    hooks: dict[str, list[Handler]] = field(default_factory=dict)
+    hooks: dict[str, list[Hook]] = field(default_factory=dict)
     openings: list[Handler] = field(default_factory=list)
     aheads: list[Ahead] = field(default_factory=list)
 
@@ -286,25 +221,39 @@ class Stream:
         self.openings.append(handler)
         return handler
 
-    def on(self, kind: str, *, each: str = "") -> Callable[[Handler], Handler]:
+    @overload
+    def on(self, kind: str, *, each: str = "", many: Literal[False] = False) -> Callable[[Handler], Handler]: ...
+    @overload
+    def on(self, kind: str, *, each: str = "", many: Literal[True]) -> Callable[[ManyHandler], ManyHandler]: ...
+
+    def on(self, kind: str, *, each: str = "", many: bool = False) -> Callable[[Any], Any]:
         """Decorator: the handler of transactions of that kind; with `each`, of every item of that list in them.
 
-        Raises `Refusal` (``declaration``) for a second handler of a kind.
+        With `many` it is called with those of a block at once, or some of them, after the block's other transactions; it gives
+        those that it refuses, each with the reason, and writes nothing of them. Raises `Refusal` (``declaration``) for a
+        second handler of a kind.
         """
 
-        def take(handler: Handler) -> Handler:
+        def take(handler: Any) -> Any:
             if kind in self.handlers:
                 raise _refuse(self.name, f"{kind!r} has a handler already", "let one handler do both")
-            self.handlers[kind] = Handling(handler, each)
+            self.handlers[kind] = Handling(handler, each, many)
             return handler
 
         return take
 
-    def after(self, kind: str) -> Callable[[Handler], Handler]:
-        """Decorator: a hook that follows each transaction of that kind which brought something new."""
+    @overload
+    def after(self, kind: str, *, many: Literal[False] = False) -> Callable[[Handler], Handler]: ...
+    @overload
+    def after(self, kind: str, *, many: Literal[True]) -> Callable[[ManyHook], ManyHook]: ...
 
-        def take(hook: Handler) -> Handler:
-            self.hooks.setdefault(kind, []).append(hook)
+    def after(self, kind: str, *, many: bool = False) -> Callable[[Any], Any]:
+        """Decorator: a hook that follows each transaction of that kind which brought something new; with `many` it is called with
+        an event for each of them, of those that are handled at once."""
+
+        def take(hook: Any) -> Any:
+            name = getattr(hook, "__name__", "hook")
+            self.hooks.setdefault(kind, []).append(Hook(hook if many else _one_by_one(hook), name))
             return hook
 
         return take
@@ -337,6 +286,14 @@ class Stream:
             if type(block) is int and type(index) is int and 0 <= block <= position and index >= 0:
                 return block, index
         return position, place
+
+
+def _one_by_one(hook: Handler) -> ManyHook:
+    def follow(db: Database, events: Sequence[Event]) -> None:
+        for event in events:
+            hook(db, event)
+
+    return follow
 
 
 def _is_object(loose: Any) -> bool:

@@ -14,7 +14,19 @@ from tests.house.tree import PACKAGE, Module, imports
 FILE_LINES_MAX = 420
 FUNCTION_LINES_MAX = 70
 BANNED_STEMS = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
-GROUND = {"errors", "dialect", "memory", "model", "names", "script", "states", "walk", "streams", "widening"} | {
+GROUND = {
+    "blocks",
+    "errors",
+    "dialect",
+    "memory",
+    "model",
+    "names",
+    "script",
+    "states",
+    "walk",
+    "streams",
+    "widening",
+} | {
     "contract",
     "ways",
     "options",

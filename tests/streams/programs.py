@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,15 +66,31 @@ def _transaction(rng: random.Random, may_fail: bool) -> Loose:
     return {"type": kind, "id": rng.randint(1, 9), "name": rng.choice(("one", "two", "late", None, "one"))}
 
 
-def add_handlers(stream: Stream) -> None:
-    """Handlers that write by single statements and many rows at once, and that fail in every way."""
+def _add_plays(stream: Stream, many: bool) -> None:
+    """Plays, one by one or as many as there are at once; the same of them is refused."""
 
-    @stream.on("plays", each="plays")
-    def play(db: Database, event: Event) -> None:
-        track = event.data["track"]
-        if track == "x":
-            raise Skip("no track")
-        db.put(PLAYS, {"track": track, "listener": None, "at": event.time})
+    def row_of(event: Event) -> Mapping[str, Any]:
+        return {"track": event.data["track"], "listener": None, "at": event.time}
+
+    if many:
+
+        @stream.on("plays", each="plays", many=True)
+        def plays(db: Database, events: Sequence[Event]) -> Iterable[tuple[Event, str]]:
+            db.put_all(PLAYS, [row_of(event) for event in events if event.data["track"] != "x"])
+            return [(event, "no track") for event in events if event.data["track"] == "x"]
+
+    else:
+
+        @stream.on("plays", each="plays")
+        def play(db: Database, event: Event) -> None:
+            if event.data["track"] == "x":
+                raise Skip("no track")
+            db.put(PLAYS, row_of(event))
+
+
+def add_handlers(stream: Stream, many: bool = False) -> None:
+    """Handlers that write by single statements and many rows at once, and that fail in every way."""
+    _add_plays(stream, many)
 
     @stream.on("name")
     def name(db: Database, event: Event) -> None:
@@ -98,22 +114,22 @@ def add_handlers(stream: Stream) -> None:
         if BROKEN_HOOK in tracks:
             db.run("INSERT INTO heard (track, plays) VALUES (1, NULL)")
 
-    @stream.after("plays")
-    def counted(db: Database, event: Event) -> None:
+    @stream.after("plays", many=True)
+    def counted(db: Database, events: Sequence[Event]) -> None:
         db.run(
             "INSERT INTO heard (track, plays) VALUES (0, :taken) ON CONFLICT (track) DO UPDATE SET plays = heard.plays + :taken",
-            {"taken": event.taken},
+            {"taken": sum(event.taken for event in events)},
         )
 
 
-def declare(blocks: Iterable[Loose], **options: Any) -> Stream:
-    """The stream over some blocks."""
+def declare(blocks: Iterable[Loose], many: bool = False, **options: Any) -> Stream:
+    """The stream over some blocks; with `many` its plays are handled many at once."""
 
     def give(after: int | None) -> Iterable[Mapping[str, Any]]:
         return list(blocks)
 
     stream = Project("programs").stream("ledger", source=iterable(give), **options)
-    add_handlers(stream)
+    add_handlers(stream, many)
     return stream
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from tidemark.database.open import open_session
 from tidemark.runtime.streams.account import Account
 from tidemark.runtime.streams.ingest import Ingest
 from tidemark.runtime.streams.take import Taking
-from tidemark.streams import Shelf
+from tidemark.streams import Event, Handling, Shelf
 
 PROGRAMS = 80 if FULL else 4
 BLOCKS = 14
@@ -75,12 +75,17 @@ def _program(seed: int) -> list[Loose]:
 @pytest.mark.parametrize("seed", range(PROGRAMS))
 def test_the_same_is_there_in_the_end(engine_url: str, clear: Clear, seed: int) -> None:
     blocks, policies = _program(seed), POLICIES[seed % len(POLICIES)]
-    expected = _ends(engine_url, clear, blocks, None, **policies)
+    if many := seed % 3 == 1:
+        # What is handled many at once is told after what else a block brings, which is the whole difference.
+        plainly, _ = _ends(engine_url, clear, blocks, None)
+        at_once, _ = _ends(engine_url, clear, blocks, None, many=True)
+        assert (at_once.rows, sorted(at_once.evidence)) == (plainly.rows, sorted(plainly.evidence)), seed
+    expected = _ends(engine_url, clear, blocks, None, many=many, **policies)
     for number, way in enumerate(WAYS):
         # In a plain run every other way is killed on its way, and not the same ones on every seed.
         for is_killed in (False, True) if FULL else ((number + seed) % 2 == 0,):
             kills = random.Random(f"kills-{seed}-{number}") if is_killed else None
-            found = _ends(engine_url, clear, blocks, kills, **policies, **way)
+            found = _ends(engine_url, clear, blocks, kills, many=many, **policies, **way)
             assert found == expected, (seed, policies, way, is_killed)
 
 
@@ -108,13 +113,26 @@ def _halve_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ingest, "_take_together", lambda self, blocks: whole(self, blocks[: max(1, len(blocks) - 1)]))
 
 
-@pytest.mark.parametrize("plant", [_count_the_first, _write_late, _lose_evidence, _halve_wrongly])
+def _take_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hooks are told that whatever was new was taken, where it is handled many at once."""
+    whole = Taking._handle
+
+    def handle(self: Taking, events: Sequence[Event], handling: Handling) -> list[Event]:
+        left = whole(self, events, handling)
+        return [] if handling.many else left
+
+    monkeypatch.setattr(Taking, "_handle", handle)
+
+
+@pytest.mark.parametrize(
+    "plant", [_count_the_first, _write_late, _lose_evidence, _halve_wrongly, _take_what_is_refused]
+)
 def test_a_mistake_in_taking_is_found(
     engine_url: str, clear: Clear, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     """Mutants: random programs tell them from what is right."""
     programs = [_program(seed) for seed in range(2)]
-    expected = [_ends(engine_url, clear, blocks, None) for blocks in programs]
+    expected = [_ends(engine_url, clear, blocks, None, many=True) for blocks in programs]
     plant(monkeypatch)
-    found = [_ends(engine_url, clear, blocks, None, savepoints=False, together=1000) for blocks in programs]
+    found = [_ends(engine_url, clear, blocks, None, many=True, savepoints=False, together=1000) for blocks in programs]
     assert found != expected

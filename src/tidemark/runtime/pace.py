@@ -136,7 +136,9 @@ def choose_pace(dialect: Dialect, hold_ms: float | None = None) -> Pace:
     """The pace for an engine: short holds where writers wait in line, longer ones where only rows are locked; or `hold_ms`, where
     somebody says that it disturbs nobody."""
     if hold_ms is not None:
-        return Pace(hold_ms, dialect.writers_wait_in_line, size=2_000, size_max=200_000, nice=NICE_IN_LINE)
+        in_line = dialect.writers_wait_in_line
+        # Where only rows are locked, nobody who waits for one of them is helped by a rest that comes after it.
+        return Pace(hold_ms, in_line, size=2_000, size_max=200_000, nice=NICE_IN_LINE if in_line else 0.0)
     if dialect.writers_wait_in_line:
         return Pace(target_ms=10.0, in_line=True, nice=NICE_IN_LINE)
     return Pace(target_ms=100.0, in_line=False, size=2_000, size_max=200_000)

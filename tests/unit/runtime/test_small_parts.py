@@ -202,6 +202,8 @@ def test_writers_that_wait_in_line_get_a_gap_longer_than_the_hold() -> None:
     rests = [alone.rest_seconds(10.0, contended=False) for _ in range(60)]
     assert max(rests) == 0.025 and rests.count(0.025) == 2
     assert choose_pace(POSTGRESQL).rest_seconds(100.0, contended=True) == 0.0
+    assert choose_pace(POSTGRESQL, 500.0).rest_seconds(100.0, contended=True) == 0.0
+    assert choose_pace(SQLITE, 500.0).rest_seconds(100.0, contended=True) >= 0.1
 
 
 class _Moment:

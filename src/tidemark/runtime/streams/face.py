@@ -43,6 +43,13 @@ class Face:
         self.written += 1
         self._waiting.setdefault(shelf, []).append(shelf.values_of(row))
 
+    def put_all(self, shelf: Shelf, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write rows with others."""
+        found = list(map(shelf.values_of, rows))
+        if found:
+            self.written += len(found)
+            self._waiting.setdefault(shelf, []).extend(found)
+
     def find(self, shelf: Shelf, by: Sequence[str], keys: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The rows of a shelf whose columns `by` have any of these values."""
         self.settle()

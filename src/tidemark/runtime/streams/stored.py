@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tidemark.blocks import Source, Stored
 from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.scanning import Locker, find_lockers, remaining
-from tidemark.streams import Source, Stored, Stream
+from tidemark.streams import Stream
 
 PAGE_ROWS = 500
 LOOKS_MAX = 40

@@ -18,7 +18,7 @@ from tidemark.runtime.lease import Lost
 from tidemark.runtime.savepoints import Gone, name_problem, undoing
 from tidemark.runtime.streams.account import Account, Aside
 from tidemark.runtime.streams.face import Face
-from tidemark.streams import Block, Event, Handler, Handling, Identity, Skip, Stream
+from tidemark.streams import Block, Event, Handling, Hook, Identity, Skip, Stream
 
 
 class Careless(Exception):
@@ -86,8 +86,7 @@ class Taking:
                 handler(self.face, opened)
             if self.careful:
                 self.face.settle()
-            for whole in events:
-                self._transaction(whole)
+            self._block(events)
         self._settle()
         self.account.remember(self.stream.name, self.new)
         self.account.set_aside(self.stream.name, self.aside)
@@ -123,7 +122,7 @@ class Taking:
     def again(self, event: Event, handling: Handling) -> None:
         """Take one event or item that was set aside, and its hooks."""
         self._careful_one(event, handling)
-        self._hooks(event, 1)
+        self._hooks([(event, 1)])
         self.account.set_aside(self.stream.name, self.aside)
 
     def _known(self, block: Block, origins: set[int]) -> set[Identity]:
@@ -132,36 +131,59 @@ class Taking:
         old = {one for one in (*origins, block.position) if self.checkpoint is not None and one <= self.checkpoint}
         return self.account.seen(self.stream.name, old) if old else set()
 
-    def _transaction(self, whole: Event) -> None:
-        handling = self.stream.handlers.get(whole.kind)
-        items = [whole.data] if handling is None or not handling.each else whole.data.get(handling.each)
-        if handling is None or not _is_list(items):
-            if self._is_new(whole.identity):
-                reason = f"no handler for {whole.kind or 'a transaction without a kind'}"
-                self._set_aside(whole, "item", reason if handling is None else f"{handling.each} is no list")
-            return
-        number, index, _ = whole.identity
-        fresh = []
-        for ordinal, data in enumerate(items):
-            identity = (number, index, ordinal)
-            if self._is_new(identity):
-                fresh.append(
-                    Event(whole.stream, whole.position, whole.time, identity, whole.kind, data, whole.transaction, 0)
-                )
-        if fresh:
-            self._hooks(whole, self._handle(fresh, handling))
+    def _block(self, wholes: Sequence[Event]) -> None:
+        """Handle the transactions of a block in their order, those of kinds that are handled many at once after the others."""
+        later: dict[str, list[tuple[Event, list[Event]]]] = {}
+        handlers = self.stream.handlers
+        for whole in wholes:
+            handling = handlers.get(whole.kind)
+            items = [whole.data] if handling is None or not handling.each else whole.data.get(handling.each)
+            if handling is None or not _is_list(items):
+                if self._take_new([whole.identity]):
+                    reason = f"no handler for {whole.kind or 'a transaction without a kind'}"
+                    self._set_aside(whole, "item", reason if handling is None else f"{handling.each} is no list")
+                continue
+            fresh = self._fresh(whole, items) if handling.each else [whole] * len(self._take_new([whole.identity]))
+            if fresh and handling.many:
+                later.setdefault(whole.kind, []).append((whole, fresh))
+            elif fresh:
+                self._hooks([(whole, len(fresh) - len(self._handle(fresh, handling)))])
+        if later:
+            for kind, handling in handlers.items():
+                if kind in later:
+                    self._many(later[kind], handling)
 
-    def _is_new(self, identity: Identity) -> bool:
-        if identity in self.seen:
-            self.counts.redelivered += 1
-            return False
-        self.seen.add(identity)
-        self.new.append(identity)
-        self.counts.events += 1
-        return True
+    def _many(self, found: Sequence[tuple[Event, list[Event]]], handling: Handling) -> None:
+        """Handle the events of many transactions of one kind: at once, or each transaction's under a savepoint of its own."""
+        if self.careful:
+            left = [one for _, fresh in found for one in self._handle(fresh, handling)]
+        else:
+            left = self._handle([event for _, fresh in found for event in fresh], handling)
+        missing = {event.identity for event in left}
+        self._hooks([(whole, len(fresh) - sum(event.identity in missing for event in fresh)) for whole, fresh in found])
 
-    def _handle(self, events: Sequence[Event], handling: Handling) -> int:
-        """Handle the events of one transaction; how many were taken."""
+    def _fresh(self, whole: Event, items: Sequence[Any]) -> list[Event]:
+        """The events of the items that were not seen."""
+        name, position, time, (number, index, _), kind, _, transaction, _ = whole
+        identities = [(number, index, ordinal) for ordinal in range(len(items))]
+        return [
+            Event(name, position, time, identity, kind, items[identity[2]], transaction, 0)
+            for identity in self._take_new(identities)
+        ]
+
+    def _take_new(self, identities: list[Identity]) -> list[Identity]:
+        """Those of some identities that were not seen, which they are from now on."""
+        seen, new = self.seen, identities
+        if not seen.isdisjoint(identities):
+            new = [one for one in identities if one not in seen]
+            self.counts.redelivered += len(identities) - len(new)
+        seen.update(new)
+        self.new += new
+        self.counts.events += len(new)
+        return new
+
+    def _handle(self, events: Sequence[Event], handling: Handling) -> list[Event]:
+        """Handle events; those that were not taken."""
         if not self.careful:
             skips = self._all_at_once(events, handling)
         else:
@@ -170,10 +192,10 @@ class Taking:
                     skips = self._all_at_once(events, handling)
                     self._settle()
             except Careless:
-                return sum(self._one_by_one(event, handling) for event in events)
+                return [event for event in events if not self._one_by_one(event, handling)]
         for event, reason in skips:
             self._set_aside(event, "item" if handling.each else "event", reason)
-        return len(events) - len(skips)
+        return [event for event, _ in skips]
 
     def _settle(self) -> None:
         """Write what was put. Raises `Careless` where a row cannot be written: nobody knows whose it is."""
@@ -185,8 +207,15 @@ class Taking:
             raise Careless from problem
 
     def _all_at_once(self, events: Sequence[Event], handling: Handling) -> list[tuple[Event, str]]:
-        """Handle every event, as long as nothing has to be undone for one of them alone."""
+        """Handle every event, as long as nothing has to be undone for one of them alone; those that are refused."""
         skips: list[tuple[Event, str]] = []
+        if handling.many:
+            try:
+                return list(handling.handler(self.face, events) or ())
+            except (Conflict, Lost, Gone):
+                raise
+            except Exception as problem:
+                raise Careless from problem
         for event in events:
             before = self.face.written
             try:
@@ -220,24 +249,30 @@ class Taking:
 
     def _careful_one(self, event: Event, handling: Handling) -> None:
         with self._undoing("tidemark_item"):
-            handling.handler(self.face, event)
+            if not handling.many:
+                handling.handler(self.face, event)
+                return
+            for _, reason in handling.handler(self.face, [event]) or ():
+                raise Skip(reason)
 
-    def _hooks(self, event: Event, taken: int) -> None:
-        hooks = self.stream.hooks.get(event.kind)
-        if taken == 0 or not hooks:
+    def _hooks(self, found: Sequence[tuple[Event, int]]) -> None:
+        """What follows transactions of one kind, of each of which so many events were taken."""
+        hooks = self.stream.hooks.get(found[0][0].kind)
+        if not hooks:
             return
-        place = (event.stream, event.position, event.time, event.identity)
-        told = Event(*place, event.kind, event.data, event.transaction, taken)
-        for hook in hooks:
-            self._hook(hook, told)
+        # Each transaction's event tells how many of its items were taken.
+        told = [Event(*whole[:7], taken) for whole, taken in found if taken]
+        for hook in hooks if told else ():
+            for events in [[event] for event in told] if self.careful else [told]:
+                self._hook(hook, events)
 
-    def _hook(self, hook: Handler, event: Event) -> None:
+    def _hook(self, hook: Hook, events: Sequence[Event]) -> None:
         try:
             if self.careful:
                 with self._undoing("tidemark_hook"):
-                    hook(self.face, event)
+                    hook.follow(self.face, events)
             else:
-                hook(self.face, event)
+                hook.follow(self.face, events)
         except (Conflict, Lost, Gone):
             raise
         except Exception as problem:
@@ -246,8 +281,7 @@ class Taking:
             if self.stream.policies["on_hook_error"] == "halt":
                 raise
             self.counts.hook_failures += 1
-            name = getattr(hook, "__name__", "hook")
-            self.aside.append(Aside(event, "hook", f"{name}: {name_problem(problem)}"))
+            self.aside.append(Aside(events[0], "hook", f"{hook.name}: {name_problem(problem)}"))
 
     def _set_aside(self, event: Event, level: str, reason: str) -> None:
         self.counts.skipped += 1
