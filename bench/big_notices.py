@@ -27,7 +27,14 @@ _FIFTHS = {
     "saves": "is_delete = NOT is_delete WHERE is_current AND user_id",
     "follows": "is_delete = NOT is_delete WHERE is_current AND follower_user_id",
 }
-"""What happens to each fifth of the users that are touched."""
+"""What happens to each fifth of the users that are touched: everything that they ever did of a kind is turned over."""
+ONE_EACH = _FIFTHS | {
+    "saves": "is_delete = NOT is_delete WHERE is_current AND save_item_id = (SELECT min(o.save_item_id) FROM saves o "
+    "WHERE o.user_id = saves.user_id AND o.is_current) AND user_id",
+    "follows": "is_delete = NOT is_delete WHERE is_current AND followee_user_id = (SELECT min(o.followee_user_id) FROM follows o "
+    "WHERE o.follower_user_id = follows.follower_user_id AND o.is_current) AND follower_user_id",
+}
+"""The same where each of them does one thing, as in half a minute."""
 _COLUMNS = 'family, type, user_id, actor_id, item_type, item_id, group_id, specifier, "timestamp"'
 _ROWS = (
     "'any', CASE WHEN i % 50 = 0 THEN 'reward_in_cooldown' ELSE 'follow' END, 1 + i % {users}, i, 'user', i, "

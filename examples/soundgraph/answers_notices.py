@@ -64,7 +64,7 @@ class Notices:
             if track.owner is None or track.deleted or track.unlisted:
                 continue
             for user, since in followers[track.owner]:
-                if not track.stem and since <= self._time(track.created):
+                if not (track.stem or track.playlist_upload) and since <= self._time(track.created):
                     yield "create", user, track.owner, number, str(track.owner)
             for parent in track.parents:
                 above = world.tracks.get(parent)

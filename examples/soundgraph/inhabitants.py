@@ -43,6 +43,7 @@ class Track:
     owner: int | None = None
     unlisted: bool = False
     stem: bool = False
+    playlist_upload: bool = False
     deleted: bool = False
     genre: str | None = None
     release: int | None = None

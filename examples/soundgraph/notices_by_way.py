@@ -25,19 +25,21 @@ def _passed_on(w: Words, kind: str, table: str, prefix: str, of: str) -> str:
 
 
 _MARKED = """
-               SELECT t.owner_id AS remixer_id, m.user_id, t.track_id, min(x.parent_track_id) AS parent_id,
-                      min(m.created_at) AS created_at, min(m.blocknumber) AS blocknumber
-                 FROM (SELECT s.user_id, s.save_item_id AS track_id, s.created_at, s.blocknumber
+               SELECT t.owner_id AS remixer_id, p.owner_id AS user_id, x.child_track_id AS track_id,
+                      min(x.parent_track_id) AS parent_id, min(m.created_at) AS created_at, min(m.blocknumber) AS blocknumber
+                 FROM remixes x
+                 JOIN tracks t ON t.track_id = x.child_track_id AND t.is_current AND NOT t.is_delete
+                 JOIN tracks p ON p.track_id = x.parent_track_id AND p.is_current
+                 JOIN (SELECT s.user_id, s.save_item_id AS track_id, s.created_at, s.blocknumber
                          FROM saves s WHERE s.save_type = 'track' AND s.is_current AND NOT s.is_delete
                         UNION ALL
                        SELECT r.user_id, r.repost_item_id AS track_id, r.created_at, r.blocknumber
                          FROM reposts r WHERE r.repost_type = 'track' AND r.is_current AND NOT r.is_delete) m
-                 JOIN remixes x ON x.child_track_id = m.track_id
-                 JOIN tracks p ON p.track_id = x.parent_track_id AND p.is_current AND p.owner_id = m.user_id
-                 JOIN tracks t ON t.track_id = m.track_id AND t.is_current AND NOT t.is_delete
-                WHERE t.owner_id <> m.user_id
-                GROUP BY t.owner_id, m.user_id, t.track_id"""
-"""Remixes that the owner of a track they were made of saved or reposted, once for each owner and remix, and when first."""
+                   ON m.track_id = x.child_track_id AND m.user_id = p.owner_id
+                WHERE t.owner_id <> p.owner_id
+                GROUP BY t.owner_id, p.owner_id, x.child_track_id"""
+"""Remixes that the owner of a track they were made of saved or reposted, once for each owner and remix, and when first. Everything
+is joined to the remix: whatever changes asks for its few remixes first."""
 
 
 def by_way(w: Words) -> str:

@@ -114,7 +114,7 @@ PUBLIC = "t.is_current AND NOT t.is_delete AND NOT t.is_unlisted AND t.is_availa
 def content(w: Words) -> str:
     """What those hear of whom it concerns: new tracks and collections, remixes, tracks in collections."""
     tracks = f"""tracks t JOIN subscriptions s ON s.user_id = t.owner_id AND s.is_current AND NOT s.is_delete
-         WHERE {PUBLIC} AND t.stem_of IS NULL AND s.created_at <= t.created_at"""
+         WHERE {PUBLIC} AND t.stem_of IS NULL AND NOT t.is_playlist_upload AND s.created_at <= t.created_at"""
     lists = """playlists p JOIN subscriptions s ON s.user_id = p.playlist_owner_id AND s.is_current AND NOT s.is_delete
          WHERE p.is_current AND NOT p.is_delete AND NOT p.is_private AND s.created_at <= p.created_at"""
     remixes = f"""remixes x JOIN tracks t ON t.track_id = x.child_track_id

@@ -57,11 +57,13 @@ class NoticePlanter(Planter):
         yield at + 2 * HOUR + apart, lambda _: [world.follow(followed, user)]
 
     def _album(self, number: int) -> Iterator[Episode]:
-        """A track that comes into an album which somebody bought before, and somebody else only afterwards."""
+        """A track that comes into an album which somebody bought before, and somebody else only afterwards. Whoever subscribes
+        hears of the album and of that track, and not of the one that was uploaded with the album."""
         world, at = self._world, self._moment(3 * DAY)
         owner, early, late, album, first, second = self._people(6)
         self.note("bought_albums", [album, early, late])
-        yield at, lambda _: [world.create_track(owner, first), world.create_track(owner, second)]
+        yield at, lambda _: [world.subscribe(early, owner), world.create_track(owner, first, is_playlist_upload=True)]
+        yield at, lambda _: [world.create_track(owner, second)]
         yield at, lambda _: [world.create_playlist(owner, album, number % 2 == 0, False, [first])]
         buy = [partial(world.purchase, who, owner, 5_000_000, "album", album) for who in (early, late)]
         yield at + HOUR, self._apart(*buy[: 1 + number % 2], buy[0])

@@ -127,7 +127,7 @@ def _track_fields(metadata: dict[str, Any]) -> Row:
         | given(metadata, ("pinned_comment_id",), identifier)
         | given(metadata, ("remix_of", "stem_of"), json_text)
         | given(metadata, ("release_date",), release_moment)
-        | flags(metadata, "is_unlisted", "is_available", "is_scheduled_release")
+        | flags(metadata, "is_unlisted", "is_available", "is_playlist_upload", "is_scheduled_release")
     )
 
 

@@ -58,6 +58,7 @@ CREATE TABLE IF NOT EXISTS tracks (
     pinned_comment_id    integer,
     is_unlisted          boolean NOT NULL DEFAULT false,
     is_available         boolean NOT NULL DEFAULT true,
+    is_playlist_upload   boolean NOT NULL DEFAULT false,
     is_scheduled_release boolean NOT NULL DEFAULT false,
     release_date         timestamp,
     is_delete            boolean NOT NULL DEFAULT false,

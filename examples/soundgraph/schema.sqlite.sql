@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS tracks (
     pinned_comment_id    INTEGER,
     is_unlisted          BOOLEAN NOT NULL DEFAULT 0,
     is_available         BOOLEAN NOT NULL DEFAULT 1,
+    is_playlist_upload   BOOLEAN NOT NULL DEFAULT 0,
     is_scheduled_release BOOLEAN NOT NULL DEFAULT 0,
     release_date         TEXT,
     is_delete            BOOLEAN NOT NULL DEFAULT 0,

@@ -143,6 +143,7 @@ def track_row(track_id: int, stamp: Stamp) -> Row:
         "track_id": track_id,
         "is_unlisted": False,
         "is_available": True,
+        "is_playlist_upload": False,
         "is_scheduled_release": False,
         "is_delete": False,
     }

@@ -63,6 +63,7 @@ TRACKS = Table(
         "pinned_comment_id",
         "is_unlisted",
         "is_available",
+        "is_playlist_upload",
         "is_scheduled_release",
         "release_date",
         "is_delete",

@@ -202,6 +202,7 @@ class World:
             owner=user,
             unlisted=bool(metadata["is_unlisted"]),
             stem=metadata.get("stem_of") is not None,
+            playlist_upload=bool(metadata.get("is_playlist_upload")),
             genre=metadata["genre"],
             release=_seconds(metadata.get("release_date")),
             parents=tuple(one["parent_track_id"] for one in (metadata.get("remix_of") or {}).get("tracks", ())),
