@@ -7,10 +7,14 @@ others on the machine disturb less.
 
 from __future__ import annotations
 
+import os
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,7 +26,7 @@ from examples.soundgraph import generator
 from examples.soundgraph.derived import make_project
 from examples.soundgraph.indexer import run_stream
 from examples.soundgraph.stores import open_store
-from tidemark import Tidemark, iterable, jsonl
+from tidemark import Project, Tidemark, iterable, jsonl
 
 TOGETHER = 5_000
 HOLD_MS = 500.0
@@ -32,11 +36,13 @@ Counts = Literal["commit", "tick"]
 
 @dataclass(frozen=True)
 class Way:
-    """One way to take the blocks. `derived` is None for base tables alone, else the freshness of what can be added up."""
+    """One way to take the blocks. `derived` is None for base tables alone, else the freshness of what can be added up; `beside` =
+    a worker ticks meanwhile, a process of its own."""
 
     name: str
     together: int
     derived: Counts | None
+    beside: bool = False
 
 
 WAYS = (
@@ -45,7 +51,27 @@ WAYS = (
     Way("everything, counts at commit, a block at a time", 0, "commit"),
     Way("everything, counts at commit, many blocks at once", TOGETHER, "commit"),
     Way("everything by ticks, many blocks at once", TOGETHER, "tick"),
+    Way("everything by ticks of a worker beside, many blocks at once", TOGETHER, "tick", beside=True),
 )
+_ROOT = Path(__file__).resolve().parents[1]
+_BESIDE = """
+import sys, threading
+from bench.ingest import HOLD_MS, open_project
+from tidemark import Tidemark
+
+ended = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+ours = Tidemark(open_project("tick"), sys.argv[1], hold_ms=HOLD_MS)
+print("begun", flush=True)
+while True:
+    was_ended = ended.is_set()
+    idle = not any(report.keys_applied or not report.drained for report in ours.tick())
+    if idle and was_ended:
+        break
+    if idle:
+        ended.wait(0.1)
+"""
+"""A worker that ticks until nothing comes any more and nothing is left."""
 
 
 @dataclass(frozen=True)
@@ -96,17 +122,44 @@ def _take(place: Place, way: Way, blocks: Path) -> Cost:
     ours = Tidemark(project, place.url, hold_ms=HOLD_MS)
     if way.derived:
         ours.apply()
-    cpu, own, begun = place.spent(), time.process_time(), time.perf_counter()
-    tally = run_stream(ours)
-    taken = time.perf_counter()
+    cpu, own = place.spent() + _children(), time.process_time() + _children()
+    with _worker_beside(place.url) if way.beside else nullcontext():
+        begun = time.perf_counter()
+        tally = run_stream(ours)
+        taken = time.perf_counter()
     while way.derived and any(report.keys_applied or not report.drained for report in ours.tick()):
         continue
     ended = time.perf_counter()
-    spent = place.spent() - cpu, time.process_time() - own
+    spent = place.spent() + _children() - cpu, time.process_time() + _children() - own
     for report in ours.verify() if way.derived else ():
         if not report.clean:
             raise AssertionError(f"untrue rows of {report.derived} on {place.engine}")
     return Cost(place.engine, way.name, tally.events, taken - begun, ended - taken, *spent)
+
+
+def _children() -> float:
+    """Processor seconds of workers beside that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def open_project(counts: Counts) -> Project:
+    """Everything that is kept, without blocks."""
+    return make_project(source=iterable(lambda _: ()), counts=counts)
+
+
+@contextmanager
+def _worker_beside(url: str) -> Iterator[None]:
+    """A worker beside, which has begun and has done everything at the end."""
+    environment = {**os.environ, "PYTHONPATH": f"{_ROOT}{os.pathsep}{_ROOT / 'src'}"}
+    command = [sys.executable, "-c", _BESIDE, url]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        if worker.stdout is None or worker.stdout.readline() != b"begun\n":
+            raise AssertionError("the worker beside did not begin")
+        yield
+        worker.communicate()
+    if worker.returncode:
+        raise AssertionError(f"the worker beside ended with {worker.returncode}")
 
 
 def _loose(blocks: Path) -> Iterator[Mapping[str, Any]]:
@@ -143,5 +196,5 @@ def _figures(costs: list[Cost]) -> list[Figure]:
     return [
         Figure(f"{one.engine}, ingest, {one.way}", one.rate, "events/s", BUDGETS[one.engine])
         for one in costs
-        if one.way == WAYS[-1].name
+        if one.way in (WAYS[-2].name, WAYS[-1].name)
     ]

@@ -48,7 +48,7 @@ COSIGNS = f"""
      GROUP BY p.owner_id, x.child_track_id, t.owner_id
 """
 """Verified artists who saved or reposted somebody else's remix of a track of theirs, and when first. Everything is joined to the
-remix, so that a track or a mark that changes asks for its few remixes first, and not for the many marks of a track that is none."""
+remix, so that a track or a mark that changes asks for its few remixes first, and not for the marks of a track that is none."""
 
 CONTEST_WINS = """
     SELECT e.event_id, t.owner_id AS user_id, e.user_id AS host_id, min(x.place) AS place,

@@ -38,8 +38,8 @@ _MARKED = """
                    ON m.track_id = x.child_track_id AND m.user_id = p.owner_id
                 WHERE t.owner_id <> p.owner_id
                 GROUP BY t.owner_id, p.owner_id, x.child_track_id"""
-"""Remixes that the owner of a track they were made of saved or reposted, once for each owner and remix, and when first. Everything
-is joined to the remix: whatever changes asks for its few remixes first."""
+"""Remixes that the owner of a track they were made of saved or reposted, once for each owner and remix, and when first.
+Everything is joined to the remix: whatever changes asks for its few remixes first."""
 
 
 def by_way(w: Words) -> str:

@@ -18,7 +18,7 @@ from tests.kit.size import FULL
 from tests.streams.dying import EXPIRE, Dead, Dying
 from tests.streams.ground import TABLES, Ledger
 from tests.streams.programs import HALTS_MAX, Loose, add_handlers, blocks_of, declare, play
-from tidemark import Batch, Project, Tidemark, iterable, ratchet, workshop
+from tidemark import Batch, Project, Tidemark, first, iterable, ratchet, workshop
 from tidemark.errors import Fault
 from tidemark.processors import Reader
 from tidemark.runtime.clock import Clock
@@ -34,6 +34,7 @@ QUERIES = {
     "track_plays": "SELECT track, count(*) AS plays, max(at) AS latest FROM plays GROUP BY track",
     "named": "SELECT n.id, n.name, count(p.track) AS plays FROM names n LEFT JOIN plays p ON p.track = n.id "
     "GROUP BY n.id, n.name",
+    "latest": "SELECT n.id, n.name, max(p.at) AS latest FROM names n LEFT JOIN plays p ON p.track = n.id GROUP BY n.id, n.name",
     "most": "SELECT track, count(*) AS plays FROM plays GROUP BY track",
     "span": "SELECT track, min(at) AS first_at, max(at) AS last_at FROM plays GROUP BY track",
 }
@@ -59,9 +60,10 @@ def _span(db: Reader, batch: Batch) -> Iterator[Mapping[str, Any]]:
             yield {"track": track, "first_at": found[0], "last_at": found[1]}
 
 
-def _project(blocks: list[Loose], told: list[tuple[int, int]]) -> Project:
+def _project(blocks: list[Loose], told: list[tuple[int, int]], many: bool, **options: Any) -> Project:
     project = Project("kept")
-    add_handlers(project.stream("ledger", source=iterable(lambda after: list(blocks)), savepoints=False, together=3))
+    stream = project.stream("ledger", source=iterable(lambda after: list(blocks)), **options)
+    add_handlers(stream, many)
 
     def tell(db: Database, event: Any) -> None:
         told.append((event.key["track"], event.threshold))
@@ -69,6 +71,7 @@ def _project(blocks: list[Loose], told: list[tuple[int, int]]) -> Project:
     counted = project.derive("track_plays", key="track", query=QUERIES["track_plays"], freshness="commit")
     counted.on_crossing("plays", at=REACHED, handler=tell)
     project.derive("named", key="id", query=QUERIES["named"], freshness="tick")
+    project.derive("latest", key="id", query=QUERIES["latest"], freshness="commit")
     kept = {"keep": {"plays": ratchet()}, "keep_rows": True}
     project.derive("most", key="track", query=QUERIES["most"], freshness="tick", **kept)  # type: ignore[arg-type]
     columns = {"first_at": "text", "last_at": "text"}
@@ -118,7 +121,8 @@ def _play_through(ledger: Ledger, seed: int, patch: pytest.MonkeyPatch) -> tuple
     rng = random.Random(f"kept-{seed}")
     blocks, told = blocks_of(rng, STEPS, 0.3), list[tuple[int, int]]()
     shown = blocks[:2]
-    keeper = Tidemark(_project(shown, told), ledger.url, clock=Clock(wait=lambda seconds: None))
+    project = _project(shown, told, seed % 2 == 0, savepoints=False, together=3)
+    keeper = Tidemark(project, ledger.url, clock=Clock(wait=lambda seconds: None))
     keeper.apply()
     mortals = _Mortals(ledger.url, keeper, patch)
     for _ in range(STEPS):
@@ -167,6 +171,41 @@ def test_everything_is_true_whoever_dies(ledger: Ledger, seed: int, monkeypatch:
     keeper.uninstall()
     play(ledger.url, declare(blocks))
     assert found == [ledger.rows(query) for query in queries]
+
+
+def _settle_blocks(ledger: Ledger, blocks: list[Loose], kills: random.Random | None, patch: pytest.MonkeyPatch) -> Any:
+    """What is left of a stream whose blocks are settled one by one, the first counts of tracks among it; with `kills` whoever
+    takes them dies again and again, and so does a worker beside, and plays are handled many at once."""
+    shown = list[Loose]() if kills else list(blocks)
+    project = _project(shown, [], kills is not None, settle="block")
+    kept = {"keep": {"plays": first()}, "keep_rows": True}
+    project.derive("begun", key="track", query=QUERIES["most"], freshness="tick", **kept)  # type: ignore[arg-type]
+    keeper = Tidemark(project, ledger.url, clock=Clock(wait=lambda seconds: None))
+    keeper.apply()
+    mortals = _Mortals(ledger.url, keeper, patch)
+    while kills and len(shown) < len(blocks):
+        shown += blocks[len(shown) : len(shown) + kills.randint(1, 3)]
+        for what in ("stream", kills.choice(("stream", "tick"))):
+            mortals.act(what, kills.randint(*LIVES[what]))
+            _run(ledger, EXPIRE["postgres" if ledger.session.dialect.has_schemas else "sqlite"])
+    mortals.act("stream", None)
+    # Nothing is left for a worker after the last block.
+    assert not any(report.changes_sealed for report in keeper.tick())
+    assert _wrong(ledger, keeper) == []
+    found = [ledger.rows(f"SELECT * FROM {name} ORDER BY 1, 2") for name in (*QUERIES, "begun")]
+    for table in ("plays", "names", "heard"):
+        _run(ledger, f"DELETE FROM {table}")
+    keeper.uninstall()
+    return found
+
+
+@pytest.mark.parametrize("seed", range(PROGRAMS))
+def test_blocks_that_are_settled_leave_the_same_whoever_dies(
+    ledger: Ledger, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = blocks_of(random.Random(f"settled-{seed}"), STEPS, 0.2)
+    expected = _settle_blocks(ledger, blocks, None, monkeypatch)
+    assert _settle_blocks(ledger, blocks, random.Random(f"settled-kills-{seed}"), monkeypatch) == expected
 
 
 def test_a_change_that_is_lost_is_found(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
