@@ -77,6 +77,22 @@ def test_drift_is_never_ready(well_forum: Forum) -> None:
     assert well_forum.get("/readyz")["ready"] and well_forum.get("/drift")["drift"] == []
 
 
+def test_whoever_wants_lines_gets_one_for_each_check(forum: Forum) -> None:
+    def ask_in_lines(status: int) -> list[str]:
+        forum.fresh()
+        answer = get(forum.app, "/healthz?verbose")
+        assert answer.status == status and answer.headers["content-type"] == "text/plain; charset=utf-8"
+        return answer.text.splitlines()
+
+    names = ("post_authors", "thread_posts", "thread_sizes")
+    assert ask_in_lines(200) == [*(f"[pass] table {name}" for name in names), "healthz: pass"]
+    forum.write(f"UPDATE {forum.ledger('derived')} SET state = 'failed', failure = 'a\nb' WHERE name = 'thread_posts'")
+    assert ask_in_lines(503)[0] == "[fail] table thread_posts: failed: a b"
+    forum.write(f"UPDATE {forum.ledger('meta')} SET value = '0' WHERE key = 'shape'")
+    unreadable = ask_in_lines(503)
+    assert unreadable[0].startswith("[fail] database: ") and unreadable[1:] == ["healthz: fail"]
+
+
 def test_a_missing_capture_is_never_ready(forum: Forum) -> None:
     if forum.session.dialect.has_schemas:
         forum.write("DROP VIEW thread_sizes; DROP VIEW thread_posts")

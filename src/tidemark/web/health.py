@@ -69,15 +69,23 @@ def _of_ready(unready: tuple[Finding, ...], problem: str | None) -> dict[str, An
 
 
 async def health(request: Request) -> Response:
-    """How everything is, for people and machines: ``pass`` and ``warn`` with 200, ``fail`` with 503."""
+    """How everything is: ``pass`` and ``warn`` with 200, ``fail`` with 503; with ``?verbose`` as lines of text."""
     house: House = request.app.state.house
     try:
         view = await house.overview("healthz")
     except TidemarkError as problem:
         told = tell_problem(problem)
         said = {"status": "fail", "output": f"The database cannot be read: {told}", "ready": False, "error": told}
+        if "verbose" in request.query_params:
+            return _in_lines([f"[fail] database: {told}"], "fail", 503)
         return Json({**said, "at": None, "findings": []}, 503, media_type=HEALTH)
     verdict, unready = view.verdict, house.find_unready(view)
+    status = 503 if verdict.level == "fail" else 200
+    if "verbose" in request.query_params:
+        about = {(one.kind, one.name) for one in verdict.findings}
+        well = [f"[pass] table {one.name}" for one in view.tables if ("table", one.name) not in about]
+        ill = [f"[{one.level}] {one.kind} {one.name}: {one.says}" for one in verdict.findings]
+        return _in_lines([*ill, *well], verdict.level, status)
     found = {
         "status": verdict.level,
         "output": verdict.sentence,
@@ -86,4 +94,11 @@ async def health(request: Request) -> Response:
         "at": view.at,
         "findings": [of_finding(one) for one in verdict.findings],
     }
-    return Json(found, 503 if verdict.level == "fail" else 200, media_type=HEALTH)
+    return Json(found, status, media_type=HEALTH)
+
+
+def _in_lines(checks: list[str], level: str, status: int) -> Response:
+    """A line for each check and one for all; a name with line breaks in it is one line, too."""
+    lines = [" ".join(one.split()) for one in (*checks, f"healthz: {level}")]
+    text = "".join(f"{line}\n" for line in lines)
+    return Response(text.encode(errors="replace"), status, media_type="text/plain; charset=utf-8")
