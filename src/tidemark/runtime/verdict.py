@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from tidemark.runtime.backfill.record import BackfillStatus, read_time
@@ -57,7 +58,15 @@ class Verdict:
 
     def about(self, kind: Kind, name: str) -> tuple[Finding, ...]:
         """What was found about one thing."""
-        return tuple(one for one in self.findings if (one.kind, one.name) == (kind, name))
+        return self._by_thing.get((kind, name), ())
+
+    @cached_property
+    def _by_thing(self) -> Mapping[tuple[Kind, str], tuple[Finding, ...]]:
+        """The same of everything: hundreds of tables are asked about one after the other."""
+        found: dict[tuple[Kind, str], tuple[Finding, ...]] = {}
+        for one in self.findings:
+            found[one.kind, one.name] = (*found.get((one.kind, one.name), ()), one)
+        return found
 
 
 def worst(levels: Iterable[Level]) -> Level:

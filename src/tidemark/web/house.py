@@ -45,7 +45,7 @@ class House:
         self._quick, self._slow = tidemark.onlooker(), tidemark.onlooker()
         self._threads = ThreadPoolExecutor(1, "tidemark-look")
         self.actions = Actions(tidemark, None, self.forget)
-        self._cached = Cached(self._quick.overview, self._threads, seconds)
+        self._cached = Cached(self._read, self._threads, seconds)
         self._figures = Cached(self._quick.figures, self._threads, seconds)
         self._made: dict[Callable[[House, Overview], Any], tuple[Overview, Any]] = {}
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
@@ -71,6 +71,12 @@ class House:
     async def look(self, work: Callable[[Onlooker], T]) -> T:
         """Something that is asked for rarely and may take longer."""
         return await run_in_threadpool(work, self._slow)
+
+    def _read(self) -> Overview:
+        """An overview, and what every probe asks about it, so that nobody who asks works that out."""
+        view = self._quick.overview()
+        self.find_unready(view)
+        return view
 
     def find_unready(self, view: Overview) -> tuple[Finding, ...]:
         """What keeps the application from being ready."""
