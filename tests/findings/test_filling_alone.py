@@ -154,3 +154,23 @@ def test_nobody_writes_between_the_reading_and_the_rows(
         here.apply()
     assert refused
     assert all(one.clean for one in here.verify())
+
+
+def test_columns_of_the_users_own_table_are_put_there_at_once(url: str, done: list[fill.FillReport | None]) -> None:
+    with closing(connect(url)) as user:
+        user.execute("ALTER TABLE u ADD n bigint, ADD best int")
+    project = Project("alone")
+    project.derive("kept", key="id", columns_of="u", query=UNIVERSE)
+    here = Tidemark(project, url)
+    here.apply()
+    assert [(one.keys, one.chunks) for one in done if one] == [(2000, 1)]
+    differs = (
+        f"SELECT count(*) FROM u JOIN ({UNIVERSE}) AS q USING (id) WHERE (u.n, u.best) IS DISTINCT FROM (q.n, q.best)"
+    )
+    with closing(connect(url)) as user:
+        assert user.execute(differs).fetchone() == (0,)
+        user.execute("DELETE FROM f WHERE v > 3")
+        user.execute("INSERT INTO f VALUES (9000, 7, 99)")
+        assert user.execute(differs).fetchone() == (0,)
+    assert here.verify()[0].clean
+    assert "repair" not in {run.kind for run in here.history("kept")}
