@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 
 from tests.protocols.forum import Forum, one_key_at_a_time, open_forum
-from tidemark.runtime import ledger, tick_deltas
+from tidemark.runtime import ledger, portions, tick_deltas
 from tidemark.runtime.statements import find_statement
 
 LOGS = {"sqlite": "tidemark__capture_log_posts", "postgres": "tidemark._capture_log_posts"}
@@ -33,7 +33,9 @@ def _blind() -> AbstractContextManager[object]:
 
 
 def test_what_is_little_is_one_transaction_and_leaves_nothing_behind(engine_url: str) -> None:
-    with open_forum(engine_url, seed=5) as forum:
+    # However long the machine takes for some units: what is learned from that is for tests of its own.
+    quick = mock.patch.object(portions.Portion, "learn", lambda portion, units, hold_ms: None)
+    with open_forum(engine_url, seed=5) as forum, quick:
         for _ in range(3):
             forum.write(*forum.change())
             reports = forum.tidemark.tick()

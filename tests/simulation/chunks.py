@@ -1,32 +1,52 @@
 """Chunks of a few rows, so that small tables are filled, sealed and applied in many transactions.
 
-Owns: `chunks_of`. Promises: within the block every room of the runtime that asks for a pace gets one that stays at the size.
+Owns: `chunks_of`. Promises: within the block every room of the runtime that asks for a pace gets one that stays at the size; and
+what is remembered of earlier ticks differs from tick to tick, as if units had been huge and changes had reached far, the same for
+the same program.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 from collections.abc import Iterator
 from unittest import mock
 
 from tidemark.dialect import Dialect
-from tidemark.runtime import pace
+from tidemark.runtime import at_once, pace, portions
+from tidemark.runtime.duty import Duty
+from tidemark.script import Script
 
 
 @contextlib.contextmanager
 def chunks_of(size: int | None) -> Iterator[None]:
     """Chunks of that many rows for the length of the block, however long anybody may hold; None leaves them to adapt."""
-    if size is None:
+    with contextlib.ExitStack() as stack:
+        begin = _forgetful(itertools.count())
+        for room in (portions, at_once):
+            stack.enter_context(mock.patch.object(room, "begin", begin))
+        if size is not None:
+            _keep_size(stack, size)
         yield
-        return
 
+
+def _keep_size(stack: contextlib.ExitStack, size: int) -> None:
     def choose(dialect: Dialect, hold_ms: float | None = None) -> pace.Pace:
         return pace.Pace(100.0, dialect.writers_wait_in_line, size=size, size_min=size, size_max=size)
 
     rooms = [room for name, room in sys.modules.items() if name.startswith("tidemark.runtime.")]
-    with contextlib.ExitStack() as stack:
-        for room in rooms:
-            if hasattr(room, "choose_pace"):
-                stack.enter_context(mock.patch.object(room, "choose_pace", choose))
-        yield
+    for room in rooms:
+        if hasattr(room, "choose_pace"):
+            stack.enter_context(mock.patch.object(room, "choose_pace", choose))
+
+
+def _forgetful(turns: Iterator[int]) -> object:
+    """What begins with a portion, which is what the ledger says in every third turn only."""
+    original = portions.begin
+
+    def begin(duty: Duty, script: Script, pace: pace.Pace, units: int | None, far: int) -> portions.Portion:
+        turn = next(turns) % 3
+        return original(duty, script, pace, 1 if turn == 1 else units, 1 if turn == 2 else far)
+
+    return begin

@@ -136,6 +136,19 @@ def left_over(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(at_once, "_question", question)
 
 
+def first_log_read(met: Met) -> AbstractContextManager[Any]:
+    """A seal that is read from its first change on takes the changes of its first log for read."""
+    original = tick._begin_reading
+
+    def begin(state: Any) -> Any:
+        found = original(state)
+        met["changed"] += len(state.tick.logs) > 1
+        state.backlog.ended.add(state.tick.logs[0].source)
+        return found
+
+    return mock.patch.object(tick, "_begin_reading", begin)
+
+
 JOINED = ("inner-join", "three-joins", "self-join")
 ADDED = ("having", "group")
 AT_ONCE = (
@@ -158,6 +171,8 @@ AT_ONCE = (
 
 MISTAKES: tuple[Mistake, ...] = (
     *AT_ONCE,
+    Mistake("sqlite", "first log of a seal that is read", first_log_read, JOINED, dense=True),
+    Mistake("postgres", "first log of a seal that is read", first_log_read, JOINED, dense=True),
     Mistake("sqlite", "last unit of a batch", last_unit, ("processor",)),
     Mistake("postgres", "last unit of a batch", last_unit, ("processor",)),
     Mistake("sqlite", "first change of a unit", first_change, ("told",)),

@@ -20,6 +20,7 @@ from tidemark.runtime.captures import trim_alone
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.guard import FEW, KEEP, Way, choose_for
 from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.portions import Portion, begin
 from tidemark.runtime.runs import add_done_tick
 from tidemark.runtime.seals import CONSUME_ROWS, TickReport, about, consume, move_checkpoints
 from tidemark.runtime.steady import Unsteady, read_first, require_steady
@@ -31,6 +32,13 @@ ALL_ROWS = 64 << 31
 
 class _Unsuited(Exception):
     """It is more than a small tick can do; the transaction is given up."""
+
+
+class _Far(_Unsuited):
+    """Few changes reach many units."""
+
+    def __init__(self, portion: Portion) -> None:
+        self.portion = portion
 
 
 class _Unprepared(Exception):
@@ -55,6 +63,7 @@ class _Done:
     keys: int
     written: int
     sources: frozenset[str]
+    portion: Portion
 
 
 def suits(script: Script) -> bool:
@@ -88,11 +97,18 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
         except _Unprepared:
             prepare_once(duty, script)
             held = duty.write_once(work, snapshot=True)
+    except _Far as seen:
+        duty.write(seen.portion.remember)
+        return None
     except (_Unsuited, Unsteady, Conflict):
         return None
     done = held.value
     if done is None:
         return TickReport(script.name)
+    if done.keys:
+        done.portion.learn(done.keys, held.hold_ms)
+    if done.portion.now != done.portion.known:
+        duty.write(done.portion.remember)
     if not duty.session.dialect.writers_wait_in_line:
         # Others delete from the same log: whoever does it with the snapshot of before would meet what is gone already.
         _let_go(duty, tick, done.sources)
@@ -118,11 +134,12 @@ def _let_go(duty: Duty, tick: Tick, sources: frozenset[str]) -> None:
 
 def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     began = duty.clock.now()
-    seen = _look(duty, script, tick)
-    changes = sum(one.changes for one in seen.values())
+    seen, portion = _look(duty, script, tick)
+    changes = _count(seen)
     if not changes:
         return None
-    if changes > FEW:
+    # Where few changes reach far, following them is much already.
+    if changes > FEW or portion.far:
         raise _Unsuited
     # What joins is added only to rows that are all of one moment.
     joins = tick.products is not None and all(one.even for one in seen.values())
@@ -134,8 +151,7 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
         raise _Unsuited
     # What is computed anew is computed as of the checkpoint, so that one goes first.
     move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
-    most = choose_pace(duty.session.dialect, duty.hold_ms).size
-    keys, written = do(duty, script, tick, seen, most)
+    keys, written = do(duty, script, tick, seen, portion)
     if tick.products is not None:
         duty.session.run(tick.products.even)
     said = f"{usual}: {changes} change{'' if changes == 1 else 's'} are few"
@@ -144,21 +160,22 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     sources = frozenset(source for source, one in seen.items() if one.changes)
     if duty.session.dialect.writers_wait_in_line:
         consume(duty, script, sources)
-    return _Done(changes, keys, written, sources)
+    return _Done(changes, keys, written, sources, portion)
 
 
-def _look(duty: Duty, script: Script, tick: Tick) -> dict[str, _Seen]:
-    """What waits in each log, read along with its checkpoint in one statement."""
+def _look(duty: Duty, script: Script, tick: Tick) -> tuple[dict[str, _Seen], Portion]:
+    """What waits in each log, read along with its checkpoint in one statement, and the portion of the ticks."""
     rows = duty.session.all(_question(duty, script, tick), {**about(script), "limit": FEW + 1})
     if len(rows) != len(tick.logs):
         # A checkpoint is not there; the long way says so.
         raise _Unsuited
     found = {}
-    for source, before, under_way, now, ahead, even, changes, markers, dirty in rows:
+    portion = begin(duty, script, choose_pace(duty.session.dialect, duty.hold_ms), *rows[0][8:10])
+    for source, before, under_way, now, ahead, even, changes, markers, _, _, dirty in rows:
         if under_way or ahead or markers or dirty:
             raise _Unsuited
         found[source] = _Seen(source, before, now, int(changes), bool(even))
-    return found
+    return found, portion
 
 
 def _question(duty: Duty, script: Script, tick: Tick) -> str:
@@ -182,19 +199,31 @@ def _bounds(seen: _Seen) -> dict[str, int | str]:
     return {"position": 0, "previous": seen.before, "target": seen.now, "limit": ALL_ROWS}
 
 
+def _count(seen: Mapping[str, _Seen]) -> int:
+    return sum(one.changes for one in seen.values())
+
+
+def _require_few(portion: Portion, seen: Mapping[str, _Seen], units: int) -> None:
+    """Raises what gives the transaction up when its units are more than the portion of one."""
+    portion.reached(_count(seen), units)
+    if portion.far:
+        raise _Far(portion)
+    if units > portion.pace.size:
+        raise _Unsuited
+
+
 def _changed(tick: Tick, seen: Mapping[str, _Seen]) -> list[tuple[SourceLog, _Seen]]:
     return [(log, seen[log.source]) for log in tick.logs if seen[log.source].changes]
 
 
-def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], most: int) -> tuple[int, int]:
+def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> tuple[int, int]:
     """Compute the units that are reached; how many, and how many rows were written."""
     session, taken = duty.session, 0
 
     def take() -> None:
         nonlocal taken
-        taken = session.run(tick.take_reached, {"limit": most + 1})
-        if taken > most:
-            raise _Unsuited
+        taken = session.run(tick.take_reached, {"limit": portion.most_for(_count(seen)) + 1})
+        _require_few(portion, seen, taken)
 
     before = [tick.clear_reached]
     for log, one in _changed(tick, seen):
@@ -204,7 +233,7 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
     return taken, written
 
 
-def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], most: int) -> tuple[int, int]:
+def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> tuple[int, int]:
     """Add what changed rows join, summed by key; how many keys, and how many rows were written."""
     session, products, changed = duty.session, tick.products, _changed(tick, seen)
     if products is None:
@@ -224,12 +253,13 @@ def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], mos
         # An old row and a new one may meet here that never met in the query, and an expression of the user's may fail on them.
         raise _Unsuited from problem
     keys = sum(counts[-len(products.number) :])
-    if keys > most or odd:
+    _require_few(portion, seen, keys)
+    if odd:
         raise _Unsuited
     return keys, sum(session.run_all(products.apply, {"low": 0, "high": keys})) if keys else 0
 
 
-def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], most: int) -> tuple[int, int]:
+def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> tuple[int, int]:
     """Add the changes up by key, and to the rows; how many keys, and how many rows were written."""
     session, deltas = duty.session, tick.deltas
     if deltas is None:
@@ -239,8 +269,7 @@ def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], most
         session.run_all([*before, *_follow(duty, log)], _bounds(one))
         before = []
     keys = sum(session.run_all(deltas.number))
-    if keys > most:
-        raise _Unsuited
+    _require_few(portion, seen, keys)
     if not keys:
         return 0, 0
     bounds = {"low": 0, "high": keys}

@@ -26,7 +26,8 @@ CREATE TABLE tidemark._meta (
 
 -- name: create_derived
 -- One row for every generation of every derived table: its script, its state, how far its filling has come, and how many
--- rows the last clean verification counted. The script is last: it is long, and what stands behind it is slow to reach.
+-- rows the last clean verification counted; `portion` is how many units a transaction of its ticks takes at first, and `far` is 1 when
+-- few changes reach more. The script is last: it is long, and what stands behind it is slow to reach.
 CREATE TABLE tidemark._derived (
     name TEXT NOT NULL,
     generation INTEGER NOT NULL,
@@ -43,6 +44,8 @@ CREATE TABLE tidemark._derived (
     cursor_total bigint NOT NULL DEFAULT 0,
     rows_counted bigint,
     counted_at TEXT,
+    portion bigint,
+    far integer NOT NULL DEFAULT 0,
     script TEXT NOT NULL,
     PRIMARY KEY (name, generation)
 );
@@ -407,6 +410,14 @@ UPDATE tidemark._derived SET verified_at = NULL WHERE name = :name AND generatio
 UPDATE tidemark._derived SET cursor_at = :cursor_at, cursor_total = :cursor_total
 WHERE name = :name AND generation = :generation;
 
+-- name: read_portion
+-- How many units a transaction takes at first, NULL before anything was measured, and whether few changes reach more.
+SELECT portion, far FROM tidemark._derived WHERE name = :name AND generation = :generation;
+
+-- name: set_portion
+-- Remember it, in the transaction of those who found out.
+UPDATE tidemark._derived SET portion = :portion, far = :far WHERE name = :name AND generation = :generation;
+
 -- name: set_script
 -- The advice in a script changed, and nothing that the database sees.
 UPDATE tidemark._derived SET script = :script, fingerprint = :fingerprint WHERE name = :name AND generation = :generation;
@@ -595,11 +606,12 @@ WHERE derived = :derived AND generation = :generation;
 
 -- name: look_at_log
 -- What a small tick asks of one log: its source, the checkpoint, whether a seal is under way, the moment of now, whether the
--- checkpoint is ahead of the database, whether every row is of its moment, and how many changes wait, and markers among them,
--- counted up to a limit.
+-- checkpoint is ahead of the database, whether every row is of its moment, how many changes wait, and markers among them, counted
+-- up to a limit, and the portion of the ticks.
 SELECT c.source, c.snapshot, CASE WHEN c.target IS NULL THEN 0 ELSE 1 END, CAST(pg_current_snapshot() AS text),
-       CASE WHEN pg_snapshot_xmax(s.at) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END, c.even, w.changes, w.markers
-FROM tidemark._checkpoint AS c
+       CASE WHEN pg_snapshot_xmax(s.at) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END, c.even, w.changes, w.markers,
+       d.portion, d.far
+FROM tidemark._checkpoint AS c JOIN tidemark._derived AS d ON d.name = c.derived AND d.generation = c.generation
 CROSS JOIN LATERAL (SELECT CAST(c.snapshot AS pg_snapshot) AS at OFFSET 0) AS s
 CROSS JOIN LATERAL (SELECT count(*) AS changes, count(*) FILTER (WHERE weight = 0) AS markers FROM (
     SELECT l.weight FROM {log} AS l WHERE l.xid >= pg_snapshot_xmin(s.at) AND NOT pg_visible_in_snapshot(l.xid, s.at) LIMIT :limit

@@ -18,7 +18,7 @@ from tidemark.runtime.statements import find_statement, load_statements
 from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
-SHAPE = "9"
+SHAPE = "10"
 BOOKS = ("ledger", "streams/streams", "operators", "processing")
 
 

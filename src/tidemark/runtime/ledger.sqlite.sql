@@ -13,7 +13,8 @@ CREATE TABLE tidemark__meta (
 
 -- name: create_derived
 -- One row for every generation of every derived table: its script, its state, how far its filling has come, and how many
--- rows the last clean verification counted. The script is last: it is long, and what stands behind it is slow to reach.
+-- rows the last clean verification counted; `portion` is how many units a transaction of its ticks takes at first, and `far` is 1 when
+-- few changes reach more. The script is last: it is long, and what stands behind it is slow to reach.
 CREATE TABLE tidemark__derived (
     name TEXT NOT NULL,
     generation INTEGER NOT NULL,
@@ -30,6 +31,8 @@ CREATE TABLE tidemark__derived (
     cursor_total INTEGER NOT NULL DEFAULT 0,
     rows_counted INTEGER,
     counted_at TEXT,
+    portion INTEGER,
+    far INTEGER NOT NULL DEFAULT 0,
     script TEXT NOT NULL,
     PRIMARY KEY (name, generation)
 );
@@ -391,6 +394,14 @@ UPDATE tidemark__derived SET verified_at = NULL WHERE name = :name AND generatio
 UPDATE tidemark__derived SET cursor_at = :cursor_at, cursor_total = :cursor_total
 WHERE name = :name AND generation = :generation;
 
+-- name: read_portion
+-- How many units a transaction takes at first, NULL before anything was measured, and whether few changes reach more.
+SELECT portion, far FROM tidemark__derived WHERE name = :name AND generation = :generation;
+
+-- name: set_portion
+-- Remember it, in the transaction of those who found out.
+UPDATE tidemark__derived SET portion = :portion, far = :far WHERE name = :name AND generation = :generation;
+
 -- name: set_script
 -- The advice in a script changed, and nothing that the database sees.
 UPDATE tidemark__derived SET script = :script, fingerprint = :fingerprint WHERE name = :name AND generation = :generation;
@@ -566,13 +577,14 @@ WHERE derived = :derived AND generation = :generation;
 
 -- name: look_at_log
 -- What a small tick asks of one log: its source, the checkpoint, whether a seal is under way, the moment of now, whether the
--- checkpoint is ahead of the database, whether every row is of its moment, and how many changes wait, and markers among them,
--- counted up to a limit.
+-- checkpoint is ahead of the database, whether every row is of its moment, how many changes wait, and markers among them, counted
+-- up to a limit, and the portion of the ticks.
 SELECT c.source, c.snapshot, c.target IS NOT NULL,
        CAST(max(coalesce((SELECT max(id) FROM {log}), 0), CAST(c.snapshot AS INTEGER)) AS TEXT), 0, c.even,
        (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(c.snapshot AS INTEGER) LIMIT :limit)),
-       (SELECT count(*) FROM (SELECT weight FROM {log} WHERE id > CAST(c.snapshot AS INTEGER) LIMIT :limit) WHERE weight = 0)
-FROM tidemark__checkpoint AS c
+       (SELECT count(*) FROM (SELECT weight FROM {log} WHERE id > CAST(c.snapshot AS INTEGER) LIMIT :limit) WHERE weight = 0),
+       d.portion, d.far
+FROM tidemark__checkpoint AS c JOIN tidemark__derived AS d ON d.name = c.derived AND d.generation = c.generation
 WHERE c.derived = :derived AND c.generation = :generation AND c.source = {source};
 
 -- name: finish_seal

@@ -17,6 +17,8 @@ KEEP = 0.75
 # A size that was not worth going below is tried again after some chunks.
 FLOOR_KEEP = 0.9
 USELESS = 0.7
+ROWS_FEW = 10
+"""So few rows take what any transaction takes: that they took a little too long says nothing about rows."""
 GROWTH_MAX = 1.5
 REST_SECONDS_MIN = 0.002
 LONG_REST_SECONDS = 0.025
@@ -71,7 +73,9 @@ class Pace:
             self._rows = self._ms = 0.0
             return
         if rows < self.size // 2:
-            # The last chunk of a range says little about full ones.
+            # The last chunk of a range says little about full ones, unless that little took long already.
+            if hold_ms > self.target_ms and rows > ROWS_FEW:
+                self.size = max(least, ROWS_FEW, int(rows / hold_ms * self.target_ms))
             return
         self._rows = self._rows * KEEP + rows
         self._ms = self._ms * KEEP + max(hold_ms, 0.01)

@@ -11,11 +11,12 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 from tidemark.errors import Fault
-from tidemark.runtime.captures import empty, trim
+from tidemark.runtime.captures import begin_reading, empty, trim
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint
-from tidemark.runtime.moments import look
-from tidemark.script import Script
+from tidemark.runtime.moments import let_time_pass, look
+from tidemark.runtime.scanning import begin_scans
+from tidemark.script import Script, SourceLog, Tick
 
 CONSUME_ROWS = 5_000
 
@@ -73,6 +74,44 @@ def set_targets(duty: Duty, script: Script, known: Mapping[str, Checkpoint]) -> 
     for log in script.tick.logs if script.tick else ():
         target = duty.ledger.value("find_target", {"previous": known[log.source].snapshot}, log=log.log)
         duty.ledger.run("set_target", {**about(script), "source": log.source, "target": target})
+
+
+def begin_seal(duty: Duty, script: Script, tick: Tick, known: Mapping[str, Checkpoint]) -> None:
+    """Record the snapshot that the seal goes up to; after a restore, make everything dirty instead of guessing."""
+    if is_ahead(duty, known):
+        for statement in tick.everything:
+            duty.session.run(statement)
+        begin_reading(duty.ledger, script)
+        known = read_checkpoints(duty, script)
+    let_time_pass(duty, script)
+    begin_scans(duty, script)
+    set_targets(duty, script, known)
+
+
+def slice_log(
+    duty: Duty, script: Script, tick: Tick, log: SourceLog, checkpoint: Checkpoint, limit: int
+) -> tuple[int, bool]:
+    """Take the next changes of one log into the slice and their affected keys into what is reached; give their number, and
+    whether the seal has nothing left to take from this log."""
+    session, ledger = duty.session, duty.ledger
+    session.run(log.clear_slice)
+    part = {"position": checkpoint.position, "limit": limit}
+    bounds = {**part, "previous": checkpoint.snapshot, "target": checkpoint.target}
+    ledger.run("fill_slice", bounds, slice=log.slice, log=log.log, columns=log.copied)
+    ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
+    ((position, ended, file),) = ledger.all("next_position", {**part, "log": log.log}, slice=log.slice)
+    place = {**about(script), "source": log.source, "file": file}
+    if checkpoint.file not in ("", file):
+        # The log was rewritten since the last slice, and its rows moved. Sealing a change twice is harmless, so: again.
+        ledger.run("set_position", {**place, "position": 0})
+        return 0, False
+    if count:
+        for statement in log.affected:
+            session.run(statement)
+        for statement in tick.everything if markers else ():
+            session.run(statement)
+    ledger.run("set_position", {**place, "position": int(position)})
+    return int(count), bool(ended)
 
 
 def find_targets(duty: Duty, script: Script) -> dict[str, str]:

@@ -18,34 +18,32 @@ from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import apply_batch, prepare_once
 from tidemark.runtime.at_once import tick_at_once
 from tidemark.runtime.backlog import Backlog, read_more, write_some
-from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.full import Whole, read_whole, write_whole
 from tidemark.runtime.guard import FEW, Choice, Way, add_cost, choose_for, count_changes
-from tidemark.runtime.ledger import Checkpoint
-from tidemark.runtime.moments import let_time_pass
 from tidemark.runtime.pace import Pace, choose_pace
+from tidemark.runtime.portions import Portion, recall
 from tidemark.runtime.processing import computing, keeps_changes
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
-from tidemark.runtime.scanning import begin_scans, is_ready, is_scanning, scan_some, settle
+from tidemark.runtime.scanning import is_ready, is_scanning, scan_some, settle
 from tidemark.runtime.seals import (
     CONSUME_ROWS,
     TickReport,
     about,
+    begin_seal,
     consume,
     count_dirty,
     empty_logs,
     has_work,
     hold_sources,
-    is_ahead,
     read_checkpoints,
-    set_targets,
+    slice_log,
 )
 from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick_deltas import tick_deltas
 from tidemark.runtime.tick_products import add_up, why_not_added, write_sum
-from tidemark.script import Script, SourceLog, Tick
+from tidemark.script import Script, Tick
 from tidemark.ways import Products
 
 __all__ = ["TickReport", "count_dirty", "has_work", "tick"]
@@ -77,8 +75,10 @@ class _State:
     whole: Whole | None = None
     ms: float = 0.0
     seal_pace: Pace = field(init=False)
+    portion: Portion = field(init=False)
 
     def __post_init__(self) -> None:
+        self.portion = recall(self.duty, self.script, self.pace)
         self.seal_pace = choose_pace(self.duty.session.dialect, self.duty.hold_ms).for_sealing()
         if not self.script.applier.indexed:
             self.pace.size = ALL_KEYS
@@ -158,6 +158,8 @@ def _take_changes(state: _State) -> tuple[Pace, float]:
         return _read_whole(state)
     if choice.way == "delta" and state.tick.products is not None:
         return _add(state, state.tick.products)
+    if state.portion.far and state.backlog is None and _may_read_first(state):
+        return _begin_reading(state)
     if state.tick.products is not None and state.backlog is None and state.waiting <= state.pace.size:
         return _seal_at_once(state, state.tick.products)
     return _seal(state)
@@ -184,6 +186,7 @@ def _end(state: _State, message: str | None) -> None:
             done = choice.work if choice.way == "full" else state.changes + state.keys
             add_cost(state.duty, state.script, choice, done, state.ms)
         run.end("done", said or None)
+        state.portion.remember()
 
     state.duty.write(work)
 
@@ -261,10 +264,34 @@ def _seal(state: _State) -> tuple[Pace, float]:
     if finished:
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
-    elif not (state.tick.scans or keeps_changes(state.script)):
+        state.portion.reached(state.changes, state.total)
+    elif _may_read_first(state):
         state.backlog = Backlog(state.seal_pace.for_reading())
     state.seal_pace.record(changes, held.hold_ms)
     state.ms += held.hold_ms
+    return state.seal_pace, held.hold_ms
+
+
+def _may_read_first(state: _State) -> bool:
+    """Whether a seal may be read before anything of it is written: not where what changed is kept along with its units."""
+    return not (state.tick.scans or keeps_changes(state.script))
+
+
+def _begin_reading(state: _State) -> tuple[Pace, float]:
+    """Begin a seal that is read from its first change on, since each may reach more than a transaction should write."""
+
+    def work() -> tuple[Run, bool]:
+        run, known = state.run or add_run(state.duty, "tick", state.script), read_checkpoints(state.duty, state.script)
+        begins = all(one.target is None for one in known.values())
+        if begins:
+            begin_seal(state.duty, state.script, state.tick, known)
+        return run, begins
+
+    held = state.duty.write(work, snapshot=True)
+    state.run, begins = held.value
+    state.fresh = state.fresh or begins
+    state.transactions += 1
+    state.backlog = Backlog(state.seal_pace.for_reading())
     return state.seal_pace, held.hold_ms
 
 
@@ -279,6 +306,7 @@ def _seal_backlog(state: _State, backlog: Backlog) -> tuple[Pace, float]:
     state.seal_pace.record(held.value, held.hold_ms)
     if backlog.finished:
         state.changes += backlog.changes
+        state.portion.reached(backlog.changes, backlog.total)
         state.backlog, state.remains = None, True
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
@@ -307,9 +335,11 @@ def _seal_at_once(state: _State, products: Products) -> tuple[Pace, float]:
     if finished:
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
+        state.portion.reached(changes, taken + state.total)
     else:
         state.backlog = Backlog(state.seal_pace.for_reading())
-    state.pace.record(changes + taken, held.hold_ms)
+    if taken:
+        state.portion.learn(taken, held.hold_ms)
     return state.pace, held.hold_ms
 
 
@@ -320,12 +350,12 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
     known = read_checkpoints(duty, script)
     logs = any(known[log.source].target is not None for log in state.tick.logs)
     if not logs and not is_scanning(duty.ledger.marks(script)):
-        _begin_seal(state, known)
+        begin_seal(duty, script, state.tick, known)
         known, fresh = duty.ledger.checkpoints(script), True
     left, changes = state.seal_pace.size, 0
     duty.session.run(state.tick.clear_reached)
     for log in state.tick.logs:
-        taken, ended = _slice_log(state, log, known[log.source], left)
+        taken, ended = slice_log(duty, script, state.tick, log, known[log.source], left)
         changes += taken
         left -= taken
         if not ended or left <= 0:
@@ -342,43 +372,6 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
     return changes, True, fresh, run, CONSUME_ROWS if many else consume(duty, script)
 
 
-def _begin_seal(state: _State, known: dict[str, Checkpoint]) -> None:
-    """Record the snapshot that the seal goes up to; after a restore, make everything dirty instead of guessing."""
-    duty, script = state.duty, state.script
-    if is_ahead(duty, known):
-        for statement in state.tick.everything:
-            duty.session.run(statement)
-        begin_reading(duty.ledger, script)
-        known = read_checkpoints(duty, script)
-    let_time_pass(duty, script)
-    begin_scans(duty, script)
-    set_targets(duty, script, known)
-
-
-def _slice_log(state: _State, log: SourceLog, checkpoint: Checkpoint, limit: int) -> tuple[int, bool]:
-    """Take the next changes of one log into the slice and their affected keys into what is reached; give their number, and
-    whether the seal has nothing left to take from this log."""
-    session, ledger = state.duty.session, state.duty.ledger
-    session.run(log.clear_slice)
-    part = {"position": checkpoint.position, "limit": limit}
-    bounds = {**part, "previous": checkpoint.snapshot, "target": checkpoint.target}
-    ledger.run("fill_slice", bounds, slice=log.slice, log=log.log, columns=log.copied)
-    ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
-    ((position, ended, file),) = ledger.all("next_position", {**part, "log": log.log}, slice=log.slice)
-    place = {**about(state.script), "source": log.source, "file": file}
-    if checkpoint.file not in ("", file):
-        # The log was rewritten since the last slice, and its rows moved. Sealing a change twice is harmless, so: again.
-        ledger.run("set_position", {**place, "position": 0})
-        return 0, False
-    if count:
-        for statement in log.affected:
-            session.run(statement)
-        for statement in state.tick.everything if markers else ():
-            session.run(statement)
-    ledger.run("set_position", {**place, "position": int(position)})
-    return int(count), bool(ended)
-
-
 def _consume_more(state: _State) -> tuple[Pace, float]:
     """Let the logs go of what everybody has sealed: at once where that can be, else some of it."""
     if empty_logs(state.duty, state.script):
@@ -393,6 +386,7 @@ def _consume_more(state: _State) -> tuple[Pace, float]:
 def _recompute(state: _State) -> tuple[int, int]:
     """Recompute the first units of the dirty set and take them out of it, in the caller's transaction; how many, and rows."""
     session, taken = state.duty.session, 0
+    state.portion.remember()
 
     def take() -> None:
         nonlocal taken
@@ -413,7 +407,7 @@ def _apply(state: _State) -> tuple[Pace, float]:
     state.ms += held.hold_ms
     state.applied = taken < state.pace.size
     if state.script.applier.indexed:
-        state.pace.record(taken, held.hold_ms)
+        state.portion.learn(taken, held.hold_ms)
     else:
         state.pace.longest_ms = max(state.pace.longest_ms, held.hold_ms)
     return state.pace, held.hold_ms

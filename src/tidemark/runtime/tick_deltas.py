@@ -25,6 +25,7 @@ from tidemark.runtime.full import read_whole, write_whole
 from tidemark.runtime.guard import Choice, add_cost, choose_for, count_changes
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.pace import Pace, choose_pace
+from tidemark.runtime.portions import Portion, recall
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
 from tidemark.runtime.seals import (
@@ -70,12 +71,14 @@ class _State:
     deltas: Deltas
     pace: Pace
     reading: Pace
+    portion: Portion
     run: Run | None = None
     fresh: bool = False
     finished: bool = False
     remains: bool = False
     progressed: bool = False
     changes: int = 0
+    waiting: int = 0
     keys: int = 0
     written: int = 0
     transactions: int = 0
@@ -103,7 +106,7 @@ def tick_deltas(
     if tick is None or tick.deltas is None:
         return TickReport(script.name)
     pace = choose_pace(duty.session.dialect, duty.hold_ms)
-    state = _State(duty, script, tick, tick.deltas, pace, pace.for_reading())
+    state = _State(duty, script, tick, tick.deltas, pace, pace.for_reading(), recall(duty, script, pace))
     prepare_once(duty, script)
     began, foreign = duty.clock.now(), duty.session.changes_marker()
     try:
@@ -137,6 +140,7 @@ def _end(state: _State, message: str | None) -> None:
         if choice is not None:
             add_cost(state.duty, state.script, choice, choice.work if choice.way == "full" else state.changes, state.ms)
         run.end("done", said or None)
+        state.portion.remember()
 
     state.duty.write(work)
 
@@ -165,8 +169,8 @@ def _weigh(state: _State) -> bool:
     """Whether the whole result costs less than what waits in the logs; asked once."""
     if state.choice is not None:
         return False
-    changes = count_changes(state.duty, state.script) if state.tick.full is not None else 0
-    state.choice = choose_for(state.duty, state.script, "delta", changes, "change")
+    state.waiting = count_changes(state.duty, state.script) if state.tick.full is not None else 0
+    state.choice = choose_for(state.duty, state.script, "delta", state.waiting, "change")
     return state.choice.way == "full"
 
 
@@ -181,6 +185,7 @@ def _take_whole(state: _State) -> float:
         state.choice = Choice("delta", f"delta: {whole.total} rows differ, which is too much for one transaction")
         return 0.0
     state.run, hold_ms = write_whole(state.duty, script, full, whole, state.pace, state.run)
+    state.changes += state.waiting
     state.keys, state.written = state.keys + whole.total, state.written + whole.written
     state.transactions += 1
     state.ms += hold_ms
