@@ -334,7 +334,6 @@ def _steps(filling: Filling, start: int, total: int) -> Iterator[tuple[int, int]
     low = start
     while low < total:
         filling.gate.check()
-        filling.pace.share((filling.tally.begun.rows_total or 0) if filling.gate.company else None)
         high = min(total, low + filling.pace.size)
         yield low, high
         low = high
