@@ -154,6 +154,29 @@ def test_only_what_was_added_is_filled(engine_url: str, way: str, monkeypatch: p
     assert story.declared(story.new).uninstall() is not None
 
 
+def test_a_column_that_shows_what_is_stored_already_is_gained_once(engine_url: str) -> None:
+    """It is named before the others now, whose places in the store stay as they were."""
+    old = "max(score) - min(score) AS apart, coalesce(sum(score), 0) AS s FROM posts"
+    truth = "SELECT coalesce(sum(score), 0) AS again, " + old
+    with contextlib.closing(open_session(engine_url)) as session, session.transaction():
+        session.run("CREATE TABLE posts (id integer PRIMARY KEY, score integer)")
+        session.run("INSERT INTO posts VALUES (1, 5), (2, 7), (3, NULL)")
+    for query in (f"SELECT {old}", truth):
+        project = Project("forum")
+        project.derive("total", freshness="commit", query=query)
+        tidemark = Tidemark(project, engine_url)
+        (step,) = tidemark.plan().steps
+        tidemark.apply()
+        assert tidemark.plan().is_empty
+    assert "only that is filled" in step.reason
+    with contextlib.closing(open_session(engine_url)) as session, session.transaction():
+        session.run("UPDATE posts SET score = score - 6 WHERE id > 1")
+    with contextlib.closing(open_session(engine_url)) as session:
+        assert session.all("SELECT * FROM total") == session.all(truth)
+    assert all(report.clean for report in tidemark.verify())
+    assert [(one.generation, one.state) for one in tidemark.status()] == [(1, "live")]
+
+
 def test_a_name_with_white_space_is_widened_too(engine_url: str) -> None:
     with contextlib.closing(open_session(engine_url)) as session, session.transaction():
         session.run("CREATE TABLE posts (id integer PRIMARY KEY, thread_id integer, score integer)")

@@ -76,8 +76,10 @@ def resume_widening(compile_: Callable[..., Script], before: Installed, building
 
 
 def as_stored(script: Script, installed: Script) -> Script:
-    """A compiled script over the store as it is: one that got columns later has them at its end."""
-    if not installed.wide.added or script.wide.added:
+    """A compiled script over the store as it is: one that got columns later has them at its end, and one whose definition gained
+    a column which needs no place of its own has the others in the order in which the old definition named them."""
+    piece, before = _store_piece(script), _store_piece(installed)
+    if script.wide.added or piece is None or before is None or piece.create == before.create:
         return script
     return _with_store(script, installed, installed.wide.added) or script
 
