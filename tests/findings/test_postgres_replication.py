@@ -29,6 +29,8 @@ def subscriber(postgres: Server, pg: Place) -> Iterator[Place]:
         finally:
             _unsubscribe(place)
             place.close()
+            # The publisher's sender outlives the subscriber's worker for a moment, and holds the slot as long.
+            wait_for(pg, "SELECT count(*) = 0 FROM pg_replication_slots WHERE database = current_database() AND active")
             pg.run(
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()"
             )
