@@ -115,7 +115,8 @@ def main() -> int:
         figures += eta.measure(observations=100_000 if options.quick else options.observations, say=say)
     if "surface" in parts:
         probes, found = surface.measure(
-            seconds=3.0 if options.quick else 20.0,
+            often=100 if options.quick else 400,
+            seldom=10 if options.quick else 150,
             counts=(5, 40),
             many=0 if options.quick else 500,
             engines=engines,

@@ -31,6 +31,7 @@ from examples.meshscope.schema import connect_to_read
 from examples.meshscope.watch import Watch
 
 DRIFT_FOUND = 4
+INTERRUPTED = 130
 PORT = 8765
 START_SECONDS = 60.0
 LOOK_SECONDS = 0.2
@@ -304,6 +305,9 @@ def main(given: Sequence[str] | None = None) -> int:
         try:
             make_database(scene)
             return play_stall(scene) if arguments.shared_connection else play(scene)
+        except KeyboardInterrupt:
+            print("Ended")
+            return INTERRUPTED
         except upkeep.TidemarkErrors as error:
             print(f"meshscope: {error}", file=sys.stderr)
             return 1

@@ -32,6 +32,7 @@ BARE_BLOCKS = 2_500
 GENERATED_EVENTS = 20_000
 TICK_SECONDS = 20.0
 DRIFT_FOUND = 4
+INTERRUPTED = 130
 
 
 def _source(folder: Path, given: Path | None, events: int | None) -> tuple[Path, str]:
@@ -195,6 +196,9 @@ def main(given: Sequence[str] | None = None) -> int:
             folder = Path(name)
             database = arguments.database or str(folder / "demo.db")
             return run(folder, database, arguments.blocks, arguments.events, serve=arguments.serve)
+    except KeyboardInterrupt:
+        print("Ended")
+        return INTERRUPTED
     except upkeep.TidemarkErrors as error:
         print(f"soundgraph: {error}", file=sys.stderr)
         return 1

@@ -110,6 +110,15 @@ def test_a_server_that_was_never_there_shows_nothing(hosted: tuple[Hosted, Tab])
     assert tab.run(f"{BANNER}.hidden")
 
 
+def test_before_anything_is_installed_it_is_calm_and_looks_again_soon(hosted: tuple[Hosted, Tab]) -> None:
+    served, tab = begin(hosted, "empty")
+    tab.until(f"!{BANNER}.hidden")
+    assert tab.run(TEXT) == "Tidemarkplanned · nothing is installed"
+    assert tab.run(f"{BANNER}.shadowRoot.querySelectorAll('.bad').length") == 0
+    served.eye.world = SCENES["busy"]()
+    tab.until(f"{TEXT}.includes('thread_stats')", seconds=12)
+
+
 def test_nothing_in_it_becomes_markup(hosted: tuple[Hosted, Tab]) -> None:
     _, tab = begin(hosted, "hostile")
     tab.until(f"!{BANNER}.hidden")

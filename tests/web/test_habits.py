@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
+from starlette.requests import Request
 
 from tests.web.conftest import Forum
 from tidemark.database import postgres_habit
@@ -15,7 +16,8 @@ from tidemark.database.postgres import PostgresSession
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.onlooker import Onlooker
 from tidemark.runtime.overview import Overview, read_overview
-from tidemark.web.cached import EXPECTED_SECONDS_MAX, Cached
+from tidemark.web.cached import EXPECTED_SECONDS_MAX, NAMES_MAX, Cached
+from tidemark.web.house import House, Wanted, name_prober
 
 
 @contextmanager
@@ -128,6 +130,44 @@ def test_a_look_writes_nothing(well_forum: Forum) -> None:
     session.close()
     well_forum.write("DELETE FROM posts WHERE id = 800")
     well_forum.tidemark.tick()
+
+
+def probe_of(path: str, host: str, agent: str) -> str:
+    """The name of whoever probes like that."""
+    headers = [(b"user-agent", agent.encode())]
+    return name_prober(
+        Request({"type": "http", "path": path, "headers": headers, "client": (host, 1), "query_string": b""})
+    )
+
+
+def test_two_who_probe_the_same_are_expected_each_in_its_own_rhythm() -> None:
+    moment, expected = [0.0], list[float]()
+    left, right = probe_of("/healthz", "10.0.0.1", "probe"), probe_of("/healthz", "10.0.0.2", "probe")
+    assert len({left, right, probe_of("/readyz", "10.0.0.1", "probe"), probe_of("/healthz", "10.0.0.1", "other")}) == 4
+
+    async def ask() -> None:
+        with ThreadPoolExecutor(1) as threads:
+            cached = Cached(
+                lambda: "read", threads, now=lambda: moment[0], later=lambda seconds, call: expected.append(seconds)
+            )
+            for at, who in ((10.0, left), (13.0, right), (20.0, left), (23.0, right)):
+                moment[0] = at
+                await cached.get(who)
+            assert expected == [9.6, 9.6]
+            for number in range(NAMES_MAX):
+                await cached.get(f"made up {number}")
+            moment[0] = 30.0
+            await cached.get(left)
+            assert len(expected) == 2 and len(cached._came) == NAMES_MAX, "names that are made up take no room"
+
+    asyncio.run(ask())
+
+
+def test_a_server_looks_once_before_anybody_asks(well_forum: Forum) -> None:
+    house = House(well_forum.tidemark, Wanted({}), seconds=60.0)
+    house.look_ahead()
+    assert asyncio.run(house.overview()).installed and house.readings == 1
+    house.close()
 
 
 def test_whoever_comes_regularly_waits_for_no_look() -> None:

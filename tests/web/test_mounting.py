@@ -157,6 +157,12 @@ def test_the_banner_names_nothing_unless_allowed(well_forum: Forum) -> None:
     well_forum.write(f"UPDATE {well_forum.ledger('derived')} SET state = 'live', failure = NULL")
 
 
+def test_the_banner_calls_nothing_failed_before_anything_is_installed(empty_forum: Forum) -> None:
+    told = empty_forum.get("/banner.json", "banner")
+    assert (told["level"], told["ready"], [one["failed"] for one in told["items"]]) == ("fail", False, [False])
+    assert (told["items"][0]["state"], told["items"][0]["message"]) == ("planned", "nothing is installed")
+
+
 def test_hostile_requests_get_an_answer(well_forum: Forum) -> None:
     chance = random.Random(7)
     letters = "abc/%.?&='\"\\<>\x00\x7fé漢\ud800 -_~;:@0123456789"

@@ -30,9 +30,11 @@
     const pill = at("state");
     try {
       const health = await (await fetch("api/healthz", { cache: "no-store" })).json();
-      const bad = health.async_migrations_error || !health.ready, filling = health.async_migrations_running;
-      pill.dataset.state = bad ? "bad" : filling ? "filling" : "true";
-      pill.textContent = bad ? "needs attention" : filling ? "filling columns" : "every column true";
+      const columns = health.async_migrations, failed = health.async_migrations_error || columns.some((one) => one.status === "failed");
+      // What comes is not ready, and nothing is wrong with it.
+      const coming = !failed && (health.async_migrations_running || !columns.length), bad = !coming && (failed || !health.ready);
+      pill.dataset.state = bad ? "bad" : coming ? "filling" : "true";
+      pill.textContent = bad ? "needs attention" : !coming ? "every column true" : columns.length ? "filling columns" : "no columns yet";
       pill.title = health.reason || "";
     } catch {
       pill.dataset.state = "bad";

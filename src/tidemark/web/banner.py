@@ -22,13 +22,16 @@ def of_banner(view: Overview, unready: Sequence[Finding], *, names: bool) -> dic
     items = [_item(one, names) for one in view.backfills if one.state not in OVER]
     told = {one.name for one in view.backfills if one.state not in OVER}
     failures = [one for one in view.verdict.findings if one.level == "fail" and one.name not in told]
+    # Before anything was installed nothing has failed, and there is no name to keep.
+    absent = [one for one in failures if one.kind == "ledger"]
+    failures = [one for one in failures if one.kind != "ledger"]
     return {
         "at": view.at,
         "level": view.verdict.level,
         "ready": not unready,
         "running": any(item["running"] for item in items),
         "sentence": view.verdict.sentence,
-        "items": [*items, *(_failure(one, names) for one in failures)],
+        "items": [*items, *(_failure(one, names) for one in failures), *(_absence(one) for one in absent)],
     }
 
 
@@ -48,14 +51,23 @@ def _item(one: BackfillStatus, names: bool) -> dict[str, Any]:
 
 
 def _failure(one: Finding, names: bool) -> dict[str, Any]:
+    told = (one.name, one.says) if names else ("something", "")
+    return _without_work("failed", *told, failed=True)
+
+
+def _absence(one: Finding) -> dict[str, Any]:
+    return _without_work("planned", "", one.says, failed=False)
+
+
+def _without_work(state: str, label: str, message: str, *, failed: bool) -> dict[str, Any]:
     return {
-        "label": one.name if names else "something",
-        "state": "failed",
+        "label": label,
+        "state": state,
         "running": False,
-        "failed": True,
+        "failed": failed,
         "done": 0,
         "total": None,
         "ratio": None,
         "eta_seconds": None,
-        "message": one.says if names else "",
+        "message": message,
     }

@@ -6,7 +6,7 @@ who waited and is not kept, so that the next one asks again; whoever gives up wa
 thread, never in an event loop, and serve any number of loops. Whoever asks by a name and comes more seldom is expected to come
 again after as long: the value is read anew shortly before, so that a probe waits for no reading however long one takes. That is
 one reading for each time that somebody comes, as it would be without; who stays away costs one. While nobody asks nothing
-happens.
+happens, but for one reading where `begin` is called.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ YOUNG_SECONDS = 1.0
 # it is not yet time to read anew for those who come after.
 AHEAD = 0.4
 EXPECTED_SECONDS_MAX = 60.0
+# More than that many are not known apart, so that names made up by anybody take no room.
+NAMES_MAX = 64
 
 
 class Cached(Generic[T]):
@@ -51,6 +53,11 @@ class Cached(Generic[T]):
         self._times_forgotten = 0
         self.readings = 0
 
+    def begin(self) -> None:
+        """Have it read before anybody asks, from any thread; a problem is met again by who asks."""
+        with self._lock:
+            self._ask()
+
     async def get(self, who: str = "") -> T:
         """The value, at most `seconds` old; `who` is a name of somebody who may come regularly. Raises what reading raised."""
         if who:
@@ -68,7 +75,10 @@ class Cached(Generic[T]):
     def _expect(self, who: str) -> None:
         now = self._now()
         with self._lock:
-            gap, self._came[who] = now - self._came.get(who, now), now
+            gap = now - self._came.pop(who, now)
+            self._came[who] = now
+            if len(self._came) > NAMES_MAX:
+                del self._came[next(iter(self._came))]
         if self._seconds < gap <= EXPECTED_SECONDS_MAX:
             later = self._later or asyncio.get_running_loop().call_later
             later(gap - AHEAD * self._seconds, self._ask_ahead)

@@ -15,7 +15,7 @@ from tidemark.errors import TidemarkError
 from tidemark.runtime.overview import Overview
 from tidemark.runtime.verdict import Finding
 from tidemark.web.answers import Json, tell_problem
-from tidemark.web.house import House
+from tidemark.web.house import House, name_prober
 from tidemark.web.shapes import of_finding
 
 HEALTH = "application/health+json"
@@ -37,7 +37,7 @@ async def ready_one(request: Request) -> Response:
     house: House = request.app.state.house
     name = request.path_params["name"]
     try:
-        view = await house.overview("readyz")
+        view = await house.overview(name_prober(request))
     except TidemarkError as told:
         return Json(_of_ready((), tell_problem(told)), 503)
     if name not in _names(view, house):
@@ -54,7 +54,7 @@ def _names(view: Overview, house: House) -> set[str]:
 async def _look(request: Request) -> tuple[tuple[Finding, ...], str | None]:
     house: House = request.app.state.house
     try:
-        view = await house.overview("readyz")
+        view = await house.overview(name_prober(request))
     except TidemarkError as problem:
         return (), tell_problem(problem)
     return house.find_unready(view), None
@@ -72,7 +72,7 @@ async def health(request: Request) -> Response:
     """How everything is: ``pass`` and ``warn`` with 200, ``fail`` with 503; with ``?verbose`` as lines of text."""
     house: House = request.app.state.house
     try:
-        view = await house.overview("healthz")
+        view = await house.overview(name_prober(request))
     except TidemarkError as problem:
         told = tell_problem(problem)
         said = {"status": "fail", "output": f"The database cannot be read: {told}", "ready": False, "error": told}

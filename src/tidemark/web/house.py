@@ -2,7 +2,7 @@
 
 Owns: `House`. Promises: health, status, metrics and banner come from one overview that is read at most once a second however many
 ask, on a connection that nothing else uses, so that a probe never waits behind a page; a problem in reading is no answer.
-Nothing is opened before somebody asks, and everything is closed by `close`; `hush` ends what listens.
+Nothing is opened before somebody asks or `look_ahead` is called, and everything is closed by `close`; `hush` ends what listens.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 from tidemark.engine import Tidemark
 from tidemark.runtime.figures import Figures
@@ -60,8 +61,12 @@ class House:
         """The derived tables that should be there."""
         return self._quick.declared
 
+    def look_ahead(self) -> None:
+        """Open what health is read from and look once, so that the first who asks waits for no connection."""
+        self._cached.begin()
+
     async def overview(self, who: str = "") -> Overview:
-        """Everything at a glance; `who` names a probe, which comes regularly. Raises `Fault` and `Refusal`."""
+        """Everything at a glance; `who` is the name of a prober. Raises `Fault` and `Refusal`."""
         return await self._cached.get(who)
 
     async def figures(self, who: str = "") -> Figures:
@@ -119,6 +124,12 @@ class House:
         self._threads.shutdown()
         self._quick.close()
         self._slow.close()
+
+
+def name_prober(request: Request) -> str:
+    """Who asks for what: two who ask the same, each in a rhythm of its own, are expected each for itself."""
+    host = request.client.host if request.client else ""
+    return f"{request.url.path[:200]} {host} {request.headers.get('user-agent', '')[:80]}"
 
 
 def _unready(house: House, view: Overview) -> tuple[Finding, ...]:

@@ -21,7 +21,7 @@ from tidemark.web import shapes
 from tidemark.web.answers import Json
 from tidemark.web.banner import of_banner
 from tidemark.web.events import events, tag_status, tell_status
-from tidemark.web.house import House
+from tidemark.web.house import House, name_prober
 from tidemark.web.metrics import OPEN, PLAIN, is_open, list_families, render
 
 PAGE = 50
@@ -149,8 +149,8 @@ async def banner(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """Metrics for a scraper, in the text that it asks for."""
-    house = house_of(request)
-    view, figures = await house.overview("metrics"), await house.figures("metrics")
+    house, who = house_of(request), name_prober(request)
+    view, figures = await house.overview(who), await house.figures(who)
     openly = is_open(request.headers.get("accept", ""))
     families = list_families(view, figures, house.find_unready(view), VERSION)
     return Response(render(families, openly=openly), media_type=OPEN if openly else PLAIN)

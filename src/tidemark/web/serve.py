@@ -1,7 +1,7 @@
 """A server of one's own: the application behind uvicorn.
 
 Owns: `serve`. Promises: listens on this machine only unless told otherwise, and says so when told; ends within a second of
-being asked to, however many look; writes no line for a request.
+being asked to, however many look; looks once before anybody asks; writes no line for a request.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def serve(
     own = ["localhost", "127.0.0.1", "[::1]"] if is_loopback(host) else ["*"]
     app = application(tidemark, ready_when=ready_when, names=names, token=token, hosts=[*own, *hosts])
     listener = _listen(host, port)
+    app.state.house.look_ahead()
     try:
         bound = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
