@@ -29,6 +29,7 @@ from tidemark.database.open import open_session
 
 HELD_SECONDS = 0.02
 LIMIT_MS = 10.0
+BEGUN_SECONDS = 3.0
 OFTEN_SECONDS = 0.02
 # Longer than any answer is remembered.
 SELDOM_SECONDS = 1.2
@@ -150,12 +151,13 @@ def probe(
     engine: str, url: str, count: int, times: tuple[int, int], beside: str, say: Callable[[str], None]
 ) -> list[Probe]:
     """Probes beside nobody, or beside a writer that never lets go: `times` often, and so seldom that nothing is remembered. The
-    first answer of the first rhythm is the first one that the server ever gives."""
+    first answer of the first rhythm is the first one that the server ever gives, some seconds after it began."""
     found = []
     with contextlib.ExitStack() as stack:
         if beside == "a writer":
             stack.enter_context(_running(["-c", WRITER, url, str(HELD_SECONDS)], "writing"))
         port = stack.enter_context(serving(url))
+        time.sleep(BEGUN_SECONDS)
         for every, number in zip((OFTEN_SECONDS, SELDOM_SECONDS), times, strict=True):
             if number:
                 say(f"{engine}, {count} derived tables, beside {beside}, {number} times, each {every:g} s")

@@ -185,7 +185,7 @@ def failing() -> World:
     tables["tag_counts"] = replace(
         tables["tag_counts"], captures="tidemark_tag_counts_posts missing", next="tidemark apply"
     )
-    tables["leaderboard"] = replace(tables["leaderboard"], state="paused", shown=False, verified_at=None)
+    tables["leaderboard"] = replace(tables["leaderboard"], state="paused", shown=False, verified_at=None, coverage=None)
     tables["forum_activity"] = replace(
         tables["forum_activity"], processor=ProcessorStatus(12, 340, 96.0, 14.0, 7.5, 0, before(9), 3)
     )

@@ -49,6 +49,26 @@ def test_what_waits_is_told_and_is_no_fault(forum: Forum) -> None:
         "seconds": 0.0,
     }
     assert forum.get("/readyz")["ready"]
+    assert "All 3 derived tables are true, 2 of them as of " in forum.get("/healthz")["output"]
+
+
+def test_the_verdict_says_as_of_when_and_what_was_not_compared(well_forum: Forum) -> None:
+    first, *rest = well_forum.tidemark.status()
+    now, then = "2026-03-14T10:42:13.000Z", "2026-03-14T10:42:10.000Z"
+
+    def said(**facts: object) -> str:
+        found = judge(
+            [replace(first, verified_at=then, **facts), *(replace(one, verified_at=then) for one in rest)], now=now
+        )
+        assert found.level == "pass"
+        return found.sentence.removeprefix("All 3 derived tables are true").removesuffix(".")
+
+    assert said() == "; last full verification 3 s ago"
+    assert said(pending=1, behind_since=then) == ", 1 of them as of 3 s ago; last full verification 3 s ago"
+    assert said(upstream_pending=1).startswith(", 1 of them as of a moment that is not known; ")
+    repaired = replace(first, verified_at=None)
+    assert judge([repaired, *rest]).sentence.endswith("are true; 1 was not compared as a whole since a repair.")
+    assert judge([repaired]).sentence == "The one derived table is true; it was not compared as a whole since a repair."
 
 
 def test_what_waits_beside_true_tables_does_not_speak_of_the_tables(well_forum: Forum) -> None:

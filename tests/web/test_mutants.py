@@ -63,7 +63,7 @@ def a_replaced_file_is_read_on(plant: pytest.MonkeyPatch) -> None:
 
 
 def a_crowd_reads_each_for_itself(plant: pytest.MonkeyPatch) -> None:
-    async def get(self: Any) -> Any:
+    async def get(self: Any, who: str = "") -> Any:
         return self._take_off(0)
 
     plant.setattr(Cached, "get", get)
@@ -147,6 +147,10 @@ def lists_are_null(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(shapes, "of_past", lambda past, now: {**real(past, now), "holder": None})
 
 
+def what_waits_is_true_now(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(verdict, "_as_of", lambda tables, now: "")
+
+
 FOUND_BY: tuple[tuple[Plant, Callable[..., None]], ...] = (
     (failed_runs_are_forgotten, test_health.test_a_failed_run_is_never_ready_until_one_is_done),
     (what_is_unknown_is_coming, test_health.test_a_state_that_nobody_knows_is_never_ready),
@@ -168,6 +172,7 @@ FOUND_BY: tuple[tuple[Plant, Callable[..., None]], ...] = (
     (ended_runs_are_not_counted, test_metrics.test_a_scraper_reads_what_is_there),
     (who_listens_goes_on, test_metrics.test_who_listens_is_sent_away_when_the_server_ends),
     (lists_are_null, test_runs.test_the_history_comes_in_pages),
+    (what_waits_is_true_now, test_health.test_what_waits_is_told_and_is_no_fault),
 )
 
 

@@ -218,21 +218,37 @@ def _sentence(tables: Sequence[TableStatus], found: Sequence[Finding], now: date
     all_of_them = f"All {len(tables)} derived tables are" if len(tables) != 1 else "The one derived table is"
     if not tables:
         all_of_them = "There is no derived table; everything else is"
+    all_true = f"{all_of_them} true{_as_of(tables, now)}"
     if not ill and not coming:
-        return f"{all_of_them} true{_last_verified(tables, now)}."
+        return f"{all_true}{_last_verified(tables, now)}."
     need = f"{len(ill)} {'needs' if len(ill) == 1 else 'need'} attention" if ill else ""
     one = len(coming) == 1
     if tables and not ill and all(kind in ("stream", "outbox") for kind, _ in coming):
-        return f"{all_of_them} true; {len(coming)} {'thing beside them waits' if one else 'things beside them wait'}."
+        return f"{all_true}; {len(coming)} {'thing beside them waits' if one else 'things beside them wait'}."
     wait = f"{len(coming)} {'is' if one else 'are'} under way or {'waits' if one else 'wait'}" if coming else ""
     return f"{'; '.join(part for part in (need or 'Nothing is wrong', wait) if part)}."
 
 
+def _as_of(tables: Sequence[TableStatus], now: datetime.datetime | None) -> str:
+    """The moment as of which tables are true for which changes wait."""
+    behind = [one for one in tables if one.pending or one.upstream_pending]
+    if not behind:
+        return ""
+    ages = [seconds_since(one.behind_since, now) for one in behind]
+    known = [age for age in ages if age is not None]
+    moment = f"{tell_span(max(known))} ago" if len(known) == len(ages) else "a moment that is not known"
+    return f", {f'{len(behind)} of them ' if len(tables) > 1 else ''}as of {moment}"
+
+
 def _last_verified(tables: Sequence[TableStatus], now: datetime.datetime | None) -> str:
-    """How long ago the last time was from which on every table has been compared whole."""
+    """How long ago the last time was from which on every table has been compared whole, or how many were not."""
+    left = sum(read_time(one.verified_at) is None for one in tables)
+    if left:
+        which = "it was" if len(tables) == 1 else f"{left} {'was' if left == 1 else 'were'}"
+        return f"; {which} not compared as a whole since a repair"
     ages = [seconds_since(one.verified_at, now) for one in tables]
     known = [age for age in ages if age is not None]
-    return f"; last full verification {tell_span(max(known))} ago" if known and len(known) == len(ages) else ""
+    return f"; last full verification {tell_span(max(known))} ago" if known else ""
 
 
 def seconds_since(text: str | None, now: datetime.datetime | None) -> float | None:

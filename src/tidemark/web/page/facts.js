@@ -142,6 +142,8 @@ function briefOf(table) {
 
 function lagOf(table) {
   if (table.state !== "live") return "";
+  // Where a change may have been missed nobody can say how old the rows are.
+  if (!table.captures.ok) return "not known";
   if (table.lag.changes || table.lag.upstream) return isNumber(table.lag.seconds) ? span(table.lag.seconds) : "not known";
   if (table.freshness === "commit") return "at commit";
   return table.lag.seconds === 0 ? "0 s" : "not known";

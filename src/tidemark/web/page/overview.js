@@ -154,7 +154,7 @@ const head = () =>
 function row(table, dense) {
   const running = table.run && table.run.isActive;
   const gone = table.generation > 1 ? h("span", { class: "under" }, `generation ${table.generation}`) : null;
-  const covered = table.coverage === null || (dense && table.coverage >= 1) ? null : h("span", { class: "under" }, `${share(table.coverage)} of keys in 24 h`);
+  const covered = table.coverage === null || !table.verifiedAt || (dense && table.coverage >= 1) ? null : h("span", { class: "under" }, `${share(table.coverage)} of keys in 24 h`);
   return h("tr", { "data-key": table.key },
     h("td", {}, h("a", { class: "name", href: tablePath(table.name) }, name(table.name)), gone),
     h("td", { "data-label": "" }, mood(table.mood, table.says, running ? table.run.progress : null), running ? [bar(table.run), h("span", { class: "under" }, table.run.line)] : null),
@@ -185,6 +185,9 @@ function events(facts) {
       h(failed ? "a" : "span", { class: failed ? "alarm" : null, href: failed ? "#/outbox" : null }, `${count(failed)} failed`)));
 }
 
+// A line ends between two clauses rather than in one of them.
+const clauses = (sentence) => sentence.split(/(?<=;) /).flatMap((one, place) => [place ? " " : "", h("span", {}, one)]);
+
 export function showVerdict(box, facts, reach) {
   const lost = reach.state === "lost";
   const kind = lost || reach.state === "late" ? "unknown" : facts ? facts.verdict.mood : "unknown";
@@ -193,5 +196,5 @@ export function showVerdict(box, facts, reach) {
   const more = lost || !facts ? "" : facts.verdict.more;
   const going = facts ? facts.runs.filter((one) => one.isActive && typeof one.progress === "number") : [];
   const done = going.length ? going.reduce((sum, one) => sum + one.progress, 0) / going.length : null;
-  renew(box, [sign(kind, done), h("div", {}, h("h1", {}, named(title)), more ? h("p", {}, more) : null)]);
+  renew(box, [sign(kind, done), h("div", {}, h("h1", {}, clauses(named(title))), more ? h("p", {}, more) : null)]);
 }

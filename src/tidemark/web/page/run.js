@@ -28,7 +28,7 @@ export function runPage(about, facts, here) {
         fact("Began", since(past.started, past.startedFor), moment(past.started)), fact("Took", span(past.seconds), past.ended ? null : "so far"),
         fact("Longest hold", milliseconds(past.longest), "of any transaction of it"),
         fact("Runner", past.holder ? named(past.holder) : NONE, active && active.isActive ? (isNumber(active.updatedFor) ? `heard ${ago(active.updatedFor)}` : null) : "at that time"),
-        active ? fact("Niceness", isNumber(active.nice) ? `${active.nice}` : "default", "seconds of rest for each of work") : null)),
+        active ? fact("Niceness", isNumber(active.nice) ? `${active.nice} s` : "default", "of rest for each second of work") : null)),
     charts(told, here),
     active ? panel("What to do", h("ul", { class: "commands" },
       [...active.actions, ...paces(active)]

@@ -49,7 +49,7 @@ function now(table, isOneOfMany, facts) {
     h("dl", { class: "facts" },
       fact("Freshness", table.freshness === "commit" ? "every commit" : table.freshness === "tick" ? "ticks" : table.freshness, table.freshness === "commit" ? "true at each commit of anybody" : lag.seconds !== null && lag.changes ? `behind since ${span(lag.seconds)}` : null),
       fact("Class", table.klass, table.way ? `last batch: ${named(table.way)}` : null),
-      fact("Lag", table.lagSays === "at commit" ? "none" : table.lagSays || "–", table.waiting ? `${table.waiting} waiting` : "nothing waits"),
+      fact("Lag", table.lagSays === "at commit" ? "none" : table.lagSays || "–", table.waiting ? `${table.waiting} waiting` : table.captures.ok ? "nothing waits" : "changes may be missed"),
       table.rows === null ? null : fact("Rows", `${table.rowsEstimated ? "about " : ""}${count(table.rows)}`, table.rowsAt ? `counted ${moment(table.rowsAt)}` : null),
       fact("Drift", table.drift ? h("span", { class: "alarm" }, plural(table.drift, "row")) : "none", table.drift ? "known to be wrong" : "known"),
       fact("Verified", since(table.verifiedAt, table.verifiedFor), "last time nothing differed"),
