@@ -102,7 +102,7 @@ def _compile(
     moment = moment_of(names)
     lowered, outputs = lower_query(query, catalog, dialect, moment), describe(query)
     admit(lowered, catalog)
-    require_pure(lowered, first_mutable)
+    require_pure(lowered, first_mutable, describe)
     lowered = over_rankings(declaration.name, lowered, _stores(declaration, catalog), catalog)
     indexes_name_outputs(lowered, declaration.indexes)
     key, unproven = _key(lowered, declaration)

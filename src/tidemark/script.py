@@ -328,8 +328,8 @@ class MissingIndex:
 
     `table` is the table's label, `names` are the unquoted names of what is made (on a partitioned table one for each partition,
     the whole first), `schema` is where they are. `statements` make it in order without keeping any writer waiting where
-    the engine can do that; they are empty for the rows of another derived table, whose declaration can ask for it. A `required`
-    one is made by every `apply` before anything else.
+    the engine can do that; they are empty for the rows of another derived table, whose declaration can ask for it, and so are
+    the names where no index serves. A `required` one is made by every `apply` before anything else.
     """
 
     table: str
@@ -342,6 +342,8 @@ class MissingIndex:
     @property
     def text(self) -> str:
         """What to run or to declare, on one line."""
+        if not self.names:
+            return f"none that a column of {self.table} could have"
         return "; ".join(self.statements) or f"declare an index on {self.table} ({self.names[0]})"
 
 

@@ -86,6 +86,17 @@ def added_twice(script: Script) -> Script:
     return replace(script, tick=replace(tick, deltas=replace(tick.deltas, apply=texts)))
 
 
+def elements_that_went(script: Script) -> Script:
+    """Elements of rows that went are not looked at."""
+    if script.tick is None:
+        return script
+    logs = tuple(
+        replace(log, affected=tuple(text.replace(".weight <> 0", ".weight > 0") for text in log.affected))
+        for log in script.tick.logs
+    )
+    return replace(script, tick=replace(script.tick, logs=logs))
+
+
 def last_fill_missing(script: Script) -> Script:
     """Rows of units that are NULL are not computed."""
     texts = [text for text in script.applier.recompute if text.startswith("INSERT INTO")]
@@ -123,6 +134,10 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
         Mutant(
             engine, "units that are NULL", ("group", "distinct", "count-distinct"), last_fill_missing, disturbed=True
         ),
+        Mutant(
+            engine, "elements that went", ("elements-counted", "elements-below"), elements_that_went, disturbed=True
+        ),
+        Mutant(engine, "no element at all", ("elements-or-none",), last_fill_missing, disturbed=True),
         Mutant(engine, "dirty set done at once", JOINS, whole_set_done, disturbed=True),
         Mutant(
             engine,

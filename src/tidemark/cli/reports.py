@@ -39,7 +39,11 @@ def plan_text(plan: InstallPlan, *, statements: bool) -> str:
     helpful = [index for index in plan.indexes if not index.required]
     lines += [f"index that is made first: {index.text}  ({index.reason})" for index in plan.indexes if index.required]
     lines += [f"index that would help: {index.text}  ({index.reason})" for index in helpful]
-    lines += ["tidemark apply --create-indexes makes them, while writers go on."] if helpful else []
+    lines += (
+        ["tidemark apply --create-indexes makes them, while writers go on."]
+        if any(i.statements for i in helpful)
+        else []
+    )
     if plan.is_empty:
         return "\n".join([*lines, "Nothing to do: everything that is declared is installed and unchanged."])
     counts = plan.as_json()["counts"]

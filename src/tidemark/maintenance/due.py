@@ -24,7 +24,9 @@ def find_due(query: Query, routes: tuple[KeyQuery, ...], moment: str, seconds: f
 
 def _test(test: Scalar, routes: tuple[KeyQuery, ...]) -> DueTest | None:
     """The test with its routes: those of a scan from which the others it names are reached."""
-    for alias in sorted(test.aliases):
+    made = {call.alias: call.call.aliases for route in routes for call in route.calls}
+    starts = test.aliases | {alias for one in test.aliases for alias in made.get(one, frozenset())}
+    for alias in sorted(starts):
         mine = tuple(route for route in routes if route.changed.alias == alias)
         if mine and all(_covers(route, test) for route in mine):
             return DueTest(test, mine, *sides(test))
@@ -32,4 +34,5 @@ def _test(test: Scalar, routes: tuple[KeyQuery, ...]) -> DueTest | None:
 
 
 def _covers(route: KeyQuery, test: Scalar) -> bool:
-    return not route.everywhere and test.aliases <= {route.changed.alias, *(scan.alias for scan in route.joined)}
+    there = {route.changed.alias, *(scan.alias for scan in route.joined), *(call.alias for call in route.calls)}
+    return not route.everywhere and test.aliases <= there

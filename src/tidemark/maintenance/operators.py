@@ -9,7 +9,7 @@ from __future__ import annotations
 from tidemark.contract import Operator
 from tidemark.maintenance.bilinear import ADDED
 from tidemark.query.functions import LINEAR_AGGREGATES
-from tidemark.query.relation import Aggregate, Derived, Nested, Occurrence, Query, Recursion, SetOperation
+from tidemark.query.relation import Aggregate, Called, Derived, Item, Nested, Occurrence, Query, Recursion, SetOperation
 
 _SETS = {
     "union": ("set-multiplicity", "a row stays as long as one side has it"),
@@ -60,7 +60,10 @@ def operators_of(query: Query, *, linear: bool) -> tuple[Operator, ...]:
     return tuple(found)
 
 
-def _item(item: Occurrence | Derived, place: int, *, linear: bool) -> list[Operator]:
+def _item(item: Item, place: int, *, linear: bool) -> list[Operator]:
+    if isinstance(item, Called):
+        reason = "its rows are computed from the row beside it, so that a changed row brings its own"
+        return [Operator(f"rows of {item.name}", "linear", "row-function", reason)]
     inner = list(operators_of(item.query, linear=linear)) if isinstance(item, Derived) else []
     name = item.table.label if isinstance(item, Occurrence) else item.alias
     if place == 0:

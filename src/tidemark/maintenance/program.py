@@ -15,7 +15,7 @@ from typing import Literal
 
 from tidemark.memory import Memory
 from tidemark.model import Table
-from tidemark.query.relation import Occurrence, Query, Scalar
+from tidemark.query.relation import Called, Occurrence, Query, Scalar
 
 PartKind = Literal["additive", "highest", "lowest", "recomputed", "copied"]
 
@@ -201,7 +201,8 @@ class LinearProgram:
 
 @dataclass(frozen=True)
 class KeyQuery:
-    """How a change of one scan reaches units: SELECT `values` FROM the changed image and `joined` others WHERE `on`.
+    """How a change of one scan reaches units: SELECT `values` FROM the changed image, `joined` others and the functions `calls`
+    of their rows WHERE `on`.
 
     `everywhere` tells that a change may touch every unit; then nothing else is said.
     """
@@ -211,6 +212,12 @@ class KeyQuery:
     on: tuple[Scalar, ...]
     values: tuple[Scalar, ...]
     everywhere: bool = False
+    calls: tuple[Called, ...] = ()
+
+    @property
+    def scalars(self) -> tuple[Scalar, ...]:
+        """Everything that it reads of rows."""
+        return (*self.on, *self.values, *(called.call for called in self.calls))
 
 
 @dataclass(frozen=True)

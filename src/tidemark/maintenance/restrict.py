@@ -44,16 +44,15 @@ def _query(query: Query, places: Mapping[int, int], *, sideways: bool) -> tuple[
 def _block(block: Block, terms: Terms, *, sideways: bool) -> tuple[tuple[Placement, ...], bool]:
     found: list[Placement] = []
     bounded = True
-    deeper = {item.alias: _deeper(block, item, terms) for item in block.items if isinstance(item, Derived)}
-    for item in block.items:
-        if not isinstance(item, Derived) or not item.query.all_occurrences or item.lateral:
-            continue
+    inner = [item for item in block.items if isinstance(item, Derived) and item.query.all_occurrences]
+    deeper = {item.alias: _deeper(block, item, terms) for item in inner if not item.lateral}
+    for item in (item for item in inner if not item.lateral):
         places, aside = deeper[item.alias], False
         if not places:
             places, aside = _sideways(block, item, terms), True
         if places:
-            inner, complete = _query(item.query, places, sideways=sideways or aside)
-            found += inner
+            inside, complete = _query(item.query, places, sideways=sideways or aside)
+            found += inside
             bounded = bounded and complete
         else:
             bounded = False
@@ -214,6 +213,8 @@ def _is_looked_up(block: Block, given: set[tuple[str, str] | None]) -> bool:
     waiting = list(block.occurrences)
     moved = True
     while waiting and moved:
+        # The rows of a function are there as soon as those are that it is called with.
+        reached |= {call.alias for call in block.calls if call.call.aliases & block.local <= reached}
         known = given | {one.column for one, other in pairs if other.columns and other.aliases & block.local <= reached}
         found = [scan for scan in waiting if is_found(block, scan, _names(known, scan.alias))]
         reached |= {scan.alias for scan in found}

@@ -4,15 +4,16 @@ Owns: `routes_of`, `shorten`. Promises: for each changed image, the units reache
 can differ; more units are harmless, because recomputing is idempotent.
 
 A route uses conditions that join two scans as inner conditions, and no filter. Others on the way are read as current rows and
-as old images, or a unit reachable only through two rows that vanished together would be lost.
+as old images, or a unit reachable only through two rows that vanished together would be lost. The rows of a function in FROM are
+computed from whichever rows it is called with there, so that an image has the rows that it had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tidemark.maintenance.program import KeyQuery
-from tidemark.query.flatten import Flat, flatten
+from tidemark.query.flatten import Calls, Flat, flatten
 from tidemark.query.relation import Occurrence, Query, Scalar
 from tidemark.query.unique import equality
 from tidemark.query.units import are_identical
@@ -35,18 +36,29 @@ def routes_of(query: Query, unit: tuple[int, ...]) -> tuple[KeyQuery, ...]:
 def _route(flat: Flat, start: str, unit: tuple[int, ...]) -> KeyQuery:
     values = [flat.values[position] for position in unit]
     changed = flat.scans[start]
-    known = tuple(value for value in values if value is not None)
-    edges = [edge for edge in flat.edges if len(edge.aliases) >= 2 and edge.aliases <= set(flat.scans)]
+    there = {*flat.scans, *flat.calls}
+    known = tuple(value for value in values if value is not None and value.aliases <= there)
+    edges = [edge for edge in flat.edges if len(edge.aliases) >= 2 and edge.aliases <= there]
     targets = {alias for value in known for alias in value.aliases}
-    reached, used = _connect(start, targets, edges)
+    reached = _connect(start, targets, edges, flat.calls)
     if len(known) < len(values) or (flat.sealed and not targets <= reached):
         return KeyQuery(changed, (), (), (), everywhere=True)
-    if not targets <= reached:
-        # A cross join: a row meets every row of the others.
-        reached |= targets
-        used = [edge for edge in edges if edge.aliases <= reached]
-    joined = tuple(flat.scans[alias] for alias in sorted(reached - {start}))
-    return KeyQuery(changed, joined, tuple(dict.fromkeys(used)), known)
+    # What is not reached is a cross join: a row meets every row of the others.
+    return _through(changed, _whole(reached | targets, edges, flat.calls), flat.scans, edges, known, flat.calls)
+
+
+def _through(
+    changed: Occurrence,
+    reached: set[str],
+    scans: Mapping[str, Occurrence],
+    edges: Iterable[Scalar],
+    values: tuple[Scalar, ...],
+    calls: Calls,
+) -> KeyQuery:
+    """The route over what was reached."""
+    joined = tuple(scans[alias] for alias in sorted(reached & scans.keys() - {changed.alias}))
+    used = tuple(dict.fromkeys(edge for edge in edges if edge.aliases <= reached))
+    return KeyQuery(changed, joined, used, values, calls=tuple(one for one in calls.values() if one.alias in reached))
 
 
 def shorten(routes: tuple[KeyQuery, ...]) -> tuple[KeyQuery, ...]:
@@ -63,18 +75,18 @@ def shorten(routes: tuple[KeyQuery, ...]) -> tuple[KeyQuery, ...]:
 def _shortened(route: KeyQuery) -> KeyQuery:
     start, edges = route.changed.alias, list(route.on)
     scans = {scan.alias: scan for scan in (route.changed, *route.joined)}
+    calls = {one.alias: one for one in route.calls}
     values = tuple(_nearest(value, route, scans) for value in route.values)
     targets = {alias for value in values for alias in value.aliases}
-    reached, used = _connect(start, targets, edges)
-    if not targets <= reached:
-        return route
-    return KeyQuery(route.changed, tuple(scan for scan in route.joined if scan.alias in reached), tuple(used), values)
+    reached = _connect(start, targets, edges, calls)
+    return _through(route.changed, reached, scans, edges, values, calls) if targets <= reached else route
 
 
 def _nearest(value: Scalar, route: KeyQuery, scans: Mapping[str, Occurrence]) -> Scalar:
     """The column that is equal to the value on the way, in the scan that fewest look-ups lead to; else the value itself."""
-    if value.column is None:
+    if value.column is None or value.column[0] not in scans:
         return value
+    calls = {one.alias: one for one in route.calls}
     pairs = [
         (one.column, other.column)
         for one, other in filter(None, (equality(condition) for condition in route.on))
@@ -87,7 +99,7 @@ def _nearest(value: Scalar, route: KeyQuery, scans: Mapping[str, Occurrence]) ->
         equal += sorted(beside)
         waiting += sorted(beside)
     length = {
-        column: len(_connect(route.changed.alias, {column[0]}, list(route.on))[0])
+        column: len(_connect(route.changed.alias, {column[0]}, list(route.on), calls))
         for column in equal
         if column[0] in scans
     }
@@ -96,26 +108,30 @@ def _nearest(value: Scalar, route: KeyQuery, scans: Mapping[str, Occurrence]) ->
 
 
 def _are_identical(scans: Mapping[str, Occurrence], *sides: Scalar) -> bool:
-    columns = [scans[side.column[0]].table.column(side.column[1]) for side in sides if side.column is not None]
-    one, other = columns
+    columns = [side.column for side in sides if side.column is not None and side.column[0] in scans]
+    if len(columns) < len(sides):
+        return False
+    one, other = (scans[alias].table.column(name) for alias, name in columns)
     return one is not None and other is not None and are_identical(one, other, sides[0].dialect)
 
 
-def _connect(start: str, targets: set[str], edges: list[Scalar]) -> tuple[set[str], list[Scalar]]:
-    """The aliases on shortest ways from `start` to `targets`, and every condition among them.
+def _connect(start: str, targets: set[str], edges: list[Scalar], calls: Calls) -> set[str]:
+    """The aliases on shortest ways from `start` to `targets`.
 
     A way goes by equalities where it can: an inequality lets nearly every row meet every other, so that it narrows a way and is
-    one only where there is no other.
+    one only where there is no other. From a row to the rows of a function of it there is always a way.
     """
     parents: dict[str, str] = {}
     seen = {start: None}
-    for usable in ([edge for edge in edges if equality(edge) is not None], edges):
+    made = [one.call.aliases | {alias} for alias, one in calls.items()]
+    equal = [edge.aliases for edge in edges if equality(edge) is not None]
+    for usable in ([*made, *equal], [*made, *(edge.aliases for edge in edges)]):
         queue = [] if targets <= seen.keys() else list(seen)
         while queue:
             here = queue.pop(0)
-            for edge in usable:
-                if here in edge.aliases:
-                    for alias in sorted(edge.aliases - seen.keys()):
+            for aliases in usable:
+                if here in aliases:
+                    for alias in sorted(aliases - seen.keys()):
                         seen[alias] = None
                         parents[alias] = here
                         queue.append(alias)
@@ -125,15 +141,21 @@ def _connect(start: str, targets: set[str], edges: list[Scalar]) -> tuple[set[st
         while alias != start:
             reached.add(alias)
             alias = parents[alias]
-    # A condition over three scans needs all of them: bring in what it names.
+    return _whole(reached, edges, calls)
+
+
+def _whole(reached: set[str], edges: list[Scalar], calls: Calls) -> set[str]:
+    """The same with what a function on the way is called with, and with all that a condition over three scans names."""
     grown = True
     while grown:
-        grown = False
+        before = len(reached)
+        for alias in reached & calls.keys():
+            reached = reached | calls[alias].call.aliases
         for edge in edges:
-            if len(edge.aliases) > 2 and len(edge.aliases & reached) >= 2 and not edge.aliases <= reached:
-                reached |= edge.aliases
-                grown = True
-    return reached, [edge for edge in edges if edge.aliases <= reached]
+            if len(edge.aliases) > 2 and len(edge.aliases & reached) >= 2:
+                reached = reached | edge.aliases
+        grown = len(reached) > before
+    return reached
 
 
 def _fewest(routes: list[KeyQuery]) -> list[KeyQuery]:
@@ -153,5 +175,6 @@ def _includes(wide: KeyQuery, narrow: KeyQuery) -> bool:
     return (
         wide.values == narrow.values
         and all(scan.alias in aliases for scan in wide.joined)
+        and set(wide.calls) <= set(narrow.calls)
         and set(wide.on) <= set(narrow.on)
     )

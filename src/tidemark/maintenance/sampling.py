@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
-from tidemark.query.relation import Block, Occurrence, Query, Scalar
+from tidemark.query.relation import Block, Derived, Query, Scalar
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def sample(program: KeyedProgram, inputs: Inputs) -> KeyedProgram:
                 f"A change of {way.changed.table.label} reaches its rows through {lost.table.label}, which is sampled.",
                 instead=f'sampled=["{lost.table.label}.column"] for what may be behind',
             )
-        for scalar in (*way.on, *way.values):
+        for scalar in way.scalars:
             _require_watched(scalar, program, inputs)
     query = program.query
     all_rows = _touches_rows(query, inputs)
@@ -110,7 +110,7 @@ def _touches_rows(query: Query, inputs: Inputs) -> bool:
         behind = any(_touches(output.scalar, branch, inputs) for branch in query.branches for output in branch.outputs)
         # What is behind at one place of a branch may make rows equal or different, and says nothing about the other branch.
         return behind or any(_touches_rows(branch, inputs) for branch in query.branches)
-    if any(_reads(item.query, inputs) for item in query.items if not isinstance(item, Occurrence)):
+    if any(_reads(item.query, inputs) for item in query.items if isinstance(item, Derived)):
         return True
     if any(occurrence.table.label in inputs.whole for occurrence in query.occurrences):
         return True

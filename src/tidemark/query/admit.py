@@ -14,6 +14,7 @@ from sqlglot import exp
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query import functions
+from tidemark.query.called import gives_rows, unstable_columns
 from tidemark.query.lower import whole_call
 from tidemark.query.parse import place_of, render
 from tidemark.query.relation import Block, Derived, Query
@@ -26,12 +27,34 @@ from tidemark.query.units import determined, origins_of
 def admit(query: Query, catalog: Catalog) -> None:
     """Raise the first `Refusal` that applies to the query or to a block inside it."""
     outputs_are_named(query)
+    calls_are_stable(query)
     if not query.all_occurrences:
         raise Refusal(Code.UNSUPPORTED, "A query without FROM has no source.", instead="SELECT … FROM a table")
     for block in query.blocks:
         for rule in RULES:
             rule(block, catalog)
         subqueries_give_one_row(block, query)
+
+
+def calls_are_stable(query: Query) -> None:
+    """What is read of functions in FROM depends on their arguments alone, and those on no clock."""
+    for call in (call for block in query.blocks for call in block.calls):
+        where = place_of(call.call.tree, query.dialect)
+        for name in unstable_columns(call.name, query.dialect):
+            if (call.alias, name) in query.columns:
+                raise Refusal(
+                    Code.VOLATILE,
+                    f"{name} of {call.name} differs from version to version of SQLite.",
+                    instead="key, fullkey or path, and each column by its name in the place of *",
+                    place=where,
+                )
+        if call.call.moment is not None:
+            raise Refusal(
+                Code.VOLATILE,
+                f"The rows of {call.name} would change as time passes.",
+                instead="fixed bounds, and a condition that compares the rows with the clock",
+                place=where,
+            )
 
 
 def outputs_are_named(block: Query) -> None:
@@ -101,9 +124,17 @@ def functions_are_stable(block: Block, catalog: Catalog) -> None:
     """Values may depend on nothing but the row."""
     for node in own_nodes(block.tree):
         name = functions.function_name(node)
-        if name is None:
+        # What may be called in FROM is known by name already.
+        if name is None or isinstance(node.parent, exp.Table):
             continue
         where = place_of(node, block.dialect)
+        if gives_rows(name, block.dialect):
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"{name} gives rows where one value is wanted.",
+                instead=f"FROM …, {name}(…) AS x, and x in its place",
+                place=where,
+            )
         if name in functions.VOLATILE:
             raise Refusal(
                 Code.VOLATILE, f"{name} changes by itself.", instead="a column that holds the value", place=where

@@ -12,18 +12,31 @@ missed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.query.parse import render
-from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Recursion, Scalar, SetOperation
+from tidemark.query.relation import (
+    Block,
+    Called,
+    Derived,
+    Item,
+    Nested,
+    Occurrence,
+    Query,
+    Recursion,
+    Scalar,
+    SetOperation,
+)
 from tidemark.query.unique import is_nullable, is_nullable_output
 from tidemark.query.units import is_exact, is_uniform, keeps, reads_row
 
 Values = Mapping[str, Scalar | None]
 """Column name → what it is over scans; None = it cannot be said."""
+Calls = Mapping[str, Called]
+"""Alias → function in FROM, called with what scans have."""
 _Pair = tuple[Scalar, Scalar, tuple[bool, bool]]
 """The two sides of IN over scans, and which of them can be NULL."""
 
@@ -39,13 +52,15 @@ class Flat:
     """One way in which rows of a query come about: `scans` by alias, `edges` that hold among them, `values` of the outputs.
 
     `sealed` tells that the focus is inside something that gives other rows than its own: a subquery in a scalar, an aggregate
-    without groups, a LIMIT.
+    without groups, a LIMIT. `calls` are the functions in FROM whose arguments can be said over scans, each after those that it
+    reads; what cannot be said of a function is not there, while edges and values may name it.
     """
 
     scans: Mapping[str, Occurrence]
     edges: tuple[Scalar, ...]
     values: tuple[Scalar | None, ...]
     sealed: bool = False
+    calls: Calls = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,7 @@ class _Joined:
     edges: tuple[Scalar, ...]
     seen: Mapping[str, Values]
     sealed: bool = False
+    calls: Calls = field(default_factory=dict)
 
 
 def flatten(query: Query, focus: str, wanted: frozenset[int] | None = None) -> list[Flat]:
@@ -107,7 +123,7 @@ def _project(block: Block, part: _Joined, inside: bool) -> Flat:
             value.tree.meta[_LOOSE] = True
         values.append(value)
     sealed = part.sealed or hidden or (inside and bool(block.windows or block.distinct_on))
-    return Flat(part.scans, part.edges, tuple(values), sealed)
+    return Flat(part.scans, part.edges, tuple(values), sealed, part.calls)
 
 
 # -- FROM and WHERE ---------------------------------------------------------------------------------------------------
@@ -150,7 +166,8 @@ def _through_value(block: Block, part: _Joined, scalar: Scalar, focus: str) -> l
                 return [part]
             equal = exp.EQ(this=value.tree.copy(), expression=(over_scans(demanded, part.seen) or demanded).tree.copy())
             edges.append(Scalar(equal, block.dialect))
-            found.append(replace(part, scans={**part.scans, **flat.scans}, edges=(*part.edges, *edges)))
+            calls = {**part.calls, **_said(flat.calls, part.seen)}
+            found.append(replace(part, scans={**part.scans, **flat.scans}, edges=(*part.edges, *edges), calls=calls))
         return found
     return [part]
 
@@ -165,30 +182,33 @@ def _needed(block: Block, wanted: frozenset[int] | None) -> frozenset[str]:
         others = {alias for scalar in item.on for alias in scalar.aliases} - {item.alias}
         if isinstance(item, Derived) and item.lateral:
             others |= {node.table for node in item.query.tree.find_all(exp.Column)}
-        found |= others
+        found |= others | (item.call.aliases if isinstance(item, Called) else set())
     for nested in block.nested:
         found |= {node.table for node in nested.query.tree.find_all(exp.Column)}
         found |= {alias for operand, _ in nested.matches for alias in operand.aliases}
     return frozenset(found)
 
 
-def _item(item: Occurrence | Derived, focus: str, dialect: Dialect) -> list[_Joined]:
+def _item(item: Item, focus: str, dialect: Dialect) -> list[_Joined]:
+    if isinstance(item, Called):
+        return [_Joined({}, (), {item.alias: _own(item.alias, item.columns, dialect)}, calls={item.alias: item})]
     if isinstance(item, Occurrence):
-        columns: Values = {
-            column.name: Scalar(
-                exp.Column(
-                    this=exp.to_identifier(column.name, quoted=True), table=exp.to_identifier(item.alias, quoted=True)
-                ),
-                dialect,
-            )
-            for column in item.table.columns
-        }
+        columns = _own(item.alias, [column.name for column in item.table.columns], dialect)
         return [_Joined({item.alias: item}, (), {item.alias: columns})]
     names = [output.name for output in item.query.outputs]
     return [
-        _Joined(flat.scans, flat.edges, {item.alias: dict(zip(names, flat.values, strict=True))}, flat.sealed)
+        _Joined(
+            flat.scans, flat.edges, {item.alias: dict(zip(names, flat.values, strict=True))}, flat.sealed, flat.calls
+        )
         for flat in flatten(item.query, focus)
     ]
+
+
+def _own(alias: str, names: Iterable[str], dialect: Dialect) -> Values:
+    """The columns of an item as themselves."""
+    table = exp.to_identifier(alias, quoted=True)
+    columns = {name: exp.Column(this=exp.to_identifier(name, quoted=True), table=table.copy()) for name in names}
+    return {name: Scalar(column, dialect) for name, column in columns.items()}
 
 
 def _join(block: Block, left: _Joined, right: _Joined, place: int, focus: str, needed: frozenset[str]) -> list[_Joined]:
@@ -200,7 +220,7 @@ def _join(block: Block, left: _Joined, right: _Joined, place: int, focus: str, n
     padded = item.kind in ("left", "full")
     if item.kind == "left" and item.alias not in needed and focus not in right.scans and not inside:
         # Nothing but its own condition reads it: whether it matches makes no difference to what is reached.
-        return [_Joined(left.scans, left.edges, {**left.seen, **_void(right)}, left.sealed)]
+        return [replace(left, seen={**left.seen, **_void(right)})]
     matched = []
     for whole in _with_on(block, _laterally(left, right), place, focus):
         edges = _conditions(item.on, whole.seen)
@@ -210,11 +230,11 @@ def _join(block: Block, left: _Joined, right: _Joined, place: int, focus: str, n
     if padded and (focus in right.scans or inside):
         found += [replace(one, seen={**one.seen, **_void(right)}) for one in matched]
     elif padded:
-        found.append(_Joined(left.scans, left.edges, {**left.seen, **_void(right)}, left.sealed))
+        found.append(replace(left, seen={**left.seen, **_void(right)}))
     if item.kind in ("right", "full") and (focus in left.scans or inside):
         found += [replace(one, seen={**one.seen, **_void(left)}) for one in matched]
     elif item.kind in ("right", "full"):
-        found.append(_Joined(right.scans, right.edges, {**_void(left), **right.seen}, right.sealed))
+        found.append(replace(right, seen={**_void(left), **right.seen}))
     return found
 
 
@@ -226,8 +246,22 @@ def _laterally(left: _Joined, right: _Joined) -> _Joined:
         for alias, values in right.seen.items()
     }
     return _Joined(
-        {**left.scans, **right.scans}, (*left.edges, *edges), {**left.seen, **seen}, left.sealed or right.sealed
+        {**left.scans, **right.scans},
+        (*left.edges, *edges),
+        {**left.seen, **seen},
+        left.sealed or right.sealed,
+        {**left.calls, **_said(right.calls, left.seen)},
     )
+
+
+def _said(calls: Calls, seen: Mapping[str, Values]) -> Calls:
+    """The functions whose arguments can be said over scans, with those arguments."""
+    said = {alias: over_scans(one.call, seen) for alias, one in calls.items()}
+    return {
+        alias: replace(calls[alias], call=call)
+        for alias, call in said.items()
+        if call is not None and not _is_loose(call)
+    }
 
 
 def _with_on(block: Block, whole: _Joined, place: int, focus: str) -> list[_Joined]:
@@ -246,7 +280,8 @@ def _with_nested(block: Block, part: _Joined, nested: Nested, focus: str) -> lis
         if any(_is_void(edge) for edge in edges):
             continue
         scans = {**part.scans, **flat.scans}
-        tied = _Joined(scans, (*part.edges, *edges), part.seen, sealed=True)
+        calls = {**part.calls, **_said(flat.calls, part.seen)}
+        tied = _Joined(scans, (*part.edges, *edges), part.seen, sealed=True, calls=calls)
         pairs = []
         for operand, output in nested.matches:
             position = [one.scalar for one in nested.query.outputs].index(output)
@@ -316,11 +351,16 @@ def _conditions(scalars: Iterable[Scalar], seen: Mapping[str, Values]) -> list[S
 
 def _is_sure(edge: Scalar) -> bool:
     """False for a condition that may tell values apart which a grouping took for one."""
-    if not any(node.meta.get(_LOOSE) for node in edge.tree.walk()):
+    if not _is_loose(edge):
         return True
     tree = _bare(edge.tree)
     sides = (_bare(tree.this), _bare(tree.expression)) if isinstance(tree, exp.EQ) else ()
     return edge.dialect.has_schemas and bool(sides) and all(isinstance(side, exp.Column) for side in sides)
+
+
+def _is_loose(scalar: Scalar) -> bool:
+    """True when it reads any of several values that were taken for one."""
+    return any(node.meta.get(_LOOSE) for node in scalar.tree.walk())
 
 
 def _void(part: _Joined) -> dict[str, Values]:
@@ -331,7 +371,7 @@ def _void(part: _Joined) -> dict[str, Values]:
     }
 
 
-def _typed_null(value: Scalar, part: _Joined) -> Scalar:
+def _typed_null(value: Scalar, part: _Joined) -> Scalar | None:
     def place(node: exp.Column) -> exp.Expression:
         scan = part.scans.get(node.table)
         column = scan.table.column(node.name) if scan is not None else None
@@ -340,6 +380,9 @@ def _typed_null(value: Scalar, part: _Joined) -> Scalar:
         null.meta[_VOID] = True
         return null
 
+    if value.column is None and value.dialect.has_schemas and not value.aliases <= part.scans.keys():
+        # Nothing tells the type of what a function gives.
+        return None
     tree = value.replaced(place).tree
     if value.column is None and value.dialect.has_schemas:
         tree = exp.Case(ifs=[exp.If(this=exp.Boolean(this=False), true=tree)])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from tidemark.errors import Code, Refusal
-from tidemark.query.relation import Block, Occurrence, Output, Query, Recursion, SetOperation
+from tidemark.query.relation import Block, Called, Occurrence, Output, Query, Recursion, SetOperation
 from tidemark.query.unique import identifies, is_nullable_output
 from tidemark.query.units import bare_text, branches_of
 
@@ -154,6 +154,8 @@ def candidates(query: Query) -> list[tuple[int, ...]]:
     for item in query.items:
         if isinstance(item, Occurrence):
             wanted = [[(item.alias, term or "") for term in unique.terms] for unique in item.table.uniques]
+        elif isinstance(item, Called):
+            wanted = [[(item.alias, item.unique)]] if item.unique else []
         else:
             names = [output.name for output in item.query.outputs]
             inner = _grouped_key(item.query) if _is_listed(item.query) else None

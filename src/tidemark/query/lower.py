@@ -22,7 +22,9 @@ from tidemark.query.parse import parse_tree, place_of, render
 from tidemark.query.relation import (
     Aggregate,
     Block,
+    Called,
     Derived,
+    Item,
     JoinKind,
     Nested,
     Occurrence,
@@ -170,14 +172,18 @@ class _Lowering:
 
     # -- FROM ---------------------------------------------------------------------------------------------------------
 
-    def _items(self, select: exp.Select) -> tuple[Occurrence | Derived, ...]:
+    def _items(self, select: exp.Select) -> tuple[Item, ...]:
         nodes = own_items(select)
-        found: list[Occurrence | Derived] = []
+        found: list[Item] = []
         joins = [None, *(select.args.get("joins") or [])] if nodes else []
         for node, join in zip(nodes, joins, strict=True):
             kind, on = self._join(join)
             if RECURSION in node.meta:
                 found.append(Derived(node.alias, self.found[node.meta[RECURSION]], kind, on))
+            elif node.alias in self.resolver.calls:
+                opened = self.resolver.calls[node.alias]
+                call = self.scalar(node.this)
+                found.append(Called(node.alias, call, opened.columns, opened.unique, opened.numbered, kind, on))
             elif isinstance(node, exp.Table):
                 found.append(Occurrence(node.alias, self.resolver.tables[node.alias], kind, on))
             else:

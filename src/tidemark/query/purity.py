@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from tidemark.errors import Code, Refusal
+from tidemark.model import OutputColumn
 from tidemark.query.parse import place_of, render
-from tidemark.query.relation import Block, Derived, Nested, Query, Scalar
+from tidemark.query.relation import Block, Called, Derived, Nested, Query, Scalar
 from tidemark.query.trees import own_nodes
 
 _SOME_TIME = "timestamptz '2000-01-01 00:00:00+00'"
 FirstMutable = Callable[[str, Sequence[str]], int | None]
+Describe = Callable[[str], tuple[OutputColumn, ...]]
 
 
 def never_mutable(columns: str, expressions: Sequence[str]) -> int | None:
@@ -25,19 +27,12 @@ def never_mutable(columns: str, expressions: Sequence[str]) -> int | None:
     return None
 
 
-def require_pure(query: Query, first_mutable: FirstMutable) -> None:
+def require_pure(query: Query, first_mutable: FirstMutable, describe: Describe) -> None:
     """Raise `Refusal` (``session-dependent``) for the first expression whose value depends on more than the row."""
     if not query.dialect.judges_values:
         return
-    quote = query.dialect.quote
-    scans = ", ".join(
-        [
-            f"{quote(o.table.schema, o.table.name) if o.table.schema else quote(o.table.name)} AS {quote(o.alias)}"
-            for o in query.all_occurrences
-        ]
-        # A subquery may refer to what stands left of it, so that scans come first.
-        + [f"LATERAL ({item.query.sql()}) AS {quote(item.alias)}" for item in _by_reference(query)]
-    )
+    _require_whole_calls(query, describe)
+    quote, scans = query.dialect.quote, _sources(query)
     texts: dict[str, str] = {}
     columns: list[str] = []
     # Whatever is said of the recorded moment is computed in sessions of ours, whose settings are pinned.
@@ -68,10 +63,46 @@ def require_pure(query: Query, first_mutable: FirstMutable) -> None:
         )
 
 
-def _by_reference(query: Query) -> list[Derived]:
-    """The subqueries in FROM, at any depth, each after those whose columns it reads from outside itself."""
-    waiting = [item for block in reversed(query.blocks) for item in block.items if isinstance(item, Derived)]
-    ordered: list[Derived] = []
+def _require_whole_calls(query: Query, describe: Describe) -> None:
+    """Raise `Refusal` for a function in FROM whose rows have columns that are not known, or depend on the session."""
+    for call in (call for block in query.blocks for call in block.calls):
+        columns = describe(f"SELECT {query.dialect.quote(call.alias)}.* FROM {_sources(query)}")
+        where = place_of(call.call.tree, query.dialect)
+        if len(columns) != len(call.columns):
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"The rows of {call.name} have {len(columns)} columns, and not all of them have a name here.",
+                instead=f"{call.name}(…) AS {call.alias}(…) with a name for each column",
+                place=where,
+            )
+        # Steps in days and months are taken by the clock of the session's time zone.
+        if call.name == "generate_series" and columns[0].type == "timestamp with time zone":
+            raise Refusal(
+                Code.SESSION_DEPENDENT,
+                f"{call.name} of times with a time zone depends on the session's.",
+                instead="generate_series over (t AT TIME ZONE 'UTC'), and AT TIME ZONE 'UTC' of what it gives",
+                place=where,
+            )
+
+
+def _sources(query: Query) -> str:
+    """A FROM of every scan, subquery and function of the query, at any depth."""
+    quote = query.dialect.quote
+    found = [
+        f"{quote(o.table.schema, o.table.name) if o.table.schema else quote(o.table.name)} AS {quote(o.alias)}"
+        for o in query.all_occurrences
+    ]
+    # What refers to what stands left of it comes after the scans.
+    for item in _by_reference(query):
+        whole = item.in_from() if isinstance(item, Called) else f"({item.query.sql()}) AS {quote(item.alias)}"
+        found.append(f"LATERAL {whole}")
+    return ", ".join(found)
+
+
+def _by_reference(query: Query) -> list[Derived | Called]:
+    """The subqueries and functions in FROM, at any depth, each after those whose columns it reads from outside itself."""
+    waiting = [item for block in reversed(query.blocks) for item in block.items if isinstance(item, Derived | Called)]
+    ordered: list[Derived | Called] = []
     while waiting:
         absent = {item.alias for item in waiting}
         ready = [item for item in waiting if not (_read_outside(item) & absent)] or waiting[:1]
@@ -80,8 +111,10 @@ def _by_reference(query: Query) -> list[Derived]:
     return ordered
 
 
-def _read_outside(item: Derived) -> set[str]:
-    """Aliases that a subquery in FROM refers to and does not hold."""
+def _read_outside(item: Derived | Called) -> set[str]:
+    """Aliases that a subquery or a function in FROM refers to and does not hold."""
+    if isinstance(item, Called):
+        return set(item.call.aliases)
     held = {one.alias for block in item.query.blocks for one in block.items}
     read = {alias for scalar in _scalars(item.query) for alias, _ in scalar.columns}
     return read - held
@@ -122,7 +155,9 @@ def _scalars(query: Query) -> list[Scalar]:
     """Every scalar of every block, arguments and conditions of aggregates included."""
     found: list[Scalar] = []
     for one in query.blocks:
-        found += one.scalars
+        calls = {call.call for call in one.calls}
+        found += [scalar for scalar in one.scalars if scalar not in calls]
+        found += [argument for call in one.calls for argument in call.arguments]
         found += [call.argument for call in one.aggregates if call.argument is not None]
         found += [call.condition for call in one.aggregates if call.condition is not None]
         found += _ordered(one)

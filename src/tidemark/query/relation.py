@@ -1,9 +1,8 @@
-"""Our own small relation algebra: blocks of scans and subqueries, with scalars that the host engine evaluates.
+"""Our own small relation algebra: blocks of scans, subqueries and functions, with scalars that the host engine evaluates.
 
-Owns: `Occurrence` (one scan of a source in a query), `Derived` (a subquery in FROM), `Scalar` (the user's own expression, every
-column resolved), `Output`, `Nested` (a subquery inside a scalar), `Block` (scan → join → filter → group → window → project),
-`SetOperation`, `Recursion`. Promises: all aliases in a query are distinct, every column in a scalar names an item of some FROM,
-and a scalar renders at any row (``NEW``, ``OLD``, a table's alias) without touching its meaning.
+Owns: `Occurrence` (one scan of a source in a query), `Derived` (a subquery in FROM), `Called` (a function in FROM), `Output`,
+`Nested` (a subquery inside a scalar), `Block` (scan → join → filter → group → window → project), `SetOperation`, `Recursion`.
+Promises: all aliases in a query are distinct, and every column in a scalar names an item of some FROM.
 """
 
 from __future__ import annotations
@@ -17,141 +16,12 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.model import Table
-from tidemark.query.functions import is_aggregate
-from tidemark.query.parse import render
-from tidemark.query.template import Pieces, filled, pieces, template
+from tidemark.query.functions import function_name
+from tidemark.query.scalar import MOMENT as MOMENT
+from tidemark.query.scalar import Scalar as Scalar
+from tidemark.query.template import filled, template
 
 JoinKind = Literal["first", "inner", "left", "right", "full"]
-
-MOMENT = "moment"
-"""On a node: it stands for the clock."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scalar:
-    """An expression of the user's with resolved columns; equal when its text is.
-
-    `aggregates` counts aggregate calls outside of subqueries.
-    """
-
-    tree: exp.Expression
-    dialect: Dialect
-
-    @cached_property
-    def text(self) -> str:
-        """The expression with columns written as ``"alias"."column"``."""
-        return render(self.tree, self.dialect)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Scalar) and other.text == self.text
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    @cached_property
-    def columns(self) -> frozenset[tuple[str, str]]:
-        """Every (alias, column) that the expression reads, subqueries included."""
-        return frozenset((node.table, node.name) for node in self.tree.find_all(exp.Column))
-
-    @cached_property
-    def aliases(self) -> frozenset[str]:
-        """The occurrences that the expression reads."""
-        return frozenset(alias for alias, _ in self.columns)
-
-    @cached_property
-    def scanned(self) -> frozenset[str]:
-        """The occurrences in the expression's subqueries, whether a column of theirs is read or not."""
-        return frozenset(node.alias_or_name for node in self.tree.find_all(exp.Table))
-
-    @cached_property
-    def column(self) -> tuple[str, str] | None:
-        """(alias, column) when the expression is a bare column, else None."""
-        tree = self.tree
-        while isinstance(tree, exp.Paren):
-            tree = tree.this
-        return (tree.table, tree.name) if isinstance(tree, exp.Column) else None
-
-    @cached_property
-    def moment(self) -> str | None:
-        """The text that stands for the clock in the expression, None when it reads none."""
-        found = next((node for node in self.tree.walk() if isinstance(node, exp.Var) and node.meta.get(MOMENT)), None)
-        return found.name if found is not None else None
-
-    @cached_property
-    def is_constant(self) -> bool:
-        """True when no column and no subquery is read and no rows are counted."""
-        counts = any(is_aggregate(node) for node in self.tree.find_all(exp.Expression))
-        return not counts and self.moment is None and not self.columns and self.tree.find(exp.Select) is None
-
-    @cached_property
-    def never_null(self) -> bool:
-        """True when the expression's own form excludes NULL (a literal; COALESCE ending in a literal)."""
-        tree = self.tree
-        if isinstance(tree, exp.Anonymous) and tree.name.upper() in ("COALESCE", "IFNULL"):
-            tree = tree.expressions[-1]
-        return isinstance(tree, exp.Literal | exp.Boolean)
-
-    def at(self, rows: Mapping[str, str]) -> str:
-        """The expression with each alias in `rows` replaced by that (already quoted) row name."""
-        quote = self.dialect.quote
-        return self._written(
-            lambda alias, name: f"{rows[alias]}.{quote(name)}" if alias in rows else quote(*filter(None, (alias, name)))
-        )
-
-    @cached_property
-    def _pieces(self) -> Pieces:
-        return pieces(self.tree, self.dialect)
-
-    def _written(self, column: Callable[[str, str], str]) -> str:
-        """The text with each column as `column` writes it, given its alias and its name."""
-        return "".join(text + (column(*at) if at is not None else "") for text, at in self._pieces)
-
-    def at_row(self, row: str) -> str:
-        """The expression at one row: every column is taken from `row`."""
-        return self.at(dict.fromkeys(self.aliases, row))
-
-    @cached_property
-    def has_subquery(self) -> bool:
-        """True when a SELECT stands in the expression."""
-        return self.tree.find(exp.Select) is not None
-
-    def column_of(self, alias: str, name: str) -> Scalar:
-        """The bare column as a scalar of its own."""
-        tree = exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
-        return Scalar(tree, self.dialect)
-
-    def replaced(self, place: Callable[[exp.Column], exp.Expression]) -> Scalar:
-        """The expression with each column replaced by what `place` gives for it."""
-
-        def visit(node: exp.Expression) -> exp.Expression:
-            return place(node) if isinstance(node, exp.Column) else node
-
-        if not self.columns:
-            return self
-        if isinstance(self.tree, exp.Column):
-            found = place(self.tree)
-            return self if found is self.tree else Scalar(found, self.dialect)
-        return Scalar(self.tree.transform(visit), self.dialect)
-
-    def over_images(self, images: Collection[str], rename: Callable[[str], str]) -> str:
-        """The expression over logged images: columns of the occurrences in `images` are renamed."""
-        quote = self.dialect.quote
-        return self._written(
-            lambda alias, name: quote(*filter(None, (alias, rename(name) if alias in images else name)))
-        )
-
-    def swapped(self, texts: Mapping[str, str]) -> str:
-        """The expression with every node whose text is a key of `texts` replaced by the text beside it."""
-
-        def place(node: exp.Expression) -> exp.Expression:
-            found = texts.get(render(node, self.dialect))
-            return exp.Var(this=found) if found is not None else node
-
-        if self.text in texts:
-            return texts[self.text]
-        if not any(text in self.text for text in texts):
-            return self.text
-        return render(self.tree.transform(place), self.dialect)
 
 
 @dataclass(frozen=True)
@@ -173,6 +43,43 @@ class Derived:
     kind: JoinKind = "first"
     on: tuple[Scalar, ...] = ()
     lateral: bool = False
+
+
+@dataclass(frozen=True)
+class Called:
+    """A function in FROM: rows that are computed from a row of the items left of it, and from nothing else.
+
+    `call` is what is called with its arguments, `columns` what its rows have; no two rows of one call share a value of the
+    `unique` one, which is never NULL. `numbered` tells of WITH ORDINALITY. `kind` and `on` as of an occurrence.
+    """
+
+    alias: str
+    call: Scalar
+    columns: tuple[str, ...]
+    unique: str | None = None
+    numbered: bool = False
+    kind: JoinKind = "first"
+    on: tuple[Scalar, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return function_name(self.call.tree) or self.alias
+
+    @property
+    def arguments(self) -> tuple[Scalar, ...]:
+        """What the rows are computed from."""
+        return tuple(Scalar(tree, self.call.dialect) for tree in self.call.tree.expressions)
+
+    def in_from(self, images: Collection[str] = (), rename: Callable[[str], str] = str) -> str:
+        """The item as it stands in FROM; columns of the occurrences in `images` are renamed."""
+        quote = self.call.dialect.quote
+        named = f" ({', '.join(map(quote, self.columns))})" if self.call.dialect.has_schemas else ""
+        numbered = " WITH ORDINALITY" if self.numbered else ""
+        return f"{self.call.over_images(images, rename)}{numbered} AS {quote(self.alias)}{named}"
+
+
+Item = Occurrence | Derived | Called
 
 
 @dataclass(frozen=True)
@@ -241,7 +148,7 @@ class Block(_Written):
     from the other blocks of a query.
     """
 
-    items: tuple[Occurrence | Derived, ...]
+    items: tuple[Item, ...]
     where: tuple[Scalar, ...]
     groups: tuple[Scalar, ...] | None
     outputs: tuple[Output, ...]
@@ -265,6 +172,11 @@ class Block(_Written):
     def occurrences(self) -> tuple[Occurrence, ...]:
         """The scans among the items."""
         return tuple(item for item in self.items if isinstance(item, Occurrence))
+
+    @cached_property
+    def calls(self) -> tuple[Called, ...]:
+        """The functions among the items."""
+        return tuple(item for item in self.items if isinstance(item, Called))
 
     @property
     def is_flat(self) -> bool:
@@ -303,6 +215,7 @@ class Block(_Written):
     def scalars(self) -> tuple[Scalar, ...]:
         """Every scalar of the block itself."""
         conditions = [scalar for item in self.items for scalar in item.on]
+        conditions += [call.call for call in self.calls]
         having = [self.having] if self.having is not None else []
         windows = [scalar for window in self.windows for scalar in window]
         outputs = [output.scalar for output in self.outputs]

@@ -16,6 +16,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
+from tidemark.query.called import Call, Opened, call_of, known_function, name_columns, put_in_place
 from tidemark.query.functions import function_name
 from tidemark.query.inline import OWNER, RECURSION, SCOPE, fold, unwrapped
 from tidemark.query.inline import ascii_lower as ascii_lower
@@ -46,13 +47,15 @@ Scopes = tuple[Scope, ...]
 
 @dataclass
 class Resolver:
-    """Resolves one query; `tables` collects distinct alias → table, `aliases` every alias, `recursions` what is WITH itself."""
+    """Resolves one query; `tables` collects distinct alias → table, `calls` alias → function in FROM, `aliases` every alias,
+    `recursions` what is WITH itself."""
 
     catalog: Catalog
     dialect: Dialect
     tables: dict[str, Table] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
     recursions: dict[int, tuple[exp.CTE, str]] = field(default_factory=dict)
+    calls: dict[str, Opened] = field(default_factory=dict)
     surroundings: dict[int, Scopes] = field(default_factory=lambda: {0: ()})
 
     def fold(self, identifier: exp.Expression) -> str:
@@ -154,6 +157,8 @@ class Resolver:
             self._open_found(node, scope)
         elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             self._open_table(node, scope)
+        elif (call := call_of(node, self.dialect)) is not None:
+            self._open_call(node, call, scope, outer)
         else:
             raise Refusal(
                 Code.UNSUPPORTED,
@@ -171,16 +176,22 @@ class Resolver:
         inner = self._select(select, outer)
         if inner.merged is not None or node.args.get("alias") or node.args.get("joins"):
             self._refuse_extra(node)
-        names = [f"{entry.alias}.{real}" for entry in inner.names.values() for real in entry.columns.values()]
-        rename_outputs(select, names)
+        every = [(entry.alias, real) for entry in inner.names.values() for real in entry.columns.values()]
+        kept = {one: item for one, item in zip(every, select.expressions, strict=True) if not self._is_unstable(*one)}
+        select.set("expressions", list(kept.values()))
+        rename_outputs(select, [f"{alias}.{real}" for alias, real in kept])
         alias = self._free("joined")
         for written, entry in inner.names.items():
             if written in scope.names:
                 self._refuse_extra(node)
-            columns = {shown: f"{entry.alias}.{real}" for shown, real in entry.columns.items()}
+            own = entry.columns.items()
+            columns = {shown: f"{entry.alias}.{real}" for shown, real in own if (entry.alias, real) in kept}
             scope.names[written] = Entry(alias, columns)
         node.set("this", select)
         node.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+
+    def _is_unstable(self, alias: str, name: str) -> bool:
+        return alias in self.calls and name in self.calls[alias].unstable
 
     def _open_query(self, node: exp.Expression, query: exp.Expression, scope: Scope, seen: Scopes) -> None:
         extra = [key for key, value in node.args.items() if value and key not in ("this", "alias")]
@@ -201,6 +212,20 @@ class Resolver:
         entry = self._enter(node, scope, written or "subquery", names)
         node.set("this", query if isinstance(node, exp.Subquery) else exp.Subquery(this=query))
         node.set("alias", exp.TableAlias(this=exp.to_identifier(entry.alias, quoted=True)))
+
+    def _open_call(self, node: exp.Expression, call: Call, scope: Scope, outer: Scopes) -> None:
+        """A function, whose arguments see what stands left of it."""
+        function = known_function(call, node, self.dialect)
+        for argument in call.arguments:
+            for column in list(argument.find_all(exp.Column)):
+                self._column(column, (scope, *outer))
+        written = self.fold(call.alias) if call.alias is not None else call.name
+        entry = self._enter(node, scope, written, [])
+        named = [as_written(column, self.dialect) for column in call.columns]
+        opened = self.calls[entry.alias] = name_columns(call, function, written, named)
+        # A name that stands twice cannot be said.
+        entry.columns.update({name: name for name in opened.columns if opened.columns.count(name) == 1})
+        put_in_place(node, call, entry.alias, opened, self.dialect)
 
     def _open_table(self, node: exp.Table, scope: Scope) -> None:
         extra = [key for key, value in node.args.items() if value and key not in ("this", "db", "alias")]

@@ -13,7 +13,18 @@ from tidemark.errors import Refusal
 from tidemark.model import Column, Table, Unique
 from tidemark.query.inline import ascii_lower
 from tidemark.query.parse import parse_query
-from tidemark.query.relation import Block, Derived, Occurrence, Output, Query, Recursion, Scalar, SetOperation
+from tidemark.query.relation import (
+    Block,
+    Called,
+    Derived,
+    Item,
+    Occurrence,
+    Output,
+    Query,
+    Recursion,
+    Scalar,
+    SetOperation,
+)
 from tidemark.query.units import bare_text, branches_of, determined, item_of, origins_of, position_of, table_of
 
 
@@ -85,7 +96,7 @@ def is_unique(block: Block, key: tuple[Output, ...], around: Query | None = None
                 continue
             own = _equalities_for(block, place)
             known = set(direct) | _equated(item.alias, own, fixed, pinned, block, around)
-            if _is_pinned(item, known, block, around):
+            if _is_pinned(item, known, pinned, block, around):
                 pinned.add(item.alias)
                 moved = True
     return len(pinned) == len(block.items)
@@ -100,9 +111,12 @@ def _equalities_for(block: Block, place: int) -> list[tuple[Scalar, Scalar]]:
     return [pair for scalar in conditions if (pair := equality(scalar)) is not None]
 
 
-def _is_pinned(item: Occurrence | Derived, known: set[tuple[str, str]], block: Block, around: Query | None) -> bool:
+def _is_pinned(item: Item, known: set[tuple[str, str]], pinned: set[str], block: Block, around: Query | None) -> bool:
     if isinstance(item, Occurrence):
         return any(_covers(unique, item, known, block) for unique in item.table.uniques)
+    if isinstance(item, Called):
+        # Its rows are those of one call as soon as there is one row of what it is called with.
+        return (item.alias, item.unique) in known and item.call.aliases & block.local <= pinned
     positions = {position_of(item.query, name) for alias, name in known if alias == item.alias}
     return identifies(item.query, frozenset(position for position in positions if position is not None), around)
 
@@ -266,6 +280,8 @@ def is_nullable(scalar: Scalar, block: Block) -> bool:
     if isinstance(item, Derived):
         position = position_of(item.query, column[1])
         return position is None or is_nullable_output(item.query, position)
+    if isinstance(item, Called):
+        return column[1] != item.unique
     found = item.table.column(column[1])
     return found is None or not found.not_null
 

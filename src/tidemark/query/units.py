@@ -15,7 +15,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.model import Column, Table
 from tidemark.query.functions import is_aggregate
-from tidemark.query.relation import Block, Derived, Occurrence, Query, Recursion, Scalar, SetOperation
+from tidemark.query.relation import Block, Called, Derived, Item, Occurrence, Query, Recursion, Scalar, SetOperation
 
 _EXACT_TYPES = (
     "smallint",
@@ -51,6 +51,9 @@ def _comes_from(block: Block, column: tuple[str, str], scalar: Scalar) -> bool:
     item = item_of(block, column[0])
     if isinstance(item, Occurrence):
         return True
+    if isinstance(item, Called):
+        read = [one for one in item.call.columns if item_of(block, one[0]) is not None]
+        return all(_comes_from(block, one, item.call) for one in read)
     if item is None:
         return False
     position = position_of(item.query, column[1])
@@ -190,8 +193,8 @@ def origins_of(block: Block, column: tuple[str, str]) -> list[Column] | None:
     if isinstance(item, Occurrence):
         found = item.table.column(column[1])
         return [found] if found is not None else None
-    position = position_of(item.query, column[1]) if item is not None else None
-    if item is None or position is None or isinstance(item.query, Recursion):
+    position = position_of(item.query, column[1]) if isinstance(item, Derived) else None
+    if not isinstance(item, Derived) or position is None or isinstance(item.query, Recursion):
         return None
     origins: list[Column] = []
     for branch in branches_of(item.query):
@@ -248,7 +251,7 @@ def branches_of(query: Query) -> tuple[Block, ...]:
     return (query,) if isinstance(query, Block) else query.branches
 
 
-def item_of(block: Block, alias: str) -> Occurrence | Derived | None:
+def item_of(block: Block, alias: str) -> Item | None:
     """The item of FROM with that alias."""
     return next((item for item in block.items if item.alias == alias), None)
 

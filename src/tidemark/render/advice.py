@@ -6,13 +6,16 @@ an index is advised only where a look-up by key reaches none, and its statement 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from tidemark.dialect import Dialect
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.program import Feed, KeyedProgram, LinearProgram
+from tidemark.maintenance.restrict import is_looked_up
 from tidemark.model import Table
 from tidemark.names import shorten
+from tidemark.query.relation import Called, Occurrence
 from tidemark.query.unique import has_index
 from tidemark.render.statements import qualified
 from tidemark.script import MissingIndex
@@ -87,6 +90,17 @@ def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[MissingIndex, ..
             reason = f"a scan of {table.label} finds the rows after its mark by it"
             index = replace(_index(table, (table.watermark,), dialect, reason), required=True)
             found[table.schema, table.name, table.watermark] = index
+
+    def despair(occurrences: Iterable[Occurrence], call: Called, what: str) -> None:
+        for table in {one.table.label: one.table for one in occurrences if one.alias in call.call.aliases}.values():
+            reason = f"{what} reads all of {table.label}: what {call.name} gives is in no index; a table of those rows has one"
+            found.setdefault((table.schema, table.name), MissingIndex(table.label, table.schema, (), (), reason))
+
+    restricted = {place.source[0].label for place in program.placements if place.source is not None}
+    read_whole = [one for one in program.query.all_occurrences if one.table.label not in restricted]
+    if program.unit and not is_looked_up(program.query, program.placements):
+        for call in (call for block in program.query.blocks for call in block.calls):
+            despair(read_whole, call, "recomputing a key")
     for place in program.placements:
         if place.source is not None and not has_index(place.source[0], (place.source[1],)):
             advise(*place.source, f"recomputing a key reads all of {place.source[0].label} without it")
@@ -99,6 +113,8 @@ def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[MissingIndex, ..
                     f"a change of {way.changed.table.label} finds its keys by reading all of {table.label} without it"
                 )
                 advise(table, names[0], reason)
+            for call in way.calls if not names else ():
+                despair((occurrence,), call, f"a change of {way.changed.table.label} finds its keys where it")
     return tuple(found.values())
 
 

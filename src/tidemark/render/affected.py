@@ -48,6 +48,7 @@ def reached(
             images_of = log_of(store.dialect, table) if gone is None else gone(table)
             name = images_of if old else qualified(table, store.dialect)
             tables.append(f"{name} AS {_q(store, occurrence.alias)}")
+        tables += [one.in_from(images, image) for one in way.calls]
         tests = [f"{_q(store, way.changed.alias)}.weight <> 0"] if gone is None else []
         tests += [f"({scalar.over_images(images, image)})" for scalar in way.on]
         keys = []

@@ -6,9 +6,11 @@ on its column where there is one, so that an index finds it; the moment moves on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tidemark.maintenance.program import Due, DueTest, KeyedProgram, KeyQuery
 from tidemark.names import Names, ledger
-from tidemark.query.relation import Scalar
+from tidemark.query.relation import Called, Occurrence, Scalar
 from tidemark.render.statements import Store, qualified
 from tidemark.script import DueTexts
 
@@ -75,16 +77,22 @@ def _differs(store: Store, test: DueTest) -> str:
 def _rows(store: Store, test: DueTest) -> str:
     """FROM and WHERE of the rows for which a test's truth differs, with whatever else it names."""
     route = test.routes[0]
-    scans = [route.changed, *(scan for scan in route.joined if scan.alias in test.test.aliases)]
-    tables = ", ".join(f"{qualified(s.table, store.dialect)} AS {store.dialect.quote(s.alias)}" for s in scans)
-    return f"{tables} WHERE {_differs(store, test)}"
+    calls = [one for one in route.calls if one.alias in test.test.aliases]
+    # What is called with the rows of a function is called with what those are made of.
+    named = test.test.aliases.union(*(one.call.aliases for one in route.calls)) if calls else test.test.aliases
+    scans = [route.changed, *(scan for scan in route.joined if scan.alias in named)]
+    return f"{_from(store, scans, route.calls if calls else ())} WHERE {_differs(store, test)}"
+
+
+def _from(store: Store, scans: Sequence[Occurrence], calls: Sequence[Called]) -> str:
+    tables = [f"{qualified(s.table, store.dialect)} AS {store.dialect.quote(s.alias)}" for s in scans]
+    return ", ".join([*tables, *(one.in_from() for one in calls)])
 
 
 def _insert(store: Store, program: KeyedProgram, test: DueTest, route: KeyQuery) -> str:
     """The statement that makes the units of one route dirty."""
     unit = store.units
-    scans = (route.changed, *route.joined)
-    tables = ", ".join(f"{qualified(s.table, store.dialect)} AS {store.dialect.quote(s.alias)}" for s in scans)
+    tables = _from(store, (route.changed, *route.joined), route.calls)
     tests = [_differs(store, test), *(f"({scalar.text})" for scalar in route.on)]
     keys = []
     for part, scalar in zip(program.unit, route.values, strict=True):

@@ -36,6 +36,7 @@ def newest_of_keyed(store: Store, program: KeyedProgram) -> tuple[str, ...]:
             tables += [
                 f"{qualified(one.table, store.dialect)} AS {store.dialect.quote(one.alias)}" for one in way.joined
             ]
+            tables += [one.in_from() for one in way.calls]
             tests = [f"({scalar.text})" for scalar in way.on]
             pairs = list(zip(program.unit, way.values, strict=True))
             tests += [f"({scalar.text}) IS NOT NULL" for part, scalar in pairs if not part.nullable]

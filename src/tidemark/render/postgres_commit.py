@@ -64,7 +64,7 @@ def hold(store: Store, program: KeyedProgram) -> tuple[str, ...]:
 def remembered(program: KeyedProgram, table: Table) -> tuple[str, ...]:
     """The columns of a source's images: those by which units are found. Some column stands in for none."""
     aliases = {o.alias for o in program.query.all_occurrences if o.table.label == table.label}
-    scalars = [scalar for way in program.routes for scalar in (*way.on, *way.values)]
+    scalars = [scalar for way in program.routes for scalar in way.scalars]
     used = {name for scalar in scalars for alias, name in scalar.columns if alias in aliases}
     names = tuple(column.name for column in table.columns if column.name in used)
     return names or tuple(column.name for column in table.columns[:1])

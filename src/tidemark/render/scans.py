@@ -180,7 +180,7 @@ def _unseen(program: KeyedProgram, table: Table, identity: tuple[str, ...]) -> t
     moving: dict[str, None] = {}
     for way in program.routes:
         if way.changed.table.label == table.label:
-            for scalar in (*way.on, *way.values):
+            for scalar in way.scalars:
                 names = sorted(name for alias, name in scalar.columns if alias == way.changed.alias)
                 moving.update((name, None) for name in names if name not in identity)
     if moving:

@@ -100,7 +100,7 @@ def test_refusals_name_the_place(dialect: Dialect, query: str, code: Code, line:
         ("SELECT DISTINCT id FROM users GROUP BY ROLLUP (id)", Code.UNSUPPORTED),
         ("SELECT id + 1 AS n, count(*) AS c FROM users GROUP BY ROLLUP (n)", Code.UNSUPPORTED),
         ("SELECT 1 AS one FROM users GROUP BY ROLLUP (id)", Code.UNSUPPORTED),
-        ("SELECT x.id FROM generate_series(1, 3) x", Code.UNSUPPORTED),
+        ("SELECT x.id FROM my_rows(1, 3) x", Code.UNSUPPORTED),
         ("WITH RECURSIVE r AS (SELECT id FROM r) SELECT id FROM r", Code.NOT_A_QUERY),
         ("WITH RECURSIVE r AS (SELECT id FROM users UNION SELECT id FROM r LIMIT 3) SELECT id FROM r", Code.VOLATILE),
         ("SELECT id FROM users GROUP BY 7", Code.PARSE),

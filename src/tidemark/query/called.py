@@ -1,0 +1,189 @@
+"""Functions in FROM: which may stand there, what columns their rows have, and their form in a resolved tree.
+
+Owns: the list of such functions on each engine. Promises: the rows of a function on the list depend on its arguments alone and
+are the same in every session; what is not listed is refused with its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
+from tidemark.query.functions import SQLITE_DETERMINISTIC, function_name
+from tidemark.query.parse import place_of
+
+ORDINALITY = "ordinality"
+
+
+@dataclass(frozen=True)
+class RowFunction:
+    """What is known of a function: its columns' own names (empty = one, called like the item), the column of which no two rows of
+    a call share a value, and columns that depend on more than the arguments."""
+
+    columns: tuple[str, ...] = ()
+    unique: str | None = None
+    unstable: tuple[str, ...] = ()
+
+
+_PAIRS = RowFunction(("key", "value"))
+_POSTGRES = {
+    "unnest": RowFunction(),
+    "generate_series": RowFunction(),
+    "generate_subscripts": RowFunction(),
+    "regexp_split_to_table": RowFunction(),
+    "regexp_matches": RowFunction(),
+    "string_to_table": RowFunction(),
+    "json_array_elements": RowFunction(("value",)),
+    "json_array_elements_text": RowFunction(("value",)),
+    "jsonb_array_elements": RowFunction(("value",)),
+    "jsonb_array_elements_text": RowFunction(("value",)),
+    # The text of a json may have a key twice; a jsonb has it once.
+    "json_each": _PAIRS,
+    "json_each_text": _PAIRS,
+    "jsonb_each": RowFunction(("key", "value"), "key"),
+    "jsonb_each_text": RowFunction(("key", "value"), "key"),
+    "json_object_keys": RowFunction(),
+    "jsonb_object_keys": RowFunction(),
+    "jsonb_path_query": RowFunction(),
+}
+_TREE = RowFunction(
+    ("key", "value", "type", "atom", "id", "parent", "fullkey", "path"),
+    # How SQLite numbers elements has changed from version to version, and writers bring their own.
+    unstable=("id", "parent"),
+)
+_SQLITE = {"json_each": _TREE, "json_tree": _TREE}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function in FROM as it was written: its name, arguments, alias and names of columns as identifiers."""
+
+    name: str
+    arguments: tuple[exp.Expression, ...]
+    alias: exp.Identifier | None
+    columns: tuple[exp.Expression, ...]
+    numbered: bool
+
+
+def call_of(node: exp.Expression, dialect: Dialect) -> Call | None:
+    """The function that the item of FROM is, with or without LATERAL; None for any other item."""
+    inner = node.this if isinstance(node, exp.Lateral | exp.Table) else node
+    if node.args.get("rows_from"):
+        raise Refusal(
+            Code.UNSUPPORTED,
+            "ROWS FROM is not kept true.",
+            instead="one function, or unnest of several arrays",
+            place=place_of(node, dialect),
+        )
+    if not isinstance(inner, exp.Unnest | exp.Anonymous):
+        return None
+    known = {"this", "alias", "ordinality"} | ({"view", "outer"} if isinstance(node, exp.Lateral) else set())
+    known |= {"expressions", "offset"} if isinstance(node, exp.Unnest) else set()
+    schema = node.args.get("db")
+    pinned = schema is not None and schema.name.lower() == "pg_catalog" and dialect.has_schemas
+    extra = [key for key, value in node.args.items() if value and key not in known and not (key == "db" and pinned)]
+    if extra:
+        raise Refusal(
+            Code.UNSUPPORTED,
+            "A function of this form in FROM is not kept true.",
+            instead="a plain call of one function with an alias",
+            place=place_of(node, dialect),
+        )
+    written = node.args.get("alias")
+    columns = list(written.args.get("columns") or ()) if written is not None else []
+    offset = inner.args.get("offset") if isinstance(inner, exp.Unnest) else None
+    columns += [offset] if isinstance(offset, exp.Identifier) else []
+    name = "unnest" if isinstance(inner, exp.Unnest) else str(function_name(inner))
+    alias = written.this if written is not None else None
+    numbered = bool(offset or node.args.get("ordinality"))
+    return Call(name, tuple(inner.expressions), alias, tuple(columns), numbered)
+
+
+def known_function(call: Call, node: exp.Expression, dialect: Dialect) -> RowFunction:
+    """What is known of a function. Raises `Refusal` where its rows may depend on more than its arguments, or nothing is known."""
+    found = (_POSTGRES if dialect.has_schemas else _SQLITE).get(call.name)
+    place = place_of(node, dialect)
+    if found is None and not dialect.has_schemas:
+        if call.name in SQLITE_DETERMINISTIC:
+            raise Refusal(
+                Code.PARSE, f"{call.name} gives one value and no rows.", instead="json_each, json_tree", place=place
+            )
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"{call.name} is no table-valued function that every SQLite has: other connections may not have it.",
+            instead="json_each or json_tree, or a table of its own for the rows",
+            place=place,
+        )
+    if found is None:
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"The function {call.name} in FROM is not kept true.",
+            instead=f"one of: {', '.join(sorted(_POSTGRES))}; or a table of its own for the rows",
+            place=place,
+        )
+    if any(argument.find(exp.Select) is not None for argument in call.arguments):
+        raise Refusal(
+            Code.SUBQUERY_SHAPE,
+            f"A subquery gives {call.name} in FROM what its rows are made of.",
+            instead="the rows of the subquery itself in FROM",
+            place=place,
+        )
+    if any(isinstance(one, exp.ColumnDef) for one in call.columns):
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"{call.name} with types of its columns is not kept true.",
+            instead="the names alone, and CAST where they are read",
+            place=place,
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The item in a resolved tree: the names of its columns, the unique and the unstable ones among them, and whether its rows
+    are numbered."""
+
+    columns: tuple[str, ...]
+    unique: str | None
+    numbered: bool
+    unstable: tuple[str, ...]
+
+
+def name_columns(call: Call, function: RowFunction, written: str, named: list[str]) -> Opened:
+    """The columns of an item that is called `written`; `named` are those that the user gave a name."""
+    own = function.columns or (written,) * max(1, len(call.arguments) if call.name == "unnest" else 1)
+    own += (ORDINALITY,) if call.numbered else ()
+    # An array of rows has as many columns as the user says; whether that is all of them, the server knows.
+    columns = (*named, *own[len(named) :])
+    unique = columns[function.columns.index(function.unique)] if function.unique else None
+    if call.name == "generate_series" and len(call.arguments) == 2:
+        # Steps of one; those of intervals may go back.
+        unique = columns[0]
+    return Opened(columns, columns[-1] if call.numbered else unique, call.numbered, function.unstable)
+
+
+def put_in_place(node: exp.Expression, call: Call, alias: str, opened: Opened, dialect: Dialect) -> None:
+    """The item in its one form, in the place of the one that the user wrote."""
+    columns = [exp.to_identifier(name, quoted=True) for name in opened.columns] if dialect.has_schemas else []
+    called = exp.Anonymous(this=call.name, expressions=list(call.arguments))
+    item = exp.Table(
+        this=called,
+        alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True), columns=columns),
+        ordinality=opened.numbered or None,
+    )
+    item.meta.update(node.meta)
+    node.replace(item)
+
+
+def gives_rows(name: str, dialect: Dialect) -> bool:
+    """Whether a function is one of those that stand in FROM."""
+    return name in (_POSTGRES if dialect.has_schemas else _SQLITE)
+
+
+def unstable_columns(name: str, dialect: Dialect) -> tuple[str, ...]:
+    """Columns of a function's rows that depend on more than its arguments."""
+    found = (_POSTGRES if dialect.has_schemas else _SQLITE).get(name)
+    return found.unstable if found is not None else ()

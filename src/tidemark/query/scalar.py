@@ -1,0 +1,148 @@
+"""One expression of the user's, every column of it resolved.
+
+Owns: `Scalar`. Promises: it renders at any row (``NEW``, ``OLD``, a table's alias) without touching its meaning; the host engine
+evaluates it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.query.functions import is_aggregate
+from tidemark.query.parse import render
+from tidemark.query.template import Pieces, pieces
+
+MOMENT = "moment"
+"""On a node: it stands for the clock."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scalar:
+    """An expression of the user's with resolved columns; equal when its text is.
+
+    `aggregates` counts aggregate calls outside of subqueries.
+    """
+
+    tree: exp.Expression
+    dialect: Dialect
+
+    @cached_property
+    def text(self) -> str:
+        """The expression with columns written as ``"alias"."column"``."""
+        return render(self.tree, self.dialect)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scalar) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    @cached_property
+    def columns(self) -> frozenset[tuple[str, str]]:
+        """Every (alias, column) that the expression reads, subqueries included."""
+        return frozenset((node.table, node.name) for node in self.tree.find_all(exp.Column))
+
+    @cached_property
+    def aliases(self) -> frozenset[str]:
+        """The occurrences that the expression reads."""
+        return frozenset(alias for alias, _ in self.columns)
+
+    @cached_property
+    def scanned(self) -> frozenset[str]:
+        """The occurrences in the expression's subqueries, whether a column of theirs is read or not."""
+        return frozenset(node.alias_or_name for node in self.tree.find_all(exp.Table))
+
+    @cached_property
+    def column(self) -> tuple[str, str] | None:
+        """(alias, column) when the expression is a bare column, else None."""
+        tree = self.tree
+        while isinstance(tree, exp.Paren):
+            tree = tree.this
+        return (tree.table, tree.name) if isinstance(tree, exp.Column) else None
+
+    @cached_property
+    def moment(self) -> str | None:
+        """The text that stands for the clock in the expression, None when it reads none."""
+        found = next((node for node in self.tree.walk() if isinstance(node, exp.Var) and node.meta.get(MOMENT)), None)
+        return found.name if found is not None else None
+
+    @cached_property
+    def is_constant(self) -> bool:
+        """True when no column and no subquery is read and no rows are counted."""
+        counts = any(is_aggregate(node) for node in self.tree.find_all(exp.Expression))
+        return not counts and self.moment is None and not self.columns and self.tree.find(exp.Select) is None
+
+    @cached_property
+    def never_null(self) -> bool:
+        """True when the expression's own form excludes NULL (a literal; COALESCE ending in a literal)."""
+        tree = self.tree
+        if isinstance(tree, exp.Anonymous) and tree.name.upper() in ("COALESCE", "IFNULL"):
+            tree = tree.expressions[-1]
+        return isinstance(tree, exp.Literal | exp.Boolean)
+
+    def at(self, rows: Mapping[str, str]) -> str:
+        """The expression with each alias in `rows` replaced by that (already quoted) row name."""
+        quote = self.dialect.quote
+        return self._written(
+            lambda alias, name: f"{rows[alias]}.{quote(name)}" if alias in rows else quote(*filter(None, (alias, name)))
+        )
+
+    @cached_property
+    def _pieces(self) -> Pieces:
+        return pieces(self.tree, self.dialect)
+
+    def _written(self, column: Callable[[str, str], str]) -> str:
+        """The text with each column as `column` writes it, given its alias and its name."""
+        return "".join(text + (column(*at) if at is not None else "") for text, at in self._pieces)
+
+    def at_row(self, row: str) -> str:
+        """The expression at one row: every column is taken from `row`."""
+        return self.at(dict.fromkeys(self.aliases, row))
+
+    @cached_property
+    def has_subquery(self) -> bool:
+        """True when a SELECT stands in the expression."""
+        return self.tree.find(exp.Select) is not None
+
+    def column_of(self, alias: str, name: str) -> Scalar:
+        """The bare column as a scalar of its own."""
+        tree = exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
+        return Scalar(tree, self.dialect)
+
+    def replaced(self, place: Callable[[exp.Column], exp.Expression]) -> Scalar:
+        """The expression with each column replaced by what `place` gives for it."""
+
+        def visit(node: exp.Expression) -> exp.Expression:
+            return place(node) if isinstance(node, exp.Column) else node
+
+        if not self.columns:
+            return self
+        if isinstance(self.tree, exp.Column):
+            found = place(self.tree)
+            return self if found is self.tree else Scalar(found, self.dialect)
+        return Scalar(self.tree.transform(visit), self.dialect)
+
+    def over_images(self, images: Collection[str], rename: Callable[[str], str]) -> str:
+        """The expression over logged images: columns of the occurrences in `images` are renamed."""
+        quote = self.dialect.quote
+        return self._written(
+            lambda alias, name: quote(*filter(None, (alias, rename(name) if alias in images else name)))
+        )
+
+    def swapped(self, texts: Mapping[str, str]) -> str:
+        """The expression with every node whose text is a key of `texts` replaced by the text beside it."""
+
+        def place(node: exp.Expression) -> exp.Expression:
+            found = texts.get(render(node, self.dialect))
+            return exp.Var(this=found) if found is not None else node
+
+        if self.text in texts:
+            return texts[self.text]
+        if not any(text in self.text for text in texts):
+            return self.text
+        return render(self.tree.transform(place), self.dialect)

@@ -1,0 +1,185 @@
+"""Functions in FROM: elements of documents and arrays are followed, what cannot be is refused, plans say what no index finds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.algebra.world import Place
+from tidemark.database.open import open_session
+from tidemark.declare import Project
+from tidemark.engine import Tidemark
+from tidemark.errors import Code, Fault, Refusal
+
+SCHEMA = {
+    "sqlite": (
+        "CREATE TABLE tracks (id INTEGER PRIMARY KEY, owner INTEGER, tags TEXT, doc TEXT)",
+        "CREATE TABLE names (name TEXT PRIMARY KEY, label TEXT)",
+    ),
+    "postgresql": (
+        "CREATE TYPE pair AS (x integer, y text)",
+        "CREATE TABLE tracks (id integer PRIMARY KEY, owner integer, tags text[], doc jsonb, pairs pair[], "
+        "born timestamptz, died timestamptz)",
+        "CREATE TABLE names (name text PRIMARY KEY, label text)",
+    ),
+}
+ELEMENTS = {"sqlite": "json_each(t.tags) AS x", "postgresql": "unnest(t.tags) AS x(value)"}
+ODD = {
+    "sqlite": 'json_each(t.tags) AS "the select"',
+    "postgresql": 'LATERAL unnest(t.tags) WITH ORDINALITY AS "the select"("value", "ORDER")',
+}
+QUERIES = {
+    "tag_tracks": ("SELECT x.value AS tag, count(*) AS n FROM tracks t, {x} GROUP BY x.value", "tag"),
+    "track_tags": ("SELECT t.id, count(x.value) AS n FROM tracks t LEFT JOIN {x} ON true GROUP BY t.id", "id"),
+    "tag_owners": ("SELECT DISTINCT t.owner, x.value AS tag FROM tracks t CROSS JOIN {x}", ("owner", "tag")),
+    "known": ("SELECT n.name, count(t.id) AS n FROM names n LEFT JOIN (tracks t JOIN {x} ON true) ON x.value = n.name "
+              "GROUP BY n.name", "name"),
+    "labels": ("SELECT t.id, min(n.label) AS first FROM tracks t JOIN {x} ON true JOIN names n ON n.name = x.value "
+               "GROUP BY t.id", "id"),
+    "tagged": ("SELECT t.id FROM tracks t WHERE EXISTS (SELECT 1 FROM {x} WHERE x.value = 'a')", "id"),
+    "odd": ('SELECT "the select".value AS "from", max(t.id) AS "GROUP" FROM tracks t, {odd} GROUP BY 1', "from"),
+}  # fmt: skip
+STEPS = {
+    "sqlite": ('\'["a","b","a"]\'', "'[]'", "NULL", "'[\"a\",null]'", '\'[["a"],"b"]\'', '\'{"k":"b"}\''),
+    "postgresql": ("'{a,b,a}'", "'{}'", "NULL", "'{a,NULL}'", "'{{a,b},{c,d}}'", "'[2:3]={b,c}'"),
+}
+
+AT_COMMIT = ("tag_tracks", "track_tags")
+
+
+def _engine(url: str) -> str:
+    return "postgresql" if url.startswith("postgres") else "sqlite"
+
+
+@pytest.fixture
+def place(engine_url: str) -> Iterator[Place]:
+    engine = _engine(engine_url)
+    user = open_session(engine_url)
+    with user.transaction():
+        for statement in SCHEMA[engine]:
+            user.run(statement)
+        user.run("INSERT INTO names VALUES ('a', 'A'), ('b', 'B'), ('c', 'C')")
+    project = Project("called")
+    for name, (query, key) in QUERIES.items():
+        project.derive(f"{name}_tick", query=_query(query, engine), key=key, freshness="tick")
+    for name in AT_COMMIT:
+        query, key = QUERIES[name]
+        project.derive(f"{name}_commit", query=_query(query, engine), key=key, freshness="commit")
+    yield Place(user, Tidemark(project, engine_url))
+    user.close()
+
+
+def _query(query: str, engine: str) -> str:
+    return query.format(x=ELEMENTS[engine], odd=ODD[engine])
+
+
+def test_elements_are_followed(place: Place, engine_url: str) -> None:
+    place.tidemark.apply()
+    engine = _engine(engine_url)
+    values = STEPS[engine]
+    written = [f"INSERT INTO tracks (id, owner, tags) VALUES ({n}, {n % 2}, {value})" for n, value in enumerate(values)]
+    written += [f"UPDATE tracks SET tags = {value} WHERE id IN ({n}, {n + 1})" for n, value in enumerate(values[::-1])]
+    written += [
+        "UPDATE names SET label = 'Z' WHERE name = 'a'",
+        "DELETE FROM names WHERE name = 'b'",
+        "INSERT INTO names VALUES ('b', 'again')",
+        "UPDATE tracks SET owner = 7",
+        "DELETE FROM tracks WHERE id < 3",
+        "DELETE FROM tracks",
+    ]
+    for number, statement in enumerate(written):
+        with place.user.transaction():
+            place.user.run(statement)
+        kept = [f"{name}_commit" for name in AT_COMMIT]
+        if number % 4 == 3 or number == len(written) - 1:
+            place.tidemark.tick()
+            kept += [f"{name}_tick" for name in QUERIES]
+        for name in kept:
+            query, _ = QUERIES[name.rpartition("_")[0]]
+            assert place.bag(f"SELECT * FROM {name}") == place.bag(_query(query, engine)), (name, statement)
+    assert all(report.clean for report in place.tidemark.verify())
+
+
+def test_a_plan_says_what_no_index_finds(place: Place) -> None:
+    whole = place.tidemark.explain("tag_tracks_tick")
+    assert [text for text, _ in whole.missing_indexes] == ["none that a column of tracks could have"]
+    assert not place.tidemark.explain("track_tags_tick").missing_indexes
+    assert "rows of " in " ".join(operator.what for operator in whole.operators)
+
+
+def test_a_document_that_cannot_be_read_is_refused_by_the_writer(sqlite_path: object) -> None:
+    """At commit freshness: what the query itself could not read is not written."""
+    url = f"sqlite:///{sqlite_path}"
+    with contextlib.closing(open_session(url)) as user:
+        with user.transaction():
+            for statement in SCHEMA["sqlite"]:
+                user.run(statement)
+        project = Project("called")
+        query, key = QUERIES["tag_tracks"]
+        project.derive("tag_tracks", query=_query(query, "sqlite"), key=key, freshness="commit")
+        Tidemark(project, url).apply()
+        with pytest.raises((Refusal, Fault), match="malformed JSON"), user.transaction():
+            user.run("INSERT INTO tracks VALUES (1, 1, 'no document', NULL)")
+        assert user.all("SELECT count(*) FROM tracks") == [(0,)]
+
+
+REFUSED = {
+    "sqlite": (
+        ("SELECT t.id, x.id AS n FROM tracks t, json_each(t.tags) x", Code.VOLATILE),
+        ("SELECT g.value, count(*) AS n FROM tracks t, generate_series(1, t.owner) g GROUP BY 1", Code.UNSUPPORTED),
+        ("SELECT x.value, count(*) AS n FROM tracks t, json_each((SELECT max(label) FROM names)) x GROUP BY 1",
+         Code.SUBQUERY_SHAPE),
+        ("SELECT x.value, count(*) AS n FROM tracks t, upper(t.tags) x GROUP BY 1", Code.PARSE),
+    ),
+    "postgresql": (
+        ("SELECT t.id, unnest(t.tags) AS tag FROM tracks t", Code.UNSUPPORTED),
+        ("SELECT x, count(*) AS n FROM tracks t, unnest(t.pairs) x GROUP BY x", Code.UNSUPPORTED),
+        ("SELECT DISTINCT x.* FROM tracks t, unnest(t.pairs) x(a)", Code.UNSUPPORTED),
+        ("SELECT g, count(*) AS n FROM tracks t, generate_series(t.born, t.died, '1 day') g GROUP BY g",
+         Code.SESSION_DEPENDENT),
+        ("SELECT g, count(*) AS n FROM tracks t, generate_series(t.born AT TIME ZONE 'UTC', now()::timestamp, '1 day') g "
+         "GROUP BY g", Code.VOLATILE),
+        ("SELECT a, count(*) AS n FROM tracks t, ROWS FROM (unnest(t.tags), unnest(t.tags)) x(a, b) GROUP BY a",
+         Code.UNSUPPORTED),
+        ("SELECT x, count(*) AS n FROM tracks t, unnest(ARRAY(SELECT label FROM names)) x GROUP BY x", Code.SUBQUERY_SHAPE),
+        ("SELECT x, count(*) AS n FROM tracks t, jsonb_to_recordset(t.doc) AS x(a int) GROUP BY x", Code.UNSUPPORTED),
+        ("SELECT s.tag, count(*) AS n FROM (SELECT owner, array_agg(id::text ORDER BY id) AS all_ FROM tracks GROUP BY owner) d, "
+         "unnest(d.all_) s(tag) GROUP BY s.tag", Code.GLOBAL),
+    ),
+}  # fmt: skip
+
+
+def test_what_depends_on_more_than_the_row_is_refused(place: Place, engine_url: str) -> None:
+    for query, code in REFUSED[_engine(engine_url)]:
+        project = Project("refused")
+        project.derive("refused", query=query, freshness="tick")
+        with pytest.raises(Refusal) as met:
+            Tidemark(project, engine_url).plan()
+        assert met.value.code is code, (query, str(met.value))
+
+
+GIVEN = (
+    ("SELECT x.a, count(*) AS n FROM tracks t, unnest(t.pairs) x(a, b) GROUP BY x.a", ("a",)),
+    ("SELECT t.id, x.n, x.v FROM tracks t, unnest(t.tags) WITH ORDINALITY x(v, n)", ("id", "n")),
+    ("SELECT t.id, key, value FROM tracks t, jsonb_each(t.doc)", ("id", "key")),
+    ("SELECT t.id, g FROM tracks t, generate_series(1, t.owner) g", ("id", "g")),
+    ("SELECT unnest AS tag, ordinality, count(*) AS n FROM tracks, unnest(tags) WITH ORDINALITY GROUP BY 1, 2",
+     ("tag", "ordinality")),
+    ("SELECT d.owner, s.tag, count(*) AS n FROM (SELECT owner, array_agg(id::text ORDER BY id) AS all_ FROM tracks "
+     "GROUP BY owner) d, unnest(d.all_) s(tag) GROUP BY d.owner, s.tag", ("owner", "tag")),
+    ("SELECT g AS day, count(*) AS n FROM tracks t, generate_series(t.born AT TIME ZONE 'UTC', t.died AT TIME ZONE 'UTC', "
+     "'1 day') g WHERE g > (now() AT TIME ZONE 'UTC') - interval '3 days' GROUP BY g", ("day",)),
+)  # fmt: skip
+
+
+def test_keys_of_elements_are_proven(pg_database: str) -> None:
+    with contextlib.closing(open_session(pg_database)) as user, user.transaction():
+        for statement in SCHEMA["postgresql"]:
+            user.run(statement)
+    for query, key in GIVEN:
+        project = Project("given")
+        project.derive("given", query=query)
+        found = Tidemark(project, pg_database).explain("given")
+        assert (found.klass, found.key) == ("keyed", key), query
