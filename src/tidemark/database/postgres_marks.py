@@ -74,12 +74,13 @@ WHERE p.pronamespace = (SELECT s.oid FROM pg_namespace AS s WHERE s.nspname = 't
   AND NOT t.tgisinternal AND t.tgparentid = 0
 """.replace("{label}", _LABEL.format(name="c.relname")),
 }
-_EVERY = " UNION ALL ".join(_OBJECTS.values())
+# Where the catalog has the name without its schema, by which it finds an object; each text above ends in its conditions.
+_BARE = {"relation": "c.relname", "type": "t.typname", "function": "p.proname", "trigger": "t.tgname"}
 _MAJOR = "(current_setting('server_version_num')::int / 10000)"
 _INSTALLED = f"""
 SELECT o.kind, o.name, o.remark, left(encode(sha256(convert_to(coalesce(o.definition, ''), 'UTF8')), 'hex'), 8),
        {_MAJOR}::text, o.is_off
-FROM ({_EVERY}) AS o
+FROM ({{objects}}) AS o
 WHERE (o.kind <> 'view' OR o.name LIKE 'tidemark.%' OR coalesce(o.remark, '') LIKE 'tidemark:%')
 """
 
@@ -117,14 +118,27 @@ def read_installed(read: All, names: Collection[str] | None) -> dict[str, str]:
     names are whole. A definition that nobody asks for is not put together, which is what takes time."""
     if names is not None and not names:
         return {}
-    chosen = "" if names is None else f"AND o.name IN ({', '.join(map(POSTGRESQL.literal, sorted(names)))})"
+    asked = _INSTALLED.format(objects=" UNION ALL ".join(_objects(source, names) for source in _OBJECTS))
+    chosen = "" if names is None else f"AND o.name IN ({_listed(names)})"
     found: dict[str, str] = {}
-    for _, name, remark, body, major, is_off in read(f"{_INSTALLED} {chosen} ORDER BY o.name"):
+    for _, name, remark, body, major, is_off in read(f"{asked} {chosen} ORDER BY o.name"):
         state = "disabled" if is_off else _read_mark(remark or "", body, major)
         # Two objects may share a name (a trigger on two tables): then the one that is not as it should be shows.
         known = found.get(name)
         found[name] = state if known is None or known == state or len(state) < 16 else known
     return found
+
+
+def _objects(source: str, names: Collection[str] | None) -> str:
+    """The objects of one catalog, all or those whose label may be one of these names: behind some dot of it, the bare one stands."""
+    if names is None:
+        return _OBJECTS[source]
+    bare = {name[at:] for name in names for at in (0, *(dot + 1 for dot, letter in enumerate(name) if letter == "."))}
+    return f"{_OBJECTS[source]} AND {_BARE[source]} IN ({_listed(bare)})"
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(map(POSTGRESQL.literal, sorted(names)))
 
 
 def _read_mark(remark: str, body: str, major: str) -> str:
@@ -140,9 +154,8 @@ def _read_mark(remark: str, body: str, major: str) -> str:
 def write_mark(kind: str, name: str, on: str, fingerprint: str) -> str:
     """The statement that marks one object. It hashes the definition as the catalog shows it when it runs."""
     literal = POSTGRESQL.literal
-    source = _OBJECTS.get(kind, _OBJECTS["relation"])
-    if kind == "type":
-        source = f"{_OBJECTS['relation']} UNION ALL {_OBJECTS['type']}"
+    sources = ("relation", "type") if kind == "type" else (kind if kind in _OBJECTS else "relation",)
+    objects = " UNION ALL ".join(_objects(source, [name]) for source in sources)
     condition = f"o.kind = {literal(kind)} AND o.name = {literal(name)}" + (
         f" AND o.hangs_on = {literal(on)}" if on and kind == "trigger" else ""
     )
@@ -154,7 +167,7 @@ DECLARE
 BEGIN
     PERFORM set_config('search_path', 'pg_catalog', true);
     SELECT o.object, left(encode(sha256(convert_to(coalesce(o.definition, ''), 'UTF8')), 'hex'), 8) INTO STRICT object, hash
-    FROM ({source}) AS o WHERE {condition};
+    FROM ({objects}) AS o WHERE {condition};
     EXECUTE format('COMMENT ON %s IS %L', object, concat_ws(':', 'tidemark', {literal(fingerprint)}, hash, {_MAJOR}));
     PERFORM set_config('search_path', path, true);
 END

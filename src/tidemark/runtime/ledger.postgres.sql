@@ -2,8 +2,8 @@
 
 -- name: exists
 -- One number: how many of the ledger's first table are there, 0 or 1.
-SELECT count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = 'tidemark' AND c.relname = '_meta';
+SELECT count(*) FROM pg_catalog.pg_class
+WHERE relname = '_meta' AND relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'tidemark');
 
 -- name: create_schema
 -- Everything of ours lives here, so that removing it is one statement.
