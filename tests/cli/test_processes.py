@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.size import in_turn
+
 DEFINITIONS = """
 from tidemark import Project
 
@@ -86,8 +88,11 @@ def test_a_worker_ends_when_it_is_asked_to(app: Path) -> None:
 
 
 def test_an_apply_that_is_killed_again_and_again_arrives(app: Path) -> None:
-    """Kills at moments that move on; the clock only chooses them, and whatever moment it is must be harmless."""
-    for attempt in range(8):
+    """Kills at moments that move on; the clock only chooses them, and whatever moment it is must be harmless.
+
+    A plain run takes every second moment.
+    """
+    for attempt in (moment for moment in range(8) if in_turn(moment, 2)):
         with _start(app, "apply", "--yes") as process, contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.25 + 0.06 * attempt)
         if process.poll() is None:

@@ -289,6 +289,11 @@ STORIES = (
     what_was_told_stays_told_once,
     a_reward_that_cools_down_is_told_of_once_an_hour_by_an_index,
 )
+# What `read_it_all` looks for comes from these.
+ASKED_FOR = (
+    a_count_that_jumps_over_two_round_numbers_reaches_each_once,
+    a_reward_that_cools_down_is_told_of_once_an_hour_by_an_index,
+)
 
 
 def read_it_all(database: str) -> None:
@@ -329,9 +334,14 @@ def read_it_all(database: str) -> None:
 
 
 def test_every_story(new_database: NewDatabase) -> None:
-    """One after the other in one database, because there is much to install: each has users of its own."""
-    with place(new_database()) as found:
-        for story in STORIES:
-            story(found)
+    """One after the other in one database, because there is much to install: each has users of its own.
+
+    A plain run tells half of those that the API is not asked about, and the other half on the other engine.
+    """
+    database = new_database()
+    with place(database) as found:
+        for number, story in enumerate(STORIES):
+            if story in ASKED_FOR or in_turn(number + database.startswith("sqlite"), 2):
+                story(found)
         read_it_all(found.store.database)
         assert all(report.clean for report in found.tidemark.verify())

@@ -1,12 +1,15 @@
-"""Workers that are killed with no warning, a few dozen of them; ``python -m tests.protocols --kills N`` kills any number."""
+"""Workers that are killed with no warning, a few of them; ``python -m tests.protocols --kills N`` kills any number."""
 
 import secrets
 
-from tests.protocols.kills import kill_workers
+from tests.kit.size import FULL
+from tests.protocols.kills import CHECK_EVERY, kill_workers
+
+KILLS = 40 if FULL else 20
 
 
 def test_a_kill_at_any_instant_loses_and_doubles_nothing(engine_url: str) -> None:
     seed = secrets.randbelow(10**9)
     print(f"seed {seed}")
-    tally = kill_workers(engine_url, 40, seed)
-    assert tally.kills == 40 and tally.comparisons == 4
+    tally = kill_workers(engine_url, KILLS, seed)
+    assert tally.kills == KILLS and tally.comparisons == KILLS // CHECK_EVERY

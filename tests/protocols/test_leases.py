@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.protocols.forum import QUERIES, Forum, open_forum
+from tests.kit.clock import hurried
+from tests.protocols.forum import QUERIES, Forum, declare, open_forum
 from tests.protocols.nursery import open_nursery
+from tidemark import Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault
@@ -67,7 +69,7 @@ def test_nobody_needs_the_duty_of_a_table_for_which_nothing_waits(engine_url: st
         assert {report.derived for report in forum.tidemark.tick() if report.drained} == set(QUERIES)
         forum.write("INSERT INTO posts VALUES (9001, 1, 1, 1, 1, '2026-01-01')")
         with pytest.raises(Fault, match="post_names"):
-            forum.tidemark.tick()
+            Tidemark(declare(), engine_url, clock=hurried()).tick()
         lease.release()
         assert all(report.drained for report in forum.tidemark.tick()) and forum.differences() == {}
 

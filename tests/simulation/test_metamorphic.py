@@ -1,4 +1,7 @@
-"""What must come out the same: at commit, by ticks and computed anew; in many batches and in one; on both engines."""
+"""What must come out the same: at commit, by ticks and computed anew; in many batches and in one; on both engines.
+
+A plain run takes half of the ways on each engine, so that each is taken on one of them, and the next turn the others.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.size import in_turn
 from tests.simulation.both_engines import draw, play
 from tests.simulation.case import Case, Duty
 from tests.simulation.keeper import make_keeper
@@ -16,7 +20,16 @@ from tests.simulation.run import Ground, attempt, ground, script
 from tests.simulation.tally import Tally
 
 SEEDS = ("one", "two")
+ADDED = ("group", "universe", "copy")
 RECOMPUTED = ("inner-join", "left-join", "exists", "not-in-correlated", "grouped-join", "window", "union")
+WAYS = [
+    pytest.param(engine, merged, families, id=f"{engine}-{'merged' if merged else 'split'}-{name}")
+    for name, families in {"added": ADDED, "recomputed": RECOMPUTED}.items()
+    for merged in (False, True)
+    for engine in ("sqlite", "postgres")
+]
+# One engine of each pair, not always the same one.
+TAKEN = [way for number, way in enumerate(WAYS) if in_turn(number + number // 2, 2)]
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +49,7 @@ def triplets(case: Case, merged: bool) -> Case:
     return dataclasses.replace(case, derived=(*case.derived, *by_ticks), later=anew, duties=(*ticks, *declared))
 
 
-@pytest.mark.parametrize("families", [("group", "universe", "copy"), RECOMPUTED], ids=["added", "recomputed"])
-@pytest.mark.parametrize("merged", [False, True], ids=["split", "merged"])
-@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+@pytest.mark.parametrize(("engine", "merged", "families"), TAKEN)
 def test_commit_tick_and_rebuild_agree(
     engine: str, merged: bool, families: tuple[str, ...], grounds: dict[str, Ground]
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.clock import hurried
 from tests.kit.size import FULL
 from tests.streams.dying import Dead, Dying
 from tests.streams.ground import Ledger, block, name, plays
@@ -74,7 +75,7 @@ def test_a_sign_taken_for_another_would_be_seen(ledger: Ledger, monkeypatch: pyt
 def test_only_one_runs_a_stream_and_a_late_one_commits_nothing(ledger: Ledger) -> None:
     stream = ledger.stream()
     ledger.blocks = BLOCKS[:1]
-    inside = ledger.engine()
+    inside = ledger.engine(hurried())
 
     @stream.on("meet")
     def meet(db: Any, event: Any) -> None:

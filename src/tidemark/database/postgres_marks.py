@@ -130,7 +130,7 @@ def read_installed(read: All, names: Collection[str] | None) -> dict[str, str]:
 
 
 def _objects(source: str, names: Collection[str] | None) -> str:
-    """The objects of one catalog, all or those whose label may be one of these names: behind some dot of it, the bare one stands."""
+    """The objects of one catalog, all or those with one of these labels: behind some dot of a label the bare name stands."""
     if names is None:
         return _OBJECTS[source]
     bare = {name[at:] for name in names for at in (0, *(dot + 1 for dot, letter in enumerate(name) if letter == "."))}
