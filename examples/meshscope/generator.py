@@ -7,6 +7,7 @@ heard, transmissions without any signal-to-noise ratio, and observations whose t
 from __future__ import annotations
 
 import argparse
+import os
 import sqlite3
 import sys
 import time
@@ -67,6 +68,9 @@ def fill(
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         [(count,)] = connection.execute("SELECT count(*) FROM observations")
         [(orphans,)] = connection.execute("SELECT count(*) FROM observations WHERE transmission_id >= ?", (GONE,))
+    # On the disk before anybody measures: else the first commit of an application that checkpoints waits for all of it.
+    with open(database, "rb+") as file:
+        os.fsync(file.fileno())
     tell(transmissions, transmissions)
     return Filled(transmissions, int(count), int(orphans), Path(database).stat().st_size)
 
