@@ -103,6 +103,12 @@ def worker_text(done: WorkerReport) -> str:
     return "\n".join([f"{done}.{left}{failing}", *(f"  {duty}: {timing}" for duty, timing in done.timings.items())])
 
 
+def _verified(one: TableStatus) -> str:
+    """When all was last compared, to the second, and how much of it a worker compared since."""
+    when = f"{one.verified_at[:19].replace('T', ' ')}Z" if one.verified_at else "never"
+    return when + (f", {one.coverage:.0%} of keys in 24 h" if one.coverage is not None else "")
+
+
 def status_text(tables: Sequence[TableStatus], *, verdict: bool = True) -> str:
     """The status of every derived table, and one verdict unless that is said elsewhere."""
     if not tables:
@@ -119,7 +125,7 @@ def status_text(tables: Sequence[TableStatus], *, verdict: bool = True) -> str:
             "-" if t.rows is None else f"{'about ' if t.rows_estimated else ''}{t.rows:,}",
             f"{t.pending} + {t.upstream_pending} upstream" if t.upstream_pending else t.pending,
             t.drift,
-            (t.verified_at or "never") + (f", {t.coverage:.0%} of keys in 24 h" if t.coverage is not None else ""),
+            _verified(t),
             t.captures,
             t.next,
         )

@@ -30,13 +30,18 @@ export function runPage(about, facts, here) {
         fact("Runner", past.holder ? named(past.holder) : NONE, active && active.isActive ? (isNumber(active.updatedFor) ? `heard ${ago(active.updatedFor)}` : null) : "at that time"),
         active ? fact("Niceness", isNumber(active.nice) ? `${active.nice} s` : "default", "of rest for each second of work") : null)),
     charts(told, here),
-    active ? panel("What to do", h("ul", { class: "commands" },
-      [...active.actions, ...paces(active)]
-        .map((one) => h("li", {}, h("span", {}, one.title), ways([one], facts && facts.actions.on))))) : null,
+    toDo(past, active, facts),
     told.quarantine.length ? panel(`Quarantine: ${plural(told.quarantine.length, "key")}`, quarantine(told.quarantine), copy(command("backfill retry", past.name))) : null,
     panel("What happened", timeline(told)),
     told.statements.length ? panel("The very SQL", told.statements.map((one) => h("details", {}, h("summary", {}, named(one.title)), h("pre", { tabindex: 0 }, dedent(one.sql))))) : null,
   ];
+}
+
+function toDo(past, active, facts) {
+  const steps = active ? [...active.actions, ...paces(active)].map((one) => h("li", {}, h("span", {}, one.title), ways([one], facts && facts.actions.on))) : [];
+  const table = facts && facts.tables.find((one) => one.name === past.name);
+  if (!steps.length && past.state !== "done" && table && table.next) steps.push(h("li", {}, h("span", {}, "Go on"), copy(table.next)));
+  return steps.length ? panel("What to do", h("ul", { class: "commands" }, steps)) : null;
 }
 
 function charts(told, here) {
