@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from starlette.routing import Mount, Route
 from tests.kit.chromium import Browser, Tab
 from tests.page.scenes import SCENES
 from tests.page.serving import Served
-from tests.page.worlds import World
+from tests.page.worlds import World, backfill
 from tidemark.errors import Fault
 from tidemark.web.answers import HEADERS
 
@@ -61,6 +62,11 @@ def test_it_shows_what_runs_and_goes_away_by_itself(hosted: tuple[Hosted, Tab]) 
     assert "thread_stats" in told and "652,300 of 1,500,000 · 43 % · 21 s left" in told
     assert tab.run(f"{BANNER}.shadowRoot.querySelector('progress').value") == 43
     assert tab.run("document.body.firstElementChild === " + BANNER)
+    # Killed in between: it is soon gone on with, and the banner does not stay behind.
+    served.eye.world = replace(
+        served.eye.world, backfills=(backfill("thread_stats", "interrupted", 700_000, 1_500_000),)
+    )
+    tab.until(f"{TEXT}.includes('interrupted')", seconds=12)
     served.eye.world = SCENES["live"]()
     tab.until(f"{BANNER}.hidden", seconds=12)
     assert tab.said == []

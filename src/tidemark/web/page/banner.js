@@ -1,4 +1,4 @@
-// What is being filled and what failed; nothing while all is live.
+// What is being filled and what failed; nothing while all is live. Not to know is not to be done.
 (() => {
   const me = document.currentScript, url = new URL("banner.json", me.src), gone = new Set();
   const host = document.createElement("div"), root = host.attachShadow({ mode: "open" }), sheet = new CSSStyleSheet();
@@ -56,7 +56,7 @@ button{border:1px solid;border-radius:6px;background:none;font:inherit}`);
     }
     asking = false;
     if (last) show();
-    timer = setTimeout(look, last?.running || last?.items[0]?.state === "planned" ? 5000 : 30000);
+    timer = setTimeout(look, last?.items.some((one) => !one.failed) ? 5000 : 30000);
   }
 
   document.addEventListener("visibilitychange", look);
