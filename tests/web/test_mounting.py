@@ -163,6 +163,13 @@ def test_the_banner_calls_nothing_failed_before_anything_is_installed(empty_foru
     assert (told["items"][0]["state"], told["items"][0]["message"]) == ("planned", "nothing is installed")
 
 
+def test_what_is_gone_after_it_was_there_is_a_failure(forum: Forum) -> None:
+    assert forum.get("/banner.json", "banner")["items"] == []
+    forum.tidemark.uninstall()
+    told = forum.get("/banner.json", "banner")["items"]
+    assert [(one["state"], one["failed"], one["message"]) for one in told] == [("failed", True, "nothing is installed")]
+
+
 def test_hostile_requests_get_an_answer(well_forum: Forum) -> None:
     chance = random.Random(7)
     letters = "abc/%.?&='\"\\<>\x00\x7fé漢\ud800 -_~;:@0123456789"

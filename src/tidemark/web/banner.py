@@ -17,12 +17,12 @@ OVER = frozenset({"finished", "cancelled", "live"})
 WORDS = {"fill": "a table", "data": "a migration"}
 
 
-def of_banner(view: Overview, unready: Sequence[Finding], *, names: bool) -> dict[str, Any]:
-    """The banner's JSON: the level, one sentence, and what is under way or failed."""
+def of_banner(view: Overview, unready: Sequence[Finding], *, names: bool, was_there: bool = False) -> dict[str, Any]:
+    """The banner's JSON: the level, one sentence, and what is under way or failed. `was_there` says that something was installed
+    when this process looked before."""
     items = [_item(one, names) for one in view.backfills if one.state not in OVER]
     told = {one.name for one in view.backfills if one.state not in OVER}
     failures = [one for one in view.verdict.findings if one.level == "fail" and one.name not in told]
-    # Before anything was installed nothing has failed, and there is no name to keep.
     absent = [one for one in failures if one.kind == "ledger"]
     failures = [one for one in failures if one.kind != "ledger"]
     return {
@@ -31,7 +31,7 @@ def of_banner(view: Overview, unready: Sequence[Finding], *, names: bool) -> dic
         "ready": not unready,
         "running": any(item["running"] for item in items),
         "sentence": view.verdict.sentence,
-        "items": [*items, *(_failure(one, names) for one in failures), *(_absence(one) for one in absent)],
+        "items": [*items, *(_failure(one, names) for one in failures), *(_absence(one, was_there) for one in absent)],
     }
 
 
@@ -55,8 +55,9 @@ def _failure(one: Finding, names: bool) -> dict[str, Any]:
     return _without_work("failed", *told, failed=True)
 
 
-def _absence(one: Finding) -> dict[str, Any]:
-    return _without_work("planned", "", one.says, failed=False)
+def _absence(one: Finding, was_there: bool) -> dict[str, Any]:
+    """Before anything was installed nothing has failed; there is no name to keep."""
+    return _without_work("failed" if was_there else "planned", "", one.says, failed=was_there)
 
 
 def _without_work(state: str, label: str, message: str, *, failed: bool) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Wanted:
 
 
 class House:
-    """One database, looked at. `seconds` is how long an overview is good for."""
+    """One database, looked at. `seconds` is how long an overview is good for; `was_installed` is whether anything ever was."""
 
     def __init__(self, tidemark: Tidemark, wanted: Wanted, *, seconds: float = YOUNG_SECONDS) -> None:
         self.tidemark = tidemark
@@ -46,6 +46,7 @@ class House:
         self._quick, self._slow = tidemark.onlooker(), tidemark.onlooker()
         self._threads = ThreadPoolExecutor(1, "tidemark-look")
         self.actions = Actions(tidemark, None, self.forget)
+        self.was_installed = False
         self._cached = Cached(self._read, self._threads, seconds)
         self._figures = Cached(self._quick.figures, self._threads, seconds)
         self._made: dict[Callable[[House, Overview], Any], tuple[Overview, Any]] = {}
@@ -80,6 +81,7 @@ class House:
     def _read(self) -> Overview:
         """An overview, and what every probe asks about it, so that nobody who asks works that out."""
         view = self._quick.overview()
+        self.was_installed = self.was_installed or bool(view.tables or view.backfills)
         self.find_unready(view)
         return view
 

@@ -144,7 +144,8 @@ async def banner(request: Request) -> Response:
     """What the banner may know."""
     house = house_of(request)
     view = await house.overview()
-    return Json(of_banner(view, house.find_unready(view), names=house.wanted.names))
+    unready, names = house.find_unready(view), house.wanted.names
+    return Json(of_banner(view, unready, names=names, was_there=house.was_installed))
 
 
 async def metrics(request: Request) -> Response:
