@@ -15,6 +15,7 @@ import pytest
 from tidemark import Fault, Project, Refusal, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Code
+from tidemark.render import mirror_triggers
 from tidemark.runtime import install
 from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.progress import Event
@@ -67,12 +68,15 @@ def world(engine_url: str) -> Any:
             yield World(engine_url, lambda sql: [tuple(row) for row in lite.execute(sql).fetchall()])
     else:
         with psycopg.connect(engine_url, autocommit=True) as post:
+            yield World(engine_url, _rows_of(post))
 
-            def run(sql: str) -> list[tuple[Any, ...]]:
-                cursor = post.execute(sql)  # type: ignore[arg-type]
-                return cursor.fetchall() if cursor.description else []
 
-            yield World(engine_url, run)
+def _rows_of(post: psycopg.Connection[Any]) -> Run:
+    def run(sql: str) -> list[tuple[Any, ...]]:
+        cursor = post.execute(sql)  # type: ignore[arg-type]
+        return cursor.fetchall() if cursor.description else []
+
+    return run
 
 
 def test_random_changes_keep_columns_and_rows_true(world: World) -> None:
@@ -240,3 +244,50 @@ def test_nothing_is_carried_before_the_cutover_is_found(world: World, monkeypatc
     monkeypatch.setattr(install, "mirror_pieces", lambda script: [])
     with pytest.raises((AssertionError, Fault)):
         busy(world)
+
+
+BATCHES = (
+    "INSERT INTO obs VALUES (3, 1, 4), (4, 2, 5), (5, 2, 6), (6, 5, 7), (7, 6, 8)",
+    "UPDATE obs SET tid = 3 - tid WHERE tid IN (1, 2)",
+    "UPDATE obs SET tid = tid + 1",
+    "INSERT INTO tr (id, hash) VALUES (5, 'e'), (7, 'g')",
+    "UPDATE tr SET id = id + 4 WHERE id = 5",
+    "DELETE FROM obs WHERE id IN (3, 6)",
+    "DELETE FROM tr WHERE id = 7",
+    "UPDATE obs SET tid = NULL WHERE id = 4",
+    "DELETE FROM obs",
+    "INSERT INTO obs VALUES (8, 1, 4), (9, 1, 4)",
+)
+
+
+def in_batches(world: World) -> None:
+    """Sums that ticks add up reach the user's tables by triggers alone, for every kind of statement."""
+    project = Project("mirrors")
+    project.derive("seen", query=SEEN, key="id", columns_of="tr", freshness="tick")
+    project.derive("counted", query=COUNTED, key=("challenge_id", "specifier"), rows_of="uc", freshness="tick")
+    keeper = Tidemark(project, world.keeper.database)
+    keeper.apply()
+    world.run("DELETE FROM obs")
+    for batch in (*((one,) for one in BATCHES), ("DELETE FROM obs", "DELETE FROM tr WHERE id > 2"), BATCHES):
+        for statement in batch:
+            world.run(statement)
+        keeper.tick()
+        assert world.run("SELECT id, n, last_seen FROM tr ORDER BY 1") == world.run(f"{SEEN} ORDER BY 1"), batch
+        ours = world.run("SELECT * FROM uc WHERE challenge_id = 'p' ORDER BY 1, 2")
+        assert ours == world.run(f"{COUNTED} ORDER BY 1, 2"), batch
+    (script,) = keeper.sql("counted")
+    world.run(f"DELETE FROM {script.store}")
+    assert world.run("SELECT * FROM uc") == [("q", 77, 1)]
+
+
+def test_what_ticks_write_by_the_batch_reaches_the_users_tables(world: World) -> None:
+    in_batches(world)
+
+
+@pytest.mark.parametrize("event", ["insert", "update", "delete"])
+def test_a_batch_that_is_not_carried_is_found(pg_database: str, monkeypatch: pytest.MonkeyPatch, event: str) -> None:
+    """The mistake: a kind of statement does not reach the user's table."""
+    bodies = mirror_triggers._batch_bodies
+    monkeypatch.setattr(mirror_triggers, "_batch_bodies", lambda *about: {**bodies(*about), event: ""})
+    with psycopg.connect(pg_database, autocommit=True) as post, pytest.raises(AssertionError):
+        in_batches(World(pg_database, _rows_of(post)))

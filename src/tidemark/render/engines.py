@@ -45,7 +45,7 @@ class Pieces:
     keyed: Callable[[KeyedProgram, Store, Indexes, Path], tuple[Piece, ...]]
     settled: Callable[[KeyedProgram, Store, Indexes, Path], tuple[Piece, ...]]
     hold: Callable[[Store, KeyedProgram], tuple[str, ...]]
-    mirror: Callable[[Store, Mirror, Path], list[Piece]]
+    mirror: Callable[[Store, Mirror, Path, bool], list[Piece]]
     log: Callable[[Table, tuple[str, ...]], tuple[Piece, ...]]
     crossings: Callable[[Shown, Sequence[Crossing], Path], tuple[Piece, ...]]
 

@@ -181,7 +181,7 @@ def _with_mirror(made: Made, mirror: Mirror | None, store: Store, catalog: Catal
     """The same with the user's table in the place of the public view."""
     if mirror is None:
         return made
-    shown = PIECES[store.dialect.name].mirror(store, mirror, catalog.search_path)
+    shown = PIECES[store.dialect.name].mirror(store, mirror, catalog.search_path, made.freshness == "tick")
     own = tuple(piece for piece in made.pieces if not piece.public)
     return replace(
         made,

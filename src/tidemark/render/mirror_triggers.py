@@ -9,12 +9,15 @@ from __future__ import annotations
 from tidemark.maintenance.mirror import Mirror
 from tidemark.render import mirror as texts
 from tidemark.render.postgres_capture import dollar, pinned_settings
-from tidemark.render.statements import Store
+from tidemark.render.statements import PLANNING, Store, qualified
 from tidemark.script import Piece
 
+IMAGES = "tidemark_images"
+"""The stored rows that a statement wrote, or took away."""
 
-def sqlite_pieces(store: Store, mirror: Mirror, path: tuple[str, ...]) -> list[Piece]:
-    """Row triggers on the store. `path` has no meaning here."""
+
+def sqlite_pieces(store: Store, mirror: Mirror, path: tuple[str, ...], by_batch: bool) -> list[Piece]:
+    """Row triggers on the store. `path` and `by_batch` have no meaning here."""
     row = "(SELECT " + ", ".join(f"NEW.{column} AS {column}" for column in store.columns) + ") AS s"
     write = texts.upsert(store, mirror, row) if mirror.owns_rows else _sqlite_update(store, mirror, row)
     bodies = {"insert": [write], "update": [write]}
@@ -41,33 +44,60 @@ def _sqlite_update(store: Store, mirror: Mirror, row: str) -> str:
     return texts.update(store, mirror, row, table)
 
 
-def postgres_pieces(store: Store, mirror: Mirror, path: tuple[str, ...]) -> list[Piece]:
-    """One row trigger on the store, and its function."""
+def postgres_pieces(store: Store, mirror: Mirror, path: tuple[str, ...], by_batch: bool) -> list[Piece]:
+    """Triggers on the store, and their functions: one for each row that a writer's commit changes, or for each statement where
+    ticks write rows by the batch."""
     settings = pinned_settings(path, (mirror.table,))
-    names = store.names
-    function, trigger = names.own("mirror"), names.bare("mirror")
+    if not by_batch:
+        return _trigger(
+            store, ("mirror",), "INSERT OR UPDATE OR DELETE", "FOR EACH ROW", settings, _row_body(store, mirror)
+        )
+    # A plan is made once for a session, and batches differ: the user's rows are looked up, however many there are.
+    settings += "" if store.nullable else "".join(f" SET {name} = off" for name in (*PLANNING, "jit"))
+    found = []
+    for event, body in _batch_bodies(store, mirror).items():
+        images = f"REFERENCING {'OLD' if event == 'delete' else 'NEW'} TABLE AS {IMAGES} FOR EACH STATEMENT"
+        found += _trigger(store, ("mirror", event), event.upper(), images, settings, body)
+    return found
+
+
+def _row_body(store: Store, mirror: Mirror) -> str:
     row = "(SELECT " + ", ".join(f"NEW.{column} AS {column}" for column in store.columns) + ") AS s"
-    body = "BEGIN\n"
-    if mirror.owns_rows:
-        shown = f"EXISTS (SELECT 1 FROM {row} WHERE {mirror.present})"
-        body += f"  IF TG_OP = 'DELETE' THEN\n    {texts.delete(store, mirror, 'OLD')};\n    RETURN NULL;\n  END IF;\n"
-        body += f"  IF NOT {shown} THEN\n    {texts.delete(store, mirror, 'NEW')};\n    RETURN NULL;\n  END IF;\n"
-        body += f"  {texts.upsert(store, mirror, row)};\n"
-    else:
-        body += f"  IF TG_OP <> 'DELETE' THEN\n    {texts.update(store, mirror, row)};\n  END IF;\n"
-    body += "  RETURN NULL;\nEND"
-    create = (
-        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {settings} AS {dollar(body)}"
+    if not mirror.owns_rows:
+        return f"  IF TG_OP <> 'DELETE' THEN\n    {texts.update(store, mirror, row)};\n  END IF;\n"
+    shown = f"EXISTS (SELECT 1 FROM {row} WHERE {mirror.present})"
+    return (
+        f"  IF TG_OP = 'DELETE' THEN\n    {texts.delete(store, mirror, 'OLD')};\n    RETURN NULL;\n  END IF;\n"
+        f"  IF NOT {shown} THEN\n    {texts.delete(store, mirror, 'NEW')};\n    RETURN NULL;\n  END IF;\n"
+        f"  {texts.upsert(store, mirror, row)};\n"
     )
-    plain = f"tidemark.{names.plain('mirror')}"
-    on = f"tidemark.{names.plain('')}"
+
+
+def _batch_bodies(store: Store, mirror: Mirror) -> dict[str, str]:
+    """What each kind of statement does to the user's table. A key of the store never changes: its row goes, and another comes."""
+    rows = f"{IMAGES} AS s"
+    if not mirror.owns_rows:
+        write = f"  {texts.update(store, mirror, rows)};\n"
+        return {"insert": write, "update": write}
+    table = qualified(mirror.table, store.dialect)
+    gone = f"  DELETE FROM {table} USING {rows} WHERE {texts.match(store, mirror, table, 's')}"
+    write = f"{gone} AND ({mirror.present}) IS NOT TRUE;\n  {texts.upsert(store, mirror, rows)};\n"
+    return {"insert": write, "update": write, "delete": f"{gone};\n"}
+
+
+def _trigger(store: Store, kind: tuple[str, ...], events: str, each: str, settings: str, body: str) -> list[Piece]:
+    """A trigger on the store that no replication role silences, and its function."""
+    names = store.names
+    function, trigger = names.own(*kind), names.bare(*kind)
+    text = dollar(f"BEGIN\n{body}  RETURN NULL;\nEND")
+    create = f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {settings} AS {text}"
+    plain, on = f"tidemark.{names.plain(*kind)}", f"tidemark.{names.plain('')}"
     return [
         Piece("function", plain, create, f"DROP FUNCTION IF EXISTS {function}() CASCADE", public=True),
         Piece(
             "trigger",
-            names.plain("mirror"),
-            f"CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {names.store} "
-            f"FOR EACH ROW EXECUTE FUNCTION {function}()",
+            names.plain(*kind),
+            f"CREATE TRIGGER {trigger} AFTER {events} ON {names.store} {each} EXECUTE FUNCTION {function}()",
             f"DROP TRIGGER IF EXISTS {trigger} ON {names.store}",
             on=on,
             public=True,
