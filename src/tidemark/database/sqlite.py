@@ -212,10 +212,13 @@ class SqliteSession:
     def run(self, sql: str, parameters: Parameters | None = None) -> int:
         """Run one statement, give the number of rows it changed (0 for DDL)."""
         self._need_transaction()
-        self._execute(sql, parameters)
+        with self._speaking():
+            cursor = self._connection.execute(sql, {} if parameters is None else parameters)
+            counted = cursor.rowcount if cursor.description is None else -1
+            cursor.close()
         # The driver's own count is -1 for WITH … INSERT; SQLite's is that of the last INSERT, UPDATE or DELETE.
-        if verb(sql) not in _COUNTED:
-            return 0
+        if counted >= 0 or verb(sql) not in _COUNTED:
+            return max(0, counted)
         return int(self._execute("SELECT changes()")[0][0])
 
     def run_all(self, statements: Sequence[str], parameters: Mapping[str, int | str] | None = None) -> list[int]:
