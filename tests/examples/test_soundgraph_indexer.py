@@ -83,6 +83,9 @@ def live_state(store: Store) -> dict[str, list[tuple[str, ...]]]:
     return state | {"stream": [(str(status.position),)], "set aside": [tuple(reasons(store))]}
 
 
+KILLED_SECONDS_MAX = 900
+"""Bounds a writer that hangs. One that only has no processor gets there: it dies by its own hand."""
+
 KILLED_INSIDE_A_BLOCK = """
 import json, os, signal, sys
 from tidemark.streams import Shelf
@@ -112,7 +115,7 @@ def test_whoever_writes_is_killed_or_goes_on_ends_with_the_same_live_state(
     path.write_text("\n".join(generated.lines[:150]), encoding="utf-8")
     for writer, statements in (("history", 170), ("upsert", 333)):
         command = [sys.executable, "-c", KILLED_INSIDE_A_BLOCK, mixed.database, str(path), writer, str(statements)]
-        assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+        assert subprocess.run(command, check=False, timeout=KILLED_SECONDS_MAX).returncode == -signal.SIGKILL
     take(mixed.database, blocks, writer="history")
     take(together.database, blocks, together=400)
     for store, writer in ((upsert, WRITERS[0]), (history, WRITERS[1])):
