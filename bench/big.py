@@ -29,7 +29,7 @@ SQLITE_SHARE = 0.1
 MEMORY_MB_MAX = 150.0
 _ROOT = Path(__file__).resolve().parents[1]
 _CHANGES: dict[str, str] = {
-    "challenge_p": "UPDATE users SET bio = 'changed' WHERE user_id % {step} = 0 AND is_current",
+    "challenge_profile_completion": "UPDATE users SET bio = 'changed' WHERE user_id % {step} = 0 AND is_current",
     "challenge_u": "UPDATE tracks SET blocknumber = 101 WHERE track_id % {tracks_step} = 0 AND is_current",
     "challenge_m": "UPDATE user_events SET blocknumber = 101, is_mobile_user = true WHERE user_id % {events_step} = 1",
     "challenge_rd": "UPDATE user_events SET blocknumber = 102, referrer = 1 + user_id / 3 WHERE user_id % {events_step} = 3",
@@ -104,7 +104,7 @@ def measure_scale(place: Place, scale: float, say: Callable[[str], None]) -> dic
         "events_step": max(4, size["user_events"] // KEYS),
     }
     found: dict[str, tuple[Cost, Cost | None]] = {}
-    for name in (*_CHANGES, "challenge_r", "challenge_rv"):
+    for name in (*_CHANGES, "challenge_p", "challenge_r", "challenge_rv"):
         if name in _CHANGES:
             place.run(_CHANGES[name].format(**steps))
         tick = _cost(place, lambda name=name: _tick(ours, name))  # type: ignore[misc]

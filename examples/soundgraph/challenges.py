@@ -76,9 +76,9 @@ _FLAGS = (
 
 
 def profile_completion(w: Words, challenge: Challenge) -> str:
-    """p: one step for each flag of the profile."""
+    """p: one step for each flag of the profile, as ``challenge_profile_completion`` has them."""
     steps = " + ".join(f"CASE WHEN c.{flag} THEN 1 ELSE 0 END" for flag in _FLAGS)
-    source = f"SELECT c.user_id, {steps} AS steps FROM ({PROFILES}) c"
+    source = f"SELECT c.user_id, {steps} AS steps FROM challenge_profile_completion c"
     return _rows(challenge, w.hexadecimal("s.user_id"), source)
 
 
