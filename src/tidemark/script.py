@@ -235,10 +235,12 @@ class Capture:
 class SourceLog:
     """The changes of one source as a derived table at tick freshness reads them from the source's capture.
 
-    `log` is the quoted log table, `name` its plain name: ``id`` (ascending; SQLite only), ``xid`` (xid8; PostgreSQL only),
-    ``weight`` (+1, -1, or 0 for a marker that says that everything changed) and image columns.
-    `slice` is the quoted temporary table, made by `create_slice`, with the weight and those images that are read:
-    `copied` are its quoted columns. `columns` are the columns of `table`, the source, that must be logged.
+    `log` is the quoted log table, `name` its plain name: ``id`` (ascending) and ``pair`` (SQLite only: what leads from one
+    image of an update to the other), ``xid`` (xid8; PostgreSQL only), ``weight`` (+1, -1, or 0 for a marker that says that
+    everything changed) and image columns. `slice` is the quoted temporary table, made by `create_slice`, with the weight and
+    those images that are read; `fill_slice` copies the changes that concern the derived table, of the part of the log that
+    ``:position`` and ``:limit`` name, where ``:target`` sees them and ``:previous`` does not. `concerns` is true for a row ``l``
+    of the log that may. `columns` are the columns of `table`, the source, that must be logged.
     `affected`: statements that insert into `reached` every key that the slice's changes can touch, with every log as old images.
     `added`, where sums are added up, read a part of the log without a slice."""
 
@@ -250,7 +252,8 @@ class SourceLog:
     clear_slice: str
     affected: tuple[str, ...]
     columns: tuple[str, ...]
-    copied: str
+    fill_slice: str
+    concerns: str
     table: Table
     added: tuple[str, ...] = ()
 

@@ -35,6 +35,10 @@ def samples(place: Place) -> None:
     test_sampled.test_sampled_column_that_another_one_watches_is_still_sampled(place)
 
 
+def returns(place: Place) -> None:
+    test_sampled.test_what_changed_back_after_its_row_was_computed_makes_it_anew(place, "deleted and inserted")
+
+
 def no_fold(*_: object) -> tuple[str, ...]:
     return ()
 
@@ -63,11 +67,16 @@ def nothing(*_: object) -> None:
     return None
 
 
-def kept_everywhere(*_: object) -> str:
-    return "SELECT 1"
+def kept_everywhere(*about: Any) -> str:
+    return COPIED(*about).partition(" AND NOT EXISTS")[0]
 
 
-RIGHT, FOLD = memory.folded, memory.fold
+def undone_by_anybody(*about: Any) -> str:
+    pair = "o.id = l.id + l.pair AND o.pair = -l.pair"
+    return COPIED(*about).replace(pair, "abs(o.id - l.id) = 1 AND o.weight = -l.weight")
+
+
+RIGHT, FOLD, COPIED = memory.folded, memory.fold, ticks.fill_slice
 MUTANTS: dict[str, tuple[object, str, Callable[..., object], Callable[[Place], None]]] = {
     "fold": (keyed, "fold", no_fold, folds),
     "ratchet": (memory, "folded", other_way, folds),
@@ -75,7 +84,8 @@ MUTANTS: dict[str, tuple[object, str, Callable[..., object], Callable[[Place], N
     "null": (memory, "folded", null_wins, folds),
     "rows": (keyed, "fold", rows_go, stays),
     "carry": (keyed, "carry", nothing, moves),
-    "pairs of images": (ticks, "_let_go", kept_everywhere, samples),
+    "pairs of images": (ticks, "fill_slice", kept_everywhere, samples),
+    "pairs of nobody": (ticks, "fill_slice", undone_by_anybody, returns),
 }
 
 

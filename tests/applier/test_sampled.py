@@ -9,6 +9,7 @@ import pytest
 from tests.findings.place import Place
 from tidemark import Project, Refusal, Tidemark
 from tidemark.errors import Code
+from tidemark.runtime.progress import Event
 
 SCHEMA = (
     "CREATE TABLE users (id int NOT NULL PRIMARY KEY, name text, verified int)",
@@ -157,3 +158,46 @@ def test_derived_table_is_sampled_under_its_public_name(place: Place, sampled: s
     place.run("UPDATE users SET name = 'z'")
     assert drained(place, tidemark) == [(1, "z", 2), (2, "z", None)]
     assert all(report.clean for report in tidemark.verify())
+
+
+THERE_AND_BACK = {
+    "two updates": ("UPDATE users SET name = 'c' WHERE id = 1", "UPDATE users SET name = 'b' WHERE id = 1", "c"),
+    "deleted and inserted": ("DELETE FROM users WHERE id = 1", "INSERT INTO users VALUES (1, 'b', 0)", None),
+}
+
+
+@pytest.mark.parametrize("way", THERE_AND_BACK)
+def test_what_changed_back_after_its_row_was_computed_makes_it_anew(place: Place, way: str) -> None:
+    there, back, meanwhile = THERE_AND_BACK[way]
+    place.run(*SCHEMA)
+    changes = [there]
+
+    def between(event: Event) -> None:
+        if event.total and changes:
+            place.run(changes.pop())
+
+    project = Project("sampled")
+    project.derive("s", query=JOINED, key="id", sampled=["users.verified"])
+    Tidemark(project, place.url).apply()
+    tidemark = Tidemark(project, place.url, listen=between)
+    place.run("UPDATE users SET name = 'b' WHERE id = 1")
+    # The change is sealed, and its row computed after another one.
+    tidemark.tick(max_batches=2)
+    assert place.rows("SELECT name FROM s WHERE id = 10") == ([(meanwhile,)] if meanwhile else [])
+    place.run(back)
+    assert drained(place, tidemark) == [(10, 5, "b", 0), (11, 6, "b", 1)]
+
+
+def test_an_update_of_what_others_read_computes_nothing(place: Place) -> None:
+    place.run(*SCHEMA)
+    project = Project("sampled")
+    project.derive("named", query="SELECT id, name FROM users", key="id", freshness="tick")
+    project.derive("trusted", query="SELECT DISTINCT verified FROM users", freshness="tick", key="verified")
+    tidemark = Tidemark(project, place.url)
+    tidemark.apply()
+    place.run("UPDATE users SET name = name || '.'")
+    assert {one.derived: one.keys_applied for one in tidemark.tick()} == {"named": 2, "trusted": 0}
+    place.run("UPDATE users SET verified = 1 - verified", "UPDATE users SET verified = 5, name = 'e' WHERE id = 2")
+    tidemark.tick()
+    assert place.rows("SELECT * FROM named ORDER BY id") == [(1, "a."), (2, "e")]
+    assert place.rows("SELECT * FROM trusted ORDER BY verified") == [(1,), (5,)]

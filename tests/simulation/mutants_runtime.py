@@ -19,6 +19,7 @@ from tests.simulation.mutants import FOUND
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
+from tidemark.render import ticks
 from tidemark.runtime import at_once, ledger, tick
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.processing import Computing
@@ -74,6 +75,22 @@ def text(name: str, pattern: str, by: str) -> Patch:
             return changed
 
         return mock.patch.object(ledger, "find_statement", find)
+
+    return patch
+
+
+def copying(pattern: str, by: str) -> Patch:
+    """What copies changes of a log says something else."""
+    original = ticks.fill_slice
+
+    def patch(met: Met) -> AbstractContextManager[Any]:
+        def fill(*about: Any) -> str:
+            found = original(*about)
+            changed = re.sub(pattern, by, found, flags=re.DOTALL)
+            met["changed"] += changed != found
+            return changed
+
+        return mock.patch.object(ticks, "fill_slice", fill)
 
     return patch
 
@@ -199,10 +216,9 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(
         "postgres",
         "late commits before the newest",
-        text(
-            "fill_slice", r"NOT pg_visible_in_snapshot\(xid, (CAST\(:previous.*?\))\)", r"xid >= pg_snapshot_xmax(\1)"
-        ),
+        copying(r"NOT pg_visible_in_snapshot\(l\.xid, (CAST\(:previous.*?\))\)", r"l.xid >= pg_snapshot_xmax(\1)"),
     ),
+    Mistake("postgres", "changes undone by others", step_by_step(copying(r"l\.xid, ", "")), dense=True),
     Mistake("postgres", "unseen changes consumed", text("consume", r"WHERE NOT EXISTS \(.*?\)\)\n    LIMIT", "LIMIT")),
 )
 

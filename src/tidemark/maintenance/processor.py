@@ -51,7 +51,6 @@ def processed(
         for label, table in watched.items()
     }
     declared_inputs(processor.ignored, catalog)
-    half = frozenset(label for label, _ in behind if label in watched)
     return replace(
         program,
         key=key,
@@ -61,7 +60,6 @@ def processed(
         proven=False,
         sampled=tuple(part.name for part in columns) if processor.sampled else (),
         samples_rows=bool(processor.sampled),
-        half_watched=half,
         keeps_changes=processor.changes,
     )
 

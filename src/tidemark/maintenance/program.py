@@ -311,9 +311,9 @@ class KeyedProgram:
     A source without an entry in `reads` is sampled: its changes make nothing dirty.
     `proven` tells that no two rows can have one key, whatever the sources hold; otherwise each batch looks for that.
     `memory` says which stored values outlive what the query computes. `sampled` are the columns that may be behind a sampled
-    input, `samples_rows` tells that the very existence of a row may be; `half_watched` are labels of sources of which columns
-    are sampled. `due` says what becomes due as time passes, None where no clock is read. `locking` is for commit freshness,
-    None where ticks compute the units. `keeps_changes` tells that what changed is kept for the units until they are computed.
+    input, `samples_rows` tells that the very existence of a row may be. `due` says what becomes due as time passes, None where
+    no clock is read. `locking` is for commit freshness, None where ticks compute the units. `keeps_changes` tells that what
+    changed is kept for the units until they are computed.
     Where rows hold state that the user's query does not show, `shown` are the public columns over a stored row ``s``, and
     `having` filters what readers see.
     """
@@ -333,7 +333,6 @@ class KeyedProgram:
     memory: Remembered = Remembered()
     sampled: tuple[str, ...] = ()
     samples_rows: bool = False
-    half_watched: frozenset[str] = frozenset()
     due: Due | None = None
     locking: Locking | None = None
     shown: tuple[Visible, ...] = ()

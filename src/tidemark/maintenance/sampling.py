@@ -76,8 +76,7 @@ def sample(program: KeyedProgram, inputs: Inputs) -> KeyedProgram:
         for part in program.columns
         if all_rows or any(_touches(o.scalar, query, inputs) for o in query.outputs if o.name == part.name)
     )
-    half = frozenset(label for label, _ in inputs.columns)
-    return replace(program, reads=reads, sampled=behind, samples_rows=all_rows, half_watched=half)
+    return replace(program, reads=reads, sampled=behind, samples_rows=all_rows)
 
 
 def _require_watched(scalar: Scalar, program: KeyedProgram, inputs: Inputs) -> None:

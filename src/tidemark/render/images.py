@@ -16,12 +16,6 @@ def image(column: str) -> str:
     return f"c_{column}"
 
 
-def told_apart(dialect: Dialect, column: str) -> str:
-    """Terms by which two values of an image column are the same only when they are identical."""
-    name = dialect.quote(column)
-    return name if dialect.has_schemas else f"{name} COLLATE BINARY, typeof({name})"
-
-
 def log_of(dialect: Dialect, table: Table) -> str:
     """The quoted name of a source's log."""
     return CaptureNames(dialect).own("log", table.label)
@@ -41,7 +35,7 @@ def image_definition(dialect: Dialect, table: Table, name: str, called: str = ""
 
 def log_definition(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
     """The columns of a log."""
-    own = "id INTEGER PRIMARY KEY AUTOINCREMENT"
+    own = "id INTEGER PRIMARY KEY AUTOINCREMENT, pair INTEGER"
     if dialect.has_schemas:
         own = "xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id()"
     return ", ".join([own, "weight smallint NOT NULL", *(image_definition(dialect, table, name) for name in columns)])
@@ -59,6 +53,34 @@ def slice_columns(dialect: Dialect, columns: tuple[str, ...]) -> str:
     """The quoted columns that a slice has of a log."""
     place = [] if dialect.has_schemas else ["id"]
     return ", ".join([*place, "weight", *(dialect.quote(image(name)) for name in columns)])
+
+
+def concerns(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
+    """True for a row ``l`` of a log that may concern whoever reads those columns: it is no image of an update that changed others
+    only. Where that is not told by a row and the one beside it, always true."""
+    if dialect.has_schemas:
+        return "TRUE"
+    other = ["o.id = l.id + l.pair AND o.pair = -l.pair"]
+    for name in columns:
+        column, source = dialect.quote(image(name)), table.column(name)
+        other.append(f"o.{column} IS l.{column} COLLATE BINARY")
+        if source is None or not (source.strict or source.type):
+            other.append(f"typeof(o.{column}) = typeof(l.{column})")
+    return f"NOT EXISTS (SELECT 1 FROM {log_of(dialect, table)} AS o WHERE {' AND '.join(other)})"
+
+
+def fill_slice(dialect: Dialect, table: Table, columns: tuple[str, ...], slice_: str) -> str:
+    """Copy the changes of a part of a log that concern whoever reads those columns, and markers."""
+    copied, log = slice_columns(dialect, columns), log_of(dialect, table)
+    part = f"SELECT {copied} FROM {log} AS l WHERE {sliced(dialect, 'l')}"
+    if not dialect.has_schemas:
+        return f"INSERT INTO {slice_} ({copied}) {part} AND {concerns(dialect, table, columns)}"
+    # Nobody has ever seen what is between two statements of a transaction. What two of them did to a row may be undone here,
+    # and must not be: a row of ours may have been computed after the first.
+    same = f"ROW({', '.join(dialect.quote(image(name)) for name in columns)})::text"
+    total = f'sum(l.weight) OVER (PARTITION BY l.xid, l.weight = 0, {same} COLLATE "C") AS tidemark_total'
+    part = part.replace(f"SELECT {copied} FROM", f"SELECT {copied}, {total} FROM", 1)
+    return f"INSERT INTO {slice_} ({copied}) SELECT {copied} FROM ({part}) AS l WHERE l.weight = 0 OR l.tidemark_total <> 0"
 
 
 def is_ahead(names: Names, table: Table) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.render import linear, statements
-from tidemark.render.images import image, log_name, log_of, slice_columns, slice_definition, sliced, unsealed
+from tidemark.render.images import concerns, fill_slice, image, log_name, log_of, slice_definition, sliced, unsealed
 from tidemark.render.linear import feed_key
 from tidemark.render.postgres_capture import came, needs_touch, touched, went
 from tidemark.render.statements import ORDINAL, Store
@@ -84,7 +84,8 @@ def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog
         clear_slice=statements.clear(store.dialect, slice_),
         affected=(),
         columns=columns,
-        copied=slice_columns(store.dialect, columns),
+        fill_slice=fill_slice(store.dialect, table, columns, slice_),
+        concerns=concerns(store.dialect, table, columns),
         table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None, stated=None),
         added=tuple(_gather(store, feed, images_of(store, feed, f"{log} AS l", part)) for feed in own),
     )

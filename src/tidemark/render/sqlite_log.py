@@ -26,10 +26,13 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
         return ", ".join([str(weight), *(f"{row}.{dialect.quote(name)}" for name in columns)])
 
     came, went = f"{into} SELECT {images(1, 'NEW')}", f"{into} SELECT {images(-1, 'OLD')}"
+    # The images of an update know each other, so that who reads none of the columns that it changed can let both go.
+    pair = into.replace("(weight", "(pair, weight", 1)
+    was, became = f"{pair} SELECT 1, {images(-1, 'OLD')}", f"{pair} SELECT -1, {images(1, 'NEW')}"
     found += [
         sqlite_rows.trigger(names, dialect, table, "insert", None, [came]),
         sqlite_rows.trigger(names, dialect, table, "delete", None, [went]),
-        sqlite_rows.trigger(names, dialect, table, "update", sqlite_rows.changed(table, columns), [went, came]),
+        sqlite_rows.trigger(names, dialect, table, "update", sqlite_rows.changed(table, columns), [was, became]),
     ]
     if table.name.startswith(dialect.ours_prefix):
         # Nobody but us writes a store, and we only insert, update, delete and upsert: nothing there is ever replaced.

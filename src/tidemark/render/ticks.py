@@ -13,16 +13,14 @@ from tidemark.render.affected import affected
 from tidemark.render.changes import doubt, keep
 from tidemark.render.due import due_texts
 from tidemark.render.images import (
-    image,
+    concerns,
+    fill_slice,
     is_ahead,
     log_name,
     log_of,
-    slice_columns,
     slice_definition,
-    told_apart,
     unsealed,
 )
-from tidemark.render.postgres_capture import has_equality
 from tidemark.render.restriction import keys_of_query
 from tidemark.render.scans import source_scan
 from tidemark.render.statements import ORDINAL, Store, clear, clear_list, units_of_store
@@ -90,9 +88,7 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
     slice_, columns = names.temporary(f"slice_{table.label}"), program.reads[table.label]
     definition = slice_definition(store.dialect, table, columns)
     # TRUNCATE leaves a marker of weight 0; the tick then makes everything dirty, and markers are no changes here.
-    comparable = all(has_equality(table, name) for name in columns)
-    found = [_let_go(store, slice_, columns)] if table.label in program.half_watched and comparable else []
-    found += [
+    found = [
         statement
         for way in program.routes
         if way.changed.table.label == table.label
@@ -108,16 +104,7 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
         clear_slice=clear(store.dialect, slice_),
         affected=tuple(found),
         columns=columns,
-        copied=slice_columns(store.dialect, columns),
+        fill_slice=fill_slice(store.dialect, table, columns, slice_),
+        concerns=concerns(store.dialect, table, columns),
         table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None, stated=None),
-    )
-
-
-def _let_go(store: Store, slice_: str, columns: tuple[str, ...]) -> str:
-    """Take images out of a slice that say the same before and after: others may watch what is sampled here, in the same log."""
-    row = "ctid" if store.dialect.has_schemas else "rowid"
-    same = ", ".join(["weight = 0", *(told_apart(store.dialect, image(name)) for name in columns)])
-    return (
-        f"DELETE FROM {slice_} WHERE {row} IN (SELECT x.here FROM (SELECT {row} AS here, weight, "
-        f"sum(weight) OVER (PARTITION BY {same}) AS total FROM {slice_}) AS x WHERE x.weight <> 0 AND x.total = 0)"
     )

@@ -28,6 +28,8 @@ from tidemark.script import Script, SourceLog, Tick
 
 ALL_ROWS = 64 << 31
 """A slice without an end; where slices are counted in blocks, as many as a table may have."""
+LOOKED_AT_MAX = 5_000
+"""So many changes are looked at, to find out how few of them concern a table."""
 
 
 class _Unsuited(Exception):
@@ -47,12 +49,13 @@ class _Unprepared(Exception):
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a log and its checkpoint were found to be: the moments before and of now, how many changes lie between, and whether
-    every row is known to be of the moment before."""
+    """What a log and its checkpoint were found to be: the moments before and of now, whether changes lie between, how many of
+    them concern the table, and whether every row is known to be of the moment before."""
 
     source: str
     before: str
     now: str
+    moved: bool
     changes: int
     even: bool
 
@@ -136,7 +139,8 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     began = duty.clock.now()
     seen, portion = _look(duty, script, tick)
     changes = _count(seen)
-    if not changes:
+    sources = frozenset(source for source, one in seen.items() if one.moved)
+    if not sources:
         return None
     # Where few changes reach far, following them is much already.
     if changes > FEW or portion.far:
@@ -151,13 +155,15 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
         raise _Unsuited
     # What is computed anew is computed as of the checkpoint, so that one goes first.
     move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
-    keys, written = do(duty, script, tick, seen, portion)
+    keys, written = do(duty, script, tick, seen, portion) if changes else (0, 0)
     if tick.products is not None:
         duty.session.run(tick.products.even)
     said = f"{usual}: {changes} change{'' if changes == 1 else 's'} are few"
     counts = {"rows_done": keys, "rows_written": written, "ms": duty.clock.ms_since(began)}
-    add_done_tick(duty, script, {**counts, "message": said, "way": usual, "work": float(changes + keys), "keep": KEEP})
-    sources = frozenset(source for source, one in seen.items() if one.changes)
+    if changes:
+        add_done_tick(
+            duty, script, {**counts, "message": said, "way": usual, "work": float(changes + keys), "keep": KEEP}
+        )
     if duty.session.dialect.writers_wait_in_line:
         consume(duty, script, sources)
     return _Done(changes, keys, written, sources, portion)
@@ -165,34 +171,32 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
 
 def _look(duty: Duty, script: Script, tick: Tick) -> tuple[dict[str, _Seen], Portion]:
     """What waits in each log, read along with its checkpoint in one statement, and the portion of the ticks."""
-    rows = duty.session.all(_question(duty, script, tick), {**about(script), "limit": FEW + 1})
+    rows = duty.session.all(_question(duty, script, tick), {**about(script), "limit": FEW + 1, "most": LOOKED_AT_MAX})
     if len(rows) != len(tick.logs):
         # A checkpoint is not there; the long way says so.
         raise _Unsuited
     found = {}
-    portion = begin(duty, script, choose_pace(duty.session.dialect, duty.hold_ms), *rows[0][8:10])
-    for source, before, under_way, now, ahead, even, changes, markers, _, _, dirty in rows:
+    portion = begin(duty, script, choose_pace(duty.session.dialect, duty.hold_ms), *rows[0][9:11])
+    for source, before, under_way, now, ahead, even, moved, changes, markers, _, _, dirty in rows:
         if under_way or ahead or markers or dirty:
             raise _Unsuited
-        found[source] = _Seen(source, before, now, int(changes), bool(even))
+        found[source] = _Seen(source, before, now, bool(moved), int(changes), bool(even))
     return found, portion
 
 
 def _question(duty: Duty, script: Script, tick: Tick) -> str:
     literal = duty.session.dialect.literal
-    branches = [duty.ledger.text("look_at_log", log=log.log, source=literal(log.source)) for log in tick.logs]
+    branches = [
+        duty.ledger.text("look_at_log", log=log.log, source=literal(log.source), concerns=log.concerns)
+        for log in tick.logs
+    ]
     dirty = f"(SELECT count(*) FROM (SELECT 1 FROM {tick.dirty} LIMIT 1) AS d)" if tick.dirty else "0"
     return f"SELECT l.*, {dirty} FROM ({' UNION ALL '.join(branches)}) AS l"
 
 
-def _fill(duty: Duty, log: SourceLog) -> str:
-    """What copies what waits in a log."""
-    return duty.ledger.text("fill_slice", slice=log.slice, log=log.log, columns=log.copied)
-
-
-def _follow(duty: Duty, log: SourceLog) -> list[str]:
+def _follow(log: SourceLog) -> list[str]:
     """What copies what waits in a log, and follows it to the keys."""
-    return [*log.added] if log.added else [log.clear_slice, _fill(duty, log), *log.affected]
+    return [*log.added] if log.added else [log.clear_slice, log.fill_slice, *log.affected]
 
 
 def _bounds(seen: _Seen) -> dict[str, int | str]:
@@ -227,7 +231,7 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
 
     before = [tick.clear_reached]
     for log, one in _changed(tick, seen):
-        session.run_all([*before, *_follow(duty, log)], _bounds(one))
+        session.run_all([*before, *_follow(log)], _bounds(one))
         before = []
     written = apply_batch(session, script.applier, take)
     return taken, written
@@ -245,7 +249,7 @@ def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], por
     try:
         before = list(products.clear)
         for log, one in changed:
-            session.run_all([*before, _fill(duty, log)], _bounds(one))
+            session.run_all([*before, log.fill_slice], _bounds(one))
             before = []
         counts = session.run_all([*products.weigh, *adding, *products.number])
         odd = sum(int(number) for query in products.odd for (number,) in session.all(query))
@@ -266,7 +270,7 @@ def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], port
         raise Fault(f"{script.name} adds nothing", retry_safe=False)
     before = list(deltas.clear)
     for log, one in _changed(tick, seen):
-        session.run_all([*before, *_follow(duty, log)], _bounds(one))
+        session.run_all([*before, *_follow(log)], _bounds(one))
         before = []
     keys = sum(session.run_all(deltas.number))
     _require_few(portion, seen, keys)

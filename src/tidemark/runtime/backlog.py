@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.seals import about, read_checkpoints
+from tidemark.runtime.seals import Sliced, about, fill_slice, read_checkpoints
 from tidemark.script import Script, SourceLog, Tick
 
 
@@ -46,32 +46,30 @@ def read_more(duty: Duty, script: Script, tick: Tick, backlog: Backlog) -> float
 def _read_slice(duty: Duty, script: Script, log: SourceLog, backlog: Backlog) -> float:
     session, ledger, limit = duty.session, duty.ledger, backlog.pace.size
 
-    def work() -> tuple[int, int, int, bool, str]:
+    def work() -> Sliced:
         known = read_checkpoints(duty, script)
         checkpoint = known[log.source]
         backlog.seal = tuple((one.source, one.snapshot, one.target or "") for one in known.values())
         position = backlog.place.get(log.source, checkpoint.position)
         where = {"position": position, "limit": limit}
-        session.run(log.clear_slice)
-        bounds = {"previous": checkpoint.snapshot, "target": checkpoint.target}
-        ledger.run("fill_slice", {**bounds, **where}, slice=log.slice, log=log.log, columns=log.copied)
-        ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
-        ((following, ended, file),) = ledger.all("next_position", {**where, "log": log.log}, slice=log.slice)
+        found = fill_slice(
+            session, ledger, log, {**where, "previous": checkpoint.snapshot, "target": checkpoint.target}
+        )
         known_file = backlog.file.get(log.source, checkpoint.file)
-        if known_file not in ("", file):
+        if known_file not in ("", found.file):
             # The log was rewritten since the last slice, and its rows moved. Reading a change twice is harmless, so: again.
-            return 0, 0, 0, False, str(file)
-        for statement in log.affected if count else ():
+            return Sliced(0, 0, 0, 0, False, found.file)
+        for statement in log.affected if found.changes else ():
             session.run(statement)
-        return int(count), int(markers), int(following), bool(ended), str(file)
+        return found
 
     held = duty.read(work)
-    count, markers, following, ended, file = held.value
-    backlog.place[log.source], backlog.file[log.source] = following, file
-    backlog.changes += count
-    backlog.everything = backlog.everything or markers > 0
-    backlog.pace.record(limit if not ended else count, held.hold_ms)
-    if ended:
+    found = held.value
+    backlog.place[log.source], backlog.file[log.source] = found.position, found.file
+    backlog.changes += found.changes
+    backlog.everything = backlog.everything or found.markers > 0
+    backlog.pace.record(limit if not found.ended else found.read, held.hold_ms)
+    if found.ended:
         backlog.ended.add(log.source)
     return held.hold_ms
 

@@ -606,10 +606,11 @@ WHERE derived = :derived AND generation = :generation;
 
 -- name: look_at_log
 -- What a small tick asks of one log: its source, the checkpoint, whether a seal is under way, the moment of now, whether the
--- checkpoint is ahead of the database, whether every row is of its moment, how many changes wait, and markers among them, counted
--- up to a limit, and the portion of the ticks.
+-- checkpoint is ahead of the database, whether every row is of its moment, whether changes wait, how many, and markers among them,
+-- counted up to a limit, and the portion of the ticks.
 SELECT c.source, c.snapshot, CASE WHEN c.target IS NULL THEN 0 ELSE 1 END, CAST(pg_current_snapshot() AS text),
-       CASE WHEN pg_snapshot_xmax(s.at) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END, c.even, w.changes, w.markers,
+       CASE WHEN pg_snapshot_xmax(s.at) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END, c.even,
+       CASE WHEN w.changes > 0 THEN 1 ELSE 0 END, w.changes, w.markers,
        d.portion, d.far
 FROM tidemark._checkpoint AS c JOIN tidemark._derived AS d ON d.name = c.derived AND d.generation = c.generation
 CROSS JOIN LATERAL (SELECT CAST(c.snapshot AS pg_snapshot) AS at OFFSET 0) AS s
@@ -711,17 +712,6 @@ ORDER BY l.virtualtransaction;
 -- Whether a checkpoint is ahead of the database itself, as it is after a restore: 1 or 0.
 SELECT CASE WHEN pg_snapshot_xmax(CAST(:snapshot AS pg_snapshot)) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END;
 
--- name: fill_slice
--- Copy the next changes of a log that the target sees and the checkpoint does not. `position` counts blocks of the log: rows
--- never move in it, so a range of blocks is a fixed part of a fixed set, and writers need not keep an index for us.
-INSERT INTO {slice} ({columns})
-SELECT {columns} FROM {log}
-WHERE ctid >= CAST('(' || CAST(:position AS bigint) || ',0)' AS tid)
-  AND ctid < CAST('(' || (CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64)) || ',0)' AS tid)
-  AND xid >= pg_snapshot_xmin(CAST(:previous AS pg_snapshot))
-  AND NOT pg_visible_in_snapshot(xid, CAST(:previous AS pg_snapshot))
-  AND pg_visible_in_snapshot(xid, CAST(:target AS pg_snapshot));
-
 -- name: measure_part
 -- How many changes a part of a log has, and markers among them; where the next part begins, whether this was the last, and its file.
 SELECT c.changes, c.markers, p.next,
@@ -734,16 +724,6 @@ FROM (SELECT CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64
         AND xid >= pg_snapshot_xmin(CAST(:previous AS pg_snapshot))
         AND NOT pg_visible_in_snapshot(xid, CAST(:previous AS pg_snapshot))
         AND pg_visible_in_snapshot(xid, CAST(:target AS pg_snapshot))) AS c;
-
--- name: measure_slice
--- How many changes a slice has, and how many of them are markers that say that everything changed.
-SELECT count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {slice};
-
--- name: next_position
--- Where the next slice begins, whether nothing is left behind it (1 or 0), and the file in which positions mean anything.
-SELECT next, CASE WHEN next * CAST(current_setting('block_size') AS bigint) >= pg_relation_size(CAST(:log AS regclass))
-                  THEN 1 ELSE 0 END, CAST(pg_relation_filenode(CAST(:log AS regclass)) AS text)
-FROM (SELECT CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64) AS next) AS block;
 
 -- name: name_ids
 -- Nothing here is numbered.

@@ -577,14 +577,16 @@ WHERE derived = :derived AND generation = :generation;
 
 -- name: look_at_log
 -- What a small tick asks of one log: its source, the checkpoint, whether a seal is under way, the moment of now, whether the
--- checkpoint is ahead of the database, whether every row is of its moment, how many changes wait, and markers among them, counted
--- up to a limit, and the portion of the ticks.
-SELECT c.source, c.snapshot, c.target IS NOT NULL,
-       CAST(max(coalesce((SELECT max(id) FROM {log}), 0), CAST(c.snapshot AS INTEGER)) AS TEXT), 0, c.even,
-       (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(c.snapshot AS INTEGER) LIMIT :limit)),
-       (SELECT count(*) FROM (SELECT weight FROM {log} WHERE id > CAST(c.snapshot AS INTEGER) LIMIT :limit) WHERE weight = 0),
+-- checkpoint is ahead of the database, whether every row is of its moment, whether changes wait, how many of them concern the table
+-- (as many as the limit where there are too many to look), and markers among them, and the portion of the ticks.
+SELECT c.source, c.snapshot, c.target IS NOT NULL, CAST(n.now AS TEXT), 0, c.even, n.now > n.before,
+       CASE WHEN n.now - n.before > :most THEN :limit
+            ELSE (SELECT count(*) FROM (SELECT 1 FROM {log} AS l WHERE l.id > n.before AND {concerns} LIMIT :limit)) END,
+       (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > n.before AND id <= n.before + :most AND weight = 0 LIMIT 1)),
        d.portion, d.far
 FROM tidemark__checkpoint AS c JOIN tidemark__derived AS d ON d.name = c.derived AND d.generation = c.generation
+JOIN (SELECT rowid, CAST(snapshot AS INTEGER) AS before, max(coalesce((SELECT max(id) FROM {log}), 0), CAST(snapshot AS INTEGER)) AS now
+      FROM tidemark__checkpoint) AS n ON n.rowid = c.rowid
 WHERE c.derived = :derived AND c.generation = :generation AND c.source = {source};
 
 -- name: finish_seal
@@ -667,27 +669,13 @@ SELECT '', '[]', 0, '' WHERE :table IS NULL;
 -- Whether a checkpoint is ahead of the database itself, as it is after a restore: 1 or 0.
 SELECT 0 WHERE :snapshot IS NOT NULL;
 
--- name: fill_slice
--- Copy the next changes of a log that the target sees and the checkpoint does not.
-INSERT INTO {slice} ({columns})
-SELECT {columns} FROM {log}
-WHERE id > :position AND id > CAST(:previous AS INTEGER) AND id <= CAST(:target AS INTEGER)
-ORDER BY id LIMIT :limit;
-
 -- name: measure_part
 -- How many changes a part of a log has, and markers among them; where the next part begins, whether this was the last, and its file.
+-- Without a target, because somebody else has finished the seal, it has none, and is the last.
 SELECT (SELECT count(*) FROM {log} AS l WHERE l.id > p.start AND l.id <= min(p.target, p.start + :limit)),
        (SELECT count(*) FROM {log} AS l WHERE l.id > p.start AND l.id <= min(p.target, p.start + :limit) AND l.weight = 0),
        p.start + :limit, p.start + :limit >= p.target, '-'
-FROM (SELECT max(:position, CAST(:previous AS INTEGER)) AS start, CAST(:target AS INTEGER) AS target WHERE :name <> '') AS p;
-
--- name: measure_slice
--- How many changes a slice has, and how many of them are markers that say that everything changed.
-SELECT count(*), coalesce(sum(CASE WHEN weight = 0 THEN 1 ELSE 0 END), 0) FROM {slice};
-
--- name: next_position
--- Where the next slice begins, whether nothing is left behind it (1 or 0), and the file in which positions mean anything.
-SELECT coalesce(max(id), :position), CASE WHEN count(*) < :limit THEN 1 ELSE 0 END, '-' FROM {slice};
+FROM (SELECT max(:position, CAST(:previous AS INTEGER)) AS start, coalesce(CAST(:target AS INTEGER), 0) AS target WHERE :name <> '') AS p;
 
 -- name: name_ids
 -- A log whose first rows came from a statement that failed half-way (OR FAIL) has no place in the sequence of ids yet.

@@ -10,10 +10,11 @@ import json
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
+from tidemark.database.session import Session
 from tidemark.errors import Fault
 from tidemark.runtime.captures import begin_reading, empty, trim
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.ledger import Checkpoint
+from tidemark.runtime.ledger import Checkpoint, Ledger
 from tidemark.runtime.moments import let_time_pass, look
 from tidemark.runtime.scanning import begin_scans
 from tidemark.script import Script, SourceLog, Tick
@@ -88,30 +89,45 @@ def begin_seal(duty: Duty, script: Script, tick: Tick, known: Mapping[str, Check
     set_targets(duty, script, known)
 
 
-def slice_log(
-    duty: Duty, script: Script, tick: Tick, log: SourceLog, checkpoint: Checkpoint, limit: int
-) -> tuple[int, bool]:
-    """Take the next changes of one log into the slice and their affected keys into what is reached; give their number, and
-    whether the seal has nothing left to take from this log."""
-    session, ledger = duty.session, duty.ledger
+@dataclass(frozen=True)
+class Sliced:
+    """What a slice was: how many changes of the log were `read`, and `markers` among them; how many of them, markers included,
+    concern the derived table; at which position the next slice begins, in which file; and whether this was the last."""
+
+    read: int
+    markers: int
+    changes: int
+    position: int
+    ended: bool
+    file: str
+
+
+def fill_slice(session: Session, ledger: Ledger, log: SourceLog, bounds: Mapping[str, object]) -> Sliced:
+    """Fill the slice with a part of the log, in the caller's transaction."""
+    ((read, markers, position, ended, file),) = ledger.all("measure_part", {**bounds, "name": log.log}, log=log.log)
     session.run(log.clear_slice)
+    changes = session.run(log.fill_slice, bounds) if read else 0
+    return Sliced(int(read), int(markers), changes, int(position), bool(ended), str(file))
+
+
+def slice_log(duty: Duty, script: Script, tick: Tick, log: SourceLog, checkpoint: Checkpoint, limit: int) -> Sliced:
+    """Take the next changes of one log into the slice and their affected keys into what is reached."""
+    session, ledger = duty.session, duty.ledger
     part = {"position": checkpoint.position, "limit": limit}
     bounds = {**part, "previous": checkpoint.snapshot, "target": checkpoint.target}
-    ledger.run("fill_slice", bounds, slice=log.slice, log=log.log, columns=log.copied)
-    ((count, markers),) = ledger.all("measure_slice", slice=log.slice)
-    ((position, ended, file),) = ledger.all("next_position", {**part, "log": log.log}, slice=log.slice)
-    place = {**about(script), "source": log.source, "file": file}
-    if checkpoint.file not in ("", file):
+    found = fill_slice(session, ledger, log, bounds)
+    place = {**about(script), "source": log.source, "file": found.file}
+    if checkpoint.file not in ("", found.file):
         # The log was rewritten since the last slice, and its rows moved. Sealing a change twice is harmless, so: again.
         ledger.run("set_position", {**place, "position": 0})
-        return 0, False
-    if count:
+        return Sliced(0, 0, 0, 0, False, found.file)
+    if found.changes:
         for statement in log.affected:
             session.run(statement)
-        for statement in tick.everything if markers else ():
+        for statement in tick.everything if found.markers else ():
             session.run(statement)
-    ledger.run("set_position", {**place, "position": int(position)})
-    return int(count), bool(ended)
+    ledger.run("set_position", {**place, "position": found.position})
+    return found
 
 
 def find_targets(duty: Duty, script: Script) -> dict[str, str]:

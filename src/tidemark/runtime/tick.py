@@ -355,10 +355,10 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
     left, changes = state.seal_pace.size, 0
     duty.session.run(state.tick.clear_reached)
     for log in state.tick.logs:
-        taken, ended = slice_log(duty, script, state.tick, log, known[log.source], left)
-        changes += taken
-        left -= taken
-        if not ended or left <= 0:
+        found = slice_log(duty, script, state.tick, log, known[log.source], left)
+        changes += found.changes
+        left -= found.read
+        if not found.ended or left <= 0:
             duty.session.run(state.tick.mark_dirty)
             return changes, False, fresh, run, 0
     taken, ended = scan_some(duty, script, left)

@@ -16,7 +16,7 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import Run, add_run
-from tidemark.runtime.seals import consume, find_targets, is_ahead, move_checkpoints, read_checkpoints
+from tidemark.runtime.seals import consume, fill_slice, find_targets, is_ahead, move_checkpoints, read_checkpoints
 from tidemark.script import Script, SourceLog
 from tidemark.ways import Products
 
@@ -86,11 +86,8 @@ def add_up(duty: Duty, script: Script, products: Products, keys_max: int) -> tup
 def _fill(duty: Duty, log: SourceLog, checkpoint: Checkpoint, target: str) -> tuple[int, int, bool]:
     """Copy the changes of a log; how many, how many markers among them, and whether these are all."""
     bounds = {"position": 0, "previous": checkpoint.snapshot, "target": target, "limit": CHANGES_MAX + 1}
-    duty.ledger.run("fill_slice", bounds, slice=log.slice, log=log.log, columns=log.copied)
-    ((count, markers),) = duty.ledger.all("measure_slice", slice=log.slice)
-    where = {"position": 0, "limit": CHANGES_MAX + 1, "log": log.log}
-    ((_, ended, _),) = duty.ledger.all("next_position", where, slice=log.slice)
-    return int(count), int(markers), bool(ended)
+    found = fill_slice(duty.session, duty.ledger, log, bounds)
+    return found.changes, found.markers, found.ended
 
 
 def _sum(duty: Duty, products: Products, found: Sum, changed: set[str], keys_max: int) -> Sum:

@@ -30,7 +30,7 @@ CREATE TRIGGER "tidemark__readonly_distinct_slugs_update" INSTEAD OF UPDATE ON "
 CREATE TRIGGER "tidemark__readonly_distinct_slugs_delete" INSTEAD OF DELETE ON "distinct_slugs" BEGIN /* tidemark:79249775bdbe9107 */ SELECT RAISE(ABORT, 'distinct_slugs is derived and kept by Tidemark: write to its sources instead'); END;
 
 -- table tidemark__capture_log_posts (shared by all that read posts)
-CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
+CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, pair INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
 
 -- trigger tidemark__capture_insert_posts (shared by all that read posts)
 CREATE TRIGGER "tidemark__capture_insert_posts" AFTER INSERT ON "posts"
@@ -47,9 +47,9 @@ END;
 -- trigger tidemark__capture_update_posts (shared by all that read posts)
 CREATE TRIGGER "tidemark__capture_update_posts" AFTER UPDATE ON "posts"
 WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."state" IS NOT NEW."state" COLLATE BINARY
-BEGIN /* tidemark:1d9a4a7ca4c74774 */ 
-  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_state") SELECT -1, OLD."author", OLD."state";
-  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_state") SELECT 1, NEW."author", NEW."state";
+BEGIN /* tidemark:cbc89d90c1061f2a */ 
+  INSERT INTO "tidemark__capture_log_posts" (pair, weight, "c_author", "c_state") SELECT 1, -1, OLD."author", OLD."state";
+  INSERT INTO "tidemark__capture_log_posts" (pair, weight, "c_author", "c_state") SELECT -1, 1, NEW."author", NEW."state";
 END;
 
 -- table tidemark__capture_stash_posts (shared by all that read posts)

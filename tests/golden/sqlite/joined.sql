@@ -31,7 +31,7 @@ CREATE TRIGGER "tidemark__readonly_joined_update" INSTEAD OF UPDATE ON "joined" 
 CREATE TRIGGER "tidemark__readonly_joined_delete" INSTEAD OF DELETE ON "joined" BEGIN /* tidemark:36bb0a799a00b83b */ SELECT RAISE(ABORT, 'joined is derived and kept by Tidemark: write to its sources instead'); END;
 
 -- table tidemark__capture_log_users (shared by all that read users)
-CREATE TABLE "tidemark__capture_log_users" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_id" INTEGER, "c_name" TEXT);
+CREATE TABLE "tidemark__capture_log_users" (id INTEGER PRIMARY KEY AUTOINCREMENT, pair INTEGER, weight smallint NOT NULL, "c_id" INTEGER, "c_name" TEXT);
 
 -- trigger tidemark__capture_insert_users (shared by all that read users)
 CREATE TRIGGER "tidemark__capture_insert_users" AFTER INSERT ON "users"
@@ -48,9 +48,9 @@ END;
 -- trigger tidemark__capture_update_users (shared by all that read users)
 CREATE TRIGGER "tidemark__capture_update_users" AFTER UPDATE ON "users"
 WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY OR OLD."name" IS NOT NEW."name" COLLATE BINARY
-BEGIN /* tidemark:d71e428b8138a464 */ 
-  INSERT INTO "tidemark__capture_log_users" (weight, "c_id", "c_name") SELECT -1, OLD."id", OLD."name";
-  INSERT INTO "tidemark__capture_log_users" (weight, "c_id", "c_name") SELECT 1, NEW."id", NEW."name";
+BEGIN /* tidemark:bf4c4ad663773e1a */ 
+  INSERT INTO "tidemark__capture_log_users" (pair, weight, "c_id", "c_name") SELECT 1, -1, OLD."id", OLD."name";
+  INSERT INTO "tidemark__capture_log_users" (pair, weight, "c_id", "c_name") SELECT -1, 1, NEW."id", NEW."name";
 END;
 
 -- table tidemark__capture_stash_users (shared by all that read users)
@@ -98,7 +98,7 @@ BEGIN /* tidemark:9d8a45ec1e666d89 */
 END;
 
 -- table tidemark__capture_log_posts (shared by all that read posts)
-CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
+CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, pair INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
 
 -- trigger tidemark__capture_insert_posts (shared by all that read posts)
 CREATE TRIGGER "tidemark__capture_insert_posts" AFTER INSERT ON "posts"
@@ -115,9 +115,9 @@ END;
 -- trigger tidemark__capture_update_posts (shared by all that read posts)
 CREATE TRIGGER "tidemark__capture_update_posts" AFTER UPDATE ON "posts"
 WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."score" IS NOT NEW."score" COLLATE BINARY
-BEGIN /* tidemark:d87b5ee74d06087e */ 
-  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT -1, OLD."author", OLD."score";
-  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT 1, NEW."author", NEW."score";
+BEGIN /* tidemark:189255a99549274e */ 
+  INSERT INTO "tidemark__capture_log_posts" (pair, weight, "c_author", "c_score") SELECT 1, -1, OLD."author", OLD."score";
+  INSERT INTO "tidemark__capture_log_posts" (pair, weight, "c_author", "c_score") SELECT -1, 1, NEW."author", NEW."score";
 END;
 
 -- table tidemark__capture_stash_posts (shared by all that read posts)

@@ -31,7 +31,7 @@ CREATE TRIGGER "tidemark__readonly_joined_sums_update" INSTEAD OF UPDATE ON "joi
 CREATE TRIGGER "tidemark__readonly_joined_sums_delete" INSTEAD OF DELETE ON "joined_sums" BEGIN /* tidemark:7a85ac351f0dbecf */ SELECT RAISE(ABORT, 'joined_sums is derived and kept by Tidemark: write to its sources instead'); END;
 
 -- table tidemark__capture_log_users (shared by all that read users)
-CREATE TABLE "tidemark__capture_log_users" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_id" INTEGER);
+CREATE TABLE "tidemark__capture_log_users" (id INTEGER PRIMARY KEY AUTOINCREMENT, pair INTEGER, weight smallint NOT NULL, "c_id" INTEGER);
 
 -- trigger tidemark__capture_insert_users (shared by all that read users)
 CREATE TRIGGER "tidemark__capture_insert_users" AFTER INSERT ON "users"
@@ -48,9 +48,9 @@ END;
 -- trigger tidemark__capture_update_users (shared by all that read users)
 CREATE TRIGGER "tidemark__capture_update_users" AFTER UPDATE ON "users"
 WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY
-BEGIN /* tidemark:2afa0d7a215d69d9 */ 
-  INSERT INTO "tidemark__capture_log_users" (weight, "c_id") SELECT -1, OLD."id";
-  INSERT INTO "tidemark__capture_log_users" (weight, "c_id") SELECT 1, NEW."id";
+BEGIN /* tidemark:282edf801ddc5065 */ 
+  INSERT INTO "tidemark__capture_log_users" (pair, weight, "c_id") SELECT 1, -1, OLD."id";
+  INSERT INTO "tidemark__capture_log_users" (pair, weight, "c_id") SELECT -1, 1, NEW."id";
 END;
 
 -- table tidemark__capture_stash_users (shared by all that read users)
@@ -98,7 +98,7 @@ BEGIN /* tidemark:9d8a45ec1e666d89 */
 END;
 
 -- table tidemark__capture_log_posts (shared by all that read posts)
-CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
+CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, pair INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
 
 -- trigger tidemark__capture_insert_posts (shared by all that read posts)
 CREATE TRIGGER "tidemark__capture_insert_posts" AFTER INSERT ON "posts"
@@ -115,9 +115,9 @@ END;
 -- trigger tidemark__capture_update_posts (shared by all that read posts)
 CREATE TRIGGER "tidemark__capture_update_posts" AFTER UPDATE ON "posts"
 WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."score" IS NOT NEW."score" COLLATE BINARY
-BEGIN /* tidemark:d87b5ee74d06087e */ 
-  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT -1, OLD."author", OLD."score";
-  INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT 1, NEW."author", NEW."score";
+BEGIN /* tidemark:189255a99549274e */ 
+  INSERT INTO "tidemark__capture_log_posts" (pair, weight, "c_author", "c_score") SELECT 1, -1, OLD."author", OLD."score";
+  INSERT INTO "tidemark__capture_log_posts" (pair, weight, "c_author", "c_score") SELECT -1, 1, NEW."author", NEW."score";
 END;
 
 -- table tidemark__capture_stash_posts (shared by all that read posts)

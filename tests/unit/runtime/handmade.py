@@ -6,6 +6,7 @@ They let the runtime be tested without the pure tower, and show what the tower h
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.model import Column, Table
 from tidemark.names import CaptureNames, Names, ledger
+from tidemark.render.images import sliced
 from tidemark.script import Applier, Capture, Piece, Script, SourceLog, Tick
 
 SOURCE = "CREATE TABLE posts (id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL, score INTEGER NOT NULL)"
@@ -216,7 +217,8 @@ def _tick(names: Names, columns: tuple[str, ...]) -> Tick:
                     f"INSERT INTO {reached} (thread_id) SELECT DISTINCT thread_id FROM {slice_} WHERE thread_id IS NOT NULL",
                 ),
                 columns=columns,
-                copied=copied,
+                fill_slice=f"INSERT INTO {slice_} ({copied}) SELECT {copied} FROM {log} AS l WHERE {sliced(names.dialect, 'l')}",
+                concerns="1 = 1",
                 table=Table("public" if names.dialect.has_schemas else "", "posts", "table", POSTS),
             ),
         ),

@@ -5,7 +5,9 @@ import pytest
 from tests.unit.runtime.place import World
 from tests.unit.runtime.test_kills import free_leases, kill_everywhere
 from tidemark.names import ledger
+from tidemark.runtime.apply_batch import prepare_once
 from tidemark.runtime.captures import empty, trim_logs
+from tidemark.runtime.seals import fill_slice
 from tidemark.runtime.status import read_status
 from tidemark.runtime.tick import has_work, tick
 from tidemark.runtime.uninstall import uninstall
@@ -47,6 +49,19 @@ def test_a_log_keeps_what_the_slowest_has_not_sealed(world: World) -> None:
     assert pending == {"thread_stats": 0, "slow": 2}
     _tick(world, "slow")
     assert world.shown("slow") == world.truth() and _logged(world) == 0
+
+
+def test_a_part_of_a_seal_that_somebody_finished_is_the_last(world: World) -> None:
+    world.apply(world.wanted())
+    world.posts((1000, 3, 5))
+    script = world.script()
+    (log,) = script.tick.logs if script.tick else ()
+    prepare_once(world.duty, script)
+    bounds = {"position": 0, "previous": world.duty.ledger.checkpoints(script)[log.source].snapshot, "limit": 64}
+    found = world.duty.read(
+        lambda: fill_slice(world.duty.session, world.duty.ledger, log, {**bounds, "target": None})
+    ).value
+    assert (found.changes, found.ended) == (0, True)
 
 
 def test_more_columns_come_without_a_gap(world: World) -> None:
