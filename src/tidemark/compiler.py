@@ -26,7 +26,7 @@ from tidemark.maintenance.support import Support, Supports
 from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit, indexes_name_outputs
-from tidemark.query.cut import cut_of
+from tidemark.query.cut import cut_of, lower_with_order
 from tidemark.query.keys import KeyColumn, assume_key, find_key
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
@@ -99,8 +99,8 @@ def _compile(
             f"There is no query for {dialect.title}.",
             instead=f'query={{"{dialect.name}": "SELECT …", …}}',
         )
-    moment = moment_of(names)
-    lowered, outputs = lower_query(query, catalog, dialect, moment), describe(query)
+    kept, lowered, stored, outputs = lower_with_order(query, catalog, dialect, moment_of(names), describe)
+    declaration = replace(declaration, query={"": kept})
     admit(lowered, catalog)
     require_pure(lowered, first_mutable, describe)
     lowered = over_rankings(declaration.name, lowered, _stores(declaration, catalog), catalog)
@@ -110,13 +110,13 @@ def _compile(
     if joins:
         declaration = replace(declaration, columns_of=None)
     try:
-        _require_changes_alone(declaration, query, lowered, dialect, unproven)
+        _require_changes_alone(declaration, kept, lowered, dialect, unproven)
         supports = _supports(declaration, catalog)
         linear = linear_program(declaration.name, lowered, key, outputs, describe, supports)
         made = of_linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
-        about = (declaration, query, lowered, key, outputs, describe, catalog, unproven)
-        made = _by_unit(*about, not_linear.reason, names, moment)
+        about = (declaration, kept, lowered, key, stored, describe, catalog, unproven)
+        made = _by_unit(*about, not_linear.reason, names, moment_of(names))
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
     made = _weakest(made, reads, declaration.freshness)
     script = Script(
@@ -127,7 +127,7 @@ def _compile(
         freshness=made.freshness,
         reasons=(*made.reasons, *_support_reasons(declaration)),
         key=made.shown.key,
-        columns=tuple(output.name for output in lowered.outputs),
+        columns=tuple(output.name for output in outputs),
         sources=tuple(table.label for table in made.tables),
         pieces=_pieces(declaration, made, outputs, catalog, names),
         applier=made.applier,

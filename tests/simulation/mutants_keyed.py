@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.simulation.case import Case, Derived, Duty, Engine, Statement, Transaction
-from tests.simulation.mutants import Change, Mutant
+from tests.simulation.mutants import Change, Mutant, texts
 from tidemark.script import Piece, Script, mark, unmarked
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
@@ -138,6 +138,13 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
             engine, "elements that went", ("elements-counted", "elements-below"), elements_that_went, disturbed=True
         ),
         Mutant(engine, "no element at all", ("elements-or-none",), last_fill_missing, disturbed=True),
+        Mutant(
+            engine,
+            "order that is not seen",
+            ("global-limit",),
+            texts("view", ".", r"(ORDER BY s\.\"tidemark_order_1\") DESC", r"\1"),
+            disturbed=True,
+        ),
         Mutant(engine, "dirty set done at once", JOINS, whole_set_done, disturbed=True),
         Mutant(
             engine,

@@ -196,7 +196,13 @@ def _global_limit(parts: Parts) -> Draft:
     key = parts.key(table, "g")
     order = parts.order(table, "g")
     first = Column(order.partition(",")[0].rsplit(" ", 1)[0], parts.name())
-    columns = listed(*key, first, *parts.terms(table, "g"))
+    # What is ordered by need not be seen.
+    seen = [first] if parts.chance(0.4) else []
+    columns = listed(*key, *seen, *parts.terms(table, "g"))
+    if parts.chance(0.3):
+        order = (
+            f"{parts.term(table, 'g', ('int', 'text', 'date')).expression} {parts.rng.choice(('DESC', 'ASC'))}, {order}"
+        )
     end = f"ORDER BY {order} LIMIT {parts.rng.randint(1, 4)}"
     if parts.chance(0.3):
         end += " OFFSET 1"

@@ -15,6 +15,7 @@ from typing import Literal
 
 from tidemark.memory import Memory
 from tidemark.model import Table
+from tidemark.query.cut import is_hidden
 from tidemark.query.relation import Called, Occurrence, Query, Scalar
 
 PartKind = Literal["additive", "highest", "lowest", "recomputed", "copied"]
@@ -338,6 +339,11 @@ class KeyedProgram:
     shown: tuple[Visible, ...] = ()
     having: str = ""
     keeps_changes: bool = False
+
+    @property
+    def public(self) -> tuple[str, ...]:
+        """The names of the query's columns that readers see."""
+        return tuple(output.name for output in self.query.outputs if not is_hidden(output.name))
 
     @property
     def watched(self) -> tuple[Table, ...]:

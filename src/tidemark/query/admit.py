@@ -15,6 +15,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query import functions
 from tidemark.query.called import gives_rows, unstable_columns
+from tidemark.query.cut import is_hidden
 from tidemark.query.lower import whole_call
 from tidemark.query.parse import place_of, render
 from tidemark.query.relation import Block, Derived, Query
@@ -68,7 +69,7 @@ def outputs_are_named(block: Query) -> None:
                 instead=f"{output.scalar.text} AS a_name",
                 place=place_of(output.scalar.tree, block.dialect),
             )
-        if output.name.lower().startswith("tidemark_"):
+        if output.name.lower().startswith("tidemark_") and not is_hidden(output.name):
             raise Refusal(Code.NAME, f"The column name {output.name} is Tidemark's own.", instead="another name")
         folded = output.name if block.dialect.has_schemas else output.name.lower()
         if folded in seen:

@@ -1,21 +1,89 @@
 """ORDER BY and LIMIT of the whole query: every row is kept, and readers see the first.
 
-Owns: `cut_of`. Promises: the text orders and cuts the stored rows as the query orders and cuts its result. An order without a
-limit is the reader's affair and is left out.
+Owns: `lower_with_order`, `cut_of`. Promises: the text orders and cuts the stored rows as the query orders and cuts its result.
+What is ordered by and not shown is stored too, as columns that no reader sees. An order without a limit is the reader's affair
+and is left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.model import Catalog, OutputColumn
 from tidemark.query.inline import ascii_lower, unwrapped
+from tidemark.query.lower import lower_query
 from tidemark.query.parse import parse_tree, place_of, render
 from tidemark.query.relation import Query
 from tidemark.query.trees import outputs_of
+
+HIDDEN = "tidemark_order_"
+"""The beginning of the names of columns that are stored for their order alone."""
+Outputs = tuple[OutputColumn, ...]
+Describe = Callable[[str], Outputs]
+
+
+def lower_with_order(
+    text: str, catalog: Catalog, dialect: Dialect, moment: str, describe: Describe
+) -> tuple[str, Query, Outputs, Outputs]:
+    """The query that is kept, as text and as blocks, its columns, and those of them that readers see."""
+    lowered, shown = lower_query(text, catalog, dialect, moment), describe(text)
+    kept, stored = with_order(text, shown, dialect, describe)
+    return kept, lowered if kept == text else lower_query(kept, catalog, dialect, moment), stored, shown
+
+
+def with_order(text: str, shown: Outputs, dialect: Dialect, describe: Describe) -> tuple[str, Outputs]:
+    """The query with what it is cut by among its columns, and its columns; `shown` are those it has as it is.
+
+    Nothing is added where that would be another query (a set operation, DISTINCT); `cut_of` refuses it then.
+    """
+    if any(is_hidden(column.name) for column in shown):
+        raise Refusal(Code.NAME, f"Columns that begin with {HIDDEN} are Tidemark's own.", instead="another name")
+    tree = unwrapped(parse_tree(text, dialect)) if _is_cut(text, dialect) else None
+    if not isinstance(tree, exp.Select) or _is_distinct(tree):
+        return text, shown
+    names = [ascii_lower(column.name) for column in shown]
+    order, added = tree.args.get("order"), 0
+    for item in order.expressions if order is not None else ():
+        holder, node = _apart(item)
+        if _place(node, tree, names, dialect) is None and node.find(exp.Collate) is None:
+            added += 1
+            named = exp.to_identifier(f"{HIDDEN}{added}", quoted=True)
+            tree.append("expressions", exp.Alias(this=node.copy(), alias=named))
+            holder.set("this", exp.Column(this=named.copy()))
+    if not added:
+        return text, shown
+    kept = render(tree, dialect)
+    if tree.args.get("distinct") is None:
+        # PostgreSQL knows the name of a column in ORDER BY by itself alone, without a comparison behind it.
+        tree.set("order", None)
+    try:
+        return kept, describe(render(tree, dialect))
+    except Refusal:
+        # SQLite orders by what is made of its columns, too, and no column can be made of those.
+        return text, shown
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a column is stored for the order of what readers see, and not seen itself."""
+    return name.startswith(HIDDEN)
+
+
+def _is_distinct(tree: exp.Select) -> bool:
+    distinct = tree.args.get("distinct")
+    return distinct is not None and not distinct.args.get("on")
+
+
+def _apart(item: exp.Expression) -> tuple[exp.Expression, exp.Expression]:
+    """What is ordered by, without the comparison that is asked for, and the node that holds it."""
+    holder = item
+    while isinstance(holder.this, exp.Collate | exp.Paren):
+        holder = holder.this
+    return holder, holder.this
 
 
 def cut_of(text: str, query: Query, dialect: Dialect) -> str:
@@ -38,7 +106,7 @@ def _is_cut(text: str, dialect: Dialect) -> bool:
 
 
 def _ordered(item: exp.Expression, tree: exp.Expression, query: Query, dialect: Dialect) -> str:
-    position = _position(item.this, tree, query, dialect)
+    position = _place(_apart(item)[1], tree, [ascii_lower(output.name) for output in query.outputs], dialect)
     if position is None:
         raise Refusal(
             Code.UNSUPPORTED,
@@ -50,17 +118,16 @@ def _ordered(item: exp.Expression, tree: exp.Expression, query: Query, dialect: 
         this=exp.to_identifier(query.outputs[position].name, quoted=True), table=exp.to_identifier("s", quoted=False)
     )
     copy = item.copy()
-    copy.set("this", column)
+    _apart(copy)[0].set("this", column)
     return render(copy, dialect)
 
 
-def _position(node: exp.Expression, tree: exp.Expression, query: Query, dialect: Dialect) -> int | None:
+def _place(node: exp.Expression, tree: exp.Expression, names: Sequence[str], dialect: Dialect) -> int | None:
+    """Where among the columns of those names, in lower case, stands what is ordered by; None when it is none of them."""
     if isinstance(node, exp.Literal) and not node.is_string:
-        return int(node.name) - 1 if 1 <= int(node.name) <= len(query.outputs) else None
-    if isinstance(node, exp.Column) and node.args.get("table") is None:
-        names = [ascii_lower(output.name) for output in query.outputs]
-        if ascii_lower(node.name) in names:
-            return names.index(ascii_lower(node.name))
+        return int(node.name) - 1 if 1 <= int(node.name) <= len(names) else None
+    if isinstance(node, exp.Column) and node.args.get("table") is None and ascii_lower(node.name) in names:
+        return names.index(ascii_lower(node.name))
     written = [render(expression, dialect) for _, expression in outputs_of(tree)]
     stars = any(isinstance(expression, exp.Star) or expression.name == "*" for _, expression in outputs_of(tree))
     text = render(node, dialect)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from tidemark.errors import Code, Refusal
+from tidemark.query.cut import is_hidden
 from tidemark.query.relation import Block, Called, Occurrence, Output, Query, Recursion, SetOperation
 from tidemark.query.unique import identifies, is_nullable_output
 from tidemark.query.units import bare_text, branches_of
@@ -36,6 +37,12 @@ def find_key(query: Query, declared: tuple[str, ...]) -> tuple[KeyColumn, ...]:
             raise Refusal(Code.KEY_UNPROVEN, "The result is one row, it has no key.", instead="no key=")
         return ()
     key = _declared_key(query, declared) if declared else _inferred_key(query)
+    if any(is_hidden(query.outputs[position].name) for position in key):
+        raise Refusal(
+            Code.KEY_MISSING,
+            "What identifies a row only orders the result, and is not in it.",
+            instead="it among the columns of the result",
+        )
     return _columns(query, key)
 
 
@@ -102,7 +109,8 @@ def _inferred_key(query: Query) -> tuple[int, ...]:
         if not key:
             raise Refusal(Code.KEY_MISSING, "GROUP BY a constant has no key.", instead="no GROUP BY")
         return key
-    for candidate in candidates(query):
+    # A key that readers see comes first.
+    for candidate in sorted(candidates(query), key=lambda one: any(is_hidden(query.outputs[p].name) for p in one)):
         if identifies(query, frozenset(candidate)):
             return candidate
     if query.distinct:

@@ -44,7 +44,7 @@ def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
 def public_select(store: Store, program: KeyedProgram) -> str:
     """What readers see of the stored rows ``s``."""
     if not program.shown:
-        shown = ", ".join(f"s.{store.dialect.quote(output.name)}" for output in program.query.outputs)
+        shown = ", ".join(f"s.{store.dialect.quote(name)}" for name in program.public)
         return f"SELECT {shown} FROM {store.names.store} AS s {program.cut}".rstrip()
     return f"SELECT {shown_columns(store, program)} FROM {store.names.store} AS s{_having(program)}"
 

@@ -126,7 +126,7 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
     settled = reasons_of(program.locking, names.dialect) if program.locking is not None else ()
     reasons = (f"affected keys are recomputed, because {first}", *settled, *others)
     klass = "global" if any(route.everywhere for route in program.routes) else "keyed"
-    visible = [(output.name, f"s.{names.dialect.quote(output.name)}") for output in program.query.outputs]
+    visible = [(name, f"s.{names.dialect.quote(name)}") for name in program.public]
     mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
     applier, public = render_keyed.applier(store, program, lock), names.dialect.quote(program.name)
     if declaration.processor is not None:
