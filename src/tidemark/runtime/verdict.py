@@ -215,9 +215,8 @@ def _judge_failed(past: Past) -> Finding:
 def _sentence(tables: Sequence[TableStatus], found: Sequence[Finding], now: datetime.datetime | None) -> str:
     ill = {(one.kind, one.name) for one in found if one.level == "fail"}
     coming = {(one.kind, one.name) for one in found if one.level == "warn"} - ill
-    all_of_them = f"All {len(tables)} derived tables are" if len(tables) != 1 else "The one derived table is"
-    if not tables:
-        all_of_them = "There is no derived table; everything else is"
+    few = ("There is no derived table; everything else is", "The one derived table is", "Both derived tables are")
+    all_of_them = few[len(tables)] if len(tables) < len(few) else f"All {len(tables)} derived tables are"
     all_true = f"{all_of_them} true{_as_of(tables, now)}"
     if not ill and not coming:
         return f"{all_true}{_last_verified(tables, now)}."
