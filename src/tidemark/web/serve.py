@@ -1,7 +1,8 @@
 """A server of one's own: the application behind uvicorn.
 
 Owns: `serve`. Promises: listens on this machine only unless told otherwise, and says so when told; ends within a second of
-being asked to, however many look; looks once before anybody asks; writes no line for a request.
+being asked to, however many look, but for a connection that is being tried (ten at most); looks once before anybody asks; writes
+no line for a request.
 """
 
 from __future__ import annotations
