@@ -1,6 +1,6 @@
 """Finished SQL text of the ways in which rows are made true, or compared, other than by recomputing units.
 
-Owns: `Full`, `Products` and `Whole`, parts of a script. Promises: as `script`.
+Owns: `Full`, `Products`, `Adding` and `Whole`, parts of a script. Promises: as `script`.
 """
 
 from __future__ import annotations
@@ -62,6 +62,22 @@ class Products:
 
 
 @dataclass(frozen=True)
+class Adding:
+    """How rows that writers keep are filled by adding what they are short of.
+
+    `find` fill ``fresh`` with that, numbered in key order, in one moment; `count` is how many rows that are. `add` (parameters
+    ``:low`` and ``:high``) adds it, whatever writers have done since. `tables` are the quoted names of the sources, which nobody
+    may empty while they are read. It is `exact` where all that is stored adds up.
+    """
+
+    find: tuple[str, ...]
+    count: str
+    add: tuple[str, ...]
+    tables: tuple[str, ...]
+    exact: bool
+
+
+@dataclass(frozen=True)
 class Whole:
     """Everything at once, where the sources are small enough to be read in one go.
 
@@ -69,7 +85,8 @@ class Whole:
     `rows`, if any, fill ``fresh`` with the whole result, numbered in key order; `count_rows` is its number, `place` the key of
     the row at a ``:place``, `copy` (parameters ``:low`` and ``:high``) put rows of it into an empty store. Where writers keep
     the store, `alone` are statements of the same transaction that come first: after them no writer of the sources is under way;
-    without such statements `rows` are for as long as nobody has committed anything since they were read.
+    without such statements `rows` are for as long as nobody has committed anything since they were read. `adding`, if any, fills
+    such a store while they go on.
     """
 
     suspects: tuple[str, ...]
@@ -79,3 +96,4 @@ class Whole:
     place: str
     copy: tuple[str, ...]
     alone: tuple[str, ...] = ()
+    adding: Adding | None = None

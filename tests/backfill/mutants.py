@@ -247,7 +247,7 @@ MUTANTS = MappingProxyType(
         "a filling that goes on forgets its key": code(
             filling.Filling.commit, "self.cursor = pack(upto)", "self.cursor = None"
         ),
-        "a paused filling is taken up again": code(fill._see_through, 'if state == "paused":', "if False:"),
+        "a paused filling is taken up again": code(filling.see_through, 'if state == "paused":', "if False:"),
         "the cursor is committed after the rows": cursor_in_another_transaction,
         "a step sorts what is left": step_that_sorts,
         "a lost connection is a failure": code(

@@ -67,6 +67,7 @@ def test_a_failed_filling_never_reads_as_ready(songs: Songs, monkeypatch: pytest
     with monkeypatch.context() as patch, pytest.raises(Fault):
         patch.setattr("tidemark.runtime.fill.apply_batch", fail)
         patch.setattr("tidemark.runtime.fill._put", fail)
+        patch.setattr("tidemark.runtime.adding._add_chunk", fail)
         songs.engine().apply()
     (status,) = songs.engine().backfills()
     assert (status.state, status.running, status.progress != 1.0) == ("failed", False, True)

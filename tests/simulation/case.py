@@ -94,6 +94,7 @@ class Case:
 
     `setup` makes the sources, `fill` puts rows in before anything is installed, `sources` are quoted names. `sessions` is
     the number of writers, `install_kill_at` the statement before which the first installation is killed.
+    `beside` is what somebody writes while that fills, a text at a time.
     `deferred_keys` tells that the application itself has deferred constraints. A `quick` case ends with its program: no
     shadow, no verification, no uninstall. `later` are derived tables that take the place of others on the way.
     `chunk` is the number of rows that Tidemark takes at a time, None = what it likes; `way` is how its ticks make rows true,
@@ -111,6 +112,7 @@ class Case:
     duties: tuple[Duty, ...] = ()
     sessions: int = 2
     install_kill_at: int | None = None
+    beside: tuple[str, ...] = ()
     deferred_keys: bool = False
     quick: bool = False
     later: tuple[Derived, ...] = ()
@@ -131,8 +133,8 @@ class Case:
             raw[name] = tuple(Derived(**{**item, "key": tuple(item["key"])}) for item in raw.get(name, ()))
         raw["duties"] = tuple(Duty(**{**item, "sql": tuple(item.get("sql", ()))}) for item in raw["duties"])
         raw["transactions"] = tuple(_transaction(item) for item in raw["transactions"])
-        for name in ("setup", "fill", "sources"):
-            raw[name] = tuple(raw[name])
+        for name in ("setup", "fill", "sources", "beside"):
+            raw[name] = tuple(raw.get(name, ()))
         return Case(**raw)
 
 

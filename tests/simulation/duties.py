@@ -64,14 +64,19 @@ class Attendant:
     history: History = field(default_factory=History)
     kept: dict[str, Table] = field(default_factory=dict)
     block: int | None = None
+    between: Callable[[], None] = lambda: None
+    """What somebody does while the first installation lets others have the database."""
     went_on: Callable[[], bool] = lambda: False
     """Whether an application that waited when the duty began has gone on since."""
 
     def install(self) -> None:
         """Install for the first time, and compare."""
-        self.derived = list(self.upkeep.install(self.case.derived, self.case.install_kill_at))
+        self.derived = list(self.upkeep.install(self.case.derived, self.case.install_kill_at, self.between))
         self.declared = list(self.derived)
         self.compare.prepare(self.plain())
+        self.compare.check(("commit",), "after installation")
+        if self.case.beside:
+            self.upkeep.tick()
         self._remember()
         self._drained(EVERY, "after installation")
 

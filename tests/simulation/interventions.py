@@ -19,14 +19,17 @@ COUNTED = frozenset({"run", "script", "all", "one", "alone"})
 WRITES = frozenset({"write", "chunk"})
 # A worker that lost its duty may still write down that its run has ended, and gives back what is not its own any more.
 HARMLESS = re.compile(r"tidemark(__|\._)(run|lease)\b")
+LEASES = {"sqlite": "tidemark__lease", "postgres": "tidemark._lease"}
 Act = Callable[["WatchedSession"], bool]
 
 
 class WatchedSession:
-    """A session that calls `act` at step number `at` and, while that answers False, at each step after it."""
+    """A session that calls `act` at step number `at` and, while that answers False, at each step after it; `between` is done
+    before each transaction."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, between: Callable[[], None] = lambda: None) -> None:
         self.session = session
+        self.between = between
         self.at: int | None = None
         self.act: Act = never
         self.count = 0
@@ -80,7 +83,8 @@ class WatchedSession:
     def transaction(
         self, mode: str = "write", *, snapshot: bool = False, holding: Sequence[str] = ()
     ) -> Iterator[None]:
-        """A transaction of the session, with a step before it, and one before it is committed."""
+        """A transaction of the session, with a step before it, and one before it is committed; others may write before it."""
+        self.between()
         self._step()
         self._written = []
         self.steps_inside = 0
@@ -94,6 +98,10 @@ class WatchedSession:
         harmful = [text for text in self._written if not HARMLESS.search(text)]
         if self.robbed and mode in WRITES and harmful:
             raise Failure("fencing", "", f"a worker that had lost its duty committed {harmful[:3]}")
+
+
+def nothing() -> None:
+    """Nobody writes."""
 
 
 def never(_: WatchedSession) -> bool:
@@ -117,3 +125,8 @@ def terminate(session: WatchedSession) -> bool:
     with connection.__class__.connect(connection.info.dsn, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
     return True
+
+
+def expire(engine: str) -> str:
+    """The statement that ends every lease."""
+    return f"UPDATE {LEASES[engine]} SET expires = '1970-01-01T00:00:00.000Z' WHERE expires > '1970-01-02'"

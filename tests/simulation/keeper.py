@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from tests.simulation import retained
 from tests.simulation.accidents import lose_trigger, rebuild_in_guard
+from tests.simulation.beside import expect_no_repair
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
-from tests.simulation.interventions import Act, WatchedSession, close, never, terminate
-from tests.simulation.memory import STREAM
+from tests.simulation.interventions import Act, WatchedSession, close, expire, never, nothing, terminate
+from tests.simulation.memory import take_block
 from tests.simulation.processors import declare
 from tests.simulation.tally import Tally
 from tests.simulation.time import Time
@@ -38,7 +39,6 @@ from tidemark.runtime.lease import TERM_SECONDS, Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
 from tidemark.runtime.repair import repair
-from tidemark.runtime.streams.account import Account
 from tidemark.runtime.tick import has_work, tick
 from tidemark.runtime.uninstall import uninstall
 from tidemark.runtime.verify import verify
@@ -49,7 +49,6 @@ T = TypeVar("T")
 Mutate = Callable[[Script], Script]
 SCRIPTS: dict[tuple[str, str, str, int], Script] = {}
 SCRIPTS_MAX = 200
-LEASES = {"sqlite": "tidemark__lease", "postgres": "tidemark._lease"}
 LOCK_SECONDS = 0.5
 THEFT_SECONDS = 0.02
 HASTE = 20.0
@@ -75,20 +74,24 @@ class Keeper:
         self.ticks = 0
         self.stated: tuple[Source, ...] = ()
         self.functions: dict[tuple[str, str], Function] = {}
+        self.between: Callable[[], None] = nothing
 
     def _open(self) -> Duty:
         if self.session is None:
-            self.session = WatchedSession(open_session(self.url, lock_timeout=LOCK_SECONDS))
+            self.session = WatchedSession(open_session(self.url, lock_timeout=LOCK_SECONDS), lambda: self.between())
         return Duty(Ledger(self.session), self.time.clock(), functions=self.functions)
+
+    def _watch(self) -> WatchedSession:
+        self._open()
+        assert self.session is not None
+        return self.session
 
     def _catalog(self) -> Catalog:
         return retained.state_facts(self._open().session.catalog(), self.stated)
 
     def _watched(self, work: Callable[[], T], order: Order) -> T:
         """Do some work while something happens to it. Raises `Killed` when it did not live to its end."""
-        self._open()
-        session = self.session
-        assert session is not None
+        session = self._watch()
         session.arm(order.kill_at, self._act(order))
         problem: Exception | None = None
         done: list[T] = []
@@ -98,8 +101,7 @@ class Keeper:
             problem = error
         session.at = None
         if session.killed:
-            session.session.close()
-            self.session = None
+            self.close()
             self._expire_leases()
             raise Killed(str(problem)) from problem
         if isinstance(problem, Lost) and session.robbed:
@@ -128,7 +130,7 @@ class Keeper:
             try:
                 with thief.transaction():
                     name = f"keep {self.held}".replace("'", "''")
-                    changed = thief.run(_expire(thief.dialect.name) + f" AND duty = '{name}'")
+                    changed = thief.run(expire(thief.dialect.name) + f" AND duty = '{name}'")
             except Conflict:
                 if not session.inside:
                     raise
@@ -149,7 +151,7 @@ class Keeper:
         """What the time until a dead worker's leases end would bring."""
         duty = self._open()
         if duty.ledger.exists():
-            duty.write(lambda: duty.session.run(_expire(duty.session.dialect.name)))
+            duty.write(lambda: duty.session.run(expire(duty.session.dialect.name)))
 
     def _meaning(self, one: Installed) -> Derived:
         """What a generation is to be equal to. One that gained columns is known by the query that readers see."""
@@ -189,14 +191,20 @@ class Keeper:
         shown = replace(next(iter(SCRIPTS.values())), pieces=made.pieces, sources=(made.source,), tick=None)
         return replace(made, pieces=self.mutate(shown).pieces)
 
-    def install(self, derived: Sequence[Derived], kill_at: int | None = None) -> Sequence[Derived]:
-        """Install what is not refused."""
+    def install(
+        self, derived: Sequence[Derived], kill_at: int | None = None, between: Callable[[], None] = nothing
+    ) -> Sequence[Derived]:
+        """Install what is not refused. What is filled by adding must be true without being repaired, whoever writes `between`."""
         self._admit_all(derived)
+        self.between = between
         try:
-            self._watched(self.reinstall, Order(0.0, "apply", kill_at))
+            self._watched(self._raise, Order(0.0, "apply", kill_at))
         except Killed:
             self.tally.duties["killed apply"] += 1
             self.reinstall()
+        finally:
+            self.between = nothing
+        expect_no_repair(self._open().ledger)
         return list(self.admitted.values())
 
     def declare(self, derived: Sequence[Derived], duty: Order) -> bool:
@@ -204,7 +212,7 @@ class Keeper:
         self._admit_all(derived)
         self.time.haste = HASTE
         try:
-            self._watched(self.reinstall, duty)
+            self._watched(self._raise, duty)
         except Killed:
             self.tally.duties[f"declare {duty.how}"] += 1
             return False
@@ -293,10 +301,12 @@ class Keeper:
 
     def reinstall(self) -> None:
         """Plan and apply, by a process that nothing happens to."""
-        duty = self._open()
-        assert self.session is not None
-        self.session.arm(None, never)
-        self.installed = None
+        self._watch().arm(None, never)
+        self._raise()
+
+    def _raise(self) -> None:
+        """Plan and apply, whatever happens meanwhile."""
+        duty, self.installed = self._open(), None
         plan = self._plan()
         self.tally.duties["widened"] += sum(step.upkeep is not None for step in plan.steps)
         apply_plan(duty, plan, "simulation", allow_drop=True)
@@ -392,13 +402,7 @@ class Keeper:
 
     def take_block(self, position: int) -> None:
         """A stream of which nothing is known but the block that it took last."""
-        self._open()
-        assert self.session is not None
-        # It is nobody whose statements are watched.
-        account = Account(Ledger(self.session.session))
-        with account.session.transaction():
-            account.run("begin", name=STREAM)
-            account.run("enter", name=STREAM, position=position, time=None, moment=None)
+        take_block(self._watch().session, position)
 
     def uninstall(self) -> None:
         """Remove everything of ours."""
@@ -409,10 +413,6 @@ class Keeper:
         if self.session is not None:
             self.session.session.close()
             self.session = None
-
-
-def _expire(engine: str) -> str:
-    return f"UPDATE {LEASES[engine]} SET expires = '1970-01-01T00:00:00.000Z' WHERE expires > '1970-01-02'"
 
 
 def make_keeper(url: str, tally: Tally) -> Keeper:

@@ -13,6 +13,8 @@ from tests.simulation.case import Derived
 from tests.simulation.queries import Draft
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
 from tidemark import first, position, ratchet
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.streams.account import Account
 
 Row = tuple[Any, ...]
 Table = Mapping[str, Row]
@@ -139,3 +141,11 @@ def _remembering(parts: Parts) -> Draft:
     query = f"SELECT {listed(*key, *columns)} FROM {table.quoted} g{parts.where(table, 'g', 0.4)} GROUP BY {by}"
     options = {"keep": keep, "keep_rows": parts.chance(0.4), "columns": [one.name for one in columns]}
     return Draft(query, draft(query, key, table).key, (table,), options)
+
+
+def take_block(session: Any, position: int) -> None:
+    """Have the stream take a block."""
+    account = Account(Ledger(session))
+    with session.transaction():
+        account.run("begin", name=STREAM)
+        account.run("enter", name=STREAM, position=position, time=None, moment=None)

@@ -21,7 +21,8 @@ from tidemark.model import Table
 from tidemark.script import Piece, Script, mark
 
 PINNED_ATTEMPTS = 15
-FOUND = ("mismatch", "false drift", "deadlock", "unrepaired", "strange", "dishonest", "memory", "as of now")
+OLD_IMAGE = r"\n  INSERT INTO [^;]* SELECT [^;]*, -\([^;]*IS NOT TRUE\n  ON CONFLICT [^;]*;"
+FOUND = ("mismatch", "false drift", "deadlock", "unrepaired", "strange", "dishonest", "memory", "as of now", "filled")
 Change = Callable[[Script], Script]
 
 
@@ -139,7 +140,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("group", "total", "universe"),
         texts("trigger", "__delete_", r'("_\w+") = \1 - \(', r"\1 = \1 + ("),
     ),
-    Mutant("sqlite", "old image", ("group",), texts("trigger", "__update_", r"\n  UPDATE [^;]*IS NOT TRUE;", "")),
+    Mutant("sqlite", "old image", ("group",), texts("trigger", "__update_", OLD_IMAGE, "")),
     Mutant(
         "sqlite",
         "old image in a log",

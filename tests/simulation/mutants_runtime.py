@@ -20,7 +20,7 @@ from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
 from tidemark.render import ticks
-from tidemark.runtime import at_once, ledger, tick
+from tidemark.runtime import adding, at_once, ledger, tick
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.processing import Computing
 from tidemark.runtime.statements import find_statement
@@ -166,8 +166,22 @@ def first_log_read(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(tick, "_begin_reading", begin)
 
 
+def begins_empty(met: Met) -> AbstractContextManager[Any]:
+    """A filling that adds takes the store for empty, whatever writers and fillings before it have put there."""
+    original = adding._find_short
+
+    def find(duty: Any, script: Any, whole: Any, missing: Any) -> int:
+        met["changed"] += duty.session.one(f"SELECT 1 FROM {script.store} LIMIT 1") is not None
+        clear, every = missing.find
+        none = every.replace(f"FROM {script.store})", f"FROM {script.store} WHERE 1 = 0)")
+        return original(duty, script, replace(whole, rows=()), replace(missing, find=(clear, none)))
+
+    return mock.patch.object(adding, "_find_short", find)
+
+
 JOINED = ("inner-join", "three-joins", "self-join")
 ADDED = ("having", "group")
+COUNTED = ("count-distinct", "distinct")
 AT_ONCE = (
     Mistake("sqlite", "one log at once", first_log, JOINED, dense=True),
     Mistake("postgres", "one log at once", first_log, JOINED, dense=True),
@@ -220,6 +234,8 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake("postgres", "changes undone by others", step_by_step(copying(r"l\.xid, ", "")), dense=True),
     Mistake("postgres", "unseen changes consumed", text("consume", r"WHERE NOT EXISTS \(.*?\)\)\n    LIMIT", "LIMIT")),
+    Mistake("sqlite", "what is stored is added again", begins_empty, COUNTED),
+    Mistake("postgres", "what is stored is added again", begins_empty, COUNTED),
 )
 
 

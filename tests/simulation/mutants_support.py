@@ -52,11 +52,13 @@ def _kept_empty(script: Script) -> Script:
     return replace(script, pieces=pieces)
 
 
+UNFILLED = r'(INSERT INTO "[^;]*?), -\(1\)( WHERE [^;]*?\n  ON CONFLICT)'
 READS_SUPPORT = "_support_"
 COUNTS_NULL = r"CASE WHEN (?:\([^()]*\)|\(\([^()]*\)\)) IS NOT NULL( AND [^()]*\([^()]*\) > 0)? THEN 1 ELSE 0 END"
 CHANGES: tuple[tuple[str, str, Change], ...] = (
     ("sqlite", "a value that goes once", only(_is_support, texts("trigger", "", r'"_rows" - \(1\)', '"_rows" - (0)'))),
     ("postgres", "a value that goes once", only(_is_support, texts("function", "", r"-\(1\)", "(0)"))),
+    ("sqlite", "what goes before it is filled", only(_is_support, texts("trigger", "", UNFILLED, r"\1, -(0)\2"))),
     ("sqlite", "a value of NULL", only(_has_supports, texts("trigger", READS_SUPPORT, COUNTS_NULL, "1"))),
     ("postgres", "a value of NULL", only(_has_supports, texts("function", READS_SUPPORT, COUNTS_NULL, "1"))),
     (
@@ -93,7 +95,7 @@ def _ranks(pattern: str, by: str) -> Change:
 
 
 SUPPORTED: tuple[Mutant, ...] = (
-    *(Mutant(engine, word, FAMILIES, change) for engine, word, change in CHANGES),
+    *(Mutant(engine, word, FAMILIES, change, disturbed="filled" in word) for engine, word, change in CHANGES),
     *(
         Mutant(engine, "the first of a support", RANKED, _ranks(r'("_rows") DESC', r"\1 ASC"))
         for engine in ("sqlite", "postgres")

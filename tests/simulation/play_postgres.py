@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from tests.simulation.beside import in_turn
 from tests.simulation.case import Case, Derived, Duty, Failure, Transaction
 from tests.simulation.duties import Attendant
 from tests.simulation.oracle_postgres import PostgresOracle
@@ -91,6 +92,7 @@ class PostgresPlay:
                 self.monitor.try_exec(text)
             for number in range(self.case.sessions):
                 self.writers.append(Writer(Wire(self.writer_dsn if number == 1 else self.dsn), number))
+            self.attendant.between = in_turn(self.case.beside, self.writers[0].wire.try_exec)
             self.attendant.install()
             for _, happening in self._schedule():
                 if isinstance(happening, Duty):

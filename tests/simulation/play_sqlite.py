@@ -11,8 +11,10 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
+from tests.simulation.beside import in_turn
 from tests.simulation.case import Case, Derived, Failure, Statement, Transaction
 from tests.simulation.duties import Attendant
 from tests.simulation.history import Rows
@@ -65,6 +67,7 @@ class SqlitePlay:
         self.unordered = False
         self.derived: Sequence[Derived] = ()
         self.attendant = Attendant(case, upkeep, tally, self, calm=lambda: True)
+        self.attendant.between = in_turn(case.beside, partial(self._both, 0))
         self.pending = sorted(case.duties, key=lambda duty: duty.at)
 
     def run(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from tests.simulation.beside import draw_beside
 from tests.simulation.case import Case, Derived, Duty, Statement, Transaction
 from tests.simulation.catalogue import FAMILIES, draw_derived
 from tests.simulation.queries import Queries
@@ -266,7 +267,7 @@ def draw_case(
     ticking = any(one.freshness == "tick" for one in tables)
     regular = duties(rng, until, ticking, kills)
     later: list[Derived] = []
-    chunk = None
+    chunk, beside, kill_at = None, (), None
     if kills and tables:
         # Its own numbers, so that a case without disturbances has the same program.
         own = random.Random(f"{seed}/{engine}/disturbances")
@@ -282,6 +283,10 @@ def draw_case(
                 regular += (Duty(round(own.uniform(0, until), 4), "declare", table=own.choice(tables).name),)
         changes = random.Random(f"{seed}/{engine}/accidents")
         made = PostgresStatements if engine == "postgres" else SqliteStatements
+        if random.Random(f"{seed}/{engine}/beside").random() < 0.5:
+            mine = random.Random(f"{seed}/{engine}/writers beside")
+            beside = draw_beside(mine, made(mine, world))
+            kill_at = mine.choice((None, mine.randint(1, 400)))
         regular += accidents(changes, world, made(changes, world), until)
         wider = widened(changes, tables, until, DIALECTS[engine]) if changes.random() < 0.4 else None
         if wider is not None:
@@ -301,6 +306,7 @@ def draw_case(
         chunk=chunk,
         way=random.Random(f"{seed}/{engine}/way").choice(WAYS) if kills else "",
         sessions=sessions,
-        install_kill_at=rng.randint(1, 60) if kills and rng.random() < 0.15 else None,
+        install_kill_at=rng.randint(1, 60) if kills and rng.random() < 0.15 else kill_at,
+        beside=beside,
         deferred_keys=world.deferred_keys,
     )

@@ -53,6 +53,7 @@ def _passes(case: Case, fails: Callable[[Case], bool]) -> Case:
     case = replace(case, derived=cut(case.derived, lambda kept: fails(replace(case, derived=kept))))
     case = replace(case, duties=cut(case.duties, lambda kept: fails(replace(case, duties=kept))))
     case = replace(case, fill=cut(case.fill, lambda kept: fails(replace(case, fill=kept))))
+    case = replace(case, beside=cut(case.beside, lambda kept: fails(replace(case, beside=kept))))
     if case.install_kill_at is not None and fails(replace(case, install_kill_at=None)):
         case = replace(case, install_kill_at=None)
     for number in range(len(case.transactions)):

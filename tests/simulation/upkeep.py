@@ -20,8 +20,11 @@ class Killed(Exception):
 class Upkeep(Protocol):
     """Keeps derived tables for one database."""
 
-    def install(self, derived: Sequence[Derived], kill_at: int | None = None) -> Sequence[Derived]:
-        """Install and fill; the tables that were accepted, with the freshness they have."""
+    def install(
+        self, derived: Sequence[Derived], kill_at: int | None = None, between: Callable[[], None] = lambda: None
+    ) -> Sequence[Derived]:
+        """Install and fill; the tables that were accepted, with the freshness they have. `between` is done whenever others may
+        have the database."""
         ...
 
     def reinstall(self) -> None:
@@ -96,7 +99,9 @@ class Views:
         self.names: list[str] = []
         self.derived: Sequence[Derived] = ()
 
-    def install(self, derived: Sequence[Derived], kill_at: int | None = None) -> Sequence[Derived]:
+    def install(
+        self, derived: Sequence[Derived], kill_at: int | None = None, between: Callable[[], None] = lambda: None
+    ) -> Sequence[Derived]:
         """Create the views."""
         for one in derived:
             self.run(f"CREATE VIEW {quote(one.name)} AS {one.query}")

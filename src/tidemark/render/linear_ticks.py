@@ -241,7 +241,8 @@ def _typed(store: Store, part: Part, value: str) -> str:
     return f"({value})::{part.type}" if store.dialect.has_schemas and part.type else value
 
 
-def _merged(store: Store, kind: str, left: str, right: str) -> str:
+def merged(store: Store, kind: str, left: str, right: str) -> str:
+    """The ``sum``, ``max`` or ``min`` of two values of a part; NULL is no value to the latter."""
     if kind == "sum":
         return f"{left} + {right}"
     if store.dialect.has_schemas:
@@ -351,7 +352,7 @@ def _apply(store: Store, program: LinearProgram) -> tuple[str, ...]:
         column = store.column(part)
         values.append(f"b.{column if part.kind == 'additive' else came(store, part)}")
         kind = {"additive": "sum", "highest": "max", "lowest": "min"}[part.kind]
-        sets.append(f"{column} = {_merged(store, kind, f's.{column}', f'excluded.{column}')}")
+        sets.append(f"{column} = {merged(store, kind, f's.{column}', f'excluded.{column}')}")
     columns = ", ".join([store.key_list, *(store.column(part) for part in parts)])
     sets = sets or [f"{store.column(store.key[0])} = s.{store.column(store.key[0])}"]
     found = [
@@ -360,12 +361,13 @@ def _apply(store: Store, program: LinearProgram) -> tuple[str, ...]:
     ]
     less = [f"b.{store.column(part)} < 0" for part in parts if part.kind == "additive"]
     if not store.keeps_default and less:
-        found += _remove(store, f"{RANGE} AND b.{AGAIN} = 0 AND ({' OR '.join(less)})")
+        found += remove_default(store, ordered, f"{RANGE} AND b.{AGAIN} = 0 AND ({' OR '.join(less)})")
     return tuple(found)
 
 
-def _remove(store: Store, which: str) -> list[str]:
-    ordered, name = store.names.temporary("ordered"), store.names.store
+def remove_default(store: Store, ordered: str, which: str) -> list[str]:
+    """Delete the stored rows to which nothing contributes, of those keys of a numbered table that `which` picks."""
+    name = store.names.store
     if store.dialect.has_schemas:
         return [
             f"DELETE FROM {name} AS s USING {ordered} AS b WHERE {join} AND {which}{which_join(store, number)} "

@@ -21,7 +21,7 @@ from tidemark.model import Catalog, Declaration, Table
 from tidemark.names import Names
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Query
-from tidemark.render import advice, fans, full, linear_ticks, live_linear, scans, whole
+from tidemark.render import adding, advice, fans, full, linear_ticks, live_linear, scans, whole
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
@@ -75,7 +75,10 @@ def of_linear(
     engine = PIECES[names.dialect.name]
     pieces = (engine.added if ticks else engine.linear)(program, store, declaration.indexes, catalog.search_path)
     applier = (linear_ticks if ticks else render_linear).applier(store, program)
-    applier = replace(applier, whole=whole.of_linear(store, program, ticks=ticks))
+    everything = whole.of_linear(store, program, ticks=ticks)
+    if everything is not None and not ticks:
+        everything = replace(everything, adding=adding.of_linear(store, program, whole.rows_of_linear(store, program)))
+    applier = replace(applier, whole=everything)
     missing = advice.for_linear(program, names.dialect, covered=bool(declaration.supports))
     visible = [(one.name, one.sql) for one in program.visible]
     mirror = make_mirror(declaration, query, key, visible, program.present, catalog)

@@ -46,7 +46,7 @@ def _whole(applier: Applier, store: Store, mirror: Mirror) -> Whole | None:
     if whole is None or (store.nullable and store.dialect.has_schemas):
         return None
     if mirror.owns_rows:
-        return replace(whole, suspects=(*whole.suspects, *_suspect_rows(store, mirror)), rows=(), alone=())
+        return replace(whole, suspects=(*whole.suspects, *_suspect_rows(store, mirror)), rows=(), alone=(), adding=None)
     todo, keys = store.names.temporary("todo"), store.units.key_list
     rows = f"{store.names.store} AS s JOIN {qualified(mirror.table, store.dialect)} AS t ON {match(store, mirror, 't', 's')}"
     units = ", ".join(f"s.{store.units.column(part)}" for part in store.units.key)
@@ -55,7 +55,9 @@ def _whole(applier: Applier, store: Store, mirror: Mirror) -> Whole | None:
         f"WHERE {mirror.present} AND ({differs(store, mirror, 't')}) EXCEPT SELECT {keys} FROM {todo}) AS d"
     )
     some = f"(SELECT * FROM {store.names.temporary('fresh')} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high) AS s"
-    return replace(whole, suspects=(*whole.suspects, shown), copy=(*whole.copy, update(store, mirror, some)))
+    return replace(
+        whole, suspects=(*whole.suspects, shown), copy=(*whole.copy, update(store, mirror, some)), adding=None
+    )
 
 
 def _suspect_rows(store: Store, mirror: Mirror) -> tuple[str, ...]:

@@ -111,6 +111,30 @@ def recomputed(store: Store, feed: Feed, part: Part, row: str) -> str:
 
 def leaving(store: Store, feed: Feed, row: str, only: str = "") -> list[str]:
     """Take a row's parts back from its key; `only` restricts it to some updates. A key to which nothing contributes goes."""
+    keys = feed_key(store, feed, row)
+    match = store.match(store.names.store, keys)
+    conditions = ([f"({feed.guard.at(row)})"] if feed.guard else []) + ([only] if only else [])
+    vanish = [f"DELETE FROM {store.names.store} WHERE {match} AND {store.is_default(store.names.store)}"]
+    sets, additive = ", ".join(_sets_of_leaving(store, feed, row)), feed.by_kind("additive")
+    if not additive or not _may_be_unfilled(store, feed):
+        where = " AND ".join([match, *conditions])
+        return [f"UPDATE {store.names.store} SET {sets} WHERE {where}", *([] if store.keeps_default else vanish)]
+    columns = ", ".join((store.key_list, *(store.column(part) for part in additive)))
+    values = ", ".join((*keys, *(f"-({part.value.at(row)})" for part in additive)))
+    taken = (
+        f"INSERT INTO {store.names.store} ({columns}) SELECT {values} WHERE {' AND '.join(conditions) or '1'}\n"
+        f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
+    )
+    return [taken, *vanish]
+
+
+def _may_be_unfilled(store: Store, feed: Feed) -> bool:
+    """Whether a row that contributes may have no stored row, because its key is not filled yet: what is taken away from it is
+    written down then, for the filling adds what the query said of it before (`tidemark.render.adding`)."""
+    return not (store.keeps_default or feed.table.pruned)
+
+
+def _sets_of_leaving(store: Store, feed: Feed, row: str) -> list[str]:
     sets = []
     for part in feed.parts:
         column, value = store.column(part), part.value.at(row)
@@ -128,13 +152,7 @@ def leaving(store: Store, feed: Feed, row: str, only: str = "") -> list[str]:
         else:
             again = recomputed(store, feed, part, row)
             sets.append(f"{column} = CASE WHEN {column} = ({value}) THEN {again} ELSE {column} END")
-    keys = feed_key(store, feed, row)
-    match = store.match(store.names.store, keys)
-    conditions = [match] + ([f"({feed.guard.at(row)})"] if feed.guard else []) + ([only] if only else [])
-    found = [f"UPDATE {store.names.store} SET {', '.join(sets)} WHERE {' AND '.join(conditions)}"]
-    if not store.keeps_default:
-        found.append(f"DELETE FROM {store.names.store} WHERE {match} AND {store.is_default(store.names.store)}")
-    return found
+    return sets
 
 
 def _minus(values: dict[str, str]) -> Callable[[str], str]:
@@ -160,12 +178,13 @@ def moving(store: Store, feed: Feed) -> list[str]:
 
 
 def _staying(store: Store, feed: Feed, stays: str) -> list[str]:
-    """The row stays with its key. Where a key's rows may contribute nothing at all, its stored row may not exist yet, or not
-    any more."""
+    """The row stays with its key, whose stored row may not exist yet, or, where rows may contribute nothing, not any more."""
     sets = ", ".join(f"{store.column(part)} = {_after_staying(store, feed, part)}" for part in feed.parts)
     keys = feed_key(store, feed, "NEW")
     match = store.match(store.names.store, keys)
-    if store.keeps_default or any(part.value.at("r") == "1" for part in feed.parts):
+    counted = [part for part in feed.by_kind("additive") if part.value.at("r") == "1"]
+    adds = _may_be_unfilled(store, feed) and len(feed.by_kind("additive")) > len(counted)
+    if store.keeps_default or (counted and not adds):
         return [f"UPDATE {store.names.store} SET {sets} WHERE ({stays}) AND {match}"]
     columns = ", ".join((store.key_list, *(store.column(part) for part in feed.parts)))
     values = [*keys]
@@ -174,11 +193,13 @@ def _staying(store: Store, feed: Feed, stays: str) -> list[str]:
         if part.kind == "recomputed":
             new = _fresh_value(store, feed, part, "NEW")
         values.append(f"({new}) - ({old})" if part.kind == "additive" else new)
-    return [
+    kept = (
         f"INSERT INTO {store.names.store} ({columns}) SELECT {', '.join(values)} WHERE ({stays})\n"
-        f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}",
-        f"DELETE FROM {store.names.store} WHERE {match} AND {store.is_default(store.names.store)}",
-    ]
+        f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
+    )
+    # A key whose rows are counted has a row as long as it has any, and while it is filled the filling takes away what is nothing.
+    vanish = f"DELETE FROM {store.names.store} WHERE {match} AND {store.is_default(store.names.store)}"
+    return [kept] if counted else [kept, vanish]
 
 
 def _after_staying(store: Store, feed: Feed, part: Part) -> str:

@@ -2,7 +2,8 @@
 
 Owns: walking every key in chunks. Promises: capture is committed before the keys are listed, so a key is either listed or
 wholly captured; a chunk assigns the recomputed rows of its keys under their locks, so it may be done twice; the cursor
-moves in the chunk's transaction. Keys that an index gives in order are listed a page at a time, and the cursor is a key. Others
+moves in the chunk's transaction. Rows of what adds up are not assigned: what they are short of is added
+(`tidemark.runtime.adding`). Keys that an index gives in order are listed a page at a time, and the cursor is a key. Others
 are listed whole; after a kill they are listed again and the cursor is only a hint: keys that came or went meanwhile may
 shift it, and the verification that always follows finds and mends what it skipped.
 """
@@ -10,16 +11,23 @@ shift it, and the verification that always follows finds and mends what it skipp
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
 from itertools import chain
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault
+from tidemark.runtime.adding import fill_by_adding, may_add
 from tidemark.runtime.apply_batch import apply_batch, prepare, take_range
-from tidemark.runtime.backfill.ending import record_end, recording
-from tidemark.runtime.backfill.filling import Filling, begin_fill, find_mark
+from tidemark.runtime.backfill.filling import (
+    Filling,
+    FillReport,
+    begin_fill,
+    find_mark,
+    report,
+    see_through,
+    set_cursor,
+)
 from tidemark.runtime.captures import begin_reading, find_snapshots
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed
@@ -43,17 +51,6 @@ GLANCE_BYTES_MAX = 4 * 1024**2
 QUIET_SECONDS = 0.05
 
 
-@dataclass(frozen=True)
-class FillReport:
-    """What a filling did: keys walked (by this run), rows written, chunks, and the longest hold in milliseconds."""
-
-    derived: str
-    keys: int
-    rows_written: int
-    chunks: int
-    longest_ms: float
-
-
 def fill(duty: Duty, installed: Installed, listen: Listener = ignore, before: Installed | None = None) -> FillReport:
     """Compute every key that exists, from the ledger's cursor on; `before` is the generation that readers see now, if any.
 
@@ -63,6 +60,8 @@ def fill(duty: Duty, installed: Installed, listen: Listener = ignore, before: In
     if _is_new(duty, installed) and fits(duty, script, WHOLE_BYTES_MAX if before is None else BESIDE_BYTES_MAX):
         return _copy_all(duty, installed, listen)
     done = _copy_alone(duty, installed, listen) if _is_alone(duty, installed) else None
+    if done is None and may_add(installed) and (not script.applier.indexed or fits(duty, script)):
+        done = fill_by_adding(duty, installed, listen)
     if done is None and _is_quiet(duty, installed):
         done = _copy_quietly(duty, installed, listen)
     if done is not None:
@@ -73,8 +72,8 @@ def fill(duty: Duty, installed: Installed, listen: Listener = ignore, before: In
     total = list_every_key(duty, script)
     start = installed.cursor_at if 0 < installed.cursor_at <= total else 0
     filling = begin_fill(duty, script, choose_pace(duty.session.dialect), start, total, listen)
-    _see_through(filling, installed, partial(_walk, filling, total, start))
-    return _report(filling, total - start)
+    see_through(filling, installed, partial(_walk, filling, total, start))
+    return report(filling, total - start)
 
 
 def _open_book(duty: Duty, installed: Installed) -> Book | None:
@@ -93,36 +92,18 @@ def _fill_by_pages(duty: Duty, installed: Installed, book: Book, listen: Listene
     first = next(turns, 0)
     total = before + book.count(first)
     filling = begin_fill(duty, script, choose_pace(duty.session.dialect), before, total, listen, upto=book.upto)
-    _see_through(filling, installed, lambda: _walk_pages(filling, book, chain([first] if first else [], turns)))
-    return _report(filling, filling.tally.done - before)
+    see_through(filling, installed, lambda: _walk_pages(filling, book, chain([first] if first else [], turns)))
+    return report(filling, filling.tally.done - before)
 
 
 def _walk_pages(filling: Filling, book: Book, counts: Iterable[int]) -> None:
     """Compute the keys of one page after the other; `counts` lists them, and gives how many there are in each."""
     total = filling.tally.begun.rows_total or 0
     for count in counts:
-        for low, high in _steps(filling, 0, count):
+        for low, high in filling.steps(0, count):
             chunk = partial(_chunk, filling, low, high, total, book)
             held = write_steadily(filling.duty, filling.script, chunk, tick, snapshot=False, mode="chunk")
-            _settle(filling, high - low, held)
-
-
-def _see_through(filling: Filling, installed: Installed, work: Callable[[], None]) -> None:
-    """Do the work and record how it ended; a pause is one of the generation too."""
-    duty, total = filling.duty, filling.tally.begun.rows_total
-
-    def also(state: str) -> None:
-        if state == "paused":
-            duty.ledger.move(installed, "paused")
-
-    with recording(lambda: duty, filling.tally, also):
-        work()
-        record_end(duty, filling.tally, "finished", f"{total} keys filled")
-
-
-def _report(filling: Filling, keys: int) -> FillReport:
-    tally = filling.tally
-    return FillReport(filling.script.name, keys, tally.written, tally.chunks, tally.longest_ms)
+            filling.take_in(high - low, held)
 
 
 def fits(duty: Duty, script: Script, most: int = WHOLE_BYTES_MAX) -> bool:
@@ -189,12 +170,12 @@ def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
 
     def copy() -> None:
         duty.write(lambda: begin_reading(duty.ledger, script, moments))
-        for low, high in _steps(filling, 0, total):
+        for low, high in filling.steps(0, total):
             held = duty.write(partial(_copy_chunk, filling, whole, low, high, total), mode="chunk")
-            _settle(filling, high - low, held)
+            filling.take_in(high - low, held)
 
-    _see_through(filling, installed, copy)
-    return _report(filling, total)
+    see_through(filling, installed, copy)
+    return report(filling, total)
 
 
 def _is_alone(duty: Duty, installed: Installed) -> bool:
@@ -228,7 +209,7 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
         row = duty.session.one(whole.count_rows)
         total = int(row[0]) if row else 0
         _put(duty, script, whole, 0, total)
-        _set_cursor(duty, script, total, total)
+        set_cursor(duty, script, total, total)
         return total
 
     duty.read(lambda: prepare(duty.session, script), snapshot=False)
@@ -240,7 +221,7 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
     if total is None:
         return None
     filling = begin_fill(duty, script, choose_pace(duty.session.dialect), total, total, listen)
-    _see_through(filling, installed, lambda: None)
+    see_through(filling, installed, lambda: None)
     return FillReport(script.name, total, total, 1, held.hold_ms)
 
 
@@ -297,19 +278,19 @@ def _copy_quietly(duty: Duty, installed: Installed, listen: Listener) -> FillRep
         if session.changes_marker() != marker:
             return None
         written = _put(duty, script, whole, low, high)
-        _set_cursor(duty, script, high, total)
+        set_cursor(duty, script, high, total)
         return written, filling.commit(high - low, written, _key_of(duty, whole, high))
 
     def work() -> None:
-        for low, high in _steps(filling, 0, total):
+        for low, high in filling.steps(0, total):
             held = duty.write(partial(put, low, high), mode="chunk")
             if held.value is None:
                 _go_on(filling, _key_of(duty, whole, low))
                 return
-            _settle(filling, high - low, Held(held.value, held.hold_ms, held.wait_ms))
+            filling.take_in(high - low, Held(held.value, held.hold_ms, held.wait_ms))
 
-    _see_through(filling, installed, work)
-    return _report(filling, filling.tally.done)
+    see_through(filling, installed, work)
+    return report(filling, filling.tally.done)
 
 
 def _go_on(filling: Filling, after: Key | None) -> None:
@@ -329,26 +310,10 @@ def _key_of(duty: Duty, whole: Whole, place: int) -> Key | None:
     return None if row is None else tuple(row)
 
 
-def _steps(filling: Filling, start: int, total: int) -> Iterator[tuple[int, int]]:
-    """The places of one chunk after the other, when the gate lets them through."""
-    low = start
-    while low < total:
-        filling.gate.check()
-        high = min(total, low + filling.pace.size)
-        yield low, high
-        low = high
-
-
-def _settle(filling: Filling, keys: int, held: Held[tuple[int, str]]) -> None:
-    written, wish = held.value
-    filling.pace.record(keys, held.hold_ms)
-    filling.settle(keys, written, held, wish)
-
-
 def _copy_chunk(filling: Filling, whole: Whole, low: int, high: int, total: int) -> tuple[int, str]:
     written = _put(filling.duty, filling.script, whole, low, high)
     # Places in this list mean nothing to a filling that goes on by keys: it begins at the first.
-    _set_cursor(filling.duty, filling.script, 0, total)
+    set_cursor(filling.duty, filling.script, 0, total)
     return written, filling.commit(high - low, written)
 
 
@@ -356,9 +321,9 @@ def _walk(filling: Filling, total: int, start: int) -> None:
     duty, script, pace = filling.duty, filling.script, filling.pace
     if not script.applier.indexed:
         pace.size = pace.size_min = pace.size_max = max(1, total)
-    for low, high in _steps(filling, start, total):
+    for low, high in filling.steps(start, total):
         held = write_steadily(duty, script, partial(_chunk, filling, low, high, total), tick, mode="chunk")
-        _settle(filling, high - low, held)
+        filling.take_in(high - low, held)
 
 
 def _chunk(filling: Filling, low: int, high: int, total: int, book: Book | None = None) -> tuple[int, str]:
@@ -367,12 +332,7 @@ def _chunk(filling: Filling, low: int, high: int, total: int, book: Book | None 
         compute = computing(filling.duty, filling.script, "apply")
         written = apply_batch(session, applier, lambda: take_range(session, applier, low, high), compute)
     if book is None:
-        _set_cursor(filling.duty, filling.script, high, total)
+        set_cursor(filling.duty, filling.script, high, total)
         return written, filling.commit(high - low, written)
-    _set_cursor(filling.duty, filling.script, filling.tally.done + high - low, total)
+    set_cursor(filling.duty, filling.script, filling.tally.done + high - low, total)
     return written, filling.commit(high - low, written, book.key_at(high))
-
-
-def _set_cursor(duty: Duty, script: Script, at: int, total: int) -> None:
-    about = {"name": script.name, "generation": script.generation}
-    duty.ledger.run("set_cursor", {**about, "cursor_at": at, "cursor_total": total})

@@ -1,18 +1,20 @@
 """The record of a derived table's filling: the same as that of any other backfill.
 
-Owns: `begin_fill`, `Filling`, `list_everything` and `steer`. Promises: what readers of the table can rely on is the state of its
-generation, never that of a filling; a pause moves the generation in the transaction that ends the run, so that no worker takes
-it up again.
+Owns: `begin_fill`, `Filling`, `see_through`, `list_everything` and `steer`. Promises: what readers of the table can rely on is
+the state of its generation, never that of a filling; a pause moves the generation in the transaction that ends the run, so that
+no worker takes it up again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.backfill.begin import Begun
+from tidemark.runtime.backfill.ending import record_end, recording
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.backfill.record import BackfillStatus, list_backfills, set_wish
@@ -27,6 +29,17 @@ from tidemark.runtime.samples import Hold
 from tidemark.runtime.values import pack, unpack
 from tidemark.script import Script
 from tidemark.states import DERIVED, read_state
+
+
+@dataclass(frozen=True)
+class FillReport:
+    """What a filling did: keys walked (by this run), rows written, chunks, and the longest hold in milliseconds."""
+
+    derived: str
+    keys: int
+    rows_written: int
+    chunks: int
+    longest_ms: float
 
 
 @dataclass
@@ -55,6 +68,21 @@ class Filling:
         if nice is not None or self.pace.insists:
             ask(self.pace, nice, NICE_IN_LINE if self.pace.in_line else NICE)
         return str(wish)
+
+    def steps(self, start: int, total: int) -> Iterator[tuple[int, int]]:
+        """The places of one chunk after the other, when the gate lets them through."""
+        low = start
+        while low < total:
+            self.gate.check()
+            high = min(total, low + self.pace.size)
+            yield low, high
+            low = high
+
+    def take_in(self, keys: int, held: Held[tuple[int, str]]) -> None:
+        """Learn from a chunk that is committed, and settle it."""
+        written, wish = held.value
+        self.pace.record(keys, held.hold_ms)
+        self.settle(keys, written, held, wish)
 
     def settle(self, keys: int, written: int, held: Held[Any], wish: str) -> None:
         """Count a chunk that is committed, tell it when it is time to, obey, and let others have the database."""
@@ -96,6 +124,31 @@ def _begin(duty: Duty, script: Script, done: int, total: int, upto: Key | None) 
     ends = {"high": None if upto is None else pack(upto), "keep": int(done > 0)}
     duty.ledger.run("set_filled", {"name": script.name, "rows_done": done, **ends})
     return Begun(run, 1, [], [], done, total)
+
+
+def see_through(filling: Filling, installed: Installed, work: Callable[[], None]) -> None:
+    """Do the work and record how it ended; a pause is one of the generation too."""
+    duty = filling.duty
+
+    def also(state: str) -> None:
+        if state == "paused":
+            duty.ledger.move(installed, "paused")
+
+    with recording(lambda: duty, filling.tally, also):
+        work()
+        record_end(duty, filling.tally, "finished", f"{filling.tally.begun.rows_total} keys filled")
+
+
+def report(filling: Filling, keys: int) -> FillReport:
+    """What a run did that filled so many keys."""
+    tally = filling.tally
+    return FillReport(filling.script.name, keys, tally.written, tally.chunks, tally.longest_ms)
+
+
+def set_cursor(duty: Duty, script: Script, at: int, total: int) -> None:
+    """Record how many of the keys are filled, in the caller's transaction."""
+    about = {"name": script.name, "generation": script.generation}
+    duty.ledger.run("set_cursor", {**about, "cursor_at": at, "cursor_total": total})
 
 
 def find_mark(ledger: Ledger, script: Script) -> tuple[Key, Key] | None:
