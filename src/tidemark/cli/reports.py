@@ -105,7 +105,9 @@ def worker_text(done: WorkerReport) -> str:
 
 def _verified(one: TableStatus) -> str:
     """When all was last compared, to the second, and how much of it a worker compared since."""
-    when = f"{one.verified_at[:19].replace('T', ' ')}Z" if one.verified_at else "never"
+    # What is live was verified before anybody saw it.
+    never = "not any more" if one.state == "live" else "not yet"
+    when = f"{one.verified_at[:19].replace('T', ' ')}Z" if one.verified_at else never
     return when + (f", {one.coverage:.0%} of keys in 24 h" if one.coverage is not None else "")
 
 

@@ -7,7 +7,7 @@ import { h, renew } from "./dom.js";
 import { draw } from "./graph.js";
 import { drawLevels, isThicket } from "./levels.js";
 import { MOODS, NAMES, sign } from "./moods.js";
-import { bar, copy, figures, mood, name, reasons, runPath, section, since, streamPath, tablePath, ways } from "./parts.js";
+import { bar, copy, figures, mood, name, reasons, runPath, section, streamPath, tablePath, verified, ways } from "./parts.js";
 import { clock, command, count, named, NONE, plural, share, short, span } from "./words.js";
 
 const FEW_TABLES = 8, GRAPH_MAX = 160, LONG_TICK = 3;
@@ -116,7 +116,7 @@ export function graphOf(tables, facts) {
     nodes.push({ id: `source ${source}`, name: source, isSource: true, aside: scans ? "scanned" : "", label: `Source ${named(source)}` });
   }
   for (const table of here.values()) {
-    const rate = table.run && table.run.isActive && table.run.rate ? `${short(table.run.rate)}/s` : table.lagSays;
+    const rate = table.run && table.run.isActive && table.run.rate ? `${short(table.run.rate)}/s` : table.mood === "wrong" && ["at commit", "not known"].includes(table.lagSays) ? "" : table.lagSays;
     nodes.push({
       id: `table ${table.name}`, name: table.name, href: tablePath(table.name), mood: table.mood, says: table.says, aside: table.brief, rate,
       share: table.run && table.run.isActive ? table.run.progress : null, label: `${label(table)}${rate ? `, ${rate}` : ""}`,
@@ -160,7 +160,7 @@ function row(table, dense) {
     h("td", { "data-label": "" }, mood(table.mood, table.says, running ? table.run.progress : null), running ? [bar(table.run), h("span", { class: "under" }, table.run.line)] : null),
     h("td", { "data-label": "lag" }, table.lagSays || NONE, table.waiting ? h("span", { class: "under" }, `${table.waiting} waiting`) : null),
     h("td", { "data-label": "drift" }, table.drift ? h("span", { class: "alarm" }, plural(table.drift, "row")) : "none"),
-    h("td", { "data-label": "verified" }, since(table.verifiedAt, table.verifiedFor), covered),
+    h("td", { "data-label": "verified" }, verified(table), covered),
     h("td", { "data-label": "kept" }, table.klass, h("span", { class: "under" }, table.freshness === "commit" ? "at every commit" : `at ${table.freshness}s`)));
 }
 

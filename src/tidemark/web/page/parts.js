@@ -64,6 +64,9 @@ export function fact(title, value, more) {
   return h("div", {}, h("dt", {}, title), h("dd", {}, value ?? NONE, more ? h("small", {}, more) : null));
 }
 
+// What is live was verified before anybody saw it; a difference that was found since takes that back.
+export const verified = (table) => (table.verifiedAt ? since(table.verifiedAt, table.verifiedFor) : table.state === "live" ? "not any more" : "not yet");
+
 export const since = (text, seconds) => (text ? h("time", { datetime: text, title: text }, ago(seconds)) : "never");
 
 export const section = (title, ...children) => [h("h2", { class: "section" }, title), ...children];

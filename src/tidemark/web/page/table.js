@@ -6,7 +6,7 @@ import { h } from "./dom.js";
 import { runsTable } from "./history.js";
 import { sign } from "./moods.js";
 import { graphOf } from "./overview.js";
-import { bar, copy, fact, figures, lists, mood, name, panel, reasons, runPath, since, ways } from "./parts.js";
+import { bar, copy, fact, figures, lists, mood, name, panel, reasons, runPath, verified, ways } from "./parts.js";
 import { command, count, dedent, moment, named, plural, quoted, share, span } from "./words.js";
 
 const QUERY_LINES = 24;
@@ -52,7 +52,7 @@ function now(table, isOneOfMany, facts) {
       fact("Lag", table.lagSays === "at commit" ? "none" : table.lagSays || "–", table.waiting ? `${table.waiting} waiting` : table.captures.ok ? "nothing waits" : "changes may be missed"),
       table.rows === null ? null : fact("Rows", `${table.rowsEstimated ? "about " : ""}${count(table.rows)}`, table.rowsAt ? `counted ${moment(table.rowsAt)}` : null),
       fact("Drift", table.drift ? h("span", { class: "alarm" }, plural(table.drift, "row")) : "none", table.drift ? "known to be wrong" : "known"),
-      fact("Verified", since(table.verifiedAt, table.verifiedFor), "last time nothing differed"),
+      fact("Verified", verified(table), table.verifiedAt ? "last time nothing differed" : table.state !== "live" ? null : table.drift ? "rows differ" : "repaired since: verify it again"),
       fact("Coverage", table.coverage === null ? "–" : share(table.coverage), table.coverage === null ? "no worker verifies it by itself" : "of keys in the last 24 h"),
       fact("Captures", table.captures.ok ? "in place" : h("span", { class: "alarm" }, "not in place"), table.captures.ok ? null : named(table.captures.says))),
     table.reason ? h("p", { class: "none small" }, `Why its last batch was made true that way: ${named(table.reason)}`) : null,
