@@ -181,7 +181,7 @@ def failing() -> World:
         failure=why,
         next="tidemark apply",
     )
-    tables["user_stats"] = replace(tables["user_stats"], drift=7, next="tidemark repair")
+    tables["user_stats"] = replace(tables["user_stats"], drift=7, verified_at=None, next="tidemark repair")
     tables["tag_counts"] = replace(
         tables["tag_counts"], captures="tidemark_tag_counts_posts missing", next="tidemark apply"
     )
