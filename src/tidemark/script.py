@@ -142,7 +142,8 @@ class Applier:
     depends on the order of addition. `sampled` names columns that may be behind a sampled input, `samples_rows` tells that
     the existence of rows may be: what differs there alone is stale, not drift. Where columns have memory, the last statements
     of `recompute` bring the stored values into `fresh`; `carry` says how memory moves between stores. With `compute` Python gives
-    the rows that are gathered. `newest` (parameter ``:limit``) are SELECTs of units that the newest rows of sources reach.
+    the rows that are gathered. `newest` (parameter ``:limit``) are SELECTs of units that the newest
+    rows of sources reach, and the last tick of the session.
     `begins_at` and `ends_at`, if any, are places in `todo`: of the first unit not before ``:k0 …``, of the last not after it.
     """
 

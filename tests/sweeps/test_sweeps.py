@@ -17,6 +17,7 @@ from tidemark.runtime.pace import Pace
 from tidemark.runtime.progress import ignore
 from tidemark.runtime.status import TableStatus
 from tidemark.runtime.sweeps import Swept, sweep_on
+from tidemark.runtime.tick import tick
 
 GROUPED = "SELECT thread_id, count(*) AS n FROM posts GROUP BY thread_id"
 NAMED = "SELECT p.id, p.score, u.name FROM posts p JOIN users u ON u.id = p.user_id"
@@ -210,6 +211,25 @@ def test_between_two_sweeps_what_the_newest_rows_reach_is_compared(
     world.tidemark.tick()
     world.run(f"UPDATE {world.row('named').script.store} SET name = 'no' WHERE id = 1080")
     assert world.sweep("named").found == 1
+
+
+@pytest.mark.parametrize("place", ["_batch", 'posts" ORDER BY'], ids=["ticked last", "newest posts"])
+def test_what_was_ticked_last_is_compared_however_old_its_rows_are(
+    worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr("tidemark.runtime.sweeps.SAMPLE_ROWS", 5)
+    world = _make(worlds, engine_url, repair=True, threads=8)
+    world.sweep("named")
+    world.run("UPDATE posts SET user_id = 2 WHERE id = 2")
+    row = world.row("named")
+    tick(world.duty, row.script)
+    world.run(f"UPDATE {row.script.store} SET name = 'no' WHERE id IN (2, 3)")
+    # Both users are new, and between them they have every post.
+    one = tuple(text for text in row.script.applier.newest if place in text)
+    assert len(one) == 1
+    looking = replace(row, script=replace(row.script, applier=replace(row.script.applier, newest=one)))
+    swept = sweep_on(world.duty, looking, "worker", ignore)
+    assert swept is not None and swept.found == (place == "_batch")
 
 
 def test_a_sample_of_other_rows_is_found_out(

@@ -12,7 +12,7 @@ from tidemark.names import Names
 from tidemark.render import statements, units, whole
 from tidemark.render.live import live_query
 from tidemark.render.memory import carry, fold, values_of_query
-from tidemark.render.newest import newest_of_keyed
+from tidemark.render.newest import last_ticked, newest_of_keyed
 from tidemark.render.restriction import ROW, is_indexed, keys_of_query, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.script import Applier
@@ -122,7 +122,7 @@ def applier(store: Store, program: KeyedProgram, lock: tuple[str, ...] = ()) -> 
         carry=carry(store, program.memory),
         count_rows="" if direct else f"SELECT count(*) FROM {store.numbered}",
         whole=whole.of_keyed(store, program),
-        newest=newest_of_keyed(store, program),
+        newest=(*newest_of_keyed(store, program), *(last_ticked(store, "batch") if program.locking is None else ())),
         begins_at=statements.place(store, "min", ">="),
         ends_at=statements.place(store, "max", "<="),
     )

@@ -15,6 +15,7 @@ from tidemark.model import Table
 from tidemark.render import linear, statements
 from tidemark.render.images import concerns, fill_slice, image, log_name, log_of, slice_definition, sliced, unsealed
 from tidemark.render.linear import feed_key
+from tidemark.render.newest import last_ticked
 from tidemark.render.postgres_capture import came, needs_touch, touched, went
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.ticks import waiting
@@ -48,6 +49,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         create_rows=(late,),
         at_checkpoint=True,
         pages=None,
+        newest=(*made.newest, *last_ticked(store, "ordered")),
     )
 
 

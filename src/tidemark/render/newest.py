@@ -1,7 +1,8 @@
-"""The units that the newest rows of the sources belong to: what changed last, as far as a database can tell without being told.
+"""The units that changed last, as far as it can be told without writing anything down.
 
-Owns: a SELECT for each way from a source to units. Promises: each reads so many rows as it is asked for (`limit`) from the end of
-the source's primary key, by its index, and what those join; a source whose primary key is not one column gives none.
+Owns: a SELECT for each way from a source to units, and one of what a tick had at hand last. Promises: the former read so many
+rows as they are asked for (`limit`) from the end of the source's primary key, by its index, and what those join; a source whose
+primary key is not one column gives none. The latter reads a temporary table of the session that ticked.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.model import Table
-from tidemark.render.statements import Store, qualified
+from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
 
 
 def newest_of_linear(store: Store, program: LinearProgram) -> tuple[str, ...]:
@@ -44,6 +45,13 @@ def newest_of_keyed(store: Store, program: KeyedProgram) -> tuple[str, ...]:
             where = f" WHERE {' AND '.join(tests)}" if tests else ""
             found.append(f"SELECT DISTINCT {keys} FROM {', '.join(tables)}{where}")
     return tuple(found)
+
+
+def last_ticked(store: Store, table: str) -> tuple[str, ...]:
+    """The units of a temporary table that a tick has filled; none where there is one unit alone, which is everything."""
+    if EVERYTHING in store.units.key:
+        return ()
+    return (f"SELECT {store.units.key_list} FROM {store.names.temporary(table)} ORDER BY {ORDINAL} LIMIT :limit",)
 
 
 def _newest(table: Table, dialect: Dialect) -> str:

@@ -3,8 +3,9 @@
 Owns: when a sweep is due, how far it has come, and what follows from it. Promises: a sweep takes a tenth of one connection's
 time, in short transactions, so that nobody waits for it; it goes on where it was after a stop or a kill; what it finds is drift
 only if it persists; it repairs only where the declaration says so, and nothing when so much is wrong that the cause must be
-something else. Between two sweeps it looks once a minute at what the newest rows of the sources reach, which is likelier to be
-wrong than the rest. It says nothing while everything is true. One worker sweeps a table at a time; ticks go on meanwhile.
+something else. Between two sweeps it looks once a minute at what the newest rows of the sources reach, and at what it ticked
+last, which are likelier to be wrong than the rest. It says nothing while everything is true. One worker sweeps a table at a
+time; ticks go on meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 
 from tidemark.errors import Exit, Fault
 from tidemark.runtime.apply import drain
+from tidemark.runtime.apply_batch import prepare_once
 from tidemark.runtime.coverage import Sweep, read_sweep
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.findings import count_drift, count_findings
@@ -72,7 +74,7 @@ def sweep_on(duty: Duty, installed: Installed, holder: str, listen: Listener) ->
 
 
 def _sample(duty: Duty, installed: Installed, rest: Swept, listen: Listener) -> Swept:
-    """Between two sweeps: compare what the newest rows of the sources reach."""
+    """Between two sweeps: compare what changed last."""
     units = list_sample(duty, installed.script)
     found = verify_units(duty, installed, units, _drain(duty, installed)) if units else 0
     if not found:
@@ -81,7 +83,9 @@ def _sample(duty: Duty, installed: Installed, rest: Swept, listen: Listener) -> 
 
 
 def list_sample(duty: Duty, script: Script) -> list[tuple[Any, ...]]:
-    """Units that are worth a look: for each way from a source those that its newest rows reach."""
+    """Units that are worth a look: for each way from a source those that its newest rows reach, and those that this session has
+    ticked last."""
+    prepare_once(duty, script)
 
     def work() -> list[tuple[Any, ...]]:
         return [unit for text in script.applier.newest for unit in duty.session.all(text, {"limit": SAMPLE_ROWS})]
