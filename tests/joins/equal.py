@@ -48,7 +48,18 @@ QUERIES = {
     "GROUP BY q.x",
     "range": "SELECT b.z, count(a.t) AS n, sum(CASE WHEN a.y > 1 THEN 1 ELSE 0 END) AS s FROM a, b WHERE a.x < b.x AND b.z = a.y "
     "GROUP BY b.z",
+    "elements": "SELECT CAST(e.value AS integer) AS v, count(*) AS n, sum(a.x) AS s, count(e.value) AS k FROM a "
+    "JOIN b ON b.x = a.x CROSS JOIN [a.y, b.z, a.y] GROUP BY CAST(e.value AS integer)",
+    "members": "SELECT b.t, count(*) AS n, sum(a.y) AS s FROM a CROSS JOIN [a.x, a.y, a.x] JOIN b ON b.x = e.value GROUP BY b.t",
 }
+
+
+def query_of(name: str, engine: str) -> str:
+    """The query on that engine, with a function in the place of values in brackets."""
+    function = "json_each(json_array({})) AS e" if engine == "sqlite" else "unnest(ARRAY[{}]) AS e (value)"
+    opening, bracket, rest = QUERIES[name].partition("[")
+    values, _, closing = rest.partition("]")
+    return opening + function.format(values) + closing if bracket else opening
 
 
 def decree(duty: Duty, script: Script, usual: Way, work: int, word: str) -> Choice:
@@ -60,12 +71,12 @@ def decree(duty: Duty, script: Script, usual: Way, work: int, word: str) -> Choi
     return Choice("delta" if way in ("delta", AT_ONCE) and usual == "delta" else "keyed", "by decree")
 
 
-def project(names: Sequence[str]) -> Project:
+def project(names: Sequence[str], engine: str) -> Project:
     """The queries of these names, each once for each way."""
     made = Project("joins")
     for name in names:
         for way in WAYS:
-            made.derive(f"{name}_{way}", query=QUERIES[name], freshness="tick")
+            made.derive(f"{name}_{way}", query=query_of(name, engine), freshness="tick")
     return made
 
 
@@ -130,7 +141,7 @@ class World:
         """What is not the same, or not true, now."""
         found = []
         for name in self.names:
-            truth = Counter(map(repr, self.user.all(QUERIES[name])))
+            truth = Counter(map(repr, self.user.all(query_of(name, self.user.dialect.name))))
             stores = {}
             for way in WAYS:
                 shown = Counter(map(repr, self.user.all(f"SELECT * FROM {name}_{way}")))
@@ -153,7 +164,7 @@ def world(url: str, mutate: Mutate | None = None, names: Sequence[str] = tuple(Q
         user = stack.enter_context(contextlib.closing(open_session(url)))
         with user.transaction():
             user.script(SCHEMA)
-        Tidemark(project(names), url).apply()
+        Tidemark(project(names, user.dialect.name), url).apply()
         worker = stack.enter_context(contextlib.closing(open_session(url)))
         duty = Duty(Ledger(worker), Clock(wait=lambda _: None))
         rows = list(duty.ledger.derived())

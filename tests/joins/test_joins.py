@@ -127,10 +127,12 @@ def added_signs(script: Script) -> Script:
     return replace(script, tick=replace(script.tick, products=replace(found, products=products)))
 
 
-@pytest.mark.parametrize("mistake", [only_single, added_signs])
-def test_a_mistake_in_the_products_is_found(engine_url: str, mistake: Change) -> None:
-    with world(engine_url, mistake, names=("circle",)) as place:
-        assert "circle" in play(place, "mistake", 60)
+@pytest.mark.parametrize(
+    ("mistake", "name"), [(only_single, "circle"), (added_signs, "circle"), (added_signs, "elements")]
+)
+def test_a_mistake_in_the_products_is_found(engine_url: str, mistake: Change, name: str) -> None:
+    with world(engine_url, mistake, names=(name,)) as place:
+        assert name in play(place, "mistake", 60)
 
 
 def test_taking_two_columns_of_one_name_for_one_is_found(engine_url: str) -> None:

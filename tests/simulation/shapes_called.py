@@ -67,8 +67,8 @@ def _of_postgres(parts: Parts, table: Relation, alias: str, name: str, kind: str
     drawn = parts.rng.randrange(4)
     lateral = parts.rng.choice(("", "LATERAL "))
     if drawn == 0 and kind == "int":
-        item, unique = f"generate_series({first}, {parts.rng.choice((first, '2'))})", f"{name}.v"
-        return Elements(f"{lateral}{item} AS {name}(v)", f"{name}.v", unique, "int")
+        item = f"generate_series(CAST({first} AS integer), {parts.rng.choice((f'CAST({first} AS integer)', '2'))})"
+        return Elements(f"{lateral}{item} AS {name}(v)", f"{name}.v", f"{name}.v", "int")
     if drawn == 1 and kind == "int":
         texts = " || ',' || ".join(f"coalesce(CAST({one} AS text), 'null')" for one in some.split(", "))
         whole = _perhaps(parts, table, alias, f"CAST('[' || {texts} || ']' AS jsonb)")
@@ -96,11 +96,17 @@ def _each(parts: Parts) -> Draft:
 def _counted(parts: Parts) -> Draft:
     table = parts.queries.table()
     one = _elements(parts, table, "t", "x")
-    key = [Column(one.value, parts.name())]
-    columns = listed(*key, *(parts.aggregate(table, "t") for _ in range(parts.rng.randint(1, 2))))
+    # Of values with a type of their own, counts and sums are added.
+    value = f"CAST({one.value} AS text)" if parts.chance(0.7) else one.value
+    key = [Column(value, parts.name())]
+    counted = [Column("count(*)", parts.name()), Column(f"count({one.value})", parts.name())]
+    counted += (
+        [Column(f"sum({one.value})", parts.name())] if one.kind in ("int", "bigint") and not parts.postgres else []
+    )
+    columns = listed(*key, *(counted if parts.chance(0.5) else [parts.aggregate(table, "t")]))
     join = parts.rng.choice((", ", " CROSS JOIN "))
     where = parts.where(table, "t", 0.3)
-    return draft(f"SELECT {columns} FROM {table.quoted} t{join}{one.item}{where} GROUP BY {one.value}", key, table)
+    return draft(f"SELECT {columns} FROM {table.quoted} t{join}{one.item}{where} GROUP BY {value}", key, table)
 
 
 @shape("elements-or-none")

@@ -2,7 +2,8 @@
 
 Owns: which queries are bilinear, and their state as a query. Promises: a program from here is a keyed program too: its state (the
 group's count, sums, counts of values) is what a query of its own gives, so that any key can be computed again at any time; and
-each part of that state is a sum over the rows of the join, so that what changed can be added. Values that do not add
+each part of that state is a sum over the rows of the join, so that what changed can be added. Functions of rows of the join stand
+beside them: for any choice of rows their own rows are the same, so that they change nothing in that. Values that do not add
 exactly are counted apart, as in the linear class. A group's key must be the same value however its rows spell it.
 """
 
@@ -19,7 +20,7 @@ from tidemark.maintenance.program import KeyedProgram, Part, RowText
 from tidemark.model import OutputColumn, Table
 from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.keys import KeyColumn, find_key
-from tidemark.query.relation import Block, Occurrence, Query, Scalar
+from tidemark.query.relation import Block, Called, Derived, Occurrence, Query, Scalar
 from tidemark.query.unique import equality
 from tidemark.query.units import bare_text
 
@@ -39,9 +40,9 @@ class NotBilinear(Exception):
 class BilinearProgram:
     """Upkeep by what changed rows join, beside the keyed program of the same state.
 
-    `scans` are the occurrences of the join, `conditions` all of its conditions, `key` computes the key's columns, `parts` the
-    state, of which those that are not additive are NULL as long as everything adds up. `presence` is the part that counts a
-    group's rows.
+    `scans` are the occurrences of the join, `calls` the functions of their rows beside them, `conditions` all of its
+    conditions, `key` computes the key's columns, `parts` the state, of which those that are not additive are NULL as long as
+    everything adds up. `presence` is the part that counts a group's rows.
     """
 
     keyed: KeyedProgram
@@ -50,17 +51,26 @@ class BilinearProgram:
     key: tuple[Scalar, ...]
     parts: tuple[Part, ...]
     presence: str
+    calls: tuple[Called, ...] = ()
 
     @property
     def links(self) -> tuple[tuple[Table, str, str], ...]:
         """(table, column, label of the other side) for every column by which a change finds rows that it joins."""
         tables = {scan.alias: scan.table for scan in self.scans}
+        labels = {alias: table.label for alias, table in tables.items()}
+        for call in self.calls:
+            labels[call.alias] = next((labels[alias] for alias in sorted(call.call.aliases)), call.name)
         found: list[tuple[Table, str, str]] = []
         for scalar in self.conditions:
             sides = equality(scalar) or ()
             for side, other in (sides, sides[::-1]) if sides else ():
-                if side.column is not None and other.aliases and side.column[0] not in other.aliases:
-                    label = tables[sorted(other.aliases)[0]].label
+                if (
+                    side.column is not None
+                    and other.aliases
+                    and side.column[0] in tables
+                    and side.column[0] not in other.aliases
+                ):
+                    label = labels[sorted(other.aliases)[0]]
                     found.append((tables[side.column[0]], side.column[1], label))
         return tuple(dict.fromkeys(found))
 
@@ -93,7 +103,10 @@ def bilinear_program(
     lowered = lower(state)
     own_key = find_key(lowered, tuple(column.name for column in key))
     own_key = tuple(replace(one, nullable=before.nullable) for one, before in zip(own_key, key, strict=True))
-    labels = ", ".join(dict.fromkeys(occurrence.table.label for occurrence in block.occurrences))
+    joined = [occurrence.table.label for occurrence in block.occurrences] + [
+        f"rows of {one.name}" for one in block.calls
+    ]
+    labels = ", ".join(dict.fromkeys(joined))
     reason = f"{labels} are joined, and every aggregate is kept by what changed rows join"
     state_columns = [described[column.name] for column in key]
     state_columns += [OutputColumn(part.name, part.type, part.collation) for part in made]
@@ -103,16 +116,18 @@ def bilinear_program(
     keyed = replace(keyed, columns=made, shown=shown, having=having)
     conditions = (*(scalar for item in block.items for scalar in item.on), *block.where)
     scalars = tuple(column.output.scalar for column in key)
-    return BilinearProgram(keyed, block.occurrences, conditions, scalars, made, presence.quoted)
+    return BilinearProgram(keyed, block.occurrences, conditions, scalars, made, presence.quoted, block.calls)
 
 
 def _joined(query: Query) -> Block:
     """The query as one block of inner joins with a grouping. Raises `NotBilinear`."""
-    if not isinstance(query, Block) or query.groups is None or not query.is_flat or len(query.items) < 2:
+    if not isinstance(query, Block) or query.groups is None or len(query.items) < 2 or not query.occurrences:
         raise NotBilinear("it is no grouping over a join of tables")
+    if any(isinstance(item, Derived) for item in query.items):
+        raise NotBilinear("it reads a subquery")
     if any(item.kind not in ("first", "inner") for item in query.items):
         raise NotBilinear("an outer join gives rows for what is missing")
-    if len(query.items) > SCANS_MAX:
+    if len(query.occurrences) > SCANS_MAX:
         raise NotBilinear(f"it joins more than {SCANS_MAX} tables")
     if query.nested or query.windows or query.distinct or query.distinct_on or query.limited:
         raise NotBilinear("its rows depend on more than their own group")
@@ -164,7 +179,8 @@ def _from(block: Block) -> str:
     def named(table: Table) -> str:
         return quote(table.schema, table.name) if block.dialect.has_schemas and table.schema else quote(table.name)
 
-    return "FROM " + ", ".join(f"{named(one.table)} AS {quote(one.alias)}" for one in block.occurrences)
+    scans = [f"{named(one.table)} AS {quote(one.alias)}" for one in block.occurrences]
+    return "FROM " + ", ".join([*scans, *(call.in_from() for call in block.calls)])
 
 
 def _state_text(block: Block, key: tuple[KeyColumn, ...], parts: tuple[Part, ...]) -> str:

@@ -14,7 +14,7 @@ from itertools import combinations
 from tidemark.maintenance.bilinear import BilinearProgram, over_images
 from tidemark.maintenance.program import Part
 from tidemark.names import ledger
-from tidemark.query.relation import Occurrence, Scalar
+from tidemark.query.relation import Called, Occurrence, Scalar
 from tidemark.render.images import image
 from tidemark.render.linear_ticks import RANGE, joins_of, row_of, which_join
 from tidemark.render.statements import ORDINAL, Store, clear, qualified
@@ -115,7 +115,10 @@ def _product(store: Store, program: BilinearProgram, chosen: tuple[int, ...]) ->
     ordered = _in_reach(program, chosen)
     # SQLite knows no size of a temporary table: changes come first, then what each row can reach.
     comma = ", " if store.dialect.has_schemas else " CROSS JOIN "
-    tables = comma.join(_table(store, scan, scan.alias in changed) for scan in ordered)
+    tables = comma.join(
+        item.in_from(changed, image) if isinstance(item, Called) else _table(store, item, item.alias in changed)
+        for item in ordered
+    )
     where = " AND ".join(over(scalar) for scalar in program.conditions) or "1 = 1"
     places = ", ".join(str(number) for number in range(1, len(keys) + 1))
     columns = ", ".join([store.key_list, *_fields(store, program)])
@@ -139,16 +142,22 @@ def _table(store: Store, scan: Occurrence, changed: bool) -> str:
     return f"{table} AS {store.dialect.quote(scan.alias)}"
 
 
-def _in_reach(program: BilinearProgram, chosen: tuple[int, ...]) -> list[Occurrence]:
-    """The scans in an order in which each, where it can be, has a condition with those before it."""
-    found = [program.scans[number] for number in chosen]
+def _in_reach(program: BilinearProgram, chosen: tuple[int, ...]) -> list[Occurrence | Called]:
+    """The scans in an order in which each, where it can be, has a condition with those before it; functions as soon as what they
+    are called with is there."""
+    found: list[Occurrence | Called] = [program.scans[number] for number in chosen]
     left = [scan for scan in program.scans if scan not in found]
-    while left:
-        have = {scan.alias for scan in found}
+    while True:
+        for call in program.calls:
+            if call not in found and call.call.aliases <= {item.alias for item in found}:
+                found.append(call)
+        if not left:
+            return found
+        have = {item.alias for item in found}
         near = [s for s in left if any(s.alias in c.aliases and c.aliases & have for c in program.conditions)]
-        found.append((near or left)[0])
-        left.remove(found[-1])
-    return found
+        nearest = (near or left)[0]
+        found.append(nearest)
+        left.remove(nearest)
 
 
 def _number(store: Store, program: BilinearProgram) -> str:
