@@ -28,7 +28,7 @@ from tidemark.query.units import determined, origins_of
 def admit(query: Query, catalog: Catalog) -> None:
     """Raise the first `Refusal` that applies to the query or to a block inside it."""
     outputs_are_named(query)
-    calls_are_stable(query)
+    calls_are_stable(query, catalog)
     if not query.all_occurrences:
         raise Refusal(Code.UNSUPPORTED, "A query without FROM has no source.", instead="SELECT … FROM a table")
     for block in query.blocks:
@@ -37,10 +37,13 @@ def admit(query: Query, catalog: Catalog) -> None:
         subqueries_give_one_row(block, query)
 
 
-def calls_are_stable(query: Query) -> None:
+def calls_are_stable(query: Query, catalog: Catalog) -> None:
     """What is read of functions in FROM depends on their arguments alone, and those on no clock."""
     for call in (call for block in query.blocks for call in block.calls):
         where = place_of(call.call.tree, query.dialect)
+        if call.name in catalog.volatile:
+            # The user's own of that name may be the one that is meant.
+            raise Refusal(Code.VOLATILE, f"{call.name} is volatile.", instead="an immutable function", place=where)
         for name in unstable_columns(call.name, query.dialect):
             if (call.alias, name) in query.columns:
                 raise Refusal(
