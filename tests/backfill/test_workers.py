@@ -49,7 +49,8 @@ def test_conflicts_are_tried_again_and_what_takes_too_long_is_halved(
 
     monkeypatch.setattr(worker, "do_chunk", troubled)
     assert songs.engine().backfill("count").status.state == "finished"
-    assert sizes[:5] == [100, 100, 50, 25, 37] and done_once(songs)
+    # How much more it dares after that is a question of how long it took.
+    assert sizes[:4] == [100, 100, 50, 25] and done_once(songs)
 
 
 def test_a_lock_that_never_comes_free_is_a_failure_after_many_tries(

@@ -167,7 +167,7 @@ def test_a_source_that_is_emptied_while_it_is_read_waits(pg_database: str, held:
         if session is not place.user and sql.startswith("DELETE FROM pg_temp") and "fresh" in sql and not filled[0]:
             filled[0] = 1
             with suppress(Conflict):
-                place.write("SET LOCAL lock_timeout = '20ms'", "TRUNCATE plays")
+                place.write("SET LOCAL lock_timeout = '400ms'", "TRUNCATE plays")
         return run(session, sql, *about)
 
     with mock.patch.object(PostgresSession, "run", empty), suppress(Fault):
