@@ -232,7 +232,6 @@ MISTAKES: tuple[Mistake, ...] = (
         "late commits before the newest",
         copying(r"NOT pg_visible_in_snapshot\(l\.xid, (CAST\(:previous.*?\))\)", r"l.xid >= pg_snapshot_xmax(\1)"),
     ),
-    Mistake("postgres", "changes undone by others", step_by_step(copying(r"l\.xid, ", "")), dense=True),
     Mistake("postgres", "unseen changes consumed", text("consume", r"WHERE NOT EXISTS \(.*?\)\)\n    LIMIT", "LIMIT")),
     Mistake("sqlite", "what is stored is added again", begins_empty, COUNTED),
     Mistake("postgres", "what is stored is added again", begins_empty, COUNTED),
