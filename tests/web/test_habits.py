@@ -1,6 +1,7 @@
 """Who looks again and again asks in one message what it asked before, and whoever comes regularly waits for no look."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -39,7 +40,7 @@ def read_anew(forum: Forum) -> Overview:
 
 def timeless(view: Overview) -> Overview:
     """An overview without what passes by itself."""
-    sentence = view.verdict.sentence.partition(";")[0]
+    sentence = re.sub(r" as of .+? ago", "", view.verdict.sentence.partition(";")[0]).removesuffix(".")
     return replace(view, at="", verdict=replace(view.verdict, sentence=sentence))
 
 
