@@ -15,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation.case import Duty, Failure
+from tests.simulation.keeper import SCRIPTS
 from tests.simulation.mutants import FOUND
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
@@ -90,7 +91,11 @@ def copying(pattern: str, by: str) -> Patch:
             met["changed"] += changed != found
             return changed
 
-        return mock.patch.object(ticks, "fill_slice", fill)
+        stack = ExitStack()
+        # Scripts are kept from case to case: none of before is to be used, and none of these afterwards.
+        stack.enter_context(mock.patch.dict(SCRIPTS, clear=True))
+        stack.enter_context(mock.patch.object(ticks, "fill_slice", fill))
+        return stack
 
     return patch
 
