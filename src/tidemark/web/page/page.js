@@ -32,7 +32,10 @@ function routeNow() {
 }
 
 const watch = new Watch({
-  read: (told) => { shown.facts = readFacts(told); },
+  read: (told) => {
+    shown.facts = readFacts(told);
+    return shown.facts.tables.some((one) => one.lag.seconds > 0);
+  },
   tell: () => show(false),
 });
 

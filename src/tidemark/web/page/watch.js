@@ -1,7 +1,7 @@
 // Hearing from the server what changed, and knowing whether what is shown is still so.
 //
 // Owns: `Watch` and `ask`. Promises: the status is read when the server says that something changed, and every few seconds where
-// its events do not come through, whatever the reason; never two questions at once; a server that does not answer within its time, answers with an
+// its events do not come through, whatever the reason, or what is shown grows older by itself; never two questions at once; a server that does not answer within its time, answers with an
 // error or with something else is `lost`, with the moment of its last good answer; before that, what is older than a few
 // seconds is `late`, whatever the reason: a slow server, a page that was hidden, a computer that slept; an answer that the page
 // cannot show counts as none; nothing is asked while the page is hidden.
@@ -11,7 +11,7 @@ import { credentials } from "./door.js";
 const EVERY_MS = 2000, CALM_MS = 30000, LOST_MS = 5000, PATIENCE_MS = 8000, LATE_MS = 6000, BEAT_MS = 1000, LISTEN_MS = 15000;
 
 export class Watch {
-  // `read` takes an answer in and raises an error for what is none; `tell` shows it, and is called whenever the reach changed.
+  // `read` takes an answer in, raises an error for what is none, and says whether it grows older by itself; `tell` shows it, and is called whenever the reach changed.
   constructor({ read, tell }) {
     this.read = read;
     this.tell = tell;
@@ -19,6 +19,7 @@ export class Watch {
     this.timer = 0;
     this.asking = false;
     this.again = false;
+    this.ages = false;
     this.stream = null;
     this.told = false;
     this.deafUntil = 0;
@@ -58,7 +59,7 @@ export class Watch {
     this.asking = true;
     this.again = false;
     try {
-      this.read(await ask("status"));
+      this.ages = this.read(await ask("status"));
       this.reach = { state: "live", heard: Date.now(), since: this.reach.since, why: "" };
       this.listen();
     } catch (problem) {
@@ -70,7 +71,7 @@ export class Watch {
     clearTimeout(this.timer);
     if (document.hidden) return;
     const every = this.again ? 0 : this.reach.state === "lost" ? LOST_MS : this.isTold() ? CALM_MS : EVERY_MS;
-    this.timer = setTimeout(() => this.lookNow(), every);
+    this.timer = setTimeout(() => this.lookNow(), this.ages && this.reach.state === "live" ? Math.min(every, EVERY_MS) : every);
   }
 
   // Whether the server says by itself when something changes.
