@@ -62,12 +62,13 @@ def test_it_shows_what_runs_and_goes_away_by_itself(hosted: tuple[Hosted, Tab]) 
     assert "thread_stats" in told and "652,300 of 1,500,000 · 43 % · 21 s left" in told
     assert tab.run(f"{BANNER}.shadowRoot.querySelector('progress').value") == 43
     assert tab.run("document.body.firstElementChild === " + BANNER)
-    # Killed in between: it is soon gone on with, and the banner does not stay behind.
+    # Killed in between: that is said, and asked about less often until somebody goes on with it.
     served.eye.world = replace(
         served.eye.world, backfills=(backfill("thread_stats", "interrupted", 700_000, 1_500_000),)
     )
     tab.until(f"{TEXT}.includes('interrupted')", seconds=12)
     served.eye.world = SCENES["live"]()
+    tab.run(AGAIN)
     tab.until(f"{BANNER}.hidden", seconds=12)
     assert tab.said == []
 

@@ -1,34 +1,32 @@
-// What is being filled and what failed; nothing while all is live. Not to know is not to be done.
+// What is being filled or failed; nothing while all is live. Not to know is not to be done.
 (() => {
   const me = document.currentScript, url = new URL("banner.json", me.src), gone = new Set();
   const host = document.createElement("div"), root = host.attachShadow({ mode: "open" }), sheet = new CSSStyleSheet();
-  sheet.replaceSync(`:host([hidden]){display:none}
-:host{display:block;font:14px/1.5 system-ui,sans-serif}
-p{display:flex;flex-wrap:wrap;gap:2px 14px;align-items:center;margin:0 0 1px;padding:9px 18px;background:light-dark(#eef4ff,#14203a);color:light-dark(#1e3a8a,#bcd0ff);overflow-wrap:anywhere}
-.bad{background:light-dark(#fdecea,#33161a);color:light-dark(#a11c14,#ffb4ac)}
+  sheet.replaceSync(`:host(:not([hidden])){display:block;font:14px/1.5 system-ui}
+p{display:flex;flex-flow:wrap;gap:2px 14px;align-items:center;margin:0 0 1px;padding:9px 18px;background:light-dark(#eef,#123);color:light-dark(#139,#bcf);overflow-wrap:anywhere}
+.bad{background:light-dark(#fee,#311);color:light-dark(#a11,#fba)}
 .old{opacity:.5}
 progress,button{margin-left:auto;color:inherit;accent-color:currentColor}
 button{border:1px solid;border-radius:6px;background:none;font:inherit}`);
   root.adoptedStyleSheets = [sheet];
   host.role = "status";
   host.hidden = true;
-  (document.querySelector(me.dataset.at || "body")).prepend(host);
+  document.querySelector(me.dataset.at || "body").prepend(host);
   let timer, last, since, asking;
   const make = (tag, textContent, className = "") => Object.assign(document.createElement(tag), { textContent, className });
-  const number = (value) => value.toLocaleString("en");
   const span = (s) => (s < 90 ? `${Math.ceil(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`);
   const id = (one) => one.label + one.state + one.message;
 
   function line(one) {
     const { ratio, total, eta_seconds: eta } = one, share = Math.min(99, Math.floor(ratio * 100));
-    const told = [one.state, total && `${number(one.done)} of ${number(total)}`, ratio !== null && `${share} %`, eta && `${span(eta)} left`, one.message];
+    const told = [one.state, total && `${one.done.toLocaleString("en")} of ${total.toLocaleString("en")}`, ratio !== null && `${share} %`, eta && `${span(eta)} left`, one.message];
     const made = make("p", "", one.failed ? "bad" : "");
     made.append(make("b", one.label || "Tidemark"), make("span", told.filter(Boolean).join(" · ")));
     if (one.failed) {
       const button = make("button", "Dismiss");
       button.onclick = () => show(gone.add(id(one)));
       made.append(button);
-    } else if (ratio !== null) made.append(Object.assign(make("progress", ""), { max: 100, value: share, ariaLabel: one.label }));
+    } else if (ratio !== null) made.append(Object.assign(make("progress"), { max: 100, value: share, ariaLabel: one.label }));
     return made;
   }
 
@@ -47,7 +45,7 @@ button{border:1px solid;border-radius:6px;background:none;font:inherit}`);
     if (asking || document.hidden) return;
     asking = true;
     try {
-      const told = await (await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(9000) })).json();
+      const told = await (await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(9e3) })).json();
       told.items.length;
       last = told;
       since = "";
@@ -56,7 +54,7 @@ button{border:1px solid;border-radius:6px;background:none;font:inherit}`);
     }
     asking = false;
     if (last) show();
-    timer = setTimeout(look, last?.items.some((one) => !one.failed) ? 5000 : 30000);
+    timer = setTimeout(look, last?.items.some((one) => one.running || one.state == "planned") ? 5e3 : 3e4);
   }
 
   document.addEventListener("visibilitychange", look);
