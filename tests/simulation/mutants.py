@@ -21,6 +21,9 @@ from tidemark.model import Table
 from tidemark.script import Piece, Script, mark
 
 PINNED_ATTEMPTS = 15
+# Which random case is the first for a mistake that shows seldom: the one that found it last. What is drawn may change, and then
+# the search goes on from there.
+BEGIN = {"sqlite-late-changes": 48, "sqlite-what-goes-before-it-is-filled": 12}
 OLD_IMAGE = r"\n  INSERT INTO [^;]* SELECT [^;]*, -\([^;]*IS NOT TRUE\n  ON CONFLICT [^;]*;"
 FOUND = ("mismatch", "false drift", "deadlock", "unrepaired", "strange", "dishonest", "memory", "as of now", "filled")
 Change = Callable[[Script], Script]
@@ -162,7 +165,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("sqlite", "tie", ("group",), texts("trigger", "__delete_", r'CASE WHEN "_\w+" = \(', "CASE WHEN 0 = (")),
     Mutant("sqlite", "hidden count", ("universe",), texts("view", "", r'WHERE s\."_rows" > 0', "WHERE 1")),
     Mutant("sqlite", "hidden values", ("group", "total"), texts("view", "", r's\."_\w*values" > 0', "1")),
-    Mutant("sqlite", "neighbours", ("keyed",), affected_through_neighbours),
+    Mutant("sqlite", "neighbours", ("inner-join",), affected_through_neighbours),
     Mutant("postgres", "sign", ("group", "universe"), texts("function", "_delete_", r"-\(1\)", "(1)")),
     Mutant(
         "postgres",
@@ -259,7 +262,7 @@ def hunt(place: Ground, mutant: Mutant, transactions_max: int, seed: str = "muta
     tally = Tally()
     ground = replace(place, make_upkeep=lambda url, tally: Keeper(url, tally, mutate))
     # A pinned case needs two sessions to meet; on a busy machine they may miss each other now and then.
-    number = -PINNED_ATTEMPTS if mutant.first else 0
+    number = -PINNED_ATTEMPTS if mutant.first else BEGIN.get(mutant.name, 0)
     while tally.total < transactions_max:
         drawn = draw_mutated(mutant, f"{seed}/{number}")
         case = mutant.first if number < 0 and mutant.first else drawn
