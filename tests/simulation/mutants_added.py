@@ -60,7 +60,6 @@ CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("weights of deltas", GROUPS, without_weights),
     ("fallen extremes", GROUPS, in_deltas(lambda one: replace(one, flag=()))),
     ("ties of extremes", GROUPS, _flags(r"([<>])= s\.", r"\1 s.")),
-    ("emptied rows", GROUPS, in_deltas(lambda one: replace(one, apply=one.apply[:1]))),
     ("late changes", GROUPS, in_recompute(r"(INSERT INTO \S*_late_.*?) WHERE 1 = 1", r"\1 WHERE 1 = 0")),
     ("what went late", GROUPS, in_recompute(r"WHERE r\.tidemark_weight < 0", "WHERE 1 = 0")),
     ("what came late", GROUPS, in_recompute(r"WHERE a\.tidemark_place > [^\n]*?0\)", "WHERE 1 = 1")),
