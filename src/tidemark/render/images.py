@@ -7,6 +7,7 @@ belongs to its source and not to whoever reads it.
 from __future__ import annotations
 
 from tidemark.dialect import Dialect
+from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.model import Column, Table
 from tidemark.names import CaptureNames, Names, ledger
 
@@ -30,7 +31,9 @@ def image_definition(dialect: Dialect, table: Table, name: str, called: str = ""
     """An image column, typed like the source's; under another name if it is `called` so."""
     column = table.column(name) or Column(name, "", False)
     collation = f" COLLATE {dialect.quote(column.collation)}" if column.collation else ""
-    return f"{dialect.quote(called or image(name))} {column.type}{collation}".rstrip()
+    # ANY keeps every value as it comes in a STRICT table alone; elsewhere it would make 1 of 1.0.
+    type_ = "" if column.strict and column.type.upper() == "ANY" else column.type
+    return f"{dialect.quote(called or image(name))} {type_}{collation}".rstrip()
 
 
 def log_definition(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
@@ -64,7 +67,7 @@ def concerns(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
     for name in columns:
         column, source = dialect.quote(image(name)), table.column(name)
         other.append(f"o.{column} IS l.{column} COLLATE BINARY")
-        if source is None or not (source.strict or source.type):
+        if source is None or not has_one_spelling(source.type, None, dialect):
             other.append(f"typeof(o.{column}) = typeof(l.{column})")
     return f"NOT EXISTS (SELECT 1 FROM {log_of(dialect, table)} AS o WHERE {' AND '.join(other)})"
 

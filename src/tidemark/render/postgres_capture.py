@@ -11,6 +11,8 @@ and the apply worker fires no others. TRUNCATE fires on the tables that hold the
 
 from __future__ import annotations
 
+from tidemark.dialect import POSTGRESQL
+from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.names import Names
@@ -232,8 +234,7 @@ def capture_body(
     quoted = [store.dialect.quote(name) for name in reads]
     many = remember(store, program, feeds, images)
     if event == "update":
-        comparable = all(has_equality(table, name) for name in reads)
-        changed = " OR ".join(f"n.{name} IS DISTINCT FROM o.{name}" for name in quoted) if comparable else "true"
+        changed = " OR ".join(differ(table, name, "n", "o") for name in reads)
         look = (
             f"  SELECT {changed or 'false'} AS tidemark_changed, EXISTS (SELECT FROM n OFFSET 1) AS tidemark_more\n"
             f"    INTO tidemark_row FROM o, n LIMIT 1;\n"
@@ -270,9 +271,27 @@ def _from(store: Store, feed: Feed, event: str, sign: int, by_row: bool) -> tupl
     here, there = ("n", "o") if sign > 0 else ("o", "n")
     if event == "update" and needs_touch(feed) and all(has_equality(feed.table, name) for name in feed.reads):
         # Rows that are the same in all that the feed reads touch nothing.
-        columns = ", ".join(store.dialect.quote(name) for name in feed.reads)
+        columns = as_spelled(feed.table, feed.reads)
         return here, f" FROM (SELECT {columns} FROM {here} EXCEPT ALL SELECT {columns} FROM {there}) AS {here}"
     return here, f" FROM {here}"
+
+
+def differ(table: Table, name: str, left: str, right: str) -> str:
+    """True when two rows of a source do not have the very same value there: 1.0 and 1.00 are equal, and are not the same."""
+    column, quoted = table.column(name), POSTGRESQL.quote(name)
+    if column is not None and has_one_spelling(column.type, column.collation, POSTGRESQL):
+        return f"{left}.{quoted} IS DISTINCT FROM {right}.{quoted}"
+    return f"ROW({left}.{quoted})::record OPERATOR(pg_catalog.*<>) ROW({right}.{quoted})::record"
+
+
+def as_spelled(table: Table, names: tuple[str, ...]) -> str:
+    """Columns of a source for EXCEPT, which takes equal values for one: with how they are spelled, where that may differ."""
+    found = [POSTGRESQL.quote(name) for name in names]
+    for number, name in enumerate(names):
+        column = table.column(name)
+        if column is None or not has_one_spelling(column.type, column.collation, POSTGRESQL):
+            found.append(f'{POSTGRESQL.quote(name)}::text COLLATE "C" AS tidemark_spelled_{number}')
+    return ", ".join(found)
 
 
 def has_equality(table: Table, name: str) -> bool:
@@ -342,8 +361,8 @@ def event_pieces(
     level = "FOR EACH ROW" if by_row else "FOR EACH STATEMENT"
     when = ""
     if by_row and event == "update":
-        tests = [f"OLD.{names.dialect.quote(c)} IS DISTINCT FROM NEW.{names.dialect.quote(c)}" for c in reads]
-        when = f" WHEN ({' OR '.join(tests)})" if tests and all(has_equality(table, c) for c in reads) else ""
+        tests = [differ(table, name, "OLD", "NEW") for name in reads]
+        when = f" WHEN ({' OR '.join(tests)})" if tests else ""
     timing = f"AFTER {event.upper()} ON {quoted}{'' if by_row else transition} {level}{when}"
     return trigger_pieces(names, (event, table.label), quoted, table.label, timing, body, settings)
 

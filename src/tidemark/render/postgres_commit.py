@@ -19,6 +19,7 @@ from tidemark.render.postgres_capture import (
     CHUNK,
     OLD_SNAPSHOT,
     announce,
+    as_spelled,
     event_pieces,
     has_equality,
     later_leaves,
@@ -145,7 +146,7 @@ def _images(store: Store, table: Table, columns: tuple[str, ...], reads: tuple[s
         return f"{'n' if event == 'insert' else 'o'} AS r"
     if reads and all(has_equality(table, name) for name in reads):
         # Rows that are the same in all that the query reads touch nothing.
-        every = _listed(store, tuple(dict.fromkeys((*reads, *columns))))
+        every = as_spelled(table, tuple(dict.fromkeys((*reads, *columns))))
         sides = [f"(SELECT {every} FROM {one} EXCEPT ALL SELECT {every} FROM {other})" for one, other in ("on", "no")]
     else:
         sides = [f"SELECT {_listed(store, columns)} FROM {one}" for one in "on"]

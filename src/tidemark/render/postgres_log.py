@@ -10,7 +10,7 @@ from tidemark.dialect import POSTGRESQL
 from tidemark.model import Table
 from tidemark.names import CaptureNames
 from tidemark.render.images import image, log_definition, log_name, log_of
-from tidemark.render.postgres_capture import event_pieces, has_equality, pinned_settings, truncate_pieces
+from tidemark.render.postgres_capture import as_spelled, event_pieces, has_equality, pinned_settings, truncate_pieces
 from tidemark.script import Piece
 
 # Rows come and go by the thousand: the space of those that went is wanted back soon, and again and again.
@@ -27,7 +27,7 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
     found = [Piece("table", f"tidemark.{log_name(dialect, table)}", create, f"DROP TABLE IF EXISTS {log}")]
     by_row = table.kind == "partitioned" or table.subscribed
     into = f"INSERT INTO {log} ({', '.join(['weight', *(dialect.quote(image(name)) for name in columns)])})"
-    quoted = ", ".join(dialect.quote(name) for name in columns)
+    spelled = as_spelled(table, columns)
 
     def images(weight: int, row: str, other: str, event: str) -> str:
         values = ", ".join([str(weight), *(f"{row}.{dialect.quote(name)}" for name in columns)])
@@ -35,7 +35,7 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
             return f"  {into} SELECT {values};\n"
         source = row
         if event == "update" and columns and all(has_equality(table, name) for name in columns):
-            source = f"(SELECT {quoted} FROM {row} EXCEPT ALL SELECT {quoted} FROM {other}) AS {row}"
+            source = f"(SELECT {spelled} FROM {row} EXCEPT ALL SELECT {spelled} FROM {other}) AS {row}"
         return f"  {into} SELECT {values} FROM {source};\n"
 
     new, old = ("NEW", "OLD") if by_row else ("n", "o")

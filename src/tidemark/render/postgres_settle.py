@@ -200,7 +200,7 @@ def _write(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
         f"    )\n"
         f"    INSERT INTO {rows} AS s ({columns}) SELECT {', '.join(f'f.{column}' for column in store.columns)}\n"
         f"      FROM tidemark_fresh AS f WHERE NOT EXISTS (\n"
-        f"        SELECT 1 FROM {rows} AS o WHERE {_same_key(store, 'o', 'f')} AND {store.same('o', 'f')})\n"
+        f"        SELECT 1 FROM {rows} AS o WHERE {_same_key(store, 'o', 'f')} AND {store.identical('o', 'f')})\n"
         f"      ORDER BY {', '.join(f'f.{store.column(part)}' for part in store.key)}\n"
         f"    ON CONFLICT ({store.conflict}) {action};\n"
     )

@@ -161,7 +161,7 @@ def settle(store: Store, program: KeyedProgram) -> list[str]:
         *found,
         f"DELETE FROM {rows} WHERE {which} IN ({' UNION ALL '.join(gone)})",
         f"INSERT INTO {rows} ({columns}) SELECT {', '.join(f'f.{column}' for column in store.columns)} FROM {fresh} AS f "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {rows} AS o WHERE {store.match('o', keys)} AND {store.same('o', 'f')})\n"
+        f"WHERE NOT EXISTS (SELECT 1 FROM {rows} AS o WHERE {store.match('o', keys)} AND {store.identical('o', 'f')})\n"
         f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}",
         f"DELETE FROM {fresh}",
         f"DELETE FROM {batch}",

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tidemark.dialect import Dialect
+from tidemark.dialect import SQLITE, Dialect
+from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import Feed, Part
 from tidemark.model import Table
 from tidemark.names import Names
@@ -42,7 +43,7 @@ def changed(table: Table, columns: tuple[str, ...]) -> str:
         column = table.column(name)
         quoted = '"' + name.replace('"', '""') + '"'
         tests.append(f"OLD.{quoted} IS NOT NEW.{quoted} COLLATE BINARY")
-        if column is None or not (column.strict or column.type):
+        if column is None or not has_one_spelling(column.type, None, SQLITE):
             tests.append(f"typeof(OLD.{quoted}) <> typeof(NEW.{quoted})")
     return " OR ".join(tests) or "0"
 

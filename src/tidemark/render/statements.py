@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
+from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyPart, Part, RowText
 from tidemark.model import Table
 from tidemark.names import Names
@@ -95,9 +96,22 @@ class Store:
         return " AND ".join(tests)
 
     def same(self, left: str, right: str) -> str:
-        """True when the parts of two rows are identical."""
+        """True when the parts of two rows are equal, however they are spelled."""
         equal = self.dialect.null_safe_equal
         return " AND ".join(f"{left}.{self.column(p)} {equal} {right}.{self.column(p)}" for p in self.parts) or "1 = 1"
+
+    def identical(self, left: str, right: str) -> str:
+        """True when the parts of two rows are the same down to their spelling, so that there is nothing to write."""
+        tests = []
+        for part in self.parts:
+            one, other = f"{left}.{self.column(part)}", f"{right}.{self.column(part)}"
+            if has_one_spelling(part.type, part.collation, self.dialect):
+                tests.append(f"{one} {self.dialect.null_safe_equal} {other}")
+            elif self.dialect.has_schemas:
+                tests.append(f"ROW({one})::record OPERATOR(pg_catalog.*=) ROW({other})::record")
+            else:
+                tests.append(f"{one} IS {other} COLLATE BINARY AND typeof({one}) = typeof({other})")
+        return " AND ".join(tests) or "1 = 1"
 
     def match(self, row: str, values: Sequence[str]) -> str:
         """True when the stored row named `row` has that key; reaches the unique index when no value is NULL."""
@@ -303,7 +317,7 @@ def write(store: Store) -> tuple[str, ...]:
     action = f"DO UPDATE SET {assignments}" if assignments else "DO NOTHING"
     upsert = (
         f"INSERT INTO {store.names.store} AS s ({_all(store)}) SELECT {_all(store)} FROM {fresh} AS f "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS o WHERE o.{ORDINAL} = f.{ORDINAL} AND {store.same('o', 'f')}) "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS o WHERE o.{ORDINAL} = f.{ORDINAL} AND {store.identical('o', 'f')}) "
         f"ORDER BY {store.key_list} ON CONFLICT ({store.conflict}) {action}"
     )
     gone = f"FROM {stored} AS o WHERE NOT EXISTS (SELECT 1 FROM {fresh} AS f WHERE f.{ORDINAL} = o.{ORDINAL})"
