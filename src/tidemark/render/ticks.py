@@ -53,7 +53,7 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         dirty=dirty,
         take_dirty=f"INSERT INTO {batch} ({ORDINAL}, {unit.key_list}) SELECT {ORDINAL}, {unit.key_list} FROM {dirty} "
         f"ORDER BY {order} LIMIT :limit",
-        done_dirty=f"DELETE FROM {dirty} WHERE {ORDINAL} IN (SELECT {ORDINAL} FROM {batch})",
+        done_dirty=f"DELETE FROM {dirty} WHERE {_among(store, f'SELECT {ORDINAL} FROM {batch}')}",
         count_dirty=f"SELECT count(*) FROM {dirty}",
         everything=everything,
         waiting=finds,
@@ -70,6 +70,11 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         scans=scans,
         ready=ready if scans else "",
     )
+
+
+def _among(store: Store, ordinals: str) -> str:
+    """That the ordinal is one of those: PostgreSQL looks each value of an array up, and would read the whole set for a join."""
+    return f"{ORDINAL} = ANY (ARRAY({ordinals}))" if store.dialect.has_schemas else f"{ORDINAL} IN ({ordinals})"
 
 
 def waiting(store: Store, tables: tuple[Table, ...], *others: str) -> list[str]:

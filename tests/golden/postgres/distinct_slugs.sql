@@ -140,7 +140,7 @@ INSERT INTO pg_temp."_reached_distinct_slugs" ("author") SELECT DISTINCT ("posts
 
 -- applier: dirty keys
 INSERT INTO pg_temp."_batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM "tidemark"."_dirty_distinct_slugs" ORDER BY "author" LIMIT :limit;
-DELETE FROM "tidemark"."_dirty_distinct_slugs" WHERE tidemark_n IN (SELECT tidemark_n FROM pg_temp."_batch_distinct_slugs");
+DELETE FROM "tidemark"."_dirty_distinct_slugs" WHERE tidemark_n = ANY (ARRAY(SELECT tidemark_n FROM pg_temp."_batch_distinct_slugs"));
 INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT "author" FROM (SELECT "author" FROM "tidemark"."distinct_slugs") AS k WHERE 1 = 1 ON CONFLICT ("author") DO NOTHING;
 INSERT INTO "tidemark"."_dirty_distinct_slugs" ("author") SELECT "author" FROM (SELECT q."author" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "public"."posts" AS "posts" GROUP BY "posts"."author") AS q) AS k WHERE 1 = 1 ON CONFLICT ("author") DO NOTHING;
 

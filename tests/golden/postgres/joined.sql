@@ -210,7 +210,7 @@ INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."c_name")::t
 
 -- applier: dirty keys
 INSERT INTO pg_temp."_batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark"."_dirty_joined" ORDER BY "name" LIMIT :limit;
-DELETE FROM "tidemark"."_dirty_joined" WHERE tidemark_n IN (SELECT tidemark_n FROM pg_temp."_batch_joined");
+DELETE FROM "tidemark"."_dirty_joined" WHERE tidemark_n = ANY (ARRAY(SELECT tidemark_n FROM pg_temp."_batch_joined"));
 INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT "name" FROM (SELECT "name" FROM "tidemark"."joined") AS k WHERE 1 = 1 ON CONFLICT ("name") DO NOTHING;
 INSERT INTO "tidemark"."_dirty_joined" ("name") SELECT "name" FROM (SELECT q."name" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS k WHERE 1 = 1 ON CONFLICT ("name") DO NOTHING;
 

@@ -221,7 +221,7 @@ INSERT INTO pg_temp."_reached_joined_sums" ("id") SELECT DISTINCT ("p"."c_author
 
 -- applier: dirty keys
 INSERT INTO pg_temp."_batch_joined_sums" (tidemark_n, "id") SELECT tidemark_n, "id" FROM "tidemark"."_dirty_joined_sums" ORDER BY "id" LIMIT :limit;
-DELETE FROM "tidemark"."_dirty_joined_sums" WHERE tidemark_n IN (SELECT tidemark_n FROM pg_temp."_batch_joined_sums");
+DELETE FROM "tidemark"."_dirty_joined_sums" WHERE tidemark_n = ANY (ARRAY(SELECT tidemark_n FROM pg_temp."_batch_joined_sums"));
 INSERT INTO "tidemark"."_dirty_joined_sums" ("id") SELECT "id" FROM (SELECT "id" FROM "tidemark"."joined_sums") AS k WHERE 1 = 1 ON CONFLICT ("id") DO NOTHING;
 INSERT INTO "tidemark"."_dirty_joined_sums" ("id") SELECT "id" FROM (SELECT q."id" FROM (SELECT "u"."id" AS "id", CAST(COALESCE(SUM(1), 0) AS BIGINT) AS "_rows", CAST(COALESCE(SUM(CAST(COALESCE(("p"."score"), 0) AS BIGINT)), 0) AS BIGINT) AS "_sum_sum", CAST(COALESCE(SUM(CASE WHEN ("p"."score") IS NOT NULL THEN 1 ELSE 0 END), 0) AS BIGINT) AS "_sum_values" FROM "public"."users" AS "u", "public"."posts" AS "p" WHERE ("p"."author" = "u"."id") GROUP BY "u"."id") AS q) AS k WHERE 1 = 1 ON CONFLICT ("id") DO NOTHING;
 
