@@ -38,6 +38,8 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
     queried = f"{into} SELECT {unit.key_list} FROM ({keys_of_query(store, program)}) AS k WHERE 1 = 1 {nothing}"
     # Rows are locked in key order where they are locked; elsewhere the order of arrival spares sorting the whole set.
     order = unit.key_list if store.dialect.has_schemas else ORDINAL
+    # In key order its rows lie as they are taken, and its indexes grow at their ends. SQLite takes them as they came.
+    sorted_ = f" ORDER BY {unit.key_list}" if store.dialect.has_schemas else ""
     everything = (*((stored,) if program.memory.from_now else (stored, queried)), *doubt(store, program))
     due = due_texts(store, program, everything)
     reached, todo = names.temporary("reached"), names.temporary("todo")
@@ -60,11 +62,11 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         due=due,
         create_reached=f"CREATE TEMP TABLE IF NOT EXISTS {reached} ({keys})",
         clear_reached=clear(store.dialect, reached),
-        mark_dirty=f"{into} SELECT DISTINCT {unit.key_list} FROM {reached} WHERE 1 = 1 {nothing}",
+        mark_dirty=f"{into} SELECT DISTINCT {unit.key_list} FROM {reached} WHERE 1 = 1{sorted_} {nothing}",
         take_reached=f"INSERT INTO {batch} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached} LIMIT :limit",
         list_reached=(
             clear_list(store, todo),
-            f"INSERT INTO {todo} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached}",
+            f"INSERT INTO {todo} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached}{sorted_}",
         ),
         mark_listed=f"{into} SELECT {unit.key_list} FROM {todo} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high {nothing}",
         scans=scans,
