@@ -243,12 +243,15 @@ def trim_alone(ledger: Ledger, source: str, log: str, limit: int) -> None:
 
 
 def empty(duty: Duty, source: str, log: str, name: str) -> bool:
-    """Empty a log at once, if everybody has sealed every row and nobody writes at this moment; give whether it is."""
+    """Empty a log at once, if that pays, everybody has sealed every row, and nobody writes at this moment; give whether it is."""
+
+    def may() -> bool:
+        spent = duty.ledger.value("find_spent", {"source": source})
+        return bool(duty.ledger.value("is_spent", {"spent": spent, "log": log}, log=log))
 
     def work() -> bool:
         duty.ledger.run("lock_log", log=log)
-        spent = duty.ledger.value("find_spent", {"source": source})
-        if not duty.ledger.value("is_spent", {"spent": spent, "log": log}, log=log):
+        if not may():
             return False
         duty.ledger.run("name_ids", {"name": name}, log=log)
         duty.ledger.run("keep_ids", {"name": name}, log=log)
@@ -256,10 +259,8 @@ def empty(duty: Duty, source: str, log: str, name: str) -> bool:
         return True
 
     try:
-        with duty.session.transaction():
-            if duty.lease is not None:
-                duty.lease.check()
-            return work()
+        # Asked with nothing in hand first: with the log locked writers would wait for the answer.
+        return may() and duty.write_once(work).value
     except Conflict:
         # Somebody writes: rows go one by one then.
         return False

@@ -699,26 +699,28 @@ WHERE c.source = :source AND d.state IN ('backfilling', 'paused', 'verifying', '
 SELECT 1 FROM {log} LIMIT 0;
 
 -- name: is_spent
--- Whether everybody has sealed every row of a log, and whether emptying it at once pays: 1 or 0.
-SELECT CASE WHEN coalesce(max(id), 0) <= CAST(:spent AS INTEGER) AND max(id) - min(id) BETWEEN 1000 AND 1000000 THEN 1 ELSE 0 END FROM {log};
+-- Emptying a log at once never pays: every page of it is read and written for that as well, with the lock in hand all the time.
+SELECT 0 WHERE :spent <> '' AND :log <> '';
 
 -- name: measure_log
 -- Pages of deleted rows are used again at once, whoever deletes.
 SELECT 0 WHERE :log <> '';
 
 -- name: empty_log
--- Without a condition no row is looked at: pages are given back as they are.
+-- Every row of a log.
 DELETE FROM {log};
 
 -- name: consume
 -- Delete changes that everybody has sealed.
 DELETE FROM {log}
-WHERE id IN (
-    SELECT id FROM {log}
-    WHERE id <= (SELECT coalesce(min(CAST(c.snapshot AS INTEGER)), 9223372036854775807)
-                 FROM tidemark__checkpoint AS c JOIN tidemark__derived AS d ON d.name = c.derived AND d.generation = c.generation
-                 WHERE c.source = :source AND d.state IN ('backfilling', 'paused', 'verifying', 'live', 'retired'))
-    ORDER BY id LIMIT :limit
+WHERE id <= (
+    SELECT max(id) FROM (
+        SELECT id FROM {log}
+        WHERE id <= (SELECT coalesce(min(CAST(c.snapshot AS INTEGER)), 9223372036854775807)
+                     FROM tidemark__checkpoint AS c JOIN tidemark__derived AS d ON d.name = c.derived AND d.generation = c.generation
+                     WHERE c.source = :source AND d.state IN ('backfilling', 'paused', 'verifying', 'live', 'retired'))
+        ORDER BY id LIMIT :limit
+    ) AS first
 );
 
 -- name: count_changes

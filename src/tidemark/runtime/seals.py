@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tidemark.database.session import Session
 from tidemark.errors import Fault
@@ -16,10 +17,12 @@ from tidemark.runtime.captures import begin_reading, empty, trim
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint, Ledger
 from tidemark.runtime.moments import let_time_pass, look
+from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.scanning import begin_scans
 from tidemark.script import Script, SourceLog, Tick
 
 CONSUME_ROWS = 5_000
+CONSUMED_MAX = 200_000
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,13 @@ def set_targets(duty: Duty, script: Script, known: Mapping[str, Checkpoint]) -> 
     for log in script.tick.logs if script.tick else ():
         target = duty.ledger.value("find_target", {"previous": known[log.source].snapshot}, log=log.log)
         duty.ledger.run("set_target", {**about(script), "source": log.source, "target": target})
+
+
+def pace_for_logs(duty: Duty) -> Pace:
+    """The pace at which logs let go of what is sealed, from its first transaction on."""
+    pace = choose_pace(duty.session.dialect, duty.hold_ms)
+    pace.size, pace.size_max = CONSUME_ROWS, max(pace.size_max, CONSUMED_MAX)
+    return pace
 
 
 def begin_seal(duty: Duty, script: Script, tick: Tick, known: Mapping[str, Checkpoint]) -> None:
@@ -155,20 +165,25 @@ def count_dirty(duty: Duty, script: Script) -> int:
     return int(row[0]) if row else 0
 
 
-def consume(duty: Duty, script: Script, sources: Container[str] | None = None) -> int:
-    """Delete a bounded number of changes that everybody has sealed, in the caller's transaction, from every log or from those of
-    some sources; give how many."""
+def consume(duty: Duty, script: Script, sources: Container[str] | None = None, limit: int = CONSUME_ROWS) -> int:
+    """Delete at most `limit` changes that everybody has sealed, in the caller's transaction, from every log or from those of some
+    sources; give how many."""
     deleted = 0
     for log in script.tick.logs if script.tick else ():
         if sources is not None and log.source not in sources:
             continue
-        deleted += trim(duty.ledger, log.source, log.log, log.name, CONSUME_ROWS - deleted)
-        if deleted >= CONSUME_ROWS:
+        deleted += trim(duty.ledger, log.source, log.log, log.name, limit - deleted)
+        if deleted >= limit:
             break
     return deleted
 
 
-def empty_logs(duty: Duty, script: Script) -> bool:
-    """Empty every log at once where everybody has sealed everything; give whether nothing is left to delete."""
-    logs = script.tick.logs if script.tick else ()
-    return all([empty(duty, log.source, log.log, log.name) for log in logs])  # noqa: C419
+def let_go(duty: Duty, script: Script, pace: Pace) -> tuple[bool, float]:
+    """Let the logs go of what everybody has sealed: at once where that can be, else of so much as the pace says. Give whether
+    there may be more, and for how many milliseconds others had to wait."""
+    logs, limit = script.tick.logs if script.tick else (), pace.size
+    if all([empty(duty, log.source, log.log, log.name) for log in logs]):  # noqa: C419
+        return False, 0.0
+    held = duty.write(partial(consume, duty, script, None, limit))
+    pace.record(held.value, held.hold_ms)
+    return held.value >= limit, held.hold_ms

@@ -34,9 +34,10 @@ from tidemark.runtime.seals import (
     begin_seal,
     consume,
     count_dirty,
-    empty_logs,
     has_work,
     hold_sources,
+    let_go,
+    pace_for_logs,
     read_checkpoints,
     slice_log,
 )
@@ -75,17 +76,23 @@ class _State:
     whole: Whole | None = None
     ms: float = 0.0
     seal_pace: Pace = field(init=False)
+    logs: Pace = field(init=False)
     portion: Portion = field(init=False)
 
     def __post_init__(self) -> None:
         self.portion = recall(self.duty, self.script, self.pace)
         self.seal_pace = choose_pace(self.duty.session.dialect, self.duty.hold_ms).for_sealing()
+        self.logs = pace_for_logs(self.duty)
         if not self.script.applier.indexed:
             self.pace.size = ALL_KEYS
 
+    @property
+    def longest_ms(self) -> float:
+        """The longest hold; nobody waits for what only reads."""
+        return max(one.longest_ms for one in (self.pace, self.seal_pace, self.logs))
+
     def report(self, drained: bool) -> TickReport:
-        longest = max(self.pace.longest_ms, self.seal_pace.longest_ms)
-        counts = self.changes, self.keys, self.written, self.transactions, longest
+        counts = self.changes, self.keys, self.written, self.transactions, self.longest_ms
         return TickReport(self.script.name, *counts, drained, self.unsettled)
 
 
@@ -178,7 +185,7 @@ def _end(state: _State, message: str | None) -> None:
     if run is None:
         return
     run.rows_done, run.rows_written = state.keys, state.written
-    run.longest_ms = max(state.pace.longest_ms, state.seal_pace.longest_ms)
+    run.longest_ms = state.longest_ms
     said = "; ".join(part for part in (message, choice.reason if choice else None) if part)
 
     def work() -> None:
@@ -373,14 +380,10 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
 
 
 def _consume_more(state: _State) -> tuple[Pace, float]:
-    """Let the logs go of what everybody has sealed: at once where that can be, else some of it."""
-    if empty_logs(state.duty, state.script):
-        state.remains = False
-        return state.pace, 0.0
-    held = state.duty.write(lambda: consume(state.duty, state.script))
+    """Let the logs go of what everybody has sealed."""
+    state.remains, hold_ms = let_go(state.duty, state.script, state.logs)
     state.transactions += 1
-    state.remains = held.value >= CONSUME_ROWS
-    return state.pace, held.hold_ms
+    return state.pace, hold_ms
 
 
 def _recompute(state: _State) -> tuple[int, int]:

@@ -33,8 +33,9 @@ from tidemark.runtime.seals import (
     TickReport,
     about,
     consume,
-    empty_logs,
     is_ahead,
+    let_go,
+    pace_for_logs,
     read_checkpoints,
     set_targets,
 )
@@ -71,6 +72,7 @@ class _State:
     deltas: Deltas
     pace: Pace
     reading: Pace
+    logs: Pace
     portion: Portion
     run: Run | None = None
     fresh: bool = False
@@ -87,7 +89,12 @@ class _State:
 
     def report(self, drained: bool) -> TickReport:
         counts = (self.changes, self.keys, self.written, self.transactions)
-        return TickReport(self.script.name, *counts, max(self.pace.longest_ms, self.reading.longest_ms), drained)
+        return TickReport(self.script.name, *counts, self.longest_ms, drained)
+
+    @property
+    def longest_ms(self) -> float:
+        """The longest hold; nobody waits for what only reads."""
+        return max(self.pace.longest_ms, self.logs.longest_ms)
 
 
 def tick_deltas(
@@ -106,7 +113,8 @@ def tick_deltas(
     if tick is None or tick.deltas is None:
         return TickReport(script.name)
     pace = choose_pace(duty.session.dialect, duty.hold_ms)
-    state = _State(duty, script, tick, tick.deltas, pace, pace.for_reading(), recall(duty, script, pace))
+    paces = pace, pace.for_reading(), pace_for_logs(duty)
+    state = _State(duty, script, tick, tick.deltas, *paces, recall(duty, script, pace))
     prepare_once(duty, script)
     began, foreign = duty.clock.now(), duty.session.changes_marker()
     try:
@@ -133,7 +141,7 @@ def _end(state: _State, message: str | None) -> None:
     if run is None:
         return
     run.rows_done, run.rows_written = state.keys, state.written
-    run.longest_ms = max(state.pace.longest_ms, state.reading.longest_ms)
+    run.longest_ms = state.longest_ms
     said = "; ".join(part for part in (message, choice.reason if choice else None) if part)
 
     def work() -> None:
@@ -351,11 +359,7 @@ def _after(state: _State, added: _Added, keys: int, written: int, consumed: int,
 
 
 def _consume_more(state: _State) -> float:
-    """Let the logs go of what everybody has sealed: at once where that can be, else some of it."""
-    if empty_logs(state.duty, state.script):
-        state.remains = False
-        return 0.0
-    held = state.duty.write(partial(consume, state.duty, state.script))
+    """Let the logs go of what everybody has sealed."""
+    state.remains, hold_ms = let_go(state.duty, state.script, state.logs)
     state.transactions += 1
-    state.remains = held.value >= CONSUME_ROWS
-    return held.hold_ms
+    return hold_ms

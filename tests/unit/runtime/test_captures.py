@@ -172,7 +172,9 @@ def test_a_log_is_emptied_at_once_only_when_everybody_is_done(world: World) -> N
     _tick(world)
     assert not empty(world.duty, *about) and _logged(world) == 1500
     _fail(world, "slow")
-    assert empty(world.duty, *about) and _logged(world) == 0
+    # On SQLite that would hold up writers for as long as deleting does, and in one piece.
+    pays = not world.duty.session.dialect.writers_wait_in_line
+    assert empty(world.duty, *about) is pays and _logged(world) == (0 if pays else 1500)
     world.apply(world.wanted(), world.wanted(name="slow"))
     world.posts((9000, 3, 1))
     _tick(world, "slow")
