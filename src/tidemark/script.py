@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from tidemark.contract import Fan, Operator
 from tidemark.model import Kept, Table
+from tidemark.plain import as_data
 from tidemark.processors import Compute
 from tidemark.scans import SourceScan
 from tidemark.walk import Pages
@@ -219,7 +220,7 @@ class Capture:
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(as_data(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def extends(self, other: Capture) -> bool:
         """Whether this is `other` with more columns at the end, and nothing else of the log changed."""
@@ -410,8 +411,9 @@ class Script:
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text except the generation's number."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(as_data(self), sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
         """The script as plain data, for the ledger and for ``--json``."""
-        return asdict(self)
+        data: dict[str, Any] = as_data(self)
+        return data

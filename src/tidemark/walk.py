@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from tidemark.plain import as_data
 
 BATCH = "tidemark_batch"
 """The temporary table with the keys of the chunk at hand; its columns have the names of the key's columns."""
@@ -52,7 +54,7 @@ class Walk:
     @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(as_data(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ GROUND = {
     "contract",
     "ways",
     "options",
+    "plain",
     "processors",
     "scans",
 }

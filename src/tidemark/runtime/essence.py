@@ -5,9 +5,9 @@ Owns: `essence`. Promises: two scripts with the same essence keep the same rows 
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
+from tidemark.plain import as_data
 from tidemark.runtime.groups import with_groups
 from tidemark.script import Script
 
@@ -17,7 +17,7 @@ ADVICE = ("verify_seconds", "repairs", "reasons", "missing_indexes", "notes", "r
 def essence(script: Script) -> dict[str, Any]:
     """What of a script changes the database: everything but advice, whether an index was there to be used, and the columns
     that others keep for its rows."""
-    data = asdict(with_groups(script, ()))
+    data: dict[str, Any] = as_data(with_groups(script, ()))
     for name in ADVICE:
         data.pop(name, None)
     data["applier"].pop("indexed", None)

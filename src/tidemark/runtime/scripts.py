@@ -7,11 +7,12 @@ written; fields that this version does not know, or that an older one did not wr
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, lru_cache
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from tidemark.errors import Fault
+from tidemark.plain import as_data
 from tidemark.script import Capture, Script
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ def _read(kind: type[T], text: str, word: str) -> T:
 
 def capture_text(capture: Capture) -> str:
     """The capture as JSON text with sorted keys."""
-    return json.dumps(asdict(capture), sort_keys=True, ensure_ascii=False)
+    return json.dumps(as_data(capture), sort_keys=True, ensure_ascii=False)
 
 
 @lru_cache(maxsize=SCRIPTS_REMEMBERED)
@@ -55,7 +56,7 @@ def read_capture(text: str) -> Capture:
 
 
 def revive(kind: type[T], data: Any) -> T:
-    """A frozen value from the plain data that ``dataclasses.asdict`` made of it, tuples and nested values included.
+    """A frozen value from the plain data that `as_data` made of it, tuples and nested values included.
 
     Raises `KeyError` for an unknown or a missing field and `TypeError` for data of another shape.
     """
