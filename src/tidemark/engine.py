@@ -70,7 +70,8 @@ DETAIL_MAX = 500
 class Tidemark(Workshop):
     """A project in a database. `database` is a URL or the path of a SQLite file; `project` may be None for verbs that only
     need what is installed. `limits` are what the database may be under while something long goes on. `hold_ms` is how long ticks
-    aim to hold locks, where longer than usual disturbs nobody; None leaves it to the engine."""
+    aim to hold locks, where longer than usual disturbs nobody; None leaves it to the engine. `workers` sessions fill a table
+    beside each other where that goes by ranges of keys; where it does not, `listen` hears why."""
 
     def plan(self) -> InstallPlan:
         """What `apply` would do, with every statement. Raises `Refusal` for what cannot be kept true."""

@@ -63,6 +63,7 @@ class Workshop:
         listen: Listener = ignore,
         limits: Limits | None = None,
         hold_ms: float | None = None,
+        workers: int = 1,
     ) -> None:
         self.project = project
         self.database = database
@@ -71,6 +72,7 @@ class Workshop:
         self._listen = listen
         self._limits = limits or Limits()
         self._hold_ms = hold_ms
+        self._workers = workers
         self._who = ""
         self._compiled: Compiled = {}
         self._functions: Functions = project.functions if project else {}
@@ -101,6 +103,7 @@ class Workshop:
         try:
             ledger = Ledger(session)
             duty = Duty(ledger, self._clock, None, self._stop, self._limits, self._functions, self._hold_ms)
+            duty.workers, duty.connect = self._workers, self._connect
             if role == "worker":
                 ledger.value("prepare_worker")
                 settle_in(duty)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.backfill import test_telling
 from tidemark import engine
-from tidemark.runtime import apply, fill, pages, places, repair, samples
+from tidemark.runtime import apply, fill, fill_pages, pages, places, repair, samples
 from tidemark.runtime.backfill import begin, chunk, ending, filling, gate, meter, record, runner, throttle, worker
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
@@ -38,6 +38,7 @@ ROOMS = (
     worker,
     throttle,
     fill,
+    fill_pages,
     pages,
     repair,
     samples,
@@ -131,6 +132,21 @@ def cursor_of_written_rows(patch: pytest.MonkeyPatch) -> None:
         return step if step.written == step.keys else replace(step, upto=todo.begins or (0,), finished=False)
 
     patch.setattr(worker, "do_chunk", do)
+
+
+def range_for_two(patch: pytest.MonkeyPatch) -> None:
+    """Two sessions are given the first range."""
+    real, given = Tally.next_range, list[Any]()
+
+    def next_range(self: Tally) -> Any:
+        if len(given) == 1:
+            given.append(replace(given[0]))
+            return given[1]
+        found = real(self)
+        given.append(found)
+        return found
+
+    patch.setattr(Tally, "next_range", next_range)
 
 
 class Late:
@@ -261,7 +277,12 @@ MUTANTS = MappingProxyType(
             filling._combine, "not record.holder else stored", "not record.holder else 'finished'"
         ),
         "the walk of a filling has no end": code(pages.open_book, "upto or duty.session.one(pages.last)", "(10**9,)"),
-        "every key is listed at once": code(fill._open_book, "return open_book(duty, installed.script)", "return None"),
+        "a range is given to two sessions": range_for_two,
+        "a range is given to no session": code(fill_pages.cut, "return found, total", "return found[:-1], total"),
+        "what ranges have is not what is filled": code(filling.find_left, "done += int(rows_done) if", "done += 0 if"),
+        "who is lost takes a range along": code(Tally.give_back, "self._ranges.append(todo)", "pass"),
+        "several say at once that they wait": statement("hold_control", " FOR UPDATE", ""),
+        "every key is listed at once": code(fill_pages.fill_by_pages, "else [open_book(duty, script)]", "else [None]"),
         "who picks a row has everything repaired": code(
             repair.repair_picked,
             "return _walk(duty, script, len(picked), take, partial(_mend, duty, script), listen)",

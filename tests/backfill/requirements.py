@@ -331,6 +331,34 @@ REQUIREMENTS = (
         ),
         ("No transaction lists every key.", "a_page_is_all_that_is_ever_listed", "every key is listed at once"),
     ),
+    *_own(
+        "side_by_side",
+        (
+            "Sessions beside each other fill every key of a derived table once, at one time, and what they did adds up.",
+            "sessions_beside_each_other_fill_every_key_once",
+            "a range is given to two sessions",
+        ),
+        (
+            "No key is left between the ranges of sessions beside each other.",
+            "sessions_beside_each_other_fill_every_key_once",
+            "a range is given to no session",
+        ),
+        (
+            "What several filled goes on with any number, and nothing is done or counted twice.",
+            "they_stop_together_and_any_number_goes_on",
+            "what ranges have is not what is filled",
+        ),
+        (
+            "A session beside others that is lost gives its range back.",
+            "a_session_that_is_lost_gives_its_range_back",
+            "who is lost takes a range along",
+        ),
+        (
+            "Workers that wait say so one after the other.",
+            "a_migration_that_waits_waits_with_all_its_workers",
+            "several say at once that they wait",
+        ),
+    ),
     Requirement(
         "Where nobody else commits, rows are put there as they were read; the first commit of anybody ends that.",
         "backfill/test_quiet.py::test_the_first_commit_of_anybody_ends_it",

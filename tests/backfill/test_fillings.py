@@ -65,7 +65,7 @@ def test_a_failed_filling_never_reads_as_ready(songs: Songs, monkeypatch: pytest
         raise Fault("the disk is gone", retry_safe=False)
 
     with monkeypatch.context() as patch, pytest.raises(Fault):
-        patch.setattr("tidemark.runtime.fill.apply_batch", fail)
+        patch.setattr("tidemark.runtime.fill_pages.apply_batch", fail)
         patch.setattr("tidemark.runtime.fill._put", fail)
         patch.setattr("tidemark.runtime.adding._add_chunk", fail)
         songs.engine().apply()

@@ -10,7 +10,7 @@ import pytest
 from tests.backfill.place import stop_after
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault, Project, Tidemark
-from tidemark.runtime import fill
+from tidemark.runtime import fill, fill_pages
 from tidemark.runtime.clock import Clock
 
 GROUPS = "SELECT tally, count(*) AS songs, max(id) AS newest FROM songs GROUP BY tally"
@@ -66,13 +66,14 @@ def wrong(user: sqlite3.Connection, *, columns: bool) -> list[tuple[object, ...]
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many keys each chunk computed under its lock."""
     found: list[int] = []
-    chunk = fill._chunk
+    compute = fill_pages.compute_range
 
-    def count(filling, low, high, *about):  # type: ignore[no-untyped-def]
+    def count(duty, script, low, high):  # type: ignore[no-untyped-def]
         found.append(high - low)
-        return chunk(filling, low, high, *about)
+        return compute(duty, script, low, high)
 
-    monkeypatch.setattr(fill, "_chunk", count)
+    for room in (fill, fill_pages):
+        monkeypatch.setattr(room, "compute_range", count)
     return found
 
 

@@ -17,7 +17,7 @@ from tests.backfill.place import open_songs
 from tests.backfill.requirements import REQUIREMENTS, Requirement
 from tests.kit.size import in_turn
 from tests.simulation.chunks import chunks_of
-from tidemark.runtime import fill, pages
+from tidemark.runtime import fill, fill_pages, pages
 
 PLANTED = [one for one in REQUIREMENTS if one.mutant]
 
@@ -71,8 +71,9 @@ def test_the_mistake_is_found_by_the_test_named_for_it(
         monkeypatch.context() as patch,
         pytest.MonkeyPatch.context() as own,
     ):
-        small = one.test.startswith(("backfill/test_pages", "backfill/test_fillings"))
+        small = one.test.startswith(("backfill/test_pages", "backfill/test_fillings", "backfill/test_side_by_side"))
         patch.setattr(pages, "PAGE_KEYS", 10 if small else pages.PAGE_KEYS)
+        patch.setattr(fill_pages, "PART_KEYS", 3 if small else fill_pages.PART_KEYS)
         if one.test.startswith("backfill/test_pages"):
             patch.setattr(fill, "_is_quiet", lambda *_: False)
         MUTANTS[one.mutant](patch)

@@ -14,7 +14,7 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.dialect import Dialect
 from tidemark.errors import Fault, Refusal
-from tidemark.runtime import apply, fill, widen
+from tidemark.runtime import apply, fill, fill_pages, widen
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event
 from tidemark.script import Script
@@ -145,7 +145,8 @@ def small(dialect: Dialect) -> Pace:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_only_what_was_added_is_filled(engine_url: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fill, "choose_pace", small)
+    for room in (fill, fill_pages):
+        monkeypatch.setattr(room, "choose_pace", small)
     story = Story(engine_url, way)
     (step,) = story.declared(story.new).plan().steps
     assert "only that is filled" in step.reason and step.upkeep is not None
@@ -191,7 +192,8 @@ def test_a_name_with_white_space_is_widened_too(engine_url: str) -> None:
 
 
 def test_what_is_interrupted_goes_on_and_the_old_columns_stay(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fill, "choose_pace", small)
+    for room in (fill, fill_pages):
+        monkeypatch.setattr(room, "choose_pace", small)
     for way in ("added at commits", "added by ticks"):
         story = Story(engine_url, way)
 

@@ -9,7 +9,7 @@ from tests.changes.shop import SCHEMA, Shop
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.dialect import Dialect
-from tidemark.runtime import apply, fill, meanwhile
+from tidemark.runtime import apply, fill, fill_pages, meanwhile
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event
 
@@ -63,13 +63,15 @@ def test_what_readers_see_is_ticked_while_another_definition_is_filled(
     engine_url: str, way: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(meanwhile, "EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(fill, "choose_pace", _small)
+    for room in (fill, fill_pages):
+        monkeypatch.setattr(room, "choose_pace", _small)
     behind = play_replacement(engine_url, *way)
     assert len(behind) >= 5 and max(behind) <= 2, behind
 
 
 def test_a_filling_that_ticks_nothing_meanwhile_is_found_out(sqlite_path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "keeping", lambda duty, before: duty)
-    monkeypatch.setattr(fill, "choose_pace", _small)
+    for room in (fill, fill_pages):
+        monkeypatch.setattr(room, "choose_pace", _small)
     behind = play_replacement(f"sqlite:///{sqlite_path}", *WAYS[0])
     assert max(behind) > 2, behind

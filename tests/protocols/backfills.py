@@ -2,7 +2,8 @@
 
 Owns: `kill_backfills` and, as ``python -m tests.protocols.backfills URL``, the process that forks the runners. Promises: the
 migration adds one to every row, so that a row that is done twice or left out is seen; the filling adds up what the application
-changes meanwhile; after every round every row is what it has to be, and the table equals its query, both ways.
+changes meanwhile; after every round every row is what it has to be, and the tables equal their queries, both ways. Every second
+runner works with three sessions beside each other, where that can be, so that what some left goes on with others.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import random
 import signal
 import sys
 from dataclasses import dataclass
+from unittest import mock
 
 from tests.protocols.nursery import is_alive, open_nursery, serve
 from tests.simulation.chunks import chunks_of
@@ -20,6 +22,8 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.errors import TidemarkError
+from tidemark.runtime import fill_pages
+from tidemark.runtime.backfill import begin
 from tidemark.runtime.backfill.runner import Orders
 
 ROWS = 900
@@ -39,12 +43,14 @@ class Tally:
 
 def project(number: int) -> Project:
     """The declarations of a round: the definition of the table is another one each time, and every second time it is the one
-    before with one more column, which is then all that is filled."""
+    before with one more column, which is then all that is filled. What does not add up is filled by ranges of keys."""
     made = Project("songs")
     made.backfill("add", table="songs", key="id", sql=ADD)
     more = ", max(n) AS most" if number % 2 == 0 else ""
     query = f"SELECT mood, count(*) AS songs, sum(n + {(number + 1) // 2}) AS total{more} FROM songs GROUP BY mood"
     made.derive("moods", query=query, freshness="commit")
+    peaks = f"SELECT mood, max(n) + {number} AS peak, count(*) AS songs FROM songs GROUP BY mood"
+    made.derive("peaks", query=peaks, freshness="commit")
     return made
 
 
@@ -95,14 +101,14 @@ def _begin(url: str, number: int) -> None:
     """Record the upper bound of a round, and install what is to be filled, without doing anything."""
     tidemark = Tidemark(project(number), url)
     tidemark.apply(detach=True)
-    with contextlib.suppress(TidemarkError):
-        tidemark.backfill("add", Orders(anew=number > 1, max_seconds=0.0))
+    with contextlib.suppress(TidemarkError), mock.patch.object(begin, "HOP_KEYS", 100):
+        tidemark.backfill("add", Orders(anew=number > 1, max_seconds=0.0, workers=2))
 
 
 def _is_done(url: str) -> bool:
     states = {one.name: one.state for one in Tidemark(None, url).backfills()}
     assert not {"failed", "unknown", "quarantined"} & set(states.values()), states
-    return states == {"add": "finished", "moods": "live"}
+    return states == {"add": "finished", "moods": "live", "peaks": "live"}
 
 
 def _mark(user: Session) -> list[tuple[object, ...]]:
@@ -139,12 +145,13 @@ def _write(user: Session, chance: random.Random, number: int) -> int:
 def _check(url: str, user: Session, number: int, when: str) -> None:
     wrong = user.all("SELECT id, tally, born FROM songs WHERE tally <> :round - born", {"round": number})
     assert not wrong, f"{when}: (id, times done, born in round) {wrong[:5]}"
-    query = project(number).declarations[0].query[""]
-    differs = user.all(
-        f"SELECT * FROM (SELECT 'missing', q.* FROM ({query}) AS q EXCEPT SELECT 'missing', m.* FROM moods AS m) AS a "
-        f"UNION ALL SELECT * FROM (SELECT 'extra', m.* FROM moods AS m EXCEPT SELECT 'extra', q.* FROM ({query}) AS q) AS b"
-    )
-    assert not differs, f"{when}: {differs[:5]}"
+    for one in project(number).declarations:
+        query, name = one.query[""], one.name
+        differs = user.all(
+            f"SELECT * FROM (SELECT 'missing', q.* FROM ({query}) AS q EXCEPT SELECT 'missing', m.* FROM {name} AS m) AS a "
+            f"UNION ALL SELECT * FROM (SELECT 'extra', m.* FROM {name} AS m EXCEPT SELECT 'extra', q.* FROM ({query}) AS q) AS b"
+        )
+        assert not differs, f"{when}: {differs[:5]}"
     runs = [run.state for run in Tidemark(None, url).history("add", 500)]
     assert "failed" not in runs, f"{when}: {runs}"
 
@@ -152,10 +159,11 @@ def _check(url: str, user: Session, number: int, when: str) -> None:
 def _work(url: str) -> None:
     """Do what is left of both, in either order; who comes second leaves the migration to the first."""
     parent = os.getppid()
-    tidemark = Tidemark(project(0), url, stop=lambda: os.getppid() != parent)
-    with chunks_of(9):
-        both = [lambda: tidemark.backfill("add"), lambda: tidemark.run(until_idle=True)]
-        for work in both if os.getpid() % 2 else reversed(both):
+    workers = 1 + 2 * (os.getpid() % 2)
+    tidemark = Tidemark(project(0), url, stop=lambda: os.getppid() != parent, workers=workers)
+    with chunks_of(9), mock.patch.object(fill_pages, "PART_KEYS", 4):
+        both = [lambda: tidemark.backfill("add", Orders(workers=workers)), lambda: tidemark.run(until_idle=True)]
+        for work in both if os.getpid() % 4 < 2 else reversed(both):
             with contextlib.suppress(TidemarkError):
                 work()
     os._exit(0)

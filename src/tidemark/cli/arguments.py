@@ -95,9 +95,6 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
         "--max-duration", metavar="TIME", help="end after so long, such as 30s, 10m or 2h, to be continued (exit 75)"
     )
     made["backfill"].add_argument(
-        "--workers", type=int, default=1, metavar="N", help="so many sessions, each with ranges of its own (PostgreSQL)"
-    )
-    made["backfill"].add_argument(
         "--anew", action="store_true", help="retry: do every row again, from the first key on"
     )
     for command in ("tick", "verify", "repair", "sql"):
@@ -127,10 +124,17 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     )
     made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
     made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")
+    _add_workers(made)
     _add_crossings(made)
     _add_keys(made["repair"])
     _add_range(made["verify"], "compares only the rows")
     _add_diff(made["diff"])
+
+
+def _add_workers(made: dict[str, argparse.ArgumentParser]) -> None:
+    said = "so many sessions, each with ranges of keys of its own (PostgreSQL); says why where one does it"
+    for command in ("apply", "run", "backfill"):
+        made[command].add_argument("--workers", type=int, default=1, metavar="N", help=said)
 
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:

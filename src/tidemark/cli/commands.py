@@ -58,7 +58,8 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
         log_to(sys.stderr, as_json=options.json)
     project = load_project(settings) if _needs_definitions(options) else _found_project(options, settings)
     limits = Limits(trust_unseen=settings.trust_unseen)
-    engine = Tidemark(project, settings.require_database(), stop=stop, listen=display, limits=limits)
+    workers = getattr(options, "workers", 1)
+    engine = Tidemark(project, settings.require_database(), stop=stop, listen=display, limits=limits, workers=workers)
     try:
         return COMMANDS[options.command](Typed(options, settings, engine, stop))
     finally:

@@ -13,6 +13,7 @@ from functools import partial
 from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.backfill.filling import Filling, FillReport, begin_fill, report, see_through, set_cursor
+from tidemark.runtime.backfill.together import tell_alone
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
@@ -37,6 +38,7 @@ def fill_by_adding(duty: Duty, installed: Installed, listen: Listener) -> FillRe
     if whole is None or whole.adding is None:
         raise Fault(f"{script.name} is more than what adds up", retry_safe=False)
     adding = whole.adding
+    tell_alone(duty, script.name, listen, "what adds up is read once, and short to add")
     total = _find_short(duty, script, whole, adding)
     filling = begin_fill(duty, script, choose_pace(duty.session.dialect), 0, total, listen)
 

@@ -47,7 +47,8 @@ class Duty:
     """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads; `limits`
     are what the database may be under while something long goes on. `functions` compute the rows of processors. `meanwhile` is
     done between two chunks of what takes long: whoever does that holds what others would need to do it. `holding` are the quoted
-    names of tables that nobody empties while a transaction that sees one moment goes on."""
+    names of tables that nobody empties while a transaction that sees one moment goes on. Of what goes by ranges of keys `workers`
+    sessions do some each, those beside the first being opened with `connect`."""
 
     ledger: Ledger
     clock: Clock
@@ -58,6 +59,13 @@ class Duty:
     hold_ms: float | None = None
     meanwhile: Callable[[], object] = field(default=lambda: None)
     holding: tuple[str, ...] = ()
+    workers: int = 1
+    connect: Callable[[], Duty] | None = None
+
+    @property
+    def crew(self) -> int:
+        """How many sessions may work beside each other: one where writers wait in line."""
+        return 1 if self.connect is None or self.session.dialect.writers_wait_in_line else max(1, self.workers)
 
     def under(self, lease: Lease) -> Duty:
         """The same duty under a lease."""

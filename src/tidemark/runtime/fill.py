@@ -11,31 +11,29 @@ shift it, and the verification that always follows finds and mends what it skipp
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from functools import partial
-from itertools import chain
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault
 from tidemark.runtime.adding import fill_by_adding, may_add
-from tidemark.runtime.apply_batch import apply_batch, prepare, take_range
+from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.backfill.filling import (
     Filling,
     FillReport,
     begin_fill,
-    find_mark,
     report,
     see_through,
     set_cursor,
 )
+from tidemark.runtime.backfill.together import tell_alone
 from tidemark.runtime.captures import begin_reading, find_snapshots
 from tidemark.runtime.duty import Duty, Held
+from tidemark.runtime.fill_pages import compute_range, fill_by_pages, walk_pages
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_pace
-from tidemark.runtime.pages import Book, Key, is_storable, open_book
+from tidemark.runtime.pages import Key, is_storable, open_book
 from tidemark.runtime.pieces import TRIGGER_PATIENCE, set_patience
-from tidemark.runtime.processing import computing
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick import tick
@@ -66,44 +64,15 @@ def fill(duty: Duty, installed: Installed, listen: Listener = ignore, before: In
         done = _copy_quietly(duty, installed, listen)
     if done is not None:
         return done
-    book = _open_book(duty, installed)
-    if book is not None:
-        return _fill_by_pages(duty, installed, book, listen)
+    done = fill_by_pages(duty, installed, listen)
+    if done is not None:
+        return done
+    tell_alone(duty, script.name, listen, "its keys have no order in which they could be cut into ranges")
     total = list_every_key(duty, script)
     start = installed.cursor_at if 0 < installed.cursor_at <= total else 0
     filling = begin_fill(duty, script, choose_pace(duty.session.dialect), start, total, listen)
     see_through(filling, installed, partial(_walk, filling, total, start))
     return report(filling, total - start)
-
-
-def _open_book(duty: Duty, installed: Installed) -> Book | None:
-    """The pages of the keys that are left, where there are pages."""
-    if installed.cursor_at:
-        known = find_mark(duty.ledger, installed.script)
-        if known is not None:
-            return open_book(duty, installed.script, *known)
-    return open_book(duty, installed.script)
-
-
-def _fill_by_pages(duty: Duty, installed: Installed, book: Book, listen: Listener) -> FillReport:
-    script = installed.script
-    before = installed.cursor_at if book.after is not None else 0
-    turns = book.turn()
-    first = next(turns, 0)
-    total = before + book.count(first)
-    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), before, total, listen, upto=book.upto)
-    see_through(filling, installed, lambda: _walk_pages(filling, book, chain([first] if first else [], turns)))
-    return report(filling, filling.tally.done - before)
-
-
-def _walk_pages(filling: Filling, book: Book, counts: Iterable[int]) -> None:
-    """Compute the keys of one page after the other; `counts` lists them, and gives how many there are in each."""
-    total = filling.tally.begun.rows_total or 0
-    for count in counts:
-        for low, high in filling.steps(0, count):
-            chunk = partial(_chunk, filling, low, high, total, book)
-            held = write_steadily(filling.duty, filling.script, chunk, tick, snapshot=False, mode="chunk")
-            filling.take_in(high - low, held)
 
 
 def fits(duty: Duty, script: Script, most: int = WHOLE_BYTES_MAX) -> bool:
@@ -157,6 +126,7 @@ def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
     script, whole = installed.script, installed.script.applier.whole
     if whole is None:
         raise Fault(f"{script.name} has no whole result", retry_safe=False)
+    tell_alone(duty, script.name, listen, "its query is evaluated once, as of one moment")
 
     def work() -> tuple[int, dict[str, str]]:
         prepare(duty.session, script)
@@ -220,6 +190,7 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
     total = held.value
     if total is None:
         return None
+    tell_alone(duty, script.name, listen, "nobody else is connected, and it was filled by one statement")
     filling = begin_fill(duty, script, choose_pace(duty.session.dialect), total, total, listen)
     see_through(filling, installed, lambda: None)
     return FillReport(script.name, total, total, 1, held.hold_ms)
@@ -301,7 +272,7 @@ def _go_on(filling: Filling, after: Key | None) -> None:
         # The greatest key cannot be compared with again, so that all of them are listed, and computed from the first on.
         _walk(filling, list_every_key(duty, script), 0)
         return
-    _walk_pages(filling, book, book.turn())
+    walk_pages(filling, book, book.turn())
 
 
 def _key_of(duty: Duty, whole: Whole, place: int) -> Key | None:
@@ -326,13 +297,7 @@ def _walk(filling: Filling, total: int, start: int) -> None:
         filling.take_in(high - low, held)
 
 
-def _chunk(filling: Filling, low: int, high: int, total: int, book: Book | None = None) -> tuple[int, str]:
-    session, applier = filling.duty.session, filling.script.applier
-    with silence(filling.duty.ledger, filling.script.crosses):
-        compute = computing(filling.duty, filling.script, "apply")
-        written = apply_batch(session, applier, lambda: take_range(session, applier, low, high), compute)
-    if book is None:
-        set_cursor(filling.duty, filling.script, high, total)
-        return written, filling.commit(high - low, written)
-    set_cursor(filling.duty, filling.script, filling.tally.done + high - low, total)
-    return written, filling.commit(high - low, written, book.key_at(high))
+def _chunk(filling: Filling, low: int, high: int, total: int) -> tuple[int, str]:
+    written = compute_range(filling.duty, filling.script, low, high)
+    set_cursor(filling.duty, filling.script, high, total)
+    return written, filling.commit(high - low, written)

@@ -410,6 +410,11 @@ UPDATE tidemark._derived SET verified_at = NULL WHERE name = :name AND generatio
 UPDATE tidemark._derived SET cursor_at = :cursor_at, cursor_total = :cursor_total
 WHERE name = :name AND generation = :generation;
 
+-- name: advance_cursor
+-- Record that so many more keys are filled, in the transaction that filled them.
+UPDATE tidemark._derived SET cursor_at = cursor_at + :keys
+WHERE name = :name AND generation = :generation;
+
 -- name: read_portion
 -- How many units a transaction takes at first, NULL before anything was measured, and whether few changes reach more.
 SELECT portion, far FROM tidemark._derived WHERE name = :name AND generation = :generation;
@@ -963,6 +968,10 @@ UPDATE tidemark._backfill SET rate = :rate, rate_state = :rate_state, updated = 
 -- What an operator wishes of a backfill, read in the transaction of each chunk.
 SELECT wish, nice, state FROM tidemark._backfill WHERE name = :name;
 
+-- name: hold_control
+-- The same for whoever moves its state: of several at a time one after the other does.
+SELECT wish, nice, state FROM tidemark._backfill WHERE name = :name FOR UPDATE;
+
 -- name: read_state_of_backfill
 -- The state of a backfill as it is stored.
 SELECT state FROM tidemark._backfill WHERE name = :name;
@@ -1005,6 +1014,10 @@ UPDATE tidemark._backfill_range SET rows_done = 0, rows_written = 0 WHERE backfi
 -- name: remove_ranges
 -- Forget the ranges of a backfill that begins at its first key again.
 DELETE FROM tidemark._backfill_range WHERE backfill = :backfill;
+
+-- name: remove_parts
+-- Forget the ranges of a filling that goes on in one.
+DELETE FROM tidemark._backfill_range WHERE backfill = :backfill AND place <> 0;
 
 -- name: add_quarantine
 -- Put a key aside, with its error, in the transaction that passes it.

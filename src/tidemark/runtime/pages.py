@@ -33,21 +33,25 @@ class Book:
 
     def count(self, first: int) -> int:
         """How many keys there are, read in hops; `first` of them are on the first page: all of them, unless it is full."""
-        if first < PAGE_KEYS:
-            return first
-        total, after = int(self._has_null(self.after)), self.after
+        return first if first < PAGE_KEYS else sum(keys for _, keys in self.hops(PAGE_KEYS))
+
+    def hops(self, keys_max: int) -> Iterator[tuple[Key | None, int]]:
+        """The last of each `keys_max` keys in order, and how many they are; what is left at the end is up to `upto`."""
+        after, more = self.after, int(self._has_null(self.after))
+        names = ", ".join(self.duty.session.dialect.quote(name) for name in self.script.applier.units)
         while self.upto is not None:
-            keys = self._keys(after)
-            bounds = self._bounds(after)
-            names = ", ".join(self.duty.session.dialect.quote(name) for name in self.script.applier.units)
-            skip = {**bounds, "skip": PAGE_KEYS - 1}
+            keys, bounds = self._keys(after), {**self._bounds(after), "limit": keys_max}
+            skip = {**bounds, "skip": keys_max - 1}
             found = self.duty.session.one(f"SELECT * FROM ({keys}) AS h ORDER BY {names} LIMIT 1 OFFSET :skip", skip)
             if found is None:
                 row = self.duty.session.one(f"SELECT count(*) FROM ({keys}) AS h", bounds)
-                return total + (int(row[0]) if row else 0)
-            total, after = total + PAGE_KEYS, tuple(found)
+                more += int(row[0]) if row else 0
+                break
+            yield tuple(found), keys_max + more
+            after, more = tuple(found), 0
             self.duty.check_stop(f"the count of the keys of {self.script.name}")
-        return total
+        if more:
+            yield self.upto, more
 
     def turn(self) -> Iterator[int]:
         """List one page after the other in the session's list; give the number of keys in each."""

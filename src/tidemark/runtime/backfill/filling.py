@@ -1,19 +1,20 @@
 """The record of a derived table's filling: the same as that of any other backfill.
 
-Owns: `begin_fill`, `Filling`, `see_through`, `list_everything` and `steer`. Promises: what readers of the table can rely on is
-the state of its generation, never that of a filling; a pause moves the generation in the transaction that ends the run, so that
-no worker takes it up again.
+Owns: `begin_fill`, `Filling`, `see_through`, `find_left`, `list_everything` and `steer`. Promises: what readers of the table can
+rely on is the state of its generation, never that of a filling; a pause moves the generation in the transaction that ends the
+run, so that no worker takes it up again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.backfill.begin import Begun
+from tidemark.runtime.backfill.chunk import ASIDE, Range
 from tidemark.runtime.backfill.ending import record_end, recording
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
@@ -30,6 +31,9 @@ from tidemark.runtime.values import pack, unpack
 from tidemark.script import Script
 from tidemark.states import DERIVED, read_state
 
+Part = tuple[Key | None, Key | None]
+"""Keys after one key (None = from the first) up to another one (None = to the last, where there is none yet)."""
+
 
 @dataclass(frozen=True)
 class FillReport:
@@ -42,9 +46,17 @@ class FillReport:
     longest_ms: float
 
 
+@dataclass(frozen=True)
+class Left:
+    """What is left of a filling: ranges of keys, and how many keys are filled."""
+
+    parts: list[Part]
+    done: int
+
+
 @dataclass
 class Filling:
-    """A run of a filling at work: its gate, and the pace of its chunks."""
+    """A session at work on a filling: its gate, the pace of its chunks, and in which range it is and how far that has come."""
 
     duty: Duty
     script: Script
@@ -52,17 +64,33 @@ class Filling:
     pace: Pace
     marker: str
     cursor: str | None = None
+    place: int = 0
 
     @property
     def tally(self) -> Tally:
         """What was done, and what is told of it."""
         return self.gate.tally
 
+    def beside(self, duty: Duty, pace: Pace) -> Filling:
+        """The same filling on another session, with a pace of its own."""
+        ask(pace, None, NICE)
+        return replace(self, duty=duty, gate=replace(self.gate, duty=duty), pace=pace)
+
+    def turn_to(self, todo: Range) -> None:
+        """Fill that range from now on."""
+        self.place, self.cursor = todo.place, None if todo.cursor is None else pack(todo.cursor)
+
     def commit(self, keys: int, written: int, upto: Key | None = None) -> str:
         """Record a chunk in the caller's transaction, and the key that it came to; give what an operator wishes."""
         if upto is not None and is_storable(upto):
             self.cursor = pack(upto)
-        counted = {"place": 0, "cursor": self.cursor, "finished": 0, "rows_done": keys, "rows_written": written}
+        counted = {
+            "place": self.place,
+            "cursor": self.cursor,
+            "finished": 0,
+            "rows_done": keys,
+            "rows_written": written,
+        }
         self.duty.ledger.run("advance_range", {"backfill": self.script.name, **counted})
         wish, nice, _ = self.duty.ledger.all("read_control", {"name": self.script.name})[0]
         if nice is not None or self.pace.insists:
@@ -97,13 +125,22 @@ class Filling:
 
 
 def begin_fill(
-    duty: Duty, script: Script, pace: Pace, done: int, total: int, listen: Listener, *, upto: Key | None = None
+    duty: Duty,
+    script: Script,
+    pace: Pace,
+    done: int,
+    total: int,
+    listen: Listener,
+    *,
+    upto: Key | None = None,
+    parts: Sequence[Part] | None = None,
 ) -> Filling:
-    """Begin a run of a filling of which `done` keys of `total` are filled already; `upto` is the greatest key to be filled.
+    """Begin a run of a filling of which `done` keys of `total` are filled already; `upto` is the greatest key to be filled, where
+    it is done in one range, `parts` are the ranges where it is done in several.
 
     Raises `Refusal` where a migration of the user's has the name.
     """
-    begun = duty.write(partial(_begin, duty, script, done, total, upto)).value
+    begun = duty.write(partial(_begin, duty, script, done, total, upto, parts)).value
     now = duty.clock.now()
     tally = Tally(script.name, begun, Meter(now), listen, now, phase="fill")
     if not pace.in_line:
@@ -111,7 +148,7 @@ def begin_fill(
     return Filling(duty, script, Gate(duty, tally, waits=False), pace, duty.session.changes_marker())
 
 
-def _begin(duty: Duty, script: Script, done: int, total: int, upto: Key | None) -> Begun:
+def _begin(duty: Duty, script: Script, done: int, total: int, upto: Key | None, parts: Sequence[Part] | None) -> Begun:
     run = add_run(duty, "fill", script, total)
     about = {"name": script.name, "fingerprint": str(script.generation), "run": run.id, "rows_total": total}
     if duty.ledger.run("begin_fill", about) != 1:
@@ -121,9 +158,27 @@ def _begin(duty: Duty, script: Script, done: int, total: int, upto: Key | None) 
             instead="give the derived table another name",
             derived=script.name,
         )
-    ends = {"high": None if upto is None else pack(upto), "keep": int(done > 0)}
-    duty.ledger.run("set_filled", {"name": script.name, "rows_done": done, **ends})
-    return Begun(run, 1, [], [], done, total)
+    if parts is None:
+        ends = {"high": None if upto is None else pack(upto), "keep": int(done > 0)}
+        duty.ledger.run("remove_parts", {"backfill": script.name})
+        duty.ledger.run("set_filled", {"name": script.name, "rows_done": done, **ends})
+        return Begun(run, 1, [], [], done, total)
+    return Begun(run, 1, _cut_anew(duty, script, done, total, parts), [], done, total)
+
+
+def _cut_anew(duty: Duty, script: Script, done: int, total: int, parts: Sequence[Part]) -> list[Range]:
+    """Record the ranges that are left instead of those of the run before, and beside them how many keys are filled."""
+    name, found = script.name, list[Range]()
+    duty.ledger.run("remove_ranges", {"backfill": name})
+    duty.ledger.run("add_range", {"backfill": name, "place": ASIDE, "low": None, "high": None})
+    counted = {"rows_done": done, "rows_written": 0, "cursor": None, "finished": 1}
+    duty.ledger.run("advance_range", {"backfill": name, "place": ASIDE, **counted})
+    for place, (low, high) in enumerate(parts):
+        ends = {"low": None if low is None else pack(low), "high": None if high is None else pack(high)}
+        duty.ledger.run("add_range", {"backfill": name, "place": place, **ends})
+        found.append(Range(place, low, high or ()))
+    set_cursor(duty, script, done, total)
+    return found
 
 
 def see_through(filling: Filling, installed: Installed, work: Callable[[], None]) -> None:
@@ -151,15 +206,29 @@ def set_cursor(duty: Duty, script: Script, at: int, total: int) -> None:
     duty.ledger.run("set_cursor", {**about, "cursor_at": at, "cursor_total": total})
 
 
-def find_mark(ledger: Ledger, script: Script) -> tuple[Key, Key] | None:
-    """The last key that is filled of a generation and the greatest one that is to be; None when there is no such record."""
+def advance_cursor(duty: Duty, script: Script, keys: int) -> None:
+    """Record that so many more keys are filled, in the caller's transaction."""
+    duty.ledger.run("advance_cursor", {"name": script.name, "generation": script.generation, "keys": keys})
+
+
+def find_left(ledger: Ledger, script: Script) -> Left | None:
+    """What is left of the filling of a generation; None when it has no record by which it could go on."""
     record = next((row for row in ledger.all("list_backfills", {"name": script.name})), None)
     if record is None or record[1] != "fill" or record[2] != str(script.generation):
         return None
-    rows = ledger.all("list_ranges", {"backfill": script.name})
-    known = [(cursor, high) for place, _, high, cursor, *_ in rows if int(place) == 0]
-    cursor, high = known[0] if known else (None, None)
-    return None if cursor is None or high is None else (unpack(cursor), unpack(high))
+    parts, done = list[Part](), 0
+    for place, low, high, cursor, rows_done, *_ in ledger.all("list_ranges", {"backfill": script.name}):
+        if int(place) == ASIDE:
+            done += int(rows_done)
+            continue
+        if high is None:
+            return None
+        begins = cursor or low
+        after = None if begins is None else unpack(begins)
+        # From the first key on everything is done again, and counted again; the key that is NULL is before all others.
+        done += int(rows_done) if cursor is not None and after is not None and after[0] is not None else 0
+        parts += [(after, unpack(high))] if begins != high else []
+    return Left(parts, done)
 
 
 def list_everything(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...]:

@@ -141,7 +141,7 @@ class Gate:
         held back until now, in the caller's transaction."""
         ledger, name = self.duty.ledger, self.tally.name
         add_held(ledger, name, self.tally.phase, self._held_by, seconds)
-        wish, _, stored = ledger.all("read_control", {"name": name})[0]
+        wish, _, stored = ledger.all("hold_control", {"name": name})[0]
         if wish == "cancel":
             return "cancelled"
         wanted = "paused" if wish == "pause" else "throttled" if reasons else "backfilling"

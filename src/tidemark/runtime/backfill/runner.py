@@ -9,7 +9,7 @@ failed, cancelled or interrupted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidemark.errors import Exit
 from tidemark.model import Backfill
@@ -19,13 +19,12 @@ from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.backfill.record import BackfillStatus, find_backfill
 from tidemark.runtime.backfill.tally import Tally
-from tidemark.runtime.backfill.worker import Worker, work_together
+from tidemark.runtime.backfill.together import RANGES_EACH, tell_alone, work_together
+from tidemark.runtime.backfill.worker import Worker
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.walk import Walk
-
-RANGES_EACH = 4
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,10 @@ def run_backfill(
     lease = take_lease(duty.ledger, duty.clock, f"backfill {backfill.name}", name_holder(), 0)
     mine = duty.under(lease)
     try:
-        # Where writers wait in line, more of ours would only wait for each other.
-        workers = 1 if duty.session.dialect.writers_wait_in_line or connect is None else max(1, orders.workers)
+        mine = replace(mine, workers=orders.workers, connect=connect)
+        workers = mine.crew
+        if workers == 1:
+            tell_alone(mine, backfill.name, listen, "no other session can be opened", phase="backfill")
         parts = workers * RANGES_EACH if workers > 1 else 1
         begun = begin(mine, backfill, walk, again=orders.again, anew=orders.anew, nice=orders.nice, parts=parts)
         if begun is None:
@@ -82,13 +83,16 @@ def run_backfill(
         tally = Tally(backfill.name, begun, Meter(now), listen, now)
         until = None if orders.max_seconds is None else now + orders.max_seconds
         gate = Gate(mine, tally, until, orders.max_seconds)
-        crew = [Worker(mine, backfill, walk, gate, connect)]
-        with recording(lambda: crew[0].duty, tally):
-            work_together(crew, workers)
-            left = crew[0].duty.ledger.value("count_quarantine", {"backfill": backfill.name})
+
+        def work(duty: Duty) -> None:
+            Worker(duty, backfill, walk, replace(gate, duty=duty), connect, beside=workers > 1).work()
+
+        with recording(lambda: mine, tally):
+            work_together(mine, tally, work, connect, workers)
+            left = mine.ledger.value("count_quarantine", {"backfill": backfill.name})
             told = f"{left} keys are put aside, each with its error" if left else None
-            record_end(crew[0].duty, tally, "quarantined" if left else "finished", told)
-        status = find_backfill(crew[0].duty.ledger, backfill.name)
+            record_end(mine, tally, "quarantined" if left else "finished", told)
+        status = find_backfill(mine.ledger, backfill.name)
         return BackfillReport(status, tally.chunks, tally.written, tally.longest_ms)
     finally:
         lease.release()

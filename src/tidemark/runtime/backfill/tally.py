@@ -58,6 +58,17 @@ class Tally:
         with self._lock:
             return self._ranges.popleft() if self._ranges else None
 
+    @property
+    def has_ranges(self) -> bool:
+        """Whether there is a range that nobody has."""
+        with self._lock:
+            return bool(self._ranges)
+
+    def give_back(self, todo: Range) -> None:
+        """Let somebody else do what is left of a range."""
+        with self._lock:
+            self._ranges.append(todo)
+
     def count(self, keys: int, written: int, hold: Hold, now: float) -> None:
         """Take down a chunk that is committed. One without keys is nothing to tell of."""
         with self._lock:

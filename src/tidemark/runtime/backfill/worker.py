@@ -1,16 +1,14 @@
 """A session at work on a backfill of the user's: one range after the other, chunk by chunk.
 
-Owns: `Worker` and `work_together`. Promises: what a chunk meets decides what follows: a conflict is tried again, a chunk that
+Owns: `Worker`. Promises: what a chunk meets decides what follows: a conflict is tried again, a chunk that
 takes too long is halved, rows whose data is to blame are found by halving and put aside one by one, a lost connection is
-opened anew, and anything else ends the run. Workers beside each other have ranges of their own and one lease, whose term each
-checks inside its own transactions.
+opened anew, and anything else ends the run.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -204,46 +202,3 @@ class Worker:
                 f"{left} keys were put aside, more than the {most} that may be; the last one: {tell_problem(problem)}",
                 left_behind=STANDS,
             )
-
-
-def work_together(crew: list[Worker], workers: int) -> None:
-    """Let the first of the crew work here and `workers` - 1 others beside it, each on a session of its own.
-
-    Raises what the first of them met that ended before everything was done, after all have ended.
-    """
-    first = crew[0]
-    first.beside = workers > 1
-    threads = []
-    for number in range(1, workers):
-        if first.connect is not None:
-            thread = threading.Thread(target=_serve, args=(first,), name=f"backfill-{number}", daemon=True)
-            threads.append(thread)
-            thread.start()
-    try:
-        first.work()
-    except BaseException as problem:
-        first.tally.give_up(problem)
-        raise
-    finally:
-        for thread in threads:
-            thread.join()
-    if first.tally.problem is not None:
-        raise first.tally.problem
-
-
-def _serve(first: Worker) -> None:
-    """Work beside the first worker, until nothing is left or somebody ends."""
-    duty: Duty | None = None
-    try:
-        if first.connect is None:
-            return
-        opened = first.connect()
-        lease = None if first.duty.lease is None else replace(first.duty.lease, ledger=opened.ledger)
-        duty = replace(first.duty, ledger=opened.ledger, lease=lease)
-        gate = replace(first.gate, duty=duty)
-        Worker(duty, first.backfill, first.walk, gate, first.connect, beside=True).work()
-    except BaseException as problem:  # noqa: BLE001 - it is raised again where the run is recorded
-        first.tally.give_up(problem)
-    finally:
-        if duty is not None:
-            duty.session.close()
