@@ -6,7 +6,7 @@ import pytest
 
 from tests.conformance.conftest import HOSTILE, execute
 from tidemark.database.session import Session
-from tidemark.script import Piece, canonical_create
+from tidemark.script import Piece, PieceKind, canonical_create
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,8 @@ class World:
         with self.session.transaction():
             for piece in self.pieces:
                 self.session.script(piece.create)
-                mark = self.session.mark(piece.kind, piece.name, piece.on, piece.fingerprint)
-                if mark:
-                    self.session.script(mark)
+            if mark := self.session.mark(self.pieces):
+                self.session.script(mark)
 
     @property
     def expected(self) -> dict[str, str]:
@@ -168,6 +167,7 @@ def test_an_object_without_a_mark_shows_so(pg_session: Session) -> None:
 @pytest.mark.parametrize("table", ["p", "p1"])
 def test_a_trigger_that_is_switched_off(pg_session: Session, how: str, table: str) -> None:
     create = "CREATE TRIGGER g AFTER INSERT ON p FOR EACH ROW EXECUTE FUNCTION tidemark.f()"
+    piece = Piece("trigger", "g", create, "", on="p")
     execute(
         pg_session,
         "CREATE SCHEMA tidemark",
@@ -177,9 +177,9 @@ def test_a_trigger_that_is_switched_off(pg_session: Session, how: str, table: st
         create,
         "ALTER TABLE p ENABLE ALWAYS TRIGGER g",
         "ALTER TABLE p1 ENABLE ALWAYS TRIGGER g",
-        pg_session.mark("trigger", "g", "p", "0" * 16),
+        pg_session.mark([piece]),
     )
-    assert pg_session.installed()["g"] == "0" * 16
+    assert pg_session.installed()["g"] == piece.fingerprint
     execute(pg_session, f"ALTER TABLE {table} {how}")
     assert pg_session.installed()["g"] == "disabled"
     execute(pg_session, f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER g")
@@ -187,17 +187,58 @@ def test_a_trigger_that_is_switched_off(pg_session: Session, how: str, table: st
 
 
 def test_a_mark_on_nothing_fails(pg_session: Session) -> None:
+    there = Piece("table", "tidemark.t", "CREATE TABLE tidemark.t (a integer)", "")
+    execute(pg_session, "CREATE SCHEMA tidemark", there.create)
+    kinds: tuple[PieceKind, ...] = ("table", "index", "type", "function", "trigger", "view")
+    for kind in kinds:
+        nothing = Piece(kind, "tidemark.nothing", "", "", on="t")
+        for pieces in ([nothing], [there, nothing], [nothing, there]):
+            with pytest.raises(Exception, match="no rows"):
+                execute(pg_session, pg_session.mark(pieces))
+    assert pg_session.installed() == {"tidemark.t": "?"}
+
+
+def test_a_mark_on_either_of_two_fails(pg_session: Session) -> None:
     execute(pg_session, "CREATE SCHEMA tidemark")
-    for kind in ("table", "index", "type", "function", "trigger", "view"):
-        with pytest.raises(Exception, match="no rows"):
-            execute(pg_session, pg_session.mark(kind, "tidemark.nothing", "t", "0" * 16))
+    for kind in ("integer", "text"):
+        execute(pg_session, f"CREATE FUNCTION tidemark.f(a {kind}) RETURNS integer LANGUAGE sql AS 'select 1'")
+    with pytest.raises(Exception, match="several rows"):
+        execute(pg_session, pg_session.mark([Piece("function", "tidemark.f", "", "")]))
+
+
+def test_triggers_of_one_name_are_marked_on_their_tables(pg_session: Session) -> None:
+    execute(
+        pg_session,
+        "CREATE SCHEMA tidemark",
+        "CREATE FUNCTION tidemark.f() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end'",
+    )
+    pieces = [
+        Piece("trigger", "g", f"CREATE TRIGGER g AFTER INSERT ON {table} EXECUTE FUNCTION tidemark.f()", "", on=table)
+        for table in ("a", "b")
+    ]
+    for piece in pieces:
+        execute(pg_session, f"CREATE TABLE {piece.on} (a integer)", piece.create)
+        execute(pg_session, f"ALTER TABLE {piece.on} ENABLE ALWAYS TRIGGER g")
+    execute(pg_session, pg_session.mark(pieces))
+    remarks = "SELECT obj_description(oid, 'pg_trigger') FROM pg_trigger WHERE tgrelid = CAST(:table AS regclass)"
+    for piece in pieces:
+        ((remark,),) = pg_session.all(remarks, {"table": piece.on})
+        assert remark.split(":")[1] == piece.fingerprint
+    # What comes with another fingerprint of the same name is marked on its own table only.
+    execute(pg_session, pg_session.mark(pieces[:1]))
+    ((remark,),) = pg_session.all(remarks, {"table": "b"})
+    assert remark.split(":")[1] == pieces[1].fingerprint
+
+
+def test_without_objects_there_is_nothing_to_mark(session: Session) -> None:
+    assert session.mark([]) == ""
 
 
 def test_a_mark_leaves_the_search_path_alone(pg_session: Session) -> None:
     execute(pg_session, "CREATE SCHEMA tidemark", "CREATE TABLE tidemark.t (a integer)")
     with pg_session.transaction():
         before = pg_session.one("SHOW search_path")
-        pg_session.script(pg_session.mark("table", "tidemark.t", "", "0" * 16))
+        pg_session.script(pg_session.mark([Piece("table", "tidemark.t", "", "")]))
         assert pg_session.one("SHOW search_path") == before
     assert pg_session.one("SHOW search_path") == before
 
@@ -211,7 +252,7 @@ def test_hostile_names_of_marked_objects(session: Session) -> None:
         full = session.dialect.ours_prefix + name
         quoted = quote("tidemark", name) if session.dialect.has_schemas else quote(full)
         piece = Piece("table", full, f"CREATE TABLE {quoted} (a integer)", "")
-        execute(session, piece.create, session.mark("table", full, "", piece.fingerprint))
+        execute(session, piece.create, session.mark([piece]))
         expected[full] = piece.fingerprint
     assert session.installed() == expected
 

@@ -37,6 +37,7 @@ from tidemark.database.urls import Address
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, OutputColumn, Table
+from tidemark.script import Piece
 from tidemark.streams import Shelf
 
 VERSION_MIN = 15
@@ -348,9 +349,9 @@ class PostgresSession:
             # What its texts mean depends on the path, so that none of them is a habit.
             return read_installed(self._ask, names)
 
-    def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
-        """The statement that puts the fingerprint onto an object."""
-        return write_mark(kind, name, on, fingerprint)
+    def mark(self, pieces: Sequence[Piece]) -> str:
+        """The statement that puts their fingerprints onto objects."""
+        return write_mark(pieces)
 
     def now(self) -> str:
         """The server's clock as RFC 3339 text in UTC with milliseconds."""

@@ -9,10 +9,11 @@ definition differently, the fingerprint alone counts.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from tidemark.dialect import POSTGRESQL
+from tidemark.script import Piece
 
 All = Callable[[str], list[tuple[Any, ...]]]
 
@@ -151,27 +152,48 @@ def _read_mark(remark: str, body: str, major: str) -> str:
     return parts[0]
 
 
-def write_mark(kind: str, name: str, on: str, fingerprint: str) -> str:
-    """The statement that marks one object. It hashes the definition as the catalog shows it when it runs."""
+def write_mark(pieces: Sequence[Piece]) -> str:
+    """The statement that marks some objects, which takes little more time than to mark one. It hashes their definitions as the
+    catalog shows them when it runs; empty without objects."""
+    if not pieces:
+        return ""
     literal = POSTGRESQL.literal
-    sources = ("relation", "type") if kind == "type" else (kind if kind in _OBJECTS else "relation",)
-    objects = " UNION ALL ".join(_objects(source, [name]) for source in sources)
-    condition = f"o.kind = {literal(kind)} AND o.name = {literal(name)}" + (
-        f" AND o.hangs_on = {literal(on)}" if on and kind == "trigger" else ""
+    sources = {source for piece in pieces for source in _sources(piece.kind)}
+    names = [piece.name for piece in pieces]
+    objects = " UNION ALL ".join(_objects(source, names) for source in _OBJECTS if source in sources)
+    wanted = ", ".join(
+        f"({number}, {', '.join(map(literal, (piece.kind, piece.name, piece.on, piece.fingerprint)))})"
+        for number, piece in enumerate(pieces)
     )
     body = f"""
 DECLARE
     path text := current_setting('search_path');
-    object text;
-    hash text;
+    item record;
 BEGIN
     PERFORM set_config('search_path', 'pg_catalog', true);
-    SELECT o.object, left(encode(sha256(convert_to(coalesce(o.definition, ''), 'UTF8')), 'hex'), 8) INTO STRICT object, hash
-    FROM ({objects}) AS o WHERE {condition};
-    EXECUTE format('COMMENT ON %s IS %L', object, concat_ws(':', 'tidemark', {literal(fingerprint)}, hash, {_MAJOR}));
+    FOR item IN
+        SELECT w.kind, w.name, w.fingerprint, o.object, count(*) OVER (PARTITION BY w.number) AS found,
+               left(encode(sha256(convert_to(coalesce(o.definition, ''), 'UTF8')), 'hex'), 8) AS hash
+        FROM (VALUES {wanted}) AS w (number, kind, name, hangs_on, fingerprint)
+            LEFT JOIN ({objects}) AS o ON o.kind = w.kind AND o.name = w.name
+                AND (w.kind <> 'trigger' OR w.hangs_on IN ('', o.hangs_on))
+    LOOP
+        IF item.object IS NULL OR item.found > 1 THEN
+            RAISE EXCEPTION 'to mark % % there are %', item.kind, item.name,
+                CASE WHEN item.object IS NULL THEN 'no rows' ELSE 'several rows' END;
+        END IF;
+        EXECUTE format('COMMENT ON %s IS %L', item.object, concat_ws(':', 'tidemark', item.fingerprint, item.hash, {_MAJOR}));
+    END LOOP;
     PERFORM set_config('search_path', path, true);
 END
 """
     # The tag cannot occur in the body: it is a hash of it.
     tag = f"tidemark_{hashlib.sha256(body.encode()).hexdigest()[:16]}"
     return f"DO ${tag}${body}${tag}$"
+
+
+def _sources(kind: str) -> tuple[str, ...]:
+    """The catalogs in which objects of a kind are."""
+    if kind == "type":
+        return "relation", "type"
+    return (kind if kind in _OBJECTS else "relation",)

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from tidemark.dialect import Dialect
 from tidemark.errors import Fault
 from tidemark.model import Catalog, OutputColumn, Table
+from tidemark.script import Piece
 from tidemark.streams import Shelf
 
 Parameters = Mapping[str, Any]
@@ -150,10 +151,10 @@ class Session(Protocol):
         """
         ...
 
-    def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
-        """The statement that puts the fingerprint onto an object, or an empty text when the object's own text carries it.
+    def mark(self, pieces: Sequence[Piece]) -> str:
+        """The statement that puts their fingerprints onto objects, or an empty text when the objects' own texts carry them.
 
-        `kind`, `name` and `on` are those of the `Piece`. The statement fails when there is no such object.
+        The statement fails when there is no such object.
         """
         ...
 

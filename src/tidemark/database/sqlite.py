@@ -28,6 +28,7 @@ from tidemark.database.urls import Address
 from tidemark.dialect import SQLITE
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, OutputColumn, Table
+from tidemark.script import Piece
 from tidemark.streams import Shelf
 
 VERSION_MIN = (3, 40, 0)
@@ -356,7 +357,7 @@ class SqliteSession:
         with self._one_view():
             return read_installed(self._raw, names)
 
-    def mark(self, kind: str, name: str, on: str, fingerprint: str) -> str:
+    def mark(self, pieces: Sequence[Piece]) -> str:
         """Empty: SQLite keeps the text of every object."""
         return ""
 

@@ -24,6 +24,7 @@ from tidemark.runtime.pieces import (
     find_pieces,
     group_pieces,
     inspect_pieces,
+    marks,
     patience,
     set_patience,
     wanting,
@@ -103,7 +104,8 @@ def list_statements(session: Session, known: Capture | None, capture: Capture) -
     if known is not None and capture.extends(known):
         return [*capture.locks, *_extension(session, known, capture)]
     drops = [piece.drop for piece in reversed(known.pieces)] if known else []
-    return [*drops, *(text for piece in capture.pieces for text in creation(session, piece))]
+    groups = group_pieces(session, capture.pieces)
+    return [*drops, *(text for group in groups for text in creation(session, group))]
 
 
 def ensure_captures(duty: Duty, captures: Iterable[Capture]) -> None:
@@ -156,9 +158,9 @@ def _open_gaps(duty: Duty, capture: Capture) -> None:
 
 def _create_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, str]) -> None:
     set_patience(duty.ledger, patience(group))
-    for piece in group:
-        for statement in creation(duty.session, piece, replace=healths[piece.name] not in ("missing", "installed")):
-            duty.session.script(statement)
+    anew = [piece.name for piece in group if healths[piece.name] not in ("missing", "installed")]
+    for statement in creation(duty.session, group, anew):
+        duty.session.script(statement)
 
 
 def _drop_group(duty: Duty, group: Sequence[Piece]) -> None:
@@ -179,8 +181,6 @@ def _extension(session: Session, known: Capture, capture: Capture) -> list[str]:
     before = {piece.name: piece.create for piece in known.pieces}
     log, *others = capture.pieces
     found = [statement for name, statement in capture.extensions if name not in known.columns]
-    mark = session.mark(log.kind, log.name, log.on, log.fingerprint)
-    found += [mark] if mark else []
     changed = [piece for piece in others if before[piece.name] != piece.create]
     fires = any(piece.kind == "trigger" for piece in changed)
     found += [piece.drop for piece in reversed(changed) if piece.kind in ("trigger", "table")]
@@ -188,10 +188,9 @@ def _extension(session: Session, known: Capture, capture: Capture) -> list[str]:
         if piece.kind == "step" and fires:
             found.append(piece.create)
         elif piece in changed:
-            text, *marks = creation(session, piece)
             # The triggers that call a function would go with it.
-            found += [text.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1), *marks]
-    return found
+            found.append(piece.create.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1))
+    return found + marks(session, [log, *changed])
 
 
 def begin_reading(ledger: Ledger, script: Script, moments: Mapping[str, str] | None = None) -> None:

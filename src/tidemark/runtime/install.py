@@ -70,11 +70,9 @@ def _install_all(
 
 def _install_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, Finding]) -> None:
     set_patience(duty.ledger, patience(group))
-    for piece in group:
-        for statement in creation(
-            duty.session, piece, replace=healths[piece.name].health not in ("missing", "installed")
-        ):
-            duty.session.script(statement)
+    anew = [piece.name for piece in group if healths[piece.name].health not in ("missing", "installed")]
+    for statement in creation(duty.session, group, anew):
+        duty.session.script(statement)
 
 
 def begin_filling(duty: Duty, installed: Installed) -> Installed:
@@ -97,9 +95,8 @@ def begin_verifying(duty: Duty, installed: Installed, before: Installed | None) 
         for piece in reversed(mirror_pieces(before.script)):
             duty.session.script(piece.drop)
     set_patience(duty.ledger, patience(mirror))
-    for piece in mirror:
-        for statement in creation(duty.session, piece, replace=True):
-            duty.session.script(statement)
+    for statement in creation(duty.session, mirror, [piece.name for piece in mirror]):
+        duty.session.script(statement)
     return duty.ledger.move(installed, "verifying")
 
 

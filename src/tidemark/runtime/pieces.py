@@ -7,7 +7,7 @@ dropped under it; triggers on one table come and go in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,12 +74,20 @@ def loses_rows(finding: Finding) -> bool:
     return finding.health != "installed" and finding.piece.kind in HOLDERS
 
 
-def creation(session: Session, piece: Piece, *, replace: bool = False) -> list[str]:
-    """The statements that create a piece and put its fingerprint on it."""
-    if piece.kind == "step":
-        return [piece.create]
-    mark = session.mark(piece.kind, piece.name, piece.on, piece.fingerprint)
-    return [*([piece.drop] if replace else []), piece.create, *([mark] if mark else [])]
+def creation(session: Session, pieces: Sequence[Piece], anew: Collection[str] = ()) -> list[str]:
+    """The statements that create pieces, some of them in the place of what bears their name, and put their fingerprints on
+    them."""
+    found: list[str] = []
+    for piece in pieces:
+        found += [piece.drop] if piece.name in anew and piece.kind != "step" else []
+        found.append(piece.create)
+    return found + marks(session, pieces)
+
+
+def marks(session: Session, pieces: Iterable[Piece]) -> list[str]:
+    """The statement that puts their fingerprints on pieces that are there, if there has to be one."""
+    mark = session.mark([piece for piece in pieces if piece.kind != "step"])
+    return [mark] if mark else []
 
 
 def group_pieces(session: Session, pieces: Sequence[Piece], *, dropping: bool = False) -> list[list[Piece]]:

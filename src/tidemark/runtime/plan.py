@@ -20,7 +20,16 @@ from tidemark.runtime.essence import essence
 from tidemark.runtime.gaps import Look
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.pieces import Finding, creation, inspect_pieces, is_gap, loses_rows, names_of, wanting
+from tidemark.runtime.pieces import (
+    Finding,
+    creation,
+    group_pieces,
+    inspect_pieces,
+    is_gap,
+    loses_rows,
+    names_of,
+    wanting,
+)
 from tidemark.runtime.plan_checks import check_pieces, check_replication
 from tidemark.runtime.sources import find_changes
 from tidemark.runtime.widen import Widening, as_stored, find_widening, list_changes, resume_widening
@@ -275,7 +284,7 @@ def _widen(ledger: Ledger, wider: Widening, before: Installed, obsolete: tuple[I
     reason = f"it gains {', '.join(names)}: only that is filled, and the rest stays live"
     step = _build(ledger, "replace", reason, wider.filler, before, obsolete)
     changes = list_changes(ledger.session, before.script, wider.upkeep)
-    shown = [text for piece in wider.filler.pieces if piece.public for text in creation(ledger.session, piece)]
+    shown = creation(ledger.session, [piece for piece in wider.filler.pieces if piece.public])
     return replace(
         step, upkeep=wider.upkeep, statements=(*wider.filler.wide.locks, *changes, *_filling(wider.filler), *shown)
     )
@@ -336,19 +345,15 @@ def _build(
     session = ledger.session
     wrong = [found for found in findings if found.health != "installed"]
     if verb in ("create", "replace", "rename"):
-        install = [text for piece in script.pieces if not piece.public for text in creation(session, piece)]
+        missing, anew = [piece for piece in script.pieces if not piece.public], []
     else:
-        healths = {found.piece.name: found.health for found in wrong}
-        install = [
-            text
-            for piece in wanting(script, wrong)
-            for text in creation(session, piece, replace=healths.get(piece.name, "missing") != "missing")
-        ]
+        missing, anew = wanting(script, wrong), [found.piece.name for found in wrong if found.health != "missing"]
+    install = [text for group in group_pieces(session, missing) for text in creation(session, group, anew)]
     leaving = (*obsolete, before) if verb == "replace" and before else obsolete
     going = [piece.drop for row in leaving for piece in reversed(row.script.pieces)]
     reading = []
     if verb in ("create", "replace", "rename") or (building is not None and building.live_at is None):
-        reading = [text for piece in script.pieces if piece.public for text in creation(session, piece)]
+        reading = creation(session, [piece for piece in script.pieces if piece.public])
     statements = (*install, *_filling(script), *reading, *going)
     return Step(verb, script.name, reason, script, before, building, obsolete, tuple(wrong), statements, None, replaces)
 

@@ -7,6 +7,8 @@ to be made again, it has the owner, the rights and the remarks on columns that i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pieces import TRIGGER_PATIENCE, creation, set_patience
 from tidemark.script import Piece, Script
@@ -21,21 +23,19 @@ def show_pieces(duty: Duty, before: Script | None, script: Script) -> None:
     for piece in reversed(before.pieces if before is not None else ()):
         if piece.public and not (stays and piece.kind == "view"):
             duty.session.script(piece.drop)
-    for piece in script.pieces:
-        if piece.public:
-            # What an interrupted attempt or an older copy left under the name goes first.
-            for statement in _creation(duty, piece, stays=stays):
-                duty.session.script(statement)
+    for statement in _creation(duty, [piece for piece in script.pieces if piece.public], stays=stays):
+        duty.session.script(statement)
     for column, statement in shown:
         if not column or column in script.columns:
             duty.session.script(statement)
 
 
-def _creation(duty: Duty, piece: Piece, *, stays: bool) -> list[str]:
-    if not (stays and piece.kind == "view"):
-        return creation(duty.session, piece, replace=True)
-    text, *marks = creation(duty.session, piece)
-    return [text.replace("CREATE VIEW", f"CREATE {duty.session.dialect.view_replacement}VIEW", 1), *marks]
+def _creation(duty: Duty, pieces: Sequence[Piece], *, stays: bool) -> list[str]:
+    staying = [piece for piece in pieces if stays and piece.kind == "view"]
+    # What an interrupted attempt or an older copy left under the name goes first.
+    found = creation(duty.session, pieces, [piece.name for piece in pieces if piece not in staying])
+    texts, opening = {piece.create for piece in staying}, f"CREATE {duty.session.dialect.view_replacement}VIEW"
+    return [text.replace("CREATE VIEW", opening, 1) if text in texts else text for text in found]
 
 
 def _is_longer(before: Script, script: Script) -> bool:

@@ -19,7 +19,7 @@ from tidemark.errors import Refusal
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.essence import essence
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.pieces import TRIGGER_PATIENCE, creation, set_patience
+from tidemark.runtime.pieces import TRIGGER_PATIENCE, marks, set_patience
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.scripts import script_text
 from tidemark.runtime.showing import show_pieces
@@ -203,8 +203,6 @@ def list_changes(session: Session, old: Script, new: Script) -> list[str]:
         raise ValueError(f"{new.name} has no store")
     fresh = [line for line in new.wide.added if line not in old.wide.added]
     found = [f"ALTER TABLE {new.store} ADD COLUMN {line}" for line in fresh]
-    mark = session.mark(store.kind, store.name, store.on, store.fingerprint)
-    found += [mark] if mark else []
     before = {piece.name: piece for piece in old.pieces if not piece.public}
     after = [piece for piece in new.pieces if not piece.public and piece is not store]
     other = {
@@ -214,14 +212,17 @@ def list_changes(session: Session, old: Script, new: Script) -> list[str]:
     leaving = {piece.name for piece in before.values()} - {piece.name for piece in after} - {store.name}
     going = {name for name in anew if before.get(name) is not None} | leaving
     found += [piece.drop for piece in reversed(list(before.values())) if piece.name in going]
+    made = [store]
     for piece in after:
-        text, *marks = creation(session, piece)
         if piece.kind == "step" or piece.name in anew or piece.name not in before:
-            found += [text, *marks]
+            found.append(piece.create)
         elif piece.name in other:
             # Triggers that call it stay as they are.
-            found += [text.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1), *marks]
-    return found
+            found.append(piece.create.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1))
+        else:
+            continue
+        made.append(piece)
+    return found + marks(session, made)
 
 
 def _remade(pieces: list[Piece], other: set[str]) -> set[str]:
