@@ -25,6 +25,12 @@ WITH RECURSIVE users AS (
       AND NOT (c.relkind = 'v' AND coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), '') LIKE 'tidemark:%')
 )
 """
+# The name of a collation that is not the one of its type. A query of its own, because the order of many joins takes longer to
+# find than the few rows take to read.
+_COLLATION = """(SELECT CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname::text
+                     ELSE s.nspname || '.' || o.collname END
+        FROM pg_catalog.pg_collation AS o JOIN pg_catalog.pg_namespace AS s ON s.oid = o.collnamespace
+        WHERE o.oid = {of} AND o.oid <> (SELECT t.typcollation FROM pg_catalog.pg_type AS t WHERE t.oid = {type}))"""
 _RELATIONS = (
     _USERS
     + """
@@ -41,16 +47,11 @@ _COLUMNS = (
 SELECT a.attrelid::int8, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
        CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
        CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
-       CASE WHEN a.attcollation <> t.typcollation
-            THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname ELSE s.nspname || '.' || o.collname END
-       END
+       {collation}
 FROM users AS u JOIN pg_catalog.pg_attribute AS a ON a.attrelid = u.oid
-    JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
     LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = a.attcollation
-    LEFT JOIN pg_catalog.pg_namespace AS s ON s.oid = o.collnamespace
 WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
-"""
+""".replace("{collation}", _COLLATION.format(of="a.attcollation", type="a.atttypid"))
 )
 _INDEXES = (
     _USERS
@@ -59,21 +60,15 @@ SELECT i.indrelid::int8, c.relname, i.indisunique, i.indisprimary, NOT i.indnull
        pg_catalog.pg_get_expr(i.indpred, i.indrelid),
        array_agg(a.attname::text ORDER BY k.place),
        array_agg(pg_catalog.pg_get_indexdef(i.indexrelid, k.place, false) ORDER BY k.place),
-       array_agg(CASE WHEN e.attcollation <> t.typcollation
-                      THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname::text
-                                ELSE s.nspname || '.' || o.collname END
-                 END ORDER BY k.place)
+       array_agg({collation} ORDER BY k.place)
 FROM users AS u JOIN pg_catalog.pg_index AS i ON i.indrelid = u.oid AND i.indisvalid
     JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
     CROSS JOIN LATERAL pg_catalog.generate_series(1, i.indnkeyatts::int) AS k(place)
     LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.place - 1] AND a.attnum <> 0
     JOIN pg_catalog.pg_attribute AS e ON e.attrelid = i.indexrelid AND e.attnum = k.place
-    JOIN pg_catalog.pg_type AS t ON t.oid = coalesce(a.atttypid, e.atttypid)
-    LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = e.attcollation
-    LEFT JOIN pg_catalog.pg_namespace AS s ON s.oid = o.collnamespace
 GROUP BY i.indrelid, i.indexrelid, c.relname, i.indisunique, i.indisprimary, i.indnullsnotdistinct, i.indpred
 ORDER BY i.indrelid, i.indisprimary DESC, c.relname
-"""
+""".replace("{collation}", _COLLATION.format(of="e.attcollation", type="coalesce(a.atttypid, e.atttypid)"))
 )
 _VIEWS = (
     _USERS
