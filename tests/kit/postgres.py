@@ -33,7 +33,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -111,6 +111,7 @@ class Server:
     programs: Path | None = None
     log: Path | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _connection: psycopg.Connection[Any] | None = None
 
     @property
     def port(self) -> int:
@@ -125,8 +126,29 @@ class Server:
 
     def run(self, statement: str | sql.Composed, dbname: str | None = None) -> None:
         """Run one statement in autocommit mode as the superuser."""
-        with psycopg.connect(self.address if dbname is None else self.dsn(dbname), autocommit=True) as connection:
+        if dbname is None:
+            self._ask(statement)
+            return
+        with psycopg.connect(self.dsn(dbname), autocommit=True) as connection:
             connection.execute(statement)
+
+    def _ask(self, statement: str | sql.Composed, parameters: Sequence[str] | None = None) -> psycopg.Cursor[Any]:
+        """Run one statement on the connection that is kept: a new one for each takes longer than a small database does."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.address, autocommit=True, prepare_threshold=None)
+        try:
+            return self._connection.execute(statement, parameters)
+        except psycopg.OperationalError:
+            if not self._connection.closed:
+                raise
+            # The server was started again since.
+            self._connection = psycopg.connect(self.address, autocommit=True, prepare_threshold=None)
+            return self._connection.execute(statement, parameters)
+
+    def close(self) -> None:
+        """Close the connection that is kept."""
+        if self._connection is not None:
+            self._connection.close()
 
     def create_database(self, name: str | None = None, *, template: str = "template1") -> str:
         """Create a database from a template and return its name. Nobody may be connected to the template."""
@@ -139,8 +161,7 @@ class Server:
 
     def drop_database(self, name: str) -> None:
         """Drop a database if it is there, disconnecting everyone and rolling back what is prepared in it."""
-        with psycopg.connect(self.address, autocommit=True) as connection:
-            prepared = connection.execute("SELECT gid FROM pg_prepared_xacts WHERE database = %s", (name,)).fetchall()
+        prepared = self._ask("SELECT gid FROM pg_prepared_xacts WHERE database = %s", (name,)).fetchall()
         for (gid,) in prepared:
             self.run(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(gid)), name)
         self.run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -164,7 +185,8 @@ def running_server(settings: Mapping[str, str] | None = None) -> Iterator[Server
     """
     address = os.environ.get(DSN_VARIABLE)
     if address:
-        yield _greet(Server(address))
+        with contextlib.closing(_greet(Server(address))) as server:
+            yield server
         return
     account = Account.choose()
     _sweep()
@@ -279,7 +301,8 @@ def _started(programs: Path, folder: Path, account: Account | None, settings: Ma
     else:
         raise NoServer(f"PostgreSQL did not start; its last words:\n{_last_words(folder)}")
     try:
-        yield server
+        with contextlib.closing(server):
+            yield server
     finally:
         _stop(process)
 
