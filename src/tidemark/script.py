@@ -241,8 +241,9 @@ class SourceLog:
     image of an update to the other), ``xid`` (xid8; PostgreSQL only), ``weight`` (+1, -1, or 0 for a marker that says that
     everything changed) and image columns. `slice` is the quoted temporary table, made by `create_slice`, with the weight and
     those images that are read; `fill_slice` copies the changes that concern the derived table, of the part of the log that
-    ``:position`` and ``:limit`` name, where ``:target`` sees them and ``:previous`` does not. `concerns` is true for a row ``l``
-    of the log that may. `columns` are the columns of `table`, the source, that must be logged.
+    ``:position`` and ``:limit`` name, where ``:target`` sees them and ``:previous`` does not. `concerns` tells which rows ``l``
+    of the log may: on SQLite it is true for them, on PostgreSQL images of a transaction for which it is the same take each other
+    back. `columns` are the columns of `table`, the source, that must be logged.
     `affected`: statements that insert into `reached` every key that the slice's changes can touch, with every log as old images.
     `added`, where sums are added up, read a part of the log without a slice."""
 

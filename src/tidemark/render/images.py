@@ -59,10 +59,12 @@ def slice_columns(dialect: Dialect, columns: tuple[str, ...]) -> str:
 
 
 def concerns(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
-    """True for a row ``l`` of a log that may concern whoever reads those columns: it is no image of an update that changed others
-    only. Where that is not told by a row and the one beside it, always true."""
+    """Which rows ``l`` of a log concern whoever reads those columns. On SQLite it is true for those that may: which are no image
+    of an update that changed others only. On PostgreSQL images of a transaction for which it is the same take each other back.
+    """
     if dialect.has_schemas:
-        return "TRUE"
+        images = ", ".join(f"l.{dialect.quote(image(name))}" for name in columns)
+        return f'ROW({images})::text COLLATE "C"'
     other = ["o.id = l.id + l.pair AND o.pair = -l.pair"]
     for name in columns:
         column, source = dialect.quote(image(name)), table.column(name)
@@ -75,15 +77,14 @@ def concerns(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
 def fill_slice(dialect: Dialect, table: Table, columns: tuple[str, ...], slice_: str) -> str:
     """Copy the changes of a part of a log that concern whoever reads those columns, and markers."""
     copied, log = slice_columns(dialect, columns), log_of(dialect, table)
-    part = f"SELECT {copied} FROM {log} AS l WHERE {sliced(dialect, 'l')}"
+    part, concern = f"FROM {log} AS l WHERE {sliced(dialect, 'l')}", concerns(dialect, table, columns)
     if not dialect.has_schemas:
-        return f"INSERT INTO {slice_} ({copied}) {part} AND {concerns(dialect, table, columns)}"
+        return f"INSERT INTO {slice_} ({copied}) SELECT {copied} {part} AND {concern}"
     # Nobody has ever seen what is between two statements of a transaction. What two of them did to a row may be undone here,
     # and must not be: a row of ours may have been computed after the first.
-    same = f"ROW({', '.join(dialect.quote(image(name)) for name in columns)})::text"
-    total = f'sum(l.weight) OVER (PARTITION BY l.xid, l.weight = 0, {same} COLLATE "C") AS tidemark_total'
-    part = part.replace(f"SELECT {copied} FROM", f"SELECT {copied}, {total} FROM", 1)
-    return f"INSERT INTO {slice_} ({copied}) SELECT {copied} FROM ({part}) AS l WHERE l.weight = 0 OR l.tidemark_total <> 0"
+    total = f"sum(l.weight) OVER (PARTITION BY l.xid, l.weight = 0, {concern}) AS tidemark_total"
+    rows = f"(SELECT {copied}, {total} {part}) AS l"
+    return f"INSERT INTO {slice_} ({copied}) SELECT {copied} FROM {rows} WHERE l.weight = 0 OR l.tidemark_total <> 0"
 
 
 def is_ahead(names: Names, table: Table) -> str:
