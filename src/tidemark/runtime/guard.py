@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tidemark.names import Names
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.pace import READ_MS
+from tidemark.runtime.pace import longest_read_ms
 from tidemark.script import Script
 
 Way = Literal["delta", "keyed", "full"]
@@ -32,7 +33,7 @@ COUNTED_MAX = 100_001
 MARGIN = 0.5
 MS_PER_CHANGE = {"delta": 0.005, "keyed": 0.05}
 MS_PER_KILOBYTE = 0.02
-"""What is assumed before anything was measured: that 50 megabytes are read and grouped in a second."""
+"""What is assumed before anything was measured: that 50 megabytes are read, grouped and compared in a second."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Cost:
 
     @property
     def each_ms(self) -> float:
-        """Milliseconds for a piece of work: a change, a unit, or a kilobyte of the sources."""
+        """Milliseconds for a piece of work: a change, a unit, or a kilobyte of the sources and the stored rows."""
         return self.ms / max(self.work, 1.0)
 
 
@@ -114,13 +115,16 @@ def offer(way: Way, work: float, word: str, costs: Mapping[str, Cost]) -> Offer:
 
 
 def offer_full(duty: Duty, script: Script, costs: Mapping[str, Cost]) -> Offer:
-    """The offer of the whole result. It is read in one transaction, which must not be long unless it is all there is."""
-    size = int(duty.ledger.value("measure_sources", {"sources": json.dumps(script.sources)}) or 0) / 1024
+    """The offer of the whole result: the sources are read, and the stored rows compared, in one transaction, which must not be
+    long unless it is all there is."""
+    dialect = duty.session.dialect
+    stored = f"tidemark.{Names(dialect, script.name, script.generation).plain('')}"
+    size = int(duty.ledger.value("measure_sources", {"sources": json.dumps([*script.sources, stored])}) or 0) / 1024
     known = costs.get("full")
     ms = size * (known.each_ms if known is not None else MS_PER_KILOBYTE)
-    barred = ""
-    if ms > READ_MS and script.klass != "global":
-        barred = f"take about {time_of(ms)}, and no transaction may take more than {READ_MS:.0f} ms"
+    barred, most = "", longest_read_ms(dialect)
+    if ms > most and script.klass != "global":
+        barred = f"take about {time_of(ms)}, and no transaction may take more than {most:.0f} ms"
     return Offer("full", size, "the whole result", ms, barred)
 
 

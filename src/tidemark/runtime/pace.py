@@ -31,6 +31,9 @@ COMPANY_SECONDS = 1.0
 NICE_IN_LINE = 1.2
 NICE = 0.25
 READ_MS = 250.0
+WHOLE_MS = 2_000.0
+"""How long everything may be read in one transaction where whoever only reads keeps nobody waiting, and no log from being
+emptied: rows that others delete meanwhile stay on their pages for so much longer."""
 READ_ROWS = 100_000
 READ_ROWS_MAX = 500_000
 SEAL_ROWS = 50_000
@@ -134,6 +137,11 @@ class Pace:
             self._busy_seconds = 0.0
             return max(LONG_REST_SECONDS, nice * hold)
         return max(REST_SECONDS_MIN, nice * hold) if company or self.insists else 0.0
+
+
+def longest_read_ms(dialect: Dialect) -> float:
+    """How long a transaction may take that reads everything: where writers wait in line, their log grows while somebody reads."""
+    return READ_MS if dialect.writers_wait_in_line else WHOLE_MS
 
 
 def choose_pace(dialect: Dialect, hold_ms: float | None = None) -> Pace:
