@@ -36,7 +36,7 @@ WHOLE_MS = 2_000.0
 emptied: rows that others delete meanwhile stay on their pages for so much longer."""
 READ_ROWS = 100_000
 READ_ROWS_MAX = 500_000
-SEAL_ROWS = 50_000
+SEAL_ROWS = 10_000
 # Where rows are locked a writer meets a chunk as often as its share of the rows: 199 of 200 writers of some row then never do.
 SHARE = 200
 SHARED_ROWS_MIN = 500
@@ -117,7 +117,7 @@ class Pace:
         changes finds the same units once."""
         if self.in_line or self.size_min == self.size_max:
             return Pace(self.target_ms, self.in_line, self.size, self.size_min, self.size_max)
-        return Pace(READ_MS, False, size=SEAL_ROWS, size_max=READ_ROWS_MAX)
+        return Pace(self.target_ms, False, size=SEAL_ROWS, size_max=READ_ROWS_MAX)
 
     def rest_seconds(self, hold_ms: float, contended: bool) -> float:
         """How long to leave the database alone after a chunk; `contended` tells that others committed during it."""
