@@ -65,9 +65,9 @@ def prepare_once(duty: Duty, script: Script, tables: Sequence[str] | None = None
         _prepared(duty, script).update(missing)
 
 
-def is_prepared(duty: Duty, script: Script) -> bool:
-    """Whether this session has every temporary table of a script."""
-    return not _missing(duty, script, tables_of(script))
+def is_prepared(duty: Duty, script: Script, tables: Sequence[str]) -> bool:
+    """Whether this session has some temporary tables of a script."""
+    return not _missing(duty, script, tables)
 
 
 def _missing(duty: Duty, script: Script, tables: Sequence[str]) -> list[str]:

@@ -9,15 +9,15 @@ exactly, memory that has to wait, and rows that somebody else was writing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault
-from tidemark.runtime.apply_batch import apply_batch, is_prepared, prepare_once, tables_to_compute
+from tidemark.runtime.apply_batch import apply_batch, is_prepared, prepare_once, tables_of, tables_to_compute
 from tidemark.runtime.captures import trim_alone
-from tidemark.runtime.duty import Duty
+from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.guard import FEW, KEEP, Way, choose_for
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.portions import Portion, begin
@@ -44,7 +44,10 @@ class _Far(_Unsuited):
 
 
 class _Unprepared(Exception):
-    """Adding alone does not make every row true, and what computes the others is not there; the transaction is given up."""
+    """Temporary tables are needed that are not there yet; the transaction is given up."""
+
+    def __init__(self, tables: Sequence[str]) -> None:
+        self.tables = tables
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,8 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
         require_steady(duty, reads)
         return _work(duty, script, tick)
 
-    prepare_once(duty, script, _tables(script, tick))
     try:
-        try:
-            held = duty.write_once(work, snapshot=True)
-        except _Unprepared:
-            prepare_once(duty, script)
-            held = duty.write_once(work, snapshot=True)
+        held = _prepared(duty, script, work)
     except _Far as seen:
         duty.write(seen.portion.remember)
         return None
@@ -118,8 +116,23 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
     return TickReport(script.name, done.changes, done.keys, done.written, 1, held.hold_ms)
 
 
+def _prepared(duty: Duty, script: Script, work: Callable[[], _Done | None]) -> Held[_Done | None]:
+    """Do it, with the temporary tables that turn out to be needed: where nothing concerns a table, none is."""
+    while True:
+        try:
+            return duty.write_once(work, snapshot=True)
+        except _Unprepared as missing:
+            prepare_once(duty, script, missing.tables)
+
+
+def _require_tables(duty: Duty, script: Script, tables: Sequence[str]) -> None:
+    """Raises what gives the transaction up when the session has not got all of these temporary tables."""
+    if not is_prepared(duty, script, tables):
+        raise _Unprepared(tables)
+
+
 def _tables(script: Script, tick: Tick) -> Sequence[str]:
-    """The statements that create what a small tick needs at first."""
+    """The statements that create what a small tick needs at first, if anything."""
     if tick.deltas is not None:
         return tick.deltas.create
     return (*tables_to_compute(script), *(tick.products.create if tick.products is not None else ()))
@@ -153,6 +166,8 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     unreached = tick.deltas is None and not script.applier.indexed
     if unreached and choose_for(duty, script, usual, changes, "change").way != usual:
         raise _Unsuited
+    if changes:
+        _require_tables(duty, script, _tables(script, tick))
     # What is computed anew is computed as of the checkpoint, so that one goes first.
     move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
     keys, written = do(duty, script, tick, seen, portion) if changes else (0, 0)
@@ -279,8 +294,8 @@ def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], port
     bounds = {"low": 0, "high": keys}
     counts = session.run_all([*deltas.flag, *deltas.apply], bounds)
     marked, written = sum(counts[: len(deltas.flag)]), sum(counts[len(deltas.flag) :])
-    if marked and not is_prepared(duty, script):
-        raise _Unprepared
     if marked:
+        # Adding alone does not make every row true; what computes the others is seldom needed.
+        _require_tables(duty, script, tables_of(script))
         written += apply_batch(session, script.applier, partial(session.run, deltas.take_again, bounds))
     return keys, written
