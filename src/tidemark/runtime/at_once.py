@@ -10,7 +10,7 @@ exactly, memory that has to wait, and rows that somebody else was writing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tidemark.database.session import Conflict
@@ -196,7 +196,17 @@ def _look(duty: Duty, script: Script, tick: Tick) -> tuple[dict[str, _Seen], Por
         if under_way or ahead or markers or dirty:
             raise _Unsuited
         found[source] = _Seen(source, before, now, bool(moved), int(changes), bool(even))
+    for log in tick.logs:
+        one = found[log.source]
+        if one.changes > FEW:
+            found[log.source] = replace(one, changes=_count_concerning(duty, log, one.before))
     return found, portion
+
+
+def _count_concerning(duty: Duty, log: SourceLog, before: str) -> int:
+    """How many of many changes concern the table, up to what is too many."""
+    bounds = {"previous": before, "limit": FEW + 1, "most": LOOKED_AT_MAX}
+    return int(duty.ledger.value("count_concerning", bounds, log=log.log, concerns=log.concerns))
 
 
 def _question(duty: Duty, script: Script, tick: Tick) -> str:
