@@ -37,6 +37,7 @@ from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.restored import settle_in
 from tidemark.runtime.tick import has_work
+from tidemark.runtime.turns import Turns
 from tidemark.runtime.verify_all import require_names
 from tidemark.script import Script
 from tidemark.supports import Known, with_supports
@@ -68,6 +69,7 @@ class Workshop:
         self.project = project
         self.database = database
         self._clock = clock or Clock()
+        self._turns = Turns(self._clock)
         self._stop = stop
         self._listen = listen
         self._limits = limits or Limits()
@@ -104,6 +106,7 @@ class Workshop:
             ledger = Ledger(session)
             duty = Duty(ledger, self._clock, None, self._stop, self._limits, self._functions, self._hold_ms)
             duty.workers, duty.connect = self._workers, self._connect
+            duty.turns = self._turns if session.dialect.writers_wait_in_line else None
             if role == "worker":
                 ledger.value("prepare_worker")
                 settle_in(duty)

@@ -20,9 +20,9 @@ from tidemark.runtime import apply, fill, fill_pages, pages, places, repair, sam
 from tidemark.runtime.backfill import begin, chunk, ending, filling, gate, meter, record, runner, throttle, worker
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.pace import Pace
 from tidemark.runtime.progress import Event
 from tidemark.runtime.statements import find_statement
+from tidemark.runtime.turns import Turns
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 ROOMS = (
@@ -210,8 +210,8 @@ MUTANTS = MappingProxyType(
         "no text is tried before the first row": code(
             worker.Worker._prepare, "partial(prepare, self.duty.session, self.walk)", "lambda: None"
         ),
-        "nobody rests": code(Pace._rest, "nice = self.nice if", "return 0.0\n        nice = self.nice if"),
-        "nobody rests enough": code(Pace._rest, "max(REST_SECONDS_MIN, nice * hold)", "nice * hold / 2"),
+        "nobody rests": code(Turns._find_rest, "if self._busy >= every", "return 0.0\n        if self._busy >= every"),
+        "nobody rests enough": code(Turns._end, "+= turn.held_seconds", "+= turn.held_seconds / 2"),
         "a wish is not seen": code(gate.Gate.obey, 'if wish == "cancel":', 'if wish == "never":'),
         "there is no upper bound": no_upper_bound,
         "the rate counts what was held back": code(meter.Meter.leave_out, "self.since = now", "return None"),
@@ -223,7 +223,7 @@ MUTANTS = MappingProxyType(
         "the last word is not told": code(ending._end, "tally.record(duty)", "None"),
         "that nothing can be told is a failure": code(Tally.tell, "if not duty.session.is_open():", "if True:"),
         "who reads waits for writers": write_while_reading,
-        "zero is nothing said": code(worker.Worker._advance, "step.nice,", "step.nice or None,"),
+        "zero is nothing said": code(worker.Worker._advance, "nice = step.nice", "nice = step.nice or None"),
         "a record that is gone is no error": code(chunk.do_chunk, "!= 1", "< 0"),
         "without a ledger there is nothing": code(
             filling.list_everything, "ledger.require()", "if not ledger.exists(): return ()"

@@ -83,7 +83,6 @@ def _walk(duty: Duty, script: Script, old: Script, wanted: Carry, insert: str) -
         held = duty.write(partial(chunk, done, high))
         pace.record(high - done, held.hold_ms)
         done = high
-        duty.clock.wait(pace.rest_seconds(held.hold_ms, contended=True))
 
 
 def check_carried(before: Installed) -> None:

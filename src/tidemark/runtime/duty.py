@@ -17,6 +17,7 @@ from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.turns import Turn, Turns
 
 T = TypeVar("T")
 
@@ -48,7 +49,9 @@ class Duty:
     are what the database may be under while something long goes on. `functions` compute the rows of processors. `meanwhile` is
     done between two chunks of what takes long: whoever does that holds what others would need to do it. `holding` are the quoted
     names of tables that nobody empties while a transaction that sees one moment goes on. Of what goes by ranges of keys `workers`
-    sessions do some each, those beside the first being opened with `connect`."""
+    sessions do some each, those beside the first being opened with `connect`. `turns` are there where writers wait in line, and
+    others are to get in between: not for whoever writes what the application itself would. `nice` is how many seconds to rest
+    there for each second of holding the lock, where somebody says so."""
 
     ledger: Ledger
     clock: Clock
@@ -61,6 +64,8 @@ class Duty:
     holding: tuple[str, ...] = ()
     workers: int = 1
     connect: Callable[[], Duty] | None = None
+    turns: Turns | None = None
+    nice: float | None = None
 
     @property
     def crew(self) -> int:
@@ -123,17 +128,29 @@ class Duty:
         ) from conflict
 
     def _once(self, work: Callable[[], T], mode: Mode, snapshot: bool) -> Held[T]:
-        asked = self.clock.now()
-        with self.session.transaction(mode, snapshot=snapshot, holding=self.holding if snapshot else ()):
-            began = self.clock.now()
-            value = work()
-            worked_ms = self.clock.ms_since(began)
-        held_ms = self.clock.ms_since(began)
+        if self.turns is None or mode not in ("write", "chunk"):
+            return self._work(work, mode, snapshot, Turn())
+        with self.turns.take(self.session, self.nice) as turn:
+            return self._work(work, mode, snapshot, turn)
+
+    def _work(self, work: Callable[[], T], mode: Mode, snapshot: bool, turn: Turn) -> Held[T]:
+        asked, began = self.clock.now(), None
+        try:
+            with self.session.transaction(mode, snapshot=snapshot, holding=self.holding if snapshot else ()):
+                began = self.clock.now()
+                value = work()
+                worked_ms = self.clock.ms_since(began)
+            hold_ms = self._hold_ms(mode, worked_ms, self.clock.ms_since(began))
+        finally:
+            turn.held_seconds = 0.0 if began is None else self.clock.now() - began
+        turn.held_seconds = hold_ms / 1000
+        return Held(value, hold_ms, (began - asked) * 1000)
+
+    def _hold_ms(self, mode: Mode, worked_ms: float, held_ms: float) -> float:
         # What a commit takes longer than the work did is a checkpoint of SQLite's: it comes when the lock is given back. On
         # PostgreSQL it is the triggers that wait for the commit, and they have every lock in hand.
         checkpointed = mode == "chunk" and self.session.dialect.writers_wait_in_line
-        hold_ms = min(held_ms, 2 * worked_ms) if checkpointed else held_ms
-        return Held(value, hold_ms, (began - asked) * 1000)
+        return min(held_ms, 2 * worked_ms) if checkpointed else held_ms
 
     def wait_for_another_try(self, tried: int) -> None:
         """Wait after a conflict, longer after many, and never as long as somebody else who met the same one."""

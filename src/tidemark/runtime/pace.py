@@ -1,10 +1,9 @@
 """How much to do at a time, and how long to rest.
 
-Owns: the size of chunks and the rests between them. Promises: a chunk aims at a time for which locks are held, measured from when
-they were had (never the time waited for them); a chunk that took five times as long cuts the size to a tenth at once; a size
-is not cut for long when half the rows take as long as all did, since then it is not rows that take the time; where writers
-wait in line, the rest is never shorter than the hold while somebody else writes, and now and then one is long enough for a
-writer who looks rarely; nobody rests for nobody.
+Owns: the size of chunks and, where only rows are locked, the rests between them. Promises: a chunk aims at a time for which locks
+are held, measured from when they were had (never the time waited for them); a chunk that took five times as long cuts the size to
+a tenth at once; a size is not cut for long when half the rows take as long as all did, since then it is not rows that take the
+time; nobody rests for nobody, unless somebody insists. Where writers wait in line, `turns` says when to rest.
 """
 
 from __future__ import annotations
@@ -20,15 +19,8 @@ USELESS = 0.7
 ROWS_FEW = 10
 """So few rows take what any transaction takes: that they took a little too long says nothing about rows."""
 GROWTH_MAX = 1.5
-REST_SECONDS_MIN = 0.002
-LONG_REST_SECONDS = 0.025
-LONG_REST_EVERY_SECONDS = 0.25
-# Whoever lost a few times looks 25 ms later again, and falls into the holds for ever where these come as regularly.
-LONG_REST_IN_COMPANY_SECONDS = 0.05
 # A commit of somebody else is news for so long: they write again before we would notice that they do not.
 COMPANY_SECONDS = 1.0
-# Rests a little longer than holds: a writer who came at the wrong moment is then served at its fourth look, 18 ms later.
-NICE_IN_LINE = 1.2
 NICE = 0.25
 READ_MS = 250.0
 WHOLE_MS = 2_000.0
@@ -61,7 +53,6 @@ class Pace:
     most: int | None = None
     _rows: float = field(default=0.0)
     _ms: float = field(default=0.0)
-    _busy_seconds: float = field(default=0.0)
     _company_seconds: float = field(default=0.0)
     _marked: tuple[int, float] = field(default=(0, 0.0))
     _floor: float = field(default=0.0)
@@ -123,20 +114,9 @@ class Pace:
         """How long to leave the database alone after a chunk; `contended` tells that others committed during it."""
         hold = hold_ms / 1000
         company = contended or self._company_seconds > 0
-        rest = self._rest(hold, company)
+        rest = self.nice * hold if not self.in_line and (company or self.insists) else 0.0
         self._company_seconds = COMPANY_SECONDS if contended else max(0.0, self._company_seconds - hold - rest)
         return rest
-
-    def _rest(self, hold: float, company: bool) -> float:
-        nice = self.nice if company or self.insists else 0.0
-        if not self.in_line:
-            return nice * hold
-        self._busy_seconds += hold
-        if self._busy_seconds >= (LONG_REST_IN_COMPANY_SECONDS if company else LONG_REST_EVERY_SECONDS):
-            # Whoever lost many times looks ten times a second only, and cannot commit to show that it is there.
-            self._busy_seconds = 0.0
-            return max(LONG_REST_SECONDS, nice * hold)
-        return max(REST_SECONDS_MIN, nice * hold) if company or self.insists else 0.0
 
 
 def longest_read_ms(dialect: Dialect) -> float:
@@ -148,11 +128,10 @@ def choose_pace(dialect: Dialect, hold_ms: float | None = None) -> Pace:
     """The pace for an engine: short holds where writers wait in line, longer ones where only rows are locked; or `hold_ms`, where
     somebody says that it disturbs nobody."""
     if hold_ms is not None:
-        in_line = dialect.writers_wait_in_line
         # Where only rows are locked, nobody who waits for one of them is helped by a rest that comes after it.
-        return Pace(hold_ms, in_line, size=2_000, size_max=200_000, nice=NICE_IN_LINE if in_line else 0.0)
+        return Pace(hold_ms, dialect.writers_wait_in_line, size=2_000, size_max=200_000)
     if dialect.writers_wait_in_line:
-        return Pace(target_ms=10.0, in_line=True, nice=NICE_IN_LINE)
+        return Pace(target_ms=10.0, in_line=True)
     return Pace(target_ms=100.0, in_line=False, size=2_000, size_max=200_000)
 
 
@@ -160,10 +139,11 @@ def choose_first_pace(dialect: Dialect, nice: float | None) -> Pace:
     """The pace for work of which nobody knows yet what a row costs: it begins with few rows, and leaves room for others."""
     pace = choose_pace(dialect)
     pace.size, pace.size_min, pace.size_max = 100, 1, min(pace.size_max, 50_000)
-    ask(pace, nice, NICE_IN_LINE if pace.in_line else NICE)
+    ask(pace, nice)
     return pace
 
 
-def ask(pace: Pace, nice: float | None, usual: float) -> None:
+def ask(pace: Pace, nice: float | None) -> None:
     """Rest as an operator says, or as is usual when nobody does."""
+    usual = 0.0 if pace.in_line else NICE
     pace.nice, pace.insists = (usual, False) if nice is None else (nice, True)

@@ -123,7 +123,6 @@ def _walk(
             pace.record(len(some), held.hold_ms)
             telling.tell(len(some), Hold(held.hold_ms, held.wait_ms, pace.size, pace.target_ms))
             listen(Event(script.name, "repair", keys, total))
-            duty.clock.wait(pace.rest_seconds(held.hold_ms, contended=True))
     except Exception as problem:
         run.fail(problem)
         raise

@@ -178,12 +178,12 @@ def consume(duty: Duty, script: Script, sources: Container[str] | None = None, l
     return deleted
 
 
-def let_go(duty: Duty, script: Script, pace: Pace) -> tuple[bool, float]:
-    """Let the logs go of what everybody has sealed: at once where that can be, else of so much as the pace says. Give whether
-    there may be more, and for how many milliseconds others had to wait."""
+def let_go(duty: Duty, script: Script, pace: Pace) -> bool:
+    """Let the logs go of what everybody has sealed: at once where that can be, else of so much as the pace says; give whether
+    there may be more."""
     logs, limit = script.tick.logs if script.tick else (), pace.size
     if all([empty(duty, log.source, log.log, log.name) for log in logs]):  # noqa: C419
-        return False, 0.0
+        return False
     held = duty.write(partial(consume, duty, script, None, limit))
     pace.record(held.value, held.hold_ms)
-    return held.value >= limit, held.hold_ms
+    return held.value >= limit

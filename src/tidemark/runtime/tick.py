@@ -125,7 +125,7 @@ def tick(
         return TickReport(script.name, unsettled=unsettled)
     state = _State(duty, script, script.tick, choose_pace(duty.session.dialect, duty.hold_ms), unsettled)
     prepare_once(duty, script)
-    began, foreign = duty.clock.now(), duty.session.changes_marker()
+    began = duty.clock.now()
     try:
         while not (state.sealed and state.applied and not state.remains):
             spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms and not _has_only_read(state)
@@ -135,10 +135,8 @@ def tick(
                     _apply(state)
                 _end(state, "a bound was reached; the next tick goes on")
                 return state.report(drained=False)
-            pace, hold_ms = _next(state)
+            _next(state)
             listen(Event(script.name, "tick", state.keys, state.total))
-            seen, foreign = foreign, duty.session.changes_marker()
-            duty.clock.wait(pace.rest_seconds(hold_ms, contended=seen != foreign))
         _end(state, None)
     except Exception as problem:
         if state.run is not None:
@@ -147,7 +145,7 @@ def tick(
     return state.report(drained=True)
 
 
-def _next(state: _State) -> tuple[Pace, float]:
+def _next(state: _State) -> None:
     """Do the next transaction: seals come first, then what they spare the logs, then the rows."""
     if state.whole is not None and not state.whole.finished:
         return _write_whole(state, state.whole)
@@ -158,7 +156,7 @@ def _next(state: _State) -> tuple[Pace, float]:
     return _read_whole(state) if _weigh_units(state) else _apply(state)
 
 
-def _take_changes(state: _State) -> tuple[Pace, float]:
+def _take_changes(state: _State) -> None:
     """Begin with what waits in the logs, in the way that the guard chooses."""
     choice = _weigh_changes(state)
     if choice.way == "full":
@@ -169,7 +167,7 @@ def _take_changes(state: _State) -> tuple[Pace, float]:
         return _begin_reading(state)
     if state.tick.products is not None and state.backlog is None and state.waiting <= state.pace.size:
         return _seal_at_once(state, state.tick.products)
-    return _seal(state)
+    return _seal(state) if state.backlog is None else _seal_backlog(state, state.backlog)
 
 
 def _has_only_read(state: _State) -> bool:
@@ -219,30 +217,28 @@ def _weigh_units(state: _State) -> bool:
     return state.choice.way == "full"
 
 
-def _add(state: _State, products: Products) -> tuple[Pace, float]:
+def _add(state: _State, products: Products) -> None:
     """Add what changed rows join; where that is not exact, or too much, the units are recomputed."""
     found, ms = add_up(state.duty, state.script, products, state.pace.size)
     state.ms += ms
     if found.why_not:
         state.choice = Choice("keyed", f"keyed: {found.why_not}")
-        return state.pace, 0.0
+        return
     added = write_sum(state.duty, state.script, products, found, state.pace, state.run)
     state.run, state.changes = added.run, found.changes
     state.keys, state.written, state.ms = found.keys, added.written, state.ms + added.ms
     state.transactions += 1
     state.sealed = state.applied = True
     state.remains = added.consumed >= CONSUME_ROWS
-    return state.pace, added.ms
 
 
-def _read_whole(state: _State) -> tuple[Pace, float]:
+def _read_whole(state: _State) -> None:
     """Evaluate the whole query; nobody waits for that."""
     if state.tick.full is not None:
         state.whole = read_whole(state.duty, state.script, state.tick.full)
-    return state.pace, 0.0
 
 
-def _write_whole(state: _State, whole: Whole) -> tuple[Pace, float]:
+def _write_whole(state: _State, whole: Whole) -> None:
     """Write what differs. With the last of it everything that was committed before is applied."""
     if state.tick.full is None:
         raise Fault(f"{state.script.name} has no whole result", retry_safe=False)
@@ -255,13 +251,10 @@ def _write_whole(state: _State, whole: Whole) -> tuple[Pace, float]:
         state.ms += whole.ms
         state.sealed = state.applied = True
         state.remains = whole.consumed >= CONSUME_ROWS
-    return state.pace, hold_ms
 
 
-def _seal(state: _State) -> tuple[Pace, float]:
+def _seal(state: _State) -> None:
     """Seal one slice. Sees one moment, so that a change and the rows around it fit together."""
-    if state.backlog is not None:
-        return _seal_backlog(state, state.backlog)
     held = state.duty.write(lambda: _seal_slice(state, state.fresh, state.run), snapshot=True)
     changes, finished, state.fresh, state.run, consumed = held.value
     state.changes += changes
@@ -276,7 +269,6 @@ def _seal(state: _State) -> tuple[Pace, float]:
         state.backlog = Backlog(state.seal_pace.for_reading())
     state.seal_pace.record(changes, held.hold_ms)
     state.ms += held.hold_ms
-    return state.seal_pace, held.hold_ms
 
 
 def _may_read_first(state: _State) -> bool:
@@ -284,7 +276,7 @@ def _may_read_first(state: _State) -> bool:
     return not (state.tick.scans or keeps_changes(state.script))
 
 
-def _begin_reading(state: _State) -> tuple[Pace, float]:
+def _begin_reading(state: _State) -> None:
     """Begin a seal that is read from its first change on, since each may reach more than a transaction should write."""
 
     def work() -> tuple[Run, bool]:
@@ -299,14 +291,13 @@ def _begin_reading(state: _State) -> tuple[Pace, float]:
     state.fresh = state.fresh or begins
     state.transactions += 1
     state.backlog = Backlog(state.seal_pace.for_reading())
-    return state.seal_pace, held.hold_ms
 
 
-def _seal_backlog(state: _State, backlog: Backlog) -> tuple[Pace, float]:
+def _seal_backlog(state: _State, backlog: Backlog) -> None:
     """Read what is left of a seal, which nobody waits for; then write the units that it reaches, and finish it."""
     if backlog.total is None:
         state.ms += read_more(state.duty, state.script, state.tick, backlog)
-        return state.seal_pace, 0.0
+        return
     held = write_some(state.duty, state.script, state.tick, backlog, state.seal_pace.size)
     state.transactions += 1
     state.ms += held.hold_ms
@@ -317,10 +308,9 @@ def _seal_backlog(state: _State, backlog: Backlog) -> tuple[Pace, float]:
         state.backlog, state.remains = None, True
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
-    return state.seal_pace, held.hold_ms
 
 
-def _seal_at_once(state: _State, products: Products) -> tuple[Pace, float]:
+def _seal_at_once(state: _State, products: Products) -> None:
     """Seal and recompute in one snapshot, where so little waits: then all rows are of one moment, and can be added to."""
 
     def work() -> tuple[tuple[int, bool, bool, Run, int], int, int, bool]:
@@ -347,7 +337,6 @@ def _seal_at_once(state: _State, products: Products) -> tuple[Pace, float]:
         state.backlog = Backlog(state.seal_pace.for_reading())
     if taken:
         state.portion.learn(taken, held.hold_ms)
-    return state.pace, held.hold_ms
 
 
 def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool, bool, Run, int]:
@@ -379,11 +368,10 @@ def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool,
     return changes, True, fresh, run, CONSUME_ROWS if many else consume(duty, script)
 
 
-def _consume_more(state: _State) -> tuple[Pace, float]:
+def _consume_more(state: _State) -> None:
     """Let the logs go of what everybody has sealed."""
-    state.remains, hold_ms = let_go(state.duty, state.script, state.logs)
+    state.remains = let_go(state.duty, state.script, state.logs)
     state.transactions += 1
-    return state.pace, hold_ms
 
 
 def _recompute(state: _State) -> tuple[int, int]:
@@ -400,7 +388,7 @@ def _recompute(state: _State) -> tuple[int, int]:
     return taken, written
 
 
-def _apply(state: _State) -> tuple[Pace, float]:
+def _apply(state: _State) -> None:
     """Recompute the first units of the dirty set and take them out of it."""
     held = write_steadily(state.duty, state.script, lambda: _recompute(state), tick)
     taken, written = held.value
@@ -413,4 +401,3 @@ def _apply(state: _State) -> tuple[Pace, float]:
         state.portion.learn(taken, held.hold_ms)
     else:
         state.pace.longest_ms = max(state.pace.longest_ms, held.hold_ms)
-    return state.pace, held.hold_ms

@@ -116,7 +116,7 @@ def tick_deltas(
     paces = pace, pace.for_reading(), pace_for_logs(duty)
     state = _State(duty, script, tick, tick.deltas, *paces, recall(duty, script, pace))
     prepare_once(duty, script)
-    began, foreign = duty.clock.now(), duty.session.changes_marker()
+    began = duty.clock.now()
     try:
         while not (state.finished and not state.remains):
             # What was read is lost with the session, so a bound in time lets something be added first.
@@ -124,9 +124,7 @@ def tick_deltas(
             if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
                 _end(state, "a bound was reached; the next tick goes on")
                 return state.report(drained=False)
-            hold_ms = _next(state, listen)
-            seen, foreign = foreign, duty.session.changes_marker()
-            duty.clock.wait(state.pace.rest_seconds(hold_ms, contended=seen != foreign) if hold_ms else 0.0)
+            _next(state, listen)
         _end(state, None)
     except Exception as problem:
         if state.run is not None:
@@ -153,8 +151,8 @@ def _end(state: _State, message: str | None) -> None:
     state.duty.write(work)
 
 
-def _next(state: _State, listen: Listener) -> float:
-    """Do the next transaction; give how long it held what others wait for, in milliseconds."""
+def _next(state: _State, listen: Listener) -> None:
+    """Do the next transaction."""
     if state.remains:
         return _consume_more(state)
     known = read_checkpoints(state.duty, state.script)
@@ -163,14 +161,16 @@ def _next(state: _State, listen: Listener) -> float:
     added = _find_added(state, known)
     waiting = next((log for log in state.tick.logs if log.source not in added.ended), None)
     if waiting is not None:
-        _read_slice(state, added, waiting, known[waiting.source])
-        return 0.0
-    if added.total is None:
-        _number(state, added)
-        return 0.0
-    hold_ms = _add_everything(state, added) if added.everything else _add(state, added)
-    listen(Event(state.script.name, "tick", state.keys, added.total))
-    return hold_ms
+        return _read_slice(state, added, waiting, known[waiting.source])
+    return _number(state, added) if added.total is None else _write(state, added, listen)
+
+
+def _write(state: _State, added: _Added, listen: Listener) -> None:
+    if added.everything:
+        _add_everything(state, added)
+    else:
+        _add(state, added)
+    listen(Event(state.script.name, "tick", state.keys, added.total or 0))
 
 
 def _weigh(state: _State) -> bool:
@@ -182,7 +182,7 @@ def _weigh(state: _State) -> bool:
     return state.choice.way == "full"
 
 
-def _take_whole(state: _State) -> float:
+def _take_whole(state: _State) -> None:
     """Read the whole result and write what differs in one transaction, if that much can be written in one."""
     full, script = state.tick.full, state.script
     if full is None:
@@ -191,7 +191,7 @@ def _take_whole(state: _State) -> float:
     state.ms += whole.ms
     if whole.total > state.pace.size:
         state.choice = Choice("delta", f"delta: {whole.total} rows differ, which is too much for one transaction")
-        return 0.0
+        return
     state.run, hold_ms = write_whole(state.duty, script, full, whole, state.pace, state.run)
     state.changes += state.waiting
     state.keys, state.written = state.keys + whole.total, state.written + whole.written
@@ -199,10 +199,9 @@ def _take_whole(state: _State) -> float:
     state.ms += hold_ms
     state.remains = whole.consumed >= CONSUME_ROWS
     state.progressed = state.finished = True
-    return hold_ms
 
 
-def _begin(state: _State) -> float:
+def _begin(state: _State) -> None:
     """Begin a seal; after a restore, let the next one compute everything anew instead of guessing."""
 
     def work() -> Run:
@@ -219,7 +218,6 @@ def _begin(state: _State) -> float:
     held = state.duty.write(work, snapshot=True)
     state.run, state.fresh = held.value, True
     state.transactions += 1
-    return held.hold_ms
 
 
 def _find_added(state: _State, known: Mapping[str, Checkpoint]) -> _Added:
@@ -279,7 +277,7 @@ def _number(state: _State, added: _Added) -> None:
     added.total = state.duty.read(work).value
 
 
-def _add(state: _State, added: _Added) -> float:
+def _add(state: _State, added: _Added) -> None:
     """Add the deltas of the next places, or finish."""
 
     def write(low: int, high: int) -> int:
@@ -303,10 +301,9 @@ def _add(state: _State, added: _Added) -> float:
     low, high, written, consumed = held.value
     state.pace.record(high - low, held.hold_ms)
     _after(state, added, high - low, written, consumed, high >= (added.total or 0))
-    return held.hold_ms
 
 
-def _add_everything(state: _State, added: _Added) -> float:
+def _add_everything(state: _State, added: _Added) -> None:
     """Compute the next keys of all anew, or finish. It may be done twice, so its place is not recorded."""
     low, total = added.done, added.total or 0
     high = min(total, low + (state.pace.size if state.script.applier.indexed else total))
@@ -322,7 +319,6 @@ def _add_everything(state: _State, added: _Added) -> float:
     added.done = high
     state.pace.record(high - low, held.hold_ms)
     _after(state, added, high - low, written, consumed, high >= total)
-    return held.hold_ms
 
 
 def _place_of(state: _State, added: _Added) -> int:
@@ -358,8 +354,7 @@ def _after(state: _State, added: _Added, keys: int, written: int, consumed: int,
         state.finished, state.fresh = state.fresh, False
 
 
-def _consume_more(state: _State) -> float:
+def _consume_more(state: _State) -> None:
     """Let the logs go of what everybody has sealed."""
-    state.remains, hold_ms = let_go(state.duty, state.script, state.logs)
+    state.remains = let_go(state.duty, state.script, state.logs)
     state.transactions += 1
-    return hold_ms

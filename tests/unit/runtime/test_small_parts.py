@@ -23,7 +23,7 @@ from tidemark.names import ledger
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.pace import Pace, choose_first_pace, choose_pace
+from tidemark.runtime.pace import Pace, ask, choose_first_pace, choose_pace
 from tidemark.runtime.progress import Event
 from tidemark.runtime.scripts import read_script, script_text
 from tidemark.runtime.statements import find_statement, load_statements, parse_statements
@@ -191,19 +191,16 @@ def test_the_mistake_of_shrinking_for_ever_is_found(monkeypatch: pytest.MonkeyPa
     assert rows_in_a_second(choose_first_pace(POSTGRESQL, None), 130.0, 0.05) < 40
 
 
-def test_writers_that_wait_in_line_get_a_gap_longer_than_the_hold() -> None:
-    pace = choose_pace(SQLITE)
-    assert pace.rest_seconds(8.0, contended=False) == 0.0
-    assert pace.rest_seconds(8.0, contended=True) == pytest.approx(0.0096)
-    assert pace.rest_seconds(0.5, contended=True) == 0.002
-    rests = [pace.rest_seconds(10.0, contended=True) for _ in range(60)]
-    assert max(rests) == 0.025 and rests.count(0.025) == 12
-    alone = choose_pace(SQLITE)
-    rests = [alone.rest_seconds(10.0, contended=False) for _ in range(60)]
-    assert max(rests) == 0.025 and rests.count(0.025) == 2
-    assert choose_pace(POSTGRESQL).rest_seconds(100.0, contended=True) == 0.0
-    assert choose_pace(POSTGRESQL, 500.0).rest_seconds(100.0, contended=True) == 0.0
-    assert choose_pace(SQLITE, 500.0).rest_seconds(100.0, contended=True) >= 0.1
+def test_a_pace_rests_where_an_operator_insists_or_a_filling_has_company() -> None:
+    for pace in (choose_pace(POSTGRESQL), choose_pace(POSTGRESQL, 500.0)):
+        assert pace.rest_seconds(100.0, contended=True) == 0.0
+        ask(pace, 2.0)
+        assert pace.rest_seconds(100.0, contended=False) == pytest.approx(0.2)
+    filling = choose_first_pace(POSTGRESQL, None)
+    assert filling.rest_seconds(100.0, contended=False) == 0.0
+    assert filling.rest_seconds(100.0, contended=True) == pytest.approx(0.025)
+    # Where writers wait in line, what leaves them gaps is another room's.
+    assert choose_first_pace(SQLITE, None).rest_seconds(100.0, contended=True) == 0.0
 
 
 class _Moment:

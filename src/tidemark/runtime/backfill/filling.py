@@ -22,7 +22,7 @@ from tidemark.runtime.backfill.record import BackfillStatus, list_backfills, set
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.pace import NICE, NICE_IN_LINE, Pace, ask
+from tidemark.runtime.pace import Pace, ask
 from tidemark.runtime.pages import Key, is_storable
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_run
@@ -73,7 +73,7 @@ class Filling:
 
     def beside(self, duty: Duty, pace: Pace) -> Filling:
         """The same filling on another session, with a pace of its own."""
-        ask(pace, None, NICE)
+        ask(pace, None)
         return replace(self, duty=duty, gate=replace(self.gate, duty=duty), pace=pace)
 
     def turn_to(self, todo: Range) -> None:
@@ -94,7 +94,8 @@ class Filling:
         self.duty.ledger.run("advance_range", {"backfill": self.script.name, **counted})
         wish, nice, _ = self.duty.ledger.all("read_control", {"name": self.script.name})[0]
         if nice is not None or self.pace.insists:
-            ask(self.pace, nice, NICE_IN_LINE if self.pace.in_line else NICE)
+            ask(self.pace, nice)
+            self.duty.nice = nice
         return str(wish)
 
     def steps(self, start: int, total: int) -> Iterator[tuple[int, int]]:
@@ -143,8 +144,7 @@ def begin_fill(
     begun = duty.write(partial(_begin, duty, script, done, total, upto, parts)).value
     now = duty.clock.now()
     tally = Tally(script.name, begun, Meter(now), listen, now, phase="fill")
-    if not pace.in_line:
-        ask(pace, None, NICE)
+    ask(pace, None)
     return Filling(duty, script, Gate(duty, tally, waits=False), pace, duty.session.changes_marker())
 
 

@@ -21,7 +21,7 @@ from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.lease import Lost
-from tidemark.runtime.pace import NICE, NICE_IN_LINE, Pace, ask, choose_first_pace
+from tidemark.runtime.pace import Pace, ask, choose_first_pace
 from tidemark.runtime.samples import Hold
 from tidemark.walk import Walk
 
@@ -113,7 +113,8 @@ class Worker:
             self.pace.record(step.keys, held.hold_ms)
         self.suspects = max(0, self.suspects - step.keys)
         todo.cursor, todo.finished = step.upto, step.finished
-        ask(self.pace, step.nice, NICE_IN_LINE if self.pace.in_line else NICE)
+        ask(self.pace, step.nice)
+        self.duty.nice = step.nice
         self._settle(step.keys, step.written, held)
         self.gate.obey(step.wish)
 

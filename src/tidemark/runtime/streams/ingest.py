@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -60,7 +60,8 @@ class Ingest:
     def __init__(
         self, duty: Duty, stream: Stream, settle: Callable[[], object] | None = None, listen: Listener = ignore
     ) -> None:
-        self.duty = duty
+        # Blocks are what the application writes: whoever works beside them leaves gaps, and they do not.
+        self.duty = replace(duty, turns=None)
         self.stream = stream
         self.account = Account(duty.ledger)
         self.listen = listen

@@ -1,0 +1,112 @@
+"""Turns at a file whose writers wait in line: what is left to others between two transactions of ours.
+
+Owns: `Turns`. Promises: the sessions of one process take turns, so that a gap is a gap whichever of them comes next. While others
+commit, the gaps are longer than the holds, and now and then one is long enough for a writer who looks rarely. A gap that came
+by itself, because something was read or computed meanwhile, is one. Nobody rests for nobody, but for a moment now and then:
+who waits cannot commit to show that it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import RLock
+from weakref import WeakKeyDictionary
+
+from tidemark.database.session import Conflict, Session
+from tidemark.runtime.clock import Clock
+
+# Gaps a little longer than holds: a writer who came at the wrong moment is then served at its fourth look, 18 ms later.
+NICE = 1.2
+# Short holds are rested for together: a gap of less is over before somebody who waits looks again.
+REST_SECONDS_MIN = 0.005
+# Whoever lost a few times looks 25 ms later again, until it has waited for 128 ms, and then ten times a second only.
+LONG_REST_SECONDS = 0.025
+# In company they fall into the holds for ever where these come as regularly. Near somebody who writes now and then, each write is
+# to be served before it looks so rarely. Where nobody was for long, little is spent on somebody who may come.
+LONG_REST_IN_COMPANY_SECONDS = 0.05
+LONG_REST_NEAR_SECONDS = 0.1
+LONG_REST_EVERY_SECONDS = 0.25
+# A commit of somebody else is news for so long: they write again before we would notice that they do not.
+COMPANY_SECONDS = 1.0
+NEAR_SECONDS = 60.0
+PATIENCE_SECONDS = 5.0
+
+
+@dataclass
+class Turn:
+    """A session's turn. `held_seconds` is how long it had the lock, to be said before the turn ends."""
+
+    held_seconds: float = 0.0
+
+
+class Turns:
+    """The turns of one process at one file."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = RLock()
+        self._ended = clock.now()
+        self._held = self._busy = 0.0
+        self._came = float("-inf")
+        self._taken = 0
+        self._seen: WeakKeyDictionary[Session, tuple[str, int]] = WeakKeyDictionary()
+
+    @contextmanager
+    def take(self, session: Session, nice: float | None = None) -> Iterator[Turn]:
+        """A turn of a session that is about to write, once others have had theirs. `nice` is how many seconds to rest for each
+        second of holding, company or not; None = what suits. Raises `Conflict` when another session does not end its own."""
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
+            raise Conflict("another lane writes for longer than that")
+        try:
+            self._rest(session, nice)
+            turn = Turn()
+            try:
+                yield turn
+            finally:
+                self._end(session, turn)
+        finally:
+            self._lock.release()
+
+    def _rest(self, session: Session, nice: float | None) -> None:
+        """Leave the file alone for what it was held and not yet left alone for."""
+        now, each = self._clock.now(), NICE if nice is None else nice
+        gap = now - self._ended
+        self._held = max(0.0, self._held - gap / each) if each else 0.0
+        self._busy = max(0.0, self._busy - gap)
+        self._look(session, now)
+        rest = self._find_rest(now - self._came, each * self._held, insists=nice is not None)
+        if rest > 0:
+            self._clock.wait(rest)
+            self._held, self._busy = 0.0, 0.0 if rest >= LONG_REST_SECONDS else self._busy
+            # None of ours commits meanwhile, so that whoever did is somebody else, however many sessions we have.
+            self._look(session, self._clock.now())
+
+    def _find_rest(self, since: float, owed: float, *, insists: bool) -> float:
+        """How long to rest where so many seconds are owed to company, and somebody came so many seconds ago."""
+        alone = LONG_REST_NEAR_SECONDS if since < NEAR_SECONDS else LONG_REST_EVERY_SECONDS
+        every = LONG_REST_IN_COMPANY_SECONDS if since < COMPANY_SECONDS else alone
+        owed = owed if since < COMPANY_SECONDS or insists else 0.0
+        if self._busy >= every:
+            return max(LONG_REST_SECONDS, owed)
+        return owed if insists or owed >= REST_SECONDS_MIN else 0.0
+
+    def _look(self, session: Session, now: float) -> None:
+        """Notice somebody who committed since this session looked last, unless it may have been one of ours."""
+        marker = session.changes_marker()
+        before, taken = self._seen.get(session, (marker, self._taken))
+        if marker != before and taken == self._taken:
+            self._came = now
+        self._seen[session] = marker, self._taken
+
+    def _end(self, session: Session, turn: Turn) -> None:
+        self._ended = self._clock.now()
+        if self._ended - self._came >= COMPANY_SECONDS:
+            # What was held before anybody came is nobody's loss.
+            self._held = 0.0
+        self._held += turn.held_seconds
+        self._busy += turn.held_seconds
+        # What a session commits is no news to itself.
+        self._taken += 1
+        self._seen[session] = self._seen[session][0], self._taken
