@@ -82,7 +82,7 @@ def apply_plan(
     _check_consent(plan, allow_drop)
     raised = [step.script for step in plan.steps if step.script is not None]
     if raised:
-        check_rights(duty.ledger, raised, duty.session.catalog())
+        check_rights(duty.ledger, raised, plan.catalog)
     ensure_ledger(duty, epoch)
     holder = duty.lease.holder if duty.lease else name_holder()
     lease = take_lease(duty.ledger, duty.clock, "apply", holder, LEASE_WAIT_SECONDS)

@@ -8,7 +8,7 @@ script, compiled again for the installed generation, has another fingerprint; ad
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from tidemark.errors import Code, Refusal
@@ -120,10 +120,11 @@ class InstallPlan:
 
     `orphans` are objects of ours that no script knows; `refresh` are scripts of which only the advice changed. `basis` is what
     was installed when the plan was made: name, generation, state and fingerprint of everything. `indexes` would make upkeep of
-    what is wanted cheaper; only ``--create-indexes`` makes them.
+    what is wanted cheaper; only ``--create-indexes`` makes them. `catalog` is what the database held when the plan was made.
     """
 
     steps: tuple[Step, ...]
+    catalog: Catalog = field(compare=False, repr=False)
     ledger: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
     refresh: tuple[Script, ...] = ()
@@ -199,7 +200,8 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     orphans = tuple(sorted(name for name in present if name not in own and not _is_ledger(name, ledger)))
     missing = {(index.table, index.names): index for script in known.values() for index in script.missing_indexes}
     created = () if ledger.exists() else tuple(ledger.creation())
-    return InstallPlan(tuple(steps), created, orphans, tuple(refresh), find_basis(ledger), tuple(missing.values()))
+    indexes = tuple(missing.values())
+    return InstallPlan(tuple(steps), catalog, created, orphans, tuple(refresh), find_basis(ledger), indexes)
 
 
 def _with_captures(
