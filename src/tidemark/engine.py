@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from tidemark.diffs import diff
-from tidemark.errors import Code, Exit, Fault, Refusal
+from tidemark.errors import Code, Exit, Fault, Refusal, TidemarkError
 from tidemark.query.adopted import ahead_of, baseline_of
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
@@ -105,7 +105,7 @@ class Tidemark(Workshop):
         with self._open() as duty:
             rows = [row for row in self._live(duty, names, also_read=True) if row.script.tick is not None]
             work = partial(self._tick_one, max_ms=max_ms, max_batches=max_batches)
-            done, problems, waiting = [], list[Fault](), find_waiting(duty, [row.script for row in rows])
+            done, problems, waiting = [], list[TidemarkError](), find_waiting(duty, [row.script for row in rows])
             written = False
             for row in rows:
                 try:
@@ -113,8 +113,9 @@ class Tidemark(Workshop):
                     idle = row.name not in waiting and not (written and has_work(duty, row.script))
                     written = written or not idle
                     done.append(TickReport(row.name) if idle else self._under_lease(duty, row, work))
-                except Fault as problem:
-                    if problem.exit is Exit.INTERRUPTED or not duty.session.is_open():
+                except TidemarkError as problem:
+                    stopped = isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED
+                    if stopped or not duty.session.is_open():
                         raise
                     problems.append(problem)
             if problems:

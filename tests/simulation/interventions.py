@@ -1,25 +1,30 @@
 """What can happen to a worker between two of its statements.
 
 Owns: `WatchedSession`, a session that counts its steps and does something at one of them, and the things it can do: its
-connection is closed, the server ends it, another holder takes its duty, the clock jumps. Promises: a step is every
+connection is closed, the server ends it, another holder takes its duty, the clock jumps; and statements that cannot read what
+changed. Promises: a step is every
 statement, every beginning and every end of a transaction; after a theft no write of the robbed worker may be committed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from tests.simulation.case import Failure
 from tests.simulation.upkeep import Killed
+from tidemark.database.session import Unacceptable
+from tidemark.script import Script
 
 COUNTED = frozenset({"run", "script", "all", "one", "alone"})
 WRITES = frozenset({"write", "chunk"})
 # A worker that lost its duty may still write down that its run has ended, and gives back what is not its own any more.
 HARMLESS = re.compile(r"tidemark(__|\._)(run|lease)\b")
 LEASES = {"sqlite": "tidemark__lease", "postgres": "tidemark._lease"}
+UNREAD = 7
+"""In every tick of so many what changed cannot be read."""
 Act = Callable[["WatchedSession"], bool]
 
 
@@ -37,6 +42,8 @@ class WatchedSession:
         self.steps_inside = 0
         self.killed = False
         self.robbed = False
+        self.unread: Collection[str] = ()
+        self.readable = 0
         self._written: list[str] = []
 
     def arm(self, at: int | None, act: Act) -> None:
@@ -57,6 +64,17 @@ class WatchedSession:
             if not self.act(self):
                 self.at = at
 
+    def misread(self, script: Script, ticks: int) -> None:
+        """Where a tick of this number meets a value that is gone, let nothing of what changed be read from some statement on."""
+        self.unread, self.readable = readers(script) if ticks % UNREAD == 0 else (), ticks // UNREAD % 4
+
+    def _read(self, sql: str) -> None:
+        """Fail at what cannot be read, once so many statements could."""
+        if sql in self.unread:
+            self.readable -= 1
+            if self.readable < 0:
+                raise Unacceptable("a value that is gone cannot be read")
+
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.session, name)
         if name not in COUNTED:
@@ -64,6 +82,7 @@ class WatchedSession:
 
         def counted(sql: str, *rest: Any) -> Any:
             self._step()
+            self._read(sql)
             if self.inside in WRITES and name in ("run", "script"):
                 self._written.append(sql)
             return found(sql, *rest)
@@ -74,8 +93,9 @@ class WatchedSession:
         """Each of them is a step; where one may be the one at which something happens, they go to the database one by one."""
         if self.at is not None:
             return [self.run(statement, parameters) for statement in statements]
-        for _ in statements:
+        for statement in statements:
             self._step()
+            self._read(statement)
         self._written += statements if self.inside in WRITES else []
         return list(self.session.run_all(statements, parameters))
 
@@ -98,6 +118,15 @@ class WatchedSession:
         harmful = [text for text in self._written if not HARMLESS.search(text)]
         if self.robbed and mode in WRITES and harmful:
             raise Failure("fencing", "", f"a worker that had lost its duty committed {harmful[:3]}")
+
+
+def readers(script: Script) -> frozenset[str]:
+    """The statements of a tick that read what changed, and evaluate expressions of the query over it."""
+    if script.tick is None:
+        return frozenset()
+    found = [text for log in script.tick.logs for text in (*log.affected, *log.added)]
+    found += [text for scan in script.tick.scans for text in scan.affected]
+    return frozenset([*found, *(one.add for one in (script.tick.products.products if script.tick.products else ()))])
 
 
 def nothing() -> None:

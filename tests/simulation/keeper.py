@@ -49,8 +49,7 @@ T = TypeVar("T")
 Mutate = Callable[[Script], Script]
 SCRIPTS: dict[tuple[str, str, str, int], Script] = {}
 SCRIPTS_MAX = 200
-LOCK_SECONDS = 0.5
-THEFT_SECONDS = 0.02
+LOCK_SECONDS, THEFT_SECONDS = 0.5, 0.02
 HASTE = 20.0
 
 
@@ -348,13 +347,14 @@ class Keeper:
             while True:
                 # Little work is done at once in every second tick, and step by step in the others.
                 self.ticks += 1
+                self._watch().misread(one.script, self.ticks)
                 report = tick(mine, one.script, max_batches=batches, at_once=self.ticks % 2 == 0)
                 self.tally.ticked(self._meaning(one).family, report.changes_sealed)
                 if report.drained or batches is not None:
                     return report.drained
         finally:
             if self.session is duty.session:
-                self.held = ""
+                self.held, self.session.unread = "", ()
             lease.release()
 
     def pending(self, name: str) -> bool:

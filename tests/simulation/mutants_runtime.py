@@ -21,7 +21,7 @@ from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
 from tidemark.render import ticks
-from tidemark.runtime import adding, at_once, ledger, tick
+from tidemark.runtime import adding, at_once, ledger, seals, tick, tick_deltas
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.processing import Computing
 from tidemark.runtime.statements import find_statement
@@ -184,6 +184,30 @@ def begins_empty(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(adding, "_find_short", find)
 
 
+def unread_units(met: Met) -> AbstractContextManager[Any]:
+    """Where what changed cannot be read, no unit is dirty."""
+    original = seals._seal_everything
+
+    def seal(duty: Any, script: Any, tick: Any, fresh: bool) -> Any:
+        met["changed"] += 1
+        return original(duty, script, replace(tick, everything=()), fresh)
+
+    return mock.patch.object(seals, "_seal_everything", seal)
+
+
+def unread_sums(met: Met) -> AbstractContextManager[Any]:
+    """Where what changed cannot be read, nothing is added and nothing is computed anew."""
+    original = tick_deltas._find_added
+
+    def find(state: Any, known: Any) -> Any:
+        found = original(state, known)
+        met["changed"] += found.anew
+        found.everything = found.everything and not found.anew
+        return found
+
+    return mock.patch.object(tick_deltas, "_find_added", find)
+
+
 JOINED = ("inner-join", "three-joins", "self-join")
 ADDED = ("having", "group")
 COUNTED = ("count-distinct", "distinct")
@@ -209,6 +233,10 @@ MISTAKES: tuple[Mistake, ...] = (
     *AT_ONCE,
     Mistake("sqlite", "first log of a seal that is read", first_log_read, JOINED, dense=True),
     Mistake("postgres", "first log of a seal that is read", first_log_read, JOINED, dense=True),
+    Mistake("sqlite", "units that cannot be read", unread_units, JOINED, dense=True),
+    Mistake("postgres", "units that cannot be read", unread_units, JOINED, dense=True),
+    Mistake("sqlite", "sums that cannot be read", unread_sums, ADDED, dense=True),
+    Mistake("postgres", "sums that cannot be read", unread_sums, ADDED, dense=True),
     Mistake("sqlite", "last unit of a batch", last_unit, ("processor",)),
     Mistake("postgres", "last unit of a batch", last_unit, ("processor",)),
     Mistake("sqlite", "first change of a unit", first_change, ("told",)),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from tidemark.dialect import Dialect
-from tidemark.errors import Fault
+from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog, OutputColumn, Table
 from tidemark.script import Piece
 from tidemark.streams import Shelf
@@ -32,6 +32,14 @@ class TooLong(Conflict):
 
 class Unacceptable(Fault):
     """The database did not accept what a statement made of the data: a constraint, a conversion, a veto of a trigger."""
+
+
+def blames_data(problem: BaseException) -> bool:
+    """Whether data may be to blame for a problem with a statement that is known to be well: the same one may do over other rows.
+
+    SQLite has one code for what is wrong with a statement and for what a function of an extension says of a value.
+    """
+    return isinstance(problem, Unacceptable) or (isinstance(problem, Refusal) and problem.code is Code.PARSE)
 
 
 @dataclass(frozen=True)

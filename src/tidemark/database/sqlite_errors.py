@@ -15,6 +15,11 @@ from tidemark.errors import Code, Fault, Place, Refusal
 _NO_TABLE = re.compile(r"no such (?:table|view): (?P<name>.*)")
 _NO_COLUMN = re.compile(r"(?:no such column: (?P<name>.*)|ambiguous column name: (?P<twice>.*))")
 _NEAR = re.compile(r'near "(?P<text>.*)": syntax error', re.DOTALL)
+# What functions say of a value, with the code that a text which cannot be prepared has.
+_OF_DATA = re.compile(
+    r"malformed JSON|JSON path error|bad JSON path|JSON cannot hold|json_object\(\) labels|integer overflow|pattern too complex"
+    r"|ESCAPE expression must|must be a (?:positive|non-negative)|^user-defined (?:function|aggregate)"
+)
 _EXISTS = re.compile(
     r"(?:table|index|trigger|view|there is already an? \w+ named) .*already exists|already an? \w+ named"
 )
@@ -44,10 +49,12 @@ def translate(error: sqlite3.Error, label: str) -> Exception:
             f"{label} is not a SQLite database, or it is encrypted.",
             instead="name the file that your application opens with SQLite",
         )
-    if code == sqlite3.SQLITE_ERROR:
-        return _translate_text(said, None)
     if code in (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG):
         return Unacceptable(f"{label} did not accept a row: {said}")
+    if code == sqlite3.SQLITE_ERROR and _OF_DATA.search(said) is not None:
+        return Unacceptable(f"{label} cannot compute a value: {said}", left_behind="the transaction was rolled back")
+    if code == sqlite3.SQLITE_ERROR:
+        return _translate_text(said, None)
     again = code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL)
     return Fault(f"{label} failed: {said}", left_behind="the transaction was rolled back", retry_safe=again)
 

@@ -4,7 +4,7 @@ Owns: the tick of a derived table for which little waits. Promises: changes are 
 run recorded in one transaction that sees one moment, under the lease; a seal is begun by nobody and so never left behind. What
 it cannot do so it leaves to the tick that goes step by step, and then nothing was written: much that waits, a seal that is
 under way, units that are dirty already, a marker, a clock, a scan, a function in Python, sums over joins that do not add up
-exactly, memory that has to wait, and rows that somebody else was writing.
+exactly, memory that has to wait, rows that somebody else was writing, and a change that cannot be read.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from tidemark.database.session import Conflict
-from tidemark.errors import Fault
+from tidemark.database.session import Conflict, blames_data
+from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.apply_batch import apply_batch, is_prepared, prepare_once, tables_of, tables_to_compute
 from tidemark.runtime.captures import trim_alone
 from tidemark.runtime.duty import Duty, Held
@@ -103,6 +103,10 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
         return None
     except (_Unsuited, Unsteady, Conflict):
         return None
+    except TidemarkError as problem:
+        if blames_data(problem):
+            return None
+        raise
     done = held.value
     if done is None:
         return TickReport(script.name)
@@ -278,7 +282,7 @@ def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], por
             before = []
         counts = session.run_all([*products.weigh, *adding, *products.number])
         odd = sum(int(number) for query in products.odd for (number,) in session.all(query))
-    except Fault as problem:
+    except TidemarkError as problem:
         # An old row and a new one may meet here that never met in the query, and an expression of the user's may fail on them.
         raise _Unsuited from problem
     keys = sum(counts[-len(products.number) :])

@@ -3,23 +3,26 @@
 Owns: reading the rest of a seal in large slices. Promises: changes are read in transactions that only read, so that nobody waits
 for them; the units that they reach are gathered in a temporary table, each written to the dirty set once, in short
 transactions, and the last of these finishes the seal. A kill before that leaves units dirty that are computed anew for nothing,
-and the seal where it was: it is read again.
+and the seal where it was: it is read again. Where a change cannot be read none of those after it is, and everything is dirty.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tidemark.errors import Fault
+from tidemark.database.session import blames_data
+from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.seals import Sliced, about, fill_slice, read_checkpoints
+from tidemark.runtime.unread import tell_unread
 from tidemark.script import Script, SourceLog, Tick
 
 
 @dataclass
 class Backlog:
-    """How far a seal is read: `place` and `file` by log; `total` units when all is read, `done` of them written."""
+    """How far a seal is read: `place` and `file` by log; `total` units when all is read, `done` of them written. `everything` is
+    dirty where a marker was met, or where `unread` says that a change could not be read."""
 
     pace: Pace
     seal: tuple[tuple[str, str, str], ...] = ()
@@ -28,6 +31,7 @@ class Backlog:
     ended: set[str] = field(default_factory=set)
     changes: int = 0
     everything: bool = False
+    unread: str = ""
     total: int | None = None
     done: int = 0
     finished: bool = False
@@ -40,7 +44,14 @@ def read_more(duty: Duty, script: Script, tick: Tick, backlog: Backlog) -> float
         return _list_units(duty, script, tick, backlog)
     if not backlog.place:
         duty.read(lambda: duty.session.run(tick.clear_reached), snapshot=False)
-    return _read_slice(duty, script, waiting, backlog)
+    try:
+        return _read_slice(duty, script, waiting, backlog)
+    except TidemarkError as problem:
+        if not blames_data(problem):
+            raise
+        backlog.everything, backlog.unread = True, tell_unread(problem)
+        backlog.ended.update(log.source for log in tick.logs)
+        return 0.0
 
 
 def _read_slice(duty: Duty, script: Script, log: SourceLog, backlog: Backlog) -> float:

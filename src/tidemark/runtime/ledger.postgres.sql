@@ -900,8 +900,8 @@ WHERE r.state = 'failed' AND NOT EXISTS (
 ORDER BY id DESC LIMIT :limit;
 
 -- name: trim_runs
--- Ticks that did their work are many: only the newest of a derived table are kept.
-DELETE FROM tidemark._run WHERE kind IN ('tick', 'slow') AND state = 'done' AND derived = :derived AND id < :id - 1000;
+-- Ticks that ended are many, those too that fail again and again: only the newest of a derived table are kept.
+DELETE FROM tidemark._run WHERE kind IN ('tick', 'slow') AND state IN ('done', 'failed') AND derived = :derived AND id < :id - 1000;
 
 -- name: list_backfills
 -- Where every backfill stands, in one statement: what its ranges add up to, how long it takes and who is at it.

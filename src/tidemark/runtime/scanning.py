@@ -239,6 +239,13 @@ def scan_some(duty: Duty, script: Script, limit: int) -> tuple[int, bool]:
     return taken, True
 
 
+def finish_scans(duty: Duty, script: Script) -> None:
+    """End the scans that are under way, in a transaction in which everything becomes dirty, their rows among it."""
+    for source, mark in duty.ledger.marks(script).items():
+        if mark.target is not None:
+            duty.ledger.run("finish_scan", {"derived": script.name, "generation": script.generation, "source": source})
+
+
 def scan_slice(duty: Duty, script: Script, scan: SourceScan, limit: int) -> tuple[int, bool]:
     """Look at the next rows of a source: their affected keys become dirty and the mark moves, in the caller's transaction.
 

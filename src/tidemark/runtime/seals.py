@@ -1,7 +1,8 @@
 """What both kinds of tick share: the report, whether there is work, and the beginning and the end of a seal.
 
-Owns: `TickReport` and the moves of checkpoints. Promises: all logs of a derived table are sealed up to one moment; a log lets go
-only of what everybody has sealed.
+Owns: `TickReport`, the moves of checkpoints, and a seal's slices. Promises: all logs of a derived table are sealed up to one
+moment; a log lets go only of what everybody has sealed; a change that no expression of the query can read ends a seal in which
+everything is dirty, and never stands in the way of those after it.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from tidemark.database.session import Session
 from tidemark.errors import Fault
 from tidemark.runtime.captures import begin_reading, empty, trim
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.guard import count_changes
 from tidemark.runtime.ledger import Checkpoint, Ledger
 from tidemark.runtime.moments import let_time_pass, look
 from tidemark.runtime.pace import Pace, choose_pace
-from tidemark.runtime.scanning import begin_scans
+from tidemark.runtime.scanning import begin_scans, finish_scans, is_scanning, scan_some
 from tidemark.script import Script, SourceLog, Tick
 
 CONSUME_ROWS = 5_000
@@ -138,6 +140,59 @@ def slice_log(duty: Duty, script: Script, tick: Tick, log: SourceLog, checkpoint
             session.run(statement)
     ledger.run("set_position", {**place, "position": found.position})
     return found
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What was sealed: how many `changes`, whether the seal is `finished`, whether it is a `fresh` one that began in this tick,
+    and how many changes the logs let go of, which is the limit where more may wait for that."""
+
+    changes: int
+    finished: bool
+    fresh: bool
+    consumed: int = 0
+
+
+def seal_slice(
+    duty: Duty, script: Script, tick: Tick, limit: int, *, before: int, fresh: bool, anew: bool = False
+) -> Sealed:
+    """Seal about so many changes, in the caller's transaction; a seal is begun where none is under way. `before` is how many the
+    tick has sealed. With `anew` no change is read: everything becomes dirty, as after any change, and the seal is over."""
+    known = read_checkpoints(duty, script)
+    logs = any(known[log.source].target is not None for log in tick.logs)
+    if not logs and not is_scanning(duty.ledger.marks(script)):
+        begin_seal(duty, script, tick, known)
+        known, fresh = duty.ledger.checkpoints(script), True
+    if anew:
+        return _seal_everything(duty, script, tick, fresh)
+    left, changes = limit, 0
+    duty.session.run(tick.clear_reached)
+    for log in tick.logs:
+        found = slice_log(duty, script, tick, log, known[log.source], left)
+        changes += found.changes
+        left -= found.read
+        if not found.ended or left <= 0:
+            duty.session.run(tick.mark_dirty)
+            return Sealed(changes, False, fresh)
+    taken, ended = scan_some(duty, script, left)
+    changes += taken
+    duty.session.run(tick.mark_dirty)
+    if not ended:
+        return Sealed(changes, False, fresh)
+    duty.ledger.run("finish_seal", about(script))
+    # Few changes go along; many go afterwards, perhaps all at once.
+    many = before + changes >= CONSUME_ROWS
+    return Sealed(changes, True, fresh, CONSUME_ROWS if many else consume(duty, script))
+
+
+def _seal_everything(duty: Duty, script: Script, tick: Tick, fresh: bool) -> Sealed:
+    """Finish a seal whose changes nobody reads: every unit that is stored now, and every one that the query has, is dirty."""
+    changes = count_changes(duty, script)
+    for statement in tick.everything:
+        duty.session.run(statement)
+    finish_scans(duty, script)
+    duty.ledger.run("finish_seal", about(script))
+    return Sealed(changes, True, fresh, CONSUME_ROWS)
 
 
 def find_targets(duty: Duty, script: Script) -> dict[str, str]:

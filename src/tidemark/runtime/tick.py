@@ -5,20 +5,23 @@ is recorded before the first slice; it takes exactly the changes that this snaps
 slices, each slice with its affected keys and its position in one transaction. A slice sees the old images of every log,
 because changes stay in the logs until the whole seal is done; then the checkpoint advances. Applying recomputes sealed keys
 from the current state, in key order, in transactions of their own: a change that comes after a key was sealed is in no
-finished seal and makes the key dirty again. A tick's own writes are not visible in its own checkpoint. Where the guard
-chooses so, the whole result takes the place of what is left to seal and to apply. Every transaction is short whatever the
-backlog, and a kill loses and doubles nothing.
+finished seal and makes the key dirty again. Where a change cannot be read, everything is dirty in its place. A tick's own writes
+are not visible in its own checkpoint. Where the guard chooses so, the whole result takes the place of what is left to seal and to
+apply. Every transaction is short whatever the backlog, and a kill loses and doubles nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from tidemark.errors import Fault
+from tidemark.database.session import blames_data
+from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.apply_batch import apply_batch, prepare_once
 from tidemark.runtime.at_once import tick_at_once
 from tidemark.runtime.backlog import Backlog, read_more, write_some
-from tidemark.runtime.duty import Duty
+from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.full import Whole, read_whole, write_whole
 from tidemark.runtime.guard import FEW, Choice, Way, add_cost, choose_for, count_changes
 from tidemark.runtime.pace import Pace, choose_pace
@@ -26,29 +29,30 @@ from tidemark.runtime.portions import Portion, recall
 from tidemark.runtime.processing import computing, keeps_changes
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
-from tidemark.runtime.scanning import is_ready, is_scanning, scan_some, settle
+from tidemark.runtime.scanning import is_ready, settle
 from tidemark.runtime.seals import (
     CONSUME_ROWS,
+    Sealed,
     TickReport,
-    about,
     begin_seal,
-    consume,
     count_dirty,
     has_work,
     hold_sources,
     let_go,
     pace_for_logs,
     read_checkpoints,
-    slice_log,
+    seal_slice,
 )
 from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick_deltas import tick_deltas
 from tidemark.runtime.tick_products import add_up, why_not_added, write_sum
+from tidemark.runtime.unread import recording, tell_unread
 from tidemark.script import Script, Tick
 from tidemark.ways import Products
 
 __all__ = ["TickReport", "count_dirty", "has_work", "tick"]
 ALL_KEYS = 1_000_000_000
+T = TypeVar("T")
 
 
 @dataclass
@@ -75,6 +79,7 @@ class _State:
     waiting: int = 0
     whole: Whole | None = None
     ms: float = 0.0
+    unread: str = ""
     seal_pace: Pace = field(init=False)
     logs: Pace = field(init=False)
     portion: Portion = field(init=False)
@@ -126,7 +131,7 @@ def tick(
     state = _State(duty, script, script.tick, choose_pace(duty.session.dialect, duty.hold_ms), unsettled)
     prepare_once(duty, script)
     began = duty.clock.now()
-    try:
+    with recording(duty, script, lambda: state.run):
         while not (state.sealed and state.applied and not state.remains):
             spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms and not _has_only_read(state)
             if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
@@ -138,10 +143,6 @@ def tick(
             _next(state)
             listen(Event(script.name, "tick", state.keys, state.total))
         _end(state, None)
-    except Exception as problem:
-        if state.run is not None:
-            state.run.fail(problem)
-        raise
     return state.report(drained=True)
 
 
@@ -182,6 +183,8 @@ def _end(state: _State, message: str | None) -> None:
     run, choice = state.run, state.choice
     if run is None:
         return
+    if choice is not None and state.unread:
+        choice = replace(choice, reason=f"{choice.reason}; {state.unread}")
     run.rows_done, run.rows_written = state.keys, state.written
     run.longest_ms = state.longest_ms
     said = "; ".join(part for part in (message, choice.reason if choice else None) if part)
@@ -255,19 +258,19 @@ def _write_whole(state: _State, whole: Whole) -> None:
 
 def _seal(state: _State) -> None:
     """Seal one slice. Sees one moment, so that a change and the rows around it fit together."""
-    held = state.duty.write(lambda: _seal_slice(state, state.fresh, state.run), snapshot=True)
-    changes, finished, state.fresh, state.run, consumed = held.value
-    state.changes += changes
+    held = _readably(state, lambda anew: state.duty.write(lambda: _seal_slice(state, anew), snapshot=True))
+    state.run, sealed = held.value
+    state.changes += sealed.changes
     state.transactions += 1
-    state.remains = state.remains or consumed >= CONSUME_ROWS
+    state.fresh, state.remains = sealed.fresh, state.remains or sealed.consumed >= CONSUME_ROWS
     # A seal that an earlier tick left unfinished is finished first; only a seal that began now covers everything.
-    if finished:
+    if sealed.finished:
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
         state.portion.reached(state.changes, state.total)
     elif _may_read_first(state):
         state.backlog = Backlog(state.seal_pace.for_reading())
-    state.seal_pace.record(changes, held.hold_ms)
+    state.seal_pace.record(sealed.changes, held.hold_ms)
     state.ms += held.hold_ms
 
 
@@ -303,6 +306,7 @@ def _seal_backlog(state: _State, backlog: Backlog) -> None:
     state.ms += held.hold_ms
     state.seal_pace.record(held.value, held.hold_ms)
     if backlog.finished:
+        state.unread = backlog.unread or state.unread
         state.changes += backlog.changes
         state.portion.reached(backlog.changes, backlog.total)
         state.backlog, state.remains = None, True
@@ -313,59 +317,52 @@ def _seal_backlog(state: _State, backlog: Backlog) -> None:
 def _seal_at_once(state: _State, products: Products) -> None:
     """Seal and recompute in one snapshot, where so little waits: then all rows are of one moment, and can be added to."""
 
-    def work() -> tuple[tuple[int, bool, bool, Run, int], int, int, bool]:
-        sealed = _seal_slice(state, state.fresh, state.run)
-        if not (sealed[1] and sealed[2]):
-            return sealed, 0, 0, False
+    def work(anew: bool) -> tuple[Run, Sealed, int, int, bool]:
+        run, sealed = _seal_slice(state, anew)
+        if not (sealed.finished and sealed.fresh):
+            return run, sealed, 0, 0, False
         taken, written = _recompute(state)
         done = taken < state.pace.size
         if done:
             state.duty.session.run(products.even)
-        return sealed, taken, written, done
+        return run, sealed, taken, written, done
 
-    held = state.duty.write(work, snapshot=True)
-    (changes, finished, state.fresh, state.run, consumed), taken, written, state.applied = held.value
-    state.changes, state.keys, state.written = state.changes + changes, state.keys + taken, state.written + written
+    held = _readably(state, lambda anew: state.duty.write(lambda: work(anew), snapshot=True))
+    state.run, sealed, taken, written, state.applied = held.value
+    state.changes, state.keys, state.written = (
+        state.changes + sealed.changes,
+        state.keys + taken,
+        state.written + written,
+    )
     state.transactions += 1
     state.ms += held.hold_ms
-    state.remains = state.remains or consumed >= CONSUME_ROWS
-    if finished:
+    state.fresh, state.remains = sealed.fresh, state.remains or sealed.consumed >= CONSUME_ROWS
+    if sealed.finished:
         state.sealed, state.fresh = state.fresh, False
         state.total = count_dirty(state.duty, state.script)
-        state.portion.reached(changes, taken + state.total)
+        state.portion.reached(sealed.changes, taken + state.total)
     else:
         state.backlog = Backlog(state.seal_pace.for_reading())
     if taken:
         state.portion.learn(taken, held.hold_ms)
 
 
-def _seal_slice(state: _State, fresh: bool, run: Run | None) -> tuple[int, bool, bool, Run, int]:
-    """Give the number of changes, whether the seal is finished, whether it began in this tick, the run, the rows consumed."""
-    duty, script = state.duty, state.script
-    run = run or add_run(duty, "tick", script)
-    known = read_checkpoints(duty, script)
-    logs = any(known[log.source].target is not None for log in state.tick.logs)
-    if not logs and not is_scanning(duty.ledger.marks(script)):
-        begin_seal(duty, script, state.tick, known)
-        known, fresh = duty.ledger.checkpoints(script), True
-    left, changes = state.seal_pace.size, 0
-    duty.session.run(state.tick.clear_reached)
-    for log in state.tick.logs:
-        found = slice_log(duty, script, state.tick, log, known[log.source], left)
-        changes += found.changes
-        left -= found.read
-        if not found.ended or left <= 0:
-            duty.session.run(state.tick.mark_dirty)
-            return changes, False, fresh, run, 0
-    taken, ended = scan_some(duty, script, left)
-    changes += taken
-    duty.session.run(state.tick.mark_dirty)
-    if not ended:
-        return changes, False, fresh, run, 0
-    duty.ledger.run("finish_seal", about(script))
-    # Few changes go along; many go afterwards, perhaps all at once.
-    many = state.changes + changes >= CONSUME_ROWS
-    return changes, True, fresh, run, CONSUME_ROWS if many else consume(duty, script)
+def _seal_slice(state: _State, anew: bool) -> tuple[Run, Sealed]:
+    run = state.run or add_run(state.duty, "tick", state.script)
+    limit, before, fresh = state.seal_pace.size, state.changes, state.fresh
+    return run, seal_slice(state.duty, state.script, state.tick, limit, before=before, fresh=fresh, anew=anew)
+
+
+def _readably(state: _State, work: Callable[[bool], Held[T]]) -> Held[T]:
+    """Seal; where that fails for what is in the data, without reading changes. Raises what the rows of now make of that."""
+    try:
+        return work(False)
+    except TidemarkError as problem:
+        if not blames_data(problem):
+            raise
+        done = work(True)
+        state.unread = tell_unread(problem)
+        return done
 
 
 def _consume_more(state: _State) -> None:

@@ -5,19 +5,21 @@ first. What changed up to it is added up in temporary tables, by reading alone, 
 session that ends, or another that goes on, adds up again and finds the same keys in the same places. Rows are written in the
 order of keys, and the place that was reached is recorded in the transaction that reached it: each change is in the rows
 exactly once, after a kill at any instant. When all places are done the checkpoint moves. A marker among the changes means
-that everything is computed anew, as of the same moment, and no delta is added. Where the guard chooses so, and no seal is under
-way, the whole result takes the place of the changes, as of a moment that becomes the checkpoint along with it.
+that everything is computed anew, as of the same moment, and no delta is added. So does a change that no expression of the query
+can read; but the moment is then a new one, at which that value may be gone, and the seal's place says `ANEW` to whoever goes on
+with it. Where the guard chooses so, and no seal is under way, the whole result takes the place of the changes, as of a moment
+that becomes the checkpoint along with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from tidemark.database.session import Session
-from tidemark.errors import Fault
+from tidemark.database.session import Session, blames_data
+from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.apply_batch import apply_batch, prepare_once, take_range
 from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
@@ -39,17 +41,23 @@ from tidemark.runtime.seals import (
     read_checkpoints,
     set_targets,
 )
+from tidemark.runtime.unread import recording, tell_unread
 from tidemark.script import Deltas, Script, SourceLog, Tick
+
+ANEW = -1
+"""The place of a seal in which everything is computed anew."""
 
 
 @dataclass
 class _Added:
     """What a session has added up so far of one seal. `place` and `file` are by log; `total` is None until keys are numbered.
 
-    `everything` tells that a marker was met; `done` is then how many places of the list of all keys are computed anew.
+    `everything` tells that a marker was met, or that the seal is one in which all is made `anew`; `done` is then how many places
+    of the list of all keys are computed.
     """
 
     seal: tuple[tuple[str, str, str], ...]
+    anew: bool
     place: dict[str, int] = field(default_factory=dict)
     file: dict[str, str] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
@@ -86,6 +94,7 @@ class _State:
     transactions: int = 0
     choice: Choice | None = None
     ms: float = 0.0
+    unread: str = ""
 
     def report(self, drained: bool) -> TickReport:
         counts = (self.changes, self.keys, self.written, self.transactions)
@@ -117,19 +126,15 @@ def tick_deltas(
     state = _State(duty, script, tick, tick.deltas, *paces, recall(duty, script, pace))
     prepare_once(duty, script)
     began = duty.clock.now()
-    try:
+    with recording(duty, script, lambda: state.run):
         while not (state.finished and not state.remains):
             # What was read is lost with the session, so a bound in time lets something be added first.
             spent = max_ms is not None and state.progressed and duty.clock.ms_since(began) >= max_ms
             if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
                 _end(state, "a bound was reached; the next tick goes on")
                 return state.report(drained=False)
-            _next(state, listen)
+            _readably(state, listen)
         _end(state, None)
-    except Exception as problem:
-        if state.run is not None:
-            state.run.fail(problem)
-        raise
     return state.report(drained=True)
 
 
@@ -138,6 +143,8 @@ def _end(state: _State, message: str | None) -> None:
     run, choice = state.run, state.choice
     if run is None:
         return
+    if choice is not None and state.unread:
+        choice = replace(choice, reason=f"{choice.reason}; {state.unread}")
     run.rows_done, run.rows_written = state.keys, state.written
     run.longest_ms = state.longest_ms
     said = "; ".join(part for part in (message, choice.reason if choice else None) if part)
@@ -149,6 +156,18 @@ def _end(state: _State, message: str | None) -> None:
         state.portion.remember()
 
     state.duty.write(work)
+
+
+def _readably(state: _State, listen: Listener) -> None:
+    """Do the next transaction; where that fails for what is in the data, let everything be computed anew. It is tried once in a
+    tick: what fails then is in the rows of now."""
+    try:
+        _next(state, listen)
+    except TidemarkError as problem:
+        if state.unread or not blames_data(problem):
+            raise
+        state.unread = tell_unread(problem)
+        _begin_anew(state)
 
 
 def _next(state: _State, listen: Listener) -> None:
@@ -220,15 +239,30 @@ def _begin(state: _State) -> None:
     state.transactions += 1
 
 
+def _begin_anew(state: _State) -> None:
+    """Let the seal, or a new one, go up to now, whatever was added of it: everything is computed anew as of then."""
+
+    def work() -> Run:
+        run = state.run or add_run(state.duty, "tick", state.script)
+        set_targets(state.duty, state.script, read_checkpoints(state.duty, state.script))
+        _move(state, ANEW)
+        return run
+
+    held = state.duty.write(work, snapshot=True)
+    state.run, state.fresh = held.value, True
+    state.transactions += 1
+
+
 def _find_added(state: _State, known: Mapping[str, Checkpoint]) -> _Added:
     """What this session knows of the seal; nothing yet when it is another one than last time."""
     seal = tuple((one.source, one.snapshot, one.target or "") for one in known.values())
     mine = _SESSIONS.setdefault(state.duty.session, {})
     place = (state.script.name, state.script.generation)
-    added = mine.get(place)
-    if added is None or added.seal != seal:
+    added, anew = mine.get(place), any(one.position == ANEW for one in known.values())
+    if added is None or (added.seal, added.anew) != (seal, anew):
         state.duty.read(lambda: _clear(state), snapshot=False)
-        added = mine[place] = _Added(seal)
+        added = mine[place] = _Added(seal, anew, everything=anew)
+        added.ended.update(known if anew else ())
     return added
 
 

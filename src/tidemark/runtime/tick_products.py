@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tidemark.errors import Fault
+from tidemark.errors import TidemarkError
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.pace import Pace
@@ -77,7 +77,7 @@ def add_up(duty: Duty, script: Script, products: Products, keys_max: int) -> tup
 
     try:
         held = duty.read(work)
-    except Fault as problem:
+    except TidemarkError as problem:
         # An old row and a new one may meet here that never met in the query, and an expression of the user's may fail on them.
         return Sum(why_not=f"adding failed ({problem})"), 0.0
     return held.value, held.hold_ms

@@ -124,7 +124,7 @@ def test_what_changes_reach_far_is_read_before_anything_is_written(engine_url: s
         tidemark.apply()
         for room in (tick, at_once):
             stack.enter_context(mock.patch.object(room, "choose_pace", _few))
-        slices = stack.enter_context(mock.patch.object(tick, "slice_log", side_effect=seals.slice_log))
+        slices = stack.enter_context(mock.patch.object(seals, "slice_log", side_effect=seals.slice_log))
         if mistaken:
             stack.enter_context(mock.patch.object(portions.Portion, "reached", lambda portion, changes, units: None))
         for title in ("first", "second"):

@@ -1,0 +1,66 @@
+"""Data that no expression of a query can read, and what a tick says about it.
+
+Owns: the sentences, and the record of a tick that ends badly. Promises: what stands in the sources now keeps a table behind, with
+a fault that names the table and gives the engine's own sentence; it is on record although the tick's transaction is gone. What
+stood there only for a while does not: everything is computed anew in the place of what changed, and the history says why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from tidemark.database.session import Conflict, Unacceptable, blames_data
+from tidemark.errors import Exit, Fault, Refusal, TidemarkError
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.lease import Lost
+from tidemark.runtime.runs import Run, add_run
+from tidemark.script import Script
+
+
+def tell_unread(problem: TidemarkError) -> str:
+    """Why everything was computed anew, as a sentence."""
+    return f"everything was computed anew, because what had changed could not be read: {_said(problem)}"
+
+
+def _said(problem: BaseException) -> str:
+    return problem.reason if isinstance(problem, Refusal) else problem.cause if isinstance(problem, Fault) else ""
+
+
+@contextlib.contextmanager
+def recording(duty: Duty, script: Script, begun: Callable[[], Run | None]) -> Iterator[None]:
+    """Record the bad end of a tick, of which `begun` gives the run, if one was committed. What was rolled back has a line too.
+
+    Raises what ended it; where data is to blame, an `Unacceptable` that names the table.
+    """
+    try:
+        yield
+    except Exception as problem:
+        told = _standing(script, problem) if blames_data(problem) else problem
+        run = begun()
+        if run is not None:
+            run.fail(told)
+        elif isinstance(told, TidemarkError) and not _is_passing(told) and duty.session.is_open():
+            _record(duty, script, told)
+        if told is problem:
+            raise
+        raise told from problem
+
+
+def _standing(script: Script, problem: BaseException) -> Unacceptable:
+    return Unacceptable(
+        f"{script.name} cannot be made true with what stands in its sources: {_said(problem)}",
+        left_behind="its changes wait; correct the value and the next tick makes it true",
+    )
+
+
+def _is_passing(problem: TidemarkError) -> bool:
+    """Whether somebody else goes on with the work."""
+    return isinstance(problem, Lost) or (isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED)
+
+
+def _record(duty: Duty, script: Script, problem: TidemarkError) -> None:
+    """Add a failed run. Not under the lease: it may be the reason."""
+    unfenced = Duty(duty.ledger, duty.clock)
+    with contextlib.suppress(Conflict):
+        unfenced.write_once(lambda: add_run(unfenced, "tick", script).end("failed", cause=str(problem)))

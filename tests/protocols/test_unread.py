@@ -1,0 +1,249 @@
+"""Values that no expression of a query can read: while they stand in a source, when they are gone, and in between.
+
+A value that stands keeps the tables that cannot read it behind, each with a fault that names it, and no other. A value that is
+gone keeps nothing behind, although its images are still in the log.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from tidemark import Project, Tidemark
+from tidemark.database.open import open_session
+from tidemark.database.session import Session, Unacceptable
+from tidemark.runtime import tick, tick_deltas
+from tidemark.runtime.pace import Pace
+
+NUMBER = {"sqlite": "json_extract({}, '$.a')", "postgresql": "CAST({} AS integer)"}
+GOOD = {"sqlite": "'{{\"a\": {}}}'", "postgresql": "'{}'"}
+SAID = {"sqlite": "malformed JSON", "postgresql": "invalid input syntax"}
+KEYED = {
+    "joined by it": "SELECT t.id, p.id AS post, t.name FROM threads t LEFT JOIN posts p ON {note} = t.id",
+    "parted by it": "SELECT p.id, row_number() OVER (PARTITION BY {note} ORDER BY p.id) AS place FROM posts p",
+}
+LINEAR = {
+    "sum of it": "SELECT t.id, (SELECT sum({note}) FROM posts p WHERE p.thread_id = t.id) AS total FROM threads t",
+    "greatest of it": "SELECT t.id, (SELECT max({note}) FROM posts p WHERE p.thread_id = t.id) AS most FROM threads t",
+    "counted by it": "SELECT {note} AS k, count(*) AS n FROM posts p GROUP BY {note}",
+    "shown": "SELECT p.id, {note} AS v FROM posts p WHERE p.thread_id > 0",
+}
+ADDED = {
+    "sum of a join": "SELECT t.name, sum({note}) AS total, count(*) AS n FROM threads t JOIN posts p ON p.thread_id = t.id "
+    "GROUP BY t.name",
+    "count of a join": "SELECT t.name, count(*) AS n FROM threads t JOIN posts p ON {note} = t.id GROUP BY t.name",
+}
+QUERIES = {**KEYED, **LINEAR, **ADDED}
+WELL = "SELECT p.thread_id, count(p.note) AS n FROM posts p GROUP BY p.thread_id"
+
+
+@dataclass
+class Place:
+    """A database with a derived table that reads notes as numbers, and one that only counts them."""
+
+    url: str
+    engine: str
+    query: str
+    user: Session
+
+    def open(self) -> Tidemark:
+        project = Project("forum")
+        project.derive("poisoned", query=self.query, freshness="tick", every="10s", allow_global=True)
+        project.derive("well", query=WELL, freshness="tick")
+        return Tidemark(project, self.url)
+
+    def write(self, statement: str) -> None:
+        with self.user.transaction():
+            self.user.script(statement)
+
+    def note(self, post: int, value: int | None) -> None:
+        """Write a note that is a number, or one that is none."""
+        text = "'no number'" if value is None else GOOD[self.engine].format(value)
+        self.write(f"UPDATE posts SET note = {text} WHERE id = {post}")
+
+    def is_true(self, name: str = "poisoned") -> bool:
+        query = self.query if name == "poisoned" else WELL
+        rows = [sorted(map(repr, self.user.all(text))) for text in (f"SELECT * FROM {name}", query)]
+        return rows[0] == rows[1]
+
+    def status(self, tidemark: Tidemark, name: str = "poisoned") -> Any:
+        return next(one for one in tidemark.status() if one.name == name)
+
+
+@contextlib.contextmanager
+def _place(url: str, query: str, posts: int = 3) -> Iterator[Place]:
+    engine = "sqlite" if url.startswith("sqlite") else "postgresql"
+    with contextlib.closing(open_session(url)) as user:
+        place = Place(url, engine, query.format(note=NUMBER[engine].format("p.note")), user)
+        rows = ", ".join(f"({one}, {1 + one % 3}, {GOOD[engine].format(1 + one % 2)})" for one in range(1, posts + 1))
+        place.write(
+            "CREATE TABLE threads (id integer PRIMARY KEY, name text NOT NULL);"
+            "CREATE TABLE posts (id integer PRIMARY KEY, thread_id integer NOT NULL, note text);"
+            f"INSERT INTO threads VALUES (1, 'a'), (2, 'b'), (3, 'a'); INSERT INTO posts VALUES {rows}"
+        )
+        place.open().apply()
+        yield place
+
+
+@pytest.mark.parametrize("shape", QUERIES)
+def test_a_value_that_stands_keeps_only_those_behind_that_cannot_read_it(engine_url: str, shape: str) -> None:
+    with _place(engine_url, QUERIES[shape]) as place:
+        tidemark = place.open()
+        place.note(1, None)
+        for _ in range(3):
+            with pytest.raises(Unacceptable, match=SAID[place.engine]) as told:
+                tidemark.tick()
+        assert "poisoned cannot be made true" in str(told.value)
+        assert place.is_true("well")
+        # It is on record, and what asks for the health of everything finds it.
+        failed = [one for one in tidemark.history("poisoned") if one.state == "failed"]
+        assert len(failed) == 3 and SAID[place.engine] in str(failed[0].cause)
+        with contextlib.closing(tidemark.onlooker()) as looking:
+            found = [one for one in looking.overview().verdict.findings if one.level == "fail"]
+        assert [(one.name, one.says) for one in found] == [("poisoned", found[0].says)] and "failed" in found[0].says
+        # A worker goes on with the others.
+        place.write("INSERT INTO posts VALUES (77, 2, NULL)")
+        report = tidemark.run(until_idle=True)
+        assert report.failing == ("poisoned",) and place.is_true("well")
+        place.note(1, 2)
+        tidemark.tick()
+        assert place.is_true() and place.is_true("well") and place.status(tidemark).pending == 0
+        with contextlib.closing(tidemark.onlooker()) as looking:
+            assert not [one for one in looking.overview().verdict.findings if one.level == "fail"]
+        _goes_on(place, tidemark)
+
+
+@pytest.mark.parametrize("gone", ["corrected", "deleted"])
+@pytest.mark.parametrize("shape", QUERIES)
+def test_a_value_that_is_gone_keeps_nothing_behind(engine_url: str, shape: str, gone: str) -> None:
+    with _place(engine_url, QUERIES[shape]) as place:
+        tidemark = place.open()
+        place.note(1, None)
+        if gone == "corrected":
+            place.note(1, 2)
+        else:
+            place.write("DELETE FROM posts WHERE id = 1")
+        tidemark.tick()
+        assert place.is_true() and place.status(tidemark).pending == 0
+        _goes_on(place, tidemark)
+
+
+def _goes_on(place: Place, tidemark: Tidemark) -> None:
+    """What comes later is followed as ever, and the logs hold nothing."""
+    place.note(2, 1)
+    place.write(f"INSERT INTO posts VALUES (9, 1, {GOOD[place.engine].format(3)})")
+    tidemark.tick()
+    assert place.is_true() and place.is_true("well")
+    assert "could not be read" not in place.status(tidemark).reason
+
+
+@pytest.mark.parametrize("shape", ["joined by it", "sum of it"])
+def test_the_history_says_why_everything_was_computed_anew(engine_url: str, shape: str) -> None:
+    with _place(engine_url, QUERIES[shape]) as place:
+        tidemark = place.open()
+        place.note(1, None)
+        place.note(1, 2)
+        tidemark.tick()
+        newest = tidemark.history("poisoned")[0]
+        assert newest.state == "done" and newest.message is not None
+        assert "everything was computed anew" in newest.message and SAID[place.engine] in newest.message
+        assert "everything was computed anew" in place.status(tidemark).reason
+
+
+@pytest.mark.parametrize("shape", [shape for shape in QUERIES if shape != "parted by it"])
+def test_at_commit_freshness_its_own_writer_is_refused(engine_url: str, shape: str) -> None:
+    with _place(engine_url, QUERIES[shape]) as place:
+        project = Project("forum")
+        project.derive("poisoned", query=place.query, freshness="commit", allow_global=True)
+        tidemark = Tidemark(project, engine_url)
+        tidemark.apply(allow_drop=True)
+        before = place.user.all("SELECT * FROM posts ORDER BY id")
+        with pytest.raises(Unacceptable, match=SAID[place.engine]):
+            place.note(1, None)
+        assert place.user.all("SELECT * FROM posts ORDER BY id") == before and place.is_true()
+        place.note(1, 2)
+        assert place.is_true()
+
+
+MANY = {
+    "keyed": KEYED["joined by it"],
+    "linear": "SELECT t.id, (SELECT sum(p.id) FROM posts p WHERE p.thread_id = t.id) AS total,"
+    " (SELECT max({note}) FROM posts p WHERE p.thread_id = t.id) AS most FROM threads t",
+    "added": ADDED["count of a join"],
+}
+
+
+def _in_sevens(*_: object) -> Pace:
+    return Pace(target_ms=1e9, in_line=False, size=7, size_min=7, size_max=7)
+
+
+@pytest.fixture
+def in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tick is small, and a transaction takes a few changes or units."""
+    monkeypatch.setattr(tick, "tick_at_once", lambda duty, script: None)
+    for module in (tick, tick_deltas):
+        monkeypatch.setattr(
+            module,
+            "choose_pace",
+            lambda dialect, hold_ms=None: Pace(target_ms=1e9, in_line=False, size=7, size_min=7, size_max=7),
+        )
+
+
+@pytest.mark.usefixtures("in_small_steps")
+@pytest.mark.parametrize("batches", range(1, 9, 2))
+@pytest.mark.parametrize("shape", MANY)
+def test_a_long_seal_goes_on_whenever_it_was_left(engine_url: str, shape: str, batches: int) -> None:
+    with _place(engine_url, MANY[shape], 90) as place:
+        tidemark = place.open()
+        place.write("UPDATE posts SET thread_id = 1 + (thread_id % 3) WHERE id % 2 = 0")
+        place.note(41, None)
+        place.note(41, 1)
+        place.write("UPDATE posts SET thread_id = 1 + (thread_id % 3) WHERE id % 3 = 0")
+        with contextlib.suppress(Unacceptable):
+            tidemark.tick(max_batches=batches)
+        place.note(42, None)
+        with contextlib.suppress(Unacceptable):
+            tidemark.tick(max_batches=batches)
+        place.note(42, 2)
+        place.open().tick()
+        assert place.is_true()
+        place.write("DELETE FROM posts WHERE id % 5 = 0")
+        tidemark.tick()
+        assert place.is_true()
+
+
+class Killed(Exception):
+    """The process ends here."""
+
+
+@pytest.mark.usefixtures("in_small_steps")
+@pytest.mark.parametrize("mistake", [False, True], ids=["remembered", "forgotten"])
+def test_what_a_seal_had_added_before_it_began_anew_is_not_added_twice(engine_url: str, mistake: bool) -> None:
+    """Sums are added up to some place; then a row is not accepted, and the process is killed. Whoever goes on knows by the seal's
+    place alone that everything is computed anew."""
+    with _place(engine_url, MANY["linear"], 90) as place:
+        place.write("INSERT INTO threads SELECT id + 10, 'c' FROM posts; UPDATE posts SET thread_id = id + 10")
+        tidemark = place.open()
+        tidemark.tick()
+        # A greater value than before is added; with an equal one its row would be computed anew.
+        place.write(f"UPDATE posts SET id = id + 1000, note = {GOOD[place.engine].format(9)}")
+        assert not tidemark.tick("poisoned", max_batches=4)[0].drained
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(mock.patch.object(tick_deltas, "_add", side_effect=Unacceptable("a veto")))
+            stack.enter_context(mock.patch.object(tick_deltas, "_add_everything", side_effect=Killed))
+            if mistake:
+                stack.enter_context(mock.patch.object(tick_deltas, "_move", _forgetting(tick_deltas._move)))
+            with pytest.raises((Killed, Unacceptable)):
+                tidemark.tick("poisoned")
+        place.open().tick()
+        assert place.is_true() is not mistake
+
+
+def _forgetting(original: Callable[..., int]) -> Callable[..., int]:
+    def move(state: Any, place: int) -> int:
+        return original(state, max(0, place))
+
+    return move
