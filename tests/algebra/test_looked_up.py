@@ -141,3 +141,51 @@ def looked_up(session: Session, script: Script) -> None:
     for sql in texts:
         for table in TABLES:
             assert session.uses_index(sql, table), (script.name, table, sql)
+
+
+SHOWN = {
+    "units are keys": "SELECT 'u' AS kind, u.id AS who, to_hex(u.id) AS about, length(u.name) AS steps FROM users u",
+    "units are numbered": "SELECT 'u' AS kind, l.who, to_hex(l.who) || ':' || to_hex(l.post) AS about, l.post AS steps "
+    "FROM likes l",
+}
+SHOWN_ROWS = 5_000
+READ_SHOWN = (
+    "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) + pg_stat_get_tuples_returned(i.indexrelid) "
+    "FROM pg_stat_user_tables AS t JOIN pg_index AS i ON i.indrelid = t.relid WHERE t.relname = 'rewards'"
+)
+
+
+@pytest.mark.parametrize("query", SHOWN.values(), ids=SHOWN)
+def test_rows_in_a_users_table_are_looked_up_too(pg_database: str, query: str) -> None:
+    """Half of the key is computed, so that nobody knows that it is never NULL; the user's table says so."""
+    with contextlib.closing(open_session(pg_database)) as session:
+        with session.transaction():
+            for statement in SCHEMA[:4]:
+                session.run(statement)
+            session.run(
+                "CREATE TABLE rewards (kind text NOT NULL, who integer NOT NULL, about text NOT NULL, steps bigint, "
+                "PRIMARY KEY (kind, who, about))"
+            )
+            fill(session, 3)
+            session.run("CREATE INDEX likes_who ON likes (who)")
+            session.run("ANALYZE")
+        project = Project("plans")
+        project.derive("shown", query=query, key=("kind", "who", "about"), rows_of="rewards", freshness="tick")
+        ours = Tidemark(project, pg_database)
+        ours.apply()
+
+        def change(*statements: str) -> int:
+            with session.transaction():
+                for statement in statements:
+                    session.run(statement)
+            before = session.all(READ_SHOWN)[0][0]
+            while not all(report.drained for report in ours.tick()):
+                continue
+            return int(session.all(READ_SHOWN)[0][0] - before)
+
+        numbers = f"generate_series(10, {SHOWN_ROWS + 9}) AS i"
+        change(f"INSERT INTO users SELECT i, 'u' FROM {numbers}", f"INSERT INTO likes SELECT i, i FROM {numbers}")
+        some = "BETWEEN 100 AND 119"
+        assert change(f"DELETE FROM users WHERE id {some}", f"DELETE FROM likes WHERE who {some}") < 500
+        shown, true = (sorted(session.all(text)) for text in ("SELECT * FROM rewards", query))
+        assert [tuple(row) for row in shown] == [tuple(row) for row in true]

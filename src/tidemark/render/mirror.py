@@ -170,14 +170,43 @@ def _write(store: Store, mirror: Mirror) -> list[str]:
     table, batch = qualified(mirror.table, store.dialect), store.numbered
     vanished = f"NOT EXISTS (SELECT 1 FROM {fresh} WHERE s.{ORDINAL} = b.{ORDINAL} AND {mirror.present})"
     may_be_null = any(_may_be_null(mirror, part, one) for part, (one, _) in zip(store.key, mirror.key, strict=True))
-    if may_be_null or store.dialect.has_schemas or not mirror.key:
+    if may_be_null or not mirror.key:
         gone = f"EXISTS (SELECT 1 FROM {batch} AS b WHERE {match(store, mirror, table, 'b')} AND {vanished})"
+    elif store.dialect.has_schemas:
+        rows, found = given(store, mirror, f"{batch} AS b", "b", vanished)
+        gone = f"EXISTS (SELECT 1 FROM {rows} WHERE {found})"
     else:
         # SQLite goes through the whole table for an EXISTS, and through what IN lists by the table's key.
         quote, pairs = store.dialect.quote, mirror.key
         columns, keys = ", ".join(quote(one) for one, _ in pairs), ", ".join(f"b.{quote(name)}" for _, name in pairs)
         gone = f"({columns}) IN (SELECT {keys} FROM {batch} AS b WHERE {vanished}){literal_test(mirror, table, store.dialect)}"
     return [f"DELETE FROM {table} WHERE {gone}", upsert(store, mirror, fresh)]
+
+
+def given(store: Store, mirror: Mirror, source: str, row: str, where: str) -> tuple[str, str]:
+    """On PostgreSQL a FROM item `row` with the rows of `source` where that is true, and the condition that a row of the user's
+    table is the mirror of one of them. What tells our rows apart comes from there, too: a planner that was told the constants
+    would go through all rows that have them, where it takes these for few."""
+    table, quote = qualified(mirror.table, store.dialect), store.dialect.quote
+    if not mirror.key or any(
+        _may_be_null(mirror, part, one) for part, (one, _) in zip(store.key, mirror.key, strict=True)
+    ):
+        return f"(SELECT * FROM {source} WHERE {where}) AS {row}", match(store, mirror, table, row)
+    constants, tests = [], [f"{table}.{quote(column)} = {row}.{quote(name)}" for column, name in mirror.key]
+    for number, (column, value) in enumerate(mirror.constants):
+        constants.append(f"{_typed(store, mirror, column, value)} AS tidemark_c{number}")
+        tests.append(f"{table}.{quote(column)} = {row}.tidemark_c{number}")
+    columns = ", ".join([f"{row}.*", *constants])
+    return f"(SELECT {columns} FROM {source} WHERE {where} OFFSET 0) AS {row}", " AND ".join(tests)
+
+
+def _typed(store: Store, mirror: Mirror, name: str, value: str) -> str:
+    """A constant as the user's column has it."""
+    column = mirror.table.column(name)
+    typed = f"({value})::{column.type}" if column is not None and column.type else value
+    return (
+        f"{typed} COLLATE {store.dialect.quote(column.collation)}" if column is not None and column.collation else typed
+    )
 
 
 def _may_be_null(mirror: Mirror, part: KeyPart, name: str) -> bool:
@@ -243,21 +272,28 @@ def _gather(store: Store, mirror: Mirror) -> list[str]:
     if not mirror.owns_rows or store.unit is None:
         return []
     batch, rows, quote = store.names.temporary("batch"), store.numbered, store.dialect.quote
-    keys = ", ".join(f"t.{quote(column)}" for column, _ in mirror.key)
-    known = f"SELECT 1 FROM {rows} AS k WHERE {match(store, mirror, 't', 'k')}"
-    return [
-        f"INSERT INTO {rows} ({store.key_list}) SELECT {keys} FROM {qualified(mirror.table, store.dialect)} AS t "
-        f"JOIN {batch} AS b ON {_same_unit(store, 'b', _unit_of_row(store, mirror))} "
-        f"WHERE NOT EXISTS ({known}){literal_test(mirror, 't', store.dialect)}"
-    ]
+    table, unit, row = qualified(mirror.table, store.dialect), store.units, _unit_of_row(store, mirror, "s")
+    keys = ", ".join(f"s.{quote(column)}" for column, _ in mirror.key)
+    known = f"SELECT 1 FROM {rows} AS k WHERE {match(store, mirror, 's', 'k')}"
+    ours = literal_test(mirror, "s", store.dialect)
+    found = f"{table} AS s JOIN {batch} AS b ON {_same_unit(store, 'b', row)}{ours}"
+    nulls = any(_may_be_null(mirror, part, name) for part, name in _columns_of_unit(store, mirror))
+    if store.dialect.has_schemas and row and not nulls:
+        # An index serves plain equality alone.
+        plain = " AND ".join(f"{value} = b.{unit.column(part)}" for part, value in zip(unit.key, row, strict=True))
+        found = f"{batch} AS b CROSS JOIN {statements.one_by_one(table, f'{plain}{ours}')}"
+    return [f"INSERT INTO {rows} ({store.key_list}) SELECT {keys} FROM {found} WHERE NOT EXISTS ({known})"]
 
 
-def _unit_of_row(store: Store, mirror: Mirror) -> list[str]:
-    """The unit of a row ``t`` of the user's table."""
-    columns = {name: column for column, name in mirror.key} | {
-        one.column.name: one.column.name for one in mirror.values
-    }
-    return [f"t.{store.dialect.quote(columns[part.name])}" for part in store.units.key if part != EVERYTHING]
+def _columns_of_unit(store: Store, mirror: Mirror) -> list[tuple[KeyPart, str]]:
+    """Each column of the unit, and that of the user's table which shows it."""
+    shown = {name: column for column, name in mirror.key} | {one.column.name: one.column.name for one in mirror.values}
+    return [(part, shown[part.name]) for part in store.units.key if part != EVERYTHING]
+
+
+def _unit_of_row(store: Store, mirror: Mirror, row: str = "t") -> list[str]:
+    """The unit of a row of the user's table."""
+    return [f"{row}.{store.dialect.quote(column)}" for _, column in _columns_of_unit(store, mirror)]
 
 
 def _same_unit(store: Store, row: str, values: list[str]) -> str:

@@ -80,9 +80,13 @@ def _batch_bodies(store: Store, mirror: Mirror) -> dict[str, str]:
         write = f"  {texts.update(store, mirror, rows)};\n"
         return {"insert": write, "update": write}
     table = qualified(mirror.table, store.dialect)
-    gone = f"  DELETE FROM {table} USING {rows} WHERE {texts.match(store, mirror, table, 's')}"
-    write = f"{gone} AND ({mirror.present}) IS NOT TRUE;\n  {texts.upsert(store, mirror, rows)};\n"
-    return {"insert": write, "update": write, "delete": f"{gone};\n"}
+    hidden = f"({mirror.present}) IS NOT TRUE"
+    hide, remove = (
+        f"  DELETE FROM {table} USING {given} WHERE {match};\n"
+        for given, match in (texts.given(store, mirror, rows, "s", where) for where in (hidden, "TRUE"))
+    )
+    write = f"{hide}  {texts.upsert(store, mirror, rows)};\n"
+    return {"insert": write, "update": write, "delete": remove}
 
 
 def _trigger(store: Store, kind: tuple[str, ...], events: str, each: str, settings: str, body: str) -> list[Piece]:
