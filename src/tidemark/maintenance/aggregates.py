@@ -117,9 +117,15 @@ def _extremum(
     assert call.argument is not None and argument is not None
     value = _when(condition, text(call.argument), "NULL")
     kind: PartKind = "highest" if call.function == "max" else "lowest"
-    type_ = re.sub(r"\(.*\)$", "", argument.type) if parts.dialect.has_schemas else ""
+    type_ = _without_length(argument.type) if parts.dialect.has_schemas else ""
     aggregate = text(f"{call.function}(", value, ")")
     return parts.add(hint, kind, type_, value, aggregate, collation=argument.collation)
+
+
+def _without_length(type_: str) -> str:
+    """The type of an aggregate over values of a type: it has no length. ``character`` without one has 1, and is ``bpchar``."""
+    base = re.sub(r"\(.*\)$", "", type_)
+    return {"character": "bpchar", "bit": '"bit"'}.get(base, base)
 
 
 def _boolean(call: Aggregate, condition: RowText | None, parts: Parts, hint: str) -> str:
@@ -134,7 +140,7 @@ def _boolean(call: Aggregate, condition: RowText | None, parts: Parts, hint: str
 def _sum(call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn | None, hint: str) -> str:
     assert call.argument is not None and argument is not None
     if parts.dialect.has_schemas:
-        base = re.sub(r"\(.*\)$", "", argument.type)
+        base = _without_length(argument.type)
         if base in _INTEGERS:
             total, present = _exact_sum(call, condition, parts, _INTEGERS[base], hint)
             return f"CASE WHEN {present} > 0 THEN {total} END"
@@ -148,7 +154,7 @@ def _sum(call: Aggregate, condition: RowText | None, parts: Parts, argument: Out
 def _average(call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn | None, hint: str) -> str:
     assert call.argument is not None and argument is not None
     if parts.dialect.has_schemas:
-        base = re.sub(r"\(.*\)$", "", argument.type)
+        base = _without_length(argument.type)
         if base in _INTEGERS:
             total, present = _exact_sum(call, condition, parts, _INTEGERS[base], hint)
             return f"CASE WHEN {present} > 0 THEN {total}::numeric / {present}::numeric END"
@@ -197,7 +203,7 @@ def _recomputed(
     assert call.argument is not None
     value = _when(condition, text(call.argument), "NULL")
     if type_ is None:
-        base = re.sub(r"\(.*\)$", "", argument.type) if argument is not None else ""
+        base = _without_length(argument.type) if argument is not None else ""
         type_ = {"real": "double precision" if call.function == "avg" else "real"}.get(base, base)
     return parts.add(
         hint, "recomputed", type_, value, text(f"{call.function}(", value, ")"), needed=needed, floating=floating
