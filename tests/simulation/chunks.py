@@ -1,8 +1,8 @@
 """Chunks of a few rows, so that small tables are filled, sealed and applied in many transactions.
 
-Owns: `chunks_of`. Promises: within the block every room of the runtime that asks for a pace gets one that stays at the size; and
-what is remembered of earlier ticks differs from tick to tick, as if units had been huge and changes had reached far, the same for
-the same program.
+Owns: `chunks_of`. Promises: within the block every room of the runtime that asks for a pace gets one that stays at the size, and
+ranges of keys are cut as small; and what is remembered of earlier ticks differs from tick to tick, as if units had been huge and
+changes had reached far, the same for the same program.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from unittest import mock
 
 from tidemark.dialect import Dialect
-from tidemark.runtime import at_once, pace, portions
+from tidemark.runtime import at_once, fill_pages, pace, portions
 from tidemark.runtime.duty import Duty
 from tidemark.script import Script
 
@@ -32,6 +32,8 @@ def chunks_of(size: int | None) -> Iterator[None]:
 
 
 def _keep_size(stack: contextlib.ExitStack, size: int) -> None:
+    stack.enter_context(mock.patch.object(fill_pages, "PART_KEYS", size))
+
     def choose(dialect: Dialect, hold_ms: float | None = None) -> pace.Pace:
         return pace.Pace(100.0, dialect.writers_wait_in_line, size=size, size_min=size, size_max=size)
 

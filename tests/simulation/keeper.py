@@ -6,6 +6,7 @@ does; after a kill what follows runs in a new session, as a new process would; a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,16 +14,16 @@ from typing import Any, TypeVar
 
 from tests.simulation import retained
 from tests.simulation.accidents import lose_trigger, rebuild_in_guard
-from tests.simulation.beside import expect_no_repair
+from tests.simulation.beside import expect_no_repair, nobody_seen
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
+from tests.simulation.compiled import SCRIPTS, compile_once
 from tests.simulation.interventions import Act, WatchedSession, close, expire, never, nothing, terminate
 from tests.simulation.memory import take_block
 from tests.simulation.processors import declare
 from tests.simulation.tally import Tally
 from tests.simulation.time import Time
 from tests.simulation.upkeep import Killed
-from tidemark.compiler import compile_derived
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
 from tidemark.declare import Project
@@ -47,8 +48,6 @@ from tidemark.supports import Known, with_supports
 
 T = TypeVar("T")
 Mutate = Callable[[Script], Script]
-SCRIPTS: dict[tuple[str, str, str, int], Script] = {}
-SCRIPTS_MAX = 200
 LOCK_SECONDS, THEFT_SECONDS = 0.5, 0.02
 HASTE = 20.0
 
@@ -74,11 +73,20 @@ class Keeper:
         self.stated: tuple[Source, ...] = ()
         self.functions: dict[tuple[str, str], Function] = {}
         self.between: Callable[[], None] = nothing
+        self.workers = 1
 
     def _open(self) -> Duty:
         if self.session is None:
             self.session = WatchedSession(open_session(self.url, lock_timeout=LOCK_SECONDS), lambda: self.between())
-        return Duty(Ledger(self.session), self.time.clock(), functions=self.functions)
+        duty = Duty(Ledger(self.session), self.time.clock(), functions=self.functions)
+        duty.workers, duty.connect = self.workers, self._connect
+        return duty
+
+    def _connect(self) -> Duty:
+        """Another session, to fill beside the first."""
+        return Duty(
+            Ledger(open_session(self.url, lock_timeout=LOCK_SECONDS)), self.time.clock(), functions=self.functions
+        )
 
     def _watch(self) -> WatchedSession:
         self._open()
@@ -159,22 +167,8 @@ class Keeper:
     def compile(
         self, declaration: Declaration, catalog: Catalog, generation: int, *upstream: Script, **how: Any
     ) -> Script:
-        """The script, changed by the mutant if there is one. Compiled once for the same catalog: cases are cut down often."""
-        session = self._open().session
-        given = tuple(table for script in upstream for table in script.offers)
-        facts = [replace(table, rows=None) for table in (*catalog.tables.values(), *given)]
-        known = (session.dialect.name, repr(facts), repr((replace(declaration, place=""), how)), generation)
-        script = SCRIPTS.get(known)
-        if script is None:
-            if len(SCRIPTS) > SCRIPTS_MAX:
-                SCRIPTS.clear()
-            describe = partial(session.describe, given=given)
-            about = (catalog.with_tables(given), session.dialect, describe, generation)
-            script = compile_derived(declaration, *about, **how)
-            if script.live and not script.supports:
-                # Where rows as of now can be had, there is a view of them.
-                script = compile_derived(replace(declaration, live=True), *about, **how)
-            SCRIPTS[known] = script
+        """The script, changed by the mutant if there is one."""
+        script = compile_once(self._open().session, declaration, catalog, generation, *upstream, **how)
         script = self.mutate(script) if self.mutate else script
         if declaration.name in self.admitted and not how.get("without"):
             for known_by in (script.fingerprint, script.truth):
@@ -193,16 +187,20 @@ class Keeper:
     def install(
         self, derived: Sequence[Derived], kill_at: int | None = None, between: Callable[[], None] = nothing
     ) -> Sequence[Derived]:
-        """Install what is not refused. What is filled by adding must be true without being repaired, whoever writes `between`."""
+        """Install what is not refused. What is filled by adding, or by pages, must be true without being repaired, whoever writes
+        `between`. In some cases three sessions fill beside each other, in others nobody is seen who is there."""
         self._admit_all(derived)
         self.between = between
+        turn = sum(len(one.query) for one in derived) % 3
+        self.workers = 3 if turn == 0 else 1
         try:
-            self._watched(self._raise, Order(0.0, "apply", kill_at))
+            with nobody_seen() if turn == 1 else contextlib.nullcontext():
+                self._watched(self._raise, Order(0.0, "apply", kill_at))
         except Killed:
             self.tally.duties["killed apply"] += 1
             self.reinstall()
         finally:
-            self.between = nothing
+            self.between, self.workers = nothing, 1
         expect_no_repair(self._open().ledger)
         return list(self.admitted.values())
 

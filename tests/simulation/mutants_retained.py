@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest import mock
 
-from tests.simulation import keeper
+from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants_runtime import Met, Mistake
 from tests.simulation.retained import FAMILY
 from tidemark.model import Table
@@ -18,9 +18,9 @@ from tidemark.render import linear
 
 
 def _compiled_anew() -> ExitStack:
-    keeper.SCRIPTS.clear()
+    SCRIPTS.clear()
     stack = ExitStack()
-    stack.callback(keeper.SCRIPTS.clear)
+    stack.callback(SCRIPTS.clear)
     return stack
 
 

@@ -14,15 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
+from tests.simulation.beside import nobody_seen
 from tests.simulation.case import Duty, Failure
-from tests.simulation.keeper import SCRIPTS
+from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import FOUND
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
 from tidemark.render import ticks
-from tidemark.runtime import adding, at_once, ledger, seals, tick, tick_deltas
+from tidemark.runtime import adding, at_once, fill, fill_pages, ledger, seals, tick, tick_deltas
 from tidemark.runtime.lease import Lease
+from tidemark.runtime.pages import open_book
 from tidemark.runtime.processing import Computing
 from tidemark.runtime.statements import find_statement
 
@@ -38,7 +40,8 @@ PREPARED_MAX = 10.0
 @dataclass(frozen=True)
 class Mistake:
     """A broken protocol on an engine; whoever meets it counts ``changed``. A `dense` hunt ticks after most transactions. Each
-    case ends with the accident `suffers`, if any: what needs a moment without open transactions is drawn too seldom."""
+    case ends with the accident `suffers`, if any: what needs a moment without open transactions is drawn too seldom. What shows
+    seldom is hunted from the case `begin` on, the one that found it last."""
 
     engine: str
     word: str
@@ -46,6 +49,7 @@ class Mistake:
     families: tuple[str, ...] = TICKED
     dense: bool = False
     suffers: str = ""
+    begin: int = 0
 
     @property
     def name(self) -> str:
@@ -208,9 +212,60 @@ def unread_sums(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(tick_deltas, "_find_added", find)
 
 
+def left_is_filled(met: Met) -> AbstractContextManager[Any]:
+    """Rows of somebody who comes just before a table is filled at once are taken for filled."""
+    rows, put = fill._has_rows, fill._put
+
+    def has_rows(duty: Any, script: Any) -> bool:
+        met["changed"] += rows(duty, script)
+        return False
+
+    def put_beside(duty: Any, script: Any, whole: Any, *places: int) -> int:
+        return put(
+            duty, script, replace(whole, copy=tuple(f"{one} ON CONFLICT DO NOTHING" for one in whole.copy)), *places
+        )
+
+    stack = ExitStack()
+    stack.enter_context(nobody_seen())
+    stack.enter_context(mock.patch.object(fill, "_has_rows", has_rows))
+    stack.enter_context(mock.patch.object(fill, "_put", put_beside))
+    return stack
+
+
+def at_hand_is_filled(met: Met) -> AbstractContextManager[Any]:
+    """When somebody comes while rows are copied, the key that was next counts as copied."""
+    original = fill._go_on
+
+    def go_on(filling: Any, after: Any) -> None:
+        book = open_book(filling.duty, filling.script, after)
+        listed = next(book.turn(), 0) if book is not None else 0
+        met["changed"] += listed > 0
+        original(filling, book.key_at(1) if book is not None and listed else after)
+
+    return mock.patch.object(fill, "_go_on", go_on)
+
+
+def last_range(met: Met) -> AbstractContextManager[Any]:
+    """The last of the ranges of sessions beside each other is given to none of them."""
+    original = fill_pages.cut
+
+    def cut(*given: Any) -> Any:
+        parts, total = original(*given)
+        met["changed"] += bool(parts)
+        return parts[:-1], total
+
+    return mock.patch.object(fill_pages, "cut", cut)
+
+
 JOINED = ("inner-join", "three-joins", "self-join")
 ADDED = ("having", "group")
 COUNTED = ("count-distinct", "distinct")
+FILLED = ("group", "universe")
+FILLING = (
+    Mistake("postgres", "what somebody left is filled", left_is_filled, FILLED, begin=24),
+    Mistake("sqlite", "what is at hand is filled", at_hand_is_filled, FILLED, begin=118),
+    Mistake("postgres", "a range for nobody", last_range, FILLED),
+)
 AT_ONCE = (
     Mistake("sqlite", "one log at once", first_log, JOINED, dense=True),
     Mistake("postgres", "one log at once", first_log, JOINED, dense=True),
@@ -231,6 +286,7 @@ AT_ONCE = (
 
 MISTAKES: tuple[Mistake, ...] = (
     *AT_ONCE,
+    *FILLING,
     Mistake("sqlite", "first log of a seal that is read", first_log_read, JOINED, dense=True),
     Mistake("postgres", "first log of a seal that is read", first_log_read, JOINED, dense=True),
     Mistake("sqlite", "units that cannot be read", unread_units, JOINED, dense=True),
@@ -275,7 +331,7 @@ def pursue(place: Ground, mistake: Mistake, transactions_max: int, seed: str = "
     """Play cases with the mistake until one fails; the failure (None when it survives) and what was run into."""
     met: Met = Counter()
     tally = Tally()
-    number = 0
+    number = mistake.begin
     with mistake.patch(met):
         while tally.total < transactions_max:
             case = draw_case(f"{seed}/{number}", place.engine, 120, 3, families=mistake.families, dense=mistake.dense)
