@@ -12,6 +12,7 @@ from tests.backfill.place import Songs, Watch, open_songs
 from tests.backfill.test_pages import PAIRS, QUERY, differences, prepare
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault, Project
+from tidemark.cli.reports import backfills_text
 from tidemark.database.open import open_session
 from tidemark.database.session import Strain
 from tidemark.errors import Exit
@@ -145,6 +146,29 @@ def test_a_pause_rests_all_of_them(server_songs: Songs) -> None:
     songs.engine().resume_backfill("groups")
     songs.engine(workers=2).apply()
     assert songs.engine().backfills()[0].state == "live" and is_exact(songs)
+
+
+@pytest.mark.parametrize("resumed", [True, False], ids=["resumed", "applied at once"])
+def test_what_is_filled_stands_after_a_pause(songs: Songs, monkeypatch: pytest.MonkeyPatch, resumed: bool) -> None:
+    prepare(songs, nulls=True)
+    computed = count_computed(monkeypatch)
+    watch, asked = Watch(), list[bool]()
+
+    def wait(seconds: float) -> None:
+        watch.wait(seconds)
+        if len(computed) >= 12 and not asked:
+            asked.append(True)
+            songs.engine().pause_backfill("groups")
+
+    with pytest.raises(Fault, match="backfill resume groups"):
+        songs.engine(clock=watch.with_wait(wait)).apply()
+    assert len(computed) < KEYS and "tidemark backfill resume groups" in backfills_text(songs.engine().backfills())
+    if resumed:
+        songs.engine().resume_backfill("groups")
+        assert "tidemark apply" in backfills_text(songs.engine().backfills())
+    songs.engine().apply()
+    assert set(computed.values()) == {1} and len(computed) == KEYS and is_exact(songs)
+    assert "tidemark" not in backfills_text(songs.engine().backfills()), "nothing is to be done"
 
 
 def test_a_session_that_is_lost_gives_its_range_back(server_songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,6 +261,9 @@ def _left(one: BackfillStatus) -> str:
 def _next(one: BackfillStatus) -> str:
     if one.state == "paused":
         return f"tidemark backfill resume {one.name}"
+    if one.kind == "fill":
+        # Whatever a filling met, an apply goes on with it; while somebody is at it nothing is to be done.
+        return "" if one.running or one.state in ("live", "retired") else "tidemark apply"
     if one.state in ("failed", "cancelled", "quarantined"):
         return f"tidemark backfill retry {one.name}"
     return f"tidemark backfill run {one.name}" if one.state in ("planned", "interrupted") else ""

@@ -229,6 +229,9 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
                 installed = begin_widening(duty, installed, before, step.upkeep, partial(drain, duty, before.script))
         elif step.verb == "reinstall":
             installed = reinstall(duty, installed, listen)
+        elif installed.state == "paused" and not step.findings:
+            # Its captures have been there all the while: what is filled stands.
+            installed = duty.write(partial(duty.ledger.move, installed, "backfilling")).value
         elif _needs_pieces(step, installed):
             installed = install_pieces(duty, installed, listen)
         if detach or (step.verb == "reinstall" and installed.state == "live"):

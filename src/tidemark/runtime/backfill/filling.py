@@ -286,8 +286,8 @@ def _blank(name: str, generation: int, installed_at: str) -> BackfillStatus:
 def _combine(record: BackfillStatus, stored: str, failure: str | None, live_at: str | None) -> BackfillStatus:
     """A filling's record under the state of its generation, which is the one that counts."""
     if stored == "backfilling":
-        # Filled, and not moved on: the process ended in between.
-        return replace(record, state="interrupted") if record.state == "finished" else record
+        # Filled, and not moved on: the process ended in between. Or it may go on after a rest, and nobody does yet.
+        return replace(record, state="interrupted") if record.state in ("finished", "paused") else record
     state = "interrupted" if stored == "verifying" and not record.holder else stored
     ended = live_at if stored == "live" else record.ended if stored == "failed" else None
     known = record.rate_state if stored == "verifying" else "unknown"
