@@ -8,11 +8,14 @@ import gc
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import hypothesis
 import pytest
 
+from tests.kit.compiled import Compiler
 from tests.kit.postgres import NoServer, Server, running_server
+from tidemark import compiling
 
 hypothesis.settings.register_profile("tidemark", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("tidemark")
@@ -41,6 +44,22 @@ def pg_database(postgres: Server) -> Iterator[str]:
     """The DSN of an empty PostgreSQL database: ``postgresql://postgres@127.0.0.1:PORT/NAME``."""
     with postgres.fresh_database() as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+def compiler() -> Compiler:
+    """What remembers what the tests of a session compiled."""
+    return Compiler()
+
+
+@pytest.fixture
+def recalled_scripts(request: pytest.FixtureRequest, compiler: Compiler) -> Iterator[None]:
+    """What one test declares as another one did is compiled once for both; not where a test puts something in the place of
+    ours, which may be what compiles."""
+    with contextlib.ExitStack() as stack:
+        if "monkeypatch" not in request.fixturenames:
+            stack.enter_context(mock.patch.object(compiling, "compile_derived", compiler))
+        yield
 
 
 @pytest.fixture

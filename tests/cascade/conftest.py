@@ -36,3 +36,8 @@ def postgres_place(pg_database: str) -> Iterator[Forum]:
     """The same on PostgreSQL."""
     with _open(pg_database) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def recall_scripts(recalled_scripts: None) -> None:
+    """Nothing here changes what compiles, and most of it declares the same."""

@@ -19,3 +19,8 @@ def pg_chain(pg_database: str) -> Iterator[Chain]:
     """A chain on PostgreSQL, nothing installed."""
     with open_chain(pg_database) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def recall_scripts(recalled_scripts: None) -> None:
+    """Nothing here changes what compiles, and most of it declares the same."""

@@ -124,3 +124,8 @@ def well_forum(kept_forum: Forum) -> Iterator[Forum]:
     """A forum with everything live, which a test leaves as well as it found it."""
     yield kept_forum
     assert kept_forum.get("/healthz")["status"] == "pass", "the next test wants it well"
+
+
+@pytest.fixture(autouse=True)
+def recall_scripts(recalled_scripts: None) -> None:
+    """Nothing here changes what compiles, and most of it declares the same."""
