@@ -12,6 +12,10 @@ MEMORY = $(shell test -w /dev/shm && awk '/MemAvailable/ { exit $$2 < 8000000 }'
 	&& test "$$(df --output=avail /dev/shm | tail -n 1)" -gt 6000000 && ! grep -q '/dev/shm .*noexec' /proc/mounts \
 	&& echo /dev/shm)
 
+# Tests start hundreds of programs: what one of them compiled of the sources serves the others, also where the environment says
+# that nothing may be kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
