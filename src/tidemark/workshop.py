@@ -106,7 +106,7 @@ class Workshop:
             ledger = Ledger(session)
             duty = Duty(ledger, self._clock, None, self._stop, self._limits, self._functions, self._hold_ms)
             duty.workers, duty.connect = self._workers, self._connect
-            duty.turns = self._turns if session.dialect.writers_wait_in_line else None
+            duty.turns = ledger.turns = self._turns if session.dialect.writers_wait_in_line else None
             if role == "worker":
                 ledger.value("prepare_worker")
                 settle_in(duty)

@@ -101,7 +101,7 @@ class Lease:
         """Give the duty back. Safe to call when it is lost."""
         parameters = {"duty": self.duty, "holder": self.holder, "term": self.term}
         try:
-            self.ledger.session.alone(self.ledger.text("release_lease"), parameters)
+            self.ledger.alone("release_lease", parameters)
         except (Conflict, Fault):
             # The duty falls free by itself when its time is over; giving it back early is a courtesy.
             return
@@ -123,7 +123,7 @@ def try_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, *, yields: b
             if found[duty] != holder and not is_gone(found[duty]):
                 return None
             parameters["replaced"] = found[duty]
-        rows = ledger.session.alone(ledger.text("take_lease"), parameters)
+        rows = ledger.alone("take_lease", parameters)
     except Conflict:
         return None
     return Lease(ledger, clock, duty, holder, int(rows[0][0]), clock.now()) if rows else None

@@ -8,6 +8,7 @@ commits with the effect that it records. Runs and findings are in `runs` and `fi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from tidemark.database.session import Session
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.runtime.scripts import capture_text, read_capture, read_script, script_text
 from tidemark.runtime.statements import find_statement, load_statements
+from tidemark.runtime.turns import Turns
 from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
@@ -95,6 +97,7 @@ class Ledger:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.turns: Turns | None = None
         self._engine = session.dialect.name
         self._scripts: dict[tuple[str, int, str], Script] = {}
 
@@ -116,6 +119,11 @@ class Ledger:
         """The first value of a named query, or None without a row."""
         row = self.session.one(self.text(name, **identifiers), parameters)
         return None if row is None else row[0]
+
+    def alone(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run a named statement as a transaction of its own; its rows, if it gives any."""
+        with nullcontext() if self.turns is None else self.turns.aside(self.session):
+            return self.session.alone(self.text(name), parameters)
 
     def do(self, name: str, parameters: Mapping[str, Any]) -> Any:
         """Run each statement of a named text that is several, in the caller's transaction; the first value of the last."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import RLock
+from threading import Lock, RLock
 from weakref import WeakKeyDictionary
 
 from tidemark.database.session import Conflict, Session
@@ -46,7 +46,7 @@ class Turns:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = RLock()
+        self._lock, self._counting = RLock(), Lock()
         self._ended = clock.now()
         self._held = self._busy = 0.0
         self._came = float("-inf")
@@ -66,6 +66,25 @@ class Turns:
                 yield turn
             finally:
                 self._end(session, turn)
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def aside(self, session: Session) -> Iterator[None]:
+        """A commit of ours that takes no turn, because it is over at once; counted before and after it, since whoever looks
+        meanwhile cannot tell whose it is."""
+        self._count(session)
+        try:
+            yield
+        finally:
+            self._count(session)
+
+    def look(self, session: Session) -> str:
+        """The marker of a session; who has written while none of ours did is noticed, unless one of ours does now."""
+        if not self._lock.acquire(blocking=False):
+            return session.changes_marker()
+        try:
+            return self._look(session, self._clock.now())
         finally:
             self._lock.release()
 
@@ -92,13 +111,14 @@ class Turns:
             return max(LONG_REST_SECONDS, owed)
         return owed if insists or owed >= REST_SECONDS_MIN else 0.0
 
-    def _look(self, session: Session, now: float) -> None:
+    def _look(self, session: Session, now: float) -> str:
         """Notice somebody who committed since this session looked last, unless it may have been one of ours."""
         marker = session.changes_marker()
         before, taken = self._seen.get(session, (marker, self._taken))
         if marker != before and taken == self._taken:
             self._came = now
         self._seen[session] = marker, self._taken
+        return marker
 
     def _end(self, session: Session, turn: Turn) -> None:
         self._ended = self._clock.now()
@@ -107,6 +127,12 @@ class Turns:
             self._held = 0.0
         self._held += turn.held_seconds
         self._busy += turn.held_seconds
-        # What a session commits is no news to itself.
-        self._taken += 1
-        self._seen[session] = self._seen[session][0], self._taken
+        self._count(session)
+
+    def _count(self, session: Session) -> None:
+        """One of ours commits, which is no news to itself."""
+        with self._counting:
+            marker, taken = self._seen.get(session, ("", -1))
+            if taken == self._taken:
+                self._seen[session] = marker, taken + 1
+            self._taken += 1

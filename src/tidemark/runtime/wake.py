@@ -43,7 +43,8 @@ class Watch:
         late = now - self._looked >= LOOK_SECONDS
         if crowded and not late:
             return
-        due, marker = force or late, duty.session.changes_marker()
+        marker = duty.session.changes_marker() if duty.turns is None else duty.turns.look(duty.session)
+        due = force or late
         if not due and marker == self._marker:
             return
         if due:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, cast
@@ -173,6 +174,35 @@ def test_who_writes_now_and_then_is_served_before_it_looks_rarely(monkeypatch: p
     mine = [file.lane()]
     file.hold(mine[0], 1.0)
     assert work(file, mine, HOLD_MS)[-1] > 500, "with fewer gaps some fall into the holds again and again"
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_who_wrote_before_the_work_began_is_company_from_the_first_hold_on(looks: bool) -> None:
+    file = File()
+    worker, *lanes = (file.lane() for _ in range(3))
+    for lane in (*lanes, *lanes):
+        file.hold(lane, 10.0)
+    file.company = 20.0
+    for _ in range(10):
+        file.go_by(50.0)
+        if looks:
+            file.turns.look(cast(Session, cast(Any, worker)))
+    file.company, begun = 0.0, len(file.holds)
+    for lane in (*lanes, *lanes):
+        file.hold(lane, 10.0)
+    gaps = file.gaps()[begun:]
+    assert gaps == [pytest.approx(12.0 if looks else 0.0)] * 3, "the session of a lane cannot tell who it was"
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_lease_of_another_lane_is_nobody(counted: bool) -> None:
+    file = File()
+    mine, other = file.lane(), file.lane()
+    for _ in range(20):
+        file.hold(mine, 10.0)
+        with file.turns.aside(cast(Session, cast(Any, other))) if counted else nullcontext():
+            file.commits, other.own = file.commits + 1, other.own + 1
+    assert (max(file.gaps()) == 0.0) is counted
 
 
 def test_a_hold_that_failed_is_a_hold() -> None:
