@@ -14,6 +14,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
+from tidemark.query.affinities import spell_out
 from tidemark.query.functions import function_name, is_aggregate
 from tidemark.query.grouping import expand_groupings
 from tidemark.query.inline import RECURSION, Inlining, unwrapped
@@ -71,6 +72,8 @@ def lower_query(text: str, catalog: Catalog, dialect: Dialect, moment: str | Non
     for clause in ("limit", "offset"):
         whole.set(clause, None)
     resolver.resolve(whole)
+    if not dialect.has_schemas:
+        spell_out(whole, resolver.tables)
     return _Lowering(resolver, dialect).query(whole)
 
 

@@ -1,0 +1,54 @@
+"""Literals beside columns of another type on SQLite, which converts them for a row of a table and not for one of a trigger."""
+
+import pytest
+
+from tests.findings.place import Place
+from tidemark.model import Freshness
+
+TESTS = {
+    "text": "f.t > 1",
+    "turned": "1 < f.t",
+    "whole": "f.n = '1'",
+    "spaces": "f.n = ' 1 '",
+    "real": "f.r >= '0.5'",
+    "among": "f.t IN (1, 7, -2)",
+    "numbers": "f.n IN ('1', '2', 'x')",
+    "between": "f.t BETWEEN 1 AND 7",
+    "negative": "f.t <> -1",
+    "true": "f.t IS NOT TRUE",
+    "equal to true": "f.t = TRUE",
+    "no number": "f.n < 'x'",
+    "untyped": "f.a = '1'",
+    "date": "f.d >= '2024-01-01'",
+}
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+@pytest.mark.parametrize("test", TESTS)
+def test_a_literal_is_converted_in_a_trigger_too(lite: Place, test: str, freshness: Freshness) -> None:
+    lite.run(
+        "CREATE TABLE u (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE f (id INTEGER PRIMARY KEY, g INTEGER, t TEXT, n INTEGER, r REAL, a, d DATETIME)",
+        "INSERT INTO u VALUES (1), (2)",
+        "INSERT INTO f VALUES (1, 1, '0', 1, 0.25, 1, '2024-01-02')",
+    )
+    asked = TESTS[test]
+    lite.derive("counted", f"SELECT f.g, count(*) AS n FROM f WHERE {asked} GROUP BY f.g", freshness=freshness)
+    inside = f"(SELECT * FROM f) AS f WHERE {asked}"
+    lite.derive("inside", f"SELECT f.g, count(*) AS n FROM {inside} GROUP BY f.g", freshness=freshness)
+    column = f"(SELECT count(*) FROM f WHERE f.g = u.id AND {asked}) AS n"
+    lite.derive("columns", f"SELECT u.id, {column} FROM u", freshness=freshness)
+    chosen = f"SELECT f.id, CASE WHEN {asked} THEN 1 ELSE 0 END AS c FROM f"
+    lite.derive("chosen", chosen, freshness=freshness)
+    lite.tidemark.apply()
+    for change in (
+        "INSERT INTO f VALUES (2, 1, '7', 2, 0.5, '1', '2023-01-01'), (3, 2, 'x', 'x', 'x', 1.0, NULL)",
+        "INSERT INTO f VALUES (4, 2, 1, '1', 1, x'31', 5)",
+        "UPDATE f SET t = '-1', n = 1 WHERE id = 3",
+        "UPDATE f SET g = 3 - g",
+        "DELETE FROM f WHERE id IN (1, 4)",
+        "UPDATE f SET t = -2, n = x'31', a = '1'",
+    ):
+        lite.run(change)
+        lite.drained()
+    lite.verified()
