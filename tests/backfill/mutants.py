@@ -16,7 +16,7 @@ import pytest
 
 from tests.backfill import test_telling
 from tidemark import engine
-from tidemark.runtime import apply, fill, fill_pages, pages, places, repair, samples
+from tidemark.runtime import adding, apply, fill, fill_pages, pages, places, repair, samples
 from tidemark.runtime.backfill import begin, chunk, ending, filling, gate, meter, record, runner, throttle, worker
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
@@ -26,6 +26,7 @@ from tidemark.runtime.turns import Turns
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 ROOMS = (
+    adding,
     apply,
     begin,
     chunk,
