@@ -20,7 +20,7 @@ SCRIPTS_MAX = 200
 
 
 def compile_once(
-    session: Session, declaration: Declaration, catalog: Catalog, generation: int, *upstream: Script, **how: Any
+    session: Session, declaration: Declaration, catalog: Catalog, generation: int, /, *upstream: Script, **how: Any
 ) -> Script:
     """The script of a declaration over what others offer."""
     given = tuple(table for script in upstream for table in script.offers)
