@@ -3,7 +3,9 @@
 import contextlib
 import io
 import json
+import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -184,6 +186,18 @@ def test_a_detached_apply_is_finished_by_a_worker(shell: Shell) -> None:
     assert shell("status") == 0 and "tidemark apply" in shell.out
     assert shell("run", "--until-idle") == 0 and "1 tables brought to life" in shell.out
     assert shell("status") == 0 and "The one derived table is true; last full verification" in shell.out
+
+
+def test_definitions_are_read_as_they_are_now(installed: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python keeps compiled code by the second and the size of a file, and an edit may share both."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert installed("plan", "--check") == 0
+    file = installed.folder / "derived.py"
+    times = file.stat()
+    installed.declare(DEFINITIONS.replace("sum(score)", "max(score)"))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert installed("plan", "--check") == 3
+    assert not (installed.folder / "__pycache__").exists()
 
 
 def test_a_held_duty_exits_six(installed: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

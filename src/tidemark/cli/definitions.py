@@ -1,18 +1,19 @@
 """Loading the user's definitions.
 
-Owns: finding the one project in a module. Promises: the module is imported once and nothing of it is changed; whatever goes
-wrong in it is told with its own message and place.
+Owns: finding the one project in a module. Promises: the module is imported once and nothing of it is changed; a file is read as
+it is now, and nothing is written beside it; whatever goes wrong in it is told with its own message and place.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
 import importlib.util
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TypeVar
 
 from tidemark.cli.settings import Settings
@@ -20,6 +21,13 @@ from tidemark.declare import Project
 from tidemark.errors import Code, Refusal, TidemarkError
 
 T = TypeVar("T")
+
+
+class _FromSource(importlib.machinery.SourceFileLoader):
+    """Compiles the file each time: Python goes by the size and the second of what it kept, and an edit may share both."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def load_project(settings: Settings) -> Project:
@@ -60,11 +68,12 @@ def _load(where: str, folder: Path) -> ModuleType:
         return _run(where, lambda: _import(where, folder))
     if not file.is_file():
         raise _refuse(f"there is no definitions file {where}", "run `tidemark init` to write one, or say --definitions")
-    spec = importlib.util.spec_from_file_location(f"tidemark_definitions_{file.stem}", file)
-    if spec is None or spec.loader is None:
+    if file.suffix != ".py":
         raise _refuse(f"{where} is no Python file", "name a file that ends in .py")
+    loader = _FromSource(f"tidemark_definitions_{file.stem}", str(file))
+    spec = importlib.machinery.ModuleSpec(loader.name, loader, origin=str(file))
+    spec.has_location = True
     module = importlib.util.module_from_spec(spec)
-    loader = spec.loader
     sys.path.insert(0, str(file.parent))
     sys.modules[spec.name] = module
     _run(where, lambda: loader.exec_module(module))
