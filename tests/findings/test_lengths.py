@@ -1,4 +1,4 @@
-"""Types with a length: what an aggregate gives over them has none."""
+"""Types of PostgreSQL that are not like others: those with a length, and those that are sorted and never hashed."""
 
 import pytest
 
@@ -31,3 +31,30 @@ def test_an_extreme_value_keeps_its_whole_length(place: Place, freshness: Freshn
         place.run(change)
         place.drained()
     place.verified()
+
+
+SORTED = {
+    "money": ("'1'", "'2.50'"),
+    "bit(3)": ("B'101'", "B'001'"),
+    "bit varying": ("B'1'", "B'01'"),
+    "tsvector": ("'a b'", "'b'"),
+    "money[]": ("'{1,2}'", "'{}'"),
+}
+
+
+@pytest.mark.parametrize("type_", SORTED)
+def test_a_key_that_cannot_be_hashed_refuses_no_writer(pg: Place, type_: str) -> None:
+    """Where a key may be NULL, written rows are joined by the hash of their keys, and one that has none by itself."""
+    one, other = SORTED[type_]
+    pg.run(f"CREATE TABLE t (id integer PRIMARY KEY, g integer, m {type_})")
+    pg.derive("groups", "SELECT m, count(*) AS n, max(id) AS newest FROM t GROUP BY m", freshness="commit")
+    pg.derive("pairs", "SELECT g, m, count(*) AS n, max(id) AS newest FROM t GROUP BY g, m", freshness="commit")
+    pg.tidemark.apply()
+    for change in (
+        f"INSERT INTO t VALUES (1, 1, {one}), (2, 1, {other}), (3, NULL, NULL), (4, 2, {one}), (5, NULL, {one})",
+        "UPDATE t SET m = NULL WHERE id = 1",
+        "DELETE FROM t WHERE id = 5",
+        f"UPDATE t SET m = {other}, g = NULL WHERE id > 2",
+    ):
+        pg.run(change)
+    pg.verified()

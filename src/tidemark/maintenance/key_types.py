@@ -1,7 +1,8 @@
 """Types of keys that rows of several sources share.
 
-Owns: `common_type`, whether equal values are written in one way only, and how a message names a collation. Promises: where it
-gives a type, values are equal in a store of that type exactly when the engine compares them as equal in the sources.
+Owns: `common_type`, whether equal values are written in one way only, whether a type is hashed, and how a message names a
+collation. Promises: where it gives a type, values are equal in a store of that type exactly when the engine compares them as
+equal in the sources.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _ONE_SPELLING = frozenset(
     ["smallint", "integer", "bigint", "text", "character varying", "uuid", "date", "boolean", "bytea"]
     + ["timestamp without time zone", "timestamp with time zone"]
 )
+_WITHOUT_HASH = frozenset(["money", "bit", "bit varying", "tsvector", "tsquery"])
 _PLAIN_COLLATIONS = (None, "BINARY", "default", "C", "POSIX")
 
 
@@ -48,6 +50,11 @@ def has_one_spelling(type_: str, collation: str | None, dialect: Dialect) -> boo
         return _MODIFIER.sub("", type_) in _ONE_SPELLING
     # Without an affinity 1 and 1.0 are stored as they come, and are one group all the same.
     return bool(type_) and "BLOB" not in type_.upper() and type_.upper() != "ANY"
+
+
+def has_no_hash(type_: str) -> bool:
+    """Whether PostgreSQL sorts values of a type and cannot hash them."""
+    return _MODIFIER.sub("", type_).removesuffix("[]").strip('"') in _WITHOUT_HASH
 
 
 def collated(column: OutputColumn) -> str:

@@ -8,6 +8,7 @@ is older.
 
 from __future__ import annotations
 
+from tidemark.maintenance.key_types import has_no_hash
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.render.linear import feed_key
@@ -304,6 +305,9 @@ def hashed_match(store: Store) -> str:
     pairs = [(f"w.{store.column(part)}", f"d.{store.column(part)}") for part in store.key]
     if not store.nullable:
         return " AND ".join(f"{left} = {right}" for left, right in pairs)
-    left, right = ", ".join(one for one, _ in pairs), ", ".join(other for _, other in pairs)
     same = " AND ".join(f"{one} IS NOT DISTINCT FROM {other}" for one, other in pairs)
+    hashed = [pair for pair, part in zip(pairs, store.key, strict=True) if not has_no_hash(part.type)]
+    if not hashed:
+        return same
+    left, right = (", ".join(side) for side in zip(*hashed, strict=True))
     return f"hash_record_extended(ROW({left}), 0) = hash_record_extended(ROW({right}), 0) AND {same}"
