@@ -1,4 +1,4 @@
-"""Literals beside columns of another type on SQLite, which converts them for a row of a table and not for one of a trigger."""
+"""What stands beside columns of another type on SQLite, which converts it for a row of a table and not for one of a trigger."""
 
 import pytest
 
@@ -20,12 +20,24 @@ TESTS = {
     "no number": "f.n < 'x'",
     "untyped": "f.a = '1'",
     "date": "f.d >= '2024-01-01'",
+    "texts and numbers": "f.t = f.n",
+    "a text and a sum": "f.t > f.n + 1",
+    "what is untyped": "f.n = f.a",
+    "untyped and text": "f.t = f.a",
+    "a function": "f.n = coalesce(f.t, '0')",
+    "columns of a list": "f.t IN (f.n, f.a)",
+    "between columns": "f.a BETWEEN f.n AND f.t",
+    "cases": "CASE f.a WHEN f.n THEN 1 WHEN f.t THEN 1 END = 1",
+    "a case inside": "f.n = CASE WHEN f.t > 1 THEN f.t ELSE f.a END",
+    "a cast": "f.n < CAST(f.t AS TEXT)",
+    "no sign": "f.n = +f.t",
+    "is": "f.n IS NOT f.t",
 }
 
 
 @pytest.mark.parametrize("freshness", ["commit", "tick"])
 @pytest.mark.parametrize("test", TESTS)
-def test_a_literal_is_converted_in_a_trigger_too(lite: Place, test: str, freshness: Freshness) -> None:
+def test_it_is_converted_in_a_trigger_too(lite: Place, test: str, freshness: Freshness) -> None:
     lite.run(
         "CREATE TABLE u (id INTEGER PRIMARY KEY)",
         "CREATE TABLE f (id INTEGER PRIMARY KEY, g INTEGER, t TEXT, n INTEGER, r REAL, a, d DATETIME)",

@@ -1,34 +1,58 @@
-"""What SQLite makes of a literal beside a column, spelled out.
+"""What SQLite makes of a value before it compares it with a column, spelled out.
 
-Owns: `spell_out`. Promises: a comparison of a column with a literal says the same at a row of a table, where SQLite converts the
-literal as the column's type wants, and at ``NEW`` and ``OLD`` of a trigger, whose columns have no type for comparisons.
+Owns: `spell_out`. Promises: a comparison says the same at a row of a table, where SQLite converts what stands beside a column as
+the column's type wants (https://www.sqlite.org/datatype3.html, 4.2), and at ``NEW`` and ``OLD`` of a trigger, whose columns have
+no type for comparisons. Bare columns of two tables are left as they are: one of them is of a row of a table then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from tidemark.model import Table
+from tidemark.query.functions import function_name
+from tidemark.query.scalar import MOMENT
 from tidemark.query.trees import outputs_of
 from tidemark.query.units import affinity
 
+_DATES = frozenset({"date", "datetime", "time"})
 _PAIRS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ)
 
 
 def spell_out(whole: exp.Expression, tables: Mapping[str, Table]) -> None:
-    """Put a cast around each literal of a resolved query that SQLite converts before it is compared with a column."""
-    inner = {node.alias: node.this for node in whole.find_all(exp.Subquery) if node.alias}
-    for node in list(whole.walk()):
+    """Convert, in a resolved query, whatever SQLite converts before it is compared with a column."""
+    types = _Types(tables, {node.alias: node.this for node in whole.find_all(exp.Subquery) if node.alias})
+    # What is inside comes first: what is around it takes it along as a copy.
+    for node in reversed(list(whole.walk())):
+        _separate(node, types)
+    for node in reversed(list(whole.walk())):
         for one, other in _compared(node):
-            wanted = _affinity(one, tables, inner)
+            wanted = types.wanted(one, other, listed=isinstance(node, exp.In))
             if wanted:
                 _convert(other, wanted)
 
 
+def _separate(node: exp.Expr, types: _Types) -> None:
+    """Write comparisons apart that share a side which one of them converts."""
+    if isinstance(node, exp.Between):
+        low, high = node.args["low"], node.args["high"]
+        if types.wanted(low, node.this) or types.wanted(high, node.this):
+            above = exp.GTE(this=node.this.copy(), expression=low.copy())
+            below = exp.LTE(this=node.this.copy(), expression=high.copy())
+            node.replace(exp.Paren(this=exp.And(this=above, expression=below)))
+    elif isinstance(node, exp.Case) and node.this is not None:
+        base = node.this
+        if any(types.wanted(one.this, base) for one in node.args["ifs"]):
+            node.set("this", None)
+            for one in node.args["ifs"]:
+                one.set("this", exp.EQ(this=base.copy(), expression=one.this.copy()))
+
+
 def _compared(node: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
-    """Pairs of operands, each way round where both ways count."""
+    """Pairs of operands: what may want a conversion of the other one first."""
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Boolean | exp.Null):
         # A test of truth compares nothing.
         return []
@@ -43,37 +67,89 @@ def _compared(node: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
     return []
 
 
-def _affinity(node: exp.Expr, tables: Mapping[str, Table], inner: Mapping[str, exp.Expr]) -> str:
-    """``TEXT`` or ``NUMERIC`` where the operand is a column that has it, else empty."""
+@dataclass(frozen=True)
+class _Types:
+    """The affinities of operands: of columns of `tables`, and of what the queries `inner` pass on, both by alias."""
+
+    tables: Mapping[str, Table]
+    inner: Mapping[str, exp.Expr]
+
+    def of(self, node: exp.Expr) -> str:
+        """``TEXT``, ``NUMERIC`` or ``BLOB`` where the operand is a column or a cast, else empty."""
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if isinstance(node, exp.Cast):
+            return _kind(affinity(node.to.sql(dialect="sqlite")))
+        if not isinstance(node, exp.Column):
+            return ""
+        table = self.tables.get(node.table)
+        if table is not None:
+            column = table.column(node.name)
+            untyped = column is None or (column.strict and column.type.upper() == "ANY")
+            return "BLOB" if column is None or untyped else _kind(affinity(column.type))
+        query = self.inner.get(node.table)
+        outputs = dict(outputs_of(query)) if isinstance(query, exp.Expression) else {}
+        return self.of(outputs[node.name]) if node.name in outputs else ""
+
+    def wanted(self, one: exp.Expr, other: exp.Expr, *, listed: bool = False) -> str:
+        """What the column `one` has `other` converted to, which has no type of its own where it is `listed`; empty for nothing,
+        and where `one` is no column of the row that is at hand."""
+        mine, theirs = _bare(one), _bare(other)
+        if mine is None or (theirs is not None and mine.table != theirs.table):
+            return ""
+        has, had = self.of(one), "" if listed else self.of(other)
+        if has == "NUMERIC":
+            return has if had != "NUMERIC" else ""
+        return has if has == "TEXT" and not had else ""
+
+
+def _bare(node: exp.Expr) -> exp.Column | None:
     while isinstance(node, exp.Paren):
         node = node.this
-    if not isinstance(node, exp.Column):
-        return ""
-    table = tables.get(node.table)
-    if table is not None:
-        column = table.column(node.name)
-        if column is None or (column.strict and column.type.upper() == "ANY"):
-            return ""
-        found = affinity(column.type)
-        return "" if found in ("", "BLOB") else "TEXT" if found == "TEXT" else "NUMERIC"
-    query = inner.get(node.table)
-    outputs = dict(outputs_of(query)) if isinstance(query, exp.Expression) else {}
-    return _affinity(outputs[node.name], tables, inner) if node.name in outputs else ""
+    return node if isinstance(node, exp.Column) else None
 
 
-def _convert(literal: exp.Expr, wanted: str) -> None:
-    """Cast what is a literal, if the conversion changes it."""
-    bare = literal
+def _kind(found: str) -> str:
+    return found if found in ("BLOB", "TEXT") else "NUMERIC"
+
+
+def _convert(value: exp.Expr, wanted: str) -> None:
+    """Put the conversion of a value in its place, unless it stays as it is or is a time that is compared as a text."""
+    bare = value
     while isinstance(bare, exp.Paren | exp.Neg):
         bare = bare.this
-    if not isinstance(bare, exp.Literal | exp.Boolean):
-        return
-    is_text = isinstance(bare, exp.Literal) and bare.is_string
-    if is_text is (wanted == "TEXT") or (is_text and not _is_number(bare.name)):
-        return
-    literal.replace(
-        exp.Cast(this=literal.copy(), to=exp.DataType.build("TEXT" if wanted == "TEXT" else "NUMERIC", "sqlite"))
-    )
+    if isinstance(bare, exp.Literal | exp.Boolean):
+        is_text = isinstance(bare, exp.Literal) and bare.is_string
+        if is_text is (wanted == "TEXT") or (is_text and not _is_number(bare.name)):
+            return
+        value.replace(_cast(value, wanted))
+    elif not (isinstance(bare, exp.Null | exp.HexString) or _is_known(bare, wanted)):
+        value.replace(_converted(value, wanted))
+
+
+def _is_known(value: exp.Expr, wanted: str) -> bool:
+    """Whether an expression gives what no conversion changes, or is none of a row."""
+    if value.find(exp.Select) is not None or any(node.meta.get(MOMENT) for node in value.find_all(exp.Var)):
+        return True
+    if wanted == "NUMERIC":
+        return isinstance(value, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod) or function_name(value) in _DATES
+    return isinstance(value, exp.DPipe)
+
+
+def _converted(value: exp.Expr, wanted: str) -> exp.Expression:
+    if wanted == "TEXT":
+        kind = exp.Anonymous(this="typeof", expressions=[value.copy()])
+        test: exp.Expression = exp.In(
+            this=kind, expressions=[exp.Literal.string("integer"), exp.Literal.string("real")]
+        )
+    else:
+        # A text is equal to its own cast where SQLite takes the whole of it for a number.
+        test = exp.EQ(this=exp.Paren(this=value.copy()), expression=_cast(value, wanted))
+    return exp.Paren(this=exp.Case(ifs=[exp.If(this=test, true=_cast(value, wanted))], default=value.copy()))
+
+
+def _cast(value: exp.Expr, wanted: str) -> exp.Expression:
+    return exp.Cast(this=value.copy(), to=exp.DataType.build(wanted, "sqlite"))
 
 
 def _is_number(text: str) -> bool:
