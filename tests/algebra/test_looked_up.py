@@ -149,10 +149,12 @@ SHOWN = {
     "FROM likes l",
 }
 SHOWN_ROWS = 5_000
+OTHER_ROWS = 200_000
 READ_SHOWN = (
     "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) + pg_stat_get_tuples_returned(i.indexrelid) "
     "FROM pg_stat_user_tables AS t JOIN pg_index AS i ON i.indrelid = t.relid WHERE t.relname = 'rewards'"
 )
+ALONE = "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database()"
 
 
 @pytest.mark.parametrize("query", SHOWN.values(), ids=SHOWN)
@@ -169,6 +171,8 @@ def test_rows_in_a_users_table_are_looked_up_too(pg_database: str, query: str) -
             fill(session, 3)
             session.run("CREATE INDEX likes_who ON likes (who)")
             session.run("ANALYZE")
+            # Of a table of few pages everything would be read sooner than twenty rows are looked up.
+            session.run(f"INSERT INTO rewards SELECT 'other', i, '' FROM generate_series(1, {OTHER_ROWS}) AS i")
         project = Project("plans")
         project.derive("shown", query=query, key=("kind", "who", "about"), rows_of="rewards", freshness="tick")
         ours = Tidemark(project, pg_database)
@@ -178,14 +182,20 @@ def test_rows_in_a_users_table_are_looked_up_too(pg_database: str, query: str) -
             with session.transaction():
                 for statement in statements:
                     session.run(statement)
-            before = session.all(READ_SHOWN)[0][0]
+            before = read()
             while not all(report.drained for report in ours.tick()):
                 continue
-            return int(session.all(READ_SHOWN)[0][0] - before)
+            return read() - before
+
+        def read() -> int:
+            # A session that is closed has told what it read when the server no longer lists it.
+            while not session.all(ALONE)[0][0]:
+                continue
+            return int(session.all(READ_SHOWN)[0][0])
 
         numbers = f"generate_series(10, {SHOWN_ROWS + 9}) AS i"
         change(f"INSERT INTO users SELECT i, 'u' FROM {numbers}", f"INSERT INTO likes SELECT i, i FROM {numbers}")
         some = "BETWEEN 100 AND 119"
         assert change(f"DELETE FROM users WHERE id {some}", f"DELETE FROM likes WHERE who {some}") < 500
-        shown, true = (sorted(session.all(text)) for text in ("SELECT * FROM rewards", query))
+        shown, true = (sorted(session.all(text)) for text in ("SELECT * FROM rewards WHERE kind = 'u'", query))
         assert [tuple(row) for row in shown] == [tuple(row) for row in true]
