@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.backfill.place import Songs
+from tidemark import Tidemark
 from tidemark.cli import main
 from tidemark.errors import Exit
 
@@ -60,6 +61,41 @@ def test_a_backfill_is_run_and_listed(typed, file_songs: Songs) -> None:  # type
     assert code == Exit.OK and (one["name"], one["rowsProcessed"], one["rowsTotal"]) == ("shout", 600, 600)
     assert file_songs.shouted() == 600
     assert typed("run", "shout") == (Exit.OK, typed("run", "shout")[1])
+
+
+def test_keys_that_are_put_aside_are_shown_each_with_its_error(
+    songs: Songs,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    songs.add(30)
+    file = tmp_path / "derived.py"
+    file.write_text(DEFINITIONS)
+
+    def type_in(*words: str) -> tuple[int, str]:
+        code = main(["backfill", *words, "--database", songs.url, "--definitions", str(file)])
+        return code, capsys.readouterr().out
+
+    told = "put aside: 7 (attempt 1, "
+    code, said = type_in("run", "picky", "--nice", "0")
+    assert code == Exit.QUARANTINED and "1 key is put aside, with its error." in said
+    assert told in said and "no sevens" in said and "tidemark backfill retry picky" in said
+    code, said = type_in("list", "picky")
+    assert code == Exit.OK and told in said and "no sevens" in said and "tidemark backfill retry picky" in said
+    code, said = type_in("list")
+    assert told not in said and "tidemark backfill list picky" in said
+    (one,) = json.loads(type_in("list", "picky", "--json")[1])["putAside"]
+    assert (one["backfill"], one["key"], one["attempt"]) == ("picky", [7], 1) and "no sevens" in one["error"]
+    eye = Tidemark(None, songs.url).onlooker()
+    try:
+        (finding,) = eye.overview().verdict.findings
+    finally:
+        eye.close()
+    assert (
+        finding.says.endswith("1 key is put aside, with its error") and finding.next == "tidemark backfill list picky"
+    )
+    code, said = type_in("list", "nothing")
+    assert code == Exit.OK and "Nothing is left to fill of nothing here" in said
 
 
 def test_keys_that_were_put_aside_end_it_with_seven_and_a_retry_tries_them(typed) -> None:  # type: ignore[no-untyped-def]

@@ -1,12 +1,16 @@
 """What every session promises about statements and transactions, on both engines."""
 
+import contextlib
 import datetime
+import os
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from tests.conformance.conftest import Opener, execute
+from tidemark.database.open import open_session
 from tidemark.database.session import Conflict, Session
 from tidemark.errors import Code, Fault, Refusal
 
@@ -47,13 +51,31 @@ def test_a_failed_statement_rolls_everything_back(table: Session) -> None:
 
 def test_no_disk_is_waited_for_at_the_end_of_a_chunk(table: Session, other: Session) -> None:
     asks = "SHOW synchronous_commit" if table.dialect.has_schemas else "PRAGMA main.synchronous"
-    relaxed, durable = ("off", "on") if table.dialect.has_schemas else (1, 2)
+    relaxed, other_writes = ("off", "on") if table.dialect.has_schemas else (1, 1)
     with table.transaction("chunk"):
         table.run("INSERT INTO t VALUES (1, 1)")
         assert table.all(asks) == [(relaxed,)]
     assert _ids(other) == [1]
     with table.transaction("write"):
-        assert table.all(asks) == [(durable,)]
+        assert table.all(asks) == [(other_writes,)]
+
+
+def test_a_sqlite_session_that_wrote_waits_for_the_disk_once_when_it_closes(
+    sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
+    with contextlib.closing(open_session(f"sqlite:///{sqlite_path}", create=True)) as beside:
+        for mode, expected in (("read", 0), ("write", 1), ("chunk", 2)):
+            session = open_session(f"sqlite:///{sqlite_path}")
+            assert session.one("PRAGMA main.synchronous") == (1,)
+            with session.transaction(mode):
+                session.all("SELECT count(*) FROM sqlite_schema")
+            assert len(synced) < max(1, expected)
+            session.close()
+            session.close()
+            assert len(synced) == expected and all(one.endswith("-wal") for one in synced)
+        assert beside.is_open()
 
 
 def test_transactions_do_not_nest(table: Session) -> None:

@@ -20,7 +20,7 @@ EXITS = {
     Exit.DRIFT: "`verify` found drift",
     Exit.REFUSED: "[refused](refusals/README.md): nothing was changed",
     Exit.HELD: "another runner holds the lease",
-    Exit.QUARANTINED: "finished, with rows put aside: `backfill list` says how many, `backfill retry` tries them again",
+    Exit.QUARANTINED: "finished, with rows put aside: `backfill list NAME` says which and why, `backfill retry` tries them again",
     Exit.INTERRUPTED: "interrupted; run it again and it goes on",
 }
 HEAD = """\

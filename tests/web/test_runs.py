@@ -55,7 +55,7 @@ def test_a_run_is_told_whole(forum: Forum) -> None:
     assert forum.get("/quarantine")["quarantine"] == [aside]
     assert told["samples"] and told["samples"][-1]["target_ms"] > 0
     assert sum(one["rows"] for one in told["samples"]) <= 3 and told["samples"][0]["chunks"] >= 1
-    assert forum.get("/healthz", status=503)["findings"][0]["next"] == "tidemark backfill retry migrate"
+    assert forum.get("/healthz", status=503)["findings"][0]["next"] == "tidemark backfill list migrate"
     fill = next(one for one in runs if one["kind"] == "fill")
     statements = forum.get(f"/runs/{fill['id']}", "run")["statements"]
     assert {"query", "recompute", "write"} <= {one["title"] for one in statements}

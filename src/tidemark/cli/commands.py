@@ -30,6 +30,7 @@ from tidemark.engine import Tidemark
 from tidemark.errors import Exit, TidemarkError
 from tidemark.runtime.backfill.runner import Orders
 from tidemark.runtime.backfill.throttle import Limits
+from tidemark.runtime.onlooker import Aside
 
 NEEDS_DEFINITIONS = frozenset({"adopt", "plan", "apply", "explain", "sql"})
 
@@ -245,8 +246,12 @@ def backfill(typed: Typed) -> Outcome:
     """Run, watch and steer backfills."""
     options, engine = typed.options, typed.engine
     if options.action == "list":
-        found = engine.backfills(options.name)
-        return Outcome(reports.backfills_text(found), {"backfills": [one.as_json() for one in found]})
+        found, aside = engine.backfills(options.name), _put_aside(typed)
+        data: dict[str, Any] = {
+            "backfills": [one.as_json() for one in found],
+            "putAside": [reports.aside_data(one) for one in aside],
+        }
+        return Outcome(reports.backfills_text(found, aside, options.name), data)
     if not options.name:
         return Outcome(f"backfill {options.action} needs a NAME", {"error": {"family": "usage"}}, Exit.USAGE)
     steer = {"pause": engine.pause_backfill, "resume": engine.resume_backfill, "cancel": engine.cancel_backfill}
@@ -259,8 +264,19 @@ def backfill(typed: Typed) -> Outcome:
     again = options.action == "retry" and not options.anew
     orders = Orders(options.nice, longest, again=again, anew=options.anew, workers=options.workers)
     done = engine.backfill(options.name, orders)
+    aside = _put_aside(typed)
     data = {"backfills": [done.status.as_json()], "chunks": done.chunks, "longestMs": done.longest_ms}
-    return Outcome(reports.backfill_text(done), data, done.exit)
+    data["putAside"] = [reports.aside_data(one) for one in aside]
+    return Outcome(reports.backfill_text(done, aside), data, done.exit)
+
+
+def _put_aside(typed: Typed) -> list[Aside]:
+    """The keys that are put aside, of the one that was named or of all."""
+    eye = typed.engine.onlooker()
+    try:
+        return eye.quarantine(typed.options.name)
+    finally:
+        eye.close()
 
 
 def stream(typed: Typed) -> Outcome:

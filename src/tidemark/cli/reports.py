@@ -7,18 +7,21 @@ they are stored, NULLs and quotes included.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tidemark.cli.outcome import table
 from tidemark.runtime.apply import ApplyReport
-from tidemark.runtime.backfill.record import BackfillStatus
+from tidemark.runtime.backfill.record import BackfillStatus, tell_aside
 from tidemark.runtime.backfill.runner import BackfillReport
 from tidemark.runtime.doctor import Diagnosis
 from tidemark.runtime.explain import Explanation
+from tidemark.runtime.onlooker import Aside
 from tidemark.runtime.plan import InstallPlan, Step
 from tidemark.runtime.runs import Past
 from tidemark.runtime.status import TableStatus
 from tidemark.runtime.tick import TickReport
 from tidemark.runtime.uninstall import UninstallReport
+from tidemark.runtime.values import plain, show
 from tidemark.runtime.verdict import judge
 from tidemark.runtime.worker import WorkerReport
 from tidemark.script import Capture, Script
@@ -75,6 +78,8 @@ def apply_text(done: ApplyReport) -> str:
         lines.append(f"installed, to be filled by a worker: {', '.join(done.begun)}. Next: tidemark run")
     if done.dropped:
         lines.append(f"dropped: {', '.join(done.dropped)}")
+    if done.given_up:
+        lines.append(f"given up before anybody saw it: {', '.join(done.given_up)}. Next: tidemark status")
     if done.indexes:
         lines.append(f"indexes made: {', '.join(done.indexes)}")
     return "\n".join(lines) or "Nothing to do: everything that is declared is installed and unchanged."
@@ -228,10 +233,12 @@ def history_text(runs: Sequence[Past]) -> str:
     return table(head, rows)
 
 
-def backfills_text(found: Sequence[BackfillStatus]) -> str:
-    """Where backfills stand, each with what to do next."""
+def backfills_text(found: Sequence[BackfillStatus], aside: Sequence[Aside] = (), name: str = "") -> str:
+    """Where backfills stand, each with what to do next; of the one that was asked for by `name` also every key in `aside`."""
     if not found:
-        return "No backfill was ever begun here. Next: tidemark backfill run NAME"
+        none = f"Nothing is left to fill of {name} here, and no backfill of that name" if name else "No backfill"
+        begin = "tidemark backfill list" if name else "tidemark backfill run NAME"
+        return "\n".join([*_aside_lines(aside, "tidemark repair"), f"{none} was ever begun here. Next: {begin}"])
     head = ("backfill", "state", "done", "of", "written", "put aside", "rate", "left", "next")
     rows = [
         (
@@ -249,7 +256,28 @@ def backfills_text(found: Sequence[BackfillStatus]) -> str:
     ]
     said = [f"{one.name}: {one.failure}" for one in found if one.failure]
     said += [f"{one.name} holds back: {reason}" for one in found for reason in one.reasons]
+    if name:
+        said += _aside_lines(aside, f"tidemark backfill retry {name}")
+    else:
+        said += [f"{one.name}, key by key: tidemark backfill list {one.name}" for one in found if one.quarantined]
     return "\n".join([table(head, rows), *said])
+
+
+def aside_data(one: Aside) -> dict[str, Any]:
+    """A key that is put aside, as plain data."""
+    key = [plain(value) for value in one.key]
+    return {"backfill": one.backfill, "key": key, "attempt": one.attempt, "error": one.error, "foundAt": one.found_at}
+
+
+def _aside_lines(aside: Sequence[Aside], again: str) -> list[str]:
+    """Keys that are put aside, each with its error, and what tries them `again`."""
+    lines = [
+        f"  put aside: {', '.join(map(show, one.key))} (attempt {one.attempt}, {one.found_at[:19]}Z): {one.error}"
+        for one in aside[:SHOWN_MAX]
+    ]
+    if len(aside) > SHOWN_MAX:
+        lines.append("  and more of them: --json lists up to 200")
+    return [*lines, f"When the cause is mended: {again}"] if lines else []
 
 
 def _left(one: BackfillStatus) -> str:
@@ -269,16 +297,15 @@ def _next(one: BackfillStatus) -> str:
     return f"tidemark backfill run {one.name}" if one.state in ("planned", "interrupted") else ""
 
 
-def backfill_text(done: BackfillReport) -> str:
-    """What a run of a backfill did."""
+def backfill_text(done: BackfillReport, aside: Sequence[Aside] = ()) -> str:
+    """What a run of a backfill did, and what is left `aside`."""
+    left = _aside_lines(aside, f"tidemark backfill retry {done.status.name}")
     if done.chunks == 0 and done.status.state in ("finished", "quarantined"):
-        return f"{done.status.name} is {done.status.state} already. Next: tidemark backfill list"
+        return "\n".join([f"{done.status.name} is {done.status.state} already.", *left])
     told = (
         f"{done.status.name}: {done.status.rows_done:,} keys done, {done.rows_written:,} rows written in {done.chunks:,} chunks, "
         f"longest hold {done.longest_ms:.1f} ms."
     )
     if done.status.quarantined:
-        return (
-            f"{told} {done.status.quarantined:,} keys are put aside. Next: tidemark backfill retry {done.status.name}"
-        )
+        return "\n".join([f"{told} {tell_aside(done.status.quarantined)}.", *left])
     return told

@@ -70,7 +70,8 @@ class Session(Protocol):
 
         SQLite: ``read`` is BEGIN (deferred), ``write`` is BEGIN IMMEDIATE. PostgreSQL: READ COMMITTED, or REPEATABLE READ with
         `snapshot`; ``read`` may still write temporary tables. A ``chunk`` is a write that no disk is waited for with locks
-        in hand: with the power the last of them may be lost, never one before another, nor any that a ``write`` followed.
+        in hand: with the power the last of them may be lost, never one before another, nor any that a ``write`` followed. On
+        SQLite, whose one lock everybody wants, every write is so, and `close` waits for the disk.
         A ``look`` only reads, in one moment, and asks what looks before it asked; on PostgreSQL in the message that begins it.
         `holding` are quoted names of tables that nobody empties between the snapshot and the end: TRUNCATE takes rows away that
         an older snapshot should see. Raises `Conflict` when the lock cannot be had within the session's lock timeout.

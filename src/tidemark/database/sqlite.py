@@ -103,6 +103,19 @@ def _identify(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _sync(path: str) -> None:
+    """Wait until what is written of the log is on the disk. SQLite locks nothing in that file, which closing it would let go."""
+    try:
+        file = os.open(path, os.O_RDWR)
+    except OSError:
+        # It is gone: the last connection has put everything into the database file, and waited for that.
+        return
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
 class _BadText(Fault):
     """A value of type text that is no UTF-8."""
 
@@ -134,7 +147,7 @@ class SqliteSession:
         self._raw = _Raw(connection)
         self._label = label
         self._open = True
-        self._synchronous = self._now_synchronous = 0
+        self._wrote = False
 
     def prepare(self, *, made: bool, may_write: bool, require_wal: bool) -> None:
         """Check what was opened. Raises `Refusal` (``database-url``, ``read-only``, ``not-wal``)."""
@@ -150,9 +163,11 @@ class SqliteSession:
                 f"{self._label} is in journal mode {journal!r}, in which readers and writers wait for each other.",
                 instead="run once, in any SQLite shell: PRAGMA journal_mode = WAL;",
             )
-        self._synchronous = self._now_synchronous = int(self.all("PRAGMA main.synchronous")[0][0])
         if may_write:
             self._check_writable()
+            if int(self.all("PRAGMA main.synchronous")[0][0]) > _NORMAL:
+                # No commit of ours waits for the disk with the lock in hand: see `close`.
+                self._execute(f"PRAGMA main.synchronous = {_NORMAL}")
 
     def _check_writable(self) -> None:
         """SQLite opens a file that it may not write as a read-only one and says nothing until the first write."""
@@ -188,8 +203,7 @@ class SqliteSession:
         if connection.in_transaction:
             raise RuntimeError("transactions do not nest")
         only_reads = mode in ("read", "look")
-        if not only_reads:
-            self._synchronize(min(self._synchronous, _NORMAL) if mode == "chunk" else self._synchronous)
+        self._wrote = self._wrote or not only_reads
         self._execute("BEGIN" if only_reads else "BEGIN IMMEDIATE")
         try:
             if snapshot or mode == "look":
@@ -203,12 +217,6 @@ class SqliteSession:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-
-    def _synchronize(self, wanted: int) -> None:
-        """How far a commit goes: NORMAL leaves the log to the disk's own time, and FULL waits for it, with the lock in hand."""
-        if wanted != self._now_synchronous:
-            self._execute(f"PRAGMA main.synchronous = {wanted}")
-            self._now_synchronous = wanted
 
     def run(self, sql: str, parameters: Parameters | None = None) -> int:
         """Run one statement, give the number of rows it changed (0 for DDL)."""
@@ -255,7 +263,7 @@ class SqliteSession:
         """Run one statement as a transaction of its own; its rows, if it gives any."""
         if self._alive().in_transaction:
             raise RuntimeError("transactions do not nest")
-        self._synchronize(self._synchronous)
+        self._wrote = True
         return self.all(sql, parameters)
 
     def _read(self, sql: str, parameters: Parameters | None, rows_max: int | None) -> list[tuple[Any, ...]]:
@@ -399,7 +407,9 @@ class SqliteSession:
         return self._open and self._file is not None and _identify(self._path) == self._file
 
     def close(self) -> None:
-        """Close the connection. Safe to call twice."""
+        """Close the connection, and wait for the disk if it wrote: what was committed is there then. Safe to call twice."""
         if self._open:
             self._open = False
             self._connection.close()
+            if self._wrote:
+                _sync(f"{self._path}-wal")

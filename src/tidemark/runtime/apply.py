@@ -53,12 +53,13 @@ LEASE_WAIT_SECONDS = 10.0
 @dataclass(frozen=True)
 class ApplyReport:
     """What was done: `live` derived tables that were filled and verified, `begun` ones left to a worker, `dropped` names,
-    `indexes` made on request."""
+    `given_up` ones that nobody had seen yet, beside a live one or not, `indexes` made on request."""
 
     live: tuple[str, ...]
     begun: tuple[str, ...]
     dropped: tuple[str, ...]
     indexes: tuple[str, ...] = ()
+    given_up: tuple[str, ...] = ()
 
 
 def apply_plan(
@@ -121,6 +122,7 @@ def _carry_out_all(duty: Duty, plan: InstallPlan, holder: str, detach: bool, lis
     live: list[str] = []
     begun: list[str] = []
     dropped: list[str] = []
+    given_up: list[str] = []
     for step in plan.steps:
         duty.check_stop("apply")
         if detach and step.verb == "drop" and step.replaces:
@@ -133,8 +135,10 @@ def _carry_out_all(duty: Duty, plan: InstallPlan, holder: str, detach: bool, lis
             (live if done.state == "live" else begun).append(done.name)
         elif step.destructive:
             dropped.append(step.derived)
+        elif done is None and any(row.state != "retired" and not row.script.supports for row in step.obsolete):
+            given_up.append(step.derived)
     _leave_all(duty, holder, listen)
-    return ApplyReport(tuple(live), tuple(begun), tuple(dropped))
+    return ApplyReport(tuple(live), tuple(begun), tuple(dropped), given_up=tuple(given_up))
 
 
 def _leave_all(duty: Duty, holder: str, listen: Listener) -> None:
@@ -201,9 +205,20 @@ def _carry_out(duty: Duty, step: Step, holder: str, detach: bool, listen: Listen
 def _do_step(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed | None:
     if step.script is not None:
         return _raise_up(duty, step, detach, listen)
-    for row in step.obsolete:
-        remove_unread(duty, row, listen)
+    _remove_obsolete(duty, step, listen)
     return None
+
+
+def _remove_obsolete(duty: Duty, step: Step, listen: Listener) -> None:
+    """Remove what a step leaves behind. Raises `Fault` where a worker has shown it to readers since the plan was made."""
+    for row in step.obsolete:
+        now = _read_again(duty, row)
+        if now.live_at is not None and row.live_at is None:
+            raise Fault(
+                f"generation {row.generation} of {row.name} went live since the plan was made",
+                left_behind="it stays as it is; `tidemark apply` plans anew",
+            )
+        remove_unread(duty, now, listen)
 
 
 def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed:
@@ -211,8 +226,7 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
     script = step.script
     if script is None:
         raise Fault("a step without a script cannot be raised", retry_safe=False)
-    for row in step.obsolete:
-        remove_unread(duty, row, listen)
+    _remove_obsolete(duty, step, listen)
     if step.before is not None and step.verb == "replace" and is_in_place(script):
         # The user's own table holds the rows, so two generations cannot stand side by side.
         remove(duty, step.before, listen)

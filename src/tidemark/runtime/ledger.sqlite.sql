@@ -1075,9 +1075,8 @@ SELECT count(*), 0 FROM {public};
 SELECT page_count * page_size FROM pragma_page_count, pragma_page_size WHERE :sources IS NOT NULL;
 
 -- name: prepare_worker
--- Commit without waiting for the disk, which is half of a short hold: a loss of power takes our last commits back whole, with
--- their checkpoints, and whatever the application committed after them is on disk only together with them.
-PRAGMA main.synchronous = NORMAL;
+-- Nothing: a worker that falls asleep inside a transaction keeps its locks, and whoever waits for them says so.
+SELECT 1;
 
 -- name: count_others
 -- How many others are connected: nobody can tell that of a file, so there is somebody.

@@ -260,7 +260,7 @@ def _decide(
                 step = _build(ledger, "resume", f"it is {building.state}", script, before, retired, building, findings)
                 return replace(step, upkeep=wider.upkeep if wider else None), script
         retired = (*retired, building)
-    elif before is not None:
+    if before is not None:
         script = as_stored(want.compile(before.generation, session=before.script.wide.session), before.script)
         if essence(script) == essence(before.script):
             return _mend(ledger, before, script, retired, look, want, following, faults)
@@ -327,6 +327,9 @@ def _mend(
         return _build(ledger, "reinstall", named + gap, script, before, retired, findings=findings), script
     if before.state != "live":
         return _build(ledger, "resume", f"it is {before.state}", script, before, retired, before), script
+    if any(row.state != "retired" for row in retired):
+        # A worker would go on with it, so it goes even where the rest is left to one.
+        return _drop(retired, "its definition is again the one that is live", frees_readers=False), script
     if retired:
         return _drop(retired, "a newer generation is live", frees_readers=True), script
     return None, script

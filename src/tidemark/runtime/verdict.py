@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from tidemark.runtime.backfill.record import BackfillStatus, read_time
+from tidemark.runtime.backfill.record import BackfillStatus, read_time, tell_aside
 from tidemark.runtime.runs import Past
 from tidemark.runtime.status import TableStatus
 from tidemark.runtime.streams.account import StreamStatus
@@ -159,8 +159,8 @@ def _judge_backfill(one: BackfillStatus) -> list[Finding]:
     if one.state == "failed":
         return [Finding("backfill", one.name, "fail", f"failed: {one.failure or 'no cause is on record'}", retry)]
     if one.state == "quarantined":
-        says = f"is through, but {one.quarantined:,} keys are put aside, each with its error"
-        return [Finding("backfill", one.name, "fail", says, retry)]
+        says = f"is through, but {tell_aside(one.quarantined)}"
+        return [Finding("backfill", one.name, "fail", says, f"tidemark backfill list {one.name}")]
     if one.state == "backfilling":
         return [Finding("backfill", one.name, "warn", "is under way")]
     if one.state not in COMING:

@@ -119,6 +119,11 @@ class BackfillStatus:
         }
 
 
+def tell_aside(count: int) -> str:
+    """So many keys that are put aside, for people."""
+    return "1 key is put aside, with its error" if count == 1 else f"{count:,} keys are put aside, each with its error"
+
+
 def list_backfills(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...]:
     """Every backfill, or the one of that name, by name. Raises `Refusal` (``not-installed``) without a ledger."""
     ledger.require()

@@ -17,7 +17,7 @@ from tidemark.runtime.backfill.begin import begin
 from tidemark.runtime.backfill.ending import record_end, recording
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
-from tidemark.runtime.backfill.record import BackfillStatus, find_backfill
+from tidemark.runtime.backfill.record import BackfillStatus, find_backfill, tell_aside
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.together import RANGES_EACH, tell_alone, work_together
 from tidemark.runtime.backfill.worker import Worker
@@ -90,7 +90,7 @@ def run_backfill(
         with recording(lambda: mine, tally):
             work_together(mine, tally, work, connect, workers)
             left = mine.ledger.value("count_quarantine", {"backfill": backfill.name})
-            told = f"{left} keys are put aside, each with its error" if left else None
+            told = tell_aside(int(left)) if left else None
             record_end(mine, tally, "quarantined" if left else "finished", told)
         status = find_backfill(mine.ledger, backfill.name)
         return BackfillReport(status, tally.chunks, tally.written, tally.longest_ms)
