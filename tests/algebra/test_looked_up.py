@@ -1,7 +1,8 @@
 """A batch reads the rows of its units and no others, on 300,000 rows, whatever the statistics say.
 
 On PostgreSQL the rows that the recompute of a batch reads are counted, with statistics of a time when each table had three rows:
-a planner that believes them reads everything. On SQLite its plan is asked, without statistics and with true ones.
+a planner that believes them reads everything; then with true ones. On SQLite its plan is asked, without statistics and with true
+ones.
 """
 
 import contextlib
@@ -38,6 +39,8 @@ QUERIES = {
     "distinct": "SELECT DISTINCT p.author AS id, u.name FROM posts p JOIN users u ON u.id = p.author",
     "partial_index": "SELECT u.id, u.name, x.n FROM users u "
     "LEFT JOIN (SELECT m.who, count(*) AS n FROM marks m WHERE m.kind = 1 GROUP BY m.who) x ON x.who = u.id",
+    "beside_a_list": "SELECT u.id, count(DISTINCT l.who) AS n FROM likes l JOIN posts p ON p.id = l.post "
+    "JOIN users u ON u.id = p.author WHERE l.who NOT IN (SELECT o.who FROM odd o WHERE o.kind > 1) GROUP BY u.id",
     "cte": "WITH n AS (SELECT author, count(*) AS posts FROM posts GROUP BY author) "
     "SELECT u.id, u.name, n.posts FROM users u JOIN n ON n.author = u.id",
 }
@@ -62,8 +65,9 @@ SCHEMA = (
     "CREATE TABLE marks (who integer NOT NULL, kind integer NOT NULL)",
     "CREATE INDEX marks_who ON marks (who) WHERE kind = 1",
     "CREATE INDEX posts_author ON posts (author)",
-    "CREATE INDEX likes_post ON likes (post)",
+    "CREATE INDEX likes_post ON likes (post, who)",
     "CREATE INDEX likes_who ON likes (who)",
+    "CREATE TABLE odd (who integer PRIMARY KEY, kind integer)",
 )
 READ = (
     "SELECT coalesce(sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)), 0) FROM pg_stat_xact_user_tables "
@@ -94,12 +98,17 @@ def crowd(engine_url: str) -> Iterator[Session]:
         yield session
 
 
-def read_batch(session: Session, script: Script) -> tuple[int, int]:
-    """The numbers of rows that a batch gives, and that it reads of the tables."""
+def install(session: Session, script: Script) -> None:
+    """Make the tables that a batch is written to."""
     steps = [piece.create for piece in script.pieces if piece.kind in ("type", "table", "index") and not piece.public]
     with session.transaction():
         for step in steps:
             session.script(step)
+
+
+def read_batch(session: Session, script: Script) -> tuple[int, int]:
+    """The numbers of rows that a batch gives, and that it reads of the tables."""
+    with session.transaction():
         prepare(session, script)
         if session.dialect.has_schemas:
             session.run("SELECT pg_catalog.set_config('jit', 'off', true)")
@@ -120,16 +129,17 @@ def test_a_batch_reads_its_own_rows_only(crowd: Session, engine_url: str) -> Non
         scripts.append(script)
         assert script.klass in (("linear",) if name in LINEAR else ("keyed", "bilinear")), name
         assert script.applier.indexed, name
-        given, read = read_batch(crowd, script)
-        assert given >= BATCH, name
-        assert read <= READ_MAX * BATCH, (name, read)
-        if not crowd.dialect.has_schemas:
-            looked_up(crowd, script)
-    if not crowd.dialect.has_schemas:
+        install(crowd, script)
+    # Statistics of three rows, then true ones.
+    for _ in range(2):
+        for script in scripts:
+            given, read = read_batch(crowd, script)
+            assert given >= BATCH, script.name
+            assert read <= READ_MAX * BATCH, (script.name, read)
+            if not crowd.dialect.has_schemas:
+                looked_up(crowd, script)
         with crowd.transaction():
             crowd.run("ANALYZE")
-        for script in scripts:
-            looked_up(crowd, script)
 
 
 def looked_up(session: Session, script: Script) -> None:

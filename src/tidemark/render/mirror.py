@@ -22,12 +22,12 @@ def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
     if carry is not None and mirror.owns_rows:
         carry = replace(carry, adopt=(_adopt(store, mirror),))
     # A row of the user's table is looked up for each key of the batch, however big the table is.
-    off, free = ((), ()) if store.nullable else statements.steer(store)
+    on, free = ((), ()) if store.nullable else statements.steer(store)
     return replace(
         applier,
         carry=carry,
-        recompute=(*applier.recompute, *off),
-        looked_up=(*(one for one in applier.looked_up if one not in (*off, *free)), *off) if applier.looked_up else (),
+        recompute=(*applier.recompute, *on),
+        looked_up=(*(one for one in applier.looked_up if one not in (*on, *free)), *on) if applier.looked_up else (),
         compare=f"{applier.compare} {_compare(applier, store, mirror)}",
         write=(*applier.write, *_write(store, mirror), *free),
         list_keys=(*applier.list_keys, *_todo(store, mirror)),

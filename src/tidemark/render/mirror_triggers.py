@@ -53,7 +53,9 @@ def postgres_pieces(store: Store, mirror: Mirror, path: tuple[str, ...], by_batc
             store, ("mirror",), "INSERT OR UPDATE OR DELETE", "FOR EACH ROW", settings, _row_body(store, mirror)
         )
     # A plan is made once for a session, and batches differ: the user's rows are looked up, however many there are.
-    settings += "" if store.nullable else "".join(f" SET {name} = off" for name in (*PLANNING, "jit"))
+    settings += (
+        "" if store.nullable else "".join(f" SET {name} = {value}" for name, value in (*PLANNING, ("jit", "off")))
+    )
     found = []
     for event, body in _batch_bodies(store, mirror).items():
         images = f"REFERENCING {'OLD' if event == 'delete' else 'NEW'} TABLE AS {IMAGES} FOR EACH STATEMENT"

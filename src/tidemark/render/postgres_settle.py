@@ -42,7 +42,8 @@ def settle_functions(store: Store, program: KeyedProgram, path: tuple[str, ...])
     flush += f"  tidemark_units {unit}[];\n  tidemark_some {unit}[];\n  tidemark_at integer := 1;\n  tidemark_whole boolean;\n"
     body = _read(store, program) + _take_edges(store, program) + _find(store, program) + _compute(store, program)
     call = ("", f"  PERFORM {store.names.own('flush')}();\n")
-    planning = "".join(f" SET {name} = off" for name in ("jit", *(PLANNING if is_steered(store, program) else ())))
+    steering = (("jit", "off"), *(PLANNING if is_steered(store, program) else ()))
+    planning = "".join(f" SET {name} = {value}" for name, value in steering)
     return [
         _take(store),
         *settle_pieces(store, (flush, body), call, settings + planning, " AND seen IS NULL"),

@@ -391,9 +391,9 @@ INSERT INTO "tidemark"."copies" AS s ("id") SELECT "id" FROM pg_temp."_batch_cop
 DELETE FROM pg_temp."_stored_copies";
 INSERT INTO pg_temp."_stored_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, s."id", s."_rows", s."_loud" FROM pg_temp."_batch_copies" AS b CROSS JOIN LATERAL (SELECT * FROM "tidemark"."copies" AS s WHERE s."id" = b."id" OFFSET 0) AS s;
 DELETE FROM pg_temp."_fresh_copies";
-SELECT pg_catalog.set_config('enable_seqscan', 'off', true), pg_catalog.set_config('enable_hashjoin', 'off', true), pg_catalog.set_config('enable_mergejoin', 'off', true);
+SELECT pg_catalog.set_config('seq_page_cost', '100', true), pg_catalog.set_config('enable_hashjoin', 'off', true), pg_catalog.set_config('enable_mergejoin', 'off', true);
 INSERT INTO pg_temp."_fresh_copies" (tidemark_n, "id", "_rows", "_loud") SELECT b.tidemark_n, b."id", coalesce(f0."_rows", 0) AS "_rows", f0."_loud" AS "_loud" FROM pg_temp."_batch_copies" AS b LEFT JOIN LATERAL (SELECT 1 AS "_rows", (UPPER(r."name")) AS "_loud" FROM "public"."users" AS r WHERE ((r."id")) = b."id" AND ((r."email" <> '')) OFFSET 0) AS f0 ON true;
-SELECT pg_catalog.set_config('enable_seqscan', NULL, true), pg_catalog.set_config('enable_hashjoin', NULL, true), pg_catalog.set_config('enable_mergejoin', NULL, true);
+SELECT pg_catalog.set_config('seq_page_cost', NULL, true), pg_catalog.set_config('enable_hashjoin', NULL, true), pg_catalog.set_config('enable_mergejoin', NULL, true);
 DELETE FROM pg_temp."_fresh_copies" AS s WHERE s."_rows" = 0 AND s."_loud" IS NULL;
 
 -- applier: compare
