@@ -121,6 +121,14 @@ def test_a_missing_capture_is_never_ready(forum: Forum) -> None:
     assert not forum.get("/readyz", status=503)["ready"]
 
 
+@pytest.mark.parametrize("state", ["backfilling", "verifying"])
+def test_who_died_at_work_is_not_said_to_be_at_work(forum: Forum, state: str) -> None:
+    forum.write(f"UPDATE {forum.ledger('derived')} SET state = '{state}' WHERE name = 'post_authors'")
+    forum.fresh()
+    (finding,) = forum.get("/status")["verdict"]["findings"]
+    assert finding["says"] == "was interrupted, and nobody goes on with it"
+
+
 def test_a_state_that_is_not_live_is_never_ready(well_forum: Forum) -> None:
     move = f"UPDATE {well_forum.ledger('derived')} SET state = :state WHERE name = 'post_authors'"
     for state in ("failed", "paused", "planned", "verifying", "installing", "retired", "backfilling"):

@@ -94,7 +94,8 @@ def judge(
     # Why a filling stands still says more than that there is one.
     stands = {one.name for one in going if one.kind == "table"}
     found = [one for table in tables for one in _judge_table(table, moment, patience or {})]
-    found = [one for one in found if one.name not in stands or one.says != COMING["backfilling"]] + going
+    at_work = (COMING["backfilling"], COMING["verifying"])
+    found = [one for one in found if one.name not in stands or one.says not in at_work] + going
     found += [one for stream in streams for one in _judge_stream(stream)]
     if events and events.get("failed"):
         says = f"{events['failed']:,} events could not be told to their handlers"
