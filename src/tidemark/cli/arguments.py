@@ -133,7 +133,7 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
 
 def _add_workers(made: dict[str, argparse.ArgumentParser]) -> None:
     said = "so many sessions, each with ranges of keys of its own (PostgreSQL); says why where one does it"
-    for command in ("apply", "run", "backfill"):
+    for command in ("apply", "run", "repair", "backfill"):
         made[command].add_argument("--workers", type=int, default=1, metavar="N", help=said)
 
 

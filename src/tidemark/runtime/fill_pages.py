@@ -68,8 +68,8 @@ def fill_by_pages(duty: Duty, installed: Installed, listen: Listener) -> FillRep
     return report(filling, filling.tally.done - before)
 
 
-def choose_crew(duty: Duty, script: Script, listen: Listener) -> int:
-    """How many sessions fill ranges beside each other; why it is one, where more are wanted, is told."""
+def choose_crew(duty: Duty, script: Script, listen: Listener, phase: str = "fill") -> int:
+    """How many sessions fill, or mend, ranges beside each other; why it is one, where more are wanted, is told."""
     why = ""
     if duty.crew == 1:
         why = IN_LINE
@@ -78,7 +78,7 @@ def choose_crew(duty: Duty, script: Script, listen: Listener) -> int:
     elif read_first(duty, script):
         why = "it remembers, and is computed in moments in which nothing waits for what it reads"
     if why:
-        tell_alone(duty, script.name, listen, why)
+        tell_alone(duty, script.name, listen, why, phase)
     return 1 if why else duty.crew
 
 

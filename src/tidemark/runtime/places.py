@@ -1,6 +1,7 @@
 """Where a range of keys begins and ends in the session's list of every key.
 
-Owns: `places_between`. Promises: both ends are among them; what is no key of the table is refused before anything is looked at.
+Owns: `places_between` and `cut_places`. Promises: both ends are among them, and every key between them is in one part; what is no
+key of the table is refused before anything is looked at.
 """
 
 from __future__ import annotations
@@ -8,10 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from tidemark.errors import Code, Refusal
+from tidemark.runtime.backfill.filling import Part
+from tidemark.runtime.backfill.together import RANGES_EACH
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import list_every_key
+from tidemark.runtime.pages import is_storable
 from tidemark.runtime.values import show
 from tidemark.script import Script
+from tidemark.walk import Pages
 
 Key = tuple[Any, ...]
 Between = tuple[Key | None, Key | None]
@@ -42,3 +47,29 @@ def places_between(duty: Duty, script: Script, between: Between) -> range:
         else:
             last = 0 if found is None else int(found)
     return range(first - 1, max(last, first - 1))
+
+
+def cut_places(duty: Duty, script: Script, places: range, crew: int) -> list[Part] | None:
+    """A range of the list as ranges of keys, a few for each of so many sessions; None where keys cannot be listed by pages.
+
+    What is born between two of its keys meanwhile is wholly captured, whichever range it falls into.
+    """
+    pages = script.applier.pages
+    if pages is None or not script.applier.indexed:
+        return None
+    last = _key_at(duty, pages, places.stop)
+    # The key that is NULL is last in the list, and first where keys are listed by pages: beside whatever has no key before it.
+    null = len(places) > 0 and last is not None and last[0] is None
+    within = range(places.start, places.stop - null)
+    each = max(1, -(-len(within) // (crew * RANGES_EACH)))
+    ends = [within.start, *(min(low + each, within.stop) for low in within[::each])]
+    keys = [_key_at(duty, pages, end) for end in ends]
+    if any(key is not None and (None in key or not is_storable(key)) for key in keys):
+        return None
+    return [*zip(keys, keys[1:], strict=False), *([(None, (None,))] if null and (within.start or not within) else [])]
+
+
+def _key_at(duty: Duty, pages: Pages, place: int) -> Key | None:
+    """The key at a place of the list, None before the first."""
+    row = duty.session.one(pages.place, {"place": place})
+    return None if row is None else tuple(row)

@@ -1,36 +1,39 @@
 """Repair: make the rows true that verification found wrong.
 
-Owns: walking the open findings. Promises: a repair is the one applier on those keys, under the same locks as any other write; it
-holds back as a backfill does, and says why;
-the finding is closed in the transaction that mended the row and stays as its audit row. Repairs what is recorded, what
+Owns: which rows, and how each is mended. Promises: a repair is the one applier on those keys, under the same locks as any other
+write; the finding is closed in the transaction that mended the row and stays as its audit row. Repairs what is recorded, what
 somebody picked of it, or a range of keys that somebody names, and nothing else: look first with `verify`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Any, TypeVar
 
-from tidemark.errors import Code, Refusal
-from tidemark.runtime.apply_batch import apply_batch, prepare_once, take_keys, take_range, units_of
-from tidemark.runtime.backfill.gate import Brake
+from tidemark.errors import Code, Fault, Refusal
+from tidemark.runtime.apply_batch import apply_batch, prepare_once, take_keys, units_of
+from tidemark.runtime.backfill.filling import Part
+from tidemark.runtime.backfill.together import tell_alone
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.fill_pages import choose_crew, compute_range
 from tidemark.runtime.findings import OpenDrift, close_drift, count_drift, count_findings, find_drift, list_drift
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
-from tidemark.runtime.pace import choose_pace
-from tidemark.runtime.places import Between, places_between
+from tidemark.runtime.pace import Pace
+from tidemark.runtime.pages import open_book
+from tidemark.runtime.places import Between, cut_places, places_between
 from tidemark.runtime.processing import computing, list_poison
-from tidemark.runtime.progress import Event, Listener, ignore
-from tidemark.runtime.runs import Run, Telling, add_run
-from tidemark.runtime.samples import Hold
+from tidemark.runtime.progress import Listener, ignore
+from tidemark.runtime.repairing import Chunk, walk
+from tidemark.runtime.runs import Run
 from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick import tick
 from tidemark.script import Script
 
-S = TypeVar("S", bound=Sequence[Any])
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,11 @@ def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> Repai
     total = count_findings(duty.ledger, script)
     if total == 0:
         return RepairReport(script.name, retried, mended)
-    done = _walk(duty, script, total, partial(list_drift, duty.ledger, script), partial(_mend, duty, script), listen)
+    crew = choose_crew(duty, script, listen, "repair")
+    # One session lists what is left again and again; several divide what there is now.
+    known = None if crew == 1 else list_drift(duty.ledger, script, total)
+    taking = partial(list_drift, duty.ledger, script) if known is None else _dealing(known)
+    done = walk(duty, script, total, partial(_mended, script, taking), listen, crew)
     return RepairReport(script.name, retried + done.keys, mended + done.rows_written)
 
 
@@ -69,12 +76,8 @@ def repair_picked(duty: Duty, installed: Installed, keys: Sequence[str], listen:
             )
         picked += [found] if found not in picked else []
 
-    def take(most: int) -> list[OpenDrift]:
-        some = picked[:most]
-        del picked[:most]
-        return some
-
-    return _walk(duty, script, len(picked), take, partial(_mend, duty, script), listen)
+    done = walk(duty, script, len(picked), partial(_mended, script, _dealing(picked)), listen, 1)
+    return RepairReport(script.name, done.keys, done.rows_written)
 
 
 def repair_between(duty: Duty, installed: Installed, between: Between, listen: Listener = ignore) -> RepairReport:
@@ -83,51 +86,60 @@ def repair_between(duty: Duty, installed: Installed, between: Between, listen: L
 
     Raises `Refusal` (``declaration``) for a key with another number of columns, and where there are no keys.
     """
-    script, applier, session = installed.script, installed.script.applier, duty.session
+    script = installed.script
     places = places_between(duty, script, between)
-    at = [places.start]
-
-    def take(most: int) -> range:
-        low, at[0] = at[0], min(places.stop, at[0] + most)
-        return range(low, at[0])
-
-    def mend(run: Run, some: range) -> int:
-        with silence(duty.ledger, script.crosses):
-            compute = computing(duty, script, "apply")
-            return apply_batch(session, applier, lambda: take_range(session, applier, some.start, some.stop), compute)
-
-    return _walk(duty, script, len(places), take, mend, listen)
+    crew = choose_crew(duty, script, listen, "repair")
+    parts = cut_places(duty, script, places, crew) if crew > 1 else None
+    if crew > 1 and parts is None:
+        tell_alone(duty, script.name, listen, "its keys have no order in which they could be cut into ranges", "repair")
+    if parts is None:
+        done = walk(duty, script, len(places), partial(_computed, script, places), listen, 1)
+    else:
+        given = partial(_computed_by_pages, script, _dealing(parts))
+        done = walk(duty, script, len(places), given, listen, min(crew, len(parts)))
+    return RepairReport(script.name, done.keys, done.rows_written)
 
 
-def _walk(
-    duty: Duty,
-    script: Script,
-    total: int,
-    take: Callable[[int], S],
-    mend: Callable[[Run, S], int],
-    listen: Listener,
-) -> RepairReport:
-    """Have `mend` do what `take` gives, so many at a time, until it gives nothing."""
-    prepare_once(duty, script)
-    run = duty.write(lambda: add_run(duty, "repair", script, total)).value
-    pace, telling, brake = choose_pace(duty.session.dialect), Telling(run), Brake(duty, script.name, "repair", listen)
-    keys = written = 0
-    try:
-        while some := take(pace.size):
-            duty.check_stop(f"the repair of {script.name}")
-            brake.check()
-            held = write_steadily(duty, script, partial(mend, run, some), tick, mode="chunk")
-            keys, written = keys + len(some), written + held.value
-            run.rows_done, run.rows_written = keys, written
-            run.longest_ms = max(run.longest_ms, held.hold_ms)
-            pace.record(len(some), held.hold_ms)
-            telling.tell(len(some), Hold(held.hold_ms, held.wait_ms, pace.size, pace.target_ms))
-            listen(Event(script.name, "repair", keys, total))
-    except Exception as problem:
-        run.fail(problem)
-        raise
-    run.finish(f"{keys} rows repaired")
-    return RepairReport(script.name, keys, written)
+def _dealing(some: Sequence[S]) -> Callable[[int], list[S]]:
+    """What gives the next so many of them, each once, to whichever session asks."""
+    left, lock = list(some), Lock()
+
+    def take(most: int) -> list[S]:
+        with lock:
+            found = left[:most]
+            del left[:most]
+        return found
+
+    return take
+
+
+def _mended(
+    script: Script, take: Callable[[int], list[OpenDrift]], duty: Duty, run: Run, pace: Pace
+) -> Iterator[Chunk]:
+    """The chunks of some open findings, as long as `take` gives any."""
+    while some := take(pace.size):
+        yield len(some), partial(_mend, duty, script, run, some)
+
+
+def _computed(script: Script, places: range, duty: Duty, run: Run, pace: Pace) -> Iterator[Chunk]:
+    """The chunks of a range of the session's list of every key."""
+    low = places.start
+    while low < places.stop:
+        high = min(places.stop, low + pace.size)
+        yield high - low, partial(compute_range, duty, script, low, high)
+        low = high
+
+
+def _computed_by_pages(
+    script: Script, take: Callable[[int], list[Part]], duty: Duty, run: Run, pace: Pace
+) -> Iterator[Chunk]:
+    """The chunks of ranges of keys that no other session has, a page at a time."""
+    while some := take(1):
+        book = open_book(duty, script, *some[0])
+        if book is None:
+            raise Fault(f"the keys of {script.name} have lost their order", retry_safe=False)
+        for count in book.turn():
+            yield from _computed(script, range(count), duty, run, pace)
 
 
 def _retry(duty: Duty, script: Script) -> tuple[int, int]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
-from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.progress import Event, Listener
 
@@ -19,6 +19,21 @@ LOOK_SECONDS = 0.1
 IN_LINE = "writers wait in line here, and more sessions would only wait for each other"
 RANGES_EACH = 4
 """Ranges for each session, so that those who are done early find another one."""
+
+
+class Shared(Protocol):
+    """What sessions at one run share: the `problem` that ends it, None while all is well."""
+
+    problem: BaseException | None
+
+    @property
+    def has_ranges(self) -> bool:
+        """Whether there is a range that nobody has."""
+        ...
+
+    def give_up(self, problem: BaseException) -> None:
+        """Have everybody end after the chunk at hand."""
+        ...
 
 
 def tell_alone(duty: Duty, name: str, listen: Listener, why: str, phase: str = "fill") -> None:
@@ -29,7 +44,7 @@ def tell_alone(duty: Duty, name: str, listen: Listener, why: str, phase: str = "
 
 
 def work_together(
-    duty: Duty, tally: Tally, work: Callable[[Duty], None], connect: Callable[[], Duty] | None, workers: int
+    duty: Duty, shared: Shared, work: Callable[[Duty], None], connect: Callable[[], Duty] | None, workers: int
 ) -> None:
     """Do `work` on the session of `duty`, and on `workers` - 1 others beside it that `connect` opens.
 
@@ -38,7 +53,7 @@ def work_together(
     threads = []
     if connect is not None:
         for number in range(1, workers):
-            given = (duty, tally, work, connect)
+            given = (duty, shared, work, connect)
             threads.append(threading.Thread(target=_serve, args=given, name=f"backfill-{number}", daemon=True))
     for thread in threads:
         thread.start()
@@ -48,20 +63,20 @@ def work_together(
             while thread.is_alive():
                 thread.join(LOOK_SECONDS)
                 duty.meanwhile()
-        if tally.has_ranges:
+        if shared.has_ranges:
             # What one of them gave back when it lost its connection is left to whoever is still there.
             work(duty)
     except BaseException as problem:
-        tally.give_up(problem)
+        shared.give_up(problem)
         raise
     finally:
         for thread in threads:
             thread.join()
-    if tally.problem is not None:
-        raise tally.problem
+    if shared.problem is not None:
+        raise shared.problem
 
 
-def _serve(duty: Duty, tally: Tally, work: Callable[[Duty], None], connect: Callable[[], Duty]) -> None:
+def _serve(duty: Duty, shared: Shared, work: Callable[[Duty], None], connect: Callable[[], Duty]) -> None:
     """Work beside the first session, until nothing is left or somebody ends."""
     mine: Duty | None = None
     try:
@@ -70,7 +85,7 @@ def _serve(duty: Duty, tally: Tally, work: Callable[[Duty], None], connect: Call
         mine = replace(duty, ledger=opened.ledger, lease=lease, meanwhile=lambda: None)
         work(mine)
     except BaseException as problem:  # noqa: BLE001 - it is raised again where the run is recorded
-        tally.give_up(problem)
+        shared.give_up(problem)
     finally:
         if mine is not None:
             mine.session.close()
