@@ -165,8 +165,10 @@ def test_too_many_keys_put_aside_are_a_failure_that_stays_visible(songs: Songs) 
     def none(db, batch):  # type: ignore[no-untyped-def]
         raise ValueError("never")
 
-    with pytest.raises(Fault, match="more than the 3"):
+    with pytest.raises(Fault, match="more than the 3") as fault:
         songs.engine().backfill("none")
+    # Run again it is refused, so it does not say that this is safe.
+    assert "next: tidemark backfill list none" in str(fault.value) and "safe to run" not in str(fault.value)
     (status,) = songs.engine().backfills()
     assert (status.state, status.running, status.quarantined) == ("failed", False, 4)
     assert "more than the 3" in str(status.failure)

@@ -1,6 +1,7 @@
 """Operators and the database steer a backfill: pause, resume, cancel, niceness, the time that it may take, and strain."""
 
 import json
+import shlex
 from collections.abc import Callable
 
 import pytest
@@ -83,6 +84,21 @@ def test_a_paused_backfill_waits_and_goes_on_when_it_is_resumed(songs: Songs) ->
     clock = watch.with_wait(wait)
     assert songs.engine(clock=clock).backfill("tally").status.state == "finished"
     assert seen == [("paused", True), ("paused", True)]
+
+
+def test_whoever_waits_for_an_operator_says_so_and_how_it_goes_on(file_songs: Songs) -> None:
+    file_songs.add(50)
+    name, watch, notes = 'it\'s "over"', Watch(), list[str]()
+    file_songs.upper(name)
+    with pytest.raises(Fault):
+        file_songs.engine().backfill(name, Orders(max_seconds=0.0))
+    file_songs.engine().pause_backfill(name)
+    clock = watch.with_wait(at_wait(watch, lambda: file_songs.engine().resume_backfill(name), 3))
+    file_songs.engine(clock=clock, listen=lambda event: notes.append(event.note)).backfill(name)
+    told = [note for note in notes if note]
+    # What is named can be pasted into a shell.
+    assert shlex.split(told[0].partition("goes on with ")[2]) == ["tidemark", "backfill", "resume", name]
+    assert told[0].startswith("paused, as an operator asked") and told[1:] == ["goes on"]
 
 
 def test_what_nobody_runs_is_paused_and_cancelled_at_once(file_songs: Songs) -> None:

@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from shlex import quote
 from types import MappingProxyType
 from typing import Any
 
@@ -296,7 +297,7 @@ def stream(typed: Typed) -> Outcome:
         left = Exit.QUARANTINED if again.failed or again.blocks_failed else Exit.OK
         return Outcome(reports_streams.retry_text(again), asdict(again), left)
     said = work.skip(options.position)
-    return Outcome(f"{said}. Next: tidemark stream run {options.name}", {"done": said})
+    return Outcome(f"{said}. Next: tidemark stream run {quote(options.name)}", {"done": said})
 
 
 def outbox(typed: Typed) -> Outcome:

@@ -51,6 +51,8 @@ class Display:
         if event.note:
             self._end_bar()
             self._stream.write(f"{event.derived + ': ' if event.derived else ''}{event.note}\n")
+            # What passes until it goes on was no time to work in: how fast it is shows anew.
+            self._about = ("", "")
         elif now - self._shown >= (BAR_SECONDS if self._live else LINE_SECONDS):
             self._shown = now
             self._show(event, now)

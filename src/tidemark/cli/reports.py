@@ -7,6 +7,7 @@ they are stored, NULLs and quotes included.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import Any
 
 from tidemark.cli.outcome import table
@@ -257,9 +258,11 @@ def backfills_text(found: Sequence[BackfillStatus], aside: Sequence[Aside] = (),
     said = [f"{one.name}: {one.failure}" for one in found if one.failure]
     said += [f"{one.name} holds back: {reason}" for one in found for reason in one.reasons]
     if name:
-        said += _aside_lines(aside, f"tidemark backfill retry {name}")
+        said += _aside_lines(aside, f"tidemark backfill retry {quote(name)}")
     else:
-        said += [f"{one.name}, key by key: tidemark backfill list {one.name}" for one in found if one.quarantined]
+        said += [
+            f"{one.name}, key by key: tidemark backfill list {quote(one.name)}" for one in found if one.quarantined
+        ]
     return "\n".join([table(head, rows), *said])
 
 
@@ -288,18 +291,18 @@ def _left(one: BackfillStatus) -> str:
 
 def _next(one: BackfillStatus) -> str:
     if one.state == "paused":
-        return f"tidemark backfill resume {one.name}"
+        return f"tidemark backfill resume {quote(one.name)}"
     if one.kind == "fill":
         # Whatever a filling met, an apply goes on with it; while somebody is at it nothing is to be done.
         return "" if one.running or one.state in ("live", "retired") else "tidemark apply"
     if one.state in ("failed", "cancelled", "quarantined"):
-        return f"tidemark backfill retry {one.name}"
-    return f"tidemark backfill run {one.name}" if one.state in ("planned", "interrupted") else ""
+        return f"tidemark backfill retry {quote(one.name)}"
+    return f"tidemark backfill run {quote(one.name)}" if one.state in ("planned", "interrupted") else ""
 
 
 def backfill_text(done: BackfillReport, aside: Sequence[Aside] = ()) -> str:
     """What a run of a backfill did, and what is left `aside`."""
-    left = _aside_lines(aside, f"tidemark backfill retry {done.status.name}")
+    left = _aside_lines(aside, f"tidemark backfill retry {quote(done.status.name)}")
     if done.chunks == 0 and done.status.state in ("finished", "quarantined"):
         return "\n".join([f"{done.status.name} is {done.status.state} already.", *left])
     told = (

@@ -6,6 +6,7 @@ Owns: the wording and the tables. Promises: every text that leaves something to 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 from tidemark.cli.outcome import table
 from tidemark.runtime.outbox import CrossingEvent, DeliverReport
@@ -46,11 +47,11 @@ def streams_text(found: Sequence[StreamStatus]) -> str:
 def _stream_hints(one: StreamStatus) -> list[str]:
     if one.state == "halted":
         if one.failed_at is None:
-            return [f"{one.name} halted: {one.cause}. Next: tidemark stream run {one.name}"]
-        return [f"{one.name} halted at {one.failed_at}: {one.cause}. Next: tidemark stream skip {one.name}"]
+            return [f"{one.name} halted: {one.cause}. Next: tidemark stream run {quote(one.name)}"]
+        return [f"{one.name} halted at {one.failed_at}: {one.cause}. Next: tidemark stream skip {quote(one.name)}"]
     if one.gaps or one.quarantined:
         return [
-            f"{one.name}: {one.gaps} blocks and {one.quarantined} events wait. Next: tidemark stream retry {one.name}"
+            f"{one.name}: {one.gaps} blocks and {one.quarantined} events wait. Next: tidemark stream retry {quote(one.name)}"
         ]
     return []
 

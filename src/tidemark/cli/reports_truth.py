@@ -7,6 +7,7 @@ that leaves something to do names the next command.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import Any
 
 from tidemark.runtime.adoption import AdoptionReport
@@ -171,10 +172,12 @@ def adoption_text(report: AdoptionReport) -> str:
     if not report.wrong:
         lines.append(f"{report.table}: all {report.rows:,} rows are what the query of {report.derived} says")
     if report.taken:
-        return "\n".join([*lines, f"{report.derived} keeps them from now on. Next: tidemark verify {report.derived}"])
+        return "\n".join(
+            [*lines, f"{report.derived} keeps them from now on. Next: tidemark verify {quote(report.derived)}"]
+        )
     if report.standing == "shadow":
         said = f"{report.derived} is kept beside {report.table}, which others go on writing."
-        then = f"tidemark adopt {report.derived} looks again; --take-over or --baseline ends it"
+        then = f"tidemark adopt {quote(report.derived)} looks again; --take-over or --baseline ends it"
         return "\n".join([*lines, f"{said} Next: {then}"])
     stop = "Nothing was changed. Next: stop what writes these columns now, then"
-    return "\n".join([*lines, f"{stop} tidemark adopt {report.derived} --take-over"])
+    return "\n".join([*lines, f"{stop} tidemark adopt {quote(report.derived)} --take-over"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from shlex import quote
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -72,7 +73,7 @@ def repair_picked(duty: Duty, installed: Installed, keys: Sequence[str], listen:
             raise Refusal(
                 Code.DECLARATION,
                 f"nothing is known to be wrong about {key} of {script.name}",
-                instead=f"let `tidemark verify {script.name}` look first; keys are written as it shows them",
+                instead=f"let `tidemark verify {quote(script.name)}` look first; keys are written as it shows them",
             )
         picked += [found] if found not in picked else []
 

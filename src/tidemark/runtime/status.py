@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from shlex import quote
 from typing import Any
 
 from tidemark.names import Names
@@ -212,7 +213,7 @@ def _sources(ledger: Ledger, script: Script) -> tuple[str, ...]:
 
 def _next_command(installed: Installed, captures: str, drift: int, pending: int) -> str:
     if installed.state == "paused" and captures == "ok":
-        return f"tidemark backfill resume {installed.name}"
+        return f"tidemark backfill resume {quote(installed.name)}"
     if captures != "ok" or installed.state != "live":
         return "tidemark apply"
     if drift:

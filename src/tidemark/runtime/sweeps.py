@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from shlex import quote
 from typing import Any, TypeVar
 
 from tidemark.errors import Exit, Fault
@@ -116,12 +117,12 @@ def _judge(duty: Duty, installed: Installed, swept: Swept, listen: Listener) -> 
     script = installed.script
     found = count_drift(duty.ledger, script)
     if not script.repairs:
-        said = f"{script.name}: {found:,} rows differ from the query; `tidemark repair {script.name}` mends them"
+        said = f"{script.name}: {found:,} rows differ from the query; `tidemark repair {quote(script.name)}` mends them"
         return replace(swept, note=said if found else "")
     if found > FUSE_ROWS and found > FUSE_SHARE * swept.keys:
         said = (
             f"{script.name}: {found:,} rows differ from the query, too many to repair without being asked: "
-            f"look at `tidemark verify {script.name}`, then run `tidemark repair {script.name}`"
+            f"look at `tidemark verify {quote(script.name)}`, then run `tidemark repair {quote(script.name)}`"
         )
         return replace(swept, note=said)
     if not count_findings(duty.ledger, script):

@@ -11,6 +11,7 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from shlex import quote
 from typing import Literal
 
 from tidemark.runtime.backfill.record import BackfillStatus, read_time, tell_aside
@@ -154,19 +155,19 @@ def _judge_backfill(one: BackfillStatus) -> list[Finding]:
             says = COMING[one.state] + (f": {why}" if why else "")
             return [Finding("table", one.name, "warn", says, "tidemark apply" if one.state == "interrupted" else "")]
         return []
-    retry = f"tidemark backfill retry {one.name}"
+    retry = f"tidemark backfill retry {quote(one.name)}"
     if one.state in ("finished", "cancelled"):
         return []
     if one.state == "failed":
         return [Finding("backfill", one.name, "fail", f"failed: {one.failure or 'no cause is on record'}", retry)]
     if one.state == "quarantined":
         says = f"is through, but {tell_aside(one.quarantined)}"
-        return [Finding("backfill", one.name, "fail", says, f"tidemark backfill list {one.name}")]
+        return [Finding("backfill", one.name, "fail", says, f"tidemark backfill list {quote(one.name)}")]
     if one.state == "backfilling":
         return [Finding("backfill", one.name, "warn", "is under way")]
     if one.state not in COMING:
         return [Finding("backfill", one.name, "fail", "is in no state we know", "tidemark backfill list")]
-    next_ = {"paused": f"tidemark backfill resume {one.name}", "throttled": ""}
+    next_ = {"paused": f"tidemark backfill resume {quote(one.name)}", "throttled": ""}
     why = f": {'; '.join(one.reasons)}" if one.reasons else ""
     return [
         Finding(
@@ -174,13 +175,13 @@ def _judge_backfill(one: BackfillStatus) -> list[Finding]:
             one.name,
             "warn",
             COMING[one.state] + why,
-            next_.get(one.state, f"tidemark backfill run {one.name}"),
+            next_.get(one.state, f"tidemark backfill run {quote(one.name)}"),
         )
     ]
 
 
 def _judge_stream(one: StreamStatus) -> list[Finding]:
-    run = f"tidemark stream run {one.name}"
+    run = f"tidemark stream run {quote(one.name)}"
     if one.state == "halted":
         return [Finding("stream", one.name, "fail", f"stands still: {one.cause or 'no cause is on record'}", run)]
     if one.state not in ("running", "waiting", "interrupted"):
@@ -191,7 +192,7 @@ def _judge_stream(one: StreamStatus) -> list[Finding]:
     if one.gaps or one.quarantined:
         left = (one.gaps, "blocks that were passed over"), (one.quarantined, "events that were set aside")
         says = f"has {' and '.join(f'{number:,} {what}' for number, what in left if number)}"
-        found.append(Finding("stream", one.name, "warn", says, f"tidemark stream retry {one.name}"))
+        found.append(Finding("stream", one.name, "warn", says, f"tidemark stream retry {quote(one.name)}"))
     return found
 
 
@@ -210,7 +211,7 @@ def _is_news(
 
 def _judge_failed(past: Past) -> Finding:
     says = f"its last {past.kind} failed (run {past.id}): {past.cause or 'no cause is on record'}"
-    return Finding("table", past.derived, "fail", says, f"tidemark history {past.derived}")
+    return Finding("table", past.derived, "fail", says, f"tidemark history {quote(past.derived)}")
 
 
 def _sentence(tables: Sequence[TableStatus], found: Sequence[Finding], now: datetime.datetime | None) -> str:

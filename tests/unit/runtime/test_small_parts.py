@@ -224,6 +224,18 @@ def test_a_terminal_gets_a_bar_and_a_file_a_line_now_and_then() -> None:
             assert text.count("\n") == lines + 1
 
 
+def test_a_rest_is_no_time_in_which_it_was_slow() -> None:
+    moment, stream = _Moment(), io.StringIO()
+    display = Display(stream, now=lambda: moment.seconds, live=True)
+    display(Event("threads", "backfill", 100, 10_000))
+    display(Event("threads", "backfill", note="paused"))
+    moment.seconds += 3600.0
+    for done in (200, 1200, 2200, 3200):
+        display(Event("threads", "backfill", done, 10_000))
+        moment.seconds += 1.0
+    assert "1,000 keys/s, 7 s left" in stream.getvalue() and "h left" not in stream.getvalue()
+
+
 def test_a_quiet_display_shows_nothing() -> None:
     stream = io.StringIO()
     Display(stream, quiet=True)(Event("threads", "fill", 1, 2, "a note"))

@@ -8,6 +8,7 @@ what is done; a definition that changed is never continued.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from tidemark.errors import Code, Fault, Refusal
@@ -101,14 +102,14 @@ def _check(stored: _Stored, backfill: Backfill, *, another: bool, anew: bool) ->
         raise Refusal(
             Code.DECLARATION,
             f"{name} is {stored.state}",
-            instead=f"see `tidemark backfill list`, then run `tidemark backfill retry {name}`",
+            instead=f"see `tidemark backfill list`, then run `tidemark backfill retry {quote(name)}`",
             derived=name,
         )
     if stored.fingerprint != backfill.fingerprint and stored.state != "planned" and not anew:
         raise Refusal(
             Code.DECLARATION,
             f"{name} was begun with another definition, by which a part of the rows is migrated",
-            instead=f"put the definition back, or run `tidemark backfill retry {name} --anew` for every row",
+            instead=f"put the definition back, or run `tidemark backfill retry {quote(name)} --anew` for every row",
             derived=name,
         )
     check_move(stored.state, "backfilling", BACKFILL)

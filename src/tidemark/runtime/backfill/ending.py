@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from shlex import quote
 
 from tidemark.errors import Exit, Fault, TidemarkError
 from tidemark.runtime.backfill.gate import Ended
@@ -56,10 +57,10 @@ def recording(
 
 def _next_command(tally: Tally, state: str) -> str:
     if state == "paused":
-        return f"tidemark backfill resume {tally.name}"
+        return f"tidemark backfill resume {quote(tally.name)}"
     if tally.phase == "fill":
         return "tidemark apply"
-    return f"tidemark backfill {'run' if state == 'interrupted' else 'retry'} {tally.name}"
+    return f"tidemark backfill {'run' if state == 'interrupted' else 'retry'} {quote(tally.name)}"
 
 
 def record_end(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from shlex import quote
 
 from tidemark.runtime.backfill.record import move
 from tidemark.runtime.backfill.tally import Tally
@@ -116,12 +117,15 @@ class Gate:
                 told[0] = self._look()
             return told[0]
 
-        self.tally.listen(Event(self.tally.name, self.tally.phase, note=f"holding back: {'; '.join(reasons)}"))
+        self._tell(f"holding back: {'; '.join(reasons)}")
         self._wait(look, "throttled")
+
+    def _tell(self, note: str) -> None:
+        self.tally.listen(Event(self.tally.name, self.tally.phase, note=note))
 
     def _wait(self, look: Callable[[], tuple[str, ...]], first: str) -> None:
         """Wait while an operator or the database wants that; the state on record is always the reason that holds now."""
-        state, since = first, self.duty.clock.now()
+        state, since, resting = first, self.duty.clock.now(), False
         self._held_by = ()
         while state != "backfilling":
             reasons, now = look(), self.duty.clock.now()
@@ -131,9 +135,14 @@ class Gate:
                 raise Ended("cancelled", CANCELLED)
             if state == "paused" and not self.waits:
                 raise Ended("paused", "an operator asked for a rest")
+            if state == "paused" and not resting:
+                resume = f"tidemark backfill resume {quote(self.tally.name)}"
+                self._tell(f"paused, as an operator asked; it goes on with {resume}")
+            resting = state == "paused"
             if state != "backfilling":
                 self.check_end()
                 self.duty.clock.wait(POLL_SECONDS)
+        self._tell("goes on")
         self.tally.leave_out(self.duty.clock.now())
 
     def _take_position(self, reasons: tuple[str, ...], seconds: float) -> str:

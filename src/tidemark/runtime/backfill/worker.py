@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from shlex import quote
 from typing import Any
 
 from tidemark.database.session import Conflict, TooLong
@@ -201,5 +202,6 @@ class Worker:
             most = self.backfill.quarantine_max
             raise Fault(
                 f"{left} keys were put aside, more than the {most} that may be; the last one: {tell_problem(problem)}",
-                left_behind=STANDS,
+                left_behind=f"{STANDS}; next: tidemark backfill list {quote(self.backfill.name)}",
+                retry_safe=False,
             )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from shlex import quote
 from typing import Any
 
 from tidemark.errors import Exit, Fault
@@ -159,7 +160,7 @@ class Ingest:
             self.duty.write(partial(self._stop, "halted", block.position, cause, self.stream.attempts))
             raise Fault(
                 f"stream {self.stream.name} halted at {self.stream.position} {block.position}: {cause}",
-                left_behind=f"every block before it is taken; tidemark stream skip {self.stream.name} passes it over",
+                left_behind=f"every block before it is taken; tidemark stream skip {quote(self.stream.name)} passes it over",
                 exit=Exit.ERROR,
             )
         else:
