@@ -101,7 +101,7 @@ BACKFILL: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "paused": {
             "backfilling": "an operator lets it go on.",
-            "interrupted": "the runner was asked to stop, its time was over, or its process ended without a word.",
+            "interrupted": "the runner ends, as from any other state; or an operator lets it go on, and nobody is at it yet.",
             "cancelled": "an operator gives it up; what was committed stands.",
             "failed": "the database cannot be asked any more.",
         },

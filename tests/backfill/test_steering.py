@@ -3,11 +3,13 @@
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tests.backfill.place import Songs, Watch
 from tidemark import Fault, Refusal
+from tidemark.cli.reports import backfills_text
 from tidemark.database.session import Strain
 from tidemark.errors import Exit
 from tidemark.runtime.backfill import throttle
@@ -111,7 +113,16 @@ def test_what_nobody_runs_is_paused_and_cancelled_at_once(file_songs: Songs) -> 
     assert (paused.state, paused.running) == ("paused", False)
     with pytest.raises(Fault, match="its time"):
         file_songs.engine(clock=Watch().clock).backfill("tally", Orders(max_seconds=5.0))
-    assert file_songs.engine().cancel_backfill("tally").state == "cancelled"
+    paused = file_songs.engine().pause_backfill("tally")
+    assert (paused.state, paused.failure) == ("paused", None)
+    assert "tidemark backfill resume tally" in backfills_text([paused])
+    resumed = file_songs.engine().resume_backfill("tally")
+    assert (resumed.state, resumed.wish, resumed.running) == ("interrupted", "", False)
+    assert "tidemark backfill run tally" in backfills_text([resumed])
+    # Whoever is at it sees the wish within a moment; until then it says what becomes of it.
+    assert "paused (to go on)" in backfills_text([replace(paused, wish="", holder="somebody")])
+    cancelled = file_songs.engine().cancel_backfill("tally")
+    assert (cancelled.state, cancelled.failure) == ("cancelled", "an operator cancelled it")
 
 
 def test_its_time_is_over_and_it_can_go_on(file_songs: Songs) -> None:

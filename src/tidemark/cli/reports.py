@@ -244,7 +244,7 @@ def backfills_text(found: Sequence[BackfillStatus], aside: Sequence[Aside] = (),
     rows = [
         (
             one.name,
-            f"{one.state} (to {one.wish})" if one.wish and one.running and one.state != "paused" else one.state,
+            _state(one),
             f"{one.rows_done:,}",
             "?" if one.rows_total is None else f"{one.rows_total:,}",
             f"{one.rows_written:,}",
@@ -283,6 +283,14 @@ def _aside_lines(aside: Sequence[Aside], again: str) -> list[str]:
     return [*lines, f"When the cause is mended: {again}"] if lines else []
 
 
+def _state(one: BackfillStatus) -> str:
+    """The state, and what becomes of it within a chunk."""
+    if not one.running or (one.wish == "pause" and one.state == "paused"):
+        return one.state
+    wish = "go on" if one.state == "paused" and not one.wish else one.wish
+    return f"{one.state} (to {wish})" if wish else one.state
+
+
 def _left(one: BackfillStatus) -> str:
     if one.eta_seconds is not None:
         return f"{'about ' if one.rate_state == 'estimating' else ''}{one.eta_seconds:,.0f} s"
@@ -290,6 +298,9 @@ def _left(one: BackfillStatus) -> str:
 
 
 def _next(one: BackfillStatus) -> str:
+    if one.state == "paused" and one.running and not one.wish:
+        # Whoever is at it looks twice a second.
+        return ""
     if one.state == "paused":
         return f"tidemark backfill resume {quote(one.name)}"
     if one.kind == "fill":

@@ -960,8 +960,8 @@ UPDATE tidemark._backfill SET fingerprint = CAST(:of AS text) WHERE kind = 'fill
 DELETE FROM tidemark._backfill WHERE kind = 'fill' AND name = :name AND fingerprint = CAST(:generation AS TEXT);
 
 -- name: move_backfill
--- Move a backfill from one state to another, unless somebody else moved it.
-UPDATE tidemark._backfill SET state = :after, reasons = :reasons, updated = tidemark._clock(0)
+-- Move a backfill from one state to another, unless somebody else moved it; why it was moved, if that is all there is to say of it.
+UPDATE tidemark._backfill SET state = :after, reasons = :reasons, failure = :failure, updated = tidemark._clock(0)
 WHERE name = :name AND state = :before;
 
 -- name: end_backfill

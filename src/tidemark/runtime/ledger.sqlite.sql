@@ -899,8 +899,8 @@ UPDATE tidemark__backfill SET fingerprint = CAST(:of AS TEXT) WHERE kind = 'fill
 DELETE FROM tidemark__backfill WHERE kind = 'fill' AND name = :name AND fingerprint = CAST(:generation AS TEXT);
 
 -- name: move_backfill
--- Move a backfill from one state to another, unless somebody else moved it.
-UPDATE tidemark__backfill SET state = :after, reasons = :reasons, updated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+-- Move a backfill from one state to another, unless somebody else moved it; why it was moved, if that is all there is to say of it.
+UPDATE tidemark__backfill SET state = :after, reasons = :reasons, failure = :failure, updated = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
 WHERE name = :name AND state = :before;
 
 -- name: end_backfill

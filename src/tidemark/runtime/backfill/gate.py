@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from shlex import quote
 
-from tidemark.runtime.backfill.record import move
+from tidemark.runtime.backfill.record import CANCELLED, move
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.throttle import reasons_of
 from tidemark.runtime.duty import Duty
@@ -22,7 +22,6 @@ from tidemark.runtime.values import pack
 
 POLL_SECONDS = 0.5
 LOOK_SECONDS = 1.0
-CANCELLED = "an operator cancelled it"
 
 
 class Ended(Exception):

@@ -21,6 +21,7 @@ from tidemark.states import BACKFILL, check_move, read_state
 
 AT_WORK = ("backfilling", "throttled")
 WAITING = ("paused", "installing", "verifying")
+CANCELLED = "an operator cancelled it"
 DIED = "the process of its runner ended without a word"
 STALLED_SECONDS = 60.0
 
@@ -194,7 +195,7 @@ def set_wish(duty: Duty, name: str, wanted: str) -> BackfillStatus:
     """Ask for ``pause`` or ``cancel``, or for neither (empty); a runner sees it within one chunk. Where nobody is at work
     it is done at once. Raises `Refusal` for a backfill that is not there or has ended."""
     now = find_backfill(duty.ledger, name)
-    after = {"pause": "paused", "cancel": "cancelled"}.get(wanted, "")
+    after = {"pause": "paused", "cancel": "cancelled"}.get(wanted, "interrupted" if now.state == "paused" else "")
     if now.state in ("finished", "quarantined", "failed", "cancelled") and wanted:
         raise Refusal(
             Code.DECLARATION,
@@ -220,7 +221,14 @@ def set_wish(duty: Duty, name: str, wanted: str) -> BackfillStatus:
 def move(ledger: Ledger, name: str, before: str, after: str, reasons: tuple[str, ...] = ()) -> None:
     """Move a backfill to another state, in the caller's transaction. Raises `Fault` for a move that there is not."""
     check_move(before, after, BACKFILL)
-    parameters = {"name": name, "before": before, "after": after, "reasons": json.dumps(list(reasons))}
+    failure = CANCELLED if after == "cancelled" else None
+    parameters = {
+        "name": name,
+        "before": before,
+        "after": after,
+        "reasons": json.dumps(list(reasons)),
+        "failure": failure,
+    }
     if ledger.run("move_backfill", parameters) != 1:
         raise Fault(f"the backfill {name} is not {before} any more: somebody else changed it")
 
