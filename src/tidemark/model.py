@@ -91,11 +91,11 @@ class Table:
     ``temporary``, ``inherited`` (a table whose rows include those of tables that inherit from it), ``materialized``.
     `leaves` are (schema, name) of every leaf partition. `writers` are the roles that may write it
     (PostgreSQL; the owner first), `forced_row_security` tells that the owner's reads are filtered too, `subscribed`
-    that logical replication writes it. `trigger_bodies` are the texts of triggers that are not ours. `identity` is a
-    hash of everything above that a program depends on. `rows` is an estimate, None when unknown. `definition` is the query
-    of a view, whose result columns have the names of `columns`, None for anything else. `keeps` tells that it is the store
-    or the public view of a derived table, as it is or as it will be; None for the user's tables. `stated` are the facts that
-    the user stated about it, None where nothing was; no catalog holds them.
+    that logical replication writes it, `below` that it is a partition of another table or inherits from one. `trigger_bodies`
+    are the texts of triggers that are not ours. `identity` is a hash of everything above that a program depends on. `rows` is an
+    estimate, None when unknown. `definition` is the query of a view, whose result columns have the names of `columns`, None for
+    anything else. `keeps` tells that it is the store or the public view of a derived table, as it is or as it will be; None for
+    the user's tables. `stated` are the facts that the user stated about it, None where nothing was; no catalog holds them.
     """
 
     schema: str
@@ -110,6 +110,7 @@ class Table:
     owner: str = ""
     forced_row_security: bool = False
     subscribed: bool = False
+    below: bool = False
     trigger_bodies: tuple[str, ...] = ()
     rows: int | None = None
     definition: str | None = None
@@ -135,6 +136,11 @@ class Table:
     def pruned(self) -> bool:
         """Whether rows may be deleted without lowering what was made of them."""
         return self.stated is not None and self.stated.pruned
+
+    @property
+    def written_by_row(self) -> bool:
+        """Whether rows may be written by what does not name the table, so that triggers of its statements do not tell."""
+        return self.kind == "partitioned" or self.subscribed or self.below
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""

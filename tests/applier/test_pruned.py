@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.findings.place import Place
+from tests.findings.place import Place, connect
 from tidemark import Project, Refusal, Tidemark
 from tidemark.errors import Code
 
@@ -206,6 +206,20 @@ def test_what_would_be_computed_again_is_refused(place: Place, query: str) -> No
         Tidemark(project, place.url).plan()
     assert refusal.value.code is Code.UNSUPPORTED
     assert "pruned" in refusal.value.reason
+
+
+def test_rows_that_move_between_partitions_are_not_taken_for_pruned_ones(pg_database: str) -> None:
+    place = Place(pg_database, connect(pg_database))
+    columns = "id integer NOT NULL, track integer, user_id integer NOT NULL, n integer"
+    place.run(
+        f"CREATE TABLE whole ({columns}) PARTITION BY LIST (track)", "CREATE TABLE plays PARTITION OF whole DEFAULT"
+    )
+    with pytest.raises(Refusal, match="moves to another partition"):
+        Tidemark(declared(), place.url).plan()
+    Tidemark(declared(append_only=True), place.url).apply()
+    place.run("INSERT INTO whole VALUES (1, 1, 1, 1)")
+    assert shown(place) == {1: (1, 1, 1, 1, 1)}
+    place.close()
 
 
 def test_explain_says_what_is_one_sided(place: Place) -> None:

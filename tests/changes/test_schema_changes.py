@@ -20,6 +20,7 @@ REBUILD = (
     "DROP TABLE posts",
     "ALTER TABLE _new RENAME TO posts",
 )
+COLUMNS = "id integer, thread_id integer, user_id integer, score integer, other integer"
 SWAP = (
     "ALTER TABLE posts RENAME COLUMN score TO aside",
     "ALTER TABLE posts RENAME COLUMN other TO score",
@@ -161,10 +162,9 @@ def test_a_new_unique_key_lets_replace_delete_unseen_on_sqlite(sqlite_path: obje
 
 def test_partitions_come_and_go(pg_database: str) -> None:
     shop = Shop(pg_database, names=("added", "computed"))
-    columns = "id integer, thread_id integer, user_id integer, score integer, other integer"
     shop.run(
         "CREATE TABLE users (id integer PRIMARY KEY, name text)",
-        f"CREATE TABLE posts ({columns}, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+        f"CREATE TABLE posts ({COLUMNS}, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
         "CREATE TABLE posts_0 PARTITION OF posts FOR VALUES FROM (0) TO (100)",
         "CREATE TABLE posts_1 PARTITION OF posts FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (id)",
         "CREATE TABLE posts_1a PARTITION OF posts_1 FOR VALUES FROM (100) TO (150)",
@@ -185,7 +185,7 @@ def test_partitions_come_and_go(pg_database: str) -> None:
         "INSERT INTO late VALUES (900, 1, 1, 1), (901, 2, 2, 2)",
         "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (950)",
     )
-    shop.run(f"CREATE TABLE late ({columns}, PRIMARY KEY (id))", *attached)
+    shop.run(f"CREATE TABLE late ({COLUMNS}, PRIMARY KEY (id))", *attached)
     _expect(shop, "partition public.late of posts has come")
     shop.mend()
     shop.run("ALTER TABLE posts DETACH PARTITION late")
@@ -194,6 +194,115 @@ def test_partitions_come_and_go(pg_database: str) -> None:
     shop.run("DROP TABLE posts_1a")
     _expect(shop, "partition public.posts_1a of posts is gone")
     shop.mend()
+
+
+def test_what_is_attached_where_it_is_made_is_noticed(pg_database: str) -> None:
+    """All in one transaction, as a program that archives does it; what is made as a partition is none of that."""
+    shop = Shop(pg_database, names=("added", "computed"))
+    shop.run(
+        "CREATE TABLE users (id integer PRIMARY KEY, name text)",
+        f"CREATE TABLE posts ({COLUMNS} DEFAULT 7, note text CHECK (note <> ''), PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+        "CREATE TABLE posts_0 PARTITION OF posts FOR VALUES FROM (0) TO (100)",
+        "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
+    )
+    shop.mend()
+    shop.run(
+        "CREATE TABLE posts_1 PARTITION OF posts (score DEFAULT 3, CHECK (score < 100)) FOR VALUES FROM (100) TO (200)",
+        "INSERT INTO posts VALUES (160, 1, 1, 1)",
+        "ALTER TABLE posts_1 ALTER COLUMN score SET STATISTICS 10",
+    )
+    assert set(shop.captures().values()) == {"ok"} and not shop.wrong()
+    shop.run(
+        f"CREATE TABLE late ({COLUMNS}, note text, gone integer, PRIMARY KEY (id))",
+        "ALTER TABLE late DROP COLUMN gone, ADD CONSTRAINT posts_note_check CHECK (note <> '')",
+        "INSERT INTO late VALUES (900, 1, 1, 1, 1)",
+        "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (950)",
+    )
+    assert shop.wrong()
+    _expect(shop, "partition public.late of posts has come", worker=True)
+    shop.mend()
+
+
+LEAF = (
+    f"CREATE TABLE everything ({COLUMNS}) PARTITION BY LIST (id)",
+    "CREATE TABLE elsewhere PARTITION OF everything FOR VALUES IN (50)",
+    "ALTER TABLE everything ATTACH PARTITION posts DEFAULT",
+)
+CHILD = (
+    f"CREATE TABLE everything ({COLUMNS})",
+    "CREATE TABLE elsewhere () INHERITS (everything)",
+    "ALTER TABLE posts INHERIT everything",
+)
+THROUGH = (
+    "UPDATE everything SET score = score + 1 WHERE thread_id = 1",
+    "DELETE FROM everything WHERE id = 2",
+    "INSERT INTO everything VALUES (20, 1, 1, 1, 1)",
+    "UPDATE everything SET id = 50 WHERE id = 3",
+    "UPDATE everything SET id = 30, user_id = 2 WHERE id = 50",
+    "TRUNCATE everything",
+)
+
+
+@pytest.mark.parametrize("above", [LEAF, CHILD], ids=["partition", "child"])
+def test_a_table_that_is_written_by_the_name_of_another_one(pg_database: str, above: tuple[str, ...]) -> None:
+    shop = open_shop(pg_database)
+    shop.run(*above)
+    _expect(shop, "parent public.everything of posts has come", worker=True)
+    shop.mend()
+    for statement in THROUGH:
+        shop.run(statement)
+        assert not shop.wrong(), statement
+    shop.run("INSERT INTO posts VALUES (40, 1, 1, 1, 1)", "INSERT INTO everything VALUES (50, 2, 2, 2, 2)")
+    assert not shop.wrong() and set(shop.captures().values()) == {"ok"}
+
+
+def test_tables_that_inherit_from_a_source_are_noticed(pg_database: str) -> None:
+    shop = open_shop(pg_database)
+    shop.run("CREATE TABLE more () INHERITS (posts)", "INSERT INTO more VALUES (10, 1, 1, 1, 1)")
+    assert set(shop.wrong()) == set(shop.names)
+    _expect(shop, "child public.more of posts has come", worker=True)
+    with pytest.raises(Refusal, match="inherited"):
+        shop.tidemark.apply()
+    shop.run("ALTER TABLE more NO INHERIT posts")
+    shop.mend()
+
+
+def test_row_security_that_hides_rows_from_us_is_noticed(postgres: Server) -> None:
+    """It may hide them from whoever owns the functions of ours, or from whoever works."""
+    with postgres.fresh_database() as admin:
+        name = admin.rsplit("/", 1)[1]
+        owner, worker = f"owner_{name}", f"worker_{name}"
+        chief = Shop(admin)
+        chief.run(
+            f"CREATE ROLE {owner} LOGIN",
+            f"CREATE ROLE {worker} LOGIN",
+            f"GRANT ALL ON SCHEMA public TO {owner}",
+            f"GRANT CREATE ON DATABASE {name} TO {owner}",
+        )
+        try:
+            shop = open_shop(postgres.dsn(name, user=owner))
+            chief.run("ALTER TABLE posts ENABLE ROW LEVEL SECURITY", "CREATE POLICY few ON posts USING (id < 3)")
+            assert set(shop.captures().values()) == {"ok"} and not shop.wrong()
+
+            shop.run("ALTER TABLE posts FORCE ROW LEVEL SECURITY")
+            _expect(shop, f"row security for {owner} of posts has come", worker=True)
+            with pytest.raises(Refusal, match="hides rows"):
+                shop.tidemark.apply()
+            shop.run("ALTER TABLE posts NO FORCE ROW LEVEL SECURITY")
+            shop.mend()
+
+            shop.run(
+                f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {worker}",
+                f"GRANT ALL ON ALL TABLES IN SCHEMA tidemark TO {worker}",
+                f"GRANT ALL ON ALL SEQUENCES IN SCHEMA tidemark TO {worker}",
+                f"GRANT USAGE ON SCHEMA tidemark TO {worker}",
+            )
+            other = Shop(postgres.dsn(name, user=worker))
+            _expect(other, f"row security for {worker} of posts has come")
+            shop.mend()
+        finally:
+            for role in (owner, worker):
+                chief.run(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
 
 
 def test_a_restored_dump_is_the_same_as_before(postgres: Server) -> None:

@@ -346,6 +346,21 @@ def test_a_table_that_replication_writes(pg_session: Session, postgres: Server) 
             pg_session.all("DROP SUBSCRIPTION s")
 
 
+def test_a_table_below_another_one(pg_session: Session) -> None:
+    execute(
+        pg_session,
+        "CREATE TABLE whole (a integer) PARTITION BY RANGE (a)",
+        "CREATE TABLE middle PARTITION OF whole DEFAULT PARTITION BY RANGE (a)",
+        "CREATE TABLE leaf PARTITION OF middle DEFAULT",
+        "CREATE TABLE parent (a integer)",
+        "CREATE TABLE child () INHERITS (parent)",
+        "CREATE TABLE alone (a integer)",
+    )
+    tables = pg_session.catalog().tables.values()
+    assert {table.name for table in tables if table.below} == {"middle", "leaf", "child"}
+    assert {table.name for table in tables if table.written_by_row} == {"whole", "middle", "leaf", "child"}
+
+
 def test_a_function_is_volatile_by_its_worst_overload(pg_session: Session) -> None:
     execute(
         pg_session,

@@ -58,6 +58,8 @@ def transcript(folder: Path, wanted: Sequence[str], after: Callable[[str], objec
     """Every command with what it prints, run in that folder; `after` is told of each command that was run."""
     lines, path, known = [], list(sys.path), dict(os.environ)
     with contextlib.chdir(folder), contextlib.ExitStack() as stack:
+        # Another process has the same sources, wherever it stands.
+        os.environ["PYTHONPATH"] = str(ROOT / "src")
         jobs: list[subprocess.Popen[bytes]] = []
         stack.callback(lambda: [_end(job) for job in jobs])
         for command in wanted:

@@ -1,15 +1,18 @@
-"""Deliberate mistakes where a database changes under us: lost triggers and rebuilt sources.
+"""Deliberate mistakes where a database changes under us: lost triggers, rebuilt sources, and writes that do not name them.
 
 Owns: the list `CHANGES`, of the same kind as `MISTAKES`. Promises: the package is as it was when the hunt ends.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest import mock
 
+from tests.simulation import worlds
+from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants_runtime import Met, Mistake
+from tidemark.model import Table
 from tidemark.runtime import detached, gaps
 
 COUNTED = ("group", "copy", "total")
@@ -34,8 +37,24 @@ def rebuilt_unseen(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(detached, "open_gap", open_gap)
 
 
+def by_its_own_name(met: Met) -> AbstractContextManager[Any]:
+    """Whoever writes a table is taken to name it, though it inherits from another one."""
+
+    def written_by_row(self: Table) -> bool:
+        met["changed"] += self.below
+        return self.kind == "partitioned" or self.subscribed
+
+    stack = ExitStack()
+    # Scripts are kept from case to case: none of before is to be used, and none of these afterwards.
+    stack.enter_context(mock.patch.dict(SCRIPTS, clear=True))
+    stack.enter_context(mock.patch.object(worlds, "ABOVE", 1.0))
+    stack.enter_context(mock.patch.object(Table, "written_by_row", property(written_by_row)))
+    return stack
+
+
 CHANGES: tuple[Mistake, ...] = (
     Mistake("sqlite", "lost trigger unseen", lost_unseen, COUNTED),
     Mistake("postgres", "lost trigger unseen", lost_unseen, COUNTED, suffers="lose"),
+    Mistake("postgres", "writes through a parent", by_its_own_name, COUNTED),
     Mistake("sqlite", "rebuilt source unseen", rebuilt_unseen, COUNTED),
 )

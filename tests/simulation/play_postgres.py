@@ -21,7 +21,8 @@ from tests.simulation.wire import Wire
 WRITER = "simulated_writer"
 EXPECTED = ("22", "23", "25", "3B", "42501", "40001", "40P01", "P0001", "2BP01", "0A000", "21000", "55006", "55000")
 # A TRUNCATE in a transaction with an older snapshot is refused: it cannot see every row that goes.
-ALLOWED = {"truncate": ("0A000",), "truncate-leaf": ("0A000",)}
+EMPTYING = ("truncate", "truncate-leaf", "truncate-above")
+ALLOWED = dict.fromkeys(EMPTYING, ("0A000",))
 STALL_POLLS_MAX = 2000
 DRAIN_POLLS_MAX = 150
 
@@ -316,7 +317,7 @@ def _steps(transaction: Transaction, number: int) -> list[tuple[float, Step]]:
     if transaction.begin:
         steps.append((transaction.at, Step("begin", transaction.begin)))
     for one in transaction.statements:
-        exclusive = one.kind in ("truncate", "truncate-leaf", "schema-change")
+        exclusive = one.kind in (*EMPTYING, "schema-change")
         guarded = one.guarded and bool(transaction.begin)
         if guarded:
             steps.append((one.at, Step("guard", "SAVEPOINT guard")))

@@ -20,7 +20,7 @@ from tests.simulation.retained import setup as retained_setup
 from tests.simulation.statements import SqliteStatements, Statements
 from tests.simulation.statements_postgres import PostgresStatements
 from tests.simulation.ways import WAYS
-from tests.simulation.worlds import World, draw_world
+from tests.simulation.worlds import World, draw_world, put_above
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.errors import Refusal
 from tidemark.query.outputs import leave_out
@@ -217,6 +217,11 @@ def names_of(world: World, kept: Retained | None) -> list[str]:
     return [table.name for table in world.relations] + ([TABLE, GONE] if kept is not None else [])
 
 
+def _draw_world(rng: random.Random, seed: str, engine: str) -> World:
+    world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
+    return put_above(random.Random(f"{seed}/{engine}/above"), world)
+
+
 def _steady_case(seed: str, engine: str, transactions: int, derived: int, families: tuple[str, ...]) -> Case:
     """Many batches in little time: one writer, a tick after each transaction."""
     rng = random.Random(f"{seed}/{engine}/steady")
@@ -256,7 +261,7 @@ def draw_case(
     if steady:
         return _steady_case(seed, engine, transactions, derived, families)
     rng = random.Random(f"{seed}/{engine}")
-    world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
+    world = _draw_world(rng, seed, engine)
     queries = Queries(rng, world)
     drawn = tuple(one for one in families if one != FAMILY)
     tables = tuple(one for one in (draw_derived(queries, drawn) for _ in range(derived)) if one is not None)

@@ -45,7 +45,8 @@ class Reference:
 
 @dataclass(frozen=True)
 class Relation:
-    """A source. `key` is its primary key (names), `serial` tells that the database fills it in; `leaves` are partitions."""
+    """A source. `key` is its primary key (names), `serial` tells that the database fills it in; `leaves` are partitions, and
+    `above` is a table that it inherits from, by whose name it is written too."""
 
     name: str
     fields: tuple[Field, ...]
@@ -57,6 +58,7 @@ class Relation:
     options: str = ""
     partition_by: str = ""
     leaves: tuple[str, ...] = ()
+    above: str = ""
     extra: tuple[str, ...] = ()
 
     @property
@@ -105,6 +107,17 @@ def ddl(table: Relation, engine: Engine) -> list[str]:
     for leaf, bound in zip(table.leaves, bounds, strict=True):
         statements.append(f"CREATE TABLE {quote(leaf)} PARTITION OF {table.quoted} {bound}")
     return [*statements, *table.extra]
+
+
+def ddl_above(table: Relation) -> list[str]:
+    """The statements that create the table above another one."""
+    columns = ", ".join(
+        " ".join(filter(None, (one.quoted, one.type + one.collate, one.generated))) for one in table.fields
+    )
+    return [
+        f"CREATE TABLE {quote(table.above)} ({columns})",
+        f"ALTER TABLE {table.quoted} INHERIT {quote(table.above)}",
+    ]
 
 
 def _column_line(one: Field, table: Relation, engine: Engine) -> str:

@@ -34,6 +34,8 @@ class PostgresStatements(Statements):
         ]
         if any(table.leaves for table in self.world.relations):
             kinds += [(4, self.leaf), (2, self.across), (1, self.truncate_leaf)]
+        if any(table.above for table in self.world.relations):
+            kinds += [(6, self.above), (1, self.truncate_above)]
         return kinds
 
     def partitioned(self) -> Relation:
@@ -197,6 +199,21 @@ class PostgresStatements(Statements):
             )
         )
         return "leaf", text
+
+    def above(self) -> Drawn:
+        """Writes that name the table above."""
+        table = self.rng.choice([table for table in self.world.relations if table.above])
+        name = quote(table.above)
+        texts = (
+            f"UPDATE {name} SET {self.assignments(table)}{self.where(table)}",
+            f"DELETE FROM {name}{self.where(table)}",
+        )
+        return "above", self.rng.choice(texts)
+
+    def truncate_above(self) -> Drawn:
+        """TRUNCATE of a table above."""
+        names = [quote(table.above) for table in self.world.relations if table.above]
+        return "truncate-above", f"TRUNCATE {self.rng.choice(names)} CASCADE"
 
     def across(self) -> Drawn:
         """UPDATE that moves rows to another partition."""

@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass, replace
 
 from tests.simulation.case import Engine
-from tests.simulation.relations import Field, Reference, Relation, ddl, quote
+from tests.simulation.relations import Field, Reference, Relation, ddl, ddl_above, quote
 
 TAME: tuple[str, ...] = (
     "alpha",
@@ -87,6 +87,10 @@ POSTGRES_TYPES = {
     "timestamp": ("timestamp",),
     "date": ("date",),
 }
+
+
+# In so many worlds of PostgreSQL tables inherit from others.
+ABOVE = 0.2
 
 
 @dataclass(frozen=True)
@@ -311,6 +315,18 @@ def user_trigger(builder: Builder, table: Relation, other: Relation) -> list[str
     )
     trigger = f"CREATE TRIGGER {name} {timing} {event} ON {table.quoted} FOR EACH ROW EXECUTE FUNCTION public.{name}()"
     return [function, trigger]
+
+
+def put_above(rng: random.Random, world: World) -> World:
+    """The world, in some cases of PostgreSQL with tables from which some of its tables inherit."""
+    if world.engine != "postgres" or rng.random() > ABOVE:
+        return world
+    relations = tuple(
+        replace(table, above=f"above {number}") if not table.leaves and rng.random() < 0.5 else table
+        for number, table in enumerate(world.relations)
+    )
+    setup = [statement for table in relations if table.above for statement in ddl_above(table)]
+    return replace(world, relations=relations, setup=(*world.setup, *setup))
 
 
 def draw_world(rng: random.Random, engine: Engine) -> World:

@@ -37,7 +37,8 @@ _RELATIONS = (
 SELECT u.oid::int8, u.nspname, u.relname, u.relkind::text, u.relpersistence::text, pg_catalog.pg_get_userbyid(u.relowner),
        pg_catalog.row_security_active(u.oid), u.reltuples::float8,
        EXISTS (SELECT FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS k ON k.oid = i.inhrelid
-               WHERE i.inhparent = u.oid AND k.relkind IN ('r', 'f') AND NOT k.relispartition)
+               WHERE i.inhparent = u.oid AND k.relkind IN ('r', 'f') AND NOT k.relispartition),
+       EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = u.oid)
 FROM users AS u ORDER BY u.nspname, u.relname
 """
 )
@@ -153,7 +154,7 @@ def read_catalog(read: All) -> Catalog:
     definitions: dict[int, str] = dict(read(_VIEWS))
     subscribed = {oid for (oid,) in read(_SUBSCRIBED)} if read(_CAN_SEE_SUBSCRIPTIONS)[0][0] else set()
     tables: dict[tuple[str, str], Table] = {}
-    for oid, schema, name, kind, persistence, owner, filtered, rows, inherited in read(_RELATIONS):
+    for oid, schema, name, kind, persistence, owner, filtered, rows, inherited, below in read(_RELATIONS):
         estimates = rows_of_leaves[oid] if kind == "p" and rows < 0 else [rows]
         tables[schema, name] = Table(
             schema,
@@ -168,6 +169,7 @@ def read_catalog(read: All) -> Catalog:
             owner=owner,
             forced_row_security=filtered,
             subscribed=oid in subscribed,
+            below=below,
             trigger_bodies=tuple(bodies[oid]),
             rows=None if not estimates or min(estimates) < 0 else int(sum(estimates)),
             definition=definitions.get(oid),

@@ -98,6 +98,7 @@ _TOLD = {
     "pg_proc": "oid >= {first}",
     "pg_rewrite": "oid >= {first}",
     "pg_inherits": "true",
+    "pg_subscription_rel": "true",
     "pg_enum": "true",
     "pg_namespace": "nspname !~ '^pg_(toast_)?temp_'",
     "pg_collation": "oid >= {first}",

@@ -43,7 +43,7 @@ def require_totals(program: LinearProgram, declaration: Declaration) -> None:
             )
         if declaration.columns_of or declaration.rows_of:
             raise _refuse(feed.table, "rows in a table of yours cannot tell what is gone", "a table of its own")
-        if feed.table.kind == "partitioned" and not feed.table.append_only:
+        if (feed.table.kind == "partitioned" or feed.table.below) and not feed.table.append_only:
             why = "a row that moves to another partition looks like one that is deleted"
             raise _refuse(feed.table, why, "append_only=True too, if rows never move")
         for part in feed.parts:

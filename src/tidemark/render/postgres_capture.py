@@ -302,7 +302,7 @@ def has_equality(table: Table, name: str) -> bool:
 
 def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...], settings: str) -> list[Piece]:
     """Functions and triggers on one source."""
-    by_row = table.kind == "partitioned" or table.subscribed
+    by_row = table.written_by_row
     reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
     found = []
     if table.pruned:

@@ -117,7 +117,7 @@ def _capture(store: Store, program: KeyedProgram, table: Table, place: int) -> l
     """Functions and triggers on one source."""
     settings, reads = pinned_settings((), ()), program.reads[table.label]
     columns = remembered(program, table)
-    by_row = table.kind == "partitioned" or table.subscribed
+    by_row = table.written_by_row
     found = []
     for event in ("insert", "update", "delete"):
         remember = (

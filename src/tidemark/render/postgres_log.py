@@ -25,7 +25,7 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
     settings = pinned_settings((), ())
     create = f"CREATE TABLE {log} ({log_definition(dialect, table, columns)}) WITH ({_STORAGE})"
     found = [Piece("table", f"tidemark.{log_name(dialect, table)}", create, f"DROP TABLE IF EXISTS {log}")]
-    by_row = table.kind == "partitioned" or table.subscribed
+    by_row = table.written_by_row
     into = f"INSERT INTO {log} ({', '.join(['weight', *(dialect.quote(image(name)) for name in columns)])})"
     spelled = as_spelled(table, columns)
 

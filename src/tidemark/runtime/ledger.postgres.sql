@@ -437,13 +437,16 @@ DELETE FROM tidemark._checkpoint WHERE derived = :name AND generation = :generat
 
 -- name: read_facts
 -- What the watched sources are now: of whom, source, part, its definition, which one it is, when it was touched, and whether it
--- matters that such a part comes or goes. A partition that was made as one began empty, and its rows went by the triggers: its
--- type and its place in the tree come from one command. One that was attached brought rows along.
+-- matters that such a part comes or goes. A partition that was made as one began empty, and its rows went by the triggers: it has
+-- columns from before its place in the tree, and all from one transaction. One that was attached brought rows along: taking its
+-- place, every column was written anew.
+-- What nothing tells of when it is written, or is hidden from whoever keeps rows, comes last: whose rows are among a source's
+-- (a child), by whose name a source is written too (a parent, a subscription), and from which role rows are hidden.
 WITH watched AS (
     SELECT w ->> 'of' AS of, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns
     FROM json_array_elements(CAST(:watches AS json)) AS w
 ), tables AS (
-    SELECT w.of, w.source, w.columns, c.oid
+    SELECT w.of, w.source, w.columns, c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity
     FROM watched AS w JOIN pg_class AS c ON c.relkind IN ('r', 'p') JOIN pg_namespace AS n ON n.oid = c.relnamespace
         AND w.source = CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END
 ), members AS (
@@ -464,15 +467,36 @@ FROM tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = AN
     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 UNION ALL
 SELECT m.of, m.source, 'partition ' || n.nspname || '.' || c.relname, '', CAST(m.relid AS text), '',
-       CASE WHEN i.xmin = y.xmin AND CAST(CAST(i.cmin AS text) AS int8) - CAST(CAST(y.cmin AS text) AS int8) BETWEEN 0 AND 2
-            THEN 0 ELSE 1 END, 1
+       CASE WHEN i.xmin = y.xmin AND EXISTS (
+           SELECT FROM pg_attribute AS a WHERE a.attrelid = m.relid AND a.attnum > 0 AND NOT a.attisdropped
+               AND a.xmin = i.xmin AND CAST(CAST(a.cmin AS text) AS int8) < CAST(CAST(i.cmin AS text) AS int8)
+       ) THEN 0 ELSE 1 END, 1
 FROM members AS m JOIN pg_class AS c ON c.oid = m.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_inherits AS i ON i.inhrelid = m.relid JOIN pg_type AS y ON y.oid = c.reltype
 UNION ALL
 SELECT t.of, t.source, 'unique key ' || substr(pg_get_indexdef(i.indexrelid), strpos(pg_get_indexdef(i.indexrelid), '(')), '', '', '', 0, 1
 FROM tables AS t JOIN pg_index AS i ON i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indexprs IS NULL
 WHERE NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
-                  AND pg_get_indexdef(i.indexrelid, a.attnum, false) <> ALL (SELECT quote_ident(k) FROM unnest(t.columns) AS k));
+                  AND pg_get_indexdef(i.indexrelid, a.attnum, false) <> ALL (SELECT quote_ident(k) FROM unnest(t.columns) AS k))
+UNION ALL
+SELECT t.of, t.source, 'child ' || n.nspname || '.' || c.relname, '', '', '', 1, 0
+FROM tables AS t JOIN pg_inherits AS i ON i.inhparent = t.oid JOIN pg_class AS c ON c.oid = i.inhrelid AND NOT c.relispartition
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+UNION ALL
+SELECT t.of, t.source, 'parent ' || n.nspname || '.' || c.relname, '', '', '', 1, 0
+FROM tables AS t JOIN pg_inherits AS i ON i.inhrelid = t.oid JOIN pg_class AS c ON c.oid = i.inhparent
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE t.relkind <> 'p'
+UNION ALL
+SELECT t.of, t.source, 'subscription ' || s.subname, '', '', '', 1, 0
+FROM tables AS t JOIN pg_subscription_rel AS r ON r.srrelid = t.oid JOIN pg_subscription AS s ON s.oid = r.srsubid
+WHERE t.relkind <> 'p'
+UNION ALL
+SELECT t.of, t.source, 'row security for ' || r.rolname, '', '', '', 1, 0
+FROM tables AS t JOIN pg_roles AS r ON t.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls)
+    AND (t.relforcerowsecurity OR NOT pg_has_role(r.oid, t.relowner, 'USAGE'))
+WHERE r.oid IN (SELECT p.proowner FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace('tidemark'))
+    OR (r.rolname = current_user AND has_table_privilege('tidemark._run', 'INSERT'));
 
 -- name: read_anchor
 -- Which database this is for what `read_facts` tells: after a logical restore everything has another number.
