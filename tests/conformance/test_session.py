@@ -13,6 +13,7 @@ from tests.conformance.conftest import Opener, execute
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict, Session
 from tidemark.errors import Code, Fault, Refusal
+from tidemark.streams import Shelf
 
 
 @pytest.fixture
@@ -377,3 +378,30 @@ def test_bad_statements_are_refused(table: Session, sql: str, code: Code) -> Non
     assert caught.value.code is code
     assert caught.value.reason and caught.value.instead
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [1, 8, 63, 64, 65, 207])
+def test_rows_are_put_in_their_order_and_take_the_place_of_those_with_their_key(session: Session, number: int) -> None:
+    execute(session, "CREATE TABLE t (id integer PRIMARY KEY, v integer, said text)")
+    execute(session, "INSERT INTO t VALUES (0, -1, 'before')")
+    keyed = Shelf("t", ("id", "v", "said"), ("id",))
+    with session.transaction():
+        session.put_rows(keyed, [(each, each * 2, None if each % 3 else f"'{each}'") for each in range(number)])
+    assert session.all("SELECT id, v, said FROM t ORDER BY id") == [
+        (each, each * 2, None if each % 3 else f"'{each}'") for each in range(number)
+    ]
+
+
+@pytest.mark.parametrize("width", [124, 125, 126, 999])
+def test_rows_of_many_columns_are_put_too(session: Session, width: int) -> None:
+    columns = tuple(f"c{each}" for each in range(width))
+    execute(session, f"CREATE TABLE t ({', '.join(f'{column} integer' for column in columns)})")
+    with session.transaction():
+        session.put_rows(Shelf("t", columns), [tuple(range(at, at + width)) for at in range(20)])
+    assert session.all("SELECT count(*), sum(c0), sum(c123) FROM t") == [(20, 190, 190 + 123 * 20)]
+
+
+def test_a_row_that_cannot_be_put_rolls_everything_back(table: Session) -> None:
+    with pytest.raises(Fault, match="(?i)unique"), table.transaction():
+        table.put_rows(Shelf("t", ("id", "v")), [(each % 90, each) for each in range(100)])
+    assert _ids(table) == []

@@ -102,7 +102,7 @@ class Session(Protocol):
 
     def put_rows(self, shelf: Shelf, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows of a shelf's columns, in their order; with a key they take the place of those that have it, and no two of
-        them have the same one. One statement on PostgreSQL, one prepared statement on SQLite."""
+        them have the same one. One statement on PostgreSQL, few on SQLite."""
         ...
 
     def find_rows(self, shelf: Shelf, by: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

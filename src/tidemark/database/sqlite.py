@@ -21,7 +21,7 @@ from tidemark.database.sqlite_catalog import read_catalog, read_installed
 from tidemark.database.sqlite_errors import primary_code, translate, translate_query
 from tidemark.database.sqlite_inputs import Recording
 from tidemark.database.sqlite_probe import describe_query, given_tables, make_mark, reaches_index
-from tidemark.database.sqlite_shelves import find_text, put_text
+from tidemark.database.sqlite_shelves import find_text, put_many
 from tidemark.database.sqlite_strain import read_strain
 from tidemark.database.sqlite_text import statements, verb
 from tidemark.database.urls import Address
@@ -253,7 +253,8 @@ class SqliteSession:
         """Insert rows of a shelf's columns, in their order."""
         self._need_transaction()
         with self._speaking():
-            self._connection.executemany(put_text(shelf), rows)
+            for text, bound in put_many(shelf, rows):
+                self._connection.executemany(text, bound)
 
     def find_rows(self, shelf: Shelf, by: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows of a shelf whose columns `by` have one of these values."""
