@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.findings.place import Place
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.model import Freshness
@@ -99,3 +100,27 @@ def test_taking_equal_for_the_same_would_be_seen(
     monkeypatch.setattr(place, "has_one_spelling", lambda *_: True)
     sources, derived = _spelled_after(f"sqlite:///{found}" if engine == "sqlite" else found, "tick")
     assert derived != sources
+
+
+@pytest.mark.parametrize("kind", ["number", "text"])
+def test_changes_that_are_equal_lead_to_units_of_their_own(place: Place, kind: str) -> None:
+    type_, one, other = {
+        ("number", True): ("", "1", "1.0"),
+        ("text", True): ("TEXT COLLATE NOCASE", "'bob'", "'Bob'"),
+        ("number", False): ("numeric", "1.0", "1.00"),
+        ("text", False): ("text COLLATE level2", "'bob'", "'Bob'"),
+    }[kind, place.is_sqlite]
+    spelled = "CAST(a.v AS text) || '!'" if place.is_sqlite else "CAST(a.v AS text) COLLATE \"C\" || '!'"
+    place.run(
+        *(() if place.is_sqlite else SETUP),
+        f"CREATE TABLE a (id integer PRIMARY KEY, v {type_})",
+        f"CREATE TABLE b (id integer PRIMARY KEY, v {type_})",
+    )
+    query = f"SELECT {spelled} AS spelled, b.id, count(*) AS n FROM a JOIN b ON b.v = a.v GROUP BY {spelled}, b.id"
+    place.install("met", query, ("spelled", "id"), freshness="tick")
+    place.run(f"INSERT INTO b VALUES (1, {one}), (2, {other})")
+    place.run(f"INSERT INTO a VALUES (1, {one}), (2, {other}), (3, {one}), (4, {other})")
+    place.drained()
+    place.run("DELETE FROM a WHERE id > 2")
+    place.drained()
+    assert len(place.rows("SELECT * FROM met")) == 4

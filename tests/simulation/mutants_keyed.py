@@ -19,26 +19,39 @@ JOINS = ("inner-join", "self-join", "full-join", "theta-join")
 
 def vanished(engine: Engine) -> Case:
     """Both rows of a pair go between two ticks: each of them reaches the key only through the old image of the other."""
+    query = "SELECT a.id AS i, b.y AS j FROM a JOIN b ON a.x = b.id"
+    fill = ("INSERT INTO a VALUES (1, 5), (2, 7)", "INSERT INTO b VALUES (5, 1), (7, 2)")
+    went = "DELETE FROM a WHERE id = 1", "DELETE FROM b WHERE id = 5"
+    return _fixed(engine, "both rows of a pair go", fill, query, ("i", "j"), *went)
 
-    def alone(at: float, sql: str) -> Transaction:
-        return Transaction(0, at, "", (Statement(at, "fixed", sql),), "commit", at + 0.1)
 
+def told_apart(engine: Engine) -> Case:
+    """Two changes lead to one row each, by what they say and no other row does."""
+    query = "SELECT b.id AS i, max(a.id) AS j FROM a JOIN b ON b.y = a.x GROUP BY b.id"
+    fill = ("INSERT INTO a VALUES (1, 5), (2, 7)", "INSERT INTO b VALUES (1, 5), (2, 7)")
+    came = "INSERT INTO a VALUES (3, 5)", "INSERT INTO a VALUES (4, 7)"
+    return _fixed(engine, "changes that differ", fill, query, ("i",), *came)
+
+
+def _fixed(
+    engine: Engine, seed: str, fill: tuple[str, ...], query: str, key: tuple[str, ...], *statements: str
+) -> Case:
+    """What is to be seen by one tick after these statements, in two tables."""
     return Case(
         engine=engine,
-        seed="both rows of a pair go",
+        seed=seed,
         setup=(
             "CREATE TABLE a (id integer PRIMARY KEY, x integer)",
             "CREATE TABLE b (id integer PRIMARY KEY, y integer)",
         ),
-        fill=("INSERT INTO a VALUES (1, 5), (2, 7)", "INSERT INTO b VALUES (5, 1), (7, 2)"),
+        fill=fill,
         sources=('"a"', '"b"'),
-        derived=(
-            Derived(
-                "pairs", "SELECT a.id AS i, b.y AS j FROM a JOIN b ON a.x = b.id", ("i", "j"), "tick", "inner-join"
-            ),
+        derived=(Derived("pairs", query, key, "tick", "inner-join"),),
+        transactions=tuple(
+            Transaction(0, at, "", (Statement(at, "fixed", sql),), "commit", at + 0.1)
+            for at, sql in enumerate(statements, 1)
         ),
-        transactions=(alone(1, "DELETE FROM a WHERE id = 1"), alone(2, "DELETE FROM b WHERE id = 5")),
-        duties=(Duty(3, "tick"),),
+        duties=(Duty(len(statements) + 1, "tick"),),
         sessions=1,
         quick=True,
     )
@@ -97,6 +110,17 @@ def elements_that_went(script: Script) -> Script:
     return replace(script, tick=replace(script.tick, logs=logs))
 
 
+def one_of_those_that_differ(script: Script) -> Script:
+    """Of changes that differ in what is looked up only one is followed."""
+    if script.tick is None:
+        return script
+    logs = tuple(
+        replace(log, affected=tuple(text.replace(" WHERE weight <> 0)", " LIMIT 1)") for text in log.affected))
+        for log in script.tick.logs
+    )
+    return replace(script, tick=replace(script.tick, logs=logs))
+
+
 def last_fill_missing(script: Script) -> Script:
     """Rows of units that are NULL are not computed; what adds up has other statements in that place, which are needed seldom."""
     if script.klass == "linear":
@@ -130,6 +154,14 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
             JOINS,
             affected(lambda _, text: "capture_log" not in text),
             vanished(engine),
+            disturbed=True,
+        ),
+        Mutant(
+            engine,
+            "one of the changes that differ",
+            JOINS,
+            one_of_those_that_differ,
+            told_apart(engine),
             disturbed=True,
         ),
         Mutant(engine, "first route", JOINS, affected(lambda number, _: number > 0), disturbed=True),

@@ -13,7 +13,6 @@ from typing import Any
 from tidemark.dialect import SQLITE
 from tidemark.streams import Shelf
 
-
 _ROWS_MAX = 64
 _FEW = 8
 _VALUES_MAX = 999

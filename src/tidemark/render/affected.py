@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 
+from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyedProgram, KeyQuery
 from tidemark.model import Table
 from tidemark.render.images import image, log_of
@@ -21,7 +22,7 @@ def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
     if way.everywhere:
         return _everything(store, program, way)
     into = f"INSERT INTO {store.names.temporary('reached')} ({store.units.key_list})"
-    return [f"{into} {select}" for select in reached(store, program, way, _slice(store, way))]
+    return [f"{into} {select}" for select in reached(store, program, way, _differing(store, way))]
 
 
 def reached(
@@ -74,6 +75,27 @@ def _everything(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]
     sets = [keys_of_query(store, program)]
     sets += [units_of_store(store)] if program.unit else []
     return [f"{into} ({rows}) AS k {guard}" for rows in sets]
+
+
+def _differing(store: Store, way: KeyQuery) -> str:
+    """The FROM item of the changes of a slice. Where others are looked up, of those with the same values in all that the way
+    reads there is one: a thousand changes of one genre look its tracks up once. Where that is a key, hardly two are the same.
+    """
+    table, slice_, told = way.changed.table, _slice(store, way), ["1 AS weight"]
+    read = {name for scalar in way.scalars for alias, name in scalar.columns if alias == way.changed.alias}
+    if not (way.joined or way.calls) or any(read.issuperset(unique.terms) for unique in table.uniques):
+        return slice_
+    for name in sorted(read):
+        column = table.column(name)
+        if column is None or column.collation is not None:
+            return slice_
+        told.append(store.dialect.quote(image(name)))
+        if not has_one_spelling(column.type, None, store.dialect):
+            if store.dialect.has_schemas:
+                return slice_
+            # 1 and 1.0 are equal, and lead to different units where an expression tells them apart.
+            told.append(f"typeof({store.dialect.quote(image(name))})")
+    return f"(SELECT DISTINCT {', '.join(told)} FROM {slice_} WHERE weight <> 0)"
 
 
 def _slice(store: Store, way: KeyQuery) -> str:
