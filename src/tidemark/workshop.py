@@ -169,7 +169,9 @@ class Workshop:
                 if work is not None:
                     work()
             label = duty.session.dialect.quote(*table.split(".")) if table else ""
-            return replace(compare_existing(duty, script, label, beside), standing=standing)
+            known = [] if standing == "shadow" or not duty.ledger.exists() else duty.ledger.derived()
+            kept = any(row.name == name and row.state == "live" for row in known)
+            return replace(compare_existing(duty, script, label, beside), standing=standing, kept=kept)
 
     def _declared(self) -> tuple[Declaration, ...]:
         if self.project is None:

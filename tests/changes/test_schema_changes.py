@@ -125,6 +125,8 @@ def test_types_and_triggers_on_postgresql(pg_database: str) -> None:
 
     shop.run("ALTER TABLE posts ALTER COLUMN score TYPE bigint")
     _expect(shop, "column score of posts is bigint and was integer")
+    # No definition was touched, so that is not what the plan says.
+    assert all("bigint and was integer" in step.reason for step in shop.tidemark.plan().steps)
     shop.mend()
 
     shop.run("ALTER TABLE posts ALTER COLUMN score TYPE bigint USING score * 2")

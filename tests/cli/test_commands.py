@@ -107,6 +107,17 @@ def test_the_first_ten_minutes(shell: Shell) -> None:
     assert shell("status") == 5 and "not-installed" in shell.err
 
 
+def test_a_range_says_what_was_compared_and_what_is_no_key(installed: Shell) -> None:
+    shell = installed
+    assert shell("verify", "thread_stats", "--from", "2", "--to", "2") == 0
+    assert "True as far as that goes: 1 row, and no other was compared." in shell.out
+    assert shell("verify", "thread_stats", "--from", "900", "--to", "901") == 0
+    assert "No key lies in that range" in shell.out and "true" not in shell.out.lower()
+    # SQLite compares a text with numbers, PostgreSQL takes it for none.
+    code = shell("verify", "thread_stats", "--from", "x", "--to", "901")
+    assert "No key lies in that range" in shell.out if code == 0 else code == 5 and "('x') is no key" in shell.err
+
+
 def test_a_plan_prints_every_statement(shell: Shell) -> None:
     assert shell("plan", "--explain") == 0
     for words in ("CREATE TABLE", "CREATE TRIGGER", "CREATE VIEW", "-- the ledger", "_checkpoint"):

@@ -161,7 +161,8 @@ def verify(typed: Typed) -> Outcome:
     done = typed.engine.verify(*typed.options.names, catalog=typed.options.catalog, between=_between(typed))
     drifted = any(not report.clean for report in done)
     data = {"clean": not drifted, "tables": [reports_truth.verify_data(report) for report in done]}
-    text = reports_truth.catalog_text(done) if typed.options.catalog else reports_truth.verify_text(done)
+    some = _between(typed) is not None
+    text = reports_truth.catalog_text(done) if typed.options.catalog else reports_truth.verify_text(done, some=some)
     aside = Exit.QUARANTINED if any(report.quarantined for report in done) else Exit.OK
     return Outcome(text, data, Exit.DRIFT if drifted else aside)
 

@@ -106,7 +106,10 @@ def worker_text(done: WorkerReport) -> str:
     """What a worker did."""
     left = " Work was left: run it again." if done.interrupted else ""
     failing = f" Failing: {', '.join(done.failing)}. Next: tidemark status" if done.failing else ""
-    return "\n".join([f"{done}.{left}{failing}", *(f"  {duty}: {timing}" for duty, timing in done.timings.items())])
+    gone = " What was taken out of service comes back with: tidemark apply." if done.gaps else ""
+    return "\n".join(
+        [f"{done}.{left}{gone}{failing}", *(f"  {duty}: {timing}" for duty, timing in done.timings.items())]
+    )
 
 
 def _verified(one: TableStatus) -> str:

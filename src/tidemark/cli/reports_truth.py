@@ -61,8 +61,9 @@ def _difference_data(one: Difference) -> dict[str, Any]:
     }
 
 
-def verify_text(done: Sequence[VerifyReport]) -> str:
-    """What verifications found: key, stored and true value of every wrong row."""
+def verify_text(done: Sequence[VerifyReport], *, some: bool = False) -> str:
+    """What verifications found: key, stored and true value of every wrong row; `some` tells that a range of keys was compared
+    and no more."""
     if not done:
         return "Nothing is live here. Next: tidemark status"
     lines = []
@@ -91,7 +92,15 @@ def verify_text(done: Sequence[VerifyReport]) -> str:
     lines += _out_of_service(done)
     aside = sum(report.quarantined for report in done)
     lines += [f"{aside:,} units are put aside. Next: tidemark repair"] if aside else []
-    lines += ["Everything is true."] if all(report.clean for report in done) and not aside else []
+    compared = sum(report.keys for report in done)
+    said = (
+        f"True as far as that goes: {tell_rows(compared)}, and no other was compared."
+        if some
+        else "Everything is true."
+    )
+    if some and not compared:
+        said = "No key lies in that range, so nothing was compared."
+    lines += [said] if all(report.clean for report in done) and not aside else []
     return "\n".join(lines)
 
 
@@ -179,5 +188,9 @@ def adoption_text(report: AdoptionReport) -> str:
         said = f"{report.derived} is kept beside {report.table}, which others go on writing."
         then = f"tidemark adopt {quote(report.derived)} looks again; --take-over or --baseline ends it"
         return "\n".join([*lines, f"{said} Next: {then}"])
+    if report.kept:
+        wrong = f"{report.derived} keeps them already, and something else wrote them. Next: tidemark repair"
+        right = f"{report.derived} keeps them already. Next: tidemark verify"
+        return "\n".join([*lines, f"{wrong if report.wrong else right} {quote(report.derived)}"])
     stop = "Nothing was changed. Next: stop what writes these columns now, then"
     return "\n".join([*lines, f"{stop} tidemark adopt {quote(report.derived)} --take-over"])

@@ -37,8 +37,8 @@ class AdoptionReport:
     """What a table holds in the columns that are to be adopted, beside the query.
 
     `rows` were compared; `counts` are the wrong values of each column, `differing` the first of them in key order. `taken`
-    tells that the columns are kept from the query now, `standing` that it is computed beside (``shadow``), or that what was there
-    is carried on (``baseline``).
+    tells that the columns are kept from the query now, `kept` that they were before anything was asked, `standing` that it is
+    computed beside (``shadow``), or that what was there is carried on (``baseline``).
     """
 
     derived: str
@@ -48,6 +48,7 @@ class AdoptionReport:
     counts: tuple[tuple[str, int], ...]
     differing: tuple[Differing, ...]
     taken: bool = False
+    kept: bool = False
     standing: str = ""
 
     @property

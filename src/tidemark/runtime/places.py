@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tidemark.database.session import Unacceptable
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.backfill.filling import Part
 from tidemark.runtime.backfill.together import RANGES_EACH
@@ -25,7 +26,8 @@ Between = tuple[Key | None, Key | None]
 def places_between(duty: Duty, script: Script, between: Between) -> range:
     """List every key, and give the places from one key to another one, counted from 0; None is the first key, or the last.
 
-    Raises `Refusal` (``declaration``) for a key with another number of columns, and where there are no keys.
+    Raises `Refusal` (``declaration``) for a key with another number of columns, or of a type that the engine takes for none
+    of the table's, and where there are no keys.
     """
     applier = script.applier
     first, last = 1, list_every_key(duty, script)
@@ -33,20 +35,26 @@ def places_between(duty: Duty, script: Script, between: Between) -> range:
         if key is None:
             continue
         if not text or len(key) != len(applier.units):
-            raise Refusal(
-                Code.DECLARATION,
-                f"({', '.join(map(show, key))}) is no key of {script.name}",
-                instead=f"give {', '.join(applier.units)}, as a JSON list where they are several"
-                if text
-                else "name no keys, for all of it",
-            )
-        row = duty.session.one(text, {f"k{place}": value for place, value in enumerate(key)})
+            raise _refuse(script, key, text)
+        try:
+            row = duty.session.one(text, {f"k{place}": value for place, value in enumerate(key)})
+        except Unacceptable as problem:
+            raise _refuse(script, key, text) from problem
         found = None if row is None else row[0]
         if text == applier.begins_at:
             first = last + 1 if found is None else int(found)
         else:
             last = 0 if found is None else int(found)
     return range(first - 1, max(last, first - 1))
+
+
+def _refuse(script: Script, key: Key, text: str) -> Refusal:
+    named = f"give {', '.join(script.applier.units)}, as a JSON list where they are several"
+    return Refusal(
+        Code.DECLARATION,
+        f"({', '.join(map(show, key))}) is no key of {script.name}",
+        instead=named if text else "name no keys, for all of it",
+    )
 
 
 def cut_places(duty: Duty, script: Script, places: range, crew: int) -> list[Part] | None:

@@ -270,8 +270,9 @@ def _decide(
         wider = find_widening(want.compile, before, following) if building is None and not read else None
         if wider is not None:
             return _widen(ledger, wider, before, retired), wider.filler
-        anew = _built_anew(script, before.script)
-        reason = anew or ("its definition changed" if building is None else "its definition changed again")
+        change = look.change(before)
+        reason = _built_anew(script, before.script) or (change.says if change else "")
+        reason = reason or ("its definition changed" if building is None else "its definition changed again")
         return _build(ledger, "replace", reason, script, before, retired), script
     old = next((row for row in installed if row.name == want.was and row.live_at is not None), None)
     if want.was and old is not None:
