@@ -13,7 +13,7 @@ from bench import backfill, big, duties, eta, fills, ingest, lag, sqlite_rows, s
 from bench.budgets import Figure, budget_table
 
 PARTS = ("start", "sqlite", "duties", "ticks", "lag", "postgres", "backfill")
-LONG = ("backlog", "big", "surface", "ingest", "fills", "eta")
+LONG = ("backlog", "week", "big", "surface", "ingest", "fills", "eta")
 
 
 def arguments() -> argparse.Namespace:
@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
         "--rounds",
         type=int,
         default=None,
-        help="rounds of each PostgreSQL workload and of fills (default 3), and of each backfill (default 1)",
+        help="rounds of each PostgreSQL workload and of fills (default 3), of each backfill (default 1), and of the week",
     )
     parser.add_argument(
         "--rows",
@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--engines",
         default="",
-        help="for backfill, fills, big, backlog, ingest and surface: sqlite, postgresql or both (default)",
+        help="for backfill, fills, big, backlog, week, ingest and surface: sqlite, postgresql or both (default)",
     )
     parser.add_argument("--changes", type=int, default=1_000_000, help="changes in the backlog")
     parser.add_argument("--events", type=int, default=100_000, help="events that streams take")
@@ -85,6 +85,8 @@ def main() -> int:
     engines = [engine for engine in options.engines.split(",") if engine]
     if "backlog" in parts:
         figures += ticks.measure_backlogs(changes=options.changes, engines=engines, say=say)
+    if "week" in parts:
+        figures += ticks.measure_week(rounds=options.rounds or ticks.WEEK, engines=engines, say=say)
     if "big" in parts:
         figures += big.measure(scales=[float(one) for one in options.scale.split(",")], engines=engines, say=say)
     if "ingest" in parts:

@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -99,8 +100,8 @@ def _sqlite() -> Iterator[Place]:
 
 
 @contextmanager
-def _postgres() -> Iterator[Place]:
-    with running_server(SETTINGS) as server, server.fresh_database() as dsn:
+def _postgres(settings: Mapping[str, str]) -> Iterator[Place]:
+    with running_server({**SETTINGS, **settings}) as server, server.fresh_database() as dsn:
         connection = psycopg.connect(dsn, autocommit=True)
 
         def run(text: str) -> list[tuple[object, ...]]:
@@ -123,9 +124,9 @@ def _postgres() -> Iterator[Place]:
         connection.close()
 
 
-def both_places() -> tuple[Callable[[], AbstractContextManager[Place]], ...]:
-    """What opens a place on each engine."""
-    return _sqlite, _postgres
+def both_places(settings: Mapping[str, str] | None = None) -> tuple[Callable[[], AbstractContextManager[Place]], ...]:
+    """What opens a place on each engine; `settings` are the server's, beside those of every part."""
+    return _sqlite, partial(_postgres, settings or {})
 
 
 def seconds_of(work: Callable[[], object]) -> float:

@@ -7,21 +7,22 @@ transaction of ours is always shown.
 
 from __future__ import annotations
 
-import argparse
 import resource
 import statistics
-import sys
 import threading
 import time
 from collections.abc import Callable
 
-from bench.budgets import Figure, budget_table, ratio
+from bench.budgets import Figure, ratio
 from bench.duties import GROUPS, QUERY, Place, both_places, seconds_of
 from tidemark import Project, Tidemark
 
 JOIN = "SELECT u.id AS user_id, count(p.id) AS n, max(p.ms) AS most FROM users u JOIN plays p ON p.user_id = u.id GROUP BY u.id"
 LOOKED_UP = "SELECT p.id AS user_id, p.ms, u.id AS who FROM plays p JOIN users u ON u.id = p.user_id"
 """A row for each play: nothing is added up, so that what a key costs is seen."""
+WEEK = 7 * 24 * 120
+"""Half minutes of a week."""
+TICKS_A_WORKER = 10
 
 
 def _prepare(place: Place, query: str, rows: int) -> Tidemark:
@@ -129,49 +130,42 @@ def measure_backlogs(*, changes: int, engines: list[str], say: Callable[[str], N
 
 
 def live_through(place: Place, *, rounds: int, size: int, say: Callable[[str], None]) -> list[Figure]:
-    """Load and ticks again and again: how big what we keep is after each tenth of it, and how much memory all of that took."""
+    """A week: new rows, as many that go, and a tick each half minute, a worker now and then. How big what we keep is after each
+    tenth of it, and how much memory all of that took."""
     ours = _prepare(place, QUERY, GROUPS)
-    sizes, number = [], GROUPS
-    for _ in range(rounds):
+    sizes, number, began = [], GROUPS, time.perf_counter()
+    for turn in range(rounds):
         number += size
         place.add_plays(number - size + 1, number)
         place.run(f"DELETE FROM plays WHERE id <= {number - 5 * size}")
-        ours.tick()
+        if turn % TICKS_A_WORKER:
+            ours.tick()
+        else:
+            ours.run(until_idle=True)
         sizes.append(place.our_bytes())
+    took = time.perf_counter() - began
     check(place, QUERY)
-    early, late = sizes[len(sizes) // 10], sizes[-1]
     tenths = [sizes[min(len(sizes) - 1, len(sizes) * tenth // 10)] for tenth in range(1, 11)]
-    say(f"{place.engine}: {rounds:,} ticks; bytes after each tenth: {', '.join(f'{one:,}' for one in tenths)}")
+    say(
+        f"{place.engine}: {rounds:,} ticks in {took:.0f} s; bytes after each tenth: {', '.join(f'{one:,}' for one in tenths)}"
+    )
     # What ticks is in this process, so that it has had less than that.
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     work = f"{place.engine}, {rounds:,} ticks over {rounds * size:,} new rows, and as many that go"
     return [
-        Figure(work, ratio(late, early), "× the storage after a tenth of them", 1.5, at_least=False),
+        Figure(
+            work, ratio(sizes[-1], sizes[len(sizes) // 10]), "× the storage after a tenth of them", 1.5, at_least=False
+        ),
+        Figure(work, ratio(max(sizes), sizes[len(sizes) // 10]), "× that at most", 2.0, at_least=False),
         Figure(work, megabytes, "MB of memory at most, what measures included", 150.0, at_least=False),
     ]
 
 
-def main() -> int:
-    """``python -m bench.ticks``: the backlog and the week, which take too long for every run of the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m bench.ticks", description=main.__doc__)
-    parser.add_argument("--changes", type=int, default=10_000_000, help="changes in the backlog")
-    parser.add_argument("--rounds", type=int, default=2_000, help="ticks of the week")
-    options = parser.parse_args()
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
+def measure_week(*, rounds: int, engines: list[str], say: Callable[[str], None]) -> list[Figure]:
+    """A week of load on each engine. The server vacuums by itself, and as a week takes minutes here, it looks each second."""
     found: list[Figure] = []
-    for place_of in both_places():
-        if options.changes:
-            with place_of() as place:
-                found += drain(place, rows=100_000, changes=options.changes, query=QUERY, say=say)
-        if options.rounds:
-            with place_of() as place:
-                found += live_through(place, rounds=options.rounds, size=200, say=say)
-    print("\n".join(budget_table(found)))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    for place_of in both_places({"autovacuum_naptime": "1s"}):
+        with place_of() as place:
+            if not engines or place.engine.lower() in engines:
+                found += live_through(place, rounds=rounds, size=200, say=say)
+    return found
