@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidemark.errors import Code, Refusal
+from tidemark.ways import Reach
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class SourceScan:
     slice: str
     create_slice: str
     clear_slice: str
-    affected: tuple[str, ...]
+    affected: tuple[Reach, ...]
     take: str
     take_first: str
     is_one: str

@@ -20,7 +20,7 @@ from tidemark.plain import as_data
 from tidemark.processors import Compute
 from tidemark.scans import SourceScan
 from tidemark.walk import Pages
-from tidemark.ways import Full, Products, Whole
+from tidemark.ways import Full, Products, Reach, Whole
 from tidemark.widening import NOT_WIDENED, Wide
 
 _MARK = re.compile(r"/\* tidemark:[0-9a-f]* \*/ ?")
@@ -244,7 +244,7 @@ class SourceLog:
     ``:position`` and ``:limit`` name, where ``:target`` sees them and ``:previous`` does not. `concerns` tells which rows ``l``
     of the log may: on SQLite it is true for them, on PostgreSQL images of a transaction for which it is the same take each other
     back. `columns` are the columns of `table`, the source, that must be logged.
-    `affected`: statements that insert into `reached` every key that the slice's changes can touch, with every log as old images.
+    `affected` find every unit that the slice's changes can touch, with every log as old images (see `following`).
     `added`, where sums are added up, read a part of the log without a slice."""
 
     source: str
@@ -253,7 +253,7 @@ class SourceLog:
     slice: str
     create_slice: str
     clear_slice: str
-    affected: tuple[str, ...]
+    affected: tuple[Reach, ...]
     columns: tuple[str, ...]
     fill_slice: str
     concerns: str
@@ -265,7 +265,7 @@ class SourceLog:
 class Deltas:
     """The statements of a tick that adds: signed deltas by key, in temporary tables of the session that works.
 
-    `create` and `clear` are safe to repeat. The `affected` statements of each log add a slice's changes to the deltas;
+    `create` and `clear` are safe to repeat. The `added` statements of each log add a slice's changes to the deltas;
     `number` gives every key that changed its place from 1 on, the same whenever the same changes are read again, and `count`
     is how many there are. `flag` marks, among the places after ``:low`` up to ``:high``, the keys that adding cannot make true;
     `apply` adds the deltas of the others; `take_again` puts the marked ones into ``batch``, to be recomputed. `mark` are

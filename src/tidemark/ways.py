@@ -1,11 +1,26 @@
-"""Finished SQL text of the ways in which rows are made true, or compared, other than by recomputing units.
+"""Finished SQL text of the ways from changes to units, and of those in which rows are made true, or compared, without units.
 
-Owns: `Full`, `Products`, `Adding` and `Whole`, parts of a script. Promises: as `script`.
+Owns: `Reach`, `Full`, `Products`, `Adding` and `Whole`, parts of a script. Promises: as `script`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A statement that inserts into `reached` the units that a slice's changes can touch. `images` are the sources whose logged
+    images it reads beside: where nothing of one waits, each image is a current row or one that the last seal followed."""
+
+    text: str
+    images: tuple[str, ...] = ()
+
+
+def following(found: Iterable[Reach], moved: Collection[str]) -> list[str]:
+    """The statements that find every unit where changes of the sources in `moved` wait, and of no others."""
+    return [one.text for one in found if all(source in moved for source in one.images)]
 
 
 @dataclass(frozen=True)

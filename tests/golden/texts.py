@@ -19,6 +19,7 @@ from tidemark.model import Declaration, Freshness
 from tidemark.render.captures import capture
 from tidemark.runtime.explain import explain_script
 from tidemark.script import Script
+from tidemark.ways import following
 
 FOLDER = Path(__file__).parent
 
@@ -99,7 +100,7 @@ def rendered(case: Case, dialect: Dialect) -> str:
         )
     if script.tick is not None:
         for log in script.tick.logs:
-            parts[f"changes of {log.source} to keys"] = (log.create_slice, *log.affected)
+            parts[f"changes of {log.source} to keys"] = (log.create_slice, *following(log.affected, script.sources))
         parts["dirty keys"] = (script.tick.take_dirty, script.tick.done_dirty, *script.tick.everything)
     for heading, statements in parts.items():
         lines += ["", f"-- applier: {heading}", *(f"{statement};" for statement in statements)]

@@ -17,6 +17,7 @@ from tests.simulation.case import Failure
 from tests.simulation.upkeep import Killed
 from tidemark.database.session import Unacceptable
 from tidemark.script import Script
+from tidemark.ways import following
 
 COUNTED = frozenset({"run", "script", "all", "one", "alone"})
 WRITES = frozenset({"write", "chunk"})
@@ -124,8 +125,8 @@ def readers(script: Script) -> frozenset[str]:
     """The statements of a tick that read what changed, and evaluate expressions of the query over it."""
     if script.tick is None:
         return frozenset()
-    found = [text for log in script.tick.logs for text in (*log.affected, *log.added)]
-    found += [text for scan in script.tick.scans for text in scan.affected]
+    found = [text for log in script.tick.logs for text in (*following(log.affected, script.sources), *log.added)]
+    found += [one.text for scan in script.tick.scans for one in scan.affected]
     return frozenset([*found, *(one.add for one in (script.tick.products.products if script.tick.products else ()))])
 
 

@@ -90,7 +90,9 @@ def affected_through_neighbours(script: Script) -> Script:
     if script.tick is None or len(script.tick.logs) < 2:
         return script
     logs = tuple(
-        replace(log, affected=tuple(one for one in log.affected if " JOIN " not in one and ", " not in _from(one)))
+        replace(
+            log, affected=tuple(one for one in log.affected if " JOIN " not in one.text and ", " not in _from(one.text))
+        )
         for log in script.tick.logs
     )
     return replace(script, tick=replace(script.tick, logs=logs))

@@ -64,7 +64,7 @@ def affected(keep: Callable[[int, str], bool]) -> Change:
         if script.tick is None or script.tick.deltas is not None:
             return script
         logs = tuple(
-            replace(log, affected=tuple(text for n, text in enumerate(log.affected) if keep(n, text)))
+            replace(log, affected=tuple(one for n, one in enumerate(log.affected) if keep(n, one.text)))
             for log in script.tick.logs
         )
         return replace(script, tick=replace(script.tick, logs=logs))
@@ -104,7 +104,10 @@ def elements_that_went(script: Script) -> Script:
     if script.tick is None:
         return script
     logs = tuple(
-        replace(log, affected=tuple(text.replace(".weight <> 0", ".weight > 0") for text in log.affected))
+        replace(
+            log,
+            affected=tuple(replace(one, text=one.text.replace(".weight <> 0", ".weight > 0")) for one in log.affected),
+        )
         for log in script.tick.logs
     )
     return replace(script, tick=replace(script.tick, logs=logs))

@@ -15,14 +15,16 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation.beside import nobody_seen
-from tests.simulation.case import Duty, Failure
+from tests.simulation.case import Case, Duty, Failure
 from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import FOUND
+from tests.simulation.mutants_keyed import vanished
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.tally import Tally
+from tidemark import ways
 from tidemark.render import ticks
-from tidemark.runtime import adding, at_once, fill, fill_pages, ledger, seals, tick, tick_deltas
+from tidemark.runtime import adding, at_once, backlog, fill, fill_pages, ledger, seals, tick, tick_deltas
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.pages import open_book
 from tidemark.runtime.processing import Computing
@@ -41,7 +43,7 @@ PREPARED_MAX = 10.0
 class Mistake:
     """A broken protocol on an engine; whoever meets it counts ``changed``. A `dense` hunt ticks after most transactions. Each
     case ends with the accident `suffers`, if any: what needs a moment without open transactions is drawn too seldom. What shows
-    seldom is hunted from the case `begin` on, the one that found it last."""
+    seldom is hunted from the case `begin` on, the one that found it last, or in the case `first`."""
 
     engine: str
     word: str
@@ -50,6 +52,7 @@ class Mistake:
     dense: bool = False
     suffers: str = ""
     begin: int = 0
+    first: Case | None = None
 
     @property
     def name(self) -> str:
@@ -149,6 +152,21 @@ def first_log(met: Met) -> AbstractContextManager[Any]:
         return found[:1]
 
     return mock.patch.object(at_once, "_changed", changed)
+
+
+def unmoved(met: Met) -> AbstractContextManager[Any]:
+    """Logged images of sources beside the one whose changes are followed are never read."""
+    original = ways.following
+
+    def following(found: Sequence[ways.Reach], moved: Any) -> list[str]:
+        alone = original(found, ())
+        met["changed"] += len(alone) < len(original(found, moved))
+        return alone
+
+    stack = ExitStack()
+    for module in (at_once, seals, backlog):
+        stack.enter_context(mock.patch.object(module, "following", following))
+    return stack
 
 
 def left_over(met: Met) -> AbstractContextManager[Any]:
@@ -269,6 +287,8 @@ FILLING = (
 AT_ONCE = (
     Mistake("sqlite", "one log at once", first_log, JOINED, dense=True),
     Mistake("postgres", "one log at once", first_log, JOINED, dense=True),
+    Mistake("sqlite", "sources that moved beside", unmoved, JOINED, first=vanished("sqlite")),
+    Mistake("postgres", "sources that moved beside", unmoved, JOINED, first=vanished("postgres")),
     Mistake("sqlite", "left over by a small tick", left_over, JOINED, dense=True),
     Mistake("postgres", "left over by a small tick", left_over, JOINED, dense=True),
     Mistake("postgres", "marker in a small tick", text("look_at_log", r"w\.markers", "0"), JOINED, dense=True),
@@ -334,7 +354,8 @@ def pursue(place: Ground, mistake: Mistake, transactions_max: int, seed: str = "
     number = mistake.begin
     with mistake.patch(met):
         while tally.total < transactions_max:
-            case = draw_case(f"{seed}/{number}", place.engine, 120, 3, families=mistake.families, dense=mistake.dense)
+            drawn = draw_case(f"{seed}/{number}", place.engine, 120, 3, families=mistake.families, dense=mistake.dense)
+            case = mistake.first if mistake.first and not tally.total else drawn
             number += 1
             if mistake.suffers:
                 after = max(one.end_at for one in case.transactions) + PREPARED_MAX + number / 1000

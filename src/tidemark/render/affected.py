@@ -12,17 +12,29 @@ from itertools import product
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyedProgram, KeyQuery
 from tidemark.model import Table
+from tidemark.query.relation import Occurrence
 from tidemark.render.images import image, log_of
 from tidemark.render.restriction import keys_of_query
-from tidemark.render.statements import Store, qualified, units_of_store
+from tidemark.render.statements import Store, few, qualified, units_of_store
+from tidemark.ways import Reach
 
 
-def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[str]:
+def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[Reach]:
     """INSERT statements into ``reached`` for one way."""
     if way.everywhere:
-        return _everything(store, program, way)
+        return [Reach(text) for text in _everything(store, program, way)]
     into = f"INSERT INTO {store.names.temporary('reached')} ({store.units.key_list})"
-    return [f"{into} {select}" for select in reached(store, program, way, _differing(store, way))]
+    selects = zip(_choices(way), reached(store, program, way, _differing(store, way)), strict=True)
+    return [
+        Reach(f"{into} {select}", tuple(dict.fromkeys(one.table.label for one in logged))) for logged, select in selects
+    ]
+
+
+def _choices(way: KeyQuery) -> list[tuple[Occurrence, ...]]:
+    """For each statement of a way the other scans that it reads as images. What a scanned row was like before is nowhere to be
+    read."""
+    choices = product(*((False,) if one.table.scanned else (False, True) for one in way.joined))
+    return [tuple(one for one, old in zip(way.joined, choice, strict=True) if old) for choice in choices]
 
 
 def reached(
@@ -40,14 +52,13 @@ def reached(
     `place`, a column of the changes, each unit comes with those of the changes that reach it.
     """
     found = []
-    # What a scanned row was like before is nowhere to be read.
-    for from_log in product(*((False,) if one.table.scanned else (False, True) for one in way.joined)):
-        images = {way.changed.alias} | {o.alias for o, old in zip(way.joined, from_log, strict=True) if old}
+    for logged in _choices(way):
+        images = {way.changed.alias, *(one.alias for one in logged)}
         tables = [f"{changed} AS {_q(store, way.changed.alias)}"]
-        for occurrence, old in zip(way.joined, from_log, strict=True):
+        for occurrence in way.joined:
             table = occurrence.table
             images_of = log_of(store.dialect, table) if gone is None else gone(table)
-            name = images_of if old else qualified(table, store.dialect)
+            name = images_of if occurrence.alias in images else qualified(table, store.dialect)
             tables.append(f"{name} AS {_q(store, occurrence.alias)}")
         tables += [one.in_from(images, image) for one in way.calls]
         tests = [f"{_q(store, way.changed.alias)}.weight <> 0"] if gone is None else []
@@ -82,6 +93,7 @@ def _differing(store: Store, way: KeyQuery) -> str:
     reads there is one: a thousand changes of one genre look its tracks up once. Where that is a key, hardly two are the same.
     """
     table, slice_, told = way.changed.table, _slice(store, way), ["1 AS weight"]
+    slice_ = slice_ if store.dialect.has_schemas else few(slice_)
     read = {name for scalar in way.scalars for alias, name in scalar.columns if alias == way.changed.alias}
     if not (way.joined or way.calls) or any(read.issuperset(unique.terms) for unique in table.uniques):
         return slice_

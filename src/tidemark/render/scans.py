@@ -19,6 +19,7 @@ from tidemark.render.images import image, slice_definition
 from tidemark.render.statements import Store, qualified
 from tidemark.scans import SourceScan
 from tidemark.script import Script
+from tidemark.ways import Reach
 
 VERIFY_SECONDS = 3600.0
 
@@ -57,7 +58,7 @@ def source_scan(store: Store, program: KeyedProgram, table: Table) -> SourceScan
                 if way.changed.table.label == table.label
                 for statement in affected(store, program, way)
             ),
-            *keep(store, program, table),
+            *(Reach(text) for text in keep(store, program, table)),
         ),
         take=f"{into} FROM {rows} WHERE {at} > {mark} AND {at} <= {target} {ordered}",
         take_first=f"{into} FROM {rows} WHERE {at} <= {target} {ordered}",

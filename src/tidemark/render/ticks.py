@@ -25,6 +25,7 @@ from tidemark.render.restriction import keys_of_query
 from tidemark.render.scans import source_scan
 from tidemark.render.statements import ORDINAL, Store, clear, clear_list, units_of_store
 from tidemark.script import SourceLog, Tick
+from tidemark.ways import Reach
 
 
 def tick(store: Store, program: KeyedProgram) -> Tick:
@@ -101,7 +102,7 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
         if way.changed.table.label == table.label
         for statement in affected(store, program, way)
     ]
-    found += keep(store, program, table)
+    found += [Reach(text) for text in keep(store, program, table)]
     return SourceLog(
         source=table.label,
         log=log_of(store.dialect, table),

@@ -25,6 +25,7 @@ from tidemark.runtime.runs import add_done_tick
 from tidemark.runtime.seals import CONSUME_ROWS, TickReport, about, consume, move_checkpoints
 from tidemark.runtime.steady import Unsteady, read_first, require_steady
 from tidemark.script import Script, SourceLog, Tick
+from tidemark.ways import following
 
 ALL_ROWS = 64 << 31
 """A slice without an end; where slices are counted in blocks, as many as a table may have."""
@@ -223,9 +224,10 @@ def _question(duty: Duty, script: Script, tick: Tick) -> str:
     return f"SELECT l.*, {dirty} FROM ({' UNION ALL '.join(branches)}) AS l"
 
 
-def _follow(log: SourceLog) -> list[str]:
+def _follow(log: SourceLog, seen: Mapping[str, _Seen]) -> list[str]:
     """What copies what waits in a log, and follows it to the keys."""
-    return [*log.added] if log.added else [log.clear_slice, log.fill_slice, *log.affected]
+    moved = [source for source, one in seen.items() if one.changes]
+    return [*log.added] if log.added else [log.clear_slice, log.fill_slice, *following(log.affected, moved)]
 
 
 def _bounds(seen: _Seen) -> dict[str, int | str]:
@@ -260,7 +262,7 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
 
     before = [tick.clear_reached]
     for log, one in _changed(tick, seen):
-        session.run_all([*before, *_follow(log)], _bounds(one))
+        session.run_all([*before, *_follow(log, seen)], _bounds(one))
         before = []
     written = apply_batch(session, script.applier, take)
     return taken, written
@@ -299,7 +301,7 @@ def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], port
         raise Fault(f"{script.name} adds nothing", retry_safe=False)
     before = list(deltas.clear)
     for log, one in _changed(tick, seen):
-        session.run_all([*before, *_follow(log)], _bounds(one))
+        session.run_all([*before, *_follow(log, seen)], _bounds(one))
         before = []
     keys = sum(session.run_all(deltas.number))
     _require_few(portion, seen, keys)

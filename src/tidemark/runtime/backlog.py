@@ -14,9 +14,10 @@ from tidemark.database.session import blames_data
 from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.seals import Sliced, about, fill_slice, read_checkpoints
+from tidemark.runtime.seals import Sliced, about, fill_slice, find_moved, read_checkpoints
 from tidemark.runtime.unread import tell_unread
 from tidemark.script import Script, SourceLog, Tick
+from tidemark.ways import following
 
 
 @dataclass
@@ -45,7 +46,7 @@ def read_more(duty: Duty, script: Script, tick: Tick, backlog: Backlog) -> float
     if not backlog.place:
         duty.read(lambda: duty.session.run(tick.clear_reached), snapshot=False)
     try:
-        return _read_slice(duty, script, waiting, backlog)
+        return _read_slice(duty, script, tick, waiting, backlog)
     except TidemarkError as problem:
         if not blames_data(problem):
             raise
@@ -54,7 +55,7 @@ def read_more(duty: Duty, script: Script, tick: Tick, backlog: Backlog) -> float
         return 0.0
 
 
-def _read_slice(duty: Duty, script: Script, log: SourceLog, backlog: Backlog) -> float:
+def _read_slice(duty: Duty, script: Script, tick: Tick, log: SourceLog, backlog: Backlog) -> float:
     session, ledger, limit = duty.session, duty.ledger, backlog.pace.size
 
     def work() -> Sliced:
@@ -70,7 +71,7 @@ def _read_slice(duty: Duty, script: Script, log: SourceLog, backlog: Backlog) ->
         if known_file not in ("", found.file):
             # The log was rewritten since the last slice, and its rows moved. Reading a change twice is harmless, so: again.
             return Sliced(0, 0, 0, 0, False, found.file)
-        for statement in log.affected if found.changes else ():
+        for statement in following(log.affected, find_moved(duty, tick)) if found.changes else ():
             session.run(statement)
         return found
 

@@ -14,6 +14,7 @@ from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.runs import list_runs
 from tidemark.runtime.scanning import scans_of
 from tidemark.script import Script
+from tidemark.ways import following
 
 COUNTED_MAX = 10_000
 TICKS_SEEN = 50
@@ -27,8 +28,12 @@ def ask_for_indexes(ledger: Ledger, script: Script) -> tuple[str, ...]:
     steps = {
         "recomputing a batch": (*script.applier.recomputing, *script.applier.gather),
         "finding the keys of changes": (
-            *(text for log in (script.tick.logs if script.tick else ()) for text in log.affected),
-            *(text for scan in scans_of(script) for text in scan.affected),
+            *(
+                text
+                for log in (script.tick.logs if script.tick else ())
+                for text in following(log.affected, script.sources)
+            ),
+            *(one.text for scan in scans_of(script) for one in scan.affected),
         ),
     }
     with session.transaction("read"):

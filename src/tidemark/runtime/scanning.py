@@ -291,5 +291,5 @@ def _exhaust(duty: Duty, script: Script, scan: SourceScan, behind: str, limit: i
 
 def _touch(duty: Duty, scan: SourceScan) -> None:
     """Make dirty what the rows of the slice can touch."""
-    for statement in scan.affected:
-        duty.session.run(statement)
+    for one in scan.affected:
+        duty.session.run(one.text)

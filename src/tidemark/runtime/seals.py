@@ -22,6 +22,7 @@ from tidemark.runtime.moments import let_time_pass, look
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.scanning import begin_scans, finish_scans, is_scanning, scan_some
 from tidemark.script import Script, SourceLog, Tick
+from tidemark.ways import following
 
 CONSUME_ROWS = 5_000
 CONSUMED_MAX = 200_000
@@ -134,12 +135,21 @@ def slice_log(duty: Duty, script: Script, tick: Tick, log: SourceLog, checkpoint
         ledger.run("set_position", {**place, "position": 0})
         return Sliced(0, 0, 0, 0, False, found.file)
     if found.changes:
-        for statement in log.affected:
+        for statement in following(log.affected, find_moved(duty, tick)):
             session.run(statement)
         for statement in tick.everything if found.markers else ():
             session.run(statement)
     ledger.run("set_position", {**place, "position": found.position})
     return found
+
+
+def find_moved(duty: Duty, tick: Tick) -> list[str]:
+    """The sources whose logs have rows in the transaction at hand, which sees one moment: all of which changes wait are there."""
+    if len(tick.logs) == 1:
+        return [tick.logs[0].source]
+    asked = ", ".join(f"CASE WHEN EXISTS (SELECT 1 FROM {log.log}) THEN 1 ELSE 0 END" for log in tick.logs)
+    (row,) = duty.session.all(f"SELECT {asked}")
+    return [log.source for log, found in zip(tick.logs, row, strict=True) if found]
 
 
 @dataclass(frozen=True)

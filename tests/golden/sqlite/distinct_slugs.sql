@@ -136,7 +136,7 @@ DELETE FROM "tidemark__dirty_distinct_slugs";
 
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_distinct_slugs" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
-INSERT INTO temp."tidemark__reached_distinct_slugs" ("author") SELECT DISTINCT +("posts"."c_author") FROM temp."tidemark__slice_posts_distinct_slugs" AS "posts" WHERE "posts".weight <> 0;
+INSERT INTO temp."tidemark__reached_distinct_slugs" ("author") SELECT DISTINCT +("posts"."c_author") FROM (SELECT * FROM temp."tidemark__slice_posts_distinct_slugs" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS "posts" WHERE "posts".weight <> 0;
 
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_distinct_slugs" (tidemark_n, "author") SELECT tidemark_n, "author" FROM "tidemark__dirty_distinct_slugs" ORDER BY tidemark_n LIMIT :limit;

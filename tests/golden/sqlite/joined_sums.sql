@@ -216,11 +216,11 @@ DELETE FROM "tidemark_joined_sums" WHERE ("id") IN (SELECT b."id" FROM temp."tid
 
 -- applier: changes of users to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_users_joined_sums" (id INTEGER, weight smallint NOT NULL, "c_id" INTEGER);
-INSERT INTO temp."tidemark__reached_joined_sums" ("id") SELECT DISTINCT +("u"."c_id") FROM temp."tidemark__slice_users_joined_sums" AS "u" WHERE "u".weight <> 0 AND ("u"."c_id") IS NOT NULL;
+INSERT INTO temp."tidemark__reached_joined_sums" ("id") SELECT DISTINCT +("u"."c_id") FROM (SELECT * FROM temp."tidemark__slice_users_joined_sums" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS "u" WHERE "u".weight <> 0 AND ("u"."c_id") IS NOT NULL;
 
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_joined_sums" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
-INSERT INTO temp."tidemark__reached_joined_sums" ("id") SELECT DISTINCT +("p"."c_author") FROM temp."tidemark__slice_posts_joined_sums" AS "p" WHERE "p".weight <> 0 AND ("p"."c_author") IS NOT NULL;
+INSERT INTO temp."tidemark__reached_joined_sums" ("id") SELECT DISTINCT +("p"."c_author") FROM (SELECT * FROM temp."tidemark__slice_posts_joined_sums" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS "p" WHERE "p".weight <> 0 AND ("p"."c_author") IS NOT NULL;
 
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_joined_sums" (tidemark_n, "id") SELECT tidemark_n, "id" FROM "tidemark__dirty_joined_sums" ORDER BY tidemark_n LIMIT :limit;

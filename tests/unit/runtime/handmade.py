@@ -8,6 +8,7 @@ from tidemark.model import Column, Table
 from tidemark.names import CaptureNames, Names, ledger
 from tidemark.render.images import sliced
 from tidemark.script import Applier, Capture, Piece, Script, SourceLog, Tick
+from tidemark.ways import Reach
 
 SOURCE = "CREATE TABLE posts (id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL, score INTEGER NOT NULL)"
 
@@ -214,7 +215,9 @@ def _tick(names: Names, columns: tuple[str, ...]) -> Tick:
                 create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({copied.replace(',', ' INTEGER,')} INTEGER)",
                 clear_slice=f"DELETE FROM {slice_}",
                 affected=(
-                    f"INSERT INTO {reached} (thread_id) SELECT DISTINCT thread_id FROM {slice_} WHERE thread_id IS NOT NULL",
+                    Reach(
+                        f"INSERT INTO {reached} (thread_id) SELECT DISTINCT thread_id FROM {slice_} WHERE thread_id IS NOT NULL"
+                    ),
                 ),
                 columns=columns,
                 fill_slice=f"INSERT INTO {slice_} ({copied}) SELECT {copied} FROM {log} AS l WHERE {sliced(names.dialect, 'l')}",
