@@ -65,7 +65,7 @@ def main() -> int:
     """Measure and print. The exit code says only that measuring worked: budgets are read, not enforced."""
     options = arguments()
     begun = time.monotonic()
-    parts = options.parts.split(",")
+    parts, engines = options.parts.split(","), [engine for engine in options.engines.split(",") if engine]
     tables: list[list[str]] = []
     figures: list[Figure] = []
     if "start" in parts:
@@ -74,15 +74,13 @@ def main() -> int:
         rows = sqlite_rows.measure(rounds=1 if options.quick else 5, rows=5_000 if options.quick else 20_000, say=say)
         tables.append(sqlite_rows.table(rows))
         figures += sqlite_rows.figures(rows)
+    size, changes = (100_000, 50_000) if options.quick else (1_000_000, 300_000)
     if "duties" in parts:
-        size, changes = (100_000, 50_000) if options.quick else (1_000_000, 300_000)
         figures += duties.measure(rows=size, changes=changes, say=say)
     if "ticks" in parts:
-        size, changes = (100_000, 50_000) if options.quick else (1_000_000, 300_000)
         figures += ticks.measure(rows=size, changes=changes, say=say)
     if "lag" in parts:
         figures += lag.measure(rounds=3 if options.quick else 15, say=say)
-    engines = [engine for engine in options.engines.split(",") if engine]
     if "backlog" in parts:
         figures += ticks.measure_backlogs(changes=options.changes, engines=engines, say=say)
     if "week" in parts:
