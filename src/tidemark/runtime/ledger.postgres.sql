@@ -801,16 +801,21 @@ SELECT coalesce(pg_relation_size(to_regclass(:log)), 0);
 TRUNCATE {log};
 
 -- name: consume
--- Delete changes that everybody has sealed.
+-- Delete changes that everybody has sealed. What comes after the place of whoever is furthest behind, which is nearly all of a long log
+-- until the last has sealed it, is passed over by one comparison; each snapshot is read once for all rows.
 DELETE FROM {log}
 WHERE ctid = ANY (ARRAY(
+    WITH s AS MATERIALIZED (
+        SELECT CAST(d.snapshot AS pg_snapshot) AS snapshot
+        FROM (
+            SELECT DISTINCT c.snapshot
+            FROM tidemark._checkpoint AS c JOIN tidemark._derived AS d ON d.name = c.derived AND d.generation = c.generation
+            WHERE c.source = :source AND d.state IN ('backfilling', 'paused', 'verifying', 'live', 'retired')
+        ) AS d
+    )
     SELECT ctid FROM {log} AS l
-    WHERE NOT EXISTS (SELECT 1 FROM (
-                          SELECT DISTINCT c.snapshot
-                          FROM tidemark._checkpoint AS c JOIN tidemark._derived AS d ON d.name = c.derived AND d.generation = c.generation
-                          WHERE c.source = :source AND d.state IN ('backfilling', 'paused', 'verifying', 'live', 'retired')
-                      ) AS s
-                      WHERE NOT pg_visible_in_snapshot(l.xid, CAST(s.snapshot AS pg_snapshot)))
+    WHERE l.xid < coalesce((SELECT min(pg_snapshot_xmax(s.snapshot)) FROM s), '18446744073709551615')
+      AND NOT EXISTS (SELECT 1 FROM s WHERE NOT pg_visible_in_snapshot(l.xid, s.snapshot))
     LIMIT :limit
 ));
 

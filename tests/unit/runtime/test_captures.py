@@ -1,5 +1,8 @@
 """One log for everybody who reads a source by ticks: written once, kept for the slowest, gone with the last."""
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.unit.runtime.place import World
@@ -49,6 +52,25 @@ def test_a_log_keeps_what_the_slowest_has_not_sealed(world: World) -> None:
     assert pending == {"thread_stats": 0, "slow": 2}
     _tick(world, "slow")
     assert world.shown("slow") == world.truth() and _logged(world) == 0
+
+
+def test_what_somebody_has_still_to_seal_is_passed_over_at_once(world: World) -> None:
+    world.apply(world.wanted(), world.wanted(name="slow"))
+    world.posts((1000, 3, 5), (1001, 77, 5))
+    _tick(world)
+    session, text = world.duty.session, world.duty.ledger.text("consume", log=_log(world))
+    about = {"source": "posts", "limit": 9}
+    if session.dialect.has_schemas:
+        ((plan,),) = session.alone(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", about)
+        scans = [node for node in _nodes(json.loads(plan)[0]["Plan"]) if node.get("Alias") == "l"]
+        assert [(one["Actual Rows"], one["Rows Removed by Filter"]) for one in scans] == [(0, 2)]
+    else:
+        steps = [str(row[3]) for row in session.all(f"EXPLAIN QUERY PLAN {text}", about) if "capture_log" in row[3]]
+        assert steps and all(step.startswith("SEARCH") for step in steps)
+
+
+def _nodes(node: dict[str, Any]) -> list[dict[str, Any]]:
+    return [node, *(found for below in node.get("Plans", ()) for found in _nodes(below))]
 
 
 def test_a_part_of_a_seal_that_somebody_finished_is_the_last(world: World) -> None:
