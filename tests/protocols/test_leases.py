@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 
 from tests.kit.clock import hurried
-from tests.protocols.forum import QUERIES, Forum, declare, open_forum
+from tests.protocols.forum import QUERIES, SCHEMA, Forum, declare, open_forum
 from tests.protocols.nursery import open_nursery
+from tests.simulation.chunks import chunks_of
 from tidemark import Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault
 from tidemark.names import ledger
+from tidemark.runtime import lease as leases
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.lease import Lost, take_lease
+from tidemark.runtime.lease import Lost, take_lease, try_lease
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event, ignore
 from tidemark.runtime.tick import tick
@@ -157,3 +159,46 @@ def test_whoever_waits_for_a_duty_comes_before_a_worker_that_always_has_work(eng
         assert seen == ["held"] and lease.holder == "operator"
         lease.release()
         assert look_after(worker, row, "", terms).kind == "tick"
+
+
+def _unmade(url: str) -> None:
+    """A forum with nothing installed."""
+    with contextlib.closing(open_session(url)) as session, session.transaction():
+        session.script(SCHEMA)
+        for number in range(9):
+            session.run(f"INSERT INTO users VALUES ({number}, 'user {number}')")
+            session.run(f"INSERT INTO posts (id, author_id, score) VALUES ({number}, {number}, 5)")
+
+
+def test_an_apply_keeps_its_right_however_long_a_filling_takes(
+    engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _unmade(engine_url)
+    monkeypatch.setattr(leases, "TERM_SECONDS", 3.0)
+    free: list[bool] = []
+    with chunks_of(1), contextlib.closing(open_session(engine_url, lock_timeout=1)) as other:
+
+        def listen(event: Event) -> None:
+            Clock().wait(0.4 if event.phase == "fill" else 0.0)
+            free.append(try_lease(Ledger(other), Clock(), "apply", "somebody else") is not None)
+
+        Tidemark(declare(), engine_url, listen=listen).apply()
+    assert len(free) > 9 and not any(free)
+
+
+def test_an_apply_that_was_replaced_goes_no_further(engine_url: str) -> None:
+    _unmade(engine_url)
+    with contextlib.closing(open_session(engine_url, lock_timeout=1)) as other:
+        seen: list[str] = []
+
+        def listen(event: Event) -> None:
+            if not seen:
+                with other.transaction():
+                    other.run(f"UPDATE {ledger(other.dialect, 'lease')} SET expires = '' WHERE duty = 'apply'")
+                assert try_lease(Ledger(other), Clock(), "apply", "somebody else") is not None
+            seen.append(event.derived)
+
+        with pytest.raises(Lost, match="another worker has taken over apply"):
+            Tidemark(declare(), engine_url, listen=listen).apply()
+        assert set(seen) == {seen[0]}
+        assert {status.name: status.state for status in Tidemark(None, engine_url).status()} == {seen[0]: "live"}

@@ -1,8 +1,8 @@
 """Carrying out a plan: install, fill, verify, cut over, drop; table of contents of what `apply` does.
 
 Owns: the order of the duties and the moves of a derived table's state. Promises: every step can be repeated after a kill and
-goes on where it was; readers see a new generation only after every key was compared and nothing differed; a failure leaves
-the generation live that was live before.
+goes on where it was; two never carry out plans at once, however long that takes; readers see a new generation only after every
+key was compared and nothing differed; a failure leaves the generation live that was live before.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from tidemark.runtime.install import (
     remove,
     show_rows,
 )
-from tidemark.runtime.lease import Lost, name_holder, take_lease, try_lease
+from tidemark.runtime.lease import Lease, Lost, name_holder, take_lease, try_lease
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.meanwhile import keeping
+from tidemark.runtime.meanwhile import hold_on, holding, keeping
 from tidemark.runtime.plan import InstallPlan, Step, find_basis
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.repair import list_wrong, repair
@@ -98,7 +98,7 @@ def apply_plan(
         if wanted and again is not None:
             made = create_indexes(duty, wanted, listen)
             plan = again()
-        return replace(_carry_out_all(duty, plan, holder, detach, listen), indexes=made)
+        return replace(_carry_out_all(duty, lease, plan, detach, listen), indexes=made)
     finally:
         lease.release()
 
@@ -114,7 +114,8 @@ def _check_consent(plan: InstallPlan, allow_drop: bool) -> None:
         )
 
 
-def _carry_out_all(duty: Duty, plan: InstallPlan, holder: str, detach: bool, listen: Listener) -> ApplyReport:
+def _carry_out_all(duty: Duty, lease: Lease, plan: InstallPlan, detach: bool, listen: Listener) -> ApplyReport:
+    duty, holder = holding(duty, lease), lease.holder
     # What may be wrong is out of service from the moment on at which somebody knows, however long mending takes.
     record_gaps(duty, duty.ledger.derived())
     for script in plan.refresh:
@@ -125,6 +126,7 @@ def _carry_out_all(duty: Duty, plan: InstallPlan, holder: str, detach: bool, lis
     given_up: list[str] = []
     for step in plan.steps:
         duty.check_stop("apply")
+        hold_on(duty, lease)
         if detach and step.verb == "drop" and step.replaces:
             # The old name serves its readers until the new one is live; the next apply ends it.
             continue

@@ -79,13 +79,18 @@ class Lease:
     term: int
     renewed: float
 
+    @property
+    def is_old(self) -> bool:
+        """Whether a third of its time is over."""
+        return self.clock.now() - self.renewed > TERM_SECONDS / 3
+
     def check(self) -> None:
         """Prove, inside a write transaction, that the term is the newest; extend it when a third of it is over.
 
         Raises `Lost` when it is not.
         """
         parameters = {"duty": self.duty, "holder": self.holder, "term": self.term}
-        if self.clock.now() - self.renewed > TERM_SECONDS / 3:
+        if self.is_old:
             if self.ledger.run("renew_lease", {**parameters, "seconds": TERM_SECONDS}) == 1:
                 self.renewed = self.clock.now()
                 return

@@ -1,8 +1,8 @@
 """What readers see while another generation is filled beside it: it is ticked all the same.
 
-Owns: `keeping`. Promises: between two chunks of a filling, and of the verification after it, what waits for the older
+Owns: `keeping`, `holding`. Promises: between two chunks of a filling, and of the verification after it, what waits for the older
 generation is applied, in the transactions and under the bounds of any tick; the lease that both need is held by whoever fills.
-A tick that fails is told, tried again later, and stops no filling.
+A tick that fails is told, tried again later, and stops no filling. A lease that spans many steps is held on to between chunks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import replace
 from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault, TidemarkError
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.lease import Lost
+from tidemark.runtime.lease import Lease, Lost
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.tick import tick
 
@@ -31,6 +31,21 @@ def keeping(duty: Duty, before: Installed | None) -> Duty:
     return replace(duty, meanwhile=_Keeper(duty, before))
 
 
+def holding(duty: Duty, lease: Lease) -> Duty:
+    """The duty that holds on to one more lease between its chunks. They raise `Lost` when another has taken that one."""
+
+    def hold() -> None:
+        if lease.is_old:
+            hold_on(duty, lease)
+
+    return replace(duty, meanwhile=hold)
+
+
+def hold_on(duty: Duty, lease: Lease) -> None:
+    """Prove that a lease is still ours, in a transaction of its own, and extend it in time. Raises `Lost` when it is not."""
+    duty.under(lease).write(lambda: None)
+
+
 class _Keeper:
     """Ticks a generation now and then."""
 
@@ -39,6 +54,7 @@ class _Keeper:
         self._not_before = duty.clock.now()
 
     def __call__(self) -> None:
+        self._duty.meanwhile()
         now = self._duty.clock.now()
         if now < self._not_before:
             return
