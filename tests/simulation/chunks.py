@@ -2,13 +2,14 @@
 
 Owns: `chunks_of`. Promises: within the block every room of the runtime that asks for a pace gets one that stays at the size, and
 ranges of keys are cut as small; and what is remembered of earlier ticks differs from tick to tick, as if units had been huge and
-changes had reached far, the same for the same program.
+changes had reached far, the same for the same program. No turn follows from the one before: whoever asks once more where changes
+reach far would meet that at each attempt.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
+import random
 import sys
 from collections.abc import Iterator
 from unittest import mock
@@ -23,7 +24,7 @@ from tidemark.script import Script
 def chunks_of(size: int | None) -> Iterator[None]:
     """Chunks of that many rows for the length of the block, however long anybody may hold; None leaves them to adapt."""
     with contextlib.ExitStack() as stack:
-        begin = _forgetful(itertools.count())
+        begin = _forgetful(random.Random("portions"))
         for room in (portions, at_once):
             stack.enter_context(mock.patch.object(room, "begin", begin))
         if size is not None:
@@ -43,12 +44,12 @@ def _keep_size(stack: contextlib.ExitStack, size: int) -> None:
             stack.enter_context(mock.patch.object(room, "choose_pace", choose))
 
 
-def _forgetful(turns: Iterator[int]) -> object:
-    """What begins with a portion, which is what the ledger says in every third turn only."""
+def _forgetful(rng: random.Random) -> object:
+    """What begins with a portion, which is what the ledger says in one turn of three only."""
     original = portions.begin
 
     def begin(duty: Duty, script: Script, pace: pace.Pace, units: int | None, far: int) -> portions.Portion:
-        turn = next(turns) % 3
+        turn = rng.randrange(3)
         return original(duty, script, pace, 1 if turn == 1 else units, 1 if turn == 2 else far)
 
     return begin

@@ -7,6 +7,7 @@ does; after a kill what follows runs in a new session, as a new process would; a
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -70,6 +71,7 @@ class Keeper:
         self.session: WatchedSession | None = None
         self.installed: list[Installed] | None = None
         self.ticks = 0
+        self.rng = random.Random("ticks")
         self.stated: tuple[Source, ...] = ()
         self.functions: dict[tuple[str, str], Function] = {}
         self.between: Callable[[], None] = nothing
@@ -343,10 +345,10 @@ class Keeper:
             self.held, self.session.robbed = one.name, False
         try:
             while True:
-                # Little work is done at once in every second tick, and step by step in the others.
+                # Little work is done at once in half of the ticks: by chance, since in turn one of two tables would have all.
                 self.ticks += 1
                 self._watch().misread(one.script, self.ticks)
-                report = tick(mine, one.script, max_batches=batches, at_once=self.ticks % 2 == 0)
+                report = tick(mine, one.script, max_batches=batches, at_once=self.rng.random() < 0.5)
                 self.tally.ticked(self._meaning(one).family, report.changes_sealed)
                 if report.drained or batches is not None:
                     return report.drained

@@ -12,6 +12,8 @@ from dataclasses import replace
 from tests.simulation.case import Engine
 from tests.simulation.mutants import Change, Mutant
 from tests.simulation.mutants_keyed import shown_live
+from tests.simulation.pinned import LATE
+from tests.simulation.strains import halting
 from tidemark.script import Applier, Deltas, Script
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
@@ -60,9 +62,13 @@ CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("weights of deltas", GROUPS, without_weights),
     ("fallen extremes", GROUPS, in_deltas(lambda one: replace(one, flag=()))),
     ("ties of extremes", GROUPS, _flags(r"([<>])= s\.", r"\1 s.")),
-    ("late changes", GROUPS, in_recompute(r"(INSERT INTO \S*_late_.*?) WHERE 1 = 1", r"\1 WHERE 1 = 0")),
-    ("what went late", GROUPS, in_recompute(r"WHERE r\.tidemark_weight < 0", "WHERE 1 = 0")),
-    ("what came late", GROUPS, in_recompute(r"WHERE a\.tidemark_place > [^\n]*?0\)", "WHERE 1 = 1")),
+)
+
+# What came after a seal began shows where ticks stop in the middle of one.
+LATELY: tuple[tuple[str, Change], ...] = (
+    ("late changes", in_recompute(r"(INSERT INTO \S*_late_.*?) WHERE 1 = 1", r"\1 WHERE 1 = 0")),
+    ("what went late", in_recompute(r"WHERE r\.tidemark_weight < 0", "WHERE 1 = 0")),
+    ("what came late", in_recompute(r"WHERE a\.tidemark_place > [^\n]*?0\)", "WHERE 1 = 1")),
 )
 
 LIVE = (
@@ -72,5 +78,10 @@ LIVE = (
 
 ADDED: tuple[Mutant, ...] = (
     *(Mutant(engine, word, families, change, disturbed=True) for word, families, change in CHANGES for engine in BOTH),
+    *(
+        Mutant(engine, word, GROUPS, change, LATE if engine == "postgres" else None, disturbed=True, strain=halting)
+        for word, change in LATELY
+        for engine in BOTH
+    ),
     *(Mutant(engine, word, GROUPS, shown_live(*change), disturbed=True) for word, change in LIVE for engine in BOTH),
 )

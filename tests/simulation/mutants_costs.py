@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from tests.simulation.case import Engine
 from tests.simulation.mutants import Change, Mutant
+from tests.simulation.pinned import ODD
+from tests.simulation.strains import not_adding_up
 from tidemark.script import Script
 from tidemark.ways import Full, Product, Products
 
@@ -86,11 +88,22 @@ CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("changes of the first scan", JOINED, _terms(lambda text: text, lambda term: 0 not in term.scans)),
     ("tables as they were", JOINED, as_they_were),
     ("groups of which nothing is left", JOINED, in_products(lambda one: replace(one, apply=one.apply[:1]))),
-    ("values that do not add up", JOINED, in_products(lambda one: replace(one, odd=()))),
 )
 
 COSTS: tuple[Mutant, ...] = (
     *(Mutant(engine, word, families, change, disturbed=True) for word, families, change in CHANGES for engine in BOTH),
+    *(
+        Mutant(
+            engine,
+            "values that do not add up",
+            JOINED,
+            in_products(lambda one: replace(one, odd=())),
+            ODD if engine == "postgres" else None,
+            disturbed=True,
+            strain=not_adding_up,
+        )
+        for engine in BOTH
+    ),
     Mutant(
         "postgres",
         "a column that a grouping leaves out",

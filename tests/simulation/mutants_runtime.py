@@ -19,8 +19,10 @@ from tests.simulation.case import Case, Duty, Failure
 from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import FOUND
 from tests.simulation.mutants_keyed import vanished
+from tests.simulation.pinned import TOGETHER
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
+from tests.simulation.strains import Strain, at_ticks
 from tests.simulation.tally import Tally
 from tidemark import ways
 from tidemark.render import ticks
@@ -43,7 +45,8 @@ PREPARED_MAX = 10.0
 class Mistake:
     """A broken protocol on an engine; whoever meets it counts ``changed``. A `dense` hunt ticks after most transactions. Each
     case ends with the accident `suffers`, if any: what needs a moment without open transactions is drawn too seldom. What shows
-    seldom is hunted from the case `begin` on, the one that found it last, or in the case `first`."""
+    seldom is hunted from the case `begin` on, the one that found it last, or in the case `first`; `strain` is what is done to
+    each case that is drawn."""
 
     engine: str
     word: str
@@ -53,6 +56,7 @@ class Mistake:
     suffers: str = ""
     begin: int = 0
     first: Case | None = None
+    strain: Strain | None = None
 
     @property
     def name(self) -> str:
@@ -276,6 +280,7 @@ def last_range(met: Met) -> AbstractContextManager[Any]:
 
 
 JOINED = ("inner-join", "three-joins", "self-join")
+APART = ("inner-join", "three-joins")
 ADDED = ("having", "group")
 COUNTED = ("count-distinct", "distinct")
 FILLED = ("group", "universe")
@@ -285,8 +290,8 @@ FILLING = (
     Mistake("postgres", "a range for nobody", last_range, FILLED),
 )
 AT_ONCE = (
-    Mistake("sqlite", "one log at once", first_log, JOINED, dense=True),
-    Mistake("postgres", "one log at once", first_log, JOINED, dense=True),
+    Mistake("sqlite", "one log at once", first_log, APART, strain=at_ticks),
+    Mistake("postgres", "one log at once", first_log, APART, first=TOGETHER, strain=at_ticks),
     Mistake("sqlite", "sources that moved beside", unmoved, JOINED, first=vanished("sqlite")),
     Mistake("postgres", "sources that moved beside", unmoved, JOINED, first=vanished("postgres")),
     Mistake("sqlite", "left over by a small tick", left_over, JOINED, dense=True),
@@ -356,6 +361,7 @@ def pursue(place: Ground, mistake: Mistake, transactions_max: int, seed: str = "
     with mistake.patch(met):
         while tally.total < transactions_max:
             drawn = draw_case(f"{seed}/{number}", place.engine, 120, 3, families=mistake.families, dense=mistake.dense)
+            drawn = mistake.strain(drawn) if mistake.strain else drawn
             case = mistake.first if mistake.first and not tally.total else drawn
             number += 1
             if mistake.suffers:

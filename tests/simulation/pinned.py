@@ -1,12 +1,14 @@
-"""Three small programs for mistakes that random programs meet too seldom.
+"""Small programs for mistakes that random programs meet too seldom.
 
-Owns: the cases in which a missing lock, a changed order of locks and arming before a TRUNCATE show. Promises: they hold
-without the mistake, as every case does.
+Owns: the cases in which a missing lock, a changed order of locks, arming before a TRUNCATE, changes in the middle of a seal, a
+sum that is not exact and changes of two tables in one tick show. Promises: they hold without the mistake, as every case does.
 """
 
 from __future__ import annotations
 
-from tests.simulation.case import Case, Derived, Statement, Transaction
+from dataclasses import replace
+
+from tests.simulation.case import Case, Derived, Duty, Statement, Transaction
 
 EXTREMES = Derived("extremes", "SELECT g, count(*) AS n, max(v) AS most FROM t GROUP BY g", ("g",), "commit", "group")
 
@@ -78,4 +80,59 @@ ARMING = _case(
         (1.3, "INSERT INTO t VALUES (3, 1, 5)"),
         end=2,
     ),
+)
+
+# The seal has lost its maximum; what comes and goes between its beginning and its end must not be in the row that it computes.
+LATE = replace(
+    _case(
+        "two rows come and one goes in the middle of a seal",
+        "(1, 1, 9), (2, 1, 5), (3, 1, 4)",
+        _transaction(0, 1, "", (1, "DELETE FROM t WHERE id = 1"), end=1.1),
+        _transaction(0, 3, "", (3, "INSERT INTO t VALUES (4, 1, 7), (5, 1, 2)"), end=3.1),
+        _transaction(0, 4, "", (4, "DELETE FROM t WHERE id = 2"), end=4.1),
+    ),
+    derived=(replace(EXTREMES, freshness="tick"),),
+    duties=(Duty(2, "tick", batches=1), Duty(5, "tick")),
+)
+
+
+def _joined(seed: str, query: str, rounds: int, *statements: str) -> Case:
+    """Two tables joined, and so many rounds of statements with a tick after each."""
+    moments = range(1, rounds + 1)
+    return Case(
+        engine="postgres",
+        seed=seed,
+        setup=(
+            "CREATE TABLE a (id integer PRIMARY KEY, x integer)",
+            "CREATE TABLE b (id integer PRIMARY KEY, y numeric)",
+        ),
+        fill=("INSERT INTO a VALUES (1, 5), (2, 7)", "INSERT INTO b VALUES (5, 1), (7, 2)"),
+        sources=('"a"', '"b"'),
+        derived=(Derived("pairs", query, ("i",), "tick", "inner-join"),),
+        transactions=tuple(
+            _transaction(0, moment + place / 10, "", (moment + place / 10, sql.format(moment)), end=moment + place / 10)
+            for moment in moments
+            for place, sql in enumerate(statements)
+        ),
+        duties=tuple(Duty(moment + 0.5, "tick") for moment in moments),
+        sessions=1,
+        quick=True,
+    )
+
+
+# NaN is counted apart: a sum that has one is computed anew. Rows are added to once they are all of one moment.
+ODD = _joined(
+    "a value comes that does not add up",
+    "SELECT a.x AS i, sum(b.y) AS total FROM a JOIN b ON a.x = b.id GROUP BY a.x",
+    6,
+    "UPDATE b SET y = CASE WHEN {0} < 5 THEN {0} ELSE 'NaN'::numeric END WHERE id = 5",
+)
+
+# Neither change leads to the row that the other one changes. Little work is done at once in some rounds only.
+TOGETHER = _joined(
+    "two tables change before each tick",
+    "SELECT a.id AS i, b.y AS j FROM a JOIN b ON a.x = b.id",
+    8,
+    "INSERT INTO a VALUES (10 + {0}, 5)",
+    "UPDATE b SET y = {0} + 10 WHERE id = 7",
 )
