@@ -1,6 +1,7 @@
 """Opening a database: what an address may be, and one helpful sentence for everything that can be wrong with it."""
 
 import contextlib
+import gc
 import os
 import pathlib
 import sqlite3
@@ -256,3 +257,16 @@ def test_missing_rights_say_what_to_grant(pg_database: str, opener: Opener) -> N
         with contextlib.closing(psycopg.connect(pg_database, autocommit=True)) as admin:
             admin.execute(f'DROP OWNED BY "{role}"')
             admin.execute(f'DROP ROLE "{role}"')
+
+
+def test_sessions_that_are_closed_leave_nothing_in_the_process(engine_url: str) -> None:
+    """Whoever ticks from a scheduler opens one each time, for months."""
+
+    def count() -> int:
+        with contextlib.closing(open_session(engine_url)) as session:
+            session.all("SELECT 1")
+        gc.collect()
+        return len(gc.get_objects())
+
+    _, second, *_, last = [count() for _ in range(8)]
+    assert last - second < 50, (second, last)

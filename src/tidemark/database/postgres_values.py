@@ -6,6 +6,7 @@ Python cannot hold exactly (intervals, ranges, JSON, infinite or very late dates
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -22,8 +23,10 @@ _AS_TEXT = (
 _TEXT_WHEN_OUTSIDE = ("date", "time", "timetz", "timestamp", "timestamptz")
 
 
+@cache
 def _lenient(strict: type[Loader]) -> type[LoaderClass]:
-    """A loader that gives the text of a value that `strict` cannot hold."""
+    """A loader that gives the text of a value that `strict` cannot hold. The driver keeps every class of loaders that it ever met,
+    so there is one for all connections."""
 
     class LenientLoader(LoaderClass):
         def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
