@@ -32,8 +32,8 @@ has without asking; for the ratio each is asked for at tick freshness, but for s
 A tick has a fixed cost of some milliseconds for its transactions, so queries that are cheap at this size show ratios far above
 1: read them beside "anew", the milliseconds of computing anew, which grow with the data while a tick grows with the change.
 Class *global* is upkeep that reads everything and writes what differs, with the declaration's consent. Times are seconds of
-computing, of the worker and of its process on the server, so that what else the machine does is not in them. A line without ratios
-is a single row over everything: writers keep it, and it has no tick.
+computing, of the worker and of its process on the server, so that what else the machine does is not in them. A line without
+ratios is a single row over everything: writers keep it, and it has no tick.
 """
 
 

@@ -25,7 +25,7 @@ _TEXT_WHEN_OUTSIDE = ("date", "time", "timetz", "timestamp", "timestamptz")
 
 @cache
 def _lenient(strict: type[Loader]) -> type[LoaderClass]:
-    """A loader that gives the text of a value that `strict` cannot hold. The driver keeps every class of loaders that it ever met,
+    """A loader that gives the text of a value that `strict` cannot hold. The driver keeps every class of loaders it ever met,
     so there is one for all connections."""
 
     class LenientLoader(LoaderClass):
