@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-from bench import backfill, big, duties, eta, fills, ingest, lag, sqlite_rows, surface, ticks, writers
+from bench import backfill, big, crew, duties, eta, fills, ingest, lag, sqlite_rows, surface, ticks, writers
 from bench.budgets import Figure, budget_table
 
 PARTS = ("start", "sqlite", "duties", "ticks", "lag", "postgres", "backfill")
-LONG = ("backlog", "week", "big", "surface", "ingest", "fills", "eta")
+LONG = ("backlog", "week", "big", "surface", "ingest", "fills", "crew", "eta")
 
 
 def arguments() -> argparse.Namespace:
@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
         "--rounds",
         type=int,
         default=None,
-        help="rounds of each PostgreSQL workload and of fills (default 3), of each backfill (default 1), and of the week",
+        help="rounds of each PostgreSQL workload, of fills and of crew (default 3), of each backfill (default 1), and of the week",
     )
     parser.add_argument(
         "--rows",
@@ -66,8 +66,7 @@ def main() -> int:
     options = arguments()
     begun = time.monotonic()
     parts, engines = options.parts.split(","), [engine for engine in options.engines.split(",") if engine]
-    tables: list[list[str]] = []
-    figures: list[Figure] = []
+    tables, figures = list[list[str]](), list[Figure]()
     if "start" in parts:
         figures += duties.start_times(3 if options.quick else 9)
     if "sqlite" in parts:
@@ -108,9 +107,11 @@ def main() -> int:
         )
         tables.append(backfill.table(runs))
         figures += found
+    size, rounds = (100_000, 1) if options.quick else (1_000_000, 3)
     if "fills" in parts:
-        size, rounds = (100_000, 1) if options.quick else (1_000_000, 3)
         figures += fills.measure(rows=options.rows or size, rounds=options.rounds or rounds, engines=engines, say=say)
+    if "crew" in parts:
+        figures += crew.measure(rows=options.rows or size, rounds=options.rounds or rounds, say=say)
     if "eta" in parts:
         figures += eta.measure(observations=100_000 if options.quick else options.observations, say=say)
     if "surface" in parts:
