@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
         "--rounds",
         type=int,
         default=None,
-        help="rounds of each PostgreSQL workload, of fills and of crew (default 3), of each backfill (default 1), and of the week",
+        help="rounds of PostgreSQL workloads, of fills and of crew (default 3), of each backfill (default 1), and of the week",
     )
     parser.add_argument(
         "--rows",
@@ -63,8 +63,7 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Measure and print. The exit code says only that measuring worked: budgets are read, not enforced."""
-    options = arguments()
-    begun = time.monotonic()
+    options, begun = arguments(), time.monotonic()
     parts, engines = options.parts.split(","), [engine for engine in options.engines.split(",") if engine]
     tables, figures = list[list[str]](), list[Figure]()
     if "start" in parts:

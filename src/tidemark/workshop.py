@@ -190,7 +190,9 @@ class Workshop:
         found = next((one for one in declared if one.name == name), None)
         if found is None:
             known = ", ".join(one.name for one in declared) or "none at all"
-            raise Refusal(Code.DECLARATION, f"no backfill {name} is declared", instead=f"name one of: {known}")
+            filled = self.project is not None and any(one.name == name for one in self.project.declarations)
+            instead = "run `tidemark apply`, which fills derived tables" if filled else f"name one of: {known}"
+            raise Refusal(Code.DECLARATION, f"no backfill {name} is declared", instead=instead)
         return found
 
     def _first_scripts(self, duty: Duty, names: Sequence[str]) -> list[Script]:

@@ -22,6 +22,8 @@ project = Project("songs")
 project.backfill("shout", table="songs", key="id",
     sql="UPDATE songs SET shout = upper(title) WHERE id IN (SELECT id FROM tidemark_batch)")
 
+project.derive("tallies", query="SELECT tally, count(*) AS n FROM songs GROUP BY tally")
+
 @project.backfill("picky", table="songs", key="id", columns=["title"])
 def picky(db, batch):
     if any(row["title"] == "song 7" for row in batch.rows):
@@ -115,10 +117,19 @@ def test_what_is_to_be_continued_ends_with_seventy_five_and_can_be_given_up(type
     assert typed("retry", "shout", "--anew")[1]["backfills"][0]["status"] == "finished"
 
 
+@pytest.mark.parametrize("nice", ["-3", "nan", "inf"])
+def test_a_rest_that_is_no_number_of_seconds_is_refused_and_nothing_fails(typed, nice: str) -> None:  # type: ignore[no-untyped-def]
+    code, said = typed("run", "shout", f"--nice={nice}")
+    assert code == Exit.REFUSED and "no number of seconds" in said["error"]["reason"]
+    assert typed("run", "shout")[1]["backfills"][0]["status"] == "finished"
+
+
 def test_what_cannot_be_understood_is_a_usage_error(typed) -> None:  # type: ignore[no-untyped-def]
     assert typed("run")[0] == Exit.USAGE
     assert typed("run", "nothing")[0] == Exit.REFUSED
     assert typed("pause", "nothing")[0] == Exit.REFUSED
+    # Whoever names a derived table is told what fills those.
+    assert "tidemark apply" in typed("retry", "tallies")[1]["error"]["instead"]
 
 
 @pytest.mark.parametrize(("signals", "chunks"), [(1, 2), (2, 1)], ids=["once", "twice"])

@@ -102,5 +102,7 @@ def verdict_text(verdict: Verdict, *, color: bool = False) -> str:
     found = []
     for one in verdict.findings:
         next_ = f" Next: {one.next}" if one.next else ""
-        found.append(f"{paint(one.level, one.level, color=color)}  {one.name or one.kind} {one.says}.{next_}")
+        found.append(
+            f"{paint(one.level, one.level, color=color)}  {one.name or one.kind} {one.says.rstrip('.')}.{next_}"
+        )
     return "\n".join([*found, paint(verdict.sentence, verdict.level, color=color)])

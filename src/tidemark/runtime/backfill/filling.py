@@ -303,7 +303,8 @@ def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
         raise Refusal(
             Code.DECLARATION,
             f"{name} is a derived table, and half of one is of no use to anybody",
-            instead="take its declaration out and run `tidemark apply --allow-drop`, or pause it",
+            instead="put the definition back that was live and run `tidemark apply`, take the declaration out and run "
+            "`tidemark apply --allow-drop`, or pause it",
         )
     row = next(row for row in reversed(duty.ledger.derived()) if row.name == name and row.state != "retired")
     if wanted == "pause" and now.running:

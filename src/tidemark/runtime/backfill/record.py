@@ -233,10 +233,15 @@ def move(ledger: Ledger, name: str, before: str, after: str, reasons: tuple[str,
         raise Fault(f"the backfill {name} is not {before} any more: somebody else changed it")
 
 
+def check_nice(nice: float | None) -> None:
+    """Raises `Refusal` for what is no number of seconds to rest; None says nothing."""
+    if nice is not None and not (math.isfinite(nice) and nice >= 0):
+        raise Refusal(Code.DECLARATION, f"nice {nice} is no number of seconds", instead="say 0 or more")
+
+
 def set_nice(duty: Duty, name: str, nice: float) -> BackfillStatus:
     """How much a runner is to rest, from its next chunk on. Raises `Refusal` for what is no such number."""
-    if not (math.isfinite(nice) and nice >= 0):
-        raise Refusal(Code.DECLARATION, f"nice {nice} is no number of seconds", instead="say 0 or more")
+    check_nice(nice)
     find_backfill(duty.ledger, name)
     duty.write(lambda: duty.ledger.run("set_nice", {"name": name, "nice": nice}))
     return find_backfill(duty.ledger, name)

@@ -17,7 +17,7 @@ from tidemark.runtime.backfill.begin import begin
 from tidemark.runtime.backfill.ending import record_end, recording
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
-from tidemark.runtime.backfill.record import BackfillStatus, find_backfill, tell_aside
+from tidemark.runtime.backfill.record import BackfillStatus, check_nice, find_backfill, tell_aside
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.together import RANGES_EACH, tell_alone, work_together
 from tidemark.runtime.backfill.worker import Worker
@@ -66,8 +66,10 @@ def run_backfill(
     """Do what is left of a backfill. `connect` opens another session, for each worker and when a connection was lost.
 
     Raises `Fault`: exit 6 while another runner is at it, 75 when it was interrupted, 1 when it failed or was cancelled.
-    Raises `Refusal` when it has failed before, or was begun with another definition, and no new attempt is asked for.
+    Raises `Refusal` when it has failed before, or was begun with another definition, and no new attempt is asked for,
+    and for a number of seconds to rest that is none.
     """
+    check_nice(orders.nice)
     lease = take_lease(duty.ledger, duty.clock, f"backfill {backfill.name}", name_holder(), 0)
     mine = duty.under(lease)
     try:
