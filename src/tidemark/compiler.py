@@ -27,7 +27,7 @@ from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit, indexes_name_outputs
 from tidemark.query.cut import cut_of, lower_with_order
-from tidemark.query.keys import KeyColumn, assume_key, find_key
+from tidemark.query.keys import KeyColumn, assume_key, find_key, require_plain_values
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
 from tidemark.query.outputs import leave_out
@@ -105,7 +105,7 @@ def _compile(
     require_pure(lowered, first_mutable, describe)
     lowered = over_rankings(declaration.name, lowered, _stores(declaration, catalog), catalog)
     indexes_name_outputs(lowered, declaration.indexes)
-    key, unproven = _key(lowered, declaration)
+    key, unproven = _key(lowered, declaration, outputs)
     joins = _joined(declaration, key, catalog)
     if joins:
         declaration = replace(declaration, columns_of=None)
@@ -205,11 +205,12 @@ def support_queries(
         return ()
     lowered = lower_query(query, catalog, dialect, moment_of(Names(dialect, declaration.name, 1)))
     admit(lowered, catalog)
-    key, unproven = _key(lowered, declaration)
+    outputs = describe(query)
+    key, unproven = _key(lowered, declaration, outputs)
     supports = Supports(declaration.name)
     try:
         _require_changes_alone(declaration, query, lowered, dialect, unproven)
-        linear_program(declaration.name, lowered, key, describe(query), describe, supports)
+        linear_program(declaration.name, lowered, key, outputs, describe, supports)
     except NotLinear as problem:
         raise Refusal(Code.UNSUPPORTED, problem.reason, instead="", derived=declaration.name) from problem
     return supports.wanted
@@ -391,16 +392,19 @@ def _by_key(
     return sample(replace(remember(whole, declaration, dialect), cut=cut), inputs)
 
 
-def _key(query: Query, declaration: Declaration) -> tuple[Key, Refusal | None]:
+def _key(query: Query, declaration: Declaration, outputs: tuple[OutputColumn, ...]) -> tuple[Key, Refusal | None]:
     """The key, and why it is not proven: then every batch looks for rows that share one."""
     try:
-        return find_key(query, declaration.processor.by if declaration.processor else declaration.key), None
+        key = find_key(query, declaration.processor.by if declaration.processor else declaration.key)
+        require_plain_values(key, outputs)
+        return key, None
     except Refusal as refusal:
         if refusal.code is not Code.KEY_UNPROVEN or not declaration.key:
             raise
         key = assume_key(query, declaration.key)
         if not key:
             raise
+        require_plain_values(key, outputs)
         return key, refusal
 
 

@@ -18,7 +18,8 @@ class Dialect:
     operators; `name_bytes_max` is the longest identifier in bytes; `online_index` is the word with which an
     index is made while writers go on, or empty; `view_replacement` are the words with which a view takes the place of
     another one whose columns it has too, or empty. `judges_values` tells that the server says which expressions depend on
-    more than their row; where it does not, functions are known by name.
+    more than their row; where it does not, functions are known by name. `plus_takes_types` tells that a plus before a column
+    takes its type away, and with it what the column is compared as.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Dialect:
     online_index: str
     view_replacement: str
     judges_values: bool
+    plus_takes_types: bool
 
     def quote(self, *parts: str) -> str:
         """An identifier, quoted; several parts are joined by dots."""
@@ -58,6 +60,7 @@ SQLITE = Dialect(
     online_index="",
     view_replacement="",
     judges_values=False,
+    plus_takes_types=True,
 )
 
 POSTGRESQL = Dialect(
@@ -74,4 +77,5 @@ POSTGRESQL = Dialect(
     online_index="CONCURRENTLY ",
     view_replacement="OR REPLACE ",
     judges_values=True,
+    plus_takes_types=False,
 )

@@ -27,7 +27,6 @@ class Code(StrEnum):
     KEY_MISSING = "key-missing"
     KEY_UNPROVEN = "key-unproven"
     KEY_NULLABLE = "key-nullable"
-    KEY_TYPES_DIFFER = "key-types-differ"
     CYCLE = "cycle"
     UPSTREAM_GONE = "upstream-gone"
     FRESHNESS = "freshness"

@@ -34,9 +34,9 @@ def _fold(name: str) -> str:
 class Column:
     """A column of a source.
 
-    `type` is the declared type (SQLite) or ``format_type`` text (PostgreSQL). `generated` is the expression of a
-    generated column, else None. `default` is the SQL text of the default, else None. `rowid_alias` is true for an
-    ``INTEGER PRIMARY KEY`` on SQLite. `collation` is None for the engine's default.
+    `type` is the declared type (SQLite; empty for the ``ANY`` of a STRICT table, which is no type elsewhere) or ``format_type``
+    text (PostgreSQL). `generated` is the expression of a generated column, else None. `default` is the SQL text of the default,
+    else None. `rowid_alias` is true for an ``INTEGER PRIMARY KEY`` on SQLite. `collation` is None for the engine's default.
     """
 
     name: str
@@ -197,12 +197,14 @@ class OutputColumn:
     """A column of a query's result as the engine describes it.
 
     `type` is the type to declare a stored copy with (on SQLite the affinity word or an empty text), `collation` is the
-    collation to declare, None for the default.
+    collation to declare, None for the default. `composite` are rows of values as one value (PostgreSQL), of which one that holds
+    nothing but NULLs is a value to everything but ``IS NULL``.
     """
 
     name: str
     type: str
     collation: str | None = None
+    composite: bool = False
 
 
 @dataclass(frozen=True)

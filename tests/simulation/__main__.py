@@ -30,6 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shrink", type=float, default=90.0, help="seconds for cutting down one failure")
     parser.add_argument("--shape", default="", help="only these shapes, with commas; `all` for one after another")
     parser.add_argument("--batches", type=int, default=None, help="stop earlier, per shape and engine")
+    parser.add_argument("--unlike", action="store_true", help="types that are compared with others in each world")
     parser.add_argument("--steady", action="store_true", help="a tick after each transaction, and no disturbances")
     parser.add_argument("--record", type=Path, default=None, help="append the tally of each shape to this file")
     parser.add_argument("--version", default="", help="what was run, for the record")
@@ -72,6 +73,7 @@ def run(place: Ground, options: argparse.Namespace, seed: str, word: str, famili
         Budget(options.transactions, options.minutes, options.batches),
         dense=bool(word),
         steady=options.steady,
+        is_unlike=options.unlike or None,
         per_world=options.per_world,
         failures_max=options.failures,
         seeds=options.seeds,

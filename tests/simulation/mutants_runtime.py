@@ -46,7 +46,7 @@ class Mistake:
     """A broken protocol on an engine; whoever meets it counts ``changed``. A `dense` hunt ticks after most transactions. Each
     case ends with the accident `suffers`, if any: what needs a moment without open transactions is drawn too seldom. What shows
     seldom is hunted from the case `begin` on, the one that found it last, or in the case `first`; `strain` is what is done to
-    each case that is drawn."""
+    each case that is drawn. What is `unlike` shows where types meet other types."""
 
     engine: str
     word: str
@@ -57,6 +57,7 @@ class Mistake:
     begin: int = 0
     first: Case | None = None
     strain: Strain | None = None
+    unlike: bool = False
 
     @property
     def name(self) -> str:
@@ -360,7 +361,15 @@ def pursue(place: Ground, mistake: Mistake, transactions_max: int, seed: str = "
     number = mistake.begin
     with mistake.patch(met):
         while tally.total < transactions_max:
-            drawn = draw_case(f"{seed}/{number}", place.engine, 120, 3, families=mistake.families, dense=mistake.dense)
+            drawn = draw_case(
+                f"{seed}/{number}",
+                place.engine,
+                120,
+                3,
+                families=mistake.families,
+                dense=mistake.dense,
+                is_unlike=mistake.unlike or None,
+            )
             drawn = mistake.strain(drawn) if mistake.strain else drawn
             case = mistake.first if mistake.first and not tally.total else drawn
             number += 1

@@ -217,15 +217,17 @@ def names_of(world: World, kept: Retained | None) -> list[str]:
     return [table.name for table in world.relations] + ([TABLE, GONE] if kept is not None else [])
 
 
-def _draw_world(rng: random.Random, seed: str, engine: str) -> World:
-    world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
+def _draw_world(rng: random.Random, seed: str, engine: str, is_unlike: bool | None) -> World:
+    world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite", is_unlike)
     return put_above(random.Random(f"{seed}/{engine}/above"), world)
 
 
-def _steady_case(seed: str, engine: str, transactions: int, derived: int, families: tuple[str, ...]) -> Case:
+def _steady_case(
+    seed: str, engine: str, transactions: int, derived: int, families: tuple[str, ...], is_unlike: bool | None
+) -> Case:
     """Many batches in little time: one writer, a tick after each transaction."""
     rng = random.Random(f"{seed}/{engine}/steady")
-    world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite")
+    world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite", is_unlike)
     queries = Queries(rng, world)
     tables = tuple(one for one in (draw_derived(queries, families) for _ in range(derived)) if one is not None)
     program = Programs(rng, world, 1).program(transactions)
@@ -255,13 +257,14 @@ def draw_case(
     families: tuple[str, ...] = FAMILIES,
     dense: bool = False,
     steady: bool = False,
+    is_unlike: bool | None = None,
 ) -> Case:
     """The case of a seed: the same seed and numbers give the same case. A `dense` one ticks after most transactions, a `steady`
-    one after each, and nothing disturbs it."""
+    one after each, and nothing disturbs it. Types are compared with others where it `is_unlike`; None is as it comes."""
     if steady:
-        return _steady_case(seed, engine, transactions, derived, families)
+        return _steady_case(seed, engine, transactions, derived, families, is_unlike)
     rng = random.Random(f"{seed}/{engine}")
-    world = _draw_world(rng, seed, engine)
+    world = _draw_world(rng, seed, engine, is_unlike)
     queries = Queries(rng, world)
     drawn = tuple(one for one in families if one != FAMILY)
     tables = tuple(one for one in (draw_derived(queries, drawn) for _ in range(derived)) if one is not None)

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.simulation import unlike
 from tests.simulation.case import Derived
-from tests.simulation.relations import Relation, quote
+from tests.simulation.relations import Field, Relation, quote
 from tests.simulation.scalars import NUMBERS, Scalars
 from tests.simulation.worlds import Builder, World
 
@@ -33,8 +34,8 @@ class Queries:
     def __init__(self, rng: random.Random, world: World) -> None:
         self.rng = rng
         self.world = world
-        self.scalars = Scalars(rng, world.engine)
-        self.names = Builder(rng, world.engine)
+        self.scalars = Scalars(rng, world)
+        self.names = Builder(rng, world.engine, is_unlike=False)
         self.names.taken |= world.taken
         self.postgres = world.engine == "postgres"
         self.offered: list[Derived] = []
@@ -84,7 +85,7 @@ class Queries:
                 columns.append(quote(name))
                 key.append(name)
         for _ in range(self.rng.randint(0, 4)):
-            expression, _kind = self.scalars.expression(table, tuple({one.kind for one in table.fields}))
+            expression, _kind = self.scalars.expression(table, table.kinds)
             columns.append(f"{expression} AS {self.output()}")
         query = f"SELECT {', '.join(columns)} FROM {table.quoted}{self.where(table, probability=0.7)}"
         return Draft(query, tuple(key), (table,))
@@ -95,7 +96,7 @@ class Queries:
         terms: list[str] = []
         keys: list[str] = []
         for _ in range(self.rng.choice((1, 1, 2))):
-            kinds = ("int", "text", "bigint", "boolean", "date", "timestamp", "numeric")
+            kinds = ("int", "text", "bigint", "boolean", "date", "timestamp", "numeric", *unlike.SHOWN)
             expression, _kind = self.scalars.expression(table, kinds, alias, plain=0.7)
             if expression not in terms:
                 terms.append(expression)
@@ -130,8 +131,8 @@ class Queries:
 
     def _simple_aggregate(self, table: Relation, alias: str) -> str:
         scalars = self.scalars
-        every = tuple({one.kind for one in table.fields})
-        ordered = tuple(kind for kind in every if kind != "boolean")
+        every = table.kinds
+        ordered = tuple(kind for kind in every if kind not in unlike.UNORDERED)
         shapes = ["count(*)", "filter", "case", "count", "sum", "sum", "avg", "min", "max", "max"]
         shapes += ["bool", "bool"] if self.postgres else []
         shape = self.rng.choice(shapes)
@@ -177,24 +178,39 @@ class Queries:
         query = f"SELECT {', '.join(columns)} FROM {universe.quoted} u{self.where(universe, 'u', 0.35)}"
         return Draft(query, tuple(key), tuple(tables))
 
-    def link(self, universe: Relation, child: Relation, outer: str, inner: str) -> str:
-        """Equalities that tie a child to each column of the universe's key. Raises LookupError."""
+    def link(self, universe: Relation, child: Relation, outer: str, inner: str, single: bool = False) -> str:
+        """Equalities that tie a child to each column of the universe's key, one that a row of the child meets once where it is
+        `single`. Raises LookupError."""
         terms = []
         for name in universe.key:
             wanted = universe.field(name)
             known = [one.field for one in child.references if one.parent == universe.name]
-            fields = [one for one in child.fields if one.kind == wanted.kind]
+            fields = self.partners(wanted, child, single)
             if not fields:
                 raise LookupError("nothing to correlate")
             chosen = self.rng.choice([one for one in fields if one.name in known] or fields)
-            terms.append(f"{inner}.{chosen.quoted} = {outer}.{wanted.quoted}")
+            side = f"{inner}.{chosen.quoted}"
+            if self.world.is_unlike and not (single or self.postgres) and self.scalars.chance(0.15):
+                side = self.rng.choice((f"CAST({side} AS {self.rng.choice(unlike.SQLITE_CASTS)})", f"+{side}"))
+            terms.append(f"{side} = {outer}.{wanted.quoted}")
         return " AND ".join(terms)
 
     def single_link(self, keyed: Relation, other: Relation, outer: str, inner: str) -> str:
         """The same with the key on the left: SQLite compares as the left side does, and where that ignores case, a key that
         does not could be met twice."""
-        terms = self.link(keyed, other, outer, inner).split(" AND ")
+        terms = self.link(keyed, other, outer, inner, single=True).split(" AND ")
         return " AND ".join(" = ".join(reversed(term.split(" = "))) for term in terms)
+
+    def partners(self, wanted: Field, child: Relation, single: bool) -> list[Field]:
+        """Columns of a table that are of one kind with another, or of one that is compared with it."""
+        engine = self.world.engine
+        if self.world.is_unlike and self.scalars.chance(0.5):
+            found = unlike.partners(engine, wanted, child.fields)
+        else:
+            found = [one for one in child.fields if one.kind == wanted.kind]
+        if not single or not self.world.is_unlike:
+            return found
+        return [one for one in found if unlike.meets_one(engine, wanted, one)]
 
     def correlated(self, universe: Relation) -> tuple[Relation, str]:
         child = self.other_table(universe) if self.scalars.chance(0.7) else self.table()
@@ -234,12 +250,8 @@ class Queries:
             raise LookupError("no key")
         key = [self.names.name() for _ in left.key]
         columns = [f"a.{quote(name)} AS {quote(new)}" for name, new in zip(left.key, key, strict=True)]
-        columns.append(
-            f"{self.scalars.expression(right, tuple({f.kind for f in right.fields}), 'b')[0]} AS {self.output()}"
-        )
-        columns.append(
-            f"{self.scalars.expression(left, tuple({f.kind for f in left.fields}), 'a')[0]} AS {self.output()}"
-        )
+        columns.append(f"{self.scalars.expression(right, right.kinds, 'b')[0]} AS {self.output()}")
+        columns.append(f"{self.scalars.expression(left, left.kinds, 'a')[0]} AS {self.output()}")
         where = self.where(self.rng.choice((left, right)), "", 0.0)
         if self.scalars.chance(0.5):
             side, alias = self.rng.choice(((left, "a"), (right, "b")))
@@ -263,13 +275,13 @@ class Queries:
             negation = self.rng.choice(("", "NOT "))
             test = f"{negation}EXISTS (SELECT 1 FROM {child.quoted} f WHERE {condition}{extra})"
         columns = [f"u.{quote(name)}" for name in universe.key]
-        other = self.scalars.expression(universe, tuple({f.kind for f in universe.fields}), "u")[0]
+        other = self.scalars.expression(universe, universe.kinds, "u")[0]
         query = f"SELECT {', '.join(columns)}, {other} AS {self.output()} FROM {universe.quoted} u WHERE {test}"
         return Draft(query, universe.key, (universe, child))
 
     def _distinct(self) -> Draft:
         table = self.table()
-        kinds = tuple({one.kind for one in table.fields})
+        kinds = table.kinds
         term = self.scalars.expression(table, ("int", "text"), plain=0.9)[0]
         key = self.names.name()
         columns = [

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from tests.simulation.case import Engine
 
+SPELLED = frozenset({"number", "folded"})
+"""Kinds of which equal values may look different: any of them may stand for a group."""
+
 
 def quote(name: str) -> str:
     """A quoted identifier."""
@@ -75,6 +78,11 @@ class Relation:
     def is_identified(self) -> bool:
         """Whether its key identifies every row. Only a key of SQLite may be NULL, and NULLs are no two alike."""
         return bool(self.key) and all(self.field(name).not_null for name in self.key)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its columns by which equal values are the same."""
+        return tuple({one.kind for one in self.fields} - SPELLED)
 
     def field(self, name: str) -> Field:
         """The column of that name."""

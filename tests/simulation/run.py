@@ -151,6 +151,7 @@ def campaign(
     shrink_seconds: float = 90.0,
     dense: bool = False,
     steady: bool = False,
+    is_unlike: bool | None = None,
     say: Callable[[str], None] = _say,
 ) -> tuple[Tally, list[Path]]:
     """Play cases of ``seed/0``, ``seed/1`` … until the budget is spent; the tally and the files of cases that failed."""
@@ -164,7 +165,14 @@ def campaign(
             say(tally.so_far())
         word = f"{seed}/{number}"
         drawn = draw_case(
-            word, place.engine, per_world, 10 if steady else 6, families=families, dense=dense, steady=steady
+            word,
+            place.engine,
+            per_world,
+            10 if steady else 6,
+            families=families,
+            dense=dense,
+            steady=steady,
+            is_unlike=is_unlike,
         )
         case = without_kinds(drawn, without)
         number += 1

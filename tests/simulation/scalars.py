@@ -10,17 +10,20 @@ import random
 
 from tests.simulation.case import Engine
 from tests.simulation.relations import Field, Relation, quote
-from tests.simulation.worlds import DOMAINS
+from tests.simulation.unlike import CAST, Unlike
+from tests.simulation.worlds import World, domains
 
 NUMBERS = ("int", "bigint", "numeric", "float")
 
 
 class Scalars:
-    """Draws scalar SQL for an engine."""
+    """Draws scalar SQL for a world."""
 
-    def __init__(self, rng: random.Random, engine: Engine) -> None:
+    def __init__(self, rng: random.Random, world: World) -> None:
         self.rng = rng
-        self.engine = engine
+        self.engine: Engine = world.engine
+        self.domains = domains(world.engine, world.is_unlike)
+        self.unlike = Unlike(rng, world.engine, self.literal) if world.is_unlike else None
 
     def chance(self, probability: float) -> bool:
         """True with that probability."""
@@ -34,12 +37,14 @@ class Scalars:
 
     def literal(self, kind: str) -> str:
         """A typed literal of the domain, negative numbers in parentheses."""
-        text = self.rng.choice(DOMAINS[kind])
+        text = self.rng.choice(self.domains[kind])
         if self.engine == "sqlite" and text.endswith(".00"):
             # A numeric column keeps 2.00 as the integer 2; beside a literal 2.0 either could stand for a group.
             text = text[:-3]
         if self.engine == "postgres" and kind in ("timestamp", "date"):
             return f"{kind} {text}"
+        if kind in CAST:
+            return f"CAST({text} AS {CAST[kind]})"
         return f"({text})" if text.startswith("-") else text
 
     def predicate(self, table: Relation, alias: str = "", depth: int = 0) -> str:
@@ -49,6 +54,8 @@ class Scalars:
             return f"({left} {self.rng.choice(('AND', 'AND', 'OR'))} {right})"
         if depth < 2 and self.chance(0.1):
             return f"NOT ({self.predicate(table, alias, depth + 1)})"
+        if self.unlike is not None and self.chance(0.4):
+            return self.unlike.condition(table, alias)
         field = self.rng.choice(table.fields)
         reference = self.reference(field, alias)
         if field.kind == "boolean" and self.chance(0.7):

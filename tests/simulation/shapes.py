@@ -13,9 +13,10 @@ from typing import Any
 
 from tests.simulation.queries import Draft, Queries
 from tests.simulation.relations import Relation, quote
+from tests.simulation.unlike import SHOWN
 
 ALL = ("sqlite", "postgres")
-PLAIN = ("int", "text", "bigint", "date", "timestamp", "numeric")
+PLAIN = ("int", "text", "bigint", "date", "timestamp", "numeric", *SHOWN)
 Draw = Callable[["Parts"], Draft]
 
 
@@ -107,7 +108,7 @@ class Parts:
 
     def terms(self, table: Relation, alias: str, most: int = 2) -> list[Column]:
         """None or some expressions over one table."""
-        every = tuple({one.kind for one in table.fields})
+        every = table.kinds
         return [self.term(table, alias, every, 0.5) for _ in range(self.rng.randint(0, most))]
 
     def column(self, table: Relation, alias: str, kinds: tuple[str, ...] = PLAIN) -> str:

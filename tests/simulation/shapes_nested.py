@@ -117,7 +117,7 @@ def _latest_of(parts: Parts) -> Draft:
     universe, child = parts.table(), parts.table()
     link = parts.link(universe, child, "u", "f") + parts.condition(child, "f", 0.3)
     key = parts.key(universe, "u")
-    chosen = parts.column(child, "f", tuple({one.kind for one in child.fields}))
+    chosen = parts.column(child, "f", child.kinds)
     inner = f"SELECT {chosen} FROM {child.quoted} f WHERE {link} ORDER BY {parts.order(child, 'f')} LIMIT 1"
     columns = listed(*key, Column(f"({inner})", parts.name()))
     return draft(f"SELECT {columns} FROM {universe.quoted} u{parts.where(universe, 'u', 0.2)}", key, universe, child)
@@ -177,7 +177,7 @@ def _beside(parts: Parts) -> tuple[Relation, Relation, str, str]:
     if len(universe.key) != 1:
         raise LookupError("a key of several columns")
     child = parts.child(universe)
-    by = parts.link(universe, child, "u", "f").split(" = ")[0]
+    by = parts.queries.link(universe, child, "u", "f", single=True).split(" = ")[0]
     where = parts.where(child, "f", 0.3)
     aggregate = parts.queries.aggregate(child, "f")
     text = f"SELECT {by} AS k, {aggregate} AS n FROM {child.quoted} f{where} GROUP BY {by}"
@@ -245,8 +245,8 @@ def _count_distinct(parts: Parts) -> Draft:
 
 
 def _count_of(parts: Parts, table: Relation, alias: str) -> str:
-    value = parts.column(table, alias, tuple({one.kind for one in table.fields})) if parts.chance(0.7) else None
-    value = value or parts.term(table, alias, tuple({one.kind for one in table.fields}), 0.3).expression
+    value = parts.column(table, alias, table.kinds) if parts.chance(0.7) else None
+    value = value or parts.term(table, alias, table.kinds, 0.3).expression
     few = f" FILTER (WHERE {parts.queries.scalars.predicate(table, alias)})" if parts.chance(0.3) else ""
     return f"count(DISTINCT {value}){few}"
 

@@ -61,7 +61,7 @@ def _union_all(parts: Parts) -> Draft:
         raise LookupError("keys of different types")
     tag = Column("'a'" if not parts.postgres else "'a'::text", parts.name())
     key = [tag, *parts.key(left, "a")]
-    kinds = tuple({item.kind for item in left.fields} & {item.kind for item in right.fields} - {"float"})
+    kinds = tuple({*left.kinds} & {*right.kinds} - {"float"})
     extra = []
     if kinds and parts.chance(0.6):
         kind = parts.rng.choice(kinds)
@@ -133,7 +133,7 @@ def _window_group(parts: Parts) -> Draft:
 def _top(parts: Parts) -> Draft:
     table = parts.table()
     by = parts.column(table, "g", ("int", "text", "date"))
-    value = parts.column(table, "g", tuple({one.kind for one in table.fields}))
+    value = parts.column(table, "g", table.kinds)
     numbered = f"row_number() OVER (PARTITION BY {by} ORDER BY {parts.order(table, 'g')})"
     inner = f"SELECT {by} AS b, {value} AS v, {numbered} AS r FROM {table.quoted} g{parts.where(table, 'g', 0.3)}"
     key = [Column("s.b", parts.name())]

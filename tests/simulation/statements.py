@@ -22,7 +22,7 @@ class Statements:
     def __init__(self, rng: random.Random, world: World) -> None:
         self.rng = rng
         self.world = world
-        self.scalars = Scalars(rng, world.engine)
+        self.scalars = Scalars(rng, world)
         self.numbers = 0
 
     def chance(self, probability: float) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from tests.simulation.relations import Relation, quote
 from tests.simulation.statements import Drawn, Statements
-from tests.simulation.worlds import DOMAINS
 
 
 class PostgresStatements(Statements):
@@ -92,7 +91,9 @@ class PostgresStatements(Statements):
             values = []
             for field in fields:
                 number = (
-                    str(self.rng.randint(0, 6)) if field.name in table.key else self.rng.choice(DOMAINS[field.kind])
+                    str(self.rng.randint(0, 6))
+                    if field.name in table.key
+                    else self.rng.choice(self.scalars.domains[field.kind])
                 )
                 null = not field.not_null and self.chance(0.2)
                 values.append("\\N" if null else self.raw(number))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+from tests.simulation import unlike
 from tests.simulation.case import Engine
 from tests.simulation.relations import Field, Reference, Relation, ddl, ddl_above, quote
 
@@ -76,7 +77,7 @@ SQLITE_TYPES = {
     "date": ("DATE", "TEXT"),
 }
 STRICT_TYPES = {"int": "INTEGER", "bigint": "INT", "text": "TEXT", "numeric": "REAL", "float": "REAL"}
-STRICT_TYPES |= {"boolean": "INTEGER", "timestamp": "TEXT", "date": "TEXT"}
+STRICT_TYPES |= {"boolean": "INTEGER", "timestamp": "TEXT", "date": "TEXT", "any": "ANY"}
 POSTGRES_TYPES = {
     "int": ("integer", "integer", "smallint"),
     "bigint": ("bigint",),
@@ -93,27 +94,40 @@ POSTGRES_TYPES = {
 ABOVE = 0.2
 
 
+def domains(engine: Engine, is_unlike: bool) -> dict[str, tuple[str, ...]]:
+    """The values of each kind of column."""
+    return DOMAINS | (unlike.DOMAINS[engine] if is_unlike else {})
+
+
 @dataclass(frozen=True)
 class World:
-    """Sources in order of creation, the statements that make them, and every name in them in lower case."""
+    """Sources in order of creation, the statements that make them, and every name in them in lower case; `is_unlike` where types
+    are compared with others."""
 
     engine: Engine
     relations: tuple[Relation, ...]
     setup: tuple[str, ...]
     deferred_keys: bool
     taken: frozenset[str]
+    is_unlike: bool = False
 
 
 class Builder:
     """Draws one world from a generator of random numbers."""
 
-    def __init__(self, rng: random.Random, engine: Engine) -> None:
+    def __init__(self, rng: random.Random, engine: Engine, is_unlike: bool | None = None) -> None:
         self.rng = rng
         self.engine = engine
         # A generator of its own, so that the rest of a program does not depend on whether tables have column names in common.
         self.naming = random.Random(repr(rng.getstate()[1][:8]))
         self.hostile = rng.random() < 0.35
-        self.taken: set[str] = set()
+        state = repr(rng.getstate()[1][:8])
+        drawn = random.Random(f"{state} unlike").random() < unlike.SHARE
+        self.is_unlike = drawn if is_unlike is None else is_unlike
+        self.domains = domains(engine, self.is_unlike)
+        self.types = SQLITE_TYPES if engine == "sqlite" else POSTGRES_TYPES
+        self.types = self.types | (unlike.TYPES[engine] if self.is_unlike else {})
+        self.taken: set[str] = set(unlike.NAMES) if self.is_unlike else set()
         self.deferred = False
 
     def chance(self, probability: float) -> bool:
@@ -147,11 +161,11 @@ class Builder:
         """A column of that kind."""
         # A strict table keeps 2 as 2.0; beside a literal 2, MAX could give either.
         kind = "float" if strict and kind == "numeric" else kind
-        if self.engine == "postgres":
-            declared = self.rng.choice(POSTGRES_TYPES[kind])
+        if strict:
+            declared = STRICT_TYPES[kind]
         else:
-            declared = STRICT_TYPES[kind] if strict else self.rng.choice(SQLITE_TYPES[kind])
-        default = self.rng.choice(DOMAINS[kind]) if self.chance(0.2) else None
+            declared = self.rng.choice(self.types[kind])
+        default = self.rng.choice(self.domains[kind]) if self.chance(0.2) else None
         folds = self.engine == "sqlite" and kind == "text" and self.chance(0.15)
         return Field(
             self.name(),
@@ -159,7 +173,7 @@ class Builder:
             declared,
             not_null=not self.chance(nullable),
             default=default,
-            collate=" COLLATE NOCASE" if folds else "",
+            collate=" COLLATE NOCASE" if folds else ' COLLATE "folded"' if kind == "folded" else "",
         )
 
     def relation(self, earlier: list[Relation]) -> Relation:
@@ -170,6 +184,7 @@ class Builder:
         fields, key = self._key(key_kind, strict)
         kinds = ["int", self.rng.choice(("int", "text"))]
         kinds += [self.rng.choice(tuple(DOMAINS)) for _ in range(self.rng.randint(1, 4))]
+        kinds += unlike.more_kinds(self.rng, self.engine) if self.is_unlike else []
         fields += [self.column(kind, strict=strict) for kind in kinds]
         fields = self.alike(fields, earlier)
         key = tuple(one.name for one in fields[: len(key)])
@@ -235,7 +250,7 @@ class Builder:
         if self.engine == "postgres":
             declared, storage = ("text" if kind == "text" else "integer"), "STORED"
         else:
-            declared = ("TEXT" if kind == "text" else "INTEGER") if strict else self.rng.choice(SQLITE_TYPES[kind])
+            declared = ("TEXT" if kind == "text" else "INTEGER") if strict else self.rng.choice(self.types[kind])
             storage = self.rng.choice(("VIRTUAL", "STORED"))
         return Field(self.name(), kind, declared, generated=f"GENERATED ALWAYS AS ({expression}) {storage}")
 
@@ -252,11 +267,13 @@ class Builder:
             targets.append(terms)
         if self.chance(0.15) and not must:
             one, other = self.rng.choice(candidates), self.rng.choice(table.plain)
-            where = f"{other.quoted} IS NOT NULL" if self.chance(0.5) else f"{other.quoted} = {DOMAINS[other.kind][0]}"
+            where = (
+                f"{other.quoted} IS NOT NULL" if self.chance(0.5) else f"{other.quoted} = {self.domains[other.kind][0]}"
+            )
             extra.append(f"CREATE UNIQUE INDEX {quote(self.name())} ON {table.quoted} ({one.quoted}) WHERE {where}")
         if self.chance(0.12) and not must:
             one = self.rng.choice(candidates)
-            term = f"coalesce({one.quoted}, {DOMAINS[one.kind][1]})"
+            term = f"coalesce({one.quoted}, {self.domains[one.kind][1]})"
             extra.append(f"CREATE UNIQUE INDEX {quote(self.name())} ON {table.quoted} (({term}))")
         if self.chance(0.4):
             extra.append(f"CREATE INDEX {quote(self.name())} ON {table.quoted} ({self.rng.choice(candidates).quoted})")
@@ -280,10 +297,11 @@ class Builder:
         relations: list[Relation] = []
         for _ in range(self.rng.choice((1, 2, 2, 3, 3))):
             relations.append(self.relation(relations))
-        setup = [statement for table in relations for statement in ddl(table, self.engine)]
+        setup = [*unlike.SETUP[self.engine]] if self.is_unlike else []
+        setup += [statement for table in relations for statement in ddl(table, self.engine)]
         if len(relations) > 1 and self.chance(0.2):
             setup += user_trigger(self, relations[0], relations[-1])
-        return World(self.engine, tuple(relations), tuple(setup), self.deferred, frozenset(self.taken))
+        return World(self.engine, tuple(relations), tuple(setup), self.deferred, frozenset(self.taken), self.is_unlike)
 
 
 def user_trigger(builder: Builder, table: Relation, other: Relation) -> list[str]:
@@ -291,7 +309,7 @@ def user_trigger(builder: Builder, table: Relation, other: Relation) -> list[str
     rng = builder.rng
     event = rng.choice(("INSERT", "DELETE", "UPDATE"))
     target = rng.choice(other.plain)
-    value = rng.choice(DOMAINS[target.kind])
+    value = rng.choice(builder.domains[target.kind])
     where = rng.choice([one for one in other.fields if one.kind == "int"])
     body = rng.choice(
         (
@@ -306,7 +324,7 @@ def user_trigger(builder: Builder, table: Relation, other: Relation) -> list[str
     changed = rng.choice([one for one in table.plain if one.kind in ("int", "text")])
     before = event != "DELETE" and changed.name not in (*table.key, table.partition_by) and builder.chance(0.4)
     if before:
-        body = f"NEW.{changed.quoted} := {rng.choice(DOMAINS[changed.kind])}"
+        body = f"NEW.{changed.quoted} := {rng.choice(builder.domains[changed.kind])}"
     timing = "BEFORE" if before else "AFTER"
     returns = "NEW" if before else "NULL"
     function = (
@@ -329,6 +347,6 @@ def put_above(rng: random.Random, world: World) -> World:
     return replace(world, relations=relations, setup=(*world.setup, *setup))
 
 
-def draw_world(rng: random.Random, engine: Engine) -> World:
-    """A random world on that engine."""
-    return Builder(rng, engine).world()
+def draw_world(rng: random.Random, engine: Engine, is_unlike: bool | None = None) -> World:
+    """A random world on that engine; of unlike types or not, or as it comes."""
+    return Builder(rng, engine, is_unlike).world()

@@ -26,8 +26,9 @@ OPENING = f"CREATE TEMPORARY VIEW {PROBE} AS "
 _COLUMNS = f"""
 SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),        CASE WHEN a.attcollation <> t.typcollation
             THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname ELSE s.nspname || '.' || o.collname END
-       END
+       END, coalesce(b.typtype, t.typtype) = 'c'
 FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+    LEFT JOIN pg_catalog.pg_type AS b ON b.oid = t.typbasetype
     LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = a.attcollation
     LEFT JOIN pg_catalog.pg_namespace AS s ON s.oid = o.collnamespace
 WHERE a.attrelid = 'pg_temp.{PROBE}'::regclass AND a.attnum > 0 ORDER BY a.attnum
@@ -104,7 +105,7 @@ def describe_query(read: All, send_single: Send, query: str) -> tuple[OutputColu
     send_single(OPENING + query)
     # Making a view asks for no rights on what it reads; planning to read it does.
     read(f"EXPLAIN SELECT * FROM pg_temp.{PROBE}")
-    columns = [OutputColumn(name, kind, collation) for name, kind, collation in read(_COLUMNS)]
+    columns = [OutputColumn(*facts) for facts in read(_COLUMNS)]
     for column in columns:
         if column.name == "?column?":
             raise Refusal(

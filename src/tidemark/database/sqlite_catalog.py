@@ -164,6 +164,12 @@ def _rowid_alias(facts: list[tuple[Any, ...]], indexes: list[_IndexFacts], witho
     return None if any(index.origin == "pk" for index in indexes) else str(key[0][0])
 
 
+def untyped(kind: str, strict: bool) -> str:
+    """The type of a column for a table of ours. ANY keeps values as they come in a STRICT table alone, and makes 1 of '01'
+    elsewhere, where no type does that."""
+    return "" if strict and kind.upper() == "ANY" else kind
+
+
 def _build_columns(facts: list[tuple[Any, ...]], sql: str, strict: bool, alias: str | None) -> tuple[Column, ...]:
     # Only these three facts need the text, and reading it is most of the work for a database of many tables.
     needs_text = "COLLATE" in sql.upper() or any(hidden in (2, 3) for *_, hidden in facts)
@@ -174,7 +180,7 @@ def _build_columns(facts: list[tuple[Any, ...]], sql: str, strict: bool, alias: 
         built.append(
             Column(
                 name,
-                kind,
+                untyped(kind, strict),
                 bool(not_null) or name == alias,
                 None if hidden in (2, 3) else default_expression(default),
                 (text.generated if text else None) if hidden in (2, 3) else None,

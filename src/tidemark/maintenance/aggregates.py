@@ -86,7 +86,7 @@ def visible_aggregate(
     """
     name = call.function
     if name == "count":
-        return str(parts.count(hint, _present(call, condition)))
+        return str(parts.count(hint, _present(call, condition, argument)))
     if name in ("min", "max"):
         return str(_extremum(call, condition, parts, argument, hint))
     if name in ("bool_or", "bool_and", "every"):
@@ -98,10 +98,12 @@ def visible_aggregate(
     return str(_recomputed(call, condition, parts, None, hint, floating=True))
 
 
-def _present(call: Aggregate, condition: RowText | None) -> RowText | None:
+def _present(call: Aggregate, condition: RowText | None, argument: OutputColumn | None = None) -> RowText | None:
     if call.argument is None:
         return condition
-    present = text(call.argument, " IS NOT NULL")
+    # Rows of values are counted whatever is in them; IS NOT NULL is true of those without any NULL.
+    composite = argument is not None and argument.composite
+    present = text(call.argument, " IS DISTINCT FROM NULL" if composite else " IS NOT NULL")
     return text("(", condition, ") AND ", present) if condition else present
 
 

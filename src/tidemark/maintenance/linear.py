@@ -344,12 +344,9 @@ class Builder:
                 wider = common_type(replace(own, type=self.key_types[column.name]), found, self.dialect)
                 self.key_types[column.name] = wider or common
             else:
-                raise Refusal(
-                    Code.KEY_TYPES_DIFFER,
+                raise NotLinear(
                     f"{scalar.text} ({found.type or 'no type'}{collated(found)}) is compared with the key {column.name} "
-                    f"({own.type or 'no type'}{collated(own)}): equal values may differ in how they are stored.",
-                    instead="columns of one type and collation on both sides",
-                    derived=self.name,
+                    f"({own.type or 'no type'}{collated(own)}), and equal values may differ in how they are stored"
                 )
 
     def _child_value(self, child: _Child, condition: RowText | None, parts: Parts) -> str:

@@ -39,13 +39,13 @@ def _separate(node: exp.Expr, types: _Types) -> None:
     """Write comparisons apart that share a side which one of them converts."""
     if isinstance(node, exp.Between):
         low, high = node.args["low"], node.args["high"]
-        if types.wanted(low, node.this) or types.wanted(high, node.this):
+        if types.converts(low, node.this) or types.converts(high, node.this):
             above = exp.GTE(this=node.this.copy(), expression=low.copy())
             below = exp.LTE(this=node.this.copy(), expression=high.copy())
             node.replace(exp.Paren(this=exp.And(this=above, expression=below)))
     elif isinstance(node, exp.Case) and node.this is not None:
         base = node.this
-        if any(types.wanted(one.this, base) for one in node.args["ifs"]):
+        if any(types.converts(one.this, base) for one in node.args["ifs"]):
             node.set("this", None)
             for one in node.args["ifs"]:
                 one.set("this", exp.EQ(this=base.copy(), expression=one.this.copy()))
@@ -57,14 +57,21 @@ def _compared(node: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
         # A test of truth compares nothing.
         return []
     if isinstance(node, _PAIRS):
-        return [(node.this, node.expression), (node.expression, node.this)]
+        return [*_fields(node.this, node.expression), *_fields(node.expression, node.this)]
     if isinstance(node, exp.Between):
-        return [(node.this, node.args["low"]), (node.this, node.args["high"])]
+        return [*_fields(node.this, node.args["low"]), *_fields(node.this, node.args["high"])]
     if isinstance(node, exp.In):
         return [(node.this, one) for one in node.expressions]
     if isinstance(node, exp.Case) and node.this is not None:
-        return [(node.this, one.this) for one in node.args["ifs"]]
+        return [pair for one in node.args["ifs"] for pair in _fields(node.this, one.this)]
     return []
+
+
+def _fields(one: exp.Expr, other: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
+    """What is compared with what, field by field where both are rows of values."""
+    if isinstance(one, exp.Tuple) and isinstance(other, exp.Tuple):
+        return [pair for both in zip(one.expressions, other.expressions, strict=False) for pair in _fields(*both)]
+    return [(one, other)]
 
 
 @dataclass(frozen=True)
@@ -85,11 +92,14 @@ class _Types:
         table = self.tables.get(node.table)
         if table is not None:
             column = table.column(node.name)
-            untyped = column is None or (column.strict and column.type.upper() == "ANY")
-            return "BLOB" if column is None or untyped else _kind(affinity(column.type))
+            return "BLOB" if column is None else _kind(affinity(column.type))
         query = self.inner.get(node.table)
         outputs = dict(outputs_of(query)) if isinstance(query, exp.Expression) else {}
         return self.of(outputs[node.name]) if node.name in outputs else ""
+
+    def converts(self, one: exp.Expr, other: exp.Expr) -> bool:
+        """Whether `one` has some of `other` converted to something."""
+        return any(self.wanted(*pair) for pair in _fields(one, other))
 
     def wanted(self, one: exp.Expr, other: exp.Expr, *, listed: bool = False) -> str:
         """What the column `one` has `other` converted to, which has no type of its own where it is `listed`; empty for nothing,

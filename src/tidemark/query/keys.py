@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from tidemark.errors import Code, Refusal
+from tidemark.model import OutputColumn
 from tidemark.query.cut import is_hidden
 from tidemark.query.relation import Block, Called, Occurrence, Output, Query, Recursion, SetOperation
 from tidemark.query.unique import identifies, is_nullable_output
@@ -181,3 +182,16 @@ def _is_listed(query: Query) -> TypeGuard[Block]:
         return False
     shapes = {bare_text(output.scalar) for output in query.outputs}
     return all(group.is_constant or bare_text(group) in shapes for group in query.groups)
+
+
+def require_plain_values(key: tuple[KeyColumn, ...], outputs: tuple[OutputColumn, ...]) -> None:
+    """Raises `Refusal` for a key whose values hold NULLs of their own: to PostgreSQL a row of NULLs is NULL, and is not."""
+    names = {column.name for column in key}
+    for output in outputs:
+        if output.composite and output.name in names:
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"The key column {output.name} is of the composite type {output.type}: to PostgreSQL a value that holds nothing "
+                "but NULLs is NULL, and is another value than NULL.",
+                instead=f"a key column for each of its fields: SELECT (x.{output.name}).field AS …",
+            )

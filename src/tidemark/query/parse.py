@@ -42,6 +42,35 @@ _OWN = "\x01"
 """Stands before the name of a call while sqlglot parses, so that it is no name that sqlglot knows. No text holds it."""
 
 
+_SIGN = TokenType.PIPE_SLASH
+"""Stands for a plus before an operand while sqlglot parses, which would drop it: an operator that SQLite has not."""
+
+_BEFORE_OPERANDS = frozenset(
+    getattr(TokenType, name)
+    for name in (
+        *(
+            "L_PAREN",
+            "COMMA",
+            "EQ",
+            "NEQ",
+            "LT",
+            "LTE",
+            "GT",
+            "GTE",
+            "NULLSAFE_EQ",
+            "PLUS",
+            "DASH",
+            "STAR",
+            "SLASH",
+            "MOD",
+        ),
+        *("DPIPE", "PIPE", "AMP", "CARET", "TILDE", "AND", "OR", "NOT", "IN", "IS", "BETWEEN", "LIKE", "GLOB", "FROM"),
+        *("WHEN", "THEN", "ELSE", "CASE", "SELECT", "DISTINCT", "WHERE", "HAVING", "ON", "GROUP_BY", "ORDER_BY"),
+        *("PARTITION_BY", "FILTER", "LIMIT", "OFFSET"),
+    )
+)
+
+
 def grammar(dialect: Dialect) -> GlotDialect:
     """The sqlglot dialect to parse and to generate with."""
     return _GRAMMARS[dialect.name]
@@ -55,6 +84,8 @@ def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
     for token, after in pairwise(tokens):
         if after.token_type is TokenType.L_PAREN and _rewritten(token, parser):
             token.text = _OWN + token.text
+        if dialect.plus_takes_types and after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
+            after.token_type = _SIGN
     trees = [tree for tree in parser.parse(tokens, text) if tree is not None]
     for tree in trees:
         _give_back(tree)
@@ -74,8 +105,11 @@ def _rewritten(token: Token, parser: Parser) -> bool:
 
 
 def _give_back(tree: exp.Expr) -> None:
-    """Takes `_OWN` off again, wherever the name came to stand."""
-    for node in tree.walk():
+    """Takes `_OWN` off again, wherever the name came to stand, and writes a plus as one."""
+    for node in reversed(list(tree.walk())):
+        if isinstance(node, exp.Sqrt):
+            # A node that is written as two words beside each other.
+            node.replace(exp.Introducer(this=exp.Var(this="+"), expression=node.this))
         for key, value in node.args.items():
             if isinstance(value, str) and value.startswith(_OWN):
                 node.args[key] = value.removeprefix(_OWN)

@@ -57,6 +57,8 @@ ALLOWED_NODES: frozenset[str] = frozenset(
         "In",
         "Interval",
         "IntDiv",
+        # A plus before an operand on SQLite, where it takes the type away.
+        "Introducer",
         "Is",
         "JSONBContains",
         "JSONBExtract",

@@ -11,6 +11,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Refusal
 from tidemark.model import Column, Table, Unique
+from tidemark.query.functions import function_name
 from tidemark.query.inline import ascii_lower
 from tidemark.query.parse import parse_query
 from tidemark.query.relation import (
@@ -26,6 +27,11 @@ from tidemark.query.relation import (
     SetOperation,
 )
 from tidemark.query.units import bare_text, branches_of, determined, item_of, origins_of, position_of, table_of
+
+_DOUBLES = ("REAL", "DOUBLE", "FLOAT")
+_DOUBLE_FUNCTIONS = frozenset(
+    {"sqrt", "cbrt", "exp", "ln", "log", "log10", "power", "pow", "pi", "date_part", "degrees", "radians"}
+)
 
 
 def identifies(query: Query, key: frozenset[int], around: Query | None = None) -> bool:
@@ -136,7 +142,8 @@ def _equated(
             column = one.column
             if column is None or column[0] != alias or alias in other.aliases:
                 continue
-            if not block.dialect.has_schemas and not _matches_one(column, other, block, around):
+            matches = _fits_one if block.dialect.has_schemas else _matches_one
+            if not matches(column, other, block, around):
                 continue
             if other.is_constant or other.column in fixed or (other.aliases and other.aliases & block.local <= pinned):
                 found.add(column)
@@ -154,14 +161,53 @@ def _matches_one(column: tuple[str, str], other: Scalar, block: Block, around: Q
     if found is None or other.tree.find(exp.Collate) is not None:
         return False
     if other.column is None:
-        return True
-    opposite = _column_of(other.column, block)
-    if opposite is None and around is not None and other.column[0] not in block.local:
-        table = table_of(around, other.column[0])
-        opposite = table.column(other.column[1]) if table is not None else None
+        # What is cast has the affinity of its type, and nothing else but columns and subqueries has any.
+        casts = list(other.tree.find_all(exp.Cast, exp.Select))
+        return is_numeric(found.type) or not casts
+    opposite = _column_elsewhere(other.column, block, around)
     if opposite is None or (found.collation or "BINARY") != (opposite.collation or "BINARY"):
         return False
     return is_numeric(found.type) or not is_numeric(opposite.type)
+
+
+def _fits_one(column: tuple[str, str], other: Scalar, block: Block, around: Query | None) -> bool:
+    """True when at most one value of the column equals a value of `other` in PostgreSQL's comparison.
+
+    Another collation takes different texts for equal ones, and beside a double, wide integers are rounded to doubles.
+    """
+    found = _column_of(column, block)
+    if other.tree.find(exp.Collate) is not None:
+        return False
+    is_wide = found is not None and found.type.startswith(("bigint", "numeric"))
+    return not is_wide or not _may_be_double(other, block, around)
+
+
+def _may_be_double(scalar: Scalar, block: Block, around: Query | None) -> bool:
+    """Whether an expression is made of what is a double on PostgreSQL, as far as the query shows."""
+    if any(one.to.sql("postgres").upper().startswith(_DOUBLES) for one in scalar.tree.find_all(exp.Cast)):
+        return True
+    if any(function_name(one) in _DOUBLE_FUNCTIONS for one in scalar.tree.walk()):
+        return True
+    for column in scalar.columns:
+        item = item_of(block, column[0])
+        if isinstance(item, Derived) and not isinstance(item.query, Recursion):
+            position = position_of(item.query, column[1])
+            branches = branches_of(item.query) if position is not None else ()
+            if any(_may_be_double(one.outputs[position or 0].scalar, one, around) for one in branches):
+                return True
+            continue
+        known = _column_elsewhere(column, block, around)
+        if known is not None and known.type.upper().startswith(_DOUBLES):
+            return True
+    return False
+
+
+def _column_elsewhere(column: tuple[str, str], block: Block, around: Query | None) -> Column | None:
+    """A column of FROM, or of the query around it."""
+    if around is None or column[0] in block.local:
+        return _column_of(column, block)
+    table = table_of(around, column[0])
+    return table.column(column[1]) if table is not None else None
 
 
 def _column_of(column: tuple[str, str], block: Block) -> Column | None:

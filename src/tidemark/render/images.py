@@ -31,9 +31,7 @@ def image_definition(dialect: Dialect, table: Table, name: str, called: str = ""
     """An image column, typed like the source's; under another name if it is `called` so."""
     column = table.column(name) or Column(name, "", False)
     collation = f" COLLATE {dialect.quote(column.collation)}" if column.collation else ""
-    # ANY keeps every value as it comes in a STRICT table alone; elsewhere it would make 1 of 1.0.
-    type_ = "" if column.strict and column.type.upper() == "ANY" else column.type
-    return f"{dialect.quote(called or image(name))} {type_}{collation}".rstrip()
+    return f"{dialect.quote(called or image(name))} {column.type}{collation}".rstrip()
 
 
 def log_definition(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from tidemark.database.session import Session
 from tidemark.errors import Fault
+from tidemark.plain import hashable
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.values import show
 from tidemark.script import Applier, Script
@@ -87,7 +88,7 @@ def _create(session: Session, tables: Sequence[str]) -> None:
 def take_keys(session: Session, applier: Applier, keys: Iterable[Sequence[Any]]) -> int:
     """Put units into the batch, each once; give their number."""
     count = 0
-    for key in dict.fromkeys(tuple(key) for key in keys):
+    for key in each_once(keys):
         session.run(applier.add_key, {f"k{place}": value for place, value in enumerate(key)})
         count += 1
     return count
@@ -112,7 +113,12 @@ def units_of(applier: Applier, key: Sequence[Any], *rows: Sequence[Any] | None) 
         values |= dict(zip(applier.key_columns, key, strict=True))
         if all(name in values for name in applier.units):
             found.append(tuple(values[name] for name in applier.units))
-    return list(dict.fromkeys(found))
+    return each_once(found)
+
+
+def each_once(units: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """The units, each once, in their order."""
+    return list({hashable(unit): tuple(unit) for unit in units}.values())
 
 
 def apply_batch(

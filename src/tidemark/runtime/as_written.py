@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemark.dialect import Dialect
+from tidemark.plain import hashable
 from tidemark.runtime.apply_batch import Difference
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
@@ -112,12 +113,13 @@ def statement(dialect: Dialect, script: Script) -> str:
 
 def _pair(script: Script, found: Sequence[tuple[Any, ...]]) -> tuple[Difference, ...]:
     places = [script.columns.index(name) for name in script.key]
-    sides: dict[tuple[Any, ...], dict[str, tuple[Any, ...]]] = {}
+    sides: dict[Any, dict[str, tuple[Any, ...]]] = {}
     for side, *row in found:
-        sides.setdefault(tuple(row[place] for place in places), {})[str(side)] = tuple(row)
+        sides.setdefault(hashable([row[place] for place in places]), {})[str(side)] = tuple(row)
     differ = []
-    for key, both in sides.items():
+    for both in sides.values():
         seen, said = both.get("seen"), both.get("said")
+        key = tuple((seen or said or ())[place] for place in places)
         if seen is None or said is None:
             differ.append(Difference("missing" if seen is None else "extra", key, seen, said))
         elif not all(map(_is_close, seen, said)):
@@ -127,6 +129,8 @@ def _pair(script: Script, found: Sequence[tuple[Any, ...]]) -> tuple[Difference,
 
 def _is_close(seen: Any, said: Any) -> bool:
     """Whether two values are equal, or floating point that differs by what the order of addition explains."""
-    if isinstance(seen, float) and isinstance(said, float):
-        return math.isclose(seen, said, rel_tol=RELATIVE, abs_tol=RELATIVE)
-    return bool(seen == said)
+    # NaN is no number's equal in Python, and is its own in both engines.
+    if seen == said or (seen != seen and said != said):
+        return True
+    both = isinstance(seen, float) and isinstance(said, float)
+    return both and math.isclose(seen, said, rel_tol=RELATIVE, abs_tol=RELATIVE)

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from tidemark.errors import Code, Fault, Refusal
-from tidemark.runtime.apply_batch import apply_batch, prepare_once, take_keys, units_of
+from tidemark.runtime.apply_batch import apply_batch, each_once, prepare_once, take_keys, units_of
 from tidemark.runtime.backfill.filling import Part
 from tidemark.runtime.backfill.together import tell_alone
 from tidemark.runtime.duty import Duty
@@ -163,7 +163,7 @@ def list_wrong(duty: Duty, script: Script) -> list[tuple[Any, ...]]:
 
 def _units_of(script: Script, some: list[OpenDrift]) -> list[tuple[Any, ...]]:
     found = [unit for drift in some for unit in units_of(script.applier, drift.key, drift.stored, drift.truth)]
-    return list(dict.fromkeys(found))
+    return each_once(found)
 
 
 def _mend(duty: Duty, script: Script, run: Run, some: list[OpenDrift]) -> int:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from tidemark.runtime.apply_batch import Difference, compare_batch, prepare, take_keys, take_range, units_of
+from tidemark.plain import hashable
+from tidemark.runtime.apply_batch import Difference, compare_batch, each_once, prepare, take_keys, take_range, units_of
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import fits, list_every_key, list_suspects
 from tidemark.runtime.findings import close_gone, count_drift, record_drift
@@ -262,10 +263,10 @@ def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], obj
     """Apply what waits and look again. A row that was stored anew meanwhile is not drift, whatever it is compared with."""
     for last in [False] * (ROUNDS_MAX - 1) + [True]:
         whole = drain is None or drain() is not False
-        before = {difference.key: difference for difference in aside}
+        before = {hashable(difference.key): difference for difference in aside}
         applier, aside = state.script.applier, []
         units = [unit for d in before.values() for unit in units_of(applier, d.key, d.stored, d.truth)]
-        keys = list(dict.fromkeys(units))
+        keys = each_once(units)
         for start in range(0, len(keys), RECHECK_KEYS):
             some = keys[start : start + RECHECK_KEYS]
             held = state.duty.read(
@@ -275,7 +276,8 @@ def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], obj
             if not waiting:
                 _record(state, differences)
                 continue
-            same = [d for d in differences if d.key in before and d.stored == before[d.key].stored and whole]
+            seen = [(d, before.get(hashable(d.key))) for d in differences]
+            same = [d for d, earlier in seen if whole and earlier is not None and d.stored == earlier.stored]
             if last:
                 # Through every round nothing of ours wrote these rows, although everything that waited was applied.
                 _record(state, same)
@@ -366,7 +368,8 @@ def _is_stale(applier: Applier, difference: Difference) -> bool:
 
 
 def _same(mine: Any, true: Any) -> bool:
-    return type(mine) is type(true) and bool(mine == true)
+    # NaN is no number's equal in Python, and is its own in both engines.
+    return type(mine) is type(true) and bool(mine == true or (mine != mine and true != true))
 
 
 def _near(mine: Any, true: Any) -> bool:

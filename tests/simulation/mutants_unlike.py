@@ -1,0 +1,75 @@
+"""Deliberate mistakes where values are compared with values of another type.
+
+Owns: the list `UNLIKE`, of the same kind as `MISTAKES`. Promises: the package is as it was when the hunt ends.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+from unittest import mock
+
+from tests.simulation.compiled import SCRIPTS
+from tests.simulation.mutants_runtime import Met, Mistake, Patch
+from tidemark.database import sqlite_catalog
+from tidemark.query import affinities, lower, parse
+
+CONDITIONS = ("group", "total", "copy")
+
+
+def compiled(patch: Patch) -> Patch:
+    """The same for scripts and trees that nobody had before, and that nobody has afterwards."""
+
+    def whole(met: Met) -> AbstractContextManager[Any]:
+        stack = ExitStack()
+        stack.enter_context(mock.patch.dict(SCRIPTS, clear=True))
+        stack.callback(parse._parsed.cache_clear)
+        parse._parsed.cache_clear()
+        stack.enter_context(patch(met))
+        return stack
+
+    return whole
+
+
+def as_they_stand(met: Met) -> AbstractContextManager[Any]:
+    """Nothing is converted for the row of a trigger."""
+
+    def spell_out(*about: Any) -> None:
+        met["changed"] += 1
+
+    return mock.patch.object(lower, "spell_out", spell_out)
+
+
+def whole_rows(met: Met) -> AbstractContextManager[Any]:
+    """Rows of values are compared as one value is."""
+
+    def fields(one: Any, other: Any) -> list[Any]:
+        met["changed"] += 1
+        return [(one, other)]
+
+    return mock.patch.object(affinities, "_fields", fields)
+
+
+def dropped_signs(met: Met) -> AbstractContextManager[Any]:
+    """A plus before a column is nothing."""
+    met["changed"] += 1
+    return mock.patch.object(parse, "_BEFORE_OPERANDS", frozenset())
+
+
+def any_is_a_type(met: Met) -> AbstractContextManager[Any]:
+    """A column of a STRICT table that takes any value is one of numbers in a table of ours."""
+    original = sqlite_catalog.untyped
+
+    def untyped(kind: str, strict: bool) -> str:
+        met["changed"] += original(kind, strict) != kind
+        return kind
+
+    return mock.patch.object(sqlite_catalog, "untyped", untyped)
+
+
+UNLIKE: tuple[Mistake, ...] = (
+    Mistake("sqlite", "values as they stand", compiled(as_they_stand), CONDITIONS, unlike=True),
+    Mistake("sqlite", "rows of values as one", compiled(whole_rows), CONDITIONS, begin=241, unlike=True),
+    Mistake("sqlite", "a plus that is dropped", compiled(dropped_signs), CONDITIONS, unlike=True),
+    Mistake("sqlite", "any is a type", compiled(any_is_a_type), ("group",), begin=238, unlike=True),
+)
