@@ -286,7 +286,7 @@ MUTANTS = MappingProxyType(
         "every key is listed at once": code(fill_pages.fill_by_pages, "else [open_book(duty, script)]", "else [None]"),
         "who picks a row has everything repaired": code(
             repair.repair_picked,
-            "return _walk(duty, script, len(picked), take, partial(_mend, duty, script), listen)",
+            "done = walk(duty, script, len(picked), partial(_mended, script, _dealing(picked)), listen, 1)",
             "return repair(duty, installed)",
         ),
         "what is left of a long filling is a failure": code(
