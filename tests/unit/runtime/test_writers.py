@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("freshness", ["commit", "tick"])
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One key at a time, so that there is a moment between any two."""
-    for module in ("fill", "fill_pages", "tick", "repair"):
+    for module in ("fill", "fill_pages", "tick", "repairing"):
         monkeypatch.setattr(
             f"tidemark.runtime.{module}.choose_pace",
             lambda dialect, hold_ms=None: Pace(1e9, dialect.writers_wait_in_line, size=1, size_min=1, size_max=1),
