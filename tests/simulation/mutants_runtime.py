@@ -17,7 +17,7 @@ from unittest import mock
 from tests.simulation.beside import nobody_seen
 from tests.simulation.case import Case, Duty, Failure
 from tests.simulation.compiled import SCRIPTS
-from tests.simulation.mutants import FOUND
+from tests.simulation.mutants import FOUND, WORLDS_MAX
 from tests.simulation.mutants_keyed import vanished
 from tests.simulation.pinned import TOGETHER
 from tests.simulation.programs import draw_case
@@ -360,7 +360,7 @@ def pursue(place: Ground, mistake: Mistake, transactions_max: int, seed: str = "
     tally = Tally()
     number = mistake.begin
     with mistake.patch(met):
-        while tally.total < transactions_max:
+        while tally.total < transactions_max and tally.worlds < WORLDS_MAX:
             drawn = draw_case(
                 f"{seed}/{number}",
                 place.engine,
