@@ -35,7 +35,7 @@ HARMLESS = (
 )
 
 
-def _expect(shop: Shop, says: str, *, worker: bool = False) -> None:
+def expect(shop: Shop, says: str, *, worker: bool = False) -> None:
     """Everybody notices: status, `verify --catalog` and the worker; then nothing is live, and nothing is called true."""
     assert all(says in captures for captures in shop.captures().values()), shop.captures()
     assert all(status.next == "tidemark apply" for status in shop.tidemark.status())
@@ -60,7 +60,7 @@ def test_changes_of_columns_are_noticed_and_mended(engine_url: str) -> None:
     assert not shop.wrong()
 
     shop.run("ALTER TABLE posts RENAME COLUMN score TO points")
-    _expect(shop, "column score of posts is gone", worker=True)
+    expect(shop, "column score of posts is gone", worker=True)
     with pytest.raises(Refusal, match="no column score"):
         shop.tidemark.apply()
     shop.declare("points")
@@ -74,11 +74,11 @@ def test_changes_of_columns_are_noticed_and_mended(engine_url: str) -> None:
     shop.mend()
 
     shop.run(*SWAP)
-    _expect(shop, "posts")
+    expect(shop, "posts")
     shop.mend()
 
     shop.run(*REBUILD)
-    _expect(shop, "posts was made anew", worker=True)
+    expect(shop, "posts was made anew", worker=True)
     shop.mend()
 
 
@@ -91,7 +91,7 @@ def test_a_table_that_comes_back_with_its_triggers_is_another_table(engine_url: 
         shop.run(*statements, *triggers)
         shown = {name: said.split(", ")[0] for name, said in shop.captures().items()}
         assert shown == dict.fromkeys(shop.names, "posts was made anew")
-        _expect(shop, "posts was made anew")
+        expect(shop, "posts was made anew")
         shop.mend()
         triggers = _triggers(engine_url)
 
@@ -124,14 +124,14 @@ def test_types_and_triggers_on_postgresql(pg_database: str) -> None:
     assert all(report.clean for report in shop.tidemark.verify(catalog=True)) and shop.tidemark.plan().is_empty
 
     shop.run("ALTER TABLE posts ALTER COLUMN score TYPE bigint")
-    _expect(shop, "column score of posts is bigint and was integer")
+    expect(shop, "column score of posts is bigint and was integer")
     # No definition was touched, so that is not what the plan says.
     assert all("bigint and was integer" in step.reason for step in shop.tidemark.plan().steps)
     shop.mend()
 
     shop.run("ALTER TABLE posts ALTER COLUMN score TYPE bigint USING score * 2")
     assert shop.wrong()
-    _expect(shop, "column score of posts was rewritten", worker=True)
+    expect(shop, "column score of posts was rewritten", worker=True)
     shop.mend()
 
     # As pg_restore --data-only --disable-triggers does it: everything is switched on again afterwards.
@@ -140,7 +140,7 @@ def test_types_and_triggers_on_postgresql(pg_database: str) -> None:
         "UPDATE posts SET score = score + 1",
         "ALTER TABLE posts ENABLE TRIGGER ALL",
     )
-    _expect(shop, "disabled")
+    expect(shop, "disabled")
     shop.mend()
 
     shop.run("ALTER TABLE posts DROP CONSTRAINT posts_pkey")
@@ -153,7 +153,7 @@ def test_a_new_unique_key_lets_replace_delete_unseen_on_sqlite(sqlite_path: obje
     shop.run("UPDATE posts SET other = id", "CREATE UNIQUE INDEX by_other ON posts (other)")
     shop.run("INSERT OR REPLACE INTO posts VALUES (100, 1, 1, 1, 1)")
     assert shop.wrong()
-    _expect(shop, "unique key (other) of posts has come", worker=True)
+    expect(shop, "unique key (other) of posts has come", worker=True)
     shop.mend()
     shop.run("INSERT OR REPLACE INTO posts VALUES (101, 1, 1, 1, 2)")
     assert not shop.wrong()
@@ -188,13 +188,13 @@ def test_partitions_come_and_go(pg_database: str) -> None:
         "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (950)",
     )
     shop.run(f"CREATE TABLE late ({COLUMNS}, PRIMARY KEY (id))", *attached)
-    _expect(shop, "partition public.late of posts has come")
+    expect(shop, "partition public.late of posts has come")
     shop.mend()
     shop.run("ALTER TABLE posts DETACH PARTITION late")
-    _expect(shop, "partition public.late of posts is gone", worker=True)
+    expect(shop, "partition public.late of posts is gone", worker=True)
     shop.mend()
     shop.run("DROP TABLE posts_1a")
-    _expect(shop, "partition public.posts_1a of posts is gone")
+    expect(shop, "partition public.posts_1a of posts is gone")
     shop.mend()
 
 
@@ -221,7 +221,7 @@ def test_what_is_attached_where_it_is_made_is_noticed(pg_database: str) -> None:
         "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (950)",
     )
     assert shop.wrong()
-    _expect(shop, "partition public.late of posts has come", worker=True)
+    expect(shop, "partition public.late of posts has come", worker=True)
     shop.mend()
 
 
@@ -249,7 +249,7 @@ THROUGH = (
 def test_a_table_that_is_written_by_the_name_of_another_one(pg_database: str, above: tuple[str, ...]) -> None:
     shop = open_shop(pg_database)
     shop.run(*above)
-    _expect(shop, "parent public.everything of posts has come", worker=True)
+    expect(shop, "parent public.everything of posts has come", worker=True)
     shop.mend()
     for statement in THROUGH:
         shop.run(statement)
@@ -262,7 +262,7 @@ def test_tables_that_inherit_from_a_source_are_noticed(pg_database: str) -> None
     shop = open_shop(pg_database)
     shop.run("CREATE TABLE more () INHERITS (posts)", "INSERT INTO more VALUES (10, 1, 1, 1, 1)")
     assert set(shop.wrong()) == set(shop.names)
-    _expect(shop, "child public.more of posts has come", worker=True)
+    expect(shop, "child public.more of posts has come", worker=True)
     with pytest.raises(Refusal, match="inherited"):
         shop.tidemark.apply()
     shop.run("ALTER TABLE more NO INHERIT posts")
@@ -287,7 +287,7 @@ def test_row_security_that_hides_rows_from_us_is_noticed(postgres: Server) -> No
             assert set(shop.captures().values()) == {"ok"} and not shop.wrong()
 
             shop.run("ALTER TABLE posts FORCE ROW LEVEL SECURITY")
-            _expect(shop, f"row security for {owner} of posts has come", worker=True)
+            expect(shop, f"row security for {owner} of posts has come", worker=True)
             with pytest.raises(Refusal, match="hides rows"):
                 shop.tidemark.apply()
             shop.run("ALTER TABLE posts NO FORCE ROW LEVEL SECURITY")
@@ -300,7 +300,7 @@ def test_row_security_that_hides_rows_from_us_is_noticed(postgres: Server) -> No
                 f"GRANT USAGE ON SCHEMA tidemark TO {worker}",
             )
             other = Shop(postgres.dsn(name, user=worker))
-            _expect(other, f"row security for {worker} of posts has come")
+            expect(other, f"row security for {worker} of posts has come")
             shop.mend()
         finally:
             for role in (owner, worker):

@@ -60,13 +60,59 @@ def is_ours(kind: str, name: str, sql: str | None) -> bool:
 
 
 def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, str]:
-    """Every object of ours, or those of some names, with the fingerprint of the text that SQLite holds of it."""
-    rows = reader.all("SELECT type, name, sql FROM main.sqlite_schema")
+    """Every object of ours, or those of some names, with the fingerprint of the text that SQLite holds of it; ``outdated`` where
+    a trigger of the user's comes before one of ours."""
+    rows = reader.all("SELECT type, name, sql, tbl_name FROM main.sqlite_schema ORDER BY rowid")
+    users = [row for row in rows if row[0] == "trigger" and not is_ours(*row[:3])]
+    late = _come_first(rows, users) if users else frozenset[str]()
     return {
-        name: hashlib.sha256(canonical_create(sql).encode()).hexdigest()[:16] if sql else "?"
-        for kind, name, sql in rows
+        name: "outdated"
+        if name in late
+        else hashlib.sha256(canonical_create(sql).encode()).hexdigest()[:16]
+        if sql
+        else "?"
+        for kind, name, sql, _ in rows
         if (names is None or name in names) and is_ours(kind, name, sql)
     }
+
+
+def _come_first(rows: list[tuple[Any, ...]], users: list[tuple[Any, ...]]) -> frozenset[str]:
+    """Triggers of ours before which one of the user's comes that may write the same table again.
+
+    SQLite runs the newest trigger of a table first. What one of the user's writes AFTER a row was written has to be told after
+    that row was, because the row that ours are shown is then no longer what stands there.
+    """
+    tables = {on.lower() for *_, on in users}
+    named = {name: _names_in(sql, tables) for _, name, sql, _ in users}
+    writes = {
+        table: set[str]().union(*(named[name] for _, name, _, on in users if on.lower() == table)) for table in tables
+    }
+    found, ours = set[str](), defaultdict[str, list[str]](list)
+    for kind, name, sql, on in rows:
+        if kind == "trigger" and is_ours(kind, name, sql):
+            ours[on.lower()].append(name)
+        elif (
+            kind == "trigger"
+            and re.search(r"\bafter\b", sql, re.IGNORECASE)
+            and on.lower() in _reach(named[name], writes)
+        ):
+            found.update(ours[on.lower()])
+    return frozenset(found)
+
+
+def _names_in(sql: str, tables: Collection[str]) -> frozenset[str]:
+    """Which tables the body of a trigger names."""
+    body = re.split(r"\bbegin\b", sql.lower(), maxsplit=1)[-1]
+    return frozenset(table for table in tables if re.search(rf"(?<!\w){re.escape(table)}(?!\w)", body))
+
+
+def _reach(tables: Collection[str], writes: Mapping[str, Collection[str]]) -> set[str]:
+    """Tables, and those that triggers on them write, and so on."""
+    reached, more = set[str](), set(tables)
+    while more:
+        reached |= more
+        more = {other for table in more for other in writes[table]} - reached
+    return reached
 
 
 def read_catalog(reader: Reader) -> Catalog:
