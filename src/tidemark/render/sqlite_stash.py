@@ -75,19 +75,25 @@ def stash_pieces(
             f"  ON CONFLICT ({', '.join(identities)}) DO UPDATE SET "
             + ", ".join(f"{column} = excluded.{column}" for column in columns),
         ]
-        when = f"EXISTS ({collide})"
+        when, moves = f"EXISTS ({collide})", ""
         if event == "update":
             # A row whose unique keys stay as they were collides with nothing, and most updates are of that kind.
-            when = f"({_moves(keys, table, dialect)}) AND {when}"
+            moves = _moves(keys, table, dialect)
+            when = f"({moves}) AND {when}"
         if table.pruned:
             # A row that is pruned is no victim, so whatever an earlier statement left goes before the next one looks.
             fill[0], when = f"DELETE FROM {stash}", f"{when} OR EXISTS (SELECT 1 FROM {stash})"
         before = sqlite_rows.trigger(names, dialect, table, f"stash_{event}", when, fill, timing="BEFORE")
         replaced = _same_row(table, "v", "NEW", dialect, new=True)
         gone = f"({replaced} OR NOT {there})"
+        forgets = f"DELETE FROM {stash}"
         if event == "update":
-            gone = f"NOT ({_same_row(table, 'v', 'OLD', dialect, new=True)}) AND {gone}"
-        undo = [*take_back(f"FROM {stash} AS v WHERE {gone}"), f"DELETE FROM {stash}"]
+            gone = f"({moves}) AND NOT ({_same_row(table, 'v', 'OLD', dialect, new=True)}) AND {gone}"
+            # One that collides with nothing may come from a trigger of the user's within a statement that has victims, and leaves
+            # those to it; a row that it finds as it was stashed is none of them.
+            stays = " AND ".join(f"{stash}.{quote(name)} IS OLD.{quote(name)}" for name in reads) or "1"
+            forgets += f" WHERE ({moves}) OR ({_same_row(table, stash, 'OLD', dialect, new=True)} AND {stays})"
+        undo = [*take_back(f"FROM {stash} AS v WHERE {gone}"), forgets]
         after = sqlite_rows.trigger(
             names, dialect, table, f"unstash_{event}", f"EXISTS (SELECT 1 FROM {stash})", undo, timing="AFTER"
         )
