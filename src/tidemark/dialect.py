@@ -18,8 +18,8 @@ class Dialect:
     operators; `name_bytes_max` is the longest identifier in bytes; `online_index` is the word with which an
     index is made while writers go on, or empty; `view_replacement` are the words with which a view takes the place of
     another one whose columns it has too, or empty. `judges_values` tells that the server says which expressions depend on
-    more than their row; where it does not, functions are known by name. `plus_takes_types` tells that a plus before a column
-    takes its type away, and with it what the column is compared as.
+    more than their row; where it does not, functions are known by name. `types_are_affinities` tells that a type is what a
+    value is compared as and no more: a plus before a column takes it away, and a cast knows it by the words of its name.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Dialect:
     online_index: str
     view_replacement: str
     judges_values: bool
-    plus_takes_types: bool
+    types_are_affinities: bool
 
     def quote(self, *parts: str) -> str:
         """An identifier, quoted; several parts are joined by dots."""
@@ -60,7 +60,7 @@ SQLITE = Dialect(
     online_index="",
     view_replacement="",
     judges_values=False,
-    plus_takes_types=True,
+    types_are_affinities=True,
 )
 
 POSTGRESQL = Dialect(
@@ -77,5 +77,5 @@ POSTGRESQL = Dialect(
     online_index="CONCURRENTLY ",
     view_replacement="OR REPLACE ",
     judges_values=True,
-    plus_takes_types=False,
+    types_are_affinities=False,
 )

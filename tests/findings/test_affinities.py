@@ -90,3 +90,28 @@ def test_a_column_of_any_value_keeps_it(lite: Place, freshness: Freshness) -> No
         lite.run(change)
         lite.drained()
     lite.verified()
+
+
+CASTS = ("NUMERIC", "DECIMAL(10,2)", "BOOLEAN", "DATE", "TIMESTAMP", "STRING", "BINARY", "FLOATING POINT", "VARCHAR(2)")
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_cast_is_what_it_was_written_as(lite: Place, freshness: Freshness) -> None:
+    """A type is known by its affinity: NUMERIC keeps an integer whole, and DATE is a type of numbers."""
+    lite.run(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, n INTEGER)",
+        "INSERT INTO t VALUES (1, '1', 1), (2, '2024-01-02', 2), (3, '9007199254740993', 9007199254740993)",
+    )
+    casts = ", ".join(f"CAST(v AS {name}) AS c{place}" for place, name in enumerate(CASTS))
+    lite.derive("casts", f"SELECT id, {casts} FROM t", freshness=freshness)
+    lite.derive(
+        "alike", "SELECT n % 2 AS k, count(*) AS c FROM t WHERE n = coalesce(v, 0) GROUP BY n % 2", freshness=freshness
+    )
+    lite.tidemark.apply()
+    lite.run(
+        "INSERT INTO t VALUES (4, '1e0', 1), (5, '-9007199254740993', -9007199254740993), (6, x'31', 1), (7, '0.5', 0)",
+        "INSERT INTO t VALUES (8, '9007199254740993', 9007199254740992), (9, '9007199254740993', 9007199254740993)",
+        "UPDATE t SET v = v || '' WHERE id < 4",
+    )
+    lite.drained()
+    lite.verified()

@@ -56,6 +56,16 @@ def dropped_signs(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(parse, "_BEFORE_OPERANDS", frozenset())
 
 
+def other_casts(met: Met) -> AbstractContextManager[Any]:
+    """A cast is one to the type that sqlglot takes for the same."""
+
+    def keep(tokens: Any) -> Any:
+        met["changed"] += 1
+        return tokens
+
+    return mock.patch.object(parse, "_types_by_affinity", keep)
+
+
 def any_is_a_type(met: Met) -> AbstractContextManager[Any]:
     """A column of a STRICT table that takes any value is one of numbers in a table of ours."""
     original = sqlite_catalog.untyped
@@ -71,5 +81,6 @@ UNLIKE: tuple[Mistake, ...] = (
     Mistake("sqlite", "values as they stand", compiled(as_they_stand), CONDITIONS, unlike=True),
     Mistake("sqlite", "rows of values as one", compiled(whole_rows), CONDITIONS, begin=241, unlike=True),
     Mistake("sqlite", "a plus that is dropped", compiled(dropped_signs), CONDITIONS, unlike=True),
+    Mistake("sqlite", "casts to other types", compiled(other_casts), CONDITIONS, begin=35, unlike=True),
     Mistake("sqlite", "any is a type", compiled(any_is_a_type), ("group",), begin=238, unlike=True),
 )

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from tidemark.model import Table
+from tidemark.query.affinity import affinity
 from tidemark.query.functions import function_name
 from tidemark.query.scalar import MOMENT
 from tidemark.query.trees import outputs_of
-from tidemark.query.units import affinity
 
 _DATES = frozenset({"date", "datetime", "time"})
 _PAIRS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ)
@@ -159,7 +159,9 @@ def _converted(value: exp.Expr, wanted: str) -> exp.Expression:
 
 
 def _cast(value: exp.Expr, wanted: str) -> exp.Expression:
-    return exp.Cast(this=value.copy(), to=exp.DataType.build(wanted, "sqlite"))
+    # A name that sqlglot does not know, and does not write as REAL, which has no more than 53 bits of an integer.
+    name = "NUM" if wanted == "NUMERIC" else wanted
+    return exp.Cast(this=value.copy(), to=exp.DataType.build(name, "sqlite", udt=True))
 
 
 def _is_number(text: str) -> bool:

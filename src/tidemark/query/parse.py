@@ -21,6 +21,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
+from tidemark.query.affinity import affinity
 
 _KEPT = ("COUNT", "SUM", "AVG", "MIN", "MAX")
 _GRAMMATICAL = (
@@ -81,15 +82,54 @@ def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
     spoken = grammar(dialect)
     parser = spoken.parser()
     tokens = spoken.tokenize(text)
+    if dialect.types_are_affinities:
+        tokens = _types_by_affinity(tokens)
     for token, after in pairwise(tokens):
         if after.token_type is TokenType.L_PAREN and _rewritten(token, parser):
             token.text = _OWN + token.text
-        if dialect.plus_takes_types and after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
+        if dialect.types_are_affinities and after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
             after.token_type = _SIGN
     trees = [tree for tree in parser.parse(tokens, text) if tree is not None]
     for tree in trees:
         _give_back(tree)
     return trees
+
+
+def _types_by_affinity(tokens: list[Token]) -> list[Token]:
+    """The tokens with one word for the type of each cast, of which nothing but the affinity counts. sqlglot has types of its own,
+    and would write REAL for NUMERIC and a call of ``date`` for a cast to DATE."""
+    kept: list[Token] = []
+    casts: list[bool] = []
+    place = 0
+    while place < len(tokens):
+        token = tokens[place]
+        place += 1
+        kept.append(token)
+        if token.token_type is TokenType.L_PAREN:
+            casts.append(len(kept) > 1 and kept[-2].text.upper() == "CAST")
+        elif token.token_type is TokenType.R_PAREN and casts:
+            casts.pop()
+        elif token.token_type is TokenType.ALIAS and casts and casts[-1]:
+            end = _closing(tokens, place)
+            if end > place:
+                word = tokens[place]
+                found = affinity(" ".join(one.text for one in tokens[place:end]))
+                word.token_type, word.text = TokenType.VAR, "NUM" if found == "NUMERIC" else found
+                kept.append(word)
+            place = end
+    return kept
+
+
+def _closing(tokens: list[Token], place: int) -> int:
+    """The place of the parenthesis that closes what is open at `place`."""
+    depth = 0
+    for at in range(place, len(tokens)):
+        if tokens[at].token_type is TokenType.R_PAREN:
+            if depth == 0:
+                return at
+            depth -= 1
+        depth += tokens[at].token_type is TokenType.L_PAREN
+    return len(tokens)
 
 
 def _rewritten(token: Token, parser: Parser) -> bool:

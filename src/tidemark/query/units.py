@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.model import Column, Table
+from tidemark.query.affinity import affinity
 from tidemark.query.functions import is_aggregate
 from tidemark.query.relation import Block, Called, Derived, Item, Occurrence, Query, Recursion, Scalar, SetOperation
 
@@ -173,18 +174,6 @@ def are_identical(one: Column, other: Column, dialect: Dialect) -> bool:
     """True when values of two columns that are equal are the same value, whichever of the two it is taken from."""
     alike = one.type == other.type if dialect.has_schemas else affinity(one.type) == affinity(other.type)
     return alike and _is_plain(dialect, one) and _is_plain(dialect, other)
-
-
-def affinity(declared: str) -> str:
-    """The affinity that SQLite gives to a column of that declared type (https://www.sqlite.org/datatype3.html)."""
-    upper = declared.upper()
-    if "INT" in upper:
-        return "INTEGER"
-    if any(word in upper for word in ("CHAR", "CLOB", "TEXT")):
-        return "TEXT"
-    if not upper or "BLOB" in upper:
-        return "BLOB"
-    return "REAL" if any(word in upper for word in ("REAL", "FLOA", "DOUB")) else "NUMERIC"
 
 
 def origins_of(block: Block, column: tuple[str, str]) -> list[Column] | None:
