@@ -91,7 +91,8 @@ class Table:
     ``temporary``, ``inherited`` (a table whose rows include those of tables that inherit from it), ``materialized``.
     `leaves` are (schema, name) of every leaf partition. `writers` are the roles that may write it
     (PostgreSQL; the owner first), `forced_row_security` tells that the owner's reads are filtered too, `subscribed`
-    that logical replication writes it, `below` that it is a partition of another table or inherits from one. `trigger_bodies`
+    that logical replication writes it, `below` that it is a partition of another table or inherits from one, `unlogged` that it
+    or a partition of it is empty after a crash. `trigger_bodies`
     are the texts of triggers that are not ours. `identity` is a hash of everything above that a program depends on. `rows` is an
     estimate, None when unknown. `definition` is the query of a view, whose result columns have the names of `columns`, None for
     anything else. `keeps` tells that it is the store or the public view of a derived table, as it is or as it will be; None for
@@ -111,6 +112,7 @@ class Table:
     forced_row_security: bool = False
     subscribed: bool = False
     below: bool = False
+    unlogged: bool = False
     trigger_bodies: tuple[str, ...] = ()
     rows: int | None = None
     definition: str | None = None

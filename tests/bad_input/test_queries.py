@@ -189,6 +189,20 @@ def test_materialized_views_foreign_and_system_tables_are_no_sources(pg: Town) -
     pg.refused(Code.UNKNOWN_TABLE)
 
 
+def test_tables_that_a_crash_empties_are_no_sources(pg: Town) -> None:
+    pg.run(
+        "CREATE UNLOGGED TABLE hits (id integer PRIMARY KEY, v integer)",
+        "CREATE TABLE days (day integer NOT NULL, v integer) PARTITION BY LIST (day)",
+        "CREATE UNLOGGED TABLE monday PARTITION OF days FOR VALUES IN (1)",
+    )
+    for source in ("hits", "days"):
+        pg.declare(f"SELECT v, count(*) AS n FROM {source} GROUP BY v")
+        pg.refused(Code.SOURCE_KIND, "is unlogged")
+    pg.run("ALTER TABLE hits SET LOGGED")
+    pg.declare("SELECT v, count(*) AS n FROM hits GROUP BY v")
+    pg.fine("apply", "--yes")
+
+
 def test_virtual_tables_are_no_sources(lite: Town) -> None:
     lite.run("CREATE VIRTUAL TABLE notes USING fts5(body)")
     lite.declare("SELECT body, count(*) AS n FROM notes GROUP BY body")

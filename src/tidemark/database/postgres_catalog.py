@@ -154,7 +154,11 @@ def read_catalog(read: All) -> Catalog:
     definitions: dict[int, str] = dict(read(_VIEWS))
     subscribed = {oid for (oid,) in read(_SUBSCRIBED)} if read(_CAN_SEE_SUBSCRIPTIONS)[0][0] else set()
     tables: dict[tuple[str, str], Table] = {}
-    for oid, schema, name, kind, persistence, owner, filtered, rows, inherited, below in read(_RELATIONS):
+    relations = read(_RELATIONS)
+    unlogged = {
+        (schema, name) for _, schema, name, kind, persistence, *_ in relations if (kind, persistence) == ("r", "u")
+    }
+    for oid, schema, name, kind, persistence, owner, filtered, rows, inherited, below in relations:
         estimates = rows_of_leaves[oid] if kind == "p" and rows < 0 else [rows]
         tables[schema, name] = Table(
             schema,
@@ -170,6 +174,7 @@ def read_catalog(read: All) -> Catalog:
             forced_row_security=filtered,
             subscribed=oid in subscribed,
             below=below,
+            unlogged=not unlogged.isdisjoint([(schema, name), *leaves[oid]]),
             trigger_bodies=tuple(bodies[oid]),
             rows=None if not estimates or min(estimates) < 0 else int(sum(estimates)),
             definition=definitions.get(oid),

@@ -101,6 +101,12 @@ def sources_are_tables(block: Block, catalog: Catalog) -> None:
                 f"{table.label} is a {table.kind}: its changes cannot be captured.",
                 instead="the tables that it reads",
             )
+        if table.unlogged:
+            raise Refusal(
+                Code.SOURCE_KIND,
+                f"{table.label} is unlogged: when the server crashes it is empty, and no trigger tells.",
+                instead=f"ALTER TABLE {table.label} SET LOGGED",
+            )
         if table.forced_row_security and not catalog.bypasses_row_security:
             raise Refusal(
                 Code.ROW_SECURITY,
