@@ -77,6 +77,17 @@ def grammar(dialect: Dialect) -> GlotDialect:
     return _GRAMMARS[dialect.name]
 
 
+# Words for types of other engines, for which sqlglot writes types of PostgreSQL. There they can only be types of the user's.
+_OTHERS_TYPES = frozenset({
+    "bignumeric", "binary", "blob", "byte", "clob", "datetime", "double", "fixed", "hugeint", "int1", "int128", "int16",
+    "int256", "int32", "int64", "long", "longblob", "longtext", "longvarchar", "mediumblob", "mediumint", "mediumtext",
+    "number", "nvarchar", "nvarchar2", "short", "str", "string", "timestamp_ltz", "timestamp_ntz", "timestampltz",
+    "timestampntz", "tinyblob", "tinyint", "tinytext", "uhugeint", "uint", "uint128", "uint256", "varbinary", "varchar2",
+})  # fmt: skip
+# What stands after AS may be a name that is no type, which comes back as it was.
+_BEFORE_TYPES = (TokenType.DCOLON, TokenType.ALIAS)
+
+
 def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
     """The trees of the statements in `text`, each call under the user's own name. Raises sqlglot's `ParseError`, `TokenError`."""
     spoken = grammar(dialect)
@@ -87,12 +98,21 @@ def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
     for token, after in pairwise(tokens):
         if after.token_type is TokenType.L_PAREN and _rewritten(token, parser):
             token.text = _OWN + token.text
+        if not dialect.types_are_affinities and token.token_type in _BEFORE_TYPES:
+            _keep_type(after)
         if dialect.types_are_affinities and after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
             after.token_type = _SIGN
     trees = [tree for tree in parser.parse(tokens, text) if tree is not None]
     for tree in trees:
         _give_back(tree)
     return trees
+
+
+def _keep_type(token: Token) -> None:
+    """Let the name of a type that PostgreSQL has not be a name, quoted or not."""
+    if token.text.lower() in _OTHERS_TYPES:
+        token.text = _OWN + token.text
+        token.token_type = token.token_type if token.token_type is TokenType.IDENTIFIER else TokenType.VAR
 
 
 def _types_by_affinity(tokens: list[Token]) -> list[Token]:
