@@ -16,12 +16,13 @@ def test_types_of_the_users_that_are_called_like_those_of_other_engines(pg: Plac
         "CREATE TABLE t (id integer PRIMARY KEY, at timestamp, n numeric, s text)",
         "INSERT INTO t VALUES (1, '2026-01-01 10:00:00.7', 1.6, 'abc')",
     )
-    query = """SELECT id, at::datetime AS at, CAST(n AS number) AS n, s::"string" AS s FROM t"""
+    named = """at::datetime AS at, CAST(n AS number) AS n, s::"string" AS s, '101'::"bit" AS b, s::"char" AS c"""
+    query = f"SELECT id, {named} FROM t"
     pg.derive("shown", query, key="id", freshness=freshness)
     pg.derive("by_second", "SELECT at::datetime AS at, count(*) AS n FROM t GROUP BY at::datetime", freshness=freshness)
     pg.tidemark.apply()
     pg.run("INSERT INTO t VALUES (2, '2026-01-01 10:00:01.2', 2.4, 'xyz')", "UPDATE t SET n = 7.5 WHERE id = 1")
     pg.drained()
     pg.verified()
-    assert pg.rows("SELECT n, s FROM shown ORDER BY id") == [(8, "ab"), (2, "xy")]
+    assert pg.rows("SELECT n, s, b::text FROM shown ORDER BY id") == [(8, "ab", "101"), (2, "xy", "101")]
     assert pg.rows("SELECT n FROM by_second") == [(2,)]

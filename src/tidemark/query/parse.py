@@ -84,6 +84,7 @@ _OTHERS_TYPES = frozenset({
     "number", "nvarchar", "nvarchar2", "short", "str", "string", "timestamp_ltz", "timestamp_ntz", "timestampltz",
     "timestampntz", "tinyblob", "tinyint", "tinytext", "uhugeint", "uint", "uint128", "uint256", "varbinary", "varchar2",
 })  # fmt: skip
+_OTHERS_WHEN_QUOTED = ("bit", "char")
 # What stands after AS may be a name that is no type, which comes back as it was.
 _BEFORE_TYPES = (TokenType.DCOLON, TokenType.ALIAS)
 
@@ -109,10 +110,11 @@ def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
 
 
 def _keep_type(token: Token) -> None:
-    """Let the name of a type that PostgreSQL has not be a name, quoted or not."""
-    if token.text.lower() in _OTHERS_TYPES:
+    """Let the name of a type that PostgreSQL has not be a name, quoted or not, and that of one which is another when quoted."""
+    quoted = token.token_type is TokenType.IDENTIFIER
+    if token.text.lower() in _OTHERS_TYPES or (quoted and token.text in _OTHERS_WHEN_QUOTED):
         token.text = _OWN + token.text
-        token.token_type = token.token_type if token.token_type is TokenType.IDENTIFIER else TokenType.VAR
+        token.token_type = TokenType.IDENTIFIER if quoted else TokenType.VAR
 
 
 def _types_by_affinity(tokens: list[Token]) -> list[Token]:
