@@ -269,6 +269,16 @@ def test_tables_that_inherit_from_a_source_are_noticed(pg_database: str) -> None
     shop.mend()
 
 
+def test_a_source_that_a_crash_would_empty_is_noticed(pg_database: str) -> None:
+    shop = open_shop(pg_database)
+    shop.run("ALTER TABLE posts SET UNLOGGED")
+    expect(shop, "durability of posts is unlogged and was logged", worker=True)
+    with pytest.raises(Refusal, match="is unlogged"):
+        shop.tidemark.apply()
+    shop.run("ALTER TABLE posts SET LOGGED")
+    shop.mend()
+
+
 def test_row_security_that_hides_rows_from_us_is_noticed(postgres: Server) -> None:
     """It may hide them from whoever owns the functions of ours, or from whoever works."""
     with postgres.fresh_database() as admin:

@@ -479,6 +479,12 @@ FROM tables AS t JOIN pg_index AS i ON i.indrelid = t.oid AND i.indisunique AND 
 WHERE NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
                   AND pg_get_indexdef(i.indexrelid, a.attnum, false) <> ALL (SELECT quote_ident(k) FROM unnest(t.columns) AS k))
 UNION ALL
+SELECT t.of, t.source, 'durability', CASE WHEN EXISTS (
+           SELECT FROM pg_class AS k WHERE k.relkind = 'r' AND k.relpersistence = 'u'
+               AND (k.oid = t.oid OR k.oid IN (SELECT m.relid FROM members AS m WHERE m.of = t.of AND m.source = t.source))
+       ) THEN 'unlogged' ELSE 'logged' END, '', '', 0, 0
+FROM tables AS t
+UNION ALL
 SELECT t.of, t.source, 'child ' || n.nspname || '.' || c.relname, '', '', '', 1, 0
 FROM tables AS t JOIN pg_inherits AS i ON i.inhparent = t.oid JOIN pg_class AS c ON c.oid = i.inhrelid AND NOT c.relispartition
     JOIN pg_namespace AS n ON n.oid = c.relnamespace

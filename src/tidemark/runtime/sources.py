@@ -2,9 +2,9 @@
 
 Owns: the record of what each generation's sources are, and the comparison. Promises: a column that is read and was renamed,
 dropped, retyped or rewritten, a table that was made anew, a partition that was attached, detached or dropped, a unique key
-that upkeep relies on, a table of which a source has rows or through which it is written, and row security that hides rows from
-us are noticed whether or not a trigger is missing; what a query does not read may change at will. After a logical restore, which
-gives everything another number, definitions alone are compared.
+that upkeep relies on, a table of which a source has rows or through which it is written, row security that hides rows from us,
+and a source that a crash would empty are noticed whether or not a trigger is missing; what a query does not read may change at
+will. After a logical restore, which gives everything another number, definitions alone are compared.
 """
 
 from __future__ import annotations
