@@ -49,27 +49,12 @@ _SIGN = TokenType.PIPE_SLASH
 _BEFORE_OPERANDS = frozenset(
     getattr(TokenType, name)
     for name in (
-        *(
-            "L_PAREN",
-            "COMMA",
-            "EQ",
-            "NEQ",
-            "LT",
-            "LTE",
-            "GT",
-            "GTE",
-            "NULLSAFE_EQ",
-            "PLUS",
-            "DASH",
-            "STAR",
-            "SLASH",
-            "MOD",
-        ),
-        *("DPIPE", "PIPE", "AMP", "CARET", "TILDE", "AND", "OR", "NOT", "IN", "IS", "BETWEEN", "LIKE", "GLOB", "FROM"),
-        *("WHEN", "THEN", "ELSE", "CASE", "SELECT", "DISTINCT", "WHERE", "HAVING", "ON", "GROUP_BY", "ORDER_BY"),
-        *("PARTITION_BY", "FILTER", "LIMIT", "OFFSET"),
+        "L_PAREN", "COMMA", "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "NULLSAFE_EQ", "PLUS", "DASH", "STAR", "SLASH", "MOD",
+        "DPIPE", "PIPE", "AMP", "CARET", "TILDE", "AND", "OR", "NOT", "IN", "IS", "BETWEEN", "LIKE", "GLOB", "FROM",
+        "WHEN", "THEN", "ELSE", "CASE", "SELECT", "DISTINCT", "WHERE", "HAVING", "ON", "GROUP_BY", "ORDER_BY",
+        "PARTITION_BY", "FILTER", "LIMIT", "OFFSET",
     )
-)
+)  # fmt: skip
 
 
 def grammar(dialect: Dialect) -> GlotDialect:
@@ -85,8 +70,6 @@ _OTHERS_TYPES = frozenset({
     "timestampntz", "tinyblob", "tinyint", "tinytext", "uhugeint", "uint", "uint128", "uint256", "varbinary", "varchar2",
 })  # fmt: skip
 _OTHERS_WHEN_QUOTED = ("bit", "char")
-# What stands after AS may be a name that is no type, which comes back as it was.
-_BEFORE_TYPES = (TokenType.DCOLON, TokenType.ALIAS)
 
 
 def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
@@ -96,11 +79,11 @@ def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
     tokens = spoken.tokenize(text)
     if dialect.types_are_affinities:
         tokens = _types_by_affinity(tokens)
+    else:
+        _keep_types(tokens)
     for token, after in pairwise(tokens):
         if after.token_type is TokenType.L_PAREN and _rewritten(token, parser):
             token.text = _OWN + token.text
-        if not dialect.types_are_affinities and token.token_type in _BEFORE_TYPES:
-            _keep_type(after)
         if dialect.types_are_affinities and after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
             after.token_type = _SIGN
     trees = [tree for tree in parser.parse(tokens, text) if tree is not None]
@@ -109,12 +92,15 @@ def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
     return trees
 
 
-def _keep_type(token: Token) -> None:
-    """Let the name of a type that PostgreSQL has not be a name, quoted or not, and that of one which is another when quoted."""
-    quoted = token.token_type is TokenType.IDENTIFIER
-    if token.text.lower() in _OTHERS_TYPES or (quoted and token.text in _OTHERS_WHEN_QUOTED):
-        token.text = _OWN + token.text
-        token.token_type = TokenType.IDENTIFIER if quoted else TokenType.VAR
+def _keep_types(tokens: list[Token]) -> None:
+    """Let the name of a type that PostgreSQL has not be a name, quoted or not, and that of one which is another when quoted. What
+    is no type is a name again, too."""
+    for token in tokens:
+        quoted, name = token.token_type is TokenType.IDENTIFIER, token.text
+        if token.token_type is TokenType.STRING:
+            continue
+        if name.lower() in _OTHERS_TYPES or (quoted and name in _OTHERS_WHEN_QUOTED):
+            token.text, token.token_type = _OWN + name, TokenType.IDENTIFIER if quoted else TokenType.VAR
 
 
 def _types_by_affinity(tokens: list[Token]) -> list[Token]:
