@@ -8,6 +8,7 @@ as finding it, never a text that the engine does not accept.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,7 @@ BEGIN = {
 OLD_IMAGE = r"\n  INSERT INTO [^;]* SELECT [^;]*, -\([^;]*IS NOT TRUE\n  ON CONFLICT [^;]*;"
 FOUND = ("mismatch", "false drift", "deadlock", "unrepaired", "strange", "dishonest", "memory", "as of now", "filled")
 Change = Callable[[Script], Script]
+Met = Counter[str]
 
 
 @dataclass(frozen=True)
@@ -266,14 +268,14 @@ def draw_mutated(mutant: Mutant, seed: str) -> Case:
     return mutant.strain(drawn) if mutant.strain else drawn
 
 
-def hunt(place: Ground, mutant: Mutant, transactions_max: int, seed: str = "mutant") -> tuple[Failure | None, int, int]:
-    """Play cases with the mutant until one fails: the failure (None when it survives), transactions, scripts changed."""
-    changed = 0
+def hunt(place: Ground, mutant: Mutant, transactions_max: int, seed: str = "mutant") -> tuple[Failure | None, int, Met]:
+    """Play cases with the mutant until one fails: the failure (None when it survives), transactions, and what was met:
+    scripts ``changed``, and ``proves nothing: …`` for each case that failed in a way that any broken text may bring about."""
+    met: Met = Counter()
 
     def mutate(script: Script) -> Script:
-        nonlocal changed
         mutated = mutant.change(script)
-        changed += mutated != script
+        met["changed"] += mutated != script
         return mutated
 
     tally = Tally()
@@ -289,5 +291,6 @@ def hunt(place: Ground, mutant: Mutant, transactions_max: int, seed: str = "muta
         except Failure as failure:
             # Anything else may follow from a mistake, or from a text that the engine does not accept: it proves nothing.
             if failure.kind in FOUND:
-                return failure, tally.total, changed
-    return None, tally.total, changed
+                return failure, tally.total, met
+            met[f"proves nothing: {failure.kind}"] += 1
+    return None, tally.total, met

@@ -11,7 +11,8 @@ from unittest import mock
 
 from tests.simulation import worlds
 from tests.simulation.compiled import SCRIPTS
-from tests.simulation.mutants_runtime import Met, Mistake
+from tests.simulation.mutants import Met
+from tests.simulation.mutants_runtime import Mistake
 from tidemark.model import Table
 from tidemark.runtime import detached, gaps
 

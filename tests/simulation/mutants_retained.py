@@ -11,7 +11,8 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation.compiled import SCRIPTS
-from tests.simulation.mutants_runtime import Met, Mistake
+from tests.simulation.mutants import Met
+from tests.simulation.mutants_runtime import Mistake
 from tests.simulation.retained import FAMILY
 from tidemark.model import Table
 from tidemark.render import linear

@@ -17,7 +17,7 @@ from unittest import mock
 from tests.simulation.beside import nobody_seen
 from tests.simulation.case import Case, Duty, Failure
 from tests.simulation.compiled import SCRIPTS
-from tests.simulation.mutants import FOUND, WORLDS_MAX
+from tests.simulation.mutants import FOUND, WORLDS_MAX, Met
 from tests.simulation.mutants_keyed import vanished
 from tests.simulation.pinned import TOGETHER
 from tests.simulation.programs import draw_case
@@ -34,7 +34,6 @@ from tidemark.runtime.statements import find_statement
 
 CAUGHT = (*FOUND, "fencing")
 TICKED = ("keyed", "keyed", "copy", "group")
-Met = Counter[str]
 Patch = Callable[[Met], AbstractContextManager[Any]]
 
 PREPARED_MAX = 10.0
@@ -381,4 +380,5 @@ def pursue(place: Ground, mistake: Mistake, transactions_max: int, seed: str = "
             except Failure as failure:
                 if failure.kind in CAUGHT:
                     return failure, met
+                met[f"proves nothing: {failure.kind}"] += 1
     return None, met

@@ -13,7 +13,8 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation.case import Failure
-from tests.simulation.mutants_runtime import Met, Patch, text
+from tests.simulation.mutants import Met
+from tests.simulation.mutants_runtime import Patch, text
 from tests.simulation.run import Ground
 from tests.simulation.scans import play
 from tidemark.errors import Fault
@@ -93,6 +94,7 @@ def chase(place: Ground, mistake: ScanMistake, programs_max: int, seed: str = "s
             except Failure as failure:
                 if failure.kind in CAUGHT:
                     return failure, met
+                met[f"proves nothing: {failure.kind}"] += 1
             except Fault as fault:
                 # A new generation that waits for writers although an older one has a mark.
                 return Failure("fault", "", str(fault)), met

@@ -10,7 +10,8 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation.compiled import SCRIPTS
-from tests.simulation.mutants_runtime import Met, Mistake, Patch
+from tests.simulation.mutants import Met
+from tests.simulation.mutants_runtime import Mistake, Patch
 from tidemark.database import sqlite_catalog
 from tidemark.query import affinities, lower, parse
 
