@@ -118,6 +118,9 @@ def test_settings_of_the_writing_session(shared: Place, freshness: Freshness) ->
     ):
         client.execute(f"SET {setting}")
     client.execute("CREATE TEMP TABLE f (id int, g int, v int, label text)")
+    # What the rows of a statement are called in our functions.
+    client.execute("CREATE TEMP TABLE n (LIKE public.f)")
+    client.execute("CREATE TEMP TABLE o (LIKE public.f)")
     client.execute(
         "INSERT INTO public.f VALUES (20, 1, 5, 't', '2024-03-01 23:30:00+00', '25 hours'), "
         "(21, 1, 5, 't', '2024-03-01 00:30:00+00', '1 day')"

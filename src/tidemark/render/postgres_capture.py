@@ -290,7 +290,9 @@ def as_spelled(table: Table, names: tuple[str, ...]) -> str:
     for number, name in enumerate(names):
         column = table.column(name)
         if column is None or not has_one_spelling(column.type, column.collation, POSTGRESQL):
-            found.append(f'{POSTGRESQL.quote(name)}::text COLLATE "C" AS tidemark_spelled_{number}')
+            found.append(
+                f'{POSTGRESQL.quote(name)}::pg_catalog.text COLLATE pg_catalog."C" AS tidemark_spelled_{number}'
+            )
     return ", ".join(found)
 
 
@@ -388,9 +390,8 @@ def trigger_pieces(
     """A capture function, its trigger, and the step that makes the trigger fire for replicated changes too."""
     function, trigger = names.own(*about), names.bare(*about)
     plain = f"tidemark.{names.plain(*about)}"
-    create = (
-        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {settings} AS {dollar(body)}"
-    )
+    attributes = f"LANGUAGE plpgsql SECURITY DEFINER {settings}".rstrip()
+    create = f"CREATE FUNCTION {function}() RETURNS trigger {attributes} AS {dollar(body)}"
     return [
         Piece("function", plain, create, f"DROP FUNCTION IF EXISTS {function}() CASCADE", capture=True),
         Piece(

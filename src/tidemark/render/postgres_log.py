@@ -1,7 +1,8 @@
 """PostgreSQL: the log of a source and what writes it.
 
 Owns: the pieces of a capture on PostgreSQL. Promises: a changed row leaves its images in the log of its source, stamped with its
-transaction; an update of columns that nobody reads leaves nothing; TRUNCATE leaves a marker that says that everything changed.
+transaction; an update of columns that nobody reads leaves nothing; TRUNCATE leaves a marker that says that everything changed;
+nothing in these texts is looked up by a name that the writing session could have made its own.
 """
 
 from __future__ import annotations
@@ -10,19 +11,21 @@ from tidemark.dialect import POSTGRESQL
 from tidemark.model import Table
 from tidemark.names import CaptureNames
 from tidemark.render.images import image, log_definition, log_name, log_of
-from tidemark.render.postgres_capture import as_spelled, event_pieces, has_equality, pinned_settings, truncate_pieces
+from tidemark.render.postgres_capture import as_spelled, event_pieces, has_equality, truncate_pieces
 from tidemark.script import Piece
 
 # Rows come and go by the thousand: the space of those that went is wanted back soon, and again and again.
 _STORAGE = (
     "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1"
 )
+# Pinning a search path costs as much as the row of the log (docs/why/logs.md). These texts need none: tables and types have their
+# schema, rows of a transition table come before any table, and EXCEPT compares by the type's equality, not by an operator's name.
+_PINNED = ""
 
 
 def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
     """The log of a source, and what writes it."""
     dialect, names, log = POSTGRESQL, CaptureNames(POSTGRESQL), log_of(POSTGRESQL, table)
-    settings = pinned_settings((), ())
     create = f"CREATE TABLE {log} ({log_definition(dialect, table, columns)}) WITH ({_STORAGE})"
     found = [Piece("table", f"tidemark.{log_name(dialect, table)}", create, f"DROP TABLE IF EXISTS {log}")]
     by_row = table.written_by_row
@@ -43,8 +46,8 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
         body = "BEGIN\n"
         body += images(-1, old, new, event) if event != "insert" else ""
         body += images(1, new, old, event) if event != "delete" else ""
-        found += event_pieces(names, table, event, body + "  RETURN NULL;\nEND", settings, columns, by_row=by_row)
+        found += event_pieces(names, table, event, body + "  RETURN NULL;\nEND", _PINNED, columns, by_row=by_row)
     marker = f"BEGIN\n  INSERT INTO {log} (weight) VALUES (0);\n  RETURN NULL;\nEND"
     for schema, name in table.leaves or ((table.schema, table.name),):
-        found += truncate_pieces(names, schema, name, marker, settings, timing="AFTER")
+        found += truncate_pieces(names, schema, name, marker, _PINNED, timing="AFTER")
     return tuple(found)

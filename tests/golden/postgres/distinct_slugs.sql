@@ -33,7 +33,7 @@ CREATE TRIGGER "_readonly_distinct_slugs" INSTEAD OF INSERT OR UPDATE OR DELETE 
 CREATE TABLE "tidemark"."_capture_log_posts" (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_author" integer, "c_state" text) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1);
 
 -- function tidemark._capture_insert_posts (shared by all that read posts)
-CREATE FUNCTION "tidemark"."_capture_insert_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_insert_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_state") SELECT 1, n."author", n."state" FROM n;
@@ -48,7 +48,7 @@ CREATE TRIGGER "_capture_insert_posts" AFTER INSERT ON "public"."posts" REFERENC
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_insert_posts";
 
 -- function tidemark._capture_update_posts (shared by all that read posts)
-CREATE FUNCTION "tidemark"."_capture_update_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_update_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_state") SELECT -1, o."author", o."state" FROM (SELECT "author", "state" FROM o EXCEPT ALL SELECT "author", "state" FROM n) AS o;
@@ -64,7 +64,7 @@ CREATE TRIGGER "_capture_update_posts" AFTER UPDATE ON "public"."posts" REFERENC
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_update_posts";
 
 -- function tidemark._capture_delete_posts (shared by all that read posts)
-CREATE FUNCTION "tidemark"."_capture_delete_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_delete_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_state") SELECT -1, o."author", o."state" FROM o;
@@ -79,7 +79,7 @@ CREATE TRIGGER "_capture_delete_posts" AFTER DELETE ON "public"."posts" REFERENC
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_delete_posts";
 
 -- function tidemark._capture_truncate_after_posts (shared by all that read posts)
-CREATE FUNCTION "tidemark"."_capture_truncate_after_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_truncate_after_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_posts" (weight) VALUES (0);

@@ -34,7 +34,7 @@ CREATE TRIGGER "_readonly_joined" INSTEAD OF INSERT OR UPDATE OR DELETE ON "join
 CREATE TABLE "tidemark"."_capture_log_users" (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_id" integer, "c_name" text) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1);
 
 -- function tidemark._capture_insert_users (shared by all that read users)
-CREATE FUNCTION "tidemark"."_capture_insert_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_insert_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_users" (weight, "c_id", "c_name") SELECT 1, n."id", n."name" FROM n;
@@ -49,7 +49,7 @@ CREATE TRIGGER "_capture_insert_users" AFTER INSERT ON "public"."users" REFERENC
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_capture_insert_users";
 
 -- function tidemark._capture_update_users (shared by all that read users)
-CREATE FUNCTION "tidemark"."_capture_update_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_update_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_users" (weight, "c_id", "c_name") SELECT -1, o."id", o."name" FROM (SELECT "id", "name" FROM o EXCEPT ALL SELECT "id", "name" FROM n) AS o;
@@ -65,7 +65,7 @@ CREATE TRIGGER "_capture_update_users" AFTER UPDATE ON "public"."users" REFERENC
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_capture_update_users";
 
 -- function tidemark._capture_delete_users (shared by all that read users)
-CREATE FUNCTION "tidemark"."_capture_delete_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_delete_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_users" (weight, "c_id", "c_name") SELECT -1, o."id", o."name" FROM o;
@@ -80,7 +80,7 @@ CREATE TRIGGER "_capture_delete_users" AFTER DELETE ON "public"."users" REFERENC
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_capture_delete_users";
 
 -- function tidemark._capture_truncate_after_users (shared by all that read users)
-CREATE FUNCTION "tidemark"."_capture_truncate_after_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_truncate_after_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_users" (weight) VALUES (0);
@@ -98,7 +98,7 @@ ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_capture_truncate_after_user
 CREATE TABLE "tidemark"."_capture_log_posts" (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_author" integer, "c_score" integer) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1);
 
 -- function tidemark._capture_insert_posts (shared by all that read posts)
-CREATE FUNCTION "tidemark"."_capture_insert_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_insert_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_score") SELECT 1, n."author", n."score" FROM n;
@@ -113,7 +113,7 @@ CREATE TRIGGER "_capture_insert_posts" AFTER INSERT ON "public"."posts" REFERENC
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_insert_posts";
 
 -- function tidemark._capture_update_posts (shared by all that read posts)
-CREATE FUNCTION "tidemark"."_capture_update_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_update_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_score") SELECT -1, o."author", o."score" FROM (SELECT "author", "score" FROM o EXCEPT ALL SELECT "author", "score" FROM n) AS o;
@@ -129,7 +129,7 @@ CREATE TRIGGER "_capture_update_posts" AFTER UPDATE ON "public"."posts" REFERENC
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_update_posts";
 
 -- function tidemark._capture_delete_posts (shared by all that read posts)
-CREATE FUNCTION "tidemark"."_capture_delete_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_delete_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_posts" (weight, "c_author", "c_score") SELECT -1, o."author", o."score" FROM o;
@@ -144,7 +144,7 @@ CREATE TRIGGER "_capture_delete_posts" AFTER DELETE ON "public"."posts" REFERENC
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_capture_delete_posts";
 
 -- function tidemark._capture_truncate_after_posts (shared by all that read posts)
-CREATE FUNCTION "tidemark"."_capture_truncate_after_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE FUNCTION "tidemark"."_capture_truncate_after_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $tidemark$
 #variable_conflict use_column
 BEGIN
   INSERT INTO "tidemark"."_capture_log_posts" (weight) VALUES (0);
