@@ -1,6 +1,6 @@
 """Finished SQL text of the ways from changes to units, and of those in which rows are made true, or compared, without units.
 
-Owns: `Reach`, `Full`, `Products`, `Adding` and `Whole`, parts of a script. Promises: as `script`.
+Owns: `Reach`, `Full`, `Products`, `Catchup`, `Adding` and `Whole`, parts of a script. Promises: as `script`.
 """
 
 from __future__ import annotations
@@ -77,12 +77,27 @@ class Products:
 
 
 @dataclass(frozen=True)
+class Catchup:
+    """How rows of the user's table come to show what was stored while nothing carried it there.
+
+    `find` fill ``todo`` with the keys of those that show something else, in key order. `take` (parameters ``:low`` and ``:high``)
+    puts those of the places after the one up to the other into ``batch`` for whose two rows nobody has to be waited for, and
+    locks these; `carry` has the triggers on the store carry them.
+    """
+
+    find: tuple[str, ...]
+    take: tuple[str, ...]
+    carry: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Adding:
     """How rows that writers keep are filled by adding what they are short of.
 
     `find` fill ``fresh`` with that, numbered in key order, in one moment; `count` is how many rows that are. `add` (parameters
     ``:low`` and ``:high``) adds it, whatever writers have done since. `tables` are the quoted names of the sources, which nobody
-    may empty while they are read. It is `exact` where all that is stored adds up.
+    may empty while they are read. It is `exact` where all that is stored adds up. Where a table of the user's shows the rows,
+    what was added comes there with `catchup`, once triggers carry what is written.
     """
 
     find: tuple[str, ...]
@@ -90,6 +105,7 @@ class Adding:
     add: tuple[str, ...]
     tables: tuple[str, ...]
     exact: bool
+    catchup: Catchup | None = None
 
 
 @dataclass(frozen=True)

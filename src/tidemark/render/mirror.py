@@ -13,7 +13,7 @@ from tidemark.maintenance.program import KeyPart, Part
 from tidemark.render import statements
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
 from tidemark.script import Applier
-from tidemark.ways import Whole
+from tidemark.ways import Catchup, Whole
 
 
 def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
@@ -55,8 +55,43 @@ def _whole(applier: Applier, store: Store, mirror: Mirror) -> Whole | None:
         f"WHERE {mirror.present} AND ({differs(store, mirror, 't')}) EXCEPT SELECT {keys} FROM {todo}) AS d"
     )
     some = f"(SELECT * FROM {store.names.temporary('fresh')} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high) AS s"
+    adding = whole.adding and replace(whole.adding, catchup=_catchup(store, mirror))
     return replace(
-        whole, suspects=(*whole.suspects, shown), copy=(*whole.copy, update(store, mirror, some)), adding=None
+        whole, suspects=(*whole.suspects, shown), copy=(*whole.copy, update(store, mirror, some)), adding=adding
+    )
+
+
+def _catchup(store: Store, mirror: Mirror) -> Catchup:
+    """Bring the user's rows up to what is stored, without waiting for anybody while a row is locked: a writer who has changed a
+    row of the user's comes to ours at commit, and one who has changed ours goes on to the user's."""
+    todo, batch = store.names.temporary("todo"), store.names.temporary("batch")
+    stored, table, keys = store.names.store, qualified(mirror.table, store.dialect), store.key_list
+    shown, listed = (", ".join(f"{row}.{store.column(part)}" for part in store.key) for row in ("s", "k"))
+    on, free = statements.steer(store)
+    within = f"k.{ORDINAL} > :low AND k.{ORDINAL} <= :high"
+    had = f"{todo} AS k"
+    if not store.dialect.writers_wait_in_line:
+        here = store.match("s", [f"k.{store.column(part)}" for part in store.key])
+        had += f" JOIN {table} AS t ON {match(store, mirror, 't', 'k')} JOIN {stored} AS s ON {here}"
+        within += f" ORDER BY k.{ORDINAL} FOR NO KEY UPDATE OF t, s SKIP LOCKED"
+    first = store.column(store.parts[0])
+    ours = store.match("s", [f"b.{store.column(part)}" for part in store.key])
+    return Catchup(
+        find=(
+            statements.clear_list(store, todo),
+            f"INSERT INTO {todo} ({keys}) SELECT {shown} FROM {stored} AS s JOIN {table} AS t "
+            f"ON {match(store, mirror, 't', 's')} WHERE {mirror.present} AND ({differs(store, mirror, 't')}) ORDER BY {shown}",
+        ),
+        take=(
+            *on,
+            f"INSERT INTO {batch} ({ORDINAL}, {keys}) "
+            f"SELECT * FROM (SELECT k.{ORDINAL}, {listed} FROM {had} WHERE {within}) AS k",
+        ),
+        # Not locked alone, but written: a writer who sees one moment throughout is told so by the engine, and begins again.
+        carry=(
+            f"UPDATE {stored} AS s SET {first} = s.{first} FROM {statements.few(batch) if not on else batch} AS b WHERE {ours}",
+            *free,
+        ),
     )
 
 

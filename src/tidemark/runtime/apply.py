@@ -17,6 +17,7 @@ from tidemark.errors import Code, Exit, Fault, Refusal, TidemarkError
 from tidemark.runtime.captures import ensure_captures
 from tidemark.runtime.carry import carry_memory
 from tidemark.runtime.cascade import awaits, find_left, readers
+from tidemark.runtime.catchup import catch_up
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.essence import essence
 from tidemark.runtime.fill import fill
@@ -317,6 +318,7 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
         seed_marks(duty, installed, listen)
         fill(duty, installed, listen, before)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
+    catch_up(duty, installed, listen)
     _make_sure(duty, installed, drainer(duty, installed.script), listen)
     _require_no_gap(duty, installed)
     shown = show_rows(duty, installed, before, listen)

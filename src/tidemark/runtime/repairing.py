@@ -1,4 +1,4 @@
-"""Walking what a repair has to mend, in chunks, on one session or on several beside each other.
+"""Walking what a repair, or the end of a filling, has to mend, in chunks, on one session or on several beside each other.
 
 Owns: `walk`. Promises: each chunk is a transaction under the lease; it holds back as a backfill does, and says why; when one
 session has to end the others end after the chunk at hand, and what was met first is on record with the run.
@@ -52,21 +52,31 @@ class Walked:
             self.keys, self.rows_written = self.keys + keys, self.rows_written + held.value
             self.run.rows_done, self.run.rows_written = self.keys, self.rows_written
             self.run.longest_ms = max(self.run.longest_ms, held.hold_ms)
-            self.listen(Event(self.run.derived, "repair", self.keys, self.total))
+            self.listen(Event(self.run.derived, self.run.kind, self.keys, self.total))
 
 
-def walk(duty: Duty, script: Script, total: int, given: Given, listen: Listener, crew: int) -> Walked:
-    """Have `crew` sessions mend what `given` gives each of them. Raises `Fault` (exit 75) when asked to stop."""
-    run = duty.write(lambda: add_run(duty, "repair", script, total)).value
+def walk(
+    duty: Duty,
+    script: Script,
+    total: int,
+    given: Given,
+    listen: Listener,
+    crew: int,
+    kind: str = "repair",
+    did: str = "rows repaired",
+) -> Walked:
+    """Have `crew` sessions mend what `given` gives each of them, as a run of that `kind`. Raises `Fault` (exit 75) when asked to
+    stop."""
+    run = duty.write(lambda: add_run(duty, kind, script, total)).value
     walked, telling = Walked(run, total, listen), Telling(run)
 
     def work(mine: Duty) -> None:
         prepare_once(mine, script)
-        pace, brake = choose_pace(mine.session.dialect), Brake(mine, script.name, "repair", listen)
+        pace, brake = choose_pace(mine.session.dialect), Brake(mine, script.name, kind, listen)
         for keys, mend in given(mine, run, pace):
             if walked.problem is not None:
                 raise walked.problem
-            mine.check_stop(f"the repair of {script.name}")
+            mine.check_stop(f"the {kind} of {script.name}")
             brake.check()
             held = write_steadily(mine, script, mend, tick, mode="chunk")
             walked.count(keys, held)
@@ -80,5 +90,5 @@ def walk(duty: Duty, script: Script, total: int, given: Given, listen: Listener,
     except Exception as problem:
         run.fail(problem)
         raise
-    run.finish(f"{walked.keys} rows repaired")
+    run.finish(f"{walked.keys} {did}")
     return walked
