@@ -18,7 +18,7 @@ from tidemark.errors import Code, Exit, Fault, Refusal, TidemarkError
 from tidemark.query.adopted import ahead_of, baseline_of
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
-from tidemark.runtime.adoption import AdoptionReport, Standing, record_baseline, set_standing
+from tidemark.runtime.adoption import AdoptionReport, record_baseline, set_shadow
 from tidemark.runtime.apply import ApplyReport, apply_plan, ensure_ledger
 from tidemark.runtime.as_written import WrittenReport, compare_as_written
 from tidemark.runtime.backfill.filling import list_everything, steer
@@ -201,7 +201,7 @@ class Tidemark(Workshop):
                     named = {column: ahead_of(column, duty.session.dialect) for column in script.columns}
                     record_baseline(duty, script, table, baseline_of(name), named)
             elif not baseline:
-                duty.write(lambda: set_standing(duty.ledger, name, Standing("shadow" if shadow else "")))
+                duty.write(lambda: set_shadow(duty.ledger, name, self._table_of(name) if shadow else ""))
         self.apply()
         return replace(self._compare_adopted(name), taken=not shadow)
 

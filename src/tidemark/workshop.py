@@ -24,7 +24,7 @@ from tidemark.query.adopted import in_shadow, over_baseline
 from tidemark.query.cascade import chain
 from tidemark.query.stated import state
 from tidemark.render.captures import capture
-from tidemark.runtime.adoption import AdoptionReport, compare_existing, read_standing
+from tidemark.runtime.adoption import AdoptionReport, compare_existing, read_standing, record_comparison
 from tidemark.runtime.apply import drain
 from tidemark.runtime.audit import name_operator, record
 from tidemark.runtime.backfill.throttle import Limits
@@ -171,7 +171,10 @@ class Workshop:
             label = duty.session.dialect.quote(*table.split(".")) if table else ""
             known = [] if standing == "shadow" or not duty.ledger.exists() else duty.ledger.derived()
             kept = any(row.name == name and row.state == "live" for row in known)
-            return replace(compare_existing(duty, script, label, beside), standing=standing, kept=kept)
+            report = replace(compare_existing(duty, script, label, beside), standing=standing, kept=kept)
+            if rows:
+                duty.write(lambda: record_comparison(duty.ledger, report))
+            return report
 
     def _declared(self) -> tuple[Declaration, ...]:
         if self.project is None:

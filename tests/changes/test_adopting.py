@@ -1,7 +1,10 @@
 """What an operator is told of columns that other code keeps: before the query takes over, beside it, and afterwards."""
 
+from dataclasses import replace
+
 from tests.changes.shop import SCHEMA, Shop
 from tidemark import Project, Tidemark
+from tidemark.cli.reports import status_text
 from tidemark.cli.reports_truth import adoption_text
 
 QUERY = "SELECT t.thread_id, (SELECT count(*) FROM posts p WHERE p.thread_id = t.thread_id) AS n FROM totals t"
@@ -24,7 +27,13 @@ def test_it_says_who_keeps_the_columns_and_what_to_do_next(engine_url: str) -> N
     assert "Nothing was changed" in adoption_text(before)
     beside = keeper.adopt("it's", shadow=True)
     assert not beside.kept and "is kept beside totals" in adoption_text(beside)
+    _assert_shadow(keeper, 1)
+    shop.run("UPDATE totals SET n = 1 WHERE thread_id = 2")
+    _assert_shadow(keeper, 1)
+    assert keeper.adopt("it's", shadow=True).wrong == 0
+    _assert_shadow(keeper, 0)
     assert "keeps them from now on" in adoption_text(keeper.adopt("it's", take_over=True))
+    assert [one.shadow for one in keeper.status()] == [None] and "shadow" not in status_text(keeper.status())
     # Whoever looks again is not sent to do what is done.
     after = keeper.adopt("it's")
     assert (after.wrong, after.kept, after.taken) == (0, True, False)
@@ -34,3 +43,17 @@ def test_it_says_who_keeps_the_columns_and_what_to_do_next(engine_url: str) -> N
     assert again.wrong == 1 and "something else wrote them. Next: tidemark repair" in adoption_text(again)
     keeper.repair("it's")
     assert keeper.adopt("it's").wrong == 0
+
+
+def _assert_shadow(keeper: Tidemark, differing: int) -> None:
+    """The status tells since when others write beside, and how that was when somebody looked last."""
+    (one,) = keeper.status()
+    shadow = one.shadow
+    assert shadow is not None and shadow.compared_at is not None and shadow.since <= shadow.compared_at
+    assert (shadow.table, shadow.rows, shadow.rows_differing) == ("totals", 2, differing)
+    told = status_text([one])
+    assert f"is in shadow of totals, which others go on writing, since {shadow.since[:10]}" in told
+    assert f"{differing} of 2 rows differ. Next: tidemark adopt 'it'\"'\"'s'" in told
+    assert one.as_json()["shadow"]["rows_differing"] == differing
+    begun = replace(one, shadow=replace(shadow, compared_at=None))
+    assert "not compared yet. Next: tidemark adopt" in status_text([begun])

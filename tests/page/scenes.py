@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from tests.page.worlds import World, backfill, before, past, samples, table
 from tidemark.errors import Fault
+from tidemark.runtime.adoption import Shadow
 from tidemark.runtime.audit import Action
 from tidemark.runtime.findings import OpenDrift
 from tidemark.runtime.onlooker import Aside, Drifted
@@ -189,6 +190,8 @@ def failing() -> World:
     tables["forum_activity"] = replace(
         tables["forum_activity"], processor=ProcessorStatus(12, 340, 96.0, 14.0, 7.5, 0, before(9), 3)
     )
+    shadow = Shadow("forums", before(86_400), before(600), 1_200, 3)
+    tables["forum_activity"] = replace(tables["forum_activity"], shadow=shadow)
     return World(
         tuple(tables.values()),
         (

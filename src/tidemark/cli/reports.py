@@ -11,6 +11,7 @@ from shlex import quote
 from typing import Any
 
 from tidemark.cli.outcome import table
+from tidemark.runtime.adoption import Shadow
 from tidemark.runtime.apply import ApplyReport
 from tidemark.runtime.backfill.record import BackfillStatus, tell_aside
 from tidemark.runtime.backfill.runner import BackfillReport
@@ -116,7 +117,7 @@ def _verified(one: TableStatus) -> str:
     """When all was last compared, to the second, and how much of it a worker compared since."""
     # What is live was verified before anybody saw it.
     never = "not any more" if one.state == "live" else "not yet"
-    when = f"{one.verified_at[:19].replace('T', ' ')}Z" if one.verified_at else never
+    when = _at(one.verified_at) if one.verified_at else never
     return when + (f", {one.coverage:.0%} of keys in 24 h" if one.coverage is not None else "")
 
 
@@ -144,8 +145,22 @@ def status_text(tables: Sequence[TableStatus], *, verdict: bool = True) -> str:
     ]
     failures = [f"{t.name} failed: {t.failure}" for t in tables if t.failure]
     scans = [f"{t.name}: {said}" for t in tables for said in t.scans]
+    shadows = [_shadow_text(t.name, t.shadow) for t in tables if t.shadow is not None]
     said = [judge(tables).sentence] if verdict else []
-    return "\n".join([table(head, rows), *scans, *failures, *said])
+    return "\n".join([table(head, rows), *scans, *shadows, *failures, *said])
+
+
+def _shadow_text(name: str, shadow: Shadow) -> str:
+    """How an adoption in shadow stands, and what comes next."""
+    kept = f"{name} is in shadow of {shadow.table}, which others go on writing, since {_at(shadow.since)}"
+    if shadow.compared_at is None:
+        return f"{kept}; not compared yet. Next: tidemark adopt {quote(name)}"
+    compared = f"compared {_at(shadow.compared_at)}: {shadow.rows_differing or 0:,} of {shadow.rows or 0:,} rows differ"
+    return f"{kept}; {compared}. Next: tidemark adopt {quote(name)}, and --take-over or --baseline to end it"
+
+
+def _at(text: str) -> str:
+    return f"{text[:19].replace('T', ' ')}Z"
 
 
 def explain_text(found: Explanation) -> str:

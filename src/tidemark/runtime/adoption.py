@@ -1,15 +1,16 @@
 """Adoption: columns that somebody else's code keeps, beside what the declared query says of them.
 
 Owns: the comparison, and how an adoption stands. Promises: a comparison only reads, in one snapshot, so that it can be repeated
-for as long as the other code runs; every value that differs is found, by key and column, where the key is not NULL; NULLs equal
-NULLs. A baseline is written down in one statement, so that each change of a source is either in it or comes after it.
+for as long as the other code runs; in shadow what it came to is on record afterwards; every value that differs is found, by key
+and column, where the key is not NULL; NULLs equal NULLs. A baseline is written down in one statement, so that each change of a
+source is either in it or comes after it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,7 @@ from tidemark.runtime.ledger import Ledger
 from tidemark.script import Script
 
 SHOWN_MAX = 10_000
+ADOPTED = "adopt "
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class Differing:
 class AdoptionReport:
     """What a table holds in the columns that are to be adopted, beside the query.
 
-    `rows` were compared; `counts` are the wrong values of each column, `differing` the first of them in key order. `taken`
-    tells that the columns are kept from the query now, `kept` that they were before anything was asked, `standing` that it is
-    computed beside (``shadow``), or that what was there is carried on (``baseline``).
+    `rows` were compared, and `rows_differing` of them differ; `counts` are the wrong values of each column, `differing` the first
+    of them in key order. `taken` tells that the columns are kept from the query now, `kept` that they were before anything was
+    asked, `standing` that it is computed beside (``shadow``), or that what was there is carried on (``baseline``).
     """
 
     derived: str
@@ -50,6 +52,7 @@ class AdoptionReport:
     taken: bool = False
     kept: bool = False
     standing: str = ""
+    rows_differing: int = 0
 
     @property
     def wrong(self) -> int:
@@ -58,25 +61,72 @@ class AdoptionReport:
 
 
 @dataclass(frozen=True)
+class Shadow:
+    """Rows that are kept beside a `table` of the user's, which others go on writing, since a moment; and the last comparison, if
+    there was one: when, of how many rows, and how many of them differed. Times are UTC texts."""
+
+    table: str
+    since: str
+    compared_at: str | None = None
+    rows: int | None = None
+    rows_differing: int | None = None
+
+
+@dataclass(frozen=True)
 class Standing:
     """How an adoption stands: `how` is ``shadow``, ``baseline`` or empty; `key` are the columns by which a baseline
-    is joined."""
+    is joined, `shadow` is what there is to say of a shadow."""
 
     how: str = ""
     key: tuple[str, ...] = ()
+    shadow: Shadow | None = None
 
 
 def read_standing(ledger: Ledger, name: str) -> Standing:
     """How the adoption of a derived table's columns stands."""
-    text = ledger.value("read_meta", {"key": f"adopt {name}"}) if ledger.exists() else None
-    how, key = json.loads(text) if text else ("", ())
-    return Standing(how, tuple(key))
+    text = ledger.value("read_meta", {"key": f"{ADOPTED}{name}"}) if ledger.exists() else None
+    return _standing_of(text) if text else Standing()
+
+
+def read_shadows(ledger: Ledger) -> Mapping[str, Shadow]:
+    """The shadows that there are, by derived table."""
+    found = {name: _standing_of(text).shadow for name, text in ledger.all("list_adopted", {"prefix": ADOPTED})}
+    return {name.removeprefix(ADOPTED): shadow for name, shadow in found.items() if shadow is not None}
+
+
+def _standing_of(text: str) -> Standing:
+    how, key, shadow = json.loads(text)
+    return Standing(how, tuple(key), None if shadow is None else Shadow(**shadow))
 
 
 def set_standing(ledger: Ledger, name: str, standing: Standing) -> None:
     """Write down how it stands, in the caller's transaction."""
-    text = json.dumps([standing.how, standing.key])
-    ledger.run("set_meta", {"key": f"adopt {name}", "value": text})
+    shadow = None if standing.shadow is None else asdict(standing.shadow)
+    text = json.dumps([standing.how, standing.key, shadow])
+    ledger.run("set_meta", {"key": f"{ADOPTED}{name}", "value": text})
+
+
+def set_shadow(ledger: Ledger, name: str, table: str) -> None:
+    """Write down, in the caller's transaction, that rows are kept beside a table from now on, if they are not yet; or beside none
+    any more, where it has no name."""
+    if not table:
+        set_standing(ledger, name, Standing())
+    elif read_standing(ledger, name).how != "shadow":
+        set_standing(ledger, name, Standing("shadow", shadow=Shadow(table, str(ledger.value("read_now")))))
+
+
+def record_comparison(ledger: Ledger, report: AdoptionReport) -> None:
+    """Write down, in the caller's transaction, what a comparison came to, if the table is in shadow still."""
+    standing = read_standing(ledger, report.derived)
+    if standing.shadow is not None:
+        shadow = Shadow(
+            standing.shadow.table,
+            standing.shadow.since,
+            str(ledger.value("read_now")),
+            report.rows,
+            report.rows_differing,
+        )
+        set_standing(ledger, report.derived, replace(standing, shadow=shadow))
 
 
 def record_baseline(duty: Duty, script: Script, table: Table, baseline: str, named: Mapping[str, str]) -> None:
@@ -168,13 +218,17 @@ def compare_existing(duty: Duty, script: Script, table: str, beside: str = "") -
     )
 
     def look() -> AdoptionReport:
-        rows, *counts = duty.session.all(f"SELECT count(*), {counted} {joined}")[0]
+        anyhow = f"coalesce(sum(CASE WHEN {' OR '.join(tests)} THEN 1 ELSE 0 END), 0)"
+        rows, wrong_rows, *counts = duty.session.all(f"SELECT count(*), {anyhow}, {counted} {joined}")[0]
         wrong = duty.session.all(
             f"SELECT {keys}, {values} {joined} WHERE {' OR '.join(tests)} ORDER BY {keys} LIMIT {SHOWN_MAX}"
         )
         found = [one for row in wrong for one in _differing(script, names, row)]
         counted_by_name = tuple((name, int(count)) for name, count in zip(names, counts, strict=True))
-        return AdoptionReport(script.name, table.replace('"', ""), int(rows), script.key, counted_by_name, tuple(found))
+        report = AdoptionReport(
+            script.name, table.replace('"', ""), int(rows), script.key, counted_by_name, tuple(found)
+        )
+        return replace(report, rows_differing=int(wrong_rows))
 
     return duty.read(look).value
 

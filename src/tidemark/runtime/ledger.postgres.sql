@@ -321,6 +321,10 @@ SELECT value FROM tidemark._meta WHERE key = :key;
 -- Facts about the ledger whose name begins with a word.
 SELECT key FROM tidemark._meta WHERE starts_with(key, :prefix) ORDER BY key;
 
+-- name: list_adopted
+-- How each adoption stands, by the name of its fact.
+SELECT key, value FROM tidemark._meta WHERE starts_with(key, :prefix) ORDER BY key;
+
 -- name: list_broken_index
 -- The statement that drops an index of that name which was never finished. That of a partitioned table cannot be dropped while
 -- writers go on, but it has no rows and is dropped in a moment.

@@ -308,6 +308,10 @@ SELECT value FROM tidemark__meta WHERE key = :key;
 -- Facts about the ledger whose name begins with a word.
 SELECT key FROM tidemark__meta WHERE substr(key, 1, length(:prefix)) = :prefix ORDER BY key;
 
+-- name: list_adopted
+-- How each adoption stands, by the name of its fact.
+SELECT key, value FROM tidemark__meta WHERE substr(key, 1, length(:prefix)) = :prefix ORDER BY key;
+
 -- name: list_broken_index
 -- The statement that drops an index of that name which was never finished: on this engine an index is there whole or not at all.
 SELECT '' WHERE :index IS NULL;

@@ -12,6 +12,7 @@ from shlex import quote
 from typing import Any
 
 from tidemark.names import Names
+from tidemark.runtime.adoption import Shadow, read_shadows
 from tidemark.runtime.cascade import everything_read, identity, level, upstream_first
 from tidemark.runtime.gaps import Eye, Look
 from tidemark.runtime.ledger import Installed, Ledger
@@ -42,7 +43,8 @@ class TableStatus:
     `verified_at` is when the last verification ended in which nothing differed. `scans` say how far
     sources without triggers are scanned. `shown` tells that readers have it, be it true or not; `sources` are the user's tables
     that it reads, `scanned` those of them that have no triggers. `processor` tells how its function is doing, where Python
-    computes the rows.
+    computes the rows. `shadow` tells that others still write the table of the user's whose columns are to be adopted, since
+    when, and how that was beside these rows when it was compared last.
     """
 
     name: str
@@ -74,6 +76,7 @@ class TableStatus:
     scanned: tuple[str, ...] = ()
     processor: ProcessorStatus | None = None
     rows_at: str | None = None
+    shadow: Shadow | None = None
 
     @property
     def well(self) -> bool:
@@ -112,6 +115,8 @@ def read_status_here(ledger: Ledger, *, glance: bool = False, eye: Eye | None = 
         if row.script.supports:
             inside.setdefault(row.script.supports, []).append((row, status))
     shown = [_with_supports(row, status, inside.get(row.name, ())) for row, status in found]
+    shadows = read_shadows(ledger) if rows else {}
+    shown = [replace(one, shadow=shadows.get(one.name) if one.shown else None) for one in shown]
     return [status for (row, _), status in zip(found, shown, strict=True) if not _is_inside(row, rows)]
 
 

@@ -142,17 +142,14 @@ def of_table(one: TableStatus, view: Overview, fill: BackfillStatus | None, now:
             "seconds": 0.0 if one.behind_since is None and one.pending == 0 else ago(one.behind_since, now),
         },
         "drift": one.drift,
-        "verification": {
-            "at": one.verified_at,
-            "seconds": ago(one.verified_at, now),
-            "coverage": one.coverage,
-        },
+        "verification": {"at": one.verified_at, "seconds": ago(one.verified_at, now), "coverage": one.coverage},
         "captures": {"ok": one.captures == "ok", "says": one.captures},
         "scans": list(one.scans),
         "way": one.way,
         "reason": one.reason,
         "failure": one.failure,
         "processor": None if one.processor is None else one.processor.as_json(),
+        "shadow": None if one.shadow is None else asdict(one.shadow),
         "run": _active(one, view, fill, now),
     }
 

@@ -94,6 +94,7 @@ function readTable(told) {
     captures, verifiedAt: verification.at || null, verifiedFor: number(verification.seconds), coverage: number(verification.coverage),
     lag: { changes: number(lag.changes), upstream: number(lag.upstream_changes) || 0, seconds: number(lag.seconds), more: Boolean(lag.changes_are_more) },
     way: told.way || "", reason: told.reason || "", failure: told.failure || "", next: told.next || "", findings: list(told.findings), run, shown: told.shown !== false,
+    shadow: told.shadow || null,
   };
   table.mood = moodOf(table);
   table.says = wordsOf(table);

@@ -54,10 +54,15 @@ function now(table, isOneOfMany, facts) {
       fact("Drift", table.drift ? h("span", { class: "alarm" }, plural(table.drift, "row")) : "none", table.drift ? "known to be wrong" : "known"),
       fact("Verified", verified(table), table.verifiedAt ? "last time nothing differed" : table.state !== "live" ? null : table.drift ? "rows differ" : "repaired since: verify it again"),
       fact("Coverage", table.coverage === null ? "–" : share(table.coverage), table.coverage === null ? "no worker verifies it by itself" : "of keys in the last 24 h"),
-      fact("Captures", table.captures.ok ? "in place" : h("span", { class: "alarm" }, "not in place"), table.captures.ok ? null : named(table.captures.says))),
+      fact("Captures", table.captures.ok ? "in place" : h("span", { class: "alarm" }, "not in place"), table.captures.ok ? null : named(table.captures.says)),
+      table.shadow ? fact("In shadow", `since ${moment(table.shadow.since)}`, shadowOf(table.shadow)) : null),
     table.reason ? h("p", { class: "none small" }, `Why its last batch was made true that way: ${named(table.reason)}`) : null,
     table.scans.length ? lists([["Scans", table.scans]]) : null);
 }
+
+// How the columns that others still write were beside these rows when somebody looked.
+const shadowOf = (told) => `of ${named(told.table)}, which others go on writing; ${told.compared_at
+  ? `${count(told.rows_differing)} of ${plural(told.rows, "row")} differed ${moment(told.compared_at)}` : "not compared yet"}`;
 
 // What it comes from and what reads it, as nodes and lines of the graph.
 export function neighbours(about, facts) {
