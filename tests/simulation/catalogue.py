@@ -5,13 +5,22 @@ Owns: `FAMILIES` (the shapes with their weights) and `draw_derived`. Promises: i
 
 from __future__ import annotations
 
-from tests.simulation import memory, processors, shapes_called, shapes_cascade, shapes_joins, shapes_nested, shapes_wide
+from tests.simulation import (
+    memory,
+    processors,
+    shapes_called,
+    shapes_cascade,
+    shapes_joins,
+    shapes_nested,
+    shapes_spelled,
+    shapes_wide,
+)
 from tests.simulation.case import Derived
 from tests.simulation.queries import Queries
 from tests.simulation.shapes import SHAPES, Parts
 
 assert all(
-    (memory, processors, shapes_called, shapes_cascade, shapes_joins, shapes_nested, shapes_wide)
+    (memory, processors, shapes_called, shapes_cascade, shapes_joins, shapes_nested, shapes_spelled, shapes_wide)
 )  # Their import fills the registry.
 
 OLD = ("copy", "group", "total", "universe", "keyed")

@@ -20,6 +20,7 @@ from tests.simulation.mutants_costs import COSTS
 from tests.simulation.mutants_keyed import KEYED
 from tests.simulation.mutants_retained import RETAINED
 from tests.simulation.mutants_runtime import MISTAKES, Mistake, pursue
+from tests.simulation.mutants_spelled import SPELLED
 from tests.simulation.mutants_support import SUPPORTED
 from tests.simulation.mutants_unlike import UNLIKE
 from tests.simulation.run import Ground, attempt, ground
@@ -28,7 +29,9 @@ SHARE = 12
 EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
 MISTAKEN = [
-    mistake for number, mistake in enumerate((*MISTAKES, *CHANGES, *RETAINED, *UNLIKE)) if in_turn(number, SHARE)
+    mistake
+    for number, mistake in enumerate((*MISTAKES, *CHANGES, *RETAINED, *UNLIKE, *SPELLED))
+    if in_turn(number, SHARE)
 ]
 TRANSACTIONS_MAX = {"sqlite": 4000, "postgres": 1500}
 

@@ -22,7 +22,7 @@ from tidemark.query.relation import Block, Derived, Query
 from tidemark.query.syntax import ALLOWED_NODES, BLOCK_NODES
 from tidemark.query.trees import own_nodes
 from tidemark.query.unique import identifies
-from tidemark.query.units import determined, origins_of
+from tidemark.query.units import bare_text, determined, origins_of
 
 
 def admit(query: Query, catalog: Catalog) -> None:
@@ -119,6 +119,13 @@ def syntax_is_known(block: Block, catalog: Catalog) -> None:
     """Every node is on the allow-list, and nothing aggregates over a window."""
     for node in own_nodes(block.tree):
         kind = type(node).__name__
+        if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Star):
+            raise Refusal(
+                Code.UNSUPPORTED,
+                "All fields of a value at once are not kept true.",
+                instead=f"each by its name: {node.this.sql()}.field AS …",
+                place=place_of(node, block.dialect),
+            )
         if kind not in ALLOWED_NODES and kind not in BLOCK_NODES:
             name = functions.function_name(node)
             if name is None:
@@ -230,7 +237,7 @@ def grouping_is_whole(block: Block, catalog: Catalog) -> None:
     """With aggregates, an output is made of groups and aggregates only (SQLite would pick an arbitrary row)."""
     if not block.is_aggregated:
         return
-    groups = {render(scalar.tree, block.dialect) for scalar in block.groups or ()}
+    groups = {bare_text(scalar) for scalar in block.groups or ()}
     settled = determined(block, block.groups or ())
     checked = [output.scalar.tree for output in block.outputs]
     checked += [block.having.tree] if block.having is not None else []

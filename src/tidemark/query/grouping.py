@@ -13,15 +13,18 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.model import Catalog
 from tidemark.query.functions import function_name, is_aggregate
+from tidemark.query.inline import fold
 from tidemark.query.parse import place_of, render
+from tidemark.query.trees import own_items
 
 SETS_MAX = 32
 _Set = tuple[exp.Expression, ...]
 _WORDS = (exp.GroupingSets, exp.Rollup, exp.Cube)
 
 
-def expand_groupings(holder: exp.Expression, dialect: Dialect) -> None:
+def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect) -> None:
     """Replace every SELECT below `holder` that groups in several ways. Raises `Refusal` where it does more with them."""
     for select in sorted(holder.find_all(exp.Select), key=lambda one: -one.depth):
         group = select.args.get("group")
@@ -30,7 +33,7 @@ def expand_groupings(holder: exp.Expression, dialect: Dialect) -> None:
         whole = select.parent is holder
         beside = [select.args.get("distinct"), select.find(exp.Window)]
         beside += [] if whole else [select.args.get(name) for name in ("order", "limit", "offset")]
-        _write_out(select, group, dialect)
+        _write_out(select, group, catalog, dialect)
         found = [tuple(chain.from_iterable(parts)) for parts in product(*(_sets(item) for item in group.expressions))]
         if any(beside) or len(found) > SETS_MAX:
             raise Refusal(
@@ -48,20 +51,40 @@ def expand_groupings(holder: exp.Expression, dialect: Dialect) -> None:
         select.replace(union)
 
 
-def _write_out(select: exp.Select, group: exp.Group, dialect: Dialect) -> None:
-    """Positions of the SELECT list as what stands there; a name that only an output has says nothing of its parts."""
-    named = {one.alias: one.this for one in select.expressions if isinstance(one, exp.Alias)}
+def _write_out(select: exp.Select, group: exp.Group, catalog: Catalog, dialect: Dialect) -> None:
+    """Positions of the SELECT list, and names of its outputs that are no columns of FROM, as what stands there."""
+    named = {fold(one.args["alias"], dialect): one.this for one in select.expressions if isinstance(one, exp.Alias)}
     for node in list(group.walk()):
         alone = isinstance(node.parent, (*_WORDS, exp.Group, exp.Tuple, exp.Paren))
         if alone and isinstance(node, exp.Literal) and node.is_int and 1 <= int(node.name) <= len(select.expressions):
             node.replace(select.expressions[int(node.name) - 1].unalias().copy())
-        elif isinstance(node, exp.Column) and not node.table and named.get(node.name, node) != node:
-            raise Refusal(
-                Code.UNSUPPORTED,
-                f"{node.name} stands for an expression, and is grouped by.",
-                instead="the expression itself in GROUP BY",
-                place=place_of(node, dialect),
-            )
+        elif isinstance(node, exp.Column) and not node.table and named.get(fold(node.this, dialect), node) != node:
+            name = fold(node.this, dialect)
+            is_column = _is_column(select, name, catalog, dialect)
+            if is_column is None:
+                raise Refusal(
+                    Code.UNSUPPORTED,
+                    f"{node.name} stands for an expression, and is grouped by.",
+                    instead="the expression itself in GROUP BY",
+                    place=place_of(node, dialect),
+                )
+            if alone and not is_column:
+                node.replace(named[name].copy())
+
+
+def _is_column(select: exp.Select, name: str, catalog: Catalog, dialect: Dialect) -> bool | None:
+    """Whether FROM has a column of that name; None where it cannot be seen."""
+    found: set[str] = set()
+    for item in own_items(select):
+        table = None
+        if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
+            schema = fold(item.args["db"], dialect) if item.args.get("db") else ""
+            table = catalog.find(fold(item.this, dialect), schema)
+        alias = item.args.get("alias")
+        if table is None or (alias is not None and alias.args.get("columns")):
+            return None
+        found |= {column.name for column in table.columns}
+    return name in found
 
 
 def _sets(item: exp.Expression) -> list[_Set]:

@@ -13,7 +13,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import OutputColumn
 from tidemark.query.cut import is_hidden
 from tidemark.query.relation import Block, Called, Occurrence, Output, Query, Recursion, SetOperation
-from tidemark.query.unique import identifies, is_nullable_output
+from tidemark.query.unique import equality, identifies, is_nullable_output
 from tidemark.query.units import bare_text, branches_of
 
 
@@ -33,7 +33,7 @@ class KeyColumn:
 def find_key(query: Query, declared: tuple[str, ...]) -> tuple[KeyColumn, ...]:
     """The key of the query's result; empty for a query of exactly one row. Raises `Refusal`."""
     declared = _telling(query, declared)
-    if isinstance(query, Block) and query.is_aggregated and query.groups is None:
+    if isinstance(query, Block) and _is_one_row(query):
         if declared:
             raise Refusal(Code.KEY_UNPROVEN, "The result is one row, it has no key.", instead="no key=")
         return ()
@@ -105,7 +105,7 @@ def _declared_key(query: Query, declared: tuple[str, ...]) -> tuple[int, ...]:
 
 def _inferred_key(query: Query) -> tuple[int, ...]:
     everything = tuple(range(len(query.outputs)))
-    if isinstance(query, Block) and query.groups is not None:
+    if isinstance(query, Block) and query.groups is not None and (_is_listed(query) or not query.distinct):
         key = _grouped_key(query)
         if not key:
             raise Refusal(Code.KEY_MISSING, "GROUP BY a constant has no key.", instead="no GROUP BY")
@@ -149,16 +149,31 @@ def candidates(query: Query) -> list[tuple[int, ...]]:
             for position in range(len(query.outputs))
             if all(branch.outputs[position].scalar.is_constant for branch in query.branches)
         )
-        return [*found, *((*telling, *(p for p in one if p not in telling)) for one in found)]
+        if query.kind == "union":
+            # Each branch may be identified by columns of its own.
+            firsts = [one[0] for branch in query.branches if (one := candidates(branch))]
+            found.append(tuple(dict.fromkeys(position for one in firsts for position in one)))
+        found += [(*telling, *(p for p in one if p not in telling)) for one in found]
+        return [*found, *([tuple(range(len(query.outputs)))] if query.distinct else [])]
     if isinstance(query, Recursion):
         return [tuple(range(len(query.outputs)))] if query.distinct else []
-    if query.groups is not None or query.distinct:
-        return []
+    if query.groups is not None:
+        return [_grouped_key(query)] if _is_listed(query) else []
+    if query.distinct:
+        return [tuple(range(len(query.outputs)))]
+    if _is_one_row(query):
+        return [()]
     if query.distinct_on:
         shapes = [bare_text(output.scalar) for output in query.outputs]
         terms = [bare_text(term) for term in query.distinct_on]
         return [tuple(shapes.index(term) for term in terms)] if all(term in shapes for term in terms) else []
     named = {output.scalar.column: position for position, output in reversed(list(enumerate(query.outputs)))}
+    for scalar in (*query.where, *(scalar for item in query.items for scalar in item.on)):
+        # What is equal to a column of the result may stand for it.
+        sides = [side.column for side in equality(scalar) or ()]
+        for here, there in zip(sides, sides[::-1], strict=True):
+            if here is not None and there in named:
+                named.setdefault(here, named[there])
     by_item = []
     for item in query.items:
         if isinstance(item, Occurrence):
@@ -167,14 +182,17 @@ def candidates(query: Query) -> list[tuple[int, ...]]:
             wanted = [[(item.alias, item.unique)]] if item.unique else []
         else:
             names = [output.name for output in item.query.outputs]
-            inner = _grouped_key(item.query) if _is_listed(item.query) else None
-            keys = [inner] if inner is not None else candidates(item.query)
-            wanted = [[(item.alias, names[position]) for position in key] for key in keys]
+            wanted = [[(item.alias, names[position]) for position in key] for key in candidates(item.query)]
         by_item.append([tuple(named[c] for c in one) for one in wanted if all(c in named for c in one)])
     found = [key for keys in by_item for key in keys]
     if len(by_item) > 1 and all(by_item):
         found.append(tuple(dict.fromkeys(position for keys in by_item for position in keys[0])))
     return found
+
+
+def _is_one_row(block: Block) -> bool:
+    """True for aggregates without GROUP BY, and for values that are computed from nothing in FROM."""
+    return block.groups is None and (bool(block.aggregates) or not (block.items or block.where))
 
 
 def _is_listed(query: Query) -> TypeGuard[Block]:

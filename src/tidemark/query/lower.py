@@ -61,7 +61,7 @@ def lower_query(text: str, catalog: Catalog, dialect: Dialect, moment: str | Non
     tree = parse_tree(text, dialect)
     holder = exp.Subquery(this=tree)
     Inlining(catalog, dialect).visit(holder, {})
-    expand_groupings(holder, dialect)
+    expand_groupings(holder, catalog, dialect)
     whole = unwrapped(holder)
     whole.pop()
     if moment is not None:
@@ -240,25 +240,23 @@ class _Lowering:
     def _aggregate(self, node: exp.Expression, whole: exp.Expression, text: str) -> Aggregate:
         arguments = [node.this] if node.this is not None and not isinstance(node.this, str) else []
         arguments += node.expressions
+        # ORDER BY stands around the last argument, and DISTINCT inside of it.
+        ordered = any(isinstance(one, exp.Order) for one in arguments)
+        arguments = [one.this if isinstance(one, exp.Order) else one for one in arguments]
         distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
         if distinct:
-            arguments = arguments[0].expressions
+            arguments = [*arguments[0].expressions, *arguments[1:]]
         condition = None
         if isinstance(whole, exp.Filter):
             condition = self.scalar(whole.expression.this)
         star = bool(arguments) and isinstance(arguments[0], exp.Star)
         name = function_name(node) or node.key
-        if len(arguments) > 1 or any(isinstance(a, exp.Order) for a in arguments):
+        if len(arguments) > 1 or ordered:
             name = f"{name} of several arguments"
-        first = (
-            arguments[0].this
-            if arguments and isinstance(arguments[0], exp.Order)
-            else arguments[0]
-            if arguments
-            else None
-        )
-        argument = None if star or first is None else self.scalar(first)
-        return Aggregate(name, argument, distinct, condition, text)
+        first = arguments[0] if arguments and not star else None
+        argument = self.scalar(first) if first is not None else None
+        others = tuple(self.scalar(one) for one in arguments[1:])
+        return Aggregate(name, argument, distinct, condition, text, others)
 
     def _windows(self, select: exp.Select) -> tuple[tuple[Scalar, ...], ...]:
         """The PARTITION BY of every window that is used."""
@@ -324,7 +322,9 @@ class _Lowering:
 
 
 def whole_call(node: exp.Expression) -> exp.Expression:
-    """The call with its FILTER and WITHIN GROUP."""
+    """The call with its schema, its FILTER and its WITHIN GROUP."""
+    if isinstance(node.parent, exp.Dot) and node.parent.expression is node:
+        node = node.parent
     while isinstance(node.parent, exp.Filter | exp.WithinGroup) and node.parent.this is node:
         node = node.parent
     return node

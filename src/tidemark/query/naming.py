@@ -54,6 +54,8 @@ def _name(item: exp.Expression, dialect: Dialect) -> str:
     bare = item
     while isinstance(bare, exp.Paren):
         bare = bare.this
+    if isinstance(bare, exp.Dot) and isinstance(bare.expression, exp.Identifier):
+        return as_written(bare.expression, dialect)
     return as_written(bare.this, dialect) if isinstance(bare, exp.Column) else ""
 
 

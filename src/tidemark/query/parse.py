@@ -22,6 +22,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
 from tidemark.query.affinity import affinity
+from tidemark.query.listed import spell_lists
 
 _KEPT = ("COUNT", "SUM", "AVG", "MIN", "MAX")
 _GRAMMATICAL = (
@@ -217,6 +218,7 @@ def _parsed(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
         tree = tree.this
     if not isinstance(tree, exp.Select | exp.SetOperation):
         raise Refusal(Code.NOT_A_QUERY, "A declaration must be a SELECT.", instead="SELECT … FROM …")
+    spell_lists(tree)
     return tree
 
 

@@ -159,6 +159,7 @@ def _scalars(query: Query) -> list[Scalar]:
         found += [scalar for scalar in one.scalars if scalar not in calls]
         found += [argument for call in one.calls for argument in call.arguments]
         found += [call.argument for call in one.aggregates if call.argument is not None]
+        found += [other for call in one.aggregates for other in call.others]
         found += [call.condition for call in one.aggregates if call.condition is not None]
         found += _ordered(one)
     return found

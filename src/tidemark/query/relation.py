@@ -92,13 +92,15 @@ class Output:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """An aggregate call: `function` in lower case, `argument` None for COUNT(*), `condition` from FILTER (WHERE …)."""
+    """An aggregate call: `function` in lower case, `argument` None for COUNT(*), `condition` from FILTER (WHERE …);
+    `others` are the arguments after the first."""
 
     function: str
     argument: Scalar | None
     distinct: bool
     condition: Scalar | None
     text: str
+    others: tuple[Scalar, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ ALLOWED_NODES: frozenset[str] = frozenset(
         "DataTypeParam",
         "Distinct",
         "Div",
+        # A field of a row as one value, or a function with its schema.
+        "Dot",
         "EQ",
         "Escape",
         "Exists",

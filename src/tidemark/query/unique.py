@@ -6,6 +6,8 @@ what is said to be proven holds for every possible content of the sources.
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
@@ -66,15 +68,31 @@ def identifies(query: Query, key: frozenset[int], around: Query | None = None) -
 
 
 def _are_apart(query: SetOperation, key: frozenset[int]) -> bool:
-    """True when a constant of the key tells the branches of a union from one another."""
+    """True when columns of the key tell the branches of a union from one another."""
     if any(isinstance(side, SetOperation) and side.kind != "union" for side in _set_operations(query)):
         return False
-    for position in key:
-        scalars = [branch.outputs[position].scalar for branch in query.branches]
-        literal = all(isinstance(scalar.tree, exp.Literal) for scalar in scalars)
-        if literal and len({scalar.text for scalar in scalars}) == len(scalars):
-            return True
-    return False
+    return all(any(_differ(one, other, position) for position in key) for one, other in combinations(query.branches, 2))
+
+
+def _differ(one: Block, other: Block, position: int) -> bool:
+    """True when no row of one block has the other's value there: two constants, or NULL beside what is never NULL."""
+    sides = [(block, block.outputs[position].scalar) for block in (one, other)]
+    if all(isinstance(scalar.tree, exp.Literal) for _, scalar in sides):
+        return len({scalar.text for _, scalar in sides}) == 2
+    return any(is_void(scalar) for _, scalar in sides) and any(
+        not is_nullable(scalar, block) for block, scalar in sides
+    )
+
+
+def is_void(scalar: Scalar) -> bool:
+    """True for NULL, and for an aggregate of no rows that is NULL then."""
+    tree = scalar.tree
+    while isinstance(tree, exp.Paren | exp.Cast):
+        tree = tree.this
+    if isinstance(tree, exp.Filter) and isinstance(tree.this, exp.Max):
+        test = tree.expression.this
+        return isinstance(test, exp.Boolean) and not test.this
+    return isinstance(tree, exp.Null)
 
 
 def _set_operations(query: Query) -> list[SetOperation]:
@@ -93,7 +111,7 @@ def is_unique(block: Block, key: tuple[Output, ...], around: Query | None = None
         if column.not_null
     } | required_columns(block)
     direct = {column for column in fixed if column in not_null or not isinstance(item_of(block, column[0]), Occurrence)}
-    pinned: set[str] = set()
+    pinned = {item.alias for item in block.items if _is_unmatched(item, block)}
     moved = True
     while moved:
         moved = False
@@ -106,6 +124,23 @@ def is_unique(block: Block, key: tuple[Output, ...], around: Query | None = None
                 pinned.add(item.alias)
                 moved = True
     return len(pinned) == len(block.items)
+
+
+def _is_unmatched(item: Item, block: Block) -> bool:
+    """True when WHERE lets only rows of a LEFT JOIN through that nothing was joined to: each of them once."""
+    if not isinstance(item, Occurrence) or item.kind != "left":
+        return False
+    wanted = {(item.alias, column.name) for column in item.table.columns if column.not_null}
+    wanted |= {side.column for scalar in item.on for side in (equality(scalar) or ()) if side.column is not None}
+    tests = [tree for tree in (_bare(scalar.tree) for scalar in block.where) if isinstance(tree, exp.Is)]
+    nulls = {Scalar(one.this, block.dialect).column for one in tests if isinstance(one.expression, exp.Null)}
+    return any(column in wanted and column[0] == item.alias for column in nulls if column is not None)
+
+
+def _bare(tree: exp.Expression) -> exp.Expression:
+    while isinstance(tree, exp.Paren):
+        tree = tree.this
+    return tree
 
 
 def _equalities_for(block: Block, place: int) -> list[tuple[Scalar, Scalar]]:

@@ -45,6 +45,9 @@ def splits(query: Query, position: int) -> bool:
     scalar = query.outputs[position].scalar
     if query.is_aggregated and query.groups is None:
         return False
+    if not query.items:
+        # It reads no table, so that leaving its row out leaves out nothing else.
+        return reads_row(scalar)
     return keeps(query, scalar) and all(_comes_from(query, column, scalar) for column in scalar.columns)
 
 

@@ -46,6 +46,9 @@ def refused(query: str, *declared: str, dialect: Dialect = SQLITE) -> Code:
         ("SELECT u.id, p.score FROM users u LEFT JOIN posts p ON p.author2 = u.id AND p.live = 1", ["id"]),
         ("SELECT u.id, p.id AS pid FROM users u, posts p", ["id", "pid"]),
         ("SELECT u.id, p.score FROM users u JOIN posts p ON p.id = 7", ["id"]),
+        ("SELECT u.id FROM users u LEFT JOIN posts p ON p.author = u.id WHERE p.id IS NULL", ["id"]),
+        ("SELECT u.id FROM users u LEFT JOIN posts p ON p.author = u.id WHERE (p.author IS NULL)", ["id"]),
+        ("SELECT id, NULL AS s, score FROM posts UNION ALL SELECT id, state, score FROM posts", ["id", "s"]),
     ],
 )
 def test_what_is_proven(dialect: Dialect, query: str, declared: list[str]) -> None:
@@ -58,6 +61,11 @@ def test_what_is_proven(dialect: Dialect, query: str, declared: list[str]) -> No
     [
         ("SELECT name FROM users", ["name"]),
         ("SELECT slug FROM posts", ["slug"]),
+        ("SELECT u.id FROM users u LEFT JOIN posts p ON p.author = u.id WHERE p.slug IS NULL", ["id"]),
+        ("SELECT u.id FROM users u LEFT JOIN posts p ON p.author = u.id WHERE p.id IS NULL OR u.id = 1", ["id"]),
+        ("SELECT u.id FROM users u LEFT JOIN posts p ON p.author = u.id AND p.id IS NULL", ["id"]),
+        ("SELECT id, NULL AS s, score FROM posts UNION ALL SELECT id, slug, score FROM posts", ["id", "s"]),
+        ("SELECT id, 1 AS s FROM posts UNION ALL SELECT id, 1 FROM posts", ["id", "s"]),
         ("SELECT slug FROM posts WHERE slug IS NULL", ["slug"]),
         ("SELECT author2 FROM posts", ["author2"]),
         ("SELECT author2 FROM posts WHERE live = 2", ["author2"]),

@@ -1,0 +1,38 @@
+"""VALUES as what it is: one SELECT without FROM for each row, put together by UNION ALL.
+
+Owns: `spell_lists`. Promises: the rows, their types and the names of their columns are those that the engines give to VALUES,
+wherever a query may stand: in FROM, with and without LATERAL, in WITH and in IN.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+
+def spell_lists(tree: exp.Expression) -> None:
+    """Replace every VALUES below `tree`."""
+    for values in list(tree.find_all(exp.Values)):
+        alias = values.args.get("alias")
+        query = exp.Subquery(this=_rows(values), alias=alias.copy() if alias is not None else None)
+        around = values.parent
+        if isinstance(around, exp.In) and values.arg_key == "expressions":
+            around.set("expressions", None)
+            around.set("query", query)
+        elif isinstance(around, exp.Subquery | exp.CTE | exp.SetOperation) and alias is None:
+            values.replace(query.this)
+        else:
+            values.replace(query)
+
+
+def _rows(values: exp.Values) -> exp.Query:
+    found: exp.Query | None = None
+    for row in values.expressions:
+        parts = row.expressions if isinstance(row, exp.Tuple) else [row]
+        named = [
+            exp.Alias(this=part.copy(), alias=exp.to_identifier(f"column{place}"))
+            for place, part in enumerate(parts, start=1)
+        ]
+        select = exp.Select(expressions=named)
+        found = select if found is None else exp.Union(this=found, expression=select, distinct=False)
+    assert found is not None
+    return found

@@ -1,0 +1,90 @@
+"""Queries that say in another way what others say, over the tables of `tests.algebra.world`.
+
+Owns: `SPELLINGS`. Promises: as `cases`; a case without a key has one that is found.
+"""
+
+from __future__ import annotations
+
+from tests.algebra.cases import Case
+
+SPELLINGS = (
+    Case(
+        "listed",
+        "SELECT v.column1 AS state, v.column2 AS label, count(p.id) AS n FROM (VALUES ('a', 'A'), ('b', 'B'), ('x', NULL)) AS v "
+        "LEFT JOIN posts p ON p.state = v.column1 GROUP BY v.column1, v.column2",
+    ),
+    Case(
+        "listed_by_name",
+        "WITH v(state, label) AS (VALUES ('a', 'A'), ('b', 'B'), ('b', 'B')) "
+        "SELECT v.label, count(*) AS n, max(p.score) AS best FROM posts p JOIN v ON v.state = p.state GROUP BY v.label",
+    ),
+    Case("listed_in", "SELECT id, (author, score) IN (VALUES (1, 2), (2, NULL)) AS known FROM posts", "id"),
+    Case(
+        "listed_beside_rows",
+        "SELECT u.id, v.k, v.n FROM users u CROSS JOIN LATERAL (VALUES ('region', u.region), ('boss', u.boss)) AS v(k, n)",
+        ("id", "k"),
+        "postgres",
+    ),
+    Case(
+        "listed_of_rows",
+        "SELECT v.n, count(*) AS rows FROM users u, LATERAL (VALUES (u.region), (u.boss)) AS v(n) GROUP BY v.n",
+        None,
+        "postgres",
+    ),
+    Case(
+        "grouped_by_name",
+        "SELECT upper(u.name) AS label, count(p.id) AS n FROM users u LEFT JOIN posts p ON p.author = u.id GROUP BY label",
+    ),
+    Case(
+        "different_in_order",
+        "SELECT author, string_agg(DISTINCT state, ',' ORDER BY state) AS states, "
+        "array_agg(DISTINCT score ORDER BY score DESC) FILTER (WHERE state <> 'b') AS scores FROM posts GROUP BY author",
+        None,
+        "postgres",
+    ),
+    Case("without_match", "SELECT u.id, u.name FROM users u LEFT JOIN posts p ON p.author = u.id WHERE p.id IS NULL"),
+    Case("key_by_equality", "SELECT u.id, f.b, f.live FROM users u JOIN follows f ON f.a = u.id"),
+    Case(
+        "union_in_from",
+        "SELECT who, what FROM (SELECT author AS who, state AS what FROM posts UNION SELECT boss, name FROM users) x "
+        "WHERE who > 1",
+    ),
+    Case(
+        "figures",
+        "SELECT 'users' AS figure, count(*) AS n FROM users UNION ALL SELECT 'posts', count(*) FROM posts",
+        klass="global",
+    ),
+    Case(
+        "one_row_of_figures",
+        "SELECT (SELECT count(*) FROM users) AS users, (SELECT sum(score) FROM posts WHERE state = 'a') AS score",
+        klass="global",
+    ),
+    Case(
+        "two_rows_beside_each_other",
+        "SELECT a.n AS users, b.n AS posts FROM (SELECT count(*) AS n FROM users) a, (SELECT count(*) AS n FROM posts) b",
+        klass="global",
+    ),
+    Case("different_counts", "SELECT DISTINCT count(*) AS n FROM posts GROUP BY author", klass="global"),
+    Case(
+        "subtotals_of_what_is_there",
+        "SELECT a, b, count(*) AS n FROM follows GROUP BY GROUPING SETS ((a, b), a, b, ())",
+        None,
+        "postgres",
+        klass="global",
+    ),
+    Case(
+        "subtotals_by_name",
+        "SELECT upper(name) AS label, region, grouping(upper(name), region) AS level, count(*) AS n FROM users "
+        "GROUP BY ROLLUP (label, region)",
+        None,
+        "postgres",
+        klass="global",
+    ),
+    Case(
+        "with_schema",
+        "SELECT author, pg_catalog.count(*) AS n, pg_catalog.string_agg(state, ',' ORDER BY id) AS states, "
+        "pg_catalog.upper(max(state)) AS last FROM posts GROUP BY author",
+        None,
+        "postgres",
+    ),
+)

@@ -1,0 +1,100 @@
+"""Shapes that say in another way what other shapes say: lists of VALUES, groups by the name of an output, texts of different
+values, rows without a match, functions with their schema.
+
+Owns: those entries of `SHAPES`. Promises: as `shapes`.
+"""
+
+from __future__ import annotations
+
+from tests.simulation.queries import Draft
+from tests.simulation.relations import quote
+from tests.simulation.shapes import PLAIN, Column, Parts, draft, listed, shape
+
+_LISTED = ("int", "text", "bigint", "date")
+
+
+@shape("listed-values")
+def _values(parts: Parts) -> Draft:
+    table = parts.queries.table()
+    kind = parts.rng.choice([kind for kind in _LISTED if table.of_kind(kind)] or ["none"])
+    mine = parts.column(table, "f", (kind,))
+    drawn = [f"({parts.scalars.literal(kind)}, {parts.rng.randint(0, 1)})" for _ in range(parts.rng.randint(1, 4))]
+    values = f"(VALUES {', '.join(drawn)})"
+    if parts.chance(0.3):
+        operand = f"({mine}, 1)" if parts.chance(0.5) else mine
+        wanted = values if operand != mine else f"(VALUES {', '.join(one.rpartition(', ')[0] + ')' for one in drawn)})"
+        key = [Column(parts.column(table, "f", _LISTED), parts.name())]
+        columns = listed(*key, Column("count(*)", parts.name()))
+        test = f"{operand} {parts.rng.choice(('IN', 'NOT IN'))} {wanted}"
+        return draft(f"SELECT {columns} FROM {table.quoted} f WHERE {test} GROUP BY {key[0].expression}", key, table)
+    key = [Column("v.column1", parts.name()), Column("v.column2", parts.name())]
+    counted = f"count(f.{quote(table.fields[0].name)})"
+    columns = listed(*key, Column("count(*)", parts.name()), Column(counted, parts.name()))
+    more = parts.condition(table, "f", 0.3)
+    verb = parts.rng.choice(("JOIN", "LEFT JOIN"))
+    item = f"{values} AS v {verb} {table.quoted} f ON {mine} = v.column1{more}"
+    return draft(f"SELECT {columns} FROM {item} GROUP BY v.column1, v.column2", key, table)
+
+
+@shape("listed-beside-rows", "postgres")
+def _beside(parts: Parts) -> Draft:
+    table = parts.table()
+    kind = parts.rng.choice([kind for kind in _LISTED if table.of_kind(kind)] or ["none"])
+    drawn = [f"({place}, {parts.column(table, 't', (kind,))})" for place in range(parts.rng.randint(1, 3))]
+    item = f"{table.quoted} t, LATERAL (VALUES {', '.join(drawn)}) AS v(place, what)"
+    where = parts.where(table, "t", 0.3)
+    if parts.chance(0.5):
+        key = [*parts.key(table, "t"), Column("v.place", parts.name())]
+        return draft(f"SELECT {listed(*key, Column('v.what', parts.name()))} FROM {item}{where}", key, table)
+    key = [Column("v.what", parts.name())]
+    columns = listed(*key, Column("count(*)", parts.name()), Column("max(v.place)", parts.name()))
+    return draft(f"SELECT {columns} FROM {item}{where} GROUP BY v.what", key, table)
+
+
+@shape("named-groups")
+def _named(parts: Parts) -> Draft:
+    table = parts.queries.table()
+    key = [parts.term(table, "g", PLAIN, 0.3)]
+    columns = listed(*key, parts.aggregate(table, "g"), parts.aggregate(table, "g"))
+    where = parts.where(table, "g", 0.3)
+    return draft(f"SELECT {columns} FROM {table.quoted} g{where} GROUP BY {quote(key[0].name)}", key, table)
+
+
+@shape("different-in-order", "postgres")
+def _different(parts: Parts) -> Draft:
+    table = parts.table()
+    key = [parts.term(table, "g", ("int", "text"), 0.7)]
+    value = f"CAST({parts.column(table, 'g', ('int', 'bigint', 'text'))} AS text)"
+    order = f"ORDER BY {value}{parts.rng.choice((' DESC', '', ' NULLS FIRST'))}"
+    call = parts.rng.choice((f"string_agg(DISTINCT {value}, {value} {order})", f"array_agg(DISTINCT {value} {order})"))
+    if parts.chance(0.3):
+        call += f" FILTER (WHERE {parts.scalars.predicate(table, 'g')})"
+    elif parts.chance(0.3):
+        call = f"pg_catalog.{call}"
+    columns = listed(*key, Column(call, parts.name()))
+    where = parts.where(table, "g", 0.3)
+    return draft(f"SELECT {columns} FROM {table.quoted} g{where} GROUP BY {key[0].expression}", key, table)
+
+
+@shape("without-match")
+def _without_match(parts: Parts) -> Draft:
+    universe, child = parts.table(), parts.table()
+    link = parts.link(universe, child, "u", "f") + parts.condition(child, "f", 0.3)
+    key = parts.key(universe, "u")
+    columns = listed(*key, *parts.terms(universe, "u", 1))
+    empty = f"f.{quote(child.key[0])} IS NULL{parts.condition(universe, 'u', 0.3)}"
+    query = f"SELECT {columns} FROM {universe.quoted} u LEFT JOIN {child.quoted} f ON {link} WHERE {empty}"
+    return draft(query, key, universe, child)
+
+
+@shape("only-subqueries", allow_global=True)
+def _only_subqueries(parts: Parts) -> Draft:
+    tables = [parts.queries.table() for _ in range(parts.rng.randint(1, 3))]
+    totals = [
+        Column(
+            f"(SELECT {parts.queries.aggregate(one, 'f')} FROM {one.quoted} f{parts.where(one, 'f', 0.3)})",
+            parts.name(),
+        )
+        for one in tables
+    ]
+    return draft(f"SELECT {listed(*totals)}", [], *tables)
