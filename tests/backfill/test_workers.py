@@ -8,9 +8,10 @@ import pytest
 
 from tests.backfill.place import Songs, open_songs, stop_after
 from tidemark import Fault
+from tidemark.database.open import open_session
 from tidemark.database.session import Conflict, TooLong
 from tidemark.errors import Exit
-from tidemark.runtime.backfill import worker
+from tidemark.runtime.backfill import chunk, worker
 from tidemark.runtime.backfill.begin import survey
 from tidemark.runtime.backfill.runner import Orders
 
@@ -51,6 +52,33 @@ def test_conflicts_are_tried_again_and_what_takes_too_long_is_halved(
     assert songs.engine().backfill("count").status.state == "finished"
     # How much more it dares after that is a question of how long it took.
     assert sizes[:4] == [100, 100, 50, 25] and done_once(songs)
+
+
+@pytest.mark.parametrize("haste", ["50ms", "5s"], ids=["as it is", "patient"])
+def test_who_waits_for_a_row_keeps_no_other_one_locked(
+    server_songs: Songs, monkeypatch: pytest.MonkeyPatch, haste: str
+) -> None:
+    """Somebody has a row in hand for long: what is in front of it is done, and nobody waits behind that."""
+    songs, keeper = server_songs, open_session(server_songs.url)
+    songs.add(40)
+    songs.upper()
+    monkeypatch.setattr(chunk, "HASTE", haste)
+    migrating = threading.Thread(target=songs.engine().backfill, args=("shout",))
+    with keeper.transaction():
+        keeper.run("UPDATE songs SET tally = 7 WHERE id = 21")
+        migrating.start()
+        best, free = 0, 0
+        for _ in range(150):
+            migrating.join(0.01)
+            with songs.session.transaction():
+                free = songs.session.run(
+                    "UPDATE songs SET tally = 0 WHERE id IN (SELECT id FROM songs FOR UPDATE SKIP LOCKED)"
+                )
+            best = max(best, free if songs.shouted() == 20 else 0)
+    migrating.join()
+    keeper.close()
+    assert best == (39 if haste == "50ms" else 0)
+    assert songs.shouted() == 40 and songs.engine().backfills()[0].state == "finished"
 
 
 def test_a_lock_that_never_comes_free_is_a_failure_after_many_tries(

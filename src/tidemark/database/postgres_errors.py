@@ -10,7 +10,7 @@ import re
 
 import psycopg
 
-from tidemark.database.session import Conflict, TooLong, Unacceptable
+from tidemark.database.session import Conflict, Taken, TooLong, Unacceptable
 from tidemark.database.urls import Address
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Fault, Place, Refusal
@@ -18,8 +18,9 @@ from tidemark.errors import Code, Fault, Place, Refusal
 _CANCELLED = "57014"
 # Cardinality, data exception, integrity, a raised exception, a view's check option: the rows are to blame.
 _UNACCEPTABLE = ("21", "22", "23", "P0", "44")
-# Serialization failure, deadlock, lock timeout, statement timeout: gone, and worth another try.
-_TRANSIENT = frozenset({"40001", "40P01", "55P03", "57014"})
+_LOCKED = "55P03"
+# Serialization failure, deadlock, statement timeout: gone, and worth another try.
+_TRANSIENT = frozenset({"40001", "40P01", "57014"})
 _NAME_TAKEN = frozenset({"42P07", "42710", "42723", "42P06"})
 _REFUSED = {
     "42P01": (Code.UNKNOWN_TABLE, "name a table or view that this role sees on its search_path"),
@@ -52,6 +53,8 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
     detail = address.hide(error.diag.message_detail or "")
     if state == _CANCELLED and "statement timeout" in said:
         return TooLong(f"{address.label}: {said}")
+    if state == _LOCKED:
+        return Taken(f"{address.label}: {said}")
     if state in _TRANSIENT:
         return Conflict(f"{address.label}: {said}")
     if state == "XX000" and "concurrently" in said or state == "23505" and error.diag.schema_name == "pg_catalog":

@@ -26,6 +26,10 @@ class Conflict(Exception):
     """A transient failure: lock timeout, deadlock, serialization failure, busy database. The transaction is gone; try again."""
 
 
+class Taken(Conflict):
+    """Somebody has had a lock for longer than was waited for it."""
+
+
 class TooLong(Conflict):
     """A statement was cancelled because it took longer than it may: less of it may be well."""
 

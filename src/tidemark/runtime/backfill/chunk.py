@@ -2,7 +2,8 @@
 
 Owns: `Batch` and `Database`, which a user's function sees, and `do_chunk`. Promises: a chunk's keys are those after the cursor,
 in the order of the key, whether their rows are wanted or not; what is done to the rows, the cursor and the counters commit
-together or not at all. Opens no transaction.
+together or not at all; while another row is waited for, several rows are not kept locked for longer than `HASTE`. Opens no
+transaction.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from tidemark.runtime.values import hash_key, pack, unpack
 from tidemark.walk import Walk, alone, between, bounds
 
 Key = tuple[Any, ...]
+HASTE = "50ms"
+"""How long a chunk of several keys waits for a lock. Of one key it waits as long as anybody: it has no other row in hand."""
 ASIDE = -1
 """The place of the keys that an earlier attempt put aside, among the ranges."""
 
@@ -114,7 +117,11 @@ def do_chunk(ledger: Ledger, backfill: Backfill, walk: Walk, todo: Range, size: 
     wish, nice, _ = ledger.all("read_control", {"name": backfill.name})[0]
     found = session.one(between(walk.step, walk, low), {**bounds(low, todo.high), "tidemark_skip": size - 1})
     upto, keys = (todo.high, _count(session, walk, low, todo.high)) if found is None else (tuple(found), size)
+    usual = _hasten(ledger) if keys > 1 and walk.may_lock and not alone else ""
     written = _do_rows(session, backfill, walk, between(fill, walk, low), bounds(low, upto)) if keys else 0
+    if usual:
+        # What is waited for at the commit is ours, and nobody has it for long.
+        ledger.value("set_patience", {"patience": usual})
     ended = found is None or upto == todo.high
     about = {"backfill": backfill.name, "place": todo.place, "cursor": pack(upto), "finished": int(ended)}
     if ledger.run("advance_range", {**about, "rows_done": keys, "rows_written": written}) != 1:
@@ -165,6 +172,13 @@ def _do_rows(session: Session, backfill: Backfill, walk: Walk, fill: str, within
     database = Database(session)
     said = backfill.function(database, Batch(keys, tuple(dict(zip(walk.columns, row, strict=True)) for row in found)))
     return _checked(database.changed if said is None else said, backfill)
+
+
+def _hasten(ledger: Ledger) -> str:
+    """Bound the waits for locks of the caller's transaction; give what bounded them before."""
+    usual = str(ledger.value("read_patience"))
+    ledger.value("set_patience", {"patience": HASTE})
+    return usual
 
 
 def _checked(written: object, backfill: Backfill) -> int:

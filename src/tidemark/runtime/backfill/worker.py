@@ -1,8 +1,8 @@
 """A session at work on a backfill of the user's: one range after the other, chunk by chunk.
 
-Owns: `Worker`. Promises: what a chunk meets decides what follows: a conflict is tried again, a chunk that
-takes too long is halved, rows whose data is to blame are found by halving and put aside one by one, a lost connection is
-opened anew, and anything else ends the run.
+Owns: `Worker`. Promises: what a chunk meets decides what follows: one that meets somebody's lock is halved until the row that is
+waited for is the only one in hand, another conflict is tried again, a chunk that takes too long is halved, rows whose data is to
+blame are found by halving and put aside one by one, a lost connection is opened anew, and anything else ends the run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 from shlex import quote
 from typing import Any
 
-from tidemark.database.session import Conflict, TooLong
+from tidemark.database.session import Conflict, Taken, TooLong
 from tidemark.errors import Fault, Refusal, TidemarkError
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.chunk import ASIDE, Key, Range, Step, do_chunk, do_key, next_key, prepare, put_aside
@@ -33,8 +33,8 @@ RECONNECT_SECONDS_MAX = 5.0
 
 @dataclass
 class Worker:
-    """A worker on the session of `duty`. `suspects` is how many of the next keys a failed chunk had, 0 = none. One that has no
-    others `beside` it locks the table and not its rows while nobody else is connected."""
+    """A worker on the session of `duty`. `suspects` is how many of the next keys a chunk had that failed, or met a lock, 0 = none.
+    One that has no others `beside` it locks the table and not its rows while nobody else is connected."""
 
     duty: Duty
     backfill: Backfill
@@ -147,6 +147,10 @@ class Worker:
                     # Somebody has come since it was looked who is there.
                     self.gate.company = True
                     continue
+                if isinstance(problem, Taken) and size > 1:
+                    self.suspects = size
+                    self.duty.wait_for_another_try(0)
+                    return None
             except Exception as problem:  # noqa: BLE001 - whatever a row does to a user's function is about that row
                 self._check_blame(problem)
                 self._bisect(todo, size, problem)
