@@ -33,7 +33,7 @@ RECONNECT_SECONDS_MAX = 5.0
 
 @dataclass
 class Worker:
-    """A worker on the session of `duty`. `suspects` is how many of the next keys a chunk had that failed, or met a lock, 0 = none.
+    """A worker on the session of `duty`. `suspects` is how many of the next keys a chunk had that failed or met a lock, 0 = none.
     One that has no others `beside` it locks the table and not its rows while nobody else is connected."""
 
     duty: Duty
