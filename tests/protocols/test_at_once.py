@@ -43,7 +43,9 @@ def test_what_is_little_is_one_transaction_and_leaves_nothing_behind(engine_url:
                 [one for one in reports if one.changes_sealed]
             )
             assert not forum.differences()
-            assert forum.user.all(f"SELECT * FROM {LOGS[forum.user.dialect.name]}") == []
+            # On SQLite the last change stays, behind which the next one is numbered.
+            kept = forum.user.all(f"SELECT * FROM {LOGS[forum.user.dialect.name]}")
+            assert len(kept) <= (0 if forum.user.dialect.has_schemas else 1)
         assert all(one.transactions == 0 for one in forum.tidemark.tick())
 
 

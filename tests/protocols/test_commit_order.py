@@ -134,10 +134,23 @@ def test_ids_of_a_log_are_never_given_twice(sqlite_path: Path) -> None:
     with open_forum(f"sqlite:///{sqlite_path}") as forum:
         forum.write(POST.format(1500))
         forum.drain()
-        # The logs are empty now; without AUTOINCREMENT the next id would be one that a checkpoint has seen.
+        # All is sealed, and deleted but for the last change; without that the next id would be one that a checkpoint has seen.
         forum.write(POST.format(1501))
         forum.drain()
         assert set(_shown(forum)) == {1500, 1501} and not forum.differences()
+
+
+def test_a_log_that_somebody_emptied_makes_everything_dirty(sqlite_path: Path) -> None:
+    with open_forum(f"sqlite:///{sqlite_path}") as forum:
+        forum.write(POST.format(1500), POST.format(1501))
+        forum.drain()
+        logs = forum.user.all(
+            "SELECT name FROM sqlite_master WHERE name LIKE 'tidemark%capture_log%' AND type = 'table'"
+        )
+        forum.write(*(f'DELETE FROM "{name}"' for (name,) in logs))
+        forum.write(POST.format(1502))
+        forum.drain()
+        assert set(_shown(forum)) == {1500, 1501, 1502} and not forum.differences()
 
 
 def test_a_tick_that_cannot_be_recorded_has_no_effect(engine_url: str) -> None:

@@ -346,6 +346,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "late commits before the newest",
         copying(r"NOT pg_visible_in_snapshot\(l\.xid, (CAST\(:previous.*?\))\)", r"l.xid >= pg_snapshot_xmax(\1)"),
     ),
+    Mistake("sqlite", "last change of a log goes too", text("consume", r"max\(id\) - 1 FROM", "max(id) FROM")),
     Mistake("postgres", "unseen changes consumed", text("consume", r"WHERE l\.xid < .*?\n    LIMIT", "LIMIT")),
     Mistake("postgres", "changes of open transactions consumed", text("consume", r"\n\s+AND NOT EXISTS [^\n]*", "")),
     Mistake("sqlite", "what is stored is added again", begins_empty, COUNTED),

@@ -36,7 +36,7 @@ def image_definition(dialect: Dialect, table: Table, name: str, called: str = ""
 
 def log_definition(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
     """The columns of a log."""
-    own = "id INTEGER PRIMARY KEY AUTOINCREMENT, pair INTEGER"
+    own = "id INTEGER PRIMARY KEY, pair INTEGER"
     if dialect.has_schemas:
         own = "xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id()"
     return ", ".join([own, "weight smallint NOT NULL", *(image_definition(dialect, table, name) for name in columns)])
@@ -86,9 +86,10 @@ def fill_slice(dialect: Dialect, table: Table, columns: tuple[str, ...], slice_:
 
 
 def is_ahead(names: Names, table: Table) -> str:
-    """True when the checkpoint of a log is ahead of the database itself, as it is after a restore."""
+    """True when the checkpoint of a log is ahead of it, as it is after a restore, or on SQLite when somebody emptied the log."""
     if not names.dialect.has_schemas:
-        return ""
+        last = f"coalesce((SELECT max(id) FROM {log_of(names.dialect, table)}), 0)"
+        return f"(SELECT CAST(snapshot AS INTEGER) {_checkpoint(names, table)}) > {last}"
     end = f"(SELECT pg_snapshot_xmax(snapshot::pg_snapshot) {_checkpoint(names, table)})"
     return f"{end} > pg_snapshot_xmax(pg_current_snapshot())"
 

@@ -87,7 +87,7 @@ def waiting(store: Store, tables: tuple[Table, ...], *others: str) -> list[str]:
         f"EXISTS (SELECT 1 FROM {log_of(store.dialect, table)} AS l WHERE {unsealed(store.names, table, 'l')})"
         for table in tables
     ]
-    tests += [test for test in (is_ahead(store.names, table) for table in tables) if test]
+    tests += [is_ahead(store.names, table) for table in tables]
     return [*tests, *(f"EXISTS (SELECT 1 FROM {other})" for other in others)]
 
 

@@ -228,10 +228,8 @@ def drop_captures(duty: Duty, installed: Installed) -> None:
             mine.write(partial(mine.ledger.run, "remove_capture", {"source": capture.source}))
 
 
-def trim(ledger: Ledger, source: str, log: str, name: str, limit: int) -> int:
+def trim(ledger: Ledger, source: str, log: str, limit: int) -> int:
     """Delete changes that everybody has sealed, in the caller's transaction; give how many."""
-    ledger.run("name_ids", {"name": name}, log=log)
-    ledger.run("keep_ids", {"name": name}, log=log)
     return ledger.run("consume", {"source": source, "limit": limit}, log=log)
 
 
@@ -241,7 +239,7 @@ def trim_alone(ledger: Ledger, source: str, log: str, limit: int) -> None:
     ledger.session.alone(ledger.text("consume", log=log), {"source": source, "limit": limit})
 
 
-def empty(duty: Duty, source: str, log: str, name: str) -> bool:
+def empty(duty: Duty, source: str, log: str) -> bool:
     """Empty a log at once, if that pays, everybody has sealed every row, and nobody writes at this moment; give whether it is."""
 
     def may() -> bool:
@@ -252,8 +250,6 @@ def empty(duty: Duty, source: str, log: str, name: str) -> bool:
         duty.ledger.run("lock_log", log=log)
         if not may():
             return False
-        duty.ledger.run("name_ids", {"name": name}, log=log)
-        duty.ledger.run("keep_ids", {"name": name}, log=log)
         duty.ledger.run("empty_log", log=log)
         return True
 
@@ -280,11 +276,11 @@ def trim_logs(duty: Duty) -> None:
             # Few changes are deleted as they are sealed. The places of deleted rows stay until somebody vacuums, and every tick
             # looks at them.
             if duty.ledger.value("measure_log", {"log": capture.log}) > LOG_BYTES_MAX:
-                empty(duty, source, capture.log, capture.name)
+                empty(duty, source, capture.log)
             continue
         if find_fault(capture, find_pieces(duty.session, capture)):
             continue
-        while duty.write(partial(trim, duty.ledger, source, capture.log, capture.name, TRIM_ROWS)).value >= TRIM_ROWS:
+        while duty.write(partial(trim, duty.ledger, source, capture.log, TRIM_ROWS)).value >= TRIM_ROWS:
             duty.check_stop("the emptying of logs")
 
 

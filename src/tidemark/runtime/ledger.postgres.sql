@@ -775,14 +775,6 @@ FROM (SELECT CAST(:position AS bigint) + greatest(1, CAST(:limit AS bigint) / 64
         AND NOT pg_visible_in_snapshot(xid, CAST(:previous AS pg_snapshot))
         AND pg_visible_in_snapshot(xid, CAST(:target AS pg_snapshot))) AS c;
 
--- name: name_ids
--- Nothing here is numbered.
-NOTHING;
-
--- name: keep_ids
--- Nor can a number be given twice.
-NOTHING;
-
 -- name: find_spent
 -- Up to where the derived tables that read a log have sealed it. One that failed will begin anew, if
 -- at all; one that goes has no checkpoint any more.

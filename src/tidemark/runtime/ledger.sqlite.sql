@@ -588,13 +588,13 @@ WHERE derived = :derived AND generation = :generation;
 -- What a small tick asks of one log: its source, the checkpoint, whether a seal is under way, the moment of now, whether the
 -- checkpoint is ahead of the database, whether every row is of its moment, whether changes wait, how many of them concern the table
 -- (as many as the limit where there are too many to look), and markers among them, and the portion of the ticks.
-SELECT c.source, c.snapshot, c.target IS NOT NULL, CAST(n.now AS TEXT), 0, c.even, n.now > n.before,
+SELECT c.source, c.snapshot, c.target IS NOT NULL, CAST(n.now AS TEXT), n.now < n.before, c.even, n.now > n.before,
        CASE WHEN n.now - n.before > :most THEN :limit
             ELSE (SELECT count(*) FROM (SELECT 1 FROM {log} AS l WHERE l.id > n.before AND {concerns} LIMIT :limit)) END,
        (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > n.before AND id <= n.before + :most AND weight = 0 LIMIT 1)),
        d.portion, d.far
 FROM tidemark__checkpoint AS c JOIN tidemark__derived AS d ON d.name = c.derived AND d.generation = c.generation
-JOIN (SELECT rowid, CAST(snapshot AS INTEGER) AS before, max(coalesce((SELECT max(id) FROM {log}), 0), CAST(snapshot AS INTEGER)) AS now
+JOIN (SELECT rowid, CAST(snapshot AS INTEGER) AS before, coalesce((SELECT max(id) FROM {log}), 0) AS now
       FROM tidemark__checkpoint) AS n ON n.rowid = c.rowid
 WHERE c.derived = :derived AND c.generation = :generation AND c.source = {source};
 
@@ -679,8 +679,8 @@ DELETE FROM tidemark__mark WHERE derived = :name AND generation = :generation;
 SELECT '', '[]', 0, '' WHERE :table IS NULL;
 
 -- name: is_ahead
--- Whether a checkpoint is ahead of the database itself, as it is after a restore: 1 or 0.
-SELECT 0 WHERE :snapshot IS NOT NULL;
+-- Whether a checkpoint is ahead of its log, as it is when somebody emptied that: ids are given again then. 1 or 0.
+SELECT coalesce(max(id), 0) < CAST(:snapshot AS INTEGER) FROM {log};
 
 -- name: measure_part
 -- How many changes a part of a log has, and markers among them; where the next part begins, whether this was the last, and its file.
@@ -689,16 +689,6 @@ SELECT (SELECT count(*) FROM {log} AS l WHERE l.id > p.start AND l.id <= min(p.t
        (SELECT count(*) FROM {log} AS l WHERE l.id > p.start AND l.id <= min(p.target, p.start + :limit) AND l.weight = 0),
        p.start + :limit, p.start + :limit >= p.target, '-'
 FROM (SELECT max(:position, CAST(:previous AS INTEGER)) AS start, coalesce(CAST(:target AS INTEGER), 0) AS target WHERE :name <> '') AS p;
-
--- name: name_ids
--- A log whose first rows came from a statement that failed half-way (OR FAIL) has no place in the sequence of ids yet.
-INSERT INTO sqlite_sequence (name, seq) SELECT :name, 0
-WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = :name);
-
--- name: keep_ids
--- Such a statement also leaves the sequence behind the rows; once they are deleted, their ids would be given again, unseen.
-UPDATE sqlite_sequence SET seq = (SELECT coalesce(max(id), 0) FROM {log})
-WHERE name = :name AND seq < (SELECT coalesce(max(id), 0) FROM {log});
 
 -- name: find_spent
 -- Up to where every derived table that reads a log has sealed it. One that failed will begin anew, if
@@ -720,16 +710,17 @@ SELECT 0 WHERE :spent <> '' AND :log <> '';
 SELECT 0 WHERE :log <> '';
 
 -- name: empty_log
--- Every row of a log.
-DELETE FROM {log};
+-- Every row of a log but the last, behind which the next one is numbered.
+DELETE FROM {log} WHERE id < (SELECT max(id) FROM {log});
 
 -- name: consume
--- Delete changes that everybody has sealed.
+-- Delete changes that everybody has sealed, but for the last of the log: the next one is numbered after it, so that no id that a
+-- checkpoint has seen is given again.
 DELETE FROM {log}
 WHERE id <= (
     SELECT max(id) FROM (
         SELECT id FROM {log}
-        WHERE id <= (SELECT coalesce(min(CAST(c.snapshot AS INTEGER)), 9223372036854775807)
+        WHERE id <= (SELECT min((SELECT max(id) - 1 FROM {log}), coalesce(min(CAST(c.snapshot AS INTEGER)), 9223372036854775807))
                      FROM tidemark__checkpoint AS c JOIN tidemark__derived AS d ON d.name = c.derived AND d.generation = c.generation
                      WHERE c.source = :source AND d.state IN ('backfilling', 'paused', 'verifying', 'live', 'retired'))
         ORDER BY id LIMIT :limit
@@ -741,8 +732,10 @@ WHERE id <= (
 SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(:snapshot AS INTEGER) LIMIT :limit) AS counted;
 
 -- name: count_each_waiting
--- For each place up to which somebody has consumed a log: how many changes come after it, as one of many questions.
-SELECT k.snapshot AS snapshot, (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(k.snapshot AS INTEGER) LIMIT :limit) AS counted) AS waiting
+-- For each place up to which somebody has consumed a log: how many changes come after it, as one of many questions. Where the log ends
+-- before that place, somebody emptied it: nobody knows how many those were.
+SELECT k.snapshot AS snapshot, (SELECT count(*) FROM (SELECT 1 FROM {log} WHERE id > CAST(k.snapshot AS INTEGER) LIMIT :limit) AS counted)
+       + (coalesce((SELECT max(id) FROM {log}), 0) < CAST(k.snapshot AS INTEGER)) AS waiting
 FROM (SELECT DISTINCT snapshot FROM tidemark__checkpoint WHERE source = :{source}) AS k;
 
 -- name: add_cost

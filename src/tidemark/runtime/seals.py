@@ -92,7 +92,7 @@ def pace_for_logs(duty: Duty) -> Pace:
 
 def begin_seal(duty: Duty, script: Script, tick: Tick, known: Mapping[str, Checkpoint]) -> None:
     """Record the snapshot that the seal goes up to; after a restore, make everything dirty instead of guessing."""
-    if is_ahead(duty, known):
+    if is_ahead(duty, script, known):
         for statement in tick.everything:
             duty.session.run(statement)
         begin_reading(duty.ledger, script)
@@ -219,9 +219,12 @@ def move_checkpoints(duty: Duty, script: Script, targets: Mapping[str, str]) -> 
     duty.ledger.run("move_checkpoints", {**about(script), "moments": json.dumps(dict(targets))})
 
 
-def is_ahead(duty: Duty, known: Mapping[str, Checkpoint]) -> bool:
-    """Whether a checkpoint is ahead of the database itself, as it is after a restore."""
-    return any(duty.ledger.value("is_ahead", {"snapshot": one.snapshot}) for one in known.values())
+def is_ahead(duty: Duty, script: Script, known: Mapping[str, Checkpoint]) -> bool:
+    """Whether a checkpoint is ahead of its log, as it is after a restore, or when somebody emptied that."""
+    return any(
+        duty.ledger.value("is_ahead", {"snapshot": known[log.source].snapshot}, log=log.log)
+        for log in (script.tick.logs if script.tick else ())
+    )
 
 
 def count_dirty(duty: Duty, script: Script) -> int:
@@ -237,7 +240,7 @@ def consume(duty: Duty, script: Script, sources: Container[str] | None = None, l
     for log in script.tick.logs if script.tick else ():
         if sources is not None and log.source not in sources:
             continue
-        deleted += trim(duty.ledger, log.source, log.log, log.name, limit - deleted)
+        deleted += trim(duty.ledger, log.source, log.log, limit - deleted)
         if deleted >= limit:
             break
     return deleted
@@ -247,7 +250,7 @@ def let_go(duty: Duty, script: Script, pace: Pace) -> bool:
     """Let the logs go of what everybody has sealed: at once where that can be, else of so much as the pace says; give whether
     there may be more."""
     logs, limit = script.tick.logs if script.tick else (), pace.size
-    if all([empty(duty, log.source, log.log, log.name) for log in logs]):  # noqa: C419
+    if all([empty(duty, log.source, log.log) for log in logs]):  # noqa: C419
         return False
     held = duty.write(partial(consume, duty, script, None, limit))
     pace.record(held.value, held.hold_ms)

@@ -226,7 +226,7 @@ def _begin(state: _State) -> None:
     def work() -> Run:
         run = state.run or add_run(state.duty, "tick", state.script)
         known = read_checkpoints(state.duty, state.script)
-        if is_ahead(state.duty, known):
+        if is_ahead(state.duty, state.script, known):
             begin_reading(state.duty.ledger, state.script)
             for statement in state.deltas.mark:
                 state.duty.session.run(statement)

@@ -47,7 +47,7 @@ class Added:
 def why_not_added(duty: Duty, script: Script) -> str:
     """Why rows cannot be added to now; empty when they can."""
     known = read_checkpoints(duty, script)
-    if is_ahead(duty, known) or any(one.target is not None for one in known.values()):
+    if is_ahead(duty, script, known) or any(one.target is not None for one in known.values()):
         return "a seal is under way"
     if not all(one.even for one in known.values()):
         return "rows are not of one moment yet"

@@ -30,7 +30,7 @@ CREATE TRIGGER "tidemark__readonly_distinct_slugs_update" INSTEAD OF UPDATE ON "
 CREATE TRIGGER "tidemark__readonly_distinct_slugs_delete" INSTEAD OF DELETE ON "distinct_slugs" BEGIN /* tidemark:79249775bdbe9107 */ SELECT RAISE(ABORT, 'distinct_slugs is derived and kept by Tidemark: write to its sources instead'); END;
 
 -- table tidemark__capture_log_posts (shared by all that read posts)
-CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, pair INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
+CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY, pair INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_state" TEXT);
 
 -- trigger tidemark__capture_insert_posts (shared by all that read posts)
 CREATE TRIGGER "tidemark__capture_insert_posts" AFTER INSERT ON "posts"

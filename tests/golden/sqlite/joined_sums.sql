@@ -31,7 +31,7 @@ CREATE TRIGGER "tidemark__readonly_joined_sums_update" INSTEAD OF UPDATE ON "joi
 CREATE TRIGGER "tidemark__readonly_joined_sums_delete" INSTEAD OF DELETE ON "joined_sums" BEGIN /* tidemark:7a85ac351f0dbecf */ SELECT RAISE(ABORT, 'joined_sums is derived and kept by Tidemark: write to its sources instead'); END;
 
 -- table tidemark__capture_log_users (shared by all that read users)
-CREATE TABLE "tidemark__capture_log_users" (id INTEGER PRIMARY KEY AUTOINCREMENT, pair INTEGER, weight smallint NOT NULL, "c_id" INTEGER);
+CREATE TABLE "tidemark__capture_log_users" (id INTEGER PRIMARY KEY, pair INTEGER, weight smallint NOT NULL, "c_id" INTEGER);
 
 -- trigger tidemark__capture_insert_users (shared by all that read users)
 CREATE TRIGGER "tidemark__capture_insert_users" AFTER INSERT ON "users"
@@ -98,7 +98,7 @@ BEGIN /* tidemark:9d8a45ec1e666d89 */
 END;
 
 -- table tidemark__capture_log_posts (shared by all that read posts)
-CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY AUTOINCREMENT, pair INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
+CREATE TABLE "tidemark__capture_log_posts" (id INTEGER PRIMARY KEY, pair INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
 
 -- trigger tidemark__capture_insert_posts (shared by all that read posts)
 CREATE TRIGGER "tidemark__capture_insert_posts" AFTER INSERT ON "posts"

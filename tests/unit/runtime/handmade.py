@@ -68,7 +68,7 @@ def capture_posts(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> C
     log = names.own("log", "posts")
     own = "xid xid8 NOT NULL DEFAULT pg_current_xact_id()"
     if not dialect.has_schemas:
-        own = "id INTEGER PRIMARY KEY AUTOINCREMENT"
+        own = "id INTEGER PRIMARY KEY"
     images = "".join(f", {column} INTEGER" for column in columns)
     text = f"CREATE TABLE {log} ({own}, weight INTEGER NOT NULL{images})"
     pieces = [Piece("table", _located(names, "log", "posts"), text, f"DROP TABLE IF EXISTS {log}")]
@@ -197,7 +197,8 @@ def _tick(names: Names, columns: tuple[str, ...]) -> Tick:
     place = [] if names.dialect.has_schemas else ["id"]
     mine = f"derived = '{names.derived}' AND generation = {names.generation}"
     checkpoint = f"FROM {ledger(names.dialect, 'checkpoint')} WHERE {mine}"
-    unsealed = f"id > (SELECT CAST(snapshot AS INTEGER) {checkpoint})"
+    ahead = f"(SELECT CAST(snapshot AS INTEGER) {checkpoint}) > coalesce((SELECT max(id) FROM {log}), 0)"
+    unsealed = f"id > (SELECT CAST(snapshot AS INTEGER) {checkpoint})) OR ({ahead}"
     if names.dialect.has_schemas:
         unsealed = f"NOT pg_visible_in_snapshot(xid, (SELECT CAST(snapshot AS pg_snapshot) {checkpoint}))"
         unsealed += (
@@ -230,7 +231,7 @@ def _tick(names: Names, columns: tuple[str, ...]) -> Tick:
         done_dirty=f"DELETE FROM {dirty} WHERE thread_id IN (SELECT thread_id FROM {batch})",
         count_dirty=f"SELECT count(*) FROM {dirty}",
         everything=(
-            f"INSERT INTO {dirty} (thread_id) SELECT thread_id FROM posts UNION SELECT thread_id FROM {names.store} "
+            f"INSERT INTO {dirty} (thread_id) SELECT thread_id FROM posts UNION SELECT thread_id FROM {names.store} WHERE true "
             "ON CONFLICT DO NOTHING",
         ),
         waiting=f"EXISTS (SELECT 1 FROM {log} WHERE {unsealed}) OR EXISTS (SELECT 1 FROM {dirty})",

@@ -25,6 +25,11 @@ def _logged(world: World) -> int:
     return int(count)
 
 
+def _kept(world: World) -> int:
+    """How many changes stay in a log that everybody has sealed: on SQLite the last, behind which the next one is numbered."""
+    return 0 if world.duty.session.dialect.has_schemas else 1
+
+
 def _tick(world: World, name: str = "thread_stats", score_min: int = 0) -> None:
     (mine,) = [row.generation for row in world.duty.ledger.derived() if row.name == name]
     tick(world.leased(name), world.script(name=name, score_min=score_min, generation=mine))
@@ -51,7 +56,7 @@ def test_a_log_keeps_what_the_slowest_has_not_sealed(world: World) -> None:
     pending = {status.name: status.pending for status in read_status(world.duty.ledger)}
     assert pending == {"thread_stats": 0, "slow": 2}
     _tick(world, "slow")
-    assert world.shown("slow") == world.truth() and _logged(world) == 0
+    assert world.shown("slow") == world.truth() and _logged(world) == _kept(world)
 
 
 def test_what_somebody_has_still_to_seal_is_passed_over_at_once(world: World) -> None:
@@ -153,7 +158,7 @@ def test_one_that_failed_keeps_nothing(world: World) -> None:
     _fail(world, "other")
     world.posts((1000, 3, 5))
     _tick(world)
-    assert _logged(world) == 0
+    assert _logged(world) == _kept(world)
     world.apply(world.wanted(), world.wanted(name="other"))
     assert world.shown("other") == world.truth()
 
@@ -163,7 +168,7 @@ def test_a_log_that_nobody_reads_is_emptied(world: World) -> None:
     _fail(world, "thread_stats")
     world.posts((1000, 3, 5))
     trim_logs(world.duty)
-    assert _logged(world) == 0
+    assert _logged(world) == _kept(world)
 
 
 def test_a_file_that_has_grown_goes_when_everybody_is_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,9 +179,9 @@ def test_a_file_that_has_grown_goes_when_everybody_is_done(world: World, monkeyp
         world.posts((post, 3, 5))
         _tick(world)
         trim_logs(world.duty)
-        assert _logged(world) == 1, "somebody has not sealed it"
+        assert _logged(world) >= 1, "somebody has not sealed it"
         _tick(world, "slow")
-        assert _logged(world) == 0
+        assert _logged(world) == _kept(world)
         if schemas:
             assert world.user.all(f"SELECT pg_relation_size('{_log(world)}') > 0") == [(True,)]
         trim_logs(world.duty)
@@ -189,7 +194,7 @@ def test_a_log_is_emptied_at_once_only_when_everybody_is_done(world: World) -> N
     world.apply(world.wanted(), world.wanted(name="slow"))
     world.posts(*((1000 + number, number % 7, 1) for number in range(1500)))
     capture = world.duty.ledger.captures()["posts"]
-    about = (capture.source, capture.log, capture.name)
+    about = (capture.source, capture.log)
     assert not empty(world.duty, *about)
     _tick(world)
     assert not empty(world.duty, *about) and _logged(world) == 1500

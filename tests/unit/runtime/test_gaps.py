@@ -139,9 +139,9 @@ def test_no_hold_is_long_and_writers_get_in_between_while_a_backlog_drains(sqlit
 def test_looking_through_the_whole_log_with_the_lock_in_hand_is_seen(
     sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    consume = statements.find_statement("sqlite", "keep_ids")
+    consume = statements.find_statement("sqlite", "consume")
     known: Any = statements.load_statements("sqlite", "ledger")
-    slow = consume.replace("WHERE name", "WHERE (SELECT max(id) - min(id) FROM {log}) >= 0 AND name")
-    monkeypatch.setitem(known, "keep_ids", Statement("keep_ids", "slow", slow))
+    slow = consume.replace("WHERE id <=", "WHERE (SELECT max(id) - min(id) FROM {log}) >= 0 AND id <=", 1)
+    monkeypatch.setitem(known, "consume", Statement("consume", "slow", slow))
     machine = drain(sqlite_path, "added", 60_000)
     assert max(machine.holds) > 25.0 and max(machine.since) > 60.0

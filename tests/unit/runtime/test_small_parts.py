@@ -31,8 +31,6 @@ from tidemark.runtime.values import hash_key, pack, show, unpack
 from tidemark.states import DERIVED, RUN, UNKNOWN, check_list, check_move, read_state
 
 RUNTIME = Path(tidemark.runtime.__file__).parent
-# Statements that only one engine has a use for; those with a counterpart that does nothing are named.
-NEEDLESS = ("name_ids", "keep_ids")
 ALONE = re.compile(r"^(fact|warn|drop)_|^create_(schema|clock)$")
 
 
@@ -43,7 +41,7 @@ def test_both_engines_have_the_same_statements_each_with_a_purpose() -> None:
     for statement in (*sqlite.values(), *postgres.values()):
         # Several in one text stand apart on lines of their own.
         assert statement.purpose and all(";" not in step for step in statement.text.split("\n;\n"))
-        assert statement.text or statement.name in NEEDLESS
+        assert statement.text
 
 
 def test_every_statement_that_the_code_names_is_there_and_every_one_there_is_named() -> None:
