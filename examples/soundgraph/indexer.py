@@ -7,7 +7,7 @@ aside with its reason; everything else about order, redelivery, kills and failur
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,12 +27,16 @@ from examples.soundgraph.tables import (
 from examples.soundgraph.values import EntityEvent, identifier, moment, text, why_no_identifier
 from tidemark import Project, Skip, Tidemark, iterable
 from tidemark.blocks import Source
-from tidemark.streams import Database, Event, Stream
+from tidemark.events import Event, Events
+from tidemark.streams import Database, Stream
 
 NAME = "ledger"
 Blocks = Iterable[Mapping[str, Any]]
 Judge = Callable[[State, EntityEvent, Stamp], None]
+Play = tuple[Any, ...]
+"""A row of ``etl_plays``, in the order of its columns."""
 
+_USER, _PLAYED_AT = (ETL_PLAYS.columns.index(column) for column in ("user_id", "played_at"))
 _WAITING = (
     f"SELECT {', '.join(ETL_PLAYS.columns)} FROM etl_plays "
     "WHERE block = :block AND transaction_index = :tx AND NOT is_bridged ORDER BY ordinal"
@@ -97,9 +101,9 @@ class _Indexer:
         self._state: State | None = None
         self._entity: tuple[Any, EntityEvent] | None = None
         self._stamp: tuple[tuple[int, ...], Stamp] | None = None
-        self._heard: dict[tuple[int, int], list[Row]] = defaultdict(list)
+        self._heard: dict[tuple[int, int], list[Play]] = defaultdict(list)
 
-    def begin(self, db: Database, events: Sequence[Event]) -> None:
+    def begin(self, db: Database, events: Events) -> None:
         """A transaction begins: what its events will ask for is read at once."""
         self._state = State(db, self._writer, strict=self._strict)
         self._state.read_ahead(find_needs(events))
@@ -107,14 +111,11 @@ class _Indexer:
     def block(self, db: Database, event: Event) -> None:
         """Each block has a row, even an empty one: it is what completions are dated by."""
         self._heard.clear()
-        stamp = _stamp(event)
-        row: Row = {"number": stamp.number, "blockhash": f"block:{stamp.number}", "created_at": stamp.at}
-
-        def add(state: State, stamp: Stamp) -> None:
-            if state.current(BLOCKS, (stamp.number,)) is None:
-                state.put(BLOCKS, (stamp.number,), row)
-
-        self._judge(db, event, add)
+        state, stamp = self._begin(db, event)
+        if state.current(BLOCKS, (stamp.number,)) is None:
+            row: Row = {"number": stamp.number, "blockhash": f"block:{stamp.number}", "created_at": stamp.at}
+            state.put(BLOCKS, (stamp.number,), row)
+            state.accept()
 
     def entity(self, db: Database, event: Event) -> None:
         """Something that somebody did to a user, a track, a playlist, a comment, …"""
@@ -132,44 +133,34 @@ class _Indexer:
         follow.__name__ = judge.__name__
         return follow
 
-    def plays(self, db: Database, events: Sequence[Event]) -> Iterable[tuple[Event, str]]:
+    def plays(self, db: Database, events: Events) -> Iterable[tuple[Event, str]]:
         """Plays of a block. A user who is no integer is anonymous; such a track is no track. Whatever they name is there when the
         block's other transactions have made it."""
-        state, rows, heard = self._state_of(db), list[Row](), self._heard
+        state, rows = self._state_of(db), list[Play]()
         stamp = self._stamp_of(events[0])
-        for event in events:
-            play = event.data
+        height, taken_at, knows = stamp.number, stamp.at, state.knows
+        for place, play in enumerate(events.data):
             if not isinstance(play, dict):
-                yield event, "no_play"
+                yield events[place], "no_play"
                 continue
             played_at, track_id = moment(play.get("timestamp")), identifier(play.get("track_id"))
             if played_at is None or track_id is None:
-                yield event, f"track_id_{why_no_identifier(play.get('track_id'))}" if played_at else "no_time"
+                why = f"track_id_{why_no_identifier(play.get('track_id'))}" if played_at else "no_time"
+                yield events[place], why
                 continue
             user_id = identifier(play.get("user_id"))
-            if not state.knows(track_id, user_id):
+            if not knows(track_id, user_id):
                 try:
-                    _meet(state, track_id, user_id, self._stamp_of(event))
+                    _meet(state, track_id, user_id, self._stamp_of(events[place]))
                 except Skip as skip:
-                    yield event, skip.reason
+                    yield events[place], skip.reason
                     continue
-            block, tx, ordinal = event.identity
-            row: Row = {
-                "block": block,
-                "transaction_index": tx,
-                "ordinal": ordinal,
-                "height": stamp.number,
-                "taken_at": stamp.at,
-                "user_id": user_id,
-                "track_id": track_id,
-                "played_at": played_at,
-                "country": text(play.get("country")) or None,
-                "is_bridged": False,
-            }
-            rows.append(row)
-            heard[block, tx].append(row)
+            country = text(play.get("country")) or None
+            rows.append((*events.identities[place], height, taken_at, user_id, track_id, played_at, country, False))
         # Nobody asks for the current row of a play, so that none is remembered.
         db.put_all(ETL_PLAYS.shelf, rows)
+        for row in rows:
+            self._heard[row[:2]].append(row)
 
     def payment(self, rule: Callable[[State, Any, Stamp], None]) -> Callable[[Database, Event], None]:
         """A tip or a purchase, what somebody makes of a tip, or how much they hold."""
@@ -179,31 +170,28 @@ class _Indexer:
 
         return pay
 
-    def listen_streak(self, db: Database, events: Sequence[Event]) -> None:
+    def listen_streak(self, db: Database, events: Events) -> None:
         """The streaks of those who are known and listened, before their plays are bridged."""
-        for event in events:
-            heard = self._heard_of(db, event)
-            plays = [(row["user_id"], row["played_at"]) for row in heard if row["user_id"] is not None]
+        for place, heard in enumerate(self._heard_of(db, events)):
+            plays = [(row[_USER], row[_PLAYED_AT]) for row in heard if row[_USER] is not None]
             if plays:
-                state, stamp = self._begin(db, event)
+                state, stamp = self._begin(db, events[place])
                 listen_streak(state, plays, stamp)
                 state.accept()
 
-    def bridge(self, db: Database, events: Sequence[Event]) -> None:
+    def bridge(self, db: Database, events: Events) -> None:
         """The plays of transactions, as the network counts them. Nothing makes two of them one: identical plays are two."""
-        heard = [row for event in events for row in self._heard_of(db, event)]
+        heard = [row for rows in self._heard_of(db, events) for row in rows]
         db.put_all(PLAYS, map(_bridged, heard))
-        db.put_all(ETL_PLAYS.shelf, [row | {"is_bridged": True} for row in heard])
+        db.put_all(ETL_PLAYS.shelf, [(*row[:-1], True) for row in heard])
 
-    def _heard_of(self, db: Database, event: Event) -> list[Row]:
-        """The plays of a transaction that are not bridged yet. What is known of them from their taking stands for them only where
-        nothing of the transaction was left out, so that nothing of it can be waiting from before."""
-        block, tx, _ = event.identity
-        heard, whole = self._heard[block, tx], event.transaction.get("plays")
-        if isinstance(whole, list) and len(heard) == event.taken == len(whole):
-            return heard
-        rows = db.all(_WAITING, {"block": block, "tx": tx})
-        return [dict(zip(ETL_PLAYS.columns, row, strict=True)) for row in rows]
+    def _heard_of(self, db: Database, events: Events) -> Iterator[Sequence[Play]]:
+        """The plays of each transaction that are not bridged yet. What is known of them from their taking stands for them only
+        where nothing of the transaction was left out, so that nothing of it can be waiting from before."""
+        for (block, tx, _), loose, taken in zip(events.identities, events.transactions, events.taken, strict=True):
+            heard, whole = self._heard[block, tx], loose.get("plays")
+            is_whole = isinstance(whole, list) and len(heard) == taken == len(whole)
+            yield heard if is_whole else db.all(_WAITING, {"block": block, "tx": tx})
 
     def _judge(self, db: Database, event: Event, judge: Callable[[State, Stamp], None]) -> None:
         state, stamp = self._begin(db, event)
@@ -245,17 +233,9 @@ def _meet(state: State, track_id: int, user_id: int | None, stamp: Stamp) -> Non
     state.accept()
 
 
-def _bridged(row: Row) -> Row:
-    return {
-        "user_id": row["user_id"],
-        "source": "relay",
-        "play_item_id": row["track_id"],
-        "created_at": row["played_at"],
-        "updated_at": row["taken_at"],
-        "slot": row["height"],
-        "signature": f"{row['block']}:{row['transaction_index']}",
-        "country": row["country"],
-    }
+def _bridged(row: Play) -> tuple[Any, ...]:
+    block, tx, _, height, taken_at, user_id, track_id, played_at, country, _ = row
+    return (user_id, "relay", track_id, played_at, taken_at, height, f"{block}:{tx}", country)
 
 
 def _stamp(event: Event) -> Stamp:
@@ -273,18 +253,14 @@ def _time_of(time: str | None) -> str | None:
 
 def _read_entity(tx: Any) -> EntityEvent:
     """An entity event with whole ids. Raises Skip for what is none, or of a kind without a rule."""
-    kind = (str(tx.get("entity_type")), str(tx.get("action")))
-    if kind not in RULES:
+    entity_type, action = str(tx.get("entity_type")), str(tx.get("action"))
+    if (entity_type, action) not in RULES:
         raise Skip("unsupported_kind")
-    for name in ("user_id", "entity_id"):
-        if wrong := why_no_identifier(tx.get(name)):
-            raise Skip(f"{name}_{wrong}")
+    user_id, entity_id = identifier(tx.get("user_id")), identifier(tx.get("entity_id"))
+    if user_id is None or entity_id is None:
+        name = "user_id" if user_id is None else "entity_id"
+        raise Skip(f"{name}_{why_no_identifier(tx.get(name))}")
     metadata = tx.get("metadata")
     return EntityEvent(
-        user_id=int(tx["user_id"]),
-        entity_type=kind[0],
-        action=kind[1],
-        entity_id=int(tx["entity_id"]),
-        signer=text(tx.get("signer")),
-        metadata=metadata if isinstance(metadata, dict) else {},
+        user_id, entity_type, action, entity_id, text(tx.get("signer")), metadata if isinstance(metadata, dict) else {}
     )

@@ -32,7 +32,7 @@ from examples.soundgraph.tables import (
     USERS,
 )
 from examples.soundgraph.values import identifier
-from tidemark.streams import Event
+from tidemark.events import Events
 
 Needs = dict[Table, set[Key]]
 
@@ -59,30 +59,36 @@ _ENTITIES: Mapping[str, tuple[Table, ...]] = {
 """What is kept of an entity itself."""
 
 
-def find_needs(events: Sequence[Event]) -> Needs:
+def find_needs(events: Events) -> Needs:
     """The keys, by lookup columns or by group, of rows that will be asked for."""
     needs: Needs = defaultdict(set)
-    needs[BLOCKS].update((event.position,) for event in events)
+    needs[BLOCKS].update(zip(events.positions))
     plays: list[Any] = []
-    for event in events:
-        if event.kind == "plays":
-            plays.append(event.data.get("plays"))
-        elif (read := _READERS.get(event.kind)) is not None and isinstance(event.data, Mapping):
-            read(needs, event.data)
-    _plays(needs, [play for listed in plays if isinstance(listed, list) for play in listed if type(play) is dict])
+    for kind, data in zip(events.kinds, events.data, strict=True):
+        if kind == "plays":
+            if isinstance(listed := data.get("plays"), list):
+                plays += listed
+        elif (read := _READERS.get(kind)) is not None and isinstance(data, Mapping):
+            read(needs, data)
+    _plays(needs, [play for play in plays if type(play) is dict])
     return needs
 
 
 def _plays(needs: Needs, plays: Sequence[Mapping[str, Any]]) -> None:
     """Many plays name few tracks and users: each of them is read once."""
-    needs[TRACKS] |= _keys(_different(play.get("track_id") for play in plays))
-    users = _keys(_different(play.get("user_id") for play in plays))
+    needs[TRACKS] |= _keys(_different(plays, "track_id"))
+    users = _keys(_different(plays, "user_id"))
     needs[USERS] |= users
     needs[LISTEN_STREAKS] |= users
 
 
-def _different(loose: Iterable[Any]) -> set[int | str]:
-    return {one for one in loose if type(one) is str or type(one) is int}
+def _different(plays: Sequence[Mapping[str, Any]], name: str) -> Iterable[Any]:
+    found = [play.get(name) for play in plays]
+    try:
+        return set(found)
+    except TypeError:
+        # One of them is a list or an object.
+        return found
 
 
 def _entity(needs: Needs, tx: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ database is the same: there is another one when something is undone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from examples.soundgraph.described import Key, Row, Table, Value
 from examples.soundgraph.statements import Texts, Writer
@@ -22,8 +22,7 @@ from tidemark import Skip
 from tidemark.streams import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """Who writes a row: the block, the transaction that the event belongs to, the block's time."""
 
     number: int

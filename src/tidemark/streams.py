@@ -1,30 +1,26 @@
 """Ordered input as a user declares it: a stream of blocks, the handlers of its events, and what happens when one fails.
 
-Owns: `Stream`, `Block`, `Event`, `Shelf` and `Skip`. Promises: a declaration that
-cannot mean anything is refused where it stands; an event knows its identity (block, transaction, ordinal), which never depends on
-what it contains. Reads no database: what a handler writes goes through the face that it is given.
+Owns: `Stream`, `Shelf` and `Skip`. Promises: a declaration that cannot mean anything is refused where it stands. Reads no
+database: what a handler writes goes through the face that it is given.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property
-from operator import itemgetter
+from itertools import repeat
+from operator import contains, itemgetter
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol, overload
+from typing import Any, Literal, Protocol, overload
 
 from tidemark.blocks import Source
 from tidemark.errors import Code, Fault, Refusal
+from tidemark.events import Block, Event, Events, Identity, Origin
 from tidemark.memory import First, Memory, dated
 from tidemark.model import Declaration
 
 Settle = Literal["tick", "block"]
-Identity = tuple[int, int, int]
-"""Block, transaction within it, ordinal within the transaction; all from 0 on."""
-
 POLICIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "settle": ("tick", "block"),
@@ -35,9 +31,6 @@ POLICIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The words of each policy, the default first."""
-
-
-_SECONDS = re.compile(r"-?[0-9]{1,11}(\.[0-9]+)?\Z")
 
 
 class Skip(Exception):
@@ -73,12 +66,13 @@ class Shelf:
         """Of the rows of each key the last one, in the order in which the keys came first; rows without a whole key all stay."""
         if not self.key:
             return rows
-        key_of = itemgetter(*(self.columns.index(column) for column in self.key))
-        found: dict[object, tuple[Any, ...]] = {}
-        for row in rows:
-            key = key_of(row)
-            is_whole = key is not None and (type(key) is not tuple or None not in key)
-            found[key if is_whole else object()] = row
+        places = [self.columns.index(column) for column in self.key]
+        keys: list[Any] = list(map(itemgetter(*places), rows))
+        if len(places) == 1:
+            keys = [(key,) for key in keys]
+        found = dict(zip(keys, rows, strict=True))
+        if any(map(contains, found, repeat(None))):
+            found = {object() if None in key else key: row for key, row in zip(keys, rows, strict=True)}
         return list(found.values())
 
     def replacing(self, quote: Callable[[str], str]) -> str:
@@ -112,8 +106,8 @@ class Database(Protocol):
         of one shelf keep their order; shelves follow each other as they were first put to."""
         ...
 
-    def put_all(self, shelf: Shelf, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows with others, as if each were put."""
+    def put_all(self, shelf: Shelf, rows: Iterable[Mapping[str, Any] | tuple[Any, ...]]) -> None:
+        """Write rows with others, as if each were put. A tuple has the values of the shelf's columns, in their order."""
         ...
 
     def find(self, shelf: Shelf, by: Sequence[str], keys: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
@@ -121,49 +115,12 @@ class Database(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Block:
-    """One block: its position, its time as text (None when it says none), its transactions as loose JSON values."""
-
-    position: int
-    time: str | None
-    transactions: tuple[Any, ...]
-
-    @property
-    def moment(self) -> str | None:
-        """The time in UTC, in a form that every engine reads, where it says seconds since 1970 or an ISO date; else None."""
-        said = self.time or ""
-        try:
-            found = datetime.fromtimestamp(float(said), UTC) if _SECONDS.match(said) else datetime.fromisoformat(said)
-            utc = found.astimezone(UTC) if found.tzinfo else found
-        except (ValueError, OverflowError, OSError):
-            return None
-        return utc.replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-class Event(NamedTuple):
-    """One transaction of a block, or one item of it, as a handler sees it.
-
-    `position` and `time` are those of the block that brought it, `identity` is where it was first seen. `data` is the item for
-    a handler of items, else the transaction; `transaction` is always that. `taken` is, for a hook, how many items were new.
-    """
-
-    stream: str
-    position: int
-    time: str | None
-    identity: Identity
-    kind: str
-    data: Any
-    transaction: Any
-    taken: int = 1
-
-
 Handler = Callable[[Database, Event], object]
-Ahead = Callable[[Database, Sequence[Event]], object]
+Ahead = Callable[[Database, Events], object]
 Refused = Iterable[tuple[Event, str]]
 """Events that are not to be taken, each with the reason, which is kept with it as evidence."""
-ManyHandler = Callable[[Database, Sequence[Event]], Refused | None]
-ManyHook = Callable[[Database, Sequence[Event]], object]
+ManyHandler = Callable[[Database, Events], Refused | None]
+ManyHook = Callable[[Database, Events], object]
 
 
 @dataclass(frozen=True)
@@ -178,10 +135,11 @@ class Handling:
 
 @dataclass(frozen=True)
 class Hook:
-    """What follows transactions of one kind, those of a block at once if it likes; its failures are told under its name."""
+    """What follows transactions of one kind, with `many` those of a block at once; its failures are told under its name."""
 
-    follow: ManyHook
+    follow: Callable[[Database, Any], object]
     name: str
+    many: bool
 
 
 @dataclass
@@ -253,7 +211,7 @@ class Stream:
 
         def take(hook: Any) -> Any:
             name = getattr(hook, "__name__", "hook")
-            self.hooks.setdefault(kind, []).append(Hook(hook if many else _one_by_one(hook), name))
+            self.hooks.setdefault(kind, []).append(Hook(hook, name, many))
             return hook
 
         return take
@@ -272,33 +230,28 @@ class Stream:
         time = loose.get(self.time)
         return Block(position, None if time is None else str(time), tuple(transactions))
 
-    def kind_of(self, transaction: Any) -> str:
-        """The kind that a transaction says it is; empty when it says none."""
-        found = transaction.get(self.kind) if _is_object(transaction) else None
-        return found if isinstance(found, str) else ""
-
-    def origin_of(self, transaction: Any, position: int, place: int) -> tuple[int, int]:
-        """Block and place where a transaction was first seen: what it says itself, or where it is. An origin above its own
-        block is none."""
-        said = transaction.get(self.origin) if _is_object(transaction) else None
-        if said is not None and isinstance(said, Mapping):
-            block, index = said.get("block"), said.get("tx")
-            if type(block) is int and type(index) is int and 0 <= block <= position and index >= 0:
-                return block, index
-        return position, place
-
-
-def _one_by_one(hook: Handler) -> ManyHook:
-    def follow(db: Database, events: Sequence[Event]) -> None:
-        for event in events:
-            hook(db, event)
-
-    return follow
+    def wholes(self, block: Block) -> Events:
+        """An event for each transaction of a block. Its identity is where it was first seen: what it says itself, or where it is;
+        an origin above its own block is none. Its kind is what it says it is, and empty when it says none."""
+        position, kind_field, origin_field = block.position, self.kind, self.origin
+        kinds, identities = list[str](), list[Identity]()
+        for place, loose in enumerate(block.transactions):
+            # Asking an abstract class takes ten times as long, and nearly everything is a plain one.
+            is_object = type(loose) is dict or isinstance(loose, Mapping)
+            kind, said = (loose.get(kind_field), loose.get(origin_field)) if is_object else (None, None)
+            kinds.append(kind if isinstance(kind, str) else "")
+            identities.append((position, place, 0) if said is None else (*_origin(said, position, place), 0))
+        number, loose = len(kinds), list(block.transactions)
+        positions, times = [position] * number, [block.time] * number
+        return Events(self.name, positions, times, identities, kinds, loose, loose, [0] * number)
 
 
-def _is_object(loose: Any) -> bool:
-    # Asking an abstract class takes ten times as long, and nearly everything is a plain one.
-    return type(loose) is dict or isinstance(loose, Mapping)
+def _origin(said: Any, position: int, place: int) -> Origin:
+    if isinstance(said, Mapping):
+        block, index = said.get("block"), said.get("tx")
+        if type(block) is int and type(index) is int and 0 <= block <= position and index >= 0:
+            return block, index
+    return position, place
 
 
 def check_stream(stream: Stream) -> None:

@@ -17,6 +17,7 @@ BANNED_STEMS = {"base", "common", "helper", "helpers", "manager", "managers", "m
 GROUND = {
     "blocks",
     "errors",
+    "events",
     "dialect",
     "memory",
     "model",

@@ -10,8 +10,9 @@ from typing import Any
 from tidemark import Project, Skip, Tidemark, iterable
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
+from tidemark.events import Event
 from tidemark.runtime.clock import Clock
-from tidemark.streams import Database, Event, Stream
+from tidemark.streams import Database, Stream
 
 TABLES = (
     "CREATE TABLE plays (track integer NOT NULL, listener integer, at text)",

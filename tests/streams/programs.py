@@ -16,13 +16,14 @@ from tests.streams.dying import Dead, Dying
 from tidemark import Project, Shelf, Skip, iterable
 from tidemark.database.open import open_session
 from tidemark.errors import Fault
+from tidemark.events import Event
 from tidemark.runtime.apply import ensure_ledger
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger as Book
 from tidemark.runtime.streams.account import Account
 from tidemark.runtime.streams.ingest import Ingest, retry, skip
-from tidemark.streams import Database, Event, Stream
+from tidemark.streams import Database, Stream
 
 Loose = dict[str, Any]
 

@@ -16,8 +16,9 @@ from tests.streams.dying import EXPIRE, Dead, Dying
 from tests.streams.ground import Ledger, block, take_play
 from tidemark import Fault, Project, Refusal, Tidemark, event_time, first, iterable, position, ratchet, workshop
 from tidemark.database.open import open_session
+from tidemark.events import Block, Event
 from tidemark.runtime.clock import Clock
-from tidemark.streams import Block, Database, Event
+from tidemark.streams import Database
 
 QUERY = (
     "SELECT listener, count(*) AS plays, count(*) >= 3 AS done, CAST(NULL AS bigint) AS done_in, "

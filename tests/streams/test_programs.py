@@ -17,10 +17,11 @@ from tests.kit.size import FULL
 from tests.streams.ground import TABLES
 from tests.streams.programs import Loose, State, blocks_of, declare, look, play, try_again
 from tidemark.database.open import open_session
+from tidemark.events import Event
 from tidemark.runtime.streams.account import Account
 from tidemark.runtime.streams.ingest import Ingest
 from tidemark.runtime.streams.take import Taking
-from tidemark.streams import Event, Handling, Shelf
+from tidemark.streams import Handling, Shelf
 
 PROGRAMS = 80 if FULL else 4
 BLOCKS = 14

@@ -10,8 +10,9 @@ import pytest
 from tests.streams.ground import Ledger, block, take_play
 from tidemark import Project, Tidemark, first, iterable, ratchet
 from tidemark.database.open import open_session
+from tidemark.events import Event
 from tidemark.runtime.clock import Clock
-from tidemark.streams import Database, Event
+from tidemark.streams import Database
 
 
 def _plays(*pairs: tuple[int, int]) -> dict[str, Any]:

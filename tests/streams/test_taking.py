@@ -11,7 +11,8 @@ import pytest
 from tests.streams.ground import Ledger, block, name, plays
 from tidemark import jsonl
 from tidemark.errors import Fault
-from tidemark.streams import Database, Event
+from tidemark.events import Event
+from tidemark.streams import Database
 
 
 def test_a_hook_whose_statement_fails_does_not_poison_its_block(ledger: Ledger) -> None:

@@ -29,7 +29,7 @@ from tidemark.database.postgres_probe import (
     give_tables,
     reaches_index,
 )
-from tidemark.database.postgres_shelves import TYPES, as_rows, find_text, put_text
+from tidemark.database.postgres_shelves import TYPES, as_arrays, find_text, put_text
 from tidemark.database.postgres_strain import COUNT_OTHERS, read_strain
 from tidemark.database.postgres_values import register_loaders
 from tidemark.database.session import Mode, Parameters, Strain
@@ -222,11 +222,11 @@ class PostgresSession:
     def put_rows(self, shelf: Shelf, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows of a shelf's columns, in their order."""
         self._need_transaction()
-        self._execute(put_text(shelf, self._types_of(shelf)), {"rows": as_rows(rows)})
+        self._execute(put_text(shelf, self._types_of(shelf)), as_arrays(rows))
 
     def find_rows(self, shelf: Shelf, by: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows of a shelf whose columns `by` have one of these values."""
-        return self.all(find_text(shelf, by, self._types_of(shelf)), {"keys": as_rows(keys)})
+        return self.all(find_text(shelf, by, self._types_of(shelf)), as_arrays(keys))
 
     def _types_of(self, shelf: Shelf) -> Mapping[str, str]:
         """The types of a shelf's columns. Raises `Fault` for a column that its table does not have."""
@@ -268,6 +268,8 @@ class PostgresSession:
             return self._send(sql, parameters)
         except psycopg.Error as error:
             raise self._translate(error) from error
+        except UnicodeEncodeError as error:
+            raise Fault(f"a value cannot be stored in PostgreSQL: {error}") from error
 
     def _send_single(self, sql: str) -> None:
         """Send text that must be one statement: only the simple protocol takes several, and binary results rule it out."""

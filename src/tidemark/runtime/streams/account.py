@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tidemark.events import Event, Identity, Origin
 from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.statements import find_statement
 from tidemark.states import STREAM, read_state
-from tidemark.streams import Event, Identity
 
 BOOK = "streams/streams"
 EVIDENCE_CHARACTERS_MAX = 100_000
@@ -119,16 +119,16 @@ class Account:
         row = self.session.one(self.text("read"), {"name": name}) if self.ledger.exists() else None
         return _status(row) if row else None
 
-    def seen(self, stream: str, blocks: Iterable[int]) -> set[Identity]:
-        """What is known of some blocks."""
+    def seen(self, stream: str, blocks: Iterable[int]) -> dict[Origin, int]:
+        """How many items of each transaction that some blocks brought first are known."""
         rows = self.session.all(self.text("find_seen"), {"stream": stream, "blocks": json.dumps(sorted(blocks))})
-        return {(int(block), int(tx), int(ordinal)) for block, tx, ordinal in rows}
+        return {(int(block), int(tx)): int(last) + 1 for block, tx, last in rows}
 
-    def remember(self, stream: str, seen: Iterable[Identity]) -> None:
-        """Write down what was taken or set aside."""
-        found = json.dumps(list(seen))
-        if found != "[]":
-            self.run("add_seen", stream=stream, seen=found)
+    def remember(self, stream: str, seen: Mapping[Origin, int]) -> None:
+        """Write down how many items of transactions were taken or set aside: more than were known of each."""
+        if seen:
+            found = [(block, tx, count - 1) for (block, tx), count in seen.items()]
+            self.run("add_seen", stream=stream, seen=json.dumps(found, separators=(",", ":")))
 
     def set_aside(self, stream: str, things: Sequence[Aside]) -> None:
         """Keep what was not taken, with the reasons, in this order."""

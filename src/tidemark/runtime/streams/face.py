@@ -43,9 +43,10 @@ class Face:
         self.written += 1
         self._waiting.setdefault(shelf, []).append(shelf.values_of(row))
 
-    def put_all(self, shelf: Shelf, rows: Iterable[Mapping[str, Any]]) -> None:
+    def put_all(self, shelf: Shelf, rows: Iterable[Mapping[str, Any] | tuple[Any, ...]]) -> None:
         """Write rows with others."""
-        found = list(map(shelf.values_of, rows))
+        values_of = shelf.values_of
+        found = [row if isinstance(row, tuple) else values_of(row) for row in rows]
         if found:
             self.written += len(found)
             self._waiting.setdefault(shelf, []).extend(found)
@@ -53,7 +54,7 @@ class Face:
     def find(self, shelf: Shelf, by: Sequence[str], keys: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The rows of a shelf whose columns `by` have any of these values."""
         self.settle()
-        wanted = list(dict.fromkeys(tuple(key) for key in keys))
+        wanted = list(dict.fromkeys(map(tuple, keys)))
         return self._session.find_rows(shelf, by, wanted) if wanted else []
 
     def settle(self) -> None:

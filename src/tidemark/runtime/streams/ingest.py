@@ -18,6 +18,7 @@ from shlex import quote
 from typing import Any
 
 from tidemark.errors import Exit, Fault
+from tidemark.events import Block, Event
 from tidemark.runtime.duty import Duty, interrupted
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.progress import Event as Moment
@@ -25,9 +26,10 @@ from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.savepoints import name_problem
 from tidemark.runtime.steady import note_settling
 from tidemark.runtime.streams.account import EVIDENCE_CHARACTERS_MAX, Account, Evidence
+from tidemark.runtime.streams.garbage import rarely_collected
 from tidemark.runtime.streams.stored import source_of
 from tidemark.runtime.streams.take import Careless, Counts, Taking, take_blocks
-from tidemark.streams import Block, Event, Stream
+from tidemark.streams import Stream
 
 PAUSE_SECONDS_MIN = 0.1
 PAUSE_GROWTH = 4.0
@@ -89,8 +91,9 @@ class Ingest:
         if self._settle is not None:
             # The last block may have been committed by a process that could not settle it any more.
             self._settle()
-        for blocks in self._gather(blocks_max):
-            self._take_together(blocks)
+        with rarely_collected() if self.stream.together else nullcontext():
+            for blocks in self._gather(blocks_max):
+                self._take_together(blocks)
         self.duty.write(partial(self._stop, "waiting"))
 
     def _gather(self, blocks_max: int | None) -> Iterator[list[Block]]:

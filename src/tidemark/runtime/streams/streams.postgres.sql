@@ -35,7 +35,7 @@ CREATE TABLE tidemark._stream_gap (
 );
 
 -- name: create_stream_seen
--- The identity of every event and item that was taken or set aside: what is delivered again is known by it, never by content.
+-- What was taken or set aside of each transaction, as far as this ordinal: what is delivered again is known by its identity, never by content.
 CREATE TABLE tidemark._stream_seen (
     stream TEXT NOT NULL,
     block bigint NOT NULL,
@@ -129,12 +129,13 @@ SELECT position, cause, found, attempts FROM tidemark._stream_gap WHERE stream =
 SELECT position FROM tidemark._stream_gap WHERE stream = :stream AND (outcome IS NULL OR outcome = 'skipped');
 
 -- name: find_seen
--- The identities that are known of some blocks.
-SELECT block, tx, ordinal FROM tidemark._stream_seen WHERE stream = :stream AND block IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(:blocks AS json)) AS e (value));
+-- How far each transaction of some blocks is known.
+SELECT block, tx, max(ordinal) FROM tidemark._stream_seen WHERE stream = :stream AND block IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(:blocks AS json)) AS e (value)) GROUP BY block, tx;
 
 -- name: add_seen
 -- Remember what a block brought.
-INSERT INTO tidemark._stream_seen (stream, block, tx, ordinal) SELECT :stream, CAST(value ->> 0 AS bigint), CAST(value ->> 1 AS bigint), CAST(value ->> 2 AS bigint) FROM json_array_elements(CAST(:seen AS json)) AS e (value);
+INSERT INTO tidemark._stream_seen (stream, block, tx, ordinal) SELECT :stream, e.v[i][1], e.v[i][2], e.v[i][3]
+FROM (SELECT CAST(translate(:seen, '[]', '{}') AS bigint[]) OFFSET 0) AS e (v), generate_subscripts(e.v, 1) AS i;
 
 -- name: add_evidence
 -- Set aside what could not be taken.

@@ -35,7 +35,7 @@ CREATE TABLE tidemark__stream_gap (
 );
 
 -- name: create_stream_seen
--- The identity of every event and item that was taken or set aside: what is delivered again is known by it, never by content.
+-- What was taken or set aside of each transaction, as far as this ordinal: what is delivered again is known by its identity, never by content.
 CREATE TABLE tidemark__stream_seen (
     stream TEXT NOT NULL,
     block INTEGER NOT NULL,
@@ -129,8 +129,8 @@ SELECT position, cause, found, attempts FROM tidemark__stream_gap WHERE stream =
 SELECT position FROM tidemark__stream_gap WHERE stream = :stream AND (outcome IS NULL OR outcome = 'skipped');
 
 -- name: find_seen
--- The identities that are known of some blocks.
-SELECT block, tx, ordinal FROM tidemark__stream_seen WHERE stream = :stream AND block IN (SELECT value FROM json_each(:blocks));
+-- How far each transaction of some blocks is known.
+SELECT block, tx, max(ordinal) FROM tidemark__stream_seen WHERE stream = :stream AND block IN (SELECT value FROM json_each(:blocks)) GROUP BY block, tx;
 
 -- name: add_seen
 -- Remember what a block brought.

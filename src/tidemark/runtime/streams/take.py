@@ -8,17 +8,19 @@ which is tried again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from tidemark.database.session import Conflict
+from tidemark.events import Block, Event, Events, Identity, Origin
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.savepoints import Gone, name_problem, undoing
 from tidemark.runtime.streams.account import Account, Aside
 from tidemark.runtime.streams.face import Face
-from tidemark.streams import Block, Event, Handling, Hook, Identity, Skip, Stream
+from tidemark.streams import Handling, Hook, Skip, Stream
 
 
 class Careless(Exception):
@@ -61,8 +63,8 @@ class Taking:
         self.careful = careful
         self.face = Face(account.session)
         self.counts = Counts()
-        self.new: list[Identity] = []
-        self.seen: set[Identity] = set()
+        self.seen: dict[Origin, int] = {}
+        self.new: dict[Origin, int] = {}
         self.aside: list[Aside] = []
         self.passed = passed
         self.taken: list[Block] = []
@@ -70,119 +72,138 @@ class Taking:
 
     def blocks(self, blocks: Sequence[Block]) -> Counts:
         """Take every transaction, and write down what was seen. Raises what the policies do not answer."""
-        wholes = [self._wholes(block) for block in blocks]
-        for ahead in self.stream.aheads:
-            ahead(self.face, [event for events in wholes for event in events])
+        brought = [self.stream.wholes(block) for block in blocks]
+        if self.stream.aheads:
+            everything = Events.joined(self.stream.name, brought)
+            for ahead in self.stream.aheads:
+                ahead(self.face, everything)
         top = self.checkpoint
-        for block, events in zip(blocks, wholes, strict=True):
+        for block, wholes in zip(blocks, brought, strict=True):
             was_here = top is not None and block.position <= top
-            if was_here and (block.position in self.passed or self.brings_nothing(block)):
+            if was_here and block.position in self.passed:
+                continue
+            self._look_up(block, wholes)
+            if was_here and self._is_known(wholes):
                 continue
             top = block.position if top is None else max(top, block.position)
             self.taken.append(block)
-            self.seen |= self._known(block, {whole.identity[0] for whole in events})
             opened = Event(self.stream.name, block.position, block.time, (block.position, 0, 0), "", None, None, 0)
             for handler in self.stream.openings:
                 handler(self.face, opened)
             if self.careful:
                 self.face.settle()
-            self._block(events)
+            self._block(wholes)
         self._settle()
         self.account.remember(self.stream.name, self.new)
         self.account.set_aside(self.stream.name, self.aside)
         return self.counts
 
-    def _wholes(self, block: Block) -> list[Event]:
-        """An event for each transaction of a block."""
-        name, origin_of, kind_of = self.stream.name, self.stream.origin_of, self.stream.kind_of
-        found = []
-        for place, loose in enumerate(block.transactions):
-            identity = (*origin_of(loose, block.position, place), 0)
-            found.append(Event(name, block.position, block.time, identity, kind_of(loose), loose, loose, 0))
-        return found
-
     def brings_nothing(self, block: Block) -> bool:
         """Whether a block that was here before has nothing that was not seen, which `known` counts; asks, and writes nothing."""
-        origins = {self.stream.origin_of(one, block.position, place)[0] for place, one in enumerate(block.transactions)}
-        seen = self._known(block, origins) | self.seen
-        found = [one for place, whole in enumerate(block.transactions) for one in self._identities(block, place, whole)]
-        if not seen.issuperset(found):
-            return False
-        self.known += len(found)
-        return True
+        wholes = self.stream.wholes(block)
+        self._look_up(block, wholes)
+        return self._is_known(wholes)
 
-    def _identities(self, block: Block, place: int, transaction: Any) -> list[Identity]:
-        """The identities of what a transaction brings: of each item, or its own."""
-        number, index = self.stream.origin_of(transaction, block.position, place)
-        handling = self.stream.handlers.get(self.stream.kind_of(transaction))
-        items = transaction.get(handling.each) if handling is not None and handling.each else None
-        count = len(items) if items is not None and _is_list(items) else 1
-        return [(number, index, ordinal) for ordinal in range(count)]
+    def _is_known(self, wholes: Events) -> bool:
+        known = 0
+        for (number, index, _), kind, loose in zip(wholes.identities, wholes.kinds, wholes.data, strict=True):
+            items = self._items(kind, loose)
+            count = 1 if items is None else len(items)
+            if count > self.seen.get((number, index), 0):
+                return False
+            known += count
+        self.known += known
+        return True
 
     def again(self, event: Event, handling: Handling) -> None:
         """Take one event or item that was set aside, and its hooks."""
         self._careful_one(event, handling)
-        self._hooks([(event, 1)])
+        self._hooks(event.kind, [event._replace(taken=1)])
         self.account.set_aside(self.stream.name, self.aside)
 
-    def _known(self, block: Block, origins: set[int]) -> set[Identity]:
-        """What was seen of a block and those that its transactions come from, where they may have been here before; above the
-        checkpoint everything is new."""
-        old = {one for one in (*origins, block.position) if self.checkpoint is not None and one <= self.checkpoint}
-        return self.account.seen(self.stream.name, old) if old else set()
+    def _look_up(self, block: Block, wholes: Events) -> None:
+        """Learn what was seen of a block and of those that its transactions come from, where they may have been here before;
+        above the checkpoint everything is new."""
+        if (top := self.checkpoint) is not None:
+            old = {one for one in (block.position, *(number for number, _, _ in wholes.identities)) if one <= top}
+            for origin, count in self.account.seen(self.stream.name, old).items() if old else ():
+                self.seen[origin] = max(count, self.seen.get(origin, 0))
 
-    def _block(self, wholes: Sequence[Event]) -> None:
+    def _items(self, kind: str, loose: Any) -> Sequence[Any] | None:
+        """What a transaction of a kind brings: its items, or itself. None where it has no handler, or no list of items."""
+        handling = self.stream.handlers.get(kind)
+        if handling is None:
+            return None
+        items = loose.get(handling.each) if handling.each else (loose,)
+        return items if _is_list(items) else None
+
+    def _block(self, wholes: Events) -> None:
         """Handle the transactions of a block in their order, those of kinds that are handled many at once after the others."""
-        later: dict[str, list[tuple[Event, list[Event]]]] = {}
+        later: dict[str, _Brought] = {}
         handlers = self.stream.handlers
-        for whole in wholes:
-            handling = handlers.get(whole.kind)
-            items = [whole.data] if handling is None or not handling.each else whole.data.get(handling.each)
-            if handling is None or not _is_list(items):
-                if self._take_new([whole.identity]):
-                    reason = f"no handler for {whole.kind or 'a transaction without a kind'}"
-                    self._set_aside(whole, "item", reason if handling is None else f"{handling.each} is no list")
+        for place, (identity, kind, loose) in enumerate(zip(wholes.identities, wholes.kinds, wholes.data, strict=True)):
+            items = self._items(kind, loose)
+            count = 1 if items is None else len(items)
+            first = self._take_new(identity, count)
+            if first == count:
                 continue
-            fresh = self._fresh(whole, items) if handling.each else [whole] * len(self._take_new([whole.identity]))
-            if fresh and handling.many:
-                later.setdefault(whole.kind, []).append((whole, fresh))
-            elif fresh:
-                self._hooks([(whole, len(fresh) - len(self._handle(fresh, handling)))])
-        if later:
-            for kind, handling in handlers.items():
-                if kind in later:
-                    self._many(later[kind], handling)
+            if items is None:
+                self._set_aside(wholes[place], "item", _why_not(kind, handlers.get(kind)))
+                continue
+            if handlers[kind].many:
+                if kind not in later:
+                    later[kind] = _Brought()
+                later[kind].add(identity, loose, items, first)
+            else:
+                self._one(wholes[place], items, first, handlers[kind])
+        for kind, handling in handlers.items() if later else ():
+            if kind in later:
+                self._many(later[kind], wholes, kind, handling)
 
-    def _many(self, found: Sequence[tuple[Event, list[Event]]], handling: Handling) -> None:
+    def _one(self, whole: Event, items: Sequence[Any], first: int, handling: Handling) -> None:
+        """Handle a transaction, or its items from the first that is new, and its hooks."""
+        events = [whole]
+        if handling.each:
+            number, index, _ = whole.identity
+            events = [
+                whole._replace(identity=(number, index, ordinal), data=items[ordinal])
+                for ordinal in range(first, len(items))
+            ]
+        taken = len(events) - len(self._handle(events, handling))
+        if taken:
+            self._hooks(whole.kind, [whole._replace(taken=taken)])
+
+    def _many(self, brought: _Brought, wholes: Events, kind: str, handling: Handling) -> None:
         """Handle the events of many transactions of one kind: at once, or each transaction's under a savepoint of its own."""
+        events, told = brought.events(wholes, kind), brought.told(wholes, kind)
         if self.careful:
-            left = [one for _, fresh in found for one in self._handle(fresh, handling)]
+            left, at = list[Event](), 0
+            for count in told.taken:
+                left += self._handle(events[at : at + count], handling)
+                at += count
         else:
-            left = self._handle([event for _, fresh in found for event in fresh], handling)
-        missing = {event.identity for event in left}
-        self._hooks([(whole, len(fresh) - sum(event.identity in missing for event in fresh)) for whole, fresh in found])
+            left = self._handle(events, handling)
+        if left:
+            missing = Counter(event.identity[:2] for event in left)
+            taken = [count - missing[identity[:2]] for identity, count in zip(told.identities, told.taken, strict=True)]
+            kept = [one._replace(taken=count) for one, count in zip(told, taken, strict=True) if count]
+            told = Events.of(told.stream, kept)
+        if told:
+            self._hooks(kind, told)
 
-    def _fresh(self, whole: Event, items: Sequence[Any]) -> list[Event]:
-        """The events of the items that were not seen."""
-        name, position, time, (number, index, _), kind, _, transaction, _ = whole
-        identities = [(number, index, ordinal) for ordinal in range(len(items))]
-        return [
-            Event(name, position, time, identity, kind, items[identity[2]], transaction, 0)
-            for identity in self._take_new(identities)
-        ]
+    def _take_new(self, identity: Identity, count: int) -> int:
+        """How many of so many items of a transaction were seen; from now on all of them are."""
+        origin = identity[0], identity[1]
+        known = self.seen.get(origin, 0)
+        if known >= count:
+            self.counts.redelivered += count
+            return count
+        self.seen[origin] = self.new[origin] = count
+        self.counts.redelivered += known
+        self.counts.events += count - known
+        return known
 
-    def _take_new(self, identities: list[Identity]) -> list[Identity]:
-        """Those of some identities that were not seen, which they are from now on."""
-        seen, new = self.seen, identities
-        if not seen.isdisjoint(identities):
-            new = [one for one in identities if one not in seen]
-            self.counts.redelivered += len(identities) - len(new)
-        seen.update(new)
-        self.new += new
-        self.counts.events += len(new)
-        return new
-
-    def _handle(self, events: Sequence[Event], handling: Handling) -> list[Event]:
+    def _handle(self, events: Events | list[Event], handling: Handling) -> list[Event]:
         """Handle events; those that were not taken."""
         if not self.careful:
             skips = self._all_at_once(events, handling)
@@ -206,12 +227,12 @@ class Taking:
         except Exception as problem:
             raise Careless from problem
 
-    def _all_at_once(self, events: Sequence[Event], handling: Handling) -> list[tuple[Event, str]]:
+    def _all_at_once(self, events: Events | list[Event], handling: Handling) -> list[tuple[Event, str]]:
         """Handle every event, as long as nothing has to be undone for one of them alone; those that are refused."""
         skips: list[tuple[Event, str]] = []
         if handling.many:
             try:
-                return list(handling.handler(self.face, events) or ())
+                return list(handling.handler(self.face, self._columns(events)) or ())
             except (Conflict, Lost, Gone):
                 raise
             except Exception as problem:
@@ -252,27 +273,29 @@ class Taking:
             if not handling.many:
                 handling.handler(self.face, event)
                 return
-            for _, reason in handling.handler(self.face, [event]) or ():
+            for _, reason in handling.handler(self.face, self._columns([event])) or ():
                 raise Skip(reason)
 
-    def _hooks(self, found: Sequence[tuple[Event, int]]) -> None:
-        """What follows transactions of one kind, of each of which so many events were taken."""
-        hooks = self.stream.hooks.get(found[0][0].kind)
-        if not hooks:
-            return
-        # Each transaction's event tells how many of its items were taken.
-        told = [Event(*whole[:7], taken) for whole, taken in found if taken]
-        for hook in hooks if told else ():
-            for events in [[event] for event in told] if self.careful else [told]:
-                self._hook(hook, events)
+    def _columns(self, events: Events | list[Event]) -> Events:
+        return events if isinstance(events, Events) else Events.of(self.stream.name, events)
 
-    def _hook(self, hook: Hook, events: Sequence[Event]) -> None:
-        try:
+    def _hooks(self, kind: str, told: Events | list[Event]) -> None:
+        """What follows transactions of one kind, each of which tells how many of its items were taken."""
+        for hook in self.stream.hooks.get(kind, ()):
             if self.careful:
-                with self._undoing("tidemark_hook"):
-                    hook.follow(self.face, events)
+                for event in told:
+                    self._hook(hook, [event])
             else:
-                hook.follow(self.face, events)
+                self._hook(hook, told)
+
+    def _hook(self, hook: Hook, events: Events | list[Event]) -> None:
+        try:
+            with self._undoing("tidemark_hook") if self.careful else nullcontext():
+                if hook.many:
+                    hook.follow(self.face, self._columns(events))
+                else:
+                    for event in events:
+                        hook.follow(self.face, event)
         except (Conflict, Lost, Gone):
             raise
         except Exception as problem:
@@ -298,6 +321,62 @@ class Taking:
             # What was put and not written goes with it.
             self.face = Face(self.session)
             raise
+
+
+class _Brought:
+    """What a block brings of a kind that is handled many at once: columns of its items, and of the transactions they are of."""
+
+    def __init__(self) -> None:
+        self.identities: list[Identity] = []
+        self.data: list[Any] = []
+        self.transactions: list[Any] = []
+        self.wholes: list[Identity] = []
+        self.loose: list[Any] = []
+        self.counts: list[int] = []
+
+    def add(self, identity: Identity, loose: Any, items: Sequence[Any], first: int) -> None:
+        """The items of a transaction, from the first that is new."""
+        number, index, _ = identity
+        count = len(items) - first
+        if count == 1:
+            self.identities.append((number, index, first))
+            self.data.append(items[first])
+            self.transactions.append(loose)
+        else:
+            self.identities += [(number, index, ordinal) for ordinal in range(first, len(items))]
+            self.data += items[first:]
+            self.transactions += [loose] * count
+        self.wholes.append(identity)
+        self.loose.append(loose)
+        self.counts.append(count)
+
+    def events(self, block: Events, kind: str) -> Events:
+        """An event for each item."""
+        untaken = [0] * len(self.data)
+        return _of_block(block, kind, self.identities, self.data, self.transactions, untaken)
+
+    def told(self, block: Events, kind: str) -> Events:
+        """An event for each transaction, with the number of its items that are new."""
+        return _of_block(block, kind, self.wholes, self.loose, self.loose, self.counts)
+
+
+def _of_block(
+    block: Events,
+    kind: str,
+    identities: list[Identity],
+    data: list[Any],
+    transactions: list[Any],
+    taken: list[int],
+) -> Events:
+    number = len(identities)
+    positions, times = [block.positions[0]] * number, [block.times[0]] * number
+    return Events(block.stream, positions, times, identities, [kind] * number, data, transactions, taken)
+
+
+def _why_not(kind: str, handling: Handling | None) -> str:
+    if handling is None:
+        return f"no handler for {kind or 'a transaction without a kind'}"
+    return f"{handling.each} is no list"
 
 
 def _is_list(loose: Any) -> bool:
