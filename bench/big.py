@@ -41,11 +41,13 @@ _NOT_READ = {one.name for one in COUNTS} - {"aggregate_monthly_plays"}
 
 @dataclass(frozen=True)
 class Cost:
-    """What some work cost: seconds, seconds of processor time, pages looked at (None where nobody counts them)."""
+    """What some work cost: seconds, seconds of processor time, pages looked at, and how many of them had to be fetched into the
+    server's buffers (None where nobody counts them)."""
 
     seconds: float
     cpu: float
     pages: int | None
+    fetched: int | None
     keys: int
 
 
@@ -58,12 +60,14 @@ def make_project() -> Project:
 project = make_project()
 
 
-def _pages(place: Place) -> int | None:
+def _pages(place: Place) -> tuple[int, int] | None:
     if place.engine == "SQLite":
         return None
     place.run("SELECT pg_stat_force_next_flush()")
-    ((pages,),) = place.run("SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()")
-    return int(str(pages))
+    ((pages, fetched),) = place.run(
+        "SELECT blks_hit + blks_read, blks_read FROM pg_stat_database WHERE datname = current_database()"
+    )
+    return int(str(pages)), int(str(fetched))
 
 
 def _cost(place: Place, work: Callable[[], int]) -> Cost:
@@ -71,7 +75,8 @@ def _cost(place: Place, work: Callable[[], int]) -> Cost:
     keys = work()
     seconds = time.perf_counter() - begun
     after, used = place.spent(), _pages(place)
-    return Cost(seconds, after - cpu, used - pages if used is not None and pages is not None else None, keys)
+    looked, fetched = (used[0] - pages[0], used[1] - pages[1]) if used and pages else (None, None)
+    return Cost(seconds, after - cpu, looked, fetched, keys)
 
 
 def _tick(ours: Tidemark, name: str) -> int:
@@ -112,7 +117,8 @@ def measure_scale(place: Place, scale: float, say: Callable[[str], None]) -> dic
         found[name] = (tick, full)
         say(
             f"{place.engine} at {scale:g}: {name}: {tick.keys:,} keys in {tick.seconds:.2f} s, processor {tick.cpu:.2f} s, "
-            f"pages {tick.pages}; everything {full.seconds:.2f} s, processor {full.cpu:.2f} s, pages {full.pages}"
+            f"pages {tick.pages}, fetched {tick.fetched}; everything {full.seconds:.2f} s, processor {full.cpu:.2f} s, "
+            f"pages {full.pages}"
         )
     for report in ours.verify("referrals") if scale <= 0.1 else ():
         if not report.clean:
