@@ -102,7 +102,7 @@ def _compile(
     kept, lowered, stored, outputs = lower_with_order(query, catalog, dialect, moment_of(names), describe)
     declaration = replace(declaration, query={"": kept})
     admit(lowered, catalog)
-    require_pure(lowered, first_mutable, describe)
+    require_pure(lowered, first_mutable, describe, catalog.routines)
     lowered = over_rankings(declaration.name, lowered, _stores(declaration, catalog), catalog)
     indexes_name_outputs(lowered, declaration.indexes)
     key, unproven = _key(lowered, declaration, outputs)

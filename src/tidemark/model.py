@@ -160,11 +160,26 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Routine:
+    """What is known of the user's functions of one name (PostgreSQL only): of several, what holds for all of them.
+
+    `immutable` says that they are declared so, the functions inside of an aggregate included. `aggregate` ones take the rows of
+    a group; `ordered` ones among them may depend on the order of the rows. `columns` are those of the rows that a function gives;
+    None for one that gives a value, and an empty name where the column is called like the item of FROM.
+    """
+
+    immutable: bool
+    aggregate: bool = False
+    ordered: bool = False
+    columns: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Catalog:
     """What a database holds: tables by (schema, name), and facts of the connection.
 
     `search_path` is the order in which unqualified names are looked up; ``("",)`` on SQLite. `volatile` holds the
-    lower-case names of the functions that have a volatile overload (PostgreSQL only).
+    lower-case names of the functions that have a volatile overload (PostgreSQL only), `routines` the user's own by such names.
     """
 
     tables: Mapping[tuple[str, str], Table]
@@ -173,6 +188,7 @@ class Catalog:
     volatile: frozenset[str] = frozenset()
     role: str = ""
     bypasses_row_security: bool = True
+    routines: Mapping[str, Routine] = field(default_factory=dict)
 
     def with_tables(self, tables: Iterable[Table]) -> Catalog:
         """The same with more tables, or with these in the place of those that have their names."""

@@ -71,6 +71,18 @@ def test_volatile_on_sqlite(lite: Town, expression: str, code: Code | None) -> N
         ("age(at)", Code.SESSION_DEPENDENT),
         ("mine(id)", Code.VOLATILE),
         ("mine_stable(id)", Code.SESSION_DEPENDENT),
+        ("concat(j ->> 'a')", Code.SESSION_DEPENDENT),
+        ("concat_ws(',', id, at)", Code.SESSION_DEPENDENT),
+        ("format('%s', d)", Code.SESSION_DEPENDENT),
+        ("jsonb_build_object('at', at)", Code.SESSION_DEPENDENT),
+        ("jsonb_build_array(id, jsonb_build_array(at))", Code.SESSION_DEPENDENT),
+        ("to_jsonb(ARRAY[at])", Code.SESSION_DEPENDENT),
+        ("array_to_string(ARRAY[d], ',')", Code.SESSION_DEPENDENT),
+        ("to_char(d, 'YYYY')", Code.SESSION_DEPENDENT),
+        ("to_char(at AT TIME ZONE 'UTC', 'TMMonth')", Code.SESSION_DEPENDENT),
+        ("to_char(f, '9D9')", Code.SESSION_DEPENDENT),
+        ("to_char(f, j ->> 'a')", Code.SESSION_DEPENDENT),
+        ("concat_ws(',', id, jsonb_build_object('d', d::text))", Code.SESSION_DEPENDENT),
     ],
 )
 def test_volatile_and_session_dependent_on_postgresql(pg: Town, expression: str, code: Code) -> None:
@@ -78,6 +90,7 @@ def test_volatile_and_session_dependent_on_postgresql(pg: Town, expression: str,
         "CREATE SEQUENCE s",
         "CREATE FUNCTION mine(int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1'",
         "CREATE FUNCTION mine_stable(int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN 1; END'",
+        "CREATE FUNCTION concat(text) RETURNS text LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1; END'",
     )
     pg.declare(f"SELECT id, {expression} AS x FROM z")
     pg.refused(code)
@@ -97,6 +110,10 @@ def test_volatile_and_session_dependent_on_postgresql(pg: Town, expression: str,
         "SELECT u.id, EXISTS (SELECT 1 FROM z WHERE z.id = u.id AND date_trunc('day', z.at) = z.at) AS n FROM u",
         "SELECT u.id, z.d FROM u JOIN z ON z.id = u.id AND z.at::date = z.d",
         "SELECT DISTINCT at::date AS day FROM z",
+        "SELECT f, jsonb_agg(at ORDER BY id) AS x FROM z GROUP BY f",
+        "SELECT f, jsonb_object_agg(id, at) AS x FROM z GROUP BY f",
+        "SELECT f, jsonb_object_agg(id, concat(d)) AS x FROM z GROUP BY f",
+        "SELECT u.id, (SELECT jsonb_agg(ARRAY[z.at] ORDER BY z.id) FROM z WHERE z.id = u.id) AS x FROM u",
     ],
 )
 def test_session_dependent_wherever_it_stands(pg: Town, query: str) -> None:
@@ -106,12 +123,27 @@ def test_session_dependent_wherever_it_stands(pg: Town, query: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "call",
+    ["json_object_agg(id, f)::jsonb", "jsonb_object_agg(tags[1], f)", "jsonb_object_agg(d, id)", "array_agg(id)"],
+)
+def test_what_the_order_of_rows_decides(pg: Town, call: str) -> None:
+    """Of equal keys the last row wins, whichever that is; of different ones none does."""
+    pg.declare(f"SELECT f, {call} AS x FROM z GROUP BY f")
+    pg.refused(Code.VOLATILE)
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "SELECT (at AT TIME ZONE 'UTC')::date AS day, count(*) AS n FROM z GROUP BY 1",
         "SELECT id, date_trunc('day', at AT TIME ZONE 'Europe/Berlin') AS day, j ->> 'a' AS a, tags[1] AS tag FROM z",
         "SELECT id, label FROM t WHERE label IN ('now', 'today') OR label = 'yesterday'",
         "SELECT id, at FROM z WHERE at > '2024-01-01 00:00:00+00' AND d < date '2030-01-01'",
+        "SELECT id, concat_ws(', ', id, f, j ->> 'a') AS name, format('%s:%s', id, array_to_string(tags, ',')) AS tags FROM z",
+        "SELECT id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM') AS month, to_char(f, 'FM990.00') AS f FROM z",
+        "SELECT concat(f, '/', id % 2) AS name, count(*) AS n FROM z GROUP BY name",
+        "SELECT id, jsonb_build_object('id', id, 'day', d, 'at', at AT TIME ZONE 'UTC', 'tags', to_jsonb(tags)) AS x FROM z",
+        "SELECT f, jsonb_agg(jsonb_build_array(id, d) ORDER BY id) AS x, jsonb_object_agg(id, d) AS o FROM z GROUP BY f",
     ],
 )
 def test_what_depends_on_the_row_alone_is_kept(pg: Town, query: str) -> None:

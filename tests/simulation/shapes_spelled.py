@@ -98,3 +98,34 @@ def _only_subqueries(parts: Parts) -> Draft:
         for one in tables
     ]
     return draft(f"SELECT {listed(*totals)}", [], *tables)
+
+
+@shape("converted", "postgres")
+def _converted(parts: Parts) -> Draft:
+    table = parts.table()
+    kinds = ("int", "bigint", "text", "numeric", "boolean")
+    some = [parts.term(table, "g", kinds, 0.7).expression for _ in range(parts.rng.randint(1, 3))]
+    days = [parts.term(table, "g", ("date", "timestamp"), 0.7).expression] if table.of_kind("date", "timestamp") else []
+    text = parts.rng.choice(
+        (f"concat({', '.join(some)})", f"concat_ws('-', {', '.join(some)})", f"format('%s %L', 1, {some[0]})")
+    )
+    document = f"jsonb_build_array({', '.join(['1', *some, *days])})"
+    calls = [text, document, f"jsonb_build_object('x', {some[0]}, 'y', {document})"]
+    if table.of_kind("timestamp"):
+        calls.append(f"to_char({parts.column(table, 'g', ('timestamp',))}, 'YYYY-MM')")
+    one = parts.rng.choice(calls)
+    if parts.chance(0.4):
+        key = [Column(one, parts.name())]
+        columns = listed(*key, parts.aggregate(table, "g"))
+        where = parts.where(table, "g", 0.3)
+        return draft(f"SELECT {columns} FROM {table.quoted} g{where} GROUP BY {quote(key[0].name)}", key, table)
+    if parts.chance(0.4):
+        key = [parts.term(table, "g", ("int", "text"), 0.7)]
+        columns = listed(*key, Column(f"jsonb_agg({one} ORDER BY {parts.order(table, 'g')})", parts.name()))
+        return draft(f"SELECT {columns} FROM {table.quoted} g GROUP BY {key[0].expression}", key, table)
+    key = parts.key(table, "g")
+    return draft(
+        f"SELECT {listed(*key, Column(one, parts.name()))} FROM {table.quoted} g{parts.where(table, 'g', 0.3)}",
+        key,
+        table,
+    )

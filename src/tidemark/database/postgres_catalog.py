@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from tidemark.model import Catalog, Column, Index, Table, Unique
+from tidemark.model import Catalog, Column, Index, Routine, Table, Unique
 
 All = Callable[[str], list[tuple[Any, ...]]]
 
@@ -126,6 +126,33 @@ SELECT DISTINCT pg_catalog.lower(p.proname)
 FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 WHERE n.nspname <> 'tidemark' AND p.provolatile = 'v'
 """
+# The volatility of an aggregate says nothing; that of its functions does. One whose parts can be taken together in any order asks
+# for no order of its rows.
+_ROUTINES = """
+SELECT pg_catalog.lower(p.proname), bool_and(p.provolatile = 'i' AND coalesce(g.immutable, true)), bool_or(p.prokind = 'a'),
+       bool_or(coalesce(g.ordered, false)), bool_and(p.proretset) AND count(DISTINCT coalesce(c.names, ARRAY['']) :: text) = 1,
+       min(coalesce(c.names, ARRAY['']) :: text) :: text[]
+FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    LEFT JOIN LATERAL (
+        SELECT bool_and(f.provolatile = 'i') AS immutable, bool_or(a.aggcombinefn = 0 OR p.proparallel <> 's') AS ordered
+        FROM pg_catalog.pg_aggregate AS a JOIN pg_catalog.pg_proc AS f ON f.oid IN (
+            a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn,
+            a.aggmfinalfn)
+        WHERE a.aggfnoid = p.oid
+    ) AS g ON p.prokind = 'a'
+    LEFT JOIN LATERAL (
+        SELECT array_agg(found.name ORDER BY found.place) AS names FROM (
+            SELECT coalesce(x.name, '') AS name, x.place FROM ROWS FROM (
+                unnest(p.proargnames), unnest(p.proargmodes)) WITH ORDINALITY AS x(name, mode, place)
+            WHERE x.mode IN ('o', 'b', 't')
+            UNION ALL
+            SELECT a.attname, a.attnum FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid
+            WHERE t.oid = p.prorettype AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped AND p.proargmodes IS NULL
+        ) AS found
+    ) AS c ON p.proretset
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'tidemark') AND p.prokind IN ('f', 'a', 'w')
+GROUP BY 1
+"""
 _CONNECTION = """
 SELECT pg_catalog.current_schemas(false)::text[], pg_catalog.current_setting('server_version_num')::int, current_user::text,
        (SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)
@@ -181,7 +208,12 @@ def read_catalog(read: All) -> Catalog:
         )
     path, version, role, bypasses = read(_CONNECTION)[0]
     volatile = frozenset(name for (name,) in read(_VOLATILE))
-    return Catalog(tables, tuple(path), (version // 10000, version % 10000), volatile, role, bool(bypasses))
+    routines = {name: _routine(*facts) for name, *facts in read(_ROUTINES)}
+    return Catalog(tables, tuple(path), (version // 10000, version % 10000), volatile, role, bool(bypasses), routines)
+
+
+def _routine(immutable: bool, aggregate: bool, ordered: bool, gives_rows: bool, columns: list[str]) -> Routine:
+    return Routine(immutable, aggregate, ordered, tuple(columns) if gives_rows else None)
 
 
 def _kind(kind: str, persistence: str, inherited: bool) -> str:

@@ -18,10 +18,10 @@ from tidemark.query.called import gives_rows, unstable_columns
 from tidemark.query.cut import is_hidden
 from tidemark.query.lower import whole_call
 from tidemark.query.parse import place_of, render
-from tidemark.query.relation import Block, Derived, Query
+from tidemark.query.relation import Block, Derived, Output, Query, Scalar
 from tidemark.query.syntax import ALLOWED_NODES, BLOCK_NODES
 from tidemark.query.trees import own_nodes
-from tidemark.query.unique import identifies
+from tidemark.query.unique import identifies, is_unique
 from tidemark.query.units import bare_text, determined, origins_of
 
 
@@ -160,11 +160,29 @@ def functions_are_stable(block: Block, catalog: Catalog) -> None:
             raise Refusal(
                 Code.SESSION_DEPENDENT, f"{name} depends on who asks.", instead="a column or a literal", place=where
             )
+        own = catalog.routines.get(name)
+        if own is not None and own.columns is not None:
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"{name} gives rows where one value is wanted.",
+                instead=f"FROM …, {name}(…) AS x, and x in its place",
+                place=where,
+            )
+        if own is not None and own.aggregate and not own.immutable:
+            raise Refusal(
+                Code.VOLATILE,
+                f"A function inside of the aggregate {name} is not declared IMMUTABLE.",
+                instead="ALTER FUNCTION … IMMUTABLE for its functions, if they depend on nothing but their arguments",
+                place=where,
+            )
         if functions.is_aggregate(node) or name in functions.WINDOW_ONLY:
             continue
         if block.dialect.has_schemas:
             if name in catalog.volatile:
-                raise Refusal(Code.VOLATILE, f"{name} is volatile.", instead="an immutable function", place=where)
+                instead = "an immutable function"
+                if own is not None:
+                    instead = f"ALTER FUNCTION {name} IMMUTABLE, if its value depends on nothing but its arguments"
+                raise Refusal(Code.VOLATILE, f"{name} is volatile.", instead=instead, place=where)
         else:
             _sqlite_function(block, node, name)
 
@@ -285,10 +303,13 @@ def order_is_said(block: Block, catalog: Catalog) -> None:
         return
     for node in own_nodes(block.tree):
         name = functions.function_name(node)
-        if name not in functions.IN_ORDER or isinstance(whole_call(node).parent, exp.Window):
+        own = catalog.routines.get(name or "")
+        by_order = name in functions.IN_ORDER or (own is not None and own.ordered and functions.is_aggregate(node))
+        by_order = by_order or (name in functions.LAST_WINS and not _are_different(block, node.expressions[0]))
+        if not by_order or isinstance(whole_call(node).parent, exp.Window):
             continue
         first = node.this if isinstance(node, exp.GroupConcat) else (node.expressions or [None])[0]
-        ordered = node.find(exp.Order) is not None or node.args.get("order") is not None
+        ordered = whole_call(node).find(exp.Order) is not None or node.args.get("order") is not None
         if not ordered and not isinstance(first, exp.Distinct):
             raise Refusal(
                 Code.VOLATILE,
@@ -296,6 +317,14 @@ def order_is_said(block: Block, catalog: Catalog) -> None:
                 instead=f"{name}(… ORDER BY …), or the aggregate over a subquery with ORDER BY",
                 place=place_of(node, block.dialect),
             )
+
+
+def _are_different(block: Block, key: exp.Expression) -> bool:
+    """True when no two rows of a group share that value."""
+    while isinstance(key, exp.Cast | exp.Paren):
+        key = key.this
+    terms = (*(block.groups or ()), Scalar(key, block.dialect))
+    return is_unique(block, tuple(Output("", term) for term in terms))
 
 
 def aggregates_are_its_own(block: Block, catalog: Catalog) -> None:

@@ -6,12 +6,15 @@ are the same in every session; what is not listed is refused with its place.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
-from tidemark.errors import Code, Refusal
+from tidemark.errors import Code, Place, Refusal
+from tidemark.model import Routine
 from tidemark.query.functions import SQLITE_DETERMINISTIC, function_name
 from tidemark.query.parse import place_of
 
@@ -102,10 +105,16 @@ def call_of(node: exp.Expression, dialect: Dialect) -> Call | None:
     return Call(name, tuple(inner.expressions), alias, tuple(columns), numbered)
 
 
-def known_function(call: Call, node: exp.Expression, dialect: Dialect) -> RowFunction:
-    """What is known of a function. Raises `Refusal` where its rows may depend on more than its arguments, or nothing is known."""
+def known_function(
+    call: Call, node: exp.Expression, dialect: Dialect, routines: Mapping[str, Routine] = MappingProxyType({})
+) -> RowFunction:
+    """What is known of a function, of the user's `routines` too. Raises `Refusal` where its rows may depend on more than its
+    arguments, or nothing is known."""
     found = (_POSTGRES if dialect.has_schemas else _SQLITE).get(call.name)
     place = place_of(node, dialect)
+    own = routines.get(call.name)
+    if found is None and own is not None and own.columns is not None:
+        found = _of_the_user(call, own, place)
     if found is None and not dialect.has_schemas:
         if call.name in SQLITE_DETERMINISTIC:
             raise Refusal(
@@ -139,6 +148,19 @@ def known_function(call: Call, node: exp.Expression, dialect: Dialect) -> RowFun
             place=place,
         )
     return found
+
+
+def _of_the_user(call: Call, own: Routine, place: Place) -> RowFunction:
+    if not own.immutable:
+        raise Refusal(
+            Code.VOLATILE,
+            f"{call.name} may give other rows at another time: it is not declared IMMUTABLE.",
+            instead=f"ALTER FUNCTION {call.name} IMMUTABLE, if its rows depend on nothing but its arguments; "
+            "or a table of its own for the rows",
+            place=place,
+        )
+    columns = own.columns or ()
+    return RowFunction(columns if all(columns) else ())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ Promises: what is not listed is refused; on PostgreSQL the server itself judges 
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 from sqlglot import exp
 
@@ -82,10 +83,19 @@ IN_ORDER: frozenset[str] = frozenset(
         "jsonb_agg_strict",
         "json_group_array",
         "jsonb_group_array",
+        "json_object_agg",
+        "json_object_agg_strict",
+        "json_object_agg_unique",
+        "json_object_agg_unique_strict",
+        "json_group_object",
+        "jsonb_group_object",
         "xmlagg",
     ]
 )
 """Aggregates whose value depends on the order of the rows."""
+
+LAST_WINS: frozenset[str] = frozenset({"jsonb_object_agg", "jsonb_object_agg_strict"})
+"""Aggregates whose value depends on the order of the rows where the first argument is the same."""
 
 WINDOW_ONLY: frozenset[str] = frozenset(
     [
@@ -291,8 +301,24 @@ def function_name(node: exp.Expr) -> str | None:
     return _WORDS.get(type(node))
 
 
+AGGREGATE = "aggregate"
+"""On a call: it is one of an aggregate of the user's."""
+_HYPOTHETICAL = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
+
+
+def mark_aggregates(tree: exp.Expression, own: Container[str]) -> None:
+    """Tell calls of the user's aggregates from those of functions."""
+    for node in tree.find_all(exp.Anonymous):
+        if function_name(node) in own:
+            node.meta[AGGREGATE] = True
+
+
 def is_aggregate(node: exp.Expr) -> bool:
     """True for a call of an aggregate (SQLite's MIN and MAX of several arguments are scalar functions)."""
+    if isinstance(node, exp.Anonymous) and node.meta.get(AGGREGATE):
+        return True
+    if function_name(node) in _HYPOTHETICAL:
+        return isinstance(node.parent, exp.WithinGroup)
     if isinstance(node, exp.Count | exp.Sum | exp.Avg):
         return True
     if isinstance(node, exp.Min | exp.Max):

@@ -15,7 +15,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query.affinities import spell_out
-from tidemark.query.functions import function_name, is_aggregate
+from tidemark.query.functions import AGGREGATE, function_name, is_aggregate, mark_aggregates
 from tidemark.query.grouping import expand_groupings
 from tidemark.query.inline import RECURSION, Inlining, unwrapped
 from tidemark.query.moment import pin
@@ -61,6 +61,7 @@ def lower_query(text: str, catalog: Catalog, dialect: Dialect, moment: str | Non
     tree = parse_tree(text, dialect)
     holder = exp.Subquery(this=tree)
     Inlining(catalog, dialect).visit(holder, {})
+    mark_aggregates(holder, {name for name, one in catalog.routines.items() if one.aggregate})
     expand_groupings(holder, catalog, dialect)
     whole = unwrapped(holder)
     whole.pop()
@@ -251,7 +252,9 @@ class _Lowering:
             condition = self.scalar(whole.expression.this)
         star = bool(arguments) and isinstance(arguments[0], exp.Star)
         name = function_name(node) or node.key
-        if len(arguments) > 1 or ordered:
+        if node.meta.get(AGGREGATE):
+            name = f"{name} of the user's"
+        elif len(arguments) > 1 or ordered:
             name = f"{name} of several arguments"
         first = arguments[0] if arguments and not star else None
         argument = self.scalar(first) if first is not None else None

@@ -159,9 +159,23 @@ def _give_back(tree: exp.Expr) -> None:
         if isinstance(node, exp.Sqrt):
             # A node that is written as two words beside each other.
             node.replace(exp.Introducer(this=exp.Var(this="+"), expression=node.this))
+        if isinstance(node, exp.Distinct) and len(node.expressions) > 1:
+            _spread(node)
         for key, value in node.args.items():
             if isinstance(value, str) and value.startswith(_OWN):
                 node.args[key] = value.removeprefix(_OWN)
+
+
+def _spread(distinct: exp.Distinct) -> None:
+    """Let DISTINCT stand before the first of a call's arguments, which would be written as one row of values."""
+    held = distinct.parent if isinstance(distinct.parent, exp.Order) else distinct
+    call = held.parent
+    if isinstance(call, exp.Anonymous) and held.index == 0:
+        first, *others = distinct.expressions
+        if held is not distinct:
+            held.set("this", others.pop())
+            others.append(held)
+        call.set("expressions", [exp.Distinct(expressions=[first]), *others, *call.expressions[1:]])
 
 
 def render(tree: exp.Expr, dialect: Dialect) -> str:

@@ -7,12 +7,14 @@ session's time zone or a setting is refused with its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
 from tidemark.errors import Code, Refusal
-from tidemark.model import OutputColumn
+from tidemark.model import OutputColumn, Routine
+from tidemark.query.converted import find_dependent, find_steady
+from tidemark.query.functions import function_name
 from tidemark.query.parse import place_of, render
 from tidemark.query.relation import Block, Called, Derived, Nested, Query, Scalar
 from tidemark.query.trees import own_nodes
@@ -27,8 +29,11 @@ def never_mutable(columns: str, expressions: Sequence[str]) -> int | None:
     return None
 
 
-def require_pure(query: Query, first_mutable: FirstMutable, describe: Describe) -> None:
-    """Raise `Refusal` (``session-dependent``) for the first expression whose value depends on more than the row."""
+def require_pure(
+    query: Query, first_mutable: FirstMutable, describe: Describe, routines: Mapping[str, Routine]
+) -> None:
+    """Raise `Refusal` (``session-dependent``) for the first expression whose value depends on more than the row, by the server's
+    functions or by the user's `routines`."""
     if not query.dialect.judges_values:
         return
     _require_whole_calls(query, describe)
@@ -52,13 +57,32 @@ def require_pure(query: Query, first_mutable: FirstMutable, describe: Describe) 
     given = f"SELECT {', '.join(columns) or '1'} FROM {scans}"
     for moment in moments:
         given = given.replace(str(moment), _SOME_TIME)
+
+    def types_of(expressions: Sequence[str]) -> tuple[OutputColumn, ...]:
+        listed = ", ".join(f"{one} AS a{place}" for place, one in enumerate(expressions))
+        return describe(f"SELECT {listed} FROM ({given}) AS given")
+
+    find_steady(judged, texts, types_of, routines.keys())
+    dependent = find_dependent(query.blocks, texts, types_of)
+    if dependent is not None:
+        raise Refusal(
+            Code.SESSION_DEPENDENT,
+            f"{render(dependent, query.dialect)} is written into JSON as the session's settings say.",
+            instead="(t AT TIME ZONE 'UTC') for a timestamp with time zone, or the text that is wanted",
+            place=place_of(dependent, query.dialect),
+        )
     found = first_mutable(given, [s.swapped(texts) for s in judged])
     if found is not None:
         scalar = judged[found]
+        names = {function_name(node) or "" for node in scalar.tree.walk()}
+        loose = next((name for name in sorted(names & routines.keys()) if not routines[name].immutable), None)
+        instead = "an immutable expression, such as (t AT TIME ZONE 'UTC')::date for a timestamp with time zone"
+        if loose is not None:
+            instead = f"ALTER FUNCTION {loose} IMMUTABLE, if its value depends on nothing but its arguments"
         raise Refusal(
             Code.SESSION_DEPENDENT,
             f"{scalar.text} depends on more than the row: the clock, the session's time zone or a setting.",
-            instead="an immutable expression, such as (t AT TIME ZONE 'UTC')::date for a timestamp with time zone",
+            instead=instead,
             place=place_of(scalar.tree, query.dialect),
         )
 

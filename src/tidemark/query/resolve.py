@@ -215,7 +215,7 @@ class Resolver:
 
     def _open_call(self, node: exp.Expression, call: Call, scope: Scope, outer: Scopes) -> None:
         """A function, whose arguments see what stands left of it."""
-        function = known_function(call, node, self.dialect)
+        function = known_function(call, node, self.dialect, self.catalog.routines)
         for argument in call.arguments:
             for column in list(argument.find_all(exp.Column)):
                 self._column(column, (scope, *outer))
