@@ -205,8 +205,7 @@ class Capture:
     `columns` are the columns whose images are logged, in the order in which they came to be: a capture is extended by more
     columns at the end, never narrowed while anybody reads it. `log` is the quoted log table, `name` its plain name.
     `pieces` create everything, the log first. `locks` are statements after which no writer of the source is under way: an
-    extension runs them first. `extensions` are (column, statement) that add one column to the log.
-    """
+    extension runs them first. `extensions` are (column, statement) that add one column to the log."""
 
     source: str
     engine: str
@@ -223,13 +222,14 @@ class Capture:
         return hashlib.sha256(json.dumps(as_data(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def extends(self, other: Capture) -> bool:
-        """Whether this is `other` with more columns at the end, and nothing else of the log changed."""
-        mine = dict(self.extensions)
+        """Whether this is `other` with more columns at the end of the log's text, and nothing else of the log changed."""
+        mine, begins = dict(self.extensions), other.pieces[0].create.partition(") WITH (")[0].rstrip(")")
         return (
             (self.source, self.log) == (other.source, other.log)
             and self.columns[: len(other.columns)] == other.columns
             and all(mine.get(column) == statement for column, statement in other.extensions)
             and [piece.name for piece in self.pieces] == [piece.name for piece in other.pieces]
+            and self.pieces[0].create.startswith(begins)
         )
 
 

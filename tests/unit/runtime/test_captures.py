@@ -1,6 +1,7 @@
 """One log for everybody who reads a source by ticks: written once, kept for the slowest, gone with the last."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -248,3 +249,16 @@ def test_a_drop_may_be_killed_anywhere(world: World, last: bool) -> None:
         world.apply(*everything)
 
     assert kill_everywhere(world, lambda: world.apply(*kept, allow_drop=True), check) > 2
+
+
+def test_a_log_with_other_columns_of_its_own_is_no_extension(world: World) -> None:
+    """Of an earlier version, for example: its text cannot be changed in place, and everybody is filled again."""
+    world.apply(world.wanted())
+    known = world.duty.ledger.captures()["posts"]
+    log, *others = known.pieces
+    more = replace(
+        known, columns=(*known.columns, "more"), pieces=(replace(log, create=f"{log.create[:-1]}, more)"), *others)
+    )
+    assert known.extends(known) and more.extends(known)
+    numbered = log.create.replace("(", "(number INTEGER, ", 1)
+    assert not replace(more, pieces=(replace(log, create=numbered), *others)).extends(known)
