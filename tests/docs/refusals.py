@@ -199,6 +199,13 @@ def _set(owner: object, name: str, value: object) -> Iterator[None]:
         setattr(owner, name, before)
 
 
+def _key_nullable(world: World) -> None:
+    path = world.sqlite()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE UNIQUE INDEX users_nickname ON users (nickname)")
+    Tidemark(declared(find_block(page_of(Code.KEY_NULLABLE), "python") or ""), path).backfill("greet")
+
+
 def _not_wal(world: World) -> None:
     Tidemark(grouped(), world.sqlite(journal="delete")).apply()
 
@@ -235,6 +242,7 @@ SPECIAL: dict[Code, Callable[[World], None]] = {
     Code.REPLICATED_STORAGE: _replicated_storage,
     Code.READ_ONLY: _read_only,
     Code.ENGINE_VERSION: _engine_version,
+    Code.KEY_NULLABLE: _key_nullable,
     Code.NOT_WAL: _not_wal,
     Code.DROP_NOT_ALLOWED: _drop_not_allowed,
     Code.UPSTREAM_GONE: _upstream_gone,

@@ -93,3 +93,34 @@ def test_universe_rows_with_children_of_null(place: Place) -> None:
         place.run(change)
         place.check()
     place.verified()
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_key_of_rows_may_be_null(place: Place, freshness: Freshness) -> None:
+    place.run(
+        "CREATE TABLE u (id INTEGER PRIMARY KEY, name TEXT, region INTEGER)",
+        "CREATE TABLE f (id INTEGER PRIMARY KEY, u INTEGER, v INTEGER)",
+        "CREATE INDEX f_u ON f (u)",
+        "INSERT INTO u VALUES (1, NULL, NULL), (2, 'b', 1)",
+        "INSERT INTO f VALUES (1, 1, 1), (2, 2, NULL), (3, NULL, 3)",
+    )
+    count = "(SELECT count(*) FROM f WHERE f.u = {}) AS n"
+    place.derive("copied", "SELECT id, name, region FROM u", ["name", "id"], freshness)
+    place.derive("counted", f"SELECT u.id, u.name, {count.format('u.id')} FROM u", ["id", "name"], freshness)
+    place.derive("by_region", f"SELECT u.region, u.id, {count.format('u.region')} FROM u", ["region", "id"], freshness)
+    newest = "(SELECT name, region, row_number() OVER (PARTITION BY region ORDER BY id DESC) AS place FROM u)"
+    place.derive("newest", f"SELECT region, name FROM {newest} AS x WHERE place = 1", "region", freshness)
+    place.tidemark.apply()
+    for change in (
+        "INSERT INTO u VALUES (3, NULL, 1), (4, 'b', NULL)",
+        "UPDATE u SET name = NULL",
+        "UPDATE u SET region = 2, name = 'c' WHERE id > 2",
+        "UPDATE f SET u = 2",
+        "DELETE FROM u WHERE region IS NULL",
+        "UPDATE u SET region = NULL",
+        "DELETE FROM f",
+        "DELETE FROM u",
+    ):
+        place.run(change)
+        place.drained()
+    place.verified()

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
-from tidemark.errors import Code, Refusal
 from tidemark.maintenance.aggregates import Parts, visible_aggregate
 from tidemark.maintenance.key_types import collated, common_type
 from tidemark.maintenance.program import Feed, KeyPart, LinearProgram, RowText, Visible, text
@@ -49,7 +48,7 @@ def linear_program(
     describe: Describe,
     supports: Supports | None = None,
 ) -> LinearProgram:
-    """The program of a query, with the supports that it may count in. Raises `NotLinear` with the reason, or `Refusal`."""
+    """The program of a query, with the supports that it may count in. Raises `NotLinear` with the reason."""
     block = grouped_by_rows(single_block(query), key)
     if any(nested.form == "in" for nested in block.nested):
         raise NotLinear("IN over a subquery changes rows of another source")
@@ -220,11 +219,7 @@ class Builder:
             if column.output.scalar.column is None:
                 raise NotLinear("a key column of the universe is an expression")
             if column.nullable:
-                raise Refusal(
-                    Code.KEY_NULLABLE,
-                    f"The key column {column.name} can be NULL.",
-                    instead=f"WHERE {column.output.scalar.text} IS NOT NULL, or a NOT NULL column",
-                )
+                raise NotLinear(f"{column.name} of its key can be NULL, and what is added to a row finds it by =")
             swaps[column.output.scalar.text] = self.stored(column.name)
         parts = Parts(self.dialect, self.taken, {})
         presence = parts.count("rows", None)

@@ -56,6 +56,8 @@ def identifies(query: Query, key: frozenset[int], around: Query | None = None) -
         return True
     outputs = tuple(query.outputs[position] for position in sorted(key))
     shapes = {bare_text(output.scalar) for output in outputs}
+    if any(_numbers_rows(output.scalar, shapes) for output in outputs):
+        return True
     if query.groups is not None:
         settled = determined(query, tuple(output.scalar for output in outputs))
         return all(
@@ -65,6 +67,15 @@ def identifies(query: Query, key: frozenset[int], around: Query | None = None) -
     if query.distinct_on and all(bare_text(term) in shapes for term in query.distinct_on):
         return True
     return is_unique(query, outputs, around)
+
+
+def _numbers_rows(scalar: Scalar, shapes: set[str]) -> bool:
+    """True for the number of a row among those that have the same values of other columns of the key."""
+    tree = _bare(scalar.tree)
+    if not isinstance(tree, exp.Window) or function_name(tree.this) != "row_number" or tree.args.get("alias"):
+        return False
+    partition = tree.args.get("partition_by") or []
+    return all(bare_text(Scalar(term, scalar.dialect)) in shapes for term in partition)
 
 
 def _are_apart(query: SetOperation, key: frozenset[int]) -> bool:
@@ -193,8 +204,11 @@ def _matches_one(column: tuple[str, str], other: Scalar, block: Block, around: Q
     found = _column_of(column, block)
     if found is not None and found.rowid_alias:
         return True
-    if found is None or other.tree.find(exp.Collate) is not None:
+    if other.tree.find(exp.Collate) is not None:
         return False
+    if found is None:
+        # Nothing is converted to be compared with what is computed.
+        return isinstance(other.tree, exp.Literal) and not other.tree.is_string
     if other.column is None:
         # What is cast has the affinity of its type, and nothing else but columns and subqueries has any.
         casts = list(other.tree.find_all(exp.Cast, exp.Select))

@@ -48,6 +48,12 @@ def refused(query: str, *declared: str, dialect: Dialect = SQLITE) -> Code:
         ("SELECT u.id, p.score FROM users u JOIN posts p ON p.id = 7", ["id"]),
         ("SELECT u.id FROM users u LEFT JOIN posts p ON p.author = u.id WHERE p.id IS NULL", ["id"]),
         ("SELECT u.id FROM users u LEFT JOIN posts p ON p.author = u.id WHERE (p.author IS NULL)", ["id"]),
+        ("SELECT author, row_number() OVER (PARTITION BY author ORDER BY id) AS n FROM posts", ["author", "n"]),
+        (
+            "SELECT author FROM (SELECT author, row_number() OVER (PARTITION BY author ORDER BY id) AS n FROM posts) p "
+            "WHERE n = 1",
+            ["author"],
+        ),
         ("SELECT id, NULL AS s, score FROM posts UNION ALL SELECT id, state, score FROM posts", ["id", "s"]),
     ],
 )
@@ -62,6 +68,9 @@ def test_what_is_proven(dialect: Dialect, query: str, declared: list[str]) -> No
         ("SELECT name FROM users", ["name"]),
         ("SELECT slug FROM posts", ["slug"]),
         ("SELECT u.id FROM users u LEFT JOIN posts p ON p.author = u.id WHERE p.slug IS NULL", ["id"]),
+        ("SELECT author, rank() OVER (PARTITION BY author ORDER BY id) AS n FROM posts", ["author", "n"]),
+        ("SELECT author, row_number() OVER (PARTITION BY author, state ORDER BY id) AS n FROM posts", ["author", "n"]),
+        ("SELECT author, 1 + row_number() OVER (PARTITION BY state ORDER BY id) AS n FROM posts", ["author", "n"]),
         ("SELECT u.id FROM users u LEFT JOIN posts p ON p.author = u.id WHERE p.id IS NULL OR u.id = 1", ["id"]),
         ("SELECT u.id FROM users u LEFT JOIN posts p ON p.author = u.id AND p.id IS NULL", ["id"]),
         ("SELECT id, NULL AS s, score FROM posts UNION ALL SELECT id, slug, score FROM posts", ["id", "s"]),
