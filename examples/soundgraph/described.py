@@ -6,7 +6,7 @@ column to value; the rows of a versioned table carry ``is_current``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -49,9 +49,9 @@ class Table:
         """The values that find the row of an in-memory key."""
         return dict(zip(self.lookup, key, strict=True))
 
-    def keys_of(self, values: Key) -> tuple[Key, ...]:
-        """The in-memory keys of rows that have these values in their lookup columns."""
-        return (values,)
+    def absent(self, wanted: Iterable[Key]) -> dict[Key, None]:
+        """The in-memory keys of rows that have one of these values in their lookup columns, without a row."""
+        return dict.fromkeys(wanted)
 
     @property
     def lookup_class(self) -> str:
@@ -74,9 +74,9 @@ class ItemEdges(Table):
         """The values that find the row of an in-memory key."""
         return super().needle(key[:-1]) | {"is_track": key[-1] == "track"}
 
-    def keys_of(self, values: Key) -> tuple[Key, ...]:
+    def absent(self, wanted: Iterable[Key]) -> dict[Key, None]:
         """One of each class."""
-        return ((*values, "track"), (*values, "collection"))
+        return dict.fromkeys((*values, kind) for values in wanted for kind in ("track", "collection"))
 
     @property
     def lookup_class(self) -> str:

@@ -116,21 +116,20 @@ IGNORED, BROKEN = timedelta(hours=16), timedelta(hours=48)
 """A play so soon after the last one that counted does not count; one so late begins anew."""
 
 
-def listen_streak(state: State, plays: Iterable[tuple[Any, Any]], stamp: Stamp) -> None:
+def listen_streak(state: State, plays: Iterable[tuple[Any, Any]], blocknumber: int) -> None:
     """How long each listener has gone on, play by play in the order of the ledger; each advance is a row of its own."""
     for user, played_at in plays:
-        at = _moment(played_at)
-        before = state.current(LISTEN_STREAKS, (user,))
+        at, before = _moment(played_at), state.current(LISTEN_STREAKS, (user,))
         since = at - _moment(before["last_listen_date"]) if before else BROKEN
         if since < IGNORED:
             continue
         streak = int(str(before["listen_streak"])) + 1 if before and since < BROKEN else 1
-        row: Row = {"user_id": user, "last_listen_date": at.isoformat(" "), "listen_streak": streak}
-        state.put(LISTEN_STREAKS, (user,), row)
-        hour = at.strftime("%Y%m%d%H")
-        advance: Row = {"user_id": user, "hour": hour, "listened_at": at.isoformat(" "), "listen_streak": streak}
-        state.put(STREAK_ADVANCES, (user, hour), advance | {"blocknumber": stamp.number})
-        state.accept()
+        said = at.isoformat(" ")
+        row: Row = {"user_id": user, "last_listen_date": said, "listen_streak": streak}
+        state.write(LISTEN_STREAKS, (user,), row)
+        hour = f"{said[:4]}{said[5:7]}{said[8:10]}{said[11:13]}"
+        advance = {"user_id": user, "hour": hour, "listened_at": said, "listen_streak": streak}
+        state.db.put(STREAK_ADVANCES.shelf, advance | {"blocknumber": blocknumber})
 
 
 def _moment(stored: Any) -> datetime:

@@ -23,8 +23,10 @@ from examples.soundgraph.tables import (
     BLOCKS,
     ETL_PLAYS,
     PLAYS,
+    TRACKS,
+    USERS,
 )
-from examples.soundgraph.values import EntityEvent, identifier, moment, text, why_no_identifier
+from examples.soundgraph.values import EntityEvent, Remembered, identifier, moment, text, why_no_identifier
 from tidemark import Project, Skip, Tidemark, iterable
 from tidemark.blocks import Source
 from tidemark.events import Event, Events
@@ -102,20 +104,22 @@ class _Indexer:
         self._entity: tuple[Any, EntityEvent] | None = None
         self._stamp: tuple[tuple[int, ...], Stamp] | None = None
         self._heard: dict[tuple[int, int], list[Play]] = defaultdict(list)
+        self._ids = Remembered[int](identifier)
+        self._countries = Remembered[str](lambda said: text(said) or None)
 
     def begin(self, db: Database, events: Events) -> None:
         """A transaction begins: what its events will ask for is read at once."""
+        self._ids.clear()
         self._state = State(db, self._writer, strict=self._strict)
-        self._state.read_ahead(find_needs(events))
+        self._state.read_ahead(find_needs(events, self._ids))
 
     def block(self, db: Database, event: Event) -> None:
         """Each block has a row, even an empty one: it is what completions are dated by."""
         self._heard.clear()
-        state, stamp = self._begin(db, event)
-        if state.current(BLOCKS, (stamp.number,)) is None:
-            row: Row = {"number": stamp.number, "blockhash": f"block:{stamp.number}", "created_at": stamp.at}
-            state.put(BLOCKS, (stamp.number,), row)
-            state.accept()
+        state, number = self._state_of(db), event.position
+        if state.current(BLOCKS, (number,)) is None:
+            row: Row = {"number": number, "blockhash": f"block:{number}", "created_at": self._stamp_of(event).at}
+            state.write(BLOCKS, (number,), row)
 
     def entity(self, db: Database, event: Event) -> None:
         """Something that somebody did to a user, a track, a playlist, a comment, …"""
@@ -136,31 +140,32 @@ class _Indexer:
     def plays(self, db: Database, events: Events) -> Iterable[tuple[Event, str]]:
         """Plays of a block. A user who is no integer is anonymous; such a track is no track. Whatever they name is there when the
         block's other transactions have made it."""
-        state, rows = self._state_of(db), list[Play]()
+        state, ids, heard, rows = self._state_of(db), self._ids, self._heard, list[Play]()
+        tracks, users = state.known(TRACKS), state.known(USERS)
         stamp = self._stamp_of(events[0])
-        height, taken_at, knows = stamp.number, stamp.at, state.knows
-        for place, play in enumerate(events.data):
+        number, at = stamp.number, stamp.at
+        for place, ((block, tx, ordinal), play) in enumerate(zip(events.identities, events.data, strict=True)):
             if not isinstance(play, dict):
                 yield events[place], "no_play"
                 continue
-            played_at, track_id = moment(play.get("timestamp")), identifier(play.get("track_id"))
+            track, user, country = play.get("track_id"), play.get("user_id"), play.get("country")
+            played_at, track_id = moment(play.get("timestamp")), ids[track] if type(track) is str else identifier(track)
             if played_at is None or track_id is None:
-                why = f"track_id_{why_no_identifier(play.get('track_id'))}" if played_at else "no_time"
-                yield events[place], why
+                yield events[place], f"track_id_{why_no_identifier(track)}" if played_at else "no_time"
                 continue
-            user_id = identifier(play.get("user_id"))
-            if not knows(track_id, user_id):
+            user_id = ids[user] if type(user) is str else identifier(user)
+            if tracks.get((track_id,)) is None or (user_id is not None and users.get((user_id,)) is None):
                 try:
                     _meet(state, track_id, user_id, self._stamp_of(events[place]))
                 except Skip as skip:
                     yield events[place], skip.reason
                     continue
-            country = text(play.get("country")) or None
-            rows.append((*events.identities[place], height, taken_at, user_id, track_id, played_at, country, False))
+            country = self._countries[country] if type(country) is str else None
+            row = (block, tx, ordinal, number, at, user_id, track_id, played_at, country, False)
+            rows.append(row)
+            heard[block, tx].append(row)
         # Nobody asks for the current row of a play, so that none is remembered.
         db.put_all(ETL_PLAYS.shelf, rows)
-        for row in rows:
-            self._heard[row[:2]].append(row)
 
     def payment(self, rule: Callable[[State, Any, Stamp], None]) -> Callable[[Database, Event], None]:
         """A tip or a purchase, what somebody makes of a tip, or how much they hold."""
@@ -172,12 +177,10 @@ class _Indexer:
 
     def listen_streak(self, db: Database, events: Events) -> None:
         """The streaks of those who are known and listened, before their plays are bridged."""
-        for place, heard in enumerate(self._heard_of(db, events)):
-            plays = [(row[_USER], row[_PLAYED_AT]) for row in heard if row[_USER] is not None]
-            if plays:
-                state, stamp = self._begin(db, events[place])
-                listen_streak(state, plays, stamp)
-                state.accept()
+        heard = [row for rows in self._heard_of(db, events) for row in rows]
+        plays = [(row[_USER], row[_PLAYED_AT]) for row in heard if row[_USER] is not None]
+        if plays:
+            listen_streak(self._state_of(db), plays, events.positions[0])
 
     def bridge(self, db: Database, events: Events) -> None:
         """The plays of transactions, as the network counts them. Nothing makes two of them one: identical plays are two."""

@@ -31,7 +31,7 @@ from examples.soundgraph.tables import (
     USER_EVENTS,
     USERS,
 )
-from examples.soundgraph.values import identifier
+from examples.soundgraph.values import Remembered, identifier
 from tidemark.events import Events
 
 Needs = dict[Table, set[Key]]
@@ -59,8 +59,8 @@ _ENTITIES: Mapping[str, tuple[Table, ...]] = {
 """What is kept of an entity itself."""
 
 
-def find_needs(events: Events) -> Needs:
-    """The keys, by lookup columns or by group, of rows that will be asked for."""
+def find_needs(events: Events, ids: Remembered[int]) -> Needs:
+    """The keys, by lookup columns or by group, of rows that will be asked for. ``ids`` remembers what plays name."""
     needs: Needs = defaultdict(set)
     needs[BLOCKS].update(zip(events.positions))
     plays: list[Any] = []
@@ -70,25 +70,26 @@ def find_needs(events: Events) -> Needs:
                 plays += listed
         elif (read := _READERS.get(kind)) is not None and isinstance(data, Mapping):
             read(needs, data)
-    _plays(needs, [play for play in plays if type(play) is dict])
+    _plays(needs, [play for play in plays if type(play) is dict], ids)
     return needs
 
 
-def _plays(needs: Needs, plays: Sequence[Mapping[str, Any]]) -> None:
+def _plays(needs: Needs, plays: Sequence[Mapping[str, Any]], ids: Remembered[int]) -> None:
     """Many plays name few tracks and users: each of them is read once."""
-    needs[TRACKS] |= _keys(_different(plays, "track_id"))
-    users = _keys(_different(plays, "user_id"))
+    needs[TRACKS] |= _named(plays, "track_id", ids)
+    users = _named(plays, "user_id", ids)
     needs[USERS] |= users
     needs[LISTEN_STREAKS] |= users
 
 
-def _different(plays: Sequence[Mapping[str, Any]], name: str) -> Iterable[Any]:
-    found = [play.get(name) for play in plays]
+def _named(plays: Sequence[Mapping[str, Any]], name: str, ids: Remembered[int]) -> set[Key]:
+    loose = [play.get(name) for play in plays]
     try:
-        return set(found)
+        different = set(loose)
     except TypeError:
         # One of them is a list or an object.
-        return found
+        return _keys(loose)
+    return {(number,) for one in different if (number := ids[one] if type(one) is str else identifier(one))}
 
 
 def _entity(needs: Needs, tx: Mapping[str, Any]) -> None:

@@ -49,7 +49,7 @@ class State:
             if table.group:
                 self._groups[table].update((values, {}) for values in wanted)
             else:
-                self._rows[table].update((key, None) for values in wanted for key in table.keys_of(values))
+                self._rows[table].update(table.absent(wanted))
             for values in found:
                 self._remember(table, dict(zip(table.columns, values, strict=True)))
 
@@ -72,6 +72,11 @@ class State:
     def put(self, table: Table, key: Key, row: Row) -> None:
         """Makes ``row`` the current one of ``key`` once the rule that is running has ended well."""
         self._pending.append((table, key, row))
+
+    def write(self, table: Table, key: Key, row: Row) -> None:
+        """Makes ``row``, which nobody refuses any more, the current one of ``key`` in a table that keeps no versions."""
+        self.db.put(table.shelf, row)
+        self._remember(table, row, key)
 
     def remove(self, table: Table, key: Key) -> None:
         """Takes a row of a group away, at once."""
@@ -104,10 +109,9 @@ class State:
         """The user's current row, a stub if there was none. Raises Skip when strict."""
         return self._entity(USERS, user_id, stamp, "unknown_user", user_row)
 
-    def knows(self, track_id: int, user_id: int | None) -> bool:
-        """Whether a track and a user, if there is one, are remembered as being there."""
-        is_known = self._rows[TRACKS].get((track_id,)) is not None
-        return is_known and (user_id is None or self._rows[USERS].get((user_id,)) is not None)
+    def known(self, table: Table) -> Mapping[Key, Row | None]:
+        """The rows that are remembered of a table, None for a key that has none. It changes with what is read and put."""
+        return self._rows[table]
 
     def track(self, track_id: int, stamp: Stamp) -> Row:
         """The track's current row, a stub if there was none. Raises Skip when strict."""

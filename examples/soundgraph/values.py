@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 LARGEST_ID = 2**31 - 1
 """Ids are stored as 32-bit integers, as in the system that this example follows."""
 
+V = TypeVar("V")
 _EPOCH = datetime(1970, 1, 1)
 _LATEST = 253_402_300_799
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
@@ -55,6 +57,18 @@ def why_no_identifier(loose: Any) -> str | None:
     if whole_number(loose) is None:
         return "not_integer"
     return "out_of_range" if identifier(loose) is None else None
+
+
+class Remembered(dict[str, V | None], Generic[V]):
+    """What texts say, each read once. It keeps them all."""
+
+    def __init__(self, read: Callable[[str], V | None]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, said: str) -> V | None:
+        found = self[said] = self._read(said)
+        return found
 
 
 def natural_number(loose: Any) -> int | None:

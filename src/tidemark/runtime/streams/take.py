@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,20 +142,19 @@ class Taking:
         later: dict[str, _Brought] = {}
         handlers = self.stream.handlers
         for place, (identity, kind, loose) in enumerate(zip(wholes.identities, wholes.kinds, wholes.data, strict=True)):
-            items = self._items(kind, loose)
+            handling, items = handlers.get(kind), self._items(kind, loose)
             count = 1 if items is None else len(items)
             first = self._take_new(identity, count)
             if first == count:
                 continue
-            if items is None:
-                self._set_aside(wholes[place], "item", _why_not(kind, handlers.get(kind)))
-                continue
-            if handlers[kind].many:
-                if kind not in later:
-                    later[kind] = _Brought()
-                later[kind].add(identity, loose, items, first)
+            if handling is None or items is None:
+                self._set_aside(wholes[place], "item", _why_not(kind, handling))
+            elif handling.many:
+                if (brought := later.get(kind)) is None:
+                    brought = later[kind] = _Brought()
+                brought.add(identity, loose, items, first)
             else:
-                self._one(wholes[place], items, first, handlers[kind])
+                self._one(wholes[place], items, first, handling)
         for kind, handling in handlers.items() if later else ():
             if kind in later:
                 self._many(later[kind], wholes, kind, handling)
@@ -170,8 +169,8 @@ class Taking:
                 for ordinal in range(first, len(items))
             ]
         taken = len(events) - len(self._handle(events, handling))
-        if taken:
-            self._hooks(whole.kind, [whole._replace(taken=taken)])
+        if taken and whole.kind in self.stream.hooks:
+            self._hooks(whole.kind, [Event(*whole[:7], taken)])
 
     def _many(self, brought: _Brought, wholes: Events, kind: str, handling: Handling) -> None:
         """Handle the events of many transactions of one kind: at once, or each transaction's under a savepoint of its own."""
@@ -284,27 +283,33 @@ class Taking:
         for hook in self.stream.hooks.get(kind, ()):
             if self.careful:
                 for event in told:
-                    self._hook(hook, [event])
-            else:
-                self._hook(hook, told)
+                    self._careful_hook(hook, event)
+                continue
+            try:
+                self._follow(hook, told)
+            except (Conflict, Lost, Gone):
+                raise
+            except Exception as problem:
+                raise Careless from problem
 
-    def _hook(self, hook: Hook, events: Events | list[Event]) -> None:
+    def _follow(self, hook: Hook, events: Events | list[Event]) -> None:
+        if hook.many:
+            hook.follow(self.face, self._columns(events))
+        else:
+            for event in events:
+                hook.follow(self.face, event)
+
+    def _careful_hook(self, hook: Hook, event: Event) -> None:
         try:
-            with self._undoing("tidemark_hook") if self.careful else nullcontext():
-                if hook.many:
-                    hook.follow(self.face, self._columns(events))
-                else:
-                    for event in events:
-                        hook.follow(self.face, event)
+            with self._undoing("tidemark_hook"):
+                self._follow(hook, [event])
         except (Conflict, Lost, Gone):
             raise
         except Exception as problem:
-            if not self.careful:
-                raise Careless from problem
             if self.stream.policies["on_hook_error"] == "halt":
                 raise
             self.counts.hook_failures += 1
-            self.aside.append(Aside(events[0], "hook", f"{hook.name}: {name_problem(problem)}"))
+            self.aside.append(Aside(event, "hook", f"{hook.name}: {name_problem(problem)}"))
 
     def _set_aside(self, event: Event, level: str, reason: str) -> None:
         self.counts.skipped += 1
