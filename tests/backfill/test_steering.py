@@ -11,10 +11,13 @@ from tests.backfill.place import Songs, Watch
 from tidemark import Fault, Refusal
 from tidemark.cli.reports import backfills_text
 from tidemark.database.session import Strain
+from tidemark.database.sqlite import SqliteSession
 from tidemark.errors import Exit
-from tidemark.runtime.backfill import throttle
+from tidemark.runtime.backfill import throttle, worker
 from tidemark.runtime.backfill.runner import Orders
 from tidemark.runtime.backfill.throttle import MEGABYTE, Limits
+from tidemark.runtime.pace import Pace
+from tidemark.runtime.turns import Turns
 
 TOUCH = "UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)"
 
@@ -224,6 +227,41 @@ def test_a_pinned_reader_bounds_the_log_and_its_end_lets_it_go_on(file_songs: So
     assert songs.engine(clock=clock, limits=limits).backfill("shout").status.state == "finished"
     assert len(told) >= 3 and all(reason.startswith("wal_pinned") for reason in told)
     assert songs.shouted() == 2_000
+
+
+@pytest.mark.parametrize("eager", [True, False], ids=["as it is", "once a second"])
+def test_a_log_that_grows_within_a_second_is_held_back_at_its_limit(
+    file_songs: Songs, monkeypatch: pytest.MonkeyPatch, eager: bool
+) -> None:
+    """Whoever commits first when the reader has ended writes all of it back, and meanwhile the next writes of that one wait."""
+    songs = file_songs
+    songs.add(800)
+    wide = "UPDATE songs SET shout = hex(zeroblob(8192)) WHERE id IN (SELECT id FROM tidemark_batch)"
+    songs.project.backfill("wide", table="songs", key="id", sql=wide)
+    reader = songs.engine()._connect("reader")
+    pin = reader.session.transaction("read", snapshot=True)
+    pin.__enter__()
+    reader.session.all("SELECT count(*) FROM songs")
+    if not eager:
+        monkeypatch.setattr(SqliteSession, "log_bytes", lambda session: 0)
+    watch, held = Watch(), list[int]()
+
+    def wait(seconds: float) -> None:
+        watch.wait(seconds)
+        if songs.engine().backfills()[0].reasons and not held:
+            held.append(songs.session.log_bytes())
+            pin.__exit__(None, None, None)
+            reader.session.close()
+
+    monkeypatch.setattr(Turns, "_rest", lambda *about: None)
+    monkeypatch.setattr(worker, "choose_first_pace", lambda *about: Pace(10.0, True, size=20, size_min=20, size_max=20))
+    limits = Limits(wal_bytes=5 * MEGABYTE)
+    assert songs.engine(clock=watch.with_wait(wait), limits=limits).backfill("wide").status.state == "finished"
+    # No time passes here but what is waited for.
+    assert bool(held) is eager and (not eager or 5 * MEGABYTE < held[0] < 6 * MEGABYTE)
+    if not held:
+        pin.__exit__(None, None, None)
+        reader.session.close()
 
 
 def test_the_record_as_json_has_every_key_always(file_songs: Songs) -> None:

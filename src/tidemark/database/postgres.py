@@ -378,6 +378,10 @@ class PostgresSession:
         """Sessions that wait for locks, and how far replicas are behind."""
         return read_strain(self.all)
 
+    def log_bytes(self) -> int:
+        """0: the log is the server's."""
+        return 0
+
     def others_connected(self) -> bool:
         """Whether another session than Tidemark's is connected to this database."""
         return bool(self.all(COUNT_OTHERS)[0][0])

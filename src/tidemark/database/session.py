@@ -195,6 +195,10 @@ class Session(Protocol):
         """What the database is under now, in every respect that this engine has. Asked between transactions; asks no table."""
         ...
 
+    def log_bytes(self) -> int:
+        """The size of the log's file beside the database, where somebody may keep it from being emptied; asks nobody."""
+        ...
+
     def others_connected(self) -> bool:
         """Whether anybody but Tidemark is connected; True where nobody can tell."""
         ...

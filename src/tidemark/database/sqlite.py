@@ -22,7 +22,7 @@ from tidemark.database.sqlite_errors import primary_code, translate, translate_q
 from tidemark.database.sqlite_inputs import Recording
 from tidemark.database.sqlite_probe import describe_query, given_tables, make_mark, reaches_index
 from tidemark.database.sqlite_shelves import find_text, put_many
-from tidemark.database.sqlite_strain import read_strain
+from tidemark.database.sqlite_strain import read_strain, size_of
 from tidemark.database.sqlite_text import statements, verb
 from tidemark.database.urls import Address
 from tidemark.dialect import SQLITE
@@ -390,6 +390,10 @@ class SqliteSession:
         """The bytes of the log that a reader keeps from the database file, and those that are free on the disk."""
         self._alive()
         return read_strain(self._raw)
+
+    def log_bytes(self) -> int:
+        """The size of the log's file, which stays once it has grown; 0 where it cannot be seen."""
+        return size_of(f"{self._path}-wal")
 
     def others_connected(self) -> bool:
         """True: a file does not tell who has it open."""

@@ -1,7 +1,7 @@
 """What a SQLite database is under: the log that cannot be emptied, and the disk that fills up.
 
-Owns: `read_strain`. Promises: opens no file of the database (closing one would drop the locks of this process); asks SQLite only
-when the log is big, and then for what a commit of any connection asks by itself.
+Owns: `read_strain` and `size_of`. Promises: opens no file of the database (closing one would drop the locks of this process);
+asks SQLite only when the log is big, and then for what a commit of any connection asks by itself.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 from tidemark.database.session import Strain
 
-# A log that is emptied as it should be stays near a thousand pages.
-LOOK_BYTES = 16 * 1024 * 1024
+# From a thousand pages on the commits of anybody ask for it, and a log that is emptied as it should be stays near them. Below,
+# the file is taken for what is left in it: no limit is as low.
+LOOK_BYTES = 4 * 1024 * 1024
 
 
 class Reader(Protocol):
@@ -51,6 +52,14 @@ def _read_log(reader: Reader, log: Path) -> Strain:
     except sqlite3.Error as error:
         return Strain("wal_bytes", None, f"SQLite says: {error}")
     return Strain("wal_bytes", max(0, pages - done) * page_size)
+
+
+def size_of(file: str) -> int:
+    """The size of a file in bytes, 0 where it cannot be looked at."""
+    try:
+        return os.stat(file).st_size
+    except OSError:
+        return 0
 
 
 def _numbers(rows: Sequence[Sequence[Any]]) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """What a runner asks before each chunk: whether it may go on, now or later.
 
 Owns: `Gate`, `Brake` and `Ended`. Promises: a wish of an operator is honoured within one chunk, the wish to stop and the end of
-the time before the next one; what the database is under is looked at once a second, and while there is any reason to hold back
+the time before the next one; what the database is under is looked at once a second, and at once where its log has grown beyond
+what may wait, and while there is any reason to hold back
 nothing is done; while it waits the lease is kept, and the waiting is on record with every reason.
 """
 
@@ -24,6 +25,12 @@ POLL_SECONDS = 0.5
 LOOK_SECONDS = 1.0
 
 
+def _is_due(duty: Duty, looked: float, log_bytes: int) -> bool:
+    """Whether to look again at what the database is under, when the log's file had that size at the last look."""
+    late = duty.clock.now() - looked >= LOOK_SECONDS
+    return late or duty.session.log_bytes() > max(log_bytes, duty.limits.wal_bytes)
+
+
 class Ended(Exception):
     """The run is to end in that state, for that cause."""
 
@@ -42,11 +49,13 @@ class Brake:
     phase: str
     listen: Listener
     _looked: float = float("-inf")
+    _log_bytes: int = 0
 
     def check(self) -> None:
         """Wait while the database is under strain; why is told, and counted. Raises `Fault` (exit 75) when asked to stop."""
         clock, told = self.duty.clock, tuple[str, ...]()
-        while clock.now() - self._looked >= LOOK_SECONDS or told:
+        while told or _is_due(self.duty, self._looked, self._log_bytes):
+            self._log_bytes = self.duty.session.log_bytes()
             reasons = reasons_of(self.duty.session.strain(), self.duty.limits)
             self._looked = clock.now()
             if not reasons:
@@ -71,12 +80,13 @@ class Gate:
     waits: bool = True
     company: bool = True
     _looked: float = float("-inf")
+    _log_bytes: int = 0
     _held_by: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Wait while there is a reason to hold back. Raises `Ended` when the run is to end now."""
         self.check_end()
-        if self.duty.clock.now() - self._looked >= LOOK_SECONDS:
+        if _is_due(self.duty, self._looked, self._log_bytes):
             reasons = self._look()
             if reasons:
                 self._hold_back(reasons)
@@ -103,6 +113,7 @@ class Gate:
     def _look(self) -> tuple[str, ...]:
         """Why to hold back now."""
         session = self.duty.session
+        self._log_bytes = session.log_bytes()
         self.company = session.others_connected()
         reasons = reasons_of(session.strain(), self.duty.limits)
         self._looked = self.duty.clock.now()
