@@ -29,6 +29,39 @@ def test_rows_with_nulls_in_them_are_counted(pg: Place, freshness: Freshness) ->
     pg.verified()
 
 
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_values_that_nothing_compares_are_kept(pg: Place, freshness: Freshness) -> None:
+    pg.run(
+        "CREATE TABLE t (id integer PRIMARY KEY, g integer, d json, p point, b box)",
+        "CREATE TABLE u (id integer PRIMARY KEY, d json)",
+        "CREATE INDEX t_g ON t (g)",
+        "INSERT INTO t VALUES (1, 1, '{\"a\": 1}', '(1,2)', '(0,0),(1,4)'), (2, 1, NULL, NULL, NULL)",
+        "INSERT INTO t VALUES (3, 2, '[]', '(0,0)', NULL)",
+        "INSERT INTO u VALUES (1, '1'), (2, 'null')",
+    )
+    pg.derive("copied", "SELECT id, d, p, b FROM t WHERE g = 1", "id", freshness)
+    pg.derive("joined", "SELECT u.id, u.d AS mine, t.d, t.p FROM u JOIN t ON t.id = u.id", "id", freshness)
+    pg.derive("collected", "SELECT g, json_agg(id ORDER BY id) AS ids, count(*) AS n FROM t GROUP BY g", "g", freshness)
+    pg.derive("built", "SELECT id, json_build_object('g', g, 'd', d) AS o FROM t", "id", freshness)
+    pg.tidemark.apply()
+    for change in (
+        "INSERT INTO t VALUES (4, 1, '{\"a\":1}', '(3,3)', '(0,0),(2,2)'), (5, 1, '[1, 2]', NULL, NULL)",
+        "UPDATE t SET d = '{\"a\":1}', b = '(0,0),(2,2)' WHERE id = 1",
+        "UPDATE t SET p = '(1,2.5)' WHERE id = 1",
+        "UPDATE t SET g = 1, p = NULL",
+        "UPDATE u SET d = '1 '",
+        "DELETE FROM t WHERE id IN (2, 3)",
+    ):
+        pg.run(change)
+        pg.drained()
+    pg.run("UPDATE tidemark.joined SET d = '[3]'")
+    assert any(report.drift for report in pg.tidemark.verify())
+    pg.tidemark.repair()
+    pg.run("DELETE FROM t", "DELETE FROM u")
+    pg.drained()
+    pg.verified()
+
+
 @pytest.mark.parametrize("null", ["", " NOT NULL"])
 def test_a_key_of_rows_is_refused(pg: Place, null: str) -> None:
     pg.run("CREATE TYPE pair AS (one integer, two text)", f"CREATE TABLE t (id integer PRIMARY KEY, p pair{null})")

@@ -21,7 +21,6 @@ from tidemark.query.units import splits
 
 _FLOATS = ("real", "double precision")
 _UNIT_MAX = 4
-_WITHOUT_EQUALITY = ("json", "xml", "point", "polygon")
 DUE_SECONDS = 1.0
 """How often the worker looks for what time has made due, where nothing else is declared."""
 
@@ -119,12 +118,6 @@ def _key_part(column: OutputColumn, nullable: bool) -> KeyPart:
 
 def _part(query: Query, output: Output, described: Mapping[str, OutputColumn]) -> Part:
     column = described[output.name]
-    if query.dialect.has_schemas and column.type in _WITHOUT_EQUALITY:
-        raise Refusal(
-            Code.UNSUPPORTED,
-            f"{output.name} is of type {column.type}, whose values cannot be compared.",
-            instead="jsonb in the place of json, or the value as text",
-        )
     summing = any(
         call.function in ("sum", "avg", "total") or call.function.startswith(("stddev", "var"))
         for block in query.blocks

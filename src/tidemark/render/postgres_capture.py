@@ -12,7 +12,7 @@ and the apply worker fires no others. TRUNCATE fires on the tables that hold the
 from __future__ import annotations
 
 from tidemark.dialect import POSTGRESQL
-from tidemark.maintenance.key_types import has_one_spelling
+from tidemark.maintenance.key_types import can_be_compared, has_one_spelling
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.names import Names
@@ -21,7 +21,6 @@ from tidemark.render.statements import Store, qualified
 from tidemark.script import Piece
 
 CHUNK = 10_000
-_WITHOUT_EQUALITY = frozenset({"json", "xml", "point", "polygon", "box", "circle", "line", "lseg", "path"})
 
 OLD_SNAPSHOT = """  IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'TRUNCATE of a table that Tidemark watches needs READ COMMITTED'
@@ -299,7 +298,7 @@ def as_spelled(table: Table, names: tuple[str, ...]) -> str:
 def has_equality(table: Table, name: str) -> bool:
     """True when values of the column can be compared."""
     column = table.column(name)
-    return column is not None and column.type not in _WITHOUT_EQUALITY
+    return column is not None and can_be_compared(column.type)
 
 
 def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...], settings: str) -> list[Piece]:

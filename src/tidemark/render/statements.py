@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
-from tidemark.maintenance.key_types import has_one_spelling
+from tidemark.maintenance.key_types import comparable, has_one_spelling
 from tidemark.maintenance.program import KeyPart, Part, RowText
 from tidemark.model import Table
 from tidemark.names import Names
@@ -97,8 +97,11 @@ class Store:
 
     def same(self, left: str, right: str) -> str:
         """True when the parts of two rows are equal, however they are spelled."""
-        equal = self.dialect.null_safe_equal
-        return " AND ".join(f"{left}.{self.column(p)} {equal} {right}.{self.column(p)}" for p in self.parts) or "1 = 1"
+        equal, tests = self.dialect.null_safe_equal, []
+        for part in self.parts:
+            one, other = (comparable(f"{row}.{self.column(part)}", part.type, self.dialect) for row in (left, right))
+            tests.append(f"{one} {equal} {other}")
+        return " AND ".join(tests) or "1 = 1"
 
     def identical(self, left: str, right: str) -> str:
         """True when the parts of two rows are the same down to their spelling, so that there is nothing to write."""
