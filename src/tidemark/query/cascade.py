@@ -17,8 +17,8 @@ from sqlglot.errors import ParseError, TokenError
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Declaration
+from tidemark.query.inline import ascii_lower
 from tidemark.query.parse import parse_statements
-from tidemark.query.resolve import ascii_lower
 
 
 @dataclass(frozen=True)

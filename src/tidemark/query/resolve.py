@@ -17,28 +17,40 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.called import Call, Opened, call_of, known_function, name_columns, put_in_place
-from tidemark.query.functions import function_name
-from tidemark.query.inline import OWNER, RECURSION, SCOPE, fold, unwrapped
-from tidemark.query.inline import ascii_lower as ascii_lower
+from tidemark.query.inline import OWNER, RECURSION, SCOPE, ascii_lower, fold, unwrapped
 from tidemark.query.naming import as_written, name_outputs, number_groups, order_by_names
 from tidemark.query.parse import place_of
-from tidemark.query.trees import inner_queries, outputs_of, own_items, own_nodes, rename_outputs
+from tidemark.query.trees import (
+    inner_queries,
+    is_renamed,
+    named_again,
+    named_column,
+    outputs_of,
+    own_items,
+    own_nodes,
+    rename_outputs,
+    resolved_column,
+    words_of,
+)
 from tidemark.query.using import Merged
+from tidemark.query.wholerow import spell_row
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of FROM: its distinct alias, and its columns, visible name → name."""
+    """One item of FROM: its distinct alias, and its columns, visible name → name; `whole` when these are all of them."""
 
     alias: str
     columns: dict[str, str]
+    whole: bool = False
 
 
 @dataclass
 class Scope:
-    """Names visible in one SELECT: an item's name as written (folded) → entry."""
+    """Names visible in one SELECT: an item's name as written (folded) → entry; `padded` ones may be NULLs of an outer join."""
 
     names: dict[str, Entry] = field(default_factory=dict)
+    padded: set[str] = field(default_factory=set)
     merged: Merged | None = None
 
 
@@ -91,7 +103,13 @@ class Resolver:
             known = set(scope.names)
             self._open(item, scope, outer)
             entries = [scope.names[name] for name in scope.names if name not in known]
-            merged.add(join, [(shown, _resolved(e.alias, real)) for e in entries for shown, real in e.columns.items()])
+            side = join.side.upper() if join is not None else ""
+            scope.padded |= {"LEFT": set(scope.names) - known, "RIGHT": known, "FULL": set(scope.names)}.get(
+                side, set()
+            )
+            merged.add(
+                join, [(shown, resolved_column(e.alias, real)) for e in entries for shown, real in e.columns.items()]
+            )
         scope.merged = merged if merged.names else None
         scopes = (scope, *outer)
         self._expand_stars(select, scope)
@@ -123,7 +141,7 @@ class Resolver:
         select.set("from_", exp.From(this=exp.Table(this=named.copy())))
         # No alias before them: what is outside cannot say them, and takes none for one of its own.
         found = [exp.Column(this=exp.to_identifier(name, quoted=True)) for name in names]
-        select.set("expressions", [_named(column, name) for column, name in zip(found, names, strict=True)])
+        select.set("expressions", [named_column(column, name) for column, name in zip(found, names, strict=True)])
 
     def _found_names(self, cte: exp.CTE) -> list[str]:
         """The names of a recursion's columns, as far as its first branch was resolved."""
@@ -208,7 +226,7 @@ class Resolver:
                 [as_written(column, self.dialect) for column in alias.args["columns"]],
             )
         written = self.fold(alias.this) if alias is not None and alias.this is not None else ""
-        names = [name for name, _ in outputs_of(query) if name]
+        names = [name for name, _ in outputs_of(query)]
         entry = self._enter(node, scope, written or "subquery", names)
         node.set("this", query if isinstance(node, exp.Subquery) else exp.Subquery(this=query))
         node.set("alias", exp.TableAlias(this=exp.to_identifier(entry.alias, quoted=True)))
@@ -240,7 +258,7 @@ class Resolver:
                 entry.columns.pop(table.columns[position].name)
                 entry.columns[self.fold(column)] = table.columns[position].name
         self.tables[entry.alias] = table
-        node.set("this", _named_again(node.this, table.name))
+        node.set("this", named_again(node.this, table.name))
         schema = table.schema if self.dialect.has_schemas else ""
         node.set("db", exp.to_identifier(schema, quoted=True) if schema else None)
         node.set("alias", exp.TableAlias(this=exp.to_identifier(entry.alias, quoted=True)))
@@ -262,8 +280,8 @@ class Resolver:
                 place=place_of(node, self.dialect),
             )
         alias = self._free(written)
-        # A name that stands twice in a subquery's result cannot be said.
-        entry = Entry(alias, {name: name for name in names if names.count(name) == 1})
+        columns = {name: name for name in names if name and names.count(name) == 1}
+        entry = Entry(alias, columns, whole=0 < len(names) == len(columns) and not is_renamed(node))
         scope.names[written] = entry
         return entry
 
@@ -321,7 +339,9 @@ class Resolver:
                     raise self._unknown(item)
                 entry = scope.names[owner]
                 expanded += [
-                    _resolved(entry.alias, name) for name in entry.columns.values() if (entry.alias, name) not in hidden
+                    resolved_column(entry.alias, name)
+                    for name in entry.columns.values()
+                    if (entry.alias, name) not in hidden
                 ]
         select.set("expressions", expanded)
 
@@ -375,7 +395,7 @@ class Resolver:
                 )
             if hits:
                 alias, name = hits[0]
-                node.set("this", _named_again(node.this, name))
+                node.set("this", named_again(node.this, name))
                 node.set("table", exp.to_identifier(alias, quoted=True))
                 node.set("db", None)
                 node.set("catalog", None)
@@ -383,6 +403,12 @@ class Resolver:
                 return
             if owner is not None:
                 break
+            entry = scope.names.get(self.fold(node.this)) if self.dialect.has_schemas else None
+            if entry is not None:
+                known = {shown: resolved_column(entry.alias, real) for shown, real in entry.columns.items()}
+                is_sure = entry.whole and self.fold(node.this) not in scope.padded
+                node.replace(spell_row(node, known if is_sure else None, self.dialect))
+                return
         raise self._unknown(node)
 
     def _unknown(self, node: exp.Expression) -> Refusal:
@@ -392,26 +418,3 @@ class Resolver:
             instead="a column of the tables in FROM (text literals take single quotes)",
             place=place_of(node, self.dialect),
         )
-
-
-def _named_again(written: exp.Expression, name: str) -> exp.Identifier:
-    """The catalog's spelling at the place where the user wrote the name."""
-    identifier = exp.Identifier(this=name, quoted=True)
-    identifier.meta.update(written.meta)
-    return identifier
-
-
-def _named(column: exp.Column, name: str) -> exp.Alias:
-    return exp.Alias(this=column, alias=exp.to_identifier(name, quoted=True))
-
-
-def _resolved(alias: str, column: str) -> exp.Column:
-    node = exp.Column(this=exp.to_identifier(column, quoted=True), table=exp.to_identifier(alias, quoted=True))
-    node.meta["resolved"] = True
-    return node
-
-
-def words_of(node: exp.Expression) -> str:
-    """What a node is called in a refusal."""
-    name = function_name(node.this) if isinstance(node, exp.Table) else None
-    return f"The function {name}" if name else node.key.upper()

@@ -1,6 +1,7 @@
 """The shape of parsed queries: which nodes are a SELECT's own, and which queries stand in it.
 
-Owns: the walks over trees that stop at queries inside. Promises: FROM subqueries and subqueries in scalars are told apart.
+Owns: the walks over trees that stop at queries inside, and the making of resolved columns.
+Promises: FROM subqueries and subqueries in scalars are told apart.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from tidemark.query.functions import function_name
 from tidemark.query.inline import unwrapped
 
 
@@ -69,3 +71,34 @@ def _is_query(node: exp.Expr) -> bool:
 def _down_to_queries(select: exp.Expression) -> Iterator[exp.Expression]:
     nodes = select.walk(prune=lambda node: _is_query(node) and node is not select)
     return (node for node in nodes if isinstance(node, exp.Expression))
+
+
+def named_again(written: exp.Expression, name: str) -> exp.Identifier:
+    """The catalog's spelling at the place where the user wrote the name."""
+    identifier = exp.Identifier(this=name, quoted=True)
+    identifier.meta.update(written.meta)
+    return identifier
+
+
+def named_column(column: exp.Column, name: str) -> exp.Alias:
+    """A column under a name."""
+    return exp.Alias(this=column, alias=exp.to_identifier(name, quoted=True))
+
+
+def resolved_column(alias: str, column: str) -> exp.Column:
+    """A column of an item, of which nothing is to be looked up any more."""
+    node = exp.Column(this=exp.to_identifier(column, quoted=True), table=exp.to_identifier(alias, quoted=True))
+    node.meta["resolved"] = True
+    return node
+
+
+def words_of(node: exp.Expression) -> str:
+    """What a node is called in a refusal."""
+    name = function_name(node.this) if isinstance(node, exp.Table) else None
+    return f"The function {name}" if name else node.key.upper()
+
+
+def is_renamed(item: exp.Expression) -> bool:
+    """True when an item of FROM gives its columns other names."""
+    alias = item.args.get("alias")
+    return alias is not None and bool(alias.args.get("columns"))

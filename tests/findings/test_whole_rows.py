@@ -1,0 +1,62 @@
+"""Whole rows as JSON on PostgreSQL, by the names of their tables and subqueries."""
+
+import pytest
+
+from tests.findings.place import Place
+from tidemark.errors import Code, Refusal
+
+KEPT = {
+    "each": "SELECT id, to_jsonb(u) - 'note' AS o FROM u",
+    "collected": "SELECT f.u, jsonb_agg(f ORDER BY f.id DESC) AS o, count(*) AS n FROM f GROUP BY f.u",
+    "nested": "SELECT u.id, jsonb_build_object('u', to_jsonb(u), 'f', (SELECT coalesce(jsonb_agg(x ORDER BY x.v, x.id), '[]') "
+    "FROM (SELECT f.id, f.v AS v FROM f WHERE f.u = u.id) AS x)) AS o FROM u",
+    "different": "SELECT v, jsonb_agg(DISTINCT x) AS o FROM (SELECT f.v, f.u FROM f) AS x GROUP BY v",
+    "renamed": 'SELECT a, to_jsonb(w) AS o FROM u AS w (a, "B")',
+}
+REFUSED = {
+    "SELECT u.id, jsonb_agg(f ORDER BY f.id) AS o FROM u LEFT JOIN f ON f.u = u.id GROUP BY u.id": "jsonb_build_object",
+    "SELECT f.id, to_jsonb(w) AS o FROM u AS w RIGHT JOIN f ON f.u = w.id": "jsonb_build_object",
+    "SELECT x.id, to_jsonb(x) AS o FROM (SELECT id, v AS n, v AS n FROM f) AS x": "jsonb_build_object",
+    "SELECT id, row_to_json(u) AS o FROM u": "to_jsonb",
+    "SELECT id, count(f) AS n FROM f GROUP BY id": "count(*)",
+    "SELECT id, u AS o FROM u": "each column",
+}
+CHANGES = (
+    "INSERT INTO u VALUES (3, NULL), (4, 'd')",
+    "INSERT INTO f VALUES (10, 1, NULL), (11, 3, 2)",
+    "UPDATE u SET note = 'x' WHERE id = 1",
+    "UPDATE f SET u = 3, v = NULL",
+    "DELETE FROM u WHERE id = 3",
+    "DELETE FROM f",
+)
+
+
+@pytest.fixture
+def rows(pg: Place) -> Place:
+    pg.run(
+        "CREATE TABLE u (id integer PRIMARY KEY, note text)",
+        "CREATE TABLE f (id integer PRIMARY KEY, u integer, v integer)",
+        "CREATE INDEX f_u ON f (u)",
+        "INSERT INTO u VALUES (1, 'a'), (2, NULL)",
+        "INSERT INTO f VALUES (1, 1, 1), (2, 1, 1), (3, NULL, 3)",
+    )
+    return pg
+
+
+def test_whole_rows_are_kept(rows: Place) -> None:
+    for name, query in KEPT.items():
+        rows.derive(name, query)
+    rows.tidemark.apply()
+    for change in CHANGES:
+        rows.run(change)
+        rows.drained()
+    rows.verified()
+
+
+@pytest.mark.parametrize("query", REFUSED)
+def test_a_row_that_may_be_none_is_refused(rows: Place, query: str) -> None:
+    rows.derive("refused", query)
+    with pytest.raises(Refusal) as caught:
+        rows.tidemark.plan()
+    assert caught.value.code is Code.UNSUPPORTED
+    assert REFUSED[query] in caught.value.instead
