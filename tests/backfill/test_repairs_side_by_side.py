@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.backfill.mutants import code
 from tests.backfill.place import Songs, open_songs
 from tests.backfill.test_pages import differences, prepare
 from tests.simulation.chunks import chunks_of
@@ -137,6 +138,25 @@ def test_the_ranges_of_several_leave_no_key_out(wrong_songs: Songs) -> None:
                 ]
                 # Where the first key is among them, so is the one that is NULL.
                 assert sorted(map(str, listed)) == sorted(map(str, {*wanted, *([None] if 0 in wanted else [])}))
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        ("min(low + each, within.stop)", "min(low + each, within.stop - 1)"),
+        ("[(None, (None,))] if null and", "[(None, (None,))] if not null and"),
+        ("(within.start or not within)", "True"),
+        ("zip(keys, keys[1:], strict=False)", "zip(keys[1:], keys[2:], strict=False)"),
+    ],
+    ids=["before the last key", "without NULL", "NULL twice", "without the first range"],
+)
+def test_ranges_that_are_cut_wrongly_are_found(
+    wrong_songs: Songs, monkeypatch: pytest.MonkeyPatch, said: str, instead: str
+) -> None:
+    code(places.cut_places, said, instead)(monkeypatch)
+    monkeypatch.setattr(places, "cut_places", repair.cut_places)
+    with pytest.raises(AssertionError):
+        test_the_ranges_of_several_leave_no_key_out(wrong_songs)
 
 
 def test_where_one_session_does_it_that_is_told(file_songs: Songs) -> None:
