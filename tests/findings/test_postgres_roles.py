@@ -133,6 +133,50 @@ def test_settings_of_the_writing_session(shared: Place, freshness: Freshness) ->
     shared.verified()
 
 
+SPELLED = {
+    "floats": "SELECT id, r::text AS s FROM t",
+    "longest": "SELECT g, max(r::text) AS s, count(*) AS n FROM t GROUP BY g",
+    "bytes": "SELECT id, b::text AS s FROM t",
+    "together": "SELECT id, concat(r, '/', s) AS x, jsonb_build_object('r', r) AS y FROM t",
+    "slashes": r"SELECT id, s = 'a\b' AS same, s ~ '^a\w' AS word, s LIKE 'a\_%' AS alike FROM t",
+    "counted": r"SELECT g, count(*) FILTER (WHERE s = 'a\nb') AS n FROM t GROUP BY g",
+    "never": "SELECT id, (s = NULL) AS never FROM t",
+    "listed": "SELECT id, '{a,NULL}'::text[] AS x FROM t",
+    "since": "SELECT g, count(*) AS n, max(date '01/02/2024') AS d FROM t GROUP BY g",
+    "numbered": "SELECT id, g, row_number() OVER (PARTITION BY g ORDER BY r::text, id) AS n FROM t",
+}
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_settings_that_spell_what_the_server_calls_immutable(pg: Place, freshness: Freshness) -> None:
+    pg.run(
+        "CREATE TABLE t (id int PRIMARY KEY, g int, r double precision, b bytea, s text)",
+        r"INSERT INTO t VALUES (1, 1, 0.1234567890123, '\x0102', 'a\b')",
+    )
+    for name, query in SPELLED.items():
+        pg.derive(name, query, freshness=freshness)
+    pg.tidemark.apply()
+    client = pg.client()
+    for setting in (
+        "extra_float_digits = -8",
+        "bytea_output = escape",
+        "standard_conforming_strings = off",
+        "transform_null_equals = on",
+        "array_nulls = off",
+        "DateStyle = 'SQL, DMY'",
+    ):
+        client.execute(f"SET {setting}")
+    client.execute(
+        r"INSERT INTO t VALUES (2, 2, 0.1234567890123, '\\x01', E'a\\b'), (3, 3, 1e0 / 3, '\\x02', E'a\\nb'), "
+        r"(4, 3, 1.23456789012, NULL, E'a\nb'), (5, 3, NULL, NULL, NULL), (6, 3, 2, NULL, E'a\\_x')"
+    )
+    client.execute("UPDATE t SET r = r + 1 WHERE id = 1")
+    client.execute("UPDATE t SET s = NULL WHERE id = 4")
+    client.execute("DELETE FROM t WHERE id = 2")
+    pg.drained()
+    pg.verified()
+
+
 @pytest.mark.parametrize("freshness", ["commit", "tick"])
 def test_the_replica_role_does_not_switch_capture_off(shared: Place, freshness: Freshness) -> None:
     install(shared, freshness)

@@ -17,7 +17,7 @@ from tests.simulation.keeper import Keeper
 from tests.simulation.pinned import ARMING, LOCK, ORDER
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
-from tests.simulation.strains import Strain
+from tests.simulation.strains import Strain, spelling
 from tests.simulation.tally import Tally
 from tidemark.model import Table
 from tidemark.script import Piece, Script, mark
@@ -258,6 +258,13 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant("postgres", "neighbours", ("keyed",), affected_through_neighbours),
+    Mutant(
+        "postgres",
+        "settings of the writer",
+        ("settings-spell",),
+        texts("function", ".", "SET extra_float.*?array_nulls = on", ""),
+        strain=spelling,
+    ),
 )
 
 

@@ -1,5 +1,5 @@
 """Shapes that say in another way what other shapes say: lists of VALUES, groups by the name of an output, texts of different
-values, rows without a match, functions with their schema.
+values, rows without a match, functions with their schema, values that settings of a session spell.
 
 Owns: those entries of `SHAPES`. Promises: as `shapes`.
 """
@@ -129,3 +129,24 @@ def _converted(parts: Parts) -> Draft:
         key,
         table,
     )
+
+
+@shape("settings-spell", "postgres")
+def _settings_spell(parts: Parts) -> Draft:
+    """What the server calls immutable, and other settings of a session spell in another way."""
+    table = parts.table()
+    value = parts.column(table, "g", ("int", "bigint"))
+    some = [
+        Column(f"CAST(CAST({value} AS double precision) / 3 AS text)", parts.name()),
+        Column(f"CAST(decode(md5(CAST({value} AS text)), 'hex') AS text)", parts.name()),
+        Column(f"'a\\n' || CAST({value} AS text)", parts.name()),
+        Column(f"CASE WHEN {value} = NULL THEN 1 ELSE 2 END", parts.name()),
+    ]
+    parts.rng.shuffle(some)
+    if parts.chance(0.5):
+        key = some[:1]
+        columns = listed(*key, parts.aggregate(table, "g"), Column(f"max({some[1].expression})", parts.name()))
+        where = parts.where(table, "g", 0.3)
+        return draft(f"SELECT {columns} FROM {table.quoted} g{where} GROUP BY {quote(key[0].name)}", key, table)
+    key = parts.key(table, "g")
+    return draft(f"SELECT {listed(*key, *some[:2])} FROM {table.quoted} g{parts.where(table, 'g', 0.3)}", key, table)

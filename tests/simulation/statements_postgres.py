@@ -184,6 +184,10 @@ class PostgresStatements(Statements):
                 "SET LOCAL TimeZone = 'Asia/Kathmandu'",
                 "SET LOCAL search_path = pg_catalog, public",
                 "SET LOCAL DateStyle = 'German'",
+                "SET LOCAL extra_float_digits = -8",
+                "SET LOCAL bytea_output = 'escape'",
+                "SET LOCAL standard_conforming_strings = off",
+                "SET LOCAL transform_null_equals = on",
             )
         )
         return "forge", text

@@ -72,3 +72,11 @@ def _odd(sql: str) -> str:
 
 def _written(one: Statement) -> Statement:
     return replace(one, sql=_odd(one.sql), data=one.data.replace(PLAIN, "NaN") if one.data else one.data)
+
+
+def spelling(case: Case) -> Case:
+    """Every writer spells values in other ways than a session of ours."""
+    settings = ("SET extra_float_digits = -8", "SET bytea_output = 'escape'", "SET transform_null_equals = on")
+    return replace(
+        case, transactions=tuple(replace(one, prelude=(*one.prelude, *settings)) for one in case.transactions)
+    )

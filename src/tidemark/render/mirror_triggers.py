@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from tidemark.maintenance.mirror import Mirror
 from tidemark.render import mirror as texts
-from tidemark.render.postgres_capture import dollar, pinned_settings
+from tidemark.render.postgres_capture import dollar
+from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.statements import PLANNING, Store, qualified
 from tidemark.script import Piece
 
@@ -47,7 +48,7 @@ def _sqlite_update(store: Store, mirror: Mirror, row: str) -> str:
 def postgres_pieces(store: Store, mirror: Mirror, path: tuple[str, ...], by_batch: bool) -> list[Piece]:
     """Triggers on the store, and their functions: one for each row that a writer's commit changes, or for each statement where
     ticks write rows by the batch."""
-    settings = pinned_settings(path, (mirror.table,))
+    settings = pinned_settings(path, (column.type for column in mirror.table.columns))
     if not by_batch:
         return _trigger(
             store, ("mirror",), "INSERT OR UPDATE OR DELETE", "FOR EACH ROW", settings, _row_body(store, mirror)

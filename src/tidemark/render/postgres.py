@@ -11,13 +11,11 @@ commit.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import LinearProgram
-from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.render import postgres_arm, postgres_capture, postgres_flush, postgres_once
+from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.statements import Store
 from tidemark.script import Piece
 
@@ -26,7 +24,7 @@ def linear_pieces(
     program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` are the schemas in which the user's functions are found."""
-    settings = postgres_capture.pinned_settings(path, _watched(program))
+    settings = pinned_settings(path, _words(program))
     found = [*postgres_arm.arm_pieces(), store_table(store), unique_index(store)]
     found += user_indexes(program, store, indexes)
     found += [delta_type(store, program), *pending_table(store)]
@@ -57,18 +55,13 @@ def user_indexes(program: LinearProgram, store: Store, indexes: tuple[tuple[str,
     return found
 
 
-def _watched(program: LinearProgram) -> tuple[Table, ...]:
-    """The sources, without columns that nothing reads: every pinned setting is paid for at each writing statement."""
+def _words(program: LinearProgram) -> tuple[str, ...]:
+    """The types of the columns that are read, and the texts of what is computed of them."""
     texts = [one.at("r") for feed in program.feeds for one in (*feed.key, *([feed.guard] if feed.guard else []))]
     texts += [one.at("r") for feed in program.feeds for part in feed.parts for one in (part.value, part.aggregate)]
-    if any(word in text.lower() for text in texts for word in ("time", "date", "interval")):
-        # Something may be read as a time that is not stored as one.
-        return program.tables
     reads = {(feed.table.label, name) for feed in program.feeds for name in feed.reads}
-    return tuple(
-        replace(table, columns=tuple(column for column in table.columns if (table.label, column.name) in reads))
-        for table in program.tables
-    )
+    columns = ((table.label, column) for table in program.tables for column in table.columns)
+    return (*texts, *(column.type for label, column in columns if (label, column.name) in reads))
 
 
 def store_table(store: Store) -> Piece:

@@ -38,17 +38,6 @@ def dollar(body: str) -> str:
     return f"{tag}\n#variable_conflict use_column\n{body}\n{tag}"
 
 
-def pinned_settings(path: tuple[str, ...], tables: tuple[Table, ...]) -> str:
-    """What our functions pin, whoever writes: where names are found (the server's own first, temporary ones last), and how
-    literals of time are read where a source holds times."""
-    names = ["pg_catalog", *(f'"{name}"' for name in path if name not in ("pg_catalog", "tidemark")), "pg_temp"]
-    found = f"SET search_path = {', '.join(names)}"
-    types = {column.type for table in tables for column in table.columns}
-    if any(word in type_ for type_ in types for word in ("time", "date", "interval")):
-        found += " SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'"
-    return found
-
-
 def came(store: Store, part: Part) -> str:
     """The field of the greatest (or least) value that entered."""
     return store.dialect.quote(f"{part.name}+")

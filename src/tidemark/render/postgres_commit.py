@@ -23,11 +23,11 @@ from tidemark.render.postgres_capture import (
     event_pieces,
     has_equality,
     later_leaves,
-    pinned_settings,
     truncate_pieces,
 )
 from tidemark.render.postgres_keyed import shown_pieces
 from tidemark.render.postgres_places import WHOLE, take_turns, unit_place
+from tidemark.render.postgres_settings import pinned_path
 from tidemark.render.postgres_settle import settle_functions, sources_to_lock
 from tidemark.render.statements import Store
 from tidemark.script import Piece
@@ -115,7 +115,7 @@ def _weave(store: Store, program: KeyedProgram) -> Piece:
 
 def _capture(store: Store, program: KeyedProgram, table: Table, place: int) -> list[Piece]:
     """Functions and triggers on one source."""
-    settings, reads = pinned_settings((), ()), program.reads[table.label]
+    settings, reads = pinned_path(()), program.reads[table.label]
     columns = remembered(program, table)
     by_row = table.written_by_row
     found = []

@@ -12,26 +12,24 @@ from tidemark.model import Crossing
 from tidemark.names import ledger
 from tidemark.render.crossings import COLUMNS, Shown, crossing_select
 from tidemark.render.postgres_capture import dollar
+from tidemark.render.postgres_settings import pinned_settings
 from tidemark.script import Piece
 
 NUMERIC = "{} IS NOT NULL"
-PINNED = "SET search_path = {}, pg_temp SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET extra_float_digits = '1'"
 
 
 def crossing_pieces(shown: Shown, crossings: Sequence[Crossing], path: tuple[str, ...]) -> tuple[Piece, ...]:
     """One row trigger and its function. `path` are the schemas in which the user's functions are found."""
     if not crossings:
         return ()
-    names, quote = shown.store.names, shown.store.dialect.quote
+    names = shown.store.names
     function, trigger, plain = names.own("crossing"), names.bare("crossing"), f"tidemark.{names.plain('crossing')}"
     came, changed = (
         "".join(f"    {_insert(shown, one, changed=changed)};\n" for one in crossings) for changed in (False, True)
     )
     body = f"BEGIN\n  IF TG_OP = 'INSERT' THEN\n{came}  ELSE\n{changed}  END IF;\n  RETURN NULL;\nEND"
-    settings = PINNED.format(", ".join(["pg_catalog", *(quote(schema) for schema in path if schema != "pg_catalog")]))
-    create = (
-        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {settings} AS {dollar(body)}"
-    )
+    definer = f"LANGUAGE plpgsql SECURITY DEFINER {pinned_settings(path)}"
+    create = f"CREATE FUNCTION {function}() RETURNS trigger {definer} AS {dollar(body)}"
     on = f"tidemark.{names.plain('')}"
     fires = (
         f"CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE ON {names.store} FOR EACH ROW EXECUTE FUNCTION {function}()"

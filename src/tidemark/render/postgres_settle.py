@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render.affected import reached
-from tidemark.render.postgres_capture import dollar, pinned_settings
+from tidemark.render.postgres_capture import dollar
 from tidemark.render.postgres_flush import settle_pieces
 from tidemark.render.postgres_places import WHOLE, edge_places, take_turns, unit_place
+from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.restriction import ROW, is_steered, rows_of_batch
 from tidemark.render.statements import EVERYTHING, PLANNING, Store, qualified
 from tidemark.render.units import in_unit
@@ -28,14 +29,12 @@ IMAGES_MAX = 1_000
 """From so many remembered images on, a transaction takes one lock for the whole derived table."""
 
 _UNITS = 1_000
-_TIMES = " SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'"
 
 
 def settle_functions(store: Store, program: KeyedProgram, path: tuple[str, ...]) -> list[Piece]:
     """The function that takes what the transaction remembered, the one that flushes, and the one that calls for it at commit."""
-    settings = pinned_settings(path, program.tables)
-    if _TIMES not in settings and any(word in program.query.sql().lower() for word in ("time", "date", "interval")):
-        settings += _TIMES
+    types = (column.type for table in program.tables for column in table.columns)
+    settings = pinned_settings(path, (program.query.sql(), *types))
     flush = "".join(f"  tidemark_new{n} {_type(store, t)}[];\n" for n, t in enumerate(program.watched))
     flush += "".join(f"  tidemark_all{n} {_type(store, t)}[];\n" for n, t in enumerate(program.watched))
     unit = store.names.own("unit")
