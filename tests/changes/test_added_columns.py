@@ -48,11 +48,20 @@ AMONG = (
     "(SELECT count(*) FROM posts p WHERE p.user_id = u.id) AS n, "
     "coalesce((SELECT sum(p.score) FROM posts p WHERE p.user_id = u.id), 0) AS s FROM users u",
 )
+JOINED_TO_MORE = (
+    JOINED[0],
+    "SELECT p.id, p.score AS score, u.name, (SELECT count(*) FROM likes l WHERE l.user_id = p.user_id) AS likes "
+    "FROM posts p JOIN users u ON u.id = p.user_id",
+)
 WAYS: dict[str, tuple[tuple[str, str], dict[str, Any]]] = {
     "added at commits": (GROUPS, {"key": "thread_id"}),
     "added by ticks": (GROUPS, {"key": "thread_id", "freshness": "tick"}),
     "computed by ticks": (JOINED, {"key": "id", "freshness": "tick"}),
     "computed at commits": (JOINED, {"key": "id", "freshness": "commit"}),
+    "computed at commits, of another source": (
+        JOINED_TO_MORE,
+        {"key": "id", "freshness": "commit", "allow_lock": True},
+    ),
     "of another source": (UNIVERSE, {"key": "id"}),
     "among the others": (AMONG, {"key": "id"}),
     "of another source by ticks": (UNIVERSE, {"key": "id", "freshness": "tick"}),

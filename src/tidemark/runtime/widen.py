@@ -30,6 +30,7 @@ OPENING = "CREATE TABLE"
 LINE = ",\n  "
 KEY = ", PRIMARY KEY ("
 _TYPE = re.compile(r'CREATE TYPE ((?:"(?:[^"]|"")*"|[^\s"])+) ')
+_TABLE = re.compile(r'CREATE (?:UNLOGGED )?TABLE ((?:"(?:[^"]|"")*"|[^\s"])+) ')
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,10 @@ def _remade(pieces: list[Piece], other: set[str]) -> set[str]:
     anew = {piece.name for piece in pieces if piece.name in other and piece.kind != "function"}
     types = {found[1] for piece in pieces if piece.name in anew and (found := _TYPE.match(piece.create))}
     anew |= {piece.name for piece in pieces if piece.kind == "table" and any(one in piece.create for one in types)}
+    # What a function gives may be rows of such a table; its body names what it likes.
+    rows = {found[1] for piece in pieces if piece.name in anew and (found := _TABLE.match(piece.create))}
+    heads = {piece.name: piece.create.partition(" AS $")[0] for piece in pieces if piece.kind == "function"}
+    anew |= {name for name, head in heads.items() if any(f" {one} " in head for one in rows)}
     return anew | {piece.name for piece in pieces if piece.on in anew}
 
 
