@@ -37,6 +37,7 @@ class Column:
     `type` is the declared type (SQLite; empty for the ``ANY`` of a STRICT table, which is no type elsewhere) or ``format_type``
     text (PostgreSQL). `generated` is the expression of a generated column, else None. `default` is the SQL text of the default,
     else None. `rowid_alias` is true for an ``INTEGER PRIMARY KEY`` on SQLite. `collation` is None for the engine's default.
+    `comparable` is false where values of the type cannot be told equal (PostgreSQL's json, point, jsonpath, and what holds one).
     """
 
     name: str
@@ -47,6 +48,7 @@ class Column:
     collation: str | None = None
     rowid_alias: bool = False
     strict: bool = False
+    comparable: bool = True
 
 
 @dataclass(frozen=True)
@@ -216,13 +218,14 @@ class OutputColumn:
 
     `type` is the type to declare a stored copy with (on SQLite the affinity word or an empty text), `collation` is the
     collation to declare, None for the default. `composite` are rows of values as one value (PostgreSQL), of which one that holds
-    nothing but NULLs is a value to everything but ``IS NULL``.
+    nothing but NULLs is a value to everything but ``IS NULL``. `comparable` is as of a `Column`.
     """
 
     name: str
     type: str
     collation: str | None = None
     composite: bool = False
+    comparable: bool = True
 
 
 @dataclass(frozen=True)

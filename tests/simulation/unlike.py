@@ -32,6 +32,8 @@ DOMAINS: dict[str, dict[str, tuple[str, ...]]] = {
         "document": ("'1'", "'\"a\"'", "'{\"a\": 1}'", "'[1, null]'", "'null'"),
         "stamped": ("'2024-01-01 00:00:00+00'", "'2024-01-01 12:30:00+05:45'", "'2023-12-31 23:59:59+00'"),
         "folded": ("'a'", "'A'", "'b'", "''"),
+        "letter": ("'a'", "'b'", "''"),
+        "padded": ("'a'", "'a  '", "'b'", "''"),
     },
 }
 TYPES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -53,6 +55,8 @@ TYPES: dict[str, dict[str, tuple[str, ...]]] = {
         "document": ("jsonb",),
         "stamped": ("timestamptz",),
         "folded": ("text",),
+        "letter": ('"char"',),
+        "padded": ("bpchar",),
     },
 }
 SETUP: dict[str, tuple[str, ...]] = {
@@ -67,12 +71,12 @@ SETUP: dict[str, tuple[str, ...]] = {
 }
 NAMES = frozenset({"folded", "counted", "worded", "label", "pair"})
 CAST: dict[str, str] = {"label": '"label"', "pair": '"pair"', "numbers": "integer[]", "document": "jsonb"}
-CAST |= {"stamped": "timestamptz"}
-SHOWN = ("any", "real", "char", "label", "pair", "numbers", "document", "stamped")
+CAST |= {"stamped": "timestamptz", "letter": '"char"', "padded": "bpchar"}
+SHOWN = ("any", "real", "char", "label", "pair", "numbers", "document", "stamped", "letter")
 """Kinds by whose values rows may be grouped: equal ones are the same."""
-UNORDERED = frozenset({"boolean", "pair", "document", "number", "folded"})
+UNORDERED = frozenset({"boolean", "pair", "document", "number", "folded", "padded"})
 """Kinds that MIN and MAX do not know, or of which they may show either of two equal values."""
-ALIKE = (("int", "bigint", "numeric", "float", "real", "number"), ("text", "char"), ("date", "timestamp"))
+ALIKE = (("int", "bigint", "numeric", "float", "real", "number"), ("text", "char", "padded"), ("date", "timestamp"))
 """Kinds that PostgreSQL compares with one another."""
 SQLITE_CASTS = ("INTEGER", "TEXT", "REAL", "NUMERIC", "BLOB")
 COMPARISONS = ("=", "=", "=", "<>", "<", "<=", ">", ">=")

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from tidemark.database.postgres_equality import COMPARABLE
 from tidemark.model import Catalog, Column, Index, Routine, Table, Unique
 
 All = Callable[[str], list[tuple[Any, ...]]]
@@ -48,11 +49,13 @@ _COLUMNS = (
 SELECT a.attrelid::int8, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
        CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
        CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
-       {collation}
+       {collation}, false, false, {comparable}
 FROM users AS u JOIN pg_catalog.pg_attribute AS a ON a.attrelid = u.oid
     LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
-""".replace("{collation}", _COLLATION.format(of="a.attcollation", type="a.atttypid"))
+""".replace("{collation}", _COLLATION.format(of="a.attcollation", type="a.atttypid")).replace(
+        "{comparable}", COMPARABLE.format(type="a.atttypid")
+    )
 )
 _INDEXES = (
     _USERS

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tidemark.database.postgres_equality import COMPARABLE
 from tidemark.database.postgres_parameters import to_numbered
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Refusal
@@ -26,7 +27,7 @@ OPENING = f"CREATE TEMPORARY VIEW {PROBE} AS "
 _COLUMNS = f"""
 SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),        CASE WHEN a.attcollation <> t.typcollation
             THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname ELSE s.nspname || '.' || o.collname END
-       END, coalesce(b.typtype, t.typtype) = 'c'
+       END, coalesce(b.typtype, t.typtype) = 'c', {COMPARABLE.format(type="a.atttypid")}
 FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
     LEFT JOIN pg_catalog.pg_type AS b ON b.oid = t.typbasetype
     LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = a.attcollation

@@ -50,6 +50,7 @@ class Parts:
         needed: RowText | None = None,
         floating: bool = False,
         unit: bool = False,
+        comparable: bool = True,
     ) -> Stored:
         """The stored column of that part, making it if it is new."""
         signature = (kind, self.spell(value), self.spell(aggregate), needed.at("s") if needed else "")
@@ -59,9 +60,14 @@ class Parts:
             while name.lower() in self.taken:
                 name, number = f"_{hint}_{number}", number + 1
             self.taken.add(name.lower())
-            part = Part(name, kind, type_, value, aggregate, collation, needed, floating, unit)
+            part = Part(name, kind, type_, value, aggregate, collation, needed, floating, unit, comparable)
             self.made[signature] = part
         return Stored(self.dialect.quote(part.name))
+
+    def copy(self, hint: str, described: OutputColumn, value: RowText) -> Stored:
+        """The stored column of a value that one row gives."""
+        collation, comparable = described.collation, described.comparable
+        return self.add(hint, "copied", described.type, value, value, collation=collation, comparable=comparable)
 
     def count(self, hint: str, condition: RowText | None) -> Stored:
         """An additive part that counts the rows for which `condition` is true."""
@@ -120,8 +126,13 @@ def _extremum(
     value = _when(condition, text(call.argument), "NULL")
     kind: PartKind = "highest" if call.function == "max" else "lowest"
     type_ = _without_length(argument.type) if parts.dialect.has_schemas else ""
+    type_ = _EXTREMES_OF.get(type_, type_)
     aggregate = text(f"{call.function}(", value, ")")
     return parts.add(hint, kind, type_, value, aggregate, collation=argument.collation)
+
+
+# PostgreSQL has no max and min of these types, and takes their values for such of another one.
+_EXTREMES_OF = {'"char"': "text", "name": "text", "cidr": "inet"}
 
 
 def _without_length(type_: str) -> str:

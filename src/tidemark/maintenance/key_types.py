@@ -1,8 +1,8 @@
 """Types of keys that rows of several sources share.
 
-Owns: `common_type`, whether equal values are written in one way only, whether a type is hashed, how values without equality are
-compared, and how a message names a collation. Promises: where it gives a type, values are equal in a store of that type exactly
-when the engine compares them as equal in the sources.
+Owns: `common_type`, whether equal values are written in one way only, whether a type is hashed, and how a message names a
+collation. Promises: where it gives a type, values are equal in a store of that type exactly when the engine compares them as
+equal in the sources.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ _ONE_SPELLING = frozenset(
     + ["timestamp without time zone", "timestamp with time zone"]
 )
 _WITHOUT_HASH = frozenset(["money", "bit", "bit varying", "tsvector", "tsquery"])
-_WITHOUT_EQUALITY = frozenset({"json", "xml", "point", "polygon", "box", "circle", "line", "lseg", "path"})
 _PLAIN_COLLATIONS = (None, "BINARY", "default", "C", "POSIX")
 
 
@@ -51,16 +50,6 @@ def has_one_spelling(type_: str, collation: str | None, dialect: Dialect) -> boo
         return _MODIFIER.sub("", type_) in _ONE_SPELLING
     # Without an affinity 1 and 1.0 are stored as they come, and are one group all the same.
     return bool(type_) and "BLOB" not in type_.upper() and type_.upper() != "ANY"
-
-
-def can_be_compared(type_: str) -> bool:
-    """Whether PostgreSQL says of two values of a type that they are equal exactly when they are."""
-    return type_ not in _WITHOUT_EQUALITY
-
-
-def comparable(value: str, type_: str, dialect: Dialect) -> str:
-    """A value of a column as it can be compared: its text where there is nothing else."""
-    return f"({value})::text" if dialect.has_schemas and not can_be_compared(type_) else value
 
 
 def has_no_hash(type_: str) -> bool:

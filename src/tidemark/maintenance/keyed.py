@@ -125,7 +125,16 @@ def _part(query: Query, output: Output, described: Mapping[str, OutputColumn]) -
     ) or any(block.windows or block.nested for block in query.blocks)
     floating = column.type in _FLOATS if query.dialect.has_schemas else summing
     value = text(output.scalar)
-    return Part(output.name, "copied", column.type, value, value, column.collation, floating=floating)
+    return Part(
+        output.name,
+        "copied",
+        column.type,
+        value,
+        value,
+        column.collation,
+        floating=floating,
+        comparable=column.comparable,
+    )
 
 
 def _reads(query: Query, unwatched: frozenset[str]) -> dict[str, tuple[str, ...]]:

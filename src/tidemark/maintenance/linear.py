@@ -384,7 +384,7 @@ class Builder:
 
     def _copy(self, parts: Parts, scalar: Scalar, described: OutputColumn, hint: str) -> str:
         value = text(scalar)
-        return str(parts.add(hint, "copied", described.type, value, value, collation=described.collation))
+        return str(parts.copy(hint, described, value))
 
 
 @dataclass(frozen=True)

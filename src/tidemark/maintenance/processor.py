@@ -106,4 +106,4 @@ def _key_part(column: OutputColumn) -> KeyPart:
 def _part(query: Query, column: OutputColumn) -> Part:
     output = query.output(column.name)
     value = text(output.scalar) if output is not None else text("NULL")
-    return Part(column.name, "copied", column.type, value, value, column.collation)
+    return Part(column.name, "copied", column.type, value, value, column.collation, comparable=column.comparable)

@@ -87,7 +87,7 @@ class Part:
     (``highest``, ``lowest``), the value itself (``copied``: at most one row per key), or the inputs on which a
     ``recomputed`` column depends. `aggregate` is the same as an aggregate over the rows named ``r``. `needed` is a
     condition on stored columns under which a recomputed part has a value at all (None = always). `unit` tells that one row
-    contributes 0 or 1.
+    contributes 0 or 1, `comparable` that values can be told equal.
     """
 
     name: str
@@ -99,6 +99,7 @@ class Part:
     needed: RowText | None = None
     floating: bool = False
     unit: bool = False
+    comparable: bool = True
 
 
 @dataclass(frozen=True)

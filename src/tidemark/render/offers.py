@@ -22,7 +22,10 @@ def offers(
         return ()
     kept = kept_table(store, freshness)
     query = unmarked(view.create).removeprefix(f"CREATE VIEW {store.dialect.quote(view.name)} AS ")
-    shown = tuple(Column(output.name, output.type, False, collation=output.collation) for output in outputs)
+    shown = tuple(
+        Column(output.name, output.type, False, collation=output.collation, comparable=output.comparable)
+        for output in outputs
+    )
     return kept, Table(path[0], view.name, "view", shown, definition=query, keeps=kept.keeps)
 
 
@@ -30,7 +33,10 @@ def kept_table(store: Store, freshness: str) -> Table:
     """The store alone."""
     quote, names = store.dialect.quote, store.names
     columns = [Column(part.name, part.type, not part.nullable, collation=part.collation) for part in store.key]
-    columns += [Column(part.name, part.type, part.kind == "additive", collation=part.collation) for part in store.parts]
+    columns += [
+        Column(part.name, part.type, part.kind == "additive", collation=part.collation, comparable=part.comparable)
+        for part in store.parts
+    ]
     terms = tuple(part.name for part in store.key)
     key = Unique(
         names.plain("unique"),

@@ -12,7 +12,7 @@ and the apply worker fires no others. TRUNCATE fires on the tables that hold the
 from __future__ import annotations
 
 from tidemark.dialect import POSTGRESQL
-from tidemark.maintenance.key_types import can_be_compared, has_one_spelling
+from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.names import Names
@@ -278,16 +278,16 @@ def as_spelled(table: Table, names: tuple[str, ...]) -> str:
     for number, name in enumerate(names):
         column = table.column(name)
         if column is None or not has_one_spelling(column.type, column.collation, POSTGRESQL):
-            found.append(
-                f'{POSTGRESQL.quote(name)}::pg_catalog.text COLLATE pg_catalog."C" AS tidemark_spelled_{number}'
-            )
+            # A row's text keeps the blanks at the end of a bpchar, which a cast to text takes away.
+            spelled = f'ROW({POSTGRESQL.quote(name)})::pg_catalog.text COLLATE pg_catalog."C"'
+            found.append(f"{spelled} AS tidemark_spelled_{number}")
     return ", ".join(found)
 
 
 def has_equality(table: Table, name: str) -> bool:
     """True when values of the column can be compared."""
     column = table.column(name)
-    return column is not None and can_be_compared(column.type)
+    return column is not None and column.comparable
 
 
 def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...], settings: str) -> list[Piece]:

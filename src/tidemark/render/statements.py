@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
-from tidemark.maintenance.key_types import comparable, has_one_spelling
+from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyPart, Part, RowText
 from tidemark.model import Table
 from tidemark.names import Names
@@ -96,12 +96,10 @@ class Store:
         return " AND ".join(tests)
 
     def same(self, left: str, right: str) -> str:
-        """True when the parts of two rows are equal, however they are spelled."""
-        equal, tests = self.dialect.null_safe_equal, []
-        for part in self.parts:
-            one, other = (comparable(f"{row}.{self.column(part)}", part.type, self.dialect) for row in (left, right))
-            tests.append(f"{one} {equal} {other}")
-        return " AND ".join(tests) or "1 = 1"
+        """True when the parts of two rows are equal, however spelled; what has no equality is compared as stored."""
+        equal = self.dialect.null_safe_equal
+        pairs = ((part, f"{left}.{self.column(part)}", f"{right}.{self.column(part)}") for part in self.parts)
+        return " AND ".join(f"{x} {equal} {y}" if p.comparable else _stored_alike(x, y) for p, x, y in pairs) or "1 = 1"
 
     def identical(self, left: str, right: str) -> str:
         """True when the parts of two rows are the same down to their spelling, so that there is nothing to write."""
@@ -111,7 +109,7 @@ class Store:
             if has_one_spelling(part.type, part.collation, self.dialect):
                 tests.append(f"{one} {self.dialect.null_safe_equal} {other}")
             elif self.dialect.has_schemas:
-                tests.append(f"ROW({one})::record OPERATOR(pg_catalog.*=) ROW({other})::record")
+                tests.append(_stored_alike(one, other))
             else:
                 tests.append(f"{one} IS {other} COLLATE BINARY AND typeof({one}) = typeof({other})")
         return " AND ".join(tests) or "1 = 1"
@@ -153,6 +151,10 @@ class Store:
             else:
                 terms.append(self.column(part))
         return tuple(terms)
+
+
+def _stored_alike(one: str, other: str) -> str:
+    return f"ROW({one})::record OPERATOR(pg_catalog.*=) ROW({other})::record"
 
 
 def _collate(part: KeyPart) -> str:

@@ -82,7 +82,8 @@ def _is_view(script: Script) -> bool:
 def _look(duty: Duty, script: Script, drain: Callable[[], object] | None) -> list[tuple[Any, ...]] | None:
     """What is on one side alone; None where what waits could not be had out of the way."""
     waits = script.tick is not None and not script.live
-    text = statement(duty.session.dialect, script)
+    described = duty.read(lambda: duty.session.describe(script.truth)).value
+    text = statement(duty.session.dialect, script, frozenset(one.name for one in described if not one.comparable))
 
     def work() -> list[tuple[Any, ...]] | None:
         return None if waits and has_waiting(duty, script) else duty.session.all(text)
@@ -96,9 +97,11 @@ def _look(duty: Duty, script: Script, drain: Callable[[], object] | None) -> lis
     return None
 
 
-def statement(dialect: Dialect, script: Script) -> str:
-    """SELECT of the rows that only the query has (``said``) and of those that only readers see (``seen``), in key order."""
-    columns = ", ".join(dialect.quote(name) for name in script.columns)
+def statement(dialect: Dialect, script: Script, bare: frozenset[str] = frozenset()) -> str:
+    """SELECT of the rows that only the query has (``said``) and of those that only readers see (``seen``), in key order; columns
+    that are `bare` of an equality are compared by their texts."""
+    quoted = [(dialect.quote(name), name in bare) for name in script.columns]
+    columns = ", ".join(f"CAST({name} AS text) AS {name}" if texts else name for name, texts in quoted)
     rows = f"({script.live}) AS live" if script.live else script.public
     places = ", ".join(str(2 + script.columns.index(name)) for name in script.key)
     order = f" ORDER BY {places}" if places else ""
