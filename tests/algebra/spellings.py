@@ -50,11 +50,6 @@ SPELLINGS = (
         "WHERE who > 1",
     ),
     Case(
-        "figures",
-        "SELECT 'users' AS figure, count(*) AS n FROM users UNION ALL SELECT 'posts', count(*) FROM posts",
-        klass="global",
-    ),
-    Case(
         "one_row_of_figures",
         "SELECT (SELECT count(*) FROM users) AS users, (SELECT sum(score) FROM posts WHERE state = 'a') AS score",
         klass="global",
@@ -81,10 +76,46 @@ SPELLINGS = (
         klass="global",
     ),
     Case(
+        "different_of_subtotals",
+        "SELECT DISTINCT author, count(*) AS n FROM posts GROUP BY CUBE (author, state)",
+        ("author", "n"),
+        "postgres",
+        klass="global",
+    ),
+    Case(
+        "share_of_subtotals",
+        "SELECT author, state, grouping(author, state) AS level, count(*) AS n, rank() OVER w AS place, "
+        "count(*) * 100 / sum(count(*)) OVER (PARTITION BY author) AS share FROM posts GROUP BY ROLLUP (author, state) "
+        "WINDOW w AS (PARTITION BY grouping(author, state) ORDER BY count(*) DESC)",
+        ("level", "author", "state"),
+        "postgres",
+        klass="global",
+    ),
+    Case(
+        "first_of_subtotals",
+        "SELECT DISTINCT ON (author) author, state, count(*) AS n FROM posts WHERE author IS NOT NULL "
+        "GROUP BY author, ROLLUP (state) ORDER BY author, count(*), state",
+        "author",
+        "postgres",
+    ),
+    Case(
+        "few_subtotals",
+        "SELECT x.label, x.n FROM (SELECT upper(state) AS label, count(*) AS n FROM posts WHERE state IS NOT NULL "
+        "GROUP BY CUBE (label) ORDER BY n DESC, label LIMIT 2) x",
+        "label",
+        "postgres",
+        klass="global",
+    ),
+    Case(
         "with_schema",
         "SELECT author, pg_catalog.count(*) AS n, pg_catalog.string_agg(state, ',' ORDER BY id) AS states, "
         "pg_catalog.upper(max(state)) AS last FROM posts GROUP BY author",
         None,
         "postgres",
+    ),
+    Case(
+        "figures",
+        "SELECT 'users' AS figure, count(*) AS n FROM users UNION ALL SELECT 'posts', count(*) FROM posts",
+        klass="global",
     ),
 )

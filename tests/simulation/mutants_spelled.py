@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from tests.simulation.mutants_runtime import Met, Mistake
 from tests.simulation.mutants_unlike import compiled
-from tidemark.query import listed
+from tidemark.query import grouping, listed
 
 
 def one_of_equals(met: Met) -> AbstractContextManager[Any]:
@@ -30,7 +30,18 @@ def one_of_equals(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(listed, "_rows", rows)
 
 
+def windows_inside(met: Met) -> AbstractContextManager[Any]:
+    """DISTINCT and windows are computed in each grouping by itself."""
+
+    def inside(select: exp.Select, *about: Any) -> exp.Select:
+        met["changed"] += 1
+        return select
+
+    return mock.patch.object(grouping, "_inside", inside)
+
+
 SPELLED: tuple[Mistake, ...] = (
     Mistake("sqlite", "equal rows of a list are one", compiled(one_of_equals), ("listed-values",)),
     Mistake("postgres", "equal rows of a list are one", compiled(one_of_equals), ("listed-values",)),
+    Mistake("postgres", "windows in each grouping", compiled(windows_inside), ("around-groupings",)),
 )

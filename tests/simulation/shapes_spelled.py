@@ -150,3 +150,22 @@ def _settings_spell(parts: Parts) -> Draft:
         return draft(f"SELECT {columns} FROM {table.quoted} g{where} GROUP BY {quote(key[0].name)}", key, table)
     key = parts.key(table, "g")
     return draft(f"SELECT {listed(*key, *some[:2])} FROM {table.quoted} g{parts.where(table, 'g', 0.3)}", key, table)
+
+
+@shape("around-groupings", "postgres", allow_global=True)
+def _around_groupings(parts: Parts) -> Draft:
+    table = parts.queries.table()
+    fields = table.of_kind("int", "text", "date")
+    if len(fields) < 2:
+        raise LookupError("one column")
+    one, two = (f"g.{field.quoted}" for field in parts.rng.sample(list(fields), 2))
+    by = parts.rng.choice((f"ROLLUP ({one}, {two})", f"CUBE ({one}, {two})", f"GROUPING SETS (({one}), ({two}), ())"))
+    level = f"grouping({one}, {two})"
+    columns = [Column(name, parts.name()) for name in (one, two, level)]
+    item = f"FROM {table.quoted} g{parts.where(table, 'g', 0.3)} GROUP BY {by}"
+    if parts.chance(0.4):
+        key = [*columns[:2], Column("count(*)", parts.name())]
+        return draft(f"SELECT DISTINCT {listed(*key)} {item}", key, table)
+    part = parts.rng.choice((one, two, level))
+    windows = (f"rank() OVER (PARTITION BY {part} ORDER BY count(*) DESC)", f"sum(count(*)) OVER (PARTITION BY {part})")
+    return draft(f"SELECT {listed(*columns, Column(parts.rng.choice(windows), parts.name()))} {item}", columns, table)

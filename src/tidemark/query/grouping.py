@@ -25,7 +25,7 @@ _WORDS = (exp.GroupingSets, exp.Rollup, exp.Cube)
 
 
 def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect) -> None:
-    """Replace every SELECT below `holder` that groups in several ways. Raises `Refusal` where it does more with them."""
+    """Replace every SELECT below `holder` that groups in several ways. Raises `Refusal` where they are too many."""
     for select in sorted(holder.find_all(exp.Select), key=lambda one: -one.depth):
         group = select.args.get("group")
         if group is None or not any(isinstance(item, _WORDS) for item in group.expressions):
@@ -34,12 +34,14 @@ def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect)
         beside = [select.args.get("distinct"), select.find(exp.Window)]
         beside += [] if whole else [select.args.get(name) for name in ("order", "limit", "offset")]
         _write_out(select, group, catalog, dialect)
+        if any(beside):
+            select = _inside(select, group, dialect)
         found = [tuple(chain.from_iterable(parts)) for parts in product(*(_sets(item) for item in group.expressions))]
-        if any(beside) or len(found) > SETS_MAX:
+        if len(found) > SETS_MAX:
             raise Refusal(
                 Code.UNSUPPORTED,
-                f"What is made of {len(found)} groupings together is not kept true.",
-                instead="the groupings in a subquery, or one derived table for each",
+                f"{len(found)} groupings at once are not kept true.",
+                instead="one derived table for each, or for some",
                 place=place_of(group, dialect),
             )
         listed = {render(one, dialect) for one in chain.from_iterable(found)}
@@ -49,6 +51,56 @@ def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect)
             union = exp.Union(this=union, expression=branch, distinct=False)
         union.meta.update(select.meta)
         select.replace(union)
+
+
+def _inside(select: exp.Select, group: exp.Group, dialect: Dialect) -> exp.Select:
+    """Let windows, DISTINCT and LIMIT stand around the groupings, which become a subquery; gives that one."""
+    listed = {render(one, dialect) for item in group.expressions for own in _sets(item) for one in own}
+    columns: dict[str, exp.Expression] = {}
+
+    def lift(node: exp.Expression) -> None:
+        text = render(node, dialect)
+        windowed = isinstance(node.parent, exp.Window) and node.arg_key == "this"
+        summed = (
+            is_aggregate(node) or isinstance(node, exp.Filter | exp.WithinGroup) or function_name(node) == "grouping"
+        )
+        if text in listed or (summed and not windowed):
+            columns.setdefault(text, node.copy())
+            name = f"part_{list(columns).index(text)}"
+            node.replace(exp.Column(this=exp.to_identifier(name, quoted=True)))
+        elif not isinstance(node, exp.Select):
+            # The name of an output is no column of it.
+            for child in [one for one in node.iter_expressions() if not isinstance(one, exp.Identifier)]:
+                lift(child)
+
+    _name_columns(select)
+    ordered = select.args.get("order")
+    outputs = {one.alias for one in select.expressions}
+    terms = [one for one in (ordered.expressions if ordered is not None else ()) if one.this.name not in outputs]
+    distinct = select.args.get("distinct")
+    on = distinct.args.get("on") if distinct is not None else None
+    for node in (*select.expressions, *terms, *(select.args.get("windows") or ()), *([on] if on is not None else [])):
+        lift(node)
+    inner = exp.Select(
+        expressions=[
+            exp.Alias(this=one, alias=exp.to_identifier(f"part_{n}", quoted=True))
+            for n, one in enumerate(columns.values())
+        ]
+    )
+    for name in ("from_", "joins", "where", "group", "having"):
+        inner.set(name, select.args.get(name))
+        select.set(name, None)
+    select.set(
+        "from_", exp.From(this=exp.Subquery(this=inner, alias=exp.TableAlias(this=exp.to_identifier("groupings"))))
+    )
+    return inner
+
+
+def _name_columns(select: exp.Select) -> None:
+    """Let a column that is an output keep its name, whatever comes to stand in its place."""
+    for item in select.expressions:
+        if isinstance(item, exp.Column):
+            item.replace(exp.Alias(this=item.copy(), alias=item.this.copy()))
 
 
 def _write_out(select: exp.Select, group: exp.Group, catalog: Catalog, dialect: Dialect) -> None:
