@@ -29,7 +29,7 @@ from examples.soundgraph.tables import (
 from examples.soundgraph.values import EntityEvent, Remembered, identifier, moment, text, why_no_identifier
 from tidemark import Project, Skip, Tidemark, iterable
 from tidemark.blocks import Source
-from tidemark.events import Event, Events
+from tidemark.events import Event, Events, Identity
 from tidemark.streams import Database, Stream
 
 NAME = "ledger"
@@ -102,7 +102,7 @@ class _Indexer:
         self._strict = strict
         self._state: State | None = None
         self._entity: tuple[Any, EntityEvent] | None = None
-        self._stamp: tuple[tuple[int, ...], Stamp] | None = None
+        self._stamp: tuple[Identity, Stamp] | None = None
         self._heard: dict[tuple[int, int], list[Play]] = defaultdict(list)
         self._ids = Remembered[int](identifier)
         self._countries = Remembered[str](lambda said: text(said) or None)
@@ -124,14 +124,14 @@ class _Indexer:
     def entity(self, db: Database, event: Event) -> None:
         """Something that somebody did to a user, a track, a playlist, a comment, …"""
         entity = self._read(event.data)
-        self._judge(db, event, lambda state, stamp: RULES[entity.entity_type, entity.action](state, entity, stamp))
+        self._judge(db, event, lambda state, stamp: RULES[entity.what](state, entity, stamp))
 
     def hook(self, judge: Judge, followed: frozenset[tuple[str, str]]) -> Callable[[Database, Event], None]:
         """A hook under its own name, for whoever reads that it failed."""
 
         def follow(db: Database, event: Event) -> None:
             entity = self._read(event.transaction)
-            if (entity.entity_type, entity.action) in followed:
+            if entity.what in followed:
                 self._judge(db, event, lambda state, stamp: judge(state, entity, stamp))
 
         follow.__name__ = judge.__name__
@@ -215,9 +215,9 @@ class _Indexer:
         return state
 
     def _stamp_of(self, event: Event) -> Stamp:
-        of = (event.position, event.identity[0], event.identity[1])
-        if self._stamp is None or self._stamp[0] != of:
-            self._stamp = (of, _stamp(event))
+        # An event and what its hooks are told of it have one identity, the same object.
+        if self._stamp is None or self._stamp[0] is not event.identity:
+            self._stamp = (event.identity, _stamp(event))
         return self._stamp[1]
 
     def _read(self, tx: Any) -> EntityEvent:
@@ -256,14 +256,13 @@ def _time_of(time: str | None) -> str | None:
 
 def _read_entity(tx: Any) -> EntityEvent:
     """An entity event with whole ids. Raises Skip for what is none, or of a kind without a rule."""
-    entity_type, action = str(tx.get("entity_type")), str(tx.get("action"))
-    if (entity_type, action) not in RULES:
+    what = entity_type, action = str(tx.get("entity_type")), str(tx.get("action"))
+    if what not in RULES:
         raise Skip("unsupported_kind")
     user_id, entity_id = identifier(tx.get("user_id")), identifier(tx.get("entity_id"))
     if user_id is None or entity_id is None:
         name = "user_id" if user_id is None else "entity_id"
         raise Skip(f"{name}_{why_no_identifier(tx.get(name))}")
     metadata = tx.get("metadata")
-    return EntityEvent(
-        user_id, entity_type, action, entity_id, text(tx.get("signer")), metadata if isinstance(metadata, dict) else {}
-    )
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return EntityEvent(user_id, entity_type, action, entity_id, text(tx.get("signer")), metadata, what)

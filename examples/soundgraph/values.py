@@ -33,6 +33,8 @@ class EntityEvent(NamedTuple):
     entity_id: int
     signer: str | None
     metadata: dict[str, Any]
+    what: tuple[str, str]
+    """Its type and action."""
 
 
 def whole_number(loose: Any) -> int | None:

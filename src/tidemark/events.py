@@ -15,8 +15,6 @@ from typing import Any, NamedTuple, overload
 
 Identity = tuple[int, int, int]
 """Block, transaction within it, ordinal within the transaction; all from 0 on."""
-Origin = tuple[int, int]
-"""Where a transaction was first seen: block, and its place within it."""
 
 _SECONDS = re.compile(r"-?[0-9]{1,11}(\.[0-9]+)?\Z")
 

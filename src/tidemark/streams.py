@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, overload
 
 from tidemark.blocks import Source
 from tidemark.errors import Code, Fault, Refusal
-from tidemark.events import Block, Event, Events, Identity, Origin
+from tidemark.events import Block, Event, Events, Identity
 from tidemark.memory import First, Memory, dated
 from tidemark.model import Declaration
 
@@ -246,7 +246,7 @@ class Stream:
         return Events(self.name, positions, times, identities, kinds, loose, loose, [0] * number)
 
 
-def _origin(said: Any, position: int, place: int) -> Origin:
+def _origin(said: Any, position: int, place: int) -> tuple[int, int]:
     if isinstance(said, Mapping):
         block, index = said.get("block"), said.get("tx")
         if type(block) is int and type(index) is int and 0 <= block <= position and index >= 0:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tidemark.events import Event, Identity, Origin
+from tidemark.events import Event, Identity
 from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.statements import find_statement
@@ -119,15 +119,15 @@ class Account:
         row = self.session.one(self.text("read"), {"name": name}) if self.ledger.exists() else None
         return _status(row) if row else None
 
-    def seen(self, stream: str, blocks: Iterable[int]) -> dict[Origin, int]:
-        """How many items of each transaction that some blocks brought first are known."""
+    def seen(self, stream: str, blocks: Iterable[int]) -> dict[Identity, int]:
+        """How many items are known of each transaction that some blocks brought first, by the identity of its first item."""
         rows = self.session.all(self.text("find_seen"), {"stream": stream, "blocks": json.dumps(sorted(blocks))})
-        return {(int(block), int(tx)): int(last) + 1 for block, tx, last in rows}
+        return {(int(block), int(tx), 0): int(last) + 1 for block, tx, last in rows}
 
-    def remember(self, stream: str, seen: Mapping[Origin, int]) -> None:
-        """Write down how many items of transactions were taken or set aside: more than were known of each."""
+    def remember(self, stream: str, seen: Mapping[Identity, int]) -> None:
+        """Write down how many items of transactions, by the identity of the first, were taken or set aside: more than known."""
         if seen:
-            found = [(block, tx, count - 1) for (block, tx), count in seen.items()]
+            found = [(block, tx, count - 1) for (block, tx, _), count in seen.items()]
             self.run("add_seen", stream=stream, seen=json.dumps(found, separators=(",", ":")))
 
     def set_aside(self, stream: str, things: Sequence[Aside]) -> None:

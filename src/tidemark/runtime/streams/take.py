@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemark.database.session import Conflict
-from tidemark.events import Block, Event, Events, Identity, Origin
+from tidemark.events import Block, Event, Events, Identity
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.savepoints import Gone, name_problem, undoing
 from tidemark.runtime.streams.account import Account, Aside
@@ -63,8 +63,8 @@ class Taking:
         self.careful = careful
         self.face = Face(account.session)
         self.counts = Counts()
-        self.seen: dict[Origin, int] = {}
-        self.new: dict[Origin, int] = {}
+        self.seen: dict[Identity, int] = {}
+        self.new: dict[Identity, int] = {}
         self.aside: list[Aside] = []
         self.passed = passed
         self.taken: list[Block] = []
@@ -106,10 +106,10 @@ class Taking:
 
     def _is_known(self, wholes: Events) -> bool:
         known = 0
-        for (number, index, _), kind, loose in zip(wholes.identities, wholes.kinds, wholes.data, strict=True):
-            items = self._items(kind, loose)
+        for identity, kind, loose in zip(wholes.identities, wholes.kinds, wholes.data, strict=True):
+            items = _items(self.stream.handlers.get(kind), loose)
             count = 1 if items is None else len(items)
-            if count > self.seen.get((number, index), 0):
+            if count > self._known(identity):
                 return False
             known += count
         self.known += known
@@ -126,27 +126,27 @@ class Taking:
         above the checkpoint everything is new."""
         if (top := self.checkpoint) is not None:
             old = {one for one in (block.position, *(number for number, _, _ in wholes.identities)) if one <= top}
-            for origin, count in self.account.seen(self.stream.name, old).items() if old else ():
-                self.seen[origin] = max(count, self.seen.get(origin, 0))
+            if old:
+                self.seen |= self.account.seen(self.stream.name, old)
 
-    def _items(self, kind: str, loose: Any) -> Sequence[Any] | None:
-        """What a transaction of a kind brings: its items, or itself. None where it has no handler, or no list of items."""
-        handling = self.stream.handlers.get(kind)
-        if handling is None:
-            return None
-        items = loose.get(handling.each) if handling.each else (loose,)
-        return items if _is_list(items) else None
+    def _known(self, identity: Identity) -> int:
+        """How many items of a transaction were seen, before this run or in it."""
+        known = self.new.get(identity)
+        return known if known is not None else self.seen.get(identity, 0)
 
     def _block(self, wholes: Events) -> None:
         """Handle the transactions of a block in their order, those of kinds that are handled many at once after the others."""
         later: dict[str, _Brought] = {}
-        handlers = self.stream.handlers
+        handlers, new, total, redelivered = self.stream.handlers, self.new, 0, 0
         for place, (identity, kind, loose) in enumerate(zip(wholes.identities, wholes.kinds, wholes.data, strict=True)):
-            handling, items = handlers.get(kind), self._items(kind, loose)
+            handling = handlers.get(kind)
+            items = _items(handling, loose)
             count = 1 if items is None else len(items)
-            first = self._take_new(identity, count)
+            first = min(self._known(identity), count)
+            total, redelivered = total + count, redelivered + first
             if first == count:
                 continue
+            new[identity] = count
             if handling is None or items is None:
                 self._set_aside(wholes[place], "item", _why_not(kind, handling))
             elif handling.many:
@@ -155,6 +155,8 @@ class Taking:
                 brought.add(identity, loose, items, first)
             else:
                 self._one(wholes[place], items, first, handling)
+        self.counts.events += total - redelivered
+        self.counts.redelivered += redelivered
         for kind, handling in handlers.items() if later else ():
             if kind in later:
                 self._many(later[kind], wholes, kind, handling)
@@ -189,18 +191,6 @@ class Taking:
             told = Events.of(told.stream, kept)
         if told:
             self._hooks(kind, told)
-
-    def _take_new(self, identity: Identity, count: int) -> int:
-        """How many of so many items of a transaction were seen; from now on all of them are."""
-        origin = identity[0], identity[1]
-        known = self.seen.get(origin, 0)
-        if known >= count:
-            self.counts.redelivered += count
-            return count
-        self.seen[origin] = self.new[origin] = count
-        self.counts.redelivered += known
-        self.counts.events += count - known
-        return known
 
     def _handle(self, events: Events | list[Event], handling: Handling) -> list[Event]:
         """Handle events; those that were not taken."""
@@ -286,23 +276,20 @@ class Taking:
                     self._careful_hook(hook, event)
                 continue
             try:
-                self._follow(hook, told)
+                if hook.many:
+                    hook.follow(self.face, self._columns(told))
+                else:
+                    for event in told:
+                        hook.follow(self.face, event)
             except (Conflict, Lost, Gone):
                 raise
             except Exception as problem:
                 raise Careless from problem
 
-    def _follow(self, hook: Hook, events: Events | list[Event]) -> None:
-        if hook.many:
-            hook.follow(self.face, self._columns(events))
-        else:
-            for event in events:
-                hook.follow(self.face, event)
-
     def _careful_hook(self, hook: Hook, event: Event) -> None:
         try:
             with self._undoing("tidemark_hook"):
-                self._follow(hook, [event])
+                hook.follow(self.face, self._columns([event]) if hook.many else event)
         except (Conflict, Lost, Gone):
             raise
         except Exception as problem:
@@ -378,6 +365,14 @@ def _of_block(
     return Events(block.stream, positions, times, identities, [kind] * number, data, transactions, taken)
 
 
+def _items(handling: Handling | None, loose: Any) -> Sequence[Any] | None:
+    """What a transaction brings: its items, or itself. None where it has no handler, or no list of items."""
+    if handling is None or not handling.each:
+        return None if handling is None else (loose,)
+    items = loose.get(handling.each)
+    return items if type(items) is list or _is_list(items) else None
+
+
 def _why_not(kind: str, handling: Handling | None) -> str:
     if handling is None:
         return f"no handler for {kind or 'a transaction without a kind'}"
@@ -385,7 +380,7 @@ def _why_not(kind: str, handling: Handling | None) -> str:
 
 
 def _is_list(loose: Any) -> bool:
-    return type(loose) is list or isinstance(loose, Sequence) and not isinstance(loose, str | bytes)
+    return isinstance(loose, Sequence) and not isinstance(loose, str | bytes)
 
 
 def take_blocks(
