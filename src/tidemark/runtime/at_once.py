@@ -1,7 +1,8 @@
 """A small tick: everything in one transaction.
 
 Owns: the tick of a derived table for which little waits. Promises: changes are read, rows written, the checkpoint moved and the
-run recorded in one transaction that sees one moment, under the lease; a seal is begun by nobody and so never left behind. What
+run recorded in one transaction that sees one moment, under the lease; a seal is begun by nobody and so never left behind. Where
+changes are few and their units many, that transaction seals them, all of them, and the units are computed step by step. What
 it cannot do so it leaves to the tick that goes step by step, and then nothing was written: much that waits, a seal that is
 under way, units that are dirty already, a marker, a clock, a scan, a function in Python, sums over joins that do not add up
 exactly, memory that has to wait, rows that somebody else was writing, and a change that cannot be read.
@@ -10,7 +11,7 @@ exactly, memory that has to wait, rows that somebody else was writing, and a cha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from tidemark.database.session import Conflict, blames_data
@@ -18,10 +19,10 @@ from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.apply_batch import apply_batch, is_prepared, prepare_once, tables_of, tables_to_compute
 from tidemark.runtime.captures import trim_alone
 from tidemark.runtime.duty import Duty, Held
-from tidemark.runtime.guard import FEW, KEEP, Way, choose_for
-from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.guard import FEW, KEEP, Choice, Way, choose_for
+from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.portions import Portion, begin
-from tidemark.runtime.runs import add_done_tick
+from tidemark.runtime.runs import Run, add_done_tick, add_run
 from tidemark.runtime.seals import CONSUME_ROWS, TickReport, about, consume, move_checkpoints
 from tidemark.runtime.steady import Unsteady, read_first, require_steady
 from tidemark.script import Script, SourceLog, Tick
@@ -31,6 +32,9 @@ ALL_ROWS = 64 << 31
 """A slice without an end; where slices are counted in blocks, as many as a table may have."""
 LOOKED_AT_MAX = 5_000
 """So many changes are looked at, to find out how few of them concern a table."""
+CHANGE_MS = 0.02
+"""What it is assumed to take to follow a change, of as many as fit into a transaction."""
+CHANGES_MAX = 50_000
 
 
 class _Unsuited(Exception):
@@ -42,6 +46,10 @@ class _Far(_Unsuited):
 
     def __init__(self, portion: Portion) -> None:
         self.portion = portion
+
+
+class _Enough(Exception):
+    """Changes reach nothing, or more than this transaction computes; it goes on without."""
 
 
 class _Unprepared(Exception):
@@ -65,12 +73,36 @@ class _Seen:
 
 
 @dataclass(frozen=True)
+class _Made:
+    """What became of the units: how many were made true, how many rows that wrote, and how long it took; how many are `left` in
+    the dirty set."""
+
+    keys: int = 0
+    written: int = 0
+    ms: float = 0.0
+    left: int = 0
+
+
+@dataclass(frozen=True)
 class _Done:
     changes: int
-    keys: int
-    written: int
+    made: _Made
     sources: frozenset[str]
     portion: Portion
+    run: Run | None
+    choice: Choice
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A tick that has sealed everything that waited, and computed nothing: its run, how its units are to be made true, and how
+    many changes and units there are."""
+
+    run: Run
+    choice: Choice
+    changes: int
+    units: int
+    hold_ms: float
 
 
 def suits(script: Script) -> bool:
@@ -83,8 +115,14 @@ def suits(script: Script) -> bool:
     return bool(tick.logs) and bool(applier.units) and (tick.deltas is not None or may_compute)
 
 
-def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
-    """Tick in one transaction; None, and nothing was written, when it has to be done step by step.
+def most_changes(pace: Pace) -> int:
+    """So many changes may one transaction follow and keep to its pace."""
+    return min(CHANGES_MAX, max(FEW, int(pace.target_ms / CHANGE_MS)))
+
+
+def tick_at_once(duty: Duty, script: Script) -> TickReport | Begun | None:
+    """Tick in one transaction; `Begun` when the units are too many for it, and None, and nothing was written, when all of it has
+    to be done step by step.
 
     Raises `Lost` when the lease is gone.
     """
@@ -111,14 +149,17 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | None:
     done = held.value
     if done is None:
         return TickReport(script.name)
-    if done.keys:
-        done.portion.learn(done.keys, held.hold_ms)
-    if done.portion.now != done.portion.known:
-        duty.write(done.portion.remember)
     if not duty.session.dialect.writers_wait_in_line:
         # Others delete from the same log: whoever does it with the snapshot of before would meet what is gone already.
         _let_go(duty, tick, done.sources)
-    return TickReport(script.name, done.changes, done.keys, done.written, 1, held.hold_ms)
+    made = done.made
+    if done.run is not None:
+        return Begun(done.run, done.choice, done.changes, made.left, held.hold_ms)
+    if made.keys:
+        done.portion.learn(made.keys, made.ms)
+    if done.portion.now != done.portion.known:
+        duty.write(done.portion.remember)
+    return TickReport(script.name, done.changes, made.keys, made.written, 1, held.hold_ms)
 
 
 def _prepared(duty: Duty, script: Script, work: Callable[[], _Done | None]) -> Held[_Done | None]:
@@ -155,63 +196,64 @@ def _let_go(duty: Duty, tick: Tick, sources: frozenset[str]) -> None:
 
 def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     began = duty.clock.now()
-    seen, portion = _look(duty, script, tick)
+    pace = choose_pace(duty.session.dialect, duty.hold_ms)
+    most = most_changes(pace)
+    seen, portion = _look(duty, script, tick, pace, most)
     changes = _count(seen)
     sources = frozenset(source for source, one in seen.items() if one.moved)
     if not sources:
         return None
     # Where few changes reach far, following them is much already.
-    if changes > FEW or portion.far:
+    if changes > most or portion.far:
         raise _Unsuited
     # What joins is added only to rows that are all of one moment.
     joins = tick.products is not None and all(one.even for one in seen.values())
     do = _add if tick.deltas is not None else _join if joins else _recompute
     usual: Way = "keyed" if do is _recompute else "delta"
-    # Where no index reaches the rows of a key, few changes may be much work, which the guard weighs.
-    unreached = tick.deltas is None and not script.applier.indexed
-    if unreached and choose_for(duty, script, usual, changes, "change").way != usual:
-        raise _Unsuited
+    choice = _choose(duty, script, usual, changes)
     if changes:
         _require_tables(duty, script, _tables(script, tick))
     # What is computed anew is computed as of the checkpoint, so that one goes first.
     move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
-    keys, written = do(duty, script, tick, seen, portion) if changes else (0, 0)
-    if tick.products is not None:
+    made = do(duty, script, tick, seen, portion) if changes else _Made()
+    if tick.products is not None and not made.left:
         duty.session.run(tick.products.even)
-    said = f"{usual}: {changes} change{'' if changes == 1 else 's'} are few"
-    counts = {"rows_done": keys, "rows_written": written, "ms": duty.clock.ms_since(began)}
-    if changes:
-        add_done_tick(
-            duty, script, {**counts, "message": said, "way": usual, "work": float(changes + keys), "keep": KEEP}
-        )
+    counts = {"rows_done": made.keys, "rows_written": made.written, "ms": duty.clock.ms_since(began)}
+    run = add_run(duty, "tick", script) if made.left else None
+    if changes and run is None:
+        cost = {"message": choice.reason, "way": usual, "work": float(changes + made.keys), "keep": KEEP}
+        add_done_tick(duty, script, {**counts, **cost})
     if duty.session.dialect.writers_wait_in_line:
         consume(duty, script, sources)
-    return _Done(changes, keys, written, sources, portion)
+    return _Done(changes, made, sources, portion, run, choice)
 
 
-def _look(duty: Duty, script: Script, tick: Tick) -> tuple[dict[str, _Seen], Portion]:
+def _choose(duty: Duty, script: Script, usual: Way, changes: int) -> Choice:
+    """Why so many changes are taken in the usual way. Where they are not few, or no index reaches the rows of a key, so that few
+    may be much work, the guard weighs it; another way is not for one transaction."""
+    unreached = script.tick is not None and script.tick.deltas is None and not script.applier.indexed
+    if changes <= FEW and not unreached:
+        return Choice(usual, f"{usual}: {changes} change{'' if changes == 1 else 's'} are few")
+    choice = choose_for(duty, script, usual, changes, "change")
+    if choice.way != usual:
+        raise _Unsuited
+    return choice
+
+
+def _look(duty: Duty, script: Script, tick: Tick, pace: Pace, most: int) -> tuple[dict[str, _Seen], Portion]:
     """What waits in each log, read along with its checkpoint in one statement, and the portion of the ticks."""
-    rows = duty.session.all(_question(duty, script, tick), {**about(script), "limit": FEW + 1, "most": LOOKED_AT_MAX})
+    limits = {"limit": most + 1, "most": max(most, LOOKED_AT_MAX)}
+    rows = duty.session.all(_question(duty, script, tick), {**about(script), **limits})
     if len(rows) != len(tick.logs):
         # A checkpoint is not there; the long way says so.
         raise _Unsuited
     found = {}
-    portion = begin(duty, script, choose_pace(duty.session.dialect, duty.hold_ms), *rows[0][9:11])
+    portion = begin(duty, script, pace, *rows[0][9:11])
     for source, before, under_way, now, ahead, even, moved, changes, markers, _, _, dirty in rows:
         if under_way or ahead or markers or dirty:
             raise _Unsuited
         found[source] = _Seen(source, before, now, bool(moved), int(changes), bool(even))
-    for log in tick.logs:
-        one = found[log.source]
-        if one.changes > FEW:
-            found[log.source] = replace(one, changes=_count_concerning(duty, log, one.before))
     return found, portion
-
-
-def _count_concerning(duty: Duty, log: SourceLog, before: str) -> int:
-    """How many of many changes concern the table, up to what is too many."""
-    bounds = {"previous": before, "limit": FEW + 1, "most": LOOKED_AT_MAX}
-    return int(duty.ledger.value("count_concerning", bounds, log=log.log, concerns=log.concerns))
 
 
 def _question(duty: Duty, script: Script, tick: Tick) -> str:
@@ -238,12 +280,18 @@ def _count(seen: Mapping[str, _Seen]) -> int:
     return sum(one.changes for one in seen.values())
 
 
-def _require_few(portion: Portion, seen: Mapping[str, _Seen], units: int) -> None:
-    """Raises what gives the transaction up when its units are more than the portion of one."""
+def _are_few(portion: Portion, seen: Mapping[str, _Seen], units: int) -> bool:
+    """Whether the units are no more than the portion of one transaction. Raises what gives the transaction up when changes reach
+    far."""
     portion.reached(_count(seen), units)
     if portion.far:
         raise _Far(portion)
-    if units > portion.pace.size:
+    return units <= portion.pace.size
+
+
+def _require_few(portion: Portion, seen: Mapping[str, _Seen], units: int) -> None:
+    """Raises what gives the transaction up when its units are more than the portion of one."""
+    if not _are_few(portion, seen, units):
         raise _Unsuited
 
 
@@ -251,25 +299,30 @@ def _changed(tick: Tick, seen: Mapping[str, _Seen]) -> list[tuple[SourceLog, _Se
     return [(log, seen[log.source]) for log in tick.logs if seen[log.source].changes]
 
 
-def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> tuple[int, int]:
-    """Compute the units that are reached; how many, and how many rows were written."""
-    session, taken = duty.session, 0
+def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> _Made:
+    """Compute the units that are reached, or make them dirty where they are many."""
+    session, units = duty.session, 0
 
     def take() -> None:
-        nonlocal taken
-        taken = session.run(tick.take_reached, {"limit": portion.most_for(_count(seen)) + 1})
-        _require_few(portion, seen, taken)
+        nonlocal units
+        units = session.run(tick.take_reached, {"limit": portion.most_for(_count(seen)) + 1})
+        if not units or not _are_few(portion, seen, units):
+            raise _Enough
 
     before = [tick.clear_reached]
     for log, one in _changed(tick, seen):
         session.run_all([*before, *_follow(log, seen)], _bounds(one))
         before = []
-    written = apply_batch(session, script.applier, take)
-    return taken, written
+    began = duty.clock.now()
+    try:
+        written = apply_batch(session, script.applier, take)
+    except _Enough:
+        return _Made(left=session.run(tick.mark_dirty) if units else 0)
+    return _Made(units, written, duty.clock.ms_since(began))
 
 
-def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> tuple[int, int]:
-    """Add what changed rows join, summed by key; how many keys, and how many rows were written."""
+def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> _Made:
+    """Add what changed rows join, summed by key."""
     session, products, changed = duty.session, tick.products, _changed(tick, seen)
     if products is None:
         raise Fault(f"{script.name} joins nothing", retry_safe=False)
@@ -291,11 +344,13 @@ def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], por
     _require_few(portion, seen, keys)
     if odd:
         raise _Unsuited
-    return keys, sum(session.run_all(products.apply, {"low": 0, "high": keys})) if keys else 0
+    began = duty.clock.now()
+    written = sum(session.run_all(products.apply, {"low": 0, "high": keys})) if keys else 0
+    return _Made(keys, written, duty.clock.ms_since(began))
 
 
-def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> tuple[int, int]:
-    """Add the changes up by key, and to the rows; how many keys, and how many rows were written."""
+def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> _Made:
+    """Add the changes up by key, and to the rows."""
     session, deltas = duty.session, tick.deltas
     if deltas is None:
         raise Fault(f"{script.name} adds nothing", retry_safe=False)
@@ -306,12 +361,12 @@ def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], port
     keys = sum(session.run_all(deltas.number))
     _require_few(portion, seen, keys)
     if not keys:
-        return 0, 0
-    bounds = {"low": 0, "high": keys}
+        return _Made()
+    bounds, began = {"low": 0, "high": keys}, duty.clock.now()
     counts = session.run_all([*deltas.flag, *deltas.apply], bounds)
     marked, written = sum(counts[: len(deltas.flag)]), sum(counts[len(deltas.flag) :])
     if marked:
         # Adding alone does not make every row true; what computes the others is seldom needed.
         _require_tables(duty, script, tables_of(script))
         written += apply_batch(session, script.applier, partial(session.run, deltas.take_again, bounds))
-    return keys, written
+    return _Made(keys, written, duty.clock.ms_since(began))

@@ -645,29 +645,23 @@ WHERE derived = :derived AND generation = :generation;
 
 -- name: look_at_log
 -- What a small tick asks of one log: its source, the checkpoint, whether a seal is under way, the moment of now, whether the
--- checkpoint is ahead of the database, whether every row is of its moment, whether changes wait, how many, and markers among them,
--- counted up to a limit, and the portion of the ticks.
+-- checkpoint is ahead of the database, whether every row is of its moment, whether changes wait, how many of them concern the table
+-- (as many as the limit where there are too many to look), whether a marker is among them, and the portion of the ticks.
 SELECT c.source, c.snapshot, CASE WHEN c.target IS NULL THEN 0 ELSE 1 END, CAST(pg_current_snapshot() AS text),
        CASE WHEN pg_snapshot_xmax(s.at) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END, c.even,
-       CASE WHEN w.changes > 0 THEN 1 ELSE 0 END, w.changes, w.markers,
+       CASE WHEN w.waiting > 0 THEN 1 ELSE 0 END, CASE WHEN w.waiting > CAST(:most AS bigint) THEN CAST(:limit AS bigint) ELSE w.changes END, w.markers,
        d.portion, d.far
 FROM tidemark._checkpoint AS c JOIN tidemark._derived AS d ON d.name = c.derived AND d.generation = c.generation
 CROSS JOIN LATERAL (SELECT CAST(c.snapshot AS pg_snapshot) AS at OFFSET 0) AS s
-CROSS JOIN LATERAL (SELECT count(*) AS changes, count(*) FILTER (WHERE weight = 0) AS markers FROM (
-    SELECT l.weight FROM {log} AS l WHERE l.xid >= pg_snapshot_xmin(s.at) AND NOT pg_visible_in_snapshot(l.xid, s.at) LIMIT :limit
-) AS l) AS w
+CROSS JOIN LATERAL (
+    SELECT CAST(coalesce(sum(g.changes), 0) AS bigint) AS waiting, CAST(coalesce(sum(g.changes) FILTER (WHERE g.total <> 0), 0) AS bigint) AS changes,
+           CAST(coalesce(sum(g.markers), 0) AS bigint) AS markers
+    FROM (SELECT count(*) AS changes, sum(l.weight) AS total, count(*) FILTER (WHERE l.weight = 0) AS markers FROM (
+              SELECT * FROM {log} AS l WHERE l.xid >= pg_snapshot_xmin(s.at) AND NOT pg_visible_in_snapshot(l.xid, s.at)
+              LIMIT CAST(:most AS bigint) + 1
+          ) AS l GROUP BY l.xid, {concerns}) AS g
+) AS w
 WHERE c.derived = :derived AND c.generation = :generation AND c.source = {source};
-
--- name: count_concerning
--- How many of the changes that wait concern the table, where that question has counted up to its limit: as many as the limit where
--- there are too many to look, or a marker among them.
-SELECT CASE WHEN bool_or(g.marked) OR sum(g.changes) > :most THEN :limit
-            ELSE coalesce(CAST(sum(g.changes) FILTER (WHERE g.total <> 0) AS bigint), 0) END
-FROM (SELECT count(*) AS changes, sum(l.weight) AS total, bool_or(l.weight = 0) AS marked FROM (
-          SELECT * FROM {log} AS l
-          WHERE l.xid >= pg_snapshot_xmin(CAST(:previous AS pg_snapshot)) AND NOT pg_visible_in_snapshot(l.xid, CAST(:previous AS pg_snapshot))
-          LIMIT CAST(:most AS bigint) + 1
-      ) AS l GROUP BY l.xid, {concerns}) AS g;
 
 -- name: finish_seal
 -- Advance the checkpoints: everything up to the targets is in the dirty set.

@@ -598,10 +598,6 @@ JOIN (SELECT rowid, CAST(snapshot AS INTEGER) AS before, coalesce((SELECT max(id
       FROM tidemark__checkpoint) AS n ON n.rowid = c.rowid
 WHERE c.derived = :derived AND c.generation = :generation AND c.source = {source};
 
--- name: count_concerning
--- That question has counted no others.
-SELECT :limit;
-
 -- name: finish_seal
 -- Advance the checkpoints: everything up to the targets is in the dirty set.
 UPDATE tidemark__checkpoint SET snapshot = target, target = NULL, position = 0, even = 0, sealed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')

@@ -19,7 +19,7 @@ from typing import TypeVar
 from tidemark.database.session import blames_data
 from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.apply_batch import apply_batch, prepare_once
-from tidemark.runtime.at_once import tick_at_once
+from tidemark.runtime.at_once import Begun, tick_at_once
 from tidemark.runtime.backlog import Backlog, read_more, write_some
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.full import Whole, read_whole, write_whole
@@ -96,6 +96,12 @@ class _State:
         """The longest hold; nobody waits for what only reads."""
         return max(one.longest_ms for one in (self.pace, self.seal_pace, self.logs))
 
+    def take_over(self, done: Begun) -> None:
+        """Go on where one transaction has sealed everything."""
+        self.run, self.choice, self.changes, self.total = done.run, done.choice, done.changes, done.units
+        self.transactions, self.ms, self.sealed = 1, done.hold_ms, True
+        self.seal_pace.longest_ms = done.hold_ms
+
     def report(self, drained: bool) -> TickReport:
         counts = self.changes, self.keys, self.written, self.transactions, self.longest_ms
         return TickReport(self.script.name, *counts, drained, self.unsettled)
@@ -121,14 +127,18 @@ def tick(
     # Rows that are computed from the sources are to be those of the moment that the tick sees.
     duty = hold_sources(duty, script) if script.tick.deltas is None or script.tick.deltas.flag else duty
     done = tick_at_once(duty, script) if at_once and max_batches is None else None
-    if done is not None or not (waits or has_work(duty, script)):
-        return done or TickReport(script.name)
+    if isinstance(done, TickReport):
+        return done
+    if done is None and not (waits or has_work(duty, script)):
+        return TickReport(script.name)
     if script.tick.deltas is not None:
         return tick_deltas(duty, script, max_ms=max_ms, max_batches=max_batches, listen=listen)
     unsettled = settle(duty, script)
     if not is_ready(duty, script):
         return TickReport(script.name, unsettled=unsettled)
     state = _State(duty, script, script.tick, choose_pace(duty.session.dialect, duty.hold_ms), unsettled)
+    if done is not None:
+        state.take_over(done)
     prepare_once(duty, script)
     began = duty.clock.now()
     with recording(duty, script, lambda: state.run):

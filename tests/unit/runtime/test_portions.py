@@ -14,7 +14,7 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.dialect import Dialect
-from tidemark.runtime import apply_batch, at_once, pace, portions, seals, tick
+from tidemark.runtime import apply_batch, at_once, backlog, pace, portions, tick
 from tidemark.runtime.guard import Choice, Way
 from tidemark.runtime.seals import TickReport
 
@@ -124,16 +124,16 @@ def test_what_changes_reach_far_is_read_before_anything_is_written(engine_url: s
         tidemark.apply()
         for room in (tick, at_once):
             stack.enter_context(mock.patch.object(room, "choose_pace", _few))
-        slices = stack.enter_context(mock.patch.object(seals, "slice_log", side_effect=seals.slice_log))
+        readings = stack.enter_context(mock.patch.object(tick, "read_more", side_effect=backlog.read_more))
         if mistaken:
             stack.enter_context(mock.patch.object(portions.Portion, "reached", lambda portion, changes, units: None))
         for title in ("first", "second"):
-            slices.reset_mock()
+            readings.reset_mock()
             with user.transaction():
                 user.run(f"UPDATE forums SET title = '{title}' WHERE id = 1")
             (report,) = tidemark.tick()
             assert report.drained and report.keys_applied == 119
-            assert slices.called is mistaken
+            assert readings.called is not mistaken
             assert sorted(user.all("SELECT * FROM titles")) == sorted(user.all(QUERY))
         # Changes that reach little are followed at once again, after one that has shown it.
         for number, transactions in ((120, {4, 5}), (121, {1})):
