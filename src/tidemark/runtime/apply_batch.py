@@ -7,7 +7,8 @@ between can be lost; only rows that differ are written. Opens no transaction: th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from tidemark.errors import Fault
 from tidemark.plain import hashable
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.values import show
-from tidemark.script import Applier, Script
+from tidemark.script import Applier, Script, SourceLog, Tick
 
 _PREPARED: WeakKeyDictionary[Session, dict[tuple[str, int, str], set[str]]] = WeakKeyDictionary()
 
@@ -52,9 +53,23 @@ def tables_of(script: Script) -> tuple[str, ...]:
 def tables_to_compute(script: Script) -> tuple[str, ...]:
     """Those of them with which units that changes reach are computed."""
     applier, tick = script.applier, script.tick
-    found = [applier.create_batch, applier.create_fresh, applier.create_stored, *applier.create_rows]
-    found += [log.create_slice for log in tick.logs] if tick else []
-    return (*found, *([tick.create_reached] if tick and tick.create_reached else []))
+    return (*tables_of_units(applier), *(tables_to_follow(tick, tick.logs) if tick else ()))
+
+
+def tables_of_units(applier: Applier) -> tuple[str, ...]:
+    """Those with which units are computed that are known."""
+    return applier.create_batch, applier.create_fresh, applier.create_stored, *applier.create_rows
+
+
+def tables_to_follow(tick: Tick, logs: Iterable[SourceLog]) -> tuple[str, ...]:
+    """Those with which the changes of some logs are followed to units."""
+    return (*(log.create_slice for log in logs), *([tick.create_reached] if tick.create_reached else []))
+
+
+def tables_of_whole(script: Script) -> tuple[str, ...]:
+    """Those with which the whole result takes the place of what is stored."""
+    full = script.tick.full if script.tick else None
+    return (script.applier.create_fresh, script.applier.create_stored, *(full.create if full else ()))
 
 
 def prepare_once(duty: Duty, script: Script, tables: Sequence[str] | None = None) -> None:
@@ -66,9 +81,24 @@ def prepare_once(duty: Duty, script: Script, tables: Sequence[str] | None = None
         _prepared(duty, script).update(missing)
 
 
-def is_prepared(duty: Duty, script: Script, tables: Sequence[str]) -> bool:
-    """Whether this session has some temporary tables of a script."""
-    return not _missing(duty, script, tables)
+@contextmanager
+def preparing(duty: Duty, script: Script) -> Iterator[None]:
+    """What `prepare_here` makes inside is there afterwards; where what is inside fails, its transaction takes the tables along."""
+    known = _prepared(duty, script)
+    before = frozenset(known)
+    try:
+        yield
+    except BaseException:
+        known.intersection_update(before)
+        raise
+
+
+def prepare_here(duty: Duty, script: Script, tables: Sequence[str]) -> None:
+    """Create those of some temporary tables that this session has not got, in the caller's transaction, inside `preparing`."""
+    missing = _missing(duty, script, tables)
+    if missing:
+        _create(duty.session, missing)
+        _prepared(duty, script).update(missing)
 
 
 def _missing(duty: Duty, script: Script, tables: Sequence[str]) -> list[str]:

@@ -10,15 +10,15 @@ exactly, memory that has to wait, rows that somebody else was writing, and a cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from tidemark.database.session import Conflict, blames_data
 from tidemark.errors import Fault, TidemarkError
-from tidemark.runtime.apply_batch import apply_batch, is_prepared, prepare_once, tables_of, tables_to_compute
+from tidemark.runtime.apply_batch import apply_batch, prepare_here, preparing, tables_of_units, tables_to_follow
 from tidemark.runtime.captures import trim_alone
-from tidemark.runtime.duty import Duty, Held
+from tidemark.runtime.duty import Duty
 from tidemark.runtime.guard import FEW, KEEP, Choice, Way, choose_for
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.portions import Portion, begin
@@ -48,15 +48,15 @@ class _Far(_Unsuited):
         self.portion = portion
 
 
-class _Enough(Exception):
-    """Changes reach nothing, or more than this transaction computes; it goes on without."""
+class _Many(Exception):
+    """Changes reach more than this transaction computes; it goes on without."""
 
 
-class _Unprepared(Exception):
-    """Temporary tables are needed that are not there yet; the transaction is given up."""
+class _Whole(_Unsuited):
+    """The whole result is to take the place of what changed."""
 
-    def __init__(self, tables: Sequence[str]) -> None:
-        self.tables = tables
+    def __init__(self, weighed: Weighed) -> None:
+        self.weighed = weighed
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,16 @@ class Begun:
     changes: int
     units: int
     hold_ms: float
+    portion: Portion
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """So many `changes` wait, and the guard has chosen another way for them than one transaction has."""
+
+    choice: Choice
+    changes: int
+    portion: Portion
 
 
 def suits(script: Script) -> bool:
@@ -120,9 +130,9 @@ def most_changes(pace: Pace) -> int:
     return min(CHANGES_MAX, max(FEW, int(pace.target_ms / CHANGE_MS)))
 
 
-def tick_at_once(duty: Duty, script: Script) -> TickReport | Begun | None:
-    """Tick in one transaction; `Begun` when the units are too many for it, and None, and nothing was written, when all of it has
-    to be done step by step.
+def tick_at_once(duty: Duty, script: Script) -> TickReport | Begun | Weighed | None:
+    """Tick in one transaction; `Begun` when the units are too many for it, and None or `Weighed`, and nothing was written, when
+    all of it has to be done step by step.
 
     Raises `Lost` when the lease is gone.
     """
@@ -136,7 +146,10 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | Begun | None:
         return _work(duty, script, tick)
 
     try:
-        held = _prepared(duty, script, work)
+        with preparing(duty, script):
+            held = duty.write_once(work, snapshot=True)
+    except _Whole as found:
+        return found.weighed
     except _Far as seen:
         duty.write(seen.portion.remember)
         return None
@@ -154,34 +167,12 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | Begun | None:
         _let_go(duty, tick, done.sources)
     made = done.made
     if done.run is not None:
-        return Begun(done.run, done.choice, done.changes, made.left, held.hold_ms)
+        return Begun(done.run, done.choice, done.changes, made.left, held.hold_ms, done.portion)
     if made.keys:
         done.portion.learn(made.keys, made.ms)
     if done.portion.now != done.portion.known:
         duty.write(done.portion.remember)
     return TickReport(script.name, done.changes, made.keys, made.written, 1, held.hold_ms)
-
-
-def _prepared(duty: Duty, script: Script, work: Callable[[], _Done | None]) -> Held[_Done | None]:
-    """Do it, with the temporary tables that turn out to be needed: where nothing concerns a table, none is."""
-    while True:
-        try:
-            return duty.write_once(work, snapshot=True)
-        except _Unprepared as missing:
-            prepare_once(duty, script, missing.tables)
-
-
-def _require_tables(duty: Duty, script: Script, tables: Sequence[str]) -> None:
-    """Raises what gives the transaction up when the session has not got all of these temporary tables."""
-    if not is_prepared(duty, script, tables):
-        raise _Unprepared(tables)
-
-
-def _tables(script: Script, tick: Tick) -> Sequence[str]:
-    """The statements that create what a small tick needs at first, if anything."""
-    if tick.deltas is not None:
-        return tick.deltas.create
-    return (*tables_to_compute(script), *(tick.products.create if tick.products is not None else ()))
 
 
 def _let_go(duty: Duty, tick: Tick, sources: frozenset[str]) -> None:
@@ -210,9 +201,7 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     joins = tick.products is not None and all(one.even for one in seen.values())
     do = _add if tick.deltas is not None else _join if joins else _recompute
     usual: Way = "keyed" if do is _recompute else "delta"
-    choice = _choose(duty, script, usual, changes)
-    if changes:
-        _require_tables(duty, script, _tables(script, tick))
+    choice = _choose(duty, script, usual, changes, portion)
     # What is computed anew is computed as of the checkpoint, so that one goes first.
     move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
     made = do(duty, script, tick, seen, portion) if changes else _Made()
@@ -228,13 +217,15 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     return _Done(changes, made, sources, portion, run, choice)
 
 
-def _choose(duty: Duty, script: Script, usual: Way, changes: int) -> Choice:
+def _choose(duty: Duty, script: Script, usual: Way, changes: int, portion: Portion) -> Choice:
     """Why so many changes are taken in the usual way. Where they are not few, or no index reaches the rows of a key, so that few
     may be much work, the guard weighs it; another way is not for one transaction."""
     unreached = script.tick is not None and script.tick.deltas is None and not script.applier.indexed
     if changes <= FEW and not unreached:
         return Choice(usual, f"{usual}: {changes} change{'' if changes == 1 else 's'} are few")
     choice = choose_for(duty, script, usual, changes, "change")
+    if choice.way == "full":
+        raise _Whole(Weighed(choice, changes, portion))
     if choice.way != usual:
         raise _Unsuited
     return choice
@@ -306,18 +297,24 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
     def take() -> None:
         nonlocal units
         units = session.run(tick.take_reached, {"limit": portion.most_for(_count(seen)) + 1})
-        if not units or not _are_few(portion, seen, units):
-            raise _Enough
+        if not _are_few(portion, seen, units):
+            raise _Many
 
-    before = [tick.clear_reached]
-    for log, one in _changed(tick, seen):
-        session.run_all([*before, *_follow(log, seen)], _bounds(one))
+    changed, before, reached = _changed(tick, seen), [tick.clear_reached], 0
+    prepare_here(duty, script, tables_to_follow(tick, [log for log, _ in changed]))
+    for log, one in changed:
+        copied = len(before) + len((log.clear_slice, log.fill_slice))
+        reached += sum(session.run_all([*before, *_follow(log, seen)], _bounds(one))[copied:])
         before = []
+    if not reached:
+        return _Made()
+    prepare_here(duty, script, tables_of_units(script.applier))
     began = duty.clock.now()
     try:
         written = apply_batch(session, script.applier, take)
-    except _Enough:
-        return _Made(left=session.run(tick.mark_dirty) if units else 0)
+    except _Many:
+        session.run(tick.mark_dirty)
+        return _Made(left=units)
     return _Made(units, written, duty.clock.ms_since(began))
 
 
@@ -330,6 +327,7 @@ def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], por
     if sum(label in labels for label in products.scans) > products.scans_max:
         raise _Unsuited
     adding = [one.add for one in products.products if labels.issuperset(one.sources)]
+    prepare_here(duty, script, (*tables_to_follow(tick, [log for log, _ in changed]), *products.create))
     try:
         before = list(products.clear)
         for log, one in changed:
@@ -354,6 +352,7 @@ def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], port
     session, deltas = duty.session, tick.deltas
     if deltas is None:
         raise Fault(f"{script.name} adds nothing", retry_safe=False)
+    prepare_here(duty, script, deltas.create)
     before = list(deltas.clear)
     for log, one in _changed(tick, seen):
         session.run_all([*before, *_follow(log, seen)], _bounds(one))
@@ -367,6 +366,6 @@ def _add(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], port
     marked, written = sum(counts[: len(deltas.flag)]), sum(counts[len(deltas.flag) :])
     if marked:
         # Adding alone does not make every row true; what computes the others is seldom needed.
-        _require_tables(duty, script, tables_of(script))
+        prepare_here(duty, script, tables_of_units(script.applier))
         written += apply_batch(session, script.applier, partial(session.run, deltas.take_again, bounds))
     return _Made(keys, written, duty.clock.ms_since(began))

@@ -18,8 +18,8 @@ from typing import TypeVar
 
 from tidemark.database.session import blames_data
 from tidemark.errors import Fault, TidemarkError
-from tidemark.runtime.apply_batch import apply_batch, prepare_once
-from tidemark.runtime.at_once import Begun, tick_at_once
+from tidemark.runtime.apply_batch import apply_batch, prepare_once, tables_of_whole, tables_to_compute
+from tidemark.runtime.at_once import Begun, Weighed, tick_at_once
 from tidemark.runtime.backlog import Backlog, read_more, write_some
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.full import Whole, read_whole, write_whole
@@ -62,7 +62,7 @@ class _State:
     duty: Duty
     script: Script
     tick: Tick
-    pace: Pace
+    portion: Portion
     unsettled: str = ""
     run: Run | None = None
     changes: int = 0
@@ -82,10 +82,10 @@ class _State:
     unread: str = ""
     seal_pace: Pace = field(init=False)
     logs: Pace = field(init=False)
-    portion: Portion = field(init=False)
+    pace: Pace = field(init=False)
 
     def __post_init__(self) -> None:
-        self.portion = recall(self.duty, self.script, self.pace)
+        self.pace = self.portion.pace
         self.seal_pace = choose_pace(self.duty.session.dialect, self.duty.hold_ms).for_sealing()
         self.logs = pace_for_logs(self.duty)
         if not self.script.applier.indexed:
@@ -96,9 +96,13 @@ class _State:
         """The longest hold; nobody waits for what only reads."""
         return max(one.longest_ms for one in (self.pace, self.seal_pace, self.logs))
 
-    def take_over(self, done: Begun) -> None:
-        """Go on where one transaction has sealed everything."""
-        self.run, self.choice, self.changes, self.total = done.run, done.choice, done.changes, done.units
+    def take_over(self, done: Begun | Weighed) -> None:
+        """Go on where one transaction has sealed everything, or has found out how to make it true."""
+        self.choice = done.choice
+        if isinstance(done, Weighed):
+            self.waiting = done.changes
+            return
+        self.run, self.changes, self.total = done.run, done.changes, done.units
         self.transactions, self.ms, self.sealed = 1, done.hold_ms, True
         self.seal_pace.longest_ms = done.hold_ms
 
@@ -132,14 +136,15 @@ def tick(
     if done is None and not (waits or has_work(duty, script)):
         return TickReport(script.name)
     if script.tick.deltas is not None:
-        return tick_deltas(duty, script, max_ms=max_ms, max_batches=max_batches, listen=listen)
+        weighed = done if isinstance(done, Weighed) else None
+        return tick_deltas(duty, script, max_ms=max_ms, max_batches=max_batches, listen=listen, weighed=weighed)
     unsettled = settle(duty, script)
     if not is_ready(duty, script):
         return TickReport(script.name, unsettled=unsettled)
-    state = _State(duty, script, script.tick, choose_pace(duty.session.dialect, duty.hold_ms), unsettled)
+    portion = done.portion if done else recall(duty, script, choose_pace(duty.session.dialect, duty.hold_ms))
+    state = _State(duty, script, script.tick, portion, unsettled)
     if done is not None:
         state.take_over(done)
-    prepare_once(duty, script)
     began = duty.clock.now()
     with recording(duty, script, lambda: state.run):
         while not (state.sealed and state.applied and not state.remains):
@@ -172,6 +177,7 @@ def _take_changes(state: _State) -> None:
     choice = _weigh_changes(state)
     if choice.way == "full":
         return _read_whole(state)
+    prepare_once(state.duty, state.script)
     if choice.way == "delta" and state.tick.products is not None:
         return _add(state, state.tick.products)
     if state.portion.far and state.backlog is None and _may_read_first(state):
@@ -248,6 +254,7 @@ def _add(state: _State, products: Products) -> None:
 def _read_whole(state: _State) -> None:
     """Evaluate the whole query; nobody waits for that."""
     if state.tick.full is not None:
+        prepare_once(state.duty, state.script, tables_of_whole(state.script))
         state.whole = read_whole(state.duty, state.script, state.tick.full)
 
 
@@ -397,6 +404,7 @@ def _recompute(state: _State) -> tuple[int, int]:
 
 def _apply(state: _State) -> None:
     """Recompute the first units of the dirty set and take them out of it."""
+    prepare_once(state.duty, state.script, tables_to_compute(state.script))
     held = write_steadily(state.duty, state.script, lambda: _recompute(state), tick)
     taken, written = held.value
     state.keys += taken

@@ -20,7 +20,8 @@ from weakref import WeakKeyDictionary
 
 from tidemark.database.session import Session, blames_data
 from tidemark.errors import Fault, TidemarkError
-from tidemark.runtime.apply_batch import apply_batch, prepare_once, take_range
+from tidemark.runtime.apply_batch import apply_batch, prepare_once, tables_of_units, tables_of_whole, take_range
+from tidemark.runtime.at_once import Weighed
 from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.full import read_whole, write_whole
@@ -113,6 +114,7 @@ def tick_deltas(
     max_ms: float | None = None,
     max_batches: int | None = None,
     listen: Listener = ignore,
+    weighed: Weighed | None = None,
 ) -> TickReport:
     """Seal and add until everything that was committed before is in the rows, or a bound is reached.
 
@@ -121,10 +123,11 @@ def tick_deltas(
     tick = script.tick
     if tick is None or tick.deltas is None:
         return TickReport(script.name)
-    pace = choose_pace(duty.session.dialect, duty.hold_ms)
-    paces = pace, pace.for_reading(), pace_for_logs(duty)
-    state = _State(duty, script, tick, tick.deltas, *paces, recall(duty, script, pace))
-    prepare_once(duty, script)
+    portion = weighed.portion if weighed else recall(duty, script, choose_pace(duty.session.dialect, duty.hold_ms))
+    paces = portion.pace, portion.pace.for_reading(), pace_for_logs(duty)
+    state = _State(duty, script, tick, tick.deltas, *paces, portion)
+    if weighed is not None:
+        state.choice, state.waiting = weighed.choice, weighed.changes
     began = duty.clock.now()
     with recording(duty, script, lambda: state.run):
         while not (state.finished and not state.remains):
@@ -194,10 +197,9 @@ def _write(state: _State, added: _Added, listen: Listener) -> None:
 
 def _weigh(state: _State) -> bool:
     """Whether the whole result costs less than what waits in the logs; asked once."""
-    if state.choice is not None:
-        return False
-    state.waiting = count_changes(state.duty, state.script) if state.tick.full is not None else 0
-    state.choice = choose_for(state.duty, state.script, "delta", state.waiting, "change")
+    if state.choice is None:
+        state.waiting = count_changes(state.duty, state.script) if state.tick.full is not None else 0
+        state.choice = choose_for(state.duty, state.script, "delta", state.waiting, "change")
     return state.choice.way == "full"
 
 
@@ -206,6 +208,7 @@ def _take_whole(state: _State) -> None:
     full, script = state.tick.full, state.script
     if full is None:
         raise Fault(f"{script.name} has no whole result", retry_safe=False)
+    prepare_once(state.duty, script, tables_of_whole(script))
     whole = read_whole(state.duty, script, full)
     state.ms += whole.ms
     if whole.total > state.pace.size:
@@ -260,6 +263,9 @@ def _find_added(state: _State, known: Mapping[str, Checkpoint]) -> _Added:
     place = (state.script.name, state.script.generation)
     added, anew = mine.get(place), any(one.position == ANEW for one in known.values())
     if added is None or (added.seal, added.anew) != (seal, anew):
+        # Adding alone needs two tables; what computes rows is needed where some have to be computed.
+        computed = tables_of_units(state.script.applier) if state.deltas.flag else ()
+        prepare_once(state.duty, state.script, (*state.deltas.create, *computed))
         state.duty.read(lambda: _clear(state), snapshot=False)
         added = mine[place] = _Added(seal, anew, everything=anew)
         added.ended.update(known if anew else ())
@@ -301,6 +307,8 @@ def _read_slice(state: _State, added: _Added, log: SourceLog, checkpoint: Checkp
 def _number(state: _State, added: _Added) -> None:
     """Give every key its place."""
     session, applier = state.duty.session, state.script.applier
+    if added.everything:
+        prepare_once(state.duty, state.script)
 
     def work() -> int:
         for statement in applier.list_keys if added.everything else state.deltas.number:
