@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from tidemark.diffs import diff
-from tidemark.errors import Code, Exit, Fault, Refusal, TidemarkError
+from tidemark.errors import Code, Refusal
 from tidemark.query.adopted import ahead_of, baseline_of
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
@@ -47,16 +47,16 @@ from tidemark.runtime.outbox import (
 from tidemark.runtime.places import Between
 from tidemark.runtime.plan import InstallPlan
 from tidemark.runtime.repair import RepairReport, repair, repair_between, repair_picked
+from tidemark.runtime.rounds import tick_all
 from tidemark.runtime.runs import Past, list_runs
 from tidemark.runtime.status import TableStatus, read_status
 from tidemark.runtime.streams.account import StreamStatus
 from tidemark.runtime.streams.work import StreamWork, list_streams
-from tidemark.runtime.tick import TickReport, has_work, tick
+from tidemark.runtime.tick import TickReport, tick
 from tidemark.runtime.timing import SLOW_SECONDS
 from tidemark.runtime.uninstall import UninstallReport, uninstall
 from tidemark.runtime.verify import VerifyReport, verify
 from tidemark.runtime.verify_all import verify_all
-from tidemark.runtime.wake import find_waiting
 from tidemark.runtime.worker import WorkerReport, run_worker
 from tidemark.script import Capture, Script
 from tidemark.workshop import Workshop
@@ -105,23 +105,7 @@ class Tidemark(Workshop):
         with self._open() as duty:
             rows = [row for row in self._live(duty, names, also_read=True) if row.script.tick is not None]
             work = partial(self._tick_one, max_ms=max_ms, max_batches=max_batches)
-            done, problems, waiting = [], list[TidemarkError](), find_waiting(duty, [row.script for row in rows])
-            written = False
-            for row in rows:
-                try:
-                    # Whoever finds nothing to do needs no lease for it. What was written for one may wait for those after it.
-                    idle = row.name not in waiting and not (written and has_work(duty, row.script))
-                    written = written or not idle
-                    done.append(TickReport(row.name) if idle else self._under_lease(duty, row, work))
-                except TidemarkError as problem:
-                    stopped = isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED
-                    if stopped or not duty.session.is_open():
-                        raise
-                    problems.append(problem)
-            if problems:
-                # What could be done is done; one that cannot be kept stops no other.
-                raise problems[0]
-            return tuple(done)
+            return tick_all(duty, rows, partial(self._under_lease, work=work))
 
     def _tick_one(self, mine: Duty, row: Installed, *, max_ms: float | None, max_batches: int | None) -> TickReport:
         return tick(mine, row.script, max_ms=max_ms, max_batches=max_batches, listen=self._listen)

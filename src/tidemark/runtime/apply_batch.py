@@ -83,7 +83,7 @@ def prepare_once(duty: Duty, script: Script, tables: Sequence[str] | None = None
 
 @contextmanager
 def preparing(duty: Duty, script: Script) -> Iterator[None]:
-    """What `prepare_here` makes inside is there afterwards; where what is inside fails, its transaction takes the tables along."""
+    """What `prepare_here` makes inside is there afterwards; what is inside and fails takes it along with its transaction."""
     known = _prepared(duty, script)
     before = frozenset(known)
     try:

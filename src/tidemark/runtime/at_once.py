@@ -162,7 +162,7 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | Begun | Weighed | N
     done = held.value
     if done is None:
         return TickReport(script.name)
-    if not duty.session.dialect.writers_wait_in_line:
+    if not duty.session.dialect.writers_wait_in_line and duty.spent is None:
         # Others delete from the same log: whoever does it with the snapshot of before would meet what is gone already.
         _let_go(duty, tick, done.sources)
     made = done.made
@@ -207,12 +207,12 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     made = do(duty, script, tick, seen, portion) if changes else _Made()
     if tick.products is not None and not made.left:
         duty.session.run(tick.products.even)
-    counts = {"rows_done": made.keys, "rows_written": made.written, "ms": duty.clock.ms_since(began)}
+    counts = {"rows_done": made.keys, "rows_written": made.written, "longest_ms": duty.clock.ms_since(began)}
     run = add_run(duty, "tick", script) if made.left else None
     if changes and run is None:
         cost = {"message": choice.reason, "way": usual, "work": float(changes + made.keys), "keep": KEEP}
-        add_done_tick(duty, script, {**counts, **cost})
-    if duty.session.dialect.writers_wait_in_line:
+        add_done_tick(duty, script, {**counts, **cost, "ms": counts["longest_ms"]})
+    if duty.session.dialect.writers_wait_in_line or duty.spent is not None:
         consume(duty, script, sources)
     return _Done(changes, made, sources, portion, run, choice)
 

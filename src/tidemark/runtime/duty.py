@@ -18,6 +18,7 @@ from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.turns import Turn, Turns
+from tidemark.script import SourceLog
 
 T = TypeVar("T")
 
@@ -51,7 +52,8 @@ class Duty:
     names of tables that nobody empties while a transaction that sees one moment goes on. Of what goes by ranges of keys `workers`
     sessions do some each, those beside the first being opened with `connect`. `turns` are there where writers wait in line, and
     others are to get in between: not for whoever writes what the application itself would. `nice` is how many seconds to rest
-    there for each second of holding the lock, where somebody says so."""
+    there for each second of holding the lock, where somebody says so. `spent` gathers the logs of which something was sealed, by
+    source, where whoever does several ticks lets go of it after all of them; None where each tick does."""
 
     ledger: Ledger
     clock: Clock
@@ -66,6 +68,7 @@ class Duty:
     connect: Callable[[], Duty] | None = None
     turns: Turns | None = None
     nice: float | None = None
+    spent: dict[str, SourceLog] | None = None
 
     @property
     def crew(self) -> int:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from tidemark.runtime.apply_batch import require_keys
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.guard import KEEP, Choice
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.runs import Run, add_run
+from tidemark.runtime.runs import Run, add_done_tick, add_run
 from tidemark.runtime.seals import consume, find_targets, hold_sources, move_checkpoints
 from tidemark.script import Script
 from tidemark.ways import Full
@@ -37,8 +38,7 @@ def read_whole(duty: Duty, script: Script, full: Full) -> Whole:
     """Evaluate the query and find what differs, in one moment. Raises `Fault` when it gives a key twice."""
 
     def work() -> tuple[int, dict[str, str]]:
-        for statement in full.read:
-            duty.session.run(statement)
+        duty.session.run_all(full.read)
         require_keys(duty.session, script.applier, full.duplicate)
         row = duty.session.one(full.count)
         return int(row[0]) if row else 0, find_targets(duty, script)
@@ -47,15 +47,25 @@ def read_whole(duty: Duty, script: Script, full: Full) -> Whole:
     return Whole(*held.value, held.hold_ms)
 
 
-def write_whole(duty: Duty, script: Script, full: Full, whole: Whole, pace: Pace, run: Run | None) -> tuple[Run, float]:
-    """Write the next places; with the last of them the checkpoints move. Give the run and the hold in milliseconds."""
+def write_whole(
+    duty: Duty, script: Script, full: Full, whole: Whole, pace: Pace, run: Run | None, choice: Choice
+) -> tuple[Run | None, float]:
+    """Write the next places; with the last of them the checkpoints move. Give the run and the hold in milliseconds; no run where
+    all is written at once, and recorded along with it, why and what it has cost as `choice` says."""
     low, high = whole.done, min(whole.total, whole.done + pace.size)
+    at_once = run is None and high >= whole.total
 
-    def work() -> tuple[Run, int, int]:
-        mine = run or add_run(duty, "tick", script)
+    def work() -> tuple[Run | None, int, int]:
+        began = duty.clock.now()
+        mine = None if at_once else run or add_run(duty, "tick", script)
         bounds = {"low": low, "high": high}
-        written = sum(max(0, duty.session.run(statement, bounds)) for statement in full.write) if high > low else 0
-        return mine, written, _finish(duty, script, full, whole) if high >= whole.total else 0
+        written = sum(duty.session.run_all(full.write, bounds)) if high > low else 0
+        consumed = _finish(duty, script, full, whole) if high >= whole.total else 0
+        if at_once:
+            counts = {"rows_done": whole.total, "rows_written": written, "longest_ms": duty.clock.ms_since(began)}
+            cost = {"message": choice.reason, "way": choice.way, "work": choice.work, "keep": KEEP}
+            add_done_tick(duty, script, {**counts, **cost, "ms": whole.ms + counts["longest_ms"]})
+        return mine, written, consumed
 
     held = duty.write(work, snapshot=script.applier.at_checkpoint)
     mine, written, whole.consumed = held.value
@@ -67,8 +77,7 @@ def write_whole(duty: Duty, script: Script, full: Full, whole: Whole, pace: Pace
 
 
 def _finish(duty: Duty, script: Script, full: Full, whole: Whole) -> int:
-    for statement in full.drained:
-        duty.session.run(statement)
+    duty.session.run_all(full.drained)
     move_checkpoints(duty, script, whole.targets)
     if script.tick is not None and script.tick.products is not None:
         duty.session.run(script.tick.products.even)

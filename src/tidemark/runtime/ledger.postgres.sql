@@ -627,10 +627,10 @@ ORDER BY source;
 -- The snapshot that a seal which begins now goes up to.
 SELECT CAST(pg_current_snapshot() AS text);
 
--- name: set_target
--- Begin a seal: record the snapshot that it goes up to.
-UPDATE tidemark._checkpoint SET target = :target, position = 0, file = ''
-WHERE derived = :derived AND generation = :generation AND source = :source;
+-- name: set_targets
+-- Begin a seal: record the snapshots that it goes up to, a JSON object by source.
+UPDATE tidemark._checkpoint SET target = CAST(:moments AS json) ->> source, position = 0, file = ''
+WHERE derived = :derived AND generation = :generation;
 
 -- name: set_position
 -- Record how far a log is sealed, in the transaction that sealed it.
@@ -860,7 +860,7 @@ WITH killed AS (
 ), ran AS (
     INSERT INTO tidemark._run (kind, derived, generation, state, holder, started, ended, rows_done, rows_written, longest_ms, message)
     VALUES ('tick', :derived, :generation, 'done', :holder, tidemark._clock(CAST(:ms AS double precision) / -1000), tidemark._clock(0),
-            :rows_done, :rows_written, CAST(:ms AS double precision), :message)
+            :rows_done, :rows_written, CAST(:longest_ms AS double precision), :message)
     RETURNING id, derived, rows_done, rows_written, ended, extract(epoch FROM CAST(ended AS timestamptz) - CAST(started AS timestamptz)) AS seconds
 ), counted AS (
     INSERT INTO tidemark._total AS t (derived, kind, state, runs, rows_done, rows_written, seconds, ended)

@@ -568,10 +568,10 @@ ORDER BY source;
 -- The snapshot that a seal which begins now goes up to.
 SELECT CAST(max(coalesce(max(id), 0), CAST(:previous AS INTEGER)) AS TEXT) FROM {log};
 
--- name: set_target
--- Begin a seal: record the snapshot that it goes up to.
-UPDATE tidemark__checkpoint SET target = :target, position = 0, file = ''
-WHERE derived = :derived AND generation = :generation AND source = :source;
+-- name: set_targets
+-- Begin a seal: record the snapshots that it goes up to, a JSON object by source.
+UPDATE tidemark__checkpoint SET target = (SELECT value FROM json_each(:moments) WHERE key = source), position = 0, file = ''
+WHERE derived = :derived AND generation = :generation;
 
 -- name: set_position
 -- Record how far a log is sealed, in the transaction that sealed it.
@@ -769,7 +769,7 @@ SELECT :derived, 'tick', 'interrupted', changes(), 0, 0, 0, strftime('%Y-%m-%dT%
 ON CONFLICT (derived, kind, state) DO UPDATE SET runs = t.runs + excluded.runs, ended = excluded.ended
 ;
 INSERT INTO tidemark__run (kind, derived, generation, state, holder, started, ended, rows_done, rows_written, longest_ms, message)
-VALUES ('tick', :derived, :generation, 'done', :holder, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:ms / -1000.0 AS TEXT) || ' seconds'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :rows_done, :rows_written, :ms, :message)
+VALUES ('tick', :derived, :generation, 'done', :holder, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:ms / -1000.0 AS TEXT) || ' seconds'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), :rows_done, :rows_written, :longest_ms, :message)
 ;
 INSERT INTO tidemark__total AS t (derived, kind, state, runs, rows_done, rows_written, seconds, ended)
 SELECT derived, kind, state, 1, rows_done, rows_written, (julianday(ended) - julianday(started)) * 86400.0, ended

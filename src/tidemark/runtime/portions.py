@@ -16,7 +16,9 @@ from tidemark.runtime.pace import ROWS_FEW, Pace
 from tidemark.script import Script
 
 FIRST_UNITS = 100
-"""What is taken before anything was measured."""
+"""What is taken before anything was measured, of units that are computed. Adding to a row reads nothing but that row."""
+FIRST_MS = 100.0
+"""Where a transaction aims at more than this, it takes as many more."""
 HUGE_MS = 250.0
 """What a unit takes that is computed alone. However busy the machine, no transaction takes so long for each unit by itself."""
 FAR = 10
@@ -82,5 +84,10 @@ def begin(duty: Duty, script: Script, pace: Pace, units: int | None, far: int) -
     computes, it takes as many as ever."""
     usual, adapts = pace.size, pace.size_min < pace.size_max and script.applier.indexed
     if adapts:
-        pace.size, pace.size_min = min(usual, FIRST_UNITS if units is None else units), 1
+        pace.size, pace.size_min = min(usual, _first_units(script, pace, usual) if units is None else units), 1
     return Portion(duty, script, pace, usual, adapts, pace.size == 1 < usual, bool(far), (pace.size, bool(far)))
+
+
+def _first_units(script: Script, pace: Pace, usual: int) -> int:
+    deltas = script.tick.deltas if script.tick else None
+    return usual if deltas is not None and not deltas.flag else int(FIRST_UNITS * max(1.0, pace.target_ms / FIRST_MS))

@@ -8,7 +8,7 @@ everything is dirty, and never stands in the way of those after it.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -78,9 +78,9 @@ def read_checkpoints(duty: Duty, script: Script) -> dict[str, Checkpoint]:
 
 def set_targets(duty: Duty, script: Script, known: Mapping[str, Checkpoint]) -> None:
     """Record the moment that a seal which begins now goes up to."""
-    for log in script.tick.logs if script.tick else ():
-        target = duty.ledger.value("find_target", {"previous": known[log.source].snapshot}, log=log.log)
-        duty.ledger.run("set_target", {**about(script), "source": log.source, "target": target})
+    if script.tick is not None and script.tick.logs:
+        moments = json.dumps(find_targets(duty, script, known))
+        duty.ledger.run("set_targets", {**about(script), "moments": moments})
 
 
 def pace_for_logs(duty: Duty) -> Pace:
@@ -205,13 +205,16 @@ def _seal_everything(duty: Duty, script: Script, tick: Tick, fresh: bool) -> Sea
     return Sealed(changes, True, fresh, CONSUME_ROWS)
 
 
-def find_targets(duty: Duty, script: Script) -> dict[str, str]:
-    """The moment of the caller's transaction, as the checkpoint of each log would say it."""
-    known = read_checkpoints(duty, script)
-    return {
-        log.source: str(duty.ledger.value("find_target", {"previous": known[log.source].snapshot}, log=log.log))
-        for log in (script.tick.logs if script.tick else ())
-    }
+def find_targets(duty: Duty, script: Script, known: Mapping[str, Checkpoint] | None = None) -> dict[str, str]:
+    """The moment of the caller's transaction, as the checkpoint of each log would say it; `known` are those that there are."""
+    known = read_checkpoints(duty, script) if known is None else known
+    asked, before = [], dict[str, str]()
+    for place, log in enumerate(script.tick.logs if script.tick else ()):
+        before[f"previous_{place}"] = known[log.source].snapshot
+        text = duty.ledger.text("find_target", log=log.log).replace(":previous", f":previous_{place}")
+        asked.append(f"SELECT {duty.session.dialect.literal(log.source)}, ({text})")
+    rows = duty.session.all(" UNION ALL ".join(asked), before) if asked else []
+    return {str(source): str(target) for source, target in rows}
 
 
 def move_checkpoints(duty: Duty, script: Script, targets: Mapping[str, str]) -> None:
@@ -235,11 +238,18 @@ def count_dirty(duty: Duty, script: Script) -> int:
 
 def consume(duty: Duty, script: Script, sources: Container[str] | None = None, limit: int = CONSUME_ROWS) -> int:
     """Delete at most `limit` changes that everybody has sealed, in the caller's transaction, from every log or from those of some
-    sources; give how many."""
+    sources; give how many. None where that is done after all ticks of a round."""
+    logs = [log for log in (script.tick.logs if script.tick else ()) if sources is None or log.source in sources]
+    if duty.spent is None:
+        return trim_some(duty, logs, limit)
+    duty.spent.update((log.source, log) for log in logs)
+    return 0
+
+
+def trim_some(duty: Duty, logs: Iterable[SourceLog], limit: int) -> int:
+    """Delete at most `limit` changes of some logs that everybody has sealed, in the caller's transaction; give how many."""
     deleted = 0
-    for log in script.tick.logs if script.tick else ():
-        if sources is not None and log.source not in sources:
-            continue
+    for log in logs:
         deleted += trim(duty.ledger, log.source, log.log, limit - deleted)
         if deleted >= limit:
             break
@@ -250,6 +260,9 @@ def let_go(duty: Duty, script: Script, pace: Pace) -> bool:
     """Let the logs go of what everybody has sealed: at once where that can be, else of so much as the pace says; give whether
     there may be more."""
     logs, limit = script.tick.logs if script.tick else (), pace.size
+    if duty.spent is not None:
+        consume(duty, script)
+        return False
     if all([empty(duty, log.source, log.log) for log in logs]):  # noqa: C419
         return False
     held = duty.write(partial(consume, duty, script, None, limit))

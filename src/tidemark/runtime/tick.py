@@ -260,9 +260,10 @@ def _read_whole(state: _State) -> None:
 
 def _write_whole(state: _State, whole: Whole) -> None:
     """Write what differs. With the last of it everything that was committed before is applied."""
-    if state.tick.full is None:
+    full, choice = state.tick.full, state.choice
+    if full is None or choice is None:
         raise Fault(f"{state.script.name} has no whole result", retry_safe=False)
-    state.run, hold_ms = write_whole(state.duty, state.script, state.tick.full, whole, state.pace, state.run)
+    state.run, _ = write_whole(state.duty, state.script, full, whole, state.pace, state.run, choice)
     state.transactions += 1
     if whole.finished:
         state.changes = state.changes or state.waiting

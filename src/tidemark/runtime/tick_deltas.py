@@ -205,8 +205,8 @@ def _weigh(state: _State) -> bool:
 
 def _take_whole(state: _State) -> None:
     """Read the whole result and write what differs in one transaction, if that much can be written in one."""
-    full, script = state.tick.full, state.script
-    if full is None:
+    full, script, choice = state.tick.full, state.script, state.choice
+    if full is None or choice is None:
         raise Fault(f"{script.name} has no whole result", retry_safe=False)
     prepare_once(state.duty, script, tables_of_whole(script))
     whole = read_whole(state.duty, script, full)
@@ -214,7 +214,7 @@ def _take_whole(state: _State) -> None:
     if whole.total > state.pace.size:
         state.choice = Choice("delta", f"delta: {whole.total} rows differ, which is too much for one transaction")
         return
-    state.run, hold_ms = write_whole(state.duty, script, full, whole, state.pace, state.run)
+    state.run, hold_ms = write_whole(state.duty, script, full, whole, state.pace, state.run, choice)
     state.changes += state.waiting
     state.keys, state.written = state.keys + whole.total, state.written + whole.written
     state.transactions += 1
