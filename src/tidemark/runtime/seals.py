@@ -8,7 +8,7 @@ everything is dirty, and never stands in the way of those after it.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -123,8 +123,12 @@ def fill_slice(session: Session, ledger: Ledger, log: SourceLog, bounds: Mapping
     return Sliced(int(read), int(markers), changes, int(position), bool(ended), str(file))
 
 
-def slice_log(duty: Duty, script: Script, tick: Tick, log: SourceLog, checkpoint: Checkpoint, limit: int) -> Sliced:
-    """Take the next changes of one log into the slice and their affected keys into what is reached."""
+def slice_log(
+    duty: Duty, script: Script, tick: Tick, log: SourceLog, checkpoint: Checkpoint, limit: int, moved: Collection[str]
+) -> Sliced:
+    """Take the next changes of one log into the slice and their affected keys into what is reached; `moved` of `find_moved`."""
+    if log.source not in moved:
+        return Sliced(0, 0, 0, checkpoint.position, True, checkpoint.file)
     session, ledger = duty.session, duty.ledger
     part = {"position": checkpoint.position, "limit": limit}
     bounds = {**part, "previous": checkpoint.snapshot, "target": checkpoint.target}
@@ -135,10 +139,7 @@ def slice_log(duty: Duty, script: Script, tick: Tick, log: SourceLog, checkpoint
         ledger.run("set_position", {**place, "position": 0})
         return Sliced(0, 0, 0, 0, False, found.file)
     if found.changes:
-        for statement in following(log.affected, find_moved(duty, tick)):
-            session.run(statement)
-        for statement in tick.everything if found.markers else ():
-            session.run(statement)
+        session.run_all([*following(log.affected, moved), *(tick.everything if found.markers else ())])
     ledger.run("set_position", {**place, "position": found.position})
     return found
 
@@ -175,10 +176,10 @@ def seal_slice(
         known, fresh = duty.ledger.checkpoints(script), True
     if anew:
         return _seal_everything(duty, script, tick, fresh)
-    left, changes = limit, 0
+    left, changes, moved = limit, 0, find_moved(duty, tick)
     duty.session.run(tick.clear_reached)
     for log in tick.logs:
-        found = slice_log(duty, script, tick, log, known[log.source], left)
+        found = slice_log(duty, script, tick, log, known[log.source], left, moved)
         changes += found.changes
         left -= found.read
         if not found.ended or left <= 0:
