@@ -36,12 +36,11 @@ CHANGE = {
     # The greatest value goes, so that its row is computed from the table.
     "columns": "DELETE FROM posts WHERE id = 3",
 }
-PREPARED = "SELECT FROM pg_class WHERE relnamespace = pg_my_temp_schema() LIMIT 1"
 
 
 class Meddler:
-    """Does something in the first moment of a session of Tidemark's that has its temporary tables, without which it only looks
-    whether anything concerns the table; with a `mistake` the session holds nothing."""
+    """Does something in the first moment in which a session of Tidemark's sees the sources; with a `mistake` the session holds
+    nothing."""
 
     def __init__(self, mistake: bool) -> None:
         self.mistake = mistake
@@ -53,7 +52,7 @@ class Meddler:
         self, session: PostgresSession, mode: Mode = "write", *, snapshot: bool = False, holding: Sequence[str] = ()
     ) -> Iterator[None]:
         with self.original(session, mode, snapshot=snapshot, holding=() if self.mistake else holding):
-            if snapshot and holding and self.waiting and session.all(PREPARED):
+            if snapshot and holding and self.waiting:
                 self.waiting.pop()()
             yield
 
