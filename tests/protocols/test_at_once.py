@@ -1,5 +1,6 @@
 """What is little is done in one transaction, and only where nothing else was begun."""
 
+import contextlib
 import re
 from contextlib import AbstractContextManager, nullcontext
 from unittest import mock
@@ -7,7 +8,9 @@ from unittest import mock
 import pytest
 
 from tests.protocols.forum import Forum, one_key_at_a_time, open_forum
-from tidemark.runtime import ledger, portions, tick_deltas
+from tidemark.database.session import Conflict
+from tidemark.errors import TidemarkError
+from tidemark.runtime import at_once, ledger, portions, tick, tick_deltas
 from tidemark.runtime.statements import find_statement
 
 LOGS = {"sqlite": "tidemark__capture_log_posts", "postgres": "tidemark._capture_log_posts"}
@@ -121,3 +124,29 @@ def test_a_truncate_after_many_changes_is_seen(pg_database: str, mistaken: bool)
             forum.write("TRUNCATE posts")
             forum.tidemark.tick("post_names")
         assert ("post_names" in forum.differences()) is mistaken
+
+
+@pytest.mark.parametrize("mistaken", [False, True])
+def test_temporary_tables_go_with_the_transaction_that_made_them(engine_url: str, mistaken: bool) -> None:
+    with open_forum(engine_url) as forum, contextlib.ExitStack() as stack:
+        forum.drain()
+        forum.write("INSERT INTO posts VALUES (9001, 1, 1, 2, 1, NULL)")
+        stack.enter_context(
+            mock.patch.object(at_once, "apply_batch", side_effect=Conflict("somebody else writes that row"))
+        )
+        if mistaken:
+            stack.enter_context(mock.patch.object(at_once, "preparing", lambda duty, script: nullcontext()))
+            stack.enter_context(pytest.raises(TidemarkError, match="post_names"))
+        forum.tidemark.tick("post_names")
+        assert "post_names" not in forum.differences()
+
+
+def test_changes_that_reach_more_than_a_transaction_computes_are_sealed_in_it(engine_url: str) -> None:
+    few = mock.patch.object(portions, "FIRST_UNITS", 10)
+    with open_forum(engine_url) as forum, few:
+        forum.drain()
+        forum.write("UPDATE users SET name = name || '!'", "UPDATE posts SET score = score + 1")
+        with mock.patch.object(tick, "_take_changes", side_effect=AssertionError("it is sealed already")):
+            (report,) = forum.tidemark.tick("post_names")
+        assert report.transactions > 2 and report.drained and report.keys_applied > 10
+        assert "post_names" not in forum.differences()

@@ -184,6 +184,27 @@ def left_over(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(at_once, "_question", question)
 
 
+def left_by_none(met: Met) -> AbstractContextManager[Any]:
+    """Units that are too many for a small tick are nobody's."""
+
+    def leave(duty: Any, tick: Any) -> None:
+        met["changed"] += 1
+
+    return mock.patch.object(at_once, "_leave", leave)
+
+
+def first_log_moved(met: Met) -> AbstractContextManager[Any]:
+    """A seal takes its first log for one in which nothing waits."""
+    original = seals.find_moved
+
+    def find(*about: Any) -> list[str]:
+        found = original(*about)
+        met["changed"] += len(found) > 1
+        return found[1:] if len(found) > 1 else found
+
+    return mock.patch.object(seals, "find_moved", find)
+
+
 def first_log_read(met: Met) -> AbstractContextManager[Any]:
     """A seal that is read from its first change on takes the changes of its first log for read."""
     original = tick._begin_reading
@@ -296,6 +317,9 @@ AT_ONCE = (
     Mistake("postgres", "sources that moved beside", unmoved, JOINED, first=vanished("postgres")),
     Mistake("sqlite", "left over by a small tick", left_over, JOINED, dense=True),
     Mistake("postgres", "left over by a small tick", left_over, JOINED, dense=True),
+    Mistake("sqlite", "units that a small tick leaves", left_by_none, JOINED, dense=True),
+    Mistake("postgres", "units that a small tick leaves", left_by_none, JOINED, dense=True),
+    Mistake("postgres", "concern of a small tick", text("look_at_log", r"d, \{concerns\}", "d"), ADDED, dense=True),
     Mistake("postgres", "marker in a small tick", text("look_at_log", r"w\.markers", "0"), JOINED, dense=True),
     Mistake(
         "sqlite",
@@ -312,6 +336,8 @@ AT_ONCE = (
 MISTAKES: tuple[Mistake, ...] = (
     *AT_ONCE,
     *FILLING,
+    Mistake("sqlite", "first log of a seal", step_by_step(first_log_moved), APART, dense=True),
+    Mistake("postgres", "first log of a seal", step_by_step(first_log_moved), APART, dense=True),
     Mistake("sqlite", "first log of a seal that is read", first_log_read, JOINED, dense=True),
     Mistake("postgres", "first log of a seal that is read", first_log_read, JOINED, dense=True),
     Mistake("sqlite", "units that cannot be read", unread_units, JOINED, dense=True),

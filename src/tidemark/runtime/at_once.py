@@ -313,9 +313,14 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
     try:
         written = apply_batch(session, script.applier, take)
     except _Many:
-        session.run(tick.mark_dirty)
+        _leave(duty, tick)
         return _Made(left=units)
     return _Made(units, written, duty.clock.ms_since(began))
+
+
+def _leave(duty: Duty, tick: Tick) -> None:
+    """Make everything dirty that is reached."""
+    duty.session.run(tick.mark_dirty)
 
 
 def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> _Made:
