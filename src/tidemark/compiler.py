@@ -13,7 +13,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance import pruned
 from tidemark.maintenance.bilinear import BilinearProgram, NotBilinear, bilinear_program
-from tidemark.maintenance.edges import locking_of, not_at_commit
+from tidemark.maintenance.edges import left_to_ticks, locking_of, not_at_commit, why_left
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import linear_program
 from tidemark.maintenance.operators import operators_of
@@ -100,7 +100,7 @@ def _compile(
             instead=f'query={{"{dialect.name}": "SELECT …", …}}',
         )
     kept, lowered, stored, outputs = lower_with_order(query, catalog, dialect, moment_of(names), describe)
-    declaration = replace(declaration, query={"": kept})
+    declaration = left_to_ticks(replace(declaration, query={"": kept}), lowered)
     admit(lowered, catalog)
     require_pure(lowered, first_mutable, describe, catalog.routines)
     lowered = over_rankings(declaration.name, lowered, _stores(declaration, catalog), catalog)
@@ -139,7 +139,7 @@ def _compile(
         watches=_watches(lowered, made.tables),
         verify_seconds=declaration.verify or 0.0,
         repairs=declaration.repair,
-        notes=(*_notes(declaration, unproven), *_upstream_notes(declaration, reads), *made.notes),
+        notes=(*_notes(declaration, lowered, unproven), *_upstream_notes(declaration, reads), *made.notes),
         routes=made.routes,
         live=made.live,
         why_not_live=made.why_not_live,
@@ -313,11 +313,10 @@ def _upstream_notes(declaration: Declaration, reads: tuple[Kept, ...]) -> tuple[
     return (f"it is true over the stored rows of {names}, and as fresh as the weakest of them lets it be",)
 
 
-def _notes(declaration: Declaration, unproven: Refusal | None) -> tuple[str, ...]:
-    if unproven is None:
-        return ()
-    listed = ", ".join(declaration.key)
-    return (f"nothing proves that {listed} identifies a row; every batch looks for rows that share one",)
+def _notes(declaration: Declaration, lowered: Query, unproven: Refusal | None) -> tuple[str, ...]:
+    late, listed = why_left(lowered), ", ".join(declaration.key)
+    said = f"nothing proves that {listed} identifies a row; every batch looks for rows that share one"
+    return (*((said,) if unproven else ()), *((f"ticks keep it: {late}",) if late else ()))
 
 
 def _joined(declaration: Declaration, key: Key, catalog: Catalog) -> str:

@@ -1,7 +1,8 @@
 """Keyed programs at commit freshness: what writers have to lock before they compute units again.
 
-Owns: `locking_of`. Promises: of two transactions that change the two sides of a match, one finds the other's row committed, or
-fails; every value to lock is known from a changed row's own image, so that all are locked in one order.
+Owns: `locking_of`, and `left_to_ticks`: what no writer can be left to compute at all. Promises: of two transactions that change
+the two sides of a match, one finds the other's row committed, or fails; every value to lock is known from a changed row's own
+image, so that all are locked in one order.
 
 The units of a change are looked for in other scans as they are now. Where there is one scan on the way, who changes a row of it
 and who looks for it both lock the value by which they meet. Over two steps the value of the second is only known after the
@@ -10,13 +11,38 @@ first; there one lock for the whole derived table is needed, or a tick.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import Edge, KeyedProgram, KeyQuery, Locking
-from tidemark.query.relation import Occurrence, Scalar
+from tidemark.model import Declaration
+from tidemark.query.functions import SQLITE_OPTIONAL, function_name
+from tidemark.query.relation import Occurrence, Query, Scalar
+from tidemark.query.trees import own_nodes
 from tidemark.query.unique import equality
 
 _BY_TICKS = 'freshness="tick", or no freshness='
+
+
+def left_to_ticks(declaration: Declaration, query: Query) -> Declaration:
+    """The declaration, kept by ticks where writers cannot be left to compute it. Raises `Refusal` where they are to do so."""
+    late = why_left(query)
+    if late and declaration.freshness == "commit":
+        raise not_at_commit(late)
+    return replace(declaration, freshness="tick") if late else declaration
+
+
+def why_left(query: Query) -> str:
+    """Why writers cannot be left to compute a query, as what they do it with may be missing or something else; empty if they can.
+
+    On SQLite a function is what the writer's own connection has under that name.
+    """
+    if any(block.dialect.has_schemas for block in query.blocks):
+        return ""
+    names = (function_name(node) for block in query.blocks for node in own_nodes(block.tree))
+    found = sorted({name for name in names if name in SQLITE_OPTIONAL})
+    return f"not every program that writes has {', '.join(found)} in its SQLite, or has the same" if found else ""
 
 
 def locking_of(program: KeyedProgram, dialect: Dialect, *, allow_lock: bool) -> Locking:

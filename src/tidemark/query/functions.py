@@ -261,6 +261,32 @@ SQLITE_DETERMINISTIC: frozenset[str] = frozenset(
 )
 """SQLite's built-in deterministic functions. An application's own are unknown to other connections' triggers."""
 
+SQLITE_OPTIONAL: frozenset[str] = frozenset(
+    [
+        *("acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "sin", "sinh", "tan", "tanh"),
+        *(
+            "ceil",
+            "ceiling",
+            "degrees",
+            "exp",
+            "floor",
+            "ln",
+            "log",
+            "log10",
+            "log2",
+            "mod",
+            "pi",
+            "pow",
+            "power",
+            "radians",
+        ),
+        *("sqrt", "trunc", "soundex"),
+        *("concat", "concat_ws", "if", "octet_length", "timediff", "unhex"),
+    ]
+)
+"""Those that SQLite may be compiled without, and those that came after the version that is required: who writes may have none, or
+one of its own in its place, as some applications give themselves."""
+
 SQLITE_TIME: frozenset[str] = frozenset(["date", "time", "datetime", "julianday", "strftime", "unixepoch", "timediff"])
 """SQLite functions that read the clock without an argument, or with 'now'."""
 
