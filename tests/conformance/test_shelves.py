@@ -1,5 +1,6 @@
 """Rows that are put many at once, and found so: each value is what it was."""
 
+import contextlib
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -23,6 +24,19 @@ def test_odd_texts_that_are_put_are_found_as_they_are(session: Session) -> None:
         session.put_rows(shelf, rows)
     assert sorted(session.find_rows(shelf, ["id"], [(each,) for each, _ in rows])) == rows
     assert sorted(session.find_rows(shelf, ["said"], [(said,) for _, said in rows])) == rows[:-1]
+
+
+def test_rows_that_cannot_be_put_are_undone_in_memory_too(session: Session) -> None:
+    execute(session, "CREATE TABLE t (id integer PRIMARY KEY, said text NOT NULL)")
+    session.undo_in_memory()
+    shelf = Shelf("t", ("id", "said"), ("id",))
+    with session.transaction():
+        session.put_rows(shelf, [(each, "x" * 900) for each in range(500)])
+        session.run("SAVEPOINT s")
+        with contextlib.suppress(Fault):
+            session.put_rows(shelf, [(each, "y" * 900 if each < 490 else None) for each in range(500)])
+        session.run("ROLLBACK TO SAVEPOINT s")
+    assert session.all("SELECT count(*), min(said), max(said) FROM t") == [(500, "x" * 900, "x" * 900)]
 
 
 def test_a_text_that_cannot_be_stored_is_a_fault(session: Session) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.streams.ground import Blocks, Ledger, block, name, plays
+from tests.streams.ground import Blocks, Ledger, block, name, open_ledger, plays
 from tidemark import Shelf
 from tidemark.errors import Fault
 from tidemark.events import Event, Events
@@ -122,3 +123,17 @@ def test_garbage_is_looked_for_as_before_once_blocks_are_taken(ledger: Ledger, w
         ledger.engine().stream("ledger").run()
     assert gc.get_threshold() == before
     assert set(meanwhile) == {OBJECTS_BETWEEN if way.get("together") else before[0]}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_sqlite_undoes_in_memory_where_many_blocks_are_taken_at_once(sqlite_path: Path, way: dict[str, Any]) -> None:
+    with open_ledger(f"sqlite:///{sqlite_path}") as ledger:
+        stream, found = ledger.stream(**way), list[tuple[Any, ...] | None]()
+
+        @stream.on_block
+        def opened(db: Database, event: Event) -> None:
+            found.append(db.one("PRAGMA temp_store"))
+
+        ledger.blocks = [block(1, plays(5)), block(4, plays(6))]
+        ledger.engine().stream("ledger").run()
+        assert set(found) == {(2,) if way.get("together") else (0,)}

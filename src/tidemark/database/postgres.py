@@ -391,6 +391,9 @@ class PostgresSession:
         """How long a statement waits for a lock, from now on; a wait of 0 is one of a millisecond, the shortest there is."""
         self._execute(f"SET lock_timeout = {max(1, round(seconds * 1000))}")
 
+    def undo_in_memory(self) -> None:
+        """Nothing: a row that is undone stays where it is, and is not seen."""
+
     def is_open(self) -> bool:
         """False once the connection is closed or was lost."""
         return not self._connection.closed and self._connection.info.status == ConnStatus.OK

@@ -207,6 +207,11 @@ class Session(Protocol):
         """How long a statement waits for a lock before it raises `Conflict`, from now on; 0 means not at all."""
         ...
 
+    def undo_in_memory(self) -> None:
+        """From now on, what a statement for many rows needs to be undone alone is in memory, and so are temporary tables: for who
+        writes many rows and makes no great ones. Between transactions; PostgreSQL needs none of it."""
+        ...
+
     def is_open(self) -> bool:
         """False once the connection is closed or known to be lost. Asks nobody."""
         ...

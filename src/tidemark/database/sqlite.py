@@ -19,6 +19,7 @@ from urllib.parse import quote
 from tidemark.database.session import Conflict, Mode, Parameters, Strain
 from tidemark.database.sqlite_catalog import read_catalog, read_installed
 from tidemark.database.sqlite_errors import primary_code, translate, translate_query
+from tidemark.database.sqlite_file import identify, sync
 from tidemark.database.sqlite_inputs import Recording
 from tidemark.database.sqlite_probe import describe_query, given_tables, make_mark, reaches_index
 from tidemark.database.sqlite_shelves import find_text, put_many
@@ -94,28 +95,6 @@ def _explain_open(error: sqlite3.Error, address: Address) -> Exception:
     return translate(error, address.label)
 
 
-def _identify(path: str) -> tuple[int, int] | None:
-    """Which file a path leads to, None where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _sync(path: str) -> None:
-    """Wait until what is written of the log is on the disk. SQLite locks nothing in that file, which closing it would let go."""
-    try:
-        file = os.open(path, os.O_RDWR)
-    except OSError:
-        # It is gone: the last connection has put everything into the database file, and waited for that.
-        return
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
 class _BadText(Fault):
     """A value of type text that is no UTF-8."""
 
@@ -143,7 +122,7 @@ class SqliteSession:
     def __init__(self, connection: sqlite3.Connection, label: str, path: str = "") -> None:
         self._connection = connection
         self._path = path
-        self._file = _identify(path)
+        self._file = identify(path)
         self._raw = _Raw(connection)
         self._label = label
         self._open = True
@@ -403,13 +382,17 @@ class SqliteSession:
         """How long a statement waits for a lock, from now on."""
         self._execute(f"PRAGMA busy_timeout = {max(0, round(seconds * 1000))}")
 
+    def undo_in_memory(self) -> None:
+        """What a statement needs to be undone is not written to a temporary file any more."""
+        self._execute("PRAGMA temp_store = MEMORY")
+
     def is_open(self) -> bool:
         """False once it is closed."""
         return self._open
 
     def is_current(self) -> bool:
         """Whether the file under its name is the one that was opened."""
-        return self._open and self._file is not None and _identify(self._path) == self._file
+        return self._open and self._file is not None and identify(self._path) == self._file
 
     def close(self) -> None:
         """Close the connection, and wait for the disk if it wrote: what was committed is there then. Safe to call twice."""
@@ -417,4 +400,4 @@ class SqliteSession:
             self._open = False
             self._connection.close()
             if self._wrote:
-                _sync(f"{self._path}-wal")
+                sync(f"{self._path}-wal")

@@ -75,6 +75,8 @@ class Ingest:
 
     def run(self, blocks_max: int | None = None) -> IngestReport:
         """Take blocks until the source has no more, or so many. Raises `Fault` when the stream halts or is asked to stop."""
+        if self.stream.together:
+            self.duty.session.undo_in_memory()
         self._begin()
         try:
             self._take_all(blocks_max)
