@@ -12,8 +12,10 @@ from tests.kit.postgres import Server
 from tidemark import Refusal
 from tidemark.errors import Code
 from tidemark.model import Freshness
+from tidemark.runtime import gaps
 
 WRITER = "findings_writer"
+STRANGER = "findings_stranger"
 QUERIES = (
     ("counts", "SELECT g, count(*) AS n, sum(v) AS v, max(label) AS last FROM f GROUP BY g"),
     ("users", "SELECT u.id, (SELECT min(f.v) FROM f WHERE f.g = u.id) AS least FROM u"),
@@ -242,3 +244,57 @@ def test_a_switched_off_trigger_is_noticed(shared: Place) -> None:
     shared.verified()
     shared.run("INSERT INTO f VALUES (41, 1, 1, 'seen')")
     shared.verified()
+
+
+LOST = {
+    "source": ("ALTER TABLE f OWNER TO {0}", "ALTER TABLE f OWNER TO {1}"),
+    "store": ("ALTER TABLE tidemark.counts OWNER TO {0}", "ALTER TABLE tidemark.counts OWNER TO {1}"),
+    "log": ("ALTER TABLE tidemark._capture_log_f OWNER TO {0}", "ALTER TABLE tidemark._capture_log_f OWNER TO {1}"),
+    "schema": ("ALTER SCHEMA tidemark OWNER TO {0}", "ALTER SCHEMA tidemark OWNER TO {1}"),
+    "grant": ("REVOKE INSERT ON tidemark._capture_log_f FROM {1}", "GRANT INSERT ON tidemark._capture_log_f TO {1}"),
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_lost_right_of_the_role_behind_our_triggers_is_told(shared: Place, lost: str) -> None:
+    """Our functions run as who installed them: whoever takes a right from that role makes every writer fail."""
+    shared.run(
+        f"DO $$ BEGIN CREATE ROLE {STRANGER}; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        f"GRANT ALL ON DATABASE {shared.user.info.dbname} TO {WRITER}",
+        f"GRANT ALL ON SCHEMA public TO {WRITER}",
+        f"ALTER TABLE f OWNER TO {WRITER}",
+        f"ALTER TABLE u OWNER TO {WRITER}",
+    )
+    shared.derive("counts", QUERIES[0][1], "g", "commit")
+    shared.derive("ticked", QUERIES[0][1], "g", "tick")
+    admin, installer = shared.url, shared.url.replace("postgres@", f"{WRITER}@")
+    shared.url = installer
+    shared.tidemark.apply()
+    taken, given = (text.format(STRANGER, WRITER) for text in LOST[lost])
+    shared.run(taken)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        shared.run("UPDATE f SET v = 9, g = 3 WHERE id = 2")
+    shared.url = admin
+    told = [status for status in shared.tidemark.status() if not status.well]
+    assert [status.name for status in told] == ["counts", "ticked"]
+    assert all(WRITER in status.captures and "may not use" in status.captures for status in told)
+    with pytest.raises(Refusal) as caught:
+        shared.tidemark.apply()
+    assert caught.value.code is Code.PRIVILEGE
+    assert "GRANT" in caught.value.instead
+    assert not any(status.well for status in shared.tidemark.status()), "an apply that was refused hides what is lost"
+    shared.run(given)
+    assert shared.rows("SELECT 1 FROM f WHERE g = 3") == []
+    shared.url = installer
+    shared.tidemark.apply()
+    assert all(status.well for status in shared.tidemark.status())
+    shared.run("UPDATE f SET v = 9, g = 3 WHERE id = 1")
+    shared.tidemark.tick()
+    shared.verified()
+    shared.run("DROP SCHEMA tidemark CASCADE", "ALTER TABLE f OWNER TO postgres", "ALTER TABLE u OWNER TO postgres")
+
+
+def test_a_lost_right_that_nobody_looks_for_would_be_seen(shared: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaps, "find_changes", lambda *_: {})
+    with pytest.raises(AssertionError):
+        test_a_lost_right_of_the_role_behind_our_triggers_is_told(shared, "grant")

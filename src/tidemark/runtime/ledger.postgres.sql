@@ -445,7 +445,8 @@ DELETE FROM tidemark._checkpoint WHERE derived = :name AND generation = :generat
 -- columns from before its place in the tree, and all from one transaction. One that was attached brought rows along: taking its
 -- place, every column was written anew.
 -- What nothing tells of when it is written, or is hidden from whoever keeps rows, comes last: whose rows are among a source's
--- (a child), by whose name a source is written too (a parent, a subscription), and from which role rows are hidden.
+-- (a child), by whose name a source is written too (a parent, a subscription), from which role rows are hidden, and which role
+-- runs functions of ours without the rights that they need, so that whoever writes the source fails.
 WITH watched AS (
     SELECT w ->> 'of' AS of, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns
     FROM json_array_elements(CAST(:watches AS json)) AS w
@@ -456,6 +457,21 @@ WITH watched AS (
 ), members AS (
     SELECT t.of, t.source, p.relid FROM tables AS t CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
     WHERE p.relid <> t.oid
+), behind AS (
+    SELECT DISTINCT g.tgrelid, p.proowner FROM pg_trigger AS g
+    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
+    WHERE NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.oid = p.proowner)
+), lacking AS (
+    SELECT o.proowner, CAST('schema tidemark' AS text) AS what, CAST('USAGE ON SCHEMA tidemark' AS text) AS gives
+    FROM (SELECT DISTINCT b.proowner FROM behind AS b) AS o WHERE NOT has_schema_privilege(o.proowner, 'tidemark', 'USAGE')
+    UNION ALL
+    SELECT o.proowner, 'tidemark.' || c.relname, format('SELECT, INSERT, UPDATE, DELETE ON tidemark.%I', c.relname)
+    FROM (SELECT DISTINCT b.proowner FROM behind AS b) AS o
+    JOIN pg_class AS c ON c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r'
+    WHERE NOT (has_table_privilege(o.proowner, c.oid, 'SELECT') AND has_table_privilege(o.proowner, c.oid, 'INSERT')
+               AND has_table_privilege(o.proowner, c.oid, 'UPDATE') AND has_table_privilege(o.proowner, c.oid, 'DELETE'))
+      AND EXISTS (SELECT FROM pg_proc AS f WHERE f.pronamespace = c.relnamespace AND f.proowner = o.proowner
+                  AND strpos(f.prosrc, 'INTO "tidemark"."' || replace(c.relname, '"', '""') || '"') > 0)
 )
 SELECT t.of, t.source, 'table', '', CAST(t.oid AS text),
        concat_ws(' ', pg_relation_filenode(t.oid),
@@ -506,7 +522,15 @@ SELECT t.of, t.source, 'row security for ' || r.rolname, '', '', '', 1, 0
 FROM tables AS t JOIN pg_roles AS r ON t.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls)
     AND (t.relforcerowsecurity OR NOT pg_has_role(r.oid, t.relowner, 'USAGE'))
 WHERE r.oid IN (SELECT p.proowner FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace('tidemark'))
-    OR (r.rolname = current_user AND has_table_privilege('tidemark._run', 'INSERT'));
+    OR (r.rolname = current_user AND has_table_privilege('tidemark._run', 'INSERT'))
+UNION ALL
+SELECT t.of, t.source, format('role %s, which may not use %s, behind triggers', CAST(b.proowner AS regrole), l.what), '', '', '', 2, 0
+FROM tables AS t JOIN behind AS b ON b.tgrelid = t.oid OR b.tgrelid IN (
+        SELECT m.relid FROM members AS m WHERE m.of = t.of AND m.source = t.source)
+    JOIN LATERAL (
+        SELECT l.what FROM lacking AS l WHERE l.proowner = b.proowner
+        UNION ALL SELECT t.source WHERE NOT has_table_privilege(b.proowner, t.oid, 'SELECT')
+    ) AS l ON true;
 
 -- name: read_anchor
 -- Which database this is for what `read_facts` tells: after a logical restore everything has another number.
@@ -1241,7 +1265,24 @@ WHERE relnamespace = to_regnamespace('tidemark')
 ORDER BY srrelid LIMIT 1;
 
 -- name: find_missing_rights
--- What the role may not do that installing needs, the statement that allows it, and the source that it concerns.
+-- What the role may not do that installing needs, the statement that allows it, and the source that it concerns; and what a role
+-- may not do any more that runs functions of ours behind the triggers that are there.
+WITH behind AS (
+    SELECT DISTINCT g.tgrelid, p.proowner FROM pg_trigger AS g
+    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
+    WHERE NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.oid = p.proowner)
+), lacking AS (
+    SELECT o.proowner, CAST('schema tidemark' AS text) AS what, CAST('USAGE ON SCHEMA tidemark' AS text) AS gives
+    FROM (SELECT DISTINCT b.proowner FROM behind AS b) AS o WHERE NOT has_schema_privilege(o.proowner, 'tidemark', 'USAGE')
+    UNION ALL
+    SELECT o.proowner, 'tidemark.' || c.relname, format('SELECT, INSERT, UPDATE, DELETE ON tidemark.%I', c.relname)
+    FROM (SELECT DISTINCT b.proowner FROM behind AS b) AS o
+    JOIN pg_class AS c ON c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r'
+    WHERE NOT (has_table_privilege(o.proowner, c.oid, 'SELECT') AND has_table_privilege(o.proowner, c.oid, 'INSERT')
+               AND has_table_privilege(o.proowner, c.oid, 'UPDATE') AND has_table_privilege(o.proowner, c.oid, 'DELETE'))
+      AND EXISTS (SELECT FROM pg_proc AS f WHERE f.pronamespace = c.relnamespace AND f.proowner = o.proowner
+                  AND strpos(f.prosrc, 'INTO "tidemark"."' || replace(c.relname, '"', '""') || '"') > 0)
+)
 SELECT what, statement, source FROM (
   SELECT 1 AS place, 'create a schema in this database' AS what, '' AS source,
          format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user) AS statement
@@ -1259,6 +1300,16 @@ SELECT what, statement, source FROM (
   FROM json_array_elements_text(CAST(:sources AS json)) AS named
   JOIN pg_catalog.pg_class ON pg_class.oid = to_regclass(named)
   WHERE NOT pg_has_role(relowner, 'USAGE')
+  UNION ALL
+  SELECT 5, format('go on while %s, which runs our functions behind triggers on %s, may not use %s', CAST(b.proowner AS regrole),
+                   named, l.what),
+         named, format('GRANT %s TO %s', l.gives, CAST(b.proowner AS regrole))
+  FROM json_array_elements_text(CAST(:sources AS json)) AS named
+  JOIN behind AS b ON b.tgrelid = to_regclass(named)
+  JOIN LATERAL (
+    SELECT l.what, l.gives FROM lacking AS l WHERE l.proowner = b.proowner
+    UNION ALL SELECT named, 'SELECT ON ' || named WHERE NOT has_table_privilege(b.proowner, b.tgrelid, 'SELECT')
+  ) AS l ON true
 ) AS missing ORDER BY place, source;
 
 -- name: find_hidden_rows

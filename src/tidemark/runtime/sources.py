@@ -3,8 +3,9 @@
 Owns: the record of what each generation's sources are, and the comparison. Promises: a column that is read and was renamed,
 dropped, retyped or rewritten, a table that was made anew, a partition that was attached, detached or dropped, a unique key
 that upkeep relies on, a table of which a source has rows or through which it is written, row security that hides rows from us,
-and a source that a crash would empty are noticed whether or not a trigger is missing; what a query does not read may change at
-will. After a logical restore, which gives everything another number, definitions alone are compared.
+a role that runs our functions without the rights that they need, and a source that a crash would empty are noticed whether or
+not a trigger is missing; what a query does not read may change at will. After a logical restore,
+which gives everything another number, definitions alone are compared.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ TABLE = "table"
 class Fact:
     """A part of a source: the ``table`` itself, a column, a partition, a unique key.
 
-    `identity` tells which one it is, `touched` when it was last defined; both mean nothing in another database. `comes` and
-    `goes` tell whether it matters that such a part comes or goes.
+    `identity` tells which one it is, `touched` when it was last defined; both mean nothing in another database. `goes` tells
+    whether it matters that such a part goes, `comes` that it comes (1), or that it is there at all (2).
     """
 
     source: str
@@ -33,23 +34,27 @@ class Fact:
     definition: str
     identity: str
     touched: str
-    comes: bool
+    comes: int
     goes: bool
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is not as it was about the sources of a generation, as a sentence. `anew` tells that a whole table is another one."""
+    """What is not as it was about the sources of a generation, as a sentence. `anew` tells that a whole table is another one,
+    `barred` that a role of ours may not use what it needs."""
 
     says: str
     anew: bool = False
+    barred: bool = False
 
 
 def record_sources(ledger: Ledger, script: Script) -> None:
     """Write down what the sources of a generation are, in the caller's transaction."""
     of = (script.name, script.generation)
     facts = _read(ledger, {of: script}).get(of, [])
-    text = json.dumps({"anchor": ledger.value("read_anchor"), "facts": [astuple(fact) for fact in facts]})
+    text = json.dumps(
+        {"anchor": ledger.value("read_anchor"), "facts": [astuple(fact) for fact in facts if fact.comes < 2]}
+    )
     ledger.run("set_facts", {"derived": script.name, "generation": script.generation, "facts": text})
 
 
@@ -90,7 +95,7 @@ def _read(ledger: Ledger, scripts: Mapping[Generation, Script]) -> dict[Generati
     for number, source, part, definition, identity, touched, comes, goes in (
         ledger.all("read_facts", {"watches": json.dumps(watches)}) if watches else ()
     ):
-        fact = Fact(source, part, definition, identity, touched, bool(comes), bool(goes))
+        fact = Fact(source, part, definition, identity, touched, int(comes), bool(goes))
         found.setdefault(numbered[int(number)], []).append(fact)
     return found
 
@@ -124,8 +129,9 @@ def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Chang
             said.append(f"{part} of {source} is another one")
         elif here and other.touched != fact.touched and _is_rewritten(source, known, shown):
             said.append(f"{part} of {source} was rewritten")
-    said += [f"{fact.part} of {fact.source} has come" for of, fact in shown.items() if fact.comes and of not in known]
-    return Change(", ".join(said[:3]), bool(others)) if said else None
+    come = [fact for of, fact in shown.items() if fact.comes and of not in known]
+    said += [f"{fact.part} of {fact.source}{'' if fact.comes > 1 else ' has come'}" for fact in come]
+    return Change(", ".join(said[:3]), bool(others), any(fact.comes > 1 for fact in come)) if said else None
 
 
 def _is_rewritten(source: str, known: Mapping[tuple[str, str], Fact], shown: Mapping[tuple[str, str], Fact]) -> bool:

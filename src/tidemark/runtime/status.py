@@ -227,7 +227,10 @@ def _next_command(installed: Installed, captures: str, drift: int, pending: int)
 
 
 def _is_intact(installed: Installed, look: Look) -> bool:
-    """Whether what holds and shows its rows is there, so that it can be asked."""
+    """Whether what holds and shows its rows is there and may be read, so that it can be asked."""
+    change = look.change(installed)
+    if change is not None and change.barred:
+        return False
     wrong = look.wrong(installed, public=_is_shown(installed))
     return not any(finding.piece.kind in ("table", "view") for finding in wrong)
 
