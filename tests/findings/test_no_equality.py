@@ -8,7 +8,9 @@ import pytest
 from tests.findings.place import Place
 from tidemark import Refusal
 from tidemark.database import postgres_catalog, postgres_equality, postgres_probe
-from tidemark.model import Freshness
+from tidemark.maintenance import aggregates
+from tidemark.model import Freshness, Table
+from tidemark.render import postgres_log
 
 # By type: two values. A box equals every other one of its area, and has no equality by which rows could be grouped.
 BARE = {
@@ -114,3 +116,20 @@ def test_extremes_of_a_type_that_has_none_of_its_own(
     kinds = "SELECT pg_typeof(last)::text, last::text FROM"
     assert pg.rows(f"{kinds} extremes") == pg.rows(f"{kinds} ({query}) AS q")
     pg.verified()
+
+
+def test_blanks_that_a_cast_drops_would_be_seen(pg: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    spelled = postgres_log.as_spelled
+
+    def cast(table: Table, names: tuple[str, ...]) -> str:
+        return spelled(table, names).replace('ROW("k")', '"k"')
+
+    monkeypatch.setattr(postgres_log, "as_spelled", cast)
+    with pytest.raises(AssertionError, match="stored"):
+        test_blanks_at_the_end_are_copied(pg, "tick")
+
+
+def test_extremes_that_are_taken_for_their_type_would_be_seen(pg: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aggregates, "_EXTREMES_OF", {})
+    with pytest.raises(psycopg.errors.DatatypeMismatch):
+        test_extremes_of_a_type_that_has_none_of_its_own(pg, '"char"', "'a'", "'b'", "commit")
