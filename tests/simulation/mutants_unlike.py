@@ -13,6 +13,7 @@ from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake, Patch
 from tidemark.database import sqlite_catalog
+from tidemark.model import OutputColumn
 from tidemark.query import affinities, lower, parse
 
 CONDITIONS = ("group", "total", "copy")
@@ -78,7 +79,18 @@ def any_is_a_type(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(sqlite_catalog, "untyped", untyped)
 
 
+def sums_of_a_domain(met: Met) -> AbstractContextManager[Any]:
+    """What is made of several values of a domain is one of the domain."""
+
+    def itself(column: OutputColumn) -> OutputColumn:
+        met["changed"] += bool(column.base)
+        return column
+
+    return mock.patch.object(OutputColumn, "beneath", property(itself))
+
+
 UNLIKE: tuple[Mistake, ...] = (
+    Mistake("postgres", "sums of a domain", compiled(sums_of_a_domain), ("group", "total", "universe")),
     Mistake("sqlite", "values as they stand", compiled(as_they_stand), CONDITIONS, unlike=True),
     Mistake("sqlite", "rows of values as one", compiled(whole_rows), CONDITIONS, begin=241, unlike=True),
     Mistake("sqlite", "a plus that is dropped", compiled(dropped_signs), CONDITIONS, unlike=True),

@@ -25,11 +25,22 @@ FIND_PREPARED = f"SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE name = '
 FORGET_PREPARED = f"DEALLOCATE {PROBE}"
 OPENING = f"CREATE TEMPORARY VIEW {PROBE} AS "
 _COLUMNS = f"""
-SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),        CASE WHEN a.attcollation <> t.typcollation
+SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+       CASE WHEN a.attcollation <> t.typcollation
             THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname ELSE s.nspname || '.' || o.collname END
-       END, coalesce(b.typtype, t.typtype) = 'c', {COMPARABLE.format(type="a.atttypid")}
+       END, b.typtype = 'c', {COMPARABLE.format(type="a.atttypid")},
+       CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(b.oid, x.measure) ELSE '' END
 FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-    LEFT JOIN pg_catalog.pg_type AS b ON b.oid = t.typbasetype
+    CROSS JOIN LATERAL (
+        WITH RECURSIVE beneath (type, measure) AS (
+            SELECT a.atttypid, a.atttypmod
+            UNION ALL
+            SELECT u.typbasetype, u.typtypmod FROM beneath AS e JOIN pg_catalog.pg_type AS u ON u.oid = e.type
+            WHERE u.typtype = 'd'
+        )
+        SELECT e.type, e.measure FROM beneath AS e
+    ) AS x
+    JOIN pg_catalog.pg_type AS b ON b.oid = x.type AND b.typtype <> 'd'
     LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = a.attcollation
     LEFT JOIN pg_catalog.pg_namespace AS s ON s.oid = o.collnamespace
 WHERE a.attrelid = 'pg_temp.{PROBE}'::regclass AND a.attnum > 0 ORDER BY a.attnum

@@ -1,0 +1,49 @@
+"""What is made of several values of a domain is none of it: a sum may be more than its CHECK allows, an average no integer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.findings.place import Place
+from tidemark.model import Freshness
+
+SCHEMA = (
+    "CREATE DOMAIN small AS integer CHECK (VALUE < 10)",
+    "CREATE DOMAIN smaller AS small NOT NULL DEFAULT 1",
+    "CREATE DOMAIN price AS numeric(6,2) CHECK (VALUE < 100)",
+    "CREATE DOMAIN share AS double precision CHECK (VALUE < 9)",
+    "CREATE DOMAIN word AS varchar(3)",
+    "CREATE DOMAIN fixed AS char(4)",
+    "CREATE TABLE f (id int PRIMARY KEY, k text, v small, w smaller, p price, d share, t word, c fixed)",
+    "INSERT INTO f VALUES (1, 'a', 4, 5, 50.25, 0.5, 'abc', 'x'), (2, 'a', 3, 9, 99.5, 8.25, 'ab', 'yy'), "
+    "(3, 'b', NULL, 1, NULL, NULL, NULL, NULL)",
+)
+COLUMNS = (
+    "sum(v) AS sv, avg(v) AS av, max(v) AS hv, min(v) AS lv, count(v) AS nv, sum(w) AS sw, avg(w) AS aw, "
+    "max(w) FILTER (WHERE v > 3) AS hw, sum(p) AS sp, avg(p) AS ap, max(p) AS hp, sum(d) AS sd, avg(d) AS ad, "
+    "max(d) AS hd, max(t) AS ht, max(c) AS hc"
+)
+WRITES = (
+    "INSERT INTO f SELECT n, 'c', n % 10, n % 10, n % 90 + 0.25, n / 8.0, 'z', 'zz' FROM generate_series(10, 60) AS n",
+    "UPDATE f SET k = 'a' WHERE id % 2 = 0",
+    "UPDATE f SET v = NULL, w = 9, t = NULL, c = NULL WHERE id % 5 = 0",
+    "DELETE FROM f WHERE id % 7 = 0",
+    "DELETE FROM f WHERE k = 'b'",
+)
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_aggregates_over_domains_have_the_types_of_aggregates(pg: Place, freshness: Freshness) -> None:
+    pg.run(*SCHEMA)
+    query = f"SELECT k, {COLUMNS} FROM f GROUP BY k"
+    pg.derive("by_key", query, freshness=freshness)
+    pg.derive("total", f"SELECT {COLUMNS} FROM f", freshness=freshness)
+    pg.derive("twice", "SELECT a.k, sum(b.v) AS s, count(*) AS n FROM f a JOIN f b ON b.id = a.id + 1 GROUP BY a.k")
+    pg.tidemark.apply()
+    client = pg.client()
+    for statement in WRITES:
+        client.execute(statement)
+        pg.drained()
+        pg.verified()
+    (types,) = pg.rows("SELECT DISTINCT pg_typeof(sv)::text, pg_typeof(av)::text, pg_typeof(hv)::text FROM by_key")
+    assert types == ("bigint", "numeric", "integer")
