@@ -146,8 +146,8 @@ def slice_log(
 
 def find_moved(duty: Duty, tick: Tick) -> list[str]:
     """The sources whose logs have rows in the transaction at hand, which sees one moment: all of which changes wait are there."""
-    if len(tick.logs) == 1:
-        return [tick.logs[0].source]
+    if len(tick.logs) < 2:
+        return [log.source for log in tick.logs]
     asked = ", ".join(f"CASE WHEN EXISTS (SELECT 1 FROM {log.log}) THEN 1 ELSE 0 END" for log in tick.logs)
     (row,) = duty.session.all(f"SELECT {asked}")
     return [log.source for log, found in zip(tick.logs, row, strict=True) if found]
