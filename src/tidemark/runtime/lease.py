@@ -118,45 +118,56 @@ def try_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, *, yields: b
     Whoever does it all the time `yields` it to those who wait for it. A duty that `holder` itself took and never gave back,
     because its connection was lost, is taken anew.
     """
-    parameters = {"duty": duty, "holder": holder, "seconds": TERM_SECONDS, "replaced": ""}
     try:
-        rows = ledger.all("read_leases", {"duty": duty, "wish": f"{WISH}{duty}" if yields else ""})
-        found = dict(rows)
-        if any(name != duty and not is_gone(who) for name, who in found.items()):
-            return None
-        if duty in found:
-            if found[duty] != holder and not is_gone(found[duty]):
-                return None
-            parameters["replaced"] = found[duty]
-        rows = ledger.alone("take_lease", parameters)
+        return _ask(ledger, clock, duty, holder, yields)
     except Conflict:
         return None
-    return Lease(ledger, clock, duty, holder, int(rows[0][0]), clock.now()) if rows else None
 
 
 def take_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, wait_seconds: float = 10.0) -> Lease:
     """Take a duty, waiting for its holder for a while, and ahead of workers that would take it again and again.
 
-    Raises `Fault` (exit 6) when it stays held.
+    Raises `Fault` when it stays held (exit 6), or the database locked.
     """
     began = clock.now()
-    lease = try_lease(ledger, clock, duty, holder)
-    if lease is not None or wait_seconds <= 0:
-        return lease or _give_up(ledger, duty)
-    wish = try_lease(ledger, clock, f"{WISH}{duty}", holder)
+    wish: Lease | None = None
     try:
-        while clock.now() - began < wait_seconds:
-            clock.wait(POLL_SECONDS)
-            lease = try_lease(ledger, clock, duty, holder)
+        while True:
+            busy: Conflict | None = None
+            try:
+                lease = _ask(ledger, clock, duty, holder)
+            except Conflict as problem:
+                lease, busy = None, problem
             if lease is not None:
                 return lease
-        return _give_up(ledger, duty)
+            if clock.now() - began >= wait_seconds:
+                raise _tell(ledger, duty, busy)
+            if wish is None and busy is None:
+                wish = try_lease(ledger, clock, f"{WISH}{duty}", holder)
+            clock.wait(POLL_SECONDS)
     finally:
         if wish is not None:
             wish.release()
 
 
-def _give_up(ledger: Ledger, duty: str) -> Lease:
+def _ask(ledger: Ledger, clock: Clock, duty: str, holder: str, yields: bool = False) -> Lease | None:
+    """Take a duty, or None when somebody holds it. Raises `Conflict` when the database is too busy to say."""
+    parameters = {"duty": duty, "holder": holder, "seconds": TERM_SECONDS, "replaced": ""}
+    found = dict(ledger.all("read_leases", {"duty": duty, "wish": f"{WISH}{duty}" if yields else ""}))
+    if any(name != duty and not is_gone(who) for name, who in found.items()):
+        return None
+    if duty in found:
+        if found[duty] != holder and not is_gone(found[duty]):
+            return None
+        parameters["replaced"] = found[duty]
+    rows = ledger.alone("take_lease", parameters)
+    return Lease(ledger, clock, duty, holder, int(rows[0][0]), clock.now()) if rows else None
+
+
+def _tell(ledger: Ledger, duty: str, busy: Conflict | None) -> Fault:
+    """Why a duty could not be had. Who locks a database need not hold any duty of ours."""
+    if busy is not None:
+        return Fault(f"the database stayed locked, so that {duty} could not begin: {busy}")
     row = ledger.session.one(ledger.text("read_lease"), {"duty": duty})
     who = f"{row[0]} until {row[2]}" if row else "somebody"
-    raise Fault(f"{duty} is held by {who}", exit=Exit.HELD)
+    return Fault(f"{duty} is held by {who}", exit=Exit.HELD)

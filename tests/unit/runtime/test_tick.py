@@ -184,6 +184,18 @@ def test_a_duty_has_one_holder(world: World) -> None:
     assert take_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "two", 0.0).term == held.lease.term + 1
 
 
+def test_a_lock_of_the_application_is_not_taken_for_another_holder(world: World) -> None:
+    world.apply(world.wanted())
+    lease = ledger(world.duty.session.dialect, "lease")
+    world.duty.session.set_lock_timeout(0.2)
+    with world.user.transaction():
+        world.user.run(f"UPDATE {lease} SET expires = expires WHERE duty = 'keep thread_stats'")
+        with pytest.raises(Fault, match="locked, so that keep thread_stats could not begin") as fault:
+            world.leased()
+    assert fault.value.exit is Exit.ERROR and fault.value.retry_safe
+    assert world.leased().lease is not None
+
+
 def test_a_checkpoint_ahead_of_the_database_makes_everything_dirty(world: World) -> None:
     world.apply(world.wanted())
     checkpoint = ledger(world.duty.session.dialect, "checkpoint")
