@@ -15,6 +15,7 @@ from typing import Any
 
 from tidemark.diffs import diff
 from tidemark.errors import Code, Refusal
+from tidemark.near import tell_near
 from tidemark.query.adopted import ahead_of, baseline_of
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
@@ -273,8 +274,8 @@ class Tidemark(Workshop):
         """What can be done with a declared stream: run it, try again what was set aside, pass over what halts it."""
         known = self.project.streams if self.project else {}
         if name not in known:
-            said = ", ".join(known) or "none at all"
-            raise Refusal(Code.DECLARATION, f"there is no stream {name}", instead=f"name one of: {said}")
+            said = f"name one of: {tell_near(name, known)}" if known else "declare it with project.stream(…)"
+            raise Refusal(Code.DECLARATION, f"there is no stream {name}", instead=said)
         return StreamWork(known[name], self._open, self._settle, self._listen)
 
     def streams(self) -> list[StreamStatus]:
@@ -395,7 +396,7 @@ class Tidemark(Workshop):
     def doctor(self) -> list[Diagnosis]:
         """What is well and what is not about the database and what is installed in it."""
         with self._open("reader") as duty:
-            return examine(duty.ledger)
+            return examine(duty.ledger, self.project.cadence if self.project else {})
 
     def uninstall(self, *, keep_data: bool = False) -> UninstallReport:
         """Remove everything of ours; with `keep_data` public names become plain tables."""

@@ -19,6 +19,7 @@ from tidemark.database.session import Conflict
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Backfill, Catalog, Declaration
+from tidemark.near import tell_near
 from tidemark.processors import Functions
 from tidemark.query.adopted import in_shadow, over_baseline
 from tidemark.query.cascade import chain
@@ -184,17 +185,21 @@ class Workshop:
     def _declaration(self, name: str) -> Declaration:
         found = next((declaration for declaration in self._declared() if declaration.name == name), None)
         if found is None:
-            known = ", ".join(declaration.name for declaration in self._declared()) or "none at all"
-            raise Refusal(Code.DECLARATION, f"there is no derived table {name}", instead=f"name one of: {known}")
+            known = tell_near(name, [declaration.name for declaration in self._declared()])
+            instead = f"name one of: {known}" if known else "declare it with project.derive(…)"
+            raise Refusal(Code.DECLARATION, f"there is no derived table {name}", instead=instead)
         return found
 
     def _backfill(self, name: str) -> Backfill:
         declared = self.project.backfills if self.project else ()
         found = next((one for one in declared if one.name == name), None)
         if found is None:
-            known = ", ".join(one.name for one in declared) or "none at all"
+            known = tell_near(name, [one.name for one in declared])
             filled = self.project is not None and any(one.name == name for one in self.project.declarations)
-            instead = "run `tidemark apply`, which fills derived tables" if filled else f"name one of: {known}"
+            instead = (
+                "run `tidemark apply`, which fills derived tables" if filled else "declare it with project.backfill(…)"
+            )
+            instead = f"name one of: {known}" if known and not filled else instead
             raise Refusal(Code.DECLARATION, f"no backfill {name} is declared", instead=instead)
         return found
 

@@ -81,9 +81,9 @@ def test_what_is_live_goes_on_and_nothing_is_filled(engine_url: str, stage: str,
     assert [(step.verb, step.reason) for step in plan.steps] == [
         ("drop", "its definition is again the one that is live")
     ]
-    assert "--allow-drop" not in plan_text(plan, statements=False)
+    assert "--allow-drop" not in plan_text(plan, statements=False, declared=1)
     done = _take_back(engine_url, FEW, detach=stage == "detached", freshness=freshness)
-    assert done == ApplyReport((), (), (), given_up=("threads",)) and "given up" in apply_text(done)
+    assert done == ApplyReport((), (), (), given_up=("threads",)) and "given up" in apply_text(done, declared=0)
     assert {one.generation for one in keeper.status()} == {1} and not {"fill", "cutover"} & set(heard)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tidemark.cli import main
 from tidemark.database.open import open_session
+from tidemark.names import ledger
 
 DEFINITIONS = """
 from tidemark import Project
@@ -154,6 +155,41 @@ def test_every_command_answers_with_one_json_object(installed: Shell) -> None:
     assert shell.json("uninstall", "--yes")["removed"] == ["thread_stats"]
     assert shell.json("status")["error"]["code"] == "not-installed"
     assert shell.err == ""
+
+
+def test_who_has_declared_nothing_is_not_told_that_it_is_installed(shell: Shell) -> None:
+    shell.declare('from tidemark import Project\nproject = Project("forum")\n')
+    for command in (("plan",), ("apply", "--yes")):
+        assert shell(*command) == 0 and "no derived table is declared" in shell.out and "project.derive" in shell.out
+
+
+def test_names_that_are_not_there_bring_those_that_are(installed: Shell) -> None:
+    shell = installed
+    assert shell("explain", "thread_stat") == 5 and "name one of: thread_stats." in shell.err
+    assert shell("history", "thread_stat") == 0 and "Nothing is on record of thread_stat" in shell.out
+    assert shell("backfill", "run", "shout") == 5 and "project.backfill(…)" in shell.err
+    assert shell("stream", "run", "ledger") == 5 and "project.stream(…)" in shell.err
+    assert shell.json("backfill")["backfills"][0]["name"] == "thread_stats"
+    shell.declare(DEFINITIONS.replace("sum(score)", "sum(scores)"))
+    assert shell("plan") == 5 and "one of its columns: score, " in shell.err
+    shell.declare(DEFINITIONS.replace("FROM posts", "FROM post"))
+    assert shell("plan") == 5 and "tables that exist: " in shell.err and "posts" in shell.err
+
+
+def test_the_doctor_finds_what_the_verdict_says(installed: Shell) -> None:
+    shell = installed
+    assert shell("doctor") == 0 and "thread_stats: It is live and captured." in shell.out
+    shell.write(f"UPDATE {_store(shell)} SET _rows = 99 WHERE thread_id = 3")
+    assert shell("verify") == 4
+    assert shell("doctor") == 1 and "It has 1 row that is known to be wrong. Next: tidemark repair" in shell.out
+    assert "live and captured" not in shell.out
+    assert shell("repair") == 0
+    with contextlib.closing(open_session(shell.url)) as session:
+        run, name = ledger(session.dialect, "run"), "thread_stats"
+    shell.write(f"UPDATE {run} SET state = 'failed', cause = 'no room' WHERE id = (SELECT max(id) FROM {run})")
+    found = [one for one in shell.json("doctor")["findings"] if one["about"] == name]
+    assert [(one["level"], one["next"]) for one in found] == [("fail", f"tidemark history {name}")]
+    assert found[0]["says"].startswith("It failed at its last ") and "no room" in found[0]["says"]
 
 
 def test_a_removed_declaration_wants_consent_to_drop(installed: Shell) -> None:

@@ -83,7 +83,9 @@ def test_writers_at_every_level_beside_a_filling(place: Plays) -> None:
 
 def test_one_table_to_look_at(place: Plays) -> None:
     keeper = place.keep(counts(FEW))
-    assert f"_support_{FEW}_1 (a support of {FEW}): it is not installed" in plan_text(keeper.plan(), statements=False)
+    assert f"_support_{FEW}_1 (a support of {FEW}): it is not installed" in plan_text(
+        keeper.plan(), statements=False, declared=1
+    )
     assert keeper.apply().live == (FEW,)
     (status,) = keeper.status()
     assert (status.name, status.klass, status.level, status.reads, status.well) == (FEW, "linear", 0, (), True)

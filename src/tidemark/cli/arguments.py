@@ -7,6 +7,7 @@ Owns: the parser. Promises: nothing heavy is imported here; every command takes 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 EPILOG = """\
 exit codes: 0 fine, 1 error, 2 usage, 3 plan --check has changes, 4 drift found, 5 refused,
@@ -79,9 +80,7 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     how.add_argument("--take-over", action="store_true", help="apply: the query keeps the columns from now on")
     how.add_argument("--shadow", action="store_true", help="keep the rows of the query beside, until --take-over")
     how.add_argument("--baseline", action="store_true", help="take over from the values that are there, right or wrong")
-    made["backfill"].add_argument(
-        "action", choices=BACKFILL_ACTIONS, metavar="ACTION", help=", ".join(BACKFILL_ACTIONS)
-    )
+    _add_action(made["backfill"], BACKFILL_ACTIONS)
     made["backfill"].add_argument(
         "name", nargs="?", default="", metavar="NAME", help="the backfill (list: default all)"
     )
@@ -131,6 +130,12 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     _add_diff(made["diff"])
 
 
+def _add_action(parser: argparse.ArgumentParser, actions: Sequence[str]) -> None:
+    first, *others = actions
+    said = f"{first} (default), {', '.join(others)}"
+    parser.add_argument("action", nargs="?", default=first, choices=actions, metavar="ACTION", help=said)
+
+
 def _add_workers(made: dict[str, argparse.ArgumentParser]) -> None:
     said = "so many sessions, each with ranges of keys of its own (PostgreSQL); says why where one does it"
     for command in ("apply", "run", "repair", "backfill"):
@@ -155,17 +160,13 @@ def _add_range(parser: argparse.ArgumentParser, does: str) -> None:
 
 
 def _add_crossings(made: dict[str, argparse.ArgumentParser]) -> None:
-    made["stream"].add_argument(
-        "action", nargs="?", default="status", choices=("run", "status", "retry", "skip"), help="default: status"
-    )
+    _add_action(made["stream"], ("status", "run", "retry", "skip"))
     made["stream"].add_argument("name", nargs="?", default="", metavar="NAME", help="the stream (status: default all)")
     made["stream"].add_argument("--blocks", type=int, metavar="N", help="run: stop after so many blocks")
     made["stream"].add_argument(
         "--position", type=int, metavar="N", help="skip: the block to give up (default: the one that halts the stream)"
     )
-    made["outbox"].add_argument(
-        "action", nargs="?", default="list", choices=("list", "deliver", "retry"), help="default: list"
-    )
+    _add_action(made["outbox"], ("list", "deliver", "retry"))
     made["outbox"].add_argument(
         "--state", default="", choices=("", "waiting", "delivered", "failed"), help="list: only these"
     )

@@ -45,6 +45,11 @@ class Typed:
     engine: Tidemark
     stop: Callable[[], bool] = lambda: False
 
+    @property
+    def declared(self) -> int:
+        """How many derived tables are declared."""
+        return len(self.engine.project.declarations) if self.engine.project else 0
+
 
 def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcome:
     """Run the command that `options` name. Raises `Refusal` and `Fault`."""
@@ -95,7 +100,9 @@ def plan(typed: Typed) -> Outcome:
     """Show what apply would do."""
     made = typed.engine.plan()
     changes = Exit.CHANGES if typed.options.check and not made.is_empty else Exit.OK
-    return Outcome(reports.plan_text(made, statements=typed.options.explain), made.as_json(), changes)
+    return Outcome(
+        reports.plan_text(made, statements=typed.options.explain, declared=typed.declared), made.as_json(), changes
+    )
 
 
 def apply(typed: Typed) -> Outcome:
@@ -104,13 +111,13 @@ def apply(typed: Typed) -> Outcome:
     made = engine.plan()
     indexes = options.create_indexes and bool(made.indexes)
     if (indexes or not made.is_empty) and not options.yes:
-        _tell(reports.plan_text(made, statements=False))
+        _tell(reports.plan_text(made, statements=False, declared=typed.declared))
         refused = _ask("Apply this?")
         if refused is not None:
             return refused
     done = engine.apply(allow_drop=options.allow_drop, detach=options.detach, create_indexes=options.create_indexes)
     data = {name: list(names) for name, names in asdict(done).items()}
-    return Outcome(reports.apply_text(done), data)
+    return Outcome(reports.apply_text(done, declared=typed.declared), data)
 
 
 def tick(typed: Typed) -> Outcome:
@@ -317,7 +324,7 @@ def outbox(typed: Typed) -> Outcome:
 def history(typed: Typed) -> Outcome:
     """Show what was done."""
     runs = typed.engine.history(typed.options.name, typed.options.limit)
-    return Outcome(reports.history_text(runs), {"runs": [asdict(run) for run in runs]})
+    return Outcome(reports.history_text(runs, typed.options.name), {"runs": [asdict(run) for run in runs]})
 
 
 def serve(typed: Typed) -> Outcome:

@@ -32,8 +32,8 @@ SIGNS = {"create": "+", "replace": "~", "rename": "~", "reinstall": "!", "resume
 SHOWN_MAX = 20
 
 
-def plan_text(plan: InstallPlan, *, statements: bool) -> str:
-    """A plan, with every statement if asked for."""
+def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
+    """A plan, with every statement if asked for; `declared` is how many derived tables are declared."""
     lines = [_step_text(step) for step in plan.steps]
     if statements:
         lines = ["-- the ledger", *_sql(plan.ledger)] if plan.ledger else []
@@ -50,7 +50,7 @@ def plan_text(plan: InstallPlan, *, statements: bool) -> str:
         else []
     )
     if plan.is_empty:
-        return "\n".join([*lines, "Nothing to do: everything that is declared is installed and unchanged."])
+        return "\n".join([*lines, _nothing_to_do(declared)])
     counts = plan.as_json()["counts"]
     said = ", ".join(f"{count} to {verb}" for verb, count in counts.items() if count)
     drop = " Rows would be dropped: that wants --allow-drop." if any(step.destructive for step in plan.steps) else ""
@@ -71,8 +71,16 @@ def _sql(statements: Sequence[str]) -> list[str]:
     return [statement.rstrip().rstrip(";") + ";" for statement in statements]
 
 
-def apply_text(done: ApplyReport) -> str:
-    """What apply did."""
+def _nothing_to_do(declared: int) -> str:
+    if not declared:
+        return (
+            "Nothing to do: no derived table is declared. Next: declare one with project.derive(…), then tidemark plan"
+        )
+    return "Nothing to do: everything that is declared is installed and unchanged."
+
+
+def apply_text(done: ApplyReport, *, declared: int) -> str:
+    """What apply did; `declared` is how many derived tables are declared."""
     lines = []
     if done.live:
         lines.append(f"live and verified: {', '.join(done.live)}")
@@ -84,7 +92,7 @@ def apply_text(done: ApplyReport) -> str:
         lines.append(f"given up before anybody saw it: {', '.join(done.given_up)}. Next: tidemark status")
     if done.indexes:
         lines.append(f"indexes made: {', '.join(done.indexes)}")
-    return "\n".join(lines) or "Nothing to do: everything that is declared is installed and unchanged."
+    return "\n".join(lines) or _nothing_to_do(declared)
 
 
 def tick_text(done: Sequence[TickReport]) -> str:
@@ -230,10 +238,14 @@ def sql_text(scripts: Sequence[Script], captures: Sequence[Capture]) -> str:
     return "\n".join(lines)
 
 
-def history_text(runs: Sequence[Past]) -> str:
-    """The history, newest first."""
+def history_text(runs: Sequence[Past], name: str = "") -> str:
+    """The history, newest first; of one derived table where a `name` was asked for."""
     if not runs:
-        return "Nothing was done yet. Next: tidemark apply"
+        return (
+            f"Nothing is on record of {name}. Next: tidemark status"
+            if name
+            else "Nothing was done yet. Next: tidemark apply"
+        )
     head = ("run", "began", "duty", "derived table", "state", "keys", "written", "longest hold", "")
     rows = [
         (

@@ -16,6 +16,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
+from tidemark.near import tell_near
 from tidemark.query.called import Call, Opened, call_of, known_function, name_columns, put_in_place
 from tidemark.query.inline import OWNER, RECURSION, SCOPE, ascii_lower, fold, unwrapped
 from tidemark.query.naming import as_written, name_outputs, number_groups, order_by_names
@@ -303,13 +304,10 @@ class Resolver:
                     return table
         found = self.catalog.find(name, schema)
         if found is None:
-            near = sorted(table.label for table in self.catalog.tables.values())[:8]
-            raise Refusal(
-                Code.UNKNOWN_TABLE,
-                f"There is no table {node.name}.",
-                instead=f"one of the tables that exist: {', '.join(near)}" if near else "create the table first",
-                place=place_of(node, self.dialect),
-            )
+            near = tell_near(node.name, [table.label for table in self.catalog.tables.values()])
+            instead = f"one of the tables that exist: {near}" if near else "create the table first"
+            place = place_of(node, self.dialect)
+            raise Refusal(Code.UNKNOWN_TABLE, f"There is no table {node.name}.", instead=instead, place=place)
         return found
 
     # -- SELECT list --------------------------------------------------------------------------------------------------
@@ -336,7 +334,7 @@ class Resolver:
                 ]
             for owner in owners:
                 if owner not in scope.names:
-                    raise self._unknown(item)
+                    raise self._unknown(item, (scope,))
                 entry = scope.names[owner]
                 expanded += [
                     resolved_column(entry.alias, name)
@@ -409,12 +407,13 @@ class Resolver:
                 is_sure = entry.whole and self.fold(node.this) not in scope.padded
                 node.replace(spell_row(node, known if is_sure else None, self.dialect))
                 return
-        raise self._unknown(node)
+        raise self._unknown(node, scopes)
 
-    def _unknown(self, node: exp.Expression) -> Refusal:
+    def _unknown(self, node: exp.Column, scopes: Scopes) -> Refusal:
+        near = tell_near(node.name, [name for scope in scopes for one in scope.names.values() for name in one.columns])
         return Refusal(
             Code.UNKNOWN_COLUMN,
             f"There is no column {node.sql()} in what FROM names.",
-            instead="a column of the tables in FROM (text literals take single quotes)",
+            instead=f"one of its columns: {near} (text literals take single quotes)",
             place=place_of(node, self.dialect),
         )

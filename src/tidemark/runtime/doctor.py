@@ -1,17 +1,21 @@
 """The doctor: what is well and what is not, in sentences that name the next command.
 
 Owns: `Diagnosis` and the examination. Promises: reads only. Facts of an engine are statements of its ledger file whose name
-begins with ``fact_``; warnings are those that begin with ``warn_`` and give a text for every problem.
+begins with ``fact_``; warnings are those that begin with ``warn_`` and give a text for every problem. What is installed is judged
+as everywhere, by the verdict.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.overview import read_overview
 from tidemark.runtime.statements import load_statements
-from tidemark.runtime.status import read_status
+from tidemark.runtime.status import TableStatus
+from tidemark.runtime.verdict import patience_of
 
 
 @dataclass(frozen=True)
@@ -28,27 +32,39 @@ class Diagnosis:
         return asdict(self)
 
 
-def examine(ledger: Ledger) -> list[Diagnosis]:
-    """Everything that the doctor looks at, in order."""
-    found: list[Diagnosis] = []
-    named = load_statements(ledger.session.dialect.name)
-    with ledger.session.transaction("read"):
-        for name, statement in named.items():
-            if name.startswith("fact_"):
-                found.append(Diagnosis("ok", name.removeprefix("fact_"), f"{statement.purpose} {ledger.value(name)}"))
-            elif name.startswith("warn_"):
-                found.extend(Diagnosis("warn", name.removeprefix("warn_"), str(row[0])) for row in ledger.all(name))
-        exists = ledger.exists()
-    if not exists:
+def examine(ledger: Ledger, cadence: Mapping[str, float]) -> list[Diagnosis]:
+    """Everything that the doctor looks at, in order. `cadence` is how many seconds lie between two ticks, by derived table, where
+    they are spaced."""
+    found = _look_at_engine(ledger)
+    overview = read_overview(ledger, patience_of(cadence))
+    if not overview.installed:
         return [*found, Diagnosis("ok", "ledger", "Nothing is installed here.", "tidemark apply")]
-    for status in read_status(ledger):
-        if status.state == "retired":
-            found.append(Diagnosis("warn", status.name, "An old generation is not removed yet.", "tidemark apply"))
-        elif status.well:
-            behind = f", {status.pending} changes wait" if status.pending else ""
-            found.append(Diagnosis("ok", status.name, f"It is live and captured{behind}.", status.next))
-            found += [Diagnosis("ok", status.name, f"{said[0].upper()}{said[1:]}.") for said in status.scans]
-        else:
-            says = f"It is {status.state}; captures: {status.captures}; {status.drift} rows known to be wrong."
-            found.append(Diagnosis("fail", status.name, says, status.next))
+    for finding in overview.verdict.findings:
+        level: Literal["warn", "fail"] = "fail" if finding.level == "fail" else "warn"
+        found.append(Diagnosis(level, finding.name or finding.kind, f"It {finding.says.rstrip('.')}.", finding.next))
+    for one in overview.tables:
+        if not overview.verdict.about("table", one.name):
+            found.extend(_tell_well(one))
     return found
+
+
+def _look_at_engine(ledger: Ledger) -> list[Diagnosis]:
+    """Facts and warnings of the engine; a warning says more than the fact of its name."""
+    facts, warnings = [], []
+    with ledger.session.transaction("read"):
+        for name, statement in load_statements(ledger.session.dialect.name).items():
+            if name.startswith("fact_"):
+                says = f"{statement.purpose} {ledger.value(name)}."
+                facts.append(Diagnosis("ok", name.removeprefix("fact_"), says))
+            elif name.startswith("warn_"):
+                warnings += [Diagnosis("warn", name.removeprefix("warn_"), str(row[0])) for row in ledger.all(name)]
+    warned = {one.about for one in warnings}
+    return [*(one for one in facts if one.about not in warned), *warnings]
+
+
+def _tell_well(one: TableStatus) -> Iterator[Diagnosis]:
+    waits = (one.pending, "changes wait"), (one.upstream_pending, "changes of what it reads wait")
+    behind = "".join(f", {count:,} {what}" for count, what in waits if count)
+    yield Diagnosis("ok", one.name, f"It is live and captured{behind}.", one.next)
+    for said in one.scans:
+        yield Diagnosis("ok", one.name, f"{said[0].upper()}{said[1:]}.")

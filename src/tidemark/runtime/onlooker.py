@@ -33,7 +33,7 @@ from tidemark.runtime.runs import RUN_MAX, Past, find_run, list_runs
 from tidemark.runtime.samples import Sample, list_samples
 from tidemark.runtime.streams.account import Account, Evidence, Gap, StreamStatus
 from tidemark.runtime.values import unpack
-from tidemark.runtime.verdict import PATIENCE_SECONDS
+from tidemark.runtime.verdict import patience_of
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ class Onlooker:
         self, connect: Callable[[], Duty], declared: Sequence[str] = (), cadence: Mapping[str, float] | None = None
     ) -> None:
         self.declared = tuple(declared)
-        self._patience = {name: PATIENCE_SECONDS + 2 * every for name, every in (cadence or {}).items()}
+        self._patience = patience_of(cadence or {})
         self._connect = connect
         self._duty: Duty | None = None
         self._kept: tuple[str, float, Overview] | None = None

@@ -70,6 +70,11 @@ class Verdict:
         return found
 
 
+def patience_of(cadence: Mapping[str, float]) -> dict[str, float]:
+    """For how many seconds changes may wait of derived tables between two ticks of which so many seconds lie."""
+    return {name: PATIENCE_SECONDS + 2 * every for name, every in cadence.items()}
+
+
 def worst(levels: Iterable[Level]) -> Level:
     """The worst of some levels, ``pass`` without any."""
     return max(levels, key=LEVELS.index, default="pass")
@@ -99,7 +104,7 @@ def judge(
     found = [one for one in found if one.name not in stands or one.says not in at_work] + going
     found += [one for stream in streams for one in _judge_stream(stream)]
     if events and events.get("failed"):
-        says = f"{events['failed']:,} events could not be told to their handlers"
+        says = f"has {events['failed']:,} events that could not be told to their handlers"
         found.append(Finding("outbox", "outbox", "warn", says, "tidemark outbox retry"))
     told = {(one.kind, one.name) for one in found if one.level == "fail"}
     found += [_judge_failed(past) for past in failed if _is_news(past, tables, backfills, told)]
@@ -143,7 +148,7 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
         find("fail", f"may miss changes: {one.captures}")
     waited = seconds_since(one.behind_since, now)
     if one.state == "live" and waited is not None and waited > patience.get(one.name, PATIENCE_SECONDS):
-        find("warn", f"has changes that wait since {one.behind_since}; does a worker run?", "tidemark run")
+        find("warn", f"has changes that wait since {one.behind_since}, as if no worker ran", "tidemark run")
     return found
 
 
@@ -210,7 +215,7 @@ def _is_news(
 
 
 def _judge_failed(past: Past) -> Finding:
-    says = f"its last {past.kind} failed (run {past.id}): {past.cause or 'no cause is on record'}"
+    says = f"failed at its last {past.kind} (run {past.id}): {past.cause or 'no cause is on record'}"
     return Finding("table", past.derived, "fail", says, f"tidemark history {quote(past.derived)}")
 
 
