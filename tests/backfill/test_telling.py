@@ -249,7 +249,7 @@ def test_zero_is_no_rest_and_not_the_usual_one(file_songs: Songs) -> None:
 
     @file_songs.project.backfill("tally", table="songs", key="id")
     def tally(db, batch):  # type: ignore[no-untyped-def]
-        watch.seconds += 0.008
+        watch.seconds += 0.004
 
     def wait(seconds: float) -> None:
         watch.wait(seconds)

@@ -155,7 +155,7 @@ def small(dialect: Dialect) -> Pace:
 @pytest.mark.parametrize("way", WAYS)
 def test_only_what_was_added_is_filled(engine_url: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for room in (fill, fill_pages):
-        monkeypatch.setattr(room, "choose_pace", small)
+        monkeypatch.setattr(room, "choose_patient_pace", small)
     story = Story(engine_url, way)
     (step,) = story.declared(story.new).plan().steps
     assert "only that is filled" in step.reason and step.upkeep is not None
@@ -202,7 +202,7 @@ def test_a_name_with_white_space_is_widened_too(engine_url: str) -> None:
 
 def test_what_is_interrupted_goes_on_and_the_old_columns_stay(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for room in (fill, fill_pages):
-        monkeypatch.setattr(room, "choose_pace", small)
+        monkeypatch.setattr(room, "choose_patient_pace", small)
     for way in ("added at commits", "added by ticks"):
         story = Story(engine_url, way)
 

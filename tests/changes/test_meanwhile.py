@@ -64,7 +64,7 @@ def test_what_readers_see_is_ticked_while_another_definition_is_filled(
 ) -> None:
     monkeypatch.setattr(meanwhile, "EVERY_SECONDS", 0.0)
     for room in (fill, fill_pages):
-        monkeypatch.setattr(room, "choose_pace", _small)
+        monkeypatch.setattr(room, "choose_patient_pace", _small)
     behind = play_replacement(engine_url, *way)
     assert len(behind) >= 5 and max(behind) <= 2, behind
 
@@ -72,6 +72,6 @@ def test_what_readers_see_is_ticked_while_another_definition_is_filled(
 def test_a_filling_that_ticks_nothing_meanwhile_is_found_out(sqlite_path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "keeping", lambda duty, before: duty)
     for room in (fill, fill_pages):
-        monkeypatch.setattr(room, "choose_pace", _small)
+        monkeypatch.setattr(room, "choose_patient_pace", _small)
     behind = play_replacement(f"sqlite:///{sqlite_path}", *WAYS[0])
     assert max(behind) > 2, behind

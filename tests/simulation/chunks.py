@@ -40,8 +40,8 @@ def _keep_size(stack: contextlib.ExitStack, size: int) -> None:
 
     rooms = [room for name, room in sys.modules.items() if name.startswith("tidemark.runtime.")]
     for room in rooms:
-        if hasattr(room, "choose_pace"):
-            stack.enter_context(mock.patch.object(room, "choose_pace", choose))
+        for name in {"choose_pace", "choose_patient_pace"} & set(vars(room)):
+            stack.enter_context(mock.patch.object(room, name, choose))
 
 
 def _forgetful(rng: random.Random) -> object:

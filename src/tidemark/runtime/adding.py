@@ -17,7 +17,7 @@ from tidemark.runtime.backfill.together import tell_alone
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
-from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.pace import choose_patient_pace
 from tidemark.runtime.progress import Listener
 from tidemark.script import Script
 from tidemark.ways import Adding, Whole
@@ -40,7 +40,7 @@ def fill_by_adding(duty: Duty, installed: Installed, listen: Listener) -> FillRe
     adding = whole.adding
     tell_alone(duty, script.name, listen, "what adds up is read once, and short to add")
     total = _find_short(duty, script, whole, adding)
-    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), 0, total, listen)
+    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), 0, total, listen)
 
     def add() -> None:
         for low, high in filling.steps(0, total):

@@ -12,7 +12,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.pace import choose_patient_pace
 from tidemark.runtime.pieces import find_pieces
 from tidemark.script import Carried, Carry, Script
 
@@ -76,7 +76,7 @@ def _walk(duty: Duty, script: Script, old: Script, wanted: Carry, insert: str) -
     def chunk(low: int, high: int) -> int:
         return duty.session.run(insert.replace("{old}", old.store), {"low": low, "high": high})
 
-    total, done, pace = duty.read(listed, snapshot=False).value, 0, choose_pace(duty.session.dialect)
+    total, done, pace = duty.read(listed, snapshot=False).value, 0, choose_patient_pace(duty.session.dialect)
     while done < total:
         duty.check_stop(f"carrying over what {script.name} remembers")
         high = min(total, done + pace.size)

@@ -214,9 +214,7 @@ def _exactness(script: Script, dialect: Dialect) -> tuple[str, ...]:
 
 def _locks(script: Script, dialect: Dialect) -> tuple[str, ...]:
     if dialect.writers_wait_in_line:
-        found = [
-            "Writers wait in line as ever; filling and ticks hold the write lock about 10 ms at a time, with gaps."
-        ]
+        found = ["Writers wait in line as ever; filling and ticks hold the write lock 4 to 10 ms at a time, with gaps."]
     else:
         found = [
             "Installing asks each source for SHARE ROW EXCLUSIVE for at most 100 ms at a time, and gives way.",

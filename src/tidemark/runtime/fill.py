@@ -31,7 +31,7 @@ from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.fill_pages import compute_range, fill_by_pages, walk_pages
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
-from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.pace import choose_patient_pace
 from tidemark.runtime.pages import Key, is_storable, open_book
 from tidemark.runtime.pieces import TRIGGER_PATIENCE, set_patience
 from tidemark.runtime.progress import Listener, ignore
@@ -70,7 +70,7 @@ def fill(duty: Duty, installed: Installed, listen: Listener = ignore, before: In
     tell_alone(duty, script.name, listen, "its keys have no order in which they could be cut into ranges")
     total = list_every_key(duty, script)
     start = installed.cursor_at if 0 < installed.cursor_at <= total else 0
-    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), start, total, listen)
+    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), start, total, listen)
     see_through(filling, installed, partial(_walk, filling, total, start))
     return report(filling, total - start)
 
@@ -136,7 +136,7 @@ def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
         return int(row[0]) if row else 0, find_snapshots(duty.ledger, script)
 
     total, moments = duty.read(work).value
-    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), 0, total, listen)
+    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), 0, total, listen)
 
     def copy() -> None:
         duty.write(lambda: begin_reading(duty.ledger, script, moments))
@@ -191,7 +191,7 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
     if total is None:
         return None
     tell_alone(duty, script.name, listen, "nobody else is connected, and it was filled by one statement")
-    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), total, total, listen)
+    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), total, total, listen)
     see_through(filling, installed, lambda: None)
     return FillReport(script.name, total, total, 1, held.hold_ms)
 
@@ -243,7 +243,7 @@ def _copy_quietly(duty: Duty, installed: Installed, listen: Listener) -> FillRep
     if found is None:
         return None
     marker, total, upto = found
-    filling = begin_fill(duty, script, choose_pace(session.dialect), 0, total, listen, upto=upto)
+    filling = begin_fill(duty, script, choose_patient_pace(session.dialect), 0, total, listen, upto=upto)
 
     def put(low: int, high: int) -> tuple[int, str] | None:
         if session.changes_marker() != marker:

@@ -29,7 +29,7 @@ from tidemark.runtime.backfill.together import IN_LINE, RANGES_EACH, tell_alone,
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
-from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.pace import choose_patient_pace
 from tidemark.runtime.pages import Book, open_book
 from tidemark.runtime.processing import computing
 from tidemark.runtime.progress import Event, Listener
@@ -61,7 +61,7 @@ def fill_by_pages(duty: Duty, installed: Installed, listen: Listener) -> FillRep
     else:
         parts, keys = cut(books, crew * RANGES_EACH if crew > 1 else 1)
         total = before + keys
-    filling = begin_fill(duty, script, choose_pace(duty.session.dialect), before, total, listen, parts=parts)
+    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), before, total, listen, parts=parts)
     work = partial(_work, filling, ready)
     together = partial(work_together, duty, filling.tally, work, duty.connect, min(crew, len(parts)))
     see_through(filling, installed, together)
@@ -108,7 +108,7 @@ def cut(books: Sequence[Book], parts: int) -> tuple[list[Part], int]:
 
 def _work(first: Filling, ready: dict[int, Counted], duty: Duty) -> None:
     """Fill ranges that nobody else has, until there are none. A session beside the first that is lost gives its range back."""
-    filling = first if duty is first.duty else first.beside(duty, choose_pace(duty.session.dialect))
+    filling = first if duty is first.duty else first.beside(duty, choose_patient_pace(duty.session.dialect))
     while (todo := filling.tally.next_range()) is not None:
         try:
             todo.refresh(duty.ledger, filling.script.name)

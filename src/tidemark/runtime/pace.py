@@ -32,6 +32,10 @@ SEAL_ROWS = 10_000
 # Where rows are locked a writer meets a chunk as often as its share of the rows: 199 of 200 writers of some row then never do.
 SHARE = 200
 SHARED_ROWS_MIN = 500
+IN_LINE_MS, IN_LINE_PATIENT_MS = 10.0, 4.0
+"""Holds of a lock that writers wait for in line: of ticks, and of work for which nobody waits. A writer looks again after 1, 3, 8
+and 18 ms, so that one who meets holds of 4 ms is served at its fourth look and not at its fifth."""
+LOCKED_MS = 100.0
 
 
 @dataclass
@@ -125,19 +129,26 @@ def longest_read_ms(dialect: Dialect) -> float:
 
 
 def choose_pace(dialect: Dialect, hold_ms: float | None = None) -> Pace:
-    """The pace for an engine: short holds where writers wait in line, longer ones where only rows are locked; or `hold_ms`, where
+    """The pace of ticks: short holds where writers wait in line, longer ones where only rows are locked; or `hold_ms`, where
     somebody says that it disturbs nobody."""
     if hold_ms is not None:
         # Where only rows are locked, nobody who waits for one of them is helped by a rest that comes after it.
         return Pace(hold_ms, dialect.writers_wait_in_line, size=2_000, size_max=200_000)
     if dialect.writers_wait_in_line:
-        return Pace(target_ms=10.0, in_line=True)
-    return Pace(target_ms=100.0, in_line=False, size=2_000, size_max=200_000)
+        return Pace(IN_LINE_MS, in_line=True)
+    return Pace(LOCKED_MS, in_line=False, size=2_000, size_max=200_000)
+
+
+def choose_patient_pace(dialect: Dialect) -> Pace:
+    """The pace of fillings and repairs, which take long and for which nobody waits: shorter holds where writers wait in line."""
+    pace = choose_pace(dialect)
+    pace.target_ms = IN_LINE_PATIENT_MS if pace.in_line else pace.target_ms
+    return pace
 
 
 def choose_first_pace(dialect: Dialect, nice: float | None) -> Pace:
     """The pace for work of which nobody knows yet what a row costs: it begins with few rows, and leaves room for others."""
-    pace = choose_pace(dialect)
+    pace = choose_patient_pace(dialect)
     pace.size, pace.size_min, pace.size_max = 100, 1, min(pace.size_max, 50_000)
     ask(pace, nice)
     return pace

@@ -14,7 +14,7 @@ from tidemark.runtime.apply_batch import prepare_once
 from tidemark.runtime.backfill.gate import Brake
 from tidemark.runtime.backfill.together import work_together
 from tidemark.runtime.duty import Duty, Held
-from tidemark.runtime.pace import Pace, choose_pace
+from tidemark.runtime.pace import Pace, choose_patient_pace
 from tidemark.runtime.progress import Event, Listener
 from tidemark.runtime.runs import Run, Telling, add_run
 from tidemark.runtime.samples import Hold
@@ -72,7 +72,7 @@ def walk(
 
     def work(mine: Duty) -> None:
         prepare_once(mine, script)
-        pace, brake = choose_pace(mine.session.dialect), Brake(mine, script.name, kind, listen)
+        pace, brake = choose_patient_pace(mine.session.dialect), Brake(mine, script.name, kind, listen)
         for keys, mend in given(mine, run, pace):
             if walked.problem is not None:
                 raise walked.problem

@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 from tidemark.database.session import Conflict, Session
 from tidemark.runtime.clock import Clock
 
-# Gaps a little longer than holds: a writer who came at the wrong moment is then served at its fourth look, 18 ms later.
-NICE = 1.2
+# Gaps longer than holds: a writer who came at the wrong moment is then served at its fourth or fifth look, 8 or 18 ms later.
+NICE = 1.5
 # Short holds are rested for together: a gap of less is over before somebody who waits looks again.
 REST_SECONDS_MIN = 0.005
 # Whoever lost a few times looks 25 ms later again, until it has waited for 128 ms, and then ten times a second only.

@@ -180,7 +180,7 @@ def test_chunks_do_shrink_where_it_is_rows_that_take_the_time() -> None:
     rows_in_a_second(pace, 0.0, 60.0)
     assert pace.size == 1
     pace = choose_first_pace(SQLITE, None)
-    rows_in_a_second(pace, 1.0, 0.5)
+    rows_in_a_second(pace, 1.0, 0.2)
     assert 10 <= pace.size <= 19
 
 
