@@ -102,8 +102,8 @@ def test_nothing_is_added_at_once_to_rows_of_several_moments(engine_url: str, mi
         look = at_once._look
 
         def blind(*about: Any) -> Any:
-            seen, portion = look(*about)
-            return {source: replace(one, even=True) for source, one in seen.items()}, portion
+            seen, *others = look(*about)
+            return {source: replace(one, even=True) for source, one in seen.items()}, *others
 
         with mock.patch.object(at_once, "_look", blind) if mistaken else contextlib.nullcontext():
             place.tick()

@@ -207,7 +207,7 @@ def first_log_moved(met: Met) -> AbstractContextManager[Any]:
 
 def first_log_read(met: Met) -> AbstractContextManager[Any]:
     """A seal that is read from its first change on takes the changes of its first log for read."""
-    original = tick._begin_reading
+    original = tick.begin_reading
 
     def begin(state: Any) -> Any:
         found = original(state)
@@ -215,7 +215,7 @@ def first_log_read(met: Met) -> AbstractContextManager[Any]:
         state.backlog.ended.add(state.tick.logs[0].source)
         return found
 
-    return mock.patch.object(tick, "_begin_reading", begin)
+    return mock.patch.object(tick, "begin_reading", begin)
 
 
 def begins_empty(met: Met) -> AbstractContextManager[Any]:

@@ -1,23 +1,36 @@
 """Ways by decree: small tables never give the cost guard a reason to leave the usual way, so a case says which way is gone.
 
 Owns: `ways_of`. Promises: within the block every tick goes the way that is named, where its table has it: ``full`` or ``keyed``
-always, or ``turns``, one after another; no name leaves the guard alone, which adds where it can.
+always, or ``turns``, one after another, or ``left``, its own for some steps and then the whole result; no name leaves the guard
+alone, which adds where it can.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle
 from unittest import mock
 
-from tidemark.runtime import guard
+from tidemark.runtime import guard, rival
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.guard import Choice, Way
 from tidemark.script import Script
 
-WAYS = ("", "", "", "keyed", "full", "turns")
+WAYS = ("", "", "", "keyed", "full", "turns", "left")
+
+
+def _in_turn() -> Callable[..., Choice | None]:
+    """What leaves the way that a tick goes when it is asked for the second time, for the third, the first, and so on."""
+    asked = cycle((False, True, False, False, True, True))
+
+    def outruns(one: rival.Rival, way: Way, *_: object) -> Choice | None:
+        tick = one.script.tick
+        leaves = way != "full" and tick is not None and tick.full is not None and next(asked)
+        return Choice("full", f"full: {way} was left by decree", 1.0) if leaves else None
+
+    return outruns
 
 
 @contextlib.contextmanager
@@ -25,6 +38,10 @@ def ways_of(way: str) -> Iterator[None]:
     """Choices by decree for the length of the block."""
     if not way:
         yield
+        return
+    if way == "left":
+        with mock.patch.object(rival.Rival, "outruns", _in_turn()):
+            yield
         return
     decide, turns = guard.choose_for, cycle(("", "full", "", "", "keyed", ""))
 

@@ -19,9 +19,10 @@ from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.apply_batch import apply_batch, prepare_here, preparing, tables_of_units, tables_to_follow
 from tidemark.runtime.captures import trim_alone
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.guard import FEW, KEEP, Choice, Way, choose_for
+from tidemark.runtime.guard import FEW, KEEP, LONG_MS, Choice, Way, choose_for, cost_ms
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.portions import Portion, begin
+from tidemark.runtime.rival import Rival
 from tidemark.runtime.runs import Run, add_done_tick, add_run
 from tidemark.runtime.seals import CONSUME_ROWS, TickReport, about, consume, move_checkpoints
 from tidemark.runtime.steady import Unsteady, read_first, require_steady
@@ -108,11 +109,13 @@ class Begun:
 
 @dataclass(frozen=True)
 class Weighed:
-    """So many `changes` wait, and the guard has chosen another way for them than one transaction has."""
+    """So many `changes` wait, and the guard has chosen another way for them than one transaction has, perhaps only after this one
+    had spent some time on its own."""
 
     choice: Choice
     changes: int
     portion: Portion
+    spent_ms: float = 0.0
 
 
 def suits(script: Script) -> bool:
@@ -189,7 +192,7 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     began = duty.clock.now()
     pace = choose_pace(duty.session.dialect, duty.hold_ms)
     most = most_changes(pace)
-    seen, portion = _look(duty, script, tick, pace, most)
+    seen, portion, each_ms = _look(duty, script, tick, pace, most)
     changes = _count(seen)
     sources = frozenset(source for source, one in seen.items() if one.moved)
     if not sources:
@@ -201,7 +204,7 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     joins = tick.products is not None and all(one.even for one in seen.values())
     do = _add if tick.deltas is not None else _join if joins else _recompute
     usual: Way = "keyed" if do is _recompute else "delta"
-    choice = _choose(duty, script, usual, changes, portion)
+    choice = _choose(duty, script, usual, changes, portion, each_ms)
     # What is computed anew is computed as of the checkpoint, so that one goes first.
     move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
     made = do(duty, script, tick, seen, portion) if changes else _Made()
@@ -210,18 +213,19 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     counts = {"rows_done": made.keys, "rows_written": made.written, "longest_ms": duty.clock.ms_since(began)}
     run = add_run(duty, "tick", script) if made.left else None
     if changes and run is None:
+        ms = counts["longest_ms"]
         cost = {"message": choice.reason, "way": usual, "work": float(changes + made.keys), "keep": KEEP}
-        add_done_tick(duty, script, {**counts, **cost, "ms": counts["longest_ms"]})
+        add_done_tick(duty, script, {**counts, **cost, "ms": ms, "cost_ms": cost_ms(duty, usual, ms)})
     if duty.session.dialect.writers_wait_in_line or duty.spent is not None:
         consume(duty, script, sources)
     return _Done(changes, made, sources, portion, run, choice)
 
 
-def _choose(duty: Duty, script: Script, usual: Way, changes: int, portion: Portion) -> Choice:
-    """Why so many changes are taken in the usual way. Where they are not few, or no index reaches the rows of a key, so that few
-    may be much work, the guard weighs it; another way is not for one transaction."""
+def _choose(duty: Duty, script: Script, usual: Way, changes: int, portion: Portion, each_ms: float) -> Choice:
+    """Why so many changes are taken in the usual way. Where they are not few, or few were much work lately, or may be because no
+    index reaches the rows of a key, the guard weighs it; another way is not for one transaction."""
     unreached = script.tick is not None and script.tick.deltas is None and not script.applier.indexed
-    if changes <= FEW and not unreached:
+    if changes <= FEW and changes * each_ms < LONG_MS and not unreached:
         return Choice(usual, f"{usual}: {changes} change{'' if changes == 1 else 's'} are few")
     choice = choose_for(duty, script, usual, changes, "change")
     if choice.way == "full":
@@ -231,8 +235,9 @@ def _choose(duty: Duty, script: Script, usual: Way, changes: int, portion: Porti
     return choice
 
 
-def _look(duty: Duty, script: Script, tick: Tick, pace: Pace, most: int) -> tuple[dict[str, _Seen], Portion]:
-    """What waits in each log, read along with its checkpoint in one statement, and the portion of the ticks."""
+def _look(duty: Duty, script: Script, tick: Tick, pace: Pace, most: int) -> tuple[dict[str, _Seen], Portion, float]:
+    """What waits in each log, read along with its checkpoint in one statement, the portion of the ticks, and what a change took
+    lately, in milliseconds."""
     limits = {"limit": most + 1, "most": max(most, LOOKED_AT_MAX)}
     rows = duty.session.all(_question(duty, script, tick), {**about(script), **limits})
     if len(rows) != len(tick.logs):
@@ -240,11 +245,11 @@ def _look(duty: Duty, script: Script, tick: Tick, pace: Pace, most: int) -> tupl
         raise _Unsuited
     found = {}
     portion = begin(duty, script, pace, *rows[0][9:11])
-    for source, before, under_way, now, ahead, even, moved, changes, markers, _, _, dirty in rows:
+    for source, before, under_way, now, ahead, even, moved, changes, markers, _, _, dirty, _ in rows:
         if under_way or ahead or markers or dirty:
             raise _Unsuited
         found[source] = _Seen(source, before, now, bool(moved), int(changes), bool(even))
-    return found, portion
+    return found, portion, float(rows[0][-1] or 0.0)
 
 
 def _question(duty: Duty, script: Script, tick: Tick) -> str:
@@ -254,7 +259,8 @@ def _question(duty: Duty, script: Script, tick: Tick) -> str:
         for log in tick.logs
     ]
     dirty = f"(SELECT count(*) FROM (SELECT 1 FROM {tick.dirty} LIMIT 1) AS d)" if tick.dirty else "0"
-    return f"SELECT l.*, {dirty} FROM ({' UNION ALL '.join(branches)}) AS l"
+    each_ms = duty.ledger.text("weigh_change").rstrip("; \n")
+    return f"SELECT l.*, {dirty}, ({each_ms}) FROM ({' UNION ALL '.join(branches)}) AS l"
 
 
 def _follow(log: SourceLog, seen: Mapping[str, _Seen]) -> list[str]:
@@ -302,10 +308,14 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
 
     changed, before, reached = _changed(tick, seen), [tick.clear_reached], 0
     prepare_here(duty, script, tables_to_follow(tick, [log for log, _ in changed]))
+    rival, followed = Rival(duty, script), duty.clock.now()
     for log, one in changed:
         copied = len(before) + len((log.clear_slice, log.fill_slice))
         reached += sum(session.run_all([*before, *_follow(log, seen)], _bounds(one))[copied:])
-        before = []
+        before, spent_ms = [], duty.clock.ms_since(followed)
+        choice = rival.outruns("keyed", spent_ms)
+        if choice is not None:
+            raise _Whole(Weighed(choice, _count(seen), portion, spent_ms))
     if not reached:
         return _Made()
     prepare_here(duty, script, tables_of_units(script.applier))

@@ -83,8 +83,9 @@ def fits(duty: Duty, script: Script, most: int = WHOLE_BYTES_MAX) -> bool:
     return int(size or 0) <= most
 
 
-def list_suspects(duty: Duty, script: Script, whole: Whole) -> tuple[int, int]:
-    """Fill the session's list with every key whose row may differ; give their number, and that of the stored rows."""
+def list_suspects(duty: Duty, script: Script, whole: Whole) -> tuple[int, int, float]:
+    """Fill the session's list with every key whose row may differ; give their number, that of the stored rows, and how long that
+    took, in milliseconds."""
 
     def work() -> tuple[int, int]:
         prepare(duty.session, script)
@@ -93,7 +94,8 @@ def list_suspects(duty: Duty, script: Script, whole: Whole) -> tuple[int, int]:
         found, stored = duty.session.one(script.applier.count_todo), duty.session.one(whole.count)
         return int(found[0]) if found else 0, int(stored[0]) if stored else 0
 
-    return duty.read(work).value
+    held = duty.read(work)
+    return (*held.value, held.hold_ms)
 
 
 def list_every_key(duty: Duty, script: Script) -> int:

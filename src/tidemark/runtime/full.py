@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tidemark.runtime.apply_batch import require_keys
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.guard import KEEP, Choice
+from tidemark.runtime.guard import KEEP, Choice, fade_others
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import Run, add_done_tick, add_run
 from tidemark.runtime.seals import consume, find_targets, hold_sources, move_checkpoints
@@ -64,7 +64,9 @@ def write_whole(
         if at_once:
             counts = {"rows_done": whole.total, "rows_written": written, "longest_ms": duty.clock.ms_since(began)}
             cost = {"message": choice.reason, "way": choice.way, "work": choice.work, "keep": KEEP}
-            add_done_tick(duty, script, {**counts, **cost, "ms": whole.ms + counts["longest_ms"]})
+            ms = whole.ms + counts["longest_ms"]
+            add_done_tick(duty, script, {**counts, **cost, "ms": ms, "cost_ms": ms})
+            fade_others(duty, script, choice.way)
         return mine, written, consumed
 
     held = duty.write(work, snapshot=script.applier.at_checkpoint)

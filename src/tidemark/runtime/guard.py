@@ -3,6 +3,7 @@
 Owns: the choice among delta, keyed and full, and its history. Promises: every way gives the same rows, so a choice is about time
 alone; another way than the usual one must be estimated at less than half of its time; what no transaction may take long for is
 not chosen, except where every change touches everything anyway; the reason is a short sentence with the figures that decided.
+What the whole result takes is known from the verification that ends every filling, and from those that follow.
 
 A *way* is ``delta`` (what changed is added up), ``keyed`` (affected units are computed again) or ``full`` (the whole result is
 computed again, and rows that differ are written). What waits to be known costs nothing more: changes and units are counted.
@@ -18,7 +19,7 @@ from typing import Literal
 from tidemark.names import Names
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.pace import longest_read_ms
+from tidemark.runtime.pace import WHOLE_MS, longest_read_ms
 from tidemark.script import Script
 
 Way = Literal["delta", "keyed", "full"]
@@ -27,11 +28,18 @@ FEW = 200
 """Work of this size is done in the usual way, whatever others would cost: it takes some milliseconds, unless pieces are huge."""
 HUGE_MS = 50.0
 """What a piece of work took on average to count as huge, however few pieces it was: no batch has such fixed costs."""
-LONG_MS = 100.0
-"""Few pieces that would take so long are weighed as many are."""
+LONG_MS = 50.0
+"""Few pieces that would take so long are weighed as many are, and what takes so long is worth a question."""
+FIXED_MS = {True: 5.0, False: 15.0}
+"""What any tick takes for its transactions, whatever it does in them: where writers wait in line, and where they do not."""
 COUNTED_MAX = 100_001
 MARGIN = 0.5
+FAR_DEARER = 4
+"""Where the usual way would take so many times as long as the whole result, that may be read for longer than is polite."""
 MS_PER_CHANGE = {"delta": 0.005, "keyed": 0.05}
+ASSUMED = 20.0
+"""What is assumed of a change weighs as much as this many that were measured."""
+FADE = 0.9
 MS_PER_KILOBYTE = 0.02
 """What is assumed before anything was measured: that 50 megabytes are read, grouped and compared in a second."""
 
@@ -95,34 +103,67 @@ def time_of(ms: float) -> str:
 
 
 def list_costs(ledger: Ledger, script: Script) -> dict[str, Cost]:
-    """The history of each way, the one that was chosen last first."""
+    """The history of each way, the one that was chosen last first; one that never was has no reason."""
     rows = ledger.all("list_costs", {"derived": script.name, "generation": script.generation})
     return {row[0]: Cost(row[0], float(row[1]), float(row[2]), int(row[3]), row[4], row[5]) for row in rows}
 
 
 def add_cost(duty: Duty, script: Script, choice: Choice, work: float, ms: float) -> None:
     """Remember what a way has cost, in the caller's transaction."""
-    about = {"derived": script.name, "generation": script.generation, "way": choice.way, "reason": choice.reason}
-    duty.ledger.run("add_cost", {**about, "work": float(work), "ms": float(ms), "keep": KEEP})
+    about = {"derived": script.name, "generation": script.generation, "way": choice.way}
+    spent = {"work": float(work), "ms": cost_ms(duty, choice.way, ms), "keep": KEEP}
+    duty.ledger.run("add_cost", {**about, **spent, "reason": choice.reason})
+    if choice.way == "full":
+        fade_others(duty, script, choice.way)
+
+
+def cost_ms(duty: Duty, way: str, ms: float) -> float:
+    """What the work of a way took: of changes and units that is what their tick took more than any tick does."""
+    fixed = 0.0 if way == "full" else FIXED_MS[duty.session.dialect.writers_wait_in_line]
+    return max(0.0, float(ms) - fixed)
+
+
+def fade_others(duty: Duty, script: Script, way: str) -> None:
+    """Think other ways a little cheaper than they were when they were gone last, in the caller's transaction."""
+    about = {"derived": script.name, "generation": script.generation, "way": way}
+    duty.ledger.run("fade_costs", {**about, "keep": FADE})
+
+
+def learn_cost(duty: Duty, script: Script, way: Way, work: float, ms: float) -> None:
+    """Remember what a way took where it was not chosen, in the caller's transaction."""
+    about = {"derived": script.name, "generation": script.generation, "way": way}
+    duty.ledger.run("learn_cost", {**about, "work": float(work), "ms": cost_ms(duty, way, ms), "keep": KEEP})
+
+
+def learn_full(duty: Duty, script: Script, ms: float) -> None:
+    """Remember what it took to read the whole result and to compare it with the stored rows."""
+    if script.tick is not None and script.tick.full is not None:
+        work = measure(duty, script)
+        duty.write(lambda: learn_cost(duty, script, "full", work, ms))
 
 
 def offer(way: Way, work: float, word: str, costs: Mapping[str, Cost]) -> Offer:
     """The offer of a way whose work is a number of changes or units; `word` names one of them."""
-    known = costs.get(way)
-    measured = known is not None and (known.work >= FEW or known.each_ms >= HUGE_MS)
-    each = known.each_ms if known is not None and measured else MS_PER_CHANGE[way]
+    known, assumed = costs.get(way), MS_PER_CHANGE[way]
+    each = assumed
+    if known is not None:
+        huge = known.each_ms >= HUGE_MS
+        each = known.each_ms if huge else (known.ms + ASSUMED * assumed) / (known.work + ASSUMED)
     return Offer(way, work, f"{work:.0f} {word}{'' if work == 1 else 's'}", work * each)
 
 
-def offer_full(duty: Duty, script: Script, costs: Mapping[str, Cost]) -> Offer:
+def measure(duty: Duty, script: Script) -> float:
+    """How many kilobytes the sources and the stored rows have, about."""
+    stored = f"tidemark.{Names(duty.session.dialect, script.name, script.generation).plain('')}"
+    return int(duty.ledger.value("measure_sources", {"sources": json.dumps([*script.sources, stored])}) or 0) / 1024
+
+
+def offer_full(duty: Duty, script: Script, costs: Mapping[str, Cost], usual_ms: float = 0.0) -> Offer:
     """The offer of the whole result: the sources are read, and the stored rows compared, in one transaction, which must not be
-    long unless it is all there is."""
-    dialect = duty.session.dialect
-    stored = f"tidemark.{Names(dialect, script.name, script.generation).plain('')}"
-    size = int(duty.ledger.value("measure_sources", {"sources": json.dumps([*script.sources, stored])}) or 0) / 1024
-    known = costs.get("full")
+    long unless it is all there is, or anything else would take many times as long."""
+    size, known = measure(duty, script), costs.get("full")
     ms = size * (known.each_ms if known is not None else MS_PER_KILOBYTE)
-    barred, most = "", longest_read_ms(dialect)
+    barred, most = "", WHOLE_MS if usual_ms > FAR_DEARER * ms else longest_read_ms(duty.session.dialect)
     if ms > most and script.klass != "global":
         barred = f"take about {time_of(ms)}, and no transaction may take more than {most:.0f} ms"
     return Offer("full", size, "the whole result", ms, barred)
@@ -149,5 +190,5 @@ def choose_for(duty: Duty, script: Script, usual: Way, work: int, word: str) -> 
     if work <= FEW and offers[0].ms < LONG_MS:
         return Choice(usual, f"{usual}: {work} {word}{'' if work == 1 else 's'} are few")
     offers += [offer("keyed", work, word, costs)] if usual == "delta" and tick.products is not None else []
-    offers += [offer_full(duty, script, costs)] if tick.full is not None else []
+    offers += [offer_full(duty, script, costs, offers[0].ms)] if tick.full is not None else []
     return choose(offers)

@@ -629,7 +629,7 @@ LEFT JOIN (SELECT derived, generation, count(*) AS wrong FROM tidemark._drift WH
            GROUP BY derived, generation) AS w ON w.derived = d.name AND w.generation = d.generation
 LEFT JOIN tidemark._cost AS c ON c.derived = d.name AND c.generation = d.generation
     AND c.way = (SELECT o.way FROM tidemark._cost AS o WHERE o.derived = d.name AND o.generation = d.generation
-                 ORDER BY o.chosen_at DESC, o.way LIMIT 1)
+                 AND o.times > 0 ORDER BY o.chosen_at DESC, o.way LIMIT 1)
 LEFT JOIN tidemark._sweep AS s ON s.derived = d.name AND s.generation = d.generation;
 
 -- name: list_all_checkpoints
@@ -858,6 +858,21 @@ ON CONFLICT (derived, generation, way) DO UPDATE
 SET work = c.work * CAST(:keep AS double precision) + excluded.work, ms = c.ms * CAST(:keep AS double precision) + excluded.ms, times = c.times + 1,
     chosen_at = excluded.chosen_at, reason = excluded.reason;
 
+-- name: learn_cost
+-- Remember what a way took where it was gone without being chosen: a verification reads the whole result, too.
+INSERT INTO tidemark._cost AS c (derived, generation, way, work, ms, times, chosen_at, reason)
+VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:ms AS double precision), 0, '', '')
+ON CONFLICT (derived, generation, way) DO UPDATE
+SET work = c.work * CAST(:keep AS double precision) + excluded.work, ms = c.ms * CAST(:keep AS double precision) + excluded.ms;
+
+-- name: fade_costs
+-- Think the ways cheaper that were not gone, so that what was measured badly once is tried again.
+UPDATE tidemark._cost SET ms = ms * CAST(:keep AS double precision) WHERE derived = :derived AND generation = :generation AND way <> :way;
+
+-- name: weigh_change
+-- What a change or a unit took lately where the whole result was not asked for.
+SELECT max(ms / work) FROM tidemark._cost WHERE derived = :derived AND generation = :generation AND way <> 'full' AND work > 0;
+
 -- name: list_costs
 -- What each way has cost, the one that was chosen last first.
 SELECT way, work, ms, times, chosen_at, reason FROM tidemark._cost
@@ -902,7 +917,7 @@ WITH killed AS (
     ON CONFLICT (derived, kind, what, bound) DO UPDATE SET chunks = h.chunks + 1, ms = h.ms + excluded.ms
 ), cost AS (
     INSERT INTO tidemark._cost AS c (derived, generation, way, work, ms, times, chosen_at, reason)
-    VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:ms AS double precision), 1, tidemark._clock(0), :message)
+    VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:cost_ms AS double precision), 1, tidemark._clock(0), :message)
     ON CONFLICT (derived, generation, way) DO UPDATE
     SET work = c.work * CAST(:keep AS double precision) + excluded.work, ms = c.ms * CAST(:keep AS double precision) + excluded.ms,
         times = c.times + 1, chosen_at = excluded.chosen_at, reason = excluded.reason

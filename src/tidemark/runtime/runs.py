@@ -159,7 +159,7 @@ def _trim(duty: Duty, name: str, id_: int) -> None:
 def add_done_tick(duty: Duty, script: Script, counts: Mapping[str, Any]) -> None:
     """Record a tick that began and ended in the caller's transaction, under a lease that proves that those which did not end are
     dead, and what it has cost. `counts` are ``rows_done``, ``rows_written``, ``longest_ms``, ``message``, ``way``, ``work``,
-    ``ms`` and ``keep``.
+    ``ms``, ``cost_ms`` and ``keep``.
     """
     about = {"derived": script.name, "generation": script.generation, "holder": duty.lease.holder if duty.lease else ""}
     id_ = int(duty.ledger.do("add_done_tick", {**about, **counts, "bounds": json.dumps(BOUNDS_MS)}))

@@ -12,103 +12,36 @@ apply. Every transaction is short whatever the backlog, and a kill loses and dou
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import replace
 
-from tidemark.database.session import blames_data
-from tidemark.errors import Fault, TidemarkError
-from tidemark.runtime.apply_batch import apply_batch, prepare_once, tables_of_whole, tables_to_compute
-from tidemark.runtime.at_once import Begun, Weighed, tick_at_once
-from tidemark.runtime.backlog import Backlog, read_more, write_some
-from tidemark.runtime.duty import Duty, Held
+from tidemark.errors import Fault
+from tidemark.runtime.apply_batch import prepare_once, tables_of_whole, tables_to_compute
+from tidemark.runtime.at_once import Weighed, tick_at_once
+from tidemark.runtime.duty import Duty
 from tidemark.runtime.full import Whole, read_whole, write_whole
 from tidemark.runtime.guard import FEW, Choice, Way, add_cost, choose_for, count_changes
-from tidemark.runtime.pace import Pace, choose_pace
-from tidemark.runtime.portions import Portion, recall
-from tidemark.runtime.processing import computing, keeps_changes
+from tidemark.runtime.pace import choose_pace
+from tidemark.runtime.portions import recall
 from tidemark.runtime.progress import Event, Listener, ignore
-from tidemark.runtime.runs import Run, add_run
 from tidemark.runtime.scanning import is_ready, settle
 from tidemark.runtime.seals import (
     CONSUME_ROWS,
-    Sealed,
     TickReport,
-    begin_seal,
     count_dirty,
     has_work,
     hold_sources,
     let_go,
-    pace_for_logs,
-    read_checkpoints,
-    seal_slice,
 )
 from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick_deltas import tick_deltas
 from tidemark.runtime.tick_products import add_up, why_not_added, write_sum
-from tidemark.runtime.unread import recording, tell_unread
-from tidemark.script import Script, Tick
+from tidemark.runtime.tick_seals import begin_reading, may_read_first, recompute, seal, seal_at_once, seal_backlog
+from tidemark.runtime.tick_state import State
+from tidemark.runtime.unread import recording
+from tidemark.script import Script
 from tidemark.ways import Products
 
 __all__ = ["TickReport", "count_dirty", "has_work", "tick"]
-ALL_KEYS = 1_000_000_000
-T = TypeVar("T")
-
-
-@dataclass
-class _State:
-    """A tick at work."""
-
-    duty: Duty
-    script: Script
-    tick: Tick
-    portion: Portion
-    unsettled: str = ""
-    run: Run | None = None
-    changes: int = 0
-    keys: int = 0
-    written: int = 0
-    total: int = 0
-    transactions: int = 0
-    fresh: bool = False
-    sealed: bool = False
-    applied: bool = False
-    remains: bool = False
-    backlog: Backlog | None = None
-    choice: Choice | None = None
-    waiting: int = 0
-    whole: Whole | None = None
-    ms: float = 0.0
-    unread: str = ""
-    seal_pace: Pace = field(init=False)
-    logs: Pace = field(init=False)
-    pace: Pace = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.pace = self.portion.pace
-        self.seal_pace = choose_pace(self.duty.session.dialect, self.duty.hold_ms).for_sealing()
-        self.logs = pace_for_logs(self.duty)
-        if not self.script.applier.indexed:
-            self.pace.size = ALL_KEYS
-
-    @property
-    def longest_ms(self) -> float:
-        """The longest hold; nobody waits for what only reads."""
-        return max(one.longest_ms for one in (self.pace, self.seal_pace, self.logs))
-
-    def take_over(self, done: Begun | Weighed) -> None:
-        """Go on where one transaction has sealed everything, or has found out how to make it true."""
-        self.choice = done.choice
-        if isinstance(done, Weighed):
-            self.waiting = done.changes
-            return
-        self.run, self.changes, self.total = done.run, done.changes, done.units
-        self.transactions, self.ms, self.sealed = 1, done.hold_ms, True
-        self.seal_pace.longest_ms = done.hold_ms
-
-    def report(self, drained: bool) -> TickReport:
-        counts = self.changes, self.keys, self.written, self.transactions, self.longest_ms
-        return TickReport(self.script.name, *counts, drained, self.unsettled)
 
 
 def tick(
@@ -142,9 +75,11 @@ def tick(
     if not is_ready(duty, script):
         return TickReport(script.name, unsettled=unsettled)
     portion = done.portion if done else recall(duty, script, choose_pace(duty.session.dialect, duty.hold_ms))
-    state = _State(duty, script, script.tick, portion, unsettled)
+    state = State(duty, script, script.tick, portion, unsettled)
     if done is not None:
         state.take_over(done)
+        if isinstance(done, Weighed) and done.spent_ms:
+            state.rival.give_up("keyed", done.changes, done.spent_ms)
     began = duty.clock.now()
     with recording(duty, script, lambda: state.run):
         while not (state.sealed and state.applied and not state.remains):
@@ -161,10 +96,12 @@ def tick(
     return state.report(drained=True)
 
 
-def _next(state: _State) -> None:
+def _next(state: State) -> None:
     """Do the next transaction: seals come first, then what they spare the logs, then the rows."""
     if state.whole is not None and not state.whole.finished:
         return _write_whole(state, state.whole)
+    if _leaves(state):
+        return _read_whole(state)
     if not state.sealed:
         return _take_changes(state)
     if state.remains:
@@ -172,7 +109,7 @@ def _next(state: _State) -> None:
     return _read_whole(state) if _weigh_units(state) else _apply(state)
 
 
-def _take_changes(state: _State) -> None:
+def _take_changes(state: State) -> None:
     """Begin with what waits in the logs, in the way that the guard chooses."""
     choice = _weigh_changes(state)
     if choice.way == "full":
@@ -180,21 +117,21 @@ def _take_changes(state: _State) -> None:
     prepare_once(state.duty, state.script)
     if choice.way == "delta" and state.tick.products is not None:
         return _add(state, state.tick.products)
-    if state.portion.far and state.backlog is None and _may_read_first(state):
-        return _begin_reading(state)
+    if state.portion.far and state.backlog is None and may_read_first(state):
+        return begin_reading(state)
     if state.tick.products is not None and state.backlog is None and state.waiting <= state.pace.size:
-        return _seal_at_once(state, state.tick.products)
-    return _seal(state) if state.backlog is None else _seal_backlog(state, state.backlog)
+        return seal_at_once(state, state.tick.products)
+    return seal(state) if state.backlog is None else seal_backlog(state, state.backlog)
 
 
-def _has_only_read(state: _State) -> bool:
+def _has_only_read(state: State) -> bool:
     """Whether a whole result was read and nothing of it is written: what was read is lost with the session."""
     if state.backlog is not None:
         return not state.backlog.finished
     return state.whole is not None and state.whole.done == 0 and not state.whole.finished
 
 
-def _end(state: _State, message: str | None) -> None:
+def _end(state: State, message: str | None) -> None:
     """End the run, if there was anything to record, with why its rows were made true in the way that they were."""
     run, choice = state.run, state.choice
     if run is None:
@@ -215,7 +152,7 @@ def _end(state: _State, message: str | None) -> None:
     state.duty.write(work)
 
 
-def _weigh_changes(state: _State) -> Choice:
+def _weigh_changes(state: State) -> Choice:
     """The way for what waits in the logs; asked once."""
     if state.choice is not None:
         return state.choice
@@ -228,15 +165,32 @@ def _weigh_changes(state: _State) -> Choice:
     return state.choice
 
 
-def _weigh_units(state: _State) -> bool:
-    """Whether the whole result costs less than the units that were found dirty; asked when many were."""
-    if state.total <= FEW or state.keys:
+def _weigh_units(state: State) -> bool:
+    """Whether the whole result costs less than the units that were found dirty; asked once."""
+    if state.keys or not state.total:
         return False
-    state.choice = choose_for(state.duty, state.script, "keyed", state.total, "unit")
-    return state.choice.way == "full"
+    choice = choose_for(state.duty, state.script, "keyed", state.total, "unit")
+    if state.total > FEW or choice.way == "full":
+        state.choice = choice
+    return choice.way == "full"
 
 
-def _add(state: _State, products: Products) -> None:
+def _leaves(state: State) -> bool:
+    """Whether the tick leaves its way, because it has taken so long on it that the whole result would be there."""
+    way = state.choice.way if state.choice is not None else "full"
+    if state.applied or state.whole is not None or state.unread:
+        return False
+    left = state.total - state.keys if state.sealed else None
+    choice = state.rival.outruns(way, state.ms, left, state.ms / state.keys if state.keys else None)
+    if choice is None:
+        return False
+    known = state.changes or state.waiting or count_changes(state.duty, state.script)
+    state.rival.give_up(way, known + state.keys, state.ms)
+    state.choice, state.ms = choice, 0.0
+    return True
+
+
+def _add(state: State, products: Products) -> None:
     """Add what changed rows join; where that is not exact, or too much, the units are recomputed."""
     found, ms = add_up(state.duty, state.script, products, state.pace.size)
     state.ms += ms
@@ -251,14 +205,14 @@ def _add(state: _State, products: Products) -> None:
     state.remains = added.consumed >= CONSUME_ROWS
 
 
-def _read_whole(state: _State) -> None:
+def _read_whole(state: State) -> None:
     """Evaluate the whole query; nobody waits for that."""
     if state.tick.full is not None:
         prepare_once(state.duty, state.script, tables_of_whole(state.script))
         state.whole = read_whole(state.duty, state.script, state.tick.full)
 
 
-def _write_whole(state: _State, whole: Whole) -> None:
+def _write_whole(state: State, whole: Whole) -> None:
     """Write what differs. With the last of it everything that was committed before is applied."""
     full, choice = state.tick.full, state.choice
     if full is None or choice is None:
@@ -274,139 +228,16 @@ def _write_whole(state: _State, whole: Whole) -> None:
         state.remains = whole.consumed >= CONSUME_ROWS
 
 
-def _seal(state: _State) -> None:
-    """Seal one slice. Sees one moment, so that a change and the rows around it fit together."""
-    held = _readably(state, lambda anew: state.duty.write(lambda: _seal_slice(state, anew), snapshot=True))
-    state.run, sealed = held.value
-    state.changes += sealed.changes
-    state.transactions += 1
-    state.fresh, state.remains = sealed.fresh, state.remains or sealed.consumed >= CONSUME_ROWS
-    # A seal that an earlier tick left unfinished is finished first; only a seal that began now covers everything.
-    if sealed.finished:
-        state.sealed, state.fresh = state.fresh, False
-        state.total = count_dirty(state.duty, state.script)
-        state.portion.reached(state.changes, state.total)
-    elif _may_read_first(state):
-        state.backlog = Backlog(state.seal_pace.for_reading())
-    state.seal_pace.record(sealed.changes, held.hold_ms)
-    state.ms += held.hold_ms
-
-
-def _may_read_first(state: _State) -> bool:
-    """Whether a seal may be read before anything of it is written: not where what changed is kept along with its units."""
-    return not (state.tick.scans or keeps_changes(state.script))
-
-
-def _begin_reading(state: _State) -> None:
-    """Begin a seal that is read from its first change on, since each may reach more than a transaction should write."""
-
-    def work() -> tuple[Run, bool]:
-        run, known = state.run or add_run(state.duty, "tick", state.script), read_checkpoints(state.duty, state.script)
-        begins = all(one.target is None for one in known.values())
-        if begins:
-            begin_seal(state.duty, state.script, state.tick, known)
-        return run, begins
-
-    held = state.duty.write(work, snapshot=True)
-    state.run, begins = held.value
-    state.fresh = state.fresh or begins
-    state.transactions += 1
-    state.backlog = Backlog(state.seal_pace.for_reading())
-
-
-def _seal_backlog(state: _State, backlog: Backlog) -> None:
-    """Read what is left of a seal, which nobody waits for; then write the units that it reaches, and finish it."""
-    if backlog.total is None:
-        state.ms += read_more(state.duty, state.script, state.tick, backlog)
-        return
-    held = write_some(state.duty, state.script, state.tick, backlog, state.seal_pace.size)
-    state.transactions += 1
-    state.ms += held.hold_ms
-    state.seal_pace.record(held.value, held.hold_ms)
-    if backlog.finished:
-        state.unread = backlog.unread or state.unread
-        state.changes += backlog.changes
-        state.portion.reached(backlog.changes, backlog.total)
-        state.backlog, state.remains = None, True
-        state.sealed, state.fresh = state.fresh, False
-        state.total = count_dirty(state.duty, state.script)
-
-
-def _seal_at_once(state: _State, products: Products) -> None:
-    """Seal and recompute in one snapshot, where so little waits: then all rows are of one moment, and can be added to."""
-
-    def work(anew: bool) -> tuple[Run, Sealed, int, int, bool]:
-        run, sealed = _seal_slice(state, anew)
-        if not (sealed.finished and sealed.fresh):
-            return run, sealed, 0, 0, False
-        taken, written = _recompute(state)
-        done = taken < state.pace.size
-        if done:
-            state.duty.session.run(products.even)
-        return run, sealed, taken, written, done
-
-    held = _readably(state, lambda anew: state.duty.write(lambda: work(anew), snapshot=True))
-    state.run, sealed, taken, written, state.applied = held.value
-    state.changes, state.keys, state.written = (
-        state.changes + sealed.changes,
-        state.keys + taken,
-        state.written + written,
-    )
-    state.transactions += 1
-    state.ms += held.hold_ms
-    state.fresh, state.remains = sealed.fresh, state.remains or sealed.consumed >= CONSUME_ROWS
-    if sealed.finished:
-        state.sealed, state.fresh = state.fresh, False
-        state.total = count_dirty(state.duty, state.script)
-        state.portion.reached(sealed.changes, taken + state.total)
-    else:
-        state.backlog = Backlog(state.seal_pace.for_reading())
-    if taken:
-        state.portion.learn(taken, held.hold_ms)
-
-
-def _seal_slice(state: _State, anew: bool) -> tuple[Run, Sealed]:
-    run = state.run or add_run(state.duty, "tick", state.script)
-    limit, before, fresh = state.seal_pace.size, state.changes, state.fresh
-    return run, seal_slice(state.duty, state.script, state.tick, limit, before=before, fresh=fresh, anew=anew)
-
-
-def _readably(state: _State, work: Callable[[bool], Held[T]]) -> Held[T]:
-    """Seal; where that fails for what is in the data, without reading changes. Raises what the rows of now make of that."""
-    try:
-        return work(False)
-    except TidemarkError as problem:
-        if not blames_data(problem):
-            raise
-        done = work(True)
-        state.unread = tell_unread(problem)
-        return done
-
-
-def _consume_more(state: _State) -> None:
+def _consume_more(state: State) -> None:
     """Let the logs go of what everybody has sealed."""
     state.remains = let_go(state.duty, state.script, state.logs)
     state.transactions += 1
 
 
-def _recompute(state: _State) -> tuple[int, int]:
-    """Recompute the first units of the dirty set and take them out of it, in the caller's transaction; how many, and rows."""
-    session, taken = state.duty.session, 0
-    state.portion.remember()
-
-    def take() -> None:
-        nonlocal taken
-        taken = session.run(state.tick.take_dirty, {"limit": state.pace.size})
-
-    written = apply_batch(session, state.script.applier, take, computing(state.duty, state.script, "tick"))
-    session.run(state.tick.done_dirty)
-    return taken, written
-
-
-def _apply(state: _State) -> None:
+def _apply(state: State) -> None:
     """Recompute the first units of the dirty set and take them out of it."""
     prepare_once(state.duty, state.script, tables_to_compute(state.script))
-    held = write_steadily(state.duty, state.script, lambda: _recompute(state), tick)
+    held = write_steadily(state.duty, state.script, lambda: recompute(state), tick)
     taken, written = held.value
     state.keys += taken
     state.written += written

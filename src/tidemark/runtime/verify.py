@@ -20,6 +20,7 @@ from tidemark.runtime.apply_batch import Difference, compare_batch, each_once, p
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill import fits, list_every_key, list_suspects
 from tidemark.runtime.findings import close_gone, count_drift, record_drift
+from tidemark.runtime.guard import learn_full
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.places import Between, places_between
@@ -117,8 +118,9 @@ def verify(
         first, suspects, total = places.start, len(places), len(places)
     elif leisure is None and whole is not None and fits(duty, script):
         # One look at everything leaves only the keys that may differ to be looked at one by one.
-        suspects, stored = list_suspects(duty, script, whole)
+        suspects, stored, ms = list_suspects(duty, script, whole)
         total = max(suspects, stored)
+        learn_full(duty, script, ms)
     else:
         suspects = total = list_every_key(duty, script)
     run = duty.write(lambda: add_run(duty, "verify", script, total)).value

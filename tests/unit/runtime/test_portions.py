@@ -14,7 +14,7 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.dialect import Dialect
-from tidemark.runtime import apply_batch, at_once, backlog, pace, portions, tick
+from tidemark.runtime import apply_batch, at_once, backlog, pace, portions, rival, tick, tick_seals, tick_state
 from tidemark.runtime.guard import Choice, Way
 from tidemark.runtime.seals import TickReport
 
@@ -86,9 +86,11 @@ def units_take(time: Time, ms: float) -> Iterator[None]:
         return Choice(way, "there is no other way")
 
     with contextlib.ExitStack() as stack:
-        for room in (tick, at_once):
+        for room in (tick_seals, at_once):
             stack.enter_context(mock.patch.object(room, "apply_batch", slowly))
+        for room in (tick, at_once):
             stack.enter_context(mock.patch.object(room, "choose_for", usual))
+        stack.enter_context(mock.patch.object(rival.Rival, "outruns", return_value=None))
         yield
 
 
@@ -122,9 +124,10 @@ def test_what_changes_reach_far_is_read_before_anything_is_written(engine_url: s
             user.run(f"INSERT INTO posts VALUES {rows}")
         tidemark = Tidemark(project, engine_url)
         tidemark.apply()
-        for room in (tick, at_once):
+        for room in (tick, tick_state, at_once):
             stack.enter_context(mock.patch.object(room, "choose_pace", _few))
-        readings = stack.enter_context(mock.patch.object(tick, "read_more", side_effect=backlog.read_more))
+        readings = stack.enter_context(mock.patch.object(tick_seals, "read_more", side_effect=backlog.read_more))
+        stack.enter_context(mock.patch.object(rival.Rival, "outruns", return_value=None))
         if mistaken:
             stack.enter_context(mock.patch.object(portions.Portion, "reached", lambda portion, changes, units: None))
         for title in ("first", "second"):

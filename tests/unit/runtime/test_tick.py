@@ -64,10 +64,15 @@ def test_a_bounded_tick_stops_and_the_next_goes_on(world: World) -> None:
     assert world.shown() == world.truth()
 
 
+def _tick_by_seven(monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in ("tick", "tick_state"):
+        monkeypatch.setattr(f"tidemark.runtime.{room}.choose_pace", lambda dialect, hold_ms=None: _small_pace(7))
+
+
 def test_an_unfinished_seal_is_finished_before_a_new_one_begins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.apply(world.wanted())
     world.posts(*((1000 + number, number, 1) for number in range(600)))
-    monkeypatch.setattr("tidemark.runtime.tick.choose_pace", lambda dialect, hold_ms=None: _small_pace(7))
+    _tick_by_seven(monkeypatch)
     first = tick(world.leased(), world.script(), max_batches=1)
     assert 0 < first.changes_sealed < 600 and first.keys_applied == 0 and not first.drained
     world.write("UPDATE posts SET thread_id = 555 WHERE id >= 1590")
@@ -82,7 +87,7 @@ def test_a_log_that_is_rewritten_in_the_middle_of_a_seal_is_read_again(
 ) -> None:
     world.apply(world.wanted())
     world.posts(*((1000 + number, number, 1) for number in range(600)))
-    monkeypatch.setattr("tidemark.runtime.tick.choose_pace", lambda dialect, hold_ms=None: _small_pace(7))
+    _tick_by_seven(monkeypatch)
     tick(world.leased(), world.script(), max_batches=1)
     if not world.duty.session.dialect.writers_wait_in_line:
         # VACUUM FULL moves rows to other blocks; a delete before it makes sure that they do move.
@@ -100,7 +105,7 @@ def test_a_log_that_is_rewritten_in_the_middle_of_a_seal_is_read_again(
 def _leave_a_long_seal(world: World, monkeypatch: pytest.MonkeyPatch, change: Callable[[Script], Script]) -> bool:
     """Leave a seal of many slices after one, two, three … transactions, write in between, and go on; whether all is true."""
     world.apply(world.wanted())
-    monkeypatch.setattr("tidemark.runtime.tick.choose_pace", lambda dialect, hold_ms=None: _small_pace(7))
+    _tick_by_seven(monkeypatch)
     for number in (1, 3):
         rows = ((number * 1000 + post, number * 1000 + post, 1) for post in range(700))
         world.posts(*rows)
