@@ -466,7 +466,7 @@ CREATE TABLE IF NOT EXISTS notification (
     PRIMARY KEY (group_id, specifier, user_id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS notification_what
-    ON notification (user_id, family, type, actor_id, item_type, item_id, specifier);
+    ON notification (user_id, family, actor_id, item_id, specifier, type, item_type);
 CREATE INDEX IF NOT EXISTS notification_latest ON notification (user_id, "timestamp", group_id, specifier);
 -- Whether somebody heard within the hour that a reward is cooling down is asked for every completed reward.
 CREATE INDEX IF NOT EXISTS notification_cooldown ON notification (user_id, "timestamp") WHERE type = 'reward_in_cooldown';

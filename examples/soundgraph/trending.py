@@ -151,13 +151,12 @@ def trending_playlists(w: Words) -> str:
 
 UNDERGROUND_TRACKS = f"""
     SELECT s.track_id, s.version, s.genre, s.score
-      FROM track_trending_scores s
+      FROM (SELECT g.track_id, g.version, g.genre, g.score,
+                   row_number() OVER (PARTITION BY g.version ORDER BY g.score DESC, g.track_id DESC) AS place
+              FROM track_trending_scores g
+             WHERE g.time_range = 'week') s
       JOIN tracks t ON t.track_id = s.track_id AND t.is_current
       JOIN aggregate_user a ON a.user_id = t.owner_id
-     WHERE s.time_range = 'week' AND a.follower_count < {UNDERGROUND} AND a.following_count < {UNDERGROUND}
-       AND s.track_id NOT IN (SELECT g.track_id FROM track_trending_scores g
-                               WHERE g.time_range = 'week' AND g.version = s.version
-                               ORDER BY g.score DESC, g.track_id DESC
-                               LIMIT {TOP})
+     WHERE s.place > {TOP} AND a.follower_count < {UNDERGROUND} AND a.following_count < {UNDERGROUND}
 """
 """The week's tracks of artists whom few know, without the week's best: those are on the main list."""
