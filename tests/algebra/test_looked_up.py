@@ -7,6 +7,7 @@ ones.
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -209,3 +210,39 @@ def test_rows_in_a_users_table_are_looked_up_too(pg_database: str, query: str) -
         assert change(f"DELETE FROM users WHERE id {some}", f"DELETE FROM likes WHERE who {some}") < 500
         shown, true = (sorted(session.all(text)) for text in ("SELECT * FROM rewards WHERE kind = 'u'", query))
         assert [tuple(row) for row in shown] == [tuple(row) for row in true]
+
+
+@pytest.mark.parametrize("rows_of", [None, "rewards"], ids=["of its own", "in a users table"])
+def test_the_stored_rows_of_a_unit_are_looked_up_on_sqlite(tmp_path: Path, rows_of: str | None) -> None:
+    """A unit that the key does not begin with: neither our rows nor the user's are read from end to end for a batch."""
+    url = f"sqlite:///{tmp_path / 'units.db'}"
+    with contextlib.closing(open_session(url, create=True)) as session:
+        with session.transaction():
+            session.run(SCHEMA[0])
+            session.run(SCHEMA[1])
+            session.run(
+                "CREATE TABLE rewards (kind text NOT NULL, who integer NOT NULL, score bigint NOT NULL, length bigint NOT NULL, "
+                "about integer NOT NULL, name text, PRIMARY KEY (kind, who, score, length, about))"
+            )
+        project = Project("plans")
+        query = (
+            "SELECT 'u' AS kind, x.post AS about, x.author AS who, x.score, x.length, u.name FROM (SELECT p.author, p.score, "
+            "p.id % 7 AS length, p.id AS post, "
+            "row_number() OVER (PARTITION BY p.author, p.score, p.id % 7 ORDER BY p.id) AS place "
+            "FROM posts p) x JOIN users u ON u.id = x.author WHERE x.place <= 2"
+        )
+        key = ("kind", "about", "who", "score", "length")
+        project.derive("shown", query=query, key=key, rows_of=rows_of, freshness="tick")
+        (script,) = Tidemark(project, url).sql()
+        install(session, script)
+        with session.transaction():
+            prepare(session, script)
+            for statistics in (False, True):
+                if statistics:
+                    session.run("INSERT INTO posts SELECT value, 1, 1 FROM json_each('[1, 2, 3]')")
+                    session.run("ANALYZE")
+                for table in ["tidemark_shown", *([rows_of] if rows_of else [])]:
+                    texts = [sql for sql in script.applier.gather if f'"{table}"' in sql]
+                    assert texts, table
+                    for sql in texts:
+                        assert session.uses_index(sql, table), (table, sql)

@@ -311,7 +311,11 @@ def _gather(store: Store, mirror: Mirror) -> list[str]:
     keys = ", ".join(f"s.{quote(column)}" for column, _ in mirror.key)
     known = f"SELECT 1 FROM {rows} AS k WHERE {match(store, mirror, 's', 'k')}"
     ours = literal_test(mirror, "s", store.dialect)
-    found = f"{table} AS s JOIN {batch} AS b ON {_same_unit(store, 'b', row)}{ours}"
+    same = f"{_same_unit(store, 'b', row)}{ours}"
+    # CROSS JOIN is an order on SQLite: without it the whole of the user's table would be read for each batch.
+    found = f"{statements.few(batch)} AS b CROSS JOIN {table} AS s ON {same}"
+    if store.dialect.has_schemas:
+        found = f"{table} AS s JOIN {batch} AS b ON {same}"
     nulls = any(_may_be_null(mirror, part, name) for part, name in _columns_of_unit(store, mirror))
     if store.dialect.has_schemas and row and not nulls:
         # An index serves plain equality alone.

@@ -77,7 +77,9 @@ def stored_keys(store: Store) -> list[str]:
     """SELECTs of the keys stored in the batch's units."""
     keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
     batch = store.names.temporary("batch")
-    joined = [f"JOIN {store.names.store} AS s ON {in_unit(store, 's', nulls)}" for nulls in (False, True)]
+    # CROSS JOIN is an order on SQLite: without it the store would be read from end to end for each batch.
+    join = "JOIN" if store.dialect.has_schemas else "CROSS JOIN"
+    joined = [f"{join} {store.names.store} AS s ON {in_unit(store, 's', nulls)}" for nulls in (False, True)]
     if store.dialect.has_schemas:
         joined[0] = f"CROSS JOIN {statements.one_by_one(store.names.store, in_unit(store, 's', False))}"
     else:
