@@ -177,7 +177,8 @@ def _pieces(
     """Everything, with the view of the rows as of now, and what writes events when a row reaches a threshold."""
     live = live_view(declaration, names, made.live, made.why_not_live)
     check_crossings(declaration, outputs, names.dialect)
-    crossings = PIECES[names.dialect.name].crossings(made.shown, declaration.crossings, catalog.search_path)
+    make, by_batch = PIECES[names.dialect.name].crossings, made.freshness == "tick"
+    crossings = make(made.shown, declaration.crossings, catalog.search_path, by_batch)
     return (*made.pieces, *live, *crossings)
 
 

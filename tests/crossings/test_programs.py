@@ -19,7 +19,7 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.errors import Fault
 from tidemark.render import postgres_crossings, postgres_flush, postgres_once, sqlite_crossings
-from tidemark.render.crossings import crossing_select
+from tidemark.render.crossings import Shown, crossing_select
 from tidemark.runtime.clock import Clock
 
 STEPS = 1200 if FULL else 60
@@ -98,6 +98,18 @@ def test_a_mistake_in_the_trigger_is_found(right: str, engine_url: str, monkeypa
     with pytest.raises((AssertionError, Fault)):
         # Where each crossing counts, nothing else hides one too many.
         _play("linear" if right == "e.once = 1" else "linear-by-ticks", engine_url)
+
+
+def test_rows_of_a_statement_that_are_taken_for_what_they_became_are_found(
+    pg_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(shown: Shown, *, changed: bool) -> str:
+        return rows(shown, changed=changed).replace(postgres_crossings.WENT, postgres_crossings.CAME)
+
+    rows = postgres_crossings._rows
+    monkeypatch.setattr(postgres_crossings, "_rows", mistaken)
+    with pytest.raises(AssertionError):
+        _play("linear-by-ticks", pg_database)
 
 
 @pytest.mark.parametrize("shape", ["extremes", "universe"])

@@ -68,8 +68,12 @@ def check_crossings(declaration: Declaration, outputs: Sequence[OutputColumn], d
             )
 
 
-def crossing_select(shown: Shown, crossing: Crossing, as_json: AsJson, numeric: str, *, changed: bool) -> str:
-    """The events of one stored row that came (NEW), or changed from OLD to NEW. `numeric` is a condition on ``{}``, a value."""
+def crossing_select(
+    shown: Shown, crossing: Crossing, as_json: AsJson, numeric: str, *, changed: bool, rows: str = ""
+) -> str:
+    """The events of one stored row that came (NEW), or changed from OLD to NEW; or of many, a FROM item `rows` with ``n``, what
+    readers see of each, and ``o``, what they saw, in the order of ``n.tidemark_place``. `numeric` is a condition on ``{}``, a
+    value."""
     dialect = shown.store.dialect
     column = dialect.quote(crossing.column)
     key = _object("n", shown.key, as_json, dialect)
@@ -84,15 +88,19 @@ def crossing_select(shown: Shown, crossing: Crossing, as_json: AsJson, numeric: 
     if not crossing.from_repair:
         conditions.append(f"NOT EXISTS (SELECT 1 FROM {ledger(dialect, 'silence')})")
     if not crossing.again:
+        # An event is looked up for each row: as a join, all that there are would be read.
+        alone = " OFFSET 0" if rows else ""
         conditions.append(
             f"NOT EXISTS (SELECT 1 FROM {ledger(dialect, 'outbox')} AS e WHERE e.derived = {derived} "
-            f"AND e.column_name = {name} AND e.threshold = t.threshold AND e.key = {key} AND e.once = 1)"
+            f"AND e.column_name = {name} AND e.threshold = t.threshold AND e.key = {key} AND e.once = 1{alone})"
         )
     thresholds = " UNION ALL ".join(f"SELECT {at!r} AS threshold" for at in crossing.at)
     before = f" LEFT JOIN ({shown.row('OLD')}) AS o ON 1 = 1" if changed else ""
+    order = "\n  ORDER BY n.tidemark_place, t.threshold" if rows else ""
+    seen = rows or f"({shown.row('NEW')}) AS n{before}"
     return (
-        f"SELECT {', '.join(values)}\n  FROM ({thresholds}) AS t CROSS JOIN ({shown.row('NEW')}) AS n{before}\n"
-        f"  WHERE {' AND '.join(conditions)}"
+        f"SELECT {', '.join(values)}\n  FROM ({thresholds}) AS t CROSS JOIN {seen}\n"
+        f"  WHERE {' AND '.join(conditions)}{order}"
     )
 
 

@@ -47,7 +47,7 @@ class Pieces:
     hold: Callable[[Store, KeyedProgram], tuple[str, ...]]
     mirror: Callable[[Store, Mirror, Path, bool], list[Piece]]
     log: Callable[[Table, tuple[str, ...]], tuple[Piece, ...]]
-    crossings: Callable[[Shown, Sequence[Crossing], Path], tuple[Piece, ...]]
+    crossings: Callable[[Shown, Sequence[Crossing], Path, bool], tuple[Piece, ...]]
 
 
 PIECES: dict[str, Pieces] = {

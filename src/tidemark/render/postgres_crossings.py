@@ -1,4 +1,4 @@
-"""PostgreSQL: a trigger on the stored rows that writes crossings into the outbox.
+"""PostgreSQL: triggers on the stored rows that write crossings into the outbox.
 
 Owns: the pieces of a derived table's crossings on PostgreSQL. Promises: a writer needs no right on the outbox; two
 transactions that take one row over one threshold wait for each other at the row, so there is one event.
@@ -16,35 +16,69 @@ from tidemark.render.postgres_settings import pinned_settings
 from tidemark.script import Piece
 
 NUMERIC = "{} IS NOT NULL"
+CAME, WENT = "tidemark_came", "tidemark_went"
+"""The stored rows that a statement wrote, as they are and as they were."""
 
 
-def crossing_pieces(shown: Shown, crossings: Sequence[Crossing], path: tuple[str, ...]) -> tuple[Piece, ...]:
-    """One row trigger and its function. `path` are the schemas in which the user's functions are found."""
+def crossing_pieces(
+    shown: Shown, crossings: Sequence[Crossing], path: tuple[str, ...], by_batch: bool
+) -> tuple[Piece, ...]:
+    """A trigger for each row that a writer's commit changes, or for each statement where ticks write rows by the batch, and its
+    function. `path` are the schemas in which the user's functions are found."""
     if not crossings:
         return ()
+    if not by_batch:
+        came, went_on = (
+            "".join(f"    {_insert(shown, one, changed=changed)};\n" for one in crossings) for changed in (False, True)
+        )
+        body = f"  IF TG_OP = 'INSERT' THEN\n{came}  ELSE\n{went_on}  END IF;\n"
+        return _trigger(shown, ("crossing",), "INSERT OR UPDATE", "FOR EACH ROW", path, body)
+    found: tuple[Piece, ...] = ()
+    for event, images in (("insert", f"NEW TABLE AS {CAME}"), ("update", f"OLD TABLE AS {WENT} NEW TABLE AS {CAME}")):
+        changed, each = event == "update", f"REFERENCING {images} FOR EACH STATEMENT"
+        rows = _rows(shown, changed=changed)
+        body = "".join(f"  {_insert(shown, one, changed=changed, rows=rows)};\n" for one in crossings)
+        found += _trigger(shown, ("crossing", event), event.upper(), each, path, body)
+    return found
+
+
+def _trigger(
+    shown: Shown, kind: tuple[str, ...], events: str, each: str, path: tuple[str, ...], body: str
+) -> tuple[Piece, ...]:
     names = shown.store.names
-    function, trigger, plain = names.own("crossing"), names.bare("crossing"), f"tidemark.{names.plain('crossing')}"
-    came, changed = (
-        "".join(f"    {_insert(shown, one, changed=changed)};\n" for one in crossings) for changed in (False, True)
-    )
-    body = f"BEGIN\n  IF TG_OP = 'INSERT' THEN\n{came}  ELSE\n{changed}  END IF;\n  RETURN NULL;\nEND"
-    definer = f"LANGUAGE plpgsql SECURITY DEFINER {pinned_settings(path)}"
-    create = f"CREATE FUNCTION {function}() RETURNS trigger {definer} AS {dollar(body)}"
+    function, trigger, plain = names.own(*kind), names.bare(*kind), f"tidemark.{names.plain(*kind)}"
+    definer = f"LANGUAGE plpgsql SECURITY DEFINER {pinned_settings(path)} SET jit = off"
+    text = dollar(f"BEGIN\n{body}  RETURN NULL;\nEND")
+    create = f"CREATE FUNCTION {function}() RETURNS trigger {definer} AS {text}"
     on = f"tidemark.{names.plain('')}"
-    fires = (
-        f"CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE ON {names.store} FOR EACH ROW EXECUTE FUNCTION {function}()"
-    )
+    fires = f"CREATE TRIGGER {trigger} AFTER {events} ON {names.store} {each} EXECUTE FUNCTION {function}()"
     always = f"ALTER TABLE {names.store} ENABLE ALWAYS TRIGGER {trigger}"
     drop = f"DROP TRIGGER IF EXISTS {trigger} ON {names.store}"
     return (
         Piece("function", plain, create, f"DROP FUNCTION IF EXISTS {function}() CASCADE", public=True),
-        Piece("trigger", names.plain("crossing"), fires, drop, on=on, public=True),
+        Piece("trigger", names.plain(*kind), fires, drop, on=on, public=True),
         Piece("step", f"{plain} always", always, "SELECT 1", on=on, public=True),
     )
 
 
-def _insert(shown: Shown, crossing: Crossing, *, changed: bool) -> str:
-    chosen = crossing_select(shown, crossing, _as_json, NUMERIC, changed=changed)
+def _rows(shown: Shown, *, changed: bool) -> str:
+    """The rows that a statement wrote, and what they were before. An update never touches the key, so that its text is the same
+    before and after: by that rows are hashed, where a key with a NULL has no hash of its own."""
+    keys = [f"s.{shown.store.column(part)}" for part in shown.store.key]
+    key = f"CAST(ROW({', '.join(keys)}) AS text) AS tidemark_key"
+    columns = ", ".join(f"{sql} AS {shown.store.dialect.quote(name)}" for name, sql in shown.visible)
+
+    def seen(table: str, place: str) -> str:
+        return f"SELECT {columns}, {place}{key}, 1 AS tidemark_seen FROM {table} AS s WHERE {shown.present}"
+
+    came = f"({seen(CAME, 'row_number() OVER () AS tidemark_place, ')}) AS n"
+    if not changed:
+        return came
+    return f'({came} LEFT JOIN ({seen(WENT, "")}) AS o ON o.tidemark_key COLLATE "C" = n.tidemark_key COLLATE "C")'
+
+
+def _insert(shown: Shown, crossing: Crossing, *, changed: bool, rows: str = "") -> str:
+    chosen = crossing_select(shown, crossing, _as_json, NUMERIC, changed=changed, rows=rows)
     once = "" if crossing.again else " ON CONFLICT (derived, column_name, threshold, key) WHERE once = 1 DO NOTHING"
     return f"INSERT INTO {ledger(shown.store.dialect, 'outbox')} ({COLUMNS})\n    {chosen}{once}"
 

@@ -16,8 +16,10 @@ from tidemark.script import Piece
 NUMERIC = "typeof({}) IN ('integer', 'real')"
 
 
-def crossing_pieces(shown: Shown, crossings: Sequence[Crossing], path: tuple[str, ...]) -> tuple[Piece, ...]:
-    """A trigger for rows that come and one for rows that change. `path` has no meaning here."""
+def crossing_pieces(
+    shown: Shown, crossings: Sequence[Crossing], path: tuple[str, ...], by_batch: bool
+) -> tuple[Piece, ...]:
+    """A trigger for rows that come and one for rows that change. `path` and `by_batch` have no meaning here."""
     names = shown.store.names
     found = []
     for event, changed in (("insert", False), ("update", True)) if crossings else ():
