@@ -21,6 +21,7 @@ from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
 from tidemark.runtime.adoption import AdoptionReport, record_baseline, set_shadow
 from tidemark.runtime.apply import ApplyReport, apply_plan, ensure_ledger
+from tidemark.runtime.apply_through import apply_through
 from tidemark.runtime.as_written import WrittenReport, compare_as_written
 from tidemark.runtime.backfill.filling import list_everything, steer
 from tidemark.runtime.backfill.record import BackfillStatus, set_nice
@@ -85,20 +86,20 @@ class Tidemark(Workshop):
         with self._open() as duty:
             record_gaps(duty, duty.ledger.derived())
             plan = self._plan(duty)
-            if plan.is_empty and not plan.refresh and not (create_indexes and plan.indexes):
+            if plan.is_empty and not plan.refresh and not plan.narrowed and not (create_indexes and plan.indexes):
                 return ApplyReport((), (), ())
-            epoch = secrets.token_hex(8)
-            again = partial(self._plan, duty)
-            return apply_plan(
+            epoch, again = secrets.token_hex(8), partial(self._plan, duty)
+            work = partial(
+                apply_plan,
                 duty,
-                plan,
-                epoch,
+                epoch=epoch,
                 allow_drop=allow_drop,
                 detach=detach,
                 with_indexes=create_indexes,
                 again=again,
                 listen=self._listen,
             )
+            return apply_through(duty.ledger, plan, work, again)
 
     def tick(self, *names: str, max_ms: float | None = None, max_batches: int | None = None) -> tuple[TickReport, ...]:
         """Seal and apply what waits, for every derived table at tick freshness or for those named; what is read comes first, so

@@ -202,10 +202,11 @@ class Applier:
 class Capture:
     """The log of one source and what writes it, shared by every derived table at tick freshness that reads the source.
 
-    `columns` are the columns whose images are logged, in the order in which they came to be: a capture is extended by more
-    columns at the end, never narrowed while anybody reads it. `log` is the quoted log table, `name` its plain name.
-    `pieces` create everything, the log first. `locks` are statements after which no writer of the source is under way: an
-    extension runs them first. `extensions` are (column, statement) that add one column to the log."""
+    `columns` are the columns whose images are logged, in the order in which they came to be: a capture is reshaped by more
+    columns at the end, and without those that nobody reads. `log` is the quoted log table, `name` its plain name.
+    `pieces` create everything, the log first. `locks` are statements after which no writer of the source is under way: a
+    reshaping runs them first. `extensions` are (column, statement) that add one column to the log, `narrowings` those that
+    take one away, where the engine needs to touch no row for it."""
 
     source: str
     engine: str
@@ -215,22 +216,12 @@ class Capture:
     pieces: tuple[Piece, ...]
     locks: tuple[str, ...]
     extensions: tuple[tuple[str, str], ...]
+    narrowings: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text."""
         return hashlib.sha256(json.dumps(as_data(self), sort_keys=True).encode()).hexdigest()[:16]
-
-    def extends(self, other: Capture) -> bool:
-        """Whether this is `other` with more columns at the end of the log's text, and nothing else of the log changed."""
-        mine, begins = dict(self.extensions), other.pieces[0].create.partition(") WITH (")[0].rstrip(")")
-        return (
-            (self.source, self.log) == (other.source, other.log)
-            and self.columns[: len(other.columns)] == other.columns
-            and all(mine.get(column) == statement for column, statement in other.extensions)
-            and [piece.name for piece in self.pieces] == [piece.name for piece in other.pieces]
-            and self.pieces[0].create.startswith(begins)
-        )
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from tidemark.processors import Function
 from tidemark.query.cascade import chain
 from tidemark.render.captures import capture
 from tidemark.runtime.apply import apply_plan, drainer
+from tidemark.runtime.apply_through import apply_through
 from tidemark.runtime.as_written import compare_as_written
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.duty import Duty
@@ -308,9 +309,8 @@ class Keeper:
         duty, self.installed = self._open(), None
         plan = self._plan()
         self.tally.duties["widened"] += sum(step.upkeep is not None for step in plan.steps)
-        apply_plan(duty, plan, "simulation", allow_drop=True)
-        again = self._plan()
-        if not again.is_empty:
+        apply_through(duty.ledger, plan, partial(apply_plan, duty, epoch="simulation", allow_drop=True), self._plan)
+        if not (again := self._plan()).is_empty:
             reasons = [(step.verb, step.derived, step.reason) for step in again.steps]
             raise Failure("plan not empty", "", f"after apply: {reasons} {again.orphans}")
 

@@ -39,6 +39,8 @@ def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
         lines = ["-- the ledger", *_sql(plan.ledger)] if plan.ledger else []
         for step in plan.steps:
             lines += [f"-- {step.verb} {step.derived}: {step.reason}", *_sql(step.statements)]
+        for one in plan.narrowed:
+            lines += [f"-- the capture of {one.capture.source}, without what nobody reads", *_sql(one.statements)]
     if plan.orphans:
         lines.append(f"objects that nothing declared speaks of: {', '.join(plan.orphans)}")
     helpful = [index for index in plan.indexes if not index.required]

@@ -1,7 +1,7 @@
 """The capture of a source: one log, and what writes it, for every derived table at tick freshness that reads the source.
 
 Owns: making a `Capture`. Promises: its texts depend on the source and on the columns alone, so that whoever asks for the same
-gets the same; one more column is one statement more and new texts for what writes the log.
+gets the same; one column more or less is one statement more and new texts for what writes the log.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from tidemark.dialect import Dialect
 from tidemark.model import Table
 from tidemark.render.engines import PIECES
-from tidemark.render.images import image_definition, log_name, log_of
+from tidemark.render.images import image, image_definition, log_name, log_of
 from tidemark.render.statements import qualified
 from tidemark.script import Capture
 
@@ -31,5 +31,11 @@ def capture(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> Capture
         locks=locks,
         extensions=tuple(
             (name, f"ALTER TABLE {log} ADD COLUMN {image_definition(dialect, table, name)}") for name in columns
+        ),
+        # SQLite would write the whole log anew, and look at every view of the application's on the way.
+        narrowings=tuple(
+            (name, f"ALTER TABLE {log} DROP COLUMN {dialect.quote(image(name))}")
+            for name in columns
+            if not dialect.writers_wait_in_line
         ),
     )

@@ -141,6 +141,7 @@ def _carry_out_all(duty: Duty, lease: Lease, plan: InstallPlan, detach: bool, li
         elif done is None and any(row.state != "retired" and not row.script.supports for row in step.obsolete):
             given_up.append(step.derived)
     _leave_all(duty, holder, listen)
+    ensure_captures(duty, [one.capture for one in plan.narrowed])
     return ApplyReport(tuple(live), tuple(begun), tuple(dropped), given_up=tuple(given_up))
 
 

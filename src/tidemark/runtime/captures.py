@@ -1,10 +1,10 @@
 """Captures: the log of each source that is read by ticks, and what writes it, shared by everybody who reads the source.
 
-Owns: which captures are needed, and installing, extending, mending, removing and emptying them. Promises: whoever needs a capture
+Owns: which captures are needed, and installing, reshaping, mending, removing and emptying them. Promises: whoever needs a capture
 is in the ledger before its first object exists and until its last one is gone, so nobody's log grows unread; one more column
-comes in one transaction in which no writer is under way, and nobody loses a change by it; whatever else happens to a
-capture is a gap for everybody who reads it. A log keeps what the slowest reader has not sealed; one that failed or goes
-keeps nothing.
+comes, and one that nobody reads goes, in one transaction in which no writer is under way, and nobody loses a change by it;
+whatever else happens to a capture is a gap for everybody who reads it. A log keeps what the slowest reader has not sealed;
+one that failed or goes keeps nothing.
 """
 
 from __future__ import annotations
@@ -84,11 +84,34 @@ def find_faults(
                 found[log.source] = f"there is no capture of {log.source}"
             elif said := find_fault(capture, present):
                 found[log.source] = said
-            elif all(table.column(name) for name in capture.columns):
+            elif gone := [name for name in capture.columns if table.column(name) is None]:
+                if any(name not in dict(capture.narrowings) for name in gone):
+                    # Of an earlier version: what can be narrowed loses what is gone without a fault.
+                    found[log.source] = f"the capture of {log.source} logs {', '.join(gone)}, which is gone"
+            else:
                 again = capture_of(table, capture.columns)
-                if not again.extends(capture) or again.pieces != capture.pieces:
+                if not follows(again, capture) or again.pieces != capture.pieces:
                     found[log.source] = f"the capture of {log.source} has another text now"
     return found
+
+
+def follows(capture: Capture, known: Capture) -> bool:
+    """Whether a capture is the `known` one with more columns at the end of the log's text and without some that it can lose, and
+    nothing else of the log changed."""
+    mine, losable = dict(capture.extensions), dict(known.narrowings)
+    kept = tuple(column for column in known.columns if column in capture.columns)
+    begins = known.pieces[0].create
+    for column, statement in known.extensions:
+        if column not in kept:
+            begins = begins.replace(f", {statement.partition(' ADD COLUMN ')[2]}", "", 1)
+    return (
+        (capture.source, capture.log) == (known.source, known.log)
+        and capture.columns[: len(kept)] == kept
+        and all(column in losable for column in known.columns if column not in kept)
+        and all(mine[column] == statement for column, statement in known.extensions if column in kept)
+        and [piece.name for piece in capture.pieces] == [piece.name for piece in known.pieces]
+        and capture.pieces[0].create.startswith(begins.partition(") WITH (")[0].rstrip(")"))
+    )
 
 
 def find_fault(capture: Capture, present: Mapping[str, str]) -> str:
@@ -101,8 +124,8 @@ def list_statements(session: Session, known: Capture | None, capture: Capture) -
     """The statements that bring a capture about, from what is there of it."""
     if known == capture:
         return []
-    if known is not None and capture.extends(known):
-        return [*capture.locks, *_extension(session, known, capture)]
+    if known is not None and follows(capture, known):
+        return [*capture.locks, *_reshaping(session, known, capture)]
     drops = [piece.drop for piece in reversed(known.pieces)] if known else []
     groups = group_pieces(session, capture.pieces)
     return [*drops, *(text for group in groups for text in creation(session, group))]
@@ -121,8 +144,8 @@ def _ensure(duty: Duty, capture: Capture) -> None:
     present = find_pieces(duty.session, *both)
     if known == capture and not find_fault(capture, present):
         return
-    if known is not None and known != capture and capture.extends(known) and not find_fault(known, present):
-        duty.write(partial(_extend, duty, known, capture))
+    if known is not None and known != capture and follows(capture, known) and not find_fault(known, present):
+        duty.write(partial(_reshape, duty, known, capture))
         return
     duty.write(partial(_open_gaps, duty, capture))
     if known is not None and known != capture:
@@ -169,15 +192,15 @@ def _drop_group(duty: Duty, group: Sequence[Piece]) -> None:
         duty.session.script(piece.drop)
 
 
-def _extend(duty: Duty, known: Capture, capture: Capture) -> None:
+def _reshape(duty: Duty, known: Capture, capture: Capture) -> None:
     set_patience(duty.ledger, TRIGGER_PATIENCE)
-    for statement in (*capture.locks, *_extension(duty.session, known, capture)):
+    for statement in (*capture.locks, *_reshaping(duty.session, known, capture)):
         duty.session.script(statement)
     duty.ledger.set_capture(capture)
 
 
-def _extension(session: Session, known: Capture, capture: Capture) -> list[str]:
-    """Add the columns, then put the new texts of what writes them in the place of the old ones."""
+def _reshaping(session: Session, known: Capture, capture: Capture) -> list[str]:
+    """Add the columns that come, put the new texts of what writes them in the place of the old ones, take away those that go."""
     before = {piece.name: piece.create for piece in known.pieces}
     log, *others = capture.pieces
     found = [statement for name, statement in capture.extensions if name not in known.columns]
@@ -190,6 +213,7 @@ def _extension(session: Session, known: Capture, capture: Capture) -> list[str]:
         elif piece in changed:
             # The triggers that call a function would go with it.
             found.append(piece.create.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1))
+    found += [statement for name, statement in known.narrowings if name not in capture.columns]
     return found + marks(session, [log, *changed])
 
 

@@ -20,6 +20,7 @@ from tidemark.runtime.essence import essence
 from tidemark.runtime.gaps import Look
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
 from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.narrowing import Narrowed, find_narrowed
 from tidemark.runtime.pieces import (
     Finding,
     creation,
@@ -121,6 +122,7 @@ class InstallPlan:
     `orphans` are objects of ours that no script knows; `refresh` are scripts of which only the advice changed. `basis` is what
     was installed when the plan was made: name, generation, state and fingerprint of everything. `indexes` would make upkeep of
     what is wanted cheaper; only ``--create-indexes`` makes them. `catalog` is what the database held when the plan was made.
+    `narrowed` are captures of which nobody reads a column any more.
     """
 
     steps: tuple[Step, ...]
@@ -130,6 +132,7 @@ class InstallPlan:
     refresh: tuple[Script, ...] = ()
     basis: tuple[tuple[str, int, str, str], ...] = ()
     indexes: tuple[MissingIndex, ...] = ()
+    narrowed: tuple[Narrowed, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -193,7 +196,11 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
         rows = tuple(row for row in installed if row.name == name)
         reason = "it was renamed" if name in renamed else "it is not declared any more"
         drops.append(_drop(rows, reason, frees_readers=name in renamed))
-    steps = _with_captures(ledger, steps, installed, captures, capture_of)
+    staying = [row.script for row in installed if row.state != "retired" or is_served(row, installed)]
+    coming = [step.script for step in steps if step.script]
+    planned = plan_captures(captures, staying, coming, capture_of)
+    narrowed = find_narrowed(ledger.session, captures, planned, (*staying, *coming), catalog, capture_of)
+    steps = _with_captures(ledger, steps, captures, planned)
     steps += _readers_first(drops, installed)
     check_pieces([*(row.script for row in installed), *(step.script for step in steps if step.script is not None)])
     own = names_of(row.script for row in installed) | names_of(captures.values())
@@ -201,19 +208,13 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     missing = {(index.table, index.names): index for script in known.values() for index in script.missing_indexes}
     created = () if ledger.exists() else tuple(ledger.creation())
     indexes = tuple(missing.values())
-    return InstallPlan(tuple(steps), catalog, created, orphans, tuple(refresh), find_basis(ledger), indexes)
+    return InstallPlan(tuple(steps), catalog, created, orphans, tuple(refresh), find_basis(ledger), indexes, narrowed)
 
 
 def _with_captures(
-    ledger: Ledger,
-    steps: Sequence[Step],
-    installed: Sequence[Installed],
-    known: Mapping[str, Capture],
-    capture_of: CaptureOf,
+    ledger: Ledger, steps: Sequence[Step], known: Mapping[str, Capture], planned: Mapping[str, Capture]
 ) -> list[Step]:
     """The steps with the captures that each needs; the first one that does shows the statements that bring them about."""
-    staying = [row.script for row in installed if row.state != "retired" or is_served(row, installed)]
-    planned = plan_captures(known, staying, [step.script for step in steps if step.script], capture_of)
     found, there = [], dict(known)
     for step in steps:
         mine = [planned[source] for source in sorted(sources_of(step.script))] if step.script else []

@@ -82,8 +82,11 @@ def capture_posts(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> C
     }
     lock = () if dialect is SQLITE else ("LOCK TABLE posts IN SHARE ROW EXCLUSIVE MODE",)
     added = tuple((column, f"ALTER TABLE {log} ADD COLUMN {column} INTEGER") for column in columns)
+    gone = tuple((column, f"ALTER TABLE {log} DROP COLUMN {column}") for column in columns if dialect is not SQLITE)
     pieces += write(names, steps)
-    return Capture(table.label, dialect.name, columns, log, names.plain("log", "posts"), tuple(pieces), lock, added)
+    return Capture(
+        table.label, dialect.name, columns, log, names.plain("log", "posts"), tuple(pieces), lock, added, gone
+    )
 
 
 def _sqlite_capture(names: Names, score_min: int) -> list[Piece]:

@@ -10,7 +10,7 @@ from tests.unit.runtime.place import World
 from tests.unit.runtime.test_kills import free_leases, kill_everywhere
 from tidemark.names import ledger
 from tidemark.runtime.apply_batch import prepare_once
-from tidemark.runtime.captures import empty, trim_logs
+from tidemark.runtime.captures import empty, follows, trim_logs
 from tidemark.runtime.seals import fill_slice
 from tidemark.runtime.status import read_status
 from tidemark.runtime.tick import has_work, tick
@@ -109,9 +109,64 @@ def test_more_columns_come_without_a_gap(world: World) -> None:
     _tick(world, "strict", 3)
     assert world.shown() == world.truth() and world.shown("strict") == world.truth(3)
     assert world.plan(*both).is_empty
-    # The last one that wanted a column goes, and the capture stays as it is for the other.
+    # The last one that wanted a column goes, and the capture stays for the other.
     world.apply(world.wanted(), allow_drop=True)
     assert world.plan(world.wanted()).is_empty
+
+
+def test_a_column_that_nobody_reads_any_more_leaves_the_log_without_a_gap(world: World) -> None:
+    both = (world.wanted(), world.wanted(name="strict", score_min=3))
+    world.apply(*both)
+    world.posts((1000, 3, 5), (1001, 77, 5))
+    world.apply(world.wanted(), allow_drop=True)
+    verified = world.row().verified_at
+    losable = world.duty.session.dialect.has_schemas
+    plan = world.plan(world.wanted())
+    assert plan.is_empty and [one.capture.columns for one in plan.narrowed] == [("thread_id",)] * losable
+    assert all("DROP COLUMN" in one.statements[-2] for one in plan.narrowed)
+    world.apply(world.wanted())
+    assert (world.row().state, world.row().verified_at) == ("live", verified)
+    assert not world.plan(world.wanted()).narrowed
+    if losable:
+        # The application drops the column, and its writers never notice that somebody read it once.
+        world.write("ALTER TABLE posts DROP COLUMN score")
+        world.write("INSERT INTO posts (id, thread_id) VALUES (1002, 3)")
+        world.write("UPDATE posts SET thread_id = 4 WHERE id = 1000")
+        world.write("ALTER TABLE posts ADD COLUMN score integer DEFAULT 9")
+    _tick(world)
+    assert world.shown() == world.truth()
+    # Whoever wants it again gets it as any column that comes.
+    world.apply(*both)
+    assert world.row().state == "live" and set(world.duty.ledger.captures()["posts"].columns) == {"thread_id", "score"}
+    world.posts((1003, 5, 6))
+    world.write("UPDATE posts SET score = 1 WHERE thread_id = 4")
+    _tick(world)
+    _tick(world, "strict", 3)
+    assert world.shown() == world.truth() and world.shown("strict") == world.truth(3)
+    assert {status.captures for status in read_status(world.duty.ledger)} == {"ok"}
+
+
+def test_a_log_may_be_narrowed_and_killed_anywhere(world: World) -> None:
+    both = (world.wanted(), world.wanted(name="strict", score_min=3))
+    if not world.duty.session.dialect.has_schemas:
+        # SQLite's logs keep their columns, and so do its triggers.
+        world.apply(*both)
+        world.apply(world.wanted(), allow_drop=True)
+        assert not world.plan(world.wanted()).narrowed
+        return
+    world.apply(*both)
+    world.apply(world.wanted(), allow_drop=True)
+
+    def check(commits: int) -> None:
+        world.posts((2000 + commits, commits % 12, 5))
+        world.apply(world.wanted())
+        assert world.duty.ledger.captures()["posts"].columns == ("thread_id",) and world.row().state == "live"
+        _tick(world)
+        assert world.shown() == world.truth(), commits
+        world.apply(*both)
+        world.apply(world.wanted(), allow_drop=True)
+
+    assert kill_everywhere(world, lambda: world.apply(world.wanted()), check) >= 1
 
 
 def test_a_capture_goes_with_the_last_that_reads_it(world: World) -> None:
@@ -259,6 +314,6 @@ def test_a_log_with_other_columns_of_its_own_is_no_extension(world: World) -> No
     more = replace(
         known, columns=(*known.columns, "more"), pieces=(replace(log, create=f"{log.create[:-1]}, more)"), *others)
     )
-    assert known.extends(known) and more.extends(known)
+    assert follows(known, known) and follows(more, known)
     numbered = log.create.replace("(", "(number INTEGER, ", 1)
-    assert not replace(more, pieces=(replace(log, create=numbered), *others)).extends(known)
+    assert not follows(replace(more, pieces=(replace(log, create=numbered), *others)), known)
