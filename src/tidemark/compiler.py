@@ -6,8 +6,8 @@ for text; nothing is changed in any database.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
@@ -26,11 +26,12 @@ from tidemark.maintenance.support import Support, Supports
 from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit, indexes_name_outputs
-from tidemark.query.cut import cut_of, lower_with_order
+from tidemark.query.cut import Describe, cut_of
 from tidemark.query.keys import KeyColumn, assume_key, find_key, require_plain_values
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
 from tidemark.query.outputs import leave_out
+from tidemark.query.partitions import Lower, narrower
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.ranked import over_rankings
 from tidemark.query.relation import Query
@@ -45,7 +46,6 @@ from tidemark.render.statements import Store, qualified
 from tidemark.script import Piece, Script
 from tidemark.widening import Wide
 
-Describe = Callable[[str], tuple[OutputColumn, ...]]
 Key = tuple[KeyColumn, ...]
 
 
@@ -69,7 +69,8 @@ def compile_derived(
     names = Names(dialect, declaration.name, housed or generation, session)
     try:
         wanted = _without(declaration, without, dialect) if without else declaration
-        script = replace(_compile(wanted, catalog, dialect, describe, names, first_mutable), generation=generation)
+        make = partial(_compile, wanted, catalog, dialect, describe, names, first_mutable)
+        script = replace(narrower(wanted, make), generation=generation)
         locks = _locks(script, catalog, dialect) if housed else ()
         script = replace(script, wide=Wide(of=housed, locks=locks, session=session))
         return scheduled(script, declaration)
@@ -91,6 +92,7 @@ def _compile(
     describe: Describe,
     names: Names,
     first_mutable: FirstMutable,
+    lower: Lower,
 ) -> Script:
     query = declaration.query_for(dialect.name)
     if query is None:
@@ -99,7 +101,7 @@ def _compile(
             f"There is no query for {dialect.title}.",
             instead=f'query={{"{dialect.name}": "SELECT …", …}}',
         )
-    kept, lowered, stored, outputs = lower_with_order(query, catalog, dialect, moment_of(names), describe)
+    kept, lowered, stored, outputs = lower(query, catalog, dialect, moment_of(names), describe)
     declaration = left_to_ticks(replace(declaration, query={"": kept}), lowered)
     admit(lowered, catalog)
     require_pure(lowered, first_mutable, describe, catalog.routines)
@@ -111,8 +113,7 @@ def _compile(
         declaration = replace(declaration, columns_of=None)
     try:
         _require_changes_alone(declaration, kept, lowered, dialect, unproven)
-        supports = _supports(declaration, catalog)
-        linear = linear_program(declaration.name, lowered, key, outputs, describe, supports)
+        linear = linear_program(declaration.name, lowered, key, outputs, describe, _supports(declaration, catalog))
         made = of_linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
         about = (declaration, kept, lowered, key, stored, describe, catalog, unproven)

@@ -10,13 +10,14 @@ import pytest
 
 from tests.algebra.cases import CASES as PLAIN
 from tests.algebra.cases import Case
+from tests.algebra.partitions import PARTITIONS
 from tests.algebra.recursions import RECURSIONS
 from tests.algebra.spellings import SPELLINGS
 from tests.algebra.world import Place
 from tests.kit.size import FULL
 from tidemark.declare import Project
 
-CASES = (*PLAIN, *RECURSIONS, *SPELLINGS)
+CASES = (*PLAIN, *RECURSIONS, *SPELLINGS, *PARTITIONS)
 SEED = 20261122
 ROUNDS = 4
 ROUNDS_FULL = 12

@@ -14,6 +14,7 @@ from tests.simulation.mutants import Change, Mutant, texts
 from tidemark.script import Piece, Script, mark, unmarked
 
 BOTH: tuple[Engine, Engine] = ("sqlite", "postgres")
+ELEMENTS = ("elements-counted", "elements-below")
 JOINS = ("inner-join", "self-join", "full-join", "theta-join")
 
 
@@ -81,6 +82,10 @@ def recompute(pattern: str, by: str) -> Change:
         return replace(script, applier=replace(script.applier, recompute=texts))
 
     return change
+
+
+unseen_piece_lost = recompute(r"w\.\"tidemark_unit_1\"", "NULL")
+"""What windows are partitioned by is not kept with a row that is computed."""
 
 
 def whole_set_done(script: Script) -> Script:
@@ -169,9 +174,7 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
         ),
         Mutant(engine, "first route", JOINS, affected(lambda number, _: number > 0), disturbed=True),
         Mutant(engine, "units that are NULL", ("count-distinct", "text-list"), last_fill_missing, disturbed=True),
-        Mutant(
-            engine, "elements that went", ("elements-counted", "elements-below"), elements_that_went, disturbed=True
-        ),
+        Mutant(engine, "elements that went", ELEMENTS, elements_that_went, disturbed=True),
         Mutant(engine, "no element at all", ("elements-or-none",), last_fill_missing, disturbed=True),
         Mutant(
             engine,
@@ -180,6 +183,7 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
             texts("view", ".", r"(ORDER BY s\.\"tidemark_order_1\") DESC", r"\1"),
             disturbed=True,
         ),
+        Mutant(engine, "piece that is not seen", ("window-unseen",), unseen_piece_lost, disturbed=True),
         Mutant(engine, "dirty set done at once", JOINS, whole_set_done, disturbed=True),
         Mutant(
             engine,

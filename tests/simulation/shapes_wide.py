@@ -6,7 +6,7 @@ Owns: those entries of `SHAPES`. Promises: as `shapes`.
 from __future__ import annotations
 
 from tests.simulation.queries import Draft
-from tests.simulation.relations import Field, Relation
+from tests.simulation.relations import Field, Relation, quote
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
 
 NUMBERED = ("int", "date", "timestamp", "numeric", "bigint")
@@ -114,6 +114,20 @@ def _windows(parts: Parts) -> Draft:
     windows = [Column(_window(parts, table, by), parts.name()) for _ in range(parts.rng.randint(1, 2))]
     columns = listed(*key, Column(by, parts.name()), *windows)
     return draft(f"SELECT {columns} FROM {table.quoted} g{parts.where(table, 'g', 0.3)}", key, table)
+
+
+@shape("window-unseen")
+def _windows_unseen(parts: Parts) -> Draft:
+    """Windows by a column that the result does not show, in the query or in one in FROM."""
+    table = parts.table()
+    by = parts.column(table, "g", ("int", "text", "date"))
+    key = parts.key(table, "g")
+    windows = [Column(_window(parts, table, by), parts.name()) for _ in range(parts.rng.randint(1, 2))]
+    inner = f"SELECT {listed(*key, *windows)} FROM {table.quoted} g{parts.where(table, 'g', 0.3)}"
+    if parts.chance(0.6):
+        return draft(inner, key, table)
+    outer = [Column(f"s.{quote(column.name)}", column.name) for column in (*key, *windows)]
+    return draft(f"SELECT {listed(*outer)} FROM ({inner}) s", key, table)
 
 
 @shape("window-over-group")

@@ -14,6 +14,7 @@ from tidemark.maintenance.program import KeyedProgram, KeyPart, KeyQuery, Part, 
 from tidemark.maintenance.restrict import placements_of
 from tidemark.maintenance.routes import routes_of, shorten
 from tidemark.model import OutputColumn
+from tidemark.query.cut import HIDDEN_UNIT
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Block, Output, Query
 from tidemark.query.unique import is_nullable_output
@@ -80,13 +81,14 @@ def keyed_program(
 
 
 def choose_unit(query: Query, key: tuple[KeyColumn, ...]) -> tuple[int, ...]:
-    """Positions of the outputs on which the result falls apart: those of the key, or else some others."""
+    """Positions of the outputs on which the result falls apart: those of the key, or else some others, those first of all that
+    are kept for this alone."""
     names = [output.name for output in query.outputs]
     own = [names.index(column.name) for column in key]
     found = [position for position in own if splits(query, position)]
     if not found and (key or isinstance(query, Block)):
         others = [position for position in range(len(names)) if position not in own and splits(query, position)]
-        found = others[:_UNIT_MAX]
+        found = [position for position in others if names[position].startswith(HIDDEN_UNIT)] or others[:_UNIT_MAX]
     return tuple(found)
 
 

@@ -23,6 +23,8 @@ from tidemark.query.trees import outputs_of
 
 HIDDEN = "tidemark_order_"
 """The beginning of the names of columns that are stored for their order alone."""
+HIDDEN_UNIT = "tidemark_unit_"
+"""The same of those by which the rows fall apart (`query.partitions`)."""
 Outputs = tuple[OutputColumn, ...]
 Describe = Callable[[str], Outputs]
 
@@ -42,7 +44,9 @@ def with_order(text: str, shown: Outputs, dialect: Dialect, describe: Describe) 
     Nothing is added where that would be another query (a set operation, DISTINCT); `cut_of` refuses it then.
     """
     if any(is_hidden(column.name) for column in shown):
-        raise Refusal(Code.NAME, f"Columns that begin with {HIDDEN} are Tidemark's own.", instead="another name")
+        raise Refusal(
+            Code.NAME, f"Columns that begin with {HIDDEN} or {HIDDEN_UNIT} are Tidemark's own.", instead="another name"
+        )
     tree = unwrapped(parse_tree(text, dialect)) if _is_cut(text, dialect) else None
     if not isinstance(tree, exp.Select) or _is_distinct(tree):
         return text, shown
@@ -69,8 +73,8 @@ def with_order(text: str, shown: Outputs, dialect: Dialect, describe: Describe) 
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a column is stored for the order of what readers see, and not seen itself."""
-    return name.startswith(HIDDEN)
+    """Whether a column is stored for the order of what readers see, or for its pieces, and not seen itself."""
+    return name.startswith((HIDDEN, HIDDEN_UNIT))
 
 
 def _is_distinct(tree: exp.Select) -> bool:

@@ -41,7 +41,7 @@ def find_key(query: Query, declared: tuple[str, ...]) -> tuple[KeyColumn, ...]:
     if any(is_hidden(query.outputs[position].name) for position in key):
         raise Refusal(
             Code.KEY_MISSING,
-            "What identifies a row only orders the result, and is not in it.",
+            "What identifies a row only orders the result or parts it, and is not in it.",
             instead="it among the columns of the result",
         )
     return _columns(query, key)

@@ -1,0 +1,131 @@
+"""What windows are partitioned by and nobody is shown.
+
+Owns: `narrower`. Promises: where no column of the result tells which rows a change can touch, and one that every window is
+partitioned by would, that is stored too, as a column that no reader sees; the rows that readers see are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Protocol, TypeVar
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
+from tidemark.model import Catalog, Declaration
+from tidemark.query.cut import HIDDEN_UNIT, Describe, Outputs, lower_with_order
+from tidemark.query.inline import fold, unwrapped
+from tidemark.query.lower import lower_query
+from tidemark.query.parse import parse_tree, render
+from tidemark.query.relation import Query
+from tidemark.query.trees import outputs_of, own_items, own_nodes
+
+TERMS_MAX = 2
+
+
+Lower = Callable[[str, Catalog, Dialect, str, Describe], tuple[str, Query, Outputs, Outputs]]
+
+
+class _Classed(Protocol):
+    @property
+    def klass(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Classed)
+
+
+def narrower(declaration: Declaration, make: Callable[[Lower], T]) -> T:
+    """What is made of a query as it is; where every change would touch everything then, what is made of it with more columns, if
+    a change touches less of that. Raises the `Refusal` of the query as it is."""
+    made, refused = None, None
+    try:
+        made = make(lower_with_order)
+    except Refusal as refusal:
+        if refusal.code is not Code.GLOBAL:
+            raise
+        refused = refusal
+    if (made is None or made.klass == "global") and not _is_elsewhere(declaration):
+        try:
+            parted = make(_lower_parted)
+        except Refusal as refusal:
+            # What stands against this one alone is what there is to say: as it is, it would be refused first.
+            refused = refusal if refused is not None and refusal.code is Code.FRESHNESS else refused
+        else:
+            if parted.klass != "global":
+                return parted
+    if made is None:
+        assert refused is not None
+        raise refused
+    return made
+
+
+def _is_elsewhere(declaration: Declaration) -> bool:
+    """Whether all columns that are kept are seen, because they are in a table of the user's, or made by a function of theirs."""
+    return bool(declaration.columns_of or declaration.rows_of or declaration.processor)
+
+
+def _lower_parted(
+    text: str, catalog: Catalog, dialect: Dialect, moment: str, describe: Describe
+) -> tuple[str, Query, Outputs, Outputs]:
+    """As `lower_with_order`, with what windows are partitioned by among the columns that are kept. Raises `Refusal` where there
+    is nothing of that, or it would be another query."""
+    text, _, _, shown = lower_with_order(text, catalog, dialect, moment, describe)
+    tree = unwrapped(parse_tree(text, dialect))
+    if not isinstance(tree, exp.Select) or not _expose(tree, dialect, count(1)):
+        raise Refusal(Code.UNSUPPORTED, "No windows have a partition in common.", instead="PARTITION BY")
+    kept = render(tree, dialect)
+    return kept, lower_query(kept, catalog, dialect, moment), describe(kept), shown
+
+
+def _expose(select: exp.Select, dialect: Dialect, numbers: count[int]) -> list[str]:
+    """Put what all windows of the SELECT, or of one query in its FROM, are partitioned by among its columns; give the names."""
+    if select.args.get("distinct") is not None:
+        return []
+    terms = _common(select, dialect)
+    if terms is None:
+        terms = [] if select.args.get("group") is not None else _of_from(select, dialect, numbers)
+    names = []
+    for term in terms[:TERMS_MAX]:
+        name = f"{HIDDEN_UNIT}{next(numbers)}"
+        select.append("expressions", exp.Alias(this=term.copy(), alias=exp.to_identifier(name, quoted=True)))
+        names.append(name)
+    return names
+
+
+def _common(select: exp.Select, dialect: Dialect) -> list[exp.Expression] | None:
+    """What all windows are partitioned by; None where there are none."""
+    named = {fold(window.this, dialect): window for window in select.args.get("windows") or []}
+    found: list[dict[str, exp.Expression]] = []
+    for node in own_nodes(select):
+        if isinstance(node, exp.Window) and node.arg_key != "windows":
+            terms = list(node.args.get("partition_by") or [])
+            base = node.args.get("alias")
+            while base is not None and fold(base, dialect) in named:
+                window = named[fold(base, dialect)]
+                terms += window.args.get("partition_by") or []
+                base = window.args.get("alias")
+            found.append({render(term, dialect): term for term in terms})
+    if not found:
+        return None
+    return [term for text, term in found[0].items() if all(text in terms for terms in found)]
+
+
+def _of_from(select: exp.Select, dialect: Dialect, numbers: count[int]) -> list[exp.Expression]:
+    """The columns by which the windows of one query in FROM are partitioned, put among that query's columns."""
+    if _shows_everything(outputs_of(select)) or select.args.get("laterals"):
+        return []
+    for item in own_items(select):
+        inner = unwrapped(item) if isinstance(item, exp.Subquery) else None
+        alias = item.args.get("alias")
+        if not isinstance(inner, exp.Select) or alias is None or alias.args.get("columns"):
+            continue
+        names = _expose(inner, dialect, numbers)
+        if names:
+            return [exp.Column(this=exp.to_identifier(name, quoted=True), table=alias.this.copy()) for name in names]
+    return []
+
+
+def _shows_everything(outputs: Sequence[tuple[str, exp.Expression]]) -> bool:
+    return any(isinstance(one, exp.Star) or one.name == "*" or one.find(exp.Star) for _, one in outputs)
