@@ -115,7 +115,9 @@ def leaving(store: Store, feed: Feed, row: str, only: str = "") -> list[str]:
     keys = feed_key(store, feed, row)
     match = store.match(store.names.store, keys)
     conditions = ([f"({feed.guard.at(row)})"] if feed.guard else []) + ([only] if only else [])
-    vanish = [f"DELETE FROM {store.names.store} WHERE {match} AND {store.is_default(store.names.store)}"]
+    # Asked first is whether anything is taken back at all: else nobody's row is looked for.
+    gone = " AND ".join([*conditions, match, store.is_default(store.names.store)])
+    vanish = [f"DELETE FROM {store.names.store} WHERE {gone}"]
     sets, additive = ", ".join(_sets_of_leaving(store, feed, row)), feed.by_kind("additive")
     if not additive or not _may_be_unfilled(store, feed):
         where = " AND ".join([match, *conditions])
@@ -184,6 +186,9 @@ def _staying(store: Store, feed: Feed, stays: str) -> list[str]:
     keys = feed_key(store, feed, "NEW")
     match = store.match(store.names.store, keys)
     counted = [part for part in feed.by_kind("additive") if part.value.at("r") == "1"]
+    if counted == list(feed.parts):
+        # Where rows are only counted, one that stays changes nothing.
+        return []
     adds = _may_be_unfilled(store, feed) and len(feed.by_kind("additive")) > len(counted)
     if store.keeps_default or (counted and not adds):
         return [f"UPDATE {store.names.store} SET {sets} WHERE ({stays}) AND {match}"]

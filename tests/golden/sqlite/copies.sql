@@ -18,22 +18,22 @@ END;
 
 -- trigger tidemark__delete_copies_users
 CREATE TRIGGER "tidemark__delete_copies_users" AFTER DELETE ON "users"
-BEGIN /* tidemark:3cae3e6c968a7280 */ 
+BEGIN /* tidemark:9702eca817b20f32 */ 
   INSERT INTO "tidemark_copies" ("id", "_rows") SELECT ((OLD."id")), -(1) WHERE ((OLD."email" <> ''))
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" - (1), "_loud" = NULL;
-  DELETE FROM "tidemark_copies" WHERE "tidemark_copies"."id" = ((OLD."id")) AND "tidemark_copies"."_rows" = 0 AND "tidemark_copies"."_loud" IS NULL;
+  DELETE FROM "tidemark_copies" WHERE ((OLD."email" <> '')) AND "tidemark_copies"."id" = ((OLD."id")) AND "tidemark_copies"."_rows" = 0 AND "tidemark_copies"."_loud" IS NULL;
 END;
 
 -- trigger tidemark__update_copies_users
 CREATE TRIGGER "tidemark__update_copies_users" AFTER UPDATE ON "users"
 WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY OR OLD."name" IS NOT NEW."name" COLLATE BINARY OR OLD."email" IS NOT NEW."email" COLLATE BINARY
-BEGIN /* tidemark:3ea6849152e636c4 */ 
+BEGIN /* tidemark:5e5fe79b05bf1914 */ 
   UPDATE "tidemark_copies" SET "_rows" = "_rows" - (1) + (1), "_loud" = (UPPER(NEW."name")) WHERE (((OLD."id")) IS ((NEW."id")) AND ((OLD."email" <> '')) AND ((NEW."email" <> ''))) AND "tidemark_copies"."id" = ((NEW."id"));
   INSERT INTO "tidemark_copies" ("id", "_rows") SELECT ((OLD."id")), -(1) WHERE ((OLD."email" <> '')) AND (((OLD."id")) IS ((NEW."id")) AND ((OLD."email" <> '')) AND ((NEW."email" <> ''))) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" - (1), "_loud" = NULL;
   INSERT INTO "tidemark_copies" ("id", "_rows", "_loud") SELECT ((NEW."id")), 1, (UPPER(NEW."name")) WHERE ((NEW."email" <> '')) AND (((OLD."id")) IS ((NEW."id")) AND ((OLD."email" <> '')) AND ((NEW."email" <> ''))) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" + excluded."_rows", "_loud" = excluded."_loud";
-  DELETE FROM "tidemark_copies" WHERE "tidemark_copies"."id" = ((OLD."id")) AND "tidemark_copies"."_rows" = 0 AND "tidemark_copies"."_loud" IS NULL;
+  DELETE FROM "tidemark_copies" WHERE ((OLD."email" <> '')) AND (((OLD."id")) IS ((NEW."id")) AND ((OLD."email" <> '')) AND ((NEW."email" <> ''))) IS NOT TRUE AND "tidemark_copies"."id" = ((OLD."id")) AND "tidemark_copies"."_rows" = 0 AND "tidemark_copies"."_loud" IS NULL;
 END;
 
 -- table tidemark__stash_copies_users

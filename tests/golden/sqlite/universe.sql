@@ -30,13 +30,13 @@ END;
 -- trigger tidemark__update_universe_users
 CREATE TRIGGER "tidemark__update_universe_users" AFTER UPDATE ON "users"
 WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY OR OLD."name" IS NOT NEW."name" COLLATE BINARY
-BEGIN /* tidemark:8db6f1405c1a9eb4 */ 
+BEGIN /* tidemark:10939cf06985c202 */ 
   UPDATE "tidemark_universe" SET "_rows" = "_rows" - (1) + (1), "_name" = (NEW."name") WHERE (((OLD."id")) IS ((NEW."id"))) AND "tidemark_universe"."id" = ((NEW."id"));
   INSERT INTO "tidemark_universe" ("id", "_rows") SELECT ((OLD."id")), -(1) WHERE (((OLD."id")) IS ((NEW."id"))) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" - (1), "_name" = NULL;
   INSERT INTO "tidemark_universe" ("id", "_rows", "_name") SELECT ((NEW."id")), 1, (NEW."name") WHERE (((OLD."id")) IS ((NEW."id"))) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" + excluded."_rows", "_name" = excluded."_name";
-  DELETE FROM "tidemark_universe" WHERE "tidemark_universe"."id" = ((OLD."id")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  DELETE FROM "tidemark_universe" WHERE (((OLD."id")) IS ((NEW."id"))) IS NOT TRUE AND "tidemark_universe"."id" = ((OLD."id")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
 END;
 
 -- table tidemark__stash_universe_users
@@ -98,16 +98,16 @@ END;
 
 -- trigger tidemark__delete_universe_posts
 CREATE TRIGGER "tidemark__delete_universe_posts" AFTER DELETE ON "posts"
-BEGIN /* tidemark:d53a9c3c55d48de6 */ 
+BEGIN /* tidemark:2c09d054d0cc46a2 */ 
   INSERT INTO "tidemark_universe" ("id", "_posts") SELECT ((OLD."author")), -(CASE WHEN (OLD."live" = 1) THEN 1 ELSE 0 END) WHERE ((((OLD."live" = 1)) OR (1 = 1)) AND (OLD."author") IS NOT NULL)
   ON CONFLICT ("id") DO UPDATE SET "_posts" = "_posts" - (CASE WHEN (OLD."live" = 1) THEN 1 ELSE 0 END), "_least" = CASE WHEN "_least" = ((OLD."score")) THEN (SELECT min((r."score")) FROM "posts" AS r WHERE ((r."author")) = ((OLD."author")) AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) ELSE "_least" END;
-  DELETE FROM "tidemark_universe" WHERE "tidemark_universe"."id" = ((OLD."author")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  DELETE FROM "tidemark_universe" WHERE ((((OLD."live" = 1)) OR (1 = 1)) AND (OLD."author") IS NOT NULL) AND "tidemark_universe"."id" = ((OLD."author")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
 END;
 
 -- trigger tidemark__update_universe_posts
 CREATE TRIGGER "tidemark__update_universe_posts" AFTER UPDATE ON "posts"
 WHEN OLD."author" IS NOT NEW."author" COLLATE BINARY OR OLD."score" IS NOT NEW."score" COLLATE BINARY OR OLD."live" IS NOT NEW."live" COLLATE BINARY
-BEGIN /* tidemark:9800361a4446e9f9 */ 
+BEGIN /* tidemark:09d067f470cc828c */ 
   INSERT INTO "tidemark_universe" ("id", "_posts", "_least") SELECT ((NEW."author")), (CASE WHEN (NEW."live" = 1) THEN 1 ELSE 0 END) - (CASE WHEN (OLD."live" = 1) THEN 1 ELSE 0 END), (NEW."score") WHERE (((OLD."author")) IS ((NEW."author")) AND ((((OLD."live" = 1)) OR (1 = 1)) AND (OLD."author") IS NOT NULL) AND ((((NEW."live" = 1)) OR (1 = 1)) AND (NEW."author") IS NOT NULL))
   ON CONFLICT ("id") DO UPDATE SET "_posts" = "_posts" - (CASE WHEN (OLD."live" = 1) THEN 1 ELSE 0 END) + (CASE WHEN (NEW."live" = 1) THEN 1 ELSE 0 END), "_least" = CASE WHEN ((NEW."score")) IS ((OLD."score")) THEN "_least" WHEN "_least" IS NULL OR ((NEW."score")) < "_least" THEN ((NEW."score")) WHEN "_least" = ((OLD."score")) THEN (SELECT min((r."score")) FROM "posts" AS r WHERE ((r."author")) = ((NEW."author")) AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) ELSE "_least" END;
   DELETE FROM "tidemark_universe" WHERE "tidemark_universe"."id" = ((NEW."author")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
@@ -115,7 +115,7 @@ BEGIN /* tidemark:9800361a4446e9f9 */
   ON CONFLICT ("id") DO UPDATE SET "_posts" = "_posts" - (CASE WHEN (OLD."live" = 1) THEN 1 ELSE 0 END), "_least" = CASE WHEN "_least" = ((OLD."score")) THEN (SELECT min((r."score")) FROM "posts" AS r WHERE ((r."author")) = ((OLD."author")) AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) ELSE "_least" END;
   INSERT INTO "tidemark_universe" ("id", "_posts", "_least") SELECT ((NEW."author")), CASE WHEN (NEW."live" = 1) THEN 1 ELSE 0 END, (NEW."score") WHERE ((((NEW."live" = 1)) OR (1 = 1)) AND (NEW."author") IS NOT NULL) AND (((OLD."author")) IS ((NEW."author")) AND ((((OLD."live" = 1)) OR (1 = 1)) AND (OLD."author") IS NOT NULL) AND ((((NEW."live" = 1)) OR (1 = 1)) AND (NEW."author") IS NOT NULL)) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_posts" = "_posts" + excluded."_posts", "_least" = CASE WHEN "_least" IS NULL OR excluded."_least" < "_least" THEN excluded."_least" ELSE "_least" END;
-  DELETE FROM "tidemark_universe" WHERE "tidemark_universe"."id" = ((OLD."author")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  DELETE FROM "tidemark_universe" WHERE ((((OLD."live" = 1)) OR (1 = 1)) AND (OLD."author") IS NOT NULL) AND (((OLD."author")) IS ((NEW."author")) AND ((((OLD."live" = 1)) OR (1 = 1)) AND (OLD."author") IS NOT NULL) AND ((((NEW."live" = 1)) OR (1 = 1)) AND (NEW."author") IS NOT NULL)) IS NOT TRUE AND "tidemark_universe"."id" = ((OLD."author")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
 END;
 
 -- table tidemark__stash_universe_posts
@@ -186,13 +186,12 @@ END;
 -- trigger tidemark__update_universe_profiles
 CREATE TRIGGER "tidemark__update_universe_profiles" AFTER UPDATE ON "profiles"
 WHEN OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY
-BEGIN /* tidemark:8d54b8151ebb2c23 */ 
-  UPDATE "tidemark_universe" SET "_exists" = "_exists" - (1) + (1) WHERE (((OLD."user_id")) IS ((NEW."user_id"))) AND "tidemark_universe"."id" = ((NEW."user_id"));
+BEGIN /* tidemark:375812fe7ef5f896 */ 
   INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((OLD."user_id")), -(1) WHERE (((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_exists" = "_exists" - (1);
   INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((NEW."user_id")), 1 WHERE (((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE
   ON CONFLICT ("id") DO UPDATE SET "_exists" = "_exists" + excluded."_exists";
-  DELETE FROM "tidemark_universe" WHERE "tidemark_universe"."id" = ((OLD."user_id")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
+  DELETE FROM "tidemark_universe" WHERE (((OLD."user_id")) IS ((NEW."user_id"))) IS NOT TRUE AND "tidemark_universe"."id" = ((OLD."user_id")) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
 END;
 
 -- table tidemark__stash_universe_profiles
