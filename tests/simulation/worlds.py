@@ -267,9 +267,11 @@ class Builder:
             targets.append(terms)
         if self.chance(0.15) and not must:
             one, other = self.rng.choice(candidates), self.rng.choice(table.plain)
-            where = (
-                f"{other.quoted} IS NOT NULL" if self.chance(0.5) else f"{other.quoted} = {self.domains[other.kind][0]}"
-            )
+            value = self.domains[other.kind][0]
+            if other.kind in unlike.CAST:
+                # Of a composite type a text alone is no value.
+                value = f"CAST({value} AS {unlike.CAST[other.kind]})"
+            where = f"{other.quoted} IS NOT NULL" if self.chance(0.5) else f"{other.quoted} = {value}"
             extra.append(f"CREATE UNIQUE INDEX {quote(self.name())} ON {table.quoted} ({one.quoted}) WHERE {where}")
         if self.chance(0.12) and not must:
             one = self.rng.choice(candidates)
