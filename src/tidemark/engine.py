@@ -15,7 +15,6 @@ from typing import Any
 
 from tidemark.diffs import diff
 from tidemark.errors import Code, Refusal
-from tidemark.near import tell_near
 from tidemark.query.adopted import ahead_of, baseline_of
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
@@ -61,6 +60,7 @@ from tidemark.runtime.verify import VerifyReport, verify
 from tidemark.runtime.verify_all import verify_all
 from tidemark.runtime.worker import WorkerReport, run_worker
 from tidemark.script import Capture, Script
+from tidemark.telling import tell_near
 from tidemark.workshop import Workshop
 
 LANES = 4

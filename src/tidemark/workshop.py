@@ -19,7 +19,6 @@ from tidemark.database.session import Conflict
 from tidemark.declare import Project
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Backfill, Catalog, Declaration
-from tidemark.near import tell_near
 from tidemark.processors import Functions
 from tidemark.query.adopted import in_shadow, over_baseline
 from tidemark.query.cascade import chain
@@ -42,6 +41,7 @@ from tidemark.runtime.turns import Turns
 from tidemark.runtime.verify_all import require_names
 from tidemark.script import Script
 from tidemark.supports import Known, with_supports
+from tidemark.telling import tell_near
 
 T = TypeVar("T")
 Stop = Callable[[], bool]

@@ -176,6 +176,33 @@ def test_names_that_are_not_there_bring_those_that_are(installed: Shell) -> None
     assert shell("plan") == 5 and "tables that exist: " in shell.err and "posts" in shell.err
 
 
+STREAM = """
+import itertools
+from tidemark import iterable
+
+blocks = [{"block": n, "timestamp": f"2026-01-0{n}", "txs": [{"type": "post", "id": 900 + n // 2}]} for n in range(1, 5)]
+stream = project.stream("ledger", source=iterable(lambda after: blocks), settle="block")
+
+@stream.on("post")
+def post(db, event):
+    db.run("INSERT INTO posts VALUES (:id, 1, 1)", {"id": event.data["id"]})
+"""
+
+
+def test_a_stream_says_what_it_does_without_and_what_it_set_aside(shell: Shell) -> None:
+    shell.declare(DEFINITIONS + STREAM)
+    assert shell("stream", "run", "ledger", "--blocks", "1") == 0
+    assert "not settled block by block: thread_stats. Next: tidemark apply" in shell.err
+    assert shell("apply", "--yes") == 0
+    assert shell("stream", "run", "ledger") == 0 and "not settled" not in shell.err
+    assert shell("stream") == 0 and "0 blocks and 1 event wait" in shell.out and "IntegrityError" not in shell.out
+    assert shell("stream", "status", "ledger") == 0
+    assert "  event of block 3, post: " in shell.out and "Next: tidemark stream retry ledger" in shell.out
+    told = shell.json("stream", "status", "ledger")
+    assert [one["position"] for one in told["setAside"]] == [3] and told["gaps"] == []
+    assert shell("stream", "retry", "ledger") == 7 and "Next: tidemark stream status ledger" in shell.out
+
+
 def test_the_doctor_finds_what_the_verdict_says(installed: Shell) -> None:
     shell = installed
     assert shell("doctor") == 0 and "thread_stats: It is live and captured." in shell.out

@@ -10,8 +10,10 @@ import pytest
 from tests.streams.ground import Ledger, block, take_play
 from tidemark import Project, Tidemark, first, iterable, ratchet
 from tidemark.database.open import open_session
+from tidemark.errors import Exit, Fault
 from tidemark.events import Event
 from tidemark.runtime.clock import Clock
+from tidemark.runtime.duty import interrupted
 from tidemark.streams import Database
 
 
@@ -84,6 +86,26 @@ def test_a_kill_between_a_block_and_its_settling_changes_nothing(
         monkeypatch.setattr(engine, "_settle", settle)
     engine.stream("ledger").run()
     assert _rows(ledger.url) == KEPT
+
+
+def test_who_ends_a_stream_while_it_settles_halts_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Tidemark(_project("block"), ledger.url, clock=Clock(wait=lambda seconds: None))
+    engine.apply()
+    settle, calls = engine._settle, iter(range(9))
+
+    def end(duty: Any) -> None:
+        if next(calls) == 2:
+            raise interrupted("the tick of crowd")
+        settle(duty)
+
+    monkeypatch.setattr(engine, "_settle", end)
+    with pytest.raises(Fault) as fault:
+        engine.stream("ledger").run()
+    assert fault.value.exit is Exit.INTERRUPTED
+    assert [(one.state, one.cause) for one in engine.streams()] == [("interrupted", None)]
+    monkeypatch.undo()
+    engine.stream("ledger").run()
+    assert _rows(ledger.url) == KEPT and [one.state for one in engine.streams()] == ["waiting"]
 
 
 def test_without_it_the_states_are_those_at_ticks(ledger: Ledger) -> None:

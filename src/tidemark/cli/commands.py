@@ -292,12 +292,12 @@ def stream(typed: Typed) -> Outcome:
     """Run, watch and steer streams."""
     options, engine = typed.options, typed.engine
     if options.action == "status":
-        found = [one for one in engine.streams() if options.name in ("", one.name)]
-        return Outcome(reports_streams.streams_text(found), {"streams": [one.as_json() for one in found]})
+        return _stream_status(typed)
     if not options.name:
         return Outcome(f"stream {options.action} needs a NAME", {"error": {"family": "usage"}}, Exit.USAGE)
     work = engine.stream(options.name)
     if options.action == "run":
+        _tell_unsettled(typed)
         done = work.run(options.blocks)
         return Outcome(reports_streams.ingest_text(done), asdict(done))
     if options.action == "retry":
@@ -306,6 +306,34 @@ def stream(typed: Typed) -> Outcome:
         return Outcome(reports_streams.retry_text(again), asdict(again), left)
     said = work.skip(options.position)
     return Outcome(f"{said}. Next: tidemark stream run {quote(options.name)}", {"done": said})
+
+
+def _tell_unsettled(typed: Typed) -> None:
+    """Say which derived tables will not pass through each block of a stream that settles, because they are not there yet."""
+    project = typed.engine.project
+    if project is None or project.streams[typed.options.name].policies["settle"] != "block":
+        return
+    eye = typed.engine.onlooker()
+    try:
+        there = {one.name for one in eye.overview().tables if one.shown}
+    finally:
+        eye.close()
+    absent = [one.name for one in project.declarations if one.name not in there]
+    if absent:
+        _tell(f"not installed, so that they are not settled block by block: {', '.join(absent)}. Next: tidemark apply")
+
+
+def _stream_status(typed: Typed) -> Outcome:
+    eye = typed.engine.onlooker()
+    try:
+        found = [one for one in eye.streams() if typed.options.name in ("", one.status.name)]
+    finally:
+        eye.close()
+    data: dict[str, Any] = {"streams": [one.status.as_json() for one in found]}
+    if not typed.options.name or not found:
+        return Outcome(reports_streams.streams_text([one.status for one in found]), data)
+    data |= {"gaps": [asdict(one) for one in found[0].gaps], "setAside": [asdict(one) for one in found[0].evidence]}
+    return Outcome(reports_streams.stream_text(found[0]), data)
 
 
 def outbox(typed: Typed) -> Outcome:

@@ -11,12 +11,20 @@ from collections.abc import Callable
 from typing import TextIO
 
 from tidemark.runtime.progress import Event
+from tidemark.telling import tell_count
 
 LINE_SECONDS = 30.0
 BAR_SECONDS = 0.1
 MEASURE_SECONDS = 2.0
 BAR_CELLS = 24
-WORDS = {"fill": "filling", "verify": "verifying", "repair": "repairing", "tick": "ticking", "backfill": "migrating"}
+WORDS = {
+    "fill": "filling",
+    "verify": "verifying",
+    "repair": "repairing",
+    "tick": "ticking",
+    "backfill": "migrating",
+    "stream": "taking",
+}
 
 
 class Display:
@@ -77,6 +85,11 @@ class Display:
         full = int(shown * BAR_CELLS)
         seconds = now - self._began
         rate = (event.done - self._first) / seconds if seconds > 0 else 0.0
+        if event.place:
+            speed = "measuring" if seconds < MEASURE_SECONDS or rate <= 0 else f"{rate:,.0f} blocks/s"
+            return (
+                f"{WORDS[event.phase]} {event.derived}, {tell_count(event.done, 'block')} up to {event.place}, {speed}"
+            )
         if seconds < MEASURE_SECONDS or rate <= 0:
             remains = "measuring"
         else:

@@ -27,6 +27,7 @@ from tidemark.runtime.values import plain, show
 from tidemark.runtime.verdict import judge
 from tidemark.runtime.worker import WorkerReport
 from tidemark.script import Capture, Script
+from tidemark.telling import tell_count
 
 SIGNS = {"create": "+", "replace": "~", "rename": "~", "reinstall": "!", "resume": ">", "drop": "-"}
 SHOWN_MAX = 20
@@ -349,7 +350,8 @@ def backfill_text(done: BackfillReport, aside: Sequence[Aside] = ()) -> str:
     if done.chunks == 0 and done.status.state in ("finished", "quarantined"):
         return "\n".join([f"{done.status.name} is {done.status.state} already.", *left])
     told = (
-        f"{done.status.name}: {done.status.rows_done:,} keys done, {done.rows_written:,} rows written in {done.chunks:,} chunks, "
+        f"{done.status.name}: {tell_count(done.status.rows_done, 'key')} done, {tell_count(done.rows_written, 'row')} written in "
+        f"{tell_count(done.chunks, 'chunk')}, "
         f"longest hold {done.longest_ms:.1f} ms."
     )
     if done.status.quarantined:

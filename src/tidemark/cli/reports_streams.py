@@ -9,9 +9,14 @@ from collections.abc import Sequence
 from shlex import quote
 
 from tidemark.cli.outcome import table
+from tidemark.runtime.onlooker import StreamDetail
 from tidemark.runtime.outbox import CrossingEvent, DeliverReport
 from tidemark.runtime.streams.account import StreamStatus
 from tidemark.runtime.streams.ingest import IngestReport, RetryReport
+from tidemark.runtime.values import show
+from tidemark.telling import tell_count
+
+SHOWN_MAX = 20
 
 
 def streams_text(found: Sequence[StreamStatus]) -> str:
@@ -50,10 +55,18 @@ def _stream_hints(one: StreamStatus) -> list[str]:
             return [f"{one.name} halted: {one.cause}. Next: tidemark stream run {quote(one.name)}"]
         return [f"{one.name} halted at {one.failed_at}: {one.cause}. Next: tidemark stream skip {quote(one.name)}"]
     if one.gaps or one.quarantined:
-        return [
-            f"{one.name}: {one.gaps} blocks and {one.quarantined} events wait. Next: tidemark stream retry {quote(one.name)}"
-        ]
+        waiting = f"{tell_count(one.gaps, 'block')} and {tell_count(one.quarantined, 'event')} wait"
+        return [f"{one.name}: {waiting}. Next: tidemark stream retry {quote(one.name)}"]
     return []
+
+
+def stream_text(found: StreamDetail) -> str:
+    """How one stream is doing, with what was passed over and set aside, and why."""
+    gaps = [f"  block {one.position} was passed over: {one.cause}" for one in found.gaps[:SHOWN_MAX]]
+    aside = [f"  {one.level} of block {one.position}, {one.kind}: {one.reason}" for one in found.evidence[:SHOWN_MAX]]
+    more = max(0, len(found.gaps) - SHOWN_MAX) + max(0, len(found.evidence) - SHOWN_MAX)
+    left = [f"  and {more:,} more: --json has all of them"] if more else []
+    return "\n".join([streams_text([found.status]), *gaps, *aside, *left])
 
 
 def ingest_text(done: IngestReport) -> str:
@@ -68,7 +81,8 @@ def ingest_text(done: IngestReport) -> str:
 def retry_text(done: RetryReport) -> str:
     """What trying again brought."""
     told = f"{done.stream}: {done.taken:,} things taken, {done.failed:,} failed once more"
-    return f"{told}; {done.blocks_taken:,} blocks taken, {done.blocks_failed:,} failed once more. Next: tidemark stream status"
+    blocks = f"{done.blocks_taken:,} blocks taken, {done.blocks_failed:,} failed once more"
+    return f"{told}; {blocks}. Next: tidemark stream status {quote(done.stream)}"
 
 
 def events_text(found: Sequence[CrossingEvent]) -> str:
@@ -82,7 +96,7 @@ def events_text(found: Sequence[CrossingEvent]) -> str:
             one.derived,
             one.column,
             one.threshold,
-            dict(one.key),
+            ", ".join(f"{name}={show(value)}" for name, value in one.key.items()),
             one.happened,
             one.state,
             one.attempts,

@@ -15,8 +15,8 @@ from tidemark.runtime.apply_batch import Difference
 from tidemark.runtime.as_written import WrittenReport
 from tidemark.runtime.repair import RepairReport
 from tidemark.runtime.values import plain, show
-from tidemark.runtime.verdict import tell_rows
 from tidemark.runtime.verify import VerifyReport
+from tidemark.telling import tell_count
 
 SHOWN_MAX = 20
 
@@ -88,13 +88,15 @@ def verify_text(done: Sequence[VerifyReport], *, some: bool = False) -> str:
             )
         lines += [f"  note: {note}" for note in report.notes]
     drifted = sum(report.drift for report in done)
-    lines += [f"{tell_rows(drifted)} differ{'s' if drifted == 1 else ''}. Next: tidemark repair"] if drifted else []
+    lines += (
+        [f"{tell_count(drifted, 'row')} differ{'s' if drifted == 1 else ''}. Next: tidemark repair"] if drifted else []
+    )
     lines += _out_of_service(done)
     aside = sum(report.quarantined for report in done)
     lines += [f"{aside:,} units are put aside. Next: tidemark repair"] if aside else []
     compared = sum(report.keys for report in done)
     said = (
-        f"True as far as that goes: {tell_rows(compared)}, and no other was compared."
+        f"True as far as that goes: {tell_count(compared, 'row')}, and no other was compared."
         if some
         else "Everything is true."
     )
@@ -160,7 +162,7 @@ def repair_text(done: Sequence[RepairReport]) -> str:
     if not mended:
         return "Nothing to repair: everything is true."
     lines = [
-        f"{report.derived}: {tell_rows(report.keys)} repaired, {tell_rows(report.rows_written)} written"
+        f"{report.derived}: {tell_count(report.keys, 'row')} repaired, {tell_count(report.rows_written, 'row')} written"
         for report in mended
     ]
     return "\n".join([*lines, "Next: tidemark verify"])

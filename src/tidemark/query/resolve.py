@@ -16,7 +16,6 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
-from tidemark.near import tell_near
 from tidemark.query.called import Call, Opened, call_of, known_function, name_columns, put_in_place
 from tidemark.query.inline import OWNER, RECURSION, SCOPE, ascii_lower, fold, unwrapped
 from tidemark.query.naming import as_written, name_outputs, number_groups, order_by_names
@@ -35,6 +34,7 @@ from tidemark.query.trees import (
 )
 from tidemark.query.using import Merged
 from tidemark.query.wholerow import spell_row
+from tidemark.telling import tell_near
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.runs import list_runs
 from tidemark.runtime.scanning import scans_of
 from tidemark.script import Script
+from tidemark.telling import tell_count
 from tidemark.ways import following
 
 COUNTED_MAX = 10_000
@@ -63,7 +64,8 @@ def measured(ledger: Ledger, script: Script) -> tuple[str, ...]:
     longest = max(past.longest_ms for past in ticks)
     target = choose_pace(ledger.session.dialect).target_ms
     return (
-        f"the last {len(ticks)} ticks applied {keys} keys, wrote {written} rows, and held locks {longest:.1f} ms at most "
+        f"the last {tell_count(len(ticks), 'tick')} applied {tell_count(keys, 'key')}, wrote {tell_count(written, 'row')}, "
+        f"and held locks {longest:.1f} ms at most "
         f"(aimed at {target:.0f} ms)",
         *last,
         *(

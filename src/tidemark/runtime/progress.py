@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Event:
-    """One moment of a duty: `phase` is ``install``, ``fill``, ``tick``, ``verify``, ``repair``, ``cutover`` or ``drop``.
+    """One moment of a duty: `phase` is ``install``, ``fill``, ``tick``, ``verify``, ``repair``, ``cutover``, ``drop`` or
+    ``stream``.
 
-    `done` of `total` counts keys (0 of 0 where nothing is counted). `note` is a sentence for people, or empty.
+    `done` of `total` counts keys (0 of 0 where nothing is counted); of a stream, which has no total, blocks, and `place` is the
+    position of the last one. `note` is a sentence for people, or empty.
     """
 
     derived: str
@@ -22,6 +24,7 @@ class Event:
     done: int = 0
     total: int = 0
     note: str = ""
+    place: str = ""
 
 
 Listener = Callable[[Event], None]

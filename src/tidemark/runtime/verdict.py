@@ -18,6 +18,7 @@ from tidemark.runtime.backfill.record import BackfillStatus, read_time, tell_asi
 from tidemark.runtime.runs import Past
 from tidemark.runtime.status import TableStatus
 from tidemark.runtime.streams.account import StreamStatus
+from tidemark.telling import tell_count
 
 Level = Literal["pass", "warn", "fail"]
 Kind = Literal["table", "backfill", "stream", "outbox", "run", "ledger"]
@@ -104,7 +105,7 @@ def judge(
     found = [one for one in found if one.name not in stands or one.says not in at_work] + going
     found += [one for stream in streams for one in _judge_stream(stream)]
     if events and events.get("failed"):
-        says = f"has {events['failed']:,} events that could not be told to their handlers"
+        says = f"has {tell_count(events['failed'], 'event')} that could not be told to their handlers"
         found.append(Finding("outbox", "outbox", "warn", says, "tidemark outbox retry"))
     told = {(one.kind, one.name) for one in found if one.level == "fail"}
     found += [_judge_failed(past) for past in failed if _is_news(past, tables, backfills, told)]
@@ -138,11 +139,11 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
     if one.drift:
         find(
             "fail",
-            f"has {tell_rows(one.drift)} that {'is' if one.drift == 1 else 'are'} known to be wrong",
+            f"has {tell_count(one.drift, 'row')} that {'is' if one.drift == 1 else 'are'} known to be wrong",
             "tidemark repair",
         )
     if one.processor is not None and one.processor.quarantined:
-        says = f"has {one.processor.quarantined:,} units put aside, because its function fails for them"
+        says = f"has {tell_count(one.processor.quarantined, 'unit')} put aside, because its function fails for them"
         find("fail", says, "tidemark repair")
     if one.captures != "ok" and (one.state == "live" or one.shown):
         find("fail", f"may miss changes: {one.captures}")
@@ -195,8 +196,8 @@ def _judge_stream(one: StreamStatus) -> list[Finding]:
     if one.state == "interrupted":
         found.append(Finding("stream", one.name, "warn", "was interrupted, and nobody goes on with it", run))
     if one.gaps or one.quarantined:
-        left = (one.gaps, "blocks that were passed over"), (one.quarantined, "events that were set aside")
-        says = f"has {' and '.join(f'{number:,} {what}' for number, what in left if number)}"
+        left = (one.gaps, "block", "passed over"), (one.quarantined, "event", "set aside")
+        says = f"has {' and '.join(f'{tell_count(number, what)} {done}' for number, what, done in left if number)}"
         found.append(Finding("stream", one.name, "warn", says, f"tidemark stream retry {quote(one.name)}"))
     return found
 
@@ -263,11 +264,6 @@ def seconds_since(text: str | None, now: datetime.datetime | None) -> float | No
     if then is None or now is None:
         return None
     return max(0.0, (now - then).total_seconds())
-
-
-def tell_rows(count: int) -> str:
-    """So many rows, for people."""
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def tell_span(seconds: float) -> str:

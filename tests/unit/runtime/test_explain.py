@@ -69,7 +69,7 @@ def test_what_was_measured_and_what_waits_is_told(forum: Tidemark) -> None:
         forum.tick()
     done = forum.explain("names")
     assert done.state == "live" and "nothing waits now" in done.staleness
-    assert "the last 1 ticks applied 1 keys, wrote 1 rows" in done.measured[0]
+    assert "the last 1 tick applied 1 key, wrote 1 row" in done.measured[0]
 
 
 def test_commit_freshness_has_its_own_contract(forum: Tidemark) -> None:

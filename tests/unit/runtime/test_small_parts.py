@@ -222,6 +222,16 @@ def test_a_terminal_gets_a_bar_and_a_file_a_line_now_and_then() -> None:
             assert text.count("\n") == lines + 1
 
 
+def test_a_stream_tells_where_it_is_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    moment, stream = _Moment(), io.StringIO()
+    display = Display(stream, now=lambda: moment.seconds, live=False)
+    for number in range(65):
+        moment.seconds += 1.0
+        display(Event("ledger", "stream", number * 10, place=f"{number * 11}"))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 3 and lines[1] == "taking ledger, 310 blocks up to 341, 10 blocks/s"
+
+
 def test_a_rest_is_no_time_in_which_it_was_slow() -> None:
     moment, stream = _Moment(), io.StringIO()
     display = Display(stream, now=lambda: moment.seconds, live=True)

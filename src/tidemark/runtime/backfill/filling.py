@@ -30,6 +30,7 @@ from tidemark.runtime.samples import Hold
 from tidemark.runtime.values import pack, unpack
 from tidemark.script import Script
 from tidemark.states import DERIVED, read_state
+from tidemark.telling import tell_count
 
 Part = tuple[Key | None, Key | None]
 """Keys after one key (None = from the first) up to another one (None = to the last, where there is none yet)."""
@@ -191,7 +192,7 @@ def see_through(filling: Filling, installed: Installed, work: Callable[[], None]
 
     with recording(lambda: duty, filling.tally, also):
         work()
-        record_end(duty, filling.tally, "finished", f"{filling.tally.begun.rows_total} keys filled")
+        record_end(duty, filling.tally, "finished", f"{tell_count(filling.tally.begun.rows_total or 0, 'key')} filled")
 
 
 def report(filling: Filling, keys: int) -> FillReport:

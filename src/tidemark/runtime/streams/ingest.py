@@ -84,8 +84,12 @@ class Ingest:
             raise
         except Exception as problem:
             if not self._told and self.duty.session.is_open():
-                # The source cannot be read, or what follows it cannot be settled: that is why the stream stands still.
-                self.duty.write(partial(self._stop, "halted", cause=name_problem(problem)))
+                if isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED:
+                    # Somebody ended it while it settled, and nothing failed.
+                    self.duty.write(partial(self._stop, "interrupted"))
+                else:
+                    # The source cannot be read, or what follows it cannot be settled: that is why the stream stands still.
+                    self.duty.write(partial(self._stop, "halted", cause=name_problem(problem)))
             raise
         return self.report
 
@@ -182,7 +186,7 @@ class Ingest:
         self.report.position = max((*known, *positions), default=None)
 
     def _tell(self) -> None:
-        self.listen(Moment(self.stream.name, "stream", self.report.blocks, 0, f"{self.report.position}"))
+        self.listen(Moment(self.stream.name, "stream", self.report.blocks, place=f"{self.report.position}"))
 
     def _is_known(self, block: Block) -> bool:
         at = self.report.position

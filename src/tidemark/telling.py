@@ -1,6 +1,7 @@
-"""What somebody may have meant who named a thing that is not there.
+"""Counts and names as messages have them.
 
-Owns: `tell_near`. Promises: the likeliest names come first, and a long list is cut.
+Owns: `tell_count` and `tell_near`. Promises: one thing is not called many; of the names that are there the likeliest come first,
+and a long list is cut.
 """
 
 from __future__ import annotations
@@ -9,6 +10,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 NAMES_MAX = 8
+
+
+def tell_count(count: int, one: str, many: str = "") -> str:
+    """So many things, for people: ``1 row``, ``2,000 rows``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def tell_near(wanted: str, names: Iterable[str]) -> str:

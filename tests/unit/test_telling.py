@@ -1,6 +1,6 @@
-"""Names for messages: the likeliest first, and not too many."""
+"""Counts and names for messages: the likeliest name first, and not too many."""
 
-from tidemark.near import tell_near
+from tidemark.telling import tell_count, tell_near
 
 
 def test_what_was_meant_comes_first() -> None:
@@ -14,3 +14,8 @@ def test_a_long_list_is_cut_and_an_empty_one_is_empty() -> None:
     assert tell_near("tabel_39", many).split(", ")[0] == "table_39"
     assert tell_near("nothing like it", many) == f"{', '.join(many[:8])}, …"
     assert tell_near("x", []) == ""
+
+
+def test_one_thing_is_not_called_many() -> None:
+    assert [tell_count(count, "row") for count in (0, 1, 2, 3000)] == ["0 rows", "1 row", "2 rows", "3,000 rows"]
+    assert tell_count(2, "key put aside", "keys put aside") == "2 keys put aside"
