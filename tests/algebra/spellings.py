@@ -76,6 +76,20 @@ SPELLINGS = (
         klass="global",
     ),
     Case(
+        "subtotals_of_truths",
+        "SELECT lives, a, count(*) AS n FROM (SELECT live = 1 AS lives, a FROM follows) x GROUP BY ROLLUP (lives, a)",
+        ("lives", "a"),
+        "postgres",
+        klass="global",
+    ),
+    Case(
+        "subtotals_beside",
+        "SELECT a, good, grouping(good) AS g, count(*) AS n FROM (SELECT author AS a, score > 2 AS good FROM posts) x "
+        "GROUP BY a, ROLLUP (good)",
+        ("a", "good", "g"),
+        "postgres",
+    ),
+    Case(
         "different_of_subtotals",
         "SELECT DISTINCT author, count(*) AS n FROM posts GROUP BY CUBE (author, state)",
         ("author", "n"),

@@ -12,6 +12,7 @@ from tidemark.database.open import open_session
 from tidemark.declare import Project
 from tidemark.engine import Tidemark
 from tidemark.errors import Code, Fault, Refusal
+from tidemark.model import Freshness
 
 SCHEMA = {
     "sqlite": (
@@ -134,7 +135,13 @@ REFUSED = {
         ("SELECT x.value, count(*) AS n FROM tracks t, upper(t.tags) x GROUP BY 1", Code.PARSE),
     ),
     "postgresql": (
-        ("SELECT t.id, unnest(t.tags) AS tag FROM tracks t", Code.UNSUPPORTED),
+        ("SELECT t.id, unnest(t.tags) AS tag, unnest(t.tags) AS again FROM tracks t", Code.UNSUPPORTED),
+        ("SELECT t.owner, unnest(array_agg(t.id)) AS id FROM tracks t GROUP BY t.owner", Code.UNSUPPORTED),
+        ("SELECT t.id, unnest(t.tags) AS tag, rank() OVER (PARTITION BY t.owner ORDER BY t.id) AS n FROM tracks t",
+         Code.UNSUPPORTED),
+        ("SELECT t.id, x.a FROM tracks t, jsonb_to_record(t.doc) AS x(a timestamptz)", Code.SESSION_DEPENDENT),
+        ("SELECT t.id, x.a FROM tracks t, jsonb_to_record(t.doc) AS x(a pair)", Code.SESSION_DEPENDENT),
+        ("SELECT t.id, x.a FROM tracks t, unnest(t.tags) AS x(a text)", Code.UNSUPPORTED),
         ("SELECT x, count(*) AS n FROM tracks t, unnest(t.pairs) x GROUP BY x", Code.UNSUPPORTED),
         ("SELECT DISTINCT x.* FROM tracks t, unnest(t.pairs) x(a)", Code.UNSUPPORTED),
         ("SELECT g, count(*) AS n FROM tracks t, generate_series(t.born, t.died, '1 day') g GROUP BY g",
@@ -144,7 +151,6 @@ REFUSED = {
         ("SELECT a, count(*) AS n FROM tracks t, ROWS FROM (unnest(t.tags), unnest(t.tags)) x(a, b) GROUP BY a",
          Code.UNSUPPORTED),
         ("SELECT x, count(*) AS n FROM tracks t, unnest(ARRAY(SELECT label FROM names)) x GROUP BY x", Code.SUBQUERY_SHAPE),
-        ("SELECT x, count(*) AS n FROM tracks t, jsonb_to_recordset(t.doc) AS x(a int) GROUP BY x", Code.UNSUPPORTED),
         ("SELECT s.tag, count(*) AS n FROM (SELECT owner, array_agg(id::text ORDER BY id) AS all_ FROM tracks GROUP BY owner) d, "
          "unnest(d.all_) s(tag) GROUP BY s.tag", Code.GLOBAL),
     ),
@@ -183,3 +189,59 @@ def test_keys_of_elements_are_proven(pg_database: str) -> None:
         project.derive("given", query=query)
         found = Tidemark(project, pg_database).explain("given")
         assert found.klass in ("keyed", "bilinear") and found.key == key, query
+
+
+LISTED = {
+    "listed_tags": ("SELECT DISTINCT id, unnest(tags) AS tag FROM tracks", ("id", "tag")),
+    "listed_counts": ("SELECT tag, count(*) AS n FROM (SELECT upper(unnest(tags)) AS tag FROM tracks WHERE owner > 0) t "
+                      "GROUP BY tag", "tag"),
+    "listed_steps": ("SELECT id, generate_series(1, owner) AS n, owner * 2 AS o FROM tracks", ("id", "n")),
+    "listed_keys": ("SELECT k, max(id) AS last FROM (SELECT t.id, jsonb_object_keys(t.doc) AS k FROM tracks t "
+                    "LEFT JOIN names n ON n.name = t.tags[1]) x GROUP BY k", "k"),
+    "listed_alone": ("SELECT n.n, count(t.id) AS tracks FROM (SELECT generate_series(1, 4) AS n) n "
+                     "LEFT JOIN tracks t ON t.owner = n.n GROUP BY n.n", "n"),
+    "typed": ("SELECT t.id, x.k, x.\"B b\" FROM tracks t, jsonb_to_record(t.doc) AS x(k text, \"B b\" integer[])", "id"),
+    "typed_counts": ("SELECT x.k, count(*) AS n, sum(x.v) AS s FROM tracks t, jsonb_to_recordset(t.doc -> 'all') "
+                     "AS x(k text, v numeric) GROUP BY x.k", "k"),
+    "slices": ("SELECT id, tags[owner:2] AS some, doc ? 'k' AS has, doc ?| ARRAY['k', 'all'] AS any_, doc ?& ARRAY['k', 'B b'] "
+               "AS every_, doc @? '$.all[*] ? (@.v > 1)' AS above, doc #- '{all,0}' AS less FROM tracks", "id"),
+    "found": ("SELECT id FROM tracks WHERE to_tsvector('simple', array_to_string(tags, ' ')) @@ to_tsquery('simple', 'a & !c')",
+              "id"),
+}  # fmt: skip
+DOCUMENTS = (
+    """'{"k": "x", "B b": [1, 2], "all": [{"k": "a", "v": 1.50}, {"k": "b"}, {"v": 2}]}'""",
+    """'{"all": [{"k": "a", "v": 3}], "k": null}'""",
+    "'{}'",
+    "NULL",
+)
+
+
+@pytest.mark.parametrize("freshness", ["tick", "commit"])
+def test_rows_in_the_list_and_typed_rows(pg_database: str, freshness: Freshness) -> None:
+    with contextlib.closing(open_session(pg_database)) as user:
+        with user.transaction():
+            for statement in SCHEMA["postgresql"]:
+                user.run(statement)
+            user.run("INSERT INTO names VALUES ('a', 'A'), ('b', 'B')")
+        project = Project("listed")
+        for name, (query, key) in LISTED.items():
+            project.derive(name, query=query, key=key, freshness=freshness, allow_lock=freshness == "commit")
+        place = Place(user, Tidemark(project, pg_database))
+        place.tidemark.apply()
+        values = STEPS["postgresql"]
+        written = [
+            f"INSERT INTO tracks (id, owner, tags, doc) VALUES ({n}, {n % 3}, {value}, {DOCUMENTS[n % 4]})"
+            for n, value in enumerate(values)
+        ]
+        written += [
+            f"UPDATE tracks SET tags = {value}, owner = {n} WHERE id = {n}" for n, value in enumerate(values[::-1])
+        ]
+        written += [f"UPDATE tracks SET doc = {doc} WHERE id % 3 = {n % 3}" for n, doc in enumerate(DOCUMENTS)]
+        written += ["UPDATE names SET name = 'c' WHERE name = 'a'", "DELETE FROM tracks WHERE id IN (0, 3)"]
+        for statement in written:
+            with user.transaction():
+                user.run(statement)
+            place.tidemark.tick()
+            for name, (query, _) in LISTED.items():
+                assert place.bag(f"SELECT * FROM {name}") == place.bag(query), (name, statement)
+        assert all(report.clean for report in place.tidemark.verify())

@@ -64,7 +64,7 @@ def _elements(parts: Parts, table: Relation, alias: str, name: str) -> Elements:
 
 def _of_postgres(parts: Parts, table: Relation, alias: str, name: str, kind: str, some: str) -> Elements:
     first = some.split(", ")[0]
-    drawn = parts.rng.randrange(4)
+    drawn = parts.rng.randrange(5)
     lateral = parts.rng.choice(("", "LATERAL "))
     if drawn == 0 and kind == "int":
         item = f"generate_series(CAST({first} AS integer), {parts.rng.choice((f'CAST({first} AS integer)', '2'))})"
@@ -77,6 +77,14 @@ def _of_postgres(parts: Parts, table: Relation, alias: str, name: str, kind: str
     if drawn == 2 and kind == "text":
         call = parts.rng.choice((f"regexp_split_to_table({first}, '')", f"string_to_table({first}, 'a', 'B')"))
         return Elements(f"{lateral}{call} WITH ORDINALITY {name}(v, n)", f"{name}.v", f"{name}.n", "text")
+    if drawn == 3 and kind == "int":
+        objects = ", ".join(
+            f"jsonb_build_object('v', {one}, 'n', {place})" for place, one in enumerate(some.split(", "))
+        )
+        whole = _perhaps(parts, table, alias, f"jsonb_build_array({objects})")
+        return Elements(
+            f"{lateral}jsonb_to_recordset({whole}) AS {name}(v integer, n integer)", f"{name}.v", f"{name}.n", "int"
+        )
     whole = _perhaps(parts, table, alias, f"ARRAY[{some}]")
     return Elements(f"{lateral}unnest({whole}) WITH ORDINALITY AS {name}(v, n)", f"{name}.v", f"{name}.n", kind)
 
@@ -90,6 +98,22 @@ def _each(parts: Parts) -> Draft:
     columns = listed(*key, Column(one.value, parts.name()), *parts.terms(table, "t", 1))
     where = parts.where(table, "t", 0.3)
     return draft(f"SELECT {columns} FROM {table.quoted} t{join}{one.item}{where}", key, table)
+
+
+@shape("elements-listed")
+def _listed(parts: Parts) -> Draft:
+    """A function in the list of SELECT, where PostgreSQL has one row for each of its own."""
+    if not parts.postgres:
+        raise LookupError("a function in the list gives one value")
+    table = parts.table()
+    kinds = [kind for kind in KINDS if table.of_kind(kind)]
+    if not kinds:
+        raise LookupError("nothing to make elements of")
+    some = ", ".join(_some(parts, table, "t", parts.rng.choice(kinds)))
+    call = f"unnest({_perhaps(parts, table, 't', f'ARRAY[{some}]')})"
+    key = [*parts.key(table, "t"), Column(call, parts.name())]
+    where = parts.where(table, "t", 0.3)
+    return draft(f"SELECT DISTINCT {listed(*key)} FROM {table.quoted} t{where}", key, table)
 
 
 @shape("elements-counted")

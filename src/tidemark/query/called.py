@@ -31,6 +31,8 @@ class RowFunction:
     unstable: tuple[str, ...] = ()
 
 
+_RECORDS = ("json_to_record", "json_to_recordset", "jsonb_to_record", "jsonb_to_recordset")
+"""Functions whose columns and types the query says itself."""
 _PAIRS = RowFunction(("key", "value"))
 _POSTGRES = {
     "unnest": RowFunction(),
@@ -51,6 +53,7 @@ _POSTGRES = {
     "json_object_keys": RowFunction(),
     "jsonb_object_keys": RowFunction(),
     "jsonb_path_query": RowFunction(),
+    **{name: RowFunction() for name in _RECORDS},
 }
 _TREE = RowFunction(
     ("key", "value", "type", "atom", "id", "parent", "fullkey", "path"),
@@ -58,6 +61,11 @@ _TREE = RowFunction(
     unstable=("id", "parent"),
 )
 _SQLITE = {"json_each": _TREE, "json_tree": _TREE}
+
+
+_TYPES = "TEXT VARCHAR CHAR SMALLINT INT BIGINT DECIMAL FLOAT DOUBLE BOOLEAN UUID JSON JSONB"
+_READ_ALIKE = frozenset(exp.DataType.Type[name] for name in _TYPES.split(" "))
+"""Types whose values are read from a document without the session's settings."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +148,33 @@ def known_function(
             instead="the rows of the subquery itself in FROM",
             place=place,
         )
-    if any(isinstance(one, exp.ColumnDef) for one in call.columns):
+    _require_plain_types(call, place)
+    return found
+
+
+def _require_plain_types(call: Call, place: Place) -> None:
+    """Values of the types that are said of columns are read alike in every session."""
+    typed = [one for one in call.columns if isinstance(one, exp.ColumnDef)]
+    if not typed and call.name not in _RECORDS:
+        return
+    if call.name not in _RECORDS or len(typed) < len(call.columns) or not typed or call.numbered:
         raise Refusal(
             Code.UNSUPPORTED,
             f"{call.name} with types of its columns is not kept true.",
             instead="the names alone, and CAST where they are read",
             place=place,
         )
-    return found
+    for one in typed:
+        kind = one.args.get("kind")
+        while isinstance(kind, exp.DataType) and kind.this == exp.DataType.Type.ARRAY and kind.expressions:
+            kind = kind.expressions[0]
+        if not isinstance(kind, exp.DataType) or kind.this not in _READ_ALIKE:
+            raise Refusal(
+                Code.SESSION_DEPENDENT,
+                f"What {call.name} makes of a text in {one.name} may depend on who asks.",
+                instead="text for its type, and CAST where it is read",
+                place=place,
+            )
 
 
 def _of_the_user(call: Call, own: Routine, place: Place) -> RowFunction:
@@ -172,6 +199,7 @@ class Opened:
     unique: str | None
     numbered: bool
     unstable: tuple[str, ...]
+    types: tuple[exp.DataType, ...] = ()
 
 
 def name_columns(call: Call, function: RowFunction, written: str, named: list[str]) -> Opened:
@@ -184,12 +212,18 @@ def name_columns(call: Call, function: RowFunction, written: str, named: list[st
     if call.name == "generate_series" and len(call.arguments) == 2:
         # Steps of one; those of intervals may go back.
         unique = columns[0]
-    return Opened(columns, columns[-1] if call.numbered else unique, call.numbered, function.unstable)
+    types = tuple(one.args["kind"] for one in call.columns if isinstance(one, exp.ColumnDef))
+    return Opened(columns, columns[-1] if call.numbered else unique, call.numbered, function.unstable, types)
 
 
 def put_in_place(node: exp.Expression, call: Call, alias: str, opened: Opened, dialect: Dialect) -> None:
     """The item in its one form, in the place of the one that the user wrote."""
-    columns = [exp.to_identifier(name, quoted=True) for name in opened.columns] if dialect.has_schemas else []
+    columns: list[exp.Expression] = []
+    if dialect.has_schemas:
+        columns = [exp.to_identifier(name, quoted=True) for name in opened.columns]
+        if opened.types:
+            pairs = zip(columns, opened.types, strict=True)
+            columns = [exp.ColumnDef(this=name, kind=kind.copy()) for name, kind in pairs]
     called = exp.Anonymous(this=call.name, expressions=list(call.arguments))
     item = exp.Table(
         this=called,
@@ -203,6 +237,15 @@ def put_in_place(node: exp.Expression, call: Call, alias: str, opened: Opened, d
 def gives_rows(name: str, dialect: Dialect) -> bool:
     """Whether a function is one of those that stand in FROM."""
     return name in (_POSTGRES if dialect.has_schemas else _SQLITE)
+
+
+def gives_one_column(name: str, dialect: Dialect, routines: Mapping[str, Routine]) -> bool:
+    """Whether a function gives rows of one column, which are values by themselves."""
+    known = (_POSTGRES if dialect.has_schemas else _SQLITE).get(name)
+    own = routines.get(name)
+    if known is not None:
+        return len(known.columns) <= 1
+    return own is not None and own.columns is not None and len(own.columns) <= 1
 
 
 def unstable_columns(name: str, dialect: Dialect) -> tuple[str, ...]:

@@ -185,10 +185,18 @@ def _leave_out(node: exp.Expression, there: Collection[str], listed: set[str], d
         bits = "".join("0" if render(one, dialect) in there else "1" for one in node.expressions)
         node.replace(exp.Literal.number(int(bits, 2)))
     elif text in listed and text not in there:
-        node.replace(exp.Filter(this=exp.Max(this=node.copy()), expression=exp.Where(this=exp.false())))
+        node.replace(_no_value_of(node))
     elif text not in there and not (is_aggregate(node) or isinstance(node, exp.Filter | exp.WithinGroup | exp.Select)):
         for child in list(node.iter_expressions()):
             _leave_out(child, there, listed, dialect)
+
+
+def _no_value_of(node: exp.Expression) -> exp.Expression:
+    """A NULL of the part's own type: the most frequent of no values, which every type has that can be grouped by. The greatest
+    one not every type has, and some not in their own type."""
+    order = exp.Order(expressions=[exp.Ordered(this=node.copy(), nulls_first=False)])
+    most = exp.WithinGroup(this=exp.Anonymous(this="mode"), expression=order)
+    return exp.Filter(this=most, expression=exp.Where(this=exp.false()))
 
 
 def _named_alike(branch: exp.Select, select: exp.Select) -> exp.Select:

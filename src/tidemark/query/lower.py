@@ -18,6 +18,7 @@ from tidemark.query.affinities import spell_out
 from tidemark.query.functions import AGGREGATE, function_name, is_aggregate, mark_aggregates
 from tidemark.query.grouping import expand_groupings
 from tidemark.query.inline import RECURSION, Inlining, unwrapped
+from tidemark.query.listed_rows import move_rows
 from tidemark.query.moment import pin
 from tidemark.query.parse import parse_tree, place_of, render
 from tidemark.query.relation import (
@@ -63,6 +64,7 @@ def lower_query(text: str, catalog: Catalog, dialect: Dialect, moment: str | Non
     Inlining(catalog, dialect).visit(holder, {})
     mark_aggregates(holder, {name for name, one in catalog.routines.items() if one.aggregate})
     expand_groupings(holder, catalog, dialect)
+    move_rows(holder, catalog, dialect)
     whole = unwrapped(holder)
     whole.pop()
     if moment is not None:
@@ -187,7 +189,9 @@ class _Lowering:
             elif node.alias in self.resolver.calls:
                 opened = self.resolver.calls[node.alias]
                 call = self.scalar(node.this)
-                found.append(Called(node.alias, call, opened.columns, opened.unique, opened.numbered, kind, on))
+                types = tuple(render(one, self.dialect) for one in opened.types)
+                known = (opened.columns, opened.unique, opened.numbered)
+                found.append(Called(node.alias, call, *known, kind, on, types))
             elif isinstance(node, exp.Table):
                 found.append(Occurrence(node.alias, self.resolver.tables[node.alias], kind, on))
             else:

@@ -44,7 +44,9 @@ def name_outputs(select: exp.Select, dialect: Dialect) -> None:
 
 
 def as_written(identifier: exp.Expression, dialect: Dialect) -> str:
-    """The name that a column gets by an identifier: PostgreSQL folds it, SQLite keeps it."""
+    """The name that a column gets by an identifier, with a type or without: PostgreSQL folds it, SQLite keeps it."""
+    if isinstance(identifier, exp.ColumnDef):
+        return as_written(identifier.this, dialect)
     return fold(identifier, dialect) if dialect.has_schemas else str(identifier.name)
 
 

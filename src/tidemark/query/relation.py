@@ -50,7 +50,8 @@ class Called:
     """A function in FROM: rows that are computed from a row of the items left of it, and from nothing else.
 
     `call` is what is called with its arguments, `columns` what its rows have; no two rows of one call share a value of the
-    `unique` one, which is never NULL. `numbered` tells of WITH ORDINALITY. `kind` and `on` as of an occurrence.
+    `unique` one, which is never NULL. `numbered` tells of WITH ORDINALITY. `kind` and `on` as of an occurrence. `types` are those
+    of the columns, where the query says them.
     """
 
     alias: str
@@ -60,6 +61,7 @@ class Called:
     numbered: bool = False
     kind: JoinKind = "first"
     on: tuple[Scalar, ...] = ()
+    types: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,7 +76,9 @@ class Called:
     def in_from(self, images: Collection[str] = (), rename: Callable[[str], str] = str) -> str:
         """The item as it stands in FROM; columns of the occurrences in `images` are renamed."""
         quote = self.call.dialect.quote
-        named = f" ({', '.join(map(quote, self.columns))})" if self.call.dialect.has_schemas else ""
+        types = self.types or ("",) * len(self.columns)
+        columns = [f"{quote(name)} {type_}".rstrip() for name, type_ in zip(self.columns, types, strict=True)]
+        named = f" ({', '.join(columns)})" if self.call.dialect.has_schemas else ""
         numbered = " WITH ORDINALITY" if self.numbered else ""
         return f"{self.call.over_images(images, rename)}{numbered} AS {quote(self.alias)}{named}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 ALLOWED_NODES: frozenset[str] = frozenset(
     [
         "Add",
+        "Adjacent",
         "Alias",
         "All",
         "And",
@@ -39,6 +40,7 @@ ALLOWED_NODES: frozenset[str] = frozenset(
         "DPipe",
         "DataType",
         "DataTypeParam",
+        "Distance",
         "Distinct",
         "Div",
         # A field of a row as one value, or a function with its schema.
@@ -46,6 +48,8 @@ ALLOWED_NODES: frozenset[str] = frozenset(
         "EQ",
         "Escape",
         "Exists",
+        "ExtendsLeft",
+        "ExtendsRight",
         "Extract",
         "Filter",
         "GT",
@@ -63,8 +67,13 @@ ALLOWED_NODES: frozenset[str] = frozenset(
         "Introducer",
         "Is",
         "JSONBContains",
+        "JSONBContainsAllTopKeys",
+        "JSONBContainsAnyTopKeys",
+        "JSONBContainsTopKey",
+        "JSONBDeleteAtPath",
         "JSONBExtract",
         "JSONBExtractScalar",
+        "JSONBPathExists",
         "JSONExtract",
         "JSONExtractScalar",
         "JSONPath",
@@ -77,6 +86,7 @@ ALLOWED_NODES: frozenset[str] = frozenset(
         "Like",
         "Literal",
         "Lower",
+        "MatchAgainst",
         "Max",
         "Min",
         "Mod",
@@ -95,6 +105,7 @@ ALLOWED_NODES: frozenset[str] = frozenset(
         "RegexpILike",
         "RegexpLike",
         "SimilarTo",
+        "Slice",
         "Star",
         "StrPosition",
         "Sub",
@@ -133,6 +144,8 @@ BLOCK_NODES: frozenset[str] = frozenset(
         "Ordered",
         "Fetch",
         "LimitOptions",
+        # The name and the type of a column of a function in FROM.
+        "ColumnDef",
     ]
 )
 """Kinds of nodes that make up a block around its scalars."""

@@ -100,7 +100,7 @@ def is_void(scalar: Scalar) -> bool:
     tree = scalar.tree
     while isinstance(tree, exp.Paren | exp.Cast):
         tree = tree.this
-    if isinstance(tree, exp.Filter) and isinstance(tree.this, exp.Max):
+    if isinstance(tree, exp.Filter) and isinstance(tree.this, exp.Max | exp.WithinGroup):
         test = tree.expression.this
         return isinstance(test, exp.Boolean) and not test.this
     return isinstance(tree, exp.Null)

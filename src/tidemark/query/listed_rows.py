@@ -1,0 +1,71 @@
+"""Functions that give rows, where one value is wanted: in the list of SELECT.
+
+Owns: `move_rows`. Promises: afterwards such a function stands in FROM, beside the row that it is called for, and a column in its
+place, which is the same on PostgreSQL wherever it is done: the list is evaluated after FROM and WHERE, and before DISTINCT and
+LIMIT. Where groups, windows or another such function come in between, the list is left as it is, and refused by `admit`.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.model import Catalog
+from tidemark.query.called import gives_one_column
+from tidemark.query.functions import function_name, is_aggregate
+from tidemark.query.trees import own_nodes
+
+ROWS = "tidemark_rows"
+"""The item of FROM that a function of the list becomes."""
+_CHOICES = (exp.Case, exp.If, exp.Coalesce)
+
+
+def move_rows(holder: exp.Expression, catalog: Catalog, dialect: Dialect) -> None:
+    """Do so in every SELECT of a tree in which names of queries are written out. SQLite has no such lists."""
+    if not dialect.has_schemas:
+        return
+    for select in list(holder.find_all(exp.Select)):
+        _move(select, catalog, dialect)
+
+
+def _move(select: exp.Select, catalog: Catalog, dialect: Dialect) -> None:
+    own = own_nodes(select)
+    found = [(node, name) for node in own if (name := _giving_rows(node, select, catalog, dialect))]
+    between = any(isinstance(node, exp.Window) or is_aggregate(node) for node in own)
+    if len(found) != 1 or between or any(select.args.get(word) for word in ("group", "having", "windows")):
+        return
+    ((node, name),) = found
+    if node.find_ancestor(*_CHOICES) is not None and _is_within(node.find_ancestor(*_CHOICES), select):
+        return
+    rows, column = exp.to_identifier(ROWS, quoted=True), exp.to_identifier(name, quoted=True)
+    listed = exp.Column(this=column.copy(), table=rows.copy())
+    item = node.parent if isinstance(node.parent, exp.Alias) else None
+    alone = node.parent is select
+    node.replace(exp.Alias(this=listed, alias=column.copy()) if alone and item is None else listed)
+    call = exp.Anonymous(this=name, expressions=[one.copy() for one in _arguments(node)])
+    call.meta.update(node.meta)
+    called = exp.Lateral(this=call, view=False, outer=False, alias=exp.TableAlias(this=rows, columns=[column]))
+    if select.args.get("from_") is None:
+        select.set("from_", exp.From(this=called))
+    else:
+        select.append("joins", exp.Join(this=called))
+
+
+def _giving_rows(node: exp.Expression, select: exp.Select, catalog: Catalog, dialect: Dialect) -> str:
+    """The name of the function, if the node is one that gives rows of one column, in the list; empty otherwise."""
+    name = function_name(node)
+    if name is None or not gives_one_column(name, dialect, catalog.routines):
+        return ""
+    while node.parent is not None and node.parent is not select:
+        node = node.parent  # type: ignore[assignment]
+    return name if node.arg_key == "expressions" and node.parent is select else ""
+
+
+def _arguments(node: exp.Expression) -> list[exp.Expression]:
+    return [one for one in node.iter_expressions() if isinstance(one, exp.Expression)]
+
+
+def _is_within(node: exp.Expr | None, select: exp.Select) -> bool:
+    while node is not None and node is not select:
+        node = node.parent
+    return node is select
