@@ -44,14 +44,17 @@ class Notices:
 
     def _social(self) -> Iterator[Told]:
         world = self._world
-        bought_tracks = {(buyer, content) for buyer, _, _, kind, content in world.purchases if kind == "track"}
+        bought_items = {
+            (buyer, "Track" if kind == "track" else "Playlist", content)
+            for buyer, _, _, kind, content in world.purchases
+        }
         for user, other in world.follows:
             if user not in self._silent:
                 yield "follow", other, user, other, str(user)
         for kind, edges in (("save", world.saves), ("repost", world.reposts)):
             for user, of, number in edges:
                 owner = self._owner(of, number)
-                bought = kind == "save" and of == "Track" and (user, number) in bought_tracks
+                bought = kind == "save" and (user, of, number) in bought_items
                 if owner not in (None, user) and user not in self._silent and not bought:
                     yield kind, owner or 0, user, number, str(user)
 
@@ -65,7 +68,7 @@ class Notices:
                 continue
             for user, since in followers[track.owner]:
                 if not (track.stem or track.playlist_upload) and since <= self._time(track.created):
-                    yield "create", user, track.owner, number, str(track.owner)
+                    yield "create", user, track.owner, number, str(number)
             for parent in track.parents:
                 above = world.tracks.get(parent)
                 if above is not None and above.owner not in (None, track.owner):
@@ -79,12 +82,12 @@ class Notices:
             for track_id in playlist.contents:
                 owner = self._owner("Track", track_id)
                 if not playlist.private and owner not in (None, playlist.owner):
-                    yield "track_added_to_playlist", owner or 0, number, track_id, str(number)
+                    yield "track_added_to_playlist", owner or 0, number, track_id, str(owner)
                 added = self._time(world.added[number, track_id])
                 for (buyer, album), block in world.bought.items():
                     is_late = album == number and self._time(block) < added
                     if is_late and playlist.album and buyer != playlist.owner and track_id in world.tracks:
-                        yield "track_added_to_purchased_album", buyer, number, track_id, str(number)
+                        yield "track_added_to_purchased_album", buyer, number, track_id, str(buyer)
 
     def _hears(self, user: int, speaker: int, kind: str, number: int, at: int) -> bool:
         """Whether somebody had muted neither who speaks nor what it is about."""
@@ -129,18 +132,18 @@ class Notices:
         for (signature, user), value in talk.thanks.items():
             sender, receiver, block = talk.signed[signature]
             if value and user == receiver:
-                yield "reaction", sender, user, self._world.closed[block][0], str(user)
+                yield "reaction", sender, user, self._world.closed[block][0], str(sender)
 
     def _money(self) -> Iterator[Told]:
         world = self._world
         for (sender, receiver, _), block in zip(world.tips, world.tipped, strict=True):
             height = world.closed[block][0]
-            yield "tip_send", sender, receiver, height, str(receiver)
-            yield "tip_receive", receiver, sender, height, str(sender)
+            yield "tip_send", sender, receiver, height, str(sender)
+            yield "tip_receive", receiver, sender, height, str(receiver)
         for (buyer, seller, *_), block in zip(world.purchases, world.paid, strict=True):
             height = world.closed[block][0]
-            yield "usdc_purchase_buyer", buyer, seller, height, str(seller)
-            yield "usdc_purchase_seller", seller, buyer, height, str(buyer)
+            yield "usdc_purchase_buyer", buyer, seller, height, str(buyer)
+            yield "usdc_purchase_seller", seller, buyer, height, str(seller)
 
     def _by_way(self) -> Iterator[Told]:
         world = self._world
@@ -200,10 +203,10 @@ class Notices:
             after = _first(given[receiver])
             for sender in here:
                 if sender in after and (sender not in before or after.index(sender) < before.index(sender)):
-                    yield "supporter_rank_up", receiver, sender, slot, str(sender)
-                    yield "supporting_rank_up", sender, receiver, slot, str(receiver)
+                    yield "supporter_rank_up", receiver, sender, slot, str(receiver)
+                    yield "supporting_rank_up", sender, receiver, slot, str(sender)
                     if after[0] == sender and before:
-                        yield "supporter_dethroned", before[0], sender, slot, str(sender)
+                        yield "supporter_dethroned", before[0], sender, slot, str(before[0])
 
     def _reminders(self) -> Iterator[Told]:
         for user, (last, _) in self._world.streaks.items():

@@ -60,6 +60,6 @@ def tiers(w: Words) -> str:
                          lag(h.balance) OVER (PARTITION BY h.user_id ORDER BY h.slot) AS before
                     FROM user_holdings h) g
          WHERE {_tier("g.balance")} > {_tier("coalesce(g.before, 0)")}"""
-    group = group_of("'tier_change'", "g.user_id", "g.slot")
+    group = group_of("'tier_change'", "g.user_id", name, "g.slot")
     dated = {"at": "g.created_at", "height": "g.slot"}
     return notice("tiers", "tier_change", "g.user_id", "g.user_id", name, "g.slot", group, source, **dated)

@@ -43,11 +43,20 @@ def notice(
 
 
 def _notice(
-    family: str, kind: str, user: str, actor: str, item_type: str, item: str, group: str, at: str, source: str
+    family: str,
+    kind: str,
+    user: str,
+    actor: str,
+    item_type: str,
+    item: str,
+    group: str,
+    at: str,
+    source: str,
+    specifier: str = "",
 ) -> str:
     """A notice that is dated by a row of ``source``."""
     dated = {"at": f"{at}.created_at", "height": f"{at}.blocknumber"}
-    return notice(family, kind, user, actor, item_type, item, group, source, **dated)
+    return notice(family, kind, user, actor, item_type, item, group, source, specifier=specifier, **dated)
 
 
 def group_of(*parts: str) -> str:
@@ -62,18 +71,21 @@ def heard(user: str) -> str:
 
 def _mark(kind: str, table: str, prefix: str) -> str:
     item = f"e.{prefix}_item_id"
-    bought = (
-        "AND NOT EXISTS (SELECT 1 FROM usdc_purchases q WHERE q.buyer_user_id = e.user_id AND q.content_type = 'track' "
-        f"AND q.content_id = {item})"
-        if kind == "save"
-        else ""
-    )
-    live = f"e.is_current AND NOT e.is_delete AND {heard('e.user_id')}"
+
+    def live(of: str) -> str:
+        """Whoever bought something and saves it tells its owner nothing new."""
+        told = f"e.is_current AND NOT e.is_delete AND {heard('e.user_id')}"
+        if kind != "save":
+            return told
+        return f"""{told}
+           AND NOT EXISTS (SELECT 1 FROM usdc_purchases q WHERE q.buyer_user_id = e.user_id AND q.content_type = '{of}'
+                              AND q.content_id = {item})"""
+
     of_track = f"""{table} e JOIN tracks t ON t.track_id = {item} AND t.is_current
-         WHERE e.{prefix}_type = 'track' AND t.owner_id IS NOT NULL AND t.owner_id <> e.user_id AND {live} {bought}"""
+         WHERE e.{prefix}_type = 'track' AND t.owner_id IS NOT NULL AND t.owner_id <> e.user_id AND {live("track")}"""
     of_list = f"""{table} e JOIN playlists p ON p.playlist_id = {item} AND p.is_current
          WHERE e.{prefix}_type IN ('playlist', 'album') AND p.playlist_owner_id IS NOT NULL
-           AND p.playlist_owner_id <> e.user_id AND {live}"""
+           AND p.playlist_owner_id <> e.user_id AND {live("album")}"""
     track = _notice(
         "social",
         kind,
@@ -111,35 +123,54 @@ def social(w: Words) -> str:
 PUBLIC = "t.is_current AND NOT t.is_delete AND NOT t.is_unlisted AND t.is_available AND t.owner_id IS NOT NULL"
 
 
+_REMIXES = f"""
+               SELECT t.owner_id AS remixer_id, o.owner_id AS user_id, x.child_track_id AS track_id,
+                      min(x.parent_track_id) AS parent_id, min(t.created_at) AS created_at, min(t.blocknumber) AS blocknumber
+                 FROM remixes x JOIN tracks t ON t.track_id = x.child_track_id
+                 JOIN tracks o ON o.track_id = x.parent_track_id AND o.is_current
+                WHERE {PUBLIC} AND o.owner_id IS NOT NULL AND o.owner_id <> t.owner_id
+                GROUP BY t.owner_id, o.owner_id, x.child_track_id"""
+"""Remixes, once for each artist whose tracks they were made of: one that was made of two tracks of the same artist is one."""
+
+
 def content(w: Words) -> str:
     """What those hear of whom it concerns: new tracks and collections, remixes, tracks in collections."""
     tracks = f"""tracks t JOIN subscriptions s ON s.user_id = t.owner_id AND s.is_current AND NOT s.is_delete
          WHERE {PUBLIC} AND t.stem_of IS NULL AND NOT t.is_playlist_upload AND s.created_at <= t.created_at"""
     lists = """playlists p JOIN subscriptions s ON s.user_id = p.playlist_owner_id AND s.is_current AND NOT s.is_delete
          WHERE p.is_current AND NOT p.is_delete AND NOT p.is_private AND s.created_at <= p.created_at"""
-    remixes = f"""remixes x JOIN tracks t ON t.track_id = x.child_track_id
-                  JOIN tracks o ON o.track_id = x.parent_track_id AND o.is_current
-         WHERE {PUBLIC} AND o.owner_id IS NOT NULL AND o.owner_id <> t.owner_id"""
     added = """playlist_tracks e JOIN playlists p ON p.playlist_id = e.playlist_id AND p.is_current
                   JOIN tracks t ON t.track_id = e.track_id AND t.is_current
          WHERE NOT e.is_removed AND NOT p.is_delete AND NOT p.is_private AND p.playlist_owner_id IS NOT NULL
            AND t.owner_id IS NOT NULL AND t.owner_id <> p.playlist_owner_id"""
+    remixes, entry = f"({_REMIXES}) x", ("e.playlist_id", "e.track_id")
     bought = """playlist_tracks e JOIN playlists p ON p.playlist_id = e.playlist_id AND p.is_current
                   JOIN tracks t ON t.track_id = e.track_id AND t.is_current
                   JOIN (SELECT q.buyer_user_id, q.content_id, min(q.created_at) AS created_at FROM usdc_purchases q
                          WHERE q.content_type = 'album' GROUP BY q.buyer_user_id, q.content_id) b
                     ON b.content_id = e.playlist_id AND b.created_at < e.created_at
          WHERE NOT e.is_removed AND p.is_album AND NOT p.is_delete AND p.playlist_owner_id <> b.buyer_user_id"""
+    subscriber, playlist, buyer = "s.subscriber_id", "p.playlist_id", "b.buyer_user_id"
     parts = [
-        ("create", "s.subscriber_id", "t.owner_id", "'track'", "t.track_id", "t", tracks),
-        ("create", "s.subscriber_id", "p.playlist_owner_id", "'playlist'", "p.playlist_id", "p", lists),
-        ("remix", "o.owner_id", "t.owner_id", "'track'", "t.track_id", "t", remixes),
-        ("track_added_to_playlist", "t.owner_id", "p.playlist_id", "'track'", "e.track_id", "e", added),
-        ("track_added_to_purchased_album", "b.buyer_user_id", "p.playlist_id", "'track'", "e.track_id", "e", bought),
+        (
+            "create",
+            subscriber,
+            "t.owner_id",
+            "track",
+            "t.track_id",
+            ("'track'", "t.owner_id"),
+            "t.track_id",
+            "t",
+            tracks,
+        ),
+        ("create", subscriber, "p.playlist_owner_id", "playlist", playlist, ("'playlist'", playlist), "", "p", lists),
+        ("remix", "x.user_id", "x.remixer_id", "track", "x.track_id", ("x.track_id", "x.parent_id"), "", "x", remixes),
+        ("track_added_to_playlist", "t.owner_id", playlist, "track", "e.track_id", entry, "t.owner_id", "e", added),
+        ("track_added_to_purchased_album", buyer, playlist, "track", "e.track_id", entry, buyer, "e", bought),
     ]
     return "\n         UNION ALL".join(
-        _notice("content", kind, user, actor, of, item, group_of(f"'{kind}'", of, item), at, source)
-        for kind, user, actor, of, item, at, source in parts
+        _notice("content", kind, user, actor, f"'{of}'", item, group_of(f"'{kind}'", *about), at, source, specifier)
+        for kind, user, actor, of, item, about, specifier, at, source in parts
     )
 
 
@@ -167,9 +198,10 @@ def money(w: Words) -> str:
             actor,
             f"{at}.signature",
             f"{at}.slot",
-            group_of(f"'{kind}'", f"{at}.signature"),
+            group_of(f"'{kind}'", f"{at}.slot", f"{at}.signature"),
             at,
             source,
+            user,
         )
         for kind, user, actor, at, source in parts
     )
@@ -183,7 +215,7 @@ def claimable(w: Words) -> str:
     return f"""
         SELECT 'claimable' AS family, 'claimable_reward' AS type, c.user_id, c.user_id AS actor_id,
                c.challenge_id AS item_type, c.completed_blocknumber AS item_id,
-               'claimable:' || c.challenge_id || ':' || c.specifier AS group_id, c.specifier,
+               {group_of("'claimable'", "c.user_id", "c.challenge_id", "c.specifier")} AS group_id, c.specifier,
                c.completed_at AS "timestamp", c.completed_blocknumber AS blocknumber
           FROM user_challenges c JOIN challenges h ON h.id = c.challenge_id
          WHERE c.is_complete AND h.cooldown_days > 0 AND c.completed_at >= '{COOLDOWN_SINCE}'
@@ -236,7 +268,8 @@ def tell_of_reward(db: Database, event: Any) -> None:
     else:
         kinds = ["reward_in_cooldown"]
     for told in kinds:
-        db.run(_TELL, facts | {"kind": told, "group": f"{told}:{user}:{challenge}"})
+        said = {"kind": told, "group": f"{told}:{user}:{challenge}:{specifier}"}
+        db.run(_TELL, facts | said | ({"specifier": str(user)} if told == "challenge_reward" else {}))
 
 
 def _was_told_lately(db: Database, user: int, at: str) -> bool:

@@ -76,6 +76,6 @@ def support(w: Words) -> str:
     ):
         group = group_of(f"'{kind}'", "r.slot", "r.receiver_user_id", "r.sender_user_id")
         receiver = "CAST(r.receiver_user_id AS text)"
-        dated = {"at": "r.created_at", "height": "r.slot"}
+        dated = {"at": "r.created_at", "height": "r.slot", "specifier": user}
         parts.append(notice("support", kind, user, actor, receiver, "r.slot", group, f"{NAME} r {when}", **dated))
     return "\n         UNION ALL".join(parts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 from examples.soundgraph.derived import COUNTS, DECLARED, LISTENING, NOTICES, STANDING, make_project
 from examples.soundgraph.indexer import take
@@ -44,3 +45,55 @@ def test_everybody_hears_what_concerns_them_once(new_database: NewDatabase, gene
         assert found == generated.answers["notices"]
         assert all(report.clean for report in tidemark.verify(*(one.name for one in WANTED if one in NOTICES)))
         assert not tidemark.inputs("supporter_rank_ups").undeclared
+
+
+def told(database: str, kind: str, events: list[dict[str, Any]]) -> list[list[object]]:
+    """The notices of a kind after one block for each event and a tick. Everything that is kept is true."""
+    with closing(open_store(database)) as store:
+        store.create_schema()
+        tidemark = Tidemark(make_project(wanted=WANTED), database)
+        tidemark.apply()
+        take(
+            database,
+            [{"block": n, "timestamp": 1_741_953_600 + n, "txs": [tx]} for n, tx in enumerate(events, start=1)],
+        )
+        tidemark.tick()
+        assert all(report.clean for report in tidemark.verify())
+        rows = store.query(
+            "SELECT user_id, group_id, specifier FROM notification WHERE type = ? ORDER BY 1, 2, 3", (kind,)
+        )
+        return [list(row) for row in rows]
+
+
+def did(user: int, action: str, number: int, **metadata: Any) -> dict[str, Any]:
+    """What somebody did to a user, a track or a playlist, such as ``Track Save``."""
+    kind, action = action.split()
+    known = {"type": "manage_entity", "user_id": user, "entity_type": kind, "action": action, "entity_id": number}
+    return {**known, "metadata": metadata}
+
+
+def test_a_remix_of_two_tracks_of_one_artist_is_told_once(new_database: NewDatabase) -> None:
+    parents = {"tracks": [{"parent_track_id": number} for number in (12, 11, 13)]}
+    uploads = [did(owner, "Track Create", number) for owner, number in ((1, 11), (1, 12), (2, 13))]
+    found = told(new_database(), "remix", [*uploads, did(3, "Track Create", 14, remix_of=parents)])
+    assert found == [[1, "remix:14:11", "3"], [2, "remix:14:13", "3"]]
+
+
+def test_who_bought_something_and_saves_it_tells_nothing_new(new_database: NewDatabase) -> None:
+    bought = {"type": "usdc_purchase", "buyer_user_id": 2, "seller_user_id": 1, "amount": 1_000_000}
+    found = told(
+        new_database(),
+        "save",
+        [
+            did(1, "Track Create", 7),
+            *(did(1, "Playlist Create", number, is_album=True) for number in (7, 8)),
+            *({**bought, "content_type": of, "content_id": number} for of, number in (("track", 7), ("album", 8))),
+            *(did(2, f"{of} Save", number) for of, number in (("Track", 7), ("Playlist", 7), ("Playlist", 8))),
+        ],
+    )
+    assert found == [[1, "save:7:playlist", "2"]], "the album 7 is not the track 7 that was bought"
+
+
+def test_two_tips_under_one_signature_are_two(new_database: NewDatabase) -> None:
+    tip = {"type": "tip", "sender_user_id": 1, "receiver_user_id": 2, "amount": 5, "signature": "again"}
+    assert told(new_database(), "tip_send", [tip, tip]) == [[1, f"tip_send:{slot}:again", "1"] for slot in (1, 2)]
