@@ -246,3 +246,39 @@ def test_the_stored_rows_of_a_unit_are_looked_up_on_sqlite(tmp_path: Path, rows_
                     assert texts, table
                     for sql in texts:
                         assert session.uses_index(sql, table), (table, sql)
+
+
+def test_units_with_a_null_cost_nothing_on_sqlite_where_a_batch_has_none(tmp_path: Path) -> None:
+    """The statement for units with a NULL reads no table where there is no such unit in the batch."""
+    url = f"sqlite:///{tmp_path / 'nulls.db'}"
+    with contextlib.closing(open_session(url, create=True)) as session:
+        with session.transaction():
+            session.run("CREATE TABLE marks (who integer, kind integer, item integer)")
+            session.run("CREATE INDEX marks_who ON marks (who, kind)")
+            session.run(
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+                "INSERT INTO marks SELECT i, i % 7, i FROM n"
+            )
+        project = Project("plans")
+        query = "SELECT who, kind, count(DISTINCT item) AS n FROM marks GROUP BY who, kind"
+        project.derive("marked", query=query, key=("who", "kind"), freshness="tick")
+        (script,) = Tidemark(project, url).sql()
+        install(session, script)
+        steps = 0
+
+        def count() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        with session.transaction():
+            prepare(session, script)
+            session._connection.set_progress_handler(count, 100)
+            found = compare_batch(session, script.applier, lambda: take_keys(session, script.applier, [(5, 5)]))
+            session._connection.set_progress_handler(None, 0)
+            assert [difference.key for difference in found] == [(5, 5)]
+            assert steps < 100
+            session.run("INSERT INTO marks VALUES (NULL, 1, 1), (NULL, NULL, 2)")
+            units = [(None, 1), (None, None), (7, 0)]
+            found = compare_batch(session, script.applier, lambda: take_keys(session, script.applier, units))
+            assert {difference.key for difference in found} == set(units)

@@ -48,10 +48,19 @@ def rows_of_batch(
         query = restricted(store, program, nulls=nulls, batch=batch)
         # In SQLite CROSS JOIN is an order: the other way round it would first make a filter of all that the source has.
         join = "JOIN" if store.dialect.has_schemas else "CROSS JOIN"
-        return f"SELECT {shown} FROM ({query}) AS q {join} {batch} AS {ROW} ON {on}"
+        return f"SELECT {shown} FROM ({query}) AS q {join} {batch} AS {ROW} ON {on}{_unless_none(store, batch, nulls)}"
     query = program.query.sql({place.block: _look_up(store.units, place) for place in program.placements})
     # OFFSET 0 keeps the planner from taking the query apart again and joining it to the batch as a whole.
     return f"SELECT {shown} FROM {batch} AS {ROW} CROSS JOIN LATERAL (SELECT * FROM ({query}) AS z OFFSET 0) AS q WHERE {on}"
+
+
+def _unless_none(store: Store, batch: str, nulls: bool) -> str:
+    """On SQLite, what ends a SELECT for units with a NULL before it begins where the batch has none: of a condition that says so
+    each table would be read to its end, since SQLite asks a subquery only in the loop over them."""
+    if not nulls or store.dialect.has_schemas:
+        return ""
+    some = " OR ".join(f"{ROW}.{store.units.column(part)} IS NULL" for part in store.units.key if part.nullable)
+    return f" LIMIT (SELECT CASE WHEN EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {some}) THEN -1 ELSE 0 END)"
 
 
 def steered(store: Store, program: KeyedProgram, statements: Sequence[str]) -> tuple[str, ...]:
