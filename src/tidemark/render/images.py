@@ -79,10 +79,15 @@ def fill_slice(dialect: Dialect, table: Table, columns: tuple[str, ...], slice_:
     if not dialect.has_schemas:
         return f"INSERT INTO {slice_} ({copied}) SELECT {copied} {part} AND {concern}"
     # Nobody has ever seen what is between two statements of a transaction. What two of them did to a row may be undone here,
-    # and must not be: a row of ours may have been computed after the first.
+    # and must not be: a row of ours may have been computed after the first. Where nothing went there is nothing to set off.
     total = f"sum(l.weight) OVER (PARTITION BY l.xid, l.weight = 0, {concern}) AS tidemark_total"
     rows = f"(SELECT {copied}, {total} {part}) AS l"
-    return f"INSERT INTO {slice_} ({copied}) SELECT {copied} FROM {rows} WHERE l.weight = 0 OR l.tidemark_total <> 0"
+    gone = f"WITH tidemark_gone AS MATERIALIZED (SELECT EXISTS (SELECT 1 {part} AND l.weight < 0) AS is_there)"
+    there = "(SELECT is_there FROM tidemark_gone)"
+    return (
+        f"INSERT INTO {slice_} ({copied}) {gone} SELECT {copied} {part} AND NOT {there} "
+        f"UNION ALL SELECT {copied} FROM {rows} WHERE {there} AND (l.weight = 0 OR l.tidemark_total <> 0)"
+    )
 
 
 def is_ahead(names: Names, table: Table) -> str:

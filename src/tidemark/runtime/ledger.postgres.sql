@@ -673,17 +673,22 @@ WHERE derived = :derived AND generation = :generation;
 -- (as many as the limit where there are too many to look), whether a marker is among them, and the portion of the ticks.
 SELECT c.source, c.snapshot, CASE WHEN c.target IS NULL THEN 0 ELSE 1 END, CAST(pg_current_snapshot() AS text),
        CASE WHEN pg_snapshot_xmax(s.at) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END, c.even,
-       CASE WHEN w.waiting > 0 THEN 1 ELSE 0 END, CASE WHEN w.waiting > CAST(:most AS bigint) THEN CAST(:limit AS bigint) ELSE w.changes END, w.markers,
-       d.portion, d.far
+       CASE WHEN w.waiting > 0 THEN 1 ELSE 0 END,
+       CASE WHEN w.waiting > CAST(:most AS bigint) THEN CAST(:limit AS bigint)
+            -- Where nothing went nothing is taken back, and nobody has to look for it.
+            WHEN w.gone = 0 THEN w.waiting - w.markers
+            ELSE (SELECT CAST(coalesce(sum(g.changes), 0) AS bigint) FROM (
+                      SELECT count(*) AS changes FROM (
+                          SELECT * FROM {log} AS l WHERE l.xid >= pg_snapshot_xmin(s.at) AND NOT pg_visible_in_snapshot(l.xid, s.at)
+                          LIMIT CAST(:most AS bigint) + 1
+                      ) AS l GROUP BY l.xid, {concerns} HAVING sum(l.weight) <> 0) AS g) END,
+       w.markers, d.portion, d.far
 FROM tidemark._checkpoint AS c JOIN tidemark._derived AS d ON d.name = c.derived AND d.generation = c.generation
 CROSS JOIN LATERAL (SELECT CAST(c.snapshot AS pg_snapshot) AS at OFFSET 0) AS s
 CROSS JOIN LATERAL (
-    SELECT CAST(coalesce(sum(g.changes), 0) AS bigint) AS waiting, CAST(coalesce(sum(g.changes) FILTER (WHERE g.total <> 0), 0) AS bigint) AS changes,
-           CAST(coalesce(sum(g.markers), 0) AS bigint) AS markers
-    FROM (SELECT count(*) AS changes, sum(l.weight) AS total, count(*) FILTER (WHERE l.weight = 0) AS markers FROM (
-              SELECT * FROM {log} AS l WHERE l.xid >= pg_snapshot_xmin(s.at) AND NOT pg_visible_in_snapshot(l.xid, s.at)
-              LIMIT CAST(:most AS bigint) + 1
-          ) AS l GROUP BY l.xid, {concerns}) AS g
+    SELECT count(*) AS waiting, count(*) FILTER (WHERE l.weight < 0) AS gone, count(*) FILTER (WHERE l.weight = 0) AS markers
+    FROM (SELECT l.weight FROM {log} AS l WHERE l.xid >= pg_snapshot_xmin(s.at) AND NOT pg_visible_in_snapshot(l.xid, s.at)
+          LIMIT CAST(:most AS bigint) + 1) AS l
 ) AS w
 WHERE c.derived = :derived AND c.generation = :generation AND c.source = {source};
 
