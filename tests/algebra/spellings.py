@@ -77,8 +77,9 @@ SPELLINGS = (
     ),
     Case(
         "subtotals_of_truths",
-        "SELECT lives, a, count(*) AS n FROM (SELECT live = 1 AS lives, a FROM follows) x GROUP BY ROLLUP (lives, a)",
-        ("lives", "a"),
+        "SELECT grouping(lives, a) AS g, lives, a, count(*) AS n FROM (SELECT live = 1 AS lives, a FROM follows) x "
+        "GROUP BY ROLLUP (lives, a)",
+        ("g", "lives", "a"),
         "postgres",
         klass="global",
     ),

@@ -202,7 +202,7 @@ LISTED = {
                      "LEFT JOIN tracks t ON t.owner = n.n GROUP BY n.n", "n"),
     "typed": ("SELECT t.id, x.k, x.\"B b\" FROM tracks t, jsonb_to_record(t.doc) AS x(k text, \"B b\" integer[])", "id"),
     "typed_counts": ("SELECT x.k, count(*) AS n, sum(x.v) AS s FROM tracks t, jsonb_to_recordset(t.doc -> 'all') "
-                     "AS x(k text, v numeric) GROUP BY x.k", "k"),
+                     "AS x(k text, v double precision) GROUP BY x.k", "k"),
     "slices": ("SELECT id, tags[owner:2] AS some, doc ? 'k' AS has, doc ?| ARRAY['k', 'all'] AS any_, doc ?& ARRAY['k', 'B b'] "
                "AS every_, doc @? '$.all[*] ? (@.v > 1)' AS above, doc #- '{all,0}' AS less FROM tracks", "id"),
     "found": ("SELECT id FROM tracks WHERE to_tsvector('simple', array_to_string(tags, ' ')) @@ to_tsquery('simple', 'a & !c')",
@@ -224,7 +224,9 @@ def test_rows_in_the_list_and_typed_rows(pg_database: str, freshness: Freshness)
                 user.run(statement)
             user.run("INSERT INTO names VALUES ('a', 'A'), ('b', 'B')")
         project = Project("listed")
-        for name, (query, key) in LISTED.items():
+        # Writers keep what has a key that is proven.
+        chosen = {name: one for name, one in LISTED.items() if freshness == "tick" or name != "typed"}
+        for name, (query, key) in chosen.items():
             project.derive(name, query=query, key=key, freshness=freshness, allow_lock=freshness == "commit")
         place = Place(user, Tidemark(project, pg_database))
         place.tidemark.apply()
@@ -242,6 +244,6 @@ def test_rows_in_the_list_and_typed_rows(pg_database: str, freshness: Freshness)
             with user.transaction():
                 user.run(statement)
             place.tidemark.tick()
-            for name, (query, _) in LISTED.items():
+            for name, (query, _) in chosen.items():
                 assert place.bag(f"SELECT * FROM {name}") == place.bag(query), (name, statement)
         assert all(report.clean for report in place.tidemark.verify())

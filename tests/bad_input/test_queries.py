@@ -54,7 +54,11 @@ UNKNOWN = (
 NEVER_KEPT = (
     Case("SELECT 1 AS one", Code.UNSUPPORTED, ("FROM",)),
     Case("SELECT id, row_number() OVER (ORDER BY id) AS n FROM t", Code.GLOBAL, ("allow_global",)),
-    Case("SELECT id, sum(v) OVER (PARTITION BY g) AS s FROM t", Code.GLOBAL, ("partitioned",)),
+    Case(
+        "SELECT id, sum(v) OVER (PARTITION BY g) AS s, count(*) OVER (PARTITION BY v) AS n FROM t",
+        Code.GLOBAL,
+        ("partitioned",),
+    ),
     Case("SELECT id, (SELECT count(*) FROM u) AS n FROM t", Code.GLOBAL, ("outer",)),
     Case("SELECT t.id FROM t FULL JOIN u ON t.id = u.id", Code.KEY_MISSING, ("key=",)),
     Case("SELECT t.id FROM t RIGHT JOIN u ON t.id = u.id", Code.KEY_MISSING, ("key=",)),
@@ -65,6 +69,7 @@ BY_WRITERS = (
     "SELECT id FROM t LIMIT 5",
     "WITH x AS (SELECT id FROM t) SELECT id FROM x",
     "SELECT id, g, sum(v) OVER (PARTITION BY g) AS s FROM t",
+    "SELECT id, sum(v) OVER (PARTITION BY g) AS s FROM t",
     "SELECT t.id AS id FROM t JOIN u USING (id)",
     "SELECT u.name, count(*) AS n FROM t JOIN u ON t.g = u.id GROUP BY u.name",
     "SELECT id, (SELECT name FROM u WHERE u.id = t.g) AS n FROM t",
