@@ -90,8 +90,7 @@ class Trending:
 
     def _whole(self, user: int) -> bool:
         person = self._world.users[user]
-        able = person.handle is not None and not person.deactivated
-        return able and bool(person.bio) and person.pictured and person.covered
+        return bool(person.bio) and person.pictured and person.covered
 
     def _count(self, edges: Mapping[Edge, int], days: int | None) -> Counter[tuple[str, int]]:
         first = 0 if days is None else self._now - days * DAY

@@ -46,19 +46,24 @@ def _rows(challenge: Challenge, specifier: str, source: str, amount: str = "") -
     """
 
 
+DESCRIBED = "coalesce(u.bio, '') <> ''"
+PICTURED = "(coalesce(u.profile_picture, '') <> '' OR coalesce(u.profile_picture_sizes, '') <> '')"
+COVERED = "(coalesce(u.cover_photo, '') <> '' OR coalesce(u.cover_photo_sizes, '') <> '')"
+"""What a user ``u`` shows of themself; pictures are kept in either of two columns."""
+
 PROFILES = f"""
     SELECT u.user_id,
-           coalesce(u.bio, '') <> ''                                                            AS profile_description,
-           coalesce(u.name, '') <> ''                                                           AS profile_name,
-           coalesce(u.profile_picture, '') <> '' OR coalesce(u.profile_picture_sizes, '') <> '' AS profile_picture,
-           coalesce(u.cover_photo, '') <> '' OR coalesce(u.cover_photo_sizes, '') <> ''         AS profile_cover_photo,
+           {DESCRIBED} AS profile_description,
+           coalesce(u.name, '') <> '' AS profile_name,
+           {PICTURED} AS profile_picture,
+           {COVERED} AS profile_cover_photo,
            (SELECT count(*) FROM (SELECT 1 FROM follows f
                                    WHERE f.follower_user_id = u.user_id AND f.is_current AND NOT f.is_delete
-                                   LIMIT {FOLLOWS_WANTED}) x) >= {FOLLOWS_WANTED}               AS follows,
+                                   LIMIT {FOLLOWS_WANTED}) x) >= {FOLLOWS_WANTED} AS follows,
            EXISTS (SELECT 1 FROM saves v
-                    WHERE v.user_id = u.user_id AND v.is_current AND NOT v.is_delete)           AS favorites,
+                    WHERE v.user_id = u.user_id AND v.is_current AND NOT v.is_delete) AS favorites,
            EXISTS (SELECT 1 FROM reposts r
-                    WHERE r.user_id = u.user_id AND r.is_current AND NOT r.is_delete)           AS reposts
+                    WHERE r.user_id = u.user_id AND r.is_current AND NOT r.is_delete) AS reposts
       FROM users u
      WHERE u.is_current AND u.handle_lc IS NOT NULL AND NOT u.is_deactivated
 """
@@ -242,7 +247,8 @@ def comment_pin(w: Words, challenge: Challenge) -> str:
           FROM tracks t
           JOIN comments c ON c.comment_id = t.pinned_comment_id
           JOIN users o ON o.user_id = t.owner_id AND o.is_current
-         WHERE t.is_current AND NOT t.is_delete AND o.is_verified AND c.user_id <> t.owner_id
+          JOIN users u ON u.user_id = c.user_id AND u.is_current
+         WHERE t.is_current AND NOT t.is_delete AND o.is_verified AND c.user_id <> t.owner_id AND NOT u.is_deactivated
            AND c.entity_id = t.track_id AND NOT c.is_delete AND t.blocknumber >= {challenge.starting_block}
     """
     return _rows(challenge, f"{w.hexadecimal('s.user_id')} || ':' || {w.hexadecimal('s.track_id')}", source)
@@ -252,8 +258,8 @@ def cosign(w: Words, challenge: Challenge) -> str:
     """cs: a verified artist marks somebody's remix of their own track; five in any thirty days are paid."""
     source = f"""
         SELECT c.remixer_id AS user_id, c.cosigner_id, c.track_id, 1 AS steps
-          FROM cosigns c
-         WHERE c.blocknumber >= {challenge.starting_block}
+          FROM cosigns c JOIN users u ON u.user_id = c.remixer_id AND u.is_current
+         WHERE NOT u.is_deactivated AND c.blocknumber >= {challenge.starting_block}
            AND (SELECT count(*) FROM cosigns d
                  WHERE d.cosigner_id = c.cosigner_id AND d.cosigned_at > {w.earlier("c.cosigned_at", "30 days")}
                    AND (d.cosigned_at < c.cosigned_at
@@ -266,8 +272,8 @@ def contest_winner(w: Words, challenge: Challenge) -> str:
     """w: a verified host names them; five in each contest are paid, and five of a host in any seven days."""
     source = f"""
         SELECT c.user_id, c.event_id, 1 AS steps
-          FROM contest_wins c
-         WHERE c.place <= {WINS_PAID} AND c.blocknumber >= {challenge.starting_block}
+          FROM contest_wins c JOIN users u ON u.user_id = c.user_id AND u.is_current
+         WHERE NOT u.is_deactivated AND c.place <= {WINS_PAID} AND c.blocknumber >= {challenge.starting_block}
            AND (SELECT count(*) FROM contest_wins d
                  WHERE d.host_id = c.host_id AND d.announced_at > {w.earlier("c.announced_at", "7 days")}
                    AND (d.announced_at < c.announced_at

@@ -124,7 +124,7 @@ class Progression:
             said = world.comments.get(track.pinned or 0)
             if said is None or said[1] != number or track.owner is None or track.deleted:
                 continue
-            if self._vouched(track.owner) and said[0] != track.owner:
+            if self._vouched(track.owner) and said[0] != track.owner and self._here(said[0]):
                 yield "cp", f"{said[0]:x}:{number:x}", said[0], 1
 
     def _played(self) -> Iterator[Step]:
@@ -159,8 +159,9 @@ class Progression:
         for user, marked in cosigns.items():
             order = sorted((at, number) for number, at in marked.items())
             for place, (at, number) in enumerate(order):
-                if sum(at - 30 * DAY < other for other, _ in order[:place]) < 5:
-                    yield "cs", f"{user:x}:{number:x}", world.tracks[number].owner or 0, 1
+                remixer = world.tracks[number].owner or 0
+                if sum(at - 30 * DAY < other for other, _ in order[:place]) < 5 and self._here(remixer):
+                    yield "cs", f"{user:x}:{number:x}", remixer, 1
         hosts: dict[int, dict[tuple[int, int], tuple[int, int]]] = {}
         for event, contest in world.contests.items():
             for number, (place, block) in contest.winners.items():
@@ -175,7 +176,8 @@ class Progression:
         for wins in hosts.values():
             ranked = sorted((at, event, place, user) for (event, user), (at, place) in wins.items())
             for number, (at, event, place, user) in enumerate(ranked):
-                if place <= 5 and sum(at - 7 * DAY < other[0] for other in ranked[:number]) < 5:
+                is_paid = place <= 5 and sum(at - 7 * DAY < other[0] for other in ranked[:number]) < 5
+                if is_paid and self._here(user):
                     yield "w", f"{event:x}:{user:x}", user, 1
 
     def _bought(self) -> Iterator[Found]:

@@ -6,6 +6,7 @@ window. Two versions differ in how much the karma counts. ``now()`` is the time 
 
 from __future__ import annotations
 
+from examples.soundgraph.challenges import COVERED, DESCRIBED, PICTURED
 from examples.soundgraph.portable import Words
 
 VERSIONS = ("pnagD", "AnlGe")
@@ -24,7 +25,7 @@ _LIVE = "e.is_current AND NOT e.is_delete"
 
 
 def _karma(item: str, types: str) -> str:
-    """The followers of everybody with a whole profile who saved an item, and again of who reposted it."""
+    """Followers of whoever shows a picture, a cover and a word about themself, for each save of an item and each repost."""
     return f"""
         SELECT m.{item}, CAST(sum(a.follower_count) AS bigint) AS karma
           FROM (SELECT e.save_item_id AS {item}, e.user_id FROM saves e
@@ -32,9 +33,9 @@ def _karma(item: str, types: str) -> str:
                  UNION ALL
                 SELECT e.repost_item_id AS {item}, e.user_id FROM reposts e
                  WHERE {_LIVE} AND e.repost_type IN ({types})) m
-          JOIN challenge_profile_completion c ON c.user_id = m.user_id
+          JOIN users u ON u.user_id = m.user_id AND u.is_current
           JOIN aggregate_user a ON a.user_id = m.user_id
-         WHERE c.profile_picture AND c.profile_cover_photo AND c.profile_description
+         WHERE {PICTURED} AND {COVERED} AND {DESCRIBED}
          GROUP BY m.{item}
     """
 

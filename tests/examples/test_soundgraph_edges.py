@@ -150,3 +150,49 @@ def test_an_amount_that_is_none_is_set_aside(store: Store) -> None:
     assert tally.skipped == {"bad_amount": 5, "self_tip": 1, "no_content": 1}
     assert store.query("SELECT sender_user_id, receiver_user_id, amount FROM user_tips") == [(1, 2, 7)]
     assert store.query("SELECT buyer_user_id, content_id, amount FROM usdc_purchases") == [(1, 3, 5)]
+
+
+def test_who_went_away_is_paid_nothing_for_what_others_do_until_they_come_back(store: Store) -> None:
+    def did(user: int, entity: str, action: str, number: int, **metadata: object) -> dict[str, object]:
+        known = {"type": "manage_entity", "user_id": user, "entity_type": entity, "action": action}
+        return {**known, "entity_id": number, "metadata": metadata}
+
+    came = [
+        *(did(user, "User", "Create", user, handle=f"h{user}") for user in (1, 2)),
+        did(1, "User", "Verify", 1, is_verified=True),
+        did(1, "Track", "Create", 11),
+        did(2, "Track", "Create", 12, remix_of={"tracks": [{"parent_track_id": 11}]}),
+        did(1, "Track", "Save", 12),
+        did(2, "Comment", "Create", 5, entity_id=11, entity_type="Track"),
+        did(1, "Track", "Update", 11, pinned_comment_id=5),
+        did(1, "Event", "Create", 7, event_type="remix_contest", entity_id=11, event_data={"winners": [12]}),
+    ]
+    take(store.database, [{"block": 1, "timestamp": 1_741_953_600, "txs": came}])
+    view(store, "cosigns", "contest_wins", "challenge_cp", "challenge_cs", "challenge_w")
+    for block, is_away in ((2, True), (3, False)):
+        gone = did(2, "User", "Update", 2, is_deactivated=is_away)
+        take(store.database, [{"block": block, "timestamp": 1_741_953_600 + block, "txs": [gone]}])
+        for challenge, specifier in (("cp", "2:b"), ("cs", "1:c"), ("w", "7:2")):
+            found = store.query(f"SELECT user_id, specifier FROM challenge_{challenge}")
+            assert found == ([] if is_away else [(2, specifier)]), challenge
+
+
+def test_karma_of_a_track_is_of_those_who_show_themselves_whoever_they_are(store: Store) -> None:
+    add_users(store, 1, 5)
+    shown = "bio = 'b', profile_picture_sizes = 'p', cover_photo = 'c'"
+    for user, said in (
+        (1, shown),
+        (2, f"{shown}, is_deactivated = true"),
+        (3, "profile_picture = 'p', cover_photo = 'c'"),
+        (4, "bio = 'b'"),
+    ):
+        store.execute(f"UPDATE users SET {said} WHERE user_id = {user}")
+    add_follows(store, "5", "i", 4)
+    for table, kind, users in (("saves", "save", (1, 2, 3)), ("reposts", "repost", (1, 4))):
+        for user in users:
+            store.execute(
+                f"INSERT INTO {table} (user_id, {kind}_item_id, {kind}_type, is_delete, is_current, created_at, blocknumber) "
+                f"VALUES ({user}, 9, 'track', false, true, {LONG_AGO}, 1)"
+            )
+    view(store, "aggregate_user", "track_karma")
+    assert [tuple(map(int, row)) for row in store.query("SELECT track_id, karma FROM track_karma")] == [(9, 3)]
