@@ -1,8 +1,8 @@
 """The contract between the towers: finished SQL text for one derived table on one engine.
 
-The pure tower makes a `Script`; the effect tower installs its pieces and runs its statements. Promises: a script is a
-frozen value, it can be printed before anything happens, and its fingerprint is a hash of every text in it. Statements
-name everything that they touch; the only parameters are those that a docstring here lists, written ``:name``.
+The pure tower makes a `Script`; the effect tower installs its pieces and runs its statements. Promises: a script is a frozen
+value, it can be printed before anything happens, and its fingerprint is a hash of every text in it. Statements name all that they
+touch; the only parameters are those that a docstring here lists, written ``:name``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tidemark.plain import as_data
 from tidemark.processors import Compute
 from tidemark.scans import SourceScan
 from tidemark.walk import Pages
-from tidemark.ways import Full, Products, Reach, Whole
+from tidemark.ways import Full, Newcomers, Products, Reach, Whole
 from tidemark.widening import NOT_WIDENED, Wide
 
 _MARK = re.compile(r"/\* tidemark:[0-9a-f]* \*/ ?")
@@ -65,8 +65,7 @@ class Piece:
     """One object that installation creates.
 
     `name` is unquoted (with schema on PostgreSQL: ``tidemark.x``), `on` the label of the table it hangs on, `create` and `drop`
-    whole statements; `drop` must succeed when the object is gone already. `public` marks what readers see: it is created at
-    cutover, not at installation.
+    whole statements; `drop` must succeed when the object is gone already. `public` is what readers see, made at cutover.
     """
 
     kind: PieceKind
@@ -289,13 +288,13 @@ class Tick:
 
     `create_reached` makes the temporary table of the units that changes reach, each perhaps many times; `clear_reached` empties
     it. Of its units, each once, `mark_dirty` fills the dirty set, `take_reached` (at most ``:limit``) `batch`, `list_reached` the
-    list ``todo``, places of which (``:low``, ``:high``) `mark_listed` puts into the dirty set.
-    `dirty` is the quoted table of sealed keys. `take_dirty` (parameter ``:limit``) fills `batch` with the first keys in key
-    order; `done_dirty` deletes the batch's keys from the dirty set; `count_dirty` returns one number.
-    `everything` is a statement that makes every key of query and store dirty (after a TRUNCATE marker or a gap).
-    `waiting` is a condition: whether a tick would find something. With `deltas` there is no dirty set, and all about it is empty.
-    `due` is None where no clock is read, `full` where the whole result cannot take the place of what changed, `products` where
-    nothing can be added. `scans` feed the dirty set; where they do, `ready` is `waiting` without what is not settled.
+    list ``todo``, places of which (``:low``, ``:high``) `mark_listed` puts into the dirty set. `dirty` is the quoted table of
+    sealed keys. `take_dirty` (parameter ``:limit``) fills `batch` with the first keys in key order; `done_dirty` deletes the
+    batch's keys from the dirty set; `count_dirty` returns one number. `everything` is a statement that makes every key of query
+    and store dirty (after a TRUNCATE marker or a gap). `waiting` is a condition: whether a tick would find something. With
+    `deltas` there is no dirty set, and all about it is empty. `due` is None where no clock is read, `full` where the whole result
+    cannot take the place of what changed, `products` where nothing can be added, `newcomers` where rows that come show at once
+    what is stored. `scans` feed the dirty set; where they do, `ready` is `waiting` without what is not settled.
     """
 
     logs: tuple[SourceLog, ...]
@@ -317,6 +316,7 @@ class Tick:
     mark_listed: str = ""
     scans: tuple[SourceScan, ...] = ()
     ready: str = ""
+    newcomers: Newcomers | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Finished SQL text of the ways from changes to units, and of those in which rows are made true, or compared, without units.
 
-Owns: `Reach`, `Full`, `Products`, `Catchup`, `Adding` and `Whole`, parts of a script. Promises: as `script`.
+Owns: `Reach`, `Full`, `Products`, `Newcomers`, `Catchup`, `Adding` and `Whole`, parts of a script. Promises: as `script`.
 """
 
 from __future__ import annotations
@@ -74,6 +74,19 @@ class Products:
     apply: tuple[str, ...]
     uneven: str
     even: str
+
+
+@dataclass(frozen=True)
+class Newcomers:
+    """How rows that came into the user's table since the last tick come to show what is stored of their keys.
+
+    `count` gives how many there are. `show` (parameter ``:limit``) brings so many of them up to what is stored, and
+    its only value is how many there were; `steer` goes before it in its transaction.
+    """
+
+    count: str
+    steer: tuple[str, ...]
+    show: str
 
 
 @dataclass(frozen=True)

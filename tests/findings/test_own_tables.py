@@ -74,3 +74,85 @@ def test_columns_that_feed_back_or_leave_rows_out_are_refused(own: Place, query:
     with pytest.raises(Refusal) as caught:
         own.tidemark.plan()
     assert caught.value.instead
+
+
+JOINED = "SELECT u.id, count(f.id) AS n, max(f.v) AS best FROM u LEFT JOIN f ON f.u = u.id GROUP BY u.id"
+COPIED = "SELECT id, name FROM u"
+COMINGS = {
+    "sqlite": (
+        ("REPLACE INTO u (id, name) SELECT id, name FROM u",),
+        ("REPLACE INTO u (id, name) VALUES (2, 'c'), (1, 'a')",),
+        ("INSERT INTO u (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = 'x'",),
+        ("UPDATE OR REPLACE u SET id = 2 WHERE id = 1",),
+    ),
+    "postgresql": (
+        ("UPDATE u SET id = 3 - id WHERE id IN (1, 2)",),
+        ("WITH gone AS (DELETE FROM u WHERE id = 1 RETURNING id) UPDATE u SET id = 9 WHERE id = 2",),
+    ),
+}
+EITHER = (
+    ("BEGIN", "DELETE FROM u WHERE id = 1", "INSERT INTO u (id, name) VALUES (1, 'a')", "COMMIT"),
+    ("DELETE FROM u", "INSERT INTO u (id, name) VALUES (1, 'a'), (2, 'b')"),
+    (
+        "BEGIN",
+        "UPDATE u SET id = -1 WHERE id = 1",
+        "UPDATE u SET id = 1 WHERE id = 2",
+        "UPDATE u SET id = 2 WHERE id = -1",
+        "COMMIT",
+    ),
+)
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+@pytest.mark.parametrize(
+    "query",
+    [QUERY, QUERY.replace("max(f.v)", "count(DISTINCT f.v)"), JOINED],
+    ids=["added", "distinct", "computed"],
+)
+def test_a_row_that_comes_shows_what_is_stored_of_its_key(own: Place, freshness: str, query: str) -> None:
+    """Where one row goes and another of that key comes, what is stored stays as it is, and the new row has nothing yet."""
+    if not own.is_sqlite:
+        own.run("ALTER TABLE u DROP CONSTRAINT u_pkey, ADD PRIMARY KEY (id) DEFERRABLE")
+    own.project.derive("stats", query=query, key="id", columns_of="u", freshness=freshness)  # type: ignore[arg-type]
+    own.derive("copied", COPIED, key="id")
+    own.tidemark.apply()
+    for change in (*COMINGS["sqlite" if own.is_sqlite else "postgresql"], *EITHER):
+        own.run(*change)
+        own.tidemark.tick()
+        assert own.bag("SELECT id, n, best FROM u") == own.bag(query), change
+        assert own.bag("SELECT * FROM copied") == own.bag(COPIED), change
+    assert all(report.clean for report in own.tidemark.verify())
+
+
+@pytest.mark.parametrize("recursive", ["OFF", "ON"])
+@pytest.mark.parametrize("key", ["id INTEGER PRIMARY KEY", "id TEXT NOT NULL PRIMARY KEY", "id TEXT PRIMARY KEY"])
+def test_what_replace_deletes_is_taken_back_where_columns_are_carried_meanwhile(
+    lite: Place, key: str, recursive: str
+) -> None:
+    """A row is written again within the statement that replaced it, before every trigger has seen that."""
+    lite.run(f"CREATE TABLE u ({key}, name TEXT, v INTEGER, n INTEGER, best INTEGER)", "CREATE TABLE f (u, v)")
+    lite.run("INSERT INTO u (id, name, v) VALUES ('1', 'a', 1), ('2', 'b', 2)", "INSERT INTO f VALUES ('2', 5)")
+    query = "SELECT name, count(*) AS n, sum(v) AS v FROM u GROUP BY name"
+    own = "SELECT u.id, (SELECT sum(o.v) FROM u o WHERE o.id = u.id) AS n FROM u"
+    lite.derive("before", query, key="name")
+    lite.tidemark.apply()
+    best = "SELECT u.id, (SELECT max(f.v) FROM f WHERE f.u = u.id) AS best FROM u"
+    lite.project.derive("best", query=best, key="id", columns_of="u")
+    lite.project.derive("sums", query=own, key="id", columns_of="u")
+    lite.derive("after", query, key="name")
+    lite.tidemark.apply()
+    lite.run(f"PRAGMA recursive_triggers = {recursive}")
+    for change in (
+        "REPLACE INTO u (id, name, v) SELECT id, name, v FROM u",
+        "REPLACE INTO u (id, name, v) VALUES ('2', 'b', 2), ('2', 'b', 2)",
+        "INSERT INTO u (id, name, v) VALUES ('2', 'b', 2) ON CONFLICT (id) DO UPDATE SET v = 7",
+        "INSERT OR REPLACE INTO u (id, name, v) VALUES ('2', 'b', 7)",
+        "UPDATE OR REPLACE u SET id = '1' WHERE id = '2'",
+        "INSERT INTO u (id, name, v) VALUES ('4', 'b', 7)",
+    ):
+        lite.run(change)
+        lite.tidemark.tick()
+        for name in ("before", "after"):
+            assert lite.bag(f"SELECT * FROM {name}") == lite.bag(query), (change, name)
+        assert lite.bag("SELECT id, n FROM u") == lite.bag("SELECT id, v AS n FROM u"), change
+    assert all(report.clean for report in lite.tidemark.verify())

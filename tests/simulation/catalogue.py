@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tests.simulation import (
     memory,
+    own_columns,
     processors,
     shapes_called,
     shapes_cascade,
@@ -20,7 +21,17 @@ from tests.simulation.queries import Queries
 from tests.simulation.shapes import SHAPES, Parts
 
 assert all(
-    (memory, processors, shapes_called, shapes_cascade, shapes_joins, shapes_nested, shapes_spelled, shapes_wide)
+    (
+        memory,
+        own_columns,
+        processors,
+        shapes_called,
+        shapes_cascade,
+        shapes_joins,
+        shapes_nested,
+        shapes_spelled,
+        shapes_wide,
+    )
 )  # Their import fills the registry.
 
 OLD = ("copy", "group", "total", "universe", "keyed")

@@ -14,7 +14,7 @@ from typing import Protocol
 from tests.simulation.case import Case, Derived, Duty, Failure, uncut
 from tests.simulation.history import History, Rows
 from tests.simulation.memory import Table, is_dated, remembers, strange
-from tests.simulation.relations import quote
+from tests.simulation.own_columns import seen
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed, Upkeep
 
@@ -78,7 +78,7 @@ class Attendant:
         if self.case.beside:
             self.upkeep.tick()
             # Rows with memory moved by many steps while somebody wrote: the steps that are followed begin with what they are now.
-            self.kept = {one.name: self.compare.values(one, quote(one.name)) for one in self._remembering()}
+            self.kept = {one.name: self.compare.values(one, seen(one)) for one in self._remembering()}
         self._remember()
         self._drained(EVERY, "after installation")
 
@@ -161,7 +161,7 @@ class Attendant:
     def _fold(self, drained: frozenset[str], moment: str) -> None:
         """Rows with memory moved by at most one step, and by exactly one where everything is drained."""
         for one in self._remembering():
-            truth, after = self.compare.values(one, f"({one.query})"), self.compare.values(one, quote(one.name))
+            truth, after = self.compare.values(one, f"({one.query})"), self.compare.values(one, seen(one))
             self.tally.comparisons[f"{one.family} fold"] += 1
             wrong = strange(one, self.kept.get(one.name, {}), after, truth, one.name in drained, self.block)
             if wrong:
@@ -207,8 +207,9 @@ class Attendant:
             if self.went_on():
                 self.history.doubt(one.name)
             # Where spellings of one key are one key, only the engine can tell which rows belong together. What a reader of
-            # derived tables sees can change within a duty, so the moments of duties are not all there are.
-            blind = one.fold or one.options.get("reads")
+            # derived tables sees can change within a duty, so the moments of duties are not all there are. A row of the
+            # application's own comes and goes at once, and its columns follow.
+            blind = one.fold or one.options.get("reads") or "columns_of" in one.options
             unknown = "" if blind else self.history.strange(one.name, stored, cut=bool(uncut(one)))
             if unknown:
                 raise Failure("strange", one.name, f"{moment}: {unknown}\n{one.query}")
@@ -265,7 +266,7 @@ class Attendant:
         self.compare.prepare(self.plain())
         for one in self._remembering():
             # Where a new generation begins is its own affair; from here on every step is looked at.
-            self.kept[one.name] = self.compare.values(one, quote(one.name))
+            self.kept[one.name] = self.compare.values(one, seen(one))
         self._remember()
         self.compare.check(("commit",), moment)
         self._behind(frozenset(), moment)

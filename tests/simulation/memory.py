@@ -30,7 +30,7 @@ def remembers(one: Derived) -> bool:
 def declared(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a case as a declaration takes them."""
     found = dict(options)
-    for word in ("columns", "reads", "commit"):
+    for word in ("columns", "reads", "commit", "types", "asks"):
         found.pop(word, None)
     if "keep" in found:
         found["keep"] = {name: _memory(text) for name, text in found["keep"].items()}

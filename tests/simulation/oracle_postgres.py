@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from tests.simulation.case import Derived, Failure
 from tests.simulation.history import Rows
 from tests.simulation.memory import Table
+from tests.simulation.own_columns import seen
 from tests.simulation.relations import quote
 from tests.simulation.tally import Tally
 from tests.simulation.wire import Wire
@@ -24,7 +25,7 @@ def row_texts(source: str) -> str:
 
 def difference(one: Derived) -> str:
     """A query of the rows that are in one and not in the other, each with its side."""
-    stored, truth = row_texts(quote(one.name)), row_texts(f"({one.query})")
+    stored, truth = row_texts(seen(one)), row_texts(f"({one.query})")
     return (
         f"SELECT 'stored' AS side, x.* FROM ({stored} EXCEPT ALL {truth}) x UNION ALL "
         f"SELECT 'true', x.* FROM ({truth} EXCEPT ALL {stored}) x"
@@ -43,7 +44,7 @@ class PostgresOracle:
         """Compare the columns' types and prepare the comparisons, in place of those before."""
         self.forget()
         for one in derived:
-            stored, truth = self._types(quote(one.name)), self._types(f"({one.query})")
+            stored, truth = self._types(seen(one)), self._types(f"({one.query})")
             if stored != truth:
                 raise Failure("types", one.name, f"columns are {stored} instead of {truth}\n{one.query}")
         for freshnesses in (("commit",), ("commit", "tick")):
@@ -87,7 +88,7 @@ class PostgresOracle:
 
     def stored(self, one: Derived) -> Rows:
         """The rows that readers see, by key."""
-        return self._by_key(one, quote(one.name))
+        return self._by_key(one, seen(one))
 
     def truth(self, one: Derived) -> Rows:
         """The query's rows, by key."""
@@ -114,4 +115,4 @@ class PostgresOracle:
 
     def rows(self, one: Derived) -> Counter[str]:
         """The rows of a derived table as a bag of texts."""
-        return Counter(text or "" for (text,) in self.wire.exec(row_texts(quote(one.name))))
+        return Counter(text or "" for (text,) in self.wire.exec(row_texts(seen(one))))

@@ -14,6 +14,7 @@ from tests.simulation.beside import in_turn
 from tests.simulation.case import Case, Derived, Duty, Failure, Transaction
 from tests.simulation.duties import Attendant
 from tests.simulation.oracle_postgres import PostgresOracle
+from tests.simulation.own_columns import is_kept
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep
 from tests.simulation.wire import Wire
@@ -77,6 +78,7 @@ class PostgresPlay:
         self.writers: list[Writer] = []
         self.resolver = Wire(dsn)
         self.prepared: dict[str, bool] = {}
+        self.shared = is_kept((*case.derived, *case.later))
         self.unresolved: list[Resolution] = []
         self.oracle = PostgresOracle(self.monitor, tally)
         self.attendant = Attendant(case, upkeep, tally, self.oracle, calm=lambda: not self._open())
@@ -223,7 +225,10 @@ class PostgresPlay:
         over_rows = "on transaction" in answer.message or "on tuple" in answer.message
         # A partitioned source is read whole, so a flush waits for who truncates a leaf (docs/why/truncate.md).
         over_leaves = 'SQL statement "LOCK TABLE' in answer.message
-        if deadlock and ours and over_leaves:
+        if deadlock and ours and over_rows and self.shared:
+            # Two writers of one table, of which Tidemark is one.
+            self.tally.duties["deadlock over a row of the application's"] += 1
+        elif deadlock and ours and over_leaves:
             self.tally.duties["deadlock over a truncated leaf"] += 1
         elif deadlock and ours and over_rows and not self.case.deferred_keys and not early:
             raise Failure("deadlock", "", f"{step.sql}\n{answer.message}")
@@ -240,8 +245,9 @@ class PostgresPlay:
             self.oracle.check(("commit",), moment)
 
     def _duty(self, duty: Duty) -> None:
-        # A declaration may meet open transactions; it waits for them in vain, and goes on later.
-        patient = duty.what in ("tick", "declare")
+        # A declaration may meet open transactions; it waits for them in vain, and goes on later. Columns of the application's own
+        # rows wait for whoever has such a row.
+        patient = duty.what in ("tick", "declare") and not self.shared
         if not duty.what.startswith("mark ") and (self._exclusive() or (not patient and self._open())):
             self.tally.duties[f"{duty.what} put off"] += 1
             return

@@ -19,6 +19,7 @@ from tests.simulation.case import Case, Derived, Failure, Statement, Transaction
 from tests.simulation.duties import Attendant
 from tests.simulation.history import Rows
 from tests.simulation.memory import Table
+from tests.simulation.own_columns import seen
 from tests.simulation.relations import quote
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep
@@ -170,7 +171,7 @@ class SqlitePlay:
 
     def stored(self, one: Derived) -> Rows:
         """The rows that readers see, by key."""
-        return self._by_key(one, f"SELECT * FROM {quote(one.name)}")
+        return self._by_key(one, f"SELECT * FROM {seen(one)}")
 
     def truth(self, one: Derived) -> Rows:
         """The query's rows, by key."""
@@ -214,7 +215,7 @@ class SqlitePlay:
             if one.freshness not in freshnesses:
                 continue
             self.tally.comparisons[f"{one.family} {one.freshness}"] += 1
-            stored = rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold)
+            stored = rows(connection, f"SELECT * FROM {seen(one)}", one.fold)
             truth = rows(connection, one.query, one.fold)
             if stored != truth:
                 detail = f"{moment}: stored {dict(stored - truth)} instead of {dict(truth - stored)}\n{one.query}"
@@ -245,7 +246,7 @@ class SqlitePlay:
         self.upkeep.tick()
         connection = self.pairs[0][0]
         store = self.upkeep.store(one.name)
-        before = rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold)
+        before = rows(connection, f"SELECT * FROM {seen(one)}", one.fold)
         connection.execute("PRAGMA recursive_triggers = OFF")
         columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({store})") if row[5]] or ["rowid"]
         names = ", ".join(columns if columns == ["rowid"] else map(quote, columns))
@@ -253,7 +254,7 @@ class SqlitePlay:
         error, _ = self._execute(connection, f"DELETE FROM {store} WHERE ({names}) = ({last})")
         if error:
             raise Failure("spoil", one.name, error)
-        after = rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold)
+        after = rows(connection, f"SELECT * FROM {seen(one)}", one.fold)
         if after == before:
             self.upkeep.repair(one.name)
             return
@@ -262,5 +263,5 @@ class SqlitePlay:
         if not any(one.name in text for text in found):
             raise Failure("undetected", one.name, f"verify found {found} after {dict(before - after)} was deleted")
         self.upkeep.repair(one.name)
-        if rows(connection, f"SELECT * FROM {quote(one.name)}", one.fold) != before:
+        if rows(connection, f"SELECT * FROM {seen(one)}", one.fold) != before:
             raise Failure("unrepaired", one.name, "a repair did not bring the row back")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from tests.simulation.beside import draw_beside
 from tests.simulation.case import Case, Derived, Duty, Statement, Transaction
 from tests.simulation.catalogue import FAMILIES, draw_derived
+from tests.simulation.own_columns import AGAIN, asked, drawn_again, is_kept, sources
 from tests.simulation.queries import Queries
 from tests.simulation.relations import quote
 from tests.simulation.retained import DERIVED as RETAINED
@@ -163,6 +164,14 @@ def redeclared(
     return later, duty
 
 
+def _kept_otherwise(rng: random.Random, world: World, tables: tuple[Derived, ...], later: Derived) -> Derived:
+    """What takes the place of columns of the application's own table: in some cases those very columns, of which another query is
+    declared."""
+    before = next((one for one in tables if one.name == later.name and is_kept([one])), None)
+    again = drawn_again(Queries(rng, world), before) if before is not None and rng.random() < AGAIN else None
+    return again or later
+
+
 def widened(
     rng: random.Random, tables: tuple[Derived, ...], until: float, dialect: Dialect
 ) -> tuple[tuple[Derived, ...], Derived, Duty] | None:
@@ -212,11 +221,6 @@ def draw_retained(seed: str, engine: str, families: tuple[str, ...]) -> Retained
     return Retained(own) if own.random() < share else None
 
 
-def names_of(world: World, kept: Retained | None) -> list[str]:
-    """The application's tables."""
-    return [table.name for table in world.relations] + ([TABLE, GONE] if kept is not None else [])
-
-
 def _draw_world(rng: random.Random, seed: str, engine: str, is_unlike: bool | None) -> World:
     world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite", is_unlike)
     return put_above(random.Random(f"{seed}/{engine}/above"), world)
@@ -235,9 +239,9 @@ def _steady_case(
     return Case(
         engine=world.engine,
         seed=seed,
-        setup=world.setup,
+        setup=(*world.setup, *asked(tables)),
         fill=initial_rows(rng, world),
-        sources=tuple(quote(table.name) for table in world.relations),
+        sources=sources(world, tables),
         derived=tables,
         transactions=program,
         duties=tuple(Duty(end + 1e-5, "tick") for end in ends),
@@ -285,6 +289,7 @@ def draw_case(
         regular = disturbed(own, regular, names, until, more)
         for number in range(own.choice((0, 0, 0, 1, 2, 3))):
             new, duty = redeclared(own, draw_derived(Queries(own, world), drawn), tables, until)
+            new = _kept_otherwise(own, world, tables, new)
             later.append(new)
             regular += (replace(duty, declare=number),)
             if own.random() < 0.2:
@@ -304,9 +309,9 @@ def draw_case(
     return Case(
         engine=world.engine,
         seed=seed,
-        setup=world.setup if kept is None else (*world.setup, *retained_setup(engine)),
+        setup=(*world.setup, *(retained_setup(engine) if kept is not None else ()), *asked((*tables, *later))),
         fill=initial_rows(rng, world),
-        sources=tuple(quote(name) for name in names_of(world, kept)),
+        sources=(*sources(world, (*tables, *later)), *(map(quote, (TABLE, GONE)) if kept is not None else ())),
         derived=tables if kept is None else (*tables, *RETAINED),
         transactions=program,
         duties=regular,

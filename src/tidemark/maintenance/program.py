@@ -159,7 +159,7 @@ class LinearProgram:
     `presence` is the additive part whose value > 0 makes a row visible; empty for a result of exactly one row (`single`).
     `having` filters visible rows, over ``s``. `anew` are the feeds from which a key is computed anew where those of upkeep read
     supports: the same parts in the same order, over the sources themselves. `crossed` tells that the stored rows are looked at
-    as they change, for crossings.
+    as they change, for crossings; `shown_in` is the label of the user's table in whose columns they are shown, if there is one.
     """
 
     name: str
@@ -172,6 +172,7 @@ class LinearProgram:
     reasons: tuple[str, ...]
     anew: tuple[Feed, ...] = ()
     crossed: bool = False
+    shown_in: str = ""
 
     @property
     def origins(self) -> tuple[Feed, ...]:
@@ -317,7 +318,7 @@ class KeyedProgram:
     no clock is read. `locking` is for commit freshness, None where ticks compute the units. `keeps_changes` tells that what
     changed is kept for the units until they are computed.
     Where rows hold state that the user's query does not show, `shown` are the public columns over a stored row ``s``, and
-    `having` filters what readers see.
+    `having` filters what readers see. `shown_in` is the label of the user's table in whose columns they are shown, if any.
     """
 
     name: str
@@ -340,6 +341,7 @@ class KeyedProgram:
     shown: tuple[Visible, ...] = ()
     having: str = ""
     keeps_changes: bool = False
+    shown_in: str = ""
 
     @property
     def public(self) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def of_linear(
 ) -> Made:
     """What a linear program gives. Raises `Refusal` for what cannot be made of a pruned source."""
     require_totals(program, declaration)
-    program = replace(program, crossed=bool(declaration.crossings))
+    program = replace(program, crossed=bool(declaration.crossings), shown_in=_shown_in(declaration, query))
     store = render_linear.store_of(program, names, names.dialect)
     ticks = declaration.freshness == "tick"
     if ticks or any(feed.table.pruned for feed in program.origins):
@@ -107,6 +107,11 @@ def of_linear(
     return _with_mirror(made, mirror, store, catalog)
 
 
+def _shown_in(declaration: Declaration, query: Query) -> str:
+    """The label of the table of which columns are kept: the first that the query names."""
+    return query.all_occurrences[0].table.label if declaration.columns_of else ""
+
+
 def _holds(program: LinearProgram) -> tuple[tuple[str, str], ...]:
     """What each stored column of a linear program is, and which rows readers see: the same text is the same value."""
     found = [("", program.present)]
@@ -119,6 +124,7 @@ def _holds(program: LinearProgram) -> tuple[tuple[str, str], ...]:
 
 def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog: Catalog, names: Names) -> Made:
     """What a keyed program gives."""
+    program = replace(program, shown_in=_shown_in(declaration, program.query))
     store = render_keyed.store_of(program, names, names.dialect)
     engine, ticks = PIECES[names.dialect.name], program.locking is None
     pieces = (engine.keyed if ticks else engine.settled)(program, store, declaration.indexes, catalog.search_path)
@@ -190,7 +196,6 @@ def _with_mirror(made: Made, mirror: Mirror | None, store: Store, catalog: Catal
         made,
         pieces=(*own, *shown),
         applier=render_mirror.mirrored(made.applier, store, mirror),
-        # What the user's table shows is written with the batch that it belongs to.
-        tick=replace(made.tick, full=None) if made.tick is not None else None,
+        tick=render_mirror.carried(made.tick, store, mirror) if made.tick is not None else None,
         public=qualified(mirror.table, store.dialect),
     )

@@ -12,8 +12,8 @@ from tidemark.maintenance.mirror import Mirror, literal_test
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.render import statements
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
-from tidemark.script import Applier
-from tidemark.ways import Catchup, Whole
+from tidemark.script import Applier, Tick
+from tidemark.ways import Catchup, Newcomers, Whole
 
 
 def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
@@ -59,6 +59,26 @@ def _whole(applier: Applier, store: Store, mirror: Mirror) -> Whole | None:
     return replace(
         whole, suspects=(*whole.suspects, shown), copy=(*whole.copy, update(store, mirror, some)), adding=adding
     )
+
+
+def carried(tick: Tick, store: Store, mirror: Mirror) -> Tick:
+    """The tick that also has rows show what is stored which came into the user's table since the last one."""
+    # What the user's table shows is written with the batch that it belongs to.
+    tick = replace(tick, full=None)
+    if mirror.owns_rows or store.dialect.writers_wait_in_line:
+        return tick
+    came = store.names.own("came")
+    on, _ = ((), ()) if store.nullable else statements.steer(store)
+    here = store.match("s", [f"k.{store.column(part)}" for part in store.key])
+    rows = f"(SELECT s.* FROM (SELECT DISTINCT {store.key_list} FROM come) AS k JOIN {store.names.store} AS s ON {here}) AS s"
+    waiting = f"EXISTS (SELECT 1 FROM {came})"
+    show = (
+        f"WITH come AS (DELETE FROM {came} WHERE ctid = ANY (ARRAY(SELECT c.ctid FROM {came} AS c LIMIT :limit)) "
+        f"RETURNING {store.key_list}), shown AS ({update(store, mirror, rows)} RETURNING 1) SELECT count(*) FROM come"
+    )
+    newcomers = Newcomers(f"SELECT count(*) FROM {came}", tuple(on), show)
+    ready = f"{tick.ready} OR {waiting}" if tick.ready else ""
+    return replace(tick, waiting=f"{tick.waiting} OR {waiting}", ready=ready, newcomers=newcomers)
 
 
 def _catchup(store: Store, mirror: Mirror) -> Catchup:

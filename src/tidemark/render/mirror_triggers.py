@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tidemark.maintenance.mirror import Mirror
 from tidemark.render import mirror as texts
-from tidemark.render.postgres_capture import dollar
+from tidemark.render.postgres_capture import differ, dollar
 from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.statements import PLANNING, Store, qualified
 from tidemark.script import Piece
@@ -18,7 +18,7 @@ IMAGES = "tidemark_images"
 
 
 def sqlite_pieces(store: Store, mirror: Mirror, path: tuple[str, ...], by_batch: bool) -> list[Piece]:
-    """Row triggers on the store. `path` and `by_batch` have no meaning here."""
+    """Row triggers on the store, and on the user's table for rows that come. `path` and `by_batch` have no meaning here."""
     row = "(SELECT " + ", ".join(f"NEW.{column} AS {column}" for column in store.columns) + ") AS s"
     write = texts.upsert(store, mirror, row) if mirror.owns_rows else _sqlite_update(store, mirror, row)
     bodies = {"insert": [write], "update": [write]}
@@ -26,17 +26,32 @@ def sqlite_pieces(store: Store, mirror: Mirror, path: tuple[str, ...], by_batch:
         hidden = f"{texts.delete(store, mirror, 'NEW')} AND NOT EXISTS (SELECT 1 FROM {row} WHERE {mirror.present})"
         bodies["update"] = [hidden, write]
         bodies["delete"] = [texts.delete(store, mirror, "OLD")]
-    found = []
-    for event, body in bodies.items():
-        name, plain = store.names.own("mirror", event), store.names.plain("mirror", event)
-        create = (
-            f"CREATE TRIGGER {name} AFTER {event.upper()} ON {store.names.store}\nBEGIN\n  "
-            + ";\n  ".join(body)
-            + ";\nEND"
-        )
-        on = store.names.plain("")
-        found.append(Piece("trigger", plain, create, f"DROP TRIGGER IF EXISTS {name}", on=on, public=True))
-    return found
+    stored, plain = store.names.store, store.names.plain("")
+    found = [_row_trigger(store, (event,), event, stored, plain, body) for event, body in bodies.items()]
+    return found if mirror.owns_rows else [*found, *_coming(store, mirror)]
+
+
+def _coming(store: Store, mirror: Mirror) -> list[Piece]:
+    """A row that comes into the user's table shows at once what is stored of its key. Nothing else may carry it there: where
+    another row had that key before, in the same statement (REPLACE) or since the last tick, what is stored need not change."""
+    table, quote = mirror.table, store.dialect.quote
+    own = " AND ".join(f"{quote(table.name)}.{quote(one)} IS NEW.{quote(one)}" for one, _ in mirror.key)
+    here = store.match("s", [f"NEW.{quote(one)}" for one, _ in mirror.key])
+    body = f"{_sqlite_update(store, mirror, f'(SELECT * FROM {store.names.store} AS s WHERE {here}) AS s')} AND {own}"
+    moved = " OR ".join(f"OLD.{quote(one)} IS NOT NEW.{quote(one)}" for one, _ in mirror.key)
+    return [
+        _row_trigger(store, ("came",), "insert", quote(table.name), table.label, [body]),
+        _row_trigger(store, ("moved",), "update", quote(table.name), table.label, [body], f" WHEN {moved}"),
+    ]
+
+
+def _row_trigger(
+    store: Store, kind: tuple[str, ...], event: str, table: str, on: str, body: list[str], when: str = ""
+) -> Piece:
+    name, plain = store.names.own("mirror", *kind), store.names.plain("mirror", *kind)
+    statements = ";\n  ".join(body)
+    create = f"CREATE TRIGGER {name} AFTER {event.upper()} ON {table}{when}\nBEGIN\n  {statements};\nEND"
+    return Piece("trigger", plain, create, f"DROP TRIGGER IF EXISTS {name}", on=on, public=True)
 
 
 def _sqlite_update(store: Store, mirror: Mirror, row: str) -> str:
@@ -61,7 +76,27 @@ def postgres_pieces(store: Store, mirror: Mirror, path: tuple[str, ...], by_batc
     for event, body in _batch_bodies(store, mirror).items():
         images = f"REFERENCING {'OLD' if event == 'delete' else 'NEW'} TABLE AS {IMAGES} FOR EACH STATEMENT"
         found += _trigger(store, ("mirror", event), event.upper(), images, settings, body)
-    return found
+    return found if mirror.owns_rows else [*found, *_coming_by_batch(store, mirror, path)]
+
+
+def _coming_by_batch(store: Store, mirror: Mirror, path: tuple[str, ...]) -> list[Piece]:
+    """The keys of rows that come into the user's table, or take another key, are written down for the next tick, which has them
+    show what is stored. A log does not tell of all: where a row of that key went in the same transaction, nothing has changed."""
+    quote, by_row, settings = store.dialect.quote, mirror.table.written_by_row, pinned_settings(path, ())
+    came, plain = store.names.own("came"), f"tidemark.{store.names.plain('came')}"
+    keys = [quote(one) for one, _ in mirror.key]
+    into = f"  INSERT INTO {came} ({store.key_list}) SELECT "
+    new = f"{into}{', '.join(f'NEW.{one}' for one in keys)};\n"
+    all_new = new if by_row else f"{into}{', '.join(keys)} FROM n;\n"
+    each = "FOR EACH ROW" if by_row else "REFERENCING NEW TABLE AS n FOR EACH STATEMENT"
+    when = " OR ".join(differ(mirror.table, one, "OLD", "NEW") for one, _ in mirror.key)
+    place = qualified(mirror.table, store.dialect), mirror.table.label
+    create = f"CREATE TABLE {came} ({', '.join(store.definition(part) for part in store.key)})"
+    return [
+        Piece("table", plain, create, f"DROP TABLE IF EXISTS {came}"),
+        *_trigger(store, ("mirror", "came"), "INSERT", each, settings, all_new, *place),
+        *_trigger(store, ("mirror", "moved"), "UPDATE", f"FOR EACH ROW WHEN ({when})", settings, new, *place),
+    ]
 
 
 def _row_body(store: Store, mirror: Mirror) -> str:
@@ -92,27 +127,37 @@ def _batch_bodies(store: Store, mirror: Mirror) -> dict[str, str]:
     return {"insert": write, "update": write, "delete": remove}
 
 
-def _trigger(store: Store, kind: tuple[str, ...], events: str, each: str, settings: str, body: str) -> list[Piece]:
-    """A trigger on the store that no replication role silences, and its function."""
+def _trigger(
+    store: Store,
+    kind: tuple[str, ...],
+    events: str,
+    each: str,
+    settings: str,
+    body: str,
+    table: str = "",
+    on: str = "",
+) -> list[Piece]:
+    """A trigger on the store that no replication role silences, and its function; or on the `table` labelled `on`."""
     names = store.names
+    table, on = table or names.store, on or f"tidemark.{names.plain('')}"
     function, trigger = names.own(*kind), names.bare(*kind)
     text = dollar(f"BEGIN\n{body}  RETURN NULL;\nEND")
     create = f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {settings} AS {text}"
-    plain, on = f"tidemark.{names.plain(*kind)}", f"tidemark.{names.plain('')}"
+    plain = f"tidemark.{names.plain(*kind)}"
     return [
         Piece("function", plain, create, f"DROP FUNCTION IF EXISTS {function}() CASCADE", public=True),
         Piece(
             "trigger",
             names.plain(*kind),
-            f"CREATE TRIGGER {trigger} AFTER {events} ON {names.store} {each} EXECUTE FUNCTION {function}()",
-            f"DROP TRIGGER IF EXISTS {trigger} ON {names.store}",
+            f"CREATE TRIGGER {trigger} AFTER {events} ON {table} {each} EXECUTE FUNCTION {function}()",
+            f"DROP TRIGGER IF EXISTS {trigger} ON {table}",
             on=on,
             public=True,
         ),
         Piece(
             "step",
             f"{plain} always",
-            f"ALTER TABLE {names.store} ENABLE ALWAYS TRIGGER {trigger}",
+            f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}",
             "SELECT 1",
             on=on,
             public=True,

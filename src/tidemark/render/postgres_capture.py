@@ -292,16 +292,18 @@ def has_equality(table: Table, name: str) -> bool:
 
 def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...], settings: str) -> list[Piece]:
     """Functions and triggers on one source."""
-    by_row = table.written_by_row
     reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
     found = []
     if table.pruned:
         # Rows that are deleted stay counted.
+        by_row = table.written_by_row
         for event in ("insert", "update"):
             body = capture_body(store, program, table, feeds, event, by_row=by_row)
             found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)
         return found
     for event in ("insert", "update", "delete"):
+        # Rows of a statement may change places, which leaves nothing by key; but each has to show what is stored of its new one.
+        by_row = table.written_by_row or (event == "update" and table.label == program.shown_in)
         body = capture_body(store, program, table, feeds, event, by_row=by_row)
         found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)
     for schema, name in table.leaves or ((table.schema, table.name),):

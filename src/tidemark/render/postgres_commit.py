@@ -117,9 +117,9 @@ def _capture(store: Store, program: KeyedProgram, table: Table, place: int) -> l
     """Functions and triggers on one source."""
     settings, reads = pinned_path(()), program.reads[table.label]
     columns = remembered(program, table)
-    by_row = table.written_by_row
     found = []
     for event in ("insert", "update", "delete"):
+        by_row = table.written_by_row or (event == "update" and table.label == program.shown_in)
         remember = (
             _remember_row(store, table, place, columns, event)
             if by_row

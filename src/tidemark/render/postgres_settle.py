@@ -191,6 +191,9 @@ def _write(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
     sets = ", ".join(f"{store.column(part)} = excluded.{store.column(part)}" for part in store.parts)
     action = f"DO UPDATE SET {sets}" if sets else "DO NOTHING"
     columns = ", ".join(store.columns)
+    known = f"SELECT 1 FROM {rows} AS o WHERE {_same_key(store, 'o', 'f')} AND {store.identical('o', 'f')}"
+    # A row that came into the user's table is to show what is stored of its key, although that stays as it is.
+    differs = "" if program.shown_in else f" WHERE NOT EXISTS (\n        {known})"
     return (
         f"    WITH tidemark_fresh ({columns}) AS MATERIALIZED (\n"
         f"      {fresh}\n"
@@ -199,8 +202,7 @@ def _write(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
         f"        AND NOT EXISTS (SELECT 1 FROM tidemark_fresh AS f WHERE {there})\n"
         f"    )\n"
         f"    INSERT INTO {rows} AS s ({columns}) SELECT {', '.join(f'f.{column}' for column in store.columns)}\n"
-        f"      FROM tidemark_fresh AS f WHERE NOT EXISTS (\n"
-        f"        SELECT 1 FROM {rows} AS o WHERE {_same_key(store, 'o', 'f')} AND {store.identical('o', 'f')})\n"
+        f"      FROM tidemark_fresh AS f{differs}\n"
         f"      ORDER BY {', '.join(f'f.{store.column(part)}' for part in store.key)}\n"
         f"    ON CONFLICT ({store.conflict}) {action};\n"
     )

@@ -6,7 +6,7 @@ copies the rows that collide into the stash, and an AFTER trigger takes back the
 victim's parts are taken back exactly once, whatever the pragma, the conflict clause, or the number of unique keys.
 
 A stashed row that was not deleted in the end (DO NOTHING, DO UPDATE, an error that was ignored) is dropped from the stash by the
-next trigger on the source; it is never taken for a victim, because it is still there.
+next trigger that looks for victims; it is never taken for one, because it is still there.
 """
 
 from __future__ import annotations
@@ -86,17 +86,16 @@ def stash_pieces(
         before = sqlite_rows.trigger(names, dialect, table, f"stash_{event}", when, fill, timing="BEFORE")
         replaced = _same_row(table, "v", "NEW", dialect, new=True)
         gone = f"({replaced} OR NOT {there})"
-        forgets = f"DELETE FROM {stash}"
+        forgets, some = f"DELETE FROM {stash}", f"EXISTS (SELECT 1 FROM {stash})"
         if event == "update":
             gone = f"({moves}) AND NOT ({_same_row(table, 'v', 'OLD', dialect, new=True)}) AND {gone}"
-            # One that collides with nothing may come from a trigger of the user's within a statement that has victims, and leaves
-            # those to it; a row that it finds as it was stashed is none of them.
-            stays = " AND ".join(f"{stash}.{quote(name)} IS OLD.{quote(name)}" for name in reads) or "1"
-            forgets += f" WHERE ({moves}) OR ({_same_row(table, stash, 'OLD', dialect, new=True)} AND {stays})"
+            # One that collides with nothing may come from a trigger within a statement that has victims, the user's or what
+            # carries rows to this table, and leaves those to it.
+            some, left = f"({moves}) AND {some}", _left(table, reads, stash, dialect)
+            if left:
+                some, forgets = f"EXISTS (SELECT 1 FROM {stash})", f"{forgets} WHERE ({moves}) OR ({left})"
         undo = [*take_back(f"FROM {stash} AS v WHERE {gone}"), forgets]
-        after = sqlite_rows.trigger(
-            names, dialect, table, f"unstash_{event}", f"EXISTS (SELECT 1 FROM {stash})", undo, timing="AFTER"
-        )
+        after = sqlite_rows.trigger(names, dialect, table, f"unstash_{event}", some, undo, timing="AFTER")
         found += [before, after]
     if table.pruned:
         # Nor does a victim that fires DELETE triggers, under recursive_triggers, go uncounted.
@@ -106,6 +105,21 @@ def stash_pieces(
         sqlite_rows.trigger(names, dialect, table, "unstash_delete", f"EXISTS (SELECT 1 FROM {stash})", [forget])
     )
     return found
+
+
+def _left(table: Table, reads: tuple[str, ...], stash: str, dialect: Dialect) -> str:
+    """True for a stashed row that DO UPDATE has left in its place, where only its rowid says which one it is: that may be another
+    after VACUUM, so it cannot wait. Where rows are carried to this table, one that has just been replaced may look the same."""
+    if not _plain_rowid(table) or any(table.column(name) for name in identity(table)):
+        return ""
+    same = " AND ".join(f"{stash}.{dialect.quote(name)} IS OLD.{dialect.quote(name)}" for name in reads) or "1"
+    carried = (
+        f"type = 'trigger' AND tbl_name = {dialect.literal(table.name)} AND name LIKE '{dialect.ours_prefix}_mirror%'"
+    )
+    return (
+        f"{_same_row(table, stash, 'OLD', dialect, new=True)} AND {same} "
+        f"AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE {carried})"
+    )
 
 
 def definition(table: Table, name: str, dialect: Dialect, stored: str = "") -> str:

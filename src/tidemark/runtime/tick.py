@@ -20,6 +20,7 @@ from tidemark.runtime.at_once import Weighed, tick_at_once
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.full import Whole, read_whole, write_whole
 from tidemark.runtime.guard import FEW, Choice, Way, add_cost, choose_for, count_changes
+from tidemark.runtime.newcomers import show_newcomers
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.portions import recall
 from tidemark.runtime.progress import Event, Listener, ignore
@@ -59,6 +60,20 @@ def tick(
     `waits`: something was seen to wait; `at_once`: one transaction may do what is little. Raises `Fault` when the ledger has no
     checkpoint of the script's logs, and `Lost` when the lease is gone.
     """
+    report = _make_true(duty, script, max_ms, max_batches, listen, waits, at_once)
+    show_newcomers(duty, script)
+    return report
+
+
+def _make_true(
+    duty: Duty,
+    script: Script,
+    max_ms: float | None,
+    max_batches: int | None,
+    listen: Listener,
+    waits: bool,
+    at_once: bool,
+) -> TickReport:
     if script.tick is None:
         return TickReport(script.name)
     # Rows that are computed from the sources are to be those of the moment that the tick sees.

@@ -70,13 +70,13 @@ END;
 
 -- trigger tidemark__unstash_update_copies_users
 CREATE TRIGGER "tidemark__unstash_update_copies_users" AFTER UPDATE ON "users"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_copies_users")
-BEGIN /* tidemark:d708dec5ab5c349d */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "tidemark__stash_copies_users")
+BEGIN /* tidemark:409fa50a6ca22739 */ 
   INSERT INTO "tidemark_copies" ("id", "_rows") SELECT ((v."id")), -(1) FROM "tidemark__stash_copies_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> ''))
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" + excluded."_rows";
   UPDATE "tidemark_copies" SET "_loud" = (SELECT (UPPER(r."name")) FROM "users" AS r WHERE ((r."id")) = "tidemark_copies"."id" AND ((r."email" <> ''))) WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_copies_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> '')));
   DELETE FROM "tidemark_copies" WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_copies_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)) AND ((v."email" <> ''))) AND "tidemark_copies"."_rows" = 0 AND "tidemark_copies"."_loud" IS NULL;
-  DELETE FROM "tidemark__stash_copies_users" WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) OR ("tidemark__stash_copies_users".i0 IS OLD."id" AND "tidemark__stash_copies_users"."id" IS OLD."id" AND "tidemark__stash_copies_users"."name" IS OLD."name" AND "tidemark__stash_copies_users"."email" IS OLD."email");
+  DELETE FROM "tidemark__stash_copies_users";
 END;
 
 -- trigger tidemark__unstash_delete_copies_users

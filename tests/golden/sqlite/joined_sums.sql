@@ -84,10 +84,10 @@ END;
 
 -- trigger tidemark__capture_unstash_update_users (shared by all that read users)
 CREATE TRIGGER "tidemark__capture_unstash_update_users" AFTER UPDATE ON "users"
-WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_users")
-BEGIN /* tidemark:c700aa4585c95c5d */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "tidemark__capture_stash_users")
+BEGIN /* tidemark:ddb3f40ba2f5fa35 */ 
   INSERT INTO "tidemark__capture_log_users" (weight, "c_id") SELECT -1, v."id" FROM "tidemark__capture_stash_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0));
-  DELETE FROM "tidemark__capture_stash_users" WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) OR ("tidemark__capture_stash_users".i0 IS OLD."id" AND "tidemark__capture_stash_users"."id" IS OLD."id");
+  DELETE FROM "tidemark__capture_stash_users";
 END;
 
 -- trigger tidemark__capture_unstash_delete_users (shared by all that read users)
@@ -151,10 +151,10 @@ END;
 
 -- trigger tidemark__capture_unstash_update_posts (shared by all that read posts)
 CREATE TRIGGER "tidemark__capture_unstash_update_posts" AFTER UPDATE ON "posts"
-WHEN EXISTS (SELECT 1 FROM "tidemark__capture_stash_posts")
-BEGIN /* tidemark:b0a189334bbe90ae */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "tidemark__capture_stash_posts")
+BEGIN /* tidemark:55b4c860d5b7686f */ 
   INSERT INTO "tidemark__capture_log_posts" (weight, "c_author", "c_score") SELECT -1, v."author", v."score" FROM "tidemark__capture_stash_posts" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0));
-  DELETE FROM "tidemark__capture_stash_posts" WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) OR ("tidemark__capture_stash_posts".i0 IS OLD."id" AND "tidemark__capture_stash_posts"."author" IS OLD."author" AND "tidemark__capture_stash_posts"."score" IS OLD."score");
+  DELETE FROM "tidemark__capture_stash_posts";
 END;
 
 -- trigger tidemark__capture_unstash_delete_posts (shared by all that read posts)

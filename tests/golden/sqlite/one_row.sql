@@ -64,11 +64,11 @@ END;
 
 -- trigger tidemark__unstash_update_one_row_posts
 CREATE TRIGGER "tidemark__unstash_update_one_row_posts" AFTER UPDATE ON "posts"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_one_row_posts")
-BEGIN /* tidemark:1a86b38d98fc1dcc */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "tidemark__stash_one_row_posts")
+BEGIN /* tidemark:f55c2074d3d13d11 */ 
   INSERT INTO "tidemark_one_row" ("_only", "_rows", "_live") SELECT (1), -(1), -(CASE WHEN (v."live" = 1) THEN 1 ELSE 0 END) FROM "tidemark__stash_one_row_posts" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0))
   ON CONFLICT ("_only") DO UPDATE SET "_rows" = "_rows" + excluded."_rows", "_live" = "_live" + excluded."_live";
-  DELETE FROM "tidemark__stash_one_row_posts" WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) OR ("tidemark__stash_one_row_posts".i0 IS OLD."id" AND "tidemark__stash_one_row_posts"."live" IS OLD."live");
+  DELETE FROM "tidemark__stash_one_row_posts";
 END;
 
 -- trigger tidemark__unstash_delete_one_row_posts

@@ -73,13 +73,13 @@ END;
 
 -- trigger tidemark__unstash_update_universe_users
 CREATE TRIGGER "tidemark__unstash_update_universe_users" AFTER UPDATE ON "users"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_universe_users")
-BEGIN /* tidemark:3248bc555e5cdb98 */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND EXISTS (SELECT 1 FROM "tidemark__stash_universe_users")
+BEGIN /* tidemark:d67ff3a479bdacb9 */ 
   INSERT INTO "tidemark_universe" ("id", "_rows") SELECT ((v."id")), -(1) FROM "tidemark__stash_universe_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0))
   ON CONFLICT ("id") DO UPDATE SET "_rows" = "_rows" + excluded."_rows";
   UPDATE "tidemark_universe" SET "_name" = (SELECT (r."name") FROM "users" AS r WHERE ((r."id")) = "tidemark_universe"."id") WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_universe_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0)));
   DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT ((v."id")) FROM "tidemark__stash_universe_users" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "users" AS t WHERE t."id" IS v.i0))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
-  DELETE FROM "tidemark__stash_universe_users" WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."email" IS NOT NEW."email" COLLATE BINARY OR typeof(OLD."email") <> typeof(NEW."email") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id")) OR ("tidemark__stash_universe_users".i0 IS OLD."id" AND "tidemark__stash_universe_users"."id" IS OLD."id" AND "tidemark__stash_universe_users"."name" IS OLD."name");
+  DELETE FROM "tidemark__stash_universe_users";
 END;
 
 -- trigger tidemark__unstash_delete_universe_users
@@ -152,13 +152,13 @@ END;
 
 -- trigger tidemark__unstash_update_universe_posts
 CREATE TRIGGER "tidemark__unstash_update_universe_posts" AFTER UPDATE ON "posts"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_universe_posts")
-BEGIN /* tidemark:fb7536956d5e4450 */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND EXISTS (SELECT 1 FROM "tidemark__stash_universe_posts")
+BEGIN /* tidemark:2385d0b7c2292f70 */ 
   INSERT INTO "tidemark_universe" ("id", "_posts") SELECT ((v."author")), -(CASE WHEN (v."live" = 1) THEN 1 ELSE 0 END) FROM "tidemark__stash_universe_posts" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL)
   ON CONFLICT ("id") DO UPDATE SET "_posts" = "_posts" + excluded."_posts";
   UPDATE "tidemark_universe" SET "_least" = (SELECT min((r."score")) FROM "posts" AS r WHERE ((r."author")) = "tidemark_universe"."id" AND ((((r."live" = 1)) OR (1 = 1)) AND (r."author") IS NOT NULL)) WHERE ("id") IN (SELECT ((v."author")) FROM "tidemark__stash_universe_posts" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL));
   DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT ((v."author")) FROM "tidemark__stash_universe_posts" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) AND NOT (v.i0 IS OLD."id") AND (v.i0 IS NEW."id" OR NOT EXISTS (SELECT 1 FROM "posts" AS t WHERE t."id" IS v.i0)) AND ((((v."live" = 1)) OR (1 = 1)) AND (v."author") IS NOT NULL)) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
-  DELETE FROM "tidemark__stash_universe_posts" WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."author2" IS NOT NEW."author2" COLLATE BINARY OR typeof(OLD."author2") <> typeof(NEW."author2") OR OLD."id" IS NOT NEW."id" COLLATE BINARY OR typeof(OLD."id") <> typeof(NEW."id") OR OLD."live" IS NOT NEW."live" COLLATE BINARY OR typeof(OLD."live") <> typeof(NEW."live") OR OLD."slug" IS NOT NEW."slug" COLLATE BINARY OR typeof(OLD."slug") <> typeof(NEW."slug")) OR ("tidemark__stash_universe_posts".i0 IS OLD."id" AND "tidemark__stash_universe_posts"."author" IS OLD."author" AND "tidemark__stash_universe_posts"."score" IS OLD."score" AND "tidemark__stash_universe_posts"."live" IS OLD."live");
+  DELETE FROM "tidemark__stash_universe_posts";
 END;
 
 -- trigger tidemark__unstash_delete_universe_posts
@@ -227,12 +227,12 @@ END;
 
 -- trigger tidemark__unstash_update_universe_profiles
 CREATE TRIGGER "tidemark__unstash_update_universe_profiles" AFTER UPDATE ON "profiles"
-WHEN EXISTS (SELECT 1 FROM "tidemark__stash_universe_profiles")
-BEGIN /* tidemark:8c8b354908bc9988 */ 
+WHEN (OLD.rowid IS NOT NEW.rowid OR OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY OR typeof(OLD."user_id") <> typeof(NEW."user_id")) AND EXISTS (SELECT 1 FROM "tidemark__stash_universe_profiles")
+BEGIN /* tidemark:ec89cd9e747baa02 */ 
   INSERT INTO "tidemark_universe" ("id", "_exists") SELECT ((v."user_id")), -(1) FROM "tidemark__stash_universe_profiles" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY OR typeof(OLD."user_id") <> typeof(NEW."user_id")) AND NOT (v.i0 IS OLD."user_id") AND (v.i0 IS NEW."user_id" OR NOT EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS v.i0))
   ON CONFLICT ("id") DO UPDATE SET "_exists" = "_exists" + excluded."_exists";
   DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT ((v."user_id")) FROM "tidemark__stash_universe_profiles" AS v WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY OR typeof(OLD."user_id") <> typeof(NEW."user_id")) AND NOT (v.i0 IS OLD."user_id") AND (v.i0 IS NEW."user_id" OR NOT EXISTS (SELECT 1 FROM "profiles" AS t WHERE t."user_id" IS v.i0))) AND "tidemark_universe"."_rows" = 0 AND "tidemark_universe"."_name" IS NULL AND "tidemark_universe"."_posts" = 0 AND "tidemark_universe"."_least" IS NULL AND "tidemark_universe"."_exists" = 0;
-  DELETE FROM "tidemark__stash_universe_profiles" WHERE (OLD.rowid IS NOT NEW.rowid OR OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY OR typeof(OLD."user_id") <> typeof(NEW."user_id")) OR ("tidemark__stash_universe_profiles".i0 IS OLD."user_id" AND "tidemark__stash_universe_profiles"."user_id" IS OLD."user_id");
+  DELETE FROM "tidemark__stash_universe_profiles";
 END;
 
 -- trigger tidemark__unstash_delete_universe_profiles
