@@ -14,7 +14,7 @@ from typing import Protocol
 from tests.simulation.case import Case, Derived, Duty, Failure, uncut
 from tests.simulation.history import History, Rows
 from tests.simulation.memory import Table, is_dated, remembers, strange
-from tests.simulation.own_columns import seen
+from tests.simulation.own_columns import is_kept, seen
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed, Upkeep
 
@@ -259,7 +259,8 @@ class Attendant:
     def _show(self, moment: str) -> None:
         """Compare what readers see after an apply, finished or not."""
         before = {(one.name, one.query) for one in self.derived}
-        self.derived = list(self.upkeep.shown())
+        # The rows of a new definition of columns in the application's own table appear there as they are filled.
+        self.derived = [one for one in self.upkeep.shown() if not (self.unfinished and is_kept([one]))]
         for one in self.derived:
             if (one.name, one.query) not in before:
                 self.history.forget(one.name)

@@ -166,7 +166,9 @@ def redeclared(
 
 def _kept_otherwise(rng: random.Random, world: World, tables: tuple[Derived, ...], later: Derived) -> Derived:
     """What takes the place of columns of the application's own table: in some cases those very columns, of which another query is
-    declared."""
+    declared. No columns ever have two owners."""
+    owner = next((one for one in tables if is_kept([one]) and one.options == later.options), None)
+    later = later if owner is None else replace(later, name=owner.name)
     before = next((one for one in tables if one.name == later.name and is_kept([one])), None)
     again = drawn_again(Queries(rng, world), before) if before is not None and rng.random() < AGAIN else None
     return again or later
