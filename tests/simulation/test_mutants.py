@@ -18,6 +18,7 @@ from tests.simulation.mutants_changes import CHANGES
 from tests.simulation.mutants_commit import COMMIT
 from tests.simulation.mutants_costs import COSTS
 from tests.simulation.mutants_keyed import KEYED
+from tests.simulation.mutants_own import OWN, OWN_MISTAKES
 from tests.simulation.mutants_retained import RETAINED
 from tests.simulation.mutants_runtime import MISTAKES, Mistake, pursue
 from tests.simulation.mutants_spelled import SPELLED
@@ -26,11 +27,11 @@ from tests.simulation.mutants_unlike import UNLIKE
 from tests.simulation.run import Ground, attempt, ground
 
 SHARE = 12
-EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT)
+EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT, *OWN)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
 MISTAKEN = [
     mistake
-    for number, mistake in enumerate((*MISTAKES, *CHANGES, *RETAINED, *UNLIKE, *SPELLED))
+    for number, mistake in enumerate((*MISTAKES, *CHANGES, *RETAINED, *UNLIKE, *SPELLED, *OWN_MISTAKES))
     if in_turn(number, SHARE)
 ]
 TRANSACTIONS_MAX = {"sqlite": 4000, "postgres": 1500}
