@@ -14,6 +14,7 @@ from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met, Mutant, texts
 from tests.simulation.mutants_runtime import Mistake
 from tests.simulation.own_columns import FAMILY
+from tests.simulation.pinned import MOVED
 from tests.simulation.run import SEEDS
 from tidemark.model import Declaration
 from tidemark.render import made
@@ -79,7 +80,7 @@ OWN: tuple[Mutant, ...] = (
         "rows that take another key",
         KEPT,
         texts("function", "_mirror_.*_moved$", r"(  INSERT INTO [^;]*);", r"\1 WHERE false;"),
-        disturbed=True,
+        MOVED,
     ),
 )
 OWN_MISTAKES: tuple[Mistake, ...] = (

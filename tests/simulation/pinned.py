@@ -34,6 +34,24 @@ def _case(seed: str, fill: str, *transactions: Transaction) -> Case:
     )
 
 
+# The second row takes the key that the first had, so that as many rows have it as before.
+MOVED = replace(
+    _case("a key that goes from row to row", "(2, 1, 9), (1, 1, 9)"),
+    setup=("CREATE TABLE t (id integer PRIMARY KEY, g integer, v integer, n bigint)",),
+    fill=("INSERT INTO t VALUES (2, 1, 5), (1, 2, 5), (7, 2, 1), (8, 3, 2)",),
+    derived=(
+        Derived(
+            "numbers",
+            "SELECT u.id AS id, (SELECT count(*) FROM t AS f WHERE f.g = u.id) AS n FROM t AS u",
+            ("id",),
+            "tick",
+            "own-columns",
+            options={"columns_of": "t", "columns": ["n"], "types": ["bigint"], "asks": []},
+        ),
+    ),
+    transactions=(_transaction(0, 1.0, "", (1.0, "UPDATE t SET id = id + 1 WHERE id < 3"), end=1.1),),
+    duties=(Duty(2.0, "tick"),),
+)
 # The older snapshot still sees row 1, and would take its 9 for the maximum of a group that has been emptied since.
 LOCK = _case(
     "a group emptied behind an older snapshot",

@@ -291,8 +291,7 @@ def draw_case(
         regular = disturbed(own, regular, names, until, more)
         for number in range(own.choice((0, 0, 0, 1, 2, 3))):
             new, duty = redeclared(own, draw_derived(Queries(own, world), drawn), tables, until)
-            new = _kept_otherwise(own, world, tables, new)
-            later.append(new)
+            later.append(_kept_otherwise(own, world, tables, new))
             regular += (replace(duty, declare=number),)
             if own.random() < 0.2:
                 regular += (Duty(round(own.uniform(0, until), 4), "declare", table=own.choice(tables).name),)
