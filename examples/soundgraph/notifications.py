@@ -268,8 +268,7 @@ def tell_of_reward(db: Database, event: Any) -> None:
     else:
         kinds = ["reward_in_cooldown"]
     for told in kinds:
-        said = {"kind": told, "group": f"{told}:{user}:{challenge}:{specifier}"}
-        db.run(_TELL, facts | said | ({"specifier": str(user)} if told == "challenge_reward" else {}))
+        db.run(_TELL, facts | {"kind": told, "group": f"{told}:{user}:{challenge}:{specifier}"})
 
 
 def _was_told_lately(db: Database, user: int, at: str) -> bool:

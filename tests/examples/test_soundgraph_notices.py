@@ -97,3 +97,44 @@ def test_who_bought_something_and_saves_it_tells_nothing_new(new_database: NewDa
 def test_two_tips_under_one_signature_are_two(new_database: NewDatabase) -> None:
     tip = {"type": "tip", "sender_user_id": 1, "receiver_user_id": 2, "amount": 5, "signature": "again"}
     assert told(new_database(), "tip_send", [tip, tip]) == [[1, f"tip_send:{slot}:again", "1"] for slot in (1, 2)]
+
+
+def test_two_rewards_of_one_kind_in_one_block_are_told_of_both(new_database: NewDatabase) -> None:
+    database, at = new_database(), (1_741_867_200, 1_741_953_600)
+    with closing(open_store(database)) as store:
+        store.create_schema()
+        tidemark = Tidemark(
+            make_project(wanted=[BY_NAME[name] for name in ("challenge_e", "completed_challenges")]), database
+        )
+        tidemark.apply()
+        heard = [{"track_id": "7", "user_id": "2", "timestamp": moment} for moment in at]
+        take(database, [{"block": 1, "timestamp": at[1], "txs": [{"type": "plays", "plays": heard}]}])
+        tidemark.tick()
+        assert not tidemark.deliver().failed
+        specifiers = ["22025031312", "22025031412"]
+        for kind in ("challenge_reward", "claimable_reward"):
+            found = store.query("SELECT group_id, specifier FROM notification WHERE type = ? ORDER BY 2", (kind,))
+            assert found == [(f"{kind}:2:e:{specifier}", specifier) for specifier in specifiers]
+
+
+def test_a_round_number_of_listens_is_one_of_a_lifetime_and_not_of_a_month(new_database: NewDatabase) -> None:
+    database, months = new_database(), (1_738_411_200, 1_741_953_600)
+    heard = [{"track_id": "7", "user_id": "2", "timestamp": at} for at in months for _ in range(6)]
+    blocks = [
+        {"block": 1, "timestamp": months[0], "txs": [did(1, "Track Create", 7)]},
+        {"block": 2, "timestamp": months[1], "txs": [{"type": "plays", "plays": heard[:9]}]},
+        {"block": 3, "timestamp": months[1] + 1, "txs": [{"type": "plays", "plays": heard[9:]}]},
+    ]
+    with closing(open_store(database)) as store:
+        store.create_schema()
+        tidemark = Tidemark(make_project(wanted=COUNTS), database)
+        tidemark.apply()
+        for block in blocks:
+            take(database, [block])
+            tidemark.deliver()
+        monthly = store.query("SELECT count FROM aggregate_monthly_plays WHERE play_item_id = 7")
+        assert monthly == [(6,), (6,)], "neither month reaches ten"
+        assert store.query("SELECT name, id, threshold, blocknumber FROM milestones") == [("LISTEN_COUNT", 7, 10, 3)]
+        assert store.query("SELECT user_id, group_id, specifier FROM notification") == [
+            (1, "milestone:LISTEN_COUNT:7:10", "1")
+        ]
