@@ -196,3 +196,24 @@ def test_karma_of_a_track_is_of_those_who_show_themselves_whoever_they_are(store
             )
     view(store, "aggregate_user", "track_karma")
     assert [tuple(map(int, row)) for row in store.query("SELECT track_id, karma FROM track_karma")] == [(9, 3)]
+
+
+def test_an_aggregate_reward_goes_on_beyond_its_steps_whatever_it_pays(store: Store) -> None:
+    """`r` has five steps and pays one for each, `s` pays five for a dollar: neither rows nor amounts are held against steps."""
+    add_users(store, 1, 8)
+    store.execute("UPDATE users SET is_verified = true WHERE user_id = 8")
+    for number in range(2, 8):
+        store.execute(
+            f"INSERT INTO user_events (user_id, referrer, is_current, blocknumber) VALUES ({number}, 1, true, 1)"
+        )
+        store.execute(
+            "INSERT INTO usdc_purchases (slot, signature, buyer_user_id, seller_user_id, amount, content_type, content_id, "
+            f"created_at) VALUES ({number}, 's', {number}, 8, 2500000, 'track', 7, {LONG_AGO})"
+        )
+    view(store, "referrals", "challenge_r", "challenge_s")
+    for challenge, user, amount, specifier in (("r", 1, 1, "1:{}"), ("s", 8, 10, "{}:track:7")):
+        found = store.query(
+            f"SELECT user_id, specifier, amount, is_complete FROM challenge_{challenge} ORDER BY specifier"
+        )
+        wanted = [(user, specifier.format(number), amount, True) for number in range(2, 8)]
+        assert [(who, said, int(pays), bool(done)) for who, said, pays, done in found] == wanted
