@@ -197,6 +197,20 @@ def is_looked_up(query: Query, placements: tuple[Placement, ...]) -> bool:
     return all(_is_looked_up(block, given.get(block.number, set())) for block in rest)
 
 
+def joined_by(query: Query) -> tuple[tuple[Table, str], ...]:
+    """The indexed columns by which scans are joined to others beside them: rows are looked up by these, whatever leads there."""
+    found: list[tuple[Table, str]] = []
+    for block in query.blocks:
+        tables = {scan.alias: scan.table for scan in block.occurrences}
+        conditions = (*block.where, *(scalar for item in block.items for scalar in item.on))
+        pairs = [pair for scalar in conditions if (pair := equality(scalar)) is not None]
+        for one, other in (*pairs, *((other, one) for one, other in pairs)):
+            alias, name = one.column or ("", "")
+            if alias in tables and other.aliases & block.local - {alias} and has_index(tables[alias], (name,)):
+                found.append((tables[alias], name))
+    return tuple(found)
+
+
 def _stands_alone(query: Query) -> bool:
     """Whether a subquery reads no column of the rows around it."""
     local = {alias for block in query.blocks for alias in block.local}

@@ -10,6 +10,7 @@ from tidemark.contract import Fan
 from tidemark.dialect import Dialect
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
+from tidemark.maintenance.restrict import joined_by
 from tidemark.model import Table
 from tidemark.query.unique import has_index
 from tidemark.render.statements import qualified
@@ -18,12 +19,14 @@ ROWS_SEEN, VALUES_SEEN, COUNTED_MAX = 2_000, 200, 10_000
 
 
 def of_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[Fan, ...]:
-    """The look-ups of a recompute, then those on the ways from a change to its units."""
+    """The look-ups of a recompute, by its keys and from scan to scan, then those on the ways from a change to its units."""
     found: dict[tuple[str, str], Fan] = {}
     for place in program.placements:
         if place.source is not None:
             table, column = place.source
             found.setdefault((table.label, column), _fan(table, column, dialect))
+    for table, column in joined_by(program.query):
+        found.setdefault((table.label, column), _fan(table, column, dialect))
     for way in program.routes:
         for occurrence in way.joined:
             names = [name for scalar in way.on for alias, name in sorted(scalar.columns) if alias == occurrence.alias]

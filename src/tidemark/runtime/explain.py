@@ -140,6 +140,7 @@ def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> E
     none = ["nothing waits now"] if script.tick is not None and not since and installed.state == "live" else []
     since += [said for status in now for said in status.scans]
     beside = [f"{status.support_rows} rows in all, beside {status.rows} of its own" for status in now if found.supports]
+    fanned = explain_measured.count_fans(ledger, installed.script) if there else ()
     return replace(
         found,
         state=installed.state,
@@ -147,7 +148,8 @@ def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> E
         restriction=restriction,
         staleness=(*found.staleness, *since, *none),
         measured=explain_measured.measured(ledger, script),
-        fan_out=explain_measured.fan_out(ledger, installed.script) if there else (),
+        fan_out=explain_measured.fan_out(fanned),
+        cheaper=(*explain_measured.find_wider(ledger, installed.script, fanned), *found.cheaper),
     )
 
 

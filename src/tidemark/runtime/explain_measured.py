@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.contract import Fan
 from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.guard import list_costs
 from tidemark.runtime.ledger import Ledger
@@ -19,6 +20,8 @@ from tidemark.ways import following
 
 COUNTED_MAX = 10_000
 TICKS_SEEN = 50
+MANY, COLUMNS_MAX = 20, 5
+"""So many rows of one value are worth an index that holds what is read of them, if that is no more columns."""
 PIECES = {"delta": "a change", "keyed": "a change or a unit", "full": "a kilobyte of the sources"}
 
 
@@ -75,19 +78,51 @@ def measured(ledger: Ledger, script: Script) -> tuple[str, ...]:
     )
 
 
-def fan_out(ledger: Ledger, script: Script) -> tuple[str, ...]:
-    """How many rows one value reaches, where upkeep looks rows up by it: by a bounded sample of what is there now."""
-    found = []
+Fanned = tuple[tuple[Fan, tuple[int, ...]], ...]
+
+
+def count_fans(ledger: Ledger, script: Script) -> Fanned:
+    """Where upkeep looks rows up by a value: how many rows some values reach, fewest first, by a bounded sample."""
     with ledger.session.transaction("read"):
-        for fan in script.fans:
-            counts = sorted(int(row[0]) for row in ledger.session.all(fan.sample))
-            if counts:
-                found.append(_fan_text(fan.source, ", ".join(fan.columns), counts, fan.is_counted))
+        counted = [(fan, sorted(int(row[0]) for row in ledger.session.all(fan.sample))) for fan in script.fans]
+    return tuple((fan, tuple(counts)) for fan, counts in counted if counts)
+
+
+def fan_out(fanned: Fanned) -> tuple[str, ...]:
+    """The same in words."""
+    return tuple(_fan_text(fan.source, ", ".join(fan.columns), counts, fan.is_counted) for fan, counts in fanned)
+
+
+def find_wider(ledger: Ledger, script: Script, fanned: Fanned) -> tuple[str, ...]:
+    """Indexes that would hold all that is read of rows of which one value reaches many: then none of these is looked up. On
+    PostgreSQL an index does that for rows alone that a vacuum has seen, so that nothing is said."""
+    if ledger.session.dialect.has_schemas:
+        return ()
+    tables, found = {table.label: table for table in ledger.session.catalog().tables.values()}, []
+    for fan, counts in fanned:
+        table, read = tables.get(fan.source), dict(script.watches).get(fan.source, ())
+        if table is None or not fan.is_counted or _often(counts) < MANY or len(read) > COLUMNS_MAX:
+            continue
+        beside = {column.name for column in table.columns if column.rowid_alias}
+        held = [
+            {*index.terms, *beside} for index in table.indexes if index.where is None and index.terms[0] in fan.columns
+        ]
+        if not any(terms.issuperset(read) for terms in held):
+            others = [name for name in read if name not in fan.columns and name not in beside]
+            quoted = ", ".join(map(ledger.session.dialect.quote, (*fan.columns, *others)))
+            found.append(
+                f"an index that holds all that is read of {fan.source}, so that of {_often(counts)} rows of one "
+                f"{', '.join(fan.columns)} none has to be looked up: CREATE INDEX … ON {fan.source} ({quoted})"
+            )
     return tuple(found)
 
 
+def _often(counts: Sequence[int]) -> int:
+    return counts[min(len(counts) - 1, len(counts) * 99 // 100)]
+
+
 def _fan_text(source: str, columns: str, counts: Sequence[int], is_counted: bool) -> str:
-    highest, often = counts[-1], counts[min(len(counts) - 1, len(counts) * 99 // 100)]
+    highest, often = counts[-1], _often(counts)
     more = " or more" if not is_counted or highest >= COUNTED_MAX else ""
     reached = f"{often} rows at p99 and {highest} at most{more}"
     return f"{source}: one {columns} reaches {reached}, of {len(counts)} values that were looked at"
