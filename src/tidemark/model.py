@@ -219,7 +219,7 @@ class OutputColumn:
     `type` is the type to declare a stored copy with (on SQLite the affinity word or an empty text), `collation` is the
     collation to declare, None for the default. `composite` are rows of values as one value (PostgreSQL), of which one that holds
     nothing but NULLs is a value to everything but ``IS NULL``. `comparable` is as of a `Column`. `base` is the type beneath a
-    domain, empty for any other: what is made of several values of a domain is none of it.
+    domain, empty for any other: what is made of several values of a domain is none of it. `enumerated` are the labels of an enum.
     """
 
     name: str
@@ -228,6 +228,7 @@ class OutputColumn:
     composite: bool = False
     comparable: bool = True
     base: str = ""
+    enumerated: bool = False
 
     @property
     def beneath(self) -> OutputColumn:

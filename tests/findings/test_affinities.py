@@ -3,6 +3,7 @@
 import pytest
 
 from tests.findings.place import Place
+from tidemark.errors import Refusal
 from tidemark.model import Freshness
 
 TESTS = {
@@ -115,3 +116,23 @@ def test_a_cast_is_what_it_was_written_as(lite: Place, freshness: Freshness) -> 
     )
     lite.drained()
     lite.verified()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT n, count(*) AS c FROM t GROUP BY n",
+        "SELECT u.id, t.id AS tid FROM u JOIN t ON t.n = u.n",
+        "SELECT u.id, EXISTS (SELECT 1 FROM t WHERE t.n = u.id) AS e FROM u",
+        "SELECT u.id, u.id || '' COLLATE RTRIM AS e FROM u",
+    ],
+)
+def test_what_ignores_blanks_is_refused(lite: Place, query: str) -> None:
+    """SQLite itself loses rows of `u JOIN t ON t.n = u.n` where its filter of lengths is used."""
+    lite.run(
+        "CREATE TABLE u (id INTEGER PRIMARY KEY, n TEXT COLLATE RTRIM)",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT COLLATE RTRIM)",
+    )
+    lite.project.derive("d", query=query, key=None)
+    with pytest.raises(Refusal, match="RTRIM"):
+        lite.tidemark.plan()

@@ -69,10 +69,11 @@ def draw_derived(queries: Queries, families: tuple[str, ...]) -> Derived | None:
         except LookupError:
             continue
         options = {**SHAPES[family].options, **draft.options} if family in SHAPES else {}
+        sure = options.pop("spelled", False)
         freshness = "commit" if options.get("commit") else freshness
         # A text that compares in a special way may be stored in any of its spellings.
         fields = [one for table in draft.tables for one in table.fields]
-        fold = any("NOCASE" in one.collate and one.quoted in draft.query for one in fields)
+        fold = not sure and any("NOCASE" in one.collate and one.quoted in draft.query for one in fields)
         found = Derived(queries.names.name(), draft.query, draft.key, freshness, family, fold, options)
         queries.offered.append(found)
         return found

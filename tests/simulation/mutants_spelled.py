@@ -5,7 +5,7 @@ Owns: the list `SPELLED`, of the same kind as `MISTAKES`. Promises: the package 
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest import mock
 
@@ -13,7 +13,9 @@ from sqlglot import exp
 
 from tests.simulation.mutants_runtime import Met, Mistake
 from tests.simulation.mutants_unlike import compiled
+from tidemark.maintenance import keyed, linear
 from tidemark.query import grouping, listed
+from tidemark.render import postgres_flush, postgres_once, spelling
 
 
 def one_of_equals(met: Met) -> AbstractContextManager[Any]:
@@ -40,7 +42,40 @@ def windows_inside(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(grouping, "_inside", inside)
 
 
+def one_spelling(met: Met) -> AbstractContextManager[Any]:
+    """Equal keys are the same, so that none is ever spelled anew."""
+
+    def spelling_of_key(*about: Any) -> str:
+        met["changed"] += 1
+        return "one"
+
+    stack = ExitStack()
+    for module in (linear, keyed):
+        stack.enter_context(mock.patch.object(module, "spelling_of_key", spelling_of_key))
+    return stack
+
+
+def left_alone(met: Met) -> AbstractContextManager[Any]:
+    """Whoever leaves takes no spelling along."""
+
+    def spells(*about: Any) -> bool:
+        met["changed"] += 1
+        return False
+
+    stack = ExitStack()
+    stack.enter_context(mock.patch.object(spelling, "spells", spells))
+    for module in (postgres_flush, postgres_once):
+        stack.enter_context(mock.patch.object(module, "spells", spells))
+    return stack
+
+
 SPELLED: tuple[Mistake, ...] = (
+    Mistake("sqlite", "equal keys are the same", compiled(one_spelling), ("spelled-keys",)),
+    Mistake("postgres", "equal keys are the same", compiled(one_spelling), ("spelled-keys",), unlike=True),
+    Mistake("sqlite", "nobody takes a spelling along", compiled(left_alone), ("spelled-keys",)),
+    Mistake(
+        "postgres", "nobody takes a spelling along", compiled(left_alone), ("spelled-keys",), unlike=True, begin=24
+    ),
     Mistake("sqlite", "equal rows of a list are one", compiled(one_of_equals), ("listed-values",)),
     Mistake("postgres", "equal rows of a list are one", compiled(one_of_equals), ("listed-values",)),
     Mistake("postgres", "windows in each grouping", compiled(windows_inside), ("around-groupings",)),

@@ -100,6 +100,31 @@ def _only_subqueries(parts: Parts) -> Draft:
     return draft(f"SELECT {listed(*totals)}", [], *tables)
 
 
+@shape("spelled-keys", spelled=True)
+def _spelled_keys(parts: Parts) -> Draft:
+    """Groups of equal values that are all spelled alike, so that how is no matter of choice."""
+    table, keys = parts.queries.table(), []
+    sqlite = parts.queries.world.engine == "sqlite"
+    for field in table.fields:
+        if "NOCASE" in field.collate:
+            keys.append((field, f"g.{field.quoted} COLLATE BINARY"))
+        elif field.kind in ("folded", "number") and not sqlite:
+            keys.append((field, f'CAST(g.{field.quoted} AS text) COLLATE "C"'))
+    if not keys:
+        raise LookupError("one spelling")
+    field, spelled = parts.rng.choice(keys)
+    key = [Column(f"g.{field.quoted}", parts.name())]
+    if parts.chance(0.3):
+        key.append(Column(parts.column(table, "g", ("int", "bigint")), parts.name()))
+    counted = f"count(DISTINCT {parts.column(table, 'g', ('int', 'bigint', 'text'))})"
+    shown = [Column("count(*)", parts.name())] if parts.chance(0.4) else []
+    shown += [parts.aggregate(table, "g")] if parts.chance(0.5) else []
+    shown += [Column(counted, parts.name())] if parts.chance(0.3) else []
+    where, by = parts.where(table, "g", 0.3), ", ".join(one.expression for one in key)
+    alike = f"HAVING min({spelled}) {'IS' if sqlite else 'IS NOT DISTINCT FROM'} max({spelled})"
+    return draft(f"SELECT {listed(*key, *shown)} FROM {table.quoted} g{where} GROUP BY {by} {alike}", key, table)
+
+
 @shape("converted", "postgres")
 def _converted(parts: Parts) -> Draft:
     table = parts.table()

@@ -175,7 +175,7 @@ class Unlike:
                 f"{negation}({plain} AND {column})",
                 f"({plain}) = {three}",
                 f"{negation}{column}",
-                f"{one} LIKE {two}",
+                f"{one} GLOB {two}",
             )
         )
 

@@ -29,7 +29,7 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
        CASE WHEN a.attcollation <> t.typcollation
             THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname ELSE s.nspname || '.' || o.collname END
        END, b.typtype = 'c', {COMPARABLE.format(type="a.atttypid")},
-       CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(b.oid, x.measure) ELSE '' END
+       CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(b.oid, x.measure) ELSE '' END, b.typtype = 'e'
 FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
     CROSS JOIN LATERAL (
         WITH RECURSIVE beneath (type, measure) AS (

@@ -37,6 +37,10 @@ ORDER BY m.rowid, l.seq, x.seqno
 """
 
 
+# The row stays as it was written, and triggers that are still to come do not.
+_ENDS = re.compile(r"\braise\s*\(\s*ignore\b", re.IGNORECASE)
+
+
 class Reader(Protocol):
     """The reading half of a session."""
 
@@ -77,7 +81,7 @@ def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, s
 
 
 def _come_first(rows: list[tuple[Any, ...]], users: list[tuple[Any, ...]]) -> frozenset[str]:
-    """Triggers of ours before which one of the user's comes that may write the same table again.
+    """Triggers of ours before which one of the user's comes that may write the same table again, or let none come after it.
 
     SQLite runs the newest trigger of a table first. What one of the user's writes AFTER a row was written has to be told after
     that row was, because the row that ours are shown is then no longer what stands there.
@@ -94,7 +98,7 @@ def _come_first(rows: list[tuple[Any, ...]], users: list[tuple[Any, ...]]) -> fr
         elif (
             kind == "trigger"
             and re.search(r"\bafter\b", sql, re.IGNORECASE)
-            and on.lower() in _reach(named[name], writes)
+            and (_ENDS.search(sql) or on.lower() in _reach(named[name], writes))
         ):
             found.update(ours[on.lower()])
     return frozenset(found)

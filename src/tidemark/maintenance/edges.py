@@ -17,7 +17,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import Edge, KeyedProgram, KeyQuery, Locking
 from tidemark.model import Declaration
-from tidemark.query.functions import SQLITE_OPTIONAL, function_name
+from tidemark.query.functions import SQLITE_OPTIONAL, function_name, is_like
 from tidemark.query.relation import Occurrence, Query, Scalar
 from tidemark.query.trees import own_nodes
 from tidemark.query.unique import equality
@@ -40,8 +40,13 @@ def why_left(query: Query) -> str:
     """
     if any(block.dialect.has_schemas for block in query.blocks):
         return ""
-    names = (function_name(node) for block in query.blocks for node in own_nodes(block.tree))
-    found = sorted({name for name in names if name in SQLITE_OPTIONAL})
+    nodes = [node for block in query.blocks for node in own_nodes(block.tree)]
+    names = {function_name(node) for node in nodes}
+    if any(is_like(node) for node in nodes):
+        return (
+            "LIKE tells capitals apart or not as the writer's connection says (case_sensitive_like); GLOB always does"
+        )
+    found = sorted(name for name in names if name in SQLITE_OPTIONAL)
     return f"not every program that writes has {', '.join(found)} in its SQLite, or has the same" if found else ""
 
 

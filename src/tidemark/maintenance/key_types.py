@@ -1,16 +1,19 @@
 """Types of keys that rows of several sources share.
 
-Owns: `common_type`, whether equal values are written in one way only, whether a type is hashed, and how a message names a
-collation. Promises: where it gives a type, values are equal in a store of that type exactly when the engine compares them as
-equal in the sources.
+Owns: `common_type`, whether equal values are written in one way only, how many spellings a key may have, whether a type is
+hashed, and how a message names a collation. Promises: where it gives a type, values are equal in a store of that type exactly
+when the engine compares them as equal in the sources.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from tidemark.dialect import Dialect
 from tidemark.model import OutputColumn
+
+Spelling = Literal["one", "number", "many"]
 
 _INTEGERS = ("smallint", "integer", "bigint")
 _TEXTS = ("text", "character varying")
@@ -18,8 +21,12 @@ _MODIFIER = re.compile(r"\s*\([^)]*\)")
 _NEEDS_LENGTH = frozenset({"bit", "character"})
 _ONE_SPELLING = frozenset(
     ["smallint", "integer", "bigint", "text", "character varying", "uuid", "date", "boolean", "bytea"]
-    + ["timestamp without time zone", "timestamp with time zone"]
+    + ["timestamp without time zone", "timestamp with time zone", "time without time zone", "time with time zone"]
+    + ['"char"', "name", "oid", "money", "inet", "cidr", "macaddr", "bit", "bit varying"]
+    # Blanks at the end count for nothing, and are as many as the length says: `bpchar` has none.
+    + ["character"]
 )
+_FIXED_SCALE = re.compile(r"numeric\(\d+,-?\d+\)$")
 _WITHOUT_HASH = frozenset(["money", "bit", "bit varying", "tsvector", "tsquery"])
 _PLAIN_COLLATIONS = (None, "BINARY", "default", "C", "POSIX")
 
@@ -47,9 +54,19 @@ def has_one_spelling(type_: str, collation: str | None, dialect: Dialect) -> boo
     if collation not in _PLAIN_COLLATIONS:
         return False
     if dialect.has_schemas:
-        return _MODIFIER.sub("", type_) in _ONE_SPELLING
+        return _MODIFIER.sub("", type_) in _ONE_SPELLING or _FIXED_SCALE.match(type_) is not None
     # Without an affinity 1 and 1.0 are stored as they come, and are one group all the same.
     return bool(type_) and "BLOB" not in type_.upper() and type_.upper() != "ANY"
+
+
+def spelling_of_key(column: OutputColumn, dialect: Dialect) -> Spelling:
+    """How many spellings equal values of a key may have: one, that of an integer and of a real number (SQLite), or many."""
+    if has_one_spelling(column.type, column.collation, dialect) or column.enumerated:
+        return "one"
+    # The collation of a domain is told as none.
+    if column.base and column.base not in _TEXTS and has_one_spelling(column.base, column.collation, dialect):
+        return "one"
+    return "many" if dialect.has_schemas or column.collation not in _PLAIN_COLLATIONS else "number"
 
 
 def has_no_hash(type_: str) -> bool:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.due import find_due
+from tidemark.maintenance.key_types import spelling_of_key
 from tidemark.maintenance.program import KeyedProgram, KeyPart, KeyQuery, Part, text
 from tidemark.maintenance.restrict import placements_of
 from tidemark.maintenance.routes import routes_of, shorten
@@ -61,12 +63,16 @@ def keyed_program(
     own = {column.name for column in key}
     nullable = {column.name: column.nullable for column in key}
     unit = tuple(
-        _key_part(described[names[position]], nullable.get(names[position], is_nullable_output(query, position)))
+        _key_part(
+            described[names[position]],
+            nullable.get(names[position], is_nullable_output(query, position)),
+            query.dialect,
+        )
         for position in chosen
     )
     return KeyedProgram(
         name,
-        tuple(_key_part(described[column.name], column.nullable) for column in key),
+        tuple(_key_part(described[column.name], column.nullable, query.dialect) for column in key),
         unit,
         query,
         tuple(_part(query, output, described) for output in query.outputs if output.name not in own),
@@ -114,8 +120,9 @@ def _everywhere(
     return (why,)
 
 
-def _key_part(column: OutputColumn, nullable: bool) -> KeyPart:
-    return KeyPart(column.name, column.type, column.collation, nullable)
+def _key_part(column: OutputColumn, nullable: bool, dialect: Dialect) -> KeyPart:
+    spelling = spelling_of_key(column, dialect)
+    return KeyPart(column.name, column.type, column.collation, nullable, spelling=spelling)
 
 
 def _part(query: Query, output: Output, described: Mapping[str, OutputColumn]) -> Part:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
 from tidemark.maintenance.aggregates import Parts, visible_aggregate
-from tidemark.maintenance.key_types import collated, common_type
+from tidemark.maintenance.key_types import collated, common_type, spelling_of_key
 from tidemark.maintenance.program import Feed, KeyPart, LinearProgram, RowText, Visible, text
 from tidemark.maintenance.shapes import NotLinear, all_aggregates, grouped_by_rows, single_block
 from tidemark.maintenance.support import Supports, needs_support
@@ -88,12 +88,18 @@ class Builder:
         self.key_types = {column.name: self.described[column.name].type for column in key}
         self.taken = {output.name.lower() for output in block.outputs}
 
-    def key_parts(self) -> tuple[KeyPart, ...]:
-        """The store's key columns, typed as the engine types the outputs."""
+    def key_parts(self, counted: Parts | None = None) -> tuple[KeyPart, ...]:
+        """The store's key columns, typed as the engine types the outputs; how many real numbers are there is `counted`."""
         found = []
         for column in self.key:
             described = self.described[column.name]
-            found.append(KeyPart(column.name, self.key_types[column.name], described.collation, column.nullable))
+            type_, spelling = self.key_types[column.name], spelling_of_key(described, self.dialect)
+            reals = ""
+            if counted is not None and spelling == "number":
+                reals = counted.count(
+                    f"{column.name}_reals", text("typeof(", column.output.scalar, ") = 'real'")
+                ).quoted
+            found.append(KeyPart(column.name, type_, described.collation, column.nullable, False, spelling, reals))
         return tuple(found)
 
     def stored(self, name: str) -> str:
@@ -132,7 +138,7 @@ class Builder:
                 output = next(c for c in self.key if c.output.scalar.text.strip("()") == group.text.strip("()"))
                 swaps[group.text] = self.stored(output.name)
         single = self.block.groups is None
-        key_parts = self.key_parts()
+        key_parts = self.key_parts(parts if presence is not None else None)
         key_texts = tuple(text(column.output.scalar) for column in self.key)
         if single:
             key_parts = (KeyPart(self._free("only"), "integer", None, False, hidden=True),)
@@ -145,7 +151,9 @@ class Builder:
         anew: tuple[Feed, ...] = ()
         if counted and self.supports is not None:
             every = (*parts.made.values(), *self.supports.parts_anew())
-            feeds += self.supports.feeds(1, key_texts if single else None)
+            # Rows of the source, where it feeds too, say how the key is spelled: those of supports follow them.
+            counting = self.supports.feeds(1, key_texts if single else None)
+            feeds += tuple(replace(feed, spells=not own.parts) for feed in counting)
             anew = (replace(own, parts=every),)
         having = self.block.having
         return LinearProgram(
@@ -228,6 +236,8 @@ class Builder:
         if self.supports is not None and self.supports.wanted:
             anew = (*feeds, *self.supports.feeds_anew(len(self.block.nested) + 1))
             feeds += self.supports.feeds(len(self.block.nested) + 1)
+        # Whoever points at a row may spell its key otherwise than the row does.
+        feeds, anew = (tuple(replace(feed, spells=False) for feed in some) for some in (feeds, anew))
         self._copies(occurrence, parts, swaps)
         home = Feed(
             0,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tidemark.maintenance.key_types import Spelling
 from tidemark.memory import Memory
 from tidemark.model import Table
 from tidemark.query.cut import is_hidden
@@ -106,7 +107,8 @@ class Part:
 class Feed:
     """One source's contribution. `key` gives the key columns of a row, `guard` the rows that count (None = all).
 
-    `is_universe`: at most one row per key, and its presence is the row's presence. `occurrence` is the alias in the query.
+    `is_universe`: at most one row per key, and its presence is the row's presence. `spells` tells that its rows show how the key
+    is spelled. `occurrence` is the alias in the query.
     """
 
     number: int
@@ -115,6 +117,7 @@ class Feed:
     guard: RowText | None
     parts: tuple[Part, ...]
     is_universe: bool = False
+    spells: bool = True
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -133,13 +136,16 @@ class Feed:
 
 @dataclass(frozen=True)
 class KeyPart:
-    """A key column of the store."""
+    """A key column of the store. `spelling` is how many spellings equal values of it may have; `reals` is the quoted name of the
+    additive part that counts the rows which have a real number there, empty where they are not counted."""
 
     name: str
     type: str
     collation: str | None
     nullable: bool
     hidden: bool = False
+    spelling: Spelling = "one"
+    reals: str = ""
 
 
 @dataclass(frozen=True)

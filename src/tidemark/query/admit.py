@@ -29,6 +29,7 @@ def admit(query: Query, catalog: Catalog) -> None:
     """Raise the first `Refusal` that applies to the query or to a block inside it."""
     outputs_are_named(query)
     calls_are_stable(query, catalog)
+    blanks_are_compared(query)
     if not query.all_occurrences:
         raise Refusal(Code.UNSUPPORTED, "A query without FROM has no source.", instead="SELECT … FROM a table")
     for block in query.blocks:
@@ -58,6 +59,29 @@ def calls_are_stable(query: Query, catalog: Catalog) -> None:
                 f"The rows of {call.name} would change as time passes.",
                 instead="fixed bounds, and a condition that compares the rows with the clock",
                 place=where,
+            )
+
+
+def blanks_are_compared(query: Query) -> None:
+    """SQLite finds the rows of a join by how long a text is: what ignores blanks loses rows, in queries as in look-ups."""
+    if query.dialect.has_schemas:
+        return
+    nodes = [node for block in query.blocks for node in own_nodes(block.tree)]
+    ignoring = {
+        (one.alias, name)
+        for one in query.all_occurrences
+        for name in query.reads(one.alias)
+        if (column := one.table.column(name)) is not None and column.collation == "RTRIM"
+    }
+    for node in nodes:
+        said = isinstance(node, exp.Collate) and node.expression.name.upper() == "RTRIM"
+        if said or (isinstance(node, exp.Column) and (node.table, node.name) in ignoring):
+            what = node.sql() if said else node.name
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"{what} is compared without the blanks at its end (COLLATE RTRIM), by which joins of SQLite lose rows.",
+                instead="a column that holds rtrim(…) of it, such as a generated one",
+                place=place_of(node, query.dialect),
             )
 
 
@@ -95,6 +119,12 @@ def sources_are_tables(block: Block, catalog: Catalog) -> None:
     """Only tables fire triggers for every write."""
     for occurrence in block.occurrences:
         table = occurrence.table
+        if sum(other.label == table.label for other in catalog.tables.values()) > 1:
+            raise Refusal(
+                Code.SOURCE_KIND,
+                f"{table.label} is a table of the schema {table.label.partition('.')[0]}, and one with a dot in its name.",
+                instead="another name for one of them",
+            )
         if table.kind not in ("table", "partitioned"):
             raise Refusal(
                 Code.SOURCE_KIND,

@@ -314,6 +314,11 @@ _WORDS: dict[type[exp.Expr], str] = {
 """Functions that are called without parentheses."""
 
 
+def is_like(node: exp.Expression) -> bool:
+    """Whether a node is LIKE, as an operator or as a call."""
+    return isinstance(node, exp.Like) or function_name(node) == "like"
+
+
 def function_name(node: exp.Expr) -> str | None:
     """The lower-case name when `node` is a call of a function, else None."""
     if isinstance(node, exp.Anonymous):

@@ -50,6 +50,11 @@ def as_written(identifier: exp.Expression, dialect: Dialect) -> str:
     return fold(identifier, dialect) if dialect.has_schemas else str(identifier.name)
 
 
+def is_of_triggers(alias: str, dialect: Dialect) -> bool:
+    """Whether an alias is what SQLite calls a row in a trigger: a subquery there sees that row before what is around it."""
+    return alias in ("new", "old") and not dialect.has_schemas
+
+
 def _name(item: exp.Expression, dialect: Dialect) -> str:
     if isinstance(item, exp.Alias):
         return as_written(item.args["alias"], dialect)

@@ -18,7 +18,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.called import Call, Opened, call_of, known_function, name_columns, put_in_place
 from tidemark.query.inline import OWNER, RECURSION, SCOPE, ascii_lower, fold, unwrapped
-from tidemark.query.naming import as_written, name_outputs, number_groups, order_by_names
+from tidemark.query.naming import as_written, is_of_triggers, name_outputs, number_groups, order_by_names
 from tidemark.query.parse import place_of
 from tidemark.query.trees import (
     inner_queries,
@@ -60,8 +60,7 @@ Scopes = tuple[Scope, ...]
 
 @dataclass
 class Resolver:
-    """Resolves one query; `tables` collects distinct alias → table, `calls` alias → function in FROM, `aliases` every alias,
-    `recursions` what is WITH itself."""
+    """Resolves one query; collects distinct alias → table, alias → function in FROM, every alias and what is WITH itself."""
 
     catalog: Catalog
     dialect: Dialect
@@ -289,7 +288,7 @@ class Resolver:
     def _free(self, written: str, taken: Collection[str] = ()) -> str:
         """An alias that nothing in the query has, and that is none of the names that are `taken`."""
         alias, number = written, 2
-        while alias in self.aliases or alias in taken:
+        while alias in self.aliases or alias in taken or is_of_triggers(alias, self.dialect):
             alias, number = f"{written}_{number}", number + 1
         self.aliases.add(alias)
         return alias

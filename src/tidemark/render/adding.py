@@ -9,7 +9,8 @@ were read, merged with what writers have made of them: what has left since is fo
 from __future__ import annotations
 
 from tidemark.maintenance.program import KeyPart, LinearProgram, Part
-from tidemark.render.linear_ticks import RANGE, merged, remove_default, row_of
+from tidemark.render.linear_ticks import RANGE, merged, remove_default, respell, row_of
+from tidemark.render.spelling import is_looked_up
 from tidemark.render.statements import ORDINAL, Store, qualified
 from tidemark.render.whole import SIDE, can_group, cast
 from tidemark.ways import Adding
@@ -18,6 +19,9 @@ from tidemark.ways import Adding
 def of_linear(store: Store, program: LinearProgram, rows: str) -> Adding | None:
     """The statements, `rows` being a SELECT of every stored column of the whole state; None where rows are more than that."""
     if not rows or store.keeps_default or not store.parts or not can_group(store):
+        return None
+    if is_looked_up(store):
+        # A key that was read may be spelled otherwise by the time when it is put there.
         return None
     if any(feed.table.pruned for feed in (*program.feeds, *program.anew)):
         # What is stored of rows that are gone is more than the query says.
@@ -39,6 +43,7 @@ def of_linear(store: Store, program: LinearProgram, rows: str) -> Adding | None:
             f"INSERT INTO {name} AS s ({columns}) SELECT {shown} FROM {fresh} AS b WHERE {RANGE} ORDER BY b.{ORDINAL} "
             f"ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}",
             *remove_default(store, fresh, RANGE),
+            *respell(store, program, fresh),
         ),
         tables=tables,
         exact=all(part.kind == "additive" for part in store.parts),

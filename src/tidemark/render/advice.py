@@ -36,8 +36,12 @@ def for_linear(program: LinearProgram, dialect: Dialect, *, covered: bool = Fals
         columns = _columns(feed)
         reached = is_covered(feed.table, columns) if covered else has_index(feed.table, columns)
         if columns and not reached:
+            respelled = (
+                any(part.spelling != "one" and not part.reals for part in program.key) and feed.spells and not stays
+            )
             what = f"{', '.join(part.name.lstrip('_') for part in again)} of one key" if again else "one key"
             when = "when the extreme value leaves" if again else "for filling, verifying and repairing"
+            when += ", and finding how one is spelled whose row leaves," if respelled else ""
             reason = f"computing {what} anew {when} reads all of {feed.table.label} without it"
             found.append(_index(feed.table, columns, dialect, reason))
     return tuple(found)

@@ -36,13 +36,14 @@ def _full(store: Store, rows: str, *, proven: bool, drained: tuple[str, ...]) ->
     whole, fresh, gone = names.temporary("whole"), names.temporary("fresh"), names.temporary("stored")
     columns, keys = ", ".join(store.columns), store.key_list
     place = f"row_number() OVER (ORDER BY {keys})"
+    spelled = ", ".join((columns, *store.spelled))
     return Full(
         create=_create(store),
         read=(
             *_evaluate(store, rows),
             f"DELETE FROM {fresh}",
             f"INSERT INTO {fresh} ({ORDINAL}, {columns}) SELECT {place}, {columns} FROM "
-            f"(SELECT {columns} FROM {whole} EXCEPT SELECT {columns} FROM {names.store}) AS d",
+            f"(SELECT {spelled} FROM {whole} EXCEPT SELECT {spelled} FROM {names.store}) AS d",
             f"DELETE FROM {gone}",
             f"INSERT INTO {gone} ({ORDINAL}, {keys}) SELECT {place}, {keys} FROM "
             f"(SELECT {keys} FROM {names.store} EXCEPT SELECT {keys} FROM {whole}) AS d",
@@ -74,8 +75,7 @@ def _evaluate(store: Store, rows: str) -> tuple[str, ...]:
 
 def _upsert(store: Store) -> str:
     columns = ", ".join(store.columns)
-    assignments = ", ".join(f"{store.column(part)} = excluded.{store.column(part)}" for part in store.parts)
-    action = f"DO UPDATE SET {assignments}" if assignments else "DO NOTHING"
+    action = f"DO UPDATE SET {store.assignments}" if store.assignments else "DO NOTHING"
     return (
         f"INSERT INTO {store.names.store} AS s ({columns}) SELECT {columns} FROM {store.names.temporary('fresh')} AS g "
         f"WHERE {RANGE} ORDER BY g.{ORDINAL} ON CONFLICT ({store.conflict}) {action}"

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tidemark.dialect import Dialect
-from tidemark.maintenance.program import Feed, LinearProgram
+from tidemark.maintenance.program import Feed, KeyPart, LinearProgram
 from tidemark.names import Names
 from tidemark.query.unique import has_index
-from tidemark.render import statements
+from tidemark.render import statements, steering
 from tidemark.render.newest import newest_of_linear
 from tidemark.render.pages import pages_of
 from tidemark.render.pruned import keep_gone
 from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.steering import weigh_batch
 from tidemark.script import Applier
 
 
@@ -44,15 +45,23 @@ def feed_state(store: Store, feed: Feed, batch: str = "", table: str = "", *, lo
 
 
 def _parts_of(store: Store, feed: Feed) -> list[str]:
-    """The feed's parts over its rows ``r`` of one key. A universe has at most one row for a key: its values need no aggregate."""
-    return [
+    """The feed's parts over its rows ``r`` of one key, and the key as one of them spells it. A universe has at most one row for a
+    key: its values need no aggregate."""
+    found = [
         f"{(part.value if feed.is_universe else part.aggregate).at('r')} AS {store.column(part)}" for part in feed.parts
     ]
+    for part, value in zip(store.key, feed_key(store, feed, "r"), strict=True):
+        if part in store.loose:
+            # An array of arrays has no elements that are arrays; documents have no least one.
+            in_array = store.dialect.has_schemas and not part.type.endswith("[]")
+            some = f"(array_agg({value}))[1]" if in_array else f"min({value})"
+            found.append(f"{value if feed.is_universe else some} AS {store.column(part)}")
+    return found
 
 
 def recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
     """Fill ``stored`` and ``fresh`` for the batch."""
-    return (*statements.weigh_batch(store), *_around(store, program, fill_fresh(store, program)))
+    return (*weigh_batch(store), *_around(store, program, fill_fresh(store, program)))
 
 
 def look_up(store: Store, program: LinearProgram) -> tuple[str, ...]:
@@ -60,11 +69,13 @@ def look_up(store: Store, program: LinearProgram) -> tuple[str, ...]:
     if not store.dialect.has_schemas or program.single:
         return ()
     plain = " AND ".join(f"b.{store.column(part)} IS NOT NULL" for part in store.key if part.nullable)
-    one_by_one = f"{_into_fresh(store)} {_states_looked_up(store, program)}{f' WHERE {plain}' if plain else ''}"
-    found = statements.look_up(store, [one_by_one])
+    one_by_one = (
+        f"{_into_fresh(store, program)} {_states_looked_up(store, program)}{f' WHERE {plain}' if plain else ''}"
+    )
+    found = steering.look_up(store, [one_by_one])
     if plain:
         nulls = f"(SELECT * FROM {store.names.temporary('batch')} AS b WHERE NOT ({plain}))"
-        found += (f"{_into_fresh(store)} {states_of(store, program, nulls)}",)
+        found += (f"{_into_fresh(store, program)} {states_of(store, program, nulls)}",)
     return _around(store, program, *found)
 
 
@@ -78,12 +89,20 @@ def fill_fresh(
 ) -> str:
     """Fill ``fresh`` for the keys ``b`` of a temporary table; `tables` are what feeds read in the place of their sources."""
     states = states_of(store, program, store.names.temporary(batch), tables, looked_up=tables is None)
-    return f"{_into_fresh(store)} {states}{where}"
+    return f"{_into_fresh(store, program)} {states}{where}"
 
 
-def _into_fresh(store: Store) -> str:
-    fresh, keys = store.names.temporary("fresh"), ", ".join(f"b.{store.column(part)}" for part in store.key)
+def _into_fresh(store: Store, program: LinearProgram) -> str:
+    fresh = store.names.temporary("fresh")
+    keys = ", ".join(_spelled(store, program, part) for part in store.key)
     return f"INSERT INTO {fresh} ({ORDINAL}, {', '.join(store.columns)}) SELECT b.{ORDINAL}, {keys},"
+
+
+def _spelled(store: Store, program: LinearProgram, part: KeyPart) -> str:
+    """A key column of the batch's row ``b``, as a row of its group spells it."""
+    column = store.column(part)
+    said = [f"f{feed.number}.{column}" for feed in program.origins if feed.spells] if part in store.loose else []
+    return f"coalesce({', '.join([*said, f'b.{column}'])})" if said else f"b.{column}"
 
 
 def states_of(

@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
-from tidemark.render import linear, statements
+from tidemark.render import linear, spelling, statements
 from tidemark.render.images import concerns, fill_slice, image, log_name, log_of, slice_definition, sliced, unsealed
 from tidemark.render.linear import feed_key
 from tidemark.render.newest import last_ticked
 from tidemark.render.postgres_capture import came, needs_touch, touched, went
 from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.steering import weigh_batch
 from tidemark.render.ticks import waiting
 from tidemark.script import Applier, Deltas, SourceLog, Tick
 
@@ -38,7 +39,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
     made = linear.applier(store, program)
     images = [_keys_of_images(store, program, feed) for feed in program.feeds if not program.single]
     listed = statements.todo(store, [*linear.keys_of_feeds(store, program), *images])
-    recompute = (*statements.weigh_batch(store), *_recompute(store, program))
+    recompute = (*weigh_batch(store), *_recompute(store, program))
     late = f"CREATE TEMP TABLE IF NOT EXISTS {store.names.temporary('late')} ({_late_columns(store)})"
     return replace(
         made,
@@ -167,7 +168,11 @@ def _identity(store: Store, columns: list[str]) -> str:
     """A text that two rows share only when they are the same in every column, type included."""
     if store.dialect.has_schemas:
         return f"ROW({', '.join(columns)})::text"
-    return " || ',' || ".join(f"quote({column})" for column in columns) or "''"
+    # What quote() writes of a text ends at its first NUL.
+    texts = (f"CASE typeof({column}) WHEN 'text' THEN hex({column}) ELSE quote({column}) END" for column in columns)
+    return (
+        " || ',' || ".join(f"typeof({column}) || {text}" for column, text in zip(columns, texts, strict=True)) or "''"
+    )
 
 
 def _same_key(store: Store, feed: Feed) -> str:
@@ -191,6 +196,8 @@ def _fields(store: Store, feed: Feed) -> list[tuple[str, str, str]]:
     found = [one for part in feed.parts for one in _fields_of(store, part)]
     if needs_touch(feed):
         found.append((touched(store, feed), "integer NOT NULL DEFAULT 0", "max"))
+    if spelling.spells(store, feed):
+        found.append((spelling.left(feed), "integer NOT NULL DEFAULT 0", "max"))
     return found
 
 
@@ -205,7 +212,7 @@ def _fields_of(store: Store, part: Part) -> list[tuple[str, str, str]]:
 
 
 def _sorted_fields(store: Store, feed: Feed) -> list[tuple[str, str, str, Part | None]]:
-    """The same with the part that each belongs to; None for the mark of having been touched."""
+    """The same with the part that each belongs to; None for the marks of having been touched, or left."""
     owners = [part for part in feed.parts for _ in _fields_of(store, part)]
     fields = _fields(store, feed)
     return [
@@ -230,6 +237,8 @@ def _gather(store: Store, feed: Feed, images: str) -> str:
                 collation = f" COLLATE {store.dialect.quote(part.collation)}" if part.collation else ""
                 values.append(_typed(store, part, f"{best}(({value}){collation})"))
     values += ["1"] if needs_touch(feed) else []
+    if spelling.spells(store, feed):
+        values.append("1" if feed.is_universe else f"max(CASE WHEN r.{WEIGHT} < 0 THEN 1 ELSE 0 END)")
     names = [name for name, _, _ in _fields(store, feed)]
     keys = feed_key(store, feed, "r")
     places = ", ".join(str(number) for number in range(1, len(keys) + 1))
@@ -286,7 +295,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         ),
         count=f"SELECT count(*) FROM {ordered}",
         flag=_flag(store, program),
-        apply=_apply(store, program),
+        apply=(*_apply(store, program), *respell(store, program, ordered)),
         take_again=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT b.{ORDINAL}, {row_of(store, 'b')} "
         f"FROM {ordered} AS b WHERE {RANGE} AND b.{AGAIN} = 1",
         mark=tuple(f"INSERT INTO {log} (weight) VALUES (0)" for log in logs),
@@ -318,6 +327,7 @@ def which_join(store: Store, join: int) -> str:
 def _flag(store: Store, program: LinearProgram) -> tuple[str, ...]:
     """Mark the keys that adding cannot make true."""
     tests = [_may_fail(store, feed, part) for feed in program.feeds for part in feed.parts if part.kind != "additive"]
+    tests += [f"b.{spelling.left(feed)} > 0" for feed in program.feeds if spelling.spells(store, feed)]
     if not tests:
         return ()
     ordered = store.names.temporary("ordered")
@@ -365,6 +375,15 @@ def _apply(store: Store, program: LinearProgram) -> tuple[str, ...]:
     if not store.keeps_default and less:
         found += remove_default(store, ordered, f"{RANGE} AND b.{AGAIN} = 0 AND ({' OR '.join(less)})")
     return tuple(found)
+
+
+def respell(store: Store, program: LinearProgram, ordered: str) -> tuple[str, ...]:
+    """Spell the keys that were added to as they are counted. Those that are looked up are computed anew."""
+    name = store.names.store
+    rows = f"SELECT s.rowid FROM {ordered} AS b JOIN {name} AS s ON {joins_of(store)[0]} WHERE {RANGE}"
+    keys = f"SELECT {row_of(store, 'b')} FROM {ordered} AS b WHERE {RANGE}"
+    which = f"rowid IN ({rows})" if store.nullable else f"({store.key_list}) IN ({keys})"
+    return spelling.by_count(store, program.presence, which) if program.presence else ()
 
 
 def remove_default(store: Store, ordered: str, which: str) -> list[str]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.mirror import Mirror, literal_test
 from tidemark.maintenance.program import KeyPart, Part
+from tidemark.model import Column
 from tidemark.render import statements
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
+from tidemark.render.steering import steer
 from tidemark.script import Applier, Tick
 from tidemark.ways import Catchup, Newcomers, Whole
 
@@ -22,7 +25,7 @@ def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
     if carry is not None and mirror.owns_rows:
         carry = replace(carry, adopt=(_adopt(store, mirror),))
     # A row of the user's table is looked up for each key of the batch, however big the table is.
-    on, free = ((), ()) if store.nullable else statements.steer(store)
+    on, free = ((), ()) if store.nullable else steer(store)
     return replace(
         applier,
         carry=carry,
@@ -68,7 +71,7 @@ def carried(tick: Tick, store: Store, mirror: Mirror) -> Tick:
     if mirror.owns_rows or store.dialect.writers_wait_in_line:
         return tick
     came = store.names.own("came")
-    on, _ = ((), ()) if store.nullable else statements.steer(store)
+    on, _ = ((), ()) if store.nullable else steer(store)
     here = store.match("s", [f"k.{store.column(part)}" for part in store.key])
     rows = f"(SELECT s.* FROM (SELECT DISTINCT {store.key_list} FROM come) AS k JOIN {store.names.store} AS s ON {here}) AS s"
     waiting = f"EXISTS (SELECT 1 FROM {came})"
@@ -87,7 +90,7 @@ def _catchup(store: Store, mirror: Mirror) -> Catchup:
     todo, batch = store.names.temporary("todo"), store.names.temporary("batch")
     stored, table, keys = store.names.store, qualified(mirror.table, store.dialect), store.key_list
     shown, listed = (", ".join(f"{row}.{store.column(part)}" for part in store.key) for row in ("s", "k"))
-    on, free = statements.steer(store)
+    on, free = steer(store)
     within = f"k.{ORDINAL} > :low AND k.{ORDINAL} <= :high"
     had = f"{todo} AS k"
     if not store.dialect.writers_wait_in_line:
@@ -167,8 +170,19 @@ def differs(store: Store, mirror: Mirror, row: str) -> str:
     tests = []
     for value in mirror.values:
         column = f"{row}.{store.dialect.quote(value.column.name)}"
-        tests.append(f"{column} {store.dialect.null_safe_differs} {shown(store, value.sql, value.column.type)}")
+        tests.append(_is_other(store, value.column, column, shown(store, value.sql, value.column.type)))
     return " OR ".join(tests) or "1 = 0"
+
+
+def _is_sure(store: Store, column: Column) -> bool:
+    return has_one_spelling(column.type, column.collation, store.dialect)
+
+
+def _is_other(store: Store, column: Column, there: str, here: str) -> str:
+    """True when a column of the user's table is not that value, or is spelled otherwise than it is there."""
+    if _is_sure(store, column):
+        return f"{there} {store.dialect.null_safe_differs} {here}"
+    return f"NOT ({store.spelled_alike(there, here, is_typed=bool(column.type))})"
 
 
 def shown(store: Store, sql: str, type_: str) -> str:
@@ -292,10 +306,12 @@ def upsert(store: Store, mirror: Mirror, source: str) -> str:
     target = ", ".join(quote(column) for column in columns)
     columns += [value.column.name for value in mirror.values]
     values += [shown(store, value.sql, value.column.type) for value in mirror.values]
-    names = [quote(value.column.name) for value in mirror.values]
-    differ = " OR ".join(f"{table}.{name} {store.dialect.null_safe_differs} excluded.{name}" for name in names)
-    sets = ", ".join(f"{name} = excluded.{name}" for name in names)
-    action = f"DO UPDATE SET {sets} WHERE {differ}" if names else "DO NOTHING"
+    loose = [column for name, _ in mirror.key if (column := mirror.table.column(name)) and not _is_sure(store, column)]
+    every = [*(value.column for value in mirror.values), *loose]
+    pairs = [(one, f"{table}.{quote(one.name)}", f"excluded.{quote(one.name)}") for one in every]
+    differ = " OR ".join(_is_other(store, *one) for one in pairs)
+    sets = ", ".join(f"{quote(one.name)} = {new}" for one, _, new in pairs)
+    action = f"DO UPDATE SET {sets} WHERE {differ}" if pairs else "DO NOTHING"
     return (
         f"INSERT INTO {table} ({', '.join(quote(column) for column in columns)}) SELECT {', '.join(values)} "
         f"FROM {source} WHERE {mirror.present} ON CONFLICT ({target}) {action}"

@@ -10,7 +10,8 @@ from tidemark.maintenance.mirror import Mirror
 from tidemark.render import mirror as texts
 from tidemark.render.postgres_capture import differ, dollar
 from tidemark.render.postgres_settings import pinned_settings
-from tidemark.render.statements import PLANNING, Store, qualified
+from tidemark.render.statements import Store, qualified
+from tidemark.render.steering import PLANNING
 from tidemark.script import Piece
 
 IMAGES = "tidemark_images"

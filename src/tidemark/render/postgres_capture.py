@@ -16,7 +16,9 @@ from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.names import Names
+from tidemark.render import spelling
 from tidemark.render.linear import feed_key
+from tidemark.render.spelling import left
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Piece
 
@@ -50,7 +52,7 @@ def went(store: Store, part: Part) -> str:
 
 def touched(store: Store, feed: Feed) -> str:
     """The field that tells that a feed's recomputed parts may have changed."""
-    return store.dialect.quote(f"touched{feed.number}")
+    return store.dialect.quote(f"tidemark_touched{feed.number}")
 
 
 def needs_touch(feed: Feed) -> bool:
@@ -69,6 +71,8 @@ def delta_fields(store: Store, feed: Feed) -> list[tuple[str, str]]:
             found += [(came(store, part), part.type + collation), (went(store, part), part.type + collation)]
     if needs_touch(feed):
         found.append((touched(store, feed), "integer"))
+    if spelling.spells(store, feed):
+        found.append((left(feed), "integer"))
     return found
 
 
@@ -86,12 +90,19 @@ def image(store: Store, feed: Feed, row: str, sign: int) -> dict[str, str]:
             found[went(store, part)] = f"({value})::{part.type}" if leaves else f"NULL::{part.type}"
     if needs_touch(feed):
         found[touched(store, feed)] = "1"
+    if spelling.spells(store, feed):
+        # Whatever spelled the key until now, the row of a universe does when it comes.
+        found[left(feed)] = "1" if sign < 0 or feed.is_universe else "0"
     return found
 
 
 def _blank(name: str, type_: str, store: Store, feed: Feed) -> str:
     additive = {store.column(part) for part in feed.by_kind("additive")}
-    return "0" if name in additive or name.startswith('"touched') else f"NULL::{type_.split(' COLLATE ')[0]}"
+    return (
+        "0"
+        if name in additive or name.startswith(('"tidemark_touched', '"tidemark_left'))
+        else f"NULL::{type_.split(' COLLATE ')[0]}"
+    )
 
 
 def select_images(store: Store, feeds: tuple[Feed, ...], feed: Feed, row: str, source: str, sign: int) -> str:
@@ -109,7 +120,7 @@ def select_images(store: Store, feeds: tuple[Feed, ...], feed: Feed, row: str, s
 
 
 def consolidated(store: Store, feeds: tuple[Feed, ...], images: list[str]) -> str:
-    """Images summed up by key; keys for which nothing remains are left out."""
+    """Images summed up by key; keys for which nothing remains are left out. Of equal values the one that goes may be shown."""
     sums, keep = [], []
     for feed in feeds:
         for part in feed.parts:
@@ -121,10 +132,14 @@ def consolidated(store: Store, feeds: tuple[Feed, ...], images: list[str]) -> st
                 best = "max" if part.kind == "highest" else "min"
                 plus, minus = came(store, part), went(store, part)
                 sums += [f"{best}({plus}) AS {plus}", f"{best}({minus}) AS {minus}"]
-                keep.append(f"{best}({plus}) IS DISTINCT FROM {best}({minus})")
+                gone = "" if store.is_sure(part) else f" OR {best}({minus}) IS NOT NULL"
+                keep.append(f"{best}({plus}) IS DISTINCT FROM {best}({minus}){gone}")
         if needs_touch(feed):
             sums.append(f"max({touched(store, feed)}) AS {touched(store, feed)}")
             keep.append(f"max({touched(store, feed)}) > 0")
+        if spelling.spells(store, feed):
+            sums.append(f"max({left(feed)}) AS {left(feed)}")
+            keep.append(f"max({left(feed)}) > 0")
     union = "\n      UNION ALL ".join(images)
     return (
         f"SELECT {store.key_list}, {', '.join(sums)} FROM (\n      {union}\n    ) AS z "
@@ -174,17 +189,17 @@ def remember_one(store: Store, program: LinearProgram, feeds: tuple[Feed, ...], 
             for name, type_ in delta_fields(store, other):
                 items.append(own[name] if other is feed else _blank(name, type_, store, other))
         tests = [f"({feed.guard.at(row)})"] if feed.guard else []
-        tests += [f"({some})"] if (some := _contributes(feed, row)) else []
+        tests += [f"({some})"] if (some := _contributes(store, feed, row)) else []
         add = f"tidemark_deltas := tidemark_deltas || ROW({', '.join(items)})::{store.names.own('delta')};"
         found += f"  IF {' AND '.join(tests)} THEN {add} END IF;\n" if tests else f"  {add}\n"
     into = f"INSERT INTO {store.names.own('pending')} (deltas) VALUES (tidemark_deltas);"
     return f"{found}  IF tidemark_deltas IS NULL THEN RETURN NULL; END IF;\n  {into}\n"
 
 
-def _contributes(feed: Feed, row: str) -> str:
+def _contributes(store: Store, feed: Feed, row: str) -> str:
     """True when an image has any effect on what is stored; empty when every image has."""
     values = [(part.value.at(row), part.kind) for part in feed.by_kind("additive", "highest", "lowest")]
-    if needs_touch(feed) or ("1", "additive") in values:
+    if needs_touch(feed) or ("1", "additive") in values or spelling.spells(store, feed):
         return ""
     return " OR ".join(f"({value}) {'<> 0' if kind == 'additive' else 'IS NOT NULL'}" for value, kind in values)
 
@@ -257,7 +272,8 @@ def _from(store: Store, feed: Feed, event: str, sign: int, by_row: bool) -> tupl
     if by_row:
         return ("NEW", "") if sign > 0 else ("OLD", "")
     here, there = ("n", "o") if sign > 0 else ("o", "n")
-    if event == "update" and needs_touch(feed) and all(has_equality(feed.table, name) for name in feed.reads):
+    looked_at = needs_touch(feed) or spelling.spells(store, feed) or not all(map(store.is_sure, feed.parts))
+    if event == "update" and looked_at and all(has_equality(feed.table, name) for name in feed.reads):
         # Rows that are the same in all that the feed reads touch nothing.
         columns = as_spelled(feed.table, feed.reads)
         return here, f" FROM (SELECT {columns} FROM {here} EXCEPT ALL SELECT {columns} FROM {there}) AS {here}"

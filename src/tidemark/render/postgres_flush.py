@@ -8,11 +8,16 @@ is older.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 from tidemark.maintenance.key_types import has_no_hash
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.render.linear import feed_key
 from tidemark.render.postgres_capture import came, dollar, needs_touch, touched, went
+from tidemark.render.spelling import is_looked_up, left, looked_up, spells
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Piece
 
@@ -22,8 +27,8 @@ _PLANNING = "SET enable_seqscan = off SET jit = off"
 
 
 def is_additive(store: Store) -> bool:
-    """Whether every part adds up, so that one statement writes a row."""
-    return all(part.kind == "additive" for part in store.parts)
+    """Whether every part adds up, and no key is spelled anew, so that one statement writes a row."""
+    return all(part.kind == "additive" for part in store.parts) and not is_looked_up(store)
 
 
 def flush_texts(store: Store, program: LinearProgram) -> tuple[str, str]:
@@ -110,6 +115,8 @@ def summed(store: Store, program: LinearProgram) -> list[str]:
                 found += [f"{best}(u.{f(store, part)}) AS {f(store, part)}" for f in (came, went)]
         if needs_touch(feed):
             found.append(f"max(u.{touched(store, feed)}) AS {touched(store, feed)}")
+        if spells(store, feed):
+            found.append(f"max(u.{left(feed)}) AS {left(feed)}")
     return found
 
 
@@ -143,8 +150,45 @@ def _additive(store: Store, program: LinearProgram) -> tuple[str, str]:
     )
 
 
-def _again(store: Store, program: LinearProgram) -> list[tuple[Feed, Part]]:
-    return [(feed, part) for feed in program.feeds for part in feed.parts if part.kind != "additive"]
+@dataclass(frozen=True)
+class _Anew:
+    """What is computed anew of a stored row ``s`` from the source of a feed: where `flag` is true over the written row ``w`` and
+    the summed delta ``d``, `sets` assigns it, over ``u`` with that flag."""
+
+    feed: Feed
+    flag: str
+    sets: Callable[[str], str]
+
+
+def _again(store: Store, program: LinearProgram) -> list[_Anew]:
+    found = [
+        _Anew(feed, _flag(store, feed, part), partial(_set_part, store, feed, part))
+        for feed in program.feeds
+        for part in feed.parts
+        if part.kind != "additive"
+    ]
+    spelled: dict[str, list[Feed]] = {}
+    for feed in program.feeds:
+        if spells(store, feed):
+            spelled.setdefault(feed.table.label, []).append(feed)
+    for feeds in spelled.values():
+        flag = " OR ".join(f"d.{left(feed)} > 0" for feed in feeds)
+        found.append(_Anew(feeds[0], flag, partial(set_key, store, feeds[0])))
+    return found
+
+
+def _set_part(store: Store, feed: Feed, part: Part, flag: str) -> str:
+    column = store.column(part)
+    return f"{column} = CASE WHEN {flag} THEN {_value(store, feed, part)} ELSE s.{column} END"
+
+
+def set_key(store: Store, feed: Feed, flag: str) -> str:
+    """Spell the key as some row of a feed does where the flag is true, if there is a row."""
+    columns = ", ".join(store.column(part) for part in store.loose)
+    found = looked_up(store, feed, feed_key(store, feed, "r"), [f"({flag})", *_of_key(store, feed)])
+    kept = ", ".join(f"s.{store.column(part)}" for part in store.loose)
+    both = f"SELECT 0 AS tidemark_o, x.* FROM ({found} LIMIT 1) AS x UNION ALL SELECT 1, {kept}"
+    return f"({columns}) = (SELECT {columns} FROM ({both}) AS y ORDER BY y.tidemark_o LIMIT 1)"
 
 
 def _flag(store: Store, feed: Feed, part: Part) -> str:
@@ -167,6 +211,14 @@ def _value(store: Store, feed: Feed, part: Part) -> str:
 
 def look(store: Store, feed: Feed, part: Part) -> str:
     """The part from the source, for the key of the stored row ``s``."""
+    tests = _of_key(store, feed)
+    tests += [f"({feed.guard.at('r')})"] if feed.guard else []
+    text = part.value if part.kind == "copied" else part.aggregate
+    return f"(SELECT {text.at('r')} FROM {qualified(feed.table, store.dialect)} AS r WHERE {' AND '.join(tests)})"
+
+
+def _of_key(store: Store, feed: Feed) -> list[str]:
+    """True for rows ``r`` of a feed with the key of the stored row ``s``."""
     tests = []
     for key, one in zip(store.key, feed_key(store, feed, "r"), strict=True):
         if key.nullable:
@@ -174,9 +226,7 @@ def look(store: Store, feed: Feed, part: Part) -> str:
             tests.append(f"({one} = {column} OR ({one} IS NULL AND {column} IS NULL))")
         else:
             tests.append(f"{one} = s.{store.column(key)}")
-    tests += [f"({feed.guard.at('r')})"] if feed.guard else []
-    text = part.value if part.kind == "copied" else part.aggregate
-    return f"(SELECT {text.at('r')} FROM {qualified(feed.table, store.dialect)} AS r WHERE {' AND '.join(tests)})"
+    return tests
 
 
 def _upsert_sets(store: Store) -> str:
@@ -204,9 +254,7 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
     values = ", ".join(
         [keys_of(store, "d"), *(f"d.{store.column(p) if p.kind == 'additive' else came(store, p)}" for p in inserted)]
     )
-    flags = ", ".join(
-        f"coalesce({_flag(store, feed, part)}, false) AS tidemark_f{n}" for n, (feed, part) in enumerate(again)
-    )
+    flags = ", ".join(f"coalesce({one.flag}, false) AS tidemark_f{n}" for n, one in enumerate(again))
     any_flag = " OR ".join(f"x.tidemark_f{n}" for n in range(len(again)))
     arrays = ", ".join(f"array_agg(x.tidemark_f{n}) FILTER (WHERE {any_flag})" for n in range(len(again)))
     names = ", ".join(f"tidemark_f{n}s" for n in range(len(again)))
@@ -214,7 +262,7 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
     aliases = ", ".join(f"tidemark_f{n}" for n in range(len(again)))
     recompute = "".join(
         _recompute(store, again, source, names, aliases)
-        for source in dict.fromkeys(feed.table.label for feed, _ in again)
+        for source in dict.fromkeys(one.feed.table.label for one in again)
     )
     match = hashed_match(store)
     return (
@@ -273,18 +321,15 @@ def read_ahead(program: LinearProgram, store: Store) -> list[str]:
 
 def looked_at(program: LinearProgram, store: Store) -> list[Table]:
     """The sources from which something is computed anew, in the order of their labels."""
-    tables = {feed.table.label: feed.table for feed, _ in _again(store, program)}
+    tables = {one.feed.table.label: one.feed.table for one in _again(store, program)}
     return [table for _, table in sorted(tables.items())]
 
 
-def _recompute(store: Store, again: list[tuple[Feed, Part]], source: str, flags: str, aliases: str) -> str:
+def _recompute(store: Store, again: list[_Anew], source: str, flags: str, aliases: str) -> str:
     """Compute anew what one source gives. A statement for each: to name a table is to lock it, read or not."""
-    mine = [(n, feed, part) for n, (feed, part) in enumerate(again) if feed.table.label == source]
-    sets = ", ".join(
-        f"{store.column(part)} = CASE WHEN u.tidemark_f{n} THEN {_value(store, feed, part)} ELSE s.{store.column(part)} END"
-        for n, feed, part in mine
-    )
-    wanted = " OR ".join(f"true = ANY (tidemark_f{n}s)" for n, _, _ in mine)
+    mine = [(n, one) for n, one in enumerate(again) if one.feed.table.label == source]
+    sets = ", ".join(one.sets(f"u.tidemark_f{n}") for n, one in mine)
+    wanted = " OR ".join(f"true = ANY (tidemark_f{n}s)" for n, _ in mine)
     return (
         f"  IF {wanted} THEN\n"
         f"    WITH again AS (\n"

@@ -10,7 +10,18 @@ from __future__ import annotations
 
 from tidemark.maintenance.program import Feed, LinearProgram, Part, RowText
 from tidemark.render.postgres_capture import came, touched, went
-from tidemark.render.postgres_flush import hashed_match, keys_of, look, looked_at, match_keys, summed, taken, vanish
+from tidemark.render.postgres_flush import (
+    hashed_match,
+    keys_of,
+    look,
+    looked_at,
+    match_keys,
+    set_key,
+    summed,
+    taken,
+    vanish,
+)
+from tidemark.render.spelling import left, spells
 from tidemark.render.statements import Store, qualified
 
 
@@ -22,9 +33,10 @@ def flush_texts(store: Store, program: LinearProgram) -> tuple[str, str]:
     sources = [qualified(table, store.dialect) for table in looked_at(program, store)]
     locked = f"  LOCK TABLE {', '.join(sources)} IN ACCESS SHARE MODE;\n" if sources else ""
     first = store.column(store.key[0])
-    sets = ",\n      ".join(
-        f"{store.column(part)} = {_final(store, feed, part)}" for feed in program.feeds for part in feed.parts
-    )
+    every = [f"{store.column(part)} = {_final(store, feed, part)}" for feed in program.feeds for part in feed.parts]
+    spelling = [feed for feed in program.feeds if spells(store, feed)]
+    every += [set_key(store, spelling[0], " OR ".join(f"d.{left(one)} > 0" for one in spelling))] if spelling else []
+    sets = ",\n      ".join(every)
     return (
         f"  tidemark_memory {delta}[];\n  tidemark_tids tid[];\n  tidemark_emptied tid[];\n",
         f"  WITH taken AS ({taken(store)})\n"
@@ -62,6 +74,8 @@ def _fields(store: Store, program: LinearProgram) -> str:
                 found += [came(store, part), went(store, part)]
         if feed.by_kind("recomputed", "copied"):
             found.append(touched(store, feed))
+        if spells(store, feed):
+            found.append(left(feed))
     return ", ".join(found)
 
 

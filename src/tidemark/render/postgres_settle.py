@@ -21,7 +21,8 @@ from tidemark.render.postgres_flush import settle_pieces
 from tidemark.render.postgres_places import WHOLE, edge_places, take_turns, unit_place
 from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.restriction import ROW, is_steered, rows_of_batch
-from tidemark.render.statements import EVERYTHING, PLANNING, Store, qualified
+from tidemark.render.statements import EVERYTHING, Store, qualified
+from tidemark.render.steering import PLANNING
 from tidemark.render.units import in_unit
 from tidemark.script import Piece
 
@@ -188,8 +189,7 @@ def _write(store: Store, program: KeyedProgram, *, nulls: bool) -> str:
     values += [f"q.{store.column(part)}" for part in store.parts]
     fresh = rows_of_batch(store, program, values, in_unit(store, "q", nulls), nulls=nulls, batch=some)
     there = _same_key(store, "f", "s")
-    sets = ", ".join(f"{store.column(part)} = excluded.{store.column(part)}" for part in store.parts)
-    action = f"DO UPDATE SET {sets}" if sets else "DO NOTHING"
+    action = f"DO UPDATE SET {store.assignments}" if store.assignments else "DO NOTHING"
     columns = ", ".join(store.columns)
     known = f"SELECT 1 FROM {rows} AS o WHERE {_same_key(store, 'o', 'f')} AND {store.identical('o', 'f')}"
     # A row that came into the user's table is to show what is stored of its key, although that stays as it is.

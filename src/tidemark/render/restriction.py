@@ -13,7 +13,8 @@ from tidemark.maintenance.program import KeyedProgram, Placement
 from tidemark.maintenance.restrict import is_looked_up
 from tidemark.query.unique import has_index
 from tidemark.render.listed import listed
-from tidemark.render.statements import Store, look_up, weigh_batch
+from tidemark.render.statements import Store
+from tidemark.render.steering import look_up, weigh_batch
 
 ROW = "tidemark_x"
 """A row of the batch beside the user's own aliases."""

@@ -21,7 +21,7 @@ def linear_pieces(
     """Everything that installation creates, in order. `path` has no meaning here."""
     found = [store_table(store), *unique_index(store)]
     for table, feeds in _sources(program):
-        found += capture(store, table, feeds)
+        found += capture(store, program, table, feeds)
     found += user_indexes(program, store, indexes)
     found += view(program, store)
     return tuple(found)
@@ -106,22 +106,23 @@ def public_view(names: Names, dialect: Dialect, derived: str, select: str) -> li
     return found
 
 
-def capture(store: Store, table: Table, feeds: tuple[Feed, ...]) -> list[Piece]:
+def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...]) -> list[Piece]:
     """The triggers on one source."""
     reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
     enter = [sqlite_rows.entering(store, feed, "NEW") for feed in feeds]
     leave = [statement for feed in feeds for statement in sqlite_rows.leaving(store, feed, "OLD")]
-    move = [statement for feed in feeds for statement in sqlite_rows.moving(store, feed)]
+    leave += [one for feed in feeds for one in sqlite_rows.respelling(store, program, feed, "OLD")]
+    move = [statement for feed in feeds for statement in sqlite_rows.moving(store, program, feed)]
     names, dialect = store.names, store.dialect
     # A support is written whenever its source is, and mostly nothing that is counted there comes or goes.
     counted = table.keeps is not None and all(part.kind == "additive" for feed in feeds for part in feed.parts)
-    when = sqlite_rows.counts_otherwise(feeds) if counted else sqlite_rows.changed(table, reads)
+    when = sqlite_rows.counts_otherwise(store, feeds) if counted else sqlite_rows.changed(table, reads)
     found = [sqlite_rows.trigger(names, dialect, table, "insert", None, enter)]
     # Rows of a pruned source that are deleted stay counted.
     found += [] if table.pruned else [sqlite_rows.trigger(names, dialect, table, "delete", None, leave)]
     found.append(sqlite_rows.trigger(names, dialect, table, "update", when, move))
 
     def take_back(victims: str) -> list[str]:
-        return [one for feed in feeds for one in sqlite_rows.replaced(store, feed, victims)]
+        return [one for feed in feeds for one in sqlite_rows.replaced(store, program, feed, victims)]
 
     return found + sqlite_stash.stash_pieces(names, dialect, table, reads, take_back)

@@ -154,9 +154,8 @@ def settle(store: Store, program: KeyedProgram) -> list[str]:
     which = "rowid" if store.nullable else f"({store.key_list})"
     gone = [f"SELECT {identity} {rest} WHERE NOT EXISTS (SELECT 1 FROM {fresh} AS f WHERE {there})" for rest in inside]
     keys = [f"f.{store.column(part)}" for part in store.key]
-    sets = ", ".join(f"{store.column(part)} = excluded.{store.column(part)}" for part in store.parts)
     # Without other columns a row that is there is as it should be; DO NOTHING would be overridden from outside.
-    sets = sets or f"{store.column(store.key[0])} = excluded.{store.column(store.key[0])}"
+    sets = store.assignments or f"{store.column(store.key[0])} = excluded.{store.column(store.key[0])}"
     return [
         *found,
         f"DELETE FROM {rows} WHERE {which} IN ({' UNION ALL '.join(gone)})",

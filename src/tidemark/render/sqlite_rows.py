@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 from tidemark.dialect import SQLITE, Dialect
 from tidemark.maintenance.key_types import has_one_spelling
-from tidemark.maintenance.program import Feed, Part
+from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.names import Names
-from tidemark.render import statements
+from tidemark.render import spelling, statements
 from tidemark.render.linear import feed_key
 from tidemark.render.statements import Store
 from tidemark.script import Piece, mark
@@ -48,10 +48,11 @@ def changed(table: Table, columns: tuple[str, ...]) -> str:
     return " OR ".join(tests) or "0"
 
 
-def counts_otherwise(feeds: tuple[Feed, ...]) -> str:
+def counts_otherwise(store: Store, feeds: tuple[Feed, ...]) -> str:
     """True when an update changes what some feed adds up, and not only what that is computed from."""
     tests = []
     for feed in feeds:
+        tests += [_is_respelled(store, feed)] if store.loose else []
         texts = [*feed.key, *([feed.guard] if feed.guard else []), *(part.value for part in feed.parts)]
         tests += [f"({one.at('OLD')}) IS NOT ({one.at('NEW')})" for one in texts if one.columns]
     return " OR ".join(dict.fromkeys(tests)) or "0"
@@ -65,6 +66,8 @@ def entering(store: Store, feed: Feed, row: str, only: str = "") -> str:
     for part in parts:
         values.append(_fresh_value(store, feed, part, row) if part.kind == "recomputed" else part.value.at(row))
     sets = [f"{store.column(part)} = {_after_entering(store, feed, part, row)}" for part in parts]
+    # The row of a universe says how its key is spelled, whoever of its children came before it.
+    sets += [f"{store.column(part)} = excluded.{store.column(part)}" for part in store.loose if feed.is_universe]
     tests = [f"({feed.guard.at(row)})"] if feed.guard else []
     where = " AND ".join([*tests, only] if only else tests) or "1"
     return (
@@ -103,9 +106,7 @@ def _if_needed(part: Part, value: str, stored: Callable[[str], str]) -> str:
 def recomputed(store: Store, feed: Feed, part: Part, row: str) -> str:
     """The part computed anew from the source, for the key of `row`."""
     table = statements.qualified(feed.table, store.dialect)
-    tests = []
-    for key, one in zip(store.key, feed.key, strict=True):
-        tests.append(f"({one.at('r')}) {'IS' if key.nullable else '='} ({one.at(row)})")
+    tests = _same_key(store, feed, row)
     tests += [f"({feed.guard.at('r')})"] if feed.guard else []
     return f"(SELECT {part.aggregate.at('r')} FROM {table} AS r WHERE {' AND '.join(tests)})"
 
@@ -158,6 +159,38 @@ def _sets_of_leaving(store: Store, feed: Feed, row: str) -> list[str]:
     return sets
 
 
+def respelling(store: Store, program: LinearProgram, feed: Feed, row: str, only: str = "") -> list[str]:
+    """Spell the key that a row has left as some row does that is there; `only` restricts it to some updates."""
+    keys = feed_key(store, feed, row)
+    where = " AND ".join([store.match(store.names.store, keys), *([f"({only})"] if only else [])])
+    if program.presence and not spelling.is_looked_up(store):
+        return list(spelling.by_count(store, program.presence, where))
+    if not spelling.spells(store, feed) or feed.is_universe:
+        return []
+    name = store.names.store
+    alike, sets = [], []
+    for key, value in zip(store.key, keys, strict=True):
+        if key in store.loose:
+            alike.append(store.spelled_alike(f"{name}.{store.column(key)}", value))
+            sets.append(f"{store.column(key)} = tidemark_r.{store.column(key)}")
+    found = spelling.looked_up(store, feed, feed_key(store, feed, "r"), _same_key(store, feed, row))
+    where = " AND ".join([where, *alike])
+    return [f"UPDATE {name} SET {', '.join(sets)} FROM ({found} LIMIT 1) AS tidemark_r WHERE {where}"]
+
+
+def _same_key(store: Store, feed: Feed, row: str) -> list[str]:
+    """True for rows ``r`` of a feed with the key of `row`."""
+    pairs = zip(store.key, feed.key, strict=True)
+    return [f"({one.at('r')}) {'IS' if key.nullable else '='} ({one.at(row)})" for key, one in pairs]
+
+
+def _is_respelled(store: Store, feed: Feed) -> str:
+    """True when an update changes how a key is spelled, if not the key."""
+    pairs = zip(store.key, feed_key(store, feed, "OLD"), feed_key(store, feed, "NEW"), strict=True)
+    alike = [store.spelled_alike(old, new) for key, old, new in pairs if key in store.loose]
+    return f"NOT ({' AND '.join(alike)})" if alike else "0"
+
+
 def _minus(values: dict[str, str]) -> Callable[[str], str]:
     return lambda quoted: f"({quoted} - ({values[quoted]}))"
 
@@ -166,7 +199,7 @@ def _values(store: Store, feed: Feed, row: str) -> dict[str, str]:
     return {store.column(part): part.value.at(row) for part in feed.parts if part.kind == "additive"}
 
 
-def moving(store: Store, feed: Feed) -> list[str]:
+def moving(store: Store, program: LinearProgram, feed: Feed) -> list[str]:
     """An update: in one statement when the row stays with its key, as leaving and entering otherwise."""
     same = [
         f"({one.at('OLD')}) IS ({one.at('NEW')})" + (f' COLLATE "{key.collation}"' if key.collation else "")
@@ -177,17 +210,21 @@ def moving(store: Store, feed: Feed) -> list[str]:
     stays = " AND ".join(same)
     moves = f"({stays}) IS NOT TRUE"
     update, *vanish = leaving(store, feed, "OLD", moves)
-    return [*_staying(store, feed, stays), update, entering(store, feed, "NEW", moves), *vanish]
+    again = respelling(store, program, feed, "OLD", f"{moves} OR {_is_respelled(store, feed)}")
+    return [*_staying(store, feed, stays), update, entering(store, feed, "NEW", moves), *vanish, *again]
 
 
 def _staying(store: Store, feed: Feed, stays: str) -> list[str]:
     """The row stays with its key, whose stored row may not exist yet, or, where rows may contribute nothing, not any more."""
-    sets = ", ".join(f"{store.column(part)} = {_after_staying(store, feed, part)}" for part in feed.parts)
     keys = feed_key(store, feed, "NEW")
+    changes = [f"{store.column(part)} = {_after_staying(store, feed, part)}" for part in feed.parts]
+    pairs = zip(store.key, keys, strict=True)
+    changes += [f"{store.column(key)} = {value}" for key, value in pairs if feed.is_universe and key in store.loose]
+    sets = ", ".join(changes)
     match = store.match(store.names.store, keys)
     counted = [part for part in feed.by_kind("additive") if part.value.at("r") == "1"]
-    if counted == list(feed.parts):
-        # Where rows are only counted, one that stays changes nothing.
+    if counted == list(feed.parts) and not (feed.is_universe and store.loose):
+        # Where rows are only counted, one that stays changes nothing but how a universe spells its key.
         return []
     adds = _may_be_unfilled(store, feed) and len(feed.by_kind("additive")) > len(counted)
     if store.keeps_default or (counted and not adds):
@@ -220,13 +257,14 @@ def _after_staying(store: Store, feed: Feed, part: Part) -> str:
         return _if_needed(part, again, lambda q: f"({q} - ({before[q]}) + ({after[q]}))")
     beats = ">" if part.kind == "highest" else "<"
     fell = "" if feed.table.pruned else f"WHEN {column} = ({old}) THEN {again} "
+    alike = store.spelled_alike(f"({new})", f"({old})")
     return (
-        f"CASE WHEN ({new}) IS ({old}) THEN {column} WHEN {column} IS NULL OR ({new}) {beats} {column} THEN ({new}) "
+        f"CASE WHEN {alike} THEN {column} WHEN {column} IS NULL OR ({new}) {beats} {column} THEN ({new}) "
         f"{fell}ELSE {column} END"
     )
 
 
-def replaced(store: Store, feed: Feed, victims: str) -> list[str]:
+def replaced(store: Store, program: LinearProgram, feed: Feed, victims: str) -> list[str]:
     """Take back the parts of rows that REPLACE deleted; `victims` is ``FROM … AS v WHERE …``.
 
     Victims may share a key, so additive parts go row by row through an upsert, and every other part of their keys is computed
@@ -261,14 +299,30 @@ def replaced(store: Store, feed: Feed, victims: str) -> list[str]:
         found.append(f"UPDATE {store.names.store} SET {sets} WHERE {touched}")
     if not store.keeps_default:
         found.append(f"DELETE FROM {store.names.store} WHERE {touched} AND {store.is_default(store.names.store)}")
-    return found
+    return [*found, *_respelling_anew(store, program, feed, touched)]
+
+
+def _respelling_anew(store: Store, program: LinearProgram, feed: Feed, touched: str) -> list[str]:
+    """Spell keys as rows do that are there, whoever left them."""
+    if program.presence and not spelling.is_looked_up(store):
+        return list(spelling.by_count(store, program.presence, touched))
+    if not spelling.spells(store, feed) or feed.is_universe:
+        return []
+    found = spelling.looked_up(store, feed, feed_key(store, feed, "r"), _of_stored_key(store, feed)) + " LIMIT 1"
+    columns = ", ".join(store.column(part) for part in store.loose)
+    return [f"UPDATE {store.names.store} SET ({columns}) = ({found}) WHERE {touched} AND EXISTS ({found})"]
+
+
+def _of_stored_key(store: Store, feed: Feed) -> list[str]:
+    """True for rows ``r`` of a feed with the key of the stored row itself."""
+    pairs = zip(store.key, feed.key, strict=True)
+    name = store.names.store
+    return [f"({one.at('r')}) {'IS' if key.nullable else '='} {name}.{store.column(key)}" for key, one in pairs]
 
 
 def _anew(store: Store, feed: Feed, part: Part) -> str:
     """The part from the source for the key of the stored row itself."""
-    tests = []
-    for key, one in zip(store.key, feed.key, strict=True):
-        tests.append(f"({one.at('r')}) {'IS' if key.nullable else '='} {store.names.store}.{store.column(key)}")
+    tests = _of_stored_key(store, feed)
     tests += [f"({feed.guard.at('r')})"] if feed.guard else []
     value = part.value if part.kind == "copied" else part.aggregate
     again = f"(SELECT {value.at('r')} FROM {statements.qualified(feed.table, store.dialect)} AS r WHERE {' AND '.join(tests)})"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
 from tidemark.maintenance.key_types import has_one_spelling
-from tidemark.maintenance.program import KeyPart, Part, RowText
+from tidemark.maintenance.program import KeyPart, Part
 from tidemark.model import Table
 from tidemark.names import Names
 
@@ -21,7 +21,6 @@ ORDINAL = "tidemark_n"
 
 EVERYTHING = KeyPart("tidemark_all", "integer", None, False, hidden=True)
 """Stands for a key or a unit without columns: there is one of them, and its value is 1."""
-
 
 FILE_BYTES_MAX = 1024**2
 """Above this, emptying a table as a whole is quicker than leaving its dead rows to be read again."""
@@ -89,11 +88,8 @@ class Store:
         """True when nothing contributes to the row: such a row is not stored. Never true where rows are kept regardless."""
         if self.keeps_default:
             return "1 = 0"
-        tests = [
-            f"{row}.{self.column(part)} = 0" if part.kind == "additive" else f"{row}.{self.column(part)} IS NULL"
-            for part in self.parts
-        ]
-        return " AND ".join(tests)
+        empty = {"additive": "= 0"}
+        return " AND ".join(f"{row}.{self.column(part)} {empty.get(part.kind, 'IS NULL')}" for part in self.parts)
 
     def same(self, left: str, right: str) -> str:
         """True when the parts of two rows are equal, however spelled; what has no equality is compared as stored."""
@@ -101,18 +97,52 @@ class Store:
         pairs = ((part, f"{left}.{self.column(part)}", f"{right}.{self.column(part)}") for part in self.parts)
         return " AND ".join(f"{x} {equal} {y}" if p.comparable else _stored_alike(x, y) for p, x, y in pairs) or "1 = 1"
 
+    @property
+    def loose(self) -> tuple[KeyPart, ...]:
+        """The key columns in which equal values may be spelled otherwise."""
+        return tuple(part for part in self.key if part.spelling != "one")
+
+    @property
+    def written(self) -> tuple[KeyPart | Part, ...]:
+        """What is written of a row that is there: everything but what of its key has one spelling."""
+        return (*self.loose, *self.parts)
+
+    @property
+    def assignments(self) -> str:
+        """What an upsert sets of a row that is there."""
+        return ", ".join(f"{self.column(part)} = excluded.{self.column(part)}" for part in self.written)
+
     def identical(self, left: str, right: str) -> str:
-        """True when the parts of two rows are the same down to their spelling, so that there is nothing to write."""
+        """True when two rows of one key are the same down to their spelling, so that there is nothing to write."""
         tests = []
-        for part in self.parts:
+        for part in self.written:
             one, other = f"{left}.{self.column(part)}", f"{right}.{self.column(part)}"
-            if has_one_spelling(part.type, part.collation, self.dialect):
-                tests.append(f"{one} {self.dialect.null_safe_equal} {other}")
-            elif self.dialect.has_schemas:
-                tests.append(_stored_alike(one, other))
-            else:
-                tests.append(f"{one} IS {other} COLLATE BINARY AND typeof({one}) = typeof({other})")
+            same = f"{one} {self.dialect.null_safe_equal} {other}"
+            tests.append(same if self.is_sure(part) else self.spelled_alike(one, other))
         return " AND ".join(tests) or "1 = 1"
+
+    def spelled_alike(self, one: str, other: str, *, is_typed: bool = False) -> str:
+        """True when two values of a column are the same down to their spelling; one that `is_typed` has numbers of one type."""
+        if self.dialect.has_schemas:
+            return _stored_alike(one, other)
+        alike = f"{one} IS {other} COLLATE BINARY"
+        return alike if is_typed else f"{alike} AND typeof({one}) = typeof({other})"
+
+    def is_sure(self, part: KeyPart | Part) -> bool:
+        """Whether equal values of a column are the same."""
+        return not isinstance(part, KeyPart) and has_one_spelling(part.type, part.collation, self.dialect)
+
+    @property
+    def spelled(self) -> tuple[str, ...]:
+        """Expressions over a stored row that differ where equal values of a column are spelled otherwise."""
+        found: list[str] = []
+        for part in (part for part in self.written if not self.is_sure(part)):
+            column = self.column(part)
+            if self.dialect.has_schemas:
+                found.append(f'ROW({column})::pg_catalog.text COLLATE pg_catalog."C" AS tidemark_s{len(found)}')
+            else:
+                found += [f"typeof({column})", *([f"{column} COLLATE BINARY"] if part.collation else [])]
+        return tuple(found)
 
     def match(self, row: str, values: Sequence[str]) -> str:
         """True when the stored row named `row` has that key; reaches the unique index when no value is NULL."""
@@ -318,8 +348,7 @@ def compare(store: Store, visible: Sequence[tuple[str, str]]) -> tuple[str, tupl
 def write(store: Store) -> tuple[str, ...]:
     """Make the store equal to ``fresh`` for the batch; rows that do not differ are not written."""
     fresh, stored = store.names.temporary("fresh"), store.names.temporary("stored")
-    assignments = ", ".join(f"{store.column(part)} = excluded.{store.column(part)}" for part in store.parts)
-    action = f"DO UPDATE SET {assignments}" if assignments else "DO NOTHING"
+    action = f"DO UPDATE SET {store.assignments}" if store.assignments else "DO NOTHING"
     upsert = (
         f"INSERT INTO {store.names.store} AS s ({_all(store)}) SELECT {_all(store)} FROM {fresh} AS f "
         f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS o WHERE o.{ORDINAL} = f.{ORDINAL} AND {store.identical('o', 'f')}) "
@@ -337,31 +366,6 @@ def write(store: Store) -> tuple[str, ...]:
     else:
         delete = f"DELETE FROM {store.names.store} WHERE ({store.key_list}) IN (SELECT {store.key_list} {gone})"
     return (upsert, delete)
-
-
-# A page read in order costs much more than one reached by an index, but sequential scans are not forbidden: where one cannot be
-# avoided, the fortune that a forbidden one costs (before PostgreSQL 18) makes plans of any price look alike.
-PLANNING = (("seq_page_cost", "100"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"))
-
-
-def look_up(store: Store, statements: Sequence[str]) -> tuple[str, ...]:
-    """The statements, run while PostgreSQL's planner looks everything up by an index that has one; then it may choose again."""
-    on, free = steer(store)
-    return (*on, *statements, *free)
-
-
-def steer(store: Store) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What begins that, for no longer than the transaction, and what ends it; nothing on SQLite."""
-    if not store.dialect.has_schemas:
-        return (), ()
-    on = ", ".join(f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in PLANNING)
-    free = ", ".join(f"pg_catalog.set_config('{name}', NULL, true)" for name, _ in PLANNING)
-    return (f"SELECT {on}",), (f"SELECT {free}",)
-
-
-def weigh_batch(store: Store) -> tuple[str, ...]:
-    """Tell the planner how small the batch is: it would guess thousands of keys, and read the whole source for them."""
-    return (f"ANALYZE {store.names.temporary('batch')}",) if store.dialect.has_schemas else ()
 
 
 def todo(store: Store, keys_of_query: Sequence[str]) -> tuple[str, ...]:
@@ -413,8 +417,3 @@ def units_of_store(store: Store) -> str:
     if store.units.key == (EVERYTHING,):
         return f"SELECT 1 AS {store.dialect.quote(EVERYTHING.name)}"
     return f"SELECT {store.units.key_list} FROM {store.names.store}"
-
-
-def texts_of(parts: Sequence[RowText], row: str) -> list[str]:
-    """Each text at that row."""
-    return [part.at(row) for part in parts]

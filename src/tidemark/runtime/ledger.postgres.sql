@@ -448,10 +448,10 @@ DELETE FROM tidemark._checkpoint WHERE derived = :name AND generation = :generat
 -- (a child), by whose name a source is written too (a parent, a subscription), from which role rows are hidden, and which role
 -- runs functions of ours without the rights that they need, so that whoever writes the source fails.
 WITH watched AS (
-    SELECT w ->> 'of' AS of, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns
+    SELECT w ->> 'of' AS of, w ->> 'store' AS store, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns
     FROM json_array_elements(CAST(:watches AS json)) AS w
 ), tables AS (
-    SELECT w.of, w.source, w.columns, c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity
+    SELECT w.of, w.store, w.source, w.columns, c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity
     FROM watched AS w JOIN pg_class AS c ON c.relkind IN ('r', 'p') JOIN pg_namespace AS n ON n.oid = c.relnamespace
         AND w.source = CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END
 ), members AS (
@@ -523,6 +523,18 @@ FROM tables AS t JOIN pg_roles AS r ON t.relrowsecurity AND NOT (r.rolsuper OR r
     AND (t.relforcerowsecurity OR NOT pg_has_role(r.oid, t.relowner, 'USAGE'))
 WHERE r.oid IN (SELECT p.proowner FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace('tidemark'))
     OR (r.rolname = current_user AND has_table_privilege('tidemark._run', 'INSERT'))
+UNION ALL
+SELECT t.of, t.source, format('trigger %I on tidemark.%I, which may change or lose rows of ours, beside those', g.tgname, c.relname),
+       '', '', '', 2, 0
+FROM tables AS t JOIN pg_class AS c ON c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r'
+        AND ('tidemark.' || c.relname = t.store OR c.relname LIKE '\_%')
+    JOIN pg_trigger AS g ON g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND CAST(g.tgtype AS integer) & 3 = 3
+    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace <> c.relnamespace
+UNION ALL
+SELECT t.of, t.source, format('rule %I on tidemark.%I, which may lose rows of ours, beside those', r.rulename, c.relname), '', '', '', 2, 0
+FROM tables AS t JOIN pg_class AS c ON c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r'
+        AND ('tidemark.' || c.relname = t.store OR c.relname LIKE '\_%')
+    JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.is_instead
 UNION ALL
 SELECT t.of, t.source, format('role %s, which may not use %s, behind triggers', CAST(b.proowner AS regrole), l.what), '', '', '', 2, 0
 FROM tables AS t JOIN behind AS b ON b.tgrelid = t.oid OR b.tgrelid IN (

@@ -54,7 +54,7 @@ CREATE UNIQUE INDEX "_unique_copies" ON "tidemark"."copies" ("id");
 CREATE TYPE "tidemark"."_delta_copies" AS (
   "id" integer,
   "_rows" integer,
-  "touched0" integer
+  "tidemark_touched0" integer
 );
 
 -- table tidemark._pending_copies
@@ -80,14 +80,14 @@ BEGIN
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN; END IF;
   WITH d AS (
-    SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."touched0") AS "touched0"
+    SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."tidemark_touched0") AS "tidemark_touched0"
     FROM unnest(tidemark_memory) AS u GROUP BY u."id"
   ), written AS (
     INSERT INTO "tidemark"."copies" AS s ("id", "_rows") SELECT d."id", d."_rows" FROM d ORDER BY d."id"
     ON CONFLICT ("id") DO UPDATE SET "_rows" = s."_rows" + excluded."_rows"
     RETURNING s.ctid AS tidemark_tid, s.*
   ), x AS (
-    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_loud" IS NULL AS tidemark_emptied, coalesce(d."touched0" > 0, false) AS tidemark_f0
+    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_loud" IS NULL AS tidemark_emptied, coalesce(d."tidemark_touched0" > 0, false) AS tidemark_f0
     FROM written AS w JOIN d ON w."id" = d."id"
   )
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0),
@@ -140,14 +140,14 @@ BEGIN
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN NULL; END IF;
   WITH d AS (
-    SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."touched0") AS "touched0"
+    SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."tidemark_touched0") AS "tidemark_touched0"
     FROM unnest(tidemark_memory) AS u GROUP BY u."id"
   ), written AS (
     INSERT INTO "tidemark"."copies" AS s ("id", "_rows") SELECT d."id", d."_rows" FROM d ORDER BY d."id"
     ON CONFLICT ("id") DO UPDATE SET "_rows" = s."_rows" + excluded."_rows"
     RETURNING s.ctid AS tidemark_tid, s.*
   ), x AS (
-    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_loud" IS NULL AS tidemark_emptied, coalesce(d."touched0" > 0, false) AS tidemark_f0
+    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_loud" IS NULL AS tidemark_emptied, coalesce(d."tidemark_touched0" > 0, false) AS tidemark_f0
     FROM written AS w JOIN d ON w."id" = d."id"
   )
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0),
@@ -198,11 +198,11 @@ BEGIN
   IF NOT FOUND THEN RETURN NULL; END IF;
   IF tidemark_row.tidemark_more THEN
   INSERT INTO "tidemark"."_pending_copies" (deltas)
-    SELECT array_agg(ROW(y."id", y."_rows", y."touched0")::"tidemark"."_delta_copies")
+    SELECT array_agg(ROW(y."id", y."_rows", y."tidemark_touched0")::"tidemark"."_delta_copies")
     FROM (SELECT x.*, row_number() OVER () / 10000 AS tidemark_chunk FROM (
-    SELECT "id", sum("_rows")::integer AS "_rows", max("touched0") AS "touched0" FROM (
-      SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "touched0" FROM n WHERE (n."email" <> '')
-    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("touched0") > 0
+    SELECT "id", sum("_rows")::integer AS "_rows", max("tidemark_touched0") AS "tidemark_touched0" FROM (
+      SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "tidemark_touched0" FROM n WHERE (n."email" <> '')
+    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("tidemark_touched0") > 0
     ) AS x) AS y GROUP BY y.tidemark_chunk;
   ELSE
   tidemark_deltas := NULL;
@@ -238,22 +238,22 @@ BEGIN
   IF NOT FOUND THEN RETURN NULL; END IF;
   IF tidemark_row.tidemark_more THEN
   INSERT INTO "tidemark"."_pending_copies" (deltas)
-    SELECT array_agg(ROW(y."id", y."_rows", y."touched0")::"tidemark"."_delta_copies")
+    SELECT array_agg(ROW(y."id", y."_rows", y."tidemark_touched0")::"tidemark"."_delta_copies")
     FROM (SELECT x.*, row_number() OVER () / 10000 AS tidemark_chunk FROM (
-    SELECT "id", sum("_rows")::integer AS "_rows", max("touched0") AS "touched0" FROM (
-      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "touched0" FROM (SELECT "id", "name", "email" FROM o EXCEPT ALL SELECT "id", "name", "email" FROM n) AS o WHERE (o."email" <> '')
-      UNION ALL SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "touched0" FROM (SELECT "id", "name", "email" FROM n EXCEPT ALL SELECT "id", "name", "email" FROM o) AS n WHERE (n."email" <> '')
-    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("touched0") > 0
+    SELECT "id", sum("_rows")::integer AS "_rows", max("tidemark_touched0") AS "tidemark_touched0" FROM (
+      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "tidemark_touched0" FROM (SELECT "id", "name", "email" FROM o EXCEPT ALL SELECT "id", "name", "email" FROM n) AS o WHERE (o."email" <> '')
+      UNION ALL SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "tidemark_touched0" FROM (SELECT "id", "name", "email" FROM n EXCEPT ALL SELECT "id", "name", "email" FROM o) AS n WHERE (n."email" <> '')
+    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("tidemark_touched0") > 0
     ) AS x) AS y GROUP BY y.tidemark_chunk;
   ELSE
   IF NOT tidemark_row.tidemark_changed THEN RETURN NULL; END IF;
   INSERT INTO "tidemark"."_pending_copies" (deltas)
-    SELECT array_agg(ROW(y."id", y."_rows", y."touched0")::"tidemark"."_delta_copies")
+    SELECT array_agg(ROW(y."id", y."_rows", y."tidemark_touched0")::"tidemark"."_delta_copies")
     FROM (
-    SELECT "id", sum("_rows")::integer AS "_rows", max("touched0") AS "touched0" FROM (
-      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "touched0" FROM (SELECT "id", "name", "email" FROM o EXCEPT ALL SELECT "id", "name", "email" FROM n) AS o WHERE (o."email" <> '')
-      UNION ALL SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "touched0" FROM (SELECT "id", "name", "email" FROM n EXCEPT ALL SELECT "id", "name", "email" FROM o) AS n WHERE (n."email" <> '')
-    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("touched0") > 0
+    SELECT "id", sum("_rows")::integer AS "_rows", max("tidemark_touched0") AS "tidemark_touched0" FROM (
+      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "tidemark_touched0" FROM (SELECT "id", "name", "email" FROM o EXCEPT ALL SELECT "id", "name", "email" FROM n) AS o WHERE (o."email" <> '')
+      UNION ALL SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "tidemark_touched0" FROM (SELECT "id", "name", "email" FROM n EXCEPT ALL SELECT "id", "name", "email" FROM o) AS n WHERE (n."email" <> '')
+    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("tidemark_touched0") > 0
     ) AS y HAVING count(*) > 0;
   END IF;
   IF NOT FOUND THEN RETURN NULL; END IF;
@@ -284,11 +284,11 @@ BEGIN
   IF NOT FOUND THEN RETURN NULL; END IF;
   IF tidemark_row.tidemark_more THEN
   INSERT INTO "tidemark"."_pending_copies" (deltas)
-    SELECT array_agg(ROW(y."id", y."_rows", y."touched0")::"tidemark"."_delta_copies")
+    SELECT array_agg(ROW(y."id", y."_rows", y."tidemark_touched0")::"tidemark"."_delta_copies")
     FROM (SELECT x.*, row_number() OVER () / 10000 AS tidemark_chunk FROM (
-    SELECT "id", sum("_rows")::integer AS "_rows", max("touched0") AS "touched0" FROM (
-      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "touched0" FROM o WHERE (o."email" <> '')
-    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("touched0") > 0
+    SELECT "id", sum("_rows")::integer AS "_rows", max("tidemark_touched0") AS "tidemark_touched0" FROM (
+      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "tidemark_touched0" FROM o WHERE (o."email" <> '')
+    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("tidemark_touched0") > 0
     ) AS x) AS y GROUP BY y.tidemark_chunk;
   ELSE
   tidemark_deltas := NULL;
@@ -320,11 +320,11 @@ BEGIN
       USING ERRCODE = 'feature_not_supported', DETAIL = 'An older snapshot cannot see every row that goes.';
   END IF;
   INSERT INTO "tidemark"."_pending_copies" (deltas, waits)
-    SELECT array_agg(ROW(y."id", y."_rows", y."touched0")::"tidemark"."_delta_copies"), true
+    SELECT array_agg(ROW(y."id", y."_rows", y."tidemark_touched0")::"tidemark"."_delta_copies"), true
     FROM (SELECT x.*, row_number() OVER () / 10000 AS tidemark_chunk FROM (
-    SELECT "id", sum("_rows")::integer AS "_rows", max("touched0") AS "touched0" FROM (
-      SELECT ((r."id"))::integer AS "id", -(1) AS "_rows", 1 AS "touched0" FROM "public"."users" AS r WHERE (r."email" <> '')
-    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("touched0") > 0
+    SELECT "id", sum("_rows")::integer AS "_rows", max("tidemark_touched0") AS "tidemark_touched0" FROM (
+      SELECT ((r."id"))::integer AS "id", -(1) AS "_rows", 1 AS "tidemark_touched0" FROM "public"."users" AS r WHERE (r."email" <> '')
+    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("tidemark_touched0") > 0
     ) AS x) AS y GROUP BY y.tidemark_chunk;
   RETURN NULL;
 END

@@ -57,7 +57,7 @@ CREATE UNIQUE INDEX "_unique_universe" ON "tidemark"."universe" ("id");
 CREATE TYPE "tidemark"."_delta_universe" AS (
   "id" integer,
   "_rows" integer,
-  "touched0" integer,
+  "tidemark_touched0" integer,
   "_posts" integer,
   "_least+" integer,
   "_least-" integer,
@@ -88,14 +88,14 @@ BEGIN
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN; END IF;
   WITH d AS (
-    SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."touched0") AS "touched0", sum(u."_posts")::bigint AS "_posts", min(u."_least+") AS "_least+", min(u."_least-") AS "_least-", sum(u."_exists")::bigint AS "_exists"
+    SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."tidemark_touched0") AS "tidemark_touched0", sum(u."_posts")::bigint AS "_posts", min(u."_least+") AS "_least+", min(u."_least-") AS "_least-", sum(u."_exists")::bigint AS "_exists"
     FROM unnest(tidemark_memory) AS u GROUP BY u."id"
   ), written AS (
     INSERT INTO "tidemark"."universe" AS s ("id", "_rows", "_posts", "_least", "_exists") SELECT d."id", d."_rows", d."_posts", d."_least+", d."_exists" FROM d ORDER BY d."id"
     ON CONFLICT ("id") DO UPDATE SET "_rows" = s."_rows" + excluded."_rows", "_posts" = s."_posts" + excluded."_posts", "_least" = least(s."_least", excluded."_least"), "_exists" = s."_exists" + excluded."_exists"
     RETURNING s.ctid AS tidemark_tid, s.*
   ), x AS (
-    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_name" IS NULL AND w."_posts" = 0 AND w."_least" IS NULL AND w."_exists" = 0 AS tidemark_emptied, coalesce(d."touched0" > 0, false) AS tidemark_f0, coalesce(d."_least-" <= w."_least", false) AS tidemark_f1
+    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_name" IS NULL AND w."_posts" = 0 AND w."_least" IS NULL AND w."_exists" = 0 AS tidemark_emptied, coalesce(d."tidemark_touched0" > 0, false) AS tidemark_f0, coalesce(d."_least-" <= w."_least", false) AS tidemark_f1
     FROM written AS w JOIN d ON w."id" = d."id"
   )
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1),
@@ -160,14 +160,14 @@ BEGIN
   SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;
   IF tidemark_memory IS NULL THEN RETURN NULL; END IF;
   WITH d AS (
-    SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."touched0") AS "touched0", sum(u."_posts")::bigint AS "_posts", min(u."_least+") AS "_least+", min(u."_least-") AS "_least-", sum(u."_exists")::bigint AS "_exists"
+    SELECT u."id", sum(u."_rows")::bigint AS "_rows", max(u."tidemark_touched0") AS "tidemark_touched0", sum(u."_posts")::bigint AS "_posts", min(u."_least+") AS "_least+", min(u."_least-") AS "_least-", sum(u."_exists")::bigint AS "_exists"
     FROM unnest(tidemark_memory) AS u GROUP BY u."id"
   ), written AS (
     INSERT INTO "tidemark"."universe" AS s ("id", "_rows", "_posts", "_least", "_exists") SELECT d."id", d."_rows", d."_posts", d."_least+", d."_exists" FROM d ORDER BY d."id"
     ON CONFLICT ("id") DO UPDATE SET "_rows" = s."_rows" + excluded."_rows", "_posts" = s."_posts" + excluded."_posts", "_least" = least(s."_least", excluded."_least"), "_exists" = s."_exists" + excluded."_exists"
     RETURNING s.ctid AS tidemark_tid, s.*
   ), x AS (
-    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_name" IS NULL AND w."_posts" = 0 AND w."_least" IS NULL AND w."_exists" = 0 AS tidemark_emptied, coalesce(d."touched0" > 0, false) AS tidemark_f0, coalesce(d."_least-" <= w."_least", false) AS tidemark_f1
+    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_name" IS NULL AND w."_posts" = 0 AND w."_least" IS NULL AND w."_exists" = 0 AS tidemark_emptied, coalesce(d."tidemark_touched0" > 0, false) AS tidemark_f0, coalesce(d."_least-" <= w."_least", false) AS tidemark_f1
     FROM written AS w JOIN d ON w."id" = d."id"
   )
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1),
@@ -229,11 +229,11 @@ BEGIN
   IF NOT FOUND THEN RETURN NULL; END IF;
   IF tidemark_row.tidemark_more THEN
   INSERT INTO "tidemark"."_pending_universe" (deltas)
-    SELECT array_agg(ROW(y."id", y."_rows", y."touched0", 0, NULL::integer, NULL::integer, 0)::"tidemark"."_delta_universe")
+    SELECT array_agg(ROW(y."id", y."_rows", y."tidemark_touched0", 0, NULL::integer, NULL::integer, 0)::"tidemark"."_delta_universe")
     FROM (SELECT x.*, row_number() OVER () / 10000 AS tidemark_chunk FROM (
-    SELECT "id", sum("_rows")::integer AS "_rows", max("touched0") AS "touched0" FROM (
-      SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "touched0" FROM n
-    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("touched0") > 0
+    SELECT "id", sum("_rows")::integer AS "_rows", max("tidemark_touched0") AS "tidemark_touched0" FROM (
+      SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "tidemark_touched0" FROM n
+    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("tidemark_touched0") > 0
     ) AS x) AS y GROUP BY y.tidemark_chunk;
   ELSE
   tidemark_deltas := NULL;
@@ -269,22 +269,22 @@ BEGIN
   IF NOT FOUND THEN RETURN NULL; END IF;
   IF tidemark_row.tidemark_more THEN
   INSERT INTO "tidemark"."_pending_universe" (deltas)
-    SELECT array_agg(ROW(y."id", y."_rows", y."touched0", 0, NULL::integer, NULL::integer, 0)::"tidemark"."_delta_universe")
+    SELECT array_agg(ROW(y."id", y."_rows", y."tidemark_touched0", 0, NULL::integer, NULL::integer, 0)::"tidemark"."_delta_universe")
     FROM (SELECT x.*, row_number() OVER () / 10000 AS tidemark_chunk FROM (
-    SELECT "id", sum("_rows")::integer AS "_rows", max("touched0") AS "touched0" FROM (
-      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "touched0" FROM (SELECT "id", "name" FROM o EXCEPT ALL SELECT "id", "name" FROM n) AS o
-      UNION ALL SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "touched0" FROM (SELECT "id", "name" FROM n EXCEPT ALL SELECT "id", "name" FROM o) AS n
-    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("touched0") > 0
+    SELECT "id", sum("_rows")::integer AS "_rows", max("tidemark_touched0") AS "tidemark_touched0" FROM (
+      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "tidemark_touched0" FROM (SELECT "id", "name" FROM o EXCEPT ALL SELECT "id", "name" FROM n) AS o
+      UNION ALL SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "tidemark_touched0" FROM (SELECT "id", "name" FROM n EXCEPT ALL SELECT "id", "name" FROM o) AS n
+    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("tidemark_touched0") > 0
     ) AS x) AS y GROUP BY y.tidemark_chunk;
   ELSE
   IF NOT tidemark_row.tidemark_changed THEN RETURN NULL; END IF;
   INSERT INTO "tidemark"."_pending_universe" (deltas)
-    SELECT array_agg(ROW(y."id", y."_rows", y."touched0", 0, NULL::integer, NULL::integer, 0)::"tidemark"."_delta_universe")
+    SELECT array_agg(ROW(y."id", y."_rows", y."tidemark_touched0", 0, NULL::integer, NULL::integer, 0)::"tidemark"."_delta_universe")
     FROM (
-    SELECT "id", sum("_rows")::integer AS "_rows", max("touched0") AS "touched0" FROM (
-      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "touched0" FROM (SELECT "id", "name" FROM o EXCEPT ALL SELECT "id", "name" FROM n) AS o
-      UNION ALL SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "touched0" FROM (SELECT "id", "name" FROM n EXCEPT ALL SELECT "id", "name" FROM o) AS n
-    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("touched0") > 0
+    SELECT "id", sum("_rows")::integer AS "_rows", max("tidemark_touched0") AS "tidemark_touched0" FROM (
+      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "tidemark_touched0" FROM (SELECT "id", "name" FROM o EXCEPT ALL SELECT "id", "name" FROM n) AS o
+      UNION ALL SELECT ((n."id"))::integer AS "id", (1) AS "_rows", 1 AS "tidemark_touched0" FROM (SELECT "id", "name" FROM n EXCEPT ALL SELECT "id", "name" FROM o) AS n
+    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("tidemark_touched0") > 0
     ) AS y HAVING count(*) > 0;
   END IF;
   IF NOT FOUND THEN RETURN NULL; END IF;
@@ -315,11 +315,11 @@ BEGIN
   IF NOT FOUND THEN RETURN NULL; END IF;
   IF tidemark_row.tidemark_more THEN
   INSERT INTO "tidemark"."_pending_universe" (deltas)
-    SELECT array_agg(ROW(y."id", y."_rows", y."touched0", 0, NULL::integer, NULL::integer, 0)::"tidemark"."_delta_universe")
+    SELECT array_agg(ROW(y."id", y."_rows", y."tidemark_touched0", 0, NULL::integer, NULL::integer, 0)::"tidemark"."_delta_universe")
     FROM (SELECT x.*, row_number() OVER () / 10000 AS tidemark_chunk FROM (
-    SELECT "id", sum("_rows")::integer AS "_rows", max("touched0") AS "touched0" FROM (
-      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "touched0" FROM o
-    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("touched0") > 0
+    SELECT "id", sum("_rows")::integer AS "_rows", max("tidemark_touched0") AS "tidemark_touched0" FROM (
+      SELECT ((o."id"))::integer AS "id", -(1) AS "_rows", 1 AS "tidemark_touched0" FROM o
+    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("tidemark_touched0") > 0
     ) AS x) AS y GROUP BY y.tidemark_chunk;
   ELSE
   tidemark_deltas := NULL;
@@ -351,11 +351,11 @@ BEGIN
       USING ERRCODE = 'feature_not_supported', DETAIL = 'An older snapshot cannot see every row that goes.';
   END IF;
   INSERT INTO "tidemark"."_pending_universe" (deltas, waits)
-    SELECT array_agg(ROW(y."id", y."_rows", y."touched0", 0, NULL::integer, NULL::integer, 0)::"tidemark"."_delta_universe"), true
+    SELECT array_agg(ROW(y."id", y."_rows", y."tidemark_touched0", 0, NULL::integer, NULL::integer, 0)::"tidemark"."_delta_universe"), true
     FROM (SELECT x.*, row_number() OVER () / 10000 AS tidemark_chunk FROM (
-    SELECT "id", sum("_rows")::integer AS "_rows", max("touched0") AS "touched0" FROM (
-      SELECT ((r."id"))::integer AS "id", -(1) AS "_rows", 1 AS "touched0" FROM "public"."users" AS r
-    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("touched0") > 0
+    SELECT "id", sum("_rows")::integer AS "_rows", max("tidemark_touched0") AS "tidemark_touched0" FROM (
+      SELECT ((r."id"))::integer AS "id", -(1) AS "_rows", 1 AS "tidemark_touched0" FROM "public"."users" AS r
+    ) AS z GROUP BY "id" HAVING sum("_rows") <> 0 OR max("tidemark_touched0") > 0
     ) AS x) AS y GROUP BY y.tidemark_chunk;
   RETURN NULL;
 END

@@ -1,0 +1,84 @@
+"""What gets past triggers, or between them: settings of a connection, triggers that end others, names that read alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.findings.place import Place
+from tidemark.errors import Code, Refusal
+
+COUNTED = "SELECT g, count(*) AS n FROM t GROUP BY g"
+
+
+def _captures(place: Place) -> str:
+    (status,) = place.tidemark.status()
+    return status.captures
+
+
+def test_like_is_left_to_ticks(lite: Place) -> None:
+    lite.run("CREATE TABLE t (id INTEGER PRIMARY KEY, g INTEGER, name TEXT)")
+    query = "SELECT g, count(*) AS n FROM t WHERE name LIKE 'a%' GROUP BY g"
+    lite.install("counted", query, "g")
+    lite.run("PRAGMA case_sensitive_like = ON", "INSERT INTO t VALUES (1, 1, 'Abc'), (2, 1, 'abc')")
+    lite.run("PRAGMA case_sensitive_like = OFF")
+    lite.drained()
+    lite.verified()
+    lite.project.derive("again", query=query, key="g", freshness="commit")
+    with pytest.raises(Refusal) as refused:
+        lite.tidemark.plan()
+    assert refused.value.code is Code.FRESHNESS and "GLOB" in str(refused.value)
+
+
+def test_a_trigger_that_lets_none_come_after_it_is_a_gap(lite: Place) -> None:
+    lite.run("CREATE TABLE t (id INTEGER PRIMARY KEY, g INTEGER)")
+    lite.install("counted", COUNTED, "g", freshness="commit")
+    lite.run("CREATE TRIGGER ends AFTER INSERT ON t WHEN NEW.g = 1 BEGIN SELECT RAISE ( ignore ); END")
+    lite.run("INSERT INTO t VALUES (1, 1)")
+    assert "outdated" in _captures(lite)
+    lite.tidemark.apply()
+    lite.run("INSERT INTO t VALUES (2, 1)")
+    assert _captures(lite) == "ok"
+    lite.verified()
+
+
+def test_texts_with_a_nul_are_told_apart(lite: Place) -> None:
+    """A group is computed as of the checkpoint while its rows change: what came since is taken away from what stands there."""
+    lite.run("CREATE TABLE t (id INTEGER PRIMARY KEY, g INTEGER, name TEXT)")
+    lite.install(
+        "extremes", "SELECT g, max(name) AS m, min(name) AS l, count(*) AS n FROM t GROUP BY g", freshness="tick"
+    )
+    insert = "INSERT INTO t VALUES ({}, 1, 'x' || char(0) || '{}')"
+    lite.run(*(insert.format(number, letter) for number, letter in enumerate("abc")))
+    lite.drained()
+    lite.run("DELETE FROM t WHERE id = 2")
+    for number in range(1, 8):
+        lite.tidemark.tick(max_batches=1)
+        lite.run(insert.format(10 + number, number), f"DELETE FROM t WHERE id = {number}")
+    lite.drained()
+    lite.verified()
+
+
+def test_two_tables_that_read_alike_are_refused(pg: Place) -> None:
+    pg.run("CREATE SCHEMA a", "CREATE TABLE a.t (id integer PRIMARY KEY, g integer)")
+    pg.install("counted", "SELECT g, count(*) AS n FROM a.t GROUP BY g", "g")
+    pg.run('CREATE TABLE "a.t" (id integer PRIMARY KEY, g integer)')
+    with pytest.raises(Refusal) as refused:
+        pg.tidemark.plan()
+    assert refused.value.code is Code.SOURCE_KIND and "a dot in its name" in str(refused.value)
+
+
+def test_a_trigger_that_may_lose_stored_rows_is_named(place: Place) -> None:
+    place.run("CREATE TABLE t (id integer PRIMARY KEY, g integer)")
+    place.install("counted", COUNTED, "g", freshness="commit")
+    if place.is_sqlite:
+        place.run("CREATE TRIGGER loses BEFORE INSERT ON tidemark_counted BEGIN SELECT RAISE(IGNORE); END")
+    else:
+        place.run("CREATE FUNCTION loses() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+        on = "BEFORE INSERT ON tidemark.counted FOR EACH ROW EXECUTE FUNCTION loses()"
+        place.run(f"CREATE TRIGGER loses {on}")
+    assert "loses" in _captures(place)
+    place.run(f"DROP TRIGGER loses{'' if place.is_sqlite else ' ON tidemark.counted'}")
+    assert _captures(place) == "ok"
+    if not place.is_sqlite:
+        place.run("CREATE RULE eats AS ON INSERT TO tidemark.counted DO INSTEAD NOTHING")
+        assert "eats" in _captures(place)
