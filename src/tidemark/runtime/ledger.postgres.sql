@@ -439,6 +439,25 @@ DELETE FROM tidemark._derived WHERE name = :name AND generation = :generation;
 -- Forget the checkpoints of a generation whose objects are gone.
 DELETE FROM tidemark._checkpoint WHERE derived = :name AND generation = :generation;
 
+-- part: lacking_rights
+-- The roles that run functions of ours behind triggers (`behind`), and what of ours each may not use that it needs (`lacking`).
+behind AS (
+    SELECT DISTINCT g.tgrelid, p.proowner FROM pg_trigger AS g
+    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
+    WHERE NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.oid = p.proowner)
+), lacking AS (
+    SELECT o.proowner, CAST('schema tidemark' AS text) AS what, CAST('USAGE ON SCHEMA tidemark' AS text) AS gives
+    FROM (SELECT DISTINCT b.proowner FROM behind AS b) AS o WHERE NOT has_schema_privilege(o.proowner, 'tidemark', 'USAGE')
+    UNION ALL
+    SELECT o.proowner, 'tidemark.' || c.relname, format('SELECT, INSERT, UPDATE, DELETE ON tidemark.%I', c.relname)
+    FROM (SELECT DISTINCT b.proowner FROM behind AS b) AS o
+    JOIN pg_class AS c ON c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r'
+    WHERE NOT (has_table_privilege(o.proowner, c.oid, 'SELECT') AND has_table_privilege(o.proowner, c.oid, 'INSERT')
+               AND has_table_privilege(o.proowner, c.oid, 'UPDATE') AND has_table_privilege(o.proowner, c.oid, 'DELETE'))
+      AND EXISTS (SELECT FROM pg_proc AS f WHERE f.pronamespace = c.relnamespace AND f.proowner = o.proowner
+                  AND strpos(f.prosrc, 'INTO "tidemark"."' || replace(c.relname, '"', '""') || '"') > 0)
+)
+
 -- name: read_facts
 -- What the watched sources are now: of whom, source, part, its definition, which one it is, when it was touched, and whether it
 -- matters that such a part comes or goes. A partition that was made as one began empty, and its rows went by the triggers: it has
@@ -457,22 +476,7 @@ WITH watched AS (
 ), members AS (
     SELECT t.of, t.source, p.relid FROM tables AS t CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
     WHERE p.relid <> t.oid
-), behind AS (
-    SELECT DISTINCT g.tgrelid, p.proowner FROM pg_trigger AS g
-    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
-    WHERE NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.oid = p.proowner)
-), lacking AS (
-    SELECT o.proowner, CAST('schema tidemark' AS text) AS what, CAST('USAGE ON SCHEMA tidemark' AS text) AS gives
-    FROM (SELECT DISTINCT b.proowner FROM behind AS b) AS o WHERE NOT has_schema_privilege(o.proowner, 'tidemark', 'USAGE')
-    UNION ALL
-    SELECT o.proowner, 'tidemark.' || c.relname, format('SELECT, INSERT, UPDATE, DELETE ON tidemark.%I', c.relname)
-    FROM (SELECT DISTINCT b.proowner FROM behind AS b) AS o
-    JOIN pg_class AS c ON c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r'
-    WHERE NOT (has_table_privilege(o.proowner, c.oid, 'SELECT') AND has_table_privilege(o.proowner, c.oid, 'INSERT')
-               AND has_table_privilege(o.proowner, c.oid, 'UPDATE') AND has_table_privilege(o.proowner, c.oid, 'DELETE'))
-      AND EXISTS (SELECT FROM pg_proc AS f WHERE f.pronamespace = c.relnamespace AND f.proowner = o.proowner
-                  AND strpos(f.prosrc, 'INTO "tidemark"."' || replace(c.relname, '"', '""') || '"') > 0)
-)
+), {lacking_rights}
 SELECT t.of, t.source, 'table', '', CAST(t.oid AS text),
        concat_ws(' ', pg_relation_filenode(t.oid),
                  (SELECT string_agg(CAST(pg_relation_filenode(m.relid) AS text), ' ' ORDER BY m.relid)
@@ -1299,22 +1303,7 @@ ORDER BY srrelid LIMIT 1;
 -- name: find_missing_rights
 -- What the role may not do that installing needs, the statement that allows it, and the source that it concerns; and what a role
 -- may not do any more that runs functions of ours behind the triggers that are there.
-WITH behind AS (
-    SELECT DISTINCT g.tgrelid, p.proowner FROM pg_trigger AS g
-    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
-    WHERE NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.oid = p.proowner)
-), lacking AS (
-    SELECT o.proowner, CAST('schema tidemark' AS text) AS what, CAST('USAGE ON SCHEMA tidemark' AS text) AS gives
-    FROM (SELECT DISTINCT b.proowner FROM behind AS b) AS o WHERE NOT has_schema_privilege(o.proowner, 'tidemark', 'USAGE')
-    UNION ALL
-    SELECT o.proowner, 'tidemark.' || c.relname, format('SELECT, INSERT, UPDATE, DELETE ON tidemark.%I', c.relname)
-    FROM (SELECT DISTINCT b.proowner FROM behind AS b) AS o
-    JOIN pg_class AS c ON c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r'
-    WHERE NOT (has_table_privilege(o.proowner, c.oid, 'SELECT') AND has_table_privilege(o.proowner, c.oid, 'INSERT')
-               AND has_table_privilege(o.proowner, c.oid, 'UPDATE') AND has_table_privilege(o.proowner, c.oid, 'DELETE'))
-      AND EXISTS (SELECT FROM pg_proc AS f WHERE f.pronamespace = c.relnamespace AND f.proowner = o.proowner
-                  AND strpos(f.prosrc, 'INTO "tidemark"."' || replace(c.relname, '"', '""') || '"') > 0)
-)
+WITH {lacking_rights}
 SELECT what, statement, source FROM (
   SELECT 1 AS place, 'create a schema in this database' AS what, '' AS source,
          format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user) AS statement

@@ -68,6 +68,12 @@ def test_a_bad_statement_file_is_an_error(text: str) -> None:
         parse_statements(text)
 
 
+def test_what_statements_have_in_common_is_written_once() -> None:
+    text = "-- part: who\n-- w\nSELECT 1 AS n\n\n-- name: a\n-- w\nWITH x AS ({who}) TABLE x;\n-- name: b\n-- w\n{who} {other};\n"
+    found = {name: statement.text for name, statement in parse_statements(text).items()}
+    assert found == {"a": "WITH x AS (SELECT 1 AS n) TABLE x", "b": "SELECT 1 AS n {other}"}
+
+
 def test_an_unknown_statement_is_a_fault() -> None:
     with pytest.raises(Fault):
         find_statement("sqlite", "nonsense")
