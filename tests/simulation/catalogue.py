@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from tests.simulation import (
     memory,
-    own_columns,
     processors,
     shapes_called,
     shapes_cascade,
     shapes_joins,
     shapes_nested,
+    shapes_owned,
     shapes_spelled,
     shapes_wide,
 )
@@ -23,12 +23,12 @@ from tests.simulation.shapes import SHAPES, Parts
 assert all(
     (
         memory,
-        own_columns,
         processors,
         shapes_called,
         shapes_cascade,
         shapes_joins,
         shapes_nested,
+        shapes_owned,
         shapes_spelled,
         shapes_wide,
     )

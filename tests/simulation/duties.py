@@ -13,8 +13,8 @@ from typing import Protocol
 
 from tests.simulation.case import Case, Derived, Duty, Failure, uncut
 from tests.simulation.history import History, Rows
+from tests.simulation.kept import is_kept, seen
 from tests.simulation.memory import Table, is_dated, remembers, strange
-from tests.simulation.own_columns import is_kept, seen
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Killed, Upkeep
 

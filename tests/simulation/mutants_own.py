@@ -13,9 +13,9 @@ from tests.simulation.case import Case
 from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met, Mutant, texts
 from tests.simulation.mutants_runtime import Mistake
-from tests.simulation.own_columns import FAMILY
 from tests.simulation.pinned import MOVED
 from tests.simulation.run import SEEDS
+from tests.simulation.shapes_owned import FAMILY
 from tidemark.model import Declaration
 from tidemark.render import made
 

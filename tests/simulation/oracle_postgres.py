@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from tests.simulation.case import Derived, Failure
 from tests.simulation.history import Rows
+from tests.simulation.kept import seen
 from tests.simulation.memory import Table
-from tests.simulation.own_columns import seen
 from tests.simulation.relations import quote
 from tests.simulation.tally import Tally
 from tests.simulation.wire import Wire

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from tests.simulation.beside import in_turn
 from tests.simulation.case import Case, Derived, Duty, Failure, Transaction
 from tests.simulation.duties import Attendant
+from tests.simulation.kept import is_kept
 from tests.simulation.oracle_postgres import PostgresOracle
-from tests.simulation.own_columns import is_kept
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep
 from tests.simulation.wire import Wire

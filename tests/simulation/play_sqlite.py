@@ -18,8 +18,8 @@ from tests.simulation.beside import in_turn
 from tests.simulation.case import Case, Derived, Failure, Statement, Transaction
 from tests.simulation.duties import Attendant
 from tests.simulation.history import Rows
+from tests.simulation.kept import seen
 from tests.simulation.memory import Table
-from tests.simulation.own_columns import seen
 from tests.simulation.relations import quote
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep

@@ -12,12 +12,13 @@ from dataclasses import replace
 from tests.simulation.beside import draw_beside
 from tests.simulation.case import Case, Derived, Duty, Statement, Transaction
 from tests.simulation.catalogue import FAMILIES, draw_derived
-from tests.simulation.own_columns import AGAIN, asked, drawn_again, is_kept, sources
+from tests.simulation.kept import asked, is_kept, sources
 from tests.simulation.queries import Queries
 from tests.simulation.relations import quote
 from tests.simulation.retained import DERIVED as RETAINED
 from tests.simulation.retained import FAMILY, GONE, SHARE, TABLE, Retained
 from tests.simulation.retained import setup as retained_setup
+from tests.simulation.shapes_owned import AGAIN, drawn_again
 from tests.simulation.statements import SqliteStatements, Statements
 from tests.simulation.statements_postgres import PostgresStatements
 from tests.simulation.ways import WAYS
@@ -164,6 +165,13 @@ def redeclared(
     return later, duty
 
 
+def _anew(rng: random.Random, world: World, known: tuple[Derived, ...]) -> Queries:
+    """Queries for what comes later, without the names of columns that are kept."""
+    found = Queries(rng, world)
+    found.names.taken |= {name.lower() for one in known if is_kept([one]) for name in one.options["columns"]}
+    return found
+
+
 def _kept_otherwise(rng: random.Random, world: World, tables: tuple[Derived, ...], later: Derived) -> Derived:
     """What takes the place of columns of the application's own table: in some cases those very columns, of which another query is
     declared. No columns ever have two owners."""
@@ -290,7 +298,7 @@ def draw_case(
         more = transactions if dense else own.choice((0, 0, 10, 30))
         regular = disturbed(own, regular, names, until, more)
         for number in range(own.choice((0, 0, 0, 1, 2, 3))):
-            new, duty = redeclared(own, draw_derived(Queries(own, world), drawn), tables, until)
+            new, duty = redeclared(own, draw_derived(_anew(own, world, (*tables, *later)), drawn), tables, until)
             later.append(_kept_otherwise(own, world, tables, new))
             regular += (replace(duty, declare=number),)
             if own.random() < 0.2:

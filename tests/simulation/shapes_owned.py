@@ -1,56 +1,24 @@
 """Derived columns in the application's own tables: the shape ``own-columns``.
 
-Owns: what is drawn for ``columns_of``, where readers see it (`seen`), and what has to be there before (`asked`). Promises: the
-columns are the derived table's alone, so that no statement of a program names them; their types are those of the query; a table
-with a trigger of the application's own is left alone, since whatever writes its columns would set that off.
+Owns: what is drawn for ``columns_of``. Promises: the columns are the derived table's alone, so that no statement of a program
+names them; their types are those of the query; a table with a trigger of the application's own is left alone, since whatever
+writes its columns would set that off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from tests.simulation.case import Derived
 from tests.simulation.queries import Draft, Queries
 from tests.simulation.relations import Relation, quote
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
-from tests.simulation.worlds import World
 
 FAMILY = "own-columns"
 KINDS = ("int", "bigint", "date", "timestamp")
 ADDED, MOMENTS = ("integer", "smallint", "bigint"), ("date", "timestamp")
 AGAIN = 0.5
 """In so many changes of a declaration the columns stay the same, and others are said of them."""
-
-
-def seen(one: Derived) -> str:
-    """What readers select from."""
-    table = one.options.get("columns_of")
-    if table is None:
-        return quote(one.name)
-    shown = ", ".join(map(quote, (*one.key, *one.options["columns"])))
-    return f"(SELECT {shown} FROM {quote(table)})"
-
-
-def asked(tables: Iterable[Derived]) -> tuple[str, ...]:
-    """The statements by which the tables of a program get the columns that are to be kept there."""
-    return tuple(dict.fromkeys(text for one in tables for text in one.options.get("asks", ())))
-
-
-def sources(world: World, tables: Iterable[Derived]) -> tuple[str, ...]:
-    """What the application itself has written: its tables, without the columns that are kept there."""
-    kept = {one.options.get("columns_of") for one in tables}
-    return tuple(
-        f"(SELECT {', '.join(field.quoted for field in table.fields)} FROM {table.quoted})"
-        if table.name in kept
-        else table.quoted
-        for table in world.relations
-    )
-
-
-def is_kept(tables: Iterable[Derived]) -> bool:
-    """Whether any of them is kept in a table of the application's, whose rows a tick then waits for."""
-    return any("columns_of" in one.options for one in tables)
 
 
 @shape(FAMILY)
