@@ -106,6 +106,25 @@ def test_null_keys_and_hostile_texts_are_keys(ground: Ground) -> None:
     assert ground.reached() == [(None, 3), ('it\'s "ü"', 3)]
 
 
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_key_that_is_spelled_otherwise_is_the_row_that_was_there(engine_url: str, freshness: str) -> None:
+    number = "" if engine_url.startswith("sqlite") else "numeric"
+    other = "1.0" if engine_url.startswith("sqlite") else "1.00"
+    with _ground(engine_url, freshness) as ground:
+        with ground.session.transaction():
+            ground.session.run(f"CREATE TABLE parts (id integer PRIMARY KEY, k {number})")
+        table = ground.project.derive(
+            "parts_of", key="k", query="SELECT k, count(*) AS n FROM parts GROUP BY k", freshness=freshness
+        )  # type: ignore[arg-type]
+        table.on_crossing("n", at=[2], again=True)
+        ground.engine().apply()
+        ground.write("INSERT INTO parts VALUES (1, 1), (2, 1), (3, NULL), (4, NULL)")
+        ground.write(f"UPDATE parts SET k = {other} WHERE k = 1")
+        assert len(ground.engine().events()) == 2
+        ((k,),) = ground.session.all("SELECT k FROM parts_of WHERE k IS NOT NULL")
+        assert str(k) == other
+
+
 def test_what_repair_mends_gives_no_event(ground: Ground) -> None:
     ground.write(_facts("a", 1, 4))
     store = ground.engine().sql("counts")[0].store

@@ -62,19 +62,18 @@ def _trigger(
 
 
 def _rows(shown: Shown, *, changed: bool) -> str:
-    """The rows that a statement wrote, and what they were before. An update never touches the key, so that its text is the same
-    before and after: by that rows are hashed, where a key with a NULL has no hash of its own."""
-    keys = [f"s.{shown.store.column(part)}" for part in shown.store.key]
-    key = f"CAST(ROW({', '.join(keys)}) AS text) AS tidemark_key"
+    """The rows that a statement wrote, and what they were before. An update may spell a key otherwise, but it stays the same key,
+    and no two rows have one: so in the order of keys the nth row is the same before and after."""
     columns = ", ".join(f"{sql} AS {shown.store.dialect.quote(name)}" for name, sql in shown.visible)
+    place = f"row_number() OVER (ORDER BY {shown.store.key_list}) AS tidemark_place"
 
-    def seen(table: str, place: str) -> str:
-        return f"SELECT {columns}, {place}{key}, 1 AS tidemark_seen FROM {table} AS s WHERE {shown.present}"
+    def seen(table: str) -> str:
+        numbered = f"SELECT *, {place} FROM {table}"
+        return f"SELECT {columns}, tidemark_place, 1 AS tidemark_seen FROM ({numbered}) AS s WHERE {shown.present}"
 
-    came = f"({seen(CAME, 'row_number() OVER () AS tidemark_place, ')}) AS n"
     if not changed:
-        return came
-    return f'({came} LEFT JOIN ({seen(WENT, "")}) AS o ON o.tidemark_key COLLATE "C" = n.tidemark_key COLLATE "C")'
+        return f"({seen(CAME)}) AS n"
+    return f"(({seen(CAME)}) AS n LEFT JOIN ({seen(WENT)}) AS o ON o.tidemark_place = n.tidemark_place)"
 
 
 def _insert(shown: Shown, crossing: Crossing, *, changed: bool, rows: str = "") -> str:
