@@ -119,6 +119,12 @@ def test_a_range_says_what_was_compared_and_what_is_no_key(installed: Shell) -> 
     assert "No key lies in that range" in shell.out if code == 0 else code == 5 and "('x') is no key" in shell.err
 
 
+def test_rows_that_are_computed_anew_were_not_wrong(installed: Shell) -> None:
+    assert installed("repair", "thread_stats", "--from", "2", "--to", "3") == 0
+    assert "thread_stats: 2 rows computed anew, 0 rows written" in installed.out
+    assert installed("repair", "thread_stats", "--from", "900", "--to", "901") == 0 and "No key lies" in installed.out
+
+
 def test_a_plan_prints_every_statement(shell: Shell) -> None:
     assert shell("plan", "--explain") == 0
     for words in ("CREATE TABLE", "CREATE TRIGGER", "CREATE VIEW", "-- the ledger", "_checkpoint"):

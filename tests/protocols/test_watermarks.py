@@ -5,39 +5,18 @@ timestamps and numbers of rows decide nothing: a change is consumed because a sn
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.protocols.forum import QUERIES, Forum, open_forum
-from tests.unit.runtime.killing import Killed
+from tests.unit.runtime.killing import Fragile, Killed
 from tidemark.database.open import open_session
-from tidemark.database.session import Parameters, Session
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import take_lease
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.tick import has_work, tick
-
-
-class _Fragile:
-    """A session whose process dies before the statement of a given number."""
-
-    def __init__(self, session: Session, statements: int) -> None:
-        self._session = session
-        self._left = statements
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._session, name)
-
-    def run(self, sql: str, parameters: Parameters | None = None) -> int:
-        if self._left == 0:
-            raise Killed
-        self._left -= 1
-        return self._session.run(sql, parameters)
-
-    def run_all(self, statements: Sequence[str], parameters: Parameters | None = None) -> list[int]:
-        return [self.run(statement, parameters) for statement in statements]
 
 
 def _leased(forum: Forum, name: str) -> Duty:
@@ -122,7 +101,7 @@ def _kill_before(forum: Forum, name: str, number: int) -> bool:
         script = next(row.script for row in Ledger(session).derived() if row.name == name)
         killed = False
         try:
-            tick(Duty(Ledger(_Fragile(session, number)), Clock(), lease), script)  # type: ignore[arg-type]
+            tick(Duty(Ledger(Fragile(session, number)), Clock(), lease), script)  # type: ignore[arg-type]
         except Killed:
             killed = True
         lease.release()

@@ -6,41 +6,20 @@ Each function makes the mistake's occasion; afterwards everything is true, or ve
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
 from tests.protocols.test_watermarks import MISTAKES as OVER_TRIGGERS
 from tests.scans.chain import Chain
-from tests.unit.runtime.killing import Killed
+from tests.unit.runtime.killing import Fragile, Killed
 from tidemark.database.open import open_session
-from tidemark.database.session import Parameters, Session
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import take_lease
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.tick import tick
-
-
-class _Fragile:
-    """A session whose process dies before the statement of a given number."""
-
-    def __init__(self, session: Session, statements: int) -> None:
-        self._session = session
-        self._left = statements
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._session, name)
-
-    def run(self, sql: str, parameters: Parameters | None = None) -> int:
-        if self._left == 0:
-            raise Killed
-        self._left -= 1
-        return self._session.run(sql, parameters)
-
-    def run_all(self, statements: Sequence[str], parameters: Parameters | None = None) -> list[int]:
-        return [self.run(statement, parameters) for statement in statements]
 
 
 def _found_by_verification(chain: Chain) -> None:
@@ -111,7 +90,7 @@ def _kill_before(chain: Chain, number: int) -> bool:
         row = next(row for row in Ledger(session).derived() if row.name == "played")
         lease = take_lease(Ledger(session), Clock(), "keep played", "fragile", 0.0)
         try:
-            tick(Duty(Ledger(_Fragile(session, number)), Clock(), lease), row.script)  # type: ignore[arg-type]
+            tick(Duty(Ledger(Fragile(session, number)), Clock(), lease), row.script)  # type: ignore[arg-type]
         except Killed:
             killed = True
         lease.release()

@@ -183,8 +183,11 @@ def _verify_as_written(typed: Typed) -> Outcome:
 
 def repair(typed: Typed) -> Outcome:
     """Verify, then make every row true that differs; or compute a range of keys anew."""
-    done = typed.engine.repair(*typed.options.names, keys=typed.options.keys, between=_between(typed))
-    return Outcome(reports_truth.repair_text(done), {"tables": [asdict(report) for report in done]})
+    between = _between(typed)
+    done = typed.engine.repair(*typed.options.names, keys=typed.options.keys, between=between)
+    return Outcome(
+        reports_truth.repair_text(done, anew=between is not None), {"tables": [asdict(report) for report in done]}
+    )
 
 
 def _between(typed: Typed) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None] | None:

@@ -156,13 +156,14 @@ def _row_text(report: VerifyReport | WrittenReport, values: Sequence[Any] | None
     return ", ".join(f"{name}={show(value)}" for name, value in zip(report.columns, values or (), strict=False))
 
 
-def repair_text(done: Sequence[RepairReport]) -> str:
-    """What repairs did."""
+def repair_text(done: Sequence[RepairReport], *, anew: bool) -> str:
+    """What repairs did; `anew` where rows were computed that nobody knows to be wrong."""
     mended = [report for report in done if report.keys]
     if not mended:
-        return "Nothing to repair: everything is true."
+        return "No key lies in that range." if anew else "Nothing to repair: everything is true."
+    did = "computed anew" if anew else "repaired"
     lines = [
-        f"{report.derived}: {tell_count(report.keys, 'row')} repaired, {tell_count(report.rows_written, 'row')} written"
+        f"{report.derived}: {tell_count(report.keys, 'row')} {did}, {tell_count(report.rows_written, 'row')} written"
         for report in mended
     ]
     return "\n".join([*lines, "Next: tidemark verify"])

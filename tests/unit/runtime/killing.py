@@ -1,10 +1,10 @@
-"""A session whose process dies: after a given number of commits nothing of it happens any more."""
+"""Sessions whose process dies: after a number of commits, or before a statement, nothing of it happens any more."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tidemark.database.session import Mode, Session
+from tidemark.database.session import Mode, Parameters, Session
 
 
 class Killed(BaseException):
@@ -45,3 +45,23 @@ class MortalSession:
             yield
         if mode != "read":
             self._left -= 1
+
+
+class Fragile:
+    """A session whose process dies before the statement of a given number."""
+
+    def __init__(self, session: Session, statements: int) -> None:
+        self._session = session
+        self._left = statements
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._session, name)
+
+    def run(self, sql: str, parameters: Parameters | None = None) -> int:
+        if self._left == 0:
+            raise Killed
+        self._left -= 1
+        return self._session.run(sql, parameters)
+
+    def run_all(self, statements: Sequence[str], parameters: Parameters | None = None) -> list[int]:
+        return [self.run(statement, parameters) for statement in statements]
