@@ -2,16 +2,21 @@
 
 import contextlib
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from time import monotonic
 from unittest import mock
 
 import pytest
 
 from tests.protocols.forum import Forum, one_key_at_a_time, open_forum
-from tidemark.database.session import Conflict
+from tidemark.database.session import Conflict, Session
 from tidemark.errors import TidemarkError
 from tidemark.runtime import at_once, ledger, portions, tick, tick_deltas
+from tidemark.runtime.apply_batch import apply_batch
+from tidemark.runtime.clock import Clock
 from tidemark.runtime.statements import find_statement
+from tidemark.script import Applier
 
 LOGS = {"sqlite": "tidemark__capture_log_posts", "postgres": "tidemark._capture_log_posts"}
 
@@ -141,12 +146,44 @@ def test_temporary_tables_go_with_the_transaction_that_made_them(engine_url: str
         assert "post_names" not in forum.differences()
 
 
-def test_changes_that_reach_more_than_a_transaction_computes_are_sealed_in_it(engine_url: str) -> None:
+@pytest.mark.parametrize("portions_max", [0, 2, 20], ids=["none of them", "too many", "some of them"])
+def test_changes_that_reach_more_than_a_portion_are_sealed_in_one_transaction(
+    engine_url: str, portions_max: int
+) -> None:
     few = mock.patch.object(portions, "FIRST_UNITS", 10)
-    with open_forum(engine_url) as forum, few:
+    # However busy the machine, the whole result is not to take their place.
+    usual = mock.patch.object(at_once.Rival, "outruns", lambda *about, **more: None)
+    with open_forum(engine_url) as forum, few, usual, mock.patch.object(at_once, "PORTIONS_MAX", portions_max):
         forum.drain()
         forum.write("UPDATE users SET name = name || '!'", "UPDATE posts SET score = score + 1")
         with mock.patch.object(tick, "_take_changes", side_effect=AssertionError("it is sealed already")):
             (report,) = forum.tidemark.tick("post_names")
-        assert report.transactions > 2 and report.drained and report.keys_applied > 10
+        assert report.drained and report.keys_applied > 20
+        assert portions_max == 20 or report.transactions > 1
         assert "post_names" not in forum.differences()
+
+
+@pytest.mark.parametrize("mistaken", [False, True])
+def test_what_did_not_fit_into_the_time_of_a_transaction_is_computed_after_it(engine_url: str, mistaken: bool) -> None:
+    def some(session: Session, applier: Applier, take: Callable[[], object]) -> int:
+        written = apply_batch(session, applier, take)
+        # From the first portion on no time is left.
+        late.append(10.0)
+        return written
+
+    late: list[float] = []
+    few = mock.patch.object(portions, "FIRST_UNITS", 10)
+    with open_forum(engine_url) as forum, few, contextlib.ExitStack() as stack:
+        forum.drain()
+        forum.write("UPDATE users SET name = name || '!'", "UPDATE posts SET score = score + 1")
+        stack.enter_context(mock.patch.object(at_once, "apply_batch", some))
+        clock = Clock(now=lambda: monotonic() + sum(late))
+        stack.enter_context(mock.patch.object(forum.tidemark, "_clock", clock))
+        # However long it seems to take, the whole result is not to take its place.
+        for other_way in ("_weigh_units", "_leaves"):
+            stack.enter_context(mock.patch.object(tick, other_way, lambda state: False))
+        if mistaken:
+            stack.enter_context(mock.patch.object(at_once, "_leave", lambda *about: None))
+        (report,) = forum.tidemark.tick("post_names")
+        assert late and report.transactions > 1
+        assert mistaken == ("post_names" in forum.differences())

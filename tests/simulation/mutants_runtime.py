@@ -187,7 +187,7 @@ def left_over(met: Met) -> AbstractContextManager[Any]:
 def left_by_none(met: Met) -> AbstractContextManager[Any]:
     """Units that are too many for a small tick are nobody's."""
 
-    def leave(duty: Any, tick: Any) -> None:
+    def leave(duty: Any, tick: Any, low: int, high: int) -> None:
         met["changed"] += 1
 
     return mock.patch.object(at_once, "_leave", leave)

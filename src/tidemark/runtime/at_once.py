@@ -16,7 +16,14 @@ from functools import partial
 
 from tidemark.database.session import Conflict, blames_data
 from tidemark.errors import Fault, TidemarkError
-from tidemark.runtime.apply_batch import apply_batch, prepare_here, preparing, tables_of_units, tables_to_follow
+from tidemark.runtime.apply_batch import (
+    apply_batch,
+    prepare_here,
+    preparing,
+    tables_of_units,
+    tables_to_follow,
+    take_range,
+)
 from tidemark.runtime.captures import trim_alone
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.guard import FEW, KEEP, LONG_MS, Choice, Way, choose_for, cost_ms
@@ -36,6 +43,8 @@ LOOKED_AT_MAX = 5_000
 CHANGE_MS = 0.02
 """What it is assumed to take to follow a change, of as many as fit into a transaction."""
 CHANGES_MAX = 50_000
+PORTIONS_MAX = 20
+"""Where more than so many portions of units are reached, none of them is computed before they are weighed."""
 
 
 class _Unsuited(Exception):
@@ -96,8 +105,8 @@ class _Done:
 
 @dataclass(frozen=True)
 class Begun:
-    """A tick that has sealed everything that waited, and computed nothing: its run, how its units are to be made true, and how
-    many changes and units there are."""
+    """A tick that has sealed everything that waited: its run, how the units that are left are to be made true, how many changes
+    and units there are. `keys` were computed, which wrote so many rows."""
 
     run: Run
     choice: Choice
@@ -105,6 +114,8 @@ class Begun:
     units: int
     hold_ms: float
     portion: Portion
+    keys: int = 0
+    written: int = 0
 
 
 @dataclass(frozen=True)
@@ -169,10 +180,12 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | Begun | Weighed | N
         # Others delete from the same log: whoever does it with the snapshot of before would meet what is gone already.
         _let_go(duty, tick, done.sources)
     made = done.made
-    if done.run is not None:
-        return Begun(done.run, done.choice, done.changes, made.left, held.hold_ms, done.portion)
     if made.keys:
         done.portion.learn(made.keys, made.ms)
+    if done.run is not None:
+        return Begun(
+            done.run, done.choice, done.changes, made.left, held.hold_ms, done.portion, made.keys, made.written
+        )
     if done.portion.now != done.portion.known:
         duty.write(done.portion.remember)
     return TickReport(script.name, done.changes, made.keys, made.written, 1, held.hold_ms)
@@ -323,14 +336,35 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
     try:
         written = apply_batch(session, script.applier, take)
     except _Many:
-        _leave(duty, tick)
-        return _Made(left=units)
+        return _compute_some(duty, script, tick, portion)
     return _Made(units, written, duty.clock.ms_since(began))
 
 
-def _leave(duty: Duty, tick: Tick) -> None:
-    """Make everything dirty that is reached."""
-    duty.session.run(tick.mark_dirty)
+def _compute_some(duty: Duty, script: Script, tick: Tick, portion: Portion) -> _Made:
+    """Compute as many units as fit into the time of a transaction, by what those before took, and make the others dirty."""
+    session, applier = duty.session, script.applier
+    prepare_here(duty, script, (applier.create_todo,))
+    session.run_all(tick.list_reached)
+    total = int(session.all(applier.count_todo)[0][0])
+    done = written = 0
+    size, began = portion.pace.size, duty.clock.now()
+    # Many are weighed against the whole result first; and where each portion reads everything there is to be one.
+    most = PORTIONS_MAX * portion.pace.size if applier.indexed else 0
+    while done < total <= most:
+        low, done = done, min(total, done + size)
+        written += apply_batch(session, applier, partial(take_range, session, applier, low, done))
+        spent_ms = max(duty.clock.ms_since(began), 0.01)
+        size = min(2 * done, int((portion.pace.target_ms - spent_ms) * done / spent_ms))
+        if size < min(portion.pace.size, total - done):
+            break
+    if done < total:
+        _leave(duty, tick, done, total)
+    return _Made(done, written, duty.clock.ms_since(began), total - done)
+
+
+def _leave(duty: Duty, tick: Tick, low: int, high: int) -> None:
+    """Make those dirty that are listed after one place up to another one."""
+    duty.session.run(tick.mark_listed, {"low": low, "high": high})
 
 
 def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> _Made:

@@ -182,10 +182,11 @@ def _weigh_changes(state: State) -> Choice:
 
 def _weigh_units(state: State) -> bool:
     """Whether the whole result costs less than the units that were found dirty; asked once."""
-    if state.keys or not state.total:
+    left = state.total - state.begun
+    if state.keys > state.begun or not left:
         return False
-    choice = choose_for(state.duty, state.script, "keyed", state.total, "unit")
-    if state.total > FEW or choice.way == "full":
+    choice = choose_for(state.duty, state.script, "keyed", left, "unit")
+    if left > FEW or choice.way == "full":
         state.choice = choice
     return choice.way == "full"
 

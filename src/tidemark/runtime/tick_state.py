@@ -24,7 +24,7 @@ ALL_KEYS = 1_000_000_000
 
 @dataclass
 class State:
-    """A tick at work."""
+    """A tick at work. `begun` of the units were computed by the transaction that sealed them."""
 
     duty: Duty
     script: Script
@@ -47,6 +47,7 @@ class State:
     whole: Whole | None = None
     ms: float = 0.0
     unread: str = ""
+    begun: int = 0
     seal_pace: Pace = field(init=False)
     logs: Pace = field(init=False)
     pace: Pace = field(init=False)
@@ -71,7 +72,9 @@ class State:
         if isinstance(done, Weighed):
             self.waiting = done.changes
             return
-        self.run, self.changes, self.total = done.run, done.changes, done.units
+        self.run, self.changes, self.total = done.run, done.changes, done.keys + done.units
+        self.keys = self.begun = done.keys
+        self.written = done.written
         self.transactions, self.ms, self.sealed = 1, done.hold_ms, True
         self.seal_pace.longest_ms = done.hold_ms
 
