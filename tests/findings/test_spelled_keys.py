@@ -23,6 +23,7 @@ QUERIES: dict[str, tuple[str, str | tuple[str, ...]]] = {
     "pairs": ("SELECT k, name, count(*) AS n FROM t GROUP BY k, name", ("k", "name")),
     "different": ("SELECT DISTINCT name FROM t", "name"),
     "supported": ("SELECT name, count(DISTINCT v) AS n FROM t GROUP BY name", "name"),
+    "twice": ("SELECT name, count(DISTINCT v) AS n, count(DISTINCT k) AS m FROM t GROUP BY name", "name"),
     "columns": ("SELECT u.name, (SELECT count(*) FROM t WHERE t.name = u.name) AS n FROM u", "name"),
     "copied": ("SELECT name, w FROM u", "name"),
     "joined": (
@@ -117,6 +118,10 @@ def test_a_key_is_spelled_as_a_row_that_is_there(place: Place, freshness: Freshn
 @pytest.mark.parametrize("freshness", ["commit", "tick"])
 def test_a_row_that_is_replaced_says_no_more_how_its_key_is_spelled(lite: Place, freshness: Freshness) -> None:
     spelled = Spelled(lite, freshness)
+    spelled.write(*ROWS)
+    spelled.write(f"REPLACE INTO t VALUES (1, {OTHER}, 2, $other)")
+    assert not spelled.wrong()
+    spelled.write("DELETE FROM t", "DELETE FROM u")
     spelled.write(*PAIR)
     for one, other in ((1, NAME), (2, NAME), (1, OTHER), (2, OTHER)):
         spelled.write(f"REPLACE INTO t VALUES ({one}, {other}, 3, {'$one' if other == NAME else '$other'})")

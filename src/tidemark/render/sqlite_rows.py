@@ -173,9 +173,20 @@ def respelling(store: Store, program: LinearProgram, feed: Feed, row: str, only:
         if key in store.loose:
             alike.append(store.spelled_alike(f"{name}.{store.column(key)}", value))
             sets.append(f"{store.column(key)} = tidemark_r.{store.column(key)}")
-    found = spelling.looked_up(store, feed, feed_key(store, feed, "r"), _same_key(store, feed, row))
+    found = _some_row(store, program, feed, [one.at(row) for one in feed.key])
     where = " AND ".join([where, *alike])
-    return [f"UPDATE {name} SET {', '.join(sets)} FROM ({found} LIMIT 1) AS tidemark_r WHERE {where}"]
+    return [f"UPDATE {name} SET {', '.join(sets)} FROM ({found}) AS tidemark_r WHERE {where}"]
+
+
+def _some_row(store: Store, program: LinearProgram, feed: Feed, keys: list[str]) -> str:
+    """SELECT of how some row spells the key: one of the feed, or of another one, whose rows are there when those of this one are
+    between going and coming."""
+    found = []
+    for other in (feed, *(one for one in program.feeds if one.spells and one is not feed)):
+        pairs = zip(store.key, other.key, keys, strict=True)
+        tests = [f"({one.at('r')}) {'IS' if key.nullable else '='} ({value})" for key, one, value in pairs]
+        found.append(f"SELECT * FROM ({spelling.looked_up(store, other, feed_key(store, other, 'r'), tests)} LIMIT 1)")
+    return f"{' UNION ALL '.join(found)} LIMIT 1"
 
 
 def _same_key(store: Store, feed: Feed, row: str) -> list[str]:
@@ -308,7 +319,7 @@ def _respelling_anew(store: Store, program: LinearProgram, feed: Feed, touched: 
         return list(spelling.by_count(store, program.presence, touched))
     if not spelling.spells(store, feed) or feed.is_universe:
         return []
-    found = spelling.looked_up(store, feed, feed_key(store, feed, "r"), _of_stored_key(store, feed)) + " LIMIT 1"
+    found = _some_row(store, program, feed, [f"{store.names.store}.{store.column(key)}" for key in store.key])
     columns = ", ".join(store.column(part) for part in store.loose)
     return [f"UPDATE {store.names.store} SET ({columns}) = ({found}) WHERE {touched} AND EXISTS ({found})"]
 
