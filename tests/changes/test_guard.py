@@ -136,6 +136,26 @@ def test_a_column_that_is_read_and_goes_leaves_writers_alone(shop: Shop) -> None
     assert _states(shop)["people"] == "installing"
 
 
+def test_a_kept_column_that_goes_leaves_writers_alone(shop: Shop) -> None:
+    shop.run("ALTER TABLE users ADD COLUMN posts integer")
+    project = Project("shop")
+    query = "SELECT u.id, (SELECT count(*) FROM posts p WHERE p.user_id = u.id) AS posts FROM users u"
+    project.derive("kept", query=query, key="id", columns_of="users")
+    shop.tidemark = Tidemark(project, shop.url)
+    shop.tidemark.apply(allow_drop=True)
+    with contextlib.closing(sqlite3.connect(_path(shop))) as connection, guard(connection):
+        connection.execute("ALTER TABLE users DROP COLUMN posts")
+    shop.run("INSERT INTO users (id) VALUES (9)", "DELETE FROM users WHERE id = 1")
+    _write(shop)
+    (status,) = shop.tidemark.status()
+    assert status.captures != "ok", status
+    shop.run("ALTER TABLE users ADD COLUMN posts integer")
+    shop.tidemark.apply()
+    with contextlib.closing(sqlite3.connect(_path(shop))) as connection:
+        rows = connection.execute("SELECT id, posts FROM users ORDER BY id").fetchall()
+        assert rows == connection.execute(query + " ORDER BY 1").fetchall()
+
+
 def test_alembic_batch_operations(shop: Shop) -> None:
     engine = sqlalchemy.create_engine(f"sqlite:///{_path(shop)}")
     with engine.connect() as connection:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.gaps import open_gap
 from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.pieces import mirror_pieces
 from tidemark.runtime.sources import Change, find_changes
 from tidemark.script import Piece
 
@@ -64,7 +65,7 @@ def reattach(duty: Duty, triggers: Sequence[Detached], written: Collection[str] 
 
 
 def _broken(rows: Sequence[Installed], there: dict[str, set[str]]) -> set[str]:
-    """The names of the triggers that read a column which is gone."""
+    """The names of the triggers that read or write a column which is gone."""
     found: set[str] = set()
     for row in rows:
         watched = [(row.script.pieces, source, columns) for source, columns in row.script.watches]
@@ -72,6 +73,10 @@ def _broken(rows: Sequence[Installed], there: dict[str, set[str]]) -> set[str]:
         for pieces, source, columns in watched:
             if source.lower() in there and not set(columns) <= there[source.lower()]:
                 found |= _triggers(pieces)
+        # What carries rows to columns of the user's table writes there with every change of a source.
+        shown = there.get(row.script.public.strip('"').lower(), set()) if mirror_pieces(row.script) else None
+        if shown is not None and not {*row.script.key, *row.script.columns} <= shown:
+            found |= {piece.name for piece in mirror_pieces(row.script) if piece.kind == "trigger"}
     return found
 
 
