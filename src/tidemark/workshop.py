@@ -130,6 +130,7 @@ class Workshop:
                 link.declaration.was,
                 compiler_of(link, catalog, duty.session, self._compiled),
                 link.reads,
+                bool(link.declaration.columns_of),
             )
             for link in links
         ]

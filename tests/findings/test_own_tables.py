@@ -43,6 +43,17 @@ def test_columns_of_the_users_table(own: Place) -> None:
     assert all(report.clean for report in own.tidemark.verify())
 
 
+def test_a_column_has_one_owner(own: Place) -> None:
+    """Two that keep it would undo each other's rows, and both would be said to be live."""
+    counted = "SELECT u.id, (SELECT count(*) FROM f WHERE f.u = u.id) AS n FROM u"
+    other = "SELECT u.id, (SELECT count(*) FROM f WHERE f.v = u.id) AS n FROM u"
+    own.project.derive("one", query=counted, key="id", columns_of="u")
+    own.project.derive("two", query=other, key="id", columns_of="u")
+    with pytest.raises(Refusal, match="one and two would both keep n of ") as caught:
+        own.tidemark.plan()
+    assert caught.value.code is Code.COLUMNS_OF
+
+
 def test_a_trigger_of_the_users_table_that_reaches_a_source_is_refused(own: Place) -> None:
     """What we write there would change what we read."""
     if own.is_sqlite:

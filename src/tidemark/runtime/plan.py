@@ -31,7 +31,7 @@ from tidemark.runtime.pieces import (
     names_of,
     wanting,
 )
-from tidemark.runtime.plan_checks import check_pieces, check_replication
+from tidemark.runtime.plan_checks import check_columns, check_pieces, check_replication
 from tidemark.runtime.sources import find_changes
 from tidemark.runtime.widen import Widening, as_stored, find_widening, list_changes, resume_widening
 from tidemark.script import Capture, MissingIndex, Script
@@ -48,13 +48,14 @@ class Wanted:
     """A declared derived table: its name, its old name, how to compile it for a generation, and what it reads.
 
     `reads` are the names of other declared ones; `compile` takes the generation and then the script of each of them, and raises
-    `Refusal` for what cannot be kept true.
+    `Refusal` for what cannot be kept true. `adds_columns` tells that its columns stand in a table that is somebody else's.
     """
 
     name: str
     was: str | None
     compile: Callable[..., Script]
     reads: tuple[str, ...] = ()
+    adds_columns: bool = False
 
     def over(self, known: Mapping[str, Script]) -> Wanted:
         """The same over what is known of the derived tables that it reads; compiling takes the generation alone."""
@@ -191,6 +192,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
         else:
             steps.append(_size(_check_name(ledger, step, catalog, present), catalog))
     check_groups(known.values())
+    check_columns([known[want.name] for want in wanted if want.adds_columns], ledger.session.dialect)
     names = {want.name for want in wanted}
     for name in sorted({row.name for row in installed} - names):
         rows = tuple(row for row in installed if row.name == name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.ledger import Ledger
 from tidemark.script import Script
@@ -22,6 +23,24 @@ def check_replication(ledger: Ledger) -> None:
             instead="publish the sources alone: take the tables of schema tidemark out of the publication, then "
             "ALTER SUBSCRIPTION … REFRESH PUBLICATION",
         )
+
+
+def check_columns(scripts: Sequence[Script], dialect: Dialect) -> None:
+    """Raises `Refusal` when two derived tables would keep one column of one table: each would undo what the other writes."""
+    owners: dict[tuple[str, str], str] = {}
+    for script in scripts:
+        for column in script.columns:
+            if column in script.key:
+                continue
+            place = (script.joins or script.public, column if dialect.has_schemas else column.lower())
+            owner = owners.setdefault(place, script.name)
+            if owner != script.name:
+                raise Refusal(
+                    Code.COLUMNS_OF,
+                    f"{owner} and {script.name} would both keep {column} of {place[0]}",
+                    instead="one declaration for it, or another name for the column",
+                    derived=script.name,
+                )
 
 
 def check_pieces(scripts: Sequence[Script]) -> None:
