@@ -100,11 +100,9 @@ def _each(parts: Parts) -> Draft:
     return draft(f"SELECT {columns} FROM {table.quoted} t{join}{one.item}{where}", key, table)
 
 
-@shape("elements-listed")
+@shape("elements-listed", "postgres")
 def _listed(parts: Parts) -> Draft:
     """A function in the list of SELECT, where PostgreSQL has one row for each of its own."""
-    if not parts.postgres:
-        raise LookupError("a function in the list gives one value")
     table = parts.table()
     kinds = [kind for kind in KINDS if table.of_kind(kind)]
     if not kinds:
