@@ -26,13 +26,14 @@ def check_replication(ledger: Ledger) -> None:
 
 
 def check_columns(scripts: Sequence[Script], dialect: Dialect) -> None:
-    """Raises `Refusal` when two derived tables would keep one column of one table: each would undo what the other writes."""
+    """Raises `Refusal` when two derived tables would keep one column of one table of the user's: each would undo what the other
+    writes. `groups` looks at columns that stand in another derived table's view."""
     owners: dict[tuple[str, str], str] = {}
     for script in scripts:
         for column in script.columns:
-            if column in script.key:
+            if script.joins or column in script.key:
                 continue
-            place = (script.joins or script.public, column if dialect.has_schemas else column.lower())
+            place = (script.public, column if dialect.has_schemas else column.lower())
             owner = owners.setdefault(place, script.name)
             if owner != script.name:
                 raise Refusal(
