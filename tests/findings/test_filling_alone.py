@@ -11,6 +11,8 @@ import psycopg
 import pytest
 
 from tidemark import Project, Tidemark
+from tidemark.database.postgres import PostgresSession
+from tidemark.database.session import Strain
 from tidemark.errors import Fault
 from tidemark.runtime import fill
 
@@ -75,6 +77,18 @@ def test_somebody_who_is_connected_is_not_held_up(url: str, done: list[fill.Fill
     with closing(connect(url)):
         here.apply()
     assert not done
+    assert all(one.clean for one in here.verify())
+
+
+def test_what_holds_chunks_back_holds_it_back(
+    url: str, done: list[fill.FillReport | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica that is far behind would have to take in everything at once, and nobody could stop it."""
+    looks, told = [(Strain("replica_seconds", 60.0),)] * 3, list[str]()
+    monkeypatch.setattr(PostgresSession, "strain", lambda self: looks.pop() if looks else ())
+    here = Tidemark(declare(url, GROUPS).project, url, listen=lambda event: told.append(event.note))
+    here.apply()
+    assert any("replica_behind" in note for note in told) and not done
     assert all(one.clean for one in here.verify())
 
 

@@ -21,6 +21,7 @@ from tidemark.database.sqlite_catalog import read_catalog, read_installed
 from tidemark.database.sqlite_errors import primary_code, translate, translate_query
 from tidemark.database.sqlite_file import identify, sync
 from tidemark.database.sqlite_inputs import Recording
+from tidemark.database.sqlite_octets import bind_octets
 from tidemark.database.sqlite_probe import describe_query, given_tables, make_mark, reaches_index
 from tidemark.database.sqlite_shelves import find_text, put_many
 from tidemark.database.sqlite_strain import read_strain, size_of
@@ -201,7 +202,7 @@ class SqliteSession:
         """Run one statement, give the number of rows it changed (0 for DDL)."""
         self._need_transaction()
         with self._speaking():
-            cursor = self._connection.execute(sql, {} if parameters is None else parameters)
+            cursor = self._begin(sql, parameters)
             counted = cursor.rowcount if cursor.description is None else -1
             cursor.close()
         # The driver's own count is -1 for WITH … INSERT; SQLite's is that of the last INSERT, UPDATE or DELETE.
@@ -265,14 +266,21 @@ class SqliteSession:
     def _execute(
         self, sql: str, parameters: Parameters | None = None, rows_max: int | None = None
     ) -> list[tuple[Any, ...]]:
-        connection = self._alive()
+        self._alive()
         with self._speaking():
-            cursor = connection.execute(sql, {} if parameters is None else parameters)
+            cursor = self._begin(sql, parameters)
             try:
                 return cursor.fetchall() if rows_max is None else cursor.fetchmany(rows_max)
             finally:
                 # A statement that is not at its end would hold its snapshot.
                 cursor.close()
+
+    def _begin(self, sql: str, parameters: Parameters | None) -> sqlite3.Cursor:
+        bound = {} if parameters is None else parameters
+        try:
+            return self._connection.execute(sql, bound)
+        except UnicodeEncodeError:
+            return self._connection.execute(*bind_octets(sql, bound))
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ from tidemark.runtime.backfill.filling import (
     see_through,
     set_cursor,
 )
+from tidemark.runtime.backfill.throttle import reasons_of
 from tidemark.runtime.backfill.together import tell_alone
 from tidemark.runtime.captures import begin_reading, find_snapshots
 from tidemark.runtime.duty import Duty, Held
@@ -151,7 +152,8 @@ def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
 
 
 def _is_alone(duty: Duty, installed: Installed) -> bool:
-    """Whether the rows may be put there at once although writers keep them: nobody is there who would have to wait."""
+    """Whether the rows may be put there at once although writers keep them: nobody is there who would have to wait, and no
+    replica or disk either. What holds chunks back holds this back whole."""
     script, whole = installed.script, installed.script.applier.whole
     if script.wide.of or whole is None or not whole.alone or installed.cursor_at or script.applier.carry:
         return False
@@ -159,6 +161,8 @@ def _is_alone(duty: Duty, installed: Installed) -> bool:
         return False
     # What shows in a table of the user's takes several times as long to write as to read.
     most = ALONE_BYTES_MAX if len(whole.copy) == 1 else BESIDE_BYTES_MAX
+    if reasons_of(duty.session.strain(), duty.limits):
+        return False
     return not int(duty.ledger.value("count_others")) and fits(duty, script, most)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.values import pack
+from tidemark.runtime.values import is_utf8
 from tidemark.script import Script
 from tidemark.walk import Pages
 
@@ -112,8 +112,4 @@ def open_book(duty: Duty, script: Script, after: Key | None = None, upto: Key | 
 
 def is_storable(key: Key) -> bool:
     """Whether a key can be written down and compared with again: a text that is no UTF-8 cannot."""
-    try:
-        pack(key).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return all(is_utf8(value) for value in key if isinstance(value, str))

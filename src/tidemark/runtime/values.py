@@ -1,7 +1,8 @@
 """Values of rows as JSON: for the ledger's findings and for output.
 
 Owns: `pack` and `unpack`. Promises: a key that was packed reads back as a value that finds the same row; what JSON has no
-word for is tagged with its type, and unknown types become their text, which the engine reads as its own literal.
+word for is tagged with its type, text that is no UTF-8 among it, and unknown types become their text, which the engine reads
+as its own literal.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 _READERS: dict[str, Any] = {
     "bytes": bytes.fromhex,
+    "octets": lambda digits: bytes.fromhex(digits).decode(errors="surrogateescape"),
     "decimal": decimal.Decimal,
     "float": float,
     "datetime": datetime.datetime.fromisoformat,
@@ -44,8 +46,10 @@ def hash_key(packed: str) -> str:
 
 def plain(value: Any) -> Any:
     """A value that JSON can hold, tagged with its type where JSON has no word for it."""
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, str):
+        return value if is_utf8(value) else {"$octets": _octets(value).hex()}
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": str(value)}
     if isinstance(value, bytes | bytearray | memoryview):
@@ -63,6 +67,24 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return {"$text": str(value)}
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written as UTF-8. SQLite keeps others too; what they have beside it is read as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _octets(text: str) -> bytes:
+    """What the database holds of such a text."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        # Nobody read it from a database: somebody typed it.
+        return text.encode(errors="surrogatepass")
 
 
 def _read(item: Any) -> Any:

@@ -109,6 +109,7 @@ VALUES = (
     uuid.UUID(int=5),
     [1, None, "x"],
     math.inf,
+    "no UTF-8: \udcff",
 )
 
 
@@ -118,6 +119,7 @@ def test_values_read_back_with_their_types() -> None:
     assert [type(value) for value in again] == [type(value) for value in VALUES]
     assert math.isnan(unpack(pack([math.nan]))[0])
     assert len(hash_key(pack(VALUES))) == 32
+    assert len(hash_key(pack(["typed, and in no database: \ud800"]))) == 32
 
 
 def test_values_are_shown_as_they_are_stored() -> None:
