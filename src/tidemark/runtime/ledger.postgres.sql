@@ -801,6 +801,13 @@ ORDER BY l.virtualtransaction;
 -- Whether a checkpoint is ahead of the database itself, as it is after a restore: 1 or 0.
 SELECT CASE WHEN pg_snapshot_xmax(CAST(:snapshot AS pg_snapshot)) > pg_snapshot_xmax(pg_current_snapshot()) THEN 1 ELSE 0 END;
 
+-- name: find_unsealed
+-- The generations for which something waits in one log, or whose checkpoint of it is ahead of the database: one question for all
+-- who read it.
+SELECT c.derived, c.generation FROM tidemark._checkpoint AS c CROSS JOIN LATERAL (SELECT CAST(c.snapshot AS pg_snapshot) AS at OFFSET 0) AS s
+WHERE c.source = {source} AND (pg_snapshot_xmax(s.at) > pg_snapshot_xmax(pg_current_snapshot()) OR EXISTS (
+    SELECT 1 FROM {log} AS l WHERE l.xid >= pg_snapshot_xmin(s.at) AND NOT pg_visible_in_snapshot(l.xid, s.at)));
+
 -- name: measure_part
 -- How many changes a part of a log has, and markers among them; where the next part begins, whether this was the last, and its file.
 SELECT c.changes, c.markers, p.next,

@@ -682,6 +682,11 @@ SELECT '', '[]', 0, '' WHERE :table IS NULL;
 -- Whether a checkpoint is ahead of its log, as it is when somebody emptied that: ids are given again then. 1 or 0.
 SELECT coalesce(max(id), 0) < CAST(:snapshot AS INTEGER) FROM {log};
 
+-- name: find_unsealed
+-- The generations for which something waits in one log, or whose checkpoint is ahead of it: one question for all who read it.
+SELECT c.derived, c.generation FROM tidemark__checkpoint AS c
+WHERE c.source = {source} AND CAST(c.snapshot AS INTEGER) <> coalesce((SELECT max(id) FROM {log}), 0);
+
 -- name: measure_part
 -- How many changes a part of a log has, and markers among them; where the next part begins, whether this was the last, and its file.
 -- Without a target, because somebody else has finished the seal, it has none, and is the last.

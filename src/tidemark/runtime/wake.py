@@ -1,13 +1,14 @@
 """Waking up: how a worker notices that something waits, without asking each derived table and without being told.
 
 Owns: `Watch`. Promises: while nobody commits, a look costs one query that reads no table; when somebody did, one query asks
-for all derived tables together, unless more is known to wait already than can be done now. Nothing is written, and writers tell
-nobody. What a look misses, because it was not a commit that made it due, the next unconditional look finds within a second.
+what waits in all logs, and then one what waits in all dirty sets, which seals fill from logs, unless more is known to wait
+already than can be done now. Nothing is written, and writers tell nobody. What a look misses, because it was not a commit that
+made it due, the next unconditional look finds within a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from tidemark.database.session import Conflict
@@ -17,10 +18,10 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.moments import look
 from tidemark.runtime.tick import has_work
-from tidemark.script import Script
+from tidemark.script import Script, Tick
 
 LOOK_SECONDS = 1.0
-# SQLite compiles a SELECT of at most 500 branches.
+# SQLite compiles a SELECT of at most 500 branches, and one of 2000 columns; PostgreSQL gives rows of 1664.
 BRANCHES_MAX = 200
 
 
@@ -78,27 +79,46 @@ class Watch:
 
 def find_waiting(duty: Duty, scripts: Sequence[Script]) -> frozenset[str]:
     """Names of the scripts for which a tick would find something."""
-    ticking = [script for script in scripts if script.tick is not None]
-    found: set[str] = set()
-    for start in range(0, len(ticking), BRANCHES_MAX):
-        some = ticking[start : start + BRANCHES_MAX]
-        try:
-            found |= {str(name) for (name,) in duty.session.all(_question(duty, some), look(duty, *some))}
-        except (TidemarkError, Conflict):
-            if not duty.session.is_open():
-                raise
-            # One of them is broken; asked alone, each shows whether it is the one.
-            found |= {script.name for script in some if _may_have_work(duty, script)}
-    return frozenset(found)
+    ticking = {(script.name, script.generation): script for script in scripts if script.tick is not None}
+    try:
+        found = _find_in_logs(duty, ticking.values()) | _find_beside(duty, ticking.values())
+    except (TidemarkError, Conflict):
+        if not duty.session.is_open():
+            raise
+        # One of them is broken; asked alone, each shows whether it is the one.
+        return frozenset(script.name for script in ticking.values() if _may_have_work(duty, script))
+    return frozenset(name for name, generation in found if (name, generation) in ticking)
 
 
-def _question(duty: Duty, scripts: Sequence[Script]) -> str:
-    literal = duty.session.dialect.literal
-    branches = []
-    for script in scripts:
-        if script.tick is not None:
-            branches.append(f"SELECT {literal(script.name)} WHERE {script.tick.waiting}")
-    return " UNION ALL ".join(branches)
+def _find_in_logs(duty: Duty, scripts: Collection[Script]) -> set[tuple[str, int]]:
+    """Generations for which something waits in a log of these scripts: a branch for each log, whoever reads it."""
+    literal, found = duty.session.dialect.literal, set[tuple[str, int]]()
+    logs = {log.source: log.log for script in scripts if script.tick for log in script.tick.logs}
+    texts = [duty.ledger.text("find_unsealed", log=log, source=literal(source)) for source, log in logs.items()]
+    for start in range(0, len(texts), BRANCHES_MAX):
+        rows = duty.session.all(" UNION ALL ".join(texts[start : start + BRANCHES_MAX]))
+        found |= {(str(name), int(generation)) for name, generation in rows}
+    return found
+
+
+def _find_beside(duty: Duty, scripts: Collection[Script]) -> set[tuple[str, int]]:
+    """Generations for which something waits that no log has: a column for each, which is planned sooner than a branch."""
+    asked = [(script, tests) for script in scripts if script.tick is not None and (tests := _beside_logs(script.tick))]
+    found, at = set[tuple[str, int]](), look(duty, *scripts)
+    for start in range(0, len(asked), BRANCHES_MAX):
+        some = asked[start : start + BRANCHES_MAX]
+        columns = ", ".join(f"CASE WHEN {' OR '.join(tests)} THEN 1 ELSE 0 END" for _, tests in some)
+        (row,) = duty.session.all(f"SELECT {columns}", at)
+        found |= {(script.name, script.generation) for (script, _), waits in zip(some, row, strict=True) if waits}
+    return found
+
+
+def _beside_logs(tick: Tick) -> list[str]:
+    """Conditions, one of which is true when a tick would find something that no log has."""
+    found = [f"EXISTS (SELECT 1 FROM {tick.dirty})"] if tick.dirty else []
+    found += [scan.waiting for scan in tick.scans]
+    found += [f"({tick.due.waiting})"] if tick.due is not None else []
+    return [*found, *([f"({tick.newcomers.count}) > 0"] if tick.newcomers is not None else [])]
 
 
 def _may_have_work(duty: Duty, script: Script) -> bool:

@@ -16,6 +16,7 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.lanes import Ended, Lanes
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.runs import list_runs
+from tidemark.runtime.tick import has_work, tick
 from tidemark.runtime.timing import Timings
 from tidemark.runtime.wake import Watch, find_waiting
 from tidemark.runtime.worker import run_worker
@@ -165,6 +166,36 @@ def test_a_table_that_fails_is_tried_again_later_and_later(world: World, monkeyp
     assert report.failing == ("other",) and report.problems == 5 and report.interrupted
     assert [round(later - earlier) for earlier, later in itertools.pairwise(tried)] == [1, 2, 4, 8]
     assert world.shown() == world.truth()
+
+
+def test_each_generation_is_asked_about_whatever_waits_for_it_and_nothing_else(world: World) -> None:
+    world.apply(world.wanted("tick"), world.wanted("tick", name="other"))
+    rows = {row.name: row for row in world.duty.ledger.derived()}
+    scripts = [row.script for row in rows.values()]
+
+    def waiting() -> frozenset[str]:
+        alone = frozenset(script.name for script in scripts if has_work(world.duty, script))
+        found = find_waiting(world.duty, scripts)
+        assert found == alone
+        return found
+
+    assert waiting() == frozenset()
+    world.posts((905, 3, 3))
+    assert waiting() == {"thread_stats", "other"}
+    tick(world.leased("other"), rows["other"].script)
+    assert waiting() == {"thread_stats"}, "one log, of which each has taken as much as it says"
+    tick(world.leased("thread_stats"), rows["thread_stats"].script)
+    assert waiting() == frozenset()
+    dirty = rows["other"].script.tick
+    assert dirty is not None
+    world.write(f"INSERT INTO {dirty.dirty} (thread_id) VALUES (3)")
+    assert waiting() == {"other"}, "what is dirty is in no log"
+    tick(world.leased("other"), rows["other"].script)
+    ahead = "999999999" if world.duty.session.dialect.writers_wait_in_line else "999999999:999999999:"
+    checkpoint = world.duty.ledger.text("list_checkpoints").partition("FROM ")[2].split()[0]
+    world.write(f"UPDATE {checkpoint} SET snapshot = '{ahead}' WHERE derived = 'thread_stats'")
+    assert find_waiting(world.duty, scripts) == {"thread_stats"}, "a database that was restored has earlier moments"
+    assert find_waiting(world.duty, [rows["other"].script]) == frozenset(), "nobody asked about the other one"
 
 
 def test_nobody_is_asked_while_nobody_commits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
