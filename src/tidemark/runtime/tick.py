@@ -19,7 +19,7 @@ from tidemark.runtime.apply_batch import prepare_once, tables_of_whole, tables_t
 from tidemark.runtime.at_once import Weighed, tick_at_once
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.full import Whole, read_whole, write_whole
-from tidemark.runtime.guard import FEW, Choice, Way, add_cost, choose_for, count_changes
+from tidemark.runtime.guard import FEW, Choice, Way, choose_for, count_changes
 from tidemark.runtime.newcomers import show_newcomers
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.portions import recall
@@ -103,11 +103,11 @@ def _make_true(
                 if spent and state.keys == 0 and max_batches is None and not duty.stop():
                     # Where one transaction takes longer than the bound, sealing alone would be all that ticks ever do.
                     _apply(state)
-                _end(state, "a bound was reached; the next tick goes on")
+                state.end("a bound was reached; the next tick goes on")
                 return state.report(drained=False)
             _next(state)
             listen(Event(script.name, "tick", state.keys, state.total))
-        _end(state, None)
+        state.end(None)
     return state.report(drained=True)
 
 
@@ -144,27 +144,6 @@ def _has_only_read(state: State) -> bool:
     if state.backlog is not None:
         return not state.backlog.finished
     return state.whole is not None and state.whole.done == 0 and not state.whole.finished
-
-
-def _end(state: State, message: str | None) -> None:
-    """End the run, if there was anything to record, with why its rows were made true in the way that they were."""
-    run, choice = state.run, state.choice
-    if run is None:
-        return
-    if choice is not None and state.unread:
-        choice = replace(choice, reason=f"{choice.reason}; {state.unread}")
-    run.rows_done, run.rows_written = state.keys, state.written
-    run.longest_ms = state.longest_ms
-    said = "; ".join(part for part in (message, choice.reason if choice else None) if part)
-
-    def work() -> None:
-        if choice is not None:
-            done = choice.work if choice.way == "full" else state.changes + state.keys
-            add_cost(state.duty, state.script, choice, done, state.ms)
-        run.end("done", said or None)
-        state.portion.remember()
-
-    state.duty.write(work)
 
 
 def _weigh_changes(state: State) -> Choice:

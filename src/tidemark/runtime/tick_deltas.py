@@ -14,7 +14,7 @@ that becomes the checkpoint along with it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from weakref import WeakKeyDictionary
 
@@ -25,10 +25,10 @@ from tidemark.runtime.at_once import Weighed
 from tidemark.runtime.captures import begin_reading
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.full import read_whole, write_whole
-from tidemark.runtime.guard import Choice, add_cost, choose_for, count_changes
+from tidemark.runtime.guard import Choice, choose_for, count_changes
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.pace import Pace, choose_pace
-from tidemark.runtime.portions import Portion, recall
+from tidemark.runtime.portions import recall
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_run
 from tidemark.runtime.seals import (
@@ -38,12 +38,12 @@ from tidemark.runtime.seals import (
     consume,
     is_ahead,
     let_go,
-    pace_for_logs,
     read_checkpoints,
     set_targets,
 )
+from tidemark.runtime.tick_state import Working
 from tidemark.runtime.unread import recording, tell_unread
-from tidemark.script import Deltas, Script, SourceLog, Tick
+from tidemark.script import Deltas, Script, SourceLog
 
 ANEW = -1
 """The place of a seal in which everything is computed anew."""
@@ -71,40 +71,18 @@ class _Added:
 _SESSIONS: WeakKeyDictionary[Session, dict[tuple[str, int], _Added]] = WeakKeyDictionary()
 
 
-@dataclass
-class _State:
-    """A tick at work."""
+@dataclass(kw_only=True)
+class _State(Working):
+    """A tick of sums."""
 
-    duty: Duty
-    script: Script
-    tick: Tick
     deltas: Deltas
-    pace: Pace
-    reading: Pace
-    logs: Pace
-    portion: Portion
-    run: Run | None = None
-    fresh: bool = False
+    reading: Pace = field(init=False)
     finished: bool = False
-    remains: bool = False
     progressed: bool = False
-    changes: int = 0
-    waiting: int = 0
-    keys: int = 0
-    written: int = 0
-    transactions: int = 0
-    choice: Choice | None = None
-    ms: float = 0.0
-    unread: str = ""
 
-    def report(self, drained: bool) -> TickReport:
-        counts = (self.changes, self.keys, self.written, self.transactions)
-        return TickReport(self.script.name, *counts, self.longest_ms, drained)
-
-    @property
-    def longest_ms(self) -> float:
-        """The longest hold; nobody waits for what only reads."""
-        return max(self.pace.longest_ms, self.logs.longest_ms)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.reading = self.pace.for_reading()
 
 
 def tick_deltas(
@@ -124,8 +102,7 @@ def tick_deltas(
     if tick is None or tick.deltas is None:
         return TickReport(script.name)
     portion = weighed.portion if weighed else recall(duty, script, choose_pace(duty.session.dialect, duty.hold_ms))
-    paces = portion.pace, portion.pace.for_reading(), pace_for_logs(duty)
-    state = _State(duty, script, tick, tick.deltas, *paces, portion)
+    state = _State(duty, script, tick, portion, deltas=tick.deltas)
     if weighed is not None:
         state.choice, state.waiting = weighed.choice, weighed.changes
     began = duty.clock.now()
@@ -134,31 +111,11 @@ def tick_deltas(
             # What was read is lost with the session, so a bound in time lets something be added first.
             spent = max_ms is not None and state.progressed and duty.clock.ms_since(began) >= max_ms
             if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
-                _end(state, "a bound was reached; the next tick goes on")
+                state.end("a bound was reached; the next tick goes on")
                 return state.report(drained=False)
             _readably(state, listen)
-        _end(state, None)
+        state.end(None)
     return state.report(drained=True)
-
-
-def _end(state: _State, message: str | None) -> None:
-    """End the run, if there was anything to record, with why its rows were made true in the way that they were."""
-    run, choice = state.run, state.choice
-    if run is None:
-        return
-    if choice is not None and state.unread:
-        choice = replace(choice, reason=f"{choice.reason}; {state.unread}")
-    run.rows_done, run.rows_written = state.keys, state.written
-    run.longest_ms = state.longest_ms
-    said = "; ".join(part for part in (message, choice.reason if choice else None) if part)
-
-    def work() -> None:
-        if choice is not None:
-            add_cost(state.duty, state.script, choice, choice.work if choice.way == "full" else state.changes, state.ms)
-        run.end("done", said or None)
-        state.portion.remember()
-
-    state.duty.write(work)
 
 
 def _readably(state: _State, listen: Listener) -> None:
