@@ -201,10 +201,12 @@ class PostgresSession:
             counts.append(_count_changed(cursor))
         return counts
 
-    def script(self, sql: str) -> None:
-        """Run DDL text that may hold several statements, inside the current transaction."""
+    def script(self, *texts: str) -> None:
+        """Run DDL texts that may hold several statements each, inside the current transaction, in one message."""
         self._need_transaction()
-        self._execute(sql)
+        if texts:
+            # A text may end in a comment, so that what ends it stands on a line of its own.
+            self._execute("\n;\n".join(texts))
 
     def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """Every row of a query, as plain Python values."""

@@ -92,8 +92,9 @@ class Session(Protocol):
         """
         ...
 
-    def script(self, sql: str) -> None:
-        """Run DDL text that may hold several statements, inside the current transaction (never commits by itself)."""
+    def script(self, *texts: str) -> None:
+        """Run DDL texts, each of which may hold several statements, inside the current transaction (never commits by itself), in
+        one message where the engine takes several."""
         ...
 
     def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:

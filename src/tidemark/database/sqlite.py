@@ -214,10 +214,10 @@ class SqliteSession:
         """Run statements one after the other, give the number of rows that each changed."""
         return [self.run(statement, parameters) for statement in statements]
 
-    def script(self, sql: str) -> None:
-        """Run DDL text that may hold several statements, inside the current transaction."""
+    def script(self, *texts: str) -> None:
+        """Run DDL texts that may hold several statements each, inside the current transaction."""
         self._need_transaction()
-        for statement in statements(sql):
+        for statement in (one for text in texts for one in statements(text)):
             self._execute(statement)
 
     def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:

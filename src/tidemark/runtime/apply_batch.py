@@ -112,7 +112,7 @@ def _prepared(duty: Duty, script: Script) -> set[str]:
 
 
 def _create(session: Session, tables: Sequence[str]) -> None:
-    session.script(";\n".join(tables))
+    session.script(*tables)
 
 
 def take_keys(session: Session, applier: Applier, keys: Iterable[Sequence[Any]]) -> int:

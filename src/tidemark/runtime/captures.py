@@ -182,20 +182,17 @@ def _open_gaps(duty: Duty, capture: Capture) -> None:
 def _create_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, str]) -> None:
     set_patience(duty.ledger, patience(group))
     anew = [piece.name for piece in group if healths[piece.name] not in ("missing", "installed")]
-    for statement in creation(duty.session, group, anew):
-        duty.session.script(statement)
+    duty.session.script(*creation(duty.session, group, anew))
 
 
 def _drop_group(duty: Duty, group: Sequence[Piece]) -> None:
     set_patience(duty.ledger, patience(group))
-    for piece in group:
-        duty.session.script(piece.drop)
+    duty.session.script(*(piece.drop for piece in group))
 
 
 def _reshape(duty: Duty, known: Capture, capture: Capture) -> None:
     set_patience(duty.ledger, TRIGGER_PATIENCE)
-    for statement in (*capture.locks, *_reshaping(duty.session, known, capture)):
-        duty.session.script(statement)
+    duty.session.script(*capture.locks, *_reshaping(duty.session, known, capture))
     duty.ledger.set_capture(capture)
 
 

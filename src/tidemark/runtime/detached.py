@@ -30,8 +30,8 @@ class Detached:
 def detach(ledger: Ledger) -> tuple[Detached, ...]:
     """Drop every trigger of ours, on the user's tables and on our own."""
     found = tuple(Detached(*row) for row in ledger.all("list_triggers"))
-    for trigger in found:
-        ledger.session.script(f"DROP TRIGGER IF EXISTS {ledger.session.dialect.quote(trigger.name)}")
+    quote = ledger.session.dialect.quote
+    ledger.session.script(*(f"DROP TRIGGER IF EXISTS {quote(trigger.name)}" for trigger in found))
     return found
 
 

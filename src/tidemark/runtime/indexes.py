@@ -45,7 +45,7 @@ def _create(duty: Duty, index: MissingIndex) -> None:
     names = [_located(duty, index, name) for name in index.names]
     duty.write(partial(_record, duty, names))
     if duty.session.dialect.writers_wait_in_line:
-        duty.write(partial(_run_all, duty, index.statements))
+        duty.write(partial(duty.session.script, *index.statements))
         return
     conflict: Conflict | None = None
     # Making one waits for transactions that began before it, however long that takes; nobody waits for it meanwhile.
@@ -68,11 +68,6 @@ def _create(duty: Duty, index: MissingIndex) -> None:
         f"the index on {index.table} could not be made in {ATTEMPTS_MAX} attempts: {conflict}",
         left_behind="a broken index, which the next `tidemark apply --create-indexes` drops and makes again",
     ) from conflict
-
-
-def _run_all(duty: Duty, statements: Sequence[str]) -> None:
-    for statement in statements:
-        duty.session.script(statement)
 
 
 def _located(duty: Duty, index: MissingIndex, name: str) -> str:

@@ -71,8 +71,7 @@ def _install_all(
 def _install_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, Finding]) -> None:
     set_patience(duty.ledger, patience(group))
     anew = [piece.name for piece in group if healths[piece.name].health not in ("missing", "installed")]
-    for statement in creation(duty.session, group, anew):
-        duty.session.script(statement)
+    duty.session.script(*creation(duty.session, group, anew))
 
 
 def begin_filling(duty: Duty, installed: Installed) -> Installed:
@@ -92,11 +91,9 @@ def begin_verifying(duty: Duty, installed: Installed, before: Installed | None) 
     """
     mirror = mirror_pieces(installed.script)
     if mirror and before is not None:
-        for piece in reversed(mirror_pieces(before.script)):
-            duty.session.script(piece.drop)
+        duty.session.script(*(piece.drop for piece in reversed(mirror_pieces(before.script))))
     set_patience(duty.ledger, patience(mirror))
-    for statement in creation(duty.session, mirror, [piece.name for piece in mirror]):
-        duty.session.script(statement)
+    duty.session.script(*creation(duty.session, mirror, [piece.name for piece in mirror]))
     return duty.ledger.move(installed, "verifying")
 
 
@@ -204,8 +201,7 @@ def _drop_all(duty: Duty, installed: Installed, going: Sequence[Piece], unread: 
 
 def _drop_group(duty: Duty, group: Sequence[Piece]) -> None:
     set_patience(duty.ledger, patience(group))
-    for piece in group:
-        duty.session.script(piece.drop)
+    duty.session.script(*(piece.drop for piece in group))
 
 
 def _identity(installed: Installed) -> tuple[str, int]:

@@ -168,8 +168,7 @@ class Ledger:
 
     def create(self, epoch: str) -> None:
         """Create the tables and remember their shape, in the caller's transaction. `epoch` names this copy."""
-        for statement in self.creation():
-            self.session.script(statement)
+        self.session.script(*self.creation())
         cluster = self.value("read_cluster" if self.value("may_read_cluster") else "read_database")
         for key, value in (("shape", SHAPE), ("epoch", epoch), ("cluster", cluster)):
             self.run("set_meta", {"key": key, "value": value})

@@ -20,14 +20,12 @@ def show_pieces(duty: Duty, before: Script | None, script: Script) -> None:
     set_patience(duty.ledger, TRIGGER_PATIENCE)
     shown = duty.ledger.all("list_shown", {"public": script.public})
     stays = before is not None and bool(duty.session.dialect.view_replacement) and _is_longer(before, script)
-    for piece in reversed(before.pieces if before is not None else ()):
-        if piece.public and not (stays and piece.kind == "view"):
-            duty.session.script(piece.drop)
-    for statement in _creation(duty, [piece for piece in script.pieces if piece.public], stays=stays):
-        duty.session.script(statement)
-    for column, statement in shown:
-        if not column or column in script.columns:
-            duty.session.script(statement)
+    going = [piece for piece in reversed(before.pieces if before is not None else ()) if piece.public]
+    duty.session.script(
+        *(piece.drop for piece in going if not (stays and piece.kind == "view")),
+        *_creation(duty, [piece for piece in script.pieces if piece.public], stays=stays),
+        *(statement for column, statement in shown if not column or column in script.columns),
+    )
 
 
 def _creation(duty: Duty, pieces: Sequence[Piece], *, stays: bool) -> list[str]:

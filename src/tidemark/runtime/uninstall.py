@@ -79,8 +79,7 @@ def _keep(duty: Duty, installed: Installed) -> Installed:
     """Put a plain table in the place of the view."""
     script, ledger, quote = installed.script, duty.ledger, duty.session.dialect.quote
     ledger.run("copy_rows", public=script.public)
-    for piece in reversed([piece for piece in script.pieces if piece.public]):
-        duty.session.script(piece.drop)
+    duty.session.script(*(piece.drop for piece in reversed(script.pieces) if piece.public))
     ledger.run("keep_rows", public=script.public)
     if script.key:
         columns = ", ".join(quote(column) for column in script.key)

@@ -173,8 +173,7 @@ def begin_widening(
 def _take_over(duty: Duty, installed: Installed, before: Installed, upkeep: Script) -> Installed:
     session = duty.session
     set_patience(duty.ledger, TRIGGER_PATIENCE)
-    for statement in (*installed.script.wide.locks, *list_changes(session, before.script, upkeep)):
-        session.script(statement)
+    session.script(*installed.script.wide.locks, *list_changes(session, before.script, upkeep))
     about = {"name": upkeep.name, "generation": before.generation}
     duty.ledger.run("set_script", {**about, "fingerprint": upkeep.fingerprint, "script": script_text(upkeep)})
     known = duty.ledger.checkpoints(upkeep)
