@@ -1,11 +1,13 @@
 # Everything runs in .venv, which `make install` builds from hashed files. Needs Python 3.11 or newer, and make.
 PYTHON  ?= python3
-WORKERS ?= 2
 APP     ?= soundgraph
 SERVE   ?=
 SEED    ?=
 N       ?=
 ARGS    ?=
+
+# Of tests. Three for two processors: now and then one of them waits for a lock or a clock.
+WORKERS ?= 3
 
 # Tests make thousands of databases and drop them again: in memory, where there is room and programs may run from it.
 MEMORY = $(shell test -w /dev/shm && awk '/MemAvailable/ { exit $$2 < 8000000 }' /proc/meminfo \

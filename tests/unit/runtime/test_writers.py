@@ -97,7 +97,10 @@ def test_installing_gives_way_to_a_long_writer(world: World, freshness: str) -> 
     assert world.shown() == world.truth()
 
 
-def test_a_writer_that_never_ends_is_a_fault_that_can_be_repeated(world: World) -> None:
+def test_a_writer_that_never_ends_is_a_fault_that_can_be_repeated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidemark.runtime.duty.CONFLICTS_MAX", 5)
     with _slow_writer(world, "INSERT INTO posts VALUES (3000, 2, 5)"):
         world.duty.session.set_lock_timeout(0.001)
         with pytest.raises(Fault, match="locked") as fault:
