@@ -19,7 +19,7 @@ from tidemark.database.session import Unacceptable
 from tidemark.script import Script
 from tidemark.ways import following
 
-COUNTED = frozenset({"run", "script", "all", "one", "alone"})
+COUNTED = frozenset({"run", "all", "one", "alone"})
 WRITES = frozenset({"write", "chunk"})
 # A worker that lost its duty may still write down that its run has ended, and gives back what is not its own any more.
 HARMLESS = re.compile(r"tidemark(__|\._)(run|lease)\b")
@@ -84,7 +84,7 @@ class WatchedSession:
         def counted(sql: str, *rest: Any) -> Any:
             self._step()
             self._read(sql)
-            if self.inside in WRITES and name in ("run", "script"):
+            if self.inside in WRITES and name == "run":
                 self._written.append(sql)
             return found(sql, *rest)
 
@@ -99,6 +99,18 @@ class WatchedSession:
             self._read(statement)
         self._written += statements if self.inside in WRITES else []
         return list(self.session.run_all(statements, parameters))
+
+    def script(self, *texts: str) -> None:
+        """Each of them is a step; they go to the database one by one where something is about to happen."""
+        if self.at is not None:
+            for text in texts:
+                self._step()
+                self.session.script(text)
+        else:
+            for _ in texts:
+                self._step()
+            self.session.script(*texts)
+        self._written += texts if self.inside in WRITES else ()
 
     @contextmanager
     def transaction(
