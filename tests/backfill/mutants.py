@@ -219,7 +219,10 @@ MUTANTS = MappingProxyType(
         "what is left is over the whole": code(
             getter("eta_seconds"), "self.remaining / self.rate", "self.rows_total / self.rate"
         ),
-        "a step reads everything": code(chunk.do_chunk, "size - 1", "10**9"),
+        "keys that were listed are those of now": code(
+            chunk.do_chunk, "listed.marker == session.changes_marker()", "listed.keys"
+        ),
+        "a step reads everything": code(chunk._find_end, "size - 1", "10**9"),
         "it is told after every chunk": code(Tally.tell, "< TELL_SECONDS", "< 0.0"),
         "the last word is not told": code(ending._end, "tally.record(duty)", "None"),
         "that nothing can be told is a failure": code(Tally.tell, "if not duty.session.is_open():", "if True:"),

@@ -48,6 +48,11 @@ REQUIREMENTS = (
             "there is no upper bound",
         ),
         (
+            "On SQLite a chunk's keys are listed before the lock is had; a row that comes in between is done all the same.",
+            "a_row_that_comes_after_the_keys_of_its_chunk_were_listed_is_done",
+            "keys that were listed are those of now",
+        ),
+        (
             "A row whose data is to blame is put aside alone, with its error and the attempt; the others are done; exit 7.",
             "a_row_that_cannot_be_migrated_is_put_aside_alone_and_tried_again_when_asked",
             "the bad row takes its chunk along",

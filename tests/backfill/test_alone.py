@@ -45,9 +45,9 @@ def chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     found: list[bool] = []
     real = worker.do_chunk
 
-    def do(*given: Any, alone: bool) -> Any:
+    def do(*given: Any, alone: bool, **named: Any) -> Any:
         found.append(alone)
-        return real(*given, alone=alone)
+        return real(*given, alone=alone, **named)
 
     monkeypatch.setattr(worker, "do_chunk", do)
     yield found

@@ -1,10 +1,13 @@
 """A backfill of the user's, run: everything is done once, whatever the key, and its record says so."""
 
+from typing import Any
+
 import pytest
 
 from tests.backfill.place import UPPER, Songs, Watch, stop_after
 from tidemark import Fault, Refusal
 from tidemark.errors import Exit
+from tidemark.runtime.backfill import worker
 from tidemark.runtime.backfill.runner import Orders
 
 
@@ -127,6 +130,24 @@ def test_rows_that_come_while_it_runs_do_not_make_it_longer(songs: Songs) -> Non
             db.run("INSERT INTO songs (id, title) VALUES (:id, 'new')", {"id": top + number + 1})
 
     assert songs.engine(stop=stop_after(20)).backfill("grow").status.rows_done == 250
+
+
+def test_a_row_that_comes_after_the_keys_of_its_chunk_were_listed_is_done(
+    file_songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_songs.add(300, step=2)
+    file_songs.upper()
+    real, came = worker.list_chunk, [2, 300]
+
+    def list_chunk(*given: Any) -> Any:
+        found = real(*given)
+        if came:
+            file_songs.add(1, start=came.pop(0))
+        return found
+
+    monkeypatch.setattr(worker, "list_chunk", list_chunk)
+    assert file_songs.engine().backfill("shout").status.rows_done == 302
+    assert file_songs.shouted() == 302 and not came
 
 
 def test_a_row_that_cannot_be_migrated_is_put_aside_alone_and_tried_again_when_asked(songs: Songs) -> None:

@@ -41,6 +41,8 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
     keys = f"SELECT {names} FROM {source} WHERE {within}{also} ORDER BY {names}"
     # A row that is locked stays as it is read, and whoever locks in the same order cannot deadlock with this.
     locked = f"SELECT {names} FROM ({keys} FOR NO KEY UPDATE) AS k" if not dialect.writers_wait_in_line else keys
+    # Each key is there once, and not again in an index beside the table.
+    once = "" if dialect.has_schemas else " WITHOUT ROWID"
     here = listed(quoted, quoted, batch, rowid_place(table, [column.name for column in key]))
     every = ", ".join(dict.fromkeys([*quoted, *(dialect.quote(name) for name in backfill.columns)]))
     return Walk(
@@ -48,7 +50,7 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
         key=tuple(column.name for column in key),
         columns=tuple(dict.fromkeys([*(column.name for column in key), *backfill.columns])),
         drop_batch=f"DROP TABLE IF EXISTS {batch}",
-        create_batch=f"CREATE TEMPORARY TABLE {dialect.quote(BATCH)} ({definition}, PRIMARY KEY ({names}))",
+        create_batch=f"CREATE TEMPORARY TABLE {dialect.quote(BATCH)} ({definition}, PRIMARY KEY ({names})){once}",
         last=f"SELECT {names} FROM {source} ORDER BY {', '.join(f'{name} DESC' for name in quoted)} LIMIT 1",
         step=f"SELECT {names} FROM {source} WHERE {within} ORDER BY {names} LIMIT 1 OFFSET :tidemark_skip",
         count=f"SELECT count(*) FROM {source} WHERE {within}",

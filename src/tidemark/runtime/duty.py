@@ -7,6 +7,7 @@ transient conflict, and tells how long it held its locks; nothing here waits ins
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -93,9 +94,17 @@ class Duty:
 
         return self._attempt(self._fenced(work), mode, snapshot)
 
-    def write_once(self, work: Callable[[], T], *, snapshot: bool = False, mode: Mode = "write") -> Held[T]:
-        """The same without trying again: `Conflict` reaches the caller, who knows what to do about it."""
-        return self._once(self._fenced(work), mode, snapshot)
+    def write_once(
+        self,
+        work: Callable[[], T],
+        *,
+        snapshot: bool = False,
+        mode: Mode = "write",
+        ahead: Callable[[], None] | None = None,
+    ) -> Held[T]:
+        """The same without trying again: `Conflict` reaches the caller, who knows what to do about it. What is to be read
+        `ahead` is read at the last moment before the lock is asked for."""
+        return self._once(self._fenced(work), mode, snapshot, ahead)
 
     def _fenced(self, work: Callable[[], T]) -> Callable[[], T]:
         def fenced() -> T:
@@ -130,10 +139,15 @@ class Duty:
             left_behind="this transaction was rolled back; what was committed before stands",
         ) from conflict
 
-    def _once(self, work: Callable[[], T], mode: Mode, snapshot: bool) -> Held[T]:
-        if self.turns is None or mode not in ("write", "chunk"):
-            return self._work(work, mode, snapshot, Turn())
-        with self.turns.take(self.session, self.nice) as turn:
+    def _once(
+        self, work: Callable[[], T], mode: Mode, snapshot: bool, ahead: Callable[[], None] | None = None
+    ) -> Held[T]:
+        writes = mode in ("write", "chunk")
+        turns = self.turns if writes else None
+        taken = turns.take(self.session, self.nice, patient=mode == "chunk") if turns else nullcontext(Turn())
+        with taken as turn:
+            if ahead is not None:
+                ahead()
             return self._work(work, mode, snapshot, turn)
 
     def _work(self, work: Callable[[], T], mode: Mode, snapshot: bool, turn: Turn) -> Held[T]:
@@ -146,7 +160,7 @@ class Duty:
             hold_ms = self._hold_ms(mode, worked_ms, self.clock.ms_since(began))
         finally:
             turn.held_seconds = 0.0 if began is None else self.clock.now() - began
-        turn.held_seconds = hold_ms / 1000
+        turn.held_seconds, turn.freed = hold_ms / 1000, began + hold_ms / 1000
         return Held(value, hold_ms, (began - asked) * 1000)
 
     def _hold_ms(self, mode: Mode, worked_ms: float, held_ms: float) -> float:

@@ -32,7 +32,7 @@ SEAL_ROWS = 10_000
 # Where rows are locked a writer meets a chunk as often as its share of the rows: 199 of 200 writers of some row then never do.
 SHARE = 200
 SHARED_ROWS_MIN = 500
-IN_LINE_MS, IN_LINE_PATIENT_MS = 10.0, 4.0
+IN_LINE_MS, IN_LINE_PATIENT_MS = 10.0, 2.5
 """Holds of a lock that writers wait for in line: of ticks, and of work for which nobody waits. A writer looks again after 1, 3, 8
 and 18 ms, so that one who meets holds of 4 ms is served at its fourth look and not at its fifth."""
 LOCKED_MS = 100.0

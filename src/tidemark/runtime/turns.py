@@ -18,8 +18,9 @@ from tidemark.database.session import Conflict, Session
 from tidemark.runtime.clock import Clock
 
 # Gaps longer than holds: a writer who came at the wrong moment is then served at its fourth or fifth look, 8 or 18 ms later.
-NICE = 1.5
-# Short holds are rested for together: a gap of less is over before somebody who waits looks again.
+# Where nobody waits for the work, fewer of them are to meet a hold at all.
+NICE, PATIENT_NICE = 1.5, 2.0
+# Short holds of ticks are rested for together: a gap of less is over before somebody who waits looks again.
 REST_SECONDS_MIN = 0.005
 # Whoever lost a few times looks 25 ms later again, until it has waited for 128 ms, and then ten times a second only.
 LONG_REST_SECONDS = 0.025
@@ -36,9 +37,11 @@ PATIENCE_SECONDS = 5.0
 
 @dataclass
 class Turn:
-    """A session's turn. `held_seconds` is how long it had the lock, to be said before the turn ends."""
+    """A session's turn. `held_seconds` is how long it had the lock, and `freed` the moment at which it gave it back (None = when
+    the turn ends), to be said before the turn ends."""
 
     held_seconds: float = 0.0
+    freed: float | None = None
 
 
 class Turns:
@@ -54,13 +57,14 @@ class Turns:
         self._seen: WeakKeyDictionary[Session, tuple[str, int]] = WeakKeyDictionary()
 
     @contextmanager
-    def take(self, session: Session, nice: float | None = None) -> Iterator[Turn]:
+    def take(self, session: Session, nice: float | None = None, *, patient: bool = False) -> Iterator[Turn]:
         """A turn of a session that is about to write, once others have had theirs. `nice` is how many seconds to rest for each
-        second of holding, company or not; None = what suits. Raises `Conflict` when another session does not end its own."""
+        second of holding, company or not; None = what suits, which is more where the work is `patient` because nobody waits for
+        it. Raises `Conflict` when another session does not end its own turn."""
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):
             raise Conflict("another lane writes for longer than that")
         try:
-            self._rest(session, nice)
+            self._rest(session, nice, patient)
             turn = Turn()
             try:
                 yield turn
@@ -88,28 +92,30 @@ class Turns:
         finally:
             self._lock.release()
 
-    def _rest(self, session: Session, nice: float | None) -> None:
+    def _rest(self, session: Session, nice: float | None, patient: bool) -> None:
         """Leave the file alone for what it was held and not yet left alone for."""
-        now, each = self._clock.now(), NICE if nice is None else nice
-        gap = now - self._ended
+        now, suits = self._clock.now(), PATIENT_NICE if patient else NICE
+        gap, each = now - self._ended, suits if nice is None else nice
         self._held = max(0.0, self._held - gap / each) if each else 0.0
         self._busy = max(0.0, self._busy - gap)
         self._look(session, now)
-        rest = self._find_rest(now - self._came, each * self._held, insists=nice is not None)
+        at_once = patient or nice is not None
+        rest = self._find_rest(now - self._came, each * self._held, insists=nice is not None, at_once=at_once)
         if rest > 0:
             self._clock.wait(rest)
             self._held, self._busy = 0.0, 0.0 if rest >= LONG_REST_SECONDS else self._busy
             # None of ours commits meanwhile, so that whoever did is somebody else, however many sessions we have.
             self._look(session, self._clock.now())
 
-    def _find_rest(self, since: float, owed: float, *, insists: bool) -> float:
-        """How long to rest where so many seconds are owed to company, and somebody came so many seconds ago."""
+    def _find_rest(self, since: float, owed: float, *, insists: bool, at_once: bool) -> float:
+        """How long to rest where so many seconds are owed to company, and somebody came so many seconds ago; `at_once` for
+        however little."""
         alone = LONG_REST_NEAR_SECONDS if since < NEAR_SECONDS else LONG_REST_EVERY_SECONDS
         every = LONG_REST_IN_COMPANY_SECONDS if since < COMPANY_SECONDS else alone
         owed = owed if since < COMPANY_SECONDS or insists else 0.0
         if self._busy >= every:
             return max(LONG_REST_SECONDS, owed)
-        return owed if insists or owed >= REST_SECONDS_MIN else 0.0
+        return owed if at_once or owed >= REST_SECONDS_MIN else 0.0
 
     def _look(self, session: Session, now: float) -> str:
         """Notice somebody who committed since this session looked last, unless it may have been one of ours."""
@@ -121,8 +127,9 @@ class Turns:
         return marker
 
     def _end(self, session: Session, turn: Turn) -> None:
-        self._ended = self._clock.now()
-        if self._ended - self._came >= COMPANY_SECONDS:
+        now = self._clock.now()
+        self._ended = now if turn.freed is None else turn.freed
+        if now - self._came >= COMPANY_SECONDS:
             # What was held before anybody came is nobody's loss.
             self._held = 0.0
         self._held += turn.held_seconds

@@ -63,9 +63,9 @@ class File:
         if self.company and self.now - self.came >= self.company:
             self.came, self.commits = self.now, self.commits + 1
 
-    def hold(self, lane: Lane, ms: float) -> None:
+    def hold(self, lane: Lane, ms: float, *, patient: bool = False) -> None:
         """A transaction of ours."""
-        with self.turns.take(cast(Session, cast(Any, lane))) as turn:
+        with self.turns.take(cast(Session, cast(Any, lane)), patient=patient) as turn:
             self.holds.append((self.now, self.now + ms))
             self.now += ms
             self.commits += 1
@@ -87,18 +87,18 @@ class File:
         return sorted(next(look for look in LOOKS_MS if is_free(moment + look)) for moment in came)
 
 
-def work(file: File, lanes: list[Lane], mean_ms: float, apart_ms: float = 0.2) -> list[float]:
+def work(file: File, lanes: list[Lane], mean_ms: float, apart_ms: float = 0.2, *, patient: bool = False) -> list[float]:
     """Hold the lock for so long at a time, with moments between, for long enough; how long writers wait beside it."""
     chance, held = random.Random(8), 0.0
     while held < HELD_MS:
         hold = max(mean_ms / 10, chance.gauss(mean_ms, mean_ms * 0.3))
         file.go_by(apart_ms)
-        file.hold(chance.choice(lanes), hold)
+        file.hold(chance.choice(lanes), hold, patient=patient)
         held += hold
     return file.waits([chance.uniform(0.0, file.now) for _ in range(20_000)])
 
 
-@pytest.mark.parametrize(("mean_ms", "looks"), [(IN_LINE_MS, 18), (IN_LINE_PATIENT_MS, 8), (3.0, 8), (1.0, 8)])
+@pytest.mark.parametrize(("mean_ms", "looks"), [(IN_LINE_MS, 18), (4.0, 8), (3.0, 8), (1.0, 8)])
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_a_writer_is_served_at_one_of_its_first_looks(mean_ms: float, looks: int, lanes: int) -> None:
     file = File(company=20.0)
@@ -106,6 +106,29 @@ def test_a_writer_is_served_at_one_of_its_first_looks(mean_ms: float, looks: int
     assert found[len(found) * 99 // 100] <= looks
     assert found[len(found) * 999 // 1000] <= 78
     assert file.now <= 2.9 * HELD_MS, "and the work gets on"
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_fewer_meet_work_for_which_nobody_waits_and_are_served_sooner(lanes: int) -> None:
+    file = File(company=20.0)
+    found = work(file, [file.lane() for _ in range(lanes)], IN_LINE_PATIENT_MS, patient=True)
+    assert found[len(found) * 69 // 100] == 0 and found[len(found) * 95 // 100] <= 3
+    assert found[len(found) * 99 // 100] <= 8
+    assert file.now <= 3.4 * HELD_MS, "and the work gets on"
+
+
+def test_a_gap_begins_when_the_lock_is_given_back() -> None:
+    file = File(company=5.0)
+    lane = file.lane()
+    for _ in range(20):
+        with file.turns.take(cast(Session, cast(Any, lane)), patient=True) as turn:
+            begin = file.now
+            file.now += 12.0
+            turn.held_seconds, turn.freed = 0.002, (begin + 2.0) / 1000
+            file.holds.append((begin, begin + 2.0))
+            file.commits, lane.own = file.commits + 1, lane.own + 1
+        file.go_by(0.1)
+    assert max(file.gaps()[5:]) == pytest.approx(10.1), "what comes after it is a gap already"
 
 
 def test_gaps_shorter_than_the_holds_serve_them_late(monkeypatch: pytest.MonkeyPatch) -> None:

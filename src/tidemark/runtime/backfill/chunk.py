@@ -2,8 +2,8 @@
 
 Owns: `Batch` and `Database`, which a user's function sees, and `do_chunk`. Promises: a chunk's keys are those after the cursor,
 in the order of the key, whether their rows are wanted or not; what is done to the rows, the cursor and the counters commit
-together or not at all; while another row is waited for, several rows are not kept locked for longer than `HASTE`. Opens no
-transaction.
+together or not at all; while another row is waited for, several rows are not kept locked for longer than `HASTE`; keys that were
+listed before the lock was had are those of now, or listed again. Opens no transaction.
 """
 
 from __future__ import annotations
@@ -82,6 +82,17 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """The keys of a chunk: so many up to `upto`, of which those that are `wanted` stand in the session's batch. `marker` was that
+    of the session when they were listed."""
+
+    keys: int
+    upto: Key
+    wanted: int
+    marker: str
+
+
+@dataclass(frozen=True)
 class Step:
     """What a chunk did: keys up to `upto` passed, rows written, and whether the range ends there. `wish` and `nice` are what an
     operator wanted while it committed."""
@@ -107,22 +118,41 @@ def prepare(session: Session, walk: Walk) -> None:
         session.run(walk.statement)
 
 
-def do_chunk(ledger: Ledger, backfill: Backfill, walk: Walk, todo: Range, size: int, *, alone: bool = False) -> Step:
-    """Do the next `size` keys of a range, or what is left of it, in the caller's transaction. `alone` locks the table and not
-    each of the rows, which is for when nobody else is there; raises `Conflict` when somebody is."""
-    session, low = ledger.session, todo.begins
+def list_chunk(session: Session, walk: Walk, todo: Range, size: int) -> Listed:
+    """List the keys of a chunk in the batch, in a transaction of the caller's that only reads, so that nobody waits for it."""
+    marker = session.changes_marker()
+    keys, upto = _find_end(session, walk, todo, size)
+    return Listed(keys, upto, _fill(session, walk, walk.fill_batch, todo.begins, upto), marker)
+
+
+def do_chunk(
+    ledger: Ledger,
+    backfill: Backfill,
+    walk: Walk,
+    todo: Range,
+    size: int,
+    *,
+    listed: Listed | None = None,
+    alone: bool = False,
+) -> Step:
+    """Do the next `size` keys of a range, or what is left of it, in the caller's transaction; those that are `listed`, if nobody
+    has committed anything since. `alone` locks the table and not each of the rows, which is for when nobody else is there;
+    raises `Conflict` when somebody is."""
+    session, usual = ledger.session, ""
     if alone:
         session.run(walk.lock)
-    fill = walk.fill_locked if alone else walk.fill_batch
     wish, nice, _ = ledger.all("read_control", {"name": backfill.name})[0]
-    found = session.one(between(walk.step, walk, low), {**bounds(low, todo.high), "tidemark_skip": size - 1})
-    upto, keys = (todo.high, _count(session, walk, low, todo.high)) if found is None else (tuple(found), size)
-    usual = _hasten(ledger) if keys > 1 and walk.may_lock and not alone else ""
-    written = _do_rows(session, backfill, walk, between(fill, walk, low), bounds(low, upto)) if keys else 0
+    if listed is not None and listed.marker == session.changes_marker():
+        keys, upto, wanted = listed.keys, listed.upto, listed.wanted
+    else:
+        keys, upto = _find_end(session, walk, todo, size)
+        usual = _hasten(ledger) if keys > 1 and walk.may_lock and not alone else ""
+        wanted = _fill(session, walk, walk.fill_locked if alone else walk.fill_batch, todo.begins, upto) if keys else 0
+    written = _do_rows(session, backfill, walk) if wanted else 0
     if usual:
         # What is waited for at the commit is ours, and nobody has it for long.
         ledger.value("set_patience", {"patience": usual})
-    ended = found is None or upto == todo.high
+    ended = keys < size or upto == todo.high
     about = {"backfill": backfill.name, "place": todo.place, "cursor": pack(upto), "finished": int(ended)}
     if ledger.run("advance_range", {**about, "rows_done": keys, "rows_written": written}) != 1:
         raise Fault(f"the ledger has no range {todo.place} of {backfill.name} any more", retry_safe=False)
@@ -134,7 +164,10 @@ def do_key(ledger: Ledger, backfill: Backfill, walk: Walk, key: Key, place: int)
     if ledger.run("close_quarantine", {"backfill": backfill.name, "key_hash": hash_key(pack(key))}) == 0:
         # It was done by a transaction of which nobody heard whether it was committed.
         return 0
-    written = _do_rows(ledger.session, backfill, walk, alone(walk.fill_batch, walk), bounds(None, key))
+    session = ledger.session
+    session.run(walk.clear_batch)
+    wanted = session.run(alone(walk.fill_batch, walk), bounds(None, key))
+    written = _do_rows(session, backfill, walk) if wanted else 0
     _pass(ledger, backfill, place, key, written, finished=True)
     return written
 
@@ -158,12 +191,21 @@ def _pass(ledger: Ledger, backfill: Backfill, place: int, key: Key, written: int
     ledger.run("advance_range", {**about, "rows_done": 1, "rows_written": written})
 
 
-def _do_rows(session: Session, backfill: Backfill, walk: Walk, fill: str, within: Mapping[str, Any]) -> int:
-    """Do what is wanted to the rows of a range; give how many were written. Raises whatever is wrong with them."""
+def _find_end(session: Session, walk: Walk, todo: Range, size: int) -> tuple[int, Key]:
+    """How many keys the next chunk of a range has, and the last of them; fewer than `size` where the range ends with them."""
+    low = todo.begins
+    found = session.one(between(walk.step, walk, low), {**bounds(low, todo.high), "tidemark_skip": size - 1})
+    return (_count(session, walk, low, todo.high), todo.high) if found is None else (size, tuple(found))
+
+
+def _fill(session: Session, walk: Walk, fill: str, low: Key | None, upto: Key) -> int:
+    """Put the keys into the batch whose rows are wanted, after one key up to another; give how many."""
     session.run(walk.clear_batch)
-    wanted = session.run(fill, within)
-    if wanted == 0:
-        return 0
+    return session.run(between(fill, walk, low), bounds(low, upto))
+
+
+def _do_rows(session: Session, backfill: Backfill, walk: Walk) -> int:
+    """Do what is wanted to the rows of the batch; give how many were written. Raises whatever is wrong with them."""
     if backfill.function is None:
         return _checked(session.run(walk.statement), backfill)
     found = session.all(walk.rows)

@@ -16,7 +16,19 @@ from typing import Any
 from tidemark.database.session import Conflict, Taken, TooLong
 from tidemark.errors import Fault, Refusal, TidemarkError
 from tidemark.model import Backfill
-from tidemark.runtime.backfill.chunk import ASIDE, Key, Range, Step, do_chunk, do_key, next_key, prepare, put_aside
+from tidemark.runtime.backfill.chunk import (
+    ASIDE,
+    Key,
+    Listed,
+    Range,
+    Step,
+    do_chunk,
+    do_key,
+    list_chunk,
+    next_key,
+    prepare,
+    put_aside,
+)
 from tidemark.runtime.backfill.ending import STANDS, tell_problem
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.tally import Tally
@@ -46,6 +58,7 @@ class Worker:
     may_lock: bool = False
     pace: Pace = field(init=False)
     marker: str = field(default="")
+    listed: Listed | None = None
 
     def __post_init__(self) -> None:
         self.pace = choose_first_pace(self.duty.session.dialect, None)
@@ -69,6 +82,7 @@ class Worker:
                     todo.refresh(self.duty.ledger, self.backfill.name)
 
     def _prepare(self) -> None:
+        self.duty.session.undo_in_memory()
         self.duty.write(partial(prepare, self.duty.session, self.walk))
         self.marker = self.duty.session.changes_marker()
         self.may_lock = bool(self.walk.may_lock) and self.duty.session.one(self.walk.may_lock) == (True,)
@@ -134,8 +148,8 @@ class Worker:
         for tried in range(TRIES_MAX):
             alone = self.may_lock and not self.beside and not self.gate.company
             try:
-                work = partial(do_chunk, self.duty.ledger, self.backfill, self.walk, todo, size, alone=alone)
-                return self.duty.write_once(work, mode="chunk")
+                work, list_ahead = partial(self._do, todo, size, alone), partial(self._list_ahead, todo, size)
+                return self.duty.write_once(work, mode="chunk", ahead=list_ahead)
             except TooLong as problem:
                 if size > 1:
                     self.pace.size = max(1, size // 2)
@@ -160,6 +174,15 @@ class Worker:
         raise Fault(
             f"{self.backfill.name} met a conflict {TRIES_MAX} times at one chunk: {conflict}", left_behind=STANDS
         )
+
+    def _list_ahead(self, todo: Range, size: int) -> None:
+        """Where all writers wait for whoever has the lock, find the keys of a chunk before it is asked for."""
+        if self.duty.session.dialect.writers_wait_in_line:
+            work = partial(list_chunk, self.duty.session, self.walk, todo, size)
+            self.listed = self.duty.read(work, snapshot=False).value
+
+    def _do(self, todo: Range, size: int, alone: bool) -> Step:
+        return do_chunk(self.duty.ledger, self.backfill, self.walk, todo, size, listed=self.listed, alone=alone)
 
     def _check_blame(self, problem: Exception) -> None:
         """Raises the problem again when it is not the data of some row that is to blame."""
