@@ -78,6 +78,30 @@ def test_a_column_that_one_table_read_once_may_go(items: str) -> None:
         assert _differs(session, later) == []
 
 
+def test_a_view_of_rows_as_of_now_keeps_no_column_of_another_table(items: str) -> None:
+    def declare(columns: dict[str, str]) -> Project:
+        project = _declare(columns)
+        project.derive(
+            "kinds", freshness="tick", query="SELECT a, count(DISTINCT x) AS s FROM items GROUP BY a", live=True
+        )
+        return project
+
+    Tidemark(declare(COLUMNS), items).apply()
+    keeper = Tidemark(declare(COLUMNS | {"by_y": "count(*)"}), items)
+    assert keeper.apply().live == ("by_y",)
+    _migrate(items, "ALTER TABLE items DROP COLUMN y")
+    _write(items, "INSERT INTO items VALUES (77, 1, 5)")
+    shown, truth = (
+        "SELECT a, s FROM kinds_live ORDER BY a",
+        "SELECT a, count(DISTINCT x) FROM items GROUP BY a ORDER BY a",
+    )
+    with contextlib.closing(open_session(items)) as session:
+        assert session.all(shown) == session.all(truth)
+        keeper.apply()
+        keeper.tick()
+        assert session.all(shown) == session.all(truth)
+
+
 def test_a_log_of_an_earlier_version_is_made_anew_where_it_misses_a_column(
     pg_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

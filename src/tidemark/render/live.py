@@ -13,7 +13,7 @@ from tidemark.maintenance.program import KeyedProgram, Remembered
 from tidemark.model import Declaration
 from tidemark.names import Names, shorten
 from tidemark.render.affected import reached
-from tidemark.render.images import log_of, unsealed
+from tidemark.render.images import log_of, slice_columns, unsealed
 from tidemark.render.restriction import keys_of_query, restricted
 from tidemark.render.statements import Store, units_of_store
 from tidemark.script import Piece, mark
@@ -85,8 +85,11 @@ def _pending(store: Store, program: KeyedProgram) -> str:
     units = store.units.key_list
     found = [f"SELECT {units} FROM {store.names.own('dirty')}"]
     for way in program.routes:
-        log, new = log_of(store.dialect, way.changed.table), unsealed(store.names, way.changed.table, "l")
-        found += reached(store, program, way, f"(SELECT l.* FROM {log} AS l WHERE {new})")
+        table = way.changed.table
+        log, new = log_of(store.dialect, table), unsealed(store.names, table, "l")
+        # A view that named every column of a log would keep those that nobody reads any more.
+        read = slice_columns(store.dialect, program.reads[table.label])
+        found += reached(store, program, way, f"(SELECT {read} FROM {log} AS l WHERE {new})")
     # A marker says that everything may have changed.
     for table in program.watched:
         log, new = log_of(store.dialect, table), unsealed(store.names, table, "l")
