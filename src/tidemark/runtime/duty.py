@@ -7,7 +7,6 @@ transient conflict, and tells how long it held its locks; nothing here waits ins
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -144,10 +143,11 @@ class Duty:
     ) -> Held[T]:
         writes = mode in ("write", "chunk")
         turns = self.turns if writes else None
-        taken = turns.take(self.session, self.nice, patient=mode == "chunk") if turns else nullcontext(Turn())
-        with taken as turn:
+        if turns is None:
             if ahead is not None:
                 ahead()
+            return self._work(work, mode, snapshot, Turn())
+        with turns.take(self.session, self.nice, patient=mode == "chunk", ahead=ahead) as turn:
             return self._work(work, mode, snapshot, turn)
 
     def _work(self, work: Callable[[], T], mode: Mode, snapshot: bool, turn: Turn) -> Held[T]:
@@ -164,10 +164,10 @@ class Duty:
         return Held(value, hold_ms, (began - asked) * 1000)
 
     def _hold_ms(self, mode: Mode, worked_ms: float, held_ms: float) -> float:
-        # What a commit takes longer than the work did is a checkpoint of SQLite's: it comes when the lock is given back. On
-        # PostgreSQL it is the triggers that wait for the commit, and they have every lock in hand.
+        # What a commit takes longer than half of the work did is a checkpoint of SQLite's: it comes when the lock is given back.
+        # On PostgreSQL it is the triggers that wait for the commit, and they have every lock in hand.
         checkpointed = mode == "chunk" and self.session.dialect.writers_wait_in_line
-        return min(held_ms, 2 * worked_ms) if checkpointed else held_ms
+        return min(held_ms, 1.5 * worked_ms) if checkpointed else held_ms
 
     def wait_for_another_try(self, tried: int) -> None:
         """Wait after a conflict, longer after many, and never as long as somebody else who met the same one."""

@@ -8,7 +8,7 @@ who waits cannot commit to show that it is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock, RLock
@@ -51,20 +51,32 @@ class Turns:
         self._clock = clock
         self._lock, self._counting = RLock(), Lock()
         self._ended = clock.now()
-        self._held = self._busy = 0.0
+        self._held = self._busy = self._ahead = 0.0
         self._came = float("-inf")
         self._taken = 0
         self._seen: WeakKeyDictionary[Session, tuple[str, int]] = WeakKeyDictionary()
 
     @contextmanager
-    def take(self, session: Session, nice: float | None = None, *, patient: bool = False) -> Iterator[Turn]:
+    def take(
+        self,
+        session: Session,
+        nice: float | None = None,
+        *,
+        patient: bool = False,
+        ahead: Callable[[], None] | None = None,
+    ) -> Iterator[Turn]:
         """A turn of a session that is about to write, once others have had theirs. `nice` is how many seconds to rest for each
         second of holding, company or not; None = what suits, which is more where the work is `patient` because nobody waits for
-        it. Raises `Conflict` when another session does not end its own turn."""
+        it. What is to be read `ahead` of the lock is read at the end of the rest, as a part of it. Raises `Conflict` when another
+        session does not end its own turn."""
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):
             raise Conflict("another lane writes for longer than that")
         try:
-            self._rest(session, nice, patient)
+            self._rest(session, nice, patient, 0.0 if ahead is None else self._ahead)
+            if ahead is not None:
+                began = self._clock.now()
+                ahead()
+                self._ahead = self._clock.now() - began
             turn = Turn()
             try:
                 yield turn
@@ -92,8 +104,8 @@ class Turns:
         finally:
             self._lock.release()
 
-    def _rest(self, session: Session, nice: float | None, patient: bool) -> None:
-        """Leave the file alone for what it was held and not yet left alone for."""
+    def _rest(self, session: Session, nice: float | None, patient: bool, ahead: float) -> None:
+        """Leave the file alone for what it was held and not yet left alone for, by so many seconds `ahead` of the lock."""
         now, suits = self._clock.now(), PATIENT_NICE if patient else NICE
         gap, each = now - self._ended, suits if nice is None else nice
         self._held = max(0.0, self._held - gap / each) if each else 0.0
@@ -102,7 +114,8 @@ class Turns:
         at_once = patient or nice is not None
         rest = self._find_rest(now - self._came, each * self._held, insists=nice is not None, at_once=at_once)
         if rest > 0:
-            self._clock.wait(rest)
+            # What took long once, because the machine did something else, may be quick now.
+            self._clock.wait(rest - min(ahead, rest / 4))
             self._held, self._busy = 0.0, 0.0 if rest >= LONG_REST_SECONDS else self._busy
             # None of ours commits meanwhile, so that whoever did is somebody else, however many sessions we have.
             self._look(session, self._clock.now())

@@ -6,6 +6,7 @@ import random
 from bisect import bisect_right
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from typing import Any, cast
 
@@ -129,6 +130,20 @@ def test_a_gap_begins_when_the_lock_is_given_back() -> None:
             file.commits, lane.own = file.commits + 1, lane.own + 1
         file.go_by(0.1)
     assert max(file.gaps()[5:]) == pytest.approx(10.1), "what comes after it is a gap already"
+
+
+def test_what_is_read_ahead_of_the_lock_is_a_part_of_the_gap() -> None:
+    file = File(company=5.0)
+    lane = file.lane()
+    for number in range(40):
+        reads = 20.0 if number == 30 else 1.0
+        with file.turns.take(cast(Session, cast(Any, lane)), patient=True, ahead=partial(file.go_by, reads)) as turn:
+            file.holds.append((file.now, file.now + 4.0))
+            file.now, file.commits, lane.own = file.now + 4.0, file.commits + 1, lane.own + 1
+            turn.held_seconds = 0.004
+    gaps = [gap for gap in file.gaps()[5:] if gap < 20.0]
+    assert min(gaps) >= 6.9, "a reading that took long once does not stand for the next gap"
+    assert sum(gaps) / len(gaps) == pytest.approx(8.0, abs=0.2)
 
 
 def test_gaps_shorter_than_the_holds_serve_them_late(monkeypatch: pytest.MonkeyPatch) -> None:
