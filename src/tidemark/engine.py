@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tidemark.database.open import open_session
 from tidemark.diffs import diff
 from tidemark.errors import Code, Refusal
 from tidemark.query.adopted import ahead_of, baseline_of
@@ -28,7 +29,7 @@ from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfil
 from tidemark.runtime.beside import delivering, taking
 from tidemark.runtime.captures import plan_captures
 from tidemark.runtime.diff import TableDiff
-from tidemark.runtime.doctor import Diagnosis, examine
+from tidemark.runtime.doctor import Diagnosis, examine, look_at_writing
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed, explain_script
 from tidemark.runtime.gaps import record_gaps
@@ -397,7 +398,8 @@ class Tidemark(Workshop):
     def doctor(self) -> list[Diagnosis]:
         """What is well and what is not about the database and what is installed in it."""
         with self._open("reader") as duty:
-            return examine(duty.ledger, self.project.cadence if self.project else {})
+            found = examine(duty.ledger, self.project.cadence if self.project else {})
+        return [*found, *look_at_writing(lambda: open_session(self.database))]
 
     def uninstall(self, *, keep_data: bool = False) -> UninstallReport:
         """Remove everything of ours; with `keep_data` public names become plain tables."""

@@ -106,7 +106,7 @@ class Workshop:
         try:
             ledger = Ledger(session)
             duty = Duty(ledger, self._clock, None, self._stop, self._limits, self._functions, self._hold_ms)
-            duty.workers, duty.connect = self._workers, self._connect
+            duty.workers, duty.connect, duty.listen = self._workers, self._connect, self._listen
             duty.turns = ledger.turns = self._turns if session.dialect.writers_wait_in_line else None
             if role == "worker":
                 ledger.value("prepare_worker")

@@ -95,8 +95,11 @@ def test_a_file_that_may_not_be_written(lite: Town, monkeypatch: pytest.MonkeyPa
     before = lite.picture()
     monkeypatch.setattr("tidemark.database.sqlite.sqlite3.connect", read_only)
     code, answer = lite.ask("apply", "--yes")
+    found = {one["about"]: one for one in lite.fine("doctor")["findings"]}
     monkeypatch.undo()
     assert (code, answer["error"]["code"]) == (Exit.REFUSED, "read-only") and answer["error"]["instead"]
+    assert found["writing"]["level"] == "warn" and "cannot be written" in found["writing"]["says"]
+    assert "writing" not in {one["about"] for one in lite.fine("doctor")["findings"]}
     assert lite.picture() == before
 
 
@@ -171,6 +174,20 @@ def test_missing_privileges_one_after_the_other(pg: Town, poor: Town) -> None:
         pg.run(grant)
     poor.fine("apply", "--yes")
     assert poor.fine("verify")["clean"] is True
+
+
+def test_the_doctor_tells_which_right_to_write_is_missing(pg: Town, poor: Town) -> None:
+    pg.declare(GROUPS)
+    assert "GRANT CREATE ON DATABASE" in _rights(poor)
+    pg.fine("apply", "--yes")
+    pg.run(f"GRANT USAGE ON SCHEMA tidemark TO {ROLE}")
+    pg.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA tidemark, public TO {ROLE}")
+    assert "which postgres made" in _rights(poor)
+    assert _rights(pg) == ""
+
+
+def _rights(town: Town) -> str:
+    return "".join(one["says"] for one in town.fine("doctor")["findings"] if one["about"] == "rights")
 
 
 def test_definitions_that_cannot_be_loaded(lite: Town) -> None:

@@ -152,17 +152,20 @@ class SqliteSession:
     def _check_writable(self) -> None:
         """SQLite opens a file that it may not write as a read-only one and says nothing until the first write."""
         connection = self._connection
+        patience = connection.execute("PRAGMA busy_timeout").fetchone()[0]
         try:
+            connection.execute("PRAGMA busy_timeout = 0")
             connection.execute("BEGIN IMMEDIATE")
             version = connection.execute("PRAGMA main.user_version").fetchone()[0]
             connection.execute(f"PRAGMA main.user_version = {version}")
         except sqlite3.Error as error:
-            # Somebody else is writing: so the file can be written.
+            # Somebody else is writing: so the file can be written, and nobody needs to wait for the end of that.
             if primary_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise translate(error, self._label) from error
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            connection.execute(f"PRAGMA busy_timeout = {patience}")
 
     @property
     def label(self) -> str:

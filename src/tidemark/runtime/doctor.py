@@ -1,16 +1,18 @@
 """The doctor: what is well and what is not, in sentences that name the next command.
 
-Owns: `Diagnosis` and the examination. Promises: reads only. Facts of an engine are statements of its ledger file whose name
-begins with ``fact_``; warnings are those that begin with ``warn_`` and give a text for every problem. What is installed is judged
-as everywhere, by the verdict.
+Owns: `Diagnosis` and the examination. Promises: reads only, and rolls back what it tries. Facts of an engine are statements of
+its ledger file whose name begins with ``fact_``; warnings are those that begin with ``warn_`` and give a text for every problem.
+What is installed is judged as everywhere, by the verdict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from tidemark.database.session import Session
+from tidemark.errors import Refusal
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.overview import read_overview
 from tidemark.runtime.statements import load_statements
@@ -46,6 +48,15 @@ def examine(ledger: Ledger, cadence: Mapping[str, float]) -> list[Diagnosis]:
         if not overview.verdict.about("table", one.name):
             found.extend(_tell_well(one))
     return found
+
+
+def look_at_writing(connect: Callable[[], Session]) -> list[Diagnosis]:
+    """What a session that is to write finds when `connect` opens it: a file, or a folder, that this user may only read."""
+    try:
+        connect().close()
+    except Refusal as refusal:
+        return [Diagnosis("warn", "writing", refusal.reason, refusal.instead)]
+    return []
 
 
 def _look_at_engine(ledger: Ledger) -> list[Diagnosis]:

@@ -17,6 +17,7 @@ from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.turns import Turn, Turns
 from tidemark.script import SourceLog
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 CONFLICTS_MAX = 60
 CONFLICT_SECONDS_MAX = 30.0
+TELL_SECONDS = 2.0
 WAIT_SECONDS_MIN = 0.005
 WAIT_SECONDS_MAX = 0.25
 
@@ -69,6 +71,7 @@ class Duty:
     turns: Turns | None = None
     nice: float | None = None
     spent: dict[str, SourceLog] | None = None
+    listen: Listener = ignore
 
     @property
     def crew(self) -> int:
@@ -125,12 +128,15 @@ class Duty:
 
     def _attempt(self, work: Callable[[], T], mode: Mode, snapshot: bool) -> Held[T]:
         conflict: Conflict | None = None
-        first, tried = self.clock.now(), 0
+        first, tried, told = self.clock.now(), 0, False
         while tried < CONFLICTS_MAX and (tried == 0 or self.clock.now() - first < CONFLICT_SECONDS_MAX):
             try:
                 return self._once(work, mode, snapshot)
             except Conflict as problem:
                 conflict = problem
+            if not told and self.clock.now() - first >= TELL_SECONDS:
+                told = True
+                self.listen(Event("", "wait", note=f"waiting, and trying again: {conflict}"))
             self.wait_for_another_try(tried)
             tried += 1
         raise Fault(

@@ -1353,6 +1353,23 @@ SELECT current_setting('server_version');
 -- The role is
 SELECT current_user;
 
+-- name: warn_standby
+-- A standby takes no writes: nothing can be applied, ticked, verified or repaired there.
+SELECT 'This server is a standby, where only status can be read: connect to the primary server.' WHERE pg_is_in_recovery();
+
+-- name: warn_rights
+-- What the role may not do that every command needs which changes something.
+SELECT format('%s may not create a schema in this database: run as its owner: GRANT CREATE ON DATABASE %I TO %I', current_user,
+              current_database(), current_user)
+WHERE to_regnamespace('tidemark') IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+UNION ALL
+SELECT format('%s may not write our own tables, which %s made: connect as that role, or run: GRANT %I TO %I', current_user,
+              min(pg_get_userbyid(relowner)), min(pg_get_userbyid(relowner)), current_user)
+FROM pg_catalog.pg_class
+WHERE relnamespace = to_regnamespace('tidemark') AND relkind IN ('r', 'p')
+  AND NOT (has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
+HAVING count(*) > 0;
+
 -- name: warn_replicated_storage
 -- A subscription that writes our storage counts every change twice: once where it was published and once here.
 SELECT 'A subscription writes ' || CAST(CAST(srrelid AS regclass) AS text) || ': publish the sources alone.'

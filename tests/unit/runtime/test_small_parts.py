@@ -17,6 +17,7 @@ import pytest
 import tidemark.runtime
 from tests.unit.runtime.handmade import DIALECTS, count_posts
 from tidemark.cli.display import Display
+from tidemark.database.session import Conflict
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.errors import Fault
 from tidemark.names import ledger
@@ -275,3 +276,22 @@ def test_what_a_chunk_holds_is_its_commit_too_where_that_has_locks_in_hand(diale
     duty = Duty(ledger_, Clock(now=lambda: moment.seconds))
     assert duty.write_once(work, mode="chunk").hold_ms == pytest.approx(hold_ms)
     assert duty.write_once(work).hold_ms == pytest.approx(510)
+
+
+def test_who_waits_for_the_database_says_so_once_and_only_when_it_takes_long() -> None:
+    moment, told, failures = _Moment(), list[str](), list[str]()
+
+    @contextlib.contextmanager
+    def transaction(*_: object, **__: object) -> Iterator[None]:
+        if failures:
+            moment.seconds += 1.0
+            raise Conflict(failures.pop())
+        yield
+
+    ledger_ = cast(Ledger, SimpleNamespace(session=SimpleNamespace(dialect=SQLITE, transaction=transaction)))
+    clock = Clock(now=lambda: moment.seconds, wait=lambda seconds: None)
+    duty = Duty(ledger_, clock, listen=lambda event: told.append(event.note))
+    failures[:] = ["a.db is busy"]
+    assert duty.write(lambda: 1).value == 1 and told == []
+    failures[:] = ["a.db is busy"] * 5
+    assert duty.write(lambda: 2).value == 2 and told == ["waiting, and trying again: a.db is busy"]
