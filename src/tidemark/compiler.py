@@ -35,6 +35,7 @@ from tidemark.query.partitions import Lower, narrower
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.ranked import over_rankings
 from tidemark.query.relation import Query
+from tidemark.query.watched import watches_of
 from tidemark.render.crossings import check_crossings
 from tidemark.render.due import moment_of
 from tidemark.render.engines import PIECES
@@ -137,7 +138,7 @@ def _compile(
         public=made.public,
         truth=query,
         missing_indexes=made.missing,
-        watches=_watches(lowered, made.tables),
+        watches=watches_of(query, lowered, made.tables, catalog, dialect),
         verify_seconds=declaration.verify or 0.0,
         repairs=declaration.repair,
         notes=(*_notes(declaration, lowered, unproven), *_upstream_notes(declaration, reads), *made.notes),
@@ -407,13 +408,3 @@ def _key(query: Query, declaration: Declaration, outputs: tuple[OutputColumn, ..
             raise
         require_plain_values(key, outputs)
         return key, refusal
-
-
-def _watches(query: Query, tables: tuple[Table, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The columns that the query reads of each source, in the table's order."""
-    found = []
-    for table in tables:
-        aliases = [o.alias for o in query.all_occurrences if o.table.label == table.label]
-        names = {name for alias in aliases for name in query.reads(alias)}
-        found.append((table.label, tuple(column.name for column in table.columns if column.name in names)))
-    return tuple(found)

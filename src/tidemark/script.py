@@ -356,7 +356,8 @@ class Script:
     `live` is a SELECT of the rows as of now at tick freshness: what is stored and what waits; where it is empty, `why_not_live`
     says why.
     `verify_seconds` lie between two sweeps of a worker, 0 for none; `repairs` mends what they find.
-    `watches` are the columns that the query reads of each source, by label: a change of their definition is noticed.
+    `watches` are the columns that the query reads of each source, by label, and without any the views and functions that it
+    names: a change of their definition is noticed.
     `reads` are the derived tables that it reads, `offers` the store and the public view as other derived tables read them;
     `joins` names the derived table in whose public view the columns stand too, empty for none; `supports` the declared one
     whose support this is, which has no public name of its own, `supported_by` are the names of the supports of this one.

@@ -110,6 +110,23 @@ def test_constraints_immediate_and_deferred_in_turn(rows: Place) -> None:
     finished(rows)
 
 
+@pytest.mark.parametrize("constraints", ["IMMEDIATE", "DEFERRED"])
+def test_what_a_trigger_writes_is_told_before_its_statement(rows: Place, constraints: str) -> None:
+    """A row comes as it was before a trigger wrote it again, and what it held then is no extreme value."""
+    rows.run(
+        "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF pg_trigger_depth() < 3 THEN "
+        "UPDATE f SET v = (v + 50) % 60 + 1 WHERE id = NEW.id; END IF; RETURN NULL; END $$",
+        "CREATE TRIGGER again AFTER INSERT OR UPDATE ON f FOR EACH ROW EXECUTE FUNCTION again()",
+    )
+    for statement in (
+        "INSERT INTO f VALUES (80, 1, 0), (81, 5, 59)",
+        "UPDATE f SET g = 2, v = 99 WHERE id = 80",
+        "UPDATE f SET g = 1, v = 58 WHERE g = 2",
+    ):
+        rows.run("BEGIN", f"SET CONSTRAINTS ALL {constraints}", statement, "COMMIT")
+        finished(rows)
+
+
 def test_savepoints(rows: Place) -> None:
     rows.run(
         "BEGIN",

@@ -69,3 +69,47 @@ def test_a_cascade_over_two_steps(lite: Place) -> None:
     lite.run("DELETE FROM a WHERE id = 1")
     lite.drained()
     lite.verified()
+
+
+ITSELF = {
+    "copies": "SELECT id, code, parent, v FROM t",
+    "groups": "SELECT parent, count(*) AS n, sum(v) AS s, min(v) AS lo, max(v) AS hi FROM t GROUP BY parent",
+    "values_": "SELECT v, min(parent) AS lo, max(code) AS hi FROM t GROUP BY v",
+    "children": "SELECT t.id, t.code, (SELECT count(*) FROM t c WHERE c.parent = t.code) AS n FROM t",
+    "by_code": "SELECT id, code, sum(v) OVER (PARTITION BY code ORDER BY id) AS s FROM t",
+    "by_parent": "SELECT id, parent, sum(v) OVER (PARTITION BY parent ORDER BY code) AS s FROM t",
+}
+ITSELF_CHANGES = (
+    "UPDATE t SET code = 'A', v = 9 WHERE id = 1",
+    "UPDATE t SET code = code || 'x', v = v + 1",
+    "UPDATE t SET id = id + 10, code = code || 'y'",
+    "UPDATE OR IGNORE t SET code = 'q', v = 100",
+    "UPDATE t SET code = 'z', parent = 'z', v = -5 WHERE id = 13",
+    "REPLACE INTO t VALUES (30, 'z', 'z', 1)",
+    "DELETE FROM t WHERE id > 12",
+)
+
+
+@pytest.mark.parametrize("way", ["CASCADE", "SET NULL", "SET DEFAULT", "a trigger behind it"])
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_an_update_that_comes_back_to_its_row(lite: Place, way: str, freshness: Freshness) -> None:
+    """A row that refers to itself is written twice, and the second time is told first."""
+    itself = f"REFERENCES t (code) ON UPDATE {way} ON DELETE {way}" if way.isupper() else ""
+    lite.run(
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT UNIQUE, parent TEXT {itself}, v INTEGER)",
+        "INSERT INTO t VALUES (1, 'a', 'a', 1), (2, 'b', 'a', 2), (3, 'c', 'c', 3), (4, 'd', 'c', 4)",
+    )
+    if not itself:
+        lite.run(
+            "CREATE TABLE other (code TEXT REFERENCES t (code) ON UPDATE CASCADE ON DELETE CASCADE)",
+            "CREATE TRIGGER back AFTER UPDATE ON other BEGIN UPDATE t SET parent = 'k', v = v + 50 WHERE code = NEW.code; END",
+            "INSERT INTO other VALUES ('a'), ('a'), ('c')",
+        )
+    for name, query in ITSELF.items():
+        lite.derive(name, query, freshness=freshness)
+    lite.tidemark.apply()
+    lite.check()
+    for change in ITSELF_CHANGES:
+        lite.run(change)
+        lite.drained()
+    lite.verified()

@@ -6,9 +6,10 @@ Owns: the list `COMMIT` and the small programs in which its mistakes show. Promi
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from tests.simulation.case import Case, Derived, Engine, Statement, Transaction
-from tests.simulation.mutants import Mutant, in_flush, texts, without
+from tests.simulation.mutants import FLUSH, Mutant, in_flush, texts, without
 
 FEW = r'[^"]*" WHERE likelihood\([^()]*\)\)'
 JOINS = ("inner-join", "grouped-join", "left-join")
@@ -95,6 +96,25 @@ IMMEDIATE = _case(
         "WITH u AS (DELETE FROM users WHERE id = 1), p AS (DELETE FROM posts WHERE author = 1) SELECT 1",
         end=2,
     ),
+)
+# The row is told of as it came after it was told of as the trigger left it.
+LEAST = "SELECT author, min(score) AS least, count(*) AS n FROM posts GROUP BY author"
+AGAIN = replace(
+    _case(
+        "postgres",
+        "a trigger writes a row again under immediate constraints",
+        LEAST,
+        ("author",),
+        _at(0, 1, "READ COMMITTED", "SET CONSTRAINTS ALL IMMEDIATE", "INSERT INTO posts VALUES (4, 1, 1)", end=2),
+    ),
+    setup=(
+        "CREATE TABLE users (id integer PRIMARY KEY, region text)",
+        "CREATE TABLE posts (id integer PRIMARY KEY, author integer, score integer)",
+        "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF pg_trigger_depth() < 2 THEN "
+        "UPDATE posts SET score = 8 WHERE id = NEW.id; END IF; RETURN NULL; END $$",
+        "CREATE TRIGGER again AFTER INSERT ON posts FOR EACH ROW EXECUTE FUNCTION again()",
+    ),
+    derived=(Derived("kept", LEAST, ("author",), "commit", "group"),),
 )
 # One flush has its units before the other one commits.
 EDGE = _case(
@@ -209,6 +229,13 @@ COMMIT: tuple[Mutant, ...] = (
         JOINS,
         texts("function", "_take_", r"pg_trigger_depth\(\) < 2", "true"),
         IMMEDIATE,
+    ),
+    Mutant(
+        "postgres",
+        "rows told of after what a trigger made of them",
+        ("group",),
+        texts("function", FLUSH, r"pg_trigger_depth\(\) > 1 AND", "false AND"),
+        AGAIN,
     ),
     Mutant("postgres", "turns at edges", JOINS, in_flush(_without_edges), EDGE),
     Mutant("postgres", "turns at units", JOINS, in_flush(_without_units), UNIT),

@@ -307,8 +307,10 @@ class Builder:
 
 
 def user_trigger(builder: Builder, table: Relation, other: Relation) -> list[str]:
-    """A trigger of the application's own: writes on one source change another."""
+    """A trigger of the application's own: writes on one source change another, or, on PostgreSQL, the rows of that one again."""
     rng = builder.rng
+    again = builder.engine == "postgres" and builder.chance(0.3)
+    other = table if again else other
     event = rng.choice(("INSERT", "DELETE", "UPDATE"))
     target = rng.choice(other.plain)
     value = rng.choice(builder.domains[target.kind])
@@ -324,6 +326,8 @@ def user_trigger(builder: Builder, table: Relation, other: Relation) -> list[str
         timing = rng.choice(("AFTER", "BEFORE"))
         return [f"CREATE TRIGGER {name} {timing} {event} ON {table.quoted} BEGIN {body}; END"]
     changed = rng.choice([one for one in table.plain if one.kind in ("int", "text")])
+    if again:
+        body = f"IF pg_catalog.pg_trigger_depth() < 3 THEN {body}; END IF"
     before = event != "DELETE" and changed.name not in (*table.key, table.partition_by) and builder.chance(0.4)
     if before:
         body = f"NEW.{changed.quoted} := {rng.choice(builder.domains[changed.kind])}"

@@ -10,7 +10,7 @@ import hashlib
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +34,11 @@ FROM main.sqlite_schema AS m JOIN pragma_index_list(m.name, 'main') AS l
     JOIN pragma_index_xinfo(l.name, 'main') AS x
 WHERE m.type = 'table' AND lower(substr(m.sql, 1, 14)) <> 'create virtual' AND x.key
 ORDER BY m.rowid, l.seq, x.seqno
+"""
+_REFERENCES = """
+SELECT lower(f."table"), lower(m.name), f.on_update NOT IN ('NO ACTION', 'RESTRICT')
+FROM main.sqlite_schema AS m JOIN pragma_foreign_key_list(m.name, 'main') AS f
+WHERE m.type = 'table' AND (f.on_update NOT IN ('NO ACTION', 'RESTRICT') OR f.on_delete NOT IN ('NO ACTION', 'RESTRICT'))
 """
 
 
@@ -119,6 +124,19 @@ def _reach(tables: Collection[str], writes: Mapping[str, Collection[str]]) -> se
     return reached
 
 
+def _echoing(references: Iterable[tuple[Any, ...]], bodies: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Tables, in lower case, whose rows an update may write twice: foreign keys act, and so do triggers on the tables where they
+    do, before any AFTER trigger on the row that was updated."""
+    acts, writes = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for parent, child, on_update in references:
+        writes[parent].add(child)
+        if on_update:
+            acts[parent].add(child)
+    for table, texts in bodies.items():
+        writes[table].update(*(_names_in(sql, acts) for sql in texts))
+    return frozenset(table for table, children in acts.items() if table in _reach(children, writes))
+
+
 def read_catalog(reader: Reader) -> Catalog:
     """Every table and view that is not ours."""
     schema = reader.all("SELECT type, name, tbl_name, sql FROM main.sqlite_schema")
@@ -127,6 +145,7 @@ def read_catalog(reader: Reader) -> Catalog:
     for kind, name, on, sql in schema:
         if kind == "trigger" and not is_ours(kind, name, sql):
             bodies[on.lower()].append(sql)
+    echoing = _echoing(reader.all(_REFERENCES), bodies)
     columns: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for owner, *facts in reader.all(_COLUMNS):
         columns[owner].append(tuple(facts))
@@ -166,6 +185,7 @@ def read_catalog(reader: Reader) -> Catalog:
             tuple(_build_index(index) for index in own),
             without_rowid=without_rowid,
             trigger_bodies=tuple(bodies[name.lower()]),
+            echoes=name.lower() in echoing,
             rows=estimates.get(name.lower()),
         )
     return Catalog(tables, search_path=("",), version=sqlite3.sqlite_version_info)

@@ -48,12 +48,13 @@ Known = Mapping[str, Named | Itself]
 
 @dataclass
 class Inlining:
-    """Walks one query. `fold` gives a name as the engine looks it up."""
+    """Walks one query. `fold` gives a name as the engine looks it up; `views` are the labels of those that were found."""
 
     catalog: Catalog
     dialect: Dialect
     numbers: count[int] = field(default_factory=lambda: count(1))
     open_views: list[str] = field(default_factory=list)
+    views: set[str] = field(default_factory=set)
 
     def fold(self, identifier: exp.Expression) -> str:
         """The name as the engine looks it up."""
@@ -160,6 +161,7 @@ class Inlining:
             return None
         if found.label in self.open_views:
             raise Refusal(Code.SOURCE_KIND, f"The view {found.label} reads itself.", instead="the tables that it reads")
+        self.views.add(found.label)
         self.open_views.append(found.label)
         tree = parse_tree(found.definition, self.dialect)
         holder = exp.Subquery(this=tree)

@@ -89,7 +89,9 @@ def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog
         columns=columns,
         fill_slice=fill_slice(store.dialect, table, columns, slice_),
         concerns=concerns(store.dialect, table, columns),
-        table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None, stated=None),
+        table=replace(
+            table, rows=None, indexes=(), trigger_bodies=(), echoes=False, definition=None, keeps=None, stated=None
+        ),
         added=tuple(_gather(store, feed, images_of(store, feed, f"{log} AS l", part)) for feed in own),
     )
 

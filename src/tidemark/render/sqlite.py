@@ -114,6 +114,9 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
     leave += [one for feed in feeds for one in sqlite_rows.respelling(store, program, feed, "OLD")]
     move = [statement for feed in feeds for statement in sqlite_rows.moving(store, program, feed)]
     names, dialect = store.names, store.dialect
+    if table.echoes:
+        same = sqlite_stash.same_row(table, "t", "NEW", dialect, old=True)
+        move += [one for feed in feeds for one in sqlite_rows.overtaken(store, program, feed, same)]
     # A support is written whenever its source is, and mostly nothing that is counted there comes or goes.
     counted = table.keeps is not None and all(part.kind == "additive" for feed in feeds for part in feed.parts)
     when = sqlite_rows.counts_otherwise(store, feeds) if counted else sqlite_rows.changed(table, reads)

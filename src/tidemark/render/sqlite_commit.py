@@ -94,7 +94,10 @@ def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
         sqlite_rows.trigger(names, dialect, table, "insert", None, [new, *land("NEW")]),
         sqlite_rows.trigger(names, dialect, table, "before_delete", None, [forget, old], timing="BEFORE"),
         sqlite_rows.trigger(names, dialect, table, "delete", None, land("OLD")),
-        sqlite_rows.trigger(names, dialect, table, "before_update", changed, [forget, old], timing="BEFORE"),
+        # What comes back to the row finds units for the image that went first.
+        sqlite_rows.trigger(
+            names, dialect, table, "before_update", changed, [old] if table.echoes else [forget, old], timing="BEFORE"
+        ),
         sqlite_rows.trigger(names, dialect, table, "update", changed, [arriving, *land("OLD")]),
     ]
 

@@ -285,7 +285,6 @@ def replaced(store: Store, program: LinearProgram, feed: Feed, victims: str) -> 
     keys = feed_key(store, feed, row)
     guard = f" AND ({feed.guard.at(row)})" if feed.guard else ""
     additive = feed.by_kind("additive")
-    others = [part for part in feed.parts if part.kind != "additive" and not feed.table.pruned]
     found = []
     if additive:
         columns = ", ".join((store.key_list, *(store.column(part) for part in additive)))
@@ -297,12 +296,20 @@ def replaced(store: Store, program: LinearProgram, feed: Feed, victims: str) -> 
             f"INSERT INTO {store.names.store} ({columns}) SELECT {values} {victims}{guard}\n"
             f"  ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
         )
+    return [*found, *_anew_of(store, program, feed, victims + guard)]
+
+
+def _anew_of(store: Store, program: LinearProgram, feed: Feed, rows: str) -> list[str]:
+    """Compute anew what does not add up of the keys of some rows, which are ``FROM … AS v WHERE …``."""
+    keys = feed_key(store, feed, "v")
+    others = [part for part in feed.parts if part.kind != "additive" and not feed.table.pruned]
+    found = []
     # From the few victims to their stored rows by the key, and never past every stored row. Without NULLs in it the key is what
     # identifies a stored row.
-    touched = f"({store.key_list}) IN (SELECT {', '.join(keys)} {victims}{guard})"
+    touched = f"({store.key_list}) IN (SELECT {', '.join(keys)} {rows})"
     if store.nullable:
         touched = (
-            f"rowid IN (SELECT k.rowid FROM (SELECT v.* {victims}{guard}) AS v "
+            f"rowid IN (SELECT k.rowid FROM (SELECT v.* {rows}) AS v "
             f"CROSS JOIN {store.names.store} AS k WHERE {store.match('k', keys)})"
         )
     if others:
@@ -311,6 +318,17 @@ def replaced(store: Store, program: LinearProgram, feed: Feed, victims: str) -> 
     if not store.keeps_default:
         found.append(f"DELETE FROM {store.names.store} WHERE {touched} AND {store.is_default(store.names.store)}")
     return [*found, *_respelling_anew(store, program, feed, touched)]
+
+
+def overtaken(store: Store, program: LinearProgram, feed: Feed, same: str) -> list[str]:
+    """Compute anew what an update has written that is overtaken: what came back to the row was told of before. `same` is true for
+    the row ``t`` that NEW is."""
+    quoted, name = [store.dialect.quote(name) for name in feed.reads], statements.qualified(feed.table, store.dialect)
+    images = [f"SELECT {', '.join(f'{row}.{one} AS {one}' for one in quoted) or '1'}" for row in ("OLD", "NEW")]
+    alike = [f"t.{one} IS NEW.{one} COLLATE BINARY AND typeof(t.{one}) = typeof(NEW.{one})" for one in quoted]
+    there = f"EXISTS (SELECT 1 FROM {name} AS t WHERE {' AND '.join([same, *alike])})"
+    guard = f" AND ({feed.guard.at('v')})" if feed.guard else ""
+    return _anew_of(store, program, feed, f"FROM ({' UNION ALL '.join(images)}) AS v WHERE NOT {there}{guard}")
 
 
 def _respelling_anew(store: Store, program: LinearProgram, feed: Feed, touched: str) -> list[str]:

@@ -62,14 +62,14 @@ def stash_pieces(
     create = f"CREATE TABLE {stash} ({definitions}, PRIMARY KEY ({', '.join(identities)}))"
     found = [Piece("table", names.plain("stash", table.name), create, f"DROP TABLE IF EXISTS {stash}", on=table.name)]
     source = qualified(table, dialect)
-    there = f"EXISTS (SELECT 1 FROM {source} AS t WHERE {_same_row(table, 't', 'v', dialect)})"
+    there = f"EXISTS (SELECT 1 FROM {source} AS t WHERE {same_row(table, 't', 'v', dialect)})"
     for event in ("insert", "update"):
-        others = f" AND NOT ({_same_row(table, 'r', 'OLD', dialect, old=True)})" if event == "update" else ""
+        others = f" AND NOT ({same_row(table, 'r', 'OLD', dialect, old=True)})" if event == "update" else ""
         collide = f"SELECT 1 FROM {source} AS r WHERE ({_collides(keys, table, dialect)}){others}"
         picked = ", ".join([*(f"r.{quote(n)}" for n in identity(table)), *(f"r.{quote(name)}" for name in reads)])
         fill = [
             f"DELETE FROM {stash} WHERE EXISTS "
-            f"(SELECT 1 FROM {source} AS t WHERE {_same_row(table, 't', stash, dialect)})",
+            f"(SELECT 1 FROM {source} AS t WHERE {same_row(table, 't', stash, dialect)})",
             f"INSERT INTO {stash} ({', '.join(columns)}) SELECT {picked} FROM {source} AS r "
             f"WHERE ({_collides(keys, table, dialect)}){others}\n"
             f"  ON CONFLICT ({', '.join(identities)}) DO UPDATE SET "
@@ -84,11 +84,11 @@ def stash_pieces(
             # A row that is pruned is no victim, so whatever an earlier statement left goes before the next one looks.
             fill[0], when = f"DELETE FROM {stash}", f"{when} OR EXISTS (SELECT 1 FROM {stash})"
         before = sqlite_rows.trigger(names, dialect, table, f"stash_{event}", when, fill, timing="BEFORE")
-        replaced = _same_row(table, "v", "NEW", dialect, new=True)
+        replaced = same_row(table, "v", "NEW", dialect, new=True)
         gone = f"({replaced} OR NOT {there})"
         forgets, some = f"DELETE FROM {stash}", f"EXISTS (SELECT 1 FROM {stash})"
         if event == "update":
-            gone = f"({moves}) AND NOT ({_same_row(table, 'v', 'OLD', dialect, new=True)}) AND {gone}"
+            gone = f"({moves}) AND NOT ({same_row(table, 'v', 'OLD', dialect, new=True)}) AND {gone}"
             # One that collides with nothing may come from a trigger within a statement that has victims, the user's or what
             # carries rows to this table, and leaves those to it.
             some, left = f"({moves}) AND {some}", _left(table, reads, stash, dialect)
@@ -100,7 +100,7 @@ def stash_pieces(
     if table.pruned:
         # Nor does a victim that fires DELETE triggers, under recursive_triggers, go uncounted.
         return found
-    forget = f"DELETE FROM {stash} WHERE {_same_row(table, stash, 'OLD', dialect, new=True)}"
+    forget = f"DELETE FROM {stash} WHERE {same_row(table, stash, 'OLD', dialect, new=True)}"
     found.append(
         sqlite_rows.trigger(names, dialect, table, "unstash_delete", f"EXISTS (SELECT 1 FROM {stash})", [forget])
     )
@@ -117,7 +117,7 @@ def _left(table: Table, reads: tuple[str, ...], stash: str, dialect: Dialect) ->
         f"type = 'trigger' AND tbl_name = {dialect.literal(table.name)} AND name LIKE '{dialect.ours_prefix}_mirror%'"
     )
     return (
-        f"{_same_row(table, stash, 'OLD', dialect, new=True)} AND {same} "
+        f"{same_row(table, stash, 'OLD', dialect, new=True)} AND {same} "
         f"AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE {carried})"
     )
 
@@ -130,7 +130,7 @@ def definition(table: Table, name: str, dialect: Dialect, stored: str = "") -> s
     return f"{stored or dialect.quote(name)} {type_}{collation}".rstrip()
 
 
-def _same_row(table: Table, left: str, right: str, dialect: Dialect, *, old: bool = False, new: bool = False) -> str:
+def same_row(table: Table, left: str, right: str, dialect: Dialect, *, old: bool = False, new: bool = False) -> str:
     """True when both are the same row. The stash calls its identity ``i0`` …; OLD, NEW and scans use the real names."""
     tests = []
     for number, name in enumerate(identity(table)):

@@ -114,5 +114,7 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
         columns=columns,
         fill_slice=fill_slice(store.dialect, table, columns, slice_),
         concerns=concerns(store.dialect, table, columns),
-        table=replace(table, rows=None, indexes=(), trigger_bodies=(), definition=None, keeps=None, stated=None),
+        table=replace(
+            table, rows=None, indexes=(), trigger_bodies=(), echoes=False, definition=None, keeps=None, stated=None
+        ),
     )

@@ -483,6 +483,18 @@ SELECT t.of, t.source, 'table', '', CAST(t.oid AS text),
                   FROM members AS m WHERE m.of = t.of AND m.source = t.source)), 0, 1
 FROM tables AS t
 UNION ALL
+SELECT w.of, w.source, 'query', '', md5(regexp_replace(CAST(r.ev_action AS text), ':(location|stmt_len|relid ' || c.oid || '\M) ?[-0-9]*', '', 'g')), '', 0, 0
+FROM watched AS w JOIN pg_class AS c ON c.relkind = 'v' JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    AND w.source = CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END
+    JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.ev_type = '1'
+UNION ALL
+SELECT w.of, w.source, 'text', '',
+       md5(string_agg(concat_ws(' ', CAST(p.oid AS regprocedure), p.prosrc, p.probin, p.prosqlbody, p.proconfig, a.*), ' ' ORDER BY p.oid)), '', 0, 0
+FROM watched AS w JOIN pg_proc AS p ON w.source LIKE '%()' AND p.proname = CAST(left(w.source, -2) AS name) AND p.oid >= 16384
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    AND n.nspname <> 'tidemark' AND n.nspname !~ '^pg_(toast_)?temp_' LEFT JOIN pg_aggregate AS a ON a.aggfnoid = p.oid
+GROUP BY w.of, w.source
+UNION ALL
 SELECT t.of, t.source, 'column ' || a.attname,
        concat_ws(' ', format_type(a.atttypid, a.atttypmod), (SELECT o.collname FROM pg_collation AS o WHERE o.oid = a.attcollation),
                  CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END),

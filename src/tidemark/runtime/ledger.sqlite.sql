@@ -441,6 +441,9 @@ WITH watched AS (
 )
 SELECT of, source, 'table', '', CASE WHEN is_later THEN 'anew' ELSE '' END, '', 0, 1 FROM tables
 UNION ALL
+SELECT w.of, w.source, 'query', '', m.sql, '', 0, 0
+FROM watched AS w JOIN main.sqlite_schema AS m ON m.type = 'view' AND m.name = w.source
+UNION ALL
 SELECT t.of, t.source, 'column ' || x.name, lower(x.type) || CASE WHEN x.pk THEN ' key' ELSE '' END, '', '', 0, 1
 FROM tables AS t JOIN pragma_table_xinfo(t.source, 'main') AS x
 WHERE x.name IN (SELECT value FROM json_each(t.columns))

@@ -3,9 +3,9 @@
 Owns: the record of what each generation's sources are, and the comparison. Promises: a column that is read and was renamed,
 dropped, retyped or rewritten, a table that was made anew, a partition that was attached, detached or dropped, a unique key
 that upkeep relies on, a table of which a source has rows or through which it is written, row security that hides rows from us,
-a role that runs our functions without the rights that they need, and a source that a crash would empty are noticed whether or
-not a trigger is missing; what a query does not read may change at will. After a logical restore,
-which gives everything another number, definitions alone are compared.
+a role that runs our functions without the rights that they need, a source that a crash would empty, and a view or a function of
+the user's that was replaced are noticed whether or not a trigger is missing; what a query does not read may change at will.
+After a logical restore, which gives everything another number, definitions alone are compared.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TABLE = "table"
 
 @dataclass(frozen=True)
 class Fact:
-    """A part of a source: the ``table`` itself, a column, a partition, a unique key.
+    """A part of a source: the ``table`` itself, a column, a partition, a unique key, a view's ``query``, a function's ``text``.
 
     `identity` tells which one it is, `touched` when it was last defined; both mean nothing in another database. `goes` tells
     whether it matters that such a part goes, `comes` that it comes (1), or that it is there at all (2).

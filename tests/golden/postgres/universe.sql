@@ -95,7 +95,7 @@ BEGIN
     ON CONFLICT ("id") DO UPDATE SET "_rows" = s."_rows" + excluded."_rows", "_posts" = s."_posts" + excluded."_posts", "_least" = least(s."_least", excluded."_least"), "_exists" = s."_exists" + excluded."_exists"
     RETURNING s.ctid AS tidemark_tid, s.*
   ), x AS (
-    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_name" IS NULL AND w."_posts" = 0 AND w."_least" IS NULL AND w."_exists" = 0 AS tidemark_emptied, coalesce(d."tidemark_touched0" > 0, false) AS tidemark_f0, coalesce(d."_least-" <= w."_least", false) AS tidemark_f1
+    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_name" IS NULL AND w."_posts" = 0 AND w."_least" IS NULL AND w."_exists" = 0 AS tidemark_emptied, coalesce(d."tidemark_touched0" > 0, false) AS tidemark_f0, coalesce(d."_least-" <= w."_least" OR (pg_trigger_depth() > 1 AND d."_least+" <= w."_least"), false) AS tidemark_f1
     FROM written AS w JOIN d ON w."id" = d."id"
   )
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1),
@@ -167,7 +167,7 @@ BEGIN
     ON CONFLICT ("id") DO UPDATE SET "_rows" = s."_rows" + excluded."_rows", "_posts" = s."_posts" + excluded."_posts", "_least" = least(s."_least", excluded."_least"), "_exists" = s."_exists" + excluded."_exists"
     RETURNING s.ctid AS tidemark_tid, s.*
   ), x AS (
-    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_name" IS NULL AND w."_posts" = 0 AND w."_least" IS NULL AND w."_exists" = 0 AS tidemark_emptied, coalesce(d."tidemark_touched0" > 0, false) AS tidemark_f0, coalesce(d."_least-" <= w."_least", false) AS tidemark_f1
+    SELECT w.tidemark_tid, w."_rows" = 0 AND w."_name" IS NULL AND w."_posts" = 0 AND w."_least" IS NULL AND w."_exists" = 0 AS tidemark_emptied, coalesce(d."tidemark_touched0" > 0, false) AS tidemark_f0, coalesce(d."_least-" <= w."_least" OR (pg_trigger_depth() > 1 AND d."_least+" <= w."_least"), false) AS tidemark_f1
     FROM written AS w JOIN d ON w."id" = d."id"
   )
   SELECT array_agg(x.tidemark_tid) FILTER (WHERE x.tidemark_f0 OR x.tidemark_f1),

@@ -1,0 +1,36 @@
+"""What a query is made of besides rows: whatever changes its meaning, and not the declaration.
+
+Owns: the columns, views and functions to compare with the catalog later (`runtime/sources.py`). Promises: a view counts
+wherever the query names it, within other views too, and so does a function of the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from tidemark.dialect import Dialect
+from tidemark.model import Catalog, Table
+from tidemark.query.functions import function_name
+from tidemark.query.inline import Inlining
+from tidemark.query.parse import parse_tree
+from tidemark.query.relation import Query
+
+Watches = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def watches_of(text: str, query: Query, tables: Sequence[Table], catalog: Catalog, dialect: Dialect) -> Watches:
+    """The columns that the query reads of each source, in the table's order; then the views and, with parentheses, the functions
+    by their names alone."""
+    found = []
+    for table in tables:
+        aliases = [o.alias for o in query.all_occurrences if o.table.label == table.label]
+        names = {name for alias in aliases for name in query.reads(alias)}
+        found.append((table.label, tuple(column.name for column in table.columns if column.name in names)))
+    holder = exp.Subquery(this=parse_tree(text, dialect))
+    inlining = Inlining(catalog, dialect)
+    inlining.visit(holder, {})
+    called = {function_name(node) or "" for node in holder.walk()} & catalog.routines.keys()
+    named = sorted({*inlining.views, *(f"{name}()" for name in called)})
+    return (*found, *((name, ()) for name in named))

@@ -1,0 +1,92 @@
+"""Views and functions that a query names, replaced under it: no row of any source changes, and what is true does."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.findings.place import Place, connect
+
+ROWS = (
+    "CREATE TABLE t (id integer PRIMARY KEY, k integer, v integer)",
+    "INSERT INTO t VALUES (1, 1, 1), (2, 1, 2), (3, 2, 3)",
+    "CREATE VIEW below AS SELECT id, k, v FROM t WHERE v > 1",
+    "CREATE VIEW seen AS SELECT b.id, b.k, b.v FROM below AS b",
+)
+FUNCTION = "CREATE OR REPLACE FUNCTION {}(x integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT x * {}'"
+QUERIES = {
+    "counted": "SELECT k, count(*) AS n FROM seen GROUP BY k",
+    "looked": "WITH x AS (SELECT * FROM seen) SELECT t.id, (SELECT max(x.v) FROM x WHERE x.id = t.id) AS v FROM t",
+}
+
+
+def _noticed(place: Place, says: str) -> None:
+    """Nothing is called live that is not true any more, and `apply` makes it true."""
+    assert all(says in status.captures for status in place.tidemark.status()), place.tidemark.status()
+    assert all(says in report.gap for report in place.tidemark.verify(catalog=True))
+    place.tidemark.apply()
+    assert {(one.state, one.captures) for one in place.tidemark.status() if one.state != "retired"} == {("live", "ok")}
+    place.verified()
+    place.run("INSERT INTO t SELECT max(id) + 1, 1, 7 FROM t")
+    place.drained()
+
+
+@pytest.fixture
+def kept(engine_url: str) -> Iterator[Place]:
+    """A place on each engine with everything installed."""
+    place = Place(engine_url, connect(engine_url))
+    place.run(*ROWS)
+    for freshness in ("commit", "tick"):
+        for name, query in QUERIES.items():
+            place.derive(f"{name}_{freshness}", query, freshness=freshness)  # type: ignore[arg-type]
+    place.tidemark.apply()
+    place.check()
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def pg(pg_database: str) -> Iterator[Place]:
+    """A place on PostgreSQL."""
+    place = Place(pg_database, connect(pg_database))
+    yield place
+    place.close()
+
+
+def test_a_view_that_is_replaced_is_noticed(kept: Place) -> None:
+    kept.run("CREATE VIEW other AS SELECT * FROM seen", "DROP VIEW other")
+    assert {one.captures for one in kept.tidemark.status()} == {"ok"}
+    kept.run("DROP VIEW seen", "CREATE VIEW seen AS SELECT b.id, b.k, b.v + 1 AS v FROM below AS b WHERE b.v > 2")
+    _noticed(kept, "query of seen is another one")
+    if kept.is_sqlite:
+        kept.run("DROP VIEW below", "CREATE VIEW below AS SELECT id, k, v FROM t")
+    else:
+        kept.run("CREATE OR REPLACE VIEW below AS SELECT id, k, v FROM t")
+    _noticed(kept, "query of below is another one")
+    kept.run("DROP VIEW seen")
+    assert {one.captures for one in kept.tidemark.status() if one.state == "live"} == {"ok"}
+
+
+def test_what_makes_no_other_view_of_it_is_nothing(pg: Place) -> None:
+    pg.run(*ROWS)
+    pg.install("counted", QUERIES["counted"])
+    pg.run(
+        "BEGIN",
+        "DROP VIEW seen",
+        "CREATE VIEW seen AS  SELECT b.id,  b.k, b.v  FROM below AS b",
+        "COMMIT",
+        "COMMENT ON VIEW seen IS 'ours'",
+        "CREATE FUNCTION seen() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1'",
+    )
+    assert [one.captures for one in pg.tidemark.status()] == ["ok"]
+
+
+def test_a_function_that_is_replaced_is_noticed(pg: Place) -> None:
+    pg.run(*ROWS[:2], FUNCTION.format("times", 2), FUNCTION.format("others", 2))
+    pg.run("CREATE VIEW seen AS SELECT id, k, times(v) AS v FROM t")
+    pg.derive("added", "SELECT k, sum(times(v)) AS s FROM t GROUP BY k")
+    pg.derive("ticked", "SELECT id, v FROM seen", key="id", freshness="tick")
+    pg.tidemark.apply()
+    pg.run(FUNCTION.format("others", 3), FUNCTION.format("times", 2), "ALTER FUNCTION times COST 7")
+    assert {one.captures for one in pg.tidemark.status()} == {"ok"}
+    pg.run(FUNCTION.format("times", 3))
+    _noticed(pg, "text of times() is another one")
