@@ -116,6 +116,21 @@ AGAIN = replace(
     ),
     derived=(Derived("kept", LEAST, ("author",), "commit", "group"),),
 )
+# The row that refers to itself is written twice, and the second time is told first.
+ITSELF = replace(
+    _case(
+        "sqlite",
+        "a row refers to itself and gets another key",
+        "SELECT id, author, score FROM posts",
+        ("id",),
+        _alone(1, "UPDATE posts SET id = 9 WHERE id = 1", "PRAGMA foreign_keys = ON"),
+    ),
+    setup=(
+        "CREATE TABLE users (id integer PRIMARY KEY, region text)",
+        "CREATE TABLE posts (id integer PRIMARY KEY, author integer REFERENCES posts (id) ON UPDATE CASCADE, score integer)",
+    ),
+    derived=(Derived("kept", "SELECT id, author, score FROM posts", ("id",), "commit", "copy"),),
+)
 # One flush has its units before the other one commits.
 EDGE = _case(
     "postgres",
@@ -215,6 +230,13 @@ COMMIT: tuple[Mutant, ...] = (
         JOINS,
         texts("trigger", "__update_", r'\n  INSERT INTO "tidemark__flight_[^;]*;', ""),
         UPDATED,
+    ),
+    Mutant(
+        "sqlite",
+        "rows that come back to themselves",
+        ("copy", "group"),
+        texts("trigger", "__update_", r";\n  (UPDATE|DELETE FROM) [^;]*UNION ALL SELECT NEW\.[^;]*NOT EXISTS[^;]*", ""),
+        ITSELF,
     ),
     Mutant(
         "postgres",

@@ -198,6 +198,10 @@ class Builder:
         if self.engine == "postgres" and self.chance(0.25):
             table = self._partitioned(table)
         table = self._uniques(table)
+        if self.engine == "sqlite" and len(key) == 1 and not references and self.chance(0.15):
+            # Rows that refer to rows of the same table, themselves included.
+            reference, column = self._reference(table, strict)
+            table = replace(table, fields=(*table.fields, column), references=(reference,))
         if self.chance(0.25):
             table = replace(table, fields=(*table.fields, self._generated(table, strict)))
         if self.engine == "sqlite":
