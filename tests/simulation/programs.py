@@ -36,13 +36,15 @@ LEVELS = ("READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 class Programs:
     """Draws the transactions of one world."""
 
-    def __init__(self, rng: random.Random, world: World, sessions: int, kept: Retained | None = None) -> None:
+    def __init__(
+        self, rng: random.Random, world: World, sessions: int, kept: Retained | None = None, lasting: bool = False
+    ) -> None:
         self.rng = rng
         self.kept = kept
         self.world = world
         self.sessions = sessions
         self.postgres = world.engine == "postgres"
-        self.statements: Statements = (PostgresStatements if self.postgres else SqliteStatements)(rng, world)
+        self.statements: Statements = (PostgresStatements if self.postgres else SqliteStatements)(rng, world, lasting)
         self.clocks = [rng.random() for _ in range(sessions)]
         # A world of many sessions is more telling when most transactions are open at the same time.
         self.prepared_share = rng.choice((0.06, 0.06, 0.06, 0.3))
@@ -244,7 +246,7 @@ def _steady_case(
     world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite", is_unlike)
     queries = Queries(rng, world)
     tables = tuple(one for one in (draw_derived(queries, families) for _ in range(derived)) if one is not None)
-    program = Programs(rng, world, 1).program(transactions)
+    program = Programs(rng, world, 1, lasting=True).program(transactions)
     ends = [one.end_at if one.begin else max(part.at for part in one.statements) for one in program]
     return Case(
         engine=world.engine,

@@ -16,11 +16,20 @@ from tests.simulation.worlds import World
 Drawn = tuple[str, str]
 
 
-class Statements:
-    """Draws ``(kind, sql)`` over one world."""
+EMPTYING = frozenset({"truncate", "truncate-leaf", "truncate-above"})
 
-    def __init__(self, rng: random.Random, world: World) -> None:
+
+def _empties(kind: str, sql: str) -> bool:
+    return kind in EMPTYING or (kind == "delete" and " WHERE " not in sql)
+
+
+class Statements:
+    """Draws ``(kind, sql)`` over one world. Where rows are to be `lasting`, tables are seldom emptied and often filled again:
+    what joins them would be empty most of the time."""
+
+    def __init__(self, rng: random.Random, world: World, lasting: bool = False) -> None:
         self.rng = rng
+        self.lasting = lasting
         self.world = world
         self.scalars = Scalars(rng, world)
         self.numbers = 0
@@ -47,7 +56,10 @@ class Statements:
         ]
         kinds += self.own()
         weights = [weight for weight, _ in kinds]
-        return self.rng.choices([kind for _, kind in kinds], weights)[0]()
+        kind, sql = self.rng.choices([kind for _, kind in kinds], weights)[0]()
+        if self.lasting and self.chance(0.8 if _empties(kind, sql) else 0.4 if kind == "insert" else 0.0):
+            return self.several()
+        return kind, sql
 
     def own(self) -> list[tuple[int, Callable[[], Drawn]]]:
         """Kinds that only this engine has, with their weights."""
@@ -85,6 +97,14 @@ class Statements:
     def insert(self) -> Drawn:
         """INSERT … VALUES."""
         return "insert", self.insert_text(self.table())
+
+    def several(self) -> Drawn:
+        """INSERT of several rows, without those that collide."""
+        table = self.table()
+        fields = self.columns(table)
+        names = ", ".join(field.quoted for field in fields)
+        text = f"INSERT INTO {table.quoted} ({names}) VALUES {self.rows(fields, table, 8)} ON CONFLICT DO NOTHING"
+        return "upsert-nothing", text
 
     def insert_select(self) -> Drawn:
         """INSERT … SELECT from the same or another table, with keys moved on."""
