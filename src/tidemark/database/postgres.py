@@ -1,7 +1,7 @@
 """The PostgreSQL session, over psycopg 3.
 
 Owns: `PostgresSession` and `open_address`. Promises: what expressions depend on is pinned (time zone, date style, digits of
-floats); no statement is prepared behind our back, so that a plan made for an empty temporary table is never kept.
+floats); a statement is prepared only where it is said again and again, and for a while: no plan for an empty table is kept.
 One thread at a time may use a session.
 """
 
@@ -18,6 +18,7 @@ from tidemark.database.postgres_catalog import read_catalog
 from tidemark.database.postgres_errors import explain_connection, translate
 from tidemark.database.postgres_habit import Habit
 from tidemark.database.postgres_inputs import read_inputs
+from tidemark.database.postgres_kept import Kept
 from tidemark.database.postgres_marks import SCHEMA_MARKER, read_installed, write_mark
 from tidemark.database.postgres_parameters import in_full, to_driver
 from tidemark.database.postgres_probe import (
@@ -97,7 +98,7 @@ class PostgresSession:
         self._connection = connection
         self._address = address
         self._types: dict[Shelf, Mapping[str, str]] = {}
-        self._habit = Habit()
+        self._habit, self._kept = Habit(), Kept()
         register_loaders(connection)
 
     def prepare(self, lock_timeout: float) -> None:
@@ -147,6 +148,7 @@ class PostgresSession:
             raise
         finally:
             self._habit.end()
+            self._kept.on = False
 
     def _begin_look(self) -> None:
         """Begin what only reads in one moment, and ask in the same message what is asked each time."""
@@ -162,6 +164,7 @@ class PostgresSession:
             except psycopg.Error:
                 # What is wrong is found again by who asks one by one, and told as it always is.
                 self._habit.give_up()
+                self._kept.forget()
                 self._roll_back("ROLLBACK; DEALLOCATE ALL")
         self._execute(f"{begin}; SELECT 1")
 
@@ -187,15 +190,21 @@ class PostgresSession:
     def run(self, sql: str, parameters: Parameters | None = None) -> int:
         """Run one statement, give the number of rows it changed (0 for DDL)."""
         self._need_transaction()
-        return _count_changed(self._execute(sql, parameters))
+        return _count_changed(self._say(sql, parameters))
+
+    def repeat(self, on: bool) -> None:
+        """Whether what is said from now to the end of the transaction is said again and again, over as few rows."""
+        self._kept.on = on
 
     def run_all(self, statements: Sequence[str], parameters: Mapping[str, int | str] | None = None) -> list[int]:
         """Run statements one after the other in one message, give the number of rows that each changed."""
         self._need_transaction()
         if not statements:
             return []
+        given = parameters or {}
+        said = [self._kept.say(statement, given) or in_full(statement, given) for statement in statements]
         # A statement may end in a comment, so that what ends it stands on a line of its own.
-        cursor = self._execute("\n;\n".join(in_full(statement, parameters or {}) for statement in statements))
+        cursor = self._execute("\n;\n".join(said))
         counts = [_count_changed(cursor)]
         while cursor.nextset():
             counts.append(_count_changed(cursor))
@@ -211,15 +220,12 @@ class PostgresSession:
     def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """Every row of a query, as plain Python values."""
         known = self._habit.answer(sql, parameters)
-        return self._ask(sql, parameters) if known is None else known
-
-    def _ask(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
-        return self._fetch(self._execute(sql, parameters), None)
+        return self._fetch(self._say(sql, parameters), None) if known is None else known
 
     def one(self, sql: str, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
         known = self._habit.answer(sql, parameters)
-        rows = self._fetch(self._execute(sql, parameters), 1) if known is None else known
+        rows = self._fetch(self._say(sql, parameters), 1) if known is None else known
         return rows[0] if rows else None
 
     def put_rows(self, shelf: Shelf, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -245,7 +251,8 @@ class PostgresSession:
         """Run one statement as a transaction of its own; its rows, if it gives any."""
         if self._status() != TransactionStatus.IDLE:
             raise RuntimeError("transactions do not nest")
-        return self.all(sql, parameters)
+        with self._kept.repeating():
+            return self.all(sql, parameters)
 
     def _need_transaction(self) -> None:
         if self._status() == TransactionStatus.IDLE:
@@ -263,7 +270,11 @@ class PostgresSession:
         """Send a statement; errors of the driver pass through."""
         # Without parameters the text goes to the server as it is, percent signs and all.
         text = sql if parameters is None else to_driver(sql, frozenset(parameters))
-        return self._connection.execute(text, parameters)
+        return self._kept.send(self._connection.execute, text, parameters)
+
+    def _say(self, sql: str, parameters: Parameters | None = None) -> psycopg.Cursor[tuple[Any, ...]]:
+        said = self._kept.say(sql, parameters)
+        return self._execute(sql, parameters) if said is None else self._execute(said)
 
     def _execute(self, sql: str, parameters: Parameters | None = None) -> psycopg.Cursor[tuple[Any, ...]]:
         self._status()
@@ -352,7 +363,7 @@ class PostgresSession:
         with self._undone():
             self._execute("SET LOCAL search_path = pg_catalog")
             # What its texts mean depends on the path, so that none of them is a habit.
-            return read_installed(self._ask, names)
+            return read_installed(self.all, names)
 
     def mark(self, pieces: Sequence[Piece]) -> str:
         """The statement that puts their fingerprints onto objects."""

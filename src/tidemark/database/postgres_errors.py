@@ -19,8 +19,8 @@ _CANCELLED = "57014"
 # Cardinality, data exception, integrity, a raised exception, a view's check option: the rows are to blame.
 _UNACCEPTABLE = ("21", "22", "23", "P0", "44")
 _LOCKED = "55P03"
-# Serialization failure, deadlock, statement timeout: gone, and worth another try.
-_TRANSIENT = frozenset({"40001", "40P01", "57014"})
+# Serialization failure, deadlock, statement timeout, what was prepared is not there, or is already: gone, and worth another try.
+_TRANSIENT = frozenset({"40001", "40P01", "57014", "26000", "42P05"})
 _NAME_TAKEN = frozenset({"42P07", "42710", "42723", "42P06"})
 _REFUSED = {
     "42P01": (Code.UNKNOWN_TABLE, "name a table or view that this role sees on its search_path"),

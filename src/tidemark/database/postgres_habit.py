@@ -57,7 +57,7 @@ class Habit:
 
     def answer(self, sql: str, parameters: Parameters | None) -> Rows | None:
         """The answer to a question of a look, None where it has to be asked: it was not foreseen, or nobody looks."""
-        if not self._looking or any(type(value) not in (int, str) for value in (parameters or {}).values()):
+        if not self._looking or any(type(value) not in (int, str, type(None)) for value in (parameters or {}).values()):
             return None
         text = in_full(sql, parameters or {})
         self._asked[text] = None

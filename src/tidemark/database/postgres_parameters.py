@@ -1,7 +1,7 @@
 """From ``:name`` parameters to those of the PostgreSQL driver.
 
-Owns: `to_driver`, `to_numbered`, `in_full`. Promises: strings, quoted names, dollar quotes, comments, casts (``::``) and array
-slices are left alone; a percent sign stays a percent sign.
+Owns: `to_driver`, `to_numbered`, `number`, `in_full`. Promises: strings, quoted names, dollar quotes, comments, casts (``::``)
+and array slices are left alone; a percent sign stays a percent sign.
 """
 
 from __future__ import annotations
@@ -58,18 +58,22 @@ def to_driver(sql: str, names: frozenset[str]) -> str:
 
 def to_numbered(sql: str) -> tuple[str, int]:
     """`sql` with ``$1``, ``$2`` … for every parameter, and how many there are."""
+    text, names = number(sql, frozenset(parameter_names(sql)))
+    return text, len(names)
+
+
+@lru_cache(maxsize=4096)
+def number(sql: str, names: frozenset[str]) -> tuple[str, tuple[str, ...]]:
+    """`sql` with ``$1``, ``$2`` … for those of these parameters that it has, and their names in that order."""
     numbers: dict[str, int] = {}
-
-    def number(name: str) -> str:
-        return f"${numbers.setdefault(name, len(numbers) + 1)}"
-
-    return _rewrite(sql, frozenset(parameter_names(sql)), number, str), len(numbers)
+    text = _rewrite(sql, names, lambda name: f"${numbers.setdefault(name, len(numbers) + 1)}", str)
+    return text, tuple(numbers)
 
 
-def in_full(sql: str, parameters: Mapping[str, int | str]) -> str:
+def in_full(sql: str, parameters: Mapping[str, int | str | None]) -> str:
     """`sql` with the values of these parameters in their places, as literals."""
     text, *others = _parts(sql, frozenset(parameters))
-    return text + "".join(f"{_literal(parameters[name])}{rest}" for name, rest in zip(*[iter(others)] * 2, strict=True))
+    return text + "".join(f"{literal(parameters[name])}{rest}" for name, rest in zip(*[iter(others)] * 2, strict=True))
 
 
 @lru_cache(maxsize=1024)
@@ -78,8 +82,13 @@ def _parts(sql: str, names: frozenset[str]) -> tuple[str, ...]:
     return tuple(_rewrite(sql, names, lambda name: f"\0{name}\0", str).split("\0"))
 
 
-def _literal(value: int | str) -> str:
-    return POSTGRESQL.literal(value) if isinstance(value, str) else f"({value:d})"
+def literal(value: int | float | str | None) -> str:
+    """A value as it stands in a text."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return POSTGRESQL.literal(value)
+    return f"'{value!r}'::double precision" if isinstance(value, float) else f"({value:d})"
 
 
 def parameter_names(sql: str) -> Iterable[str]:

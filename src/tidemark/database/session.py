@@ -92,6 +92,11 @@ class Session(Protocol):
         """
         ...
 
+    def repeat(self, on: bool) -> None:
+        """Whether what is said from now to the end of the transaction is said again and again, over as few rows each time: then
+        PostgreSQL keeps for a while how it answers a statement. What is said with `alone` always is."""
+        ...
+
     def script(self, *texts: str) -> None:
         """Run DDL texts, each of which may hold several statements, inside the current transaction (never commits by itself), in
         one message where the engine takes several."""

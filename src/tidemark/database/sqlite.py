@@ -217,6 +217,9 @@ class SqliteSession:
         """Run statements one after the other, give the number of rows that each changed."""
         return [self.run(statement, parameters) for statement in statements]
 
+    def repeat(self, on: bool) -> None:
+        """Nothing: the driver keeps what it compiled."""
+
     def script(self, *texts: str) -> None:
         """Run DDL texts that may hold several statements each, inside the current transaction."""
         self._need_transaction()

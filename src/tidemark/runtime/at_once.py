@@ -11,6 +11,7 @@ exactly, memory that has to wait, rows that somebody else was writing, and a cha
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -192,22 +193,19 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | Begun | Weighed | N
 
 
 def _let_go(duty: Duty, tick: Tick, sources: frozenset[str]) -> None:
-    try:
+    # Where somebody is in the way, the next tick does it.
+    with suppress(Conflict):
         for log in tick.logs:
             if log.source in sources:
                 trim_alone(duty.ledger, log.source, log.log, CONSUME_ROWS)
-    except Conflict:
-        # The next tick does it.
-        return
 
 
 def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
-    began = duty.clock.now()
-    pace = choose_pace(duty.session.dialect, duty.hold_ms)
+    began, pace = duty.clock.now(), choose_pace(duty.session.dialect, duty.hold_ms)
     most = most_changes(pace)
+    duty.session.repeat(True)
     seen, portion, each_ms = _look(duty, script, tick, pace, most)
-    changes = _count(seen)
-    sources = frozenset(source for source, one in seen.items() if one.moved)
+    changes, sources = _count(seen), frozenset(source for source, one in seen.items() if one.moved)
     if not sources:
         return None
     # Where few changes reach far, following them is much already.
@@ -218,6 +216,7 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     do = _add if tick.deltas is not None else _join if joins else _recompute
     usual: Way = "keyed" if do is _recompute else "delta"
     choice = _choose(duty, script, usual, changes, portion, each_ms)
+    duty.session.repeat(changes <= FEW)
     # What is computed anew is computed as of the checkpoint, so that one goes first.
     move_checkpoints(duty, script, {source: one.now for source, one in seen.items()})
     made = do(duty, script, tick, seen, portion) if changes else _Made()
@@ -294,6 +293,7 @@ def _are_few(portion: Portion, seen: Mapping[str, _Seen], units: int) -> bool:
     """Whether the units are no more than the portion of one transaction. Raises what gives the transaction up when changes reach
     far."""
     portion.reached(_count(seen), units)
+    portion.duty.session.repeat(max(_count(seen), units) <= FEW)
     if portion.far:
         raise _Far(portion)
     return units <= portion.pace.size

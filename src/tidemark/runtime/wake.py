@@ -1,9 +1,9 @@
 """Waking up: how a worker notices that something waits, without asking each derived table and without being told.
 
 Owns: `Watch`. Promises: while nobody commits, a look costs one query that reads no table; when somebody did, one query asks
-what waits in all logs, and then one what waits in all dirty sets, which seals fill from logs, unless more is known to wait
-already than can be done now. Nothing is written, and writers tell nobody. What a look misses, because it was not a commit that
-made it due, the next unconditional look finds within a second.
+what waits in all logs and one what waits in all dirty sets, of one moment, unless more is known to wait already than can be done
+now. Nothing is written, and writers tell nobody. What a look misses, because it was not a commit that made it due, the next
+unconditional look finds within a second.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def find_waiting(duty: Duty, scripts: Sequence[Script]) -> frozenset[str]:
     """Names of the scripts for which a tick would find something."""
     ticking = {(script.name, script.generation): script for script in scripts if script.tick is not None}
     try:
-        found = _find_in_logs(duty, ticking.values()) | _find_beside(duty, ticking.values())
+        with duty.session.transaction("look"):
+            found = _find_in_logs(duty, ticking.values()) | _find_beside(duty, ticking.values())
     except (TidemarkError, Conflict):
         if not duty.session.is_open():
             raise
