@@ -129,7 +129,7 @@ def named_tables(query: str, dialect: Dialect) -> list[tuple[str, str]]:
     the query gives to common table expressions; nothing when it cannot be parsed."""
     try:
         trees = parse_statements(query, dialect)
-    except (ParseError, TokenError, RecursionError):
+    except (ParseError, TokenError, RecursionError, Refusal):
         return []
     found = []
     for tree in trees:

@@ -156,7 +156,8 @@ def _through_value(block: Block, part: _Joined, scalar: Scalar, focus: str) -> l
         text = render(_bare(side), block.dialect)
         inner = next((one for one in block.nested if one.form == "scalar" and one.text == text), None)
         value = over_scans(Scalar(other, block.dialect), part.seen)
-        if inner is None or value is None or has_scan(inner.query, focus):
+        # A row of several values is compared as a whole.
+        if inner is None or value is None or len(inner.query.outputs) > 1 or has_scan(inner.query, focus):
             continue
         found = []
         for flat in flatten(inner.query, focus):

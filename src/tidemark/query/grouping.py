@@ -29,6 +29,9 @@ def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect)
     for select in sorted(holder.find_all(exp.Select), key=lambda one: -one.depth):
         group = select.args.get("group")
         if group is None or not any(isinstance(item, _WORDS) for item in group.expressions):
+            if group is not None:
+                # Columns in parentheses are columns.
+                group.set("expressions", [one for item in group.expressions for one in _listed(item)])
             continue
         whole = select.parent is holder
         beside = [select.args.get("distinct"), select.find(exp.Window)]
@@ -150,6 +153,10 @@ def _sets(item: exp.Expression) -> list[_Set]:
     if isinstance(item, exp.GroupingSets):
         return [one for inner in item.expressions for one in _sets(inner)]
     return [_parts(item)]
+
+
+def _listed(item: exp.Expression) -> _Set:
+    return tuple(item.expressions) if isinstance(item, exp.Tuple) and item.expressions else (item,)
 
 
 def _parts(item: exp.Expression) -> _Set:

@@ -13,8 +13,6 @@ from typing import Any, cast
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as GlotDialect
-from sqlglot.dialects.postgres import Postgres
-from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parser import Parser
 from sqlglot.tokenizer_core import Token, TokenType
@@ -23,6 +21,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
 from tidemark.query.affinity import affinity
 from tidemark.query.listed import spell_lists
+from tidemark.query.readings import GRAMMARS, mend, mixed_chain, ready
 
 _KEPT = ("COUNT", "SUM", "AVG", "MIN", "MAX")
 _GRAMMATICAL = (
@@ -38,29 +37,13 @@ _GRAMMATICAL = (
 """Calls with a grammar of their own; every other one keeps its name and its arguments."""
 
 
-_GRAMMARS: dict[str, GlotDialect] = {"sqlite": SQLite(), "postgres": Postgres()}
-
 _OWN = "\x01"
 """Stands before the name of a call while sqlglot parses, so that it is no name that sqlglot knows. No text holds it."""
 
 
-_SIGN = TokenType.PIPE_SLASH
-"""Stands for a plus before an operand while sqlglot parses, which would drop it: an operator that SQLite has not."""
-
-_BEFORE_OPERANDS = frozenset(
-    getattr(TokenType, name)
-    for name in (
-        "L_PAREN", "COMMA", "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "NULLSAFE_EQ", "PLUS", "DASH", "STAR", "SLASH", "MOD",
-        "DPIPE", "PIPE", "AMP", "CARET", "TILDE", "AND", "OR", "NOT", "IN", "IS", "BETWEEN", "LIKE", "GLOB", "FROM",
-        "WHEN", "THEN", "ELSE", "CASE", "SELECT", "DISTINCT", "WHERE", "HAVING", "ON", "GROUP_BY", "ORDER_BY",
-        "PARTITION_BY", "FILTER", "LIMIT", "OFFSET",
-    )
-)  # fmt: skip
-
-
 def grammar(dialect: Dialect) -> GlotDialect:
     """The sqlglot dialect to parse and to generate with."""
-    return _GRAMMARS[dialect.name]
+    return GRAMMARS[dialect.name]
 
 
 # Words for types of other engines, for which sqlglot writes types of PostgreSQL. There they can only be types of the user's.
@@ -74,10 +57,11 @@ _OTHERS_WHEN_QUOTED = ("bit", "char")
 
 
 def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
-    """The trees of the statements in `text`, each call under the user's own name. Raises sqlglot's `ParseError`, `TokenError`."""
+    """The trees of the statements in `text`, each call under the user's own name. Raises `Refusal`, sqlglot's `ParseError` and
+    `TokenError`."""
     spoken = grammar(dialect)
     parser = spoken.parser()
-    tokens = spoken.tokenize(text)
+    tokens = ready(spoken.tokenize(text), dialect)
     if dialect.types_are_affinities:
         tokens = _types_by_affinity(tokens)
     else:
@@ -85,11 +69,10 @@ def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
     for token, after in pairwise(tokens):
         if after.token_type is TokenType.L_PAREN and _rewritten(token, parser):
             token.text = _OWN + token.text
-        if dialect.types_are_affinities and after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
-            after.token_type = _SIGN
     trees = [tree for tree in parser.parse(tokens, text) if tree is not None]
     for tree in trees:
         _give_back(tree)
+        mend(tree, dialect)
     return trees
 
 
@@ -154,11 +137,8 @@ def _rewritten(token: Token, parser: Parser) -> bool:
 
 
 def _give_back(tree: exp.Expr) -> None:
-    """Takes `_OWN` off again, wherever the name came to stand, and writes a plus as one."""
+    """Takes `_OWN` off again, wherever the name came to stand."""
     for node in reversed(list(tree.walk())):
-        if isinstance(node, exp.Sqrt):
-            # A node that is written as two words beside each other.
-            node.replace(exp.Introducer(this=exp.Var(this="+"), expression=node.this))
         if isinstance(node, exp.Distinct) and len(node.expressions) > 1:
             _spread(node)
         for key, value in node.args.items():
@@ -232,6 +212,14 @@ def _parsed(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
         tree = tree.this
     if not isinstance(tree, exp.Select | exp.SetOperation):
         raise Refusal(Code.NOT_A_QUERY, "A declaration must be a SELECT.", instead="SELECT … FROM …")
+    chain = mixed_chain(tree) if dialect.types_are_affinities else None
+    if chain is not None:
+        raise Refusal(
+            Code.PARSE,
+            "Comparisons stand beside each other that SQLite takes from left to right.",
+            instead="parentheses around what is compared first",
+            place=place_of(chain, dialect),
+        )
     spell_lists(tree)
     return tree
 

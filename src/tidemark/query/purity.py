@@ -43,15 +43,14 @@ def require_pure(
     # Whatever is said of the recorded moment is computed in sessions of ours, whose settings are pinned.
     judged = [scalar for scalar in _scalars(query) if scalar.moment is None]
     for alias, name in sorted({column for scalar in judged for column in scalar.columns if column[0]}):
-        _stand_in(f"{quote(alias)}.{quote(name)}", f"{quote(alias)}.{quote(name)}", texts, columns)
+        _stand_in(f"{quote(alias)}.{quote(name)}", [f"{quote(alias)}.{quote(name)}"], texts, columns)
     for one in query.blocks:
         for nested in one.nested:
-            value = "true" if nested.form != "scalar" else f"(SELECT {_first(nested)} FROM {scans} LIMIT 1)"
-            _stand_in(nested.text, value, texts, columns)
+            _stand_in(nested.text, _values(nested, scans), texts, columns)
         for call in one.aggregates:
-            _stand_in(call.text, f"(SELECT {call.text} FROM {scans})", texts, columns)
+            _stand_in(call.text, [f"(SELECT {call.text} FROM {scans})"], texts, columns)
         for text, bare in _windows(one):
-            _stand_in(text, f"(SELECT {bare} FROM {scans} LIMIT 1)", texts, columns)
+            _stand_in(text, [f"(SELECT {bare} FROM {scans} LIMIT 1)"], texts, columns)
     # The moment is recorded where nothing is installed yet; any time will do for judging.
     moments = {scalar.moment for scalar in _scalars(query)} - {None}
     given = f"SELECT {', '.join(columns) or '1'} FROM {scans}"
@@ -165,14 +164,18 @@ def _ordered(block: Block) -> list[Scalar]:
     return [scalar for scalar in scalars if all(alias for alias, _ in scalar.columns)]
 
 
-def _first(nested: Nested) -> str:
-    return nested.query.outputs[0].scalar.text
+def _values(nested: Nested, scans: str) -> list[str]:
+    """What has the types of the values that a subquery gives: several where it gives a row."""
+    if nested.form != "scalar":
+        return ["true"]
+    return [f"(SELECT {output.scalar.text} FROM {scans} LIMIT 1)" for output in nested.query.outputs]
 
 
-def _stand_in(text: str, value: str, texts: dict[str, str], columns: list[str]) -> None:
+def _stand_in(text: str, values: Sequence[str], texts: dict[str, str], columns: list[str]) -> None:
     if text not in texts:
-        texts[text] = f"c{len(columns)}"
-        columns.append(f"{value} AS c{len(columns)}")
+        names = [f"c{len(columns) + place}" for place in range(len(values))]
+        texts[text] = names[0] if len(names) == 1 else f"ROW({', '.join(names)})"
+        columns += [f"{value} AS {name}" for value, name in zip(values, names, strict=True)]
 
 
 def _scalars(query: Query) -> list[Scalar]:

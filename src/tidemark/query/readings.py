@@ -1,0 +1,159 @@
+"""What sqlglot would read or write otherwise than the engine means it, put right or refused.
+
+Owns: `GRAMMARS`, `ready` (tokens before they are parsed), `mend` (a tree afterwards), `mixed_chain` (what cannot be put right).
+Promises: what is written of a tree means what the user wrote, and so does the tree, unless a mixed chain is in it.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import cast
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect as GlotDialect
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.dialects.sqlite import SQLite
+from sqlglot.tokenizer_core import Token, TokenType
+
+from tidemark.dialect import Dialect
+from tidemark.errors import Code, Place, Refusal
+
+
+class _KeysAsWritten(SQLite):
+    """To SQLite the right side of an arrow is a path only when it begins with $: ``'og:title'`` and ``'a.b'`` are keys."""
+
+    def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
+        return path
+
+
+GRAMMARS: dict[str, GlotDialect] = {"sqlite": _KeysAsWritten(), "postgres": Postgres()}
+"""sqlglot's dialect of each engine."""
+
+SIGN = TokenType.PIPE_SLASH
+"""Stands for an operator before its operand while sqlglot parses, which has none like it: a plus on SQLite, which it would drop,
+and on PostgreSQL the negation of a text search, which it would read as NOT, twice."""
+_SIGNS = {"sqlite": "+", "postgres": "!!"}
+
+_BEFORE_OPERANDS = frozenset(
+    getattr(TokenType, name)
+    for name in (
+        "L_PAREN", "COMMA", "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "NULLSAFE_EQ", "PLUS", "DASH", "STAR", "SLASH", "MOD",
+        "DPIPE", "PIPE", "AMP", "CARET", "TILDE", "AND", "OR", "NOT", "IN", "IS", "BETWEEN", "LIKE", "GLOB", "FROM",
+        "WHEN", "THEN", "ELSE", "CASE", "SELECT", "DISTINCT", "WHERE", "HAVING", "ON", "GROUP_BY", "ORDER_BY",
+        "PARTITION_BY", "FILTER", "LIMIT", "OFFSET",
+    )
+)  # fmt: skip
+
+_MISREAD = {
+    TokenType.PIPE_SLASH: "sqrt(…)",
+    TokenType.DPIPE_SLASH: "cbrt(…)",
+    TokenType.PARAMETER: "abs(…), or the function that the operator calls",
+    TokenType.NULLSAFE_EQ: "the function that the operator calls",
+}
+"""Operators of PostgreSQL and its extensions that sqlglot takes for others; and what says the same."""
+_SETS = (TokenType.ROLLUP, TokenType.CUBE, TokenType.GROUPING_SETS)
+
+_OURS = "ours"
+"""On a node: parentheses that the user did not write."""
+_RANGES = (exp.In, exp.Like, exp.Escape, exp.Glob, exp.Between, exp.Is, exp.Match, exp.NullSafeEQ, exp.NullSafeNEQ)
+_TIGHTER = (
+    *(exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.DPipe),
+    *(exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseLeftShift, exp.BitwiseRightShift),
+)
+
+
+def ready(tokens: list[Token], dialect: Dialect) -> list[Token]:
+    """The tokens as sqlglot reads them right. Raises `Refusal` (``parse``) for an operator that it cannot tell from another."""
+    if dialect.types_are_affinities:
+        for token, after in pairwise(tokens):
+            if after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
+                after.token_type = SIGN
+        return tokens
+    for token, after in pairwise(tokens):
+        is_named = token.token_type is TokenType.INTERVAL and after.token_type is TokenType.L_PAREN
+        if token.token_type in _MISREAD or is_named:
+            raise Refusal(
+                Code.PARSE,
+                f"The operator {token.text} is not read."
+                if not is_named
+                else "The digits of an interval are not read.",
+                instead="interval '…'" if is_named else _MISREAD[token.token_type],
+                place=Place(token.line, max(0, token.col - len(token.text) + 1), token.text),
+            )
+    return _enclosed(_negations(tokens))
+
+
+def _negations(tokens: list[Token]) -> list[Token]:
+    """Two signs of exclamation as one operator."""
+    found: list[Token] = []
+    for token in tokens:
+        if found and token.text == "!" == found[-1].text and found[-1].token_type is TokenType.NOT:
+            found[-1].token_type = SIGN
+        else:
+            found.append(token)
+    return found
+
+
+def _enclosed(tokens: list[Token]) -> list[Token]:
+    """Each part of ROLLUP, CUBE and GROUPING SETS in parentheses of its own, without which no comparison can stand there."""
+    found: list[Token] = []
+    parts: list[str] = []
+    """For each parenthesis that is open: whether it holds groupings, and whether the part at hand was put in parentheses."""
+    for token, before, after in zip(tokens, [None, *tokens], [*tokens[1:], None], strict=False):
+        kind = token.token_type
+        if kind in (TokenType.COMMA, TokenType.R_PAREN) and parts and parts[-1] == "enclosed":
+            found.append(Token(TokenType.R_PAREN, ")", token.line, token.col, token.start, token.end))
+            parts[-1] = "groupings"
+        if kind is TokenType.L_PAREN:
+            parts.append("groupings" if before is not None and before.token_type in _SETS else "")
+        elif kind is TokenType.R_PAREN and parts:
+            parts.pop()
+        found.append(token)
+        begins = kind in (TokenType.L_PAREN, TokenType.COMMA) and parts and parts[-1] == "groupings"
+        if begins and after is not None and after.token_type not in (*_SETS, TokenType.L_PAREN, TokenType.R_PAREN):
+            found.append(Token(TokenType.L_PAREN, "(", token.line, token.col, token.start, token.end))
+            parts[-1] = "enclosed"
+    return found
+
+
+def mend(tree: exp.Expr, dialect: Dialect) -> None:
+    """Put right what sqlglot read."""
+    for node in reversed(list(tree.walk())):
+        if isinstance(node, exp.Sqrt):
+            # A node that is written as two words beside each other.
+            node.replace(exp.Introducer(this=exp.Var(this=_SIGNS[dialect.name]), expression=node.this))
+        elif isinstance(node, exp.Not) and _is_operand(node):
+            # NOT binds less than what stands around it, while NOT IN and its like bind more.
+            around = exp.Paren(this=node.copy())
+            around.meta[_OURS] = True
+            node.replace(around)
+        elif isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):
+            _keep_empty_key(node)
+
+
+def _is_operand(node: exp.Not) -> bool:
+    around = node.parent
+    binary = isinstance(around, exp.Binary) and not isinstance(around, exp.Connector)
+    return binary or isinstance(around, exp.In | exp.Between | exp.Neg | exp.BitwiseNot | exp.Introducer)
+
+
+def _keep_empty_key(node: exp.JSONExtract | exp.JSONExtractScalar) -> None:
+    path = node.expression
+    parts = path.expressions if isinstance(path, exp.JSONPath) else []
+    if len(parts) == 2 and isinstance(parts[1], exp.JSONPathKey) and parts[1].this == "":
+        node.set("expression", exp.Literal.string(""))
+
+
+def mixed_chain(tree: exp.Expression) -> exp.Expression | None:
+    """The first chain of operators that SQLite takes from left to right, of which sqlglot lets some bind more than others."""
+    for node in tree.find_all(exp.EQ, exp.NEQ, exp.Is, *_TIGHTER):
+        if _is_range(node.expression) or (isinstance(node, _TIGHTER) and _is_range(node.this)):
+            return cast(exp.Expression, node)
+    return None
+
+
+def _is_range(side: exp.Expr) -> bool:
+    """Whether a side of an operator is IN, LIKE and the like, with NOT or without, and not in parentheses of the user's."""
+    if isinstance(side, exp.Paren) and side.meta.get(_OURS):
+        side = side.this.this
+    return isinstance(side, _RANGES)
