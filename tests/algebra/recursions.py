@@ -29,6 +29,25 @@ RECURSIONS = (
         "WITH RECURSIVE n AS (SELECT 1 AS place UNION ALL SELECT place + 1 FROM n WHERE place < 5) "
         "SELECT n.place, count(p.id) AS posts FROM n LEFT JOIN posts p ON p.author = n.place GROUP BY n.place",
         "place",
+    ),
+    Case(
+        "numbers_beside_each_other",
+        "WITH RECURSIVE n(k) AS (VALUES (0) UNION ALL SELECT k + 1 FROM n WHERE k < 4), m AS (SELECT k * 2 AS low FROM n) "
+        "SELECT m.low, n.k, count(p.id) AS posts, max(u.region) AS most FROM m JOIN n ON n.k <= m.low "
+        "LEFT JOIN posts p ON p.score >= m.low AND p.author = n.k LEFT JOIN users u ON u.boss = p.id GROUP BY m.low, n.k",
+        ("low", "k"),
+    ),
+    Case(
+        "rows_without_a_number",
+        "WITH RECURSIVE n(k) AS (SELECT 1 UNION SELECT k % 3 + 1 FROM n) SELECT u.id, u.region FROM users u "
+        "WHERE NOT EXISTS (SELECT 1 FROM n WHERE n.k = u.region)",
+        "id",
+    ),
+    Case(
+        "numbers_up_to_a_row",
+        "WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < (SELECT max(score) FROM posts)) "
+        "SELECT n.k, count(u.id) AS people FROM n LEFT JOIN users u ON u.region = n.k GROUP BY n.k",
+        "k",
         klass="global",
     ),
     Case(
@@ -46,6 +65,26 @@ RECURSIONS = (
         ("level", "author", "state"),
         "postgres",
         klass="global",
+    ),
+    Case(
+        "rows_like_a_row",
+        "SELECT u.id, (u.region, u.boss) = (SELECT p.author, p.score FROM posts p WHERE p.id = u.id) AS same FROM users u "
+        "WHERE (u.region, u.id) > (SELECT min(f.live), max(f.a) FROM follows f WHERE f.b = u.id) OR u.name IS NULL",
+        "id",
+    ),
+    Case(
+        "columns_in_parentheses",
+        "SELECT author, state, count(*) AS n FROM posts GROUP BY (author, state)",
+        ("author", "state"),
+        "postgres",
+        klass="linear",
+    ),
+    Case(
+        "compared_groupings",
+        "SELECT author, score > 2 AS high, grouping(score > 2) AS level, count(*) AS n FROM posts "
+        "GROUP BY author, ROLLUP (score > 2)",
+        ("level", "author", "high"),
+        "postgres",
     ),
     Case(
         "groupings_of_each",

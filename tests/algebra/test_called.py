@@ -41,13 +41,18 @@ QUERIES = {
                "GROUP BY t.id", "id"),
     "tagged": ("SELECT t.id FROM tracks t WHERE EXISTS (SELECT 1 FROM {x} WHERE x.value = 'a')", "id"),
     "odd": ('SELECT "the select".value AS "from", max(t.id) AS "GROUP" FROM tracks t, {odd} GROUP BY 1', "from"),
+    "in_order": ("SELECT t.id, (SELECT {texts} FROM {x} WHERE x.value <> 'c') AS tags FROM tracks t", "id"),
 }  # fmt: skip
+TEXTS = {
+    "sqlite": "group_concat(x.value, '+') || json_group_array(x.value)",
+    "postgresql": "array_agg(x.value || '') || string_to_array(string_agg(x.value, '+'), ',')",
+}
 STEPS = {
     "sqlite": ('\'["a","b","a"]\'', "'[]'", "NULL", "'[\"a\",null]'", '\'[["a"],"b"]\'', '\'{"k":"b"}\''),
     "postgresql": ("'{a,b,a}'", "'{}'", "NULL", "'{a,NULL}'", "'{{a,b},{c,d}}'", "'[2:3]={b,c}'"),
 }
 
-AT_COMMIT = ("tag_tracks", "track_tags")
+AT_COMMIT = ("tag_tracks", "track_tags", "in_order")
 
 
 def _engine(url: str) -> str:
@@ -73,7 +78,7 @@ def place(engine_url: str) -> Iterator[Place]:
 
 
 def _query(query: str, engine: str) -> str:
-    return query.format(x=ELEMENTS[engine], odd=ODD[engine])
+    return query.format(x=ELEMENTS[engine], odd=ODD[engine], texts=TEXTS[engine])
 
 
 def test_elements_are_followed(place: Place, engine_url: str) -> None:
@@ -133,10 +138,14 @@ REFUSED = {
         ("SELECT x.value, count(*) AS n FROM tracks t, json_each((SELECT max(label) FROM names)) x GROUP BY 1",
          Code.SUBQUERY_SHAPE),
         ("SELECT x.value, count(*) AS n FROM tracks t, upper(t.tags) x GROUP BY 1", Code.PARSE),
+        ("SELECT t.id, group_concat(x.value) AS tags FROM tracks t, json_each(t.tags) x GROUP BY t.id", Code.VOLATILE),
+        ("SELECT t.id, (SELECT group_concat(x.value) FROM json_each(t.tags) x WHERE x.value IN (SELECT name FROM names)) AS tags "
+         "FROM tracks t", Code.VOLATILE),
     ),
     "postgresql": (
         ("SELECT t.id, unnest(t.tags) AS tag, unnest(t.tags) AS again FROM tracks t", Code.UNSUPPORTED),
         ("SELECT t.owner, unnest(array_agg(t.id)) AS id FROM tracks t GROUP BY t.owner", Code.UNSUPPORTED),
+        ("SELECT n.name, ARRAY(SELECT t.id FROM tracks t WHERE t.doc ->> 'k' = n.name) AS ids FROM names n", Code.VOLATILE),
         ("SELECT t.id, unnest(t.tags) AS tag, rank() OVER (PARTITION BY t.owner ORDER BY t.id) AS n FROM tracks t",
          Code.UNSUPPORTED),
         ("SELECT t.id, x.a FROM tracks t, jsonb_to_record(t.doc) AS x(a timestamptz)", Code.SESSION_DEPENDENT),
@@ -198,6 +207,10 @@ LISTED = {
     "listed_steps": ("SELECT id, generate_series(1, owner) AS n, owner * 2 AS o FROM tracks", ("id", "n")),
     "listed_keys": ("SELECT k, max(id) AS last FROM (SELECT t.id, jsonb_object_keys(t.doc) AS k FROM tracks t "
                     "LEFT JOIN names n ON n.name = t.tags[1]) x GROUP BY k", "k"),
+    "whole_elements": ("SELECT t.id, e ->> 'k' AS k, count(e -> 'v') AS n FROM tracks t, jsonb_array_elements(doc -> 'all') e "
+                       "GROUP BY 1, 2", ("id", "k")),
+    "arrays_in_order": ("SELECT t.id, ARRAY(SELECT upper(x) FROM unnest(t.tags) x) AS tags, (SELECT jsonb_agg(e -> 'k') "
+                        "FROM jsonb_array_elements(t.doc -> 'all') e) AS ks FROM tracks t", "id"),
     "listed_alone": ("SELECT n.n, count(t.id) AS tracks FROM (SELECT generate_series(1, 4) AS n) n "
                      "LEFT JOIN tracks t ON t.owner = n.n GROUP BY n.n", "n"),
     "typed": ("SELECT t.id, x.k, x.\"B b\" FROM tracks t, jsonb_to_record(t.doc) AS x(k text, \"B b\" integer[])", "id"),

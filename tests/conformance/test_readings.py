@@ -108,6 +108,11 @@ def test_keys_of_documents_are_as_written(engine_url: str, arrow: str) -> None:
         # SQLite has no key without a letter.
         assert expected is not None or key == "''"
         assert _answer(client.execute, render(parse_tree(query, dialect), dialect)) == expected, key
+        # As the one argument of a call, too.
+        query = f"SELECT count(a {arrow} {key}) AS x FROM t"
+        assert _answer(client.execute, render(parse_tree(query, dialect), dialect)) == _answer(client.execute, query), (
+            key
+        )
     client.close()
 
 

@@ -18,7 +18,7 @@ from tidemark.query.called import gives_rows, unstable_columns
 from tidemark.query.cut import is_hidden
 from tidemark.query.lower import whole_call
 from tidemark.query.parse import place_of, render
-from tidemark.query.relation import Block, Derived, Output, Query, Scalar
+from tidemark.query.relation import Block, Called, Derived, Output, Query, Scalar
 from tidemark.query.syntax import ALLOWED_NODES, BLOCK_NODES
 from tidemark.query.trees import own_nodes
 from tidemark.query.unique import identifies, is_unique
@@ -327,6 +327,17 @@ def subqueries_give_one_row(block: Block, whole: Query) -> None:
 
 def order_is_said(block: Block, catalog: Catalog) -> None:
     """Text and arrays that are put together need an order, or their value depends on how the engine happens to read."""
+    for nested in block.nested:
+        holder = nested.query.tree.parent
+        if holder is not None and functions.function_name(holder) == "array" and not _comes_in_order(nested.query):
+            raise Refusal(
+                Code.VOLATILE,
+                "ARRAY(SELECT …) without ORDER BY depends on the order in which rows happen to be read.",
+                instead="ARRAY(SELECT … ORDER BY …)",
+                place=place_of(nested.query.tree, block.dialect),
+            )
+    if _is_called_alone(block):
+        return
     (item,) = block.items if len(block.items) == 1 else (None,)
     inner = item.query.tree if isinstance(item, Derived) else None
     if inner is not None and inner.args.get("order"):
@@ -347,6 +358,20 @@ def order_is_said(block: Block, catalog: Catalog) -> None:
                 instead=f"{name}(… ORDER BY …), or the aggregate over a subquery with ORDER BY",
                 place=place_of(node, block.dialect),
             )
+
+
+def _is_called_alone(block: Block) -> bool:
+    """Whether the rows are those of one function, which come in the order in which it gives them as long as nothing is grouped
+    or looked up beside them."""
+    (item,) = block.items if len(block.items) == 1 else (None,)
+    alone = block.groups is None and not (block.nested or block.windows or block.distinct)
+    return isinstance(item, Called) and gives_rows(item.name, block.dialect) and alone
+
+
+def _comes_in_order(query: Query) -> bool:
+    """Whether the rows of a query have an order, or are at most one."""
+    alone = isinstance(query, Block) and (_is_called_alone(query) or identifies(query, frozenset()))
+    return bool(query.tree.args.get("order")) or alone
 
 
 def _are_different(block: Block, key: exp.Expression) -> bool:

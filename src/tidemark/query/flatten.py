@@ -29,6 +29,8 @@ from tidemark.query.relation import (
     Recursion,
     Scalar,
     SetOperation,
+    as_call,
+    is_given,
 )
 from tidemark.query.unique import is_nullable, is_nullable_output
 from tidemark.query.units import is_exact, is_uniform, keeps, reads_row
@@ -191,6 +193,8 @@ def _needed(block: Block, wanted: frozenset[int] | None) -> frozenset[str]:
 
 
 def _item(item: Item, focus: str, dialect: Dialect) -> list[_Joined]:
+    if isinstance(item, Derived) and is_given(item.query):
+        item = as_call(item.alias, item.query)
     if isinstance(item, Called):
         return [_Joined({}, (), {item.alias: _own(item.alias, item.columns, dialect)}, calls={item.alias: item})]
     if isinstance(item, Occurrence):

@@ -13,20 +13,40 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as GlotDialect
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.dialects.sqlite import SQLite
+from sqlglot.parsers.postgres import PostgresParser
+from sqlglot.parsers.sqlite import SQLiteParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
 
 
-class _KeysAsWritten(SQLite):
+class _SQLiteParser(SQLiteParser):
+    """In a call, what stands before an arrow is a document and no argument of a function without a name."""
+
+    LAMBDAS = {kind: made for kind, made in SQLiteParser.LAMBDAS.items() if kind is not TokenType.ARROW}
+
+
+class _PostgresParser(PostgresParser):
+    """The same."""
+
+    LAMBDAS = {kind: made for kind, made in PostgresParser.LAMBDAS.items() if kind is not TokenType.ARROW}
+
+
+class _SQLite(SQLite):
     """To SQLite the right side of an arrow is a path only when it begins with $: ``'og:title'`` and ``'a.b'`` are keys."""
+
+    Parser = _SQLiteParser
 
     def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
         return path
 
 
-GRAMMARS: dict[str, GlotDialect] = {"sqlite": _KeysAsWritten(), "postgres": Postgres()}
+class _Postgres(Postgres):
+    Parser = _PostgresParser
+
+
+GRAMMARS: dict[str, GlotDialect] = {"sqlite": _SQLite(), "postgres": _Postgres()}
 """sqlglot's dialect of each engine."""
 
 SIGN = TokenType.PIPE_SLASH

@@ -333,6 +333,26 @@ def _is_distinct(query: Query) -> bool:
 Query = Block | SetOperation | Recursion
 
 
+def is_given(query: Query) -> bool:
+    """True for a recursion, and what is made of one, that reads no table, no row outside and no clock: its rows are the same for
+    ever."""
+    if (
+        query.all_occurrences
+        or query.tree.find(exp.CTE) is None
+        or (isinstance(query, Recursion) and query.body is None)
+    ):
+        return False
+    own = {item.alias for block in query.blocks for item in block.items}
+    outside = {alias for alias, _ in query.columns if alias} - own
+    return not outside and not any(node.meta.get(MOMENT) for node in query.tree.walk())
+
+
+def as_call(alias: str, query: Query) -> Called:
+    """Given rows in FROM, made of nothing, as those of a function are made of its arguments."""
+    whole = Scalar(exp.Var(this=f"({query.sql()})"), query.dialect)
+    return Called(alias, whole, tuple(output.name for output in query.outputs))
+
+
 def reads(query: Query, alias: str) -> tuple[str, ...]:
     """Names of the columns of that occurrence which the query reads, in the table's order."""
     table = next(o.table for o in query.all_occurrences if o.alias == alias)

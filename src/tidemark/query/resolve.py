@@ -401,6 +401,10 @@ class Resolver:
             if owner is not None:
                 break
             entry = scope.names.get(self.fold(node.this)) if self.dialect.has_schemas else None
+            if entry is not None and len(getattr(self.calls.get(entry.alias), "columns", ())) == 1:
+                # The one value of a function's row may be said by the name of the row.
+                node.replace(resolved_column(entry.alias, self.calls[entry.alias].columns[0]))
+                return
             if entry is not None:
                 known = {shown: resolved_column(entry.alias, real) for shown, real in entry.columns.items()}
                 is_sure = entry.whole and self.fold(node.this) not in scope.padded

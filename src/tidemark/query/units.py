@@ -16,7 +16,18 @@ from tidemark.dialect import Dialect
 from tidemark.model import Column, Table
 from tidemark.query.affinity import affinity
 from tidemark.query.functions import is_aggregate
-from tidemark.query.relation import Block, Called, Derived, Item, Occurrence, Query, Recursion, Scalar, SetOperation
+from tidemark.query.relation import (
+    Block,
+    Called,
+    Derived,
+    Item,
+    Occurrence,
+    Query,
+    Recursion,
+    Scalar,
+    SetOperation,
+    is_given,
+)
 
 _EXACT_TYPES = (
     "smallint",
@@ -37,6 +48,9 @@ _EXACT_TYPES = (
 
 def splits(query: Query, position: int) -> bool:
     """True when the rows with given values of that output can be computed by themselves."""
+    if is_given(query):
+        # Rows that nothing changes may be left out one by one.
+        return True
     if query.limited or isinstance(query, Recursion):
         return False
     if isinstance(query, SetOperation):
