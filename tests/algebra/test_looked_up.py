@@ -143,6 +143,48 @@ def test_a_batch_reads_its_own_rows_only(crowd: Session, engine_url: str) -> Non
             crowd.run("ANALYZE")
 
 
+EMPTY_PART = (
+    "SELECT author, score, count(DISTINCT state) AS n FROM notes GROUP BY author, score",
+    "SELECT author, score, max(state) AS m FROM (SELECT author, score, state FROM notes UNION ALL SELECT author, score, id FROM notes) x "
+    "GROUP BY author, score",
+)
+
+
+@pytest.mark.parametrize("query", EMPTY_PART)
+def test_units_with_a_null_are_looked_up_by_their_other_columns(engine_url: str, query: str) -> None:
+    """Some twenty rows of each author, a hundred without one."""
+    with contextlib.closing(open_session(engine_url)) as session:
+        with session.transaction():
+            session.run("CREATE TABLE notes (id integer PRIMARY KEY, author integer, score integer, state integer)")
+            session.run("CREATE INDEX notes_author ON notes (author)")
+            numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
+            session.run(
+                f"INSERT INTO notes {numbers} SELECT i, CASE WHEN i % 1000 = 0 THEN NULL ELSE i % 5000 END, "
+                "CASE WHEN i % 7 = 0 THEN NULL ELSE i % 5 END, i % 3 FROM n"
+            )
+            session.run("ANALYZE notes")
+        project = Project("plans")
+        project.derive("noted", query=query, key=("author", "score"), freshness="tick")
+        (script,) = Tidemark(project, engine_url).sql()
+        if session.dialect.has_schemas:
+            with session.transaction():
+                session.run("CREATE SCHEMA tidemark")
+        install(session, script)
+        read = READ.replace("'users'", "'notes'")
+        with session.transaction():
+            prepare(session, script)
+            before = session.all(read)[0][0] if session.dialect.has_schemas else 0
+            units = [(5, None), (7, None), (7, 2), (None, 0), (11, None)]
+            found = compare_batch(session, script.applier, lambda: take_keys(session, script.applier, units))
+            after = session.all(read)[0][0] if session.dialect.has_schemas else 0
+        assert len(found) == len(units)
+        assert after - before <= 800
+        if not session.dialect.has_schemas:
+            texts = [sql for sql in script.applier.recomputing if '"notes"' in sql]
+            assert len(texts) == 2
+            assert all(session.uses_index(sql, "notes") for sql in texts)
+
+
 def looked_up(session: Session, script: Script) -> None:
     """Every table is entered through an index. Keys with a NULL are looked for by NULL, and by a statement of their own."""
     texts = [

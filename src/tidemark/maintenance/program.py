@@ -258,7 +258,7 @@ class Placement:
     column with what the block computes for it. `table` and `column` name the source's column when the first term is one.
 
     `sideways` tells that the block's rows only join rows of the unit, so that a NULL needs none of them. `rowid` is the place
-    of a term that is the rowid of a table.
+    of a term that is the rowid of a table, `lead` that of one by which an index finds rows, a NULL among them.
     """
 
     block: int
@@ -266,6 +266,7 @@ class Placement:
     source: tuple[Table, str] | None
     sideways: bool = False
     rowid: int | None = None
+    lead: int | None = None
 
 
 @dataclass(frozen=True)

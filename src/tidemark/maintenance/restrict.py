@@ -60,7 +60,7 @@ def _block(block: Block, terms: Terms, *, sideways: bool) -> tuple[tuple[Placeme
         found += _members(block, nested, terms)
     own = _own(block, terms, deeper)
     if own:
-        found.append(Placement(block.number, own, _source(block, own), sideways, _rowid(block, own)))
+        found.append(Placement(block.number, own, _source(block, own), sideways, _rowid(block, own), _lead(block, own)))
     elif not block.items or not any(deeper.values()):
         bounded = False
     return tuple(found), bounded
@@ -176,6 +176,18 @@ def _rowid(block: Block, own: tuple[tuple[int, Scalar], ...]) -> int | None:
         if column is not None and column.rowid_alias:
             return place
     return None
+
+
+def _lead(block: Block, own: tuple[tuple[int, Scalar], ...]) -> int | None:
+    """The place of a term by which an index finds rows, rather of one that is never NULL: rows with a NULL may be many."""
+    found = []
+    for place, (_, scalar) in enumerate(own):
+        alias, name = scalar.column or ("", "")
+        item = item_of(block, alias)
+        if isinstance(item, Occurrence) and has_index(item.table, (name,)):
+            column = item.table.column(name)
+            found.append((column is None or not column.not_null, place))
+    return min(found)[1] if found else None
 
 
 def is_looked_up(query: Query, placements: tuple[Placement, ...]) -> bool:

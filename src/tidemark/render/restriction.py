@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemark.maintenance.program import KeyedProgram, Placement
+from tidemark.maintenance.program import KeyedProgram, KeyPart, Placement
 from tidemark.maintenance.restrict import is_looked_up
 from tidemark.query.unique import has_index
 from tidemark.render.listed import listed
@@ -90,11 +90,25 @@ def _condition(units: Store, place: Placement, batch: str, *, nulls: bool) -> st
         some = " OR ".join(f"{ROW}.{units.column(part)} IS NULL" for part in units.key if part.nullable)
         whole = len(parts) == len(units.key)
         here = " OR ".join(f"{s} IS NULL" for part, s in zip(parts, scalars, strict=True) if part.nullable)
+        led = ""
+        if place.lead is not None and len(parts) > 1:
+            led = _led_by(units, parts[place.lead], scalars[place.lead], f"{batch} AS {ROW} WHERE {some}") + " AND "
         return (
             (f"({here}) AND " if whole else "")
-            + f"EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {some}) AND EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {match})"
+            + f"{led}EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {some}) AND EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {match})"
         )
     return listed(scalars, [f"{ROW}.{units.column(part)}" for part in parts], f"{batch} AS {ROW}", place.rowid)
+
+
+def _led_by(units: Store, part: KeyPart, value: str, rows: str) -> str:
+    """That a value is that of one of the rows or NULL, if it is NULL in one of them, so that an index finds what it is in."""
+    column = f"{ROW}.{units.column(part)}"
+    if units.dialect.has_schemas:
+        listed = f"{value} = ANY (ARRAY(SELECT {column} FROM {rows}))"
+        return f"({listed} OR {value} IS NULL)" if part.nullable else listed
+    listed = f"{value} IN (SELECT {column} FROM {rows})"
+    # NULL comes first; where there is none, what comes first is in the list anyway.
+    return f"({listed} OR {value} IS (SELECT {column} FROM {rows} ORDER BY 1 LIMIT 1))" if part.nullable else listed
 
 
 def keys_of_query(store: Store, program: KeyedProgram) -> str:
