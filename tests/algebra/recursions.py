@@ -44,6 +44,19 @@ RECURSIONS = (
         "id",
     ),
     Case(
+        "numbers_that_are_counted",
+        "WITH RECURSIVE n(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM n LIMIT 4) "
+        "SELECT n.k, count(p.rowid) AS posts FROM n LEFT JOIN posts p ON p.score = n.k GROUP BY n.k",
+        "k",
+        "sqlite",
+    ),
+    Case(
+        "rows_by_number",
+        "SELECT p.rowid AS number, u.name FROM posts p JOIN users u ON u.oid = p.author",
+        "number",
+        "sqlite",
+    ),
+    Case(
         "numbers_up_to_a_row",
         "WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < (SELECT max(score) FROM posts)) "
         "SELECT n.k, count(u.id) AS people FROM n LEFT JOIN users u ON u.region = n.k GROUP BY n.k",

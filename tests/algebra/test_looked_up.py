@@ -145,8 +145,8 @@ def test_a_batch_reads_its_own_rows_only(crowd: Session, engine_url: str) -> Non
 
 EMPTY_PART = (
     "SELECT author, score, count(DISTINCT state) AS n FROM notes GROUP BY author, score",
-    "SELECT author, score, max(state) AS m FROM (SELECT author, score, state FROM notes UNION ALL SELECT author, score, id FROM notes) x "
-    "GROUP BY author, score",
+    "SELECT author, score, max(state) AS m FROM (SELECT author, score, state FROM notes UNION ALL "
+    "SELECT author, score, id FROM notes) x GROUP BY author, score",
 )
 
 

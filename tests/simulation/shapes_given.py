@@ -1,5 +1,5 @@
-"""Shapes over rows that are given: numbers that a recursion makes of nothing, texts in the order of a function's rows, and rows of
-values that are compared with a row.
+"""Shapes over rows that are given: numbers that a recursion makes of nothing, texts in the order of a function's rows, and rows
+of values that are compared with a row.
 
 Owns: those entries of `SHAPES`. Promises: as `shapes`.
 """

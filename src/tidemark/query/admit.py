@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query import functions
@@ -85,11 +86,22 @@ def blanks_are_compared(query: Query) -> None:
             )
 
 
+def _all_fields(node: exp.Expression, dialect: Dialect) -> Refusal:
+    return Refusal(
+        Code.UNSUPPORTED,
+        "All fields of a value at once are not kept true.",
+        instead=f"each by its name: {node.this.sql()}.field AS …",
+        place=place_of(node, dialect),
+    )
+
+
 def outputs_are_named(block: Query) -> None:
     """The outermost query's columns need distinct names."""
     seen: set[str] = set()
     for output in block.outputs:
         if not output.name:
+            if isinstance(output.scalar.tree, exp.Dot) and isinstance(output.scalar.tree.expression, exp.Star):
+                raise _all_fields(output.scalar.tree, block.dialect)
             raise Refusal(
                 Code.DECLARATION,
                 "A column of the result has no name.",
@@ -150,12 +162,7 @@ def syntax_is_known(block: Block, catalog: Catalog) -> None:
     for node in own_nodes(block.tree):
         kind = type(node).__name__
         if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Star):
-            raise Refusal(
-                Code.UNSUPPORTED,
-                "All fields of a value at once are not kept true.",
-                instead=f"each by its name: {node.this.sql()}.field AS …",
-                place=place_of(node, block.dialect),
-            )
+            raise _all_fields(node, block.dialect)
         if kind not in ALLOWED_NODES and kind not in BLOCK_NODES:
             name = functions.function_name(node)
             if name is None:
@@ -183,8 +190,12 @@ def functions_are_stable(block: Block, catalog: Catalog) -> None:
                 place=where,
             )
         if name in functions.VOLATILE:
+            instead = functions.CLOCK_OF_UTC.get(name) if block.dialect.has_schemas else None
             raise Refusal(
-                Code.VOLATILE, f"{name} changes by itself.", instead="a column that holds the value", place=where
+                Code.VOLATILE,
+                f"{name} changes by itself.",
+                instead=f"{instead}, compared with a column" if instead else "a column that holds the value",
+                place=where,
             )
         if name in functions.SESSION:
             raise Refusal(

@@ -24,15 +24,18 @@ ORDINALITY = "ordinality"
 @dataclass(frozen=True)
 class RowFunction:
     """What is known of a function: its columns' own names (empty = one, called like the item), the column of which no two rows of
-    a call share a value, and columns that depend on more than the arguments."""
+    a call share a value, and columns that depend on more than the arguments. A `single` one gives one row at most."""
 
     columns: tuple[str, ...] = ()
     unique: str | None = None
     unstable: tuple[str, ...] = ()
+    single: bool = False
 
 
 _RECORDS = ("json_to_record", "json_to_recordset", "jsonb_to_record", "jsonb_to_recordset")
 """Functions whose columns and types the query says itself."""
+_POPULATED = {name.replace("_to_", "_populate_"): name for name in _RECORDS}
+"""Functions whose columns are those of a type, and what says them itself."""
 _PAIRS = RowFunction(("key", "value"))
 _POSTGRES = {
     "unnest": RowFunction(),
@@ -53,7 +56,7 @@ _POSTGRES = {
     "json_object_keys": RowFunction(),
     "jsonb_object_keys": RowFunction(),
     "jsonb_path_query": RowFunction(),
-    **{name: RowFunction() for name in _RECORDS},
+    **{name: RowFunction(single=not name.endswith("set")) for name in _RECORDS},
 }
 _TREE = RowFunction(
     ("key", "value", "type", "atom", "id", "parent", "fullkey", "path"),
@@ -134,6 +137,13 @@ def known_function(
             instead="json_each or json_tree, or a table of its own for the rows",
             place=place,
         )
+    if found is None and call.name in _POPULATED:
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"What {call.name} makes of a type of the user's is not kept true.",
+            instead=f"{_POPULATED[call.name]}(…) AS x(a_name its_type, …)",
+            place=place,
+        )
     if found is None:
         raise Refusal(
             Code.UNSUPPORTED,
@@ -200,6 +210,7 @@ class Opened:
     numbered: bool
     unstable: tuple[str, ...]
     types: tuple[exp.DataType, ...] = ()
+    single: bool = False
 
 
 def name_columns(call: Call, function: RowFunction, written: str, named: list[str]) -> Opened:
@@ -213,7 +224,8 @@ def name_columns(call: Call, function: RowFunction, written: str, named: list[st
         # Steps of one; those of intervals may go back.
         unique = columns[0]
     types = tuple(one.args["kind"] for one in call.columns if isinstance(one, exp.ColumnDef))
-    return Opened(columns, columns[-1] if call.numbered else unique, call.numbered, function.unstable, types)
+    told = columns[-1] if call.numbered else unique
+    return Opened(columns, told, call.numbered, function.unstable, types, function.single)
 
 
 def put_in_place(node: exp.Expression, call: Call, alias: str, opened: Opened, dialect: Dialect) -> None:

@@ -151,6 +151,12 @@ VOLATILE: frozenset[str] = frozenset(
 )
 """Functions whose value changes by itself."""
 
+CLOCK_OF_UTC = {
+    "current_date": "(now() AT TIME ZONE 'UTC')::date",
+    "localtimestamp": "now() AT TIME ZONE 'UTC'",
+}
+"""What PostgreSQL reads from the clock in the session's time zone, and the same in one that is nobody's."""
+
 SESSION: frozenset[str] = frozenset(
     [
         "current_user",

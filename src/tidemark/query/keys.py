@@ -13,7 +13,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import OutputColumn
 from tidemark.query.cut import is_hidden
 from tidemark.query.relation import Block, Called, Occurrence, Output, Query, Recursion, SetOperation
-from tidemark.query.unique import equality, identifies, is_nullable_output
+from tidemark.query.unique import equality, identifies, is_nullable_output, is_void
 from tidemark.query.units import bare_text, branches_of
 
 
@@ -116,6 +116,12 @@ def _inferred_key(query: Query) -> tuple[int, ...]:
             return candidate
     if query.distinct:
         return everything
+    if any(is_void(output.scalar) for branch in branches_of(query) for output in branch.outputs):
+        raise Refusal(
+            Code.KEY_MISSING,
+            "No key can be inferred: a NULL of the result may be a value, or what a grouping leaves out.",
+            instead="grouping(…) of all that it groups by, AS a_name, and key= this and what it groups by",
+        )
     raise Refusal(
         Code.KEY_MISSING,
         "No key can be inferred: the result does not hold a unique key of its first table.",
@@ -179,7 +185,7 @@ def candidates(query: Query) -> list[tuple[int, ...]]:
         if isinstance(item, Occurrence):
             wanted = [[(item.alias, term or "") for term in unique.terms] for unique in item.table.uniques]
         elif isinstance(item, Called):
-            wanted = [[(item.alias, item.unique)]] if item.unique else []
+            wanted = [[(item.alias, item.unique)]] if item.unique else [[]] if item.single else []
         else:
             names = [output.name for output in item.query.outputs]
             wanted = [[(item.alias, names[position]) for position in key] for key in candidates(item.query)]

@@ -191,7 +191,7 @@ class _Lowering:
                 call = self.scalar(node.this)
                 types = tuple(render(one, self.dialect) for one in opened.types)
                 known = (opened.columns, opened.unique, opened.numbered)
-                found.append(Called(node.alias, call, *known, kind, on, types))
+                found.append(Called(node.alias, call, *known, kind, on, types, opened.single))
             elif isinstance(node, exp.Table):
                 found.append(Occurrence(node.alias, self.resolver.tables[node.alias], kind, on))
             else:

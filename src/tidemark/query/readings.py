@@ -13,40 +13,12 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as GlotDialect
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.dialects.sqlite import SQLite
-from sqlglot.parsers.postgres import PostgresParser
-from sqlglot.parsers.sqlite import SQLiteParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
 
-
-class _SQLiteParser(SQLiteParser):
-    """In a call, what stands before an arrow is a document and no argument of a function without a name."""
-
-    LAMBDAS = {kind: made for kind, made in SQLiteParser.LAMBDAS.items() if kind is not TokenType.ARROW}
-
-
-class _PostgresParser(PostgresParser):
-    """The same."""
-
-    LAMBDAS = {kind: made for kind, made in PostgresParser.LAMBDAS.items() if kind is not TokenType.ARROW}
-
-
-class _SQLite(SQLite):
-    """To SQLite the right side of an arrow is a path only when it begins with $: ``'og:title'`` and ``'a.b'`` are keys."""
-
-    Parser = _SQLiteParser
-
-    def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
-        return path
-
-
-class _Postgres(Postgres):
-    Parser = _PostgresParser
-
-
-GRAMMARS: dict[str, GlotDialect] = {"sqlite": _SQLite(), "postgres": _Postgres()}
+GRAMMARS: dict[str, GlotDialect] = {"sqlite": SQLite(), "postgres": Postgres()}
 """sqlglot's dialect of each engine."""
 
 SIGN = TokenType.PIPE_SLASH
@@ -71,6 +43,7 @@ _MISREAD = {
     TokenType.NULLSAFE_EQ: "the function that the operator calls",
 }
 """Operators of PostgreSQL and its extensions that sqlglot takes for others; and what says the same."""
+_ARROWS = (TokenType.ARROW, TokenType.DARROW)
 _SETS = (TokenType.ROLLUP, TokenType.CUBE, TokenType.GROUPING_SETS)
 
 _OURS = "ours"
@@ -88,7 +61,7 @@ def ready(tokens: list[Token], dialect: Dialect) -> list[Token]:
         for token, after in pairwise(tokens):
             if after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
                 after.token_type = SIGN
-        return tokens
+        return _arrows(tokens)
     for token, after in pairwise(tokens):
         is_named = token.token_type is TokenType.INTERVAL and after.token_type is TokenType.L_PAREN
         if token.token_type in _MISREAD or is_named:
@@ -100,7 +73,7 @@ def ready(tokens: list[Token], dialect: Dialect) -> list[Token]:
                 instead="interval '…'" if is_named else _MISREAD[token.token_type],
                 place=Place(token.line, max(0, token.col - len(token.text) + 1), token.text),
             )
-    return _enclosed(_negations(tokens))
+    return _arrows(_enclosed(_negations(tokens)))
 
 
 def _negations(tokens: list[Token]) -> list[Token]:
@@ -136,6 +109,28 @@ def _enclosed(tokens: list[Token]) -> list[Token]:
     return found
 
 
+def _arrows(tokens: list[Token]) -> list[Token]:
+    """Parentheses around the key behind an arrow, which sqlglot would take for a path: to SQLite it is one only when it begins
+    with $, while ``'og:title'`` and ``'a.b'`` are keys. And around the document before one, where it is the first thing in a
+    call: with an arrow behind it, sqlglot would take it for the argument of a function without a name."""
+    found: list[Token] = []
+    for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
+        enclosed = 0
+        if (
+            before is not None
+            and before.token_type in _ARROWS
+            and token.token_type in (TokenType.STRING, TokenType.NUMBER)
+        ):
+            enclosed = 1
+        elif before is not None and before.token_type in (TokenType.L_PAREN, TokenType.COMMA):
+            named = token.token_type in (TokenType.VAR, TokenType.IDENTIFIER)
+            enclosed = 2 if named and after is not None and after.token_type is TokenType.ARROW else 0
+        place = (token.line, token.col, token.start, token.end)
+        found += [*(Token(TokenType.L_PAREN, "(", *place) for _ in range(enclosed)), token]
+        found += [Token(TokenType.R_PAREN, ")", *place) for _ in range(enclosed)]
+    return found
+
+
 def mend(tree: exp.Expr, dialect: Dialect) -> None:
     """Put right what sqlglot read."""
     for node in reversed(list(tree.walk())):
@@ -148,7 +143,7 @@ def mend(tree: exp.Expr, dialect: Dialect) -> None:
             around.meta[_OURS] = True
             node.replace(around)
         elif isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):
-            _keep_empty_key(node)
+            _take_off_parentheses(node)
 
 
 def _is_operand(node: exp.Not) -> bool:
@@ -157,11 +152,12 @@ def _is_operand(node: exp.Not) -> bool:
     return binary or isinstance(around, exp.In | exp.Between | exp.Neg | exp.BitwiseNot | exp.Introducer)
 
 
-def _keep_empty_key(node: exp.JSONExtract | exp.JSONExtractScalar) -> None:
-    path = node.expression
-    parts = path.expressions if isinstance(path, exp.JSONPath) else []
-    if len(parts) == 2 and isinstance(parts[1], exp.JSONPathKey) and parts[1].this == "":
-        node.set("expression", exp.Literal.string(""))
+def _take_off_parentheses(node: exp.JSONExtract | exp.JSONExtractScalar) -> None:
+    """Those that were put around a key and a document, or others like them."""
+    if isinstance(node.expression, exp.Paren) and isinstance(node.expression.this, exp.Literal):
+        node.set("expression", node.expression.this)
+    if isinstance(node.this, exp.Paren) and isinstance(node.this.this, exp.Paren):
+        node.set("this", node.this.this.this)
 
 
 def mixed_chain(tree: exp.Expression) -> exp.Expression | None:

@@ -51,7 +51,7 @@ class Called:
 
     `call` is what is called with its arguments, `columns` what its rows have; no two rows of one call share a value of the
     `unique` one, which is never NULL. `numbered` tells of WITH ORDINALITY. `kind` and `on` as of an occurrence. `types` are those
-    of the columns, where the query says them.
+    of the columns, where the query says them. A `single` one gives one row at most.
     """
 
     alias: str
@@ -62,6 +62,7 @@ class Called:
     kind: JoinKind = "first"
     on: tuple[Scalar, ...] = ()
     types: tuple[str, ...] = ()
+    single: bool = False
 
     @property
     def name(self) -> str:

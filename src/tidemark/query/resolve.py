@@ -20,6 +20,7 @@ from tidemark.query.called import Call, Opened, call_of, known_function, name_co
 from tidemark.query.inline import OWNER, RECURSION, SCOPE, ascii_lower, fold, unwrapped
 from tidemark.query.naming import as_written, is_of_triggers, name_outputs, number_groups, order_by_names
 from tidemark.query.parse import place_of
+from tidemark.query.scopes import ROWIDS, Entry, Scope, Scopes
 from tidemark.query.trees import (
     inner_queries,
     is_renamed,
@@ -35,27 +36,6 @@ from tidemark.query.trees import (
 from tidemark.query.using import Merged
 from tidemark.query.wholerow import spell_row
 from tidemark.telling import tell_near
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One item of FROM: its distinct alias, and its columns, visible name → name; `whole` when these are all of them."""
-
-    alias: str
-    columns: dict[str, str]
-    whole: bool = False
-
-
-@dataclass
-class Scope:
-    """Names visible in one SELECT: an item's name as written (folded) → entry; `padded` ones may be NULLs of an outer join."""
-
-    names: dict[str, Entry] = field(default_factory=dict)
-    padded: set[str] = field(default_factory=set)
-    merged: Merged | None = None
-
-
-Scopes = tuple[Scope, ...]
 
 
 @dataclass
@@ -364,7 +344,12 @@ class Resolver:
         name = self.fold(identifier)
         if self.dialect.has_schemas:
             return entry.columns.get(name)
-        return next((real for column, real in entry.columns.items() if ascii_lower(column) == name), None)
+        found = next((real for column, real in entry.columns.items() if ascii_lower(column) == name), None)
+        table = self.tables.get(entry.alias)
+        if found is None and table is not None and name in ROWIDS:
+            # Only a column that holds it keeps it for ever.
+            return next((column.name for column in table.columns if column.rowid_alias), None)
+        return found
 
     def _column(self, node: exp.Column, scopes: Scopes) -> None:
         if node.meta.get("resolved"):
@@ -375,6 +360,8 @@ class Resolver:
                 entry = scope.names.get(self.fold(owner))
                 if entry is None:
                     continue
+                if isinstance(node.this, exp.Star) and self._place_row(node, scope, owner):
+                    return
                 candidates = [entry]
             else:
                 candidates = list(scope.names.values())
@@ -400,17 +387,26 @@ class Resolver:
                 return
             if owner is not None:
                 break
-            entry = scope.names.get(self.fold(node.this)) if self.dialect.has_schemas else None
-            if entry is not None and len(getattr(self.calls.get(entry.alias), "columns", ())) == 1:
-                # The one value of a function's row may be said by the name of the row.
-                node.replace(resolved_column(entry.alias, self.calls[entry.alias].columns[0]))
-                return
-            if entry is not None:
-                known = {shown: resolved_column(entry.alias, real) for shown, real in entry.columns.items()}
-                is_sure = entry.whole and self.fold(node.this) not in scope.padded
-                node.replace(spell_row(node, known if is_sure else None, self.dialect))
+            if self._place_row(node, scope, node.this):
                 return
         raise self._unknown(node, scopes)
+
+    def _place_row(self, node: exp.Column, scope: Scope, named: exp.Expression) -> bool:
+        """Write what the name of an item stands for, where PostgreSQL takes it for a whole row; tells whether it is one."""
+        entry = scope.names.get(self.fold(named)) if self.dialect.has_schemas else None
+        if entry is None:
+            return False
+        opened, table = self.calls.get(entry.alias), self.tables.get(entry.alias)
+        if opened is not None and len(opened.columns) == 1:
+            # The one value of a function's row is the row.
+            node.replace(resolved_column(entry.alias, opened.columns[0]))
+            return True
+        known = {shown: resolved_column(entry.alias, real) for shown, real in entry.columns.items()}
+        is_sure = entry.whole and self.fold(named) not in scope.padded
+        sure = next((one.name for one in table.columns if one.not_null), None) if table is not None else None
+        present = resolved_column(entry.alias, sure) if sure is not None else None
+        node.replace(spell_row(node, known if is_sure else None, present, self.dialect))
+        return True
 
     def _unknown(self, node: exp.Column, scopes: Scopes) -> Refusal:
         near = tell_near(node.name, [name for scope in scopes for one in scope.names.values() for name in one.columns])

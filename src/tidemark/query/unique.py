@@ -168,7 +168,8 @@ def _is_pinned(item: Item, known: set[tuple[str, str]], pinned: set[str], block:
         return any(_covers(unique, item, known, block) for unique in item.table.uniques)
     if isinstance(item, Called):
         # Its rows are those of one call as soon as there is one row of what it is called with.
-        return (item.alias, item.unique) in known and item.call.aliases & block.local <= pinned
+        told = item.single or (item.alias, item.unique) in known
+        return told and item.call.aliases & block.local <= pinned
     positions = {position_of(item.query, name) for alias, name in known if alias == item.alias}
     return identifies(item.query, frozenset(position for position in positions if position is not None), around)
 

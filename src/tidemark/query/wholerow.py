@@ -28,8 +28,11 @@ _OF_JSON = {
 }
 
 
-def spell_row(node: exp.Column, columns: Mapping[str, exp.Expression] | None, dialect: Dialect) -> exp.Expression:
+def spell_row(
+    node: exp.Column, columns: Mapping[str, exp.Expression] | None, present: exp.Expression | None, dialect: Dialect
+) -> exp.Expression:
     """The row that `node` names as a JSON object of its `columns`; None where it may be NULL, or not all of them have a name.
+    Where rows are counted, `present` is a column that is NULL in none of them.
 
     Raises `Refusal` where nothing is made of it that has one value for equal rows.
     """
@@ -37,11 +40,13 @@ def spell_row(node: exp.Column, columns: Mapping[str, exp.Expression] | None, di
     while isinstance(call, exp.Order | exp.Distinct):
         call = call.parent
     name = function_name(call) if call is not None else None
-    where = place_of(node, dialect)
+    where, whole = place_of(node, dialect), node.table if isinstance(node.this, exp.Star) else node.name
+    if name == "count" and present is not None and call is node.parent:
+        return present
     if name == "count":
         raise Refusal(
             Code.UNSUPPORTED,
-            f"{node.name} stands for whole rows.",
+            f"{whole} stands for whole rows.",
             instead="count(*), or count of a column",
             place=where,
         )

@@ -93,10 +93,8 @@ def _condition(units: Store, place: Placement, batch: str, *, nulls: bool) -> st
         led = ""
         if place.lead is not None and len(parts) > 1:
             led = _led_by(units, parts[place.lead], scalars[place.lead], f"{batch} AS {ROW} WHERE {some}") + " AND "
-        return (
-            (f"({here}) AND " if whole else "")
-            + f"{led}EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {some}) AND EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {match})"
-        )
+        found = f"EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {some}) AND EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {match})"
+        return f"({here}) AND {led}{found}" if whole else f"{led}{found}"
     return listed(scalars, [f"{ROW}.{units.column(part)}" for part in parts], f"{batch} AS {ROW}", place.rowid)
 
 
