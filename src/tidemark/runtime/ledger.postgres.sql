@@ -274,6 +274,10 @@ CREATE TABLE tidemark._silence (
     holder TEXT NOT NULL
 );
 
+-- part: now
+-- What the function says for no second ahead, spelled out: a call of it is planned anew with each statement, which takes 55 µs.
+to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"')
+
 -- name: fall_silent
 -- From here to the end of this transaction, changed rows give no events.
 INSERT INTO tidemark._silence (holder) VALUES (:holder);
@@ -297,7 +301,7 @@ SELECT id FROM tidemark._outbox WHERE id = :id AND state = 'waiting' FOR UPDATE;
 
 -- name: set_delivered
 -- Somebody was told.
-UPDATE tidemark._outbox SET state = 'delivered', attempts = attempts + 1, error = NULL, delivered = tidemark._clock(0) WHERE id = :id;
+UPDATE tidemark._outbox SET state = 'delivered', attempts = attempts + 1, error = NULL, delivered = {now} WHERE id = :id;
 
 -- name: set_undelivered
 -- A handler failed: it is told again, or not any more until somebody looks.
@@ -364,7 +368,7 @@ DELETE FROM {log} WHERE xid >= pg_snapshot_xmax(pg_current_snapshot());
 -- Record a generation before the first of its objects is created.
 INSERT INTO tidemark._derived
     (name, generation, fingerprint, class, freshness, state, script, replaces, installed_at)
-VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script, :replaces, tidemark._clock(0));
+VALUES (:name, :generation, :fingerprint, :class, :freshness, 'planned', :script, :replaces, {now});
 
 -- name: read_state
 -- The state of a generation, and what it is.
@@ -395,15 +399,15 @@ WHERE name = :name AND generation = :generation AND state = :before;
 
 -- name: mark_live
 -- Record when a generation became readable.
-UPDATE tidemark._derived SET live_at = tidemark._clock(0) WHERE name = :name AND generation = :generation;
+UPDATE tidemark._derived SET live_at = {now} WHERE name = :name AND generation = :generation;
 
 -- name: mark_verified
 -- Record that every key was compared and nothing differed.
-UPDATE tidemark._derived SET verified_at = tidemark._clock(0) WHERE name = :name AND generation = :generation;
+UPDATE tidemark._derived SET verified_at = {now} WHERE name = :name AND generation = :generation;
 
 -- name: mark_counted
 -- Record how many rows a verification counted in which nothing differed.
-UPDATE tidemark._derived SET rows_counted = :rows, counted_at = tidemark._clock(0) WHERE name = :name AND generation = :generation;
+UPDATE tidemark._derived SET rows_counted = :rows, counted_at = {now} WHERE name = :name AND generation = :generation;
 
 -- name: mark_unverified
 -- Forget the last clean verification, because a gap or a finding came after it.
@@ -581,7 +585,7 @@ DELETE FROM tidemark._source WHERE derived = :name AND generation = :generation;
 
 -- name: begin_sweep
 -- Begin a sweep at the first key.
-INSERT INTO tidemark._sweep (derived, generation, began_at) VALUES (:derived, :generation, tidemark._clock(0))
+INSERT INTO tidemark._sweep (derived, generation, began_at) VALUES (:derived, :generation, {now})
 ON CONFLICT (derived, generation) DO UPDATE SET began_at = excluded.began_at, ended_at = NULL, done = 0, total = 0, drift = 0;
 
 -- name: advance_sweep
@@ -590,7 +594,7 @@ UPDATE tidemark._sweep SET done = :done, total = :total, drift = :drift WHERE de
 
 -- name: end_sweep
 -- A sweep has come to its end.
-UPDATE tidemark._sweep SET ended_at = tidemark._clock(0), whole_at = began_at, done = total
+UPDATE tidemark._sweep SET ended_at = {now}, whole_at = began_at, done = total
 WHERE derived = :derived AND generation = :generation;
 
 -- name: read_sweep
@@ -635,7 +639,7 @@ SELECT source, capture FROM tidemark._capture ORDER BY source;
 -- name: set_capture
 -- Write down a capture before the first of its objects is created, or with the objects that a longer one brings.
 INSERT INTO tidemark._capture (source, fingerprint, capture, installed_at)
-VALUES (:source, :fingerprint, :capture, tidemark._clock(0))
+VALUES (:source, :fingerprint, :capture, {now})
 ON CONFLICT (source) DO UPDATE SET fingerprint = excluded.fingerprint, capture = excluded.capture;
 
 -- name: remove_capture
@@ -645,7 +649,7 @@ DELETE FROM tidemark._capture WHERE source = :source;
 -- name: set_checkpoint
 -- Begin, or begin again, to read a log: from what is in it now, before any key is computed.
 INSERT INTO tidemark._checkpoint (derived, generation, source, snapshot, sealed_at)
-VALUES (:derived, :generation, :source, :snapshot, tidemark._clock(0))
+VALUES (:derived, :generation, :source, :snapshot, {now})
 ON CONFLICT (derived, generation, source) DO UPDATE
 SET snapshot = excluded.snapshot, target = NULL, position = 0, even = 0, sealed_at = excluded.sealed_at;
 
@@ -692,7 +696,7 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 -- name: move_checkpoints
 -- Put the checkpoints of a generation at moments, a JSON object by source: everything up to there is in the rows.
 UPDATE tidemark._checkpoint
-SET snapshot = CAST(:moments AS json) ->> source, target = NULL, position = 0, even = 0, sealed_at = tidemark._clock(0)
+SET snapshot = CAST(:moments AS json) ->> source, target = NULL, position = 0, even = 0, sealed_at = {now}
 WHERE derived = :derived AND generation = :generation;
 
 -- name: look_at_log
@@ -722,7 +726,7 @@ WHERE c.derived = :derived AND c.generation = :generation AND c.source = {source
 
 -- name: finish_seal
 -- Advance the checkpoints: everything up to the targets is in the dirty set.
-UPDATE tidemark._checkpoint SET snapshot = target, target = NULL, position = 0, even = 0, sealed_at = tidemark._clock(0)
+UPDATE tidemark._checkpoint SET snapshot = target, target = NULL, position = 0, even = 0, sealed_at = {now}
 WHERE derived = :derived AND generation = :generation AND target IS NOT NULL;
 
 -- name: list_marks
@@ -739,7 +743,7 @@ THEN :generation ELSE -1 END ORDER BY derived = :derived DESC, generation DESC;
 -- name: seed_mark
 -- Where the first scan begins. A mark that is there is never overwritten.
 INSERT INTO tidemark._mark (derived, generation, source, mark, settled, scanned_at)
-VALUES (:derived, :generation, :source, CAST(:mark AS text), CAST(:mark AS text), tidemark._clock(0))
+VALUES (:derived, :generation, :source, CAST(:mark AS text), CAST(:mark AS text), {now})
 ON CONFLICT (derived, generation, source) DO NOTHING;
 
 -- name: set_candidate
@@ -760,17 +764,17 @@ WHERE derived = :derived AND generation = :generation AND source = :source AND s
 -- name: go_back
 -- The source ends before the mark: its last rows are gone, and positions may be given again.
 UPDATE tidemark._mark SET mark = CAST(:mark AS text), settled = CAST(:mark AS text), target = NULL, inside = NULL, behind = '', candidate = NULL, lockers = '[]',
-    scanned_at = tidemark._clock(0)
+    scanned_at = {now}
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: advance_mark
 -- Every row up to the last position of the slice was looked at; its effects are in this transaction too.
-UPDATE tidemark._mark SET mark = (SELECT CAST({place} AS text) FROM {slice} ORDER BY {place} DESC LIMIT 1), scanned_at = tidemark._clock(0)
+UPDATE tidemark._mark SET mark = (SELECT CAST({place} AS text) FROM {slice} ORDER BY {place} DESC LIMIT 1), scanned_at = {now}
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: finish_scan
 -- Every row up to the target was looked at; the effects of the last of them are in this transaction too.
-UPDATE tidemark._mark SET mark = target, target = NULL, inside = NULL, behind = '', scanned_at = tidemark._clock(0)
+UPDATE tidemark._mark SET mark = target, target = NULL, inside = NULL, behind = '', scanned_at = {now}
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: enter_position
@@ -785,7 +789,7 @@ WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: leave_position
 -- The position is exhausted.
-UPDATE tidemark._mark SET mark = inside, inside = NULL, behind = '', scanned_at = tidemark._clock(0)
+UPDATE tidemark._mark SET mark = inside, inside = NULL, behind = '', scanned_at = {now}
 WHERE derived = :derived AND generation = :generation AND source = :source;
 
 -- name: remove_marks
@@ -893,7 +897,7 @@ FROM (SELECT snapshot, CAST(snapshot AS pg_snapshot) AS at
 -- name: add_cost
 -- Remember what a way has cost, and that what it cost before counts for less and less.
 INSERT INTO tidemark._cost AS c (derived, generation, way, work, ms, times, chosen_at, reason)
-VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:ms AS double precision), 1, tidemark._clock(0), :reason)
+VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:ms AS double precision), 1, {now}, :reason)
 ON CONFLICT (derived, generation, way) DO UPDATE
 SET work = c.work * CAST(:keep AS double precision) + excluded.work, ms = c.ms * CAST(:keep AS double precision) + excluded.ms, times = c.times + 1,
     chosen_at = excluded.chosen_at, reason = excluded.reason;
@@ -926,19 +930,19 @@ DELETE FROM tidemark._cost WHERE derived = :name AND generation = :generation;
 -- name: add_run
 -- Begin a run.
 INSERT INTO tidemark._run (kind, derived, generation, state, holder, started, rows_total, message)
-VALUES (:kind, :derived, :generation, 'running', :holder, tidemark._clock(0), :rows_total, :message)
+VALUES (:kind, :derived, :generation, 'running', :holder, {now}, :rows_total, :message)
 RETURNING id;
 
 -- name: add_done_tick
 -- Write down, in one statement, a tick that begins and ends in one transaction: the run, what runs have come to, how long it took,
 -- and what its way has cost. Those of its kind that have not ended were of processes that were killed.
 WITH killed AS (
-    UPDATE tidemark._run SET state = 'interrupted', ended = tidemark._clock(0), cause = 'the process ended without a word'
+    UPDATE tidemark._run SET state = 'interrupted', ended = {now}, cause = 'the process ended without a word'
     WHERE derived = :derived AND kind = 'tick' AND state = 'running'
     RETURNING 1
 ), ran AS (
     INSERT INTO tidemark._run (kind, derived, generation, state, holder, started, ended, rows_done, rows_written, longest_ms, message)
-    VALUES ('tick', :derived, :generation, 'done', :holder, tidemark._clock(CAST(:ms AS double precision) / -1000), tidemark._clock(0),
+    VALUES ('tick', :derived, :generation, 'done', :holder, to_char((clock_timestamp() - CAST(:ms AS double precision) * interval '1 millisecond') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"'), {now},
             :rows_done, :rows_written, CAST(:longest_ms AS double precision), :message)
     RETURNING id, derived, rows_done, rows_written, ended, extract(epoch FROM CAST(ended AS timestamptz) - CAST(started AS timestamptz)) AS seconds
 ), counted AS (
@@ -957,7 +961,7 @@ WITH killed AS (
     ON CONFLICT (derived, kind, what, bound) DO UPDATE SET chunks = h.chunks + 1, ms = h.ms + excluded.ms
 ), cost AS (
     INSERT INTO tidemark._cost AS c (derived, generation, way, work, ms, times, chosen_at, reason)
-    VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:cost_ms AS double precision), 1, tidemark._clock(0), :message)
+    VALUES (:derived, :generation, :way, CAST(:work AS double precision), CAST(:cost_ms AS double precision), 1, {now}, :message)
     ON CONFLICT (derived, generation, way) DO UPDATE
     SET work = c.work * CAST(:keep AS double precision) + excluded.work, ms = c.ms * CAST(:keep AS double precision) + excluded.ms,
         times = c.times + 1, chosen_at = excluded.chosen_at, reason = excluded.reason
@@ -972,11 +976,11 @@ WHERE id = :id;
 
 -- name: end_run
 -- End a run, with what it did or why it stopped.
-UPDATE tidemark._run SET state = :state, ended = tidemark._clock(0), message = coalesce(CAST(:message AS TEXT), message), cause = :cause WHERE id = :id AND state = 'running';
+UPDATE tidemark._run SET state = :state, ended = {now}, message = coalesce(CAST(:message AS TEXT), message), cause = :cause WHERE id = :id AND state = 'running';
 
 -- name: end_stale_runs
 -- A run of a duty whose lease is ours cannot be running anywhere else: its process was killed.
-UPDATE tidemark._run SET state = 'interrupted', ended = tidemark._clock(0), cause = 'the process ended without a word'
+UPDATE tidemark._run SET state = 'interrupted', ended = {now}, cause = 'the process ended without a word'
 WHERE derived = :derived AND kind = :kind AND state = 'running' AND id <> :id;
 
 -- name: list_runs
@@ -1012,14 +1016,14 @@ DELETE FROM tidemark._run WHERE kind IN ('tick', 'slow') AND state IN ('done', '
 SELECT b.name, b.kind, b.fingerprint, b.state, b.wish, b.nice, b.attempt, b.run, coalesce(r.rows_done, 0), b.rows_total,
        b.total_is_estimate, coalesce(r.rows_written, 0), (SELECT count(*) FROM tidemark._quarantine AS q WHERE q.backfill = b.name AND q.closed_at IS NULL),
        b.rate, b.rate_state, b.reasons, b.failure, b.started, b.ended, b.updated,
-       (SELECT l.holder FROM tidemark._lease AS l WHERE l.duty = CASE b.kind WHEN 'fill' THEN 'keep ' ELSE 'backfill ' END || b.name AND l.expires > tidemark._clock(0))
+       (SELECT l.holder FROM tidemark._lease AS l WHERE l.duty = CASE b.kind WHEN 'fill' THEN 'keep ' ELSE 'backfill ' END || b.name AND l.expires > {now})
 FROM tidemark._backfill AS b LEFT JOIN (SELECT backfill, CAST(sum(rows_done) AS bigint) AS rows_done, CAST(sum(rows_written) AS bigint) AS rows_written FROM tidemark._backfill_range GROUP BY backfill) AS r ON r.backfill = b.name
 WHERE CAST(:name AS TEXT) = '' OR b.name = :name
 ORDER BY b.name;
 
 -- name: read_now
 -- What time it is for the database, as times are stored.
-SELECT tidemark._clock(0);
+SELECT {now};
 
 -- name: plan_backfill
 -- Write down a backfill before it begins. One that is there already stays as it is.
@@ -1031,13 +1035,13 @@ ON CONFLICT (name) DO NOTHING;
 UPDATE tidemark._backfill
 SET state = 'backfilling', fingerprint = :fingerprint, attempt = :attempt, run = :run, rows_total = :rows_total,
     total_is_estimate = :total_is_estimate, rate = NULL, rate_state = 'unknown', reasons = '[]', failure = NULL,
-    nice = coalesce(CAST(:nice AS float8), nice), started = tidemark._clock(0), ended = NULL, updated = NULL
+    nice = coalesce(CAST(:nice AS float8), nice), started = {now}, ended = NULL, updated = NULL
 WHERE name = :name AND state = :before;
 
 -- name: begin_fill
 -- Begin a run of a filling, whatever became of the one before. No row changes where a migration of the user's has that name.
 INSERT INTO tidemark._backfill AS b (name, kind, fingerprint, state, run, rows_total, started)
-VALUES (:name, 'fill', :fingerprint, 'backfilling', :run, :rows_total, tidemark._clock(0))
+VALUES (:name, 'fill', :fingerprint, 'backfilling', :run, :rows_total, {now})
 ON CONFLICT (name) DO UPDATE
 SET state = 'backfilling', attempt = b.attempt + 1, fingerprint = excluded.fingerprint, run = excluded.run,
     rows_total = excluded.rows_total, rate = NULL, rate_state = 'unknown', reasons = '[]', failure = NULL, wish = '',
@@ -1065,19 +1069,19 @@ DELETE FROM tidemark._backfill WHERE kind = 'fill' AND name = :name AND fingerpr
 
 -- name: move_backfill
 -- Move a backfill from one state to another, unless somebody else moved it; why it was moved, if that is all there is to say of it.
-UPDATE tidemark._backfill SET state = :after, reasons = :reasons, failure = :failure, updated = tidemark._clock(0)
+UPDATE tidemark._backfill SET state = :after, reasons = :reasons, failure = :failure, updated = {now}
 WHERE name = :name AND state = :before;
 
 -- name: end_backfill
 -- Record how a run of a backfill ended.
 UPDATE tidemark._backfill
 SET state = :after, failure = :failure, reasons = '[]', wish = '', rate = :rate, rate_state = :rate_state,
-    ended = tidemark._clock(0), updated = tidemark._clock(0)
+    ended = {now}, updated = {now}
 WHERE name = :name AND state = :before;
 
 -- name: tell_backfill
 -- What a runner tells of its work, at most once a second and always at the end.
-UPDATE tidemark._backfill SET rate = :rate, rate_state = :rate_state, updated = tidemark._clock(0) WHERE name = :name;
+UPDATE tidemark._backfill SET rate = :rate, rate_state = :rate_state, updated = {now} WHERE name = :name;
 
 -- name: read_control
 -- What an operator wishes of a backfill, read in the transaction of each chunk.
@@ -1097,7 +1101,7 @@ UPDATE tidemark._backfill SET wish = :wish WHERE name = :name;
 
 -- name: set_reasons
 -- Why a runner holds back, as of now.
-UPDATE tidemark._backfill SET reasons = :reasons, updated = tidemark._clock(0) WHERE name = :name;
+UPDATE tidemark._backfill SET reasons = :reasons, updated = {now} WHERE name = :name;
 
 -- name: set_nice
 -- How long the runner is to rest for each second that it holds locks.
@@ -1137,13 +1141,13 @@ DELETE FROM tidemark._backfill_range WHERE backfill = :backfill AND place <> 0;
 -- name: add_quarantine
 -- Put a key aside, with its error, in the transaction that passes it.
 INSERT INTO tidemark._quarantine (backfill, key_hash, key, attempt, error, found_at)
-VALUES (:backfill, :key_hash, :key, :attempt, :error, tidemark._clock(0))
+VALUES (:backfill, :key_hash, :key, :attempt, :error, {now})
 ON CONFLICT (backfill, key_hash) DO UPDATE
 SET attempt = excluded.attempt, error = excluded.error, found_at = excluded.found_at, closed_at = NULL;
 
 -- name: close_quarantine
 -- A key that had been put aside is done now.
-UPDATE tidemark._quarantine SET closed_at = tidemark._clock(0) WHERE backfill = :backfill AND key_hash = :key_hash AND closed_at IS NULL;
+UPDATE tidemark._quarantine SET closed_at = {now} WHERE backfill = :backfill AND key_hash = :key_hash AND closed_at IS NULL;
 
 -- name: list_quarantine
 -- The keys that are put aside.
@@ -1161,18 +1165,18 @@ DELETE FROM tidemark._quarantine WHERE backfill = :backfill;
 -- name: add_drift
 -- Record a row that is wrong; found again, it shows what is stored and true now.
 INSERT INTO tidemark._drift (derived, generation, key_hash, key, kind, stored, truth, found_at, found_run)
-VALUES (:derived, :generation, :key_hash, :key, :kind, :stored, :truth, tidemark._clock(0), :run)
+VALUES (:derived, :generation, :key_hash, :key, :kind, :stored, :truth, {now}, :run)
 ON CONFLICT (derived, generation, key_hash) WHERE closed_at IS NULL
 DO UPDATE SET kind = excluded.kind, stored = excluded.stored, truth = excluded.truth, found_run = excluded.found_run;
 
 -- name: close_drift
 -- A row that was wrong is true again, and this is how.
-UPDATE tidemark._drift SET closed_at = tidemark._clock(0), closed_run = :run, outcome = :outcome
+UPDATE tidemark._drift SET closed_at = {now}, closed_run = :run, outcome = :outcome
 WHERE derived = :derived AND generation = :generation AND key_hash = :key_hash AND closed_at IS NULL;
 
 -- name: close_gone_drift
 -- A complete verification did not find these rows wrong any more.
-UPDATE tidemark._drift SET closed_at = tidemark._clock(0), closed_run = :run, outcome = 'gone'
+UPDATE tidemark._drift SET closed_at = {now}, closed_run = :run, outcome = 'gone'
 WHERE derived = :derived AND generation = :generation AND closed_at IS NULL AND found_run <> :run;
 
 -- name: list_open_drift
@@ -1199,7 +1203,7 @@ SELECT count(*) FROM tidemark._drift WHERE derived = :derived AND generation = :
 -- Take a duty that nobody holds, whose holder's time is over or whose holder is known to be gone; no row when it is held.
 INSERT INTO tidemark._lease AS held (duty, holder, term, expires) VALUES (:duty, :holder, 1, tidemark._clock(:seconds))
 ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires
-WHERE held.expires <= tidemark._clock(0) OR held.holder = :replaced
+WHERE held.expires <= {now} OR held.holder = :replaced
 RETURNING term;
 
 -- name: check_lease
@@ -1212,11 +1216,11 @@ UPDATE tidemark._lease SET expires = tidemark._clock(:seconds) WHERE duty = :dut
 
 -- name: release_lease
 -- Give a duty back before its time is over.
-UPDATE tidemark._lease SET expires = tidemark._clock(0) WHERE duty = :duty AND holder = :holder AND term = :term;
+UPDATE tidemark._lease SET expires = {now} WHERE duty = :duty AND holder = :holder AND term = :term;
 
 -- name: read_lease
 -- Who holds a duty now; no row when nobody does.
-SELECT holder, term, expires FROM tidemark._lease WHERE duty = :duty AND expires > tidemark._clock(0);
+SELECT holder, term, expires FROM tidemark._lease WHERE duty = :duty AND expires > {now};
 
 -- name: list_all_quarantine
 -- The keys that are put aside, of one backfill or of all.
@@ -1225,11 +1229,11 @@ WHERE closed_at IS NULL AND (CAST(:backfill AS TEXT) = '' OR backfill = :backfil
 
 -- name: read_leases
 -- Who holds a duty now, and who wishes to; no row where nobody does.
-SELECT duty, holder FROM tidemark._lease WHERE duty IN (:duty, :wish) AND expires > tidemark._clock(0);
+SELECT duty, holder FROM tidemark._lease WHERE duty IN (:duty, :wish) AND expires > {now};
 
 -- name: list_leases
 -- Every duty that is held now, and by whom.
-SELECT duty, holder, expires FROM tidemark._lease WHERE expires > tidemark._clock(0) ORDER BY duty;
+SELECT duty, holder, expires FROM tidemark._lease WHERE expires > {now} ORDER BY duty;
 
 -- name: count_rows
 -- How many rows a derived table has, and whether that is an estimate (1) or exact (0).
