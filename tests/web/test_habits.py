@@ -92,7 +92,7 @@ def forget_all(session: PostgresSession) -> None:
 
 
 def grow_old(session: PostgresSession) -> None:
-    """Ten minutes pass."""
+    """So much time passes that plans are made anew."""
     session._habit._since -= postgres_habit.RENEW_SECONDS
 
 

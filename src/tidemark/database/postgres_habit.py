@@ -17,7 +17,7 @@ from tidemark.database.postgres_parameters import in_full
 from tidemark.database.session import Parameters
 
 Rows = list[tuple[Any, ...]]
-RENEW_SECONDS = 600.0
+RENEW_SECONDS = 60.0
 ERRORS_MAX = 3
 
 
