@@ -65,6 +65,17 @@ def test_a_backfill_is_run_and_listed(typed, file_songs: Songs) -> None:  # type
     assert typed("run", "shout") == (Exit.OK, typed("run", "shout")[1])
 
 
+def test_the_status_tells_of_a_backfill_where_nothing_is_derived(
+    typed,  # type: ignore[no-untyped-def]
+    file_songs: Songs,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert typed("run", "shout", "--max-duration", "0s")[0] == Exit.INTERRUPTED
+    assert main(["status", "--database", file_songs.url]) == Exit.OK
+    told = capsys.readouterr().out
+    assert "shout was interrupted" in told and "tidemark backfill run shout" in told and "installed" not in told
+
+
 def test_keys_that_are_put_aside_are_shown_each_with_its_error(
     songs: Songs,
     tmp_path: Path,

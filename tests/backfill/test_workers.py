@@ -9,7 +9,7 @@ import pytest
 from tests.backfill.place import Songs, open_songs, stop_after
 from tidemark import Fault
 from tidemark.database.open import open_session
-from tidemark.database.session import Conflict, TooLong
+from tidemark.database.session import Conflict, Exhausted, TooLong
 from tidemark.errors import Exit
 from tidemark.runtime.backfill import chunk, worker
 from tidemark.runtime.backfill.begin import survey
@@ -52,6 +52,26 @@ def test_conflicts_are_tried_again_and_what_takes_too_long_is_halved(
     assert songs.engine().backfill("count").status.state == "finished"
     # How much more it dares after that is a question of how long it took.
     assert sizes[:4] == [100, 100, 50, 25] and done_once(songs)
+
+
+def test_a_disk_without_room_is_no_fault_of_any_row(songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    songs.add(300)
+    songs.project.backfill("count", table="songs", key="id", sql=ADD)
+    real, tried = worker.do_chunk, list[int]()
+
+    def troubled(*given: object, **named: object) -> object:
+        tried.append(1)
+        if len(tried) == 2:
+            raise Exhausted("no room is left on the disk")
+        return real(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(worker, "do_chunk", troubled)
+    with pytest.raises(Exhausted):
+        songs.engine().backfill("count")
+    (status,) = songs.engine().backfills()
+    assert (status.state, status.quarantined) == ("failed", 0) and len(tried) == 2
+    assert "no room is left" in str(status.failure)
+    assert songs.engine().backfill("count", Orders(again=True)).status.state == "finished" and done_once(songs)
 
 
 @pytest.mark.parametrize("haste", ["50ms", "5s"], ids=["as it is", "patient"])

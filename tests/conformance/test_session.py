@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.conftest import Opener, execute
 from tidemark.database.open import open_session
-from tidemark.database.session import Conflict, Session
+from tidemark.database.session import Conflict, Exhausted, Session, blames_data
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.streams import Shelf
 
@@ -322,6 +322,18 @@ def test_a_deferred_check_fails_the_commit(pg_session: Session) -> None:
         pg_session.run("INSERT INTO t VALUES (1), (1)")
     with pg_session.transaction():
         pg_session.run("INSERT INTO t VALUES (1)")
+
+
+def test_a_disk_without_room_is_named_and_no_row_is_to_blame(table: Session) -> None:
+    """SQLite has a limit of its own that says the same; the server says what a function says it says."""
+    full = "DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$"
+    if not table.dialect.has_schemas:
+        table.all("PRAGMA max_page_count = 1")
+        full = "CREATE TABLE more AS SELECT hex(zeroblob(10000))"
+    with pytest.raises(Exhausted, match="no room is left") as caught, table.transaction():
+        table.run(full)
+    assert caught.value.retry_safe and not blames_data(caught.value)
+    assert table.label in str(caught.value) and "make room" in str(caught.value)
 
 
 def test_a_lost_connection_is_a_fault(pg_session: Session, opener: Opener, pg_database: str) -> None:

@@ -148,7 +148,9 @@ def status(typed: Typed) -> Outcome:
     finally:
         eye.close()
     said = verdict_text(verdict, color=wants_color(sys.stdout))
-    text = f"{reports.status_text(tables, verdict=False)}\n{said}" if tables else reports.status_text(tables)
+    bare = not tables and any(one.kind == "ledger" for one in verdict.findings)
+    text = reports.status_text(tables) if bare else said
+    text = f"{reports.status_text(tables, verdict=False)}\n{said}" if tables else text
     found = {"level": verdict.level, "sentence": verdict.sentence}
     failed = typed.options.check and verdict.level == "fail"
     data = {"verdict": found, "tables": [table.as_json() for table in tables]}

@@ -10,7 +10,7 @@ import re
 
 import psycopg
 
-from tidemark.database.session import Conflict, Taken, TooLong, Unacceptable
+from tidemark.database.session import Conflict, Exhausted, Taken, TooLong, Unacceptable
 from tidemark.database.urls import Address
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Fault, Place, Refusal
@@ -18,6 +18,9 @@ from tidemark.errors import Code, Fault, Place, Refusal
 _CANCELLED = "57014"
 # Cardinality, data exception, integrity, a raised exception, a view's check option: the rows are to blame.
 _UNACCEPTABLE = ("21", "22", "23", "P0", "44")
+_DISK_FULL = "53100"
+# Resources that run out, files that cannot be read or written, pages that are damaged.
+_EXHAUSTED = ("53", "58", "XX001", "XX002")
 _LOCKED = "55P03"
 # Serialization failure, deadlock, statement timeout, what was prepared is not there, or is already: gone, and worth another try.
 _TRANSIENT = frozenset({"40001", "40P01", "57014", "26000", "42P05"})
@@ -89,6 +92,11 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
     whole = f"{said} ({detail})" if detail else said
     if state.startswith(_UNACCEPTABLE):
         return Unacceptable(f"{address.label}: {whole}", left_behind="the transaction was rolled back")
+    if state == _DISK_FULL:
+        cause = f"no room is left on a disk of the server of {address.label}: {whole}"
+        return Exhausted(cause, left_behind="the transaction was rolled back; make room first")
+    if state.startswith(_EXHAUSTED):
+        return Exhausted(f"{address.label}: {whole}", left_behind="the transaction was rolled back")
     return Fault(f"{address.label}: {whole}", left_behind="the transaction was rolled back")
 
 

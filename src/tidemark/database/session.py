@@ -38,6 +38,10 @@ class Unacceptable(Fault):
     """The database did not accept what a statement made of the data: a constraint, a conversion, a veto of a trigger."""
 
 
+class Exhausted(Fault):
+    """The machine has no room left, on a disk or in memory, or a disk of it fails: whatever is tried, and no row is to blame."""
+
+
 def blames_data(problem: BaseException) -> bool:
     """Whether data may be to blame for a problem with a statement that is known to be well: the same one may do over other rows.
 

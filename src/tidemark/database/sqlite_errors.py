@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from tidemark.database.session import Conflict, Unacceptable
+from tidemark.database.session import Conflict, Exhausted, Unacceptable
 from tidemark.errors import Code, Fault, Place, Refusal
 
+_ROLLED_BACK = "the transaction was rolled back"
+_ROOM = f"{_ROLLED_BACK}; make room first"
 _NO_TABLE = re.compile(r"no such (?:table|view): (?P<name>.*)")
 _NO_COLUMN = re.compile(r"(?:no such column: (?P<name>.*)|ambiguous column name: (?P<twice>.*))")
 _NEAR = re.compile(r'near "(?P<text>.*)": syntax error', re.DOTALL)
@@ -52,11 +54,20 @@ def translate(error: sqlite3.Error, label: str) -> Exception:
     if code in (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG):
         return Unacceptable(f"{label} did not accept a row: {said}")
     if code == sqlite3.SQLITE_ERROR and _OF_DATA.search(said) is not None:
-        return Unacceptable(f"{label} cannot compute a value: {said}", left_behind="the transaction was rolled back")
+        return Unacceptable(f"{label} cannot compute a value: {said}", left_behind=_ROLLED_BACK)
     if code == sqlite3.SQLITE_ERROR:
         return _translate_text(said, None)
-    again = code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL)
-    return Fault(f"{label} failed: {said}", left_behind="the transaction was rolled back", retry_safe=again)
+    if code == sqlite3.SQLITE_FULL:
+        return Exhausted(
+            f"no room is left on the disk of {label}, or on that of temporary files: {said}", left_behind=_ROOM
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        # SQLite does not say of a file that cannot grow why it cannot.
+        name = getattr(error, "sqlite_errorname", "SQLITE_IOERR")
+        return Exhausted(f"the disk of {label} failed, or is full: {said} ({name})", left_behind=_ROOM)
+    if code == sqlite3.SQLITE_NOMEM:
+        return Exhausted(f"no memory is left for {label}: {said}", left_behind=_ROLLED_BACK)
+    return Fault(f"{label} failed: {said}", left_behind=_ROLLED_BACK, retry_safe=code != sqlite3.SQLITE_CORRUPT)
 
 
 def translate_query(error: sqlite3.Error, query: str, label: str) -> Exception:

@@ -18,7 +18,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from tidemark.database.session import Conflict, Session
+from tidemark.database.session import Conflict, Exhausted, Session
 from tidemark.errors import Fault
 from tidemark.processors import Batch, Change, Compute, Function, Row
 from tidemark.runtime.duty import Duty
@@ -166,7 +166,7 @@ class Computing:
         try:
             with undoing(self.duty.session, "tidemark_processor"):
                 self._call(units, previous, changes)
-        except (Conflict, Lost, Gone):
+        except (Conflict, Lost, Gone, Exhausted):
             raise
         except Exception as problem:
             if not self.duty.session.is_open():
