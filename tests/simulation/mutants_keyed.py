@@ -173,6 +173,7 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
             disturbed=True,
         ),
         Mutant(engine, "first route", JOINS, affected(lambda number, _: number > 0), disturbed=True),
+        Mutant(engine, "numbers that a row meets", ("series",), affected(lambda number, _: number > 0), disturbed=True),
         Mutant(engine, "units that are NULL", ("count-distinct", "text-list"), last_fill_missing, disturbed=True),
         Mutant(engine, "elements that went", ELEMENTS, elements_that_went, disturbed=True),
         Mutant(engine, "no element at all", ("elements-or-none",), last_fill_missing, disturbed=True),
