@@ -282,6 +282,9 @@ MUTANTS = MappingProxyType(
         ),
         "the walk of a filling has no end": code(pages.open_book, "upto or duty.session.one(pages.last)", "(10**9,)"),
         "a range is given to two sessions": range_for_two,
+        "ahead is now": code(
+            fill_pages._chunk, "if ready:", "ready = ready and filling.duty.session.changes_marker()\n    if ready:"
+        ),
         "a range is given to no session": code(fill_pages.cut, "return found, total", "return found[:-1], total"),
         "what ranges have is not what is filled": code(filling.find_left, "done += int(rows_done) if", "done += 0 if"),
         "who is lost takes a range along": code(Tally.give_back, "self._ranges.append(todo)", "pass"),

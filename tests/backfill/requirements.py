@@ -314,6 +314,7 @@ REQUIREMENTS = (
     ),
     *_own(
         "pages",
+        ("What is computed ahead of the lock is true.", "rows_computed_ahead_are_those_of_now", "ahead is now"),
         (
             "A filling goes on after the last key that was done, whatever came or went meanwhile.",
             "every_key_is_filled_whatever_stops_it_and_what_is_filled_is_not_again",

@@ -1,13 +1,14 @@
 """Keys in pages: a filling lists no more than a page at a time, goes on after the last key, and misses none."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.backfill.place import Songs, Watch, stop_after
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault
-from tidemark.runtime import fill, pages
+from tidemark.runtime import fill, fill_pages, pages
 
 QUERY = "SELECT tally, count(*) AS songs, max(id) AS newest FROM songs GROUP BY tally"
 PAIRS = "SELECT title, tally, count(*) AS songs FROM songs GROUP BY title, tally"
@@ -39,6 +40,32 @@ def differences(songs: Songs) -> list[tuple[object, ...]]:
         f"SELECT * FROM (SELECT 1, q.* FROM ({QUERY}) AS q EXCEPT SELECT 1, g.* FROM groups AS g) AS a "
         f"UNION ALL SELECT * FROM (SELECT 2, g.* FROM groups AS g EXCEPT SELECT 2, q.* FROM ({QUERY}) AS q) AS b"
     )
+
+
+def test_rows_computed_ahead_are_those_of_now(file_songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(file_songs, nulls=False)
+    real, again, came = fill_pages._compute_ahead, list[int](), list[int]()
+    compute = fill_pages.compute_range
+
+    def compute_ahead(filling: Any, low: int, high: int) -> None:
+        real(filling, low, high)
+        if len(came) % 2 == 0:
+            with file_songs.session.transaction():
+                # Groups that are done, that are in hand and that are to come gain a song, and one of each loses some.
+                file_songs.session.run("INSERT INTO songs (title, tally) SELECT DISTINCT 'late', tally FROM songs")
+                file_songs.session.run("DELETE FROM songs WHERE id % 10 = :n", {"n": len(came) % 10})
+        came.append(high - low)
+
+    def compute_range(duty: Any, script: Any, low: int, high: int) -> int:
+        again.append(high - low)
+        return compute(duty, script, low, high)
+
+    monkeypatch.setattr(fill_pages, "_compute_ahead", compute_ahead)
+    monkeypatch.setattr(fill_pages, "compute_range", compute_range)
+    file_songs.engine().apply()
+    assert len(came) >= 8 and len(again) == -(-len(came) // 2), "when somebody has committed, and only then"
+    assert differences(file_songs) == []
+    assert "repair" not in {run.kind for run in file_songs.engine().history("groups")}
 
 
 @pytest.mark.parametrize("nulls", [False, True], ids=["plain", "nulls"])

@@ -64,16 +64,20 @@ def wrong(user: sqlite3.Connection, *, columns: bool) -> list[tuple[object, ...]
 
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many keys each chunk computed under its lock."""
+    """How many keys each chunk computed, and did not copy."""
     found: list[int] = []
-    compute = fill_pages.compute_range
+    compute, do_page = fill.compute_range, fill_pages._chunk
 
     def count(duty, script, low, high):  # type: ignore[no-untyped-def]
         found.append(high - low)
         return compute(duty, script, low, high)
 
-    for room in (fill, fill_pages):
-        monkeypatch.setattr(room, "compute_range", count)
+    def count_page(filling, book, low, high):  # type: ignore[no-untyped-def]
+        found.append(high - low)
+        return do_page(filling, book, low, high)
+
+    monkeypatch.setattr(fill, "compute_range", count)
+    monkeypatch.setattr(fill_pages, "_chunk", count_page)
     return found
 
 

@@ -41,15 +41,15 @@ def server_songs(pg_database: str) -> Iterator[Songs]:
 def count_computed(monkeypatch: pytest.MonkeyPatch) -> Counter[Any]:
     """How often each key was computed in a chunk that was committed, or was to be."""
     found: Counter[Any] = Counter()
-    compute = fill_pages.compute_range
+    chunk = fill_pages._chunk
 
-    def count(duty: Any, script: Any, low: int, high: int) -> int:
-        todo = script.applier.pages.into.split()[2]
-        rows = duty.session.all(f"SELECT tally FROM {todo} WHERE tidemark_n > {low} AND tidemark_n <= {high}")
+    def count(filling: Any, book: Any, low: int, high: int) -> Any:
+        todo = filling.script.applier.pages.into.split()[2]
+        rows = filling.duty.session.all(f"SELECT tally FROM {todo} WHERE tidemark_n > {low} AND tidemark_n <= {high}")
         found.update(row[0] for row in rows)
-        return compute(duty, script, low, high)
+        return chunk(filling, book, low, high)
 
-    monkeypatch.setattr(fill_pages, "compute_range", count)
+    monkeypatch.setattr(fill_pages, "_chunk", count)
     return found
 
 

@@ -167,6 +167,23 @@ def apply_batch(
     return sum(session.run_all([*recompute, *applier.write])[len(recompute) :])
 
 
+def compute_ahead(session: Session, applier: Applier, take: Callable[[], object]) -> str:
+    """Compute the rows of the units that `take` puts into the batch, in a transaction of the caller's that only reads; give the
+    session's marker: until somebody else commits, what `write_ahead` writes is true."""
+    marker = session.changes_marker()
+    session.run(applier.clear_batch)
+    take()
+    _gather(session, applier, None)
+    session.run_all(applier.recomputing)
+    return marker
+
+
+def write_ahead(session: Session, applier: Applier, marker: str) -> int | None:
+    """Write the rows that were computed when the session had that marker, in the caller's transaction, in which nobody else can
+    commit; give the number of rows written. None where somebody has committed since, and nothing is written."""
+    return sum(session.run_all(applier.write)) if session.changes_marker() == marker else None
+
+
 def compare_batch(
     session: Session, applier: Applier, take: Callable[[], object], compute: Callable[[], None] | None = None
 ) -> list[Difference]:

@@ -87,14 +87,21 @@ class Duty:
         """The session that everything runs on."""
         return self.ledger.session
 
-    def write(self, work: Callable[[], T], *, snapshot: bool = False, mode: Mode = "write") -> Held[T]:
+    def write(
+        self,
+        work: Callable[[], T],
+        *,
+        snapshot: bool = False,
+        mode: Mode = "write",
+        ahead: Callable[[], None] | None = None,
+    ) -> Held[T]:
         """Do `work` in a write transaction under the lease; as a ``chunk`` where what comes after it goes on where its own record
-        says.
+        says. What is to be read `ahead` is read at the last moment before the lock is asked for, each time anew.
 
         Raises `Lost` when the lease is gone, and `Fault` when the database stays locked.
         """
 
-        return self._attempt(self._fenced(work), mode, snapshot)
+        return self._attempt(self._fenced(work), mode, snapshot, ahead)
 
     def write_once(
         self,
@@ -104,8 +111,7 @@ class Duty:
         mode: Mode = "write",
         ahead: Callable[[], None] | None = None,
     ) -> Held[T]:
-        """The same without trying again: `Conflict` reaches the caller, who knows what to do about it. What is to be read
-        `ahead` is read at the last moment before the lock is asked for."""
+        """The same without trying again: `Conflict` reaches the caller, who knows what to do about it."""
         return self._once(self._fenced(work), mode, snapshot, ahead)
 
     def _fenced(self, work: Callable[[], T]) -> Callable[[], T]:
@@ -126,12 +132,14 @@ class Duty:
             raise interrupted(what)
         self.meanwhile()
 
-    def _attempt(self, work: Callable[[], T], mode: Mode, snapshot: bool) -> Held[T]:
+    def _attempt(
+        self, work: Callable[[], T], mode: Mode, snapshot: bool, ahead: Callable[[], None] | None = None
+    ) -> Held[T]:
         conflict: Conflict | None = None
         first, tried, told = self.clock.now(), 0, False
         while tried < CONFLICTS_MAX and (tried == 0 or self.clock.now() - first < CONFLICT_SECONDS_MAX):
             try:
-                return self._once(work, mode, snapshot)
+                return self._once(work, mode, snapshot, ahead)
             except Conflict as problem:
                 conflict = problem
             if not told and self.clock.now() - first >= TELL_SECONDS:

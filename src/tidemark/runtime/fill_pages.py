@@ -2,7 +2,8 @@
 
 Owns: `fill_by_pages`. Promises: every key up to the greatest one when the filling began is in one range and in no other; a range
 goes on after the last key of it that was done, whoever has it then and whatever came or went meanwhile; the rows of a chunk, its
-cursor and its counts commit together, so that progress adds up whoever dies.
+cursor and its counts commit together, so that progress adds up whoever dies. Where all writers wait for whoever has the lock,
+rows are computed before it is asked for, and again with it in hand when somebody has committed in between.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import chain
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault, TidemarkError
-from tidemark.runtime.apply_batch import apply_batch, take_range
+from tidemark.runtime.apply_batch import apply_batch, compute_ahead, take_range, write_ahead
 from tidemark.runtime.backfill.chunk import Range
 from tidemark.runtime.backfill.filling import (
     Filling,
@@ -133,15 +134,35 @@ def _fill_range(filling: Filling, todo: Range, counted: Counted | None) -> None:
 
 def walk_pages(filling: Filling, book: Book, counts: Iterable[int]) -> None:
     """Compute the keys of one page after the other; `counts` lists them, and gives how many there are in each."""
+    may = _may_compute_ahead(filling.duty, filling.script)
     for count in counts:
         for low, high in filling.steps(0, count):
-            chunk = partial(_chunk, filling, book, low, high)
-            held = write_steadily(filling.duty, filling.script, chunk, tick, snapshot=False, mode="chunk")
+            chunk, ahead = partial(_chunk, filling, book, low, high), partial(_compute_ahead, filling, low, high)
+            held = write_steadily(
+                filling.duty, filling.script, chunk, tick, snapshot=False, mode="chunk", ahead=ahead if may else None
+            )
             filling.take_in(high - low, held)
 
 
+def _may_compute_ahead(duty: Duty, script: Script) -> bool:
+    """Whether rows may be computed before the lock: by their query alone, where the session sees that somebody has committed."""
+    applier = script.applier
+    return duty.session.dialect.writers_wait_in_line and not applier.lock and not (applier.compute or applier.carry)
+
+
+def _compute_ahead(filling: Filling, low: int, high: int) -> None:
+    session, applier = filling.duty.session, filling.script.applier
+    compute = partial(compute_ahead, session, applier, lambda: take_range(session, applier, low, high))
+    filling.ahead = filling.duty.read(compute, snapshot=False).value
+
+
 def _chunk(filling: Filling, book: Book, low: int, high: int) -> tuple[int, str]:
-    written = compute_range(filling.duty, filling.script, low, high)
+    ready, filling.ahead, written = filling.ahead, "", None
+    if ready:
+        with silence(filling.duty.ledger, filling.script.crosses):
+            written = write_ahead(filling.duty.session, filling.script.applier, ready)
+    if written is None:
+        written = compute_range(filling.duty, filling.script, low, high)
     advance_cursor(filling.duty, filling.script, high - low)
     return written, filling.commit(high - low, written, book.key_at(high))
 

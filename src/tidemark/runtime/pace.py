@@ -1,9 +1,10 @@
 """How much to do at a time, and how long to rest.
 
-Owns: the size of chunks and, where only rows are locked, the rests between them. Promises: a chunk aims at a time for which locks
-are held, measured from when they were had (never the time waited for them); a chunk that took five times as long cuts the size to
-a tenth at once; a size is not cut for long when half the rows take as long as all did, since then it is not rows that take the
-time; nobody rests for nobody, unless somebody insists. Where writers wait in line, `turns` says when to rest.
+Owns: the size of chunks and, where only rows are locked, the rests that somebody insists on. Promises: a chunk aims at a time for
+which locks are held, measured from when they were had (never the time waited for them); a chunk that took five times as long cuts
+the size to a tenth at once; a size is not cut for long when half the rows take as long as all did, since then it is not rows that
+take the time. Where only rows are locked, who waits for one of them is not helped by a rest that comes after it; where writers
+wait in line, `turns` says when to rest.
 """
 
 from __future__ import annotations
@@ -19,9 +20,6 @@ USELESS = 0.7
 ROWS_FEW = 10
 """So few rows take what any transaction takes: that they took a little too long says nothing about rows."""
 GROWTH_MAX = 1.5
-# A commit of somebody else is news for so long: they write again before we would notice that they do not.
-COMPANY_SECONDS = 1.0
-NICE = 0.25
 READ_MS = 250.0
 WHOLE_MS = 2_000.0
 """How long everything may be read in one transaction where whoever only reads keeps nobody waiting, and no log from being
@@ -42,8 +40,8 @@ LOCKED_MS = 100.0
 class Pace:
     """Adaptive size of chunks: `size` rows are wanted next, `target_ms` is the hold aimed at.
 
-    `nice` is how many seconds to rest for each second of holding locks while others write; `insists` tells that somebody said
-    so, and then it holds without company too. `most` rows may be locked at a time, whatever they take, unless that is None.
+    `nice` is how many seconds to rest for each second of holding locks, where an operator says so. `most` rows may be locked at a
+    time, whatever they take, unless that is None.
     """
 
     target_ms: float
@@ -53,11 +51,9 @@ class Pace:
     size_max: int = 20_000
     longest_ms: float = 0.0
     nice: float = 0.0
-    insists: bool = False
     most: int | None = None
     _rows: float = field(default=0.0)
     _ms: float = field(default=0.0)
-    _company_seconds: float = field(default=0.0)
     _marked: tuple[int, float] = field(default=(0, 0.0))
     _floor: float = field(default=0.0)
 
@@ -114,13 +110,9 @@ class Pace:
             return Pace(self.target_ms, self.in_line, self.size, self.size_min, self.size_max)
         return Pace(self.target_ms, False, size=SEAL_ROWS, size_max=READ_ROWS_MAX)
 
-    def rest_seconds(self, hold_ms: float, contended: bool) -> float:
-        """How long to leave the database alone after a chunk; `contended` tells that others committed during it."""
-        hold = hold_ms / 1000
-        company = contended or self._company_seconds > 0
-        rest = self.nice * hold if not self.in_line and (company or self.insists) else 0.0
-        self._company_seconds = COMPANY_SECONDS if contended else max(0.0, self._company_seconds - hold - rest)
-        return rest
+    def rest_seconds(self, hold_ms: float) -> float:
+        """How long to leave the database alone after a chunk."""
+        return 0.0 if self.in_line else self.nice * hold_ms / 1000
 
 
 def longest_read_ms(dialect: Dialect) -> float:
@@ -132,7 +124,6 @@ def choose_pace(dialect: Dialect, hold_ms: float | None = None) -> Pace:
     """The pace of ticks: short holds where writers wait in line, longer ones where only rows are locked; or `hold_ms`, where
     somebody says that it disturbs nobody."""
     if hold_ms is not None:
-        # Where only rows are locked, nobody who waits for one of them is helped by a rest that comes after it.
         return Pace(hold_ms, dialect.writers_wait_in_line, size=2_000, size_max=200_000)
     if dialect.writers_wait_in_line:
         return Pace(IN_LINE_MS, in_line=True)
@@ -155,6 +146,5 @@ def choose_first_pace(dialect: Dialect, nice: float | None) -> Pace:
 
 
 def ask(pace: Pace, nice: float | None) -> None:
-    """Rest as an operator says, or as is usual when nobody does."""
-    usual = 0.0 if pace.in_line else NICE
-    pace.nice, pace.insists = (usual, False) if nice is None else (nice, True)
+    """Rest as an operator says, or not at all when nobody does."""
+    pace.nice = 0.0 if nice is None else nice

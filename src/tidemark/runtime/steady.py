@@ -75,17 +75,19 @@ def write_steadily(
     *,
     snapshot: bool | None = None,
     mode: Mode = "write",
+    ahead: Callable[[], None] | None = None,
 ) -> Held[T]:
     """Compute rows of a script in a write transaction, in a moment in which nothing waits for what memory reads.
 
-    Where nothing has to be waited for, `snapshot` says whether one moment is wanted; None = what the script's applier says.
+    Where nothing has to be waited for, `snapshot` says whether one moment is wanted; None = what the script's applier says. What
+    may be read `ahead` of the lock is, then.
 
     Raises `Fault` when what is read does not come to rest.
     """
     reads = read_first(duty, script)
     if not reads:
         one_moment = script.applier.of_one_moment if snapshot is None else snapshot
-        return duty.write(work, snapshot=one_moment, mode=mode)
+        return duty.write(work, snapshot=one_moment, mode=mode, ahead=ahead)
 
     def steadily() -> T:
         require_steady(duty, reads)

@@ -57,15 +57,16 @@ class Left:
 
 @dataclass
 class Filling:
-    """A session at work on a filling: its gate, the pace of its chunks, and in which range it is and how far that has come."""
+    """A session at work on a filling: its gate, the pace of its chunks, and in which range it is and how far that has come.
+    `ahead` was the session's marker when the rows of the next chunk were computed before its lock was had, empty where not."""
 
     duty: Duty
     script: Script
     gate: Gate
     pace: Pace
-    marker: str
     cursor: str | None = None
     place: int = 0
+    ahead: str = ""
 
     @property
     def tally(self) -> Tally:
@@ -94,9 +95,8 @@ class Filling:
         }
         self.duty.ledger.run("advance_range", {"backfill": self.script.name, **counted})
         wish, nice, _ = self.duty.ledger.all("read_control", {"name": self.script.name})[0]
-        if nice is not None or self.pace.insists:
-            ask(self.pace, nice)
-            self.duty.nice = nice
+        ask(self.pace, nice)
+        self.duty.nice = nice
         return str(wish)
 
     def steps(self, start: int, total: int) -> Iterator[tuple[int, int]]:
@@ -120,9 +120,7 @@ class Filling:
         hold = Hold(hold_ms, held.wait_ms, self.pace.size, self.pace.target_ms)
         self.tally.count(keys, written, hold, self.duty.clock.now())
         self.tally.tell(self.duty)
-        before, self.marker = self.marker, self.duty.session.changes_marker()
-        contended = before != self.marker and self.gate.company
-        self.duty.clock.wait(self.pace.rest_seconds(hold_ms, contended=contended))
+        self.duty.clock.wait(self.pace.rest_seconds(hold_ms))
         self.gate.obey(wish)
 
 
@@ -146,7 +144,7 @@ def begin_fill(
     now = duty.clock.now()
     tally = Tally(script.name, begun, Meter(now), listen, now, phase="fill")
     ask(pace, None)
-    return Filling(duty, script, Gate(duty, tally, waits=False), pace, duty.session.changes_marker())
+    return Filling(duty, script, Gate(duty, tally, waits=False), pace)
 
 
 def _begin(duty: Duty, script: Script, done: int, total: int, upto: Key | None, parts: Sequence[Part] | None) -> Begun:

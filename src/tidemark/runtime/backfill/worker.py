@@ -57,7 +57,6 @@ class Worker:
     beside: bool = False
     may_lock: bool = False
     pace: Pace = field(init=False)
-    marker: str = field(default="")
     listed: Listed | None = None
 
     def __post_init__(self) -> None:
@@ -84,7 +83,6 @@ class Worker:
     def _prepare(self) -> None:
         self.duty.session.undo_in_memory()
         self.duty.write(partial(prepare, self.duty.session, self.walk))
-        self.marker = self.duty.session.changes_marker()
         self.may_lock = bool(self.walk.may_lock) and self.duty.session.one(self.walk.may_lock) == (True,)
 
     def _persist(self, step: Callable[[], None]) -> bool:
@@ -139,9 +137,7 @@ class Worker:
         hold = Hold(hold_ms, held.wait_ms, self.pace.size, self.pace.target_ms)
         self.tally.count(keys, written, hold, self.duty.clock.now())
         self.tally.tell(self.duty)
-        before, self.marker = self.marker, self.duty.session.changes_marker()
-        contended = before != self.marker and self.gate.company
-        self.duty.clock.wait(self.pace.rest_seconds(hold_ms, contended=contended))
+        self.duty.clock.wait(self.pace.rest_seconds(hold_ms))
 
     def _attempt(self, todo: Range, size: int) -> Held[Step] | None:
         """A chunk in its transaction; None when the next one is to be smaller, or when a key was put aside."""
