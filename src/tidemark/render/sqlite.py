@@ -117,6 +117,14 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
     if table.echoes:
         same = sqlite_stash.same_row(table, "t", "NEW", dialect, old=True)
         move += [one for feed in feeds for one in sqlite_rows.overtaken(store, program, feed, same)]
+
+    def take_back(victims: str) -> list[str]:
+        return [one for feed in feeds for one in sqlite_rows.replaced(store, program, feed, victims)]
+
+    stash = sqlite_stash.stash_pieces(names, dialect, table, reads, take_back)
+    if stash:
+        anew = [one for feed in feeds for one in sqlite_rows.spelled_anew(store, program, feed, "NEW")]
+        enter, move = [*enter, *anew], [*move, *anew]
     # A support is written whenever its source is, and mostly nothing that is counted there comes or goes.
     counted = table.keeps is not None and all(part.kind == "additive" for feed in feeds for part in feed.parts)
     when = sqlite_rows.counts_otherwise(store, feeds) if counted else sqlite_rows.changed(table, reads)
@@ -124,8 +132,4 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
     # Rows of a pruned source that are deleted stay counted.
     found += [] if table.pruned else [sqlite_rows.trigger(names, dialect, table, "delete", None, leave)]
     found.append(sqlite_rows.trigger(names, dialect, table, "update", when, move))
-
-    def take_back(victims: str) -> list[str]:
-        return [one for feed in feeds for one in sqlite_rows.replaced(store, program, feed, victims)]
-
-    return found + sqlite_stash.stash_pieces(names, dialect, table, reads, take_back)
+    return found + stash

@@ -178,6 +178,14 @@ def respelling(store: Store, program: LinearProgram, feed: Feed, row: str, only:
     return [f"UPDATE {name} SET {', '.join(sets)} FROM ({found}) AS tidemark_r WHERE {where}"]
 
 
+def spelled_anew(store: Store, program: LinearProgram, feed: Feed, row: str) -> list[str]:
+    """Spell the numbers in the key that a row has come to as they are counted: what it replaced is taken back before it is added,
+    and may have been the only one."""
+    if not program.presence:
+        return []
+    return list(spelling.by_count(store, program.presence, store.match(store.names.store, feed_key(store, feed, row))))
+
+
 def _some_row(store: Store, program: LinearProgram, feed: Feed, keys: list[str]) -> str:
     """SELECT of how some row spells the key: one of the feed, or of another one, whose rows are there when those of this one are
     between going and coming."""
