@@ -128,6 +128,26 @@ def test_a_row_that_is_replaced_says_no_more_how_its_key_is_spelled(lite: Place,
     assert not spelled.wrong()
 
 
+def test_a_group_that_a_replaced_row_left_empty_is_spelled_as_the_next_one(lite: Place) -> None:
+    lite.run("CREATE TABLE t (id INTEGER PRIMARY KEY, k, v INTEGER)", "INSERT INTO t VALUES (1, 1, 1), (2, 5, 2)")
+    lite.derive("by_value", "SELECT k, count(*) AS n, max(v) AS m FROM t GROUP BY k", "k", freshness="commit")
+    differences = "SELECT k - 1 AS d, count(*) AS n, max(v) AS m FROM t GROUP BY k - 1"
+    lite.derive("by_difference", differences, "d", freshness="commit")
+    lite.tidemark.apply()
+    for change in (
+        "REPLACE INTO t SELECT * FROM t",
+        "REPLACE INTO t VALUES (1, 1.0, 1)",
+        "REPLACE INTO t SELECT * FROM t",
+        "REPLACE INTO t VALUES (1, 1, 1)",
+        "UPDATE OR REPLACE t SET id = 1, k = 1.0 WHERE id = 2",
+        "INSERT INTO t VALUES (2, 5, 2)",
+        "UPDATE OR REPLACE t SET id = 1, k = 1 WHERE id = 2",
+    ):
+        lite.run(change)
+        for name, query in lite.queries.items():
+            assert lite.bag(f"SELECT * FROM {name}") == lite.bag(query), (change, name)
+
+
 def test_a_key_is_spelled_after_filling_beside_a_writer(place: Place) -> None:
     spelled = Spelled(place, "commit")
     spelled.write(*PAIR, f"UPDATE u SET name = {OTHER}")

@@ -163,7 +163,9 @@ class Inlining:
             return None
         if found.label in self.open_views:
             raise Refusal(Code.SOURCE_KIND, f"The view {found.label} reads itself.", instead="the tables that it reads")
-        self.views.add(found.label)
+        if found.keeps is None:
+            # A derived table that is read says by itself when it becomes another one.
+            self.views.add(found.label)
         self.open_views.append(found.label)
         tree = parse_tree(found.definition, self.dialect)
         holder = exp.Subquery(this=tree)
