@@ -18,6 +18,7 @@ from tidemark.runtime.captures import ensure_captures
 from tidemark.runtime.carry import carry_memory
 from tidemark.runtime.cascade import awaits, find_left, readers
 from tidemark.runtime.catchup import catch_up
+from tidemark.runtime.cutover import cut_over
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.essence import essence
 from tidemark.runtime.fill import fill
@@ -30,7 +31,6 @@ from tidemark.runtime.install import (
     record_generation,
     reinstall,
     remove,
-    show_rows,
 )
 from tidemark.runtime.lease import Lease, Lost, name_holder, take_lease, try_lease
 from tidemark.runtime.ledger import Installed
@@ -308,21 +308,20 @@ def recording_failure(duty: Duty, installed: Installed) -> Iterator[None]:
 def finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
     """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now, and is ticked
     meanwhile."""
-    duty = keeping(duty, before)
+    still, duty = duty, keeping(duty, before)
     if installed.script.wide.of:
         return _finish_widening(duty, installed, before, listen)
     # What readers see went on remembering if this was interrupted, however far it had come.
     carried = carry_memory(duty, installed, before)
     if installed.state == "backfilling":
-        if carried:
-            installed = replace(installed, cursor_at=0)
+        installed = replace(installed, cursor_at=0) if carried else installed
         seed_marks(duty, installed, listen)
         fill(duty, installed, listen, before)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
     catch_up(duty, installed, listen)
     _make_sure(duty, installed, drainer(duty, installed.script), listen)
     _require_no_gap(duty, installed)
-    shown = show_rows(duty, installed, before, listen)
+    shown = cut_over(still, installed, before, listen)
     if before is not None:
         rows = [row for row in duty.ledger.derived() if row.name == before.name and row.state == "retired"]
         for row in rows:

@@ -1,14 +1,17 @@
 """Memory that outlives a change of definition: rows of an older store become memory of the new one.
 
-Owns: `carry_memory`. Promises: only what both definitions remember under the same name and type is taken, in chunks; it is
-merged and never lowered, so it may be done again after a kill; nothing is taken from a table that is not there any more.
+Owns: `carry_memory`. Promises: only what both definitions remember under the same name and type is taken, in chunks; where rows
+are kept, that is each column. It is merged and never lowered, so it may be done again, after a kill and at the cutover; nothing
+is taken from a table that is not there any more.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
+from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.names import Names
 from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
@@ -26,7 +29,7 @@ def carry_memory(duty: Duty, installed: Installed, before: Installed | None) -> 
     wanted = script.applier.carry
     if wanted is None:
         return False
-    older = before or _renamed(duty, installed)
+    older = before or renamed(duty, installed)
     if older is None:
         if installed.live_at is None and installed.cursor_at == 0:
             duty.write(lambda: [duty.session.run(statement) for statement in wanted.adopt])
@@ -34,17 +37,17 @@ def carry_memory(duty: Duty, installed: Installed, before: Installed | None) -> 
     known = older.script.applier.carry
     if known is None or known.key != wanted.key or not _is_there(duty, older.script):
         return False
-    shared = {(one.name, one.type) for one in known.columns}
-    columns = tuple(one for one in wanted.columns if (one.name, one.type) in shared)
-    if not columns and not (known.rows and wanted.rows):
+    keeps_rows = known.rows and wanted.rows
+    columns = _shared_rows(duty, script, older.script, wanted) if keeps_rows else _shared(known, wanted)
+    if not columns and not keeps_rows:
         return False
-    _walk(duty, script, older.script, wanted, _insert(wanted, columns))
+    _walk(duty, script, older.script, wanted, _insert(wanted, columns, duty.session.dialect))
     return True
 
 
-def _renamed(duty: Duty, installed: Installed) -> Installed | None:
-    """The live generation under the name that the derived table had before."""
-    rows = duty.ledger.derived() if installed.replaces else ()
+def renamed(duty: Duty, installed: Installed) -> Installed | None:
+    """The live generation under the name that the derived table had before, until it is shown under its own."""
+    rows = duty.ledger.derived() if installed.replaces and installed.live_at is None else ()
     return next((row for row in rows if row.name == installed.replaces and row.live_at is not None), None)
 
 
@@ -55,13 +58,37 @@ def _is_there(duty: Duty, script: Script) -> bool:
     return any(piece.create.startswith(f"CREATE TABLE {script.store} ") for piece in tables)
 
 
-def _insert(wanted: Carry, columns: tuple[Carried, ...]) -> str:
-    """The statement for the columns that both remember."""
+def _shared(known: Carry, wanted: Carry) -> tuple[Carried, ...]:
+    """The columns that both remember."""
+    shared = {(one.name, one.type) for one in known.columns}
+    return tuple(one for one in wanted.columns if (one.name, one.type) in shared)
+
+
+def _shared_rows(duty: Duty, script: Script, older: Script, wanted: Carry) -> tuple[Carried, ...]:
+    """The columns that both have. Where a row is there already, it keeps of those without memory what it has."""
+    old, new = _stored_columns(duty, older), _stored_columns(duty, script)
+    folded = {one.name: one for one in wanted.columns}
+    quote, key = duty.session.dialect.quote, {name for name, _ in wanted.key}
+    shared = [name for name in new if old.get(name) == new[name] and name in script.columns and name not in key]
+    return tuple(folded.get(name) or Carried(name, new[name], quote(name), f"s.{quote(name)}") for name in shared)
+
+
+def _stored_columns(duty: Duty, script: Script) -> dict[str, str]:
+    """The types of a store's columns, by name."""
+    store = Names(duty.session.dialect, script.name, script.generation).plain("")
+    return {str(name): str(type_) for name, type_ in duty.ledger.all("list_stored_columns", {"store": store})}
+
+
+def _insert(wanted: Carry, columns: tuple[Carried, ...], dialect: Dialect) -> str:
+    """The statement for those columns, which writes no row anew that is as it should be."""
     sets = ", ".join(f"{one.quoted} = {one.merge}" for one in columns)
+    other = " OR ".join(
+        f"CAST(s.{one.quoted} AS text) {dialect.null_safe_differs} CAST({one.merge} AS text)" for one in columns
+    )
     return (
         wanted.insert.replace("{columns}", "".join(f", {one.quoted}" for one in columns))
         .replace("{values}", "".join(f", o.{one.quoted}" for one in columns))
-        .replace("{action}", f"DO UPDATE SET {sets}" if sets else "DO NOTHING")
+        .replace("{action}", f"DO UPDATE SET {sets} WHERE {other}" if sets else "DO NOTHING")
     )
 
 

@@ -8,7 +8,7 @@ user's tables are asked for briefly and again, never waited for in line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -116,8 +116,15 @@ def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> In
     return installed
 
 
-def show_rows(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
-    """The cutover: readers move to this generation, from `before` if there was one, in one transaction."""
+def show_rows(
+    duty: Duty,
+    installed: Installed,
+    before: Installed | None,
+    listen: Listener = ignore,
+    also: Callable[[], object] = lambda: None,
+) -> Installed:
+    """The cutover: readers move to this generation, from `before` if there was one, in one transaction. `also` is called at the
+    end of it, and may give it up."""
 
     def work() -> Installed:
         script = with_groups(installed.script, groups_of(installed.name, duty.ledger.derived()))
@@ -131,6 +138,7 @@ def show_rows(duty: Duty, installed: Installed, before: Installed | None, listen
         shown = duty.ledger.move(replace(installed, script=script, fingerprint=script.fingerprint), "live")
         for name in {script.joins, before.script.joins if before is not None else ""} - {""}:
             show_again(duty, name)
+        also()
         return shown
 
     if installed.live_at is not None and before is None:

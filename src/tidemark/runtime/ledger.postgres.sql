@@ -309,6 +309,14 @@ UPDATE tidemark._outbox SET attempts = attempts + 1, error = :error,
     state = CASE WHEN attempts + 1 >= :attempts_max THEN 'failed' ELSE 'waiting' END
 WHERE id = :id;
 
+-- name: rename_events
+-- A derived table has another name: what was told of it is known under that, and what waits is told under it. What was told under
+-- both names stays twice.
+UPDATE tidemark._outbox AS o SET derived = :after
+WHERE o.derived = :before AND NOT (o.once = 1 AND EXISTS (
+    SELECT 1 FROM tidemark._outbox AS e WHERE e.derived = :after AND e.column_name = o.column_name AND e.threshold = o.threshold
+    AND e.key = o.key AND e.once = 1));
+
 -- name: retry_events
 -- What failed waits again.
 UPDATE tidemark._outbox SET state = 'waiting', attempts = 0 WHERE state = 'failed';
@@ -1240,6 +1248,13 @@ SELECT duty, holder, expires FROM tidemark._lease WHERE expires > {now} ORDER BY
 SELECT CASE WHEN reltuples < 100000 THEN (SELECT count(*) FROM {public}) ELSE CAST(reltuples AS bigint) END,
        CASE WHEN reltuples < 100000 THEN 0 ELSE 1 END
 FROM pg_catalog.pg_class WHERE oid = CAST(:store AS regclass);
+
+-- name: list_stored_columns
+-- The columns of a store, and their types.
+SELECT a.attname, format_type(a.atttypid, a.atttypmod)
+FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+WHERE c.relnamespace = 'tidemark'::regnamespace AND c.relname = :store AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum;
 
 -- name: measure_sources
 -- How many bytes the sources have, about. They are named by their labels, which are no quoted names, and a partitioned one has

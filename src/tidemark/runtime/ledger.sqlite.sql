@@ -292,6 +292,14 @@ UPDATE tidemark__outbox SET attempts = attempts + 1, error = :error,
     state = CASE WHEN attempts + 1 >= :attempts_max THEN 'failed' ELSE 'waiting' END
 WHERE id = :id;
 
+-- name: rename_events
+-- A derived table has another name: what was told of it is known under that, and what waits is told under it. What was told under
+-- both names stays twice.
+UPDATE tidemark__outbox AS o SET derived = :after
+WHERE o.derived = :before AND NOT (o.once = 1 AND EXISTS (
+    SELECT 1 FROM tidemark__outbox AS e WHERE e.derived = :after AND e.column_name = o.column_name AND e.threshold = o.threshold
+    AND e.key = o.key AND e.once = 1));
+
 -- name: retry_events
 -- What failed waits again.
 UPDATE tidemark__outbox SET state = 'waiting', attempts = 0 WHERE state = 'failed';
@@ -1089,6 +1097,10 @@ SELECT duty, holder, expires FROM tidemark__lease WHERE expires > strftime('%Y-%
 -- name: count_rows
 -- How many rows a derived table has, and whether that is an estimate (1) or exact (0).
 SELECT count(*), 0 FROM {public};
+
+-- name: list_stored_columns
+-- The columns of a store, and their types.
+SELECT name, type FROM pragma_table_info(:store);
 
 -- name: measure_sources
 -- How many bytes the sources have, about.

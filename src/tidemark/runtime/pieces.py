@@ -7,6 +7,7 @@ dropped under it; triggers on one table come and go in one transaction.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,7 @@ Health = Literal["installed", "outdated", "missing", "disabled"]
 
 # Losing one of these loses rows or changes that nothing can bring back but computing everything again.
 HOLDERS = frozenset({"table", "type"})
+TELLING = re.compile(r"(tidemark[._])?_crossing_")
 TRIGGER_PATIENCE = "100ms"
 PLAIN_PATIENCE = "2s"
 
@@ -59,14 +61,20 @@ def is_gap(script: Script, finding: Finding) -> bool:
 
     What guards a view only guards it; where rows are shown in a table of the user's, public triggers carry them there.
     """
-    guards = finding.piece.public and not mirror_pieces(script)
+    guards = finding.piece.public and finding.piece not in mirror_pieces(script)
     return finding.health != "installed" and finding.piece.kind in ("trigger", "function") and not guards
 
 
 def mirror_pieces(script: Script) -> list[Piece]:
     """What carries the rows of a script to a table of the user's; nothing where readers see a view."""
-    public = [piece for piece in script.pieces if piece.public]
+    telling = telling_pieces(script)
+    public = [piece for piece in script.pieces if piece.public and piece not in telling]
     return [] if any(piece.kind == "view" for piece in public) else public
+
+
+def telling_pieces(script: Script) -> list[Piece]:
+    """What writes events when rows of a script reach thresholds. Nobody but the generation that readers see tells any."""
+    return [piece for piece in script.pieces if piece.public and TELLING.match(piece.name)]
 
 
 def loses_rows(finding: Finding) -> bool:

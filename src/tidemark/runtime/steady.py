@@ -98,7 +98,7 @@ def write_steadily(
             return duty.write(steadily, snapshot=True, mode=mode)
         except Unsteady:
             duty.check_stop(f"the tick of {script.name}")
-        if not all([_catch_up(duty, row, tick) for row in reads]):  # noqa: C419
+        if not all([apply_waiting(duty, row, tick) for row in reads]):  # noqa: C419
             duty.wait_for_another_try(tried)
     raise Fault(
         f"{script.name} remembers, a stream settles here, and what it reads does not come to rest: "
@@ -107,8 +107,8 @@ def write_steadily(
     )
 
 
-def _catch_up(duty: Duty, row: Installed, tick: Ticking) -> bool:
-    """Apply what waits for a table that is read; False when somebody else is at it."""
+def apply_waiting(duty: Duty, row: Installed, tick: Ticking) -> bool:
+    """Apply what waits for another table, under its lease; False when somebody else is at it."""
     if not has_work(duty, row.script):
         return True
     lease = try_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder())
