@@ -87,6 +87,18 @@ def test_a_renamed_group_stands_in_the_view_once(place: Forum) -> None:
     assert place.keep(project).plan().is_empty
 
 
+def test_a_name_that_is_free_again_may_be_that_of_another_group(place: Forum) -> None:
+    place.keep(_project(weights=WEIGHT)).apply()
+    project = _project()
+    project.derive("heaviest", key="thread_id", query=WEIGHT, columns_of="thread_stats", was="weights")
+    place.keep(project).apply()
+    project = _project(weights=FIRST)
+    project.derive("heaviest", key="thread_id", query=WEIGHT, columns_of="thread_stats")
+    place.keep(project).apply()
+    shown = place.user.all("SELECT thread_id, posts, score, author, best, kinds FROM thread_stats")
+    assert sorted(shown, key=repr) == _truth(place, ", t.author_id, w.best, w.kinds")
+
+
 def test_the_renamed_table_takes_its_groups_with_it(place: Forum) -> None:
     place.keep(_project(weights=WEIGHT)).apply()
     project = Project("forum")

@@ -447,6 +447,10 @@ UPDATE tidemark._derived SET script = :script, fingerprint = :fingerprint WHERE 
 -- Forget a generation whose objects are gone.
 DELETE FROM tidemark._derived WHERE name = :name AND generation = :generation;
 
+-- name: end_renaming
+-- When the last generation under an old name is gone, nothing is known by that name any more; another declaration may have it.
+UPDATE tidemark._derived SET replaces = '' WHERE replaces = :name AND NOT EXISTS (SELECT 1 FROM tidemark._derived AS d WHERE d.name = :name);
+
 -- name: remove_checkpoints
 -- Forget the checkpoints of a generation whose objects are gone.
 DELETE FROM tidemark._checkpoint WHERE derived = :name AND generation = :generation;

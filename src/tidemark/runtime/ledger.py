@@ -275,6 +275,7 @@ class Ledger:
             "remove_fill",
             "remove_facts",
             "remove_derived",
+            "end_renaming",
         )
         for name in about:
             self.run(name, {**parameters, "derived": installed.name})
