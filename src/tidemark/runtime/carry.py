@@ -7,6 +7,8 @@ is taken from a table that is not there any more.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from functools import partial
 
 from tidemark.dialect import Dialect
@@ -20,8 +22,9 @@ from tidemark.runtime.pieces import find_pieces
 from tidemark.script import Carried, Carry, Script
 
 
-def carry_memory(duty: Duty, installed: Installed, before: Installed | None) -> bool:
-    """Take over what is remembered, from the generation before, or else from the user's own table that holds the rows.
+def carry_memory(duty: Duty, installed: Installed, before: Installed | None, *, filled: bool = False) -> bool:
+    """Take over what is remembered, from the generation before, or else from the user's own table that holds the rows. Once the
+    new one is `filled`, a row that it does not have has vanished, and comes back only where rows are kept.
 
     Gives whether the filling has to begin at its start, since rows may have come that its cursor has passed.
     """
@@ -41,6 +44,11 @@ def carry_memory(duty: Duty, installed: Installed, before: Installed | None) -> 
     columns = _shared_rows(duty, script, older.script, wanted) if keeps_rows else _shared(known, wanted)
     if not columns and not keeps_rows:
         return False
+    if filled and not keeps_rows:
+        if script.applier.units != script.applier.key_columns:
+            # Which rows of a unit there are is not listed.
+            return False
+        wanted = replace(wanted, list_keys=tuple(_still_there(one, script) for one in wanted.list_keys))
     _walk(duty, script, older.script, wanted, _insert(wanted, columns, duty.session.dialect))
     return True
 
@@ -77,6 +85,11 @@ def _stored_columns(duty: Duty, script: Script) -> dict[str, str]:
     """The types of a store's columns, by name."""
     store = Names(duty.session.dialect, script.name, script.generation).plain("")
     return {str(name): str(type_) for name, type_ in duty.ledger.all("list_stored_columns", {"store": store})}
+
+
+def _still_there(listing: str, script: Script) -> str:
+    """The statement that lists keys of the older store, for those that the new one has."""
+    return re.sub(r"SELECT DISTINCT (.*) FROM \{old\}", rf"\g<0> INTERSECT SELECT \1 FROM {script.store}", listing)
 
 
 def _insert(wanted: Carry, columns: tuple[Carried, ...], dialect: Dialect) -> str:

@@ -38,14 +38,14 @@ def cut_over(duty: Duty, installed: Installed, before: Installed | None, listen:
         return show_rows(duty, installed, before, listen)
     if not (older.script.crosses and installed.script.crosses):
         with _alone(duty, older, installed) as mine:
-            carry_memory(mine, installed, older)
+            carry_memory(mine, installed, older, filled=True)
             return show_rows(duty, installed, before, listen)
     waiting = _all_waiting(duty, installed, older)
     began, tried = duty.clock.now(), 0
     while True:
         there = [_apply(duty, row, installed) for row in waiting]
         with _alone(duty, older, installed) as mine:
-            carry_memory(mine, installed, older)
+            carry_memory(mine, installed, older, filled=True)
             rest = () if duty.clock.now() - began > REST_SECONDS else waiting
             try:
                 return show_rows(duty, installed, before, listen, partial(_part, duty, older, installed, rest))
