@@ -37,3 +37,17 @@ def test_one_odd_value_in_the_place_of_another(place: Place, freshness: Freshnes
         place.run(change)
         place.drained()
     place.verified()
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_total_over_no_rows_is_zero_and_leaves_nothing_stored(lite: Place, freshness: Freshness) -> None:
+    lite.run("CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, v)", "CREATE TABLE u (k INTEGER PRIMARY KEY)")
+    lite.run("INSERT INTO t VALUES (1, 1, 1), (2, 1, 2.5), (3, 2, 'x')", "INSERT INTO u VALUES (1), (2)")
+    lite.derive("whole", "SELECT total(v) AS s FROM t", freshness=freshness)
+    lite.derive("grouped", "SELECT k, total(v) FILTER (WHERE v > 1) AS s FROM t GROUP BY k", freshness=freshness)
+    lite.derive("beside", "SELECT u.k, (SELECT total(v) FROM t WHERE t.k = u.k) AS s FROM u", freshness=freshness)
+    lite.tidemark.apply()
+    for change in ("UPDATE t SET k = 3 WHERE id = 1", "DELETE FROM t WHERE k = 1", "DELETE FROM t"):
+        lite.run(change)
+        lite.drained()
+        lite.verified()

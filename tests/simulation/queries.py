@@ -134,7 +134,7 @@ class Queries:
         every = table.kinds
         ordered = tuple(kind for kind in every if kind not in unlike.UNORDERED)
         shapes = ["count(*)", "filter", "case", "count", "sum", "sum", "avg", "min", "max", "max"]
-        shapes += ["bool", "bool"] if self.postgres else []
+        shapes += ["bool", "bool"] if self.postgres else ["total"]
         shape = self.rng.choice(shapes)
         if shape == "count(*)":
             return "count(*)"

@@ -101,7 +101,8 @@ def visible_aggregate(
         return _sum(call, condition, parts, argument, hint)
     if name == "avg":
         return _average(call, condition, parts, argument, hint)
-    return str(_recomputed(call, condition, parts, None, hint, floating=True))
+    # TOTAL: a key without rows has nothing stored, and is 0.0 to readers.
+    return f"coalesce({_recomputed(call, condition, parts, None, hint, floating=True)}, 0.0)"
 
 
 def _present(call: Aggregate, condition: RowText | None, argument: OutputColumn | None = None) -> RowText | None:
@@ -218,9 +219,10 @@ def _recomputed(
     if type_ is None:
         base = _without_length(argument.type) if argument is not None else ""
         type_ = {"real": "double precision" if call.function == "avg" else "real"}.get(base, base)
-    return parts.add(
-        hint, "recomputed", type_, value, text(f"{call.function}(", value, ")"), needed=needed, floating=floating
-    )
+    aggregate = text(f"{call.function}(", value, ")")
+    if call.function == "total":
+        aggregate = text("CASE WHEN count(*) > 0 THEN ", aggregate, " END")
+    return parts.add(hint, "recomputed", type_, value, aggregate, needed=needed, floating=floating)
 
 
 def _dynamic_sum(
