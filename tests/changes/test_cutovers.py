@@ -69,9 +69,9 @@ def opened(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
             if town.busy and town.rng.random() < 0.3:
                 town.meet()
 
-    def between(duty: Duty, work: Any, mode: Any, snapshot: bool) -> Any:
+    def between(duty: Duty, *about: Any) -> Any:
         pass_by()
-        return attempt(duty, work, mode, snapshot)
+        return attempt(duty, *about)
 
     def before_tick(duty: Duty, script: Any) -> Any:
         pass_by()
@@ -230,7 +230,7 @@ def test_memory_that_is_taken_over_once_would_be_seen(
 ) -> None:
     monkeypatch.setattr(cutover, "carry_memory", _never_again)
     with pytest.raises(AssertionError):
-        _play_memory(opened("memory"), rounds=MANY)
+        _play_memory(opened("twice"), rounds=MANY)
 
 
 def test_events_that_keep_the_old_name_would_be_seen(

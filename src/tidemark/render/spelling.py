@@ -56,5 +56,7 @@ def _turned(column: str) -> str:
 
 def _is_miscounted(part: KeyPart, column: str, presence: str) -> str:
     """True when no row of the group spells the number in that way. A group without rows is spelled by who comes next."""
-    other = f"typeof({column}) = 'integer' AND {part.reals} = {presence} OR typeof({column}) = 'real' AND {part.reals} = 0"
+    other = (
+        f"typeof({column}) = 'integer' AND {part.reals} = {presence} OR typeof({column}) = 'real' AND {part.reals} = 0"
+    )
     return f"({presence} > 0 AND ({other}))"
