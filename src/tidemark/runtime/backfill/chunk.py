@@ -122,7 +122,8 @@ def list_chunk(session: Session, walk: Walk, todo: Range, size: int) -> Listed:
     """List the keys of a chunk in the batch, in a transaction of the caller's that only reads, so that nobody waits for it."""
     marker = session.changes_marker()
     keys, upto = _find_end(session, walk, todo, size)
-    return Listed(keys, upto, _fill(session, walk, walk.fill_batch, todo.begins, upto), marker)
+    wanted = _fill(session, walk, walk.fill_batch, todo.begins, upto) if keys else 0
+    return Listed(keys, upto, wanted, marker)
 
 
 def do_chunk(
