@@ -36,6 +36,7 @@ class Town:
         self.engine = Tidemark(Project("town"), url)
         self.user.execute("CREATE TABLE facts (id integer PRIMARY KEY, g integer, v integer)")
         self.last = 0
+        self.chance = 0.3
         self.meet: Callable[[], None] = self.add
 
     def add(self) -> None:
@@ -66,7 +67,7 @@ def opened(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     def pass_by() -> None:
         for town in towns:
-            if town.busy and town.rng.random() < 0.3:
+            if town.busy and town.rng.random() < town.chance:
                 town.meet()
 
     def between(duty: Duty, *about: Any) -> Any:
@@ -172,7 +173,7 @@ def _play_memory(town: Town, *, rounds: int = ROUNDS, keep_rows: bool = True) ->
         look()
         town.user.execute("DELETE FROM facts") if town.rng.random() < 0.5 else town.add()
 
-    town.meet = write
+    town.meet, town.chance = write, 0.7
     options: dict[str, Any] = {"freshness": "tick", "keep": {"top": ratchet()}, "keep_rows": keep_rows}
     town.declare(name, GREATEST.format(more=""), **options)
     town.engine.apply()

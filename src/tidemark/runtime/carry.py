@@ -8,7 +8,6 @@ is taken from a table that is not there any more.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import partial
 
 from tidemark.dialect import Dialect
@@ -48,8 +47,10 @@ def carry_memory(duty: Duty, installed: Installed, before: Installed | None, *, 
         if script.applier.units != script.applier.key_columns:
             # Which rows of a unit there are is not listed.
             return False
-        wanted = replace(wanted, list_keys=tuple(_still_there(one, script) for one in wanted.list_keys))
-    _walk(duty, script, older.script, wanted, _insert(wanted, columns, duty.session.dialect))
+        listing = tuple(_still_there(one, script) for one in wanted.list_keys)
+    else:
+        listing = wanted.list_keys
+    _walk(duty, script, older.script, listing, _insert(wanted, columns, duty.session.dialect))
     return True
 
 
@@ -105,10 +106,10 @@ def _insert(wanted: Carry, columns: tuple[Carried, ...], dialect: Dialect) -> st
     )
 
 
-def _walk(duty: Duty, script: Script, old: Script, wanted: Carry, insert: str) -> None:
+def _walk(duty: Duty, script: Script, old: Script, listing: tuple[str, ...], insert: str) -> None:
     def listed() -> int:
         prepare(duty.session, script)
-        for statement in wanted.list_keys:
+        for statement in listing:
             duty.session.run(statement.replace("{old}", old.store))
         row = duty.session.one(script.applier.count_todo)
         return int(row[0]) if row else 0
