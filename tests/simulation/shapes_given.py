@@ -13,7 +13,7 @@ from tests.simulation.shapes import Column, Parts, draft, listed, shape
 @shape("series")
 def _series(parts: Parts) -> Draft:
     """Numbers beside what meets them, and those that nothing meets."""
-    table = parts.queries.table()
+    table = parts.table()
     met = parts.column(table, "g", ("int",))
     low, high = parts.rng.randint(-1, 2), parts.rng.randint(3, 6)
     union = parts.rng.choice(("UNION ALL", "UNION"))

@@ -316,6 +316,8 @@ class Builder:
             raise NotLinear("LIMIT lets through what other rows leave room for")
         if bool(block.aggregates) != (nested.form == "scalar"):
             raise NotLinear("a subquery gives a row of another source")
+        if nested.form == "scalar" and len(block.outputs) != 1:
+            raise NotLinear("a subquery gives a row of several values")
         alias = block.occurrences[0].alias
         wanted = {column.output.scalar.text: number for number, column in enumerate(self.key)}
         way: dict[int, Scalar] = {}
