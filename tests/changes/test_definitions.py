@@ -8,7 +8,7 @@ import pytest
 from tests.changes.shop import SCHEMA, Shop
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
-from tidemark.errors import Refusal
+from tidemark.errors import Fault, Refusal
 from tidemark.runtime.clock import Clock
 
 FEW = "SELECT thread_id, count(*) AS n FROM posts GROUP BY thread_id"
@@ -27,6 +27,24 @@ def _first(url: str) -> Shop:
     shop.run(*SCHEMA)
     _declared(url, FEW).apply()
     return shop
+
+
+def test_a_state_of_another_version_is_left_alone(engine_url: str) -> None:
+    shop = _first(engine_url)
+    with contextlib.closing(open_session(engine_url)) as session:
+        ledger = "tidemark._derived" if session.dialect.has_schemas else "tidemark__derived"
+        if session.dialect.has_schemas:
+            shop.run("ALTER TABLE tidemark._derived DROP CONSTRAINT _derived_state_check")
+        else:
+            session.all("PRAGMA ignore_check_constraints = ON")
+        with session.transaction():
+            session.run(f"UPDATE {ledger} SET state = 'migrating'")
+        before = session.all(f"SELECT * FROM {ledger}")
+        for query in (FEW, MORE):
+            with pytest.raises(Fault, match="threads is in a state that this version does not know"):
+                _declared(engine_url, query).apply()
+        assert session.all(f"SELECT * FROM {ledger}") == before
+    assert [status.state for status in _declared(engine_url, FEW).status()] == ["unknown"]
 
 
 def test_rights_remarks_and_readers_of_a_view_stay_on_postgresql(pg_database: str) -> None:

@@ -31,7 +31,7 @@ from tidemark.runtime.pieces import (
     names_of,
     wanting,
 )
-from tidemark.runtime.plan_checks import check_columns, check_pieces, check_replication
+from tidemark.runtime.plan_checks import check_columns, check_pieces, check_replication, check_states
 from tidemark.runtime.sources import find_changes
 from tidemark.runtime.widen import Widening, as_stored, find_widening, list_changes, resume_widening
 from tidemark.script import Capture, MissingIndex, Script
@@ -157,10 +157,11 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     """Compare what is wanted, each after those that it reads, with what is there.
 
     What is read is created, and built anew, before what reads it, and dropped after. Raises `Refusal` for a declaration that
-    cannot be kept true.
+    cannot be kept true, and `Fault` where something is in a state that only another version knows.
     """
     check_replication(ledger)
     installed = ledger.derived()
+    check_states(installed)
     look = Look(ledger.session.installed(), find_changes(ledger, installed))
     present = look.present
     captures = ledger.captures()

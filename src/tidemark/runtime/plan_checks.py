@@ -1,6 +1,6 @@
 """What a plan must not do, whatever is declared.
 
-Owns: the checks of a whole plan. Promises: each raises a `Refusal` before anything is done, and reads only.
+Owns: the checks of a whole plan. Promises: each raises a `Refusal`, or a `Fault`, before anything is done, and reads only.
 """
 
 from __future__ import annotations
@@ -8,9 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemark.dialect import Dialect
-from tidemark.errors import Code, Refusal
-from tidemark.runtime.ledger import Ledger
+from tidemark.errors import Code, Fault, Refusal
+from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.script import Script
+from tidemark.states import UNKNOWN
+
+
+def check_states(installed: Sequence[Installed]) -> None:
+    """Raises `Fault` when a generation is in a state that this version does not know, nor what may be done to it."""
+    named = next((row.name for row in installed if row.state == UNKNOWN), None)
+    if named is not None:
+        raise Fault(
+            f"{named} is in a state that this version does not know",
+            left_behind="nothing was done; run the version that installed it",
+            retry_safe=False,
+        )
 
 
 def check_replication(ledger: Ledger) -> None:
