@@ -19,7 +19,7 @@ from tidemark.declare import Project
 
 CASES = (*PLAIN, *RECURSIONS, *SPELLINGS, *PARTITIONS)
 SEED = 20261122
-ROUNDS = 4
+ROUNDS = 3
 ROUNDS_FULL = 12
 GROUP = 12
 

@@ -24,7 +24,7 @@ from tidemark.render import postgres_flush, postgres_once
 from tidemark.render.statements import Store
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
-BUDGETS = {"sqlite": Budget(1000, minutes=0.2), "postgres": Budget(400, minutes=0.2)}
+BUDGETS = {"sqlite": Budget(700, minutes=0.15), "postgres": Budget(280, minutes=0.15)}
 BUDGETS_FULL = {"sqlite": Budget(3000, minutes=0.5), "postgres": Budget(1200, minutes=0.6)}
 ADDED = ("group", "universe", "total")
 RECORDED = sorted(SEEDS.glob("*.json"))
