@@ -92,7 +92,7 @@ def sums_of_a_domain(met: Met) -> AbstractContextManager[Any]:
 UNLIKE: tuple[Mistake, ...] = (
     Mistake("postgres", "sums of a domain", compiled(sums_of_a_domain), ("group", "total", "universe")),
     Mistake("sqlite", "values as they stand", compiled(as_they_stand), CONDITIONS, unlike=True),
-    Mistake("sqlite", "rows of values as one", compiled(whole_rows), CONDITIONS, begin=241, unlike=True),
+    Mistake("sqlite", "rows of values as one", compiled(whole_rows), CONDITIONS, begin=400, unlike=True),
     Mistake("sqlite", "a plus that is dropped", compiled(dropped_signs), CONDITIONS, unlike=True),
     Mistake("sqlite", "casts to other types", compiled(other_casts), CONDITIONS, begin=35, unlike=True),
     Mistake("sqlite", "any is a type", compiled(any_is_a_type), ("group",), begin=238, unlike=True),
