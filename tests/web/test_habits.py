@@ -59,6 +59,21 @@ def test_what_is_a_habit_is_asked_in_one_message(well_forum: Forum, monkeypatch:
     assert timeless(view) == timeless(read_anew(well_forum))
 
 
+def test_what_is_asked_under_another_path_is_no_habit(pg_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    with closing(open_session(pg_database)) as session:
+        assert isinstance(session, PostgresSession)
+        send = session._send
+        monkeypatch.setattr(session, "_send", lambda sql, given=None: (sent.append(sql), send(sql, given))[1])
+        for _ in range(4):
+            sent.clear()
+            with session.transaction("look"):
+                session.now()
+                session.installed()
+    assert any("pg_catalog.obj_description" in text or "o.remark" in text for text in sent[1:])
+    assert "o.remark" not in sent[0] and "EXECUTE" in sent[0]
+
+
 def test_whoever_has_habits_sees_what_changed(forum: Forum) -> None:
     changes = (
         "INSERT INTO posts (id, thread_id, author) VALUES (4, 4, 1)",
