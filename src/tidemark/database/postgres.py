@@ -222,9 +222,6 @@ class PostgresSession:
         known = self._habit.answer(sql, parameters)
         return self._fetch(self._say(sql, parameters), None) if known is None else known
 
-    def _ask(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
-        return self._fetch(self._execute(sql, parameters), None)
-
     def one(self, sql: str, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
         known = self._habit.answer(sql, parameters)
@@ -366,7 +363,7 @@ class PostgresSession:
         with self._undone():
             self._execute("SET LOCAL search_path = pg_catalog")
             # What its texts mean depends on the path, so that none of them is a habit, or kept.
-            return read_installed(self._ask, names)
+            return read_installed(lambda sql: self._fetch(self._execute(sql), None), names)
 
     def mark(self, pieces: Sequence[Piece]) -> str:
         """The statement that puts their fingerprints onto objects."""
