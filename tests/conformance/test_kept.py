@@ -118,7 +118,7 @@ def lose(session: PostgresSession) -> None:
 
 
 def take_the_name(session: PostgresSession) -> None:
-    session._connection.execute(f"PREPARE tidemark_kept_{session._kept._made + 1} AS SELECT 1")
+    session._connection.execute(f"PREPARE {session._kept._stem}_{session._kept._made + 1} AS SELECT 1")
     session._kept.forget()
 
 
@@ -137,3 +137,26 @@ def test_what_the_server_does_not_know_is_said_another_time(
     happens(session)
     put(session, (90, ""), (91, ""))
     assert session.all("SELECT count(*) FROM kept") == [(2 + postgres_kept.ERRORS_MAX + 2,)]
+
+
+def test_nobody_says_what_another_session_prepared(opener: Opener, pg_database: str) -> None:
+    """A pooler may give a transaction the connection of another session of ours, which prepared something else there."""
+    one, other = opener(pg_database), opener(pg_database)
+    assert isinstance(one, PostgresSession) and isinstance(other, PostgresSession)
+    for session, value in ((one, 1), (other, 2)):
+        for _ in range(2):
+            with session.transaction():
+                session.repeat(True)
+                assert session.all(f"SELECT {value} + :a", {"a": 0}) == [(value,)]
+        for _ in range(4):
+            with session.transaction("look"):
+                assert session.all(f"SELECT {value} * 10") == [(10 * value,)]
+    one._connection, other._connection = other._connection, one._connection
+    with pytest.raises(Conflict), one.transaction():
+        one.repeat(True)
+        assert one.all("SELECT 1 + :a", {"a": 0}) == [(1,)]
+    with one.transaction():
+        one.repeat(True)
+        assert one.all("SELECT 1 + :a", {"a": 0}) == [(1,)]
+    with other.transaction("look"):
+        assert other.all("SELECT 2 * 10") == [(20,)]

@@ -9,6 +9,7 @@ pooler may give each transaction another connection to the server. Talks to nobo
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +32,8 @@ class Habit:
         self._before: dict[str, None] = {}
         self._asked: dict[str, None] = {}
         self._answers: dict[str, Rows] = {}
+        # A pooler may give a look the connection of another session, which has habits of its own there.
+        self._stem = f"tidemark_habit_{secrets.token_hex(4)}"
         self._made = self._errors = 0
         self._since = now()
         self._looking = False
@@ -46,7 +49,7 @@ class Habit:
         for text in self._questions:
             if text not in self._names:
                 self._made += 1
-                self._names[text] = f"tidemark_habit_{self._made}"
+                self._names[text] = f"{self._stem}_{self._made}"
                 found.append(f"PREPARE {self._names[text]} AS {text}")
             found.append(f"EXECUTE {self._names[text]}")
         return found

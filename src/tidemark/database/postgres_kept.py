@@ -2,12 +2,14 @@
 
 Owns: `Kept`. Promises: a statement is prepared when it is said for the second time, and anew after `RENEW_SECONDS`, so that no
 plan lives long that was made for a table which has grown since; after `ERRORS_MAX` times that the server could not prepare
-something or did not know its name nothing is prepared any more: a pooler may give each transaction another connection to it.
+something or did not know its name nothing is prepared any more: a pooler may give each transaction another connection to it,
+on which no name is that of another session's statement.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +39,7 @@ class Kept:
         self._now = now
         self._once: set[Said] = set()
         self._names: dict[Said, tuple[str, float]] = {}
+        self._stem = f"tidemark_kept_{secrets.token_hex(4)}"
         self._made = self._errors = 0
         self.on = False
         self._due: list[str] = []
@@ -69,7 +72,7 @@ class Kept:
                 return False
             self._due.append(f"DEALLOCATE {self._names.pop(old)[0]}")
         self._made += 1
-        name = f"tidemark_kept_{self._made}"
+        name = f"{self._stem}_{self._made}"
         self._names[said] = name, now
         types = ", ".join(_TYPES[kind] for kind in said[1])
         self._due.append(f"PREPARE {name}{f' ({types})' if types else ''} AS {body}")
