@@ -212,7 +212,7 @@ MUTANTS = MappingProxyType(
             worker.Worker._prepare, "partial(prepare, self.duty.session, self.walk)", "lambda: None"
         ),
         "nobody rests": code(Turns._find_rest, "if self._busy >= every", "return 0.0\n        if self._busy >= every"),
-        "nobody rests enough": code(Turns._end, "+= turn.held_seconds", "+= turn.held_seconds / 2"),
+        "nobody rests enough": code(Turns._end, "+= turn.held_seconds", "+= turn.held_seconds / 3"),
         "a wish is not seen": code(gate.Gate.obey, 'if wish == "cancel":', 'if wish == "never":'),
         "there is no upper bound": no_upper_bound,
         "the rate counts what was held back": code(meter.Meter.leave_out, "self.since = now", "return None"),
@@ -258,7 +258,7 @@ MUTANTS = MappingProxyType(
             "except Conflict as problem:\n                conflict = problem",
             "except Conflict as problem:\n                raise Fault(str(problem)) from problem",
         ),
-        "what takes too long stays as big": code(worker.Worker._attempt, "self.pace.size = max(1, size // 2)", "pass"),
+        "what takes too long stays as big": code(worker.Worker._attempt, "max(1, size // 2)", "size - 1"),
         "the whole is whole before it is finished": code(getter("progress"), "min(0.99, ", "min(1.0, "),
         "the key that is NULL is in no page": code(pages.Book._list, "if self._has_null(self.after):", "if False:"),
         "a page begins one key late": code(
