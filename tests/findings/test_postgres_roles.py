@@ -143,6 +143,7 @@ SPELLED = {
     "slashes": r"SELECT id, s = 'a\b' AS same, s ~ '^a\w' AS word, s LIKE 'a\_%' AS alike FROM t",
     "counted": r"SELECT g, count(*) FILTER (WHERE s = 'a\nb') AS n FROM t GROUP BY g",
     "never": "SELECT id, (s = NULL) AS never FROM t",
+    "quoted": "SELECT id, quote_ident(s) AS x, format('%I', coalesce(s, 'none')) AS y FROM t",
     "listed": "SELECT id, '{a,NULL}'::text[] AS x FROM t",
     "since": "SELECT g, count(*) AS n, max(date '01/02/2024') AS d FROM t GROUP BY g",
     "numbered": "SELECT id, g, row_number() OVER (PARTITION BY g ORDER BY r::text, id) AS n FROM t",
@@ -165,12 +166,13 @@ def test_settings_that_spell_what_the_server_calls_immutable(pg: Place, freshnes
         "standard_conforming_strings = off",
         "transform_null_equals = on",
         "array_nulls = off",
+        "quote_all_identifiers = on",
         "DateStyle = 'SQL, DMY'",
     ):
         client.execute(f"SET {setting}")
     client.execute(
         r"INSERT INTO t VALUES (2, 2, 0.1234567890123, '\\x01', E'a\\b'), (3, 3, 1e0 / 3, '\\x02', E'a\\nb'), "
-        r"(4, 3, 1.23456789012, NULL, E'a\nb'), (5, 3, NULL, NULL, NULL), (6, 3, 2, NULL, E'a\\_x')"
+        r"(4, 3, 1.23456789012, NULL, E'a\nb'), (5, 3, NULL, NULL, NULL), (6, 3, 2, NULL, E'a\\_x'), (7, 4, 2, NULL, 'plain')"
     )
     client.execute("UPDATE t SET r = r + 1 WHERE id = 1")
     client.execute("UPDATE t SET s = NULL WHERE id = 4")

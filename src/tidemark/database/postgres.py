@@ -48,7 +48,7 @@ CONNECT_TIMEOUT_SECONDS = 10
 _PINNED = (
     "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; "
     "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET transform_null_equals = off; "
-    "SET array_nulls = on; SET default_transaction_read_only = off; "
+    "SET array_nulls = on; SET quote_all_identifiers = off; SET default_transaction_read_only = off; "
     "SET default_transaction_isolation = 'read committed'; SET check_function_bodies = on; "
     "SET jit = off"
 )

@@ -5,7 +5,8 @@ of ours computes (see `database/postgres.py`): names are found in the same schem
 and a value has the same text.
 
 PostgreSQL calls what depends on these settings immutable: the text of a floating point number and of bytes, a string with a
-backslash, ``= NULL``, an array with ``NULL`` in it. So the server's own judgement of an expression says nothing about them.
+backslash, ``= NULL``, an array with ``NULL`` in it, a quoted name. So the server's own judgement of an expression says nothing
+about them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable
 
 _VALUES = (
     "SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on "
-    "SET transform_null_equals = off SET array_nulls = on"
+    "SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off"
 )
 _TIMES = "SET TimeZone = 'UTC' SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres'"
 

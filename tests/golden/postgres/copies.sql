@@ -67,7 +67,7 @@ ALTER TABLE "tidemark"."_pending_copies" ALTER COLUMN deltas SET STORAGE EXTERNA
 CREATE INDEX "_pending_xid_copies" ON "tidemark"."_pending_copies" (xid);
 
 -- function tidemark._flush_copies
-CREATE FUNCTION "tidemark"."_flush_copies"() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET enable_seqscan = off SET jit = off AS $tidemark$
+CREATE FUNCTION "tidemark"."_flush_copies"() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off SET enable_seqscan = off SET jit = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_memory "tidemark"."_delta_copies"[];
@@ -116,7 +116,7 @@ END
 $tidemark$;
 
 -- function tidemark._settle_copies
-CREATE FUNCTION "tidemark"."_settle_copies"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET enable_seqscan = off SET jit = off AS $tidemark$
+CREATE FUNCTION "tidemark"."_settle_copies"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off SET enable_seqscan = off SET jit = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_armed text;
@@ -186,7 +186,7 @@ ALTER TABLE "tidemark"."_pending_copies" ENABLE ALWAYS TRIGGER "_settle_copies";
 SELECT tidemark._weave('_flush_copies', true, '');
 
 -- function tidemark._insert_copies_users
-CREATE FUNCTION "tidemark"."_insert_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_insert_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -226,7 +226,7 @@ CREATE TRIGGER "_insert_copies_users" AFTER INSERT ON "public"."users" REFERENCI
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_insert_copies_users";
 
 -- function tidemark._update_copies_users
-CREATE FUNCTION "tidemark"."_update_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_update_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -272,7 +272,7 @@ CREATE TRIGGER "_update_copies_users" AFTER UPDATE ON "public"."users" REFERENCI
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_update_copies_users";
 
 -- function tidemark._delete_copies_users
-CREATE FUNCTION "tidemark"."_delete_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_delete_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -312,7 +312,7 @@ CREATE TRIGGER "_delete_copies_users" AFTER DELETE ON "public"."users" REFERENCI
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_delete_copies_users";
 
 -- function tidemark._truncate_before_copies_users
-CREATE FUNCTION "tidemark"."_truncate_before_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_before_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -337,7 +337,7 @@ CREATE TRIGGER "_truncate_before_copies_users" BEFORE TRUNCATE ON "public"."user
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_truncate_before_copies_users";
 
 -- function tidemark._truncate_after_copies_users
-CREATE FUNCTION "tidemark"."_truncate_after_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_after_copies_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_armed text;

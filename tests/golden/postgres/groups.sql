@@ -72,7 +72,7 @@ ALTER TABLE "tidemark"."_pending_groups" ALTER COLUMN deltas SET STORAGE EXTERNA
 CREATE INDEX "_pending_xid_groups" ON "tidemark"."_pending_groups" (xid);
 
 -- function tidemark._flush_groups
-CREATE FUNCTION "tidemark"."_flush_groups"() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET enable_seqscan = off SET jit = off AS $tidemark$
+CREATE FUNCTION "tidemark"."_flush_groups"() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off SET enable_seqscan = off SET jit = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_memory "tidemark"."_delta_groups"[];
@@ -121,7 +121,7 @@ END
 $tidemark$;
 
 -- function tidemark._settle_groups
-CREATE FUNCTION "tidemark"."_settle_groups"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET enable_seqscan = off SET jit = off AS $tidemark$
+CREATE FUNCTION "tidemark"."_settle_groups"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off SET enable_seqscan = off SET jit = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_armed text;
@@ -191,7 +191,7 @@ ALTER TABLE "tidemark"."_pending_groups" ENABLE ALWAYS TRIGGER "_settle_groups";
 SELECT tidemark._weave('_flush_groups', true, '');
 
 -- function tidemark._insert_groups_posts
-CREATE FUNCTION "tidemark"."_insert_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_insert_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -231,7 +231,7 @@ CREATE TRIGGER "_insert_groups_posts" AFTER INSERT ON "public"."posts" REFERENCI
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_insert_groups_posts";
 
 -- function tidemark._update_groups_posts
-CREATE FUNCTION "tidemark"."_update_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_update_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -277,7 +277,7 @@ CREATE TRIGGER "_update_groups_posts" AFTER UPDATE ON "public"."posts" REFERENCI
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_update_groups_posts";
 
 -- function tidemark._delete_groups_posts
-CREATE FUNCTION "tidemark"."_delete_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_delete_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -317,7 +317,7 @@ CREATE TRIGGER "_delete_groups_posts" AFTER DELETE ON "public"."posts" REFERENCI
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_delete_groups_posts";
 
 -- function tidemark._truncate_before_groups_posts
-CREATE FUNCTION "tidemark"."_truncate_before_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_before_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -342,7 +342,7 @@ CREATE TRIGGER "_truncate_before_groups_posts" BEFORE TRUNCATE ON "public"."post
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_truncate_before_groups_posts";
 
 -- function tidemark._truncate_after_groups_posts
-CREATE FUNCTION "tidemark"."_truncate_after_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_after_groups_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_armed text;

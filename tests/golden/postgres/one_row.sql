@@ -67,7 +67,7 @@ ALTER TABLE "tidemark"."_pending_one_row" ALTER COLUMN deltas SET STORAGE EXTERN
 CREATE INDEX "_pending_xid_one_row" ON "tidemark"."_pending_one_row" (xid);
 
 -- function tidemark._flush_one_row
-CREATE FUNCTION "tidemark"."_flush_one_row"() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET enable_seqscan = off SET jit = off AS $tidemark$
+CREATE FUNCTION "tidemark"."_flush_one_row"() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off SET enable_seqscan = off SET jit = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
 BEGIN
@@ -81,7 +81,7 @@ END
 $tidemark$;
 
 -- function tidemark._settle_one_row
-CREATE FUNCTION "tidemark"."_settle_one_row"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET enable_seqscan = off SET jit = off AS $tidemark$
+CREATE FUNCTION "tidemark"."_settle_one_row"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off SET enable_seqscan = off SET jit = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_armed text;
@@ -116,7 +116,7 @@ ALTER TABLE "tidemark"."_pending_one_row" ENABLE ALWAYS TRIGGER "_settle_one_row
 SELECT tidemark._weave('_flush_one_row', true, '');
 
 -- function tidemark._insert_one_row_posts
-CREATE FUNCTION "tidemark"."_insert_one_row_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_insert_one_row_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -156,7 +156,7 @@ CREATE TRIGGER "_insert_one_row_posts" AFTER INSERT ON "public"."posts" REFERENC
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_insert_one_row_posts";
 
 -- function tidemark._update_one_row_posts
-CREATE FUNCTION "tidemark"."_update_one_row_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_update_one_row_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -202,7 +202,7 @@ CREATE TRIGGER "_update_one_row_posts" AFTER UPDATE ON "public"."posts" REFERENC
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_update_one_row_posts";
 
 -- function tidemark._delete_one_row_posts
-CREATE FUNCTION "tidemark"."_delete_one_row_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_delete_one_row_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -242,7 +242,7 @@ CREATE TRIGGER "_delete_one_row_posts" AFTER DELETE ON "public"."posts" REFERENC
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_delete_one_row_posts";
 
 -- function tidemark._truncate_before_one_row_posts
-CREATE FUNCTION "tidemark"."_truncate_before_one_row_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_before_one_row_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -267,7 +267,7 @@ CREATE TRIGGER "_truncate_before_one_row_posts" BEFORE TRUNCATE ON "public"."pos
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_truncate_before_one_row_posts";
 
 -- function tidemark._truncate_after_one_row_posts
-CREATE FUNCTION "tidemark"."_truncate_after_one_row_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_after_one_row_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_armed text;

@@ -74,7 +74,7 @@ ALTER TABLE "tidemark"."_pending_universe" ALTER COLUMN deltas SET STORAGE EXTER
 CREATE INDEX "_pending_xid_universe" ON "tidemark"."_pending_universe" (xid);
 
 -- function tidemark._flush_universe
-CREATE FUNCTION "tidemark"."_flush_universe"() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET enable_seqscan = off SET jit = off AS $tidemark$
+CREATE FUNCTION "tidemark"."_flush_universe"() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off SET enable_seqscan = off SET jit = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_memory "tidemark"."_delta_universe"[];
@@ -135,7 +135,7 @@ END
 $tidemark$;
 
 -- function tidemark._settle_universe
-CREATE FUNCTION "tidemark"."_settle_universe"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET enable_seqscan = off SET jit = off AS $tidemark$
+CREATE FUNCTION "tidemark"."_settle_universe"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off SET enable_seqscan = off SET jit = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_armed text;
@@ -217,7 +217,7 @@ ALTER TABLE "tidemark"."_pending_universe" ENABLE ALWAYS TRIGGER "_settle_univer
 SELECT tidemark._weave('_flush_universe', true, '');
 
 -- function tidemark._insert_universe_users
-CREATE FUNCTION "tidemark"."_insert_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_insert_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -257,7 +257,7 @@ CREATE TRIGGER "_insert_universe_users" AFTER INSERT ON "public"."users" REFEREN
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_insert_universe_users";
 
 -- function tidemark._update_universe_users
-CREATE FUNCTION "tidemark"."_update_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_update_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -303,7 +303,7 @@ CREATE TRIGGER "_update_universe_users" AFTER UPDATE ON "public"."users" REFEREN
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_update_universe_users";
 
 -- function tidemark._delete_universe_users
-CREATE FUNCTION "tidemark"."_delete_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_delete_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -343,7 +343,7 @@ CREATE TRIGGER "_delete_universe_users" AFTER DELETE ON "public"."users" REFEREN
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_delete_universe_users";
 
 -- function tidemark._truncate_before_universe_users
-CREATE FUNCTION "tidemark"."_truncate_before_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_before_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -368,7 +368,7 @@ CREATE TRIGGER "_truncate_before_universe_users" BEFORE TRUNCATE ON "public"."us
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_truncate_before_universe_users";
 
 -- function tidemark._truncate_after_universe_users
-CREATE FUNCTION "tidemark"."_truncate_after_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_after_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_armed text;
@@ -389,7 +389,7 @@ CREATE TRIGGER "_truncate_after_universe_users" AFTER TRUNCATE ON "public"."user
 ALTER TABLE "public"."users" ENABLE ALWAYS TRIGGER "_truncate_after_universe_users";
 
 -- function tidemark._insert_universe_posts
-CREATE FUNCTION "tidemark"."_insert_universe_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_insert_universe_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -429,7 +429,7 @@ CREATE TRIGGER "_insert_universe_posts" AFTER INSERT ON "public"."posts" REFEREN
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_insert_universe_posts";
 
 -- function tidemark._update_universe_posts
-CREATE FUNCTION "tidemark"."_update_universe_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_update_universe_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -475,7 +475,7 @@ CREATE TRIGGER "_update_universe_posts" AFTER UPDATE ON "public"."posts" REFEREN
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_update_universe_posts";
 
 -- function tidemark._delete_universe_posts
-CREATE FUNCTION "tidemark"."_delete_universe_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_delete_universe_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -515,7 +515,7 @@ CREATE TRIGGER "_delete_universe_posts" AFTER DELETE ON "public"."posts" REFEREN
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_delete_universe_posts";
 
 -- function tidemark._truncate_before_universe_posts
-CREATE FUNCTION "tidemark"."_truncate_before_universe_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_before_universe_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -540,7 +540,7 @@ CREATE TRIGGER "_truncate_before_universe_posts" BEFORE TRUNCATE ON "public"."po
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_truncate_before_universe_posts";
 
 -- function tidemark._truncate_after_universe_posts
-CREATE FUNCTION "tidemark"."_truncate_after_universe_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_after_universe_posts"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_armed text;
@@ -561,7 +561,7 @@ CREATE TRIGGER "_truncate_after_universe_posts" AFTER TRUNCATE ON "public"."post
 ALTER TABLE "public"."posts" ENABLE ALWAYS TRIGGER "_truncate_after_universe_posts";
 
 -- function tidemark._insert_universe_profiles
-CREATE FUNCTION "tidemark"."_insert_universe_profiles"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_insert_universe_profiles"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -601,7 +601,7 @@ CREATE TRIGGER "_insert_universe_profiles" AFTER INSERT ON "public"."profiles" R
 ALTER TABLE "public"."profiles" ENABLE ALWAYS TRIGGER "_insert_universe_profiles";
 
 -- function tidemark._update_universe_profiles
-CREATE FUNCTION "tidemark"."_update_universe_profiles"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_update_universe_profiles"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -647,7 +647,7 @@ CREATE TRIGGER "_update_universe_profiles" AFTER UPDATE ON "public"."profiles" R
 ALTER TABLE "public"."profiles" ENABLE ALWAYS TRIGGER "_update_universe_profiles";
 
 -- function tidemark._delete_universe_profiles
-CREATE FUNCTION "tidemark"."_delete_universe_profiles"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_delete_universe_profiles"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_row record;
@@ -687,7 +687,7 @@ CREATE TRIGGER "_delete_universe_profiles" AFTER DELETE ON "public"."profiles" R
 ALTER TABLE "public"."profiles" ENABLE ALWAYS TRIGGER "_delete_universe_profiles";
 
 -- function tidemark._truncate_before_universe_profiles
-CREATE FUNCTION "tidemark"."_truncate_before_universe_profiles"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_before_universe_profiles"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -712,7 +712,7 @@ CREATE TRIGGER "_truncate_before_universe_profiles" BEFORE TRUNCATE ON "public".
 ALTER TABLE "public"."profiles" ENABLE ALWAYS TRIGGER "_truncate_before_universe_profiles";
 
 -- function tidemark._truncate_after_universe_profiles
-CREATE FUNCTION "tidemark"."_truncate_after_universe_profiles"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on AS $tidemark$
+CREATE FUNCTION "tidemark"."_truncate_after_universe_profiles"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
 #variable_conflict use_column
 DECLARE
   tidemark_armed text;
