@@ -47,7 +47,14 @@ def test_a_total_over_no_rows_is_zero_and_leaves_nothing_stored(lite: Place, fre
     lite.derive("grouped", "SELECT k, total(v) FILTER (WHERE v > 1) AS s FROM t GROUP BY k", freshness=freshness)
     lite.derive("beside", "SELECT u.k, (SELECT total(v) FROM t WHERE t.k = u.k) AS s FROM u", freshness=freshness)
     lite.tidemark.apply()
-    for change in ("UPDATE t SET k = 3 WHERE id = 1", "DELETE FROM t WHERE k = 1", "DELETE FROM t"):
+    for change in (
+        "UPDATE t SET k = 3 WHERE id = 1",
+        "DELETE FROM t WHERE k = 1",
+        # Of infinities of both signs it is NULL.
+        "INSERT INTO t VALUES (4, 3, 9e999), (5, 3, -9e999)",
+        "DELETE FROM t WHERE id = 4",
+        "DELETE FROM t",
+    ):
         lite.run(change)
         lite.drained()
         lite.verified()

@@ -101,8 +101,9 @@ def visible_aggregate(
         return _sum(call, condition, parts, argument, hint)
     if name == "avg":
         return _average(call, condition, parts, argument, hint)
-    # TOTAL: a key without rows has nothing stored, and is 0.0 to readers.
-    return f"coalesce({_recomputed(call, condition, parts, None, hint, floating=True)}, 0.0)"
+    # TOTAL: a key without rows has nothing stored, and is 0.0 to readers; of infinities of both signs it is NULL.
+    total = _recomputed(call, condition, parts, None, hint, floating=True)
+    return f"CASE WHEN {parts.count(f'{hint}_values', _present(call, condition))} > 0 THEN {total} ELSE 0.0 END"
 
 
 def _present(call: Aggregate, condition: RowText | None, argument: OutputColumn | None = None) -> RowText | None:
