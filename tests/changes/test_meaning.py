@@ -90,3 +90,22 @@ def test_a_function_that_is_replaced_is_noticed(pg: Place) -> None:
     assert {one.captures for one in pg.tidemark.status()} == {"ok"}
     pg.run(FUNCTION.format("times", 3))
     _noticed(pg, "text of times() is another one")
+
+
+def test_what_a_function_calls_is_what_it_means(pg: Place) -> None:
+    """Through the text of one, the body of another and the transitions of an aggregate."""
+    pg.run(*ROWS[:2], FUNCTION.format("times", 2), FUNCTION.format("sometimes", 2))
+    header = "LANGUAGE {} IMMUTABLE"
+    pg.run(
+        f"CREATE FUNCTION told(x integer) RETURNS integer {header.format('plpgsql')} AS 'BEGIN RETURN public.Times (x); END'",
+        f"CREATE FUNCTION bound(x integer) RETURNS integer {header.format('sql')} BEGIN ATOMIC; SELECT told(x); END",
+        f"CREATE FUNCTION added(s integer, x integer) RETURNS integer {header.format('sql')} AS 'SELECT s + times(x)'",
+        "CREATE AGGREGATE adding(integer) (SFUNC = added, STYPE = integer, INITCOND = '0')",
+    )
+    pg.derive("calls", "SELECT k, max(bound(v)) AS v, sum(told(v)) AS s FROM t GROUP BY k")
+    pg.derive("folds", "SELECT k, adding(v ORDER BY id) AS v FROM t GROUP BY k", freshness="tick")
+    pg.tidemark.apply()
+    pg.run(FUNCTION.format("sometimes", 3), FUNCTION.format("times", 2))
+    assert {one.captures for one in pg.tidemark.status()} == {"ok"}
+    pg.run(FUNCTION.format("times", 3))
+    _noticed(pg, "() is another one")

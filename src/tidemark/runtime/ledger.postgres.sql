@@ -482,7 +482,8 @@ behind AS (
 -- What nothing tells of when it is written, or is hidden from whoever keeps rows, comes last: whose rows are among a source's
 -- (a child), by whose name a source is written too (a parent, a subscription), from which role rows are hidden, and which role
 -- runs functions of ours without the rights that they need, so that whoever writes the source fails.
-WITH watched AS (
+-- A function means what those mean that its text calls, and an aggregate what its functions do.
+WITH RECURSIVE watched AS (
     SELECT w ->> 'of' AS of, w ->> 'store' AS store, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns
     FROM json_array_elements(CAST(:watches AS json)) AS w
 ), tables AS (
@@ -492,6 +493,16 @@ WITH watched AS (
 ), members AS (
     SELECT t.of, t.source, p.relid FROM tables AS t CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
     WHERE p.relid <> t.oid
+), users AS (
+    SELECT p.oid, p.proname, p.prosrc, p.prosqlbody, '\m' || regexp_replace(p.proname, '(\W)', '\\\1', 'g') || '\M"?\s*\(' AS calls
+    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE p.oid >= 16384 AND n.nspname <> 'tidemark' AND n.nspname !~ '^pg_(toast_)?temp_'
+), meant AS (
+    SELECT w.of, w.source, u.oid FROM watched AS w JOIN users AS u ON w.source LIKE '%()' AND u.proname = CAST(left(w.source, -2) AS name)
+    UNION
+    SELECT m.of, m.source, u.oid FROM meant AS m JOIN users AS o ON o.oid = m.oid LEFT JOIN pg_aggregate AS a ON a.aggfnoid = m.oid
+    JOIN users AS u ON u.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+        OR o.prosrc ~* u.calls OR CAST(o.prosqlbody AS text) ~ (':funcid ' || u.oid || '\M')
 ), {lacking_rights}
 SELECT t.of, t.source, 'table', '', CAST(t.oid AS text),
        concat_ws(' ', pg_relation_filenode(t.oid),
@@ -504,12 +515,10 @@ FROM watched AS w JOIN pg_class AS c ON c.relkind = 'v' JOIN pg_namespace AS n O
     AND w.source = CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END
     JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.ev_type = '1'
 UNION ALL
-SELECT w.of, w.source, 'text', '',
+SELECT m.of, m.source, 'text', '',
        md5(string_agg(concat_ws(' ', CAST(p.oid AS regprocedure), p.prosrc, p.probin, p.prosqlbody, p.proconfig, a.*), ' ' ORDER BY p.oid)), '', 0, 0
-FROM watched AS w JOIN pg_proc AS p ON w.source LIKE '%()' AND p.proname = CAST(left(w.source, -2) AS name) AND p.oid >= 16384
-    JOIN pg_namespace AS n ON n.oid = p.pronamespace
-    AND n.nspname <> 'tidemark' AND n.nspname !~ '^pg_(toast_)?temp_' LEFT JOIN pg_aggregate AS a ON a.aggfnoid = p.oid
-GROUP BY w.of, w.source
+FROM meant AS m JOIN pg_proc AS p ON p.oid = m.oid LEFT JOIN pg_aggregate AS a ON a.aggfnoid = p.oid
+GROUP BY m.of, m.source
 UNION ALL
 SELECT t.of, t.source, 'column ' || a.attname,
        concat_ws(' ', format_type(a.atttypid, a.atttypmod), (SELECT o.collname FROM pg_collation AS o WHERE o.oid = a.attcollation),
