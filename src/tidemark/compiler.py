@@ -128,7 +128,7 @@ def _compile(
         klass=made.klass,
         freshness=made.freshness,
         reasons=(*made.reasons, *_support_reasons(declaration)),
-        key=made.shown.key,
+        key=made.shown.key_names,
         columns=tuple(output.name for output in outputs),
         sources=tuple(table.label for table in made.tables),
         pieces=_pieces(declaration, made, outputs, catalog, names),

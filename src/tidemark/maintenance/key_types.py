@@ -28,6 +28,10 @@ _ONE_SPELLING = frozenset(
 )
 _FIXED_SCALE = re.compile(r"numeric\(\d+,-?\d+\)$")
 _WITHOUT_HASH = frozenset(["money", "bit", "bit varying", "tsvector", "tsquery"])
+_HASHED_BESIDES = frozenset(
+    ["numeric", "real", "double precision", "interval", "jsonb", "citext", "numrange", "int4range", "int8range"]
+    + ["daterange", "tsrange", "tstzrange"]
+)
 _PLAIN_COLLATIONS = (None, "BINARY", "default", "C", "POSIX")
 
 
@@ -72,6 +76,12 @@ def spelling_of_key(column: OutputColumn, dialect: Dialect) -> Spelling:
 def has_no_hash(type_: str) -> bool:
     """Whether PostgreSQL sorts values of a type and cannot hash them."""
     return _MODIFIER.sub("", type_).removesuffix("[]").strip('"') in _WITHOUT_HASH
+
+
+def is_hashed(type_: str) -> bool:
+    """Whether PostgreSQL is known to hash values of a type, equal ones alike, and to read them from JSON again."""
+    plain = _MODIFIER.sub("", type_).removesuffix("[]").rpartition(".")[2]
+    return plain in _HASHED_BESIDES or (plain in _ONE_SPELLING and plain not in _WITHOUT_HASH)
 
 
 def collated(column: OutputColumn) -> str:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.maintenance.program import KeyPart
 from tidemark.model import Crossing, Declaration, OutputColumn
 from tidemark.names import ledger
 from tidemark.render.statements import Store
 
 COLUMNS = "derived, column_name, threshold, key, old_row, new_row, once, position, time"
-"""What a trigger says of an event; the outbox adds the rest."""
+"""What a trigger says of any event; the outbox adds the rest."""
 
 NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 
@@ -30,11 +31,26 @@ AsJson = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
+class Known:
+    """By what the key of the row ``n`` is known again among the events ``e``: its `text`, and where equal keys may be spelled
+    otherwise, `alike`, which equal keys have in common (empty elsewhere). `equal` holds where the key of an event with that in
+    common is the row's; empty where nothing else has it."""
+
+    text: str
+    alike: str = ""
+    equal: str = ""
+
+    def columns(self, crossing: Crossing) -> str:
+        """What a trigger says of an event."""
+        return f"{COLUMNS}, alike" if self.alike and not crossing.again else COLUMNS
+
+
+@dataclass(frozen=True)
 class Shown:
-    """What readers see of a stored row ``s``: (name, SQL) of every column, the names of the key, and when the row is there."""
+    """What readers see of a stored row ``s``: (name, SQL) of every column, the key, and when the row is there."""
 
     store: Store
-    key: tuple[str, ...]
+    key: tuple[KeyPart, ...]
     visible: tuple[tuple[str, str], ...]
     present: str
 
@@ -43,6 +59,11 @@ class Shown:
         stored = ", ".join(f"{source}.{column} AS {column}" for column in self.store.columns) or "1 AS tidemark_none"
         shown = ", ".join(f"{sql} AS {self.store.dialect.quote(name)}" for name, sql in self.visible)
         return f"SELECT {shown}, 1 AS tidemark_seen FROM (SELECT {stored}) AS s WHERE {self.present}"
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The names of the key."""
+        return tuple(part.name for part in self.key)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,20 +90,19 @@ def check_crossings(declaration: Declaration, outputs: Sequence[OutputColumn], d
 
 
 def crossing_select(
-    shown: Shown, crossing: Crossing, as_json: AsJson, numeric: str, *, changed: bool, rows: str = ""
+    shown: Shown, crossing: Crossing, known: Known, as_json: AsJson, numeric: str, *, changed: bool, rows: str = ""
 ) -> str:
     """The events of one stored row that came (NEW), or changed from OLD to NEW; or of many, a FROM item `rows` with ``n``, what
     readers see of each, and ``o``, what they saw, in the order of ``n.tidemark_place``. `numeric` is a condition on ``{}``, a
     value."""
     dialect = shown.store.dialect
     column = dialect.quote(crossing.column)
-    key = _object("n", shown.key, as_json, dialect)
     derived, name = dialect.literal(shown.store.names.derived), dialect.literal(crossing.column)
-    whole = _object("o", shown.names, as_json, dialect)
+    whole = json_object("o", shown.names, as_json, dialect)
     old = f"CASE WHEN o.tidemark_seen = 1 THEN {whole} END" if changed else "NULL"
-    new = _object("n", shown.names, as_json, dialect)
+    new = json_object("n", shown.names, as_json, dialect)
     position, time = _moment(dialect, crossing)
-    values = (derived, name, "t.threshold", key, old, new, "0" if crossing.again else "1", position, time)
+    values = [derived, name, "t.threshold", known.text, old, new, "0" if crossing.again else "1", position, time]
     conditions = [numeric.format(f"n.{column}"), f"n.{column} >= t.threshold"]
     conditions += [f"(o.{column} IS NULL OR o.{column} < t.threshold)"] if changed else []
     if not crossing.from_repair:
@@ -90,10 +110,15 @@ def crossing_select(
     if not crossing.again:
         # An event is looked up for each row: as a join, all that there are would be read.
         alone = " OFFSET 0" if rows else ""
-        conditions.append(
+        told = (
             f"NOT EXISTS (SELECT 1 FROM {ledger(dialect, 'outbox')} AS e WHERE e.derived = {derived} "
-            f"AND e.column_name = {name} AND e.threshold = t.threshold AND e.key = {key} AND e.once = 1{alone})"
+            f"AND e.column_name = {name} AND e.threshold = t.threshold"
         )
+        conditions.append(f"{told} AND e.key = {known.text} AND e.once = 1{alone})")
+        if known.alike:
+            values.append(known.alike)
+            equal = f" AND {known.equal}" if known.equal else ""
+            conditions.append(f"{told} AND e.alike = {known.alike}{equal}{alone})")
     thresholds = " UNION ALL ".join(f"SELECT {at!r} AS threshold" for at in crossing.at)
     before = f" LEFT JOIN ({shown.row('OLD')}) AS o ON 1 = 1" if changed else ""
     order = "\n  ORDER BY n.tidemark_place, t.threshold" if rows else ""
@@ -119,7 +144,7 @@ def reached(shown: Shown, crossing: Crossing, *, changed: bool) -> str:
     return f"EXISTS (SELECT 1 FROM ({shown.row('NEW')}) AS n{before} WHERE {' OR '.join(steps)})"
 
 
-def _object(row: str, names: Sequence[str], as_json: AsJson, dialect: Dialect) -> str:
+def json_object(row: str, names: Sequence[str], as_json: AsJson, dialect: Dialect) -> str:
     """Columns of a row as a JSON object, put together as text: functions take only so many arguments."""
     parts = [
         f"{dialect.literal(json.dumps(name, ensure_ascii=False) + ':')} || {as_json(row, dialect.quote(name))}"

@@ -13,7 +13,7 @@ from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.edges import reasons_of
 from tidemark.maintenance.mirror import Mirror, make_mirror
 from tidemark.maintenance.processor import declared_inputs, inputs_of
-from tidemark.maintenance.program import KeyedProgram, LinearProgram
+from tidemark.maintenance.program import KeyedProgram, KeyPart, LinearProgram
 from tidemark.maintenance.pruned import notes as notes_of_pruned
 from tidemark.maintenance.pruned import require_totals
 from tidemark.maintenance.remember import notes
@@ -86,7 +86,7 @@ def of_linear(
     freshness, tick = "commit", None
     if ticks:
         freshness, tick = "tick", replace(linear_ticks.tick(store, program), full=full.of_linear(store, program))
-    shown = Shown(store, tuple(column.name for column in key), tuple(visible), program.present)
+    shown = Shown(store, _shown_key(store), tuple(visible), program.present)
     made = Made(
         "linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store, shown
     )
@@ -110,6 +110,11 @@ def of_linear(
 def _shown_in(declaration: Declaration, query: Query) -> str:
     """The label of the table of which columns are kept: the first that the query names."""
     return query.all_occurrences[0].table.label if declaration.columns_of else ""
+
+
+def _shown_key(store: Store) -> tuple[KeyPart, ...]:
+    """What readers see of the key: a result of one row has none."""
+    return tuple(part for part in store.key if not part.hidden)
 
 
 def _holds(program: LinearProgram) -> tuple[tuple[str, str], ...]:
@@ -144,7 +149,7 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
         tick = replace(tick, full=None) if tick is not None else None
     freshness = "tick" if ticks else "commit"
     seen = [(one.name, one.sql) for one in program.shown] or visible
-    shown = Shown(store, tuple(column.name for column in key), tuple(seen), "1 = 1")
+    shown = Shown(store, _shown_key(store), tuple(seen), "1 = 1")
     said = (*inputs_of(declaration), *notes(program), *scans.notes(tick.scans if tick is not None else ()))
     made = Made(klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, shown, said)
     live, why_not = "", "at commit freshness nothing waits"

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.maintenance.key_types import is_hashed
 from tidemark.model import Crossing
 from tidemark.names import ledger
-from tidemark.render.crossings import COLUMNS, Shown, crossing_select
+from tidemark.render.crossings import Known, Shown, crossing_select, json_object
 from tidemark.render.postgres_capture import dollar
 from tidemark.render.postgres_settings import pinned_settings
 from tidemark.script import Piece
 
 NUMERIC = "{} IS NOT NULL"
+HASH = "hash_record_extended(ROW({}), 0)"
 CAME, WENT = "tidemark_came", "tidemark_went"
 """The stored rows that a statement wrote, as they are and as they were."""
 
@@ -77,9 +79,24 @@ def _rows(shown: Shown, *, changed: bool) -> str:
 
 
 def _insert(shown: Shown, crossing: Crossing, *, changed: bool, rows: str = "") -> str:
-    chosen = crossing_select(shown, crossing, _as_json, NUMERIC, changed=changed, rows=rows)
+    known = _known(shown)
+    chosen = crossing_select(shown, crossing, known, _as_json, NUMERIC, changed=changed, rows=rows)
     once = "" if crossing.again else " ON CONFLICT (derived, column_name, threshold, key) WHERE once = 1 DO NOTHING"
-    return f"INSERT INTO {ledger(shown.store.dialect, 'outbox')} ({COLUMNS})\n    {chosen}{once}"
+    return f"INSERT INTO {ledger(shown.store.dialect, 'outbox')} ({known.columns(crossing)})\n    {chosen}{once}"
+
+
+def _known(shown: Shown) -> Known:
+    store, quote = shown.store, shown.store.dialect.quote
+    text = json_object("n", shown.key_names, _as_json, store.dialect)
+    loose = [part for part in shown.key if part.spelling != "one"]
+    if not loose or not all(is_hashed(part.type) for part in loose):
+        return Known(text)
+    values = ", ".join(f"n.{quote(part.name)}" for part in shown.key if is_hashed(part.type))
+    # A hash may be that of another key, too. What was told of has the type of the store again, and is compared as its rows are.
+    columns = ", ".join(store.definition(part) for part in shown.key)
+    same = " AND ".join(f"told.{quote(name)} IS NOT DISTINCT FROM n.{quote(name)}" for name in shown.key_names)
+    equal = f"EXISTS (SELECT FROM json_to_record(CAST(e.key AS json)) AS told({columns}) WHERE {same})"
+    return Known(text, HASH.format(values), equal)
 
 
 def _as_json(row: str, column: str) -> str:

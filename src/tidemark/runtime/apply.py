@@ -156,14 +156,9 @@ def _leave_all(duty: Duty, holder: str, listen: Listener) -> None:
 
 
 def ensure_ledger(duty: Duty, epoch: str) -> None:
-    """Create the ledger if it is not there, even when two processes want to at once."""
-
-    def work() -> None:
-        if not duty.ledger.exists():
-            duty.ledger.create(epoch)
-
-    if not duty.ledger.exists():
-        duty.write(work)
+    """Create the ledger, or what it lacks, even when two processes want to at once."""
+    if duty.ledger.wanting():
+        duty.write(partial(duty.ledger.create, epoch))
 
 
 def _refresh(duty: Duty, script: Script, holder: str) -> None:

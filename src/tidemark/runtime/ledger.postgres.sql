@@ -257,12 +257,26 @@ CREATE TABLE tidemark._outbox (
     state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0,
     error TEXT,
-    delivered TEXT
+    delivered TEXT,
+    alike bigint
 );
 
 -- name: create_outbox_once
 -- A row reaches a threshold once, where that is what was asked for.
 CREATE UNIQUE INDEX _outbox_once ON tidemark._outbox (derived, column_name, threshold, key) WHERE once = 1;
+
+-- name: create_outbox_alike
+-- What a row reached whose key was spelled otherwise then.
+CREATE INDEX _outbox_alike ON tidemark._outbox (derived, column_name, threshold, alike) WHERE alike IS NOT NULL;
+
+-- name: lacks_alike
+-- A row where an outbox is there, of an earlier version that knew keys by their texts alone.
+SELECT 1 WHERE to_regclass('tidemark._outbox') IS NOT NULL AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = to_regclass('tidemark._outbox') AND a.attname = 'alike');
+
+-- name: add_alike
+-- What was told before goes on being known by the text of its key.
+ALTER TABLE tidemark._outbox ADD COLUMN alike bigint;
 
 -- name: create_outbox_open
 -- What waits is found without reading what does not.

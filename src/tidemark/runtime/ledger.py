@@ -160,6 +160,12 @@ class Ledger:
             found += [find_statement(self._engine, name, book).format(**states) for name in named]
         return found
 
+    def wanting(self) -> list[str]:
+        """The statements that give the ledger what it lacks, in order: all of it, or what an earlier version did not have."""
+        if not self.exists():
+            return self.creation()
+        return [self.text("add_alike"), self.text("create_outbox_alike")] if self.value("lacks_alike") else []
+
     @property
     def objects(self) -> frozenset[str]:
         """The names of everything that `creation` creates, without what all names of ours begin with."""
@@ -167,7 +173,12 @@ class Ledger:
         return frozenset(name.removeprefix("create_") for name in found if name.startswith("create_"))
 
     def create(self, epoch: str) -> None:
-        """Create the tables and remember their shape, in the caller's transaction. `epoch` names this copy."""
+        """Create the tables and remember their shape, or add what an earlier version did not have, in the caller's transaction.
+        `epoch` names this copy."""
+        if self.exists():
+            self.value("set_patience", {"patience": "100ms"})
+            self.session.script(*self.wanting())
+            return
         self.session.script(*self.creation())
         cluster = self.value("read_cluster" if self.value("may_read_cluster") else "read_database")
         for key, value in (("shape", SHAPE), ("epoch", epoch), ("cluster", cluster)):

@@ -244,12 +244,26 @@ CREATE TABLE tidemark__outbox (
     state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0,
     error TEXT,
-    delivered TEXT
+    delivered TEXT,
+    alike TEXT
 );
 
 -- name: create_outbox_once
 -- A row reaches a threshold once, where that is what was asked for.
 CREATE UNIQUE INDEX tidemark__outbox_once ON tidemark__outbox (derived, column_name, threshold, key) WHERE once = 1;
+
+-- name: create_outbox_alike
+-- What a row reached whose key was spelled otherwise then.
+CREATE INDEX tidemark__outbox_alike ON tidemark__outbox (derived, column_name, threshold, alike) WHERE alike IS NOT NULL;
+
+-- name: lacks_alike
+-- A row where an outbox is there, of an earlier version that knew keys by their texts alone.
+SELECT 1 FROM sqlite_schema AS s WHERE s.name = 'tidemark__outbox'
+AND NOT EXISTS (SELECT 1 FROM pragma_table_info('tidemark__outbox') AS c WHERE c.name = 'alike');
+
+-- name: add_alike
+-- What was told before goes on being known by the text of its key.
+ALTER TABLE tidemark__outbox ADD COLUMN alike TEXT;
 
 -- name: create_outbox_open
 -- What waits is found without reading what does not.

@@ -118,7 +118,7 @@ class Step:
 
 @dataclass(frozen=True)
 class InstallPlan:
-    """Everything that `apply` will do. `ledger` are the statements that create the ledger, empty when it is there.
+    """Everything that `apply` will do. `ledger` are what creates the ledger or adds what it lacks, empty when whole.
 
     `orphans` are objects of ours that no script knows; `refresh` are scripts of which only the advice changed. `basis` is what
     was installed when the plan was made: name, generation, state and fingerprint of everything. `indexes` would make upkeep of
@@ -209,7 +209,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     own = names_of(row.script for row in installed) | names_of(captures.values())
     orphans = tuple(sorted(name for name in present if name not in own and not _is_ledger(name, ledger)))
     missing = {(index.table, index.names): index for script in known.values() for index in script.missing_indexes}
-    created = () if ledger.exists() else tuple(ledger.creation())
+    created = tuple(ledger.wanting())
     indexes = tuple(missing.values())
     return InstallPlan(tuple(steps), catalog, created, orphans, tuple(refresh), find_basis(ledger), indexes, narrowed)
 
