@@ -292,7 +292,7 @@ class Tidemark(Workshop):
         """
         with self._open() as duty:
             duty.ledger.require()
-            lease = take_lease(duty.ledger, duty.clock, DELIVERING, name_holder())
+            lease = take_lease(duty.ledger, duty.clock, DELIVERING, name_holder(), stop=duty.stop)
             try:
                 return deliver(duty.under(lease), self._handlers())
             finally:

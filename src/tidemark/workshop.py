@@ -17,7 +17,7 @@ from tidemark.compiling import Compiled, compiler_of
 from tidemark.database.open import Role, open_session
 from tidemark.database.session import Conflict
 from tidemark.declare import Project
-from tidemark.errors import Code, Fault, Refusal
+from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.model import Backfill, Catalog, Declaration
 from tidemark.processors import Functions
 from tidemark.query.adopted import in_shadow, over_baseline
@@ -96,7 +96,9 @@ class Workshop:
         try:
             yield duty
         except Conflict as problem:
-            raise Fault(f"the database is busy: {problem}", left_behind="what was committed stands") from problem
+            exit = Exit.INTERRUPTED if self._stop() else Exit.ERROR
+            left = "what was committed stands"
+            raise Fault(f"the database is busy: {problem}", left_behind=left, exit=exit) from problem
         finally:
             duty.session.close()
 
@@ -228,7 +230,7 @@ class Workshop:
         return [row for row in rows if not names or row.name in names or row.script.supports in names]
 
     def _under_lease(self, duty: Duty, row: Installed, work: Callable[[Duty, Installed], T]) -> T:
-        lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder())
+        lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder(), stop=duty.stop)
         try:
             return work(duty.under(lease), duty.ledger.again(row))
         finally:

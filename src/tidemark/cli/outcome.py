@@ -41,7 +41,8 @@ def describe_problem(problem: TidemarkError) -> Outcome:
             "left_behind": problem.left_behind,
             "retry_safe": problem.retry_safe,
         }
-        return Outcome(f"failed: {problem}", {"error": error}, problem.exit)
+        said = "stopped" if problem.exit is Exit.INTERRUPTED else "failed"
+        return Outcome(f"{said}: {problem}", {"error": error}, problem.exit)
     return Outcome(f"failed: {problem}", {"error": {"family": "fault", "cause": str(problem)}}, Exit.ERROR)
 
 

@@ -14,7 +14,11 @@ from tidemark.database.urls import read_address
 from tidemark.errors import Code, Refusal
 
 Role = Literal["worker", "reader"]
-LOCK_TIMEOUT_SECONDS = 5.0
+LOCK_SECONDS = 5.0
+# Whoever writes tries again, and looks between two attempts whether it is to stop. It gives way before PostgreSQL looks for a
+# deadlock, which it does after a second, so that it is never the application that has to; and what queues behind a lock that we
+# wait for waits no longer than that.
+WRITE_LOCK_SECONDS = 0.8
 
 
 def open_session(
@@ -23,13 +27,14 @@ def open_session(
     role: Role = "worker",
     create: bool = False,
     require_wal: bool | None = None,
-    lock_timeout: float = LOCK_TIMEOUT_SECONDS,
+    lock_timeout: float | None = None,
 ) -> Session:
     """A session on the database at `url`.
 
     A ``reader`` cannot change a SQLite file, but may have temporary tables. `create` makes a missing SQLite file, in WAL
     mode. `require_wal` refuses a SQLite database that is not in WAL mode; unless given, workers require it and
-    readers do not. `lock_timeout` (seconds) is how long a statement waits for a lock before it raises `Conflict`.
+    readers do not. `lock_timeout` (seconds) is how long a statement waits for a lock before it raises `Conflict`; None = what
+    suits, which is less for a worker's transactions that write.
 
     Raises `Refusal` (``database-url``, ``read-only``, ``not-wal``, ``engine-version``) and `Fault`.
     """
@@ -50,6 +55,8 @@ def open_session(
         role=role,
         create=create,
         require_wal=role == "worker" if require_wal is None else require_wal,
-        lock_timeout=lock_timeout,
+        lock_timeout=LOCK_SECONDS if lock_timeout is None else lock_timeout,
     )
+    if lock_timeout is None and role == "worker":
+        session.set_write_lock_timeout(WRITE_LOCK_SECONDS)
     return cast(Session, session)

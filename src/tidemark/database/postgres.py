@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import ConnStatus, TransactionStatus
 
+from tidemark.database.postgres_begin import PINNED, Beginning, wait_text
 from tidemark.database.postgres_catalog import read_catalog
 from tidemark.database.postgres_errors import explain_connection, translate
 from tidemark.database.postgres_habit import Habit
@@ -43,15 +44,6 @@ from tidemark.streams import Shelf
 
 VERSION_MIN = 15
 CONNECT_TIMEOUT_SECONDS = 10
-# Our statements are many and short, and where they may only look rows up, they are given prices that nobody pays: the server
-# would compile them to machine code for that, 130 ms for a batch that takes 2. Docs: why/looked-up.md.
-_PINNED = (
-    "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; "
-    "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET transform_null_equals = off; "
-    "SET array_nulls = on; SET quote_all_identifiers = off; SET default_transaction_read_only = off; "
-    "SET default_transaction_isolation = 'read committed'; SET check_function_bodies = on; "
-    "SET jit = off"
-)
 
 
 def open_address(
@@ -98,7 +90,7 @@ class PostgresSession:
         self._connection = connection
         self._address = address
         self._types: dict[Shelf, Mapping[str, str]] = {}
-        self._habit, self._kept = Habit(), Kept()
+        self._beginning, self._habit, self._kept = Beginning(), Habit(), Kept()
         register_loaders(connection)
 
     def prepare(self, lock_timeout: float) -> None:
@@ -110,7 +102,7 @@ class PostgresSession:
                 f"{self.label} is PostgreSQL {version // 10000}; Tidemark needs {VERSION_MIN} or newer.",
                 instead="upgrade the server",
             )
-        self._execute(_PINNED)
+        self._execute(PINNED)
         self.set_lock_timeout(lock_timeout)
 
     @property
@@ -130,14 +122,11 @@ class PostgresSession:
         """A transaction: commits at the end, rolls back on any exception. They do not nest."""
         if self._status() != TransactionStatus.IDLE:
             raise RuntimeError("transactions do not nest")
-        # BEGIN and LOCK alone fix nothing; the first query does. All go in one message.
-        lock = f"LOCK TABLE {', '.join(holding)} IN ACCESS SHARE MODE; " if holding else ""
-        begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ; {lock}SELECT 1" if snapshot else "BEGIN"
         try:
             if mode == "look":
                 self._begin_look()
             else:
-                self._execute(f"{begin}; SET LOCAL synchronous_commit = off" if mode == "chunk" else begin)
+                self._execute(self._beginning.text(mode, snapshot=snapshot, holding=holding))
             yield
             # COMMIT of a failed transaction is a ROLLBACK that does not say so.
             if self._status() != TransactionStatus.INTRANS:
@@ -401,8 +390,13 @@ class PostgresSession:
         return bool(self.all(COUNT_OTHERS)[0][0])
 
     def set_lock_timeout(self, seconds: float) -> None:
-        """How long a statement waits for a lock, from now on; a wait of 0 is one of a millisecond, the shortest there is."""
-        self._execute(f"SET lock_timeout = {max(1, round(seconds * 1000))}")
+        """How long a statement waits for a lock, from now on."""
+        self._beginning.write_seconds = None
+        self._execute(wait_text(seconds))
+
+    def set_write_lock_timeout(self, seconds: float) -> None:
+        """The same for transactions that write, which is to be less."""
+        self._beginning.write_seconds = seconds
 
     def undo_in_memory(self) -> None:
         """Nothing: a row that is undone stays where it is, and is not seen."""

@@ -217,6 +217,10 @@ class Session(Protocol):
         """How long a statement waits for a lock before it raises `Conflict`, from now on; 0 means not at all."""
         ...
 
+    def set_write_lock_timeout(self, seconds: float) -> None:
+        """The same for transactions that write, which is to be less."""
+        ...
+
     def undo_in_memory(self) -> None:
         """From now on, what a statement for many rows needs to be undone alone is in memory, and so are temporary tables: for who
         writes many rows and makes no great ones. Between transactions; PostgreSQL needs none of it."""

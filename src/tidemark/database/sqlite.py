@@ -396,6 +396,9 @@ class SqliteSession:
         """How long a statement waits for a lock, from now on."""
         self._execute(f"PRAGMA busy_timeout = {max(0, round(seconds * 1000))}")
 
+    # Who only reads waits for nobody.
+    set_write_lock_timeout = set_lock_timeout
+
     def undo_in_memory(self) -> None:
         """What a statement needs to be undone is not written to a temporary file any more."""
         self._execute("PRAGMA temp_store = MEMORY")

@@ -87,7 +87,7 @@ def apply_plan(
         check_rights(duty.ledger, raised, plan.catalog)
     ensure_ledger(duty, epoch)
     holder = duty.lease.holder if duty.lease else name_holder()
-    lease = take_lease(duty.ledger, duty.clock, "apply", holder, LEASE_WAIT_SECONDS)
+    lease = take_lease(duty.ledger, duty.clock, "apply", holder, LEASE_WAIT_SECONDS, stop=duty.stop)
     try:
         if find_basis(duty.ledger) != plan.basis:
             if again is None:
@@ -148,7 +148,7 @@ def _carry_out_all(duty: Duty, lease: Lease, plan: InstallPlan, detach: bool, li
 def _leave_all(duty: Duty, holder: str, listen: Listener) -> None:
     """Remove the generations whose last readers have moved on."""
     for row in find_left(duty.ledger.derived()):
-        lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS)
+        lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS, stop=duty.stop)
         try:
             remove(duty.under(lease), row, listen)
         finally:
@@ -184,7 +184,7 @@ def _refresh(duty: Duty, script: Script, holder: str) -> None:
 
 def _carry_out(duty: Duty, step: Step, holder: str, detach: bool, listen: Listener) -> Installed | None:
     """Carry out one step under the derived table's own lease."""
-    lease = take_lease(duty.ledger, duty.clock, f"keep {step.derived}", holder, LEASE_WAIT_SECONDS)
+    lease = take_lease(duty.ledger, duty.clock, f"keep {step.derived}", holder, LEASE_WAIT_SECONDS, stop=duty.stop)
     mine = duty.under(lease)
     generation = step.script.generation if step.script else max(row.generation for row in step.obsolete)
     said = f"{step.verb}: {step.reason}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -49,7 +50,9 @@ def record(duty: Duty, who: str, action: str, about: str, detail: str, work: Cal
     try:
         done = work()
     except TidemarkError as problem:
-        _write(duty, who, action, about, detail, str(problem))
+        # What went wrong is what is to be told, whether or not it can be written down.
+        with suppress(TidemarkError):
+            _write(duty, who, action, about, detail, str(problem))
         raise
     _write(duty, who, action, about, detail, "done")
     return done
@@ -60,7 +63,7 @@ def _write(duty: Duty, who: str, action: str, about: str, detail: str, outcome: 
         return
     line = {"who": who[:WHO_MAX] or "somebody", "action": action, "about": about, "detail": detail, "outcome": outcome}
     text = find_statement(duty.session.dialect.name, "add_audit", BOOK)
-    Duty(duty.ledger, duty.clock).write(lambda: duty.session.run(text, line))
+    duty.unfenced.write(lambda: duty.session.run(text, line))
 
 
 def list_actions(ledger: Ledger, about: str = "", limit: int = 100) -> list[Action]:

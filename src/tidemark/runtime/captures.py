@@ -163,7 +163,7 @@ def _ensure(duty: Duty, capture: Capture) -> None:
 def _held(duty: Duty, source: str) -> Iterator[Duty]:
     """The duty of caring for the capture of a source, besides the one that is held already."""
     holder = duty.lease.holder if duty.lease else name_holder()
-    lease = take_lease(duty.ledger, duty.clock, f"capture {source}", holder)
+    lease = take_lease(duty.ledger, duty.clock, f"capture {source}", holder, stop=duty.stop)
     try:
         yield duty.under(lease)
     finally:

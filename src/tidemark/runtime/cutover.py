@@ -92,7 +92,7 @@ def _alone(duty: Duty, older: Installed, installed: Installed) -> Iterator[Duty]
     if older.name == installed.name:
         yield duty
         return
-    lease = take_lease(duty.ledger, duty.clock, f"keep {older.name}", name_holder())
+    lease = take_lease(duty.ledger, duty.clock, f"keep {older.name}", name_holder(), stop=duty.stop)
     try:
         yield holding(duty, lease)
     finally:

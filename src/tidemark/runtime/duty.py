@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 CONFLICTS_MAX = 60
 CONFLICT_SECONDS_MAX = 30.0
+STOP_SECONDS = 0.5
 TELL_SECONDS = 2.0
 WAIT_SECONDS_MIN = 0.005
 WAIT_SECONDS_MAX = 0.25
@@ -83,6 +84,11 @@ class Duty:
         return replace(self, lease=lease)
 
     @property
+    def unfenced(self) -> Duty:
+        """The same for what it says of its own end: without a lease, which may be the reason, and without a turn."""
+        return replace(self, lease=None, turns=None)
+
+    @property
     def session(self) -> Session:
         """The session that everything runs on."""
         return self.ledger.session
@@ -98,7 +104,8 @@ class Duty:
         """Do `work` in a write transaction under the lease; as a ``chunk`` where what comes after it goes on where its own record
         says. What is to be read `ahead` is read at the last moment before the lock is asked for, each time anew.
 
-        Raises `Lost` when the lease is gone, and `Fault` when the database stays locked.
+        Raises `Lost` when the lease is gone, and `Fault` when the database stays locked: soon (exit 75) where somebody wants the
+        duty to end.
         """
 
         return self._attempt(self._fenced(work), mode, snapshot, ahead)
@@ -142,7 +149,14 @@ class Duty:
                 return self._once(work, mode, snapshot, ahead)
             except Conflict as problem:
                 conflict = problem
-            if not told and self.clock.now() - first >= TELL_SECONDS:
+            waited = self.clock.now() - first
+            if waited >= STOP_SECONDS and self.stop():
+                raise Fault(
+                    f"it was asked to stop while the database was locked: {conflict}",
+                    left_behind="what was committed before stands",
+                    exit=Exit.INTERRUPTED,
+                ) from conflict
+            if not told and waited >= TELL_SECONDS:
                 told = True
                 self.listen(Event("", "wait", note=f"waiting, and trying again: {conflict}"))
             self.wait_for_another_try(tried)

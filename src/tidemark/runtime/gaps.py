@@ -111,7 +111,7 @@ def record_gaps(duty: Duty, rows: Iterable[Installed]) -> dict[str, str]:
 def _record_alone(duty: Duty, row: Installed) -> str:
     """Look again while nobody else is at work on the table, and record what is still there."""
     holder = duty.lease.holder if duty.lease else name_holder()
-    lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS)
+    lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS, stop=duty.stop)
     try:
         rows = duty.ledger.derived()
         fresh = next((one for one in rows if (one.name, one.generation) == (row.name, row.generation)), None)

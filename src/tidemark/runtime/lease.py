@@ -13,6 +13,7 @@ import hashlib
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from tidemark.runtime.ledger import Ledger
 
 TERM_SECONDS = 30.0
 POLL_SECONDS = 0.2
+BUSY_SECONDS = 5.0
 PLACE_DIGITS = 6
 WISH = "wish to "
 
@@ -124,10 +126,19 @@ def try_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, *, yields: b
         return None
 
 
-def take_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, wait_seconds: float = 10.0) -> Lease:
-    """Take a duty, waiting for its holder for a while, and ahead of workers that would take it again and again.
+def take_lease(
+    ledger: Ledger,
+    clock: Clock,
+    duty: str,
+    holder: str,
+    wait_seconds: float = 10.0,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> Lease:
+    """Take a duty, waiting for its holder for a while, and ahead of workers that would take it again and again. Who locks the
+    database need not hold it, and is waited for although the holder is not. `stop` answers True when nobody wants it any more.
 
-    Raises `Fault` when it stays held (exit 6), or the database locked.
+    Raises `Fault` when it stays held (exit 6), or the database locked, and the resumable one (exit 75) when asked to stop.
     """
     began = clock.now()
     wish: Lease | None = None
@@ -140,7 +151,10 @@ def take_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, wait_second
                 lease, busy = None, problem
             if lease is not None:
                 return lease
-            if clock.now() - began >= wait_seconds:
+            if stop():
+                left = "what was committed before stands"
+                raise Fault(f"it was asked to stop while it waited to {duty}", left_behind=left, exit=Exit.INTERRUPTED)
+            if clock.now() - began >= (wait_seconds if busy is None else max(wait_seconds, BUSY_SECONDS)):
                 raise _tell(ledger, duty, busy)
             if wish is None and busy is None:
                 wish = try_lease(ledger, clock, f"{WISH}{duty}", holder)

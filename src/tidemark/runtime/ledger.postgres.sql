@@ -972,7 +972,7 @@ RETURNING id;
 -- Write down, in one statement, a tick that begins and ends in one transaction: the run, what runs have come to, how long it took,
 -- and what its way has cost. Those of its kind that have not ended were of processes that were killed.
 WITH killed AS (
-    UPDATE tidemark._run SET state = 'interrupted', ended = {now}, cause = 'the process ended without a word'
+    UPDATE tidemark._run SET state = 'interrupted', ended = {now}, cause = 'the process ended without a word, or could not write one down'
     WHERE derived = :derived AND kind = 'tick' AND state = 'running'
     RETURNING 1
 ), ran AS (
@@ -1015,7 +1015,7 @@ UPDATE tidemark._run SET state = :state, ended = {now}, message = coalesce(CAST(
 
 -- name: end_stale_runs
 -- A run of a duty whose lease is ours cannot be running anywhere else: its process was killed.
-UPDATE tidemark._run SET state = 'interrupted', ended = {now}, cause = 'the process ended without a word'
+UPDATE tidemark._run SET state = 'interrupted', ended = {now}, cause = 'the process ended without a word, or could not write one down'
 WHERE derived = :derived AND kind = :kind AND state = 'running' AND id <> :id;
 
 -- name: list_runs

@@ -814,7 +814,7 @@ RETURNING id;
 -- name: add_done_tick
 -- Write down, in one statement after the other, a tick that begins and ends in one transaction: the run, what runs have come to, how
 -- long it took, and what its way has cost. Those of its kind that have not ended were of processes that were killed.
-UPDATE tidemark__run SET state = 'interrupted', ended = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), cause = 'the process ended without a word'
+UPDATE tidemark__run SET state = 'interrupted', ended = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), cause = 'the process ended without a word, or could not write one down'
 WHERE derived = :derived AND kind = 'tick' AND state = 'running'
 ;
 INSERT INTO tidemark__total AS t (derived, kind, state, runs, rows_done, rows_written, seconds, ended)
@@ -857,7 +857,7 @@ UPDATE tidemark__run SET state = :state, ended = strftime('%Y-%m-%dT%H:%M:%fZ', 
 
 -- name: end_stale_runs
 -- A run of a duty whose lease is ours cannot be running anywhere else: its process was killed.
-UPDATE tidemark__run SET state = 'interrupted', ended = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), cause = 'the process ended without a word'
+UPDATE tidemark__run SET state = 'interrupted', ended = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), cause = 'the process ended without a word, or could not write one down'
 WHERE derived = :derived AND kind = :kind AND state = 'running' AND id <> :id;
 
 -- name: list_runs

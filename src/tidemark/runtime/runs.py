@@ -7,14 +7,17 @@ whose process was killed reads as interrupted as soon as somebody else takes ove
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault, TidemarkError
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.lease import Lost, is_gone
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.progress import Event
 from tidemark.runtime.samples import BOUNDS_MS, Hold, Sampler
 from tidemark.runtime.statements import find_statement
 from tidemark.script import Script
@@ -23,6 +26,8 @@ from tidemark.states import RUN, read_state
 HISTORY_ROWS_MAX = 1000
 TELL_SECONDS = 1.0
 RUN_MAX = 2**62
+# Of a run whose process is gone: on a full disk, or behind somebody's lock, it could not even write down why.
+UNTOLD = "the process ended without a word, or could not write one down"
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,24 @@ class Run:
         self.duty.write(lambda: self.end("done", message))
 
     def fail(self, problem: BaseException) -> None:
-        """Record a bad end, in a transaction of its own. Not under the lease: it may be the reason."""
+        """Record a bad end, in a transaction of its own, or tell that it cannot be recorded. Not under the lease: it may be the
+        reason."""
         state = "interrupted" if isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED else "failed"
         cause = str(problem) if isinstance(problem, TidemarkError) else f"{type(problem).__name__}: {problem}"
-        Duty(self.duty.ledger, self.duty.clock).write(lambda: self.end(state, cause=cause))
+        with telling_untold(self.duty, self.derived, self.kind):
+            self.duty.unfenced.write(lambda: self.end(state, cause=cause))
+
+
+@contextmanager
+def telling_untold(duty: Duty, name: str, phase: str) -> Iterator[None]:
+    """Record inside how something ended badly. That it cannot be is told, beside what happened and never in its place."""
+    try:
+        yield
+    except Lost:
+        raise
+    except Fault as problem:
+        note = f"how it ended could not be written down, so that it reads as interrupted: {problem.cause}"
+        duty.listen(Event(name, phase, note=note))
 
 
 @dataclass
@@ -182,9 +201,19 @@ def _count(ledger: Ledger, name: str, parameters: Mapping[str, Any]) -> None:
 
 
 def list_runs(ledger: Ledger, derived: str = "", limit: int = 50, before: int = RUN_MAX) -> list[Past]:
-    """The history before a run, newest first; of one derived table when `derived` is not empty."""
+    """The history before a run, newest first; of one derived table when `derived` is not empty. What nobody is at any more is
+    not running, whatever is on record."""
     about = {"derived": derived, "limit": min(limit, HISTORY_ROWS_MAX), "before": before}
-    return [_past(row) for row in ledger.all("list_runs", about)]
+    found = [_past(row) for row in ledger.all("list_runs", about)]
+    if not any(past.state == "running" for past in found):
+        return found
+    at_work = {who for _, who, *_ in ledger.all("list_leases") if not is_gone(who)}
+    return [
+        replace(past, state="interrupted", cause=UNTOLD)
+        if past.state == "running" and past.holder not in at_work
+        else past
+        for past in found
+    ]
 
 
 def list_failed(ledger: Ledger, limit: int = 100) -> list[Past]:

@@ -135,7 +135,7 @@ def _judge(duty: Duty, installed: Installed, swept: Swept, listen: Listener) -> 
 def _alone(duty: Duty, installed: Installed, work: Callable[[Duty, Installed], T]) -> T:
     """Do what writes rows under the lease of those who write them."""
     holder = duty.lease.holder if duty.lease else ""
-    lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder)
+    lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, stop=duty.stop)
     try:
         return work(duty.under(lease), duty.ledger.again(installed))
     finally:

@@ -62,7 +62,7 @@ def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore)
 @contextmanager
 def _alone(duty: Duty, installed: Installed, holder: str) -> Iterator[None]:
     """Under the derived table's lease."""
-    lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS)
+    lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS, stop=duty.stop)
     try:
         yield
     finally:

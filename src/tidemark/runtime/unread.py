@@ -14,7 +14,7 @@ from tidemark.database.session import Conflict, Unacceptable, blames_data
 from tidemark.errors import Exit, Fault, Refusal, TidemarkError
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
-from tidemark.runtime.runs import Run, add_run
+from tidemark.runtime.runs import Run, add_run, telling_untold
 from tidemark.script import Script
 
 
@@ -61,6 +61,6 @@ def _is_passing(problem: TidemarkError) -> bool:
 
 def _record(duty: Duty, script: Script, problem: TidemarkError) -> None:
     """Add a failed run. Not under the lease: it may be the reason."""
-    unfenced = Duty(duty.ledger, duty.clock)
-    with contextlib.suppress(Conflict):
+    unfenced = duty.unfenced
+    with contextlib.suppress(Conflict), telling_untold(duty, script.name, "tick"):
         unfenced.write_once(lambda: add_run(unfenced, "tick", script).end("failed", cause=str(problem)))

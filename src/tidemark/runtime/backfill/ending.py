@@ -16,7 +16,7 @@ from tidemark.runtime.backfill.gate import Ended
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
-from tidemark.runtime.runs import end_run
+from tidemark.runtime.runs import end_run, telling_untold
 
 STANDS = "every chunk that was committed stands"
 RUN_STATES = {"finished": "done", "quarantined": "done", "verifying": "done", "paused": "interrupted"}
@@ -35,7 +35,8 @@ def recording(
     try:
         yield
     except Ended as ended:
-        record_end(duty(), tally, ended.state, ended.cause, also)
+        with telling_untold(duty(), name, tally.phase):
+            record_end(duty(), tally, ended.state, ended.cause, also)
         resumable = ended.state in ("interrupted", "paused")
         exit = Exit.INTERRUPTED if resumable else Exit.ERROR
         left = f"{STANDS}; next: {_next_command(tally, ended.state)}"
@@ -43,13 +44,15 @@ def recording(
     except Lost:
         raise
     except KeyboardInterrupt:
-        record_end(duty(), tally, "interrupted", "it was asked twice to stop; the chunk at hand was rolled back")
+        with telling_untold(duty(), name, tally.phase):
+            record_end(duty(), tally, "interrupted", "it was asked twice to stop; the chunk at hand was rolled back")
         raise
     except Exception as problem:
         told = tell_problem(problem)
         if duty().session.is_open():
             stopped = isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED
-            record_end(duty(), tally, "interrupted" if stopped else "failed", told)
+            with telling_untold(duty(), name, tally.phase):
+                record_end(duty(), tally, "interrupted" if stopped else "failed", told)
         if isinstance(problem, TidemarkError):
             raise
         raise Fault(f"{name} failed: {told}", left_behind=STANDS) from problem

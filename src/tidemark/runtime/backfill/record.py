@@ -22,7 +22,7 @@ from tidemark.states import BACKFILL, check_move, read_state
 AT_WORK = ("backfilling", "throttled")
 WAITING = ("paused", "installing", "verifying")
 CANCELLED = "an operator cancelled it"
-DIED = "the process of its runner ended without a word"
+DIED = "its runner ended without a word, or could not write one down"
 STALLED_SECONDS = 60.0
 
 

@@ -70,7 +70,7 @@ def run_backfill(
     and for a number of seconds to rest that is none.
     """
     check_nice(orders.nice)
-    lease = take_lease(duty.ledger, duty.clock, f"backfill {backfill.name}", name_holder(), 0)
+    lease = take_lease(duty.ledger, duty.clock, f"backfill {backfill.name}", name_holder(), 0, stop=duty.stop)
     mine = duty.under(lease)
     try:
         mine = replace(mine, workers=orders.workers, connect=connect)

@@ -64,7 +64,9 @@ class StreamWork:
     def _held(self) -> Iterator[Duty]:
         with self._connect() as duty:
             ensure_ledger(duty, secrets.token_hex(8))
-            lease = take_lease(duty.ledger, duty.clock, f"stream {self.stream.name}", name_holder(), wait_seconds=2.0)
+            lease = take_lease(
+                duty.ledger, duty.clock, f"stream {self.stream.name}", name_holder(), 2.0, stop=duty.stop
+            )
             try:
                 yield duty.under(lease)
             finally:

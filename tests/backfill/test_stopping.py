@@ -1,0 +1,146 @@
+"""Whoever is asked to stop does so although somebody else has the lock, and what cannot be written down is told."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.backfill.place import Songs, Watch
+from tidemark import Fault, Tidemark
+from tidemark.database.open import LOCK_SECONDS, WRITE_LOCK_SECONDS, open_session
+from tidemark.database.session import Session
+from tidemark.errors import Exit
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.lease import take_lease
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.runs import UNTOLD
+
+# What one who is asked to stop may spend on trying again: without looking at the wish it would be about ten seconds.
+SOON_SECONDS = 3.0
+
+
+def _lock(session: Session, songs: Songs) -> None:
+    """Lock what is written, in a transaction that is open."""
+    if songs.session.dialect.has_schemas:
+        names = ", ".join(songs.ledger(name) for name in ("backfill", "run", "audit", "derived"))
+        session.run(f"LOCK TABLE songs, {names} IN EXCLUSIVE MODE")
+
+
+def _let_time_pass(songs: Songs) -> None:
+    """End the time of every lease, since the process that had them goes on."""
+    with songs.session.transaction():
+        songs.session.run(f"UPDATE {songs.ledger('lease')} SET expires = ''")
+
+
+class Locker:
+    """Somebody who has the lock from the `number`-th wait of a runner on, at which the runner is asked to stop."""
+
+    def __init__(self, songs: Songs, session: Session, number: int) -> None:
+        self.songs, self.session, self.number = songs, session, number
+        self.watch, self.notes, self.waits = Watch(), list[str](), 0
+        self.held = contextlib.ExitStack()
+        self.since = 0.0
+
+    def stop(self) -> bool:
+        return self.waits >= self.number
+
+    def wait(self, seconds: float) -> None:
+        self.waits += 1
+        self.watch.wait(seconds)
+        if self.waits == self.number:
+            self.held.enter_context(self.session.transaction())
+            _lock(self.session, self.songs)
+            self.since = self.watch.seconds
+
+    def engine(self) -> Tidemark:
+        clock = self.watch.with_wait(self.wait)
+        return self.songs.engine(clock=clock, stop=self.stop, listen=lambda event: self.notes.append(event.note))
+
+
+@pytest.fixture
+def locking(
+    songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[int], contextlib.AbstractContextManager[Locker]]]:
+    """Somebody who comes with a lock; locks are waited for a moment only, so that nothing here takes long."""
+    monkeypatch.setattr("tidemark.database.open.WRITE_LOCK_SECONDS", 0.02)
+
+    @contextlib.contextmanager
+    def come(number: int) -> Iterator[Locker]:
+        with contextlib.closing(open_session(songs.url, lock_timeout=5)) as session:
+            locker = Locker(songs, session, number)
+            with locker.held:
+                yield locker
+
+    yield come
+
+
+def test_a_backfill_is_stopped_although_somebody_has_the_lock(
+    songs: Songs, locking: Callable[[int], contextlib.AbstractContextManager[Locker]]
+) -> None:
+    songs.add(3000)
+    songs.upper()
+    with locking(3) as locker:
+        with pytest.raises(Fault, match="asked to stop") as fault:
+            locker.engine().backfill("shout")
+        assert fault.value.exit is Exit.INTERRUPTED
+        assert "next: tidemark backfill run shout" in fault.value.left_behind
+        assert locker.watch.seconds - locker.since < SOON_SECONDS
+        assert any("could not be written down" in note for note in locker.notes)
+    _let_time_pass(songs)
+    (status,) = songs.engine().backfills()
+    assert (status.state, status.failure) == (
+        "interrupted",
+        "its runner ended without a word, or could not write one down",
+    )
+    assert status.rows_done == songs.shouted() > 0
+    assert songs.engine().backfill("shout").status.state == "finished"
+
+
+def test_an_operators_verb_is_stopped_although_somebody_has_the_lock(
+    songs: Songs, locking: Callable[[int], contextlib.AbstractContextManager[Locker]]
+) -> None:
+    songs.add(10)
+    songs.upper()
+    songs.engine().backfill("shout")
+    with locking(1) as locker:
+        # From the first wait on, which is for the lock.
+        locker.held.enter_context(locker.session.transaction())
+        _lock(locker.session, songs)
+        locker.number = 0
+        with pytest.raises(Fault, match="asked to stop") as fault:
+            locker.engine().repair()
+        assert fault.value.exit is Exit.INTERRUPTED
+        assert locker.watch.seconds < SOON_SECONDS
+
+
+def test_whoever_waits_for_a_duty_is_stopped(songs: Songs) -> None:
+    songs.upper()
+    songs.engine().backfill("shout")
+    watch, ledger = Watch(), Ledger(songs.session)
+    take_lease(ledger, Clock(), "keep shouts", "somebody else", 0.0)
+    with pytest.raises(Fault, match="asked to stop") as fault:
+        take_lease(ledger, watch.clock, "keep shouts", "us", stop=lambda: True)
+    assert fault.value.exit is Exit.INTERRUPTED
+    assert watch.seconds == 0.0
+
+
+def test_a_lock_is_waited_for_in_portions_by_who_writes_and_tries_again(songs: Songs) -> None:
+    asks = "SHOW lock_timeout" if songs.session.dialect.has_schemas else "PRAGMA busy_timeout"
+    soon, long = round(WRITE_LOCK_SECONDS * 1000), round(LOCK_SECONDS * 1000)
+    for role, mode, expected in (("worker", "write", soon), ("worker", "chunk", soon), ("reader", "read", long)):
+        with contextlib.closing(open_session(songs.url, role=role)) as session:  # type: ignore[arg-type]
+            with session.transaction(mode):  # type: ignore[arg-type]
+                found = session.one(asks)
+            assert found in ((expected,), (f"{expected}ms",), (f"{expected // 1000}s",)), (role, mode)
+
+
+def test_what_nobody_is_at_any_more_is_not_running_in_the_history(
+    songs: Songs, locking: Callable[[int], contextlib.AbstractContextManager[Locker]]
+) -> None:
+    songs.add(3000)
+    songs.upper()
+    with locking(3) as locker, pytest.raises(Fault):
+        locker.engine().backfill("shout")
+    _let_time_pass(songs)
+    (past,) = songs.engine().history("shout")
+    assert (past.state, past.cause) == ("interrupted", UNTOLD)
