@@ -57,3 +57,29 @@ def _assert_shadow(keeper: Tidemark, differing: int) -> None:
     assert one.as_json()["shadow"]["rows_differing"] == differing
     begun = replace(one, shadow=replace(shadow, compared_at=None))
     assert "not compared yet. Next: tidemark adopt" in status_text([begun])
+
+
+def test_it_names_the_index_that_helps_and_who_keeps_what_is_carried_on(engine_url: str) -> None:
+    """A baseline is kept by ticks, for which a worker is needed; what would help is named before anything is taken over."""
+    shop = Shop(engine_url)
+    shop.run(
+        *SCHEMA,
+        "CREATE TABLE replies (id integer PRIMARY KEY, parent_id integer)",
+        "CREATE TABLE totals (thread_id integer PRIMARY KEY, n integer)",
+        "INSERT INTO totals VALUES (1, 2), (2, 9)",
+    )
+    project = Project("shop")
+    query = "SELECT t.thread_id, (SELECT count(*) FROM replies r WHERE r.parent_id = t.thread_id) AS n FROM totals t"
+    project.derive("kept", query=query, key="thread_id", columns_of="totals")
+    keeper = Tidemark(project, engine_url)
+    looked = adoption_text(keeper.adopt("kept"))
+    assert "index that would help: CREATE INDEX" in looked and "parent_id" in looked
+    # That command would take the columns over.
+    assert "--create-indexes" not in looked and "tidemark adopt kept --shadow" in looked
+    shadow = adoption_text(keeper.adopt("kept", shadow=True))
+    assert "index that would help: CREATE INDEX" in shadow and "tidemark apply --create-indexes" in shadow
+    carried = keeper.adopt("kept", baseline=True)
+    assert (carried.freshness, carried.standing, carried.wrong) == ("tick", "baseline", 0)
+    told = adoption_text(carried)
+    assert "at ticks, so that a worker has to run. Next: tidemark run" in told
+    assert "with what they were ahead of it when they were taken over" in told

@@ -182,18 +182,28 @@ def adoption_text(report: AdoptionReport) -> str:
     if report.wrong > SHOWN_MAX:
         lines.append(f"  and {report.wrong - SHOWN_MAX:,} more; --json shows up to {len(report.differing):,}")
     if not report.wrong:
-        lines.append(f"{report.table}: all {report.rows:,} rows are what the query of {report.derived} says")
+        plus = ", with what they were ahead of it when they were taken over" if report.standing == "baseline" else ""
+        lines.append(f"{report.table}: all {report.rows:,} rows are what the query of {report.derived} says{plus}")
+    if not report.kept:
+        lines += [f"index that would help: {text}  ({reason})" for text, reason in report.indexes]
+    if report.indexes and (report.taken or report.standing == "shadow"):
+        lines.append("tidemark apply --create-indexes makes them, while writers go on.")
+    return "\n".join([*lines, _adopted_next(report)])
+
+
+def _adopted_next(report: AdoptionReport) -> str:
+    name = quote(report.derived)
+    late = report.freshness == "tick"
     if report.taken:
-        return "\n".join(
-            [*lines, f"{report.derived} keeps them from now on. Next: tidemark verify {quote(report.derived)}"]
-        )
+        worker = "at ticks, so that a worker has to run. Next: tidemark run, and" if late else "at every commit. Next:"
+        return f"{report.derived} keeps them from now on, {worker} tidemark verify {name}"
     if report.standing == "shadow":
-        said = f"{report.derived} is kept beside {report.table}, which others go on writing."
-        then = f"tidemark adopt {quote(report.derived)} looks again; --take-over or --baseline ends it"
-        return "\n".join([*lines, f"{said} Next: {then}"])
+        by = " by a worker, or at the next look" if late else ""
+        said = f"{report.derived} is kept{by} beside {report.table}, which others go on writing."
+        return f"{said} Next: tidemark adopt {name} looks again; --take-over or --baseline ends it"
     if report.kept:
         wrong = f"{report.derived} keeps them already, and something else wrote them. Next: tidemark repair"
         right = f"{report.derived} keeps them already. Next: tidemark verify"
-        return "\n".join([*lines, f"{wrong if report.wrong else right} {quote(report.derived)}"])
-    stop = "Nothing was changed. Next: stop what writes these columns now, then"
-    return "\n".join([*lines, f"{stop} tidemark adopt {quote(report.derived)} --take-over"])
+        return f"{wrong if report.wrong else right} {name}"
+    shadow = f"tidemark adopt {name} --shadow keeps the query's rows beside while others go on"
+    return f"Nothing was changed. Next: {shadow}; or stop what writes these columns, then tidemark adopt {name} --take-over"

@@ -40,7 +40,8 @@ class AdoptionReport:
 
     `rows` were compared, and `rows_differing` of them differ; `counts` are the wrong values of each column, `differing` the first
     of them in key order. `taken` tells that the columns are kept from the query now, `kept` that they were before anything was
-    asked, `standing` that it is computed beside (``shadow``), or that what was there is carried on (``baseline``).
+    asked, `standing` that it is computed beside (``shadow``), or that what was there is carried on (``baseline``). `freshness` is
+    that of the rows which the query keeps, `indexes` are those that keeping them would profit from, each with a reason.
     """
 
     derived: str
@@ -53,6 +54,8 @@ class AdoptionReport:
     kept: bool = False
     standing: str = ""
     rows_differing: int = 0
+    freshness: str = ""
+    indexes: tuple[tuple[str, str], ...] = ()
 
     @property
     def wrong(self) -> int:
@@ -228,7 +231,8 @@ def compare_existing(duty: Duty, script: Script, table: str, beside: str = "") -
         report = AdoptionReport(
             script.name, table.replace('"', ""), int(rows), script.key, counted_by_name, tuple(found)
         )
-        return replace(report, rows_differing=int(wrong_rows))
+        helpful = tuple((index.text, index.reason) for index in script.missing_indexes)
+        return replace(report, rows_differing=int(wrong_rows), freshness=script.freshness, indexes=helpful)
 
     return duty.read(look).value
 
