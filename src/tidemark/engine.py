@@ -29,7 +29,7 @@ from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfil
 from tidemark.runtime.beside import delivering, taking
 from tidemark.runtime.captures import plan_captures
 from tidemark.runtime.diff import TableDiff
-from tidemark.runtime.doctor import Diagnosis, examine, look_at_writing
+from tidemark.runtime.doctor import Diagnosis, examine, look_at_strain, look_at_writing
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed, explain_script
 from tidemark.runtime.gaps import record_gaps
@@ -399,6 +399,7 @@ class Tidemark(Workshop):
         """What is well and what is not about the database and what is installed in it."""
         with self._open("reader") as duty:
             found = examine(duty.ledger, self.project.cadence if self.project else {})
+            found += look_at_strain(duty.session, duty.limits)
         return [*found, *look_at_writing(lambda: open_session(self.database))]
 
     def uninstall(self, *, keep_data: bool = False) -> UninstallReport:

@@ -2,14 +2,18 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.backfill.place import Songs, Watch
-from tidemark import Fault, Tidemark
+from tidemark import Fault, Refusal, Tidemark
+from tidemark.cli.settings import find_settings, read_bytes
 from tidemark.database.open import LOCK_SECONDS, WRITE_LOCK_SECONDS, open_session
-from tidemark.database.session import Session
+from tidemark.database.session import Exhausted, Session, Strain
 from tidemark.errors import Exit
+from tidemark.runtime.backfill import ending, worker
+from tidemark.runtime.backfill.throttle import MEGABYTE, Limits
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import take_lease
 from tidemark.runtime.ledger import Ledger
@@ -144,3 +148,52 @@ def test_what_nobody_is_at_any_more_is_not_running_in_the_history(
     _let_time_pass(songs)
     (past,) = songs.engine().history("shout")
     assert (past.state, past.cause) == ("interrupted", UNTOLD)
+
+
+def test_a_failure_that_cannot_be_written_down_is_told_and_so_is_the_disk(
+    songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk nothing can be recorded: what went wrong is told where it happened, and afterwards why it is not there."""
+
+    def full(*given: object, **named: object) -> None:
+        raise Exhausted("no room is left on the disk", left_behind="make room first")
+
+    songs.add(10)
+    songs.upper()
+    notes = list[str]()
+    with monkeypatch.context() as patched, pytest.raises(Exhausted, match="no room") as fault:
+        patched.setattr(worker, "do_chunk", full)
+        patched.setattr(ending, "_end", full)
+        songs.engine(listen=lambda event: notes.append(event.note)).backfill("shout")
+    assert fault.value.left_behind == "make room first; next: tidemark backfill retry shout"
+    assert [note for note in notes if "could not be written down, so that it reads as interrupted: no room" in note]
+    _let_time_pass(songs)
+    with contextlib.closing(songs.engine().onlooker()) as eye:
+        finding = next(one for one in eye.overview().verdict.findings if one.name == "shout")
+    assert finding.says.endswith("nobody goes on with it: its runner ended without a word, or could not write one down")
+    monkeypatch.setattr(type(songs.session), "strain", lambda session: (Strain("free_bytes", MEGABYTE),))
+    (found,) = (one for one in songs.engine().doctor() if one.about == "disk_low")
+    assert "cannot be written down, and reads as interrupted" in found.says and "--disk-floor" in found.says
+    assert not [one for one in songs.engine(limits=Limits(free_bytes=0)).doctor() if one.about == "disk_low"]
+
+
+def test_how_much_has_to_be_free_is_a_setting(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.tidemark]\ndisk_floor = "1GB"\n')
+    found = [
+        find_settings(None, None, environment, tmp_path, typed).disk_floor
+        for environment, typed in (
+            ({}, None),
+            ({"TIDEMARK_DISK_FLOOR": "64MB"}, None),
+            ({"TIDEMARK_DISK_FLOOR": "64MB"}, "0"),
+        )
+    ]
+    assert found == [1024**3, 64 * MEGABYTE, 0]
+    assert find_settings(None, None, {}, tmp_path.parent).disk_floor is None
+    assert [read_bytes(text, "it") for text in ("1024", "1.5 KB", "2GiB", "3t")] == [
+        1024,
+        1536,
+        2 * 1024**3,
+        3 * 1024**4,
+    ]
+    with pytest.raises(Refusal, match="is no size"):
+        read_bytes("a lot", "disk_floor")

@@ -137,9 +137,11 @@ def _add_action(parser: argparse.ArgumentParser, actions: Sequence[str]) -> None
 
 
 def _add_workers(made: dict[str, argparse.ArgumentParser]) -> None:
+    floor = "hold back while less than this is free on the disk of a SQLite file, such as 64MB (default 256MB)"
     said = "so many sessions, each with ranges of keys of its own (PostgreSQL); says why where one does it"
     for command in ("apply", "run", "repair", "backfill"):
         made[command].add_argument("--workers", type=int, default=1, metavar="N", help=said)
+        made[command].add_argument("--disk-floor", metavar="SIZE", help=floor)
 
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from shlex import quote
 from types import MappingProxyType
 from typing import Any
@@ -53,7 +53,8 @@ class Typed:
 
 def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcome:
     """Run the command that `options` name. Raises `Refusal` and `Fault`."""
-    settings = find_settings(options.database, options.definitions)
+    floor = getattr(options, "disk_floor", None)
+    settings = find_settings(options.database, options.definitions, disk_floor=floor)
     if options.command == "init":
         return write_start(settings, options.database)
     if options.command == "export":
@@ -65,6 +66,8 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
         log_to(sys.stderr, as_json=options.json)
     project = load_project(settings) if _needs_definitions(options) else _found_project(options, settings)
     limits = Limits(trust_unseen=settings.trust_unseen)
+    if settings.disk_floor is not None:
+        limits = replace(limits, free_bytes=settings.disk_floor)
     workers = getattr(options, "workers", 1)
     engine = Tidemark(project, settings.require_database(), stop=stop, listen=display, limits=limits, workers=workers)
     try:

@@ -22,19 +22,23 @@ SQLITE_URL = "sqlite:///"
 SLOW_SECONDS = 1.0
 _TIME = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$")
 _SECONDS = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$", re.IGNORECASE)
+_BYTES = MappingProxyType({"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4})
 
 
 @dataclass(frozen=True)
 class Settings:
     """`database` is a URL or path (None when nobody says), `definitions` a file or a dotted module, `folder` where relative
     module names are looked up. Ticks that take longer than `slow_seconds` are told. With `trust_unseen` no backfill is held back
-    by what the database does not show of its strain."""
+    by what the database does not show of its strain. None goes on while fewer than `disk_floor` bytes are free on the disk of a
+    SQLite file (None = the default)."""
 
     database: str | None
     definitions: str
     folder: Path
     slow_seconds: float = SLOW_SECONDS
     trust_unseen: bool = False
+    disk_floor: float | None = None
 
     def require_database(self) -> str:
         """The database. Raises `Refusal` when nobody says which."""
@@ -52,19 +56,21 @@ def find_settings(
     definitions: str | None,
     environment: Mapping[str, str] | None = None,
     start: Path | None = None,
+    disk_floor: str | None = None,
 ) -> Settings:
     """The settings for options as typed. Raises `Refusal` (``definitions``) for a ``pyproject.toml`` that cannot be read."""
     known = os.environ if environment is None else environment
     here = start or Path.cwd()
     file, table = _read_project_file(here)
     folder = file.parent if file else here
-    stated = {name: _text(table, name, file) for name in ("database", "definitions", "slow", "unseen")}
+    stated = {name: _text(table, name, file) for name in ("database", "definitions", "slow", "unseen", "disk_floor")}
     slow = known.get("TIDEMARK_SLOW") or stated["slow"]
     slow_seconds = SLOW_SECONDS if slow is None else read_seconds(slow, "slow")
     unseen = known.get("TIDEMARK_UNSEEN") or stated["unseen"] or "hold"
     if unseen not in ("hold", "trust"):
         raise Refusal(Code.DEFINITIONS, f"unseen is {unseen!r}", instead="write hold or trust")
-    how = (slow_seconds, unseen == "trust")
+    floor = disk_floor or known.get("TIDEMARK_DISK_FLOOR") or stated["disk_floor"]
+    how = (slow_seconds, unseen == "trust", None if floor is None else read_bytes(floor, "disk_floor"))
     found_database = database or known.get("TIDEMARK_DATABASE") or None
     if found_database is None and stated["database"] is not None:
         found_database = _resolve_database(stated["database"], folder)
@@ -82,6 +88,15 @@ def read_seconds(text: str, what: str) -> float:
     if match is None:
         raise Refusal(Code.DEFINITIONS, f"{what} is {text!r}, which is no time", instead="write 500ms, 2s, 1m or 1h")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def read_bytes(text: str, what: str) -> float:
+    """The bytes that ``64MB``, ``2GB`` or a bare number mean, in powers of 1024. Raises `Refusal` (``definitions``) for anything
+    else."""
+    match = _SIZE.match(text.strip())
+    if match is None:
+        raise Refusal(Code.DEFINITIONS, f"{what} is {text!r}, which is no size", instead="write 64MB, 2GB or 0")
+    return float(match[1]) * _BYTES[match[2].lower()]
 
 
 def _read_project_file(start: Path) -> tuple[Path | None, dict[str, Any]]:

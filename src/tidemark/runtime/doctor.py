@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from tidemark.database.session import Session
 from tidemark.errors import Refusal
+from tidemark.runtime.backfill.throttle import Limits, reasons_of
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.overview import read_overview
 from tidemark.runtime.statements import load_statements
@@ -47,6 +48,23 @@ def examine(ledger: Ledger, cadence: Mapping[str, float]) -> list[Diagnosis]:
     for one in overview.tables:
         if not overview.verdict.about("table", one.name):
             found.extend(_tell_well(one))
+    return found
+
+
+def look_at_strain(session: Session, limits: Limits) -> list[Diagnosis]:
+    """What fillings and backfills hold back for now. How something ends on a full disk cannot be written down, so that whoever
+    looks for why something reads as interrupted finds the disk here."""
+    found = []
+    for reason in reasons_of(session.strain(), limits):
+        word, _, says = reason.partition(": ")
+        untold = (
+            "; what fails for want of room cannot be written down, and reads as interrupted"
+            if word == "disk_low"
+            else ""
+        )
+        found.append(
+            Diagnosis("warn", word, f"{says[:1].upper()}{says[1:]}: fillings and backfills hold back{untold}.")
+        )
     return found
 
 

@@ -157,8 +157,7 @@ def _judge_backfill(one: BackfillStatus) -> list[Finding]:
     """A filling is judged as the state of its derived table; only what that does not show is added."""
     if one.kind == "fill":
         if one.state in ("interrupted", "throttled"):
-            why = "; ".join(one.reasons) if one.reasons else ""
-            says = COMING[one.state] + (f": {why}" if why else "")
+            says = COMING[one.state] + _why(one)
             return [Finding("table", one.name, "warn", says, "tidemark apply" if one.state == "interrupted" else "")]
         return []
     retry = f"tidemark backfill retry {quote(one.name)}"
@@ -174,16 +173,21 @@ def _judge_backfill(one: BackfillStatus) -> list[Finding]:
     if one.state not in COMING:
         return [Finding("backfill", one.name, "fail", "is in no state we know", "tidemark backfill list")]
     next_ = {"paused": f"tidemark backfill resume {quote(one.name)}", "throttled": ""}
-    why = f": {'; '.join(one.reasons)}" if one.reasons else ""
     return [
         Finding(
             "backfill",
             one.name,
             "warn",
-            COMING[one.state] + why,
+            COMING[one.state] + _why(one),
             next_.get(one.state, f"tidemark backfill run {quote(one.name)}"),
         )
     ]
+
+
+def _why(one: BackfillStatus) -> str:
+    """Why it is held back, or how its last run ended, as the end of a sentence."""
+    told = "; ".join(one.reasons) or (one.failure if one.state == "interrupted" else "")
+    return f": {told}" if told else ""
 
 
 def _judge_stream(one: StreamStatus) -> list[Finding]:

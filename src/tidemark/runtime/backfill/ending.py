@@ -50,12 +50,17 @@ def recording(
     except Exception as problem:
         told = tell_problem(problem)
         if duty().session.is_open():
-            stopped = isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED
             with telling_untold(duty(), name, tally.phase):
-                record_end(duty(), tally, "interrupted" if stopped else "failed", told)
+                record_end(duty(), tally, "interrupted" if _is_stop(problem) else "failed", told)
+        if isinstance(problem, Fault) and "; next: " not in problem.left_behind:
+            problem.left_behind += f"; next: {_next_command(tally, 'interrupted' if _is_stop(problem) else 'failed')}"
         if isinstance(problem, TidemarkError):
             raise
         raise Fault(f"{name} failed: {told}", left_behind=STANDS) from problem
+
+
+def _is_stop(problem: Exception) -> bool:
+    return isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED
 
 
 def _next_command(tally: Tally, state: str) -> str:
