@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.backfill.place import Songs, Watch
+from tests.backfill.place import UPPER, Songs, Watch
 from tidemark import Fault, Refusal, Tidemark
+from tidemark.cli import main
 from tidemark.cli.settings import find_settings, read_bytes
 from tidemark.database.open import LOCK_SECONDS, WRITE_LOCK_SECONDS, open_session
 from tidemark.database.session import Exhausted, Session, Strain
@@ -197,3 +198,28 @@ def test_how_much_has_to_be_free_is_a_setting(tmp_path: Path) -> None:
     ]
     with pytest.raises(Refusal, match="is no size"):
         read_bytes("a lot", "disk_floor")
+
+
+def test_the_floor_of_the_disk_is_said_on_the_command_line(
+    file_songs: Songs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk of any size is below one floor and above another; a filling waits below it, and says which option that is."""
+    monkeypatch.chdir(tmp_path)
+    file_songs.add(2)
+    (tmp_path / "derived.py").write_text(
+        f"from tidemark import Project\nproject = Project('songs')\n"
+        f"project.backfill('shout', table='songs', key='id', sql={UPPER!r})\n"
+    )
+
+    def shell(*arguments: str) -> tuple[int, str]:
+        return main([*arguments, "--database", file_songs.url]), "".join(capsys.readouterr())
+
+    run = ("backfill", "run", "shout")
+    code, said = shell(*run, "--disk-floor", "900TB", "--max-duration", "10ms")
+    assert code == 75 and "disk_low" in said and "--disk-floor" in said
+    code, said = shell(*run, "--disk-floor", "much")
+    assert code == 5 and "is no size" in said
+    monkeypatch.setenv("TIDEMARK_DISK_FLOOR", "900TB")
+    assert "disk_low" in shell("doctor")[1]
+    code, said = shell(*run, "--disk-floor", "0")
+    assert code == 0 and "2 keys done" in said

@@ -404,27 +404,3 @@ def test_a_worker_has_the_functions_of_definitions_that_it_finds_by_itself(shell
     shell.write("INSERT INTO posts VALUES (101, 2, 1)")
     assert shell("verify", "thread_stats") == 0
     assert "ValueError: oh" in shell.err and "Going on with what is installed" in shell.err
-
-
-def test_the_floor_of_the_disk_is_said_on_the_command_line(
-    sqlite_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A disk of any size is below one floor and above another; a filling waits below it, and says which option that is."""
-    shell = Shell(f"sqlite:///{sqlite_path}", tmp_path, capsys)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TIDEMARK_DATABASE", shell.url)
-    with contextlib.closing(open_session(shell.url, create=True)) as session, session.transaction():
-        session.run("CREATE TABLE posts (id INTEGER PRIMARY KEY)")
-        session.run("INSERT INTO posts VALUES (1), (2)")
-    shell.declare(
-        "from tidemark import Project\nproject = Project('p')\n"
-        "project.backfill('touch', table='posts', key='id', "
-        "sql='UPDATE posts SET id = id WHERE id IN (SELECT id FROM tidemark_batch)')\n"
-    )
-    run = ("backfill", "run", "touch")
-    assert shell(*run, "--disk-floor", "900TB", "--max-duration", "10ms") == 75
-    assert "disk_low" in shell.err and "--disk-floor" in shell.err
-    assert shell(*run, "--disk-floor", "much") == 5 and "is no size" in shell.err
-    monkeypatch.setenv("TIDEMARK_DISK_FLOOR", "900TB")
-    assert shell("doctor") == 0 and "disk_low" in shell.out
-    assert shell(*run, "--disk-floor", "0") == 0 and "2 keys done" in shell.out
