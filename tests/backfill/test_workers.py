@@ -9,7 +9,7 @@ import pytest
 from tests.backfill.place import Songs, open_songs, stop_after
 from tidemark import Fault
 from tidemark.database.open import open_session
-from tidemark.database.session import Conflict, Exhausted, TooLong
+from tidemark.database.session import Conflict, Exhausted, Taken, TooLong
 from tidemark.errors import Exit
 from tidemark.runtime.backfill import chunk, worker
 from tidemark.runtime.backfill.begin import survey
@@ -52,6 +52,26 @@ def test_conflicts_are_tried_again_and_what_takes_too_long_is_halved(
     assert songs.engine().backfill("count").status.state == "finished"
     # How much more it dares after that is a question of how long it took.
     assert sizes[:4] == [100, 100, 50, 25] and done_once(songs)
+
+
+def test_what_takes_too_long_is_halved_among_suspects_too(songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    songs.add(300)
+    songs.project.backfill("count", table="songs", key="id", sql=ADD)
+    real, sizes = worker.do_chunk, list[int]()
+
+    def troubled(ledger, backfill, walk, todo, size, **named):  # type: ignore[no-untyped-def]
+        sizes.append(size)
+        assert len(sizes) < 50, f"it never gets on: {sizes}"
+        if size == 100:
+            raise Taken("a row that somebody has in hand")
+        step = real(ledger, backfill, walk, todo, size, **named)
+        if size > 20:
+            raise TooLong("a statement timeout")
+        return step
+
+    monkeypatch.setattr(worker, "do_chunk", troubled)
+    assert songs.engine().backfill("count").status.state == "finished"
+    assert [size for size in sizes if size < 100][:3] == [50, 25, 12] and done_once(songs)
 
 
 def test_a_disk_without_room_is_no_fault_of_any_row(songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,6 +149,7 @@ class Worker:
             except TooLong as problem:
                 if size > 1:
                     self.pace.size = max(1, size // 2)
+                    self.suspects = min(self.suspects, size)
                     return None
                 conflict: Conflict = problem
             except Conflict as problem:
