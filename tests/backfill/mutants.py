@@ -108,7 +108,7 @@ def write_while_reading(patch: pytest.MonkeyPatch) -> None:
     def read(self: engine.Tidemark, name: str = "") -> Any:
         with self._open() as duty:
             duty.session.set_lock_timeout(0)
-            duty.write_once(lambda: None)
+            duty.write(lambda: None, once=True)
             return record.list_backfills(duty.ledger, name)
 
     patch.setattr(engine.Tidemark, "backfills", read)

@@ -63,7 +63,7 @@ class Town:
 def opened(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Town]]:
     """Opens a town; while it is busy it writes now and then before a transaction of ours."""
     towns: list[Town] = []
-    attempt = Duty._attempt
+    persist = Duty._persist
 
     def pass_by() -> None:
         for town in towns:
@@ -72,7 +72,7 @@ def opened(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     def between(duty: Duty, *about: Any) -> Any:
         pass_by()
-        return attempt(duty, *about)
+        return persist(duty, *about)
 
     def before_tick(duty: Duty, script: Any) -> Any:
         pass_by()
@@ -82,7 +82,7 @@ def opened(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         towns.append(Town(engine_url, seed))
         return towns[-1]
 
-    monkeypatch.setattr(Duty, "_attempt", between)
+    monkeypatch.setattr(Duty, "_persist", between)
     monkeypatch.setattr(cutover, "tick", before_tick)
     monkeypatch.setattr("tidemark.runtime.meanwhile.EVERY_SECONDS", 0.0)
     yield begin

@@ -11,7 +11,7 @@ from tests.findings.place import Place
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.model import Freshness
-from tidemark.render import images, postgres_capture, sqlite_rows, statements
+from tidemark.render import images, postgres_alike, sqlite_rows, statements
 
 # By engine and table: the types of its columns, and how the value of each is written before and afterwards.
 LOOSE = {"BLOB": ("1", "1.0"), "": ("1", "1.0"), "TEXT COLLATE NOCASE": ("'bob'", "'Bob'")}
@@ -86,7 +86,7 @@ PLACES = [
     ("sqlite", images),
     ("sqlite", sqlite_rows),
     ("sqlite", statements),
-    ("postgresql", postgres_capture),
+    ("postgresql", postgres_alike),
     ("postgresql", statements),
 ]
 

@@ -15,7 +15,7 @@ import pytest
 from tidemark import Fault, Project, Refusal, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Code
-from tidemark.render import mirror_triggers
+from tidemark.render import postgres_mirror
 from tidemark.runtime import install
 from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.progress import Event
@@ -287,7 +287,7 @@ def test_what_ticks_write_by_the_batch_reaches_the_users_tables(world: World) ->
 @pytest.mark.parametrize("event", ["insert", "update", "delete"])
 def test_a_batch_that_is_not_carried_is_found(pg_database: str, monkeypatch: pytest.MonkeyPatch, event: str) -> None:
     """The mistake: a kind of statement does not reach the user's table."""
-    bodies = mirror_triggers._batch_bodies
-    monkeypatch.setattr(mirror_triggers, "_batch_bodies", lambda *about: {**bodies(*about), event: ""})
+    bodies = postgres_mirror._batch_bodies
+    monkeypatch.setattr(postgres_mirror, "_batch_bodies", lambda *about: {**bodies(*about), event: ""})
     with psycopg.connect(pg_database, autocommit=True) as post, pytest.raises(AssertionError):
         in_batches(World(pg_database, _rows_of(post)))

@@ -51,7 +51,7 @@ def keyed_program(
     chosen = choose_unit(query, key)
     every_route = routes_of(query, chosen)
     routes = shorten(tuple(way for way in every_route if way.changed.table.label not in unwatched))
-    reasons = (reason, *_everywhere(query, chosen, routes, allow_global=allow_global))
+    reasons = (reason, *_everywhere(chosen, routes, allow_global=allow_global))
     due = find_due(query, every_route, moment, every or DUE_SECONDS)
     if due is not None and due.everything and every is None:
         raise Refusal(
@@ -98,9 +98,7 @@ def choose_unit(query: Query, key: tuple[KeyColumn, ...]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _everywhere(
-    query: Query, chosen: tuple[int, ...], routes: tuple[KeyQuery, ...], *, allow_global: bool
-) -> tuple[str, ...]:
+def _everywhere(chosen: tuple[int, ...], routes: tuple[KeyQuery, ...], *, allow_global: bool) -> tuple[str, ...]:
     """Why every row may change at once; refused without consent."""
     labels = sorted({route.changed.table.label for route in routes if route.everywhere})
     if not labels:

@@ -58,7 +58,7 @@ def _block(block: Block, terms: Terms, *, sideways: bool) -> tuple[tuple[Placeme
             bounded = False
     for nested in block.nested:
         found += _members(block, nested, terms)
-    own = _own(block, terms, deeper)
+    own = _own(terms, deeper)
     if own:
         found.append(Placement(block.number, own, _source(block, own), sideways, _rowid(block, own), _lead(block, own)))
     elif not block.items or not any(deeper.values()):
@@ -90,7 +90,7 @@ def _is_alike(block: Block, scalar: Scalar, query: Query, position: int) -> bool
     )
 
 
-def _own(block: Block, terms: Terms, deeper: Mapping[str, Mapping[int, int]]) -> tuple[tuple[int, Scalar], ...]:
+def _own(terms: Terms, deeper: Mapping[str, Mapping[int, int]]) -> tuple[tuple[int, Scalar], ...]:
     """The terms that restrict in this block's WHERE: those that are not restricted inside already."""
     inside = {place for places in deeper.values() for place in places}
     return tuple((place, scalar) for place, scalar in terms.items() if place not in inside)

@@ -2,7 +2,7 @@
 
 Owns: refusals that depend on the query alone, whatever its class. Promises: every node of an admitted query is on the
 allow-list of `query.syntax`; each refusal names the place and what to write instead. Whether a class exists for an admitted
-query is decided in `maintenance.classes`.
+query is decided in `compiler`.
 """
 
 from __future__ import annotations

@@ -12,17 +12,18 @@ from tidemark.maintenance.mirror import Mirror
 from tidemark.maintenance.program import KeyedProgram, LinearProgram
 from tidemark.model import Crossing, Table
 from tidemark.render import (
-    mirror_triggers,
     postgres,
     postgres_commit,
     postgres_crossings,
     postgres_keyed,
     postgres_log,
+    postgres_mirror,
     sqlite,
     sqlite_commit,
     sqlite_crossings,
     sqlite_keyed,
     sqlite_log,
+    sqlite_mirror,
 )
 from tidemark.render.crossings import Shown
 from tidemark.render.statements import Store
@@ -57,7 +58,7 @@ PIECES: dict[str, Pieces] = {
         sqlite_keyed.keyed_pieces,
         sqlite_commit.commit_pieces,
         sqlite_commit.sweep,
-        mirror_triggers.sqlite_pieces,
+        sqlite_mirror.mirror_pieces,
         sqlite_log.log_pieces,
         sqlite_crossings.crossing_pieces,
     ),
@@ -67,7 +68,7 @@ PIECES: dict[str, Pieces] = {
         postgres_keyed.keyed_pieces,
         postgres_commit.commit_pieces,
         postgres_commit.hold,
-        mirror_triggers.postgres_pieces,
+        postgres_mirror.mirror_pieces,
         postgres_log.log_pieces,
         postgres_crossings.crossing_pieces,
     ),

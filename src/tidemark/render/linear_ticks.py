@@ -297,7 +297,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         ),
         count=f"SELECT count(*) FROM {ordered}",
         flag=_flag(store, program),
-        apply=(*_apply(store, program), *respell(store, program, ordered)),
+        apply=(*_apply(store), *respell(store, program, ordered)),
         take_again=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT b.{ORDINAL}, {row_of(store, 'b')} "
         f"FROM {ordered} AS b WHERE {RANGE} AND b.{AGAIN} = 1",
         mark=tuple(f"INSERT INTO {log} (weight) VALUES (0)" for log in logs),
@@ -357,7 +357,7 @@ def _may_fail(store: Store, feed: Feed, part: Part) -> str:
     return f"({changed} AND (s.{column} IS NOT NULL OR {needed}))"
 
 
-def _apply(store: Store, program: LinearProgram) -> tuple[str, ...]:
+def _apply(store: Store) -> tuple[str, ...]:
     """Add the deltas in the order of their keys, then remove rows to which nothing contributes any more."""
     ordered, name = store.names.temporary("ordered"), store.names.store
     parts = [part for part in store.parts if part.kind in ("additive", "highest", "lowest")]

@@ -16,6 +16,7 @@ from tidemark.maintenance.program import LinearProgram
 from tidemark.names import Names
 from tidemark.render import postgres_arm, postgres_capture, postgres_flush, postgres_once
 from tidemark.render.postgres_settings import pinned_settings
+from tidemark.render.postgres_triggers import dollar
 from tidemark.render.statements import Store
 from tidemark.script import Piece
 
@@ -160,7 +161,7 @@ def public_view(names: Names, dialect: Dialect, derived: str, select: str) -> li
         Piece(
             "function",
             named(names, "readonly"),
-            f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS {postgres_capture.dollar(body)}",
+            f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS {dollar(body)}",
             f"DROP FUNCTION IF EXISTS {function}() CASCADE",
             public=True,
         ),

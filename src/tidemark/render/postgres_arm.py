@@ -10,7 +10,7 @@ truncates a leaf would otherwise wait for our rows while we wait for its leaf.
 
 from __future__ import annotations
 
-from tidemark.render.postgres_capture import dollar
+from tidemark.render.postgres_triggers import dollar
 from tidemark.script import Piece
 
 _WEAVE = """

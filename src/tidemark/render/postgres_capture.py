@@ -11,13 +11,14 @@ and the apply worker fires no others. TRUNCATE fires on the tables that hold the
 
 from __future__ import annotations
 
-from tidemark.dialect import POSTGRESQL
-from tidemark.maintenance.key_types import has_one_spelling
+from collections.abc import Callable
+
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
-from tidemark.names import Names
 from tidemark.render import spelling
 from tidemark.render.linear import feed_key
+from tidemark.render.postgres_alike import as_spelled, differ, has_equality
+from tidemark.render.postgres_triggers import event_pieces, routine, truncate_pieces
 from tidemark.render.spelling import left
 from tidemark.render.statements import Store, qualified
 from tidemark.script import Piece
@@ -29,15 +30,6 @@ OLD_SNAPSHOT = """  IF current_setting('transaction_isolation') <> 'read committ
       USING ERRCODE = 'feature_not_supported', DETAIL = 'An older snapshot cannot see every row that goes.';
   END IF;
 """
-
-
-def dollar(body: str) -> str:
-    """A function's body in dollar quotes that do not occur in it."""
-    tag, number = "$tidemark$", 2
-    while tag in body:
-        tag, number = f"$tidemark{number}$", number + 1
-    # The user's columns may be called like a trigger function's own variables, such as old and new.
-    return f"{tag}\n#variable_conflict use_column\n{body}\n{tag}"
 
 
 def came(store: Store, part: Part) -> str:
@@ -280,32 +272,6 @@ def _from(store: Store, feed: Feed, event: str, sign: int, by_row: bool) -> tupl
     return here, f" FROM {here}"
 
 
-def differ(table: Table, name: str, left: str, right: str) -> str:
-    """True when two rows of a source do not have the very same value there: 1.0 and 1.00 are equal, and are not the same."""
-    column, quoted = table.column(name), POSTGRESQL.quote(name)
-    if column is not None and has_one_spelling(column.type, column.collation, POSTGRESQL):
-        return f"{left}.{quoted} IS DISTINCT FROM {right}.{quoted}"
-    return f"ROW({left}.{quoted})::record OPERATOR(pg_catalog.*<>) ROW({right}.{quoted})::record"
-
-
-def as_spelled(table: Table, names: tuple[str, ...]) -> str:
-    """Columns of a source for EXCEPT, which takes equal values for one: with how they are spelled, where that may differ."""
-    found = [POSTGRESQL.quote(name) for name in names]
-    for number, name in enumerate(names):
-        column = table.column(name)
-        if column is None or not has_one_spelling(column.type, column.collation, POSTGRESQL):
-            # A row's text keeps the blanks at the end of a bpchar, which a cast to text takes away.
-            spelled = f'ROW({POSTGRESQL.quote(name)})::pg_catalog.text COLLATE pg_catalog."C"'
-            found.append(f"{spelled} AS tidemark_spelled_{number}")
-    return ", ".join(found)
-
-
-def has_equality(table: Table, name: str) -> bool:
-    """True when values of the column can be compared."""
-    column = table.column(name)
-    return column is not None and column.comparable
-
-
 def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Feed, ...], settings: str) -> list[Piece]:
     """Functions and triggers on one source."""
     reads = tuple(dict.fromkeys(name for feed in feeds for name in feed.reads))
@@ -315,105 +281,41 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
         by_row = table.written_by_row
         for event in ("insert", "update"):
             body = capture_body(store, program, table, feeds, event, by_row=by_row)
-            found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)
+            found += event_pieces(store.names, table, event, routine(body, settings), reads, by_row=by_row)
         return found
     for event in ("insert", "update", "delete"):
         # Rows of a statement may change places, which leaves nothing by key; but each has to show what is stored of its new one.
         by_row = table.written_by_row or (event == "update" and table.label == program.shown_in)
         body = capture_body(store, program, table, feeds, event, by_row=by_row)
-        found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)
-    for schema, name in table.leaves or ((table.schema, table.name),):
-        found += _truncate(store, program, feeds, (schema, name), store.dialect.quote(schema, name), settings)
+        found += event_pieces(store.names, table, event, routine(body, settings), reads, by_row=by_row)
+
+    def going(rows: str) -> str:
+        images = [select_images(store, feeds, feed, "r", f" FROM {rows} AS r", sign=-1) for feed in feeds]
+        return remember(store, program, feeds, images, waits=True)
+
+    arm = f"INSERT INTO {store.names.own('pending')} (deltas) VALUES ('{{}}');"
+    return [*found, *truncates(store, table, going, arm, settings)]
+
+
+def truncates(store: Store, table: Table, going: Callable[[str], str], arm: str, settings: str) -> list[Piece]:
+    """TRUNCATE of a source: `going` gives the statements that remember some rows that go, and `arm` arms the transaction when
+    they are gone. What is remembered before must not be flushed before: an extreme value would be found in rows that are still
+    there."""
+    own = (table.schema, table.name)
+    rows = {leaf: store.dialect.quote(*leaf) for leaf in table.leaves or (own,)}
     if table.kind == "partitioned" and table.leaves:
-        found += _truncate(store, program, feeds, (table.schema, table.name), later_leaves(store, table), settings)
+        rows[own] = _later_leaves(store, table)
+    after = f"DECLARE\n  tidemark_armed text;\nBEGIN\n  {arm}\n{announce(store)}  RETURN NULL;\nEND"
+    found = []
+    for place, which in rows.items():
+        before = f"BEGIN\n{OLD_SNAPSHOT}{going(which)}  RETURN NULL;\nEND"
+        found += truncate_pieces(store.names, *place, routine(before, settings), timing="BEFORE")
+        found += truncate_pieces(store.names, *place, routine(after, settings), timing="AFTER")
     return found
 
 
-def later_leaves(store: Store, table: Table) -> str:
+def _later_leaves(store: Store, table: Table) -> str:
     """The rows of partitions that came after installation: no trigger of ours tells of their TRUNCATE, the parent's must."""
     quote, literal = store.dialect.quote, store.dialect.literal
     known = ", ".join(f"to_regclass({literal(quote(schema, name))})::oid" for schema, name in table.leaves)
     return f"(SELECT * FROM {qualified(table, store.dialect)} AS q WHERE q.tableoid <> ALL (array_remove(ARRAY[{known}], NULL)))"
-
-
-def _truncate(
-    store: Store,
-    program: LinearProgram,
-    feeds: tuple[Feed, ...],
-    on: tuple[str, str],
-    rows: str,
-    settings: str,
-) -> list[Piece]:
-    """TRUNCATE of one table: `rows` are those that go. What is remembered before must not be flushed before: an extreme value
-    would be found in rows that still stand."""
-    images = [select_images(store, feeds, feed, "r", f" FROM {rows} AS r", sign=-1) for feed in feeds]
-    before = f"BEGIN\n{OLD_SNAPSHOT}{remember(store, program, feeds, images, waits=True)}  RETURN NULL;\nEND"
-    arm = f"INSERT INTO {store.names.own('pending')} (deltas) VALUES ('{{}}');"
-    after = f"DECLARE\n  tidemark_armed text;\nBEGIN\n  {arm}\n{announce(store)}  RETURN NULL;\nEND"
-    return [
-        *truncate_pieces(store.names, *on, before, settings, timing="BEFORE"),
-        *truncate_pieces(store.names, *on, after, settings, timing="AFTER"),
-    ]
-
-
-def event_pieces(
-    names: Names, table: Table, event: str, body: str, settings: str, reads: tuple[str, ...], *, by_row: bool
-) -> list[Piece]:
-    """The function and the trigger of one event on a source."""
-    quoted = qualified(table, names.dialect)
-    transition = {
-        "insert": " REFERENCING NEW TABLE AS n",
-        "delete": " REFERENCING OLD TABLE AS o",
-        "update": " REFERENCING OLD TABLE AS o NEW TABLE AS n",
-    }[event]
-    level = "FOR EACH ROW" if by_row else "FOR EACH STATEMENT"
-    when = ""
-    if by_row and event == "update":
-        tests = [differ(table, name, "OLD", "NEW") for name in reads]
-        when = f" WHEN ({' OR '.join(tests)})" if tests else ""
-    timing = f"AFTER {event.upper()} ON {quoted}{'' if by_row else transition} {level}{when}"
-    return trigger_pieces(names, (event, table.label), quoted, table.label, timing, body, settings)
-
-
-def truncate_pieces(names: Names, schema: str, name: str, body: str, settings: str, *, timing: str) -> list[Piece]:
-    """The function and the trigger of TRUNCATE on a table that holds rows."""
-    quoted = names.dialect.quote(schema, name)
-    label = name if schema == "public" else f"{schema}.{name}"
-    return trigger_pieces(
-        names,
-        (f"truncate_{timing.lower()}", label),
-        quoted,
-        label,
-        f"{timing} TRUNCATE ON {quoted} FOR EACH STATEMENT",
-        body,
-        settings,
-    )
-
-
-def trigger_pieces(
-    names: Names, about: tuple[str, str], quoted: str, label: str, timing: str, body: str, settings: str
-) -> list[Piece]:
-    """A capture function, its trigger, and the step that makes the trigger fire for replicated changes too."""
-    function, trigger = names.own(*about), names.bare(*about)
-    plain = f"tidemark.{names.plain(*about)}"
-    attributes = f"LANGUAGE plpgsql SECURITY DEFINER {settings}".rstrip()
-    create = f"CREATE FUNCTION {function}() RETURNS trigger {attributes} AS {dollar(body)}"
-    return [
-        Piece("function", plain, create, f"DROP FUNCTION IF EXISTS {function}() CASCADE", capture=True),
-        Piece(
-            "trigger",
-            names.plain(*about),
-            f"CREATE TRIGGER {trigger} {timing} EXECUTE FUNCTION {function}()",
-            f"DROP TRIGGER IF EXISTS {trigger} ON {quoted}",
-            on=label,
-            capture=True,
-        ),
-        Piece(
-            "step",
-            f"{plain} always",
-            f"ALTER TABLE {quoted} ENABLE ALWAYS TRIGGER {trigger}",
-            "SELECT 1",
-            on=label,
-            capture=True,
-        ),
-    ]

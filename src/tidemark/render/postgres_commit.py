@@ -15,20 +15,13 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render import postgres, postgres_arm
 from tidemark.render.images import image_definition
-from tidemark.render.postgres_capture import (
-    CHUNK,
-    OLD_SNAPSHOT,
-    announce,
-    as_spelled,
-    event_pieces,
-    has_equality,
-    later_leaves,
-    truncate_pieces,
-)
+from tidemark.render.postgres_alike import as_spelled, has_equality
+from tidemark.render.postgres_capture import CHUNK, announce, truncates
 from tidemark.render.postgres_keyed import shown_pieces
 from tidemark.render.postgres_places import WHOLE, take_turns, unit_place
 from tidemark.render.postgres_settings import pinned_path
 from tidemark.render.postgres_settle import settle_functions, sources_to_lock
+from tidemark.render.postgres_triggers import event_pieces, routine
 from tidemark.render.statements import Store
 from tidemark.script import Piece
 
@@ -127,13 +120,13 @@ def _capture(store: Store, program: KeyedProgram, table: Table, place: int) -> l
         )
         nothing = "" if by_row else "  IF NOT FOUND THEN RETURN NULL; END IF;\n"
         body = f"DECLARE\n  tidemark_armed text;\nBEGIN\n{remember}{nothing}{announce(store)}  RETURN NULL;\nEND"
-        found += event_pieces(store.names, table, event, body, settings, reads, by_row=by_row)
-    for schema, name in table.leaves or ((table.schema, table.name),):
-        found += _truncate(store, table, place, columns, (schema, name), store.dialect.quote(schema, name), settings)
-    if table.kind == "partitioned" and table.leaves:
-        later = later_leaves(store, table)
-        found += _truncate(store, table, place, columns, (table.schema, table.name), later, settings)
-    return found
+        found += event_pieces(store.names, table, event, routine(body, settings), reads, by_row=by_row)
+
+    def going(rows: str) -> str:
+        return _remember(store, table, place, columns, f"{rows} AS r", waits=True)
+
+    arm = f"INSERT INTO {store.names.own('pending')} (waits) VALUES (false);"
+    return [*found, *truncates(store, table, going, arm, settings)]
 
 
 def _listed(store: Store, columns: tuple[str, ...], row: str = "") -> str:
@@ -173,23 +166,3 @@ def _remember_row(store: Store, table: Table, place: int, columns: tuple[str, ..
     type_ = store.names.own("image", table.label)
     images = ", ".join(f"ROW({_listed(store, columns, f'{row}.')})::{type_}" for row in rows)
     return f"  INSERT INTO {store.names.own('pending')} (images{place}) VALUES (ARRAY[{images}]);\n"
-
-
-def _truncate(
-    store: Store,
-    table: Table,
-    place: int,
-    columns: tuple[str, ...],
-    on: tuple[str, str],
-    rows: str,
-    settings: str,
-) -> list[Piece]:
-    """TRUNCATE of one table: `rows` are those that go. What is remembered before must not be flushed before."""
-    images = _remember(store, table, place, columns, f"{rows} AS r", waits=True)
-    before = f"BEGIN\n{OLD_SNAPSHOT}{images}  RETURN NULL;\nEND"
-    arm = f"INSERT INTO {store.names.own('pending')} (waits) VALUES (false);"
-    after = f"DECLARE\n  tidemark_armed text;\nBEGIN\n  {arm}\n{announce(store)}  RETURN NULL;\nEND"
-    return [
-        *truncate_pieces(store.names, *on, before, settings, timing="BEFORE"),
-        *truncate_pieces(store.names, *on, after, settings, timing="AFTER"),
-    ]

@@ -12,8 +12,8 @@ from tidemark.maintenance.key_types import is_hashed
 from tidemark.model import Crossing
 from tidemark.names import ledger
 from tidemark.render.crossings import Known, Shown, crossing_select, json_object
-from tidemark.render.postgres_capture import dollar
 from tidemark.render.postgres_settings import pinned_settings
+from tidemark.render.postgres_triggers import On, routine, trigger_pieces
 from tidemark.script import Piece
 
 NUMERIC = "{} IS NOT NULL"
@@ -48,19 +48,9 @@ def _trigger(
     shown: Shown, kind: tuple[str, ...], events: str, each: str, path: tuple[str, ...], body: str
 ) -> tuple[Piece, ...]:
     names = shown.store.names
-    function, trigger, plain = names.own(*kind), names.bare(*kind), f"tidemark.{names.plain(*kind)}"
-    definer = f"LANGUAGE plpgsql SECURITY DEFINER {pinned_settings(path)} SET jit = off"
-    text = dollar(f"BEGIN\n{body}  RETURN NULL;\nEND")
-    create = f"CREATE FUNCTION {function}() RETURNS trigger {definer} AS {text}"
-    on = f"tidemark.{names.plain('')}"
-    fires = f"CREATE TRIGGER {trigger} AFTER {events} ON {names.store} {each} EXECUTE FUNCTION {function}()"
-    always = f"ALTER TABLE {names.store} ENABLE ALWAYS TRIGGER {trigger}"
-    drop = f"DROP TRIGGER IF EXISTS {trigger} ON {names.store}"
-    return (
-        Piece("function", plain, create, f"DROP FUNCTION IF EXISTS {function}() CASCADE", public=True),
-        Piece("trigger", names.plain(*kind), fires, drop, on=on, public=True),
-        Piece("step", f"{plain} always", always, "SELECT 1", on=on, public=True),
-    )
+    on, fires = On(names.store, f"tidemark.{names.plain('')}"), f"AFTER {events} ON {names.store} {each}"
+    function = routine(f"BEGIN\n{body}  RETURN NULL;\nEND", f"{pinned_settings(path)} SET jit = off")
+    return tuple(trigger_pieces(names, kind, on, fires, function, public=True))
 
 
 def _rows(shown: Shown, *, changed: bool) -> str:

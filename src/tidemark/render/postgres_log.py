@@ -11,16 +11,17 @@ from tidemark.dialect import POSTGRESQL
 from tidemark.model import Table
 from tidemark.names import CaptureNames
 from tidemark.render.images import image, log_definition, log_name, log_of
-from tidemark.render.postgres_capture import as_spelled, event_pieces, has_equality, truncate_pieces
+from tidemark.render.postgres_alike import as_spelled, has_equality
+from tidemark.render.postgres_triggers import event_pieces, routine, truncate_pieces
 from tidemark.script import Piece
 
 # Rows come and go by the thousand: the space of those that went is wanted back soon, and again and again.
 _STORAGE = (
     "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1"
 )
-# Pinning a search path costs as much as the row of the log (docs/why/logs.md). These texts need none: tables and types have their
-# schema, rows of a transition table come before any table, and EXCEPT compares by the type's equality, not by an operator's name.
-_PINNED = ""
+# Pinning a search path costs as much as the row of the log (docs/why/logs.md). These functions pin none and need none: tables and
+# types have their schema, rows of a transition table come before any table, and EXCEPT compares by the type's equality, not by an
+# operator's name.
 
 
 def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
@@ -46,8 +47,8 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
         body = "BEGIN\n"
         body += images(-1, old, new, event) if event != "insert" else ""
         body += images(1, new, old, event) if event != "delete" else ""
-        found += event_pieces(names, table, event, body + "  RETURN NULL;\nEND", _PINNED, columns, by_row=by_row)
+        found += event_pieces(names, table, event, routine(body + "  RETURN NULL;\nEND"), columns, by_row=by_row)
     marker = f"BEGIN\n  INSERT INTO {log} (weight) VALUES (0);\n  RETURN NULL;\nEND"
     for schema, name in table.leaves or ((table.schema, table.name),):
-        found += truncate_pieces(names, schema, name, marker, _PINNED, timing="AFTER")
+        found += truncate_pieces(names, schema, name, routine(marker), timing="AFTER")
     return tuple(found)

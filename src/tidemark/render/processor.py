@@ -35,7 +35,7 @@ def compute(store: Store, program: KeyedProgram, processor: Processor) -> Comput
     shown = list(types)
     quoted = [store.dialect.quote(name) for name in shown]
     given = [
-        f"({_item(store, place)}){f'::{types[name]}' if store.dialect.has_schemas else ''} AS {store.dialect.quote(name)}"
+        f"({_item(place)}){f'::{types[name]}' if store.dialect.has_schemas else ''} AS {store.dialect.quote(name)}"
         for place, name in enumerate(shown)
     ]
     rows = (
@@ -63,5 +63,5 @@ def compute(store: Store, program: KeyedProgram, processor: Processor) -> Comput
     )
 
 
-def _item(store: Store, place: int) -> str:
+def _item(place: int) -> str:
     return f"j.value ->> {place}"

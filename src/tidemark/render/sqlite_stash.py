@@ -65,13 +65,13 @@ def stash_pieces(
     there = f"EXISTS (SELECT 1 FROM {source} AS t WHERE {same_row(table, 't', 'v', dialect)})"
     for event in ("insert", "update"):
         others = f" AND NOT ({same_row(table, 'r', 'OLD', dialect, old=True)})" if event == "update" else ""
-        collide = f"SELECT 1 FROM {source} AS r WHERE ({_collides(keys, table, dialect)}){others}"
+        collide = f"SELECT 1 FROM {source} AS r WHERE ({_collides(keys, table)}){others}"
         picked = ", ".join([*(f"r.{quote(n)}" for n in identity(table)), *(f"r.{quote(name)}" for name in reads)])
         fill = [
             f"DELETE FROM {stash} WHERE EXISTS "
             f"(SELECT 1 FROM {source} AS t WHERE {same_row(table, 't', stash, dialect)})",
             f"INSERT INTO {stash} ({', '.join(columns)}) SELECT {picked} FROM {source} AS r "
-            f"WHERE ({_collides(keys, table, dialect)}){others}\n"
+            f"WHERE ({_collides(keys, table)}){others}\n"
             f"  ON CONFLICT ({', '.join(identities)}) DO UPDATE SET "
             + ", ".join(f"{column} = excluded.{column}" for column in columns),
         ]
@@ -140,7 +140,7 @@ def same_row(table: Table, left: str, right: str, dialect: Dialect, *, old: bool
     return " AND ".join(tests)
 
 
-def _collides(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str:
+def _collides(keys: tuple[Probe, ...], table: Table) -> str:
     """True for stored rows ``r`` that share a unique key, or the rowid, with NEW."""
     found = [f"(r.{rowid} = NEW.{rowid})" for rowid in _plain_rowid(table)]
     for probe in keys:

@@ -70,11 +70,6 @@ class Store:
         """Every stored column, quoted, the key first."""
         return [self.column(part) for part in self.key] + [self.column(part) for part in self.parts]
 
-    @property
-    def part_list(self) -> str:
-        """The other columns, quoted, with commas."""
-        return ", ".join(self.column(part) for part in self.parts)
-
     def definition(self, part: KeyPart | Part) -> str:
         """Name, type and collation of a column, for CREATE TABLE."""
         collation = f" COLLATE {self.dialect.quote(part.collation)}" if part.collation else ""

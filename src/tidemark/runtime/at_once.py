@@ -162,7 +162,7 @@ def tick_at_once(duty: Duty, script: Script) -> TickReport | Begun | Weighed | N
 
     try:
         with preparing(duty, script):
-            held = duty.write_once(work, snapshot=True)
+            held = duty.write(work, snapshot=True, once=True)
     except _Whole as found:
         return found.weighed
     except _Far as seen:
@@ -251,7 +251,7 @@ def _look(duty: Duty, script: Script, tick: Tick, pace: Pace, most: int) -> tupl
     """What waits in each log, read along with its checkpoint in one statement, the portion of the ticks, and what a change took
     lately, in milliseconds."""
     limits = {"limit": most + 1, "most": max(most, LOOKED_AT_MAX)}
-    rows = duty.session.all(_question(duty, script, tick), {**about(script), **limits})
+    rows = duty.session.all(_question(duty, tick), {**about(script), **limits})
     if len(rows) != len(tick.logs):
         # A checkpoint is not there; the long way says so.
         raise _Unsuited
@@ -264,7 +264,7 @@ def _look(duty: Duty, script: Script, tick: Tick, pace: Pace, most: int) -> tupl
     return found, portion, float(rows[0][-1] or 0.0)
 
 
-def _question(duty: Duty, script: Script, tick: Tick) -> str:
+def _question(duty: Duty, tick: Tick) -> str:
     literal = duty.session.dialect.literal
     branches = [
         duty.ledger.text("look_at_log", log=log.log, source=literal(log.source), concerns=log.concerns)

@@ -276,7 +276,7 @@ def empty(duty: Duty, source: str, log: str) -> bool:
 
     try:
         # Asked with nothing in hand first: with the log locked writers would wait for the answer.
-        return may() and duty.write_once(work).value
+        return may() and duty.write(work, once=True).value
     except Conflict:
         # Somebody writes: rows go one by one then.
         return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from tidemark.database.session import Conflict, Mode, Session
@@ -100,38 +101,27 @@ class Duty:
         snapshot: bool = False,
         mode: Mode = "write",
         ahead: Callable[[], None] | None = None,
+        once: bool = False,
     ) -> Held[T]:
         """Do `work` in a write transaction under the lease; as a ``chunk`` where what comes after it goes on where its own record
-        says. What is to be read `ahead` is read at the last moment before the lock is asked for, each time anew.
+        says. What is to be read `ahead` is read at the last moment before the lock is asked for, each time anew. With `once`
+        nothing is tried again: `Conflict` reaches the caller, who knows what to do about it.
 
         Raises `Lost` when the lease is gone, and `Fault` when the database stays locked: soon (exit 75) where somebody wants the
         duty to end.
         """
 
-        return self._attempt(self._fenced(work), mode, snapshot, ahead)
-
-    def write_once(
-        self,
-        work: Callable[[], T],
-        *,
-        snapshot: bool = False,
-        mode: Mode = "write",
-        ahead: Callable[[], None] | None = None,
-    ) -> Held[T]:
-        """The same without trying again: `Conflict` reaches the caller, who knows what to do about it."""
-        return self._once(self._fenced(work), mode, snapshot, ahead)
-
-    def _fenced(self, work: Callable[[], T]) -> Callable[[], T]:
         def fenced() -> T:
             if self.lease is not None:
                 self.lease.check()
             return work()
 
-        return fenced
+        do = partial(self._take_turn, fenced, mode, snapshot, ahead)
+        return do() if once else self._persist(do)
 
     def read(self, work: Callable[[], T], *, snapshot: bool = True) -> Held[T]:
         """Do `work` in a read transaction that sees one moment."""
-        return self._attempt(work, "read", snapshot)
+        return self._persist(partial(self._work, work, "read", snapshot, Turn()))
 
     def check_stop(self, what: str) -> None:
         """Do what is to be done between two chunks. Raises the resumable `Fault` when somebody wants the duty to end."""
@@ -139,14 +129,12 @@ class Duty:
             raise interrupted(what)
         self.meanwhile()
 
-    def _attempt(
-        self, work: Callable[[], T], mode: Mode, snapshot: bool, ahead: Callable[[], None] | None = None
-    ) -> Held[T]:
+    def _persist(self, do: Callable[[], Held[T]]) -> Held[T]:
         conflict: Conflict | None = None
         first, tried, told = self.clock.now(), 0, False
         while tried < CONFLICTS_MAX and (tried == 0 or self.clock.now() - first < CONFLICT_SECONDS_MAX):
             try:
-                return self._once(work, mode, snapshot, ahead)
+                return do()
             except Conflict as problem:
                 conflict = problem
             waited = self.clock.now() - first
@@ -166,17 +154,15 @@ class Duty:
             left_behind="this transaction was rolled back; what was committed before stands",
         ) from conflict
 
-    def _once(
-        self, work: Callable[[], T], mode: Mode, snapshot: bool, ahead: Callable[[], None] | None = None
+    def _take_turn(
+        self, work: Callable[[], T], mode: Mode, snapshot: bool, ahead: Callable[[], None] | None
     ) -> Held[T]:
-        writes = mode in ("write", "chunk")
-        turns = self.turns if writes else None
-        if turns is None:
-            if ahead is not None:
-                ahead()
-            return self._work(work, mode, snapshot, Turn())
-        with turns.take(self.session, self.nice, patient=mode == "chunk", ahead=ahead) as turn:
-            return self._work(work, mode, snapshot, turn)
+        if self.turns is not None:
+            with self.turns.take(self.session, self.nice, patient=mode == "chunk", ahead=ahead) as turn:
+                return self._work(work, mode, snapshot, turn)
+        if ahead is not None:
+            ahead()
+        return self._work(work, mode, snapshot, Turn())
 
     def _work(self, work: Callable[[], T], mode: Mode, snapshot: bool, turn: Turn) -> Held[T]:
         asked, began = self.clock.now(), None

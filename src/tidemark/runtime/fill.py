@@ -190,7 +190,7 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
 
     duty.read(lambda: prepare(duty.session, script), snapshot=False)
     try:
-        held = duty.write_once(work)
+        held = duty.write(work, once=True)
     except Conflict:
         return None
     total = held.value

@@ -191,7 +191,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
         elif step.verb == "drop":
             drops.append(step)
         else:
-            steps.append(_size(_check_name(ledger, step, catalog, present), catalog))
+            steps.append(_size(_check_name(step, catalog, present), catalog))
     check_groups(known.values())
     check_columns([known[want.name] for want in wanted if want.adds_columns], ledger.session.dialect)
     names = {want.name for want in wanted}
@@ -388,7 +388,7 @@ def _drop(rows: tuple[Installed, ...], reason: str, *, frees_readers: bool) -> S
     return Step("drop", rows[0].name, reason, obsolete=rows, statements=drops, replaces=replaces)
 
 
-def _check_name(ledger: Ledger, step: Step, catalog: Catalog, present: Mapping[str, str]) -> Step:
+def _check_name(step: Step, catalog: Catalog, present: Mapping[str, str]) -> Step:
     """Raises `Refusal` when the public name belongs to something of the user's."""
     script = step.script
     if script is None:

@@ -129,7 +129,7 @@ class Telling:
             sampler.write(duty.ledger, duty.clock.now(), self.run.rows_done)
 
         try:
-            duty.write_once(write)
+            duty.write(write, once=True)
             sampler.wrote()
         except Conflict:
             return

@@ -63,4 +63,4 @@ def _record(duty: Duty, script: Script, problem: TidemarkError) -> None:
     """Add a failed run. Not under the lease: it may be the reason."""
     unfenced = duty.unfenced
     with contextlib.suppress(Conflict), telling_untold(duty, script.name, "tick"):
-        unfenced.write_once(lambda: add_run(unfenced, "tick", script).end("failed", cause=str(problem)))
+        unfenced.write(lambda: add_run(unfenced, "tick", script).end("failed", cause=str(problem)), once=True)

@@ -108,7 +108,7 @@ def judge(
         says = f"has {tell_count(events['failed'], 'event')} that could not be told to their handlers"
         found.append(Finding("outbox", "outbox", "warn", says, "tidemark outbox retry"))
     told = {(one.kind, one.name) for one in found if one.level == "fail"}
-    found += [_judge_failed(past) for past in failed if _is_news(past, tables, backfills, told)]
+    found += [_judge_failed(past) for past in failed if _is_news(past, tables, told)]
     level = worst(one.level for one in found)
     return Verdict(level, _sentence(tables, found, moment), tuple(sorted(found, key=_worst_first)))
 
@@ -206,12 +206,7 @@ def _judge_stream(one: StreamStatus) -> list[Finding]:
     return found
 
 
-def _is_news(
-    past: Past,
-    tables: Sequence[TableStatus],
-    backfills: Sequence[BackfillStatus],
-    told: set[tuple[Kind, str]],
-) -> bool:
+def _is_news(past: Past, tables: Sequence[TableStatus], told: set[tuple[Kind, str]]) -> bool:
     """Whether a failed run is about something that is still there, and that does not already read as failed by its own state."""
     if past.kind == "backfill":
         return False

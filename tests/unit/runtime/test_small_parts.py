@@ -273,8 +273,8 @@ def test_what_a_chunk_holds_is_its_commit_too_where_that_has_locks_in_hand(diale
 
     ledger_ = cast(Ledger, SimpleNamespace(session=SimpleNamespace(dialect=dialect, transaction=transaction)))
     duty = Duty(ledger_, Clock(now=lambda: moment.seconds))
-    assert duty.write_once(work, mode="chunk").hold_ms == pytest.approx(hold_ms)
-    assert duty.write_once(work).hold_ms == pytest.approx(510)
+    assert duty.write(work, mode="chunk", once=True).hold_ms == pytest.approx(hold_ms)
+    assert duty.write(work, once=True).hold_ms == pytest.approx(510)
 
 
 def test_who_waits_for_the_database_says_so_once_and_only_when_it_takes_long() -> None:

@@ -96,7 +96,7 @@ class Tally:
                 return
             self.told = duty.clock.now()
         try:
-            duty.write_once(lambda: self.record(duty))
+            duty.write(lambda: self.record(duty), once=True)
             self.recorded()
         except (TidemarkError, Conflict):
             if not duty.session.is_open():

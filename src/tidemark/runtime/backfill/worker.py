@@ -145,7 +145,7 @@ class Worker:
             alone = self.may_lock and not self.beside and not self.gate.company
             try:
                 work, list_ahead = partial(self._do, todo, size, alone), partial(self._list_ahead, todo, size)
-                return self.duty.write_once(work, mode="chunk", ahead=list_ahead)
+                return self.duty.write(work, mode="chunk", ahead=list_ahead, once=True)
             except TooLong as problem:
                 if size > 1:
                     self.pace.size = max(1, size // 2)
