@@ -18,17 +18,17 @@ first steps: tidemark init, tidemark plan, tidemark apply, tidemark verify
 COMMANDS = {
     "init": "Write a first definitions file.",
     "plan": "Show what apply would do; changes nothing.",
-    "apply": "Install, fill, verify and show what is declared; run again after a kill it goes on.",
+    "apply": "Install, fill, verify and show what is declared; after a kill, run it again and it goes on.",
     "tick": "Apply what waits in the logs of tables at tick freshness, once.",
     "run": "Work until stopped: fill, tick, and finish what was interrupted.",
     "status": "Show how every derived table is doing.",
     "explain": "Show how one derived table is kept true, what that costs and why.",
     "verify": "Compare every stored row with its query; exits 4 when one differs.",
-    "repair": "Verify, then make every row true that differs.",
+    "repair": "Verify, then make true every row that differs.",
     "adopt": "Compare columns that other code keeps with their query, and take over when told; exits 4 when they differ.",
     "diff": "Compare the tables of two writers column by column; exits 4 when they differ.",
     "uninstall": "Remove everything of Tidemark from the database.",
-    "doctor": "Look at the database and at what is installed for problems.",
+    "doctor": "Look for problems in the database and in what is installed.",
     "sql": "Print the objects of derived tables as SQL.",
     "backfill": "Run, watch and steer backfills: list, run, pause, resume, cancel, retry.",
     "stream": "Run, watch and steer streams: run, status, retry, skip.",
@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     for command in made.values():
         command.add_argument("--database", metavar="URL", help="the database: a URL or the path of a SQLite file")
         command.add_argument(
-            "--definitions", metavar="WHERE", help="the module or file that declares (default derived.py)"
+            "--definitions", metavar="WHERE", help="the module or file with the declarations (default derived.py)"
         )
         command.add_argument("--json", action="store_true", help="answer with one JSON object")
     _add_options(made)
@@ -70,7 +70,7 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["plan"].add_argument("--check", action="store_true", help="exit 3 when there are changes")
     made["apply"].add_argument("--yes", action="store_true", help="do not ask")
     made["apply"].add_argument("--detach", action="store_true", help="leave the filling to a worker (tidemark run)")
-    made["apply"].add_argument("--create-indexes", action="store_true", help="make the indexes that plan names, first")
+    made["apply"].add_argument("--create-indexes", action="store_true", help="first make the indexes that plan names")
     made["apply"].add_argument("--allow-drop", action="store_true", help="drop tables that are not declared any more")
     made["uninstall"].add_argument("--yes", action="store_true", help="do not ask")
     made["uninstall"].add_argument("--keep-data", action="store_true", help="leave plain tables under the public names")
@@ -78,7 +78,7 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["adopt"].add_argument("name", metavar="NAME", help="the derived table, declared with columns_of")
     how = made["adopt"].add_mutually_exclusive_group()
     how.add_argument("--take-over", action="store_true", help="apply: the query keeps the columns from now on")
-    how.add_argument("--shadow", action="store_true", help="keep the rows of the query beside, until --take-over")
+    how.add_argument("--shadow", action="store_true", help="keep the query's rows beside the table until --take-over")
     how.add_argument("--baseline", action="store_true", help="take over from the values that are there, right or wrong")
     _add_action(made["backfill"], BACKFILL_ACTIONS)
     made["backfill"].add_argument(
@@ -91,7 +91,9 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
         help="rest N seconds for each second of holding locks, from the next chunk on",
     )
     made["backfill"].add_argument(
-        "--max-duration", metavar="TIME", help="end after so long, such as 30s, 10m or 2h, to be continued (exit 75)"
+        "--max-duration",
+        metavar="TIME",
+        help="stop after this long, such as 30s, 10m or 2h; it can be continued (exit 75)",
     )
     made["backfill"].add_argument(
         "--anew", action="store_true", help="retry: do every row again, from the first key on"
@@ -101,12 +103,12 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     made["verify"].add_argument(
         "--catalog",
         action="store_true",
-        help="look only at captures and at the columns that are read, and compare no rows",
+        help="check only captures and the columns that are read; compare no rows",
     )
     made["verify"].add_argument(
         "--as-written",
         action="store_true",
-        help="evaluate each query as it is written and compare its rows: nothing of how rows are kept takes part",
+        help="evaluate each query as it is written and compare its rows, whatever they are kept by",
     )
     made["tick"].add_argument("--max-ms", type=float, metavar="MS", help="stop after so many milliseconds")
     made["tick"].add_argument("--max-batches", type=int, metavar="N", help="stop after so many transactions")
@@ -115,9 +117,9 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
         "--lanes", type=int, metavar="N", help="how many duties run beside each other (default: 2 or 4)"
     )
     made["run"].add_argument(
-        "--slow", metavar="TIME", help="tell ticks that take longer than this, such as 500ms (default 1s)"
+        "--slow", metavar="TIME", help="report ticks that take longer than this, such as 500ms (default 1s)"
     )
-    made["run"].add_argument("--deliver", action="store_true", help="tell events to their handlers too")
+    made["run"].add_argument("--deliver", action="store_true", help="deliver events to their handlers too")
     made["run"].add_argument(
         "--stream", action="append", default=[], metavar="NAME", help="take the blocks of a stream too; may be repeated"
     )
@@ -126,7 +128,7 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     _add_workers(made)
     _add_crossings(made)
     _add_keys(made["repair"])
-    _add_range(made["verify"], "compares only the rows")
+    _add_range(made["verify"], "compare only the rows")
     _add_diff(made["diff"])
 
 
@@ -138,7 +140,7 @@ def _add_action(parser: argparse.ArgumentParser, actions: Sequence[str]) -> None
 
 def _add_workers(made: dict[str, argparse.ArgumentParser]) -> None:
     floor = "hold back while less than this is free on the disk of a SQLite file, such as 64MB (default 256MB)"
-    said = "so many sessions, each with ranges of keys of its own (PostgreSQL); says why where one does it"
+    said = "how many sessions share the work by ranges of keys (PostgreSQL; says why when only one does it)"
     for command in ("apply", "run", "repair", "backfill"):
         made[command].add_argument("--workers", type=int, default=1, metavar="N", help=said)
         made[command].add_argument("--disk-floor", metavar="SIZE", help=floor)
@@ -151,14 +153,14 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="keys",
         metavar="KEY",
-        help="only this row of those that a verification found, as it shows it: a value, or a JSON list; may be repeated",
+        help="only this row, written as verify shows it: a value or a JSON list; may be repeated",
     )
-    _add_range(parser, "computes every row anew")
+    _add_range(parser, "compute every row anew")
 
 
 def _add_range(parser: argparse.ArgumentParser, does: str) -> None:
-    for flag, said in (("from", f"{does} from this key on"), ("to", "up to this key, which is among them")):
-        parser.add_argument(f"--{flag}", dest=f"{flag}_key", metavar="KEY", help=f"{said}: a value, or a JSON list")
+    for flag, said in (("from", f"{does} from this key on"), ("to", "up to and including this key")):
+        parser.add_argument(f"--{flag}", dest=f"{flag}_key", metavar="KEY", help=f"{said}: a value or a JSON list")
 
 
 def _add_crossings(made: dict[str, argparse.ArgumentParser]) -> None:
@@ -197,7 +199,7 @@ def _add_serving(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=POLICY",
-        help="what /readyz wants of a name: live (default), installed or always; may be repeated",
+        help="when /readyz takes a table for ready: live (default), installed or always; may be repeated",
     )
     command.add_argument(
         "--banner-names", action="store_true", help="let the public banner name derived tables and show messages"
@@ -207,8 +209,10 @@ def _add_serving(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="another name by which it may be called, as behind a proxy; may be repeated",
+        help="another name that requests may call it by, as behind a proxy; may be repeated",
     )
     command.add_argument(
-        "--probe", action="store_true", help="serve nothing: ask /healthz of the one that serves there, and exit 0 or 1"
+        "--probe",
+        action="store_true",
+        help="serve nothing: ask /healthz of the server at that host and port, and exit 0 or 1",
     )
