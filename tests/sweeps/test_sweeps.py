@@ -18,6 +18,7 @@ from tidemark.runtime.progress import ignore
 from tidemark.runtime.status import TableStatus
 from tidemark.runtime.sweeps import Swept, sweep_on
 from tidemark.runtime.tick import tick
+from tidemark.runtime.verify import Leisure, verify
 
 GROUPED = "SELECT thread_id, count(*) AS n FROM posts GROUP BY thread_id"
 NAMED = "SELECT p.id, p.score, u.name FROM posts p JOIN users u ON u.id = p.user_id"
@@ -249,3 +250,29 @@ def test_a_sample_of_other_rows_is_found_out(
     swept = sweep_on(world.duty, changed, "worker", ignore)
     assert swept is not None and swept.found == 0, "the planted mistake looks at the wrong end"
     assert world.sweep("grouped").found == 1
+
+
+@pytest.mark.parametrize("at_leisure", [False, True])
+def test_rows_that_wait_are_no_drift_however_many_they_are(
+    worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch, at_leisure: bool
+) -> None:
+    monkeypatch.setattr("tidemark.runtime.verify.ASIDE_MAX", 5)
+    monkeypatch.setattr("tidemark.runtime.verify.Pace", lambda **_: Pace(250.0, False, size=4, size_min=4, size_max=4))
+    world = World(engine_url, repair=False)
+    worlds.append(world)
+    row, applied = world.row("named"), 0
+
+    def drain() -> None:
+        """Every row waits again when what waited before is applied, but for the last time."""
+        nonlocal applied
+        if applied:
+            tick(world.duty, row.script)
+        if applied < 3:
+            world.run("UPDATE posts SET score = score + 1")
+        applied += 1
+
+    told = list[tuple[int, int, int]]()
+    leisure = Leisure(1.0, 0, lambda *at: told.append(at)) if at_leisure else None
+    report = verify(world.duty, row, drain, leisure=leisure)
+    assert (report.keys, report.drift, report.undecided) == (80, 0, 0)
+    assert applied > 3 and (told[-1][:2] == (80, 80) if at_leisure else not told)

@@ -36,6 +36,7 @@ SHOWN_MAX = 1_000
 RECORDED_MAX = 10_000
 ASIDE_MAX = 100_000
 ROUNDS_MAX = 4
+LOOKS_MAX = 4
 RECHECK_KEYS = 500
 REST_SECONDS_MAX = 5.0
 
@@ -78,6 +79,17 @@ class Leisure:
     advance: Callable[[int, int, int], object]
 
 
+@dataclass(frozen=True)
+class _Listed:
+    """The keys of a verification: `suspects` of `total` stand in the session's list, after its `first` ones. After a look at
+    everything those are the keys that may differ, and the others are equal; else they are all."""
+
+    total: int
+    suspects: int
+    first: int = 0
+    by_look: bool = False
+
+
 @dataclass
 class _State:
     """A verification at work."""
@@ -85,13 +97,17 @@ class _State:
     duty: Duty
     script: Script
     run: Run
+    listed: _Listed = _Listed(0, 0)
     found: list[Difference] = field(default_factory=list)
     drift: int = 0
     undecided: int = 0
     rows: int = 0
-    equal: int = 0
     stale: int = 0
-    first: int = 0
+
+    @property
+    def equal(self) -> int:
+        """Keys that need no second look."""
+        return self.listed.total - self.listed.suspects
 
 
 def verify(
@@ -111,30 +127,20 @@ def verify(
     script, began = installed.script, duty.clock.now()
     if drain is not None:
         drain()
-    whole = script.applier.whole
-    first = suspects = total = 0
-    if between is not None:
-        places = places_between(duty, script, between)
-        first, suspects, total = places.start, len(places), len(places)
-    elif leisure is None and whole is not None and fits(duty, script):
-        # One look at everything leaves only the keys that may differ to be looked at one by one.
-        suspects, stored, ms = list_suspects(duty, script, whole)
-        total = max(suspects, stored)
-        learn_full(duty, script, ms)
-    else:
-        suspects = total = list_every_key(duty, script)
-    run = duty.write(lambda: add_run(duty, "verify", script, total)).value
-    state = _State(duty, script, run, equal=total - suspects, first=first)
+    list_keys = partial(_list_keys, duty, script, between)
+    listed = list_keys(by_look=leisure is None)
+    run = duty.write(lambda: add_run(duty, "verify", script, listed.total)).value
+    state = _State(duty, script, run, listed)
     try:
-        run.rows_done = min(leisure.start, total) if leisure else state.equal
-        aside = _walk(state, total, listen, leisure)
+        run.rows_done = min(leisure.start, listed.total) if leisure else state.equal
+        aside = _walk(state, list_keys, drain, listen, leisure)
         if aside:
             _recheck(state, aside, drain)
     except Exception as problem:
         run.fail(problem)
         raise
     applier = script.applier
-    keys = state.rows + state.equal if applier.count_rows else total
+    keys = state.rows + state.equal if applier.count_rows else state.listed.total
     if between is None:
         duty.write(lambda: _conclude(state, installed, None if leisure is not None and leisure.start else keys))
     else:
@@ -209,23 +215,43 @@ def not_compared(installed: Installed, gap: str) -> VerifyReport:
     )
 
 
-def _walk(state: _State, total: int, listen: Listener, leisure: Leisure | None) -> list[Difference]:
-    """Compare chunk by chunk; give the differences that waiting changes might explain."""
+def _list_keys(duty: Duty, script: Script, between: Between | None, *, by_look: bool) -> _Listed:
+    """List the keys that are to be compared. A look at everything leaves those that may differ to be looked at one by one."""
+    if between is not None:
+        places = places_between(duty, script, between)
+        return _Listed(len(places), len(places), places.start)
+    whole = script.applier.whole
+    if not by_look or whole is None or not fits(duty, script):
+        total = list_every_key(duty, script)
+        return _Listed(total, total)
+    suspects, stored, ms = list_suspects(duty, script, whole)
+    learn_full(duty, script, ms)
+    return _Listed(max(suspects, stored), suspects, by_look=True)
+
+
+def _walk(
+    state: _State,
+    list_keys: Callable[..., _Listed],
+    drain: Callable[[], object] | None,
+    listen: Listener,
+    leisure: Leisure | None,
+) -> list[Difference]:
+    """Compare chunk by chunk; give the differences that waiting changes might explain and that are left to be looked at again."""
     duty, applier, run = state.duty, state.script.applier, state.run
     pace = Pace(target_ms=250.0, in_line=False, size=2_000)
     aside: list[Difference] = []
-    telling = Telling(run)
-    while run.rows_done < total:
+    telling, looks = Telling(run), 1
+    while run.rows_done < (total := state.listed.total):
         duty.check_stop(f"the verification of {state.script.name}")
         low, high = run.rows_done, total if not applier.indexed else min(total, run.rows_done + pace.size)
-        before = state.equal - state.first
+        before = state.equal - state.listed.first
         take = partial(take_range, duty.session, applier, low - before, high - before)
         held = duty.read(partial(_compare, duty, state.script, take))
         pace.record(high - low, held.hold_ms)
         run.rows_done, run.longest_ms = high, max(run.longest_ms, held.hold_ms)
         differences, waiting, rows = held.value
         state.rows += rows
-        if waiting and len(aside) < ASIDE_MAX:
+        if waiting:
             aside.extend(differences)
         else:
             _record(state, differences)
@@ -234,6 +260,17 @@ def _walk(state: _State, total: int, listen: Listener, leisure: Leisure | None) 
         if leisure is not None:
             duty.write(partial(leisure.advance, high, total, state.drift))
             duty.clock.wait(min(REST_SECONDS_MAX, held.hold_ms / 1000 * (1 / leisure.budget - 1)))
+        if len(aside) >= ASIDE_MAX:
+            _recheck(state, aside, drain)
+            aside = []
+            # What applied the changes may have used the session's list. A look at everything begins anew, but not for ever.
+            before_looked, state.listed = (
+                state.listed.by_look,
+                list_keys(by_look=state.listed.by_look and looks < LOOKS_MAX),
+            )
+            looks += 1
+            if before_looked:
+                run.rows_done, state.rows = state.equal, 0
     return aside
 
 

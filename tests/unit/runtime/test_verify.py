@@ -6,6 +6,7 @@ from tests.unit.runtime.place import World
 from tidemark.names import ledger
 from tidemark.runtime.apply import drainer
 from tidemark.runtime.findings import count_drift, list_drift
+from tidemark.runtime.pace import Pace
 from tidemark.runtime.repair import repair
 from tidemark.runtime.runs import list_runs
 from tidemark.runtime.status import read_status
@@ -100,3 +101,24 @@ def test_a_verification_leaves_rows_as_they_are(world: World) -> None:
     before = world.shown()
     verify(world.duty, world.row())
     assert world.shown() == before
+
+
+def test_more_changes_than_are_put_aside_are_no_drift_either(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidemark.runtime.verify.ASIDE_MAX", 3)
+    monkeypatch.setattr("tidemark.runtime.verify.Pace", lambda **_: Pace(250.0, False, size=2, size_min=2, size_max=2))
+    world.apply(world.wanted())
+    _sabotage(world)
+    duty, row = world.leased(), world.row()
+    number = 1000
+
+    def drain() -> None:
+        """What was committed is applied, and then every thread gets another post."""
+        nonlocal number
+        work = drainer(duty, row.script)
+        assert work is not None
+        work()
+        world.posts(*((number + thread, thread, 1) for thread in range(10) if thread not in (3, 4)))
+        number += 10
+
+    report = verify(duty, row, drain)
+    assert sorted(d.key for d in report.findings) == [(3,), (4,), (12345,)]
