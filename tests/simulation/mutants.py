@@ -94,15 +94,17 @@ def affected_through_neighbours(script: Script) -> Script:
     if script.tick is None or len(script.tick.logs) < 2:
         return script
     logs = tuple(
-        replace(
-            log, affected=tuple(one for one in log.affected if " JOIN " not in one.text and ", " not in _from(one.text))
-        )
+        replace(log, affected=tuple(one for one in log.affected if ", " not in _from(one.text)))
         for log in script.tick.logs
     )
     return replace(script, tick=replace(script.tick, logs=logs))
 
 
 def _from(statement: str) -> str:
+    """What a statement reads, without anything in parentheses."""
+    before = ""
+    while statement != before:
+        before, statement = statement, re.sub(r"\([^()]*\)", "", statement)
     return statement.partition(" FROM ")[2].partition(" WHERE ")[0]
 
 

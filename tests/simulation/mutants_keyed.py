@@ -123,7 +123,12 @@ def one_of_those_that_differ(script: Script) -> Script:
     if script.tick is None:
         return script
     logs = tuple(
-        replace(log, affected=tuple(text.replace(" WHERE weight <> 0)", " LIMIT 1)") for text in log.affected))
+        replace(
+            log,
+            affected=tuple(
+                replace(one, text=one.text.replace(" WHERE weight <> 0)", " LIMIT 1)")) for one in log.affected
+            ),
+        )
         for log in script.tick.logs
     )
     return replace(script, tick=replace(script.tick, logs=logs))
