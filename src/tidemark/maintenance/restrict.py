@@ -9,13 +9,13 @@ sideways: an equality that a join demands restricts the subquery on its other si
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tidemark.maintenance.program import Placement
 from tidemark.model import Table
 from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Recursion, Scalar, SetOperation
 from tidemark.query.unique import equality, has_index, is_found
-from tidemark.query.units import branches_of, item_of, position_of, same_comparison, splits
+from tidemark.query.units import branches_of, item_of, narrowed, position_of, same_comparison, splits
 
 Terms = Mapping[int, Scalar]
 """Place of a column of the unit → what it is in a block."""
@@ -37,7 +37,7 @@ def _query(query: Query, places: Mapping[int, int], *, sideways: bool) -> tuple[
         return (*left, *right), one and other
     if isinstance(query, Recursion):
         return (), False
-    terms = {place: query.outputs[position].scalar for place, position in places.items()}
+    terms = {place: narrowed(query, query.outputs[position].scalar) for place, position in places.items()}
     return _block(query, terms, sideways=sideways)
 
 
@@ -205,8 +205,32 @@ def is_looked_up(query: Query, placements: tuple[Placement, ...]) -> bool:
         for inner in branches_of(nested.query):
             demanded = {output.column for _, output in nested.matches} if inner is nested.query else set()
             given[inner.number] = given.get(inner.number, set()) | demanded
+    for number, column in _handed_down(query):
+        given[number] = given.get(number, set()) | {column}
     rest = [block for block in query.blocks if block.number not in once]
     return all(_is_looked_up(block, given.get(block.number, set())) for block in rest)
+
+
+def _handed_down(query: Query) -> Iterator[tuple[int, tuple[str, str]]]:
+    """By block, columns of subqueries in FROM that only pass rows on, where WHERE demands the value of a row outside of them: the
+    scan inside is looked up as if it stood there itself."""
+    for block in query.blocks:
+        pairs = [pair for scalar in block.where if (pair := equality(scalar)) is not None]
+        pairs += [(other, one) for one, other in pairs]
+        for item in (item for item in block.items if isinstance(item, Derived) and _passes_on(item.query)):
+            outside = [one.column for one, other in pairs if other.columns and not other.aliases & block.local]
+            for name in (column[1] for column in outside if column is not None and column[0] == item.alias):
+                position = position_of(item.query, name)
+                inner = item.query.outputs[position].scalar.column if position is not None else None
+                if isinstance(item.query, Block) and inner is not None:
+                    yield item.query.number, inner
+
+
+def _passes_on(query: Query) -> bool:
+    """Whether each row of a subquery is one of what it reads."""
+    if not isinstance(query, Block) or query.is_aggregated or query.limited:
+        return False
+    return not (query.distinct or query.distinct_on or query.windows)
 
 
 def joined_by(query: Query) -> tuple[tuple[Table, str], ...]:

@@ -212,6 +212,26 @@ def origins_of(block: Block, column: tuple[str, str]) -> list[Column] | None:
     return origins
 
 
+def narrowed(block: Block, scalar: Scalar) -> Scalar:
+    """The column of which the scalar is only a wider integer: it equals the same values, and an index knows it. Else the scalar
+    itself. On SQLite a cast may change what is stored."""
+    tree = _bare(scalar.tree)
+    if block.dialect.types_are_affinities or not isinstance(tree, exp.Cast):
+        return scalar
+    narrower = {exp.DataType.Type.BIGINT: ("smallint", "integer"), exp.DataType.Type.INT: ("smallint",)}.get(
+        tree.to.this
+    )
+    inner = Scalar(_bare(tree.this), scalar.dialect)
+    origins = origins_of(block, inner.column) if narrower and inner.column is not None else None
+    return inner if narrower and origins and all(one.type in narrower for one in origins) else scalar
+
+
+def _bare(tree: exp.Expression) -> exp.Expression:
+    while isinstance(tree, exp.Paren):
+        tree = tree.this
+    return tree
+
+
 def is_uniform(query: SetOperation, position: int) -> bool:
     """True when every branch compares that column alike. PostgreSQL resolves one type; SQLite compares what each gives."""
     if query.dialect.has_schemas:
@@ -221,9 +241,7 @@ def is_uniform(query: SetOperation, position: int) -> bool:
 
 def _comparison(block: Block, scalar: Scalar) -> tuple[str, str]:
     """(affinity, collation) with which SQLite compares the scalar."""
-    tree = scalar.tree
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
+    tree = _bare(scalar.tree)
     if isinstance(tree, exp.Cast):
         return affinity(tree.to.sql(dialect="sqlite")), "BINARY"
     origins = origins_of(block, scalar.column) if scalar.column is not None else None
