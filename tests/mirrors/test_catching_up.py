@@ -21,7 +21,7 @@ from tidemark.runtime.backfill.filling import Filling
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.repairing import Walked
+from tidemark.runtime.mending import Walked
 from tidemark.ways import Catchup
 
 SCHEMA = (

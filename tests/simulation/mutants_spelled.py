@@ -14,22 +14,22 @@ from sqlglot import exp
 from tests.simulation.mutants_runtime import Met, Mistake
 from tests.simulation.mutants_unlike import compiled
 from tidemark.maintenance import keyed, linear
-from tidemark.query import grouping, listed
+from tidemark.query import grouping, values
 from tidemark.render import postgres_flush, postgres_once, spelling
 
 
 def one_of_equals(met: Met) -> AbstractContextManager[Any]:
     """Equal rows of a list are one row."""
-    original = listed._rows
+    original = values._rows
 
-    def rows(values: exp.Values) -> exp.Query:
-        found = original(values)
+    def rows(listed: exp.Values) -> exp.Query:
+        found = original(listed)
         for union in found.find_all(exp.Union):
             met["changed"] += 1
             union.set("distinct", True)
         return found
 
-    return mock.patch.object(listed, "_rows", rows)
+    return mock.patch.object(values, "_rows", rows)
 
 
 def windows_inside(met: Met) -> AbstractContextManager[Any]:

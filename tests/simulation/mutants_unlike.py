@@ -14,7 +14,7 @@ from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake, Patch
 from tidemark.database import sqlite_catalog
 from tidemark.model import OutputColumn
-from tidemark.query import affinities, lower, parse
+from tidemark.query import comparisons, lower, parse
 
 CONDITIONS = ("group", "total", "copy")
 
@@ -49,7 +49,7 @@ def whole_rows(met: Met) -> AbstractContextManager[Any]:
         met["changed"] += 1
         return [(one, other)]
 
-    return mock.patch.object(affinities, "_fields", fields)
+    return mock.patch.object(comparisons, "_fields", fields)
 
 
 def dropped_signs(met: Met) -> AbstractContextManager[Any]:

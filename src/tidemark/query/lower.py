@@ -14,7 +14,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
-from tidemark.query.affinities import spell_out
+from tidemark.query.comparisons import spell_out
 from tidemark.query.functions import AGGREGATE, function_name, is_aggregate, mark_aggregates
 from tidemark.query.grouping import expand_groupings
 from tidemark.query.inline import RECURSION, Inlining, unwrapped

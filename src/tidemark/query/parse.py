@@ -20,8 +20,8 @@ from sqlglot.tokenizer_core import Token, TokenType
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Place, Refusal
 from tidemark.query.affinity import affinity
-from tidemark.query.listed import spell_lists
 from tidemark.query.readings import GRAMMARS, mend, mixed_chain, ready
+from tidemark.query.values import spell_lists
 
 _KEPT = ("COUNT", "SUM", "AVG", "MIN", "MAX")
 _GRAMMATICAL = (

@@ -13,10 +13,10 @@ from dataclasses import replace
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.render import linear, spelling, statements
+from tidemark.render.deltas import came, needs_touch, touched, went
 from tidemark.render.images import concerns, fill_slice, image, log_name, log_of, slice_definition, sliced, unsealed
 from tidemark.render.linear import feed_key
 from tidemark.render.newest import last_ticked
-from tidemark.render.postgres_capture import came, needs_touch, touched, went
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.steering import weigh_batch
 from tidemark.render.ticks import waiting

@@ -21,7 +21,7 @@ from tidemark.model import Catalog, Declaration, Table
 from tidemark.names import Names
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Query
-from tidemark.render import adding, advice, fans, full, linear_ticks, live_linear, scans, whole
+from tidemark.render import adding, advice, fans, full, linear_live, linear_ticks, scans, whole
 from tidemark.render import keyed as render_keyed
 from tidemark.render import linear as render_linear
 from tidemark.render import mirror as render_mirror
@@ -94,7 +94,7 @@ def of_linear(
     if mirror is not None:
         why_not = "a table of the user's shows the rows"
     elif ticks:
-        live, why_not = live_linear.live_query(store, program), live_linear.why_not(store, program)
+        live, why_not = linear_live.live_query(store, program), linear_live.why_not(store, program)
     made = replace(
         made,
         routes=advice.routes_of_linear(program),

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tidemark.maintenance.program import Feed, LinearProgram, Part
+from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.model import Table
 from tidemark.render import spelling
+from tidemark.render.deltas import came, needs_touch, touched, went
 from tidemark.render.linear import feed_key
 from tidemark.render.postgres_alike import as_spelled, differ, has_equality
 from tidemark.render.postgres_triggers import event_pieces, routine, truncate_pieces
@@ -30,26 +31,6 @@ OLD_SNAPSHOT = """  IF current_setting('transaction_isolation') <> 'read committ
       USING ERRCODE = 'feature_not_supported', DETAIL = 'An older snapshot cannot see every row that goes.';
   END IF;
 """
-
-
-def came(store: Store, part: Part) -> str:
-    """The field of the greatest (or least) value that entered."""
-    return store.dialect.quote(f"{part.name}+")
-
-
-def went(store: Store, part: Part) -> str:
-    """The field of the greatest (or least) value that left."""
-    return store.dialect.quote(f"{part.name}-")
-
-
-def touched(store: Store, feed: Feed) -> str:
-    """The field that tells that a feed's recomputed parts may have changed."""
-    return store.dialect.quote(f"tidemark_touched{feed.number}")
-
-
-def needs_touch(feed: Feed) -> bool:
-    """True when the feed has parts that are computed anew."""
-    return bool(feed.by_kind("recomputed", "copied"))
 
 
 def delta_fields(store: Store, feed: Feed) -> list[tuple[str, str]]:

@@ -15,8 +15,8 @@ from functools import partial
 from tidemark.maintenance.key_types import has_no_hash
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
+from tidemark.render.deltas import came, needs_touch, touched, went
 from tidemark.render.linear import feed_key
-from tidemark.render.postgres_capture import came, needs_touch, touched, went
 from tidemark.render.postgres_triggers import dollar
 from tidemark.render.spelling import is_looked_up, left, looked_up, spells
 from tidemark.render.statements import Store, qualified

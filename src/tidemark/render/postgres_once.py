@@ -9,7 +9,7 @@ only locks, and the second one, which sees what was committed before the locks w
 from __future__ import annotations
 
 from tidemark.maintenance.program import Feed, LinearProgram, Part, RowText
-from tidemark.render.postgres_capture import came, touched, went
+from tidemark.render.deltas import came, touched, went
 from tidemark.render.postgres_flush import (
     hashed_match,
     keys_of,

@@ -13,9 +13,9 @@ from tidemark.errors import Fault
 from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.duty import CONFLICT_SECONDS_MAX, Duty
 from tidemark.runtime.ledger import Installed
+from tidemark.runtime.mending import Chunk, walk
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.progress import Listener, ignore
-from tidemark.runtime.repairing import Chunk, walk
 from tidemark.runtime.runs import Run
 from tidemark.script import Script
 from tidemark.ways import Catchup

@@ -22,13 +22,13 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.fill_pages import choose_crew, compute_range
 from tidemark.runtime.findings import OpenDrift, close_drift, count_drift, count_findings, find_drift, list_drift
 from tidemark.runtime.ledger import Installed
+from tidemark.runtime.mending import Chunk, walk
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.pages import open_book
 from tidemark.runtime.places import Between, cut_places, places_between
 from tidemark.runtime.processing import computing, list_poison
 from tidemark.runtime.progress import Listener, ignore
-from tidemark.runtime.repairing import Chunk, walk
 from tidemark.runtime.runs import Run
 from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick import tick

@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("freshness", ["commit", "tick"])
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One key at a time, so that there is a moment between any two."""
-    for place in ("fill.choose_patient", "fill_pages.choose_patient", "repairing.choose_patient", "tick.choose"):
+    for place in ("fill.choose_patient", "fill_pages.choose_patient", "mending.choose_patient", "tick.choose"):
         monkeypatch.setattr(
             f"tidemark.runtime.{place}_pace",
             lambda dialect, hold_ms=None: Pace(1e9, dialect.writers_wait_in_line, size=1, size_min=1, size_max=1),
