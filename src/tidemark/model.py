@@ -96,7 +96,8 @@ class Table:
     that logical replication writes it, `below` that it is a partition of another table or inherits from one, `unlogged` that it
     or a partition of it is empty after a crash. `trigger_bodies`
     are the texts of triggers that are not ours. `echoes` tells that an update of a row may come back to it (SQLite), by actions
-    of foreign keys, before its triggers are told of it. `identity` is a hash of everything above that a program depends on.
+    of foreign keys, before its triggers are told of it; `reenters` that any statement may write the table again, by such actions
+    or by triggers, before it is over. `identity` is a hash of everything above that a program depends on.
     `rows` is an estimate, None when unknown. `definition` is the query of a view, whose result columns have the names of
     `columns`, None for anything else. `keeps` tells that it is the store or the public view of a derived table, as it is or as
     it will be; None for the user's tables. `stated` are the facts that the user stated about it, None where nothing was; no
@@ -119,6 +120,7 @@ class Table:
     unlogged: bool = False
     trigger_bodies: tuple[str, ...] = ()
     echoes: bool = False
+    reenters: bool = False
     rows: int | None = None
     definition: str | None = None
     keeps: Kept | None = None

@@ -131,6 +131,40 @@ ITSELF = replace(
     ),
     derived=(Derived("kept", "SELECT id, author, score FROM posts", ("id",), "commit", "copy"),),
 )
+
+
+def _replaced(seed: str, action: str, rows: str, statement: str) -> Case:
+    """A row of posts is replaced, others of which refer to it and have a place of their own."""
+    return replace(
+        _case(
+            "sqlite",
+            seed,
+            "SELECT id, author, score FROM posts",
+            ("id",),
+            _alone(1, statement, "PRAGMA foreign_keys = ON"),
+        ),
+        setup=(
+            "CREATE TABLE users (id integer PRIMARY KEY, region text)",
+            f"CREATE TABLE posts (id integer PRIMARY KEY, author integer UNIQUE REFERENCES posts (id) {action}, score integer)",
+        ),
+        fill=(f"INSERT INTO posts VALUES {rows}",),
+        derived=(Derived("kept", "SELECT id, author, score FROM posts", ("id",), "commit", "copy"),),
+    )
+
+
+# The first victim writes the second one, which is still there then.
+BOTH_GO = _replaced(
+    "two rows are replaced of which one refers to the other",
+    "ON DELETE SET NULL",
+    "(4, NULL, 2), (2, 4, 2), (5, 2, 1), (6, 5, 1)",
+    "INSERT OR REPLACE INTO posts VALUES (4, 2, 1)",
+)
+ALONG = _replaced(
+    "a replaced row takes along the one that replaces it",
+    "ON DELETE CASCADE",
+    "(4, NULL, 2), (3, 4, 1)",
+    "UPDATE OR REPLACE posts SET id = 4 WHERE id = 3",
+)
 # One flush has its units before the other one commits.
 EDGE = _case(
     "postgres",
@@ -237,6 +271,25 @@ COMMIT: tuple[Mutant, ...] = (
         ("copy", "group"),
         texts("trigger", "__update_", r";\n  (UPDATE|DELETE FROM) [^;]*UNION ALL SELECT NEW\.[^;]*NOT EXISTS[^;]*", ""),
         ITSELF,
+    ),
+    Mutant(
+        "sqlite",
+        "victims of the statement around an update",
+        ("copy", "group"),
+        texts(
+            "trigger",
+            "__unstash_update_",
+            r'DELETE FROM ("tidemark__stash_[^"]*") WHERE [^;]*_moves[^;]*;',
+            r"DELETE FROM \1;",
+        ),
+        BOTH_GO,
+    ),
+    Mutant(
+        "sqlite",
+        "victims that take their replacer along",
+        ("copy", "group"),
+        texts("trigger", "__unstash_delete_", r"_moves IS NULL AND", "_moves IS NULL AND 0 AND"),
+        ALONG,
     ),
     Mutant(
         "postgres",

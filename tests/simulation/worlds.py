@@ -202,6 +202,12 @@ class Builder:
             # Rows that refer to rows of the same table, themselves included.
             reference, column = self._reference(table, strict)
             table = replace(table, fields=(*table.fields, column), references=(reference,))
+            if self.chance(0.5):
+                uniques, targets = (
+                    (*table.uniques, f"UNIQUE ({column.quoted})"),
+                    (*table.conflict_targets, column.quoted),
+                )
+                table = replace(table, uniques=uniques, conflict_targets=targets)
         if self.chance(0.25):
             table = replace(table, fields=(*table.fields, self._generated(table, strict)))
         if self.engine == "sqlite":

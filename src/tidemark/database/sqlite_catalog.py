@@ -124,17 +124,34 @@ def _reach(tables: Collection[str], writes: Mapping[str, Collection[str]]) -> se
     return reached
 
 
-def _echoing(references: Iterable[tuple[Any, ...]], bodies: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """Tables, in lower case, whose rows an update may write twice: foreign keys act, and so do triggers on the tables where they
-    do, before any AFTER trigger on the row that was updated."""
-    acts, writes = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+@dataclass
+class _Ways:
+    """What a statement writes besides its own rows, by table in lower case: by foreign keys that act on an update, and by
+    triggers and foreign keys of any kind."""
+
+    updated: dict[str, set[str]]
+    writes: dict[str, set[str]]
+
+    def echoing(self) -> frozenset[str]:
+        """Tables whose rows an update may write twice: foreign keys act, and so do triggers on the tables where they do,
+        before any AFTER trigger on the row that was updated."""
+        return frozenset(table for table, some in self.updated.items() if table in _reach(some, self.writes))
+
+    def reentered(self) -> frozenset[str]:
+        """Tables that a statement on them may write again before it is over."""
+        return frozenset(table for table in list(self.writes) if table in _reach(self.writes[table], self.writes))
+
+
+def _read_ways(references: Iterable[tuple[Any, ...]], bodies: Mapping[str, Sequence[str]]) -> _Ways:
+    found = _Ways(defaultdict(set), defaultdict(set))
     for parent, child, on_update in references:
-        writes[parent].add(child)
+        found.writes[parent].add(child)
         if on_update:
-            acts[parent].add(child)
+            found.updated[parent].add(child)
+    named = {*found.writes, *bodies}
     for table, texts in bodies.items():
-        writes[table].update(*(_names_in(sql, acts) for sql in texts))
-    return frozenset(table for table, children in acts.items() if table in _reach(children, writes))
+        found.writes[table].update(*(_names_in(sql, named) for sql in texts))
+    return found
 
 
 def read_catalog(reader: Reader) -> Catalog:
@@ -145,7 +162,8 @@ def read_catalog(reader: Reader) -> Catalog:
     for kind, name, on, sql in schema:
         if kind == "trigger" and not is_ours(kind, name, sql):
             bodies[on.lower()].append(sql)
-    echoing = _echoing(reader.all(_REFERENCES), bodies)
+    ways = _read_ways(reader.all(_REFERENCES), bodies)
+    echoing, reentered = ways.echoing(), ways.reentered()
     columns: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for owner, *facts in reader.all(_COLUMNS):
         columns[owner].append(tuple(facts))
@@ -186,6 +204,7 @@ def read_catalog(reader: Reader) -> Catalog:
             without_rowid=without_rowid,
             trigger_bodies=tuple(bodies[name.lower()]),
             echoes=name.lower() in echoing,
+            reenters=name.lower() in reentered,
             rows=estimates.get(name.lower()),
         )
     return Catalog(tables, search_path=("",), version=sqlite3.sqlite_version_info)

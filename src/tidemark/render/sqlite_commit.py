@@ -57,8 +57,8 @@ def _table(store: Store, kind: str, columns: list[str], *about: str) -> Piece:
 
 def _flight(store: Store, program: KeyedProgram, table: Table) -> Piece:
     columns = [
-        sqlite_stash.definition(table, name, store.dialect, f"i{number}")
-        for number, name in enumerate(sqlite_stash.identity(table))
+        sqlite_stash.definition(table, name, store.dialect, own)
+        for own, name in zip(sqlite_stash.stand_ins(table), sqlite_stash.identity(table), strict=True)
     ]
     columns += [image_definition(store.dialect, table, name) for name in program.reads[table.label]]
     return _table(store, "flight", columns, table.name)
@@ -81,24 +81,24 @@ def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
     flight = names.own("flight", table.name)
 
     def land(row: str) -> list[str]:
-        mine = " AND ".join(f"i{number} IS {value}" for number, value in enumerate(_identity(table, dialect, row)))
+        mine = _is_of(table, dialect, row)
         found = _find(store, program, table, f"(SELECT * FROM {few(flight)} WHERE {mine})")
         return [*found, f"DELETE FROM {flight} WHERE {mine}", *settle(store, program)]
 
     # The image that comes carries the identity of the row that went: both land together.
     arriving = _fly(store, table, reads, "NEW", "OLD")
-    forget = f"DELETE FROM {flight} WHERE " + " AND ".join(
-        f"i{number} IS {value}" for number, value in enumerate(_identity(table, dialect, "OLD"))
-    )
+    forget = f"DELETE FROM {flight} WHERE {_is_of(table, dialect, 'OLD')}"
     found = [
         sqlite_rows.trigger(names, dialect, table, "insert", None, [new, *land("NEW")]),
         sqlite_rows.trigger(names, dialect, table, "before_delete", None, [forget, old], timing="BEFORE"),
         sqlite_rows.trigger(names, dialect, table, "delete", None, land("OLD")),
-        # What comes back to the row finds units for the image that went first.
+        # What comes back to the row finds units for the image that went first, and takes it out of the air.
         sqlite_rows.trigger(
             names, dialect, table, "before_update", changed, [old] if table.echoes else [forget, old], timing="BEFORE"
         ),
-        sqlite_rows.trigger(names, dialect, table, "update", changed, [arriving, *land("OLD")]),
+        sqlite_rows.trigger(
+            names, dialect, table, "update", changed, [*([old] if table.reenters else []), arriving, *land("OLD")]
+        ),
     ]
 
     def take_back(victims: str) -> list[str]:
@@ -113,9 +113,15 @@ def _identity(table: Table, dialect: Dialect, row: str) -> list[str]:
     return [f"{row}.{dialect.quote(name)}" for name in sqlite_stash.identity(table)]
 
 
+def _is_of(table: Table, dialect: Dialect, row: str) -> str:
+    """True for an image in flight that is of a row."""
+    pairs = zip(sqlite_stash.stand_ins(table), _identity(table, dialect, row), strict=True)
+    return " AND ".join(f"{own} IS {value}" for own, value in pairs)
+
+
 def _fly(store: Store, table: Table, reads: tuple[str, ...], row: str, same: str = "") -> str:
     """Put a row's image in flight, under the identity of the row `same`."""
-    columns = [f"i{number}" for number in range(len(sqlite_stash.identity(table)))]
+    columns = [*sqlite_stash.stand_ins(table)]
     columns += [store.dialect.quote(image(name)) for name in reads]
     values = [*_identity(table, store.dialect, same or row), *(f"{row}.{store.dialect.quote(name)}" for name in reads)]
     return f"INSERT INTO {store.names.own('flight', table.name)} ({', '.join(columns)}) SELECT {', '.join(values)}"

@@ -6,12 +6,16 @@ copies the rows that collide into the stash, and an AFTER trigger takes back the
 victim's parts are taken back exactly once, whatever the pragma, the conflict clause, or the number of unique keys.
 
 A stashed row that was not deleted in the end (DO NOTHING, DO UPDATE, an error that was ignored) is dropped from the stash by the
-next trigger that looks for victims; it is never taken for one, because it is still there.
+next trigger that looks for victims; it is never taken for one, because it is still there. Where a statement may write the table
+again before it is over, an update drops none, since what is still there may be gone later: see docs/why/stash-triggers.md.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 from tidemark.dialect import Dialect
 from tidemark.model import Table
@@ -43,6 +47,18 @@ def identity(table: Table) -> tuple[str, ...]:
     return (rowid,)
 
 
+def stand_ins(table: Table) -> tuple[str, ...]:
+    """The names of the identity's columns in a table of ours, where columns of the source may stand beside them: ``i0`` …"""
+    return tuple(f"{_prefix(table)}{number}" for number in range(len(identity(table))))
+
+
+def _prefix(table: Table) -> str:
+    prefix = "i"
+    while any(re.fullmatch(rf"{prefix}(\d+|_moves)", column.name.lower()) for column in table.columns):
+        prefix += "i"
+    return prefix
+
+
 def stash_pieces(
     names: Names, dialect: Dialect, table: Table, reads: tuple[str, ...], take_back: Callable[[str], list[str]]
 ) -> list[Piece]:
@@ -50,61 +66,169 @@ def stash_pieces(
 
     `take_back` gives the statements that undo rows given as ``FROM … AS v WHERE …``.
     """
-    keys = probes(table, dialect)
-    quote = dialect.quote
-    stash = names.own("stash", table.name)
-    identities = [f"i{number}" for number in range(len(identity(table)))]
-    columns = [*identities, *(quote(name) for name in reads)]
-    described = [
-        definition(table, name, dialect, stored) for name, stored in zip(identity(table), identities, strict=True)
-    ]
-    definitions = ", ".join([*described, *(definition(table, name, dialect) for name in reads)])
-    create = f"CREATE TABLE {stash} ({definitions}, PRIMARY KEY ({', '.join(identities)}))"
-    found = [Piece("table", names.plain("stash", table.name), create, f"DROP TABLE IF EXISTS {stash}", on=table.name)]
-    source = qualified(table, dialect)
-    there = f"EXISTS (SELECT 1 FROM {source} AS t WHERE {same_row(table, 't', 'v', dialect)})"
-    for event in ("insert", "update"):
-        others = f" AND NOT ({same_row(table, 'r', 'OLD', dialect, old=True)})" if event == "update" else ""
-        collide = f"SELECT 1 FROM {source} AS r WHERE ({_collides(keys, table)}){others}"
-        picked = ", ".join([*(f"r.{quote(n)}" for n in identity(table)), *(f"r.{quote(name)}" for name in reads)])
-        fill = [
-            f"DELETE FROM {stash} WHERE EXISTS "
-            f"(SELECT 1 FROM {source} AS t WHERE {same_row(table, 't', stash, dialect)})",
-            f"INSERT INTO {stash} ({', '.join(columns)}) SELECT {picked} FROM {source} AS r "
-            f"WHERE ({_collides(keys, table)}){others}\n"
-            f"  ON CONFLICT ({', '.join(identities)}) DO UPDATE SET "
-            + ", ".join(f"{column} = excluded.{column}" for column in columns),
+    return _Stash(names, dialect, table, reads, take_back).pieces()
+
+
+@dataclass(frozen=True)
+class _Stash:
+    names: Names
+    dialect: Dialect
+    table: Table
+    reads: tuple[str, ...]
+    take_back: Callable[[str], list[str]]
+
+    @property
+    def name(self) -> str:
+        """The stash, quoted."""
+        return self.names.own("stash", self.table.name)
+
+    @property
+    def holds_some(self) -> str:
+        """True when a row is in the stash."""
+        return f"EXISTS (SELECT 1 FROM {self.name})"
+
+    @property
+    def away(self) -> str:
+        """The column that is not NULL for a row that an update is about to give another identity, so that it is not there for a
+        while."""
+        return f"{_prefix(self.table)}_moves"
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether an update may be part of another statement on the table. A row that is pruned is no victim of any."""
+        return self.table.reenters and not self.table.pruned
+
+    @cached_property
+    def moves(self) -> str:
+        """True when an update changes something that a unique key is made of."""
+        return _moves(probes(self.table, self.dialect), self.table, self.dialect)
+
+    def pieces(self) -> list[Piece]:
+        """Everything, in the order in which it is made."""
+        ends = [self._unstash_delete()] if not self.is_nested else [self._missed(), self._told()]
+        # Of a pruned source a victim that fires DELETE triggers, under recursive_triggers, does not go uncounted either.
+        ends = [] if self.table.pruned else ends
+        return [
+            self._table(),
+            self._fill("insert"),
+            self._empty("insert"),
+            self._fill("update"),
+            self._empty("update"),
+            *ends,
         ]
-        when, moves = f"EXISTS ({collide})", ""
+
+    # -- what is asked of a row of the stash --------------------------------------------------------------------------------
+
+    def _is_there(self, row: str) -> str:
+        source = qualified(self.table, self.dialect)
+        return f"EXISTS (SELECT 1 FROM {source} AS t WHERE {same_row(self.table, 't', row, self.dialect)})"
+
+    def _is(self, row: str, which: str) -> str:
+        return same_row(self.table, row, which, self.dialect, new=True)
+
+    def _is_as_old(self) -> str:
+        """True for the row of which a trigger tells, as it was: another one of its identity has been replaced by it."""
+        quote = self.dialect.quote
+        return " AND ".join(
+            [self._is(self.name, "OLD"), *(f"{self.name}.{quote(n)} IS OLD.{quote(n)}" for n in self.reads)]
+        )
+
+    # -- pieces ---------------------------------------------------------------------------------------------------------------
+
+    def _table(self) -> Piece:
+        own, pairs = stand_ins(self.table), zip(identity(self.table), stand_ins(self.table), strict=True)
+        described = [definition(self.table, name, self.dialect, stored) for name, stored in pairs]
+        described += [definition(self.table, name, self.dialect) for name in self.reads]
+        described += [self.away] if self.is_nested else []
+        create = f"CREATE TABLE {self.name} ({', '.join(described)}, PRIMARY KEY ({', '.join(own)}))"
+        plain = self.names.plain("stash", self.table.name)
+        return Piece("table", plain, create, f"DROP TABLE IF EXISTS {self.name}", on=self.table.name)
+
+    def _trigger(self, event: str, when: str, body: list[str], timing: str = "AFTER") -> Piece:
+        return sqlite_rows.trigger(self.names, self.dialect, self.table, event, when, body, timing=timing)
+
+    def _fill(self, event: str) -> Piece:
+        """BEFORE: put the rows that collide into the stash, and what an earlier statement has left out of it."""
+        table, quote = self.table, self.dialect.quote
+        source, keys = qualified(table, self.dialect), probes(table, self.dialect)
+        others = f" AND NOT ({same_row(table, 'r', 'OLD', self.dialect, old=True)})" if event == "update" else ""
+        collide = f"FROM {source} AS r WHERE ({_collides(keys, table)}){others}"
+        columns = [*stand_ins(table), *(quote(name) for name in self.reads)]
+        picked = ", ".join(f"r.{quote(name)}" for name in (*identity(table), *self.reads))
+        when = f"EXISTS (SELECT 1 {collide})"
+        left = f"DELETE FROM {self.name} WHERE {self._is_there(self.name)}"
+        again = ", ".join(f"{column} = excluded.{column}" for column in columns)
+        if event == "update" and self.is_nested:
+            # What is still there may be a victim of the statement within which this update is made.
+            left = f"UPDATE {self.name} SET {self.away} = 1 WHERE {self._is_as_old()} AND NOT ({self._is(self.name, 'NEW')})"
+            when, again = f"({when} OR {self.holds_some})", f"{again}, {self.away} = NULL"
         if event == "update":
             # A row whose unique keys stay as they were collides with nothing, and most updates are of that kind.
-            moves = _moves(keys, table, dialect)
-            when = f"({moves}) AND {when}"
+            when = f"({self.moves}) AND {when}"
         if table.pruned:
             # A row that is pruned is no victim, so whatever an earlier statement left goes before the next one looks.
-            fill[0], when = f"DELETE FROM {stash}", f"{when} OR EXISTS (SELECT 1 FROM {stash})"
-        before = sqlite_rows.trigger(names, dialect, table, f"stash_{event}", when, fill, timing="BEFORE")
-        replaced = same_row(table, "v", "NEW", dialect, new=True)
-        gone = f"({replaced} OR NOT {there})"
-        forgets, some = f"DELETE FROM {stash}", f"EXISTS (SELECT 1 FROM {stash})"
+            left, when = f"DELETE FROM {self.name}", f"{when} OR {self.holds_some}"
+        fill = (
+            f"INSERT INTO {self.name} ({', '.join(columns)}) SELECT {picked} {collide}\n"
+            f"  ON CONFLICT ({', '.join(stand_ins(table))}) DO UPDATE SET {again}"
+        )
+        return self._trigger(f"stash_{event}", when, [left, fill], "BEFORE")
+
+    def _empty(self, event: str) -> Piece:
+        """AFTER: take back the victims, and forget whoever is none."""
+        gone = f"({self._is('v', 'NEW')} OR NOT {self._is_there('v')})"
+        some, forget = self.holds_some, f"DELETE FROM {self.name}"
         if event == "update":
-            gone = f"({moves}) AND NOT ({same_row(table, 'v', 'OLD', dialect, new=True)}) AND {gone}"
-            # One that collides with nothing may come from a trigger within a statement that has victims, the user's or what
-            # carries rows to this table, and leaves those to it.
-            some, left = f"({moves}) AND {some}", _left(table, reads, stash, dialect)
+            if self.is_nested:
+                return self._trigger("unstash_update", some, self._within())
+            gone = f"({self.moves}) AND NOT ({self._is('v', 'OLD')}) AND {gone}"
+            left = _left(self.table, self.reads, self.name, self.dialect)
             if left:
-                some, forgets = f"EXISTS (SELECT 1 FROM {stash})", f"{forgets} WHERE ({moves}) OR ({left})"
-        undo = [*take_back(f"FROM {stash} AS v WHERE {gone}"), forgets]
-        after = sqlite_rows.trigger(names, dialect, table, f"unstash_{event}", some, undo, timing="AFTER")
-        found += [before, after]
-    if table.pruned:
-        # Nor does a victim that fires DELETE triggers, under recursive_triggers, go uncounted.
-        return found
-    forget = f"DELETE FROM {stash} WHERE {same_row(table, stash, 'OLD', dialect, new=True)}"
-    found.append(
-        sqlite_rows.trigger(names, dialect, table, "unstash_delete", f"EXISTS (SELECT 1 FROM {stash})", [forget])
-    )
-    return found
+                forget = f"{forget} WHERE ({self.moves}) OR ({left})"
+            else:
+                # One that collides with nothing may come from a trigger within a statement that has victims, the user's or what
+                # carries rows to this table, and leaves those to it.
+                some = f"({self.moves}) AND {some}"
+        return self._trigger(f"unstash_{event}", some, [*self.take_back(f"FROM {self.name} AS v WHERE {gone}"), forget])
+
+    def _within(self) -> list[str]:
+        """What an update does that may be part of a statement that has not met all its victims: it takes back those that are gone
+        and forgets no other; the updated row goes on as it is now."""
+        quote, own = self.dialect.quote, zip(stand_ins(self.table), identity(self.table), strict=True)
+
+        def gone(row: str) -> str:
+            other = f"{row}.{self.away} IS NULL AND NOT ({self._is(row, 'OLD')})"
+            return f"{other} AND ({self._is(row, 'NEW')} OR NOT {self._is_there(row)})"
+
+        now = [
+            f"{column} = NEW.{quote(name)}" for column, name in [*own, *((quote(name), name) for name in self.reads)]
+        ]
+        return [
+            *self._taken_back(gone),
+            f"UPDATE {self.name} SET {', '.join(now)}, {self.away} = NULL WHERE {self._is_as_old()}",
+        ]
+
+    def _taken_back(self, gone: Callable[[str], str]) -> list[str]:
+        return [
+            *self.take_back(f"FROM {self.name} AS v WHERE {gone('v')}"),
+            f"DELETE FROM {self.name} WHERE {gone(self.name)}",
+        ]
+
+    def _unstash_delete(self) -> Piece:
+        """A row of which a DELETE trigger tells is no victim."""
+        return self._trigger(
+            "unstash_delete", self.holds_some, [f"DELETE FROM {self.name} WHERE {self._is(self.name, 'OLD')}"]
+        )
+
+    def _told(self) -> Piece:
+        """The same before anything comes of it: what does may look for victims."""
+        forget = f"DELETE FROM {self.name} WHERE {self._is(self.name, 'OLD')}"
+        return self._trigger("told_delete", self.holds_some, [forget], "BEFORE")
+
+    def _missed(self) -> Piece:
+        """A victim may take the very row along that replaces it, and nothing more is told of that one."""
+        taken = self._taken_back(lambda row: f"{row}.{self.away} IS NULL AND NOT {self._is_there(row)}")
+        return self._trigger("unstash_delete", self.holds_some, taken)
 
 
 def _left(table: Table, reads: tuple[str, ...], stash: str, dialect: Dialect) -> str:
@@ -133,9 +257,9 @@ def definition(table: Table, name: str, dialect: Dialect, stored: str = "") -> s
 def same_row(table: Table, left: str, right: str, dialect: Dialect, *, old: bool = False, new: bool = False) -> str:
     """True when both are the same row. The stash calls its identity ``i0`` …; OLD, NEW and scans use the real names."""
     tests = []
-    for number, name in enumerate(identity(table)):
-        one = f"{left}.i{number}" if new else f"{left}.{dialect.quote(name)}"
-        other = f"{right}.{dialect.quote(name)}" if old or new else f"{right}.i{number}"
+    for own, name in zip(stand_ins(table), identity(table), strict=True):
+        one = f"{left}.{own}" if new else f"{left}.{dialect.quote(name)}"
+        other = f"{right}.{dialect.quote(name)}" if old or new else f"{right}.{own}"
         tests.append(f"{one} IS {other}")
     return " AND ".join(tests)
 
