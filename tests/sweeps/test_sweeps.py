@@ -167,6 +167,36 @@ def test_a_worker_sweeps_beside_its_ticks(engine_url: str, caplog: pytest.LogCap
     assert all(report.clean for report in world.tidemark.verify())
 
 
+@pytest.mark.parametrize("repair", [False, True], ids=["left to somebody", "beyond the fuse"])
+def test_what_is_left_to_somebody_is_said_once_and_not_looked_at_all_the_time(
+    engine_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, repair: bool
+) -> None:
+    monkeypatch.setattr("tidemark.runtime.sweeps.FUSE_ROWS", 3)
+    world, turns = World(engine_url, repair=repair), [0]
+
+    def enough() -> bool:
+        turns[0] += 1
+        return turns[0] > 400
+
+    with contextlib.closing(world.duty.session):
+        caplog.set_level(logging.WARNING)
+        world.tamper("thread_id >= 0")
+        _make_due(world)
+        before = len(world.tidemark.history("grouped", 500))
+        Tidemark(None, engine_url, stop=enough).run(lanes=2)
+        (said,) = [record.message for record in caplog.records]
+        assert said.startswith("grouped: 40 rows differ from the query")
+        # The sweep, and one look at what the newest rows reach.
+        assert len(world.tidemark.history("grouped", 500)) - before <= 2
+        # What comes after it was mended is news.
+        world.tidemark.repair("grouped")
+        world.tamper("thread_id >= 0")
+        _make_due(world)
+        turns[0] = 0
+        Tidemark(None, engine_url, stop=enough).run(lanes=2)
+    assert len(caplog.records) == 2
+
+
 @pytest.mark.parametrize(
     ("sweep", "coverage"),
     [

@@ -90,7 +90,9 @@ def keep_verifying(duty: Duty, row: Installed, terms: Terms) -> Upkeep:
         return Upkeep("held")
     if not swept.keys:
         return Upkeep("none", wait_seconds=swept.wait_seconds)
-    return Upkeep("verify", rows_written=swept.repaired, note=swept.note)
+    # What is known to be wrong and is left to somebody would be found again at once, and again.
+    wait_seconds = swept.wait_seconds if swept.note and not swept.repaired else 0.0
+    return Upkeep("verify", rows_written=swept.repaired, note=swept.note, wait_seconds=wait_seconds)
 
 
 def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:

@@ -152,6 +152,7 @@ class _Worker:
         self._watch = Watch()
         self._not_before: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._noted: dict[str, str] = {}
         self._kinds: dict[str, str] = {}
         self._again, self._crowded = True, False
         self._away = 0
@@ -277,6 +278,7 @@ class _Worker:
             return False
         self._failures.pop(name, None)
         if done.kind == "none":
+            self._noted.pop(name, None)
             self._not_before[name] = now + max(IDLE_SECONDS, done.wait_seconds)
             return False
         if done.kind in ("deliver", "stream"):
@@ -294,13 +296,20 @@ class _Worker:
                 log.warning("%s: the tick took %.2f s", name, ended.ms / 1000, extra=about)
             if done.drained and name in self._cadence:
                 self._not_before[name] = now + self._cadence[name]
-        if done.note:
-            log.warning("%s", done.note, extra={"definition": name.removeprefix(VERIFY), "duty": done.kind})
+        if done.wait_seconds:
+            self._not_before[name] = now + done.wait_seconds
+        self._tell_note(name, done)
         report.changes += done.changes
         report.rows_written += done.rows_written
         report.brought_live += done.kind == "fill"
         report.gaps += done.kind == "gap"
         return True
+
+    def _tell_note(self, name: str, done: Upkeep) -> None:
+        """Log what is to be said of a duty. What was said last and was not acted upon is not said again."""
+        if done.note and (done.rows_written or done.note != self._noted.get(name)):
+            log.warning("%s", done.note, extra={"definition": name.removeprefix(VERIFY), "duty": done.kind})
+        self._noted[name] = done.note
 
     def _take_problem(self, name: str, problem: TidemarkError | Conflict, lost: bool) -> None:
         if isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED:
