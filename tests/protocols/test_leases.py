@@ -15,9 +15,10 @@ from tests.protocols.nursery import open_nursery
 from tests.simulation.chunks import chunks_of
 from tidemark import Tidemark
 from tidemark.database.open import open_session
-from tidemark.database.session import Conflict
+from tidemark.database.session import Conflict, Session
 from tidemark.errors import Fault
 from tidemark.names import ledger
+from tidemark.runtime import expected, fill
 from tidemark.runtime import lease as leases
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
@@ -26,6 +27,7 @@ from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event, ignore
 from tidemark.runtime.tick import tick
 from tidemark.runtime.upkeep import Terms, look_after
+from tidemark.script import Script
 
 PATIENCE_SECONDS = 60.0
 
@@ -184,6 +186,49 @@ def test_an_apply_keeps_its_right_however_long_a_filling_takes(
 
         Tidemark(declare(), engine_url, listen=listen).apply()
     assert len(free) > 9 and not any(free)
+
+
+def test_nobody_takes_over_from_who_reads_everything_in_one_go(
+    engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _unmade(engine_url)
+    monkeypatch.setattr(leases, "TERM_SECONDS", 0.5)
+    for name, value in (("BYTES_EACH_SECOND", 1.0), ("SECONDS_MAX", 60.0)):
+        monkeypatch.setattr(expected, name, value)
+    taken: list[tuple[str, bool]] = []
+    with contextlib.closing(open_session(engine_url, lock_timeout=1)) as other:
+        real = fill.prepare
+
+        def prepare(session: Session, script: Script) -> None:
+            """Each first thing that is read in one go takes longer than a lease lasts."""
+            real(session, script)
+            if len(taken) < 6:
+                Clock().wait(0.7)
+                for duty in (f"keep {script.name}", "apply"):
+                    taken.append((duty, try_lease(Ledger(other), Clock(), duty, "somebody else") is not None))
+
+        monkeypatch.setattr(fill, "prepare", prepare)
+        Tidemark(declare(), engine_url).apply()
+    assert len(taken) == 6 and not any(found for _, found in taken), taken
+
+
+def test_an_extension_that_was_rolled_back_is_asked_for_again(engine_url: str) -> None:
+    with open_forum(engine_url) as forum, contextlib.closing(open_session(engine_url)) as session:
+        seconds = [0.0]
+        clock = Clock(now=lambda: seconds[0])
+        duty = Duty(Ledger(session), clock, take_lease(Ledger(session), clock, "keep stats", "one", 0.0))
+        seconds[0] = leases.TERM_SECONDS / 2
+
+        def fail() -> None:
+            raise Fault("it is rolled back")
+
+        assert duty.lease is not None and duty.lease.is_old
+        with pytest.raises(Fault, match="rolled back"):
+            duty.write(fail)
+        assert duty.lease.is_old
+        duty.write(lambda: None)
+        assert not duty.lease.is_old
+        assert forum.user.is_open()
 
 
 def test_an_apply_that_was_replaced_goes_no_further(engine_url: str) -> None:

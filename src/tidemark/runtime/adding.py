@@ -15,6 +15,7 @@ from tidemark.runtime.apply_batch import prepare
 from tidemark.runtime.backfill.filling import Filling, FillReport, begin_fill, report, see_through, set_cursor
 from tidemark.runtime.backfill.together import tell_alone
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.expected import expect_reading
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_patient_pace
@@ -63,6 +64,7 @@ def _find_short(duty: Duty, script: Script, whole: Whole, adding: Adding) -> int
         return int(row[0]) if row else 0
 
     duty.read(lambda: prepare(session, script), snapshot=False)
+    expect_reading(duty, script.sources)
     return replace(duty, holding=adding.tables).read(work).value
 
 

@@ -97,7 +97,7 @@ def apply_plan(
         made: tuple[str, ...] = ()
         wanted = [index for index in plan.indexes if with_indexes or index.required]
         if wanted and again is not None:
-            made = create_indexes(duty, wanted, listen)
+            made = create_indexes(holding(duty, lease), wanted, listen)
             plan = again()
         return replace(_carry_out_all(duty, lease, plan, detach, listen), indexes=made)
     finally:

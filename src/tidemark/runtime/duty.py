@@ -50,14 +50,15 @@ def interrupted(what: str) -> Fault:
 
 @dataclass
 class Duty:
-    """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads; `limits`
-    are what the database may be under while something long goes on. `functions` compute the rows of processors. `meanwhile` is
-    done between two chunks of what takes long: whoever does that holds what others would need to do it. `holding` are the quoted
-    names of tables that nobody empties while a transaction that sees one moment goes on. Of what goes by ranges of keys `workers`
-    sessions do some each, those beside the first being opened with `connect`. `turns` are there where writers wait in line, and
-    others are to get in between: not for whoever writes what the application itself would. `nice` is how many seconds to rest
-    there for each second of holding the lock, where somebody says so. `spent` gathers the logs of which something was sealed, by
-    source, where whoever does several ticks lets go of it after all of them; None where each tick does."""
+    """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads; `held`
+    are others that are in hand meanwhile; `limits` are what the database may be under while something long goes on. `functions`
+    compute the rows of processors. `meanwhile` is done between two chunks of what takes long: whoever does that holds what
+    others would need to do it. `holding` are the quoted names of tables that nobody empties while a transaction that sees one
+    moment goes on. Of what goes by ranges of keys `workers` sessions do some each, those beside the first being opened with
+    `connect`. `turns` are there where writers wait in line, and others are to get in between: not for whoever writes what the
+    application itself would. `nice` is how many seconds to rest there for each second of holding the lock, where somebody says
+    so. `spent` gathers the logs of which something was sealed, by source, where whoever does several ticks lets go of it after
+    all of them; None where each tick does."""
 
     ledger: Ledger
     clock: Clock
@@ -73,6 +74,7 @@ class Duty:
     turns: Turns | None = None
     nice: float | None = None
     spent: dict[str, SourceLog] | None = None
+    held: tuple[Lease, ...] = ()
     listen: Listener = ignore
 
     @property
@@ -165,13 +167,18 @@ class Duty:
         return self._work(work, mode, snapshot, Turn())
 
     def _work(self, work: Callable[[], T], mode: Mode, snapshot: bool, turn: Turn) -> Held[T]:
-        asked, began = self.clock.now(), None
+        asked, began, renewed = self.clock.now(), None, self.lease.renewed if self.lease is not None else 0.0
         try:
             with self.session.transaction(mode, snapshot=snapshot, holding=self.holding if snapshot else ()):
                 began = self.clock.now()
                 value = work()
                 worked_ms = self.clock.ms_since(began)
             hold_ms = self._hold_ms(mode, worked_ms, self.clock.ms_since(began))
+        except BaseException:
+            if self.lease is not None:
+                # That it was extended is rolled back, too.
+                self.lease.renewed = renewed
+            raise
         finally:
             turn.held_seconds = 0.0 if began is None else self.clock.now() - began
         turn.held_seconds, turn.freed = hold_ms / 1000, began + hold_ms / 1000

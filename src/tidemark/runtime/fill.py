@@ -29,6 +29,7 @@ from tidemark.runtime.backfill.throttle import reasons_of
 from tidemark.runtime.backfill.together import tell_alone
 from tidemark.runtime.captures import begin_reading, find_snapshots
 from tidemark.runtime.duty import Duty, Held
+from tidemark.runtime.expected import expect_reading
 from tidemark.runtime.fill_pages import compute_range, fill_by_pages, walk_pages
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
@@ -95,6 +96,7 @@ def list_suspects(duty: Duty, script: Script, whole: Whole) -> tuple[int, int, f
         found, stored = duty.session.one(script.applier.count_todo), duty.session.one(whole.count)
         return int(found[0]) if found else 0, int(stored[0]) if stored else 0
 
+    expect_reading(duty, script.sources)
     held = duty.read(work)
     return (*held.value, held.hold_ms)
 
@@ -109,6 +111,7 @@ def list_every_key(duty: Duty, script: Script) -> int:
         row = duty.session.one(script.applier.count_todo)
         return int(row[0]) if row else 0
 
+    expect_reading(duty, script.sources)
     return duty.read(work, snapshot=False).value
 
 
@@ -138,6 +141,7 @@ def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
         row = duty.session.one(whole.count_rows)
         return int(row[0]) if row else 0, find_snapshots(duty.ledger, script)
 
+    expect_reading(duty, script.sources)
     total, moments = duty.read(work).value
     filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), 0, total, listen)
 
@@ -189,6 +193,7 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
         return total
 
     duty.read(lambda: prepare(duty.session, script), snapshot=False)
+    expect_reading(duty, script.sources)
     try:
         held = duty.write(work, once=True)
     except Conflict:
@@ -245,6 +250,7 @@ def _copy_quietly(duty: Duty, installed: Installed, listen: Listener) -> FillRep
         last = _key_of(duty, whole, total)
         return marker, total, last if last is not None and is_storable(last) else None
 
+    expect_reading(duty, script.sources)
     found = duty.read(read).value
     if found is None:
         return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from tidemark.runtime.apply_batch import require_keys
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.expected import expect_reading
 from tidemark.runtime.guard import KEEP, Choice, fade_others
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import Run, add_done_tick, add_run
@@ -43,6 +44,9 @@ def read_whole(duty: Duty, script: Script, full: Full) -> Whole:
         row = duty.session.one(full.count)
         return int(row[0]) if row else 0, find_targets(duty, script)
 
+    if script.klass == "global":
+        # What is chosen elsewhere is over soon.
+        expect_reading(duty, script.sources)
     held = hold_sources(duty, script).read(work)
     return Whole(*held.value, held.hold_ms)
 

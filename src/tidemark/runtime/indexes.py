@@ -13,6 +13,7 @@ from functools import partial
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.expected import expect_reading
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.script import MissingIndex
@@ -31,6 +32,7 @@ def create_indexes(duty: Duty, wanted: Sequence[MissingIndex], listen: Listener 
         if index.statements:
             duty.check_stop("making indexes")
             listen(Event("", "install", note=f"making an index on {index.table}: {index.reason}"))
+            expect_reading(duty, (index.table,))
             _create(duty, index)
             made.append(index.names[0])
     return tuple(made)

@@ -93,12 +93,19 @@ class Lease:
         """
         parameters = {"duty": self.duty, "holder": self.holder, "term": self.term}
         if self.is_old:
-            if self.ledger.run("renew_lease", {**parameters, "seconds": TERM_SECONDS}) == 1:
-                self.renewed = self.clock.now()
-                return
-        elif self.ledger.value("check_lease", parameters) is not None:
-            return
-        raise Lost(
+            self.extend(0.0)
+        elif self.ledger.value("check_lease", parameters) is None:
+            raise self._lost()
+
+    def extend(self, seconds: float) -> None:
+        """Let it last, inside a write transaction, for so many seconds longer than is usual. Raises `Lost` as `check` does."""
+        parameters = {"duty": self.duty, "holder": self.holder, "term": self.term}
+        if self.ledger.run("renew_lease", {**parameters, "seconds": TERM_SECONDS + seconds}) != 1:
+            raise self._lost()
+        self.renewed = self.clock.now()
+
+    def _lost(self) -> Lost:
+        return Lost(
             f"another worker has taken over {self.duty}",
             left_behind="what was committed stands, the rest was rolled back",
             exit=Exit.HELD,

@@ -38,7 +38,7 @@ def holding(duty: Duty, lease: Lease) -> Duty:
         if lease.is_old:
             hold_on(duty, lease)
 
-    return replace(duty, meanwhile=hold)
+    return replace(duty, meanwhile=hold, held=(*duty.held, lease))
 
 
 def hold_on(duty: Duty, lease: Lease) -> None:
