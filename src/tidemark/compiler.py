@@ -26,8 +26,8 @@ from tidemark.maintenance.support import Support, Supports
 from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit, indexes_name_outputs
-from tidemark.query.cut import Describe, cut_of
-from tidemark.query.keys import KeyColumn, assume_key, find_key, require_plain_values
+from tidemark.query.cut import Describe, cut_of, is_hidden
+from tidemark.query.keys import KeyColumn, assume_key, find_key, require_plain_values, require_seen
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
 from tidemark.query.outputs import leave_out
@@ -108,13 +108,13 @@ def _compile(
     require_pure(lowered, first_mutable, describe, catalog.routines)
     lowered = over_rankings(declaration.name, lowered, _stores(declaration, catalog), catalog)
     indexes_name_outputs(lowered, declaration.indexes)
-    key, unproven = _key(lowered, declaration, outputs)
+    key, unproven = _key(lowered, declaration, stored)
     joins = _joined(declaration, key, catalog)
     if joins:
         declaration = replace(declaration, columns_of=None)
     try:
         _require_changes_alone(declaration, kept, lowered, dialect, unproven)
-        linear = linear_program(declaration.name, lowered, key, outputs, describe, _supports(declaration, catalog))
+        linear = linear_program(declaration.name, lowered, key, stored, describe, _supports(declaration, catalog))
         made = of_linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
         about = (declaration, kept, lowered, key, stored, describe, catalog, unproven)
@@ -141,7 +141,7 @@ def _compile(
         watches=watches_of(query, lowered, made.tables, catalog, dialect),
         verify_seconds=declaration.verify or 0.0,
         repairs=declaration.repair,
-        notes=(*_notes(declaration, lowered, unproven), *_upstream_notes(declaration, reads), *made.notes),
+        notes=(*_notes(declaration, lowered, key, unproven), *_upstream_notes(declaration, reads), *made.notes),
         routes=made.routes,
         live=made.live,
         why_not_live=made.why_not_live,
@@ -316,10 +316,15 @@ def _upstream_notes(declaration: Declaration, reads: tuple[Kept, ...]) -> tuple[
     return (f"it is true over the stored rows of {names}, and as fresh as the weakest of them lets it be",)
 
 
-def _notes(declaration: Declaration, lowered: Query, unproven: Refusal | None) -> tuple[str, ...]:
+def _notes(declaration: Declaration, lowered: Query, key: Key, unproven: Refusal | None) -> tuple[str, ...]:
     late, listed = why_left(lowered), ", ".join(declaration.key)
     said = f"nothing proves that {listed} identifies a row; every batch looks for rows that share one"
-    return (*((said,) if unproven else ()), *((f"ticks keep it: {late}",) if late else ()))
+    unseen = ", ".join(column.output.scalar.text for column in key if is_hidden(column.name))
+    return (
+        *((said,) if unproven else ()),
+        *((f"its rows are told apart by what is stored and not shown: {unseen}",) if unseen else ()),
+        *((f"ticks keep it: {late}",) if late else ()),
+    )
 
 
 def _joined(declaration: Declaration, key: Key, catalog: Catalog) -> str:
@@ -399,6 +404,8 @@ def _key(query: Query, declaration: Declaration, outputs: tuple[OutputColumn, ..
     try:
         key = find_key(query, declaration.processor.by if declaration.processor else declaration.key)
         require_plain_values(key, outputs)
+        if declaration.crossings:
+            require_seen(key)
         return key, None
     except Refusal as refusal:
         if refusal.code is not Code.KEY_UNPROVEN or not declaration.key:

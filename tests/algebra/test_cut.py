@@ -18,6 +18,7 @@ QUERIES = (
     "SELECT author FROM posts GROUP BY author ORDER BY count(*) DESC, author LIMIT 1",
     "SELECT p.id, u.region FROM posts p JOIN users u ON u.id = p.author ORDER BY u.name DESC, p.id LIMIT 2",
     "SELECT id FROM users u ORDER BY (SELECT count(*) FROM posts p WHERE p.author = u.id) DESC, id LIMIT 2",
+    "SELECT state FROM posts ORDER BY id LIMIT 1",
 )
 CHANGES = (
     "INSERT INTO users VALUES (1, 'a', 1, NULL), (2, 'B', 2, 1), (3, 'b', 1, 1)",
@@ -29,7 +30,6 @@ CHANGES = (
 )
 REFUSED = (
     ("SELECT DISTINCT state FROM posts ORDER BY score LIMIT 2", (Code.UNSUPPORTED, Code.UNKNOWN_COLUMN)),
-    ("SELECT state FROM posts ORDER BY id LIMIT 1", (Code.KEY_MISSING,)),
     ("SELECT id, score AS tidemark_order_1 FROM posts ORDER BY state LIMIT 1", (Code.NAME,)),
 )
 

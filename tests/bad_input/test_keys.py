@@ -30,8 +30,8 @@ UNPROVEN = (
     ("query", "key"),
     [
         ("SELECT id, v FROM t", "nothing"),
-        ("SELECT v FROM t", None),
-        ("SELECT g, count(*) AS n FROM t GROUP BY g, v", None),
+        ("SELECT v FROM t", "id"),
+        ("SELECT g, count(*) AS n FROM t GROUP BY g, v", "v"),
     ],
 )
 def test_a_key_that_is_missing(town: Town, query: str, key: str | None) -> None:

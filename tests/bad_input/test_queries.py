@@ -60,8 +60,6 @@ NEVER_KEPT = (
         ("partitioned",),
     ),
     Case("SELECT id, (SELECT count(*) FROM u) AS n FROM t", Code.GLOBAL, ("outer",)),
-    Case("SELECT t.id FROM t FULL JOIN u ON t.id = u.id", Code.KEY_MISSING, ("key=",)),
-    Case("SELECT t.id FROM t RIGHT JOIN u ON t.id = u.id", Code.KEY_MISSING, ("key=",)),
 )
 
 BY_WRITERS = (

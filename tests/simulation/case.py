@@ -83,6 +83,10 @@ class Derived:
     declared: str = ""
 
 
+UNSHOWN = "unshown"
+"""The shape whose queries have no key."""
+
+
 def uncut(one: Derived) -> str:
     """The query without the LIMIT of the whole, of which every row is kept; empty when it has none."""
     return one.query.rpartition(" ORDER BY ")[0] if one.family == "global-limit" else ""

@@ -15,6 +15,7 @@ from tests.simulation import (
     shapes_nested,
     shapes_owned,
     shapes_spelled,
+    shapes_unshown,
     shapes_wide,
 )
 from tests.simulation.case import Derived
@@ -32,6 +33,7 @@ assert all(
         shapes_nested,
         shapes_owned,
         shapes_spelled,
+        shapes_unshown,
         shapes_wide,
     )
 )  # Their import fills the registry.

@@ -9,9 +9,15 @@ drained tick.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 Rows = Mapping[str, str]
+
+
+def numbered(rows: Iterable[str | None]) -> Rows:
+    """Rows that nothing identifies: how often each is there."""
+    return {row: str(often) for row, often in Counter(row or "" for row in rows).items()}
 
 
 class History:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.simulation.case import Derived, Failure
-from tests.simulation.history import Rows
+from tests.simulation.history import Rows, numbered
 from tests.simulation.kept import seen
 from tests.simulation.memory import Table
 from tests.simulation.relations import quote
@@ -99,6 +99,8 @@ class PostgresOracle:
         return self._by_key(one, f"({query})")
 
     def _by_key(self, one: Derived, source: str) -> Rows:
+        if not one.key:
+            return numbered(text for (text,) in self.wire.exec(row_texts(source)))
         key = ", ".join(f"simulated_row.{quote(name)}" for name in one.key)
         found = self.wire.exec(f"SELECT ROW({key})::text, simulated_row::text FROM {source} simulated_row")
         rows = {key or "": row or "" for key, row in found}

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.simulation.beside import in_turn
 from tests.simulation.case import Case, Derived, Failure, Statement, Transaction
 from tests.simulation.duties import Attendant
-from tests.simulation.history import Rows
+from tests.simulation.history import Rows, numbered
 from tests.simulation.kept import seen
 from tests.simulation.memory import Table
 from tests.simulation.relations import quote
@@ -186,6 +186,8 @@ class SqlitePlay:
         names = [column[0] for column in cursor.description]
         places = [names.index(name) for name in one.key]
         found = cursor.fetchall()
+        if not one.key:
+            return numbered(repr(row).lower() if one.fold else repr(row) for row in found)
         rows = {repr([row[place] for place in places]): repr(row) for row in found}
         if len(rows) < len(found):
             raise Failure("key", one.name, f"the declared key {one.key} does not identify rows: {found}\n{query}")

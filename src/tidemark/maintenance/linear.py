@@ -18,6 +18,7 @@ from tidemark.maintenance.program import Feed, KeyPart, LinearProgram, RowText, 
 from tidemark.maintenance.shapes import NotLinear, all_aggregates, grouped_by_rows, single_block
 from tidemark.maintenance.support import Supports, needs_support
 from tidemark.model import OutputColumn, Table
+from tidemark.query.cut import is_hidden
 from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Query, Scalar
@@ -210,9 +211,8 @@ class Builder:
 
     def visible(self, swaps: dict[str, str]) -> tuple[Visible, ...]:
         found = []
-        for output in self.block.outputs:
-            sql = self._swap(output.scalar, swaps)
-            bare = sql.strip("()")
+        for output in (one for one in self.block.outputs if not is_hidden(one.name)):
+            bare = (sql := self._swap(output.scalar, swaps)).strip("()")
             stored = bare.removeprefix('s."')[:-1] if bare.startswith('s."') and bare.count('"') == 2 else None
             found.append(Visible(output.name, sql, self.described[output.name].type, stored))
         return tuple(found)

@@ -25,6 +25,8 @@ HIDDEN = "tidemark_order_"
 """The beginning of the names of columns that are stored for their order alone."""
 HIDDEN_UNIT = "tidemark_unit_"
 """The same of those by which the rows fall apart (`query.partitions`)."""
+HIDDEN_KEY = "tidemark_key_"
+"""The same of those that identify a row (`query.identified`)."""
 Outputs = tuple[OutputColumn, ...]
 Describe = Callable[[str], Outputs]
 
@@ -45,7 +47,9 @@ def with_order(text: str, shown: Outputs, dialect: Dialect, describe: Describe) 
     """
     if any(is_hidden(column.name) for column in shown):
         raise Refusal(
-            Code.NAME, f"Columns that begin with {HIDDEN} or {HIDDEN_UNIT} are Tidemark's own.", instead="another name"
+            Code.NAME,
+            f"Columns that begin with {HIDDEN}, {HIDDEN_UNIT} or {HIDDEN_KEY} are Tidemark's own.",
+            instead="another name",
         )
     tree = unwrapped(parse_tree(text, dialect)) if _is_cut(text, dialect) else None
     if not isinstance(tree, exp.Select) or _is_distinct(tree):
@@ -73,8 +77,8 @@ def with_order(text: str, shown: Outputs, dialect: Dialect, describe: Describe) 
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a column is stored for the order of what readers see, or for its pieces, and not seen itself."""
-    return name.startswith((HIDDEN, HIDDEN_UNIT))
+    """Whether a column is stored for the order of what readers see, its pieces, or to tell rows apart, and not seen itself."""
+    return name.startswith((HIDDEN, HIDDEN_UNIT, HIDDEN_KEY))
 
 
 def _is_distinct(tree: exp.Select) -> bool:

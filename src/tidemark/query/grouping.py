@@ -1,7 +1,8 @@
 """GROUPING SETS, ROLLUP and CUBE as what they are: one grouping after another, put together by UNION ALL.
 
-Owns: `expand_groupings`. Promises: the query has the rows that it had; a column that a grouping leaves out is a NULL of its type
-there, and ``grouping(…)`` the number that it is. A column counts as grouped where it is written as in GROUP BY.
+Owns: `expand_groupings`, `grouped_by`, `is_column`. Promises: the query has the rows that it had; a column that a grouping leaves
+out is a NULL of its type there, and ``grouping(…)`` the number that it is. A column counts as grouped where it is written as in
+GROUP BY.
 """
 
 from __future__ import annotations
@@ -54,6 +55,15 @@ def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect)
             union = exp.Union(this=union, expression=branch, distinct=False)
         union.meta.update(select.meta)
         select.replace(union)
+
+
+def grouped_by(group: exp.Group, dialect: Dialect) -> list[exp.Expression]:
+    """All that a GROUP BY groups by, each once; where that is in several ways, after what tells by which of them."""
+    if not any(isinstance(item, _WORDS) for item in group.expressions):
+        return [one for item in group.expressions for one in _listed(item)]
+    every = chain.from_iterable(own for item in group.expressions for own in _sets(item))
+    found = list({render(one, dialect): one for one in every}.values())
+    return [exp.Anonymous(this="grouping", expressions=[one.copy() for one in found]), *found]
 
 
 def _inside(select: exp.Select, group: exp.Group, dialect: Dialect) -> exp.Select:
@@ -115,19 +125,19 @@ def _write_out(select: exp.Select, group: exp.Group, catalog: Catalog, dialect: 
             node.replace(select.expressions[int(node.name) - 1].unalias().copy())
         elif isinstance(node, exp.Column) and not node.table and named.get(fold(node.this, dialect), node) != node:
             name = fold(node.this, dialect)
-            is_column = _is_column(select, name, catalog, dialect)
-            if is_column is None:
+            known = is_column(select, name, catalog, dialect)
+            if known is None:
                 raise Refusal(
                     Code.UNSUPPORTED,
                     f"{node.name} stands for an expression, and is grouped by.",
                     instead="the expression itself in GROUP BY",
                     place=place_of(node, dialect),
                 )
-            if alone and not is_column:
+            if alone and not known:
                 node.replace(named[name].copy())
 
 
-def _is_column(select: exp.Select, name: str, catalog: Catalog, dialect: Dialect) -> bool | None:
+def is_column(select: exp.Select, name: str, catalog: Catalog, dialect: Dialect) -> bool | None:
     """Whether FROM has a column of that name; None where it cannot be seen."""
     found: set[str] = set()
     for item in own_items(select):

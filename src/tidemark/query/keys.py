@@ -38,12 +38,6 @@ def find_key(query: Query, declared: tuple[str, ...]) -> tuple[KeyColumn, ...]:
             raise Refusal(Code.KEY_UNPROVEN, "The result is one row, it has no key.", instead="no key=")
         return ()
     key = _declared_key(query, declared) if declared else _inferred_key(query)
-    if any(is_hidden(query.outputs[position].name) for position in key):
-        raise Refusal(
-            Code.KEY_MISSING,
-            "What identifies a row only orders the result or parts it, and is not in it.",
-            instead="it among the columns of the result",
-        )
     return _columns(query, key)
 
 
@@ -218,4 +212,15 @@ def require_plain_values(key: tuple[KeyColumn, ...], outputs: tuple[OutputColumn
                 f"The key column {output.name} is of the composite type {output.type}: to PostgreSQL a value that holds nothing "
                 "but NULLs is NULL, and is another value than NULL.",
                 instead=f"a key column for each of its fields: SELECT (x.{output.name}).field AS …",
+            )
+
+
+def require_seen(key: tuple[KeyColumn, ...]) -> None:
+    """Raises `Refusal` for a key that no reader sees: who is told of a row could not find it."""
+    for column in key:
+        if is_hidden(column.name):
+            raise Refusal(
+                Code.KEY_MISSING,
+                f"Events name rows by their key, and {column.output.scalar.text} is not in the result.",
+                instead="it among the columns of the result",
             )

@@ -1,12 +1,14 @@
 """What windows are partitioned by and nobody is shown.
 
 Owns: `narrower`. Promises: where no column of the result tells which rows a change can touch, and one that every window is
-partitioned by would, that is stored too, as a column that no reader sees; the rows that readers see are the same.
+partitioned by would, that is stored too, as a column that no reader sees; so is what identifies its rows, where none of them
+does (`query.identified`). The rows that readers see are the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import Protocol, TypeVar
 
@@ -16,6 +18,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Declaration
 from tidemark.query.cut import HIDDEN_UNIT, Describe, Outputs, lower_with_order
+from tidemark.query.identified import lower_identified
 from tidemark.query.inline import fold, unwrapped
 from tidemark.query.lower import lower_query
 from tidemark.query.parse import parse_tree, render
@@ -37,18 +40,22 @@ T = TypeVar("T", bound=_Classed)
 
 
 def narrower(declaration: Declaration, make: Callable[[Lower], T]) -> T:
-    """What is made of a query as it is; where every change would touch everything then, what is made of it with more columns, if
-    a change touches less of that. Raises the `Refusal` of the query as it is."""
-    made, refused = None, None
-    try:
-        made = make(lower_with_order)
-    except Refusal as refusal:
-        if refusal.code is not Code.GLOBAL:
-            raise
-        refused = refusal
-    if (made is None or made.klass == "global") and not _is_elsewhere(declaration):
+    """What is made of a query as it is; where nothing identifies its rows, or every change would touch everything, what is made
+    of it with more columns, if that is better. Raises the `Refusal` of the query as it is."""
+    lower: Lower = lower_with_order
+    made, refused = _tried(make, lower)
+    hides = not _is_elsewhere(declaration)
+    if refused is not None and refused.code is Code.KEY_MISSING and hides and not _names_keys(declaration):
+        lower = lower_identified
+        identified, why = _tried(make, lower)
+        # Where that does not help, what there is to say is why the query as it is was refused.
+        if why is None or why.code is not Code.KEY_MISSING:
+            made, refused = identified, why
+    if refused is not None and refused.code is not Code.GLOBAL:
+        raise refused
+    if (made is None or made.klass == "global") and hides:
         try:
-            parted = make(_lower_parted)
+            parted = make(partial(_lower_parted, lower))
         except Refusal as refusal:
             # What stands against this one alone is what there is to say: as it is, it would be refused first.
             refused = refusal if refused is not None and refusal.code is Code.FRESHNESS else refused
@@ -61,17 +68,30 @@ def narrower(declaration: Declaration, make: Callable[[Lower], T]) -> T:
     return made
 
 
+def _tried(make: Callable[[Lower], T], lower: Lower) -> tuple[T | None, Refusal | None]:
+    """What is made, or why it is not."""
+    try:
+        return make(lower), None
+    except Refusal as refusal:
+        return None, refusal
+
+
+def _names_keys(declaration: Declaration) -> bool:
+    """Whether keys are told of that readers must know: declared ones, and those of events."""
+    return bool(declaration.key or declaration.crossings)
+
+
 def _is_elsewhere(declaration: Declaration) -> bool:
     """Whether all columns that are kept are seen, because they are in a table of the user's, or made by a function of theirs."""
     return bool(declaration.columns_of or declaration.rows_of or declaration.processor)
 
 
 def _lower_parted(
-    text: str, catalog: Catalog, dialect: Dialect, moment: str, describe: Describe
+    lower: Lower, text: str, catalog: Catalog, dialect: Dialect, moment: str, describe: Describe
 ) -> tuple[str, Query, Outputs, Outputs]:
-    """As `lower_with_order`, with what windows are partitioned by among the columns that are kept. Raises `Refusal` where there
+    """As `lower`, with what windows are partitioned by among the columns that are kept. Raises `Refusal` where there
     is nothing of that, or it would be another query."""
-    text, _, _, shown = lower_with_order(text, catalog, dialect, moment, describe)
+    text, _, _, shown = lower(text, catalog, dialect, moment, describe)
     tree = unwrapped(parse_tree(text, dialect))
     if not isinstance(tree, exp.Select) or not _expose(tree, dialect, count(1)):
         raise Refusal(Code.UNSUPPORTED, "No windows have a partition in common.", instead="PARTITION BY")

@@ -64,7 +64,8 @@ def live_query(store: Store, program: KeyedProgram) -> str:
     """The SELECT, or an empty text where `why_not_live` has a reason."""
     if why_not_live(store, program):
         return ""
-    outputs = [store.dialect.quote(output.name) for output in program.query.outputs]
+    every = tuple(output.name for output in program.query.outputs)
+    outputs = [store.dialect.quote(name) for name in (every if program.shown else program.public)]
     query = restricted(store, program, nulls=False, batch=PENDING)
 
     def waits(row: str) -> str:

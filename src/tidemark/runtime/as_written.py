@@ -70,6 +70,8 @@ def _why_not(script: Script) -> str:
         return "it counts rows that are gone"
     if script.tick is not None and script.tick.due is not None:
         return "it depends on the time, and was true as of its last tick"
+    if not set(script.key) <= set(script.columns):
+        return "what identifies its rows is not shown"
     if script.supports or script.joins or not _is_view(script):
         return "its rows are shown as part of another table"
     return ""

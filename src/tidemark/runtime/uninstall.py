@@ -81,7 +81,7 @@ def _keep(duty: Duty, installed: Installed) -> Installed:
     ledger.run("copy_rows", public=script.public)
     duty.session.script(*(piece.drop for piece in reversed(script.pieces) if piece.public))
     ledger.run("keep_rows", public=script.public)
-    if script.key:
+    if script.key and set(script.key) <= set(script.columns):
         columns = ", ".join(quote(column) for column in script.key)
         index = shorten(f"{script.name}_key", duty.session.dialect.name_bytes_max)
         ledger.run("keep_key", public=script.public, index=quote(index), columns=columns)

@@ -1,0 +1,94 @@
+"""Rows that nothing identifies which is shown: what tells them apart is stored and not seen, at either freshness."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.algebra.world import Place
+from tidemark.declare import Project
+from tidemark.errors import Code, Refusal
+
+SEED = 20261130
+SIZES = "SELECT count(*) AS n, sum(score) AS s FROM posts GROUP BY author"
+QUERIES = {
+    "sizes": SIZES,
+    "states": "SELECT state FROM posts WHERE score > 1",
+    "large": "SELECT state, max(score) AS best FROM posts GROUP BY author, state HAVING count(*) > 1",
+    "folded": "SELECT coalesce(state, '-') AS state, count(*) AS n FROM posts GROUP BY state",
+    "names": "SELECT u.name, count(p.id) AS n FROM users u LEFT JOIN posts p ON p.author = u.id GROUP BY u.id, u.name",
+    "pairs": "SELECT a.name, b.name AS other FROM users a JOIN users b ON b.boss = a.id",
+    "either": "SELECT name AS word, region AS n FROM users UNION ALL SELECT state, score FROM posts WHERE score > 1",
+    "met": "SELECT a.name, p.score FROM users a FULL JOIN posts p ON p.author = a.id",
+    "before": "SELECT score, lag(score) OVER (PARTITION BY author ORDER BY id) AS before FROM posts",
+    "runs": "SELECT author, min(id) AS first, count(*) AS n FROM (SELECT id, author, state, row_number() OVER (PARTITION BY "
+    "author ORDER BY id) - row_number() OVER (PARTITION BY author, state ORDER BY id) AS run FROM posts) x "
+    "GROUP BY author, state, run",
+}
+POSTGRES = {
+    "best": "SELECT DISTINCT ON (author) state, score FROM posts ORDER BY author, score DESC NULLS LAST, id",
+    "sets": "SELECT author, state, count(*) AS n FROM posts GROUP BY GROUPING SETS ((author, state), author)",
+    "shown": "SELECT g % 3 AS third, count(p.id) AS n FROM generate_series(1, 5) g LEFT JOIN posts p ON p.author = g GROUP BY g",
+}
+
+
+def _queries(url: str) -> dict[str, str]:
+    return {**QUERIES, **POSTGRES} if url.startswith("postgres") else QUERIES
+
+
+def _project(queries: dict[str, str], **options: object) -> Project:
+    project = Project("unshown")
+    for name, query in queries.items():
+        project.derive(name, query=query, **options)  # type: ignore[arg-type]
+    return project
+
+
+@pytest.mark.parametrize("freshness", ["tick", "commit"])
+def test_rows_that_look_alike_come_and_go(engine_url: str, freshness: str) -> None:
+    queries = _queries(engine_url)
+    options = {"allow_lock": True} if freshness == "commit" else {}
+    place = Place.make(engine_url, _project(queries, freshness=freshness, **options), SEED)
+    try:
+        rng = random.Random(SEED)
+        for _ in range(20):
+            done = place.step(rng, rng.choice((1, 2, 4)))
+            for name, query in queries.items():
+                assert place.bag(f"SELECT * FROM {name}") == place.bag(query), (name, done)
+        assert all(report.clean for report in place.tidemark.verify())
+    finally:
+        place.user.close()
+
+
+def test_nobody_sees_what_tells_rows_apart(engine_url: str) -> None:
+    place = Place.make(engine_url, _project({"sizes": SIZES}, freshness="tick", live=True), SEED)
+    try:
+        found = place.tidemark.explain("sizes")
+        assert found.klass == "linear" and found.columns == ("n", "s")
+        assert any("stored and not shown" in note and "author" in note for note in found.notes)
+        with place.user.transaction():
+            place.user.run("INSERT INTO posts VALUES (101, 77, 1, 'a')")
+        assert place.bag("SELECT * FROM sizes_live") == place.bag(SIZES)
+        place.tidemark.tick()
+        (report,) = place.tidemark.verify_as_written("sizes")
+        assert "not shown" in report.why_not
+        place.tidemark.uninstall(keep_data=True)
+        assert place.bag("SELECT * FROM sizes") == place.bag(SIZES)
+    finally:
+        place.user.close()
+
+
+def test_events_want_a_key_that_is_seen(engine_url: str) -> None:
+    project = Project("unshown")
+    sizes = project.derive("sizes", query=SIZES)
+    sizes.on_crossing("n", at=[2])(lambda db, event: None)
+    with pytest.raises(Refusal) as met:
+        Place.make(engine_url, project, SEED)
+    assert met.value.code is Code.KEY_MISSING
+
+
+@pytest.mark.parametrize("query", ["SELECT tag FROM tags", "SELECT state FROM posts UNION ALL SELECT tag FROM tags"])
+def test_rows_that_nothing_tells_apart_are_refused(engine_url: str, query: str) -> None:
+    with pytest.raises(Refusal) as met:
+        Place.make(engine_url, _project({"alike": query}), SEED)
+    assert met.value.code is Code.KEY_MISSING

@@ -1,0 +1,107 @@
+"""Shapes whose rows nothing identifies that their query shows: groups and primary keys that the result leaves out.
+
+Owns: that entry of `SHAPES`. Promises: as `shapes`, but that there is no key: rows are compared as a bag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.simulation.case import UNSHOWN
+from tests.simulation.queries import Draft
+from tests.simulation.shapes import Column, Parts, draft, listed, shape
+
+
+@shape(UNSHOWN)
+def _unshown(parts: Parts) -> Draft:
+    forms: list[Callable[[Parts], Draft]] = [_groups, _groups, _rows, _joined, _counted, _either, _windows]
+    if parts.postgres:
+        forms += [_first, _sets]
+    return parts.rng.choice(forms)(parts)
+
+
+def _groups(parts: Parts) -> Draft:
+    """Groups of which the result shows a part, or nothing."""
+    table = parts.queries.table()
+    by = [parts.column(table, "t", ("int", "text", "date")) for _ in range(parts.rng.randint(1, 3))]
+    shown = [Column(one, parts.name()) for one in by[1:]]
+    counted = [Column("count(*)", parts.name()), parts.aggregate(table, "t")]
+    having = f" HAVING count(*) > {parts.rng.randint(0, 2)}" if parts.chance(0.3) else ""
+    where = parts.where(table, "t", 0.3)
+    return draft(
+        f"SELECT {listed(*shown, *counted)} FROM {table.quoted} t{where} GROUP BY {', '.join(by)}{having}", [], table
+    )
+
+
+def _rows(parts: Parts) -> Draft:
+    table = parts.table()
+    columns = [parts.term(table, "t"), *parts.terms(table, "t")]
+    return draft(f"SELECT {listed(*columns)} FROM {table.quoted} t{parts.where(table, 't')}", [], table)
+
+
+def _joined(parts: Parts) -> Draft:
+    one, other = parts.table(), parts.table()
+    on = f"{parts.column(one, 'a', ('int',))} = {parts.column(other, 'b', ('int',))}"
+    verb = parts.rng.choice(("JOIN", "LEFT JOIN"))
+    columns = listed(parts.term(one, "a"), parts.term(other, "b"))
+    where = parts.where(one, "a", 0.3)
+    return draft(f"SELECT {columns} FROM {one.quoted} a {verb} {other.quoted} b ON {on}{where}", [], one, other)
+
+
+def _counted(parts: Parts) -> Draft:
+    """Rows of one table with what is counted of another, without the key by which they are told apart."""
+    one, other = parts.table(), parts.queries.table()
+    on = f"{parts.column(one, 'a', ('int',))} = {parts.column(other, 'b', ('int',))}"
+    key = [column.expression for column in parts.key(one, "a")]
+    named = parts.column(one, "a", ("int", "text", "date"))
+    columns = listed(Column(named, parts.name()), Column("count(*)", parts.name()), parts.aggregate(other, "b"))
+    where = parts.where(one, "a", 0.3)
+    query = f"SELECT {columns} FROM {one.quoted} a LEFT JOIN {other.quoted} b ON {on}{where}"
+    return draft(f"{query} GROUP BY {', '.join([*key, named])}", [], one, other)
+
+
+def _either(parts: Parts) -> Draft:
+    """All rows of two SELECTs of one table."""
+    table = parts.table()
+    names = [parts.name(), parts.name()]
+    columns = [parts.column(table, "a", ("int",)), parts.column(table, "a", ("text", "date", "int"))]
+    first = listed(*(Column(one, name) for one, name in zip(columns, names, strict=True)))
+    second = ", ".join(["b" + columns[0][1:], "b" + columns[1][1:]])
+    one, other = parts.where(table, "a", 0.5), parts.where(table, "b", 0.5)
+    return draft(
+        f"SELECT {first} FROM {table.quoted} a{one} UNION ALL SELECT {second} FROM {table.quoted} b{other}", [], table
+    )
+
+
+def _windows(parts: Parts) -> Draft:
+    table = parts.table()
+    by = parts.column(table, "t", ("int", "text", "date"))
+    over = f"OVER (PARTITION BY {by} ORDER BY {parts.order(table, 't')})"
+    columns = listed(
+        Column(f"row_number() {over}", parts.name()),
+        Column(f"lag({parts.column(table, 't', ('int', 'text'))}) {over}", parts.name()),
+    )
+    return draft(f"SELECT {columns} FROM {table.quoted} t{parts.where(table, 't', 0.3)}", [], table)
+
+
+def _first(parts: Parts) -> Draft:
+    table = parts.table()
+    by = parts.column(table, "t", ("int", "text", "date"))
+    columns = listed(parts.term(table, "t"), *parts.terms(table, "t"))
+    where = parts.where(table, "t", 0.3)
+    return draft(
+        f"SELECT DISTINCT ON ({by}) {columns} FROM {table.quoted} t{where} ORDER BY {by}, {parts.order(table, 't')}",
+        [],
+        table,
+    )
+
+
+def _sets(parts: Parts) -> Draft:
+    """Groupings of which nobody says which one a row is of."""
+    table = parts.queries.table()
+    one, two = (parts.column(table, "t", ("int", "text", "date")) for _ in range(2))
+    by = parts.rng.choice((f"{one}, ROLLUP ({two})", f"{one}, GROUPING SETS ({two}, ())"))
+    columns = [Column(one, parts.name()), Column(two, parts.name())][: parts.rng.randint(0, 2)]
+    counted = [Column("count(*)", parts.name()), parts.aggregate(table, "t")]
+    where = parts.where(table, "t", 0.3)
+    return draft(f"SELECT {listed(*columns, *counted)} FROM {table.quoted} t{where} GROUP BY {by}", [], table)
