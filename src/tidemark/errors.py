@@ -138,3 +138,8 @@ class Fault(TidemarkError):
     def __str__(self) -> str:
         again = "safe to run again" if self.retry_safe else "do not simply run again"
         return f"{self.cause} ({self.left_behind}; {again})"
+
+
+def is_interruption(problem: BaseException) -> bool:
+    """Whether a problem tells that somebody asked for the end: nothing failed, and what was at hand goes on later."""
+    return isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED

@@ -6,9 +6,11 @@ import pytest
 
 from tests.backfill.place import UPPER, Songs, Watch, stop_after
 from tidemark import Fault, Refusal
+from tidemark.database.session import Conflict
 from tidemark.errors import Exit
 from tidemark.runtime.backfill import worker
 from tidemark.runtime.backfill.runner import Orders
+from tidemark.runtime.clock import Clock
 
 
 def test_every_row_is_done_and_the_record_says_so(songs: Songs) -> None:
@@ -177,6 +179,36 @@ def test_a_row_that_cannot_be_migrated_is_put_aside_alone_and_tried_again_when_a
     bad.clear()
     assert songs.engine().backfill("tally", Orders(again=True)).status.state == "finished"
     assert songs.session.all("SELECT tally, count(*) FROM songs GROUP BY tally") == [(1, 900)]
+
+
+def test_a_key_is_not_put_aside_again_because_the_database_stays_locked(
+    songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs.add(3)
+    bad, seconds = {2}, [0.0]
+
+    @songs.project.backfill("tally", table="songs", key="id")
+    def tally(db, batch):  # type: ignore[no-untyped-def]
+        if bad & set(batch.keys):
+            raise ValueError("cannot read")
+        db.run("UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)")
+
+    def pass_by(waited: float) -> None:
+        seconds[0] += waited
+
+    def locked(*_: object, **__: object) -> None:
+        raise Conflict("somebody has it")
+
+    assert songs.engine().backfill("tally").status.quarantined == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "do_key", locked)
+        with pytest.raises(Fault, match="stayed locked"):
+            songs.engine(clock=Clock(now=lambda: seconds[0], wait=pass_by)).backfill("tally", Orders(again=True))
+    (aside,) = songs.session.all(f"SELECT key, attempt, error FROM {songs.ledger('quarantine')}")
+    assert aside == ("[2]", 1, "ValueError: cannot read")
+    bad.clear()
+    assert songs.engine().backfill("tally", Orders(again=True)).status.state == "finished"
+    assert songs.session.all("SELECT tally, count(*) FROM songs GROUP BY tally") == [(1, 3)]
 
 
 def test_too_many_keys_put_aside_are_a_failure_that_stays_visible(songs: Songs) -> None:

@@ -19,7 +19,8 @@ from tests.kit.size import FULL
 from tests.streams.dying import Dead, Dying
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
-from tidemark.database.session import Session
+from tidemark.database.session import Conflict, Session
+from tidemark.errors import Fault
 from tidemark.runtime import outbox
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
@@ -139,3 +140,28 @@ def test_a_record_that_commits_apart_would_be_seen(engine_url: str, monkeypatch:
     monkeypatch.setattr(outbox, "_tell", apart)
     with pytest.raises(AssertionError):
         _play(engine_url)
+
+
+def test_a_database_that_stays_locked_is_no_failure_of_a_handler(engine_url: str) -> None:
+    seconds, project = [0.0], Project("deliveries")
+    counts = project.derive(
+        "counts", key="g", query="SELECT g, count(*) AS n FROM facts GROUP BY g", freshness="commit"
+    )
+
+    @counts.on_crossing("n", at=[1])
+    def handle(db: Database, event: CrossingEvent) -> None:
+        raise Conflict("somebody has it")
+
+    def pass_by(waited: float) -> None:
+        seconds[0] += waited
+
+    engine = Tidemark(project, engine_url, clock=Clock(now=lambda: seconds[0], wait=pass_by))
+    with contextlib.closing(open_session(engine_url)) as session:
+        with session.transaction():
+            session.script("CREATE TABLE facts (id integer PRIMARY KEY, g integer)")
+        engine.apply()
+        with session.transaction():
+            session.script("INSERT INTO facts VALUES (1, 1)")
+    with pytest.raises(Fault, match="stayed locked"):
+        engine.deliver()
+    assert [(one.state, one.attempts) for one in engine.events()] == [("waiting", 0)]

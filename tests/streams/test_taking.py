@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.streams.ground import Ledger, block, name, plays
-from tidemark import jsonl
-from tidemark.errors import Fault
+from tidemark import Tidemark, iterable, jsonl
+from tidemark.database.session import Conflict
+from tidemark.errors import Exit, Fault
 from tidemark.events import Event
+from tidemark.runtime.clock import Clock
+from tidemark.runtime.streams import ingest
 from tidemark.streams import Database
 
 
@@ -196,3 +200,71 @@ def test_a_source_that_cannot_be_read_halts_the_stream_and_says_why(
     path.write_bytes(path.read_bytes().splitlines()[0] + b"\n" + json.dumps(block(2, plays(6))).encode())
     assert ledger.engine().stream("ledger").run().blocks == 1
     assert [one.state for one in ledger.engine().streams()] == ["waiting"]
+
+
+@pytest.mark.parametrize("policy", ["halt", "gap"])
+@pytest.mark.parametrize("together", [0, 10])
+def test_a_stop_while_the_database_is_locked_is_no_failure_of_a_block(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, policy: str, together: int
+) -> None:
+    seconds = [0.0]
+
+    def pass_by(waited: float) -> None:
+        seconds[0] += waited
+
+    def locked(*_: object, **__: object) -> None:
+        raise Conflict("somebody has it")
+
+    ledger.stream(on_block_error=policy, together=together, savepoints=not together)
+    ledger.blocks = [block(1, plays(5)), block(2, plays(6))]
+    monkeypatch.setattr(ingest, "take_blocks", locked)
+    clock = Clock(now=lambda: seconds[0], wait=pass_by)
+    with pytest.raises(Fault, match="asked to stop") as fault:
+        Tidemark(ledger.project, ledger.url, clock=clock, stop=lambda: seconds[0] > 1).stream("ledger").run()
+    assert fault.value.exit is Exit.INTERRUPTED
+    (status,) = ledger.engine().streams()
+    assert (status.state, status.position, status.failed_at, status.gaps) == ("interrupted", None, None, 0)
+
+
+def test_a_database_that_stays_locked_is_no_reason_to_pass_a_block_over(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+
+    def pass_by(waited: float) -> None:
+        seconds[0] += waited
+
+    def locked(*_: object, **__: object) -> None:
+        raise Conflict("somebody has it")
+
+    ledger.stream(on_block_error="gap", attempts=2)
+    ledger.blocks = [block(1, plays(5))]
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "take_blocks", locked)
+        with pytest.raises(Fault, match="stayed locked"):
+            ledger.engine(Clock(now=lambda: seconds[0], wait=pass_by)).stream("ledger").run()
+    assert seconds[0] > 14, "it is tried as often as a block is"
+    assert ledger.engine().stream("ledger").run().blocks == 1 and ledger.tracks() == [5]
+
+
+def test_a_retry_reads_no_further_than_what_it_wants(ledger: Ledger) -> None:
+    ledger.stream(on_block_error="gap", attempts=1)
+    ledger.blocks = [block(1, plays(5)), block(2, {"type": "plays"}), block(3, plays(6))]
+    read = list[int]()
+
+    def blocks() -> Iterator[Mapping[str, Any]]:
+        for one in list(ledger.blocks):
+            read.append(one["block"])
+            yield one
+
+    stream = ledger.project.streams["ledger"]
+
+    @stream.on_block
+    def opened(db: Database, event: Event) -> None:
+        if event.position == 2 and not read:
+            raise ValueError("not yet")
+
+    assert ledger.engine().stream("ledger").run().gaps == 1
+    stream.source = iterable(lambda after: blocks())
+    done = ledger.engine().stream("ledger").retry()
+    assert (done.blocks_taken, read) == (1, [1, 2])

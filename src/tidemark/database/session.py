@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from tidemark.dialect import Dialect
-from tidemark.errors import Code, Fault, Refusal
+from tidemark.errors import Code, Fault, Refusal, is_interruption
 from tidemark.model import Catalog, OutputColumn, Table
 from tidemark.script import Piece
 from tidemark.streams import Shelf
@@ -40,6 +40,11 @@ class Unacceptable(Fault):
 
 class Exhausted(Fault):
     """The machine has no room left, on a disk or in memory, or a disk of it fails: whatever is tried, and no row is to blame."""
+
+
+def blames_others(problem: BaseException) -> bool:
+    """Whether a problem tells of a lock that others kept, or of somebody's wish to stop: nothing that was tried is to blame."""
+    return is_interruption(problem) or isinstance(problem, Conflict) or isinstance(problem.__cause__, Conflict)
 
 
 def blames_data(problem: BaseException) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from tidemark.errors import Code, Exit, Fault, Refusal, TidemarkError
+from tidemark.errors import Code, Fault, Refusal, TidemarkError, is_interruption
 from tidemark.runtime.captures import ensure_captures
 from tidemark.runtime.carry import carry_memory
 from tidemark.runtime.cascade import awaits, find_left, readers
@@ -293,7 +293,7 @@ def recording_failure(duty: Duty, installed: Installed) -> Iterator[None]:
         yield
     except TidemarkError as problem:
         passing = isinstance(problem, Lost) or (
-            isinstance(problem, Fault) and (problem.exit is Exit.INTERRUPTED or problem.retry_safe)
+            is_interruption(problem) or (isinstance(problem, Fault) and problem.retry_safe)
         )
         if not passing:
             _record_failure(duty, installed, problem)

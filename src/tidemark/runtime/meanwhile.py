@@ -11,7 +11,7 @@ import logging
 from dataclasses import replace
 
 from tidemark.database.session import Conflict
-from tidemark.errors import Exit, Fault, TidemarkError
+from tidemark.errors import TidemarkError, is_interruption
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lease, Lost
 from tidemark.runtime.ledger import Installed
@@ -62,7 +62,7 @@ class _Keeper:
         try:
             tick(self._duty, self._kept.script, max_ms=TICK_MS_MAX)
         except (TidemarkError, Conflict) as problem:
-            ends = isinstance(problem, Lost) or (isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED)
+            ends = isinstance(problem, Lost) or is_interruption(problem)
             if ends or not self._duty.session.is_open():
                 raise
             self._not_before = self._duty.clock.now() + RETRY_SECONDS

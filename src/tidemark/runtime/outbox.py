@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from tidemark.database.session import blames_others
 from tidemark.model import Crossing
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
@@ -106,7 +107,7 @@ def _tell(
     except Lost:
         raise
     except Exception as problem:
-        if not duty.session.is_open():
+        if blames_others(problem) or not duty.session.is_open():
             raise
         facts = {"id": event.id, "error": name_problem(problem), "attempts_max": ATTEMPTS_MAX}
         duty.write(partial(duty.ledger.run, "set_undelivered", facts))

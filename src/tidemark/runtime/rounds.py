@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from tidemark.database.session import Conflict
-from tidemark.errors import Exit, Fault, TidemarkError
+from tidemark.errors import Fault, TidemarkError, is_interruption
 from tidemark.runtime.captures import empty
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
@@ -33,8 +33,7 @@ def tick_all(
             written = written or not idle
             done.append(TickReport(row.name) if idle else tick_one(duty, row))
         except TidemarkError as problem:
-            stopped = isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED
-            if stopped or not duty.session.is_open():
+            if is_interruption(problem) or not duty.session.is_open():
                 raise
             problems.append(problem)
     _let_go(duty)

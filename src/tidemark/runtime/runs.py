@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tidemark.database.session import Conflict
-from tidemark.errors import Exit, Fault, TidemarkError
+from tidemark.errors import Fault, TidemarkError, is_interruption
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost, is_gone
 from tidemark.runtime.ledger import Ledger
@@ -87,7 +87,7 @@ class Run:
     def fail(self, problem: BaseException) -> None:
         """Record a bad end, in a transaction of its own, or tell that it cannot be recorded. Not under the lease: it may be the
         reason."""
-        state = "interrupted" if isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED else "failed"
+        state = "interrupted" if is_interruption(problem) else "failed"
         cause = str(problem) if isinstance(problem, TidemarkError) else f"{type(problem).__name__}: {problem}"
         with telling_untold(self.duty, self.derived, self.kind):
             self.duty.unfenced.write(lambda: self.end(state, cause=cause))

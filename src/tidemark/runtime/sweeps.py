@@ -16,7 +16,7 @@ from functools import partial
 from shlex import quote
 from typing import Any, TypeVar
 
-from tidemark.errors import Exit, Fault
+from tidemark.errors import Fault, is_interruption
 from tidemark.runtime.apply import drain
 from tidemark.runtime.apply_batch import prepare_once
 from tidemark.runtime.coverage import Sweep, read_sweep
@@ -67,7 +67,7 @@ def sweep_on(duty: Duty, installed: Installed, holder: str, listen: Listener) ->
             return _sample(mine, installed, rest, listen)
         return _sweep(mine, installed, known, listen)
     except Fault as problem:
-        if problem.exit is not Exit.INTERRUPTED:
+        if not is_interruption(problem):
             raise
         return Swept(0.0)
     finally:

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from tidemark.database.session import Conflict, Unacceptable, blames_data
-from tidemark.errors import Exit, Fault, Refusal, TidemarkError
+from tidemark.errors import Fault, Refusal, TidemarkError, is_interruption
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.runs import Run, add_run, telling_untold
@@ -56,7 +56,7 @@ def _standing(script: Script, problem: BaseException) -> Unacceptable:
 
 def _is_passing(problem: TidemarkError) -> bool:
     """Whether somebody else goes on with the work."""
-    return isinstance(problem, Lost) or (isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED)
+    return isinstance(problem, Lost) or is_interruption(problem)
 
 
 def _record(duty: Duty, script: Script, problem: TidemarkError) -> None:

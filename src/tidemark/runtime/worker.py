@@ -16,7 +16,7 @@ from functools import partial
 from threading import Lock
 
 from tidemark.database.session import Conflict
-from tidemark.errors import Exit, Fault, TidemarkError
+from tidemark.errors import Fault, TidemarkError, is_interruption
 from tidemark.runtime.beside import Beside
 from tidemark.runtime.captures import trim_logs
 from tidemark.runtime.duty import Duty
@@ -312,7 +312,7 @@ class _Worker:
         self._noted[name] = done.note
 
     def _take_problem(self, name: str, problem: TidemarkError | Conflict, lost: bool) -> None:
-        if isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED:
+        if is_interruption(problem):
             self.report.interrupted = True
             return
         if lost and self._connect is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from shlex import quote
 
-from tidemark.errors import Exit, Fault, TidemarkError
+from tidemark.errors import Exit, Fault, TidemarkError, is_interruption
 from tidemark.runtime.backfill.gate import Ended
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
@@ -51,16 +51,14 @@ def recording(
         told = tell_problem(problem)
         if duty().session.is_open():
             with telling_untold(duty(), name, tally.phase):
-                record_end(duty(), tally, "interrupted" if _is_stop(problem) else "failed", told)
+                record_end(duty(), tally, "interrupted" if is_interruption(problem) else "failed", told)
         if isinstance(problem, Fault) and "; next: " not in problem.left_behind:
-            problem.left_behind += f"; next: {_next_command(tally, 'interrupted' if _is_stop(problem) else 'failed')}"
+            problem.left_behind += (
+                f"; next: {_next_command(tally, 'interrupted' if is_interruption(problem) else 'failed')}"
+            )
         if isinstance(problem, TidemarkError):
             raise
         raise Fault(f"{name} failed: {told}", left_behind=STANDS) from problem
-
-
-def _is_stop(problem: Exception) -> bool:
-    return isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED
 
 
 def _next_command(tally: Tally, state: str) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from shlex import quote
 from typing import Any
 
-from tidemark.database.session import Conflict, Exhausted, Taken, TooLong
+from tidemark.database.session import Conflict, Exhausted, Taken, TooLong, blames_others
 from tidemark.errors import Fault, Refusal, TidemarkError
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.chunk import (
@@ -184,6 +184,7 @@ class Worker:
     def _check_blame(self, problem: Exception) -> None:
         """Raises the problem again when it is not the data of some row that is to blame."""
         fatal = isinstance(problem, Exhausted) or isinstance(problem, Fault) and not problem.retry_safe
+        fatal = fatal or blames_others(problem)
         if fatal or isinstance(problem, Lost) or not self.duty.session.is_open():
             raise problem
         if isinstance(problem, Refusal):

@@ -17,7 +17,8 @@ from functools import partial
 from shlex import quote
 from typing import Any
 
-from tidemark.errors import Exit, Fault
+from tidemark.database.session import blames_others
+from tidemark.errors import Exit, Fault, is_interruption
 from tidemark.events import Block, Event
 from tidemark.runtime.duty import Duty, interrupted
 from tidemark.runtime.lease import Lost
@@ -84,7 +85,7 @@ class Ingest:
             raise
         except Exception as problem:
             if not self._told and self.duty.session.is_open():
-                if isinstance(problem, Fault) and problem.exit is Exit.INTERRUPTED:
+                if is_interruption(problem):
                     # Somebody ended it while it settled, and nothing failed.
                     self.duty.write(partial(self._stop, "interrupted"))
                 else:
@@ -145,8 +146,8 @@ class Ingest:
             taking = self.duty.write(work).value
         except Lost:
             raise
-        except Exception:
-            if not self.duty.session.is_open():
+        except Exception as problem:
+            if is_interruption(problem) or not self.duty.session.is_open():
                 raise
             half = len(blocks) // 2
             self._take_together(blocks[:half])
@@ -211,7 +212,10 @@ class Ingest:
             except Lost:
                 raise
             except Exception as problem:
-                if not self.duty.session.is_open():
+                if is_interruption(problem) or not self.duty.session.is_open():
+                    raise
+                if attempt == self.stream.attempts - 1 and blames_others(problem):
+                    # No block is passed over because of others.
                     raise
                 cause = name_problem(problem.__cause__ or problem if isinstance(problem, Careless) else problem)
         return cause
@@ -285,7 +289,10 @@ def _retry_one(duty: Duty, account: Account, stream: Stream, one: Evidence) -> b
         duty.write(work)
     except Lost:
         raise
-    except Exception as problem:  # noqa: BLE001 - whatever a handler raises is why it failed once more.
+    except Exception as problem:
+        if is_interruption(problem) or not duty.session.is_open():
+            raise
+        # Whatever a handler raises is why it failed once more.
         duty.write(partial(account.run, "fail_evidence", id=one.id, reason=name_problem(problem)))
         return False
     return True
@@ -296,6 +303,10 @@ def _find_blocks(duty: Duty, stream: Stream, wanted: set[int]) -> Iterator[Block
         block = stream.read_block(loose)
         if block.position in wanted:
             yield block
+            wanted.remove(block.position)
+        if not wanted:
+            # What the source has beyond them may be long.
+            return
 
 
 def _retry_block(duty: Duty, account: Account, stream: Stream, block: Block) -> bool:
@@ -310,7 +321,10 @@ def _retry_block(duty: Duty, account: Account, stream: Stream, block: Block) -> 
         duty.write(work)
     except Lost:
         raise
-    except Exception as problem:  # noqa: BLE001 - whatever a block raises is why it failed once more.
+    except Exception as problem:
+        if is_interruption(problem) or not duty.session.is_open():
+            raise
+        # Whatever a block raises is why it failed once more.
         facts = {"stream": stream.name, "position": block.position, "cause": name_problem(problem)}
         duty.write(partial(account.run, "add_gap", **facts))
         return False
