@@ -98,6 +98,20 @@ def settle_pieces(store: Store, flush: tuple[str, str], settle: tuple[str, str],
     ]
 
 
+def added_up(store: Store, program: LinearProgram, locked: str) -> str:
+    """Statements that take away what the transaction remembers, and `locked` then; and the beginning of one over ``d``, in which
+    that is added up by key."""
+    return (
+        f"  WITH taken AS ({taken(store)})\n"
+        f"  SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;\n"
+        f"  IF tidemark_memory IS NULL THEN RETURN; END IF;\n{locked}"
+        f"  WITH d AS (\n"
+        f"    SELECT {keys_of(store, 'u')}, {', '.join(summed(store, program))}\n"
+        f"    FROM unnest(tidemark_memory) AS u GROUP BY {keys_of(store, 'u')}\n"
+        f"  )"
+    )
+
+
 def taken(store: Store) -> str:
     """Take what this transaction remembered."""
     return f"DELETE FROM {store.names.own('pending')} WHERE xid = pg_current_xact_id() RETURNING deltas"
@@ -271,13 +285,7 @@ def _general(store: Store, program: LinearProgram) -> tuple[str, str]:
     return (
         f"  tidemark_memory {store.names.own('delta')}[];\n  tidemark_tids tid[];\n"
         f"  tidemark_emptied tid[];\n  tidemark_moved tid[];\n{declared}",
-        f"  WITH taken AS ({taken(store)})\n"
-        f"  SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;\n"
-        f"  IF tidemark_memory IS NULL THEN RETURN; END IF;\n{locked}"
-        f"  WITH d AS (\n"
-        f"    SELECT {keys_of(store, 'u')}, {', '.join(summed(store, program))}\n"
-        f"    FROM unnest(tidemark_memory) AS u GROUP BY {keys_of(store, 'u')}\n"
-        f"  ), written AS (\n"
+        f"{added_up(store, program, locked)}, written AS (\n"
         f"    INSERT INTO {name} AS s ({columns}) SELECT {values} FROM d ORDER BY {keys_of(store, 'd')}\n"
         f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {_upsert_sets(store)}\n"
         f"    RETURNING s.ctid AS tidemark_tid, s.*\n"

@@ -11,14 +11,13 @@ from __future__ import annotations
 from tidemark.maintenance.program import Feed, LinearProgram, Part, RowText
 from tidemark.render.deltas import came, touched, went
 from tidemark.render.postgres_flush import (
+    added_up,
     hashed_match,
     keys_of,
     look,
     looked_at,
     match_keys,
     set_key,
-    summed,
-    taken,
     vanish,
 )
 from tidemark.render.spelling import left, spells
@@ -39,13 +38,7 @@ def flush_texts(store: Store, program: LinearProgram) -> tuple[str, str]:
     sets = ",\n      ".join(every)
     return (
         f"  tidemark_memory {delta}[];\n  tidemark_tids tid[];\n  tidemark_emptied tid[];\n",
-        f"  WITH taken AS ({taken(store)})\n"
-        f"  SELECT array_agg(tidemark_u) INTO tidemark_memory FROM taken, unnest(taken.deltas) AS tidemark_u;\n"
-        f"  IF tidemark_memory IS NULL THEN RETURN; END IF;\n{locked}"
-        f"  WITH d AS (\n"
-        f"    SELECT {keys_of(store, 'u')}, {', '.join(summed(store, program))}\n"
-        f"    FROM unnest(tidemark_memory) AS u GROUP BY {keys_of(store, 'u')}\n"
-        f"  ), written AS (\n"
+        f"{added_up(store, program, locked)}, written AS (\n"
         f"    INSERT INTO {name} AS s ({store.key_list}) SELECT {keys_of(store, 'd')} FROM d ORDER BY {keys_of(store, 'd')}\n"
         f"    ON CONFLICT ({store.conflict}) DO UPDATE SET {first} = s.{first}\n"
         f"    RETURNING s.ctid AS tidemark_tid, {keys_of(store, 's')}\n"

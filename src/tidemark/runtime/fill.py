@@ -127,11 +127,15 @@ def _has_rows(duty: Duty, script: Script) -> bool:
     return duty.session.one(f"SELECT 1 FROM {script.store} LIMIT 1") is not None
 
 
+def _whole_of(script: Script) -> Whole:
+    if script.applier.whole is None:
+        raise Fault(f"{script.name} has no whole result", retry_safe=False)
+    return script.applier.whole
+
+
 def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
     """Evaluate the query once, in one moment, and put the rows into the store; changes after that moment wait in the logs."""
-    script, whole = installed.script, installed.script.applier.whole
-    if whole is None:
-        raise Fault(f"{script.name} has no whole result", retry_safe=False)
+    script, whole = installed.script, _whole_of(installed.script)
     tell_alone(duty, script.name, listen, "its query is evaluated once, as of one moment")
 
     def work() -> tuple[int, dict[str, str]]:
@@ -174,9 +178,7 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
     """Evaluate the query once and put the rows there, in one transaction in which nobody writes the sources; None where
     somebody did just then, or where there are rows: they may be more than the query can say again (what is counted of rows that
     are gone). Who connects meanwhile waits for the end of it, so it is for what can be read in a moment."""
-    script, whole = installed.script, installed.script.applier.whole
-    if whole is None:
-        raise Fault(f"{script.name} has no whole result", retry_safe=False)
+    script, whole = installed.script, _whole_of(installed.script)
 
     def work() -> int | None:
         set_patience(duty.ledger, TRIGGER_PATIENCE)
@@ -234,9 +236,7 @@ def _copy_quietly(duty: Duty, installed: Installed, listen: Listener) -> FillRep
     """Evaluate the query once, which holds nobody up, and put the rows there as long as nobody else has committed anything since:
     then they are the rows of now. When somebody has, the keys that are left are computed under their lock. None where there
     are rows already: they may be more than the query can say again."""
-    script, whole, session = installed.script, installed.script.applier.whole, duty.session
-    if whole is None:
-        raise Fault(f"{script.name} has no whole result", retry_safe=False)
+    script, whole, session = installed.script, _whole_of(installed.script), duty.session
 
     def read() -> tuple[str, int, Key | None] | None:
         marker = session.changes_marker()
