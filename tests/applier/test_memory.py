@@ -133,6 +133,41 @@ def test_memory_outlives_a_change_of_definition(place: Place) -> None:
     assert place.rows("SELECT g, top, total FROM renamed") == [(1, 6, 12)]
 
 
+@pytest.mark.parametrize("keep_rows", [False, True])
+def test_a_new_column_that_another_one_freezes_begins_with_what_the_query_says(place: Place, keep_rows: bool) -> None:
+    """The row was complete before anybody asked for the column, so that there is no value of that moment."""
+    place.run(SCHEMA, "INSERT INTO t VALUES (1, 1, 5, NULL), (2, 1, 6, NULL), (3, 1, 1, NULL)")
+    parts = ("SELECT g, count(*) >= 3 AS done, sum(v) AS total", " FROM t GROUP BY g")
+
+    def keeper(added: str, *names: str) -> Tidemark:
+        project = Project("kept")
+        keep = {"done": ratchet(), **dict.fromkeys(names, first(when="done"))}
+        project.derive("k", query=added.join(parts), keep=keep, keep_rows=keep_rows)
+        return Tidemark(project, place.url)
+
+    keeper("", "total").apply()
+    place.run("DELETE FROM t WHERE id = 3")
+    keeper("", "total").tick()
+    wider = keeper(", count(v) AS counted", "total", "counted")
+    wider.apply()
+    assert place.rows("SELECT g, done, total, counted FROM k") == [(1, True, 12, 2)]
+    place.run("INSERT INTO t VALUES (4, 1, 9, NULL)")
+    wider.tick()
+    assert place.rows("SELECT g, done, total, counted FROM k") == [(1, True, 12, 2)]
+    assert all(report.clean for report in wider.verify())
+
+
+def test_memory_outlives_a_change_of_definition_whatever_the_name(place: Place) -> None:
+    place.run(SCHEMA, "INSERT INTO t VALUES (1, 1, 5, 'x'), (2, 1, 6, 'y')")
+    for more in ("", ", count(*) AS n"):
+        project = Project("kept")
+        query = f"SELECT g, max(v) AS top{more} FROM t GROUP BY g"
+        project.derive(r"a\sb\1", query=query, keep={"top": ratchet()})
+        Tidemark(project, place.url).apply()
+        place.run("DELETE FROM t WHERE id = 2")
+    assert place.rows(r'SELECT g, top, n FROM "a\sb\1"') == [(1, 6, 1)]
+
+
 def test_rows_begin_with_the_first_change_after_deployment(place: Place) -> None:
     place.run(SCHEMA, "INSERT INTO t VALUES (1, 1, 5, 'x'), (2, 1, 6, 'y'), (3, 2, 1, 'z'), (4, 3, 8, NULL)")
     keeper = Tidemark(declared(keep_rows=True, marks="now"), place.url)

@@ -43,13 +43,15 @@ def carry_memory(duty: Duty, installed: Installed, before: Installed | None, *, 
     columns = _shared_rows(duty, script, older.script, wanted) if keeps_rows else _shared(known, wanted)
     if not columns and not keeps_rows:
         return False
+    # Elsewhere it is not listed which rows of a unit there are.
+    again = keeps_rows or script.applier.units == script.applier.key_columns
+    if filled and not again:
+        return False
+    if not filled and again:
+        columns = tuple(one for one in columns if not _freezes_others(one, wanted, columns))
+    listing = wanted.list_keys
     if filled and not keeps_rows:
-        if script.applier.units != script.applier.key_columns:
-            # Which rows of a unit there are is not listed.
-            return False
-        listing = tuple(_still_there(one, script) for one in wanted.list_keys)
-    else:
-        listing = wanted.list_keys
+        listing = tuple(_still_there(one, script) for one in listing)
     _walk(duty, script, older.script, listing, _insert(wanted, columns, duty.session.dialect))
     return True
 
@@ -82,6 +84,13 @@ def _shared_rows(duty: Duty, script: Script, older: Script, wanted: Carry) -> tu
     return tuple(folded.get(name) or Carried(name, new[name], quote(name), f"s.{quote(name)}") for name in shared)
 
 
+def _freezes_others(one: Carried, wanted: Carry, columns: tuple[Carried, ...]) -> bool:
+    """Whether a column freezes one of which the older definition knows nothing. Taken over before the filling, it would be frozen
+    before there is a value: it is taken over once the rows are filled."""
+    frozen = f"excluded.{one.quoted} IS TRUE"
+    return any(frozen in other.merge for other in wanted.columns if other not in columns)
+
+
 def _stored_columns(duty: Duty, script: Script) -> dict[str, str]:
     """The types of a store's columns, by name."""
     store = Names(duty.session.dialect, script.name, script.generation).plain("")
@@ -90,7 +99,9 @@ def _stored_columns(duty: Duty, script: Script) -> dict[str, str]:
 
 def _still_there(listing: str, script: Script) -> str:
     """The statement that lists keys of the older store, for those that the new one has."""
-    return re.sub(r"SELECT DISTINCT (.*) FROM \{old\}", rf"\g<0> INTERSECT SELECT \1 FROM {script.store}", listing)
+    there = f"FROM {script.store}"
+    all_keys = r"SELECT DISTINCT (.*) FROM \{old\}"
+    return re.sub(all_keys, lambda one: f"{one[0]} INTERSECT SELECT {one[1]} {there}", listing)
 
 
 def _insert(wanted: Carry, columns: tuple[Carried, ...], dialect: Dialect) -> str:
