@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from tests.simulation.case import Case, Failure
 from tests.simulation.keeper import Keeper
-from tests.simulation.pinned import ARMING, LOCK, ORDER
+from tests.simulation.pinned import ARMING, LOCK, ORDER, SCALES
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
-from tests.simulation.strains import Strain, spelling
+from tests.simulation.strains import Strain, of_scales, spelling
 from tests.simulation.tally import Tally
 from tidemark.model import Table
 from tidemark.script import Piece, Script, mark
@@ -266,6 +266,14 @@ MUTANTS: tuple[Mutant, ...] = (
         ("settings-spell",),
         texts("function", ".", "SET extra_float.*?array_nulls = on", ""),
         strain=spelling,
+    ),
+    Mutant(
+        "postgres",
+        "scale of a sum",
+        ("group", "total"),
+        texts("view", ".", r'round\((s\."\w+"), \(length\(s\."\w+"::text\) - 1\) / 12\)', r"\1"),
+        SCALES,
+        strain=of_scales,
     ),
 )
 

@@ -1,7 +1,8 @@
 """Small programs for mistakes that random programs meet too seldom.
 
 Owns: the cases in which a missing lock, a changed order of locks, arming before a TRUNCATE, changes in the middle of a seal, a
-sum that is not exact and changes of two tables in one tick show. Promises: they hold without the mistake, as every case does.
+sum that is not exact or has another scale, and changes of two tables in one tick show. Promises: they hold without the mistake,
+as every case does.
 """
 
 from __future__ import annotations
@@ -111,6 +112,18 @@ LATE = replace(
     ),
     derived=(replace(EXTREMES, freshness="tick"),),
     duties=(Duty(2, "tick", batches=1), Duty(5, "tick")),
+)
+
+
+# What is left has fewer digits after the point than what goes.
+SCALES = replace(
+    _case(
+        "the value with most digits goes",
+        "(1, 1, 1.5), (2, 1, 2.000)",
+        _transaction(0, 1.0, "", (1.0, "DELETE FROM t WHERE id = 2"), end=1.1),
+    ),
+    setup=("CREATE TABLE t (id integer PRIMARY KEY, g integer, v numeric)",),
+    derived=(Derived("sums", "SELECT g, sum(v) AS total FROM t GROUP BY g", ("g",), "commit", "group"),),
 )
 
 

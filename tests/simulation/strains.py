@@ -14,7 +14,7 @@ from tests.simulation.case import Case, Derived, Duty, Statement
 
 Strain = Callable[[Case], Case]
 PLAIN = "3.00"
-"""The number in whose place another stands that does not add up."""
+"""The number in whose place another stands."""
 
 
 def at_ticks(case: Case) -> Case:
@@ -45,12 +45,31 @@ def not_adding_up(case: Case) -> Case:
     """One of the numbers is NaN, on PostgreSQL; SQLite has none, and there every sum of floating point is such a value."""
     if case.engine == "sqlite":
         return case
+    return _rewritten(case, lambda sql: sql.replace(PLAIN, "'NaN'::numeric"), lambda data: data.replace(PLAIN, "NaN"))
+
+
+def of_scales(case: Case) -> Case:
+    """No number has a declared scale, and one of them has more digits after the point than the others, on PostgreSQL."""
+    if case.engine == "sqlite":
+        return case
+
+    def longer(sql: str) -> str:
+        return sql.replace(PLAIN, f"{PLAIN}000").replace("numeric(10,2)", "numeric")
+
+    return _rewritten(case, longer, longer)
+
+
+def _rewritten(case: Case, edit: Callable[[str], str], edit_data: Callable[[str], str]) -> Case:
+    """The case with every text of it edited, and what is copied into tables."""
 
     def texts(found: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_odd(one) for one in found)
+        return tuple(edit(one) for one in found)
 
     def tables(found: tuple[Derived, ...]) -> tuple[Derived, ...]:
-        return tuple(replace(one, query=_odd(one.query), declared=_odd(one.declared)) for one in found)
+        return tuple(replace(one, query=edit(one.query), declared=edit(one.declared)) for one in found)
+
+    def written(one: Statement) -> Statement:
+        return replace(one, sql=edit(one.sql), data=edit_data(one.data) if one.data else one.data)
 
     return replace(
         case,
@@ -60,18 +79,10 @@ def not_adding_up(case: Case) -> Case:
         derived=tables(case.derived),
         later=tables(case.later),
         transactions=tuple(
-            replace(one, statements=tuple(_written(part) for part in one.statements)) for one in case.transactions
+            replace(one, statements=tuple(written(part) for part in one.statements)) for one in case.transactions
         ),
         duties=tuple(replace(one, sql=texts(one.sql)) for one in case.duties),
     )
-
-
-def _odd(sql: str) -> str:
-    return sql.replace(PLAIN, "'NaN'::numeric")
-
-
-def _written(one: Statement) -> Statement:
-    return replace(one, sql=_odd(one.sql), data=one.data.replace(PLAIN, "NaN") if one.data else one.data)
 
 
 def spelling(case: Case) -> Case:

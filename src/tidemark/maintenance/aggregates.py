@@ -5,8 +5,9 @@ expression over its parts equals what the engine computes over the rows, in valu
 
 Sums are added only where adding is exact. Values that do not add exactly (floating point; NaN and infinities of numeric;
 anything but an integer on SQLite, where a column may hold anything) are counted apart in a part called odd; while odd is not zero
-the aggregate is recomputed for the key instead. AVG on SQLite divides doubles: it is exact by parts while the absolute values
-sum to at most 2^53.
+the aggregate is recomputed for the key instead. A sum of numeric has the scale of its values, which decides about its text and
+its quotients: where no scale is declared, values are counted by it. AVG on SQLite divides doubles: it is exact by parts while the
+absolute values sum to at most 2^53.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from tidemark.query.relation import Aggregate
 _EXACT_RANGE = 2**53
 _INTEGERS = {"smallint": "bigint", "integer": "bigint", "bigint": "numeric"}
 _FLOATS = ("real", "double precision")
+# Of sums of numeric: beyond how many digits after the point a value is odd, and the digits of a count of values of one scale.
+_SCALE_MAX = 100
+_COUNT_DIGITS = 12
 
 
 @dataclass
@@ -160,7 +164,7 @@ def _sum(call: Aggregate, condition: RowText | None, parts: Parts, argument: Out
             total, present = _exact_sum(call, condition, parts, _INTEGERS[base], hint)
             return f"CASE WHEN {present} > 0 THEN {total} END"
         if base == "numeric":
-            return _numeric(call, condition, parts, hint, divide=False)
+            return _numeric(call, condition, parts, argument, hint, divide=False)
         return str(_recomputed(call, condition, parts, argument, hint, floating=base in _FLOATS))
     total, present, odd, exact = _dynamic_sum(call, condition, parts, hint)
     return f"CASE WHEN {odd} THEN {exact} WHEN {present} > 0 THEN {total} END"
@@ -174,7 +178,7 @@ def _average(call: Aggregate, condition: RowText | None, parts: Parts, argument:
             total, present = _exact_sum(call, condition, parts, _INTEGERS[base], hint)
             return f"CASE WHEN {present} > 0 THEN {total}::numeric / {present}::numeric END"
         if base == "numeric":
-            return _numeric(call, condition, parts, hint, divide=True)
+            return _numeric(call, condition, parts, argument, hint, divide=True)
         return str(_recomputed(call, condition, parts, argument, hint, floating=base in _FLOATS))
     return _dynamic_average(call, condition, parts, hint)
 
@@ -189,18 +193,39 @@ def _exact_sum(
     return total, parts.count(f"{hint}_values", _present(call, condition))
 
 
-def _numeric(call: Aggregate, condition: RowText | None, parts: Parts, hint: str, *, divide: bool) -> str:
-    """SUM or AVG of numeric: NaN and infinities are counted apart."""
+def _numeric(
+    call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn, hint: str, *, divide: bool
+) -> str:
+    """SUM or AVG of numeric: NaN and infinities are counted apart, and so are very many digits after the point."""
     assert call.argument is not None
     strange = text(call.argument, " IN ('NaN'::numeric, 'Infinity'::numeric, '-Infinity'::numeric)")
+    # A declared scale is that of every value.
+    varies = "(" not in argument.type
+    if varies:
+        strange = text("(", strange, " OR scale(", call.argument, f") > {_SCALE_MAX})")
     value = text("CASE WHEN ", strange, " THEN 0 ELSE coalesce(", call.argument, ", 0) END")
     value = _when(condition, value, "0")
-    total = parts.add(f"{hint}_sum", "additive", "numeric", value, summed(value, "numeric", parts.dialect))
+    total = str(parts.add(f"{hint}_sum", "additive", "numeric", value, summed(value, "numeric", parts.dialect)))
+    if varies:
+        total = f"round({total}, {_greatest_scale(call, condition, parts, strange, hint)})"
     present = parts.count(f"{hint}_values", _present(call, condition))
     odd = parts.count(f"{hint}_odd", text("(", condition, ") AND ", strange) if condition else strange)
     exact = _recomputed(call, condition, parts, None, f"{hint}_exact", needed=text(odd, " > 0"), type_="numeric")
     result = f"{total} / {present}::numeric" if divide else total
     return f"CASE WHEN {odd} > 0 THEN {exact} WHEN {present} > 0 THEN {result} END"
+
+
+def _greatest_scale(call: Aggregate, condition: RowText | None, parts: Parts, strange: RowText, hint: str) -> str:
+    """How many digits after the point a sum of numeric has: as many as that of its values that has most.
+
+    How many values there are of each scale is one number that adds up: the count of those with scale n takes twelve digits of it,
+    12 n digits from its end. So the length of it tells the greatest scale.
+    """
+    assert call.argument is not None
+    power = text("('1e' || (", str(_COUNT_DIGITS), " * scale(", call.argument, "))::text)::numeric")
+    value = _when(condition, text("CASE WHEN ", strange, " THEN 0 ELSE coalesce(", power, ", 0) END"), "0")
+    scales = parts.add(f"{hint}_scales", "additive", "numeric", value, summed(value, "numeric", parts.dialect))
+    return f"(length({scales}::text) - 1) / {_COUNT_DIGITS}"
 
 
 def _recomputed(
