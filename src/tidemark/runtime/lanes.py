@@ -26,7 +26,8 @@ Connect = Callable[[], Duty]
 
 @dataclass(frozen=True)
 class Ended(Generic[T]):
-    """A duty that ended: what it gave or what it raised, and how many milliseconds it took.
+    """A duty that ended: what it gave or what it raised, and how many milliseconds it took. Neither, where it was not begun
+    because the end is asked for.
 
     `lost` tells that it was the connection that failed, and not the duty.
     """
@@ -112,6 +113,10 @@ class Lanes(Generic[T]):
         try:
             while (asked := self._wanted.get()) is not None:
                 name, work = asked
+                if self._here().stop():
+                    # It has not begun, and need not.
+                    self._ended.put(Ended(name, None, None, 0.0))
+                    continue
                 if duty is not None and not duty.session.is_open():
                     duty = None
                 if duty is None:

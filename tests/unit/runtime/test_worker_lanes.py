@@ -4,6 +4,7 @@ import itertools
 import json
 import logging
 import threading
+from functools import partial
 
 import pytest
 
@@ -59,6 +60,29 @@ def test_lanes_work_beside_each_other_and_leave_room_for_short_duties(world: Wor
     assert {ended.name: ended.value for ended in _collect(lanes, 4)} == {**met, "next": "", "last": ""}
     assert not lanes.busy and not lanes.runs("long")
     lanes.close()
+
+
+def test_what_has_not_begun_when_the_end_is_asked_for_never_does(world: World) -> None:
+    world.duty.stop = lambda: stopping.is_set()
+    stopping, began, done = threading.Event(), threading.Event(), list[str]()
+
+    def work(duty: Duty, name: str) -> str:
+        done.append(name)
+        began.set()
+        assert stopping.wait(PATIENCE_SECONDS)
+        return name
+
+    lanes: Lanes[str] = Lanes(1, lambda: _connect(world), lambda: world.duty, Clock())
+    for name in ("at hand", "in line"):
+        lanes.start(name, partial(work, name=name), long=False)
+    assert began.wait(PATIENCE_SECONDS)
+    stopping.set()
+    lanes.close()
+    assert [(ended.name, ended.value, ended.problem) for ended in lanes.collect()] == [
+        ("at hand", "at hand", None),
+        ("in line", None, None),
+    ]
+    assert done == ["at hand"]
 
 
 def test_what_a_duty_raises_is_its_result(world: World) -> None:
