@@ -1,13 +1,15 @@
-"""Counts and names as messages have them.
+"""Counts, names and problems as messages have them.
 
-Owns: `tell_count` and `tell_near`. Promises: one thing is not called many; of the names that are there the likeliest come first,
-and a long list is cut.
+Owns: `tell_count`, `tell_near` and `tell_problem`. Promises: one thing is not called many; of the names that are there the
+likeliest come first, and a long list is cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+from tidemark.errors import TidemarkError
 
 NAMES_MAX = 8
 
@@ -23,3 +25,8 @@ def tell_near(wanted: str, names: Iterable[str]) -> str:
     like = get_close_matches(wanted.lower(), {name.lower() for name in there}, n=NAMES_MAX)
     there.sort(key=lambda name: like.index(name.lower()) if name.lower() in like else len(like))
     return ", ".join(there[:NAMES_MAX]) + (", …" if len(there) > NAMES_MAX else "")
+
+
+def tell_problem(problem: BaseException) -> str:
+    """A problem as a text for a record: our own say what they are, others by the name of their kind."""
+    return str(problem) if isinstance(problem, TidemarkError) else f"{type(problem).__name__}: {problem}"

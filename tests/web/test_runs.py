@@ -164,6 +164,21 @@ def test_what_is_done_is_done_and_audited(forum: Forum) -> None:
     assert forum.get("/audit?limit=1", "audit_list")["audit"][0]["who"] == "bob"
 
 
+def test_a_mistake_that_nobody_foresaw_is_audited_and_logged(
+    forum: Forum, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr("tidemark.engine.verify_all", fail)
+    app = application(forum.tidemark, token=TOKEN)
+    assert post(app, {"action": "verify", "names": ["post_authors"]}).status == 202
+    app.state.house.actions._threads.submit(lambda: None).result()
+    app.state.house.close()
+    assert forum.get("/audit", "audit_list")["audit"][0]["outcome"] == "ZeroDivisionError: by nothing"
+    assert any(one.exc_info for one in caplog.records)
+
+
 def test_who_may_read_is_for_the_host_to_say(well_forum: Forum) -> None:
     app = application(well_forum.tidemark, may_read=lambda request: request.headers.get("x-user"))
     assert get(app, "/status").status == 401 and get(app, "/runs").status == 401

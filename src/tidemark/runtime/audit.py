@@ -17,6 +17,7 @@ from tidemark.errors import TidemarkError
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.statements import find_statement
+from tidemark.telling import tell_problem
 
 T = TypeVar("T")
 
@@ -49,10 +50,10 @@ def record(duty: Duty, who: str, action: str, about: str, detail: str, work: Cal
     """Do what an operator wants, and write down that and how it ended."""
     try:
         done = work()
-    except TidemarkError as problem:
+    except Exception as problem:
         # What went wrong is what is to be told, whether or not it can be written down.
         with suppress(TidemarkError):
-            _write(duty, who, action, about, detail, str(problem))
+            _write(duty, who, action, about, detail, tell_problem(problem))
         raise
     _write(duty, who, action, about, detail, "done")
     return done

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tidemark.database.session import Conflict
-from tidemark.errors import Fault, TidemarkError, is_interruption
+from tidemark.errors import Fault, is_interruption
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost, is_gone
 from tidemark.runtime.ledger import Ledger
@@ -22,6 +22,7 @@ from tidemark.runtime.samples import BOUNDS_MS, Hold, Sampler
 from tidemark.runtime.statements import find_statement
 from tidemark.script import Script
 from tidemark.states import RUN, read_state
+from tidemark.telling import tell_problem
 
 HISTORY_ROWS_MAX = 1000
 TELL_SECONDS = 1.0
@@ -88,7 +89,7 @@ class Run:
         """Record a bad end, in a transaction of its own, or tell that it cannot be recorded. Not under the lease: it may be the
         reason."""
         state = "interrupted" if is_interruption(problem) else "failed"
-        cause = str(problem) if isinstance(problem, TidemarkError) else f"{type(problem).__name__}: {problem}"
+        cause = tell_problem(problem)
         with telling_untold(self.duty, self.derived, self.kind):
             self.duty.unfenced.write(lambda: self.end(state, cause=cause))
 

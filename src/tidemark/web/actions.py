@@ -144,10 +144,10 @@ class Actions:
     def _work(self, engine: Tidemark, wish: Wish) -> None:
         try:
             _act(engine, wish)
-        except TidemarkError as problem:
+        except Exception as problem:
             # The audit has it; whoever asked is gone.
-            about = {"definition": ", ".join(wish.names), "duty": wish.action}
-            log.warning("%s %s: %s", wish.action, ", ".join(wish.names), problem, extra=about)
+            about, ours = {"definition": ", ".join(wish.names), "duty": wish.action}, isinstance(problem, TidemarkError)
+            log.warning("%s %s: %s", wish.action, ", ".join(wish.names), problem, extra=about, exc_info=not ours)
         finally:
             with self._lock:
                 self._busy.discard(wish)

@@ -17,6 +17,7 @@ from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.runs import end_run, telling_untold
+from tidemark.telling import tell_problem
 
 STANDS = "every chunk that was committed stands"
 RUN_STATES = {"finished": "done", "quarantined": "done", "verifying": "done", "paused": "interrupted"}
@@ -93,8 +94,3 @@ def _end(duty: Duty, tally: Tally, state: str, cause: str | None) -> None:
             raise Fault(f"the ledger has no backfill {name} any more", retry_safe=False)
     about = {"id": run.id, "state": kept, "message": cause if kept == "done" else None}
     end_run(duty.ledger, {**about, "cause": None if kept == "done" else f"{state}: {cause}"})
-
-
-def tell_problem(problem: BaseException) -> str:
-    """A problem as a text for the record."""
-    return str(problem) if isinstance(problem, TidemarkError) else f"{type(problem).__name__}: {problem}"

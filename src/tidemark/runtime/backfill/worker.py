@@ -29,13 +29,14 @@ from tidemark.runtime.backfill.chunk import (
     prepare,
     put_aside,
 )
-from tidemark.runtime.backfill.ending import STANDS, tell_problem
+from tidemark.runtime.backfill.ending import STANDS
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.pace import Pace, ask, choose_first_pace
 from tidemark.runtime.samples import Hold
+from tidemark.telling import tell_problem
 from tidemark.walk import Walk
 
 TRIES_MAX = 60
