@@ -18,6 +18,7 @@ from tidemark.errors import Code, Fault, Place, Refusal
 _CANCELLED = "57014"
 # Cardinality, data exception, integrity, a raised exception, a view's check option: the rows are to blame.
 _UNACCEPTABLE = ("21", "22", "23", "P0", "44")
+_OF_ITS_OWN = "each of its values as a column of its own"
 _DISK_FULL = "53100"
 # Resources that run out, files that cannot be read or written, pages that are damaged.
 _EXHAUSTED = ("53", "58", "XX001", "XX002")
@@ -81,7 +82,7 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
         return Refusal(
             Code.PARSE,
             reason,
-            instead=hint or "write a query that PostgreSQL accepts",
+            instead=hint or (_OF_ITS_OWN if "pseudo-type record" in said else "write a query that PostgreSQL accepts"),
             place=_place(error, query, shift),
         )
     if is_lost(error):

@@ -70,6 +70,13 @@ def translate(error: sqlite3.Error, label: str) -> Exception:
     return Fault(f"{label} failed: {said}", left_behind=_ROLLED_BACK, retry_safe=code != sqlite3.SQLITE_CORRUPT)
 
 
+_INSTEAD = (
+    ("row value misused", "each of its values as a column of its own"),
+    ('near "ORDER"', "the aggregate over a subquery with ORDER BY, where it is one that is ordered"),
+)
+"""What to write in the place of what SQLite does not accept."""
+
+
 def translate_query(error: sqlite3.Error, query: str, label: str) -> Exception:
     """What to raise for an error in preparing the user's `query`."""
     if primary_code(error) != sqlite3.SQLITE_ERROR:
@@ -86,7 +93,8 @@ def _translate_text(said: str, query: str | None) -> Refusal:
     if _EXISTS.search(said):
         return _refuse(Code.NAME_TAKEN, said, "choose another name, or remove the object that has it", query, "")
     near = _NEAR.search(said)
-    return _refuse(Code.PARSE, said, "write a query that SQLite accepts", query, near["text"] if near else "")
+    instead = next((known for part, known in _INSTEAD if part in said), "write a query that SQLite accepts")
+    return _refuse(Code.PARSE, said, instead, query, near["text"] if near else "")
 
 
 def _refuse(code: Code, said: str, instead: str, query: str | None, text: str) -> Refusal:

@@ -363,10 +363,13 @@ def order_is_said(block: Block, catalog: Catalog) -> None:
         first = node.this if isinstance(node, exp.GroupConcat) else (node.expressions or [None])[0]
         ordered = whole_call(node).find(exp.Order) is not None or node.args.get("order") is not None
         if not ordered and not isinstance(first, exp.Distinct):
+            # Older versions of SQLite know no order inside of an aggregate.
+            written = f"{name}(… ORDER BY …), or " if block.dialect.has_schemas else ""
+            name = "group_concat" if isinstance(node, exp.GroupConcat) and not written else name
             raise Refusal(
                 Code.VOLATILE,
                 f"{name} without ORDER BY depends on the order in which rows happen to be read.",
-                instead=f"{name}(… ORDER BY …), or the aggregate over a subquery with ORDER BY",
+                instead=f"{written}the aggregate over a subquery with ORDER BY",
                 place=place_of(node, block.dialect),
             )
 

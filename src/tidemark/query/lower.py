@@ -127,9 +127,10 @@ class _Lowering:
         for name, value in tree.args.items():
             if value and name not in known:
                 node = value if isinstance(value, exp.Expression) else tree
+                said = "FOR UPDATE or FOR SHARE" if name == "locks" else name.strip("_").upper()
                 raise Refusal(
                     Code.UNSUPPORTED,
-                    f"The clause {name.strip('_').upper()} is not kept true.",
+                    f"The clause {said} is not kept true.",
                     instead="a query without it, or a derived table for its inner part",
                     place=place_of(node, self.dialect),
                 )

@@ -76,6 +76,8 @@ def require_pure(
         names = {function_name(node) or "" for node in scalar.tree.walk()}
         loose = next((name for name in sorted(names & routines.keys()) if not routines[name].immutable), None)
         instead = "an immutable expression, such as (t AT TIME ZONE 'UTC')::date for a timestamp with time zone"
+        if "date_trunc" in names or "timestamp_trunc" in names:
+            instead = "date_trunc('day', t AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' for a timestamp with time zone"
         if loose is not None:
             instead = f"ALTER FUNCTION {loose} IMMUTABLE, if its value depends on nothing but its arguments"
         raise Refusal(

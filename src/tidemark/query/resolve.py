@@ -20,7 +20,7 @@ from tidemark.query.called import Call, Opened, call_of, known_function, name_co
 from tidemark.query.inline import OWNER, RECURSION, SCOPE, ascii_lower, fold, unwrapped
 from tidemark.query.naming import as_written, is_of_triggers, name_outputs, number_groups, order_by_names
 from tidemark.query.parse import place_of
-from tidemark.query.scopes import ROWIDS, Entry, Scope, Scopes
+from tidemark.query.scopes import AT_TABLES, PLAIN, ROWIDS, Entry, Scope, Scopes
 from tidemark.query.trees import (
     inner_queries,
     is_renamed,
@@ -228,7 +228,7 @@ class Resolver:
     def _open_table(self, node: exp.Table, scope: Scope) -> None:
         extra = [key for key, value in node.args.items() if value and key not in ("this", "db", "alias")]
         if extra:
-            self._refuse_extra(node)
+            self._refuse_extra(node, *AT_TABLES.get(extra[0], ()))
         table = self._find(node)
         alias = node.args.get("alias")
         written = self.fold(alias.this if alias is not None and alias.this is not None else node.this)
@@ -243,13 +243,10 @@ class Resolver:
         node.set("db", exp.to_identifier(schema, quoted=True) if schema else None)
         node.set("alias", exp.TableAlias(this=exp.to_identifier(entry.alias, quoted=True)))
 
-    def _refuse_extra(self, node: exp.Expression) -> None:
-        raise Refusal(
-            Code.UNSUPPORTED,
-            "Only plain tables and subqueries can stand in FROM.",
-            instead="a table's name with an alias",
-            place=place_of(node, self.dialect),
-        )
+    def _refuse_extra(
+        self, node: exp.Expression, why: str = PLAIN, instead: str = "a table's name with an alias"
+    ) -> None:
+        raise Refusal(Code.UNSUPPORTED, why, instead=instead, place=place_of(node, self.dialect))
 
     def _enter(self, node: exp.Expression, scope: Scope, written: str, names: list[str]) -> Entry:
         if written in scope.names:
@@ -402,10 +399,10 @@ class Resolver:
             node.replace(resolved_column(entry.alias, opened.columns[0]))
             return True
         known = {shown: resolved_column(entry.alias, real) for shown, real in entry.columns.items()}
-        is_sure = entry.whole and self.fold(named) not in scope.padded
+        padded = self.fold(named) in scope.padded
         sure = next((one.name for one in table.columns if one.not_null), None) if table is not None else None
         present = resolved_column(entry.alias, sure) if sure is not None else None
-        node.replace(spell_row(node, known if is_sure else None, present, self.dialect))
+        node.replace(spell_row(node, known if entry.whole else None, present, self.dialect, padded=padded))
         return True
 
     def _unknown(self, node: exp.Column, scopes: Scopes) -> Refusal:

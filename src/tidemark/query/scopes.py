@@ -12,6 +12,18 @@ from tidemark.query.using import Merged
 
 ROWIDS = frozenset({"rowid", "oid", "_rowid_"})
 """Names by which SQLite knows the number of a row, where no column has them."""
+PLAIN = "Only plain tables and subqueries can stand in FROM."
+AT_TABLES = {
+    "sample": (
+        "TABLESAMPLE reads other rows each time.",
+        "a condition that picks rows by a value of theirs, such as id % 10 = 0",
+    ),
+    "only": (
+        "ONLY leaves out rows of tables that inherit from this one.",
+        "the table without ONLY, or tables that do not inherit",
+    ),
+}
+"""What may stand at a table and is not kept true: why, and what to write instead."""
 
 
 @dataclass(frozen=True)

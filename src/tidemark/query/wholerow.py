@@ -29,10 +29,15 @@ _OF_JSON = {
 
 
 def spell_row(
-    node: exp.Column, columns: Mapping[str, exp.Expression] | None, present: exp.Expression | None, dialect: Dialect
+    node: exp.Column,
+    columns: Mapping[str, exp.Expression] | None,
+    present: exp.Expression | None,
+    dialect: Dialect,
+    *,
+    padded: bool = False,
 ) -> exp.Expression:
-    """The row that `node` names as a JSON object of its `columns`; None where it may be NULL, or not all of them have a name.
-    Where rows are counted, `present` is a column that is NULL in none of them.
+    """The row that `node` names as a JSON object of its `columns`; None where not all of them have a name. `present` is a column
+    that is NULL in no row: where rows are counted, and where an outer join has none (`padded`), which is NULL as a whole.
 
     Raises `Refusal` where nothing is made of it that has one value for equal rows.
     """
@@ -57,7 +62,7 @@ def spell_row(
             else f"to_jsonb({node.name}), or each column by its name"
         )
         raise Refusal(Code.UNSUPPORTED, f"{node.name} stands for whole rows.", instead=listed, place=where)
-    if columns is None or not 0 < len(columns) <= COLUMNS_MAX:
+    if columns is None or not 0 < len(columns) <= COLUMNS_MAX or (padded and present is None):
         raise Refusal(
             Code.UNSUPPORTED,
             f"{node.name} stands for whole rows, which may be NULL or have columns without a name of their own.",
@@ -65,4 +70,7 @@ def spell_row(
             place=where,
         )
     parts = [part for shown, column in columns.items() for part in (exp.Literal.string(shown), column)]
-    return exp.Anonymous(this="jsonb_build_object", expressions=parts)
+    whole_row = exp.Anonymous(this="jsonb_build_object", expressions=parts)
+    if not padded or present is None:
+        return whole_row
+    return exp.Case(ifs=[exp.If(this=exp.Is(this=present, expression=exp.Null()), true=exp.Null())], default=whole_row)

@@ -1,0 +1,34 @@
+"""What is said instead of a query that is refused can be written there."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from tests.bad_input.town import Town
+from tidemark.errors import Code
+
+AGGREGATES = "the aggregate over a subquery with ORDER BY"
+SQLITE = (
+    ("SELECT id, (g, v) AS x FROM t", Code.PARSE, "column of its own"),
+    ("SELECT g, group_concat(v) AS x FROM t GROUP BY g", Code.VOLATILE, AGGREGATES),
+)
+POSTGRES = (
+    ("SELECT id, (g, v) AS x FROM t", Code.PARSE, "column of its own"),
+    ("SELECT g, array_agg(v) AS x FROM t GROUP BY g", Code.VOLATILE, "array_agg(… ORDER BY …)"),
+    ("SELECT id FROM t TABLESAMPLE BERNOULLI (10)", Code.UNSUPPORTED, "id % 10 = 0"),
+    ("SELECT id FROM ONLY t", Code.UNSUPPORTED, "without ONLY"),
+    ("SELECT id FROM t FOR UPDATE", Code.UNSUPPORTED, "FOR UPDATE"),
+    (
+        "SELECT id, date_trunc('day', to_timestamp(id), 'UTC') AS x FROM t",
+        Code.SESSION_DEPENDENT,
+        "date_trunc('day', t AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'",
+    ),
+)
+OLD = sqlite3.sqlite_version_info < (3, 44)
+
+
+def test_what_is_said_can_be_written(town: Town) -> None:
+    ordered = ("SELECT g, group_concat(v, ',' ORDER BY id) AS x FROM t GROUP BY g", Code.PARSE, AGGREGATES)
+    for query, code, words in (*SQLITE, *((ordered,) if OLD else ())) if town.is_sqlite else POSTGRES:
+        town.declare(query)
+        town.refused(code, words)
