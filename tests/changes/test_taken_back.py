@@ -122,11 +122,11 @@ def test_what_a_worker_finished_meanwhile_is_not_taken_away(engine_url: str, mon
     _begin(engine_url, OTHER, "detached")
     keeper, take = _declared(engine_url, FEW), apply.take_lease
 
-    def take_later(ledger: Ledger, clock: Clock, duty: str, *about: Any) -> Any:
+    def take_later(ledger: Ledger, clock: Clock, duty: str, *about: Any, **named: Any) -> Any:
         # Between the plan and the lease a worker fills it and shows it.
         if duty == "keep threads" and keeper.status()[-1].state == "backfilling":
             Tidemark(None, engine_url).run(until_idle=True)
-        return take(ledger, clock, duty, *about)
+        return take(ledger, clock, duty, *about, **named)
 
     monkeypatch.setattr(apply, "take_lease", take_later)
     with pytest.raises(Fault, match="went live since"):

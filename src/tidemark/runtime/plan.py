@@ -173,20 +173,16 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     renamed = {want.was for want in wanted if want.was and want.name != want.was}
     read = {name for want in wanted for name in want.reads}
     read |= {kept.derived for row in installed for kept in row.script.reads} | {row.script.joins for row in installed}
+    seen = _Seen(ledger, installed, look, faults)
     for want in wanted:
-        mine = tuple(row for row in installed if row.name == want.name)
-        step, known[want.name] = _decide(
-            ledger,
-            want.over(known).beside(groups_of(want.name, installed)),
-            mine,
-            installed,
-            look,
-            faults,
-            read=want.name in read,
-        )
+        whole = want.over(known).beside(groups_of(want.name, installed))
+        step, script = _decide(seen, whole, read=want.name in read)
+        known[want.name] = script
         if step is None:
-            script = known[want.name]
-            changed = any(row.generation == script.generation and row.fingerprint != script.fingerprint for row in mine)
+            changed = any(
+                row.generation == script.generation and row.fingerprint != script.fingerprint
+                for row in seen.of(want.name)
+            )
             refresh.extend([script] if changed else [])
         elif step.verb == "drop":
             drops.append(step)
@@ -239,17 +235,23 @@ def find_basis(ledger: Ledger) -> tuple[tuple[str, int, str, str], ...]:
     return (*((row.name, row.generation, row.state, row.fingerprint) for row in ledger.derived()), *captures)
 
 
-def _decide(
-    ledger: Ledger,
-    want: Wanted,
-    mine: tuple[Installed, ...],
-    installed: tuple[Installed, ...],
-    look: Look,
-    faults: Mapping[str, str],
-    *,
-    read: bool,
-) -> tuple[Step | None, Script]:
+@dataclass(frozen=True)
+class _Seen:
+    """What there is: the generations that are installed, what the catalog shows, and what is wrong with captures, by source."""
+
+    ledger: Ledger
+    installed: tuple[Installed, ...]
+    look: Look
+    faults: Mapping[str, str]
+
+    def of(self, name: str) -> tuple[Installed, ...]:
+        """The generations under a name."""
+        return tuple(row for row in self.installed if row.name == name)
+
+
+def _decide(seen: _Seen, want: Wanted, *, read: bool) -> tuple[Step | None, Script]:
     """The step for one declaration, or none, and the script that will be in force; `read` tells that another one reads it."""
+    ledger, mine = seen.ledger, seen.of(want.name)
     kept = [row for row in mine if row.state != "retired"]
     retired = tuple(row for row in mine if row.state == "retired")
     before = next((row for row in reversed(kept) if row.live_at is not None), None)
@@ -259,37 +261,37 @@ def _decide(
         wider = resume_widening(want.compile, before, building) if before and building.script.wide.of else None
         script = wider.filler if wider else want.compile(building.generation)
         if essence(script) == essence(building.script):
-            findings = inspect_pieces(script, look.present, public=False) if not wider else ()
+            findings = inspect_pieces(script, seen.look.present, public=False) if not wider else ()
             if not any(loses_rows(found) and building.state not in ("planned", "installing") for found in findings):
-                step = _build(ledger, "resume", f"it is {building.state}", script, before, retired, building, findings)
-                return replace(step, upkeep=wider.upkeep if wider else None), script
+                step = Step("resume", want.name, f"it is {building.state}", script, before, building, retired, findings)
+                return replace(_tell(ledger, step), upkeep=wider.upkeep if wider else None), script
         retired = (*retired, building)
     if before is not None:
         script = as_stored(want.compile(before.generation, session=before.script.wide.session), before.script)
         if essence(script) == essence(before.script):
-            return _mend(ledger, before, script, retired, look, want, following, faults)
+            return _mend(seen, want, before, script, retired, following)
     script = want.compile(following)
     if before is not None:
         check_carried(before)
         wider = find_widening(want.compile, before, following) if building is None and not read else None
         if wider is not None:
             return _widen(ledger, wider, before, retired), wider.filler
-        change = look.change(before)
+        change = seen.look.change(before)
         reason = _built_anew(script, before.script) or (change.says if change else "")
         reason = reason or ("its definition changed" if building is None else "its definition changed again")
-        return _build(ledger, "replace", reason, script, before, retired), script
-    old = next((row for row in installed if row.name == want.was and row.live_at is not None), None)
+        return _tell(ledger, Step("replace", want.name, reason, script, before, obsolete=retired)), script
+    old = next((row for row in seen.installed if row.name == want.was and row.live_at is not None), None)
     if want.was and old is not None:
         reason = f"it was called {want.was}"
-        return _build(ledger, "rename", reason, script, None, retired, replaces=want.was), script
-    return _build(ledger, "create", "it is not installed", script, None, retired), script
+        return _tell(ledger, Step("rename", want.name, reason, script, obsolete=retired, replaces=want.was)), script
+    return _tell(ledger, Step("create", want.name, "it is not installed", script, obsolete=retired)), script
 
 
 def _widen(ledger: Ledger, wider: Widening, before: Installed, obsolete: tuple[Installed, ...]) -> Step:
     """The step that fills columns which a definition gained, where the others are."""
     names = [name for name in wider.filler.columns if name not in before.script.columns]
     reason = f"it gains {', '.join(names)}: only that is filled, and the rest stays live"
-    step = _build(ledger, "replace", reason, wider.filler, before, obsolete)
+    step = _tell(ledger, Step("replace", before.name, reason, wider.filler, before, obsolete=obsolete))
     changes = list_changes(ledger.session, before.script, wider.upkeep)
     shown = creation(ledger.session, [piece for piece in wider.filler.pieces if piece.public])
     return replace(
@@ -305,33 +307,28 @@ def _built_anew(script: Script, before: Script) -> str:
 
 
 def _mend(
-    ledger: Ledger,
-    before: Installed,
-    script: Script,
-    retired: tuple[Installed, ...],
-    look: Look,
-    want: Wanted,
-    following: int,
-    faults: Mapping[str, str],
+    seen: _Seen, want: Wanted, before: Installed, script: Script, retired: tuple[Installed, ...], following: int
 ) -> tuple[Step | None, Script]:
     """The step for an unchanged declaration: nothing, or what brings back what is missing."""
-    findings = tuple(f for f in inspect_pieces(script, look.present, public=True) if f.health != "installed")
-    change = look.change(before)
+    findings = tuple(f for f in inspect_pieces(script, seen.look.present, public=True) if f.health != "installed")
+    change, step = seen.look.change(before), Step("replace", want.name, "", script, before, obsolete=retired)
     lost = [f"{found.piece.kind} {found.piece.name} is {found.health}" for found in findings if loses_rows(found)]
     if lost or (change is not None and change.anew):
         reason = lost[0] if change is None else change.says
         script = want.compile(following)
-        return _build(ledger, "replace", reason, script, before, retired), script
-    broken = [faults[source] for source in sorted(sources_of(script)) if source in faults]
+        return _tell(seen.ledger, replace(step, reason=reason, script=script)), script
+    broken = [seen.faults[source] for source in sorted(sources_of(script)) if source in seen.faults]
     broken += [change.says] if change is not None else []
     if findings or broken:
         said = [f"{found.piece.kind} {found.piece.name} is {found.health}" for found in findings]
         named = ", ".join([*broken, *said][:3])
         lossy = bool(broken) or any(is_gap(script, found) for found in findings)
         gap = "; changes may have been missed" if lossy else ""
-        return _build(ledger, "reinstall", named + gap, script, before, retired, findings=findings), script
+        step = replace(step, verb="reinstall", reason=named + gap, findings=findings)
+        return _tell(seen.ledger, step), script
     if before.state != "live":
-        return _build(ledger, "resume", f"it is {before.state}", script, before, retired, before), script
+        step = replace(step, verb="resume", reason=f"it is {before.state}", building=before)
+        return _tell(seen.ledger, step), script
     if any(row.state != "retired" for row in retired):
         # A worker would go on with it, so it goes even where the rest is left to one.
         return _drop(retired, "its definition is again the one that is live", frees_readers=False), script
@@ -340,32 +337,24 @@ def _mend(
     return None, script
 
 
-def _build(
-    ledger: Ledger,
-    verb: Verb,
-    reason: str,
-    script: Script,
-    before: Installed | None,
-    obsolete: tuple[Installed, ...],
-    building: Installed | None = None,
-    findings: tuple[Finding, ...] = (),
-    replaces: str = "",
-) -> Step:
-    """A step with every statement that it will run."""
-    session = ledger.session
-    wrong = [found for found in findings if found.health != "installed"]
-    if verb in ("create", "replace", "rename"):
+def _tell(ledger: Ledger, step: Step) -> Step:
+    """A step with every statement that it will run, and of its findings those that want something done."""
+    session, script, building = ledger.session, step.script, step.building
+    if script is None:
+        return step
+    wrong = tuple(found for found in step.findings if found.health != "installed")
+    begins = step.verb in ("create", "replace", "rename")
+    if begins:
         missing, anew = [piece for piece in script.pieces if not piece.public], []
     else:
         missing, anew = wanting(script, wrong), [found.piece.name for found in wrong if found.health != "missing"]
     install = [text for group in group_pieces(session, missing) for text in creation(session, group, anew)]
-    leaving = (*obsolete, before) if verb == "replace" and before else obsolete
+    leaving = (*step.obsolete, step.before) if step.verb == "replace" and step.before else step.obsolete
     going = [piece.drop for row in leaving for piece in reversed(row.script.pieces)]
     reading = []
-    if verb in ("create", "replace", "rename") or (building is not None and building.live_at is None):
+    if begins or (building is not None and building.live_at is None):
         reading = creation(session, [piece for piece in script.pieces if piece.public])
-    statements = (*install, *_filling(script), *reading, *going)
-    return Step(verb, script.name, reason, script, before, building, obsolete, tuple(wrong), statements, None, replaces)
+    return replace(step, findings=wrong, statements=(*install, *_filling(script), *reading, *going))
 
 
 def _filling(script: Script) -> tuple[str, ...]:
