@@ -1,7 +1,7 @@
 """Counts, names and problems as messages have them.
 
-Owns: `tell_count`, `tell_near` and `tell_problem`. Promises: one thing is not called many; of the names that are there the
-likeliest come first, and a long list is cut.
+Owns: `tell_count`, `tell_doing`, `tell_part`, `tell_near` and `tell_problem`. Promises: one thing is not called many; of the names
+that are there the likeliest come first, and a long list is cut.
 """
 
 from __future__ import annotations
@@ -17,6 +17,16 @@ NAMES_MAX = 8
 def tell_count(count: int, one: str, many: str = "") -> str:
     """So many things, for people: ``1 row``, ``2,000 rows``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def tell_doing(count: int, one: str, does: str) -> str:
+    """So many things that do something: ``1 row differs``, ``2 rows differ``."""
+    return f"{tell_count(count, one)} {does}{'s' if count == 1 else ''}"
+
+
+def tell_part(part: int, whole: int, one: str, does: str) -> str:
+    """So many of so many things that do something: ``1 of 2 rows differs``."""
+    return f"{part:,} of {tell_count(whole, one)} {does}{'s' if part == 1 else ''}"
 
 
 def tell_near(wanted: str, names: Iterable[str]) -> str:

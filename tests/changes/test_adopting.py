@@ -53,7 +53,7 @@ def _assert_shadow(keeper: Tidemark, differing: int) -> None:
     assert (shadow.table, shadow.rows, shadow.rows_differing) == ("totals", 2, differing)
     told = status_text([one])
     assert f"is in shadow of totals, which others go on writing, since {shadow.since[:10]}" in told
-    assert f"{differing} of 2 rows differ. Next: tidemark adopt 'it'\"'\"'s'" in told
+    assert f"{differing} of 2 rows differ{'s' if differing == 1 else ''}. Next: tidemark adopt 'it'\"'\"'s'" in told
     assert one.as_json()["shadow"]["rows_differing"] == differing
     begun = replace(one, shadow=replace(shadow, compared_at=None))
     assert "not compared yet. Next: tidemark adopt" in status_text([begun])

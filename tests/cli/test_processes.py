@@ -113,7 +113,7 @@ def test_an_apply_that_is_asked_to_stop_says_how_to_go_on(app: Path) -> None:
     with _start(app, "apply", "--yes") as process:
         assert process.stderr is not None
         line = process.stderr.readline()
-        assert "objects created" in line
+        assert "created" in line
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     # It may have been done already: then it says so.

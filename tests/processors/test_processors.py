@@ -68,7 +68,7 @@ def test_a_unit_that_the_function_fails_for_costs_no_other(streets: Place, way: 
     assert status is not None and status.quarantined == 1
     (report,) = keeper.verify()
     assert (report.clean, report.quarantined) == (True, 1)
-    assert keeper.status()[0].well is False and "1 units are put aside" in verify_text([report])
+    assert keeper.status()[0].well is False and "units put aside: 1, because" in verify_text([report])
     assert "watched: pläys, people" in report.notes
     assert not keeper.tick()[0].keys_applied
     assert keeper.repair()[0].keys == 1 and keeper.verify()[0].quarantined == 1

@@ -116,7 +116,7 @@ def test_it_mends_what_it_finds_but_not_too_much(
     world = _make(worlds, engine_url, repair=True)
     world.tamper()
     swept = world.sweep("grouped")
-    assert swept.found == 1 and swept.repaired == 1 and "are repaired" in swept.note
+    assert swept.found == 1 and swept.repaired == 1 and "is repaired" in swept.note
     assert all(report.clean for report in world.tidemark.verify("grouped"))
     monkeypatch.setattr("tidemark.runtime.sweeps.FUSE_ROWS", 5)
     world.tamper("thread_id < 10")
@@ -163,7 +163,7 @@ def test_a_worker_sweeps_beside_its_ticks(engine_url: str, caplog: pytest.LogCap
 
             Tidemark(None, engine_url, stop=ended).run(lanes=2)
             said = [record.message for record in caplog.records]
-            assert said == (["grouped: 1 rows differed from the query and are repaired"] if tampered else [])
+            assert said == (["grouped: 1 row differed from the query and is repaired"] if tampered else [])
     assert all(report.clean for report in world.tidemark.verify())
 
 

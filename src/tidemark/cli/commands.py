@@ -32,6 +32,7 @@ from tidemark.errors import Exit, TidemarkError
 from tidemark.runtime.backfill.runner import Orders
 from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.onlooker import Aside
+from tidemark.telling import tell_doing
 
 NEEDS_DEFINITIONS = frozenset({"adopt", "plan", "apply", "explain", "sql"})
 
@@ -354,7 +355,7 @@ def outbox(typed: Typed) -> Outcome:
         done = engine.deliver()
         return Outcome(reports_streams.deliver_text(done), asdict(done), Exit.QUARANTINED if done.failed else Exit.OK)
     again = engine.retry_events()
-    return Outcome(f"{again:,} events wait again. Next: tidemark outbox deliver", {"waiting": again})
+    return Outcome(f"{tell_doing(again, 'event', 'wait')} again. Next: tidemark outbox deliver", {"waiting": again})
 
 
 def history(typed: Typed) -> Outcome:

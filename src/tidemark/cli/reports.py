@@ -27,7 +27,7 @@ from tidemark.runtime.values import plain, show
 from tidemark.runtime.verdict import judge
 from tidemark.runtime.worker import WorkerReport
 from tidemark.script import Capture, Script
-from tidemark.telling import tell_count
+from tidemark.telling import tell_count, tell_part
 
 SIGNS = {"create": "+", "replace": "~", "rename": "~", "reinstall": "!", "resume": ">", "drop": "-"}
 SHOWN_MAX = 20
@@ -166,7 +166,7 @@ def _shadow_text(name: str, shadow: Shadow) -> str:
     kept = f"{name} is in shadow of {shadow.table}, which others go on writing, since {_at(shadow.since)}"
     if shadow.compared_at is None:
         return f"{kept}; not compared yet. Next: tidemark adopt {quote(name)}"
-    compared = f"compared {_at(shadow.compared_at)}: {shadow.rows_differing or 0:,} of {shadow.rows or 0:,} rows differ"
+    compared = f"compared {_at(shadow.compared_at)}: {tell_part(shadow.rows_differing or 0, shadow.rows or 0, 'row', 'differ')}"
     return f"{kept}; {compared}. Next: tidemark adopt {quote(name)}, and --take-over or --baseline to end it"
 
 

@@ -72,16 +72,18 @@ def stream_text(found: StreamDetail) -> str:
 def ingest_text(done: IngestReport) -> str:
     """What a run of a stream did."""
     counts = done.counts
-    told = f"{done.stream}: {done.blocks:,} blocks up to {done.position}, {counts.events:,} events"
+    told = (
+        f"{done.stream}: {tell_count(done.blocks, 'block')} up to {done.position}, {tell_count(counts.events, 'event')}"
+    )
     told += f", {counts.redelivered:,} seen before, {counts.skipped:,} skipped, {counts.hook_failures:,} hooks failed"
-    gaps = f", {done.gaps:,} blocks passed over" if done.gaps else ""
+    gaps = f", {tell_count(done.gaps, 'block')} passed over" if done.gaps else ""
     return f"{told}{gaps}. Next: tidemark stream status"
 
 
 def retry_text(done: RetryReport) -> str:
     """What trying again brought."""
     told = f"{done.stream}: {done.taken:,} things taken, {done.failed:,} failed once more"
-    blocks = f"{done.blocks_taken:,} blocks taken, {done.blocks_failed:,} failed once more"
+    blocks = f"{tell_count(done.blocks_taken, 'block')} taken, {done.blocks_failed:,} failed once more"
     return f"{told}; {blocks}. Next: tidemark stream status {quote(done.stream)}"
 
 
@@ -109,5 +111,5 @@ def events_text(found: Sequence[CrossingEvent]) -> str:
 
 def deliver_text(done: DeliverReport) -> str:
     """What a delivery did."""
-    told = f"{done.delivered:,} events delivered, {done.failed:,} failed, {done.unhandled:,} without a handler here"
+    told = f"{tell_count(done.delivered, 'event')} delivered, {done.failed:,} failed, {done.unhandled:,} without a handler here"
     return f"{told}. Next: tidemark outbox list" + (" --state failed" if done.failed else "")

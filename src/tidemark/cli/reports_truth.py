@@ -16,7 +16,7 @@ from tidemark.runtime.as_written import WrittenReport
 from tidemark.runtime.repair import RepairReport
 from tidemark.runtime.values import plain, show
 from tidemark.runtime.verify import VerifyReport
-from tidemark.telling import tell_count
+from tidemark.telling import tell_count, tell_doing
 
 SHOWN_MAX = 20
 
@@ -72,19 +72,21 @@ def verify_text(done: Sequence[VerifyReport], *, some: bool = False) -> str:
             lines.append(f"{report.derived}: not compared: {report.gap}")
             continue
         beside = f" (a support of {report.supports})" if report.supports else ""
-        lines.append(f"{report.derived}{beside}: {report.keys:,} rows, {report.drift:,} drift, {report.seconds:.2f} s")
+        lines.append(
+            f"{report.derived}{beside}: {tell_count(report.keys, 'row')}, {report.drift:,} drift, {report.seconds:.2f} s"
+        )
         lines += [f"  {_difference_text(report, d)}" for d in report.findings[:SHOWN_MAX]]
         if report.drift > SHOWN_MAX:
             lines.append(f"  and {report.drift - SHOWN_MAX:,} more; --json shows up to {len(report.findings):,}")
         if report.undecided:
-            lines.append(f"  {report.undecided:,} rows kept changing while they were compared; they are no drift")
+            lines.append(f"  {tell_count(report.undecided, 'row')} kept changing while compared, which is no drift")
         if report.stale:
             lines.append(
-                f"  {report.stale:,} rows are behind sampled inputs; they are no drift, and repair reads them anew"
+                f"  rows behind sampled inputs: {report.stale:,}; that is no drift, and repair reads them anew"
             )
         if report.quarantined:
             lines.append(
-                f"  {report.quarantined:,} units are put aside, because the function fails for them; their rows are as they were"
+                f"  units put aside: {report.quarantined:,}, because the function fails for them; their rows are as they were"
             )
         lines += [f"  note: {note}" for note in report.notes]
     drifted = sum(report.drift for report in done)
@@ -93,7 +95,7 @@ def verify_text(done: Sequence[VerifyReport], *, some: bool = False) -> str:
     )
     lines += _out_of_service(done)
     aside = sum(report.quarantined for report in done)
-    lines += [f"{aside:,} units are put aside. Next: tidemark repair"] if aside else []
+    lines += [f"Units put aside: {aside:,}. Next: tidemark repair"] if aside else []
     compared = sum(report.keys for report in done)
     said = (
         f"True as far as that goes: {tell_count(compared, 'row')}, and no other was compared."
@@ -112,7 +114,7 @@ def written_text(done: Sequence[WrittenReport]) -> str:
         return "Nothing is live here. Next: tidemark status"
     lines = []
     for report in done:
-        verdict = f"{len(report.differ):,} rows differ" if report.differ else "equal"
+        verdict = tell_doing(len(report.differ), "row", "differ") if report.differ else "equal"
         said = f"not compared: {report.why_not}" if report.why_not else f"{verdict}, {report.seconds:.2f} s"
         lines.append(f"{report.derived}: {said}")
         lines += [f"  {_difference_text(report, one)}" for one in report.differ[:SHOWN_MAX]]
@@ -172,7 +174,7 @@ def repair_text(done: Sequence[RepairReport], *, anew: bool) -> str:
 def adoption_text(report: AdoptionReport) -> str:
     """What a table holds beside the query, and what comes next."""
     lines = [
-        f"{report.table}: {name} differs from the query of {report.derived} in {count:,} of {report.rows:,} rows"
+        f"{report.table}: {name} differs from the query of {report.derived} in {count:,} of {tell_count(report.rows, 'row')}"
         for name, count in report.counts
         if count
     ]

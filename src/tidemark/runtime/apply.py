@@ -39,13 +39,14 @@ from tidemark.runtime.plan import InstallPlan, Step, find_basis
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.repair import list_wrong, repair
 from tidemark.runtime.rights import check_rights
-from tidemark.runtime.runs import add_named_run
+from tidemark.runtime.runs import add_named_run, tell_whose
 from tidemark.runtime.scanning import seed_marks
 from tidemark.runtime.scripts import script_text
 from tidemark.runtime.tick import tick
 from tidemark.runtime.verify import RECORDED_MAX, verify, verify_units
 from tidemark.runtime.widen import begin_widening, lost, show_wider
 from tidemark.script import Script
+from tidemark.telling import tell_count
 
 ROUNDS_MAX = 3
 LEASE_WAIT_SECONDS = 10.0
@@ -194,6 +195,7 @@ def _carry_out(duty: Duty, step: Step, holder: str, detach: bool, listen: Listen
             done = _do_step(mine, step, detach, listen)
         except Exception as problem:
             run.fail(problem)
+            tell_whose(mine, step.derived, problem)
             raise
         run.finish(said)
         return done
@@ -330,15 +332,15 @@ def _make_sure(duty: Duty, installed: Installed, drain: Callable[[], bool] | Non
     while rounds < ROUNDS_MAX:
         report = verify(duty, installed, drain, listen)
         if report.clean:
-            told = f"{report.keys:,} of {report.keys:,} rows equal the query"
+            told = f"{report.keys:,} of {tell_count(report.keys, 'row')} equal the query"
             listen(Event(installed.name, "verify", report.keys, report.keys, told))
             return
-        listen(Event(installed.name, "repair", 0, report.drift, f"{report.drift} rows changed while they were filled"))
+        listen(Event(installed.name, "repair", 0, report.drift, f"{tell_count(report.drift, 'row')} changed meanwhile"))
         units = list_wrong(duty, installed.script) if report.drift <= RECORDED_MAX else []
         repair(duty, installed, listen)
         # Every other row was equal: what made these differ is in front of us, and no reason to doubt the others.
         if units and verify_units(duty, installed, units, drain, of=report.keys) == 0:
-            told = f"{report.keys:,} of {report.keys:,} rows equal the query, {report.drift:,} of them computed again"
+            told = f"{report.keys:,} of {tell_count(report.keys, 'row')} equal the query, {report.drift:,} of them computed again"
             listen(Event(installed.name, "verify", report.keys, report.keys, told))
             return
         # Of what changed during a long filling no more is mended at a time than is recorded, and the rest is no failure.

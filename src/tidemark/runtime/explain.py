@@ -17,6 +17,7 @@ from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.scanning import scans_of
 from tidemark.runtime.status import read_status
 from tidemark.script import Script
+from tidemark.telling import tell_count
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,11 @@ def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> E
     there = installed.live_at is not None and installed.state in ("live", "backfilling", "verifying")
     restriction = explain_measured.ask_for_indexes(ledger, installed.script) if there else found.restriction
     now = [status for status in read_status(ledger) if (status.name, status.generation) == _identity(installed)]
-    since = [f"{status.pending} changes wait since {status.behind_since}" for status in now if status.behind_since]
+    since = [
+        f"{tell_count(status.pending, 'change')} waiting since {status.behind_since}"
+        for status in now
+        if status.behind_since
+    ]
     none = ["nothing waits now"] if script.tick is not None and not since and installed.state == "live" else []
     since += [said for status in now for said in status.scans]
     beside = [f"{status.support_rows} rows in all, beside {status.rows} of its own" for status in now if found.supports]

@@ -34,6 +34,7 @@ from tidemark.runtime.scripts import script_text
 from tidemark.runtime.showing import show_pieces
 from tidemark.runtime.sources import record_sources
 from tidemark.script import Piece, Script
+from tidemark.telling import tell_count
 
 
 def record_generation(duty: Duty, script: Script, replaces: str = "") -> Installed:
@@ -57,7 +58,7 @@ def install_pieces(duty: Duty, installed: Installed, listen: Listener = ignore) 
             duty.write(partial(_install_group, duty, group, healths))
         installed = duty.write(partial(begin_filling, duty, installed)).value
     count = sum(piece.kind != "step" for piece in missing)
-    listen(Event(script.name, "install", count, count, f"{count} objects created"))
+    listen(Event(script.name, "install", count, count, f"{tell_count(count, 'object')} created"))
     return installed
 
 

@@ -21,6 +21,7 @@ from tidemark.runtime.samples import Hold
 from tidemark.runtime.steady import write_steadily
 from tidemark.runtime.tick import tick
 from tidemark.script import Script
+from tidemark.telling import tell_count
 
 Chunk = tuple[int, Callable[[], int]]
 """How many keys, and what mends them in the caller's transaction and gives how many rows were written."""
@@ -63,7 +64,7 @@ def walk(
     listen: Listener,
     crew: int,
     kind: str = "repair",
-    did: str = "rows repaired",
+    did: str = "repaired",
 ) -> Walked:
     """Have `crew` sessions mend what `given` gives each of them, as a run of that `kind`. Raises `Fault` (exit 75) when asked to
     stop."""
@@ -90,5 +91,5 @@ def walk(
     except Exception as problem:
         run.fail(problem)
         raise
-    run.finish(f"{walked.keys} {did}")
+    run.finish(f"{tell_count(walked.keys, 'row')} {did}")
     return walked

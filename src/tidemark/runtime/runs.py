@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -104,6 +104,16 @@ def telling_untold(duty: Duty, name: str, phase: str) -> Iterator[None]:
     except Fault as problem:
         note = f"how it ended could not be written down, so that it reads as interrupted: {problem.cause}"
         duty.listen(Event(name, phase, note=note))
+
+
+def tell_whose(duty: Duty, name: str, problem: Exception) -> None:
+    """Say of a fault about which derived table it is, and that readers have one, where they do."""
+    if not isinstance(problem, Fault):
+        return
+    problem.cause = problem.cause if name in problem.cause else f"{name}: {problem.cause}"
+    with suppress(TidemarkError, Conflict):
+        if any(row.name == name and row.state == "live" for row in duty.ledger.derived()):
+            problem.left_behind += "; readers have what they had, which is kept as before"
 
 
 @dataclass

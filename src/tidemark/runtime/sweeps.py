@@ -28,6 +28,7 @@ from tidemark.runtime.progress import Listener
 from tidemark.runtime.repair import repair
 from tidemark.runtime.verify import Leisure, verify, verify_units
 from tidemark.script import Script
+from tidemark.telling import tell_count, tell_doing
 
 T = TypeVar("T")
 BUDGET = 0.1
@@ -117,18 +118,18 @@ def _judge(duty: Duty, installed: Installed, swept: Swept, listen: Listener) -> 
     script = installed.script
     found = count_drift(duty.ledger, script)
     if not script.repairs:
-        said = f"{script.name}: {found:,} rows differ from the query; `tidemark repair {quote(script.name)}` mends them"
+        said = f"{script.name}: {tell_doing(found, 'row', 'differ')} from the query; `tidemark repair {quote(script.name)}`"
         return replace(swept, note=said if found else "")
     if found > FUSE_ROWS and found > FUSE_SHARE * swept.keys:
         said = (
-            f"{script.name}: {found:,} rows differ from the query, too many to repair without being asked: "
+            f"{script.name}: {tell_doing(found, 'row', 'differ')} from the query, too many to repair without being asked: "
             f"look at `tidemark verify {quote(script.name)}`, then run `tidemark repair {quote(script.name)}`"
         )
         return replace(swept, note=said)
     if not count_findings(duty.ledger, script):
         return swept
     mended = _alone(duty, installed, lambda mine, now: repair(mine, now, listen))
-    said = f"{script.name}: {found:,} rows differed from the query and are repaired"
+    said = f"{script.name}: {tell_count(found, 'row')} differed from the query and {'is' if found == 1 else 'are'} repaired"
     return replace(swept, repaired=mended.rows_written, note=said if found else "")
 
 

@@ -44,6 +44,7 @@ from tidemark.runtime.seals import (
 from tidemark.runtime.tick_state import Working
 from tidemark.runtime.unread import recording, tell_unread
 from tidemark.script import Deltas, Script, SourceLog
+from tidemark.telling import tell_doing
 
 ANEW = -1
 """The place of a seal in which everything is computed anew."""
@@ -169,7 +170,9 @@ def _take_whole(state: _State) -> None:
     whole = read_whole(state.duty, script, full)
     state.ms += whole.ms
     if whole.total > state.pace.size:
-        state.choice = Choice("delta", f"delta: {whole.total} rows differ, which is too much for one transaction")
+        state.choice = Choice(
+            "delta", f"delta: {tell_doing(whole.total, 'row', 'differ')}, which is too much for one transaction"
+        )
         return
     state.run, hold_ms = write_whole(state.duty, script, full, whole, state.pace, state.run, choice)
     state.changes += state.waiting

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from shlex import quote
 from typing import Literal
@@ -35,6 +35,7 @@ COMING = {
     "throttled": "is held back",
     "interrupted": "was interrupted, and nobody goes on with it",
 }
+UNBEGUN = "waits to be filled, and nobody is at it"
 INSTALLED = frozenset({"backfilling", "verifying", "live", "paused", "retired"})
 
 
@@ -103,6 +104,13 @@ def judge(
     found = [one for table in tables for one in _judge_table(table, moment, patience or {})]
     at_work = (COMING["backfilling"], COMING["verifying"])
     found = [one for one in found if one.name not in stands or one.says not in at_work] + going
+    waiting = {one.name: one.state for one in backfills if one.kind == "fill" and one.state in ("planned", "failed")}
+    found = [
+        replace(one, says=UNBEGUN, next="tidemark run" if waiting[one.name] == "planned" else one.next)
+        if one.kind == "table" and one.name in waiting and one.says == COMING["backfilling"]
+        else one
+        for one in found
+    ]
     found += [one for stream in streams for one in _judge_stream(stream)]
     if events and events.get("failed"):
         says = f"has {tell_count(events['failed'], 'event')} that could not be told to their handlers"

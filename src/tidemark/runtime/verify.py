@@ -30,6 +30,7 @@ from tidemark.runtime.runs import Run, Telling, add_run
 from tidemark.runtime.samples import Hold
 from tidemark.runtime.scanning import has_unscanned
 from tidemark.script import Applier, Script
+from tidemark.telling import tell_count, tell_part
 
 RELATIVE = 1e-9
 SHOWN_MAX = 1_000
@@ -351,7 +352,7 @@ def _conclude_part(state: _State, installed: Installed) -> None:
         state.duty.write(lambda: _conclude(state, installed, None))
     else:
         stale = f"; {state.stale} are behind sampled inputs" if state.stale else ""
-        state.run.finish(f"nothing differs among {state.run.rows_done} rows{stale}")
+        state.run.finish(f"nothing differs among {tell_count(state.run.rows_done, 'row')}{stale}")
 
 
 def _conclude(state: _State, installed: Installed, rows: int | None) -> None:
@@ -362,7 +363,7 @@ def _conclude(state: _State, installed: Installed, rows: int | None) -> None:
         if not state.drift:
             ledger.run("mark_counted", {**about, "rows": rows})
     ledger.run("mark_unverified" if state.drift or count_drift(ledger, state.script) else "mark_verified", about)
-    verdict = f"{state.drift} of {state.run.rows_done} rows differ" if state.drift else "nothing differs"
+    verdict = tell_part(state.drift, state.run.rows_done, "row", "differ") if state.drift else "nothing differs"
     undecided = f"; {state.undecided} kept changing" if state.undecided else ""
     stale = f"; {state.stale} are behind sampled inputs" if state.stale else ""
     state.run.end("done", verdict + undecided + stale)

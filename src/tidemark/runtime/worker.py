@@ -28,6 +28,7 @@ from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.timing import SLOW_SECONDS, Timing, Timings
 from tidemark.runtime.upkeep import Terms, Upkeep, keep_verifying, kind_of, look_after
 from tidemark.runtime.wake import Watch
+from tidemark.telling import tell_count
 
 log = logging.getLogger("tidemark.worker")
 
@@ -72,13 +73,18 @@ class WorkerReport:
         return {name: value for name, value in vars(self).items() if type(value) is int}
 
     def __str__(self) -> str:
-        return (
-            f"{self.ticks} ticks ({self.slow} slow), {self.changes} changes, {self.rows_written} rows written, "
-            f"{self.brought_live} tables brought to life, {self.problems} problems, {self.gaps} gaps, "
-            f"{self.reconnects} reconnects"
-            + (f", {self.delivered} events delivered" if self.delivered else "")
-            + (f", {self.blocks} blocks" if self.blocks else "")
-        )
+        told = [
+            f"{tell_count(self.ticks, 'tick')} ({self.slow} slow)",
+            tell_count(self.changes, "change"),
+            f"{tell_count(self.rows_written, 'row')} written",
+            f"{tell_count(self.brought_live, 'table')} brought to life",
+            tell_count(self.problems, "problem"),
+            tell_count(self.gaps, "gap"),
+            tell_count(self.reconnects, "reconnect"),
+            *([f"{tell_count(self.delivered, 'event')} delivered"] if self.delivered else []),
+            *([tell_count(self.blocks, "block")] if self.blocks else []),
+        ]
+        return ", ".join(told)
 
 
 def run_worker(
@@ -192,9 +198,14 @@ class _Worker:
             return
         self._told = now
         names = {row.name for row in self._watch.rows}
-        lines = [f"{len(names)} derived tables, {len(self._watch.waiting)} with changes waiting; {self.report}"]
+        lines = [
+            f"{tell_count(len(names), 'derived table')}, {len(self._watch.waiting)} with changes waiting; {self.report}"
+        ]
         lines += [f"  {duty}: {timing}" for duty, timing in list(self._timings)[:TOLD_MAX]]
-        lines += [f"  {name}: {count} failures in a row" for name, count in sorted(self._failures.items())[:TOLD_MAX]]
+        lines += [
+            f"  {name}: {tell_count(count, 'failure')} in a row"
+            for name, count in sorted(self._failures.items())[:TOLD_MAX]
+        ]
         log.info("%s", "\n".join(lines), extra={"counts": self.report.count()})
 
     def end(self) -> None:
