@@ -1,7 +1,7 @@
 """Counts, names and problems as messages have them.
 
-Owns: `tell_count`, `tell_doing`, `tell_part`, `tell_near` and `tell_problem`. Promises: one thing is not called many; of the names
-that are there the likeliest come first, and a long list is cut.
+Owns: `tell_count`, `tell_doing`, `tell_part`, `tell_near` and `tell_problem`. Promises: one thing is not called many; of the
+names that are there the likeliest come first, and a long list is cut.
 """
 
 from __future__ import annotations

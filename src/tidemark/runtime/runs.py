@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tidemark.database.session import Conflict
-from tidemark.errors import Fault, is_interruption
+from tidemark.errors import Fault, TidemarkError, is_interruption
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost, is_gone
 from tidemark.runtime.ledger import Ledger
