@@ -206,6 +206,39 @@ def looked_up(session: Session, script: Script) -> None:
             assert session.uses_index(sql, table), (script.name, table, sql)
 
 
+UNREACHED = """SELECT n.kind AS id, count(DISTINCT k.name) AS n FROM notes n JOIN kinds k ON k.id = n.kind
+WHERE n.live AND NOT n.odd AND n.state IS NULL AND n.told AND n.seen GROUP BY n.kind"""
+"""No index reaches the notes, and of those that are asked for the planner expects one."""
+
+
+def test_a_batch_is_searched_where_no_index_reaches_its_units(pg_database: str) -> None:
+    """For each row of the source the whole batch was read: 2,000 × 2,000."""
+    with contextlib.closing(open_session(pg_database)) as session:
+        with session.transaction():
+            flags = "live boolean, odd boolean, told boolean, seen boolean"
+            session.run(f"CREATE TABLE notes (id integer NOT NULL, kind integer NOT NULL, state text, {flags})")
+            session.run("CREATE TABLE kinds (id integer PRIMARY KEY, name text)")
+            session.run("CREATE SCHEMA tidemark")
+            session.run("INSERT INTO kinds SELECT i, 'k' || i FROM generate_series(1, 2000) AS i")
+            session.run(
+                "INSERT INTO notes SELECT i, i, NULL, true, false, true, true FROM generate_series(1, 2000) AS i"
+            )
+        project = Project("plans")
+        project.derive("noted", query=UNREACHED, key="id", freshness="tick")
+        (script,) = Tidemark(project, pg_database).sql()
+        assert script.klass == "keyed" and not script.applier.indexed
+        install(session, script)
+        with session.transaction():
+            prepare(session, script)
+            units = [(number,) for number in range(1, 2001)]
+            found = compare_batch(session, script.applier, lambda: take_keys(session, script.applier, units))
+            ((read,),) = session.all(
+                "SELECT coalesce(seq_tup_read, 0) FROM pg_stat_xact_user_tables WHERE relname LIKE '\\_batch\\_noted'"
+            )
+        assert len(found) == 2000
+        assert read <= 50 * 2000
+
+
 SHOWN = {
     "units are keys": "SELECT 'u' AS kind, u.id AS who, to_hex(u.id) AS about, length(u.name) AS steps FROM users u",
     "units are numbered": "SELECT 'u' AS kind, l.who, to_hex(l.who) || ':' || to_hex(l.post) AS about, l.post AS steps "

@@ -13,7 +13,7 @@ from tidemark.render import statements, units, whole
 from tidemark.render.live import live_query
 from tidemark.render.memory import carry, fold, values_of_query
 from tidemark.render.newest import last_ticked, newest_of_keyed
-from tidemark.render.restriction import ROW, is_indexed, keys_of_query, rows_of_batch, steered, weigh
+from tidemark.render.restriction import ROW, is_indexed, is_steered, keys_of_query, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.script import Applier
 
@@ -95,7 +95,7 @@ def applier(store: Store, program: KeyedProgram, lock: tuple[str, ...] = ()) -> 
     hidden = unit.key == (EVERYTHING,)
     places = "1" if hidden else ", ".join(f":k{number}" for number in range(len(unit.key)))
     return Applier(
-        create_batch=temporary["batch"],
+        create_batch=temporary["batch" if hidden or is_steered(store, program) else "searched"],
         create_fresh=temporary["fresh"],
         create_stored=temporary["stored"],
         create_todo=temporary["todo"],
