@@ -28,6 +28,7 @@ from tidemark.runtime.pieces import (
     patience,
     set_patience,
     wanting,
+    with_functions,
 )
 from tidemark.script import Capture, Piece, Script
 
@@ -153,7 +154,7 @@ def _ensure(duty: Duty, capture: Capture) -> None:
         for group in group_pieces(duty.session, list(reversed(known.pieces)), dropping=True):
             duty.write(partial(_drop_group, duty, group))
         present = find_pieces(duty.session, capture)
-    findings = inspect_pieces(capture, present, public=False)
+    findings = with_functions(inspect_pieces(capture, present, public=False))
     healths = {finding.piece.name: finding.health for finding in findings}
     for group in group_pieces(duty.session, wanting(capture, findings)):
         duty.write(partial(_create_group, duty, group, healths))
@@ -180,8 +181,9 @@ def _open_gaps(duty: Duty, capture: Capture) -> None:
 
 
 def _create_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, str]) -> None:
-    set_patience(duty.ledger, patience(group))
     anew = [piece.name for piece in group if healths[piece.name] not in ("missing", "installed")]
+    # What is made anew takes the triggers with it that call it.
+    set_patience(duty.ledger, TRIGGER_PATIENCE if anew else patience(group))
     duty.session.script(*creation(duty.session, group, anew))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tidemark.database.session import Session
@@ -42,6 +42,18 @@ def inspect_pieces(script: Script | Capture, present: Mapping[str, str], *, publ
     """How the database has each piece of a script; without the public ones when they are not created yet."""
     return tuple(
         Finding(piece, _health(piece, present.get(piece.name))) for piece in script.pieces if public or not piece.public
+    )
+
+
+def with_functions(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The same, where with a trigger its function is outdated, too: a table that took another one's name left it the trigger, and
+    from there it goes with what it calls."""
+    called = {
+        f"tidemark.{one.piece.name}" for one in findings if one.piece.kind == "trigger" and one.health == "outdated"
+    }
+    return tuple(
+        replace(one, health="outdated") if one.piece.kind == "function" and one.piece.name in called else one
+        for one in findings
     )
 
 
