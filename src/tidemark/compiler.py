@@ -6,7 +6,7 @@ for text; nothing is changed in any database.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tidemark.dialect import Dialect
@@ -48,6 +48,27 @@ from tidemark.script import Piece, Script
 from tidemark.widening import Wide
 
 Key = tuple[KeyColumn, ...]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A declaration that was read: the `query` that its `text` is, the key of that, and why nothing proves it, where nothing
+    does; the `columns` of what is stored; and what it was read with."""
+
+    declaration: Declaration
+    text: str
+    query: Query
+    key: Key
+    unproven: Refusal | None
+    columns: tuple[OutputColumn, ...]
+    describe: Describe
+    catalog: Catalog
+    names: Names
+
+    @property
+    def dialect(self) -> Dialect:
+        """The engine that it is for."""
+        return self.names.dialect
 
 
 def compile_derived(
@@ -112,13 +133,13 @@ def _compile(
     joins = _joined(declaration, key, catalog)
     if joins:
         declaration = replace(declaration, columns_of=None)
+    read = _Read(declaration, kept, lowered, key, unproven, stored, describe, catalog, names)
     try:
-        _require_changes_alone(declaration, kept, lowered, dialect, unproven)
+        _require_changes_alone(read)
         linear = linear_program(declaration.name, lowered, key, stored, describe, _supports(declaration, catalog))
         made = of_linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
-        about = (declaration, kept, lowered, key, stored, describe, catalog, unproven)
-        made = _by_unit(*about, not_linear.reason, names, moment_of(names))
+        made = _by_unit(read, not_linear.reason)
     reads = tuple(dict.fromkeys(table.keeps for table in made.tables if table.keeps is not None))
     made = _weakest(made, reads, declaration.freshness)
     script = Script(
@@ -206,13 +227,14 @@ def support_queries(
     query = declaration.query_for(dialect.name)
     if query is None:
         return ()
-    lowered = lower_query(query, catalog, dialect, moment_of(Names(dialect, declaration.name, 1)))
+    names = Names(dialect, declaration.name, 1)
+    lowered = lower_query(query, catalog, dialect, moment_of(names))
     admit(lowered, catalog)
     outputs = describe(query)
     key, unproven = _key(lowered, declaration, outputs)
     supports = Supports(declaration.name)
     try:
-        _require_changes_alone(declaration, query, lowered, dialect, unproven)
+        _require_changes_alone(_Read(declaration, query, lowered, key, unproven, outputs, describe, catalog, names))
         linear_program(declaration.name, lowered, key, outputs, describe, supports)
     except NotLinear as problem:
         raise Refusal(Code.UNSUPPORTED, problem.reason, instead="", derived=declaration.name) from problem
@@ -231,79 +253,56 @@ def _stores(declaration: Declaration, catalog: Catalog) -> dict[str, Table]:
     return {name: stores[name] for name in declaration.supported_by}
 
 
-def _require_changes_alone(
-    declaration: Declaration, query: str, lowered: Query, dialect: Dialect, unproven: Refusal | None
-) -> None:
+def _require_changes_alone(read: _Read) -> None:
     """Raises `NotLinear` for what no sum of changes can keep, whatever the query's operators are."""
+    declaration, query = read.declaration, read.query
     if (late := needs_ticks(declaration)) is not None:
         raise NotLinear(late)
-    for one in (one for one in lowered.all_occurrences if one.table.scanned):
+    for one in (one for one in query.all_occurrences if one.table.scanned):
         reason = f"a scan of {one.table.label} sees rows, and not what they were before"
         raise not_at_commit(reason) if declaration.freshness == "commit" else NotLinear(reason)
-    if cut_of(query, lowered, dialect):
+    if cut_of(read.text, query, read.dialect):
         raise NotLinear("readers see the first rows of what is stored")
-    if reads_moment(lowered):
+    if reads_moment(query):
         raise NotLinear("rows enter and leave as time passes, without any write")
-    if unproven is not None:
+    if read.unproven is not None:
         raise NotLinear(f"nothing proves that {', '.join(declaration.key)} identifies a row")
 
 
-def _require_writers_can(declaration: Declaration, lowered: Query, unproven: Refusal | None) -> None:
+def _require_writers_can(read: _Read) -> None:
     """Raises `Refusal` for what writers cannot compute in their own transactions, whatever the query's operators are."""
-    if unproven is not None:
-        raise unproven
-    if (late := needs_ticks(declaration)) is not None:
+    if read.unproven is not None:
+        raise read.unproven
+    if (late := needs_ticks(read.declaration)) is not None:
         raise not_at_commit(late)
-    if reads_moment(lowered):
+    if reads_moment(read.query):
         raise not_at_commit("rows enter and leave as time passes, without any write")
 
 
-def _by_unit(
-    declaration: Declaration,
-    query: str,
-    lowered: Query,
-    key: Key,
-    outputs: tuple[OutputColumn, ...],
-    describe: Describe,
-    catalog: Catalog,
-    unproven: Refusal | None,
-    reason: str,
-    names: Names,
-    moment: str,
-) -> Made:
+def _by_unit(read: _Read, reason: str) -> Made:
     """What a program gives that recomputes units, and adds what changed rows join where that is possible."""
-    dialect, commit = names.dialect, declaration.freshness == "commit"
+    declaration, key, commit = read.declaration, read.key, read.declaration.freshness == "commit"
     if commit:
-        _require_writers_can(declaration, lowered, unproven)
-    keyed = _by_key(declaration, lowered, key, outputs, reason, dialect, moment, catalog, proven=unproven is None)
+        _require_writers_can(read)
+    keyed = _by_key(read, reason)
     if commit:
-        keyed = replace(keyed, locking=locking_of(keyed, dialect, allow_lock=declaration.allow_lock))
-    joined = None if commit else _join(declaration, query, lowered, key, outputs, describe, catalog, dialect, unproven)
+        keyed = replace(keyed, locking=locking_of(keyed, read.dialect, allow_lock=declaration.allow_lock))
+    joined = None if commit else _join(read)
     if declaration.processor is not None:
-        key = key_of(declaration.processor, lowered)
-    parts = (key, declaration, catalog, names)
+        key = key_of(declaration.processor, read.query)
+    parts = (key, declaration, read.catalog, read.names)
     return of_keyed(keyed, *parts) if joined is None else of_bilinear(joined, *parts)
 
 
-def _join(
-    declaration: Declaration,
-    query: str,
-    lowered: Query,
-    key: Key,
-    outputs: tuple[OutputColumn, ...],
-    describe: Describe,
-    catalog: Catalog,
-    dialect: Dialect,
-    unproven: Refusal | None,
-) -> BilinearProgram | None:
+def _join(read: _Read) -> BilinearProgram | None:
     """The bilinear program, if what changed rows join can be added up."""
+    declaration, catalog, dialect = read.declaration, read.catalog, read.dialect
     if declaration.columns_of or declaration.rows_of or declaration.supports:
         return None
     try:
-        _require_changes_alone(declaration, query, lowered, dialect, unproven)
-        return bilinear_program(
-            declaration.name, lowered, key, outputs, describe, lambda text: lower_query(text, catalog, dialect)
-        )
+        _require_changes_alone(read)
+        lower = partial(lower_query, catalog=catalog, dialect=dialect)
+        return bilinear_program(declaration.name, read.query, read.key, read.columns, read.describe, lower)
     except (NotLinear, NotBilinear):
         return None
 
@@ -359,35 +358,25 @@ def _weakest(made: Made, reads: tuple[Kept, ...], wanted: str | None) -> Made:
     return replace(made, freshness="tick", reasons=(*made.reasons, reason))
 
 
-def _by_key(
-    declaration: Declaration,
-    query: Query,
-    key: Key,
-    outputs: tuple[OutputColumn, ...],
-    reason: str,
-    dialect: Dialect,
-    moment: str,
-    catalog: Catalog,
-    *,
-    proven: bool,
-) -> KeyedProgram:
+def _by_key(read: _Read, reason: str) -> KeyedProgram:
     """The keyed program with everything that the declaration says about it."""
+    declaration, query, dialect = read.declaration, read.query, read.dialect
     if declaration.processor is None:
         pruned.refuse_unless_added(query, reason)
     inputs = find_sampled(query, declaration.sampled)
     whole = keyed_program(
         declaration.name,
         query,
-        key,
-        outputs,
+        read.key,
+        read.columns,
         reason,
         inputs.whole,
-        proven=proven,
+        proven=read.unproven is None,
         allow_global=declaration.allow_global,
-        moment=moment,
+        moment=moment_of(read.names),
         every=declaration.every,
     )
-    cut = cut_of(declaration.query_for(dialect.name) or "", query, dialect)
+    cut = cut_of(read.text, query, dialect)
     if cut and (declaration.columns_of or declaration.rows_of):
         raise Refusal(
             Code.UNSUPPORTED,
@@ -395,7 +384,7 @@ def _by_key(
             instead="a derived table with a view of its own",
         )
     if declaration.processor is not None:
-        whole = processed(whole, declaration.processor, outputs, catalog)
+        whole = processed(whole, declaration.processor, read.columns, read.catalog)
     return sample(replace(remember(whole, declaration, dialect), cut=cut), inputs)
 
 
