@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tidemark import Project, Tidemark
+from tidemark.cli.reports import plan_text
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.migrations import guard
@@ -76,6 +77,22 @@ def test_a_column_that_one_table_read_once_may_go(items: str) -> None:
     keeper.tick()
     with contextlib.closing(open_session(items)) as session:
         assert _differs(session, later) == []
+
+
+def test_what_is_left_to_a_worker_leaves_a_capture_to_the_next_apply_and_plan_says_so(items: str) -> None:
+    Tidemark(_declare(COLUMNS), items).apply()
+    keeper = Tidemark(_declare(COLUMNS | {"by_y": "count(*)"}), items)
+    assert keeper.apply(detach=True).begun == ("by_y",)
+    keeper.run(until_idle=True)
+    plan = keeper.plan()
+    told = plan_text(plan, statements=False, declared=2)
+    if items.startswith("sqlite"):
+        assert "Nothing to do" in told, "what fires there names no column that is not read"
+        return
+    assert plan.is_empty and plan.narrowed
+    assert "items: its capture writes down what nobody reads any more" in told and told.endswith("Next: tidemark apply")
+    keeper.apply()
+    assert "Nothing to do" in plan_text(keeper.plan(), statements=False, declared=2)
 
 
 def test_a_view_of_rows_as_of_now_keeps_no_column_of_another_table(items: str) -> None:

@@ -143,6 +143,10 @@ def test_a_state_that_nobody_knows_is_never_ready(well_forum: Forum, monkeypatch
     monkeypatch.setattr("tidemark.runtime.ledger.read_state", lambda stored: "unknown")
     assert well_forum.get("/healthz", status=503)["status"] == "fail"
     assert {one["state"] for one in well_forum.get("/status")["tables"]} == {"unknown"}
+    findings = well_forum.get("/status")["verdict"]["findings"]
+    assert {(one["says"], one["next"]) for one in findings} == {
+        ("is in no state we know: run the version of Tidemark that wrote it", "")
+    }
     assert len(well_forum.get("/readyz", status=503)["findings"]) == 3
 
 

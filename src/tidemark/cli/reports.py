@@ -52,6 +52,10 @@ def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
         if any(i.statements for i in helpful)
         else []
     )
+    lines += [f"{one.capture.source}: its capture writes down what nobody reads any more" for one in plan.narrowed]
+    if plan.is_empty and plan.narrowed:
+        # A worker finished what was left to it; a capture is for an apply to change.
+        return "\n".join([*lines, "Nothing else is to be done, and nothing was changed. Next: tidemark apply"])
     if plan.is_empty:
         return "\n".join([*lines, _nothing_to_do(declared)])
     counts = plan.as_json()["counts"]

@@ -20,6 +20,7 @@ from tidemark.runtime.processing import ProcessorStatus, read_processor
 from tidemark.runtime.scanning import describe_scans
 from tidemark.runtime.standing import Standing, count_waiting, read_standings
 from tidemark.script import Script
+from tidemark.states import UNKNOWN
 
 PENDING_MAX = 100_001
 # Whoever looks once a second is content to know that it is more than this.
@@ -219,6 +220,9 @@ def _sources(ledger: Ledger, script: Script) -> tuple[str, ...]:
 def _next_command(installed: Installed, captures: str, drift: int, pending: int) -> str:
     if installed.state == "paused" and captures == "ok":
         return f"tidemark backfill resume {quote(installed.name)}"
+    if installed.state == UNKNOWN:
+        # Only the version that wrote it can do anything about it.
+        return ""
     if captures != "ok" or installed.state != "live":
         return "tidemark apply"
     if drift:

@@ -141,7 +141,7 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
         says = (
             "was taken out of service: changes may have been missed"
             if one.state in COMING
-            else "is in no state we know"
+            else "is in no state we know: run the version of Tidemark that wrote it"
         )
         find("fail", says)
     if one.drift:
