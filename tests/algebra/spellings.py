@@ -52,7 +52,7 @@ SPELLINGS = (
     Case(
         "one_row_of_figures",
         "SELECT (SELECT count(*) FROM users) AS users, (SELECT sum(score) FROM posts WHERE state = 'a') AS score",
-        klass="global",
+        klass="linear",
     ),
     Case(
         "two_rows_beside_each_other",

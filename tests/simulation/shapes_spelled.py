@@ -89,14 +89,18 @@ def _without_match(parts: Parts) -> Draft:
 
 @shape("only-subqueries", allow_global=True)
 def _only_subqueries(parts: Parts) -> Draft:
+    """One row whose columns are made of aggregates over a table each, some of one table."""
     tables = [parts.queries.table() for _ in range(parts.rng.randint(1, 3))]
-    totals = [
-        Column(
-            f"(SELECT {parts.queries.aggregate(one, 'f')} FROM {one.quoted} f{parts.where(one, 'f', 0.3)})",
-            parts.name(),
-        )
-        for one in tables
-    ]
+    totals = []
+    for place in range(parts.rng.randint(len(tables), 4)):
+        one = tables[place % len(tables)]
+        rows = f"FROM {one.quoted} f{parts.where(one, 'f', 0.4)}"
+        total = f"(SELECT {parts.queries.aggregate(one, 'f')} {rows})"
+        if parts.chance(0.2):
+            total = f"{parts.rng.choice(('', 'NOT '))}EXISTS (SELECT 1 {rows})"
+        elif parts.chance(0.2):
+            total = f"(SELECT count(*) {rows}) * {parts.rng.randint(1, 3)}"
+        totals.append(Column(total, parts.name()))
     return draft(f"SELECT {listed(*totals)}", [], *tables)
 
 

@@ -1,21 +1,29 @@
 """The linear class: block → feeds, or the reason why it is not linear.
 
-Owns: the two shapes that are kept by deltas alone. *Grouped*: one source, GROUP BY and aggregates (no GROUP BY = one row).
+Owns: the shapes that are kept by deltas alone. *Grouped*: one source, GROUP BY and aggregates (no GROUP BY = one row).
 *Universe*: one source gives the rows, each output is a column of it or an aggregate over another source whose rows point at the
-key. Promises: a program from here is exact for every order of changes and for concurrent writers, because each part is additive,
-or recomputed for its key after the key's stored row is locked.
+key. *Figures*: one row, each output is made of aggregates over a source. Promises: a program from here is exact for every order
+of changes and for concurrent writers, because each part is additive, or recomputed for its key after the key's stored row is
+locked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tidemark.dialect import Dialect
 from tidemark.maintenance.aggregates import Parts, visible_aggregate
+from tidemark.maintenance.child import Child
 from tidemark.maintenance.key_types import collated, common_type, spelling_of_key
 from tidemark.maintenance.program import Feed, KeyPart, LinearProgram, RowText, Visible, text
-from tidemark.maintenance.shapes import NotLinear, all_aggregates, grouped_by_rows, single_block
+from tidemark.maintenance.shapes import (
+    NotLinear,
+    all_aggregates,
+    conjunction,
+    from_clause,
+    grouped_by_rows,
+    single_block,
+)
 from tidemark.maintenance.support import Supports, needs_support
 from tidemark.model import OutputColumn, Table
 from tidemark.query.cut import is_hidden
@@ -25,20 +33,6 @@ from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Query,
 from tidemark.query.unique import equality
 
 Describe = Callable[[str], tuple[OutputColumn, ...]]
-
-
-def conjunction(scalars: tuple[Scalar, ...]) -> RowText | None:
-    """The scalars joined by AND; None when there are none."""
-    pieces: list[str | Scalar | RowText] = []
-    for scalar in scalars:
-        pieces += [" AND ", scalar] if pieces else [scalar]
-    return text(*pieces) if pieces else None
-
-
-def from_clause(table: Table, alias: str, dialect: Dialect) -> str:
-    """``FROM table AS alias``, qualified."""
-    parts = (table.schema, table.name) if dialect.has_schemas and table.schema else (table.name,)
-    return f"FROM {dialect.quote(*parts)} AS {dialect.quote(alias)}"
 
 
 def linear_program(
@@ -64,6 +58,8 @@ def linear_program(
         if aggregate.function not in LINEAR_AGGREGATES:
             raise NotLinear(f"{aggregate.function} cannot be added up")
     builder = Builder(name, block, key, outputs, describe, supports)
+    if not block.items:
+        return builder.figures()
     return builder.grouped() if block.is_aggregated else builder.universe()
 
 
@@ -142,8 +138,7 @@ class Builder:
         key_parts = self.key_parts(parts if presence is not None else None)
         key_texts = tuple(text(column.output.scalar) for column in self.key)
         if single:
-            key_parts = (KeyPart(self._free("only"), "integer", None, False, hidden=True),)
-            key_texts = (text("1"),)
+            key_parts, key_texts = (self._only(),), (text("1"),)
         if presence is None and self.supports is not None:
             presence = self.supports.presence()
         guard = conjunction(self.block.where)
@@ -217,6 +212,25 @@ class Builder:
             found.append(Visible(output.name, sql, self.described[output.name].type, stored))
         return tuple(found)
 
+    # -- figures ------------------------------------------------------------------------------------------------------
+
+    def _only(self) -> KeyPart:
+        """The key of a result of one row."""
+        return KeyPart(self._free("only"), "integer", None, False, hidden=True)
+
+    def figures(self) -> LinearProgram:
+        """SELECT (SELECT aggregates FROM one source), …: one row, whatever there is."""
+        if any(needs_support(call) for call in all_aggregates(self.block)):
+            raise NotLinear("how often each value occurs is counted by groups, and there are none")
+        swaps: dict[str, str] = {}
+        only = self._only()
+        feeds = tuple(replace(feed, key=(text("1"),)) for feed in self._children(swaps))
+        sources = ", ".join(sorted({feed.table.label for feed in feeds}))
+        reason = f"one row of figures, each over one source: {sources}"
+        return LinearProgram(
+            self.name, (only,), feeds, self.visible(swaps), "", single=True, having=None, reasons=(reason,)
+        )
+
     # -- universe -----------------------------------------------------------------------------------------------------
 
     def universe(self) -> LinearProgram:
@@ -265,7 +279,7 @@ class Builder:
 
     def _children(self, swaps: dict[str, str]) -> tuple[Feed, ...]:
         """One feed for each distinct (source, way to the key) among the subqueries."""
-        grouped: dict[tuple[str, tuple[str, ...]], list[_Child]] = {}
+        grouped: dict[tuple[str, tuple[str, ...]], list[Child]] = {}
         for nested in self.block.nested:
             child = self._child(nested)
             grouped.setdefault((child.occurrence.table.label, child.shape), []).append(child)
@@ -274,7 +288,7 @@ class Builder:
             feeds.append(self._feed(number, children, swaps))
         return tuple(feed for feed in feeds if feed.parts)
 
-    def _feed(self, number: int, children: list[_Child], swaps: dict[str, str]) -> Feed:
+    def _feed(self, number: int, children: list[Child], swaps: dict[str, str]) -> Feed:
         parts = Parts(self.dialect, self.taken, {})
         first = children[0]
         guards = [child.guard for child in children]
@@ -295,17 +309,17 @@ class Builder:
             number, first.occurrence.table, tuple(text(side) for side in first.key), guard, tuple(parts.made.values())
         )
 
-    def _present(self, child: _Child) -> list[RowText]:
+    def _present(self, child: Child) -> list[RowText]:
         """Conditions under which a child points at a key at all."""
         return [
             text(side, " IS NOT NULL") for side in child.key if side.column is None or self._may_be_null(child, side)
         ]
 
-    def _may_be_null(self, child: _Child, side: Scalar) -> bool:
+    def _may_be_null(self, child: Child, side: Scalar) -> bool:
         column = child.occurrence.table.column(side.column[1]) if side.column else None
         return column is None or not column.not_null
 
-    def _child(self, nested: Nested) -> _Child:
+    def _child(self, nested: Nested) -> Child:
         """Split a subquery's conditions into the way to the key and the rows that count."""
         block = nested.query
         if not isinstance(block, Block) or len(block.items) != 1 or not block.is_flat or block.nested:
@@ -338,8 +352,9 @@ class Builder:
             if scalar not in block.where and not scalar.aliases <= {alias}:
                 raise NotLinear("a subquery computes with columns of the outer row")
         key = tuple(way[number] for number in range(len(self.key)))
-        self._same_types(key, block.occurrences[0])
-        return _Child(nested, block, block.occurrences[0], key, tuple(rest))
+        if key:
+            self._same_types(key, block.occurrences[0])
+        return Child(nested, block, block.occurrences[0], key, tuple(rest))
 
     def _same_types(self, key: tuple[Scalar, ...], occurrence: Occurrence) -> None:
         items = ", ".join(f"{scalar.text} AS k{number}" for number, scalar in enumerate(key))
@@ -356,7 +371,7 @@ class Builder:
                     f"({own.type or 'no type'}{collated(own)}), and equal values may differ in how they are stored"
                 )
 
-    def _child_value(self, child: _Child, condition: RowText | None, parts: Parts) -> str:
+    def _child_value(self, child: Child, condition: RowText | None, parts: Parts) -> str:
         """The visible text of one subquery."""
         block = child.block
         if child.nested.form == "exists":
@@ -397,24 +412,3 @@ class Builder:
     def _copy(self, parts: Parts, scalar: Scalar, described: OutputColumn, hint: str) -> str:
         value = text(scalar)
         return str(parts.copy(hint, described, value))
-
-
-@dataclass(frozen=True)
-class _Child:
-    """A subquery of the universe shape, taken apart."""
-
-    nested: Nested
-    block: Block
-    occurrence: Occurrence
-    key: tuple[Scalar, ...]
-    where: tuple[Scalar, ...]
-
-    @property
-    def guard(self) -> RowText | None:
-        """The rows that count."""
-        return conjunction(self.where)
-
-    @property
-    def shape(self) -> tuple[str, ...]:
-        """The way to the key, comparable among occurrences of one source."""
-        return tuple(scalar.at_row("r") for scalar in self.key)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tidemark.dialect import Dialect
+from tidemark.maintenance.program import RowText, text
+from tidemark.model import Table
 from tidemark.query.keys import KeyColumn
-from tidemark.query.relation import Aggregate, Block, Query, Recursion, SetOperation
+from tidemark.query.relation import Aggregate, Block, Query, Recursion, Scalar, SetOperation
 
 
 @dataclass(frozen=True)
@@ -20,13 +23,15 @@ class NotLinear(Exception):
 
 
 def single_block(query: Query) -> Block:
-    """The query as one block over one source, its subqueries plain. Raises `NotLinear`."""
+    """The query as one block over one source, or over none, its subqueries plain. Raises `NotLinear`."""
     if isinstance(query, SetOperation):
         raise NotLinear(f"{query.kind.upper()} combines several queries")
     if isinstance(query, Recursion):
         raise NotLinear("a recursion computes with its own rows")
-    if len(query.items) != 1:
+    if len(query.items) > 1:
         raise NotLinear("it joins several sources")
+    if not query.items and (not query.nested or query.where):
+        raise NotLinear("it reads no source")
     if not query.is_flat:
         raise NotLinear("it reads a subquery")
     for block in query.blocks:
@@ -52,3 +57,17 @@ def grouped_by_rows(block: Block, key: tuple[KeyColumn, ...]) -> Block:
 def all_aggregates(block: Block) -> tuple[Aggregate, ...]:
     """The aggregates of a block and of its subqueries."""
     return tuple(aggregate for one in block.blocks for aggregate in one.aggregates)
+
+
+def conjunction(scalars: tuple[Scalar, ...]) -> RowText | None:
+    """The scalars joined by AND; None when there are none."""
+    pieces: list[str | Scalar | RowText] = []
+    for scalar in scalars:
+        pieces += [" AND ", scalar] if pieces else [scalar]
+    return text(*pieces) if pieces else None
+
+
+def from_clause(table: Table, alias: str, dialect: Dialect) -> str:
+    """``FROM table AS alias``, qualified."""
+    parts = (table.schema, table.name) if dialect.has_schemas and table.schema else (table.name,)
+    return f"FROM {dialect.quote(*parts)} AS {dialect.quote(alias)}"

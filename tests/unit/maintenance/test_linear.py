@@ -86,6 +86,18 @@ def test_no_group_by_is_one_row(dialect: Dialect) -> None:
 
 
 @EACH
+def test_figures_are_one_row_with_a_feed_for_each_source(dialect: Dialect) -> None:
+    made = program(
+        "SELECT (SELECT count(*) FROM users) AS users, (SELECT max(score) FROM posts WHERE author = 1) AS best, "
+        "NOT EXISTS (SELECT 1 FROM posts) AS silent, 7 AS seven",
+        dialect,
+    )
+    assert made.single and [part.hidden for part in made.key] == [True]
+    assert [feed.table.name for feed in made.feeds] == ["users", "posts"]
+    assert [one.name for one in made.visible] == ["users", "best", "silent", "seven"]
+
+
+@EACH
 def test_a_universe_has_a_feed_for_itself_and_one_for_each_way_to_its_key(dialect: Dialect) -> None:
     made = program(
         "SELECT u.id, u.name, (SELECT count(*) FROM posts p WHERE p.author = u.id) AS n, "
