@@ -34,7 +34,6 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.explain import Explanation, explain_installed, explain_script
 from tidemark.runtime.gaps import record_gaps
 from tidemark.runtime.inputs import InputsReport, find_inputs
-from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.onlooker import Onlooker
 from tidemark.runtime.outbox import (
@@ -292,11 +291,8 @@ class Tidemark(Workshop):
         """
         with self._open() as duty:
             duty.ledger.require()
-            lease = take_lease(duty.ledger, duty.clock, DELIVERING, name_holder(), stop=duty.stop)
-            try:
-                return deliver(duty.under(lease), self._handlers())
-            finally:
-                lease.release()
+            with duty.leased(DELIVERING) as mine:
+                return deliver(mine, self._handlers())
 
     def _handlers(self) -> Handlers:
         return {

@@ -31,7 +31,6 @@ from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
 from tidemark.runtime.progress import Listener, ignore
@@ -230,11 +229,8 @@ class Workshop:
         return [row for row in rows if not names or row.name in names or row.script.supports in names]
 
     def _under_lease(self, duty: Duty, row: Installed, work: Callable[[Duty, Installed], T]) -> T:
-        lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder(), stop=duty.stop)
-        try:
-            return work(duty.under(lease), duty.ledger.again(row))
-        finally:
-            lease.release()
+        with duty.leased(f"keep {row.name}") as mine:
+            return work(mine, duty.ledger.again(row))
 
     def _settle(self, duty: Duty) -> None:
         """Apply everything that waits, what is read first."""

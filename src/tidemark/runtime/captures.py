@@ -9,14 +9,12 @@ one that failed or goes keeps nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from tidemark.database.session import Conflict, Session
 from tidemark.model import Catalog, Table
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import (
     TRIGGER_PATIENCE,
@@ -135,7 +133,7 @@ def list_statements(session: Session, known: Capture | None, capture: Capture) -
 def ensure_captures(duty: Duty, captures: Iterable[Capture]) -> None:
     """Bring about the captures that a generation needs, which is in the ledger already. Raises `Fault` (exit 6) when held."""
     for capture in captures:
-        with _held(duty, capture.source) as mine:
+        with duty.leased(f"capture {capture.source}") as mine:
             _ensure(mine, capture)
 
 
@@ -158,17 +156,6 @@ def _ensure(duty: Duty, capture: Capture) -> None:
     healths = {finding.piece.name: finding.health for finding in findings}
     for group in group_pieces(duty.session, wanting(capture, findings)):
         duty.write(partial(_create_group, duty, group, healths))
-
-
-@contextmanager
-def _held(duty: Duty, source: str) -> Iterator[Duty]:
-    """The duty of caring for the capture of a source, besides the one that is held already."""
-    holder = duty.lease.holder if duty.lease else name_holder()
-    lease = take_lease(duty.ledger, duty.clock, f"capture {source}", holder, stop=duty.stop)
-    try:
-        yield duty.under(lease)
-    finally:
-        lease.release()
 
 
 def _open_gaps(duty: Duty, capture: Capture) -> None:
@@ -242,7 +229,7 @@ def left_captures(installed: Installed, others: Iterable[Installed]) -> tuple[Ca
 def drop_captures(duty: Duty, installed: Installed) -> None:
     """Drop the captures that nobody else reads, each when nobody is about to; the generation is still in the ledger."""
     for capture in installed.captures:
-        with _held(duty, capture.source) as mine:
+        with duty.leased(f"capture {capture.source}") as mine:
             others = [row for row in mine.ledger.derived() if (row.name, row.generation) != _identity(installed)]
             if capture not in left_captures(installed, others):
                 continue

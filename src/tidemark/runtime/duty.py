@@ -6,7 +6,8 @@ transient conflict, and tells how long it held its locks; nothing here waits ins
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
@@ -16,7 +17,7 @@ from tidemark.errors import Exit, Fault
 from tidemark.processors import Functions
 from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.clock import Clock
-from tidemark.runtime.lease import Lease
+from tidemark.runtime.lease import Lease, name_holder, take_lease
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.turns import Turn, Turns
@@ -90,6 +91,16 @@ class Duty:
     def unfenced(self) -> Duty:
         """The same for what it says of its own end: without a lease, which may be the reason, and without a turn."""
         return replace(self, lease=None, turns=None)
+
+    @contextmanager
+    def leased(self, duty: str, wait_seconds: float = 10.0) -> Iterator[Duty]:
+        """The same under the lease of another duty, waited for, and given back in the end. Raises what `take_lease` does."""
+        holder = self.lease.holder if self.lease is not None else name_holder()
+        lease = take_lease(self.ledger, self.clock, duty, holder, wait_seconds, stop=self.stop)
+        try:
+            yield self.under(lease)
+        finally:
+            lease.release()
 
     @property
     def session(self) -> Session:

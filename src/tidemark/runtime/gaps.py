@@ -13,14 +13,12 @@ from functools import partial
 
 from tidemark.runtime.captures import find_fault, sources_of
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, find_pieces, inspect_pieces, is_gap, loses_rows
 from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.sources import Change, Generation, find_changes
 from tidemark.script import Capture, Script
 
-LEASE_WAIT_SECONDS = 10.0
 LOOK_SECONDS = 60.0
 
 
@@ -110,16 +108,12 @@ def record_gaps(duty: Duty, rows: Iterable[Installed]) -> dict[str, str]:
 
 def _record_alone(duty: Duty, row: Installed) -> str:
     """Look again while nobody else is at work on the table, and record what is still there."""
-    holder = duty.lease.holder if duty.lease else name_holder()
-    lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS, stop=duty.stop)
-    try:
+    with duty.leased(f"keep {row.name}") as mine:
         rows = duty.ledger.derived()
         fresh = next((one for one in rows if (one.name, one.generation) == (row.name, row.generation)), None)
         if fresh is None or fresh.state != "live":
             return ""
         gap = look_at_catalog(duty.ledger, [fresh]).gap(fresh)
         if gap:
-            record_gap(Duty(duty.ledger, duty.clock, lease, duty.stop), fresh, gap)
+            record_gap(mine, fresh, gap)
         return gap
-    finally:
-        lease.release()

@@ -22,7 +22,7 @@ from tidemark.runtime.apply_batch import prepare_once
 from tidemark.runtime.coverage import Sweep, read_sweep
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.findings import count_drift, count_findings
-from tidemark.runtime.lease import take_lease, try_lease
+from tidemark.runtime.lease import try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.repair import repair
@@ -135,12 +135,8 @@ def _judge(duty: Duty, installed: Installed, swept: Swept, listen: Listener) -> 
 
 def _alone(duty: Duty, installed: Installed, work: Callable[[Duty, Installed], T]) -> T:
     """Do what writes rows under the lease of those who write them."""
-    holder = duty.lease.holder if duty.lease else ""
-    lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, stop=duty.stop)
-    try:
-        return work(duty.under(lease), duty.ledger.again(installed))
-    finally:
-        lease.release()
+    with duty.leased(f"keep {installed.name}") as mine:
+        return work(mine, duty.ledger.again(installed))
 
 
 def _drain(duty: Duty, installed: Installed) -> Callable[[], bool] | None:

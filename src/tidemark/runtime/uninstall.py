@@ -7,8 +7,6 @@ the user's that stand on a public view stop it, with the engine's own sentence, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,12 +15,10 @@ from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.indexes import list_made
 from tidemark.runtime.install import remove
-from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pieces import PLAIN_PATIENCE, set_patience
 from tidemark.runtime.progress import Event, Listener, ignore
 
-LEASE_WAIT_SECONDS = 10.0
 DROPS = {"table": "drop_table", "view": "drop_view", "trigger": "drop_trigger", "schema": "drop_schema"}
 
 
@@ -43,30 +39,19 @@ def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore)
     indexes: tuple[str, ...] = ()
     if duty.ledger.exists():
         indexes = list_made(duty.ledger)
-        holder = duty.lease.holder if duty.lease else name_holder()
         # Every public view is a table before the first of the rows that it shows goes.
         for installed in upstream_first(duty.ledger.derived()) if keep_data else ():
             if _has_rows(installed):
-                with _alone(duty, installed, holder):
+                with duty.leased(f"keep {installed.name}"):
                     duty.write(partial(_keep, duty, installed))
                 kept.append(installed.name)
         for installed in reversed(upstream_first(duty.ledger.derived())):
-            with _alone(duty, installed, holder):
+            with duty.leased(f"keep {installed.name}"):
                 remove(duty, installed, listen)
             removed += [] if installed.script.supports else [installed.name]
     duty.write(partial(_remove_rest, duty))
     listen(Event("", "drop", note="the ledger is gone"))
     return UninstallReport(tuple(dict.fromkeys(removed)), tuple(kept), indexes)
-
-
-@contextmanager
-def _alone(duty: Duty, installed: Installed, holder: str) -> Iterator[None]:
-    """Under the derived table's lease."""
-    lease = take_lease(duty.ledger, duty.clock, f"keep {installed.name}", holder, LEASE_WAIT_SECONDS, stop=duty.stop)
-    try:
-        yield
-    finally:
-        lease.release()
 
 
 def _has_rows(installed: Installed) -> bool:

@@ -12,7 +12,6 @@ from functools import partial
 
 from tidemark.runtime.apply import ensure_ledger
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.streams.account import Account, Evidence, Gap, StreamStatus
 from tidemark.runtime.streams.ingest import Ingest, IngestReport, RetryReport, retry, skip
@@ -64,13 +63,8 @@ class StreamWork:
     def _held(self) -> Iterator[Duty]:
         with self._connect() as duty:
             ensure_ledger(duty, secrets.token_hex(8))
-            lease = take_lease(
-                duty.ledger, duty.clock, f"stream {self.stream.name}", name_holder(), 2.0, stop=duty.stop
-            )
-            try:
-                yield duty.under(lease)
-            finally:
-                lease.release()
+            with duty.leased(f"stream {self.stream.name}", wait_seconds=2.0) as mine:
+                yield mine
 
 
 def list_streams(duty: Duty) -> list[StreamStatus]:
