@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backfill.place import Songs, open_songs, stop_after
+from tests.backfill.place import Songs, Watch, open_songs, stop_after
 from tidemark import Fault
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict, Exhausted, Taken, TooLong
@@ -14,6 +14,7 @@ from tidemark.errors import Exit
 from tidemark.runtime.backfill import chunk, worker
 from tidemark.runtime.backfill.begin import survey
 from tidemark.runtime.backfill.runner import Orders
+from tidemark.runtime.duty import Duty
 
 ADD = "UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)"
 
@@ -172,6 +173,37 @@ def test_a_lost_connection_is_opened_anew_and_nothing_is_done_twice(server_songs
 
     assert songs.engine().backfill("count").status.state == "finished"
     assert len(set(lost)) == 2 and done_once(songs)
+
+
+def test_a_database_that_is_away_is_told_and_waited_for(server_songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever watches is not left without a word until the server is back."""
+    songs, refused, notes, watch = server_songs, list[int](), list[str](), Watch()
+    songs.add(600)
+    engine = songs.engine(clock=watch.clock, listen=lambda event: notes.append(event.note))
+    real = engine._connect
+
+    def connect(*given: object) -> Duty:
+        if len(done) == 1 and len(refused) < 3:
+            refused.append(1)
+            raise Fault("cannot connect to the server")
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine, "_connect", connect)
+    done: list[int] = []
+
+    @songs.project.backfill("count", table="songs", key="id")
+    def count(db, batch):  # type: ignore[no-untyped-def]
+        db.run(ADD)
+        if not done:
+            done.append(1)
+            with songs.session.transaction():
+                pid = {"pid": db.one("SELECT pg_backend_pid()")[0]}
+                songs.session.all("SELECT pg_terminate_backend(:pid)", pid)
+
+    assert engine.backfill("count").status.state == "finished"
+    assert len(refused) == 3 and done_once(songs)
+    told = [note for note in notes if "the database is away" in note]
+    assert told == ["the database is away, trying again for a minute or so: cannot connect to the server"]
 
 
 def test_workers_beside_each_other_do_every_row_once_and_end_together(

@@ -87,7 +87,7 @@ def test_what_is_left_to_a_worker_leaves_a_capture_to_the_next_apply_and_plan_sa
     plan = keeper.plan()
     told = plan_text(plan, statements=False, declared=2)
     if items.startswith("sqlite"):
-        assert "Nothing to do" in told, "what fires there names no column that is not read"
+        assert "Nothing to do" in told, "no log is made narrower there"
         return
     assert plan.is_empty and plan.narrowed
     assert "items: its capture writes down what nobody reads any more" in told and told.endswith("Next: tidemark apply")

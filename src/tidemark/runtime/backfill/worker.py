@@ -35,6 +35,7 @@ from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.pace import Pace, ask, choose_first_pace
+from tidemark.runtime.progress import Event
 from tidemark.runtime.samples import Hold
 from tidemark.telling import tell_problem
 from tidemark.walk import Walk
@@ -99,6 +100,9 @@ class Worker:
 
     def _connect_again(self, connect: Callable[[], Duty], problem: Exception) -> None:
         for tried in range(RECONNECTS_MAX):
+            if tried == 1:
+                note = f"the database is away, trying again for a minute or so: {getattr(problem, 'cause', problem)}"
+                self.tally.listen(Event(self.tally.name, self.tally.phase, note=note))
             self.duty.clock.wait(min(RECONNECT_SECONDS_MAX, 0.05 * 2**tried) if tried else 0.0)
             self.gate.check_end()
             try:
