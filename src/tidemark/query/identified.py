@@ -85,10 +85,38 @@ def _telling(select: exp.Select, catalog: Catalog, dialect: Dialect) -> list[tup
     found: list[tuple[exp.Expression, Column | None]] = []
     for item in own_items(select):
         table = _table(item, catalog, dialect)
-        for column in _key_of(table) if table is not None else ():
+        columns: list[tuple[str, Column | None]] = [(one.name, one) for one in (_key_of(table) if table else ())]
+        columns += _within(item, catalog, dialect)
+        for name, column in columns:
             alias = exp.to_identifier(item.alias_or_name, quoted=_is_quoted(item))
-            found.append((exp.Column(this=exp.to_identifier(column.name, quoted=True), table=alias), column))
+            found.append((exp.Column(this=exp.to_identifier(name, quoted=True), table=alias), column))
     return found
+
+
+def _within(item: exp.Expression, catalog: Catalog, dialect: Dialect) -> list[tuple[str, Column | None]]:
+    """The same of a query in FROM, put among its columns, with the names that they have there."""
+    inner = unwrapped(item) if isinstance(item, exp.Subquery) else None
+    alias = item.args.get("alias")
+    if not isinstance(inner, exp.Select) or alias is None or alias.args.get("columns"):
+        return []
+    found = _telling(inner, catalog, dialect)
+    grouped = [one for one in inner.expressions if _is_grouped(inner, one.unalias(), dialect)]
+    shown: list[tuple[str, Column | None]] = [(name, None) for one in grouped if (name := _name(one, dialect))]
+    _append(inner, [expression for expression, _ in found])
+    return [*shown, *((f"{HIDDEN_KEY}{number}", column) for number, (_, column) in enumerate(found, start=1))]
+
+
+def _name(output: exp.Expression, dialect: Dialect) -> str:
+    """The name of an output as the engine looks it up; empty where it has none of its own."""
+    named = output.args["alias"] if isinstance(output, exp.Alias) else output.this
+    return fold(named, dialect) if isinstance(named, exp.Identifier) else ""
+
+
+def _is_grouped(select: exp.Select, expression: exp.Expression, dialect: Dialect) -> bool:
+    """Whether an output is grouped by, or looks so: one more column does no harm."""
+    group = select.args.get("group")
+    terms = {render(one, dialect).lower() for one in grouped_by(group, dialect)} if group is not None else set()
+    return render(expression, dialect).lower() in terms
 
 
 def _missing(

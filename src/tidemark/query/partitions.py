@@ -26,6 +26,7 @@ from tidemark.query.relation import Query
 from tidemark.query.trees import outputs_of, own_items, own_nodes
 
 TERMS_MAX = 2
+_OF_COLUMNS = (Code.KEY_MISSING, Code.PARSE, Code.UNKNOWN_COLUMN, Code.UNKNOWN_TABLE)
 
 
 Lower = Callable[[str, Catalog, Dialect, str, Describe], tuple[str, Query, Outputs, Outputs]]
@@ -48,8 +49,8 @@ def narrower(declaration: Declaration, make: Callable[[Lower], T]) -> T:
     if refused is not None and refused.code is Code.KEY_MISSING and hides and not _names_keys(declaration):
         lower = lower_identified
         identified, why = _tried(make, lower)
-        # Where that does not help, what there is to say is why the query as it is was refused.
-        if why is None or why.code is not Code.KEY_MISSING:
+        # Where that does not help, or is not read so, what there is to say is why the query as it is was refused.
+        if why is None or why.code not in _OF_COLUMNS:
             made, refused = identified, why
     if refused is not None and refused.code is not Code.GLOBAL:
         raise refused
