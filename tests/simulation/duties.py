@@ -9,20 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+from tests.simulation.beside import in_turn
 from tests.simulation.case import UNSHOWN, Case, Derived, Duty, Failure, uncut
 from tests.simulation.history import History, Rows
 from tests.simulation.kept import is_kept, seen
 from tests.simulation.memory import Table, is_dated, remembers, strange
 from tests.simulation.tally import Tally
+from tests.simulation.told import Events, Redefining, crossed, crosses, events, in_haste
 from tests.simulation.upkeep import Killed, Upkeep
 
 EVERY = ("commit", "tick")
 
 
 class Comparison(Protocol):
-    """How a player compares on its engine."""
+    """How a player compares on its engine. `ledger` is how names of ledger tables begin."""
+
+    ledger: str
+
+    def ask(self, sql: str) -> Sequence[Sequence[Any]]:
+        """The rows of a query."""
+        ...
 
     def prepare(self, derived: Sequence[Derived]) -> None:
         """Derived tables to compare from now on."""
@@ -66,6 +74,9 @@ class Attendant:
     block: int | None = None
     between: Callable[[], None] = lambda: None
     """What somebody does while the first installation lets others have the database."""
+    write: Callable[[str], object] = lambda sql: None
+    """What an application does that has no transaction open."""
+    told: dict[str, Events] = field(default_factory=dict)
     went_on: Callable[[], bool] = lambda: False
     """Whether an application that waited when the duty began has gone on since."""
 
@@ -78,7 +89,7 @@ class Attendant:
         if self.case.beside:
             self.upkeep.tick()
             # Rows with memory moved by many steps while somebody wrote: the steps that are followed begin with what they are now.
-            self.kept = {one.name: self.compare.values(one, seen(one)) for one in self._remembering()}
+            self._begin()
         self._remember()
         self._drained(EVERY, "after installation")
 
@@ -152,21 +163,43 @@ class Attendant:
         """Derived tables without memory: their rows are those of their queries."""
         return [one for one in self.derived if not remembers(one)]
 
-    def _remembering(self) -> list[Derived]:
-        return [one for one in self.derived if remembers(one)]
+    def _followed(self) -> list[Derived]:
+        """Those whose rows are followed step by step."""
+        return [one for one in self.derived if remembers(one) or crosses(one)]
+
+    def _begin(self) -> None:
+        """Follow from here on."""
+        self.kept = {one.name: self.compare.values(one, seen(one)) for one in self._followed()}
+        self.told = {one.name: events(self.compare, one.name) for one in self._followed() if crosses(one)}
 
     def _ticking(self) -> list[Derived]:
         return [one for one in self.plain() if one.freshness == "tick"]
 
     def _fold(self, drained: frozenset[str], moment: str) -> None:
-        """Rows with memory moved by at most one step, and by exactly one where everything is drained."""
-        for one in self._remembering():
+        """Rows with memory moved by at most one step, and by exactly one where everything is drained; their steps were told."""
+        for one in self._followed():
             truth, after = self.compare.values(one, f"({one.query})"), self.compare.values(one, seen(one))
             self.tally.comparisons[f"{one.family} fold"] += 1
-            wrong = strange(one, self.kept.get(one.name, {}), after, truth, one.name in drained, self.block)
+            before = self.kept.get(one.name, {})
+            wrong = strange(one, before, after, truth, one.name in drained, self.block) if remembers(one) else ""
             if wrong:
                 raise Failure("memory", one.name, f"{moment}: {wrong} for {one.options}\n{one.query}")
+            if crosses(one):
+                self._told(one, before, after, moment)
             self.kept[one.name] = after
+
+    def _told(self, one: Derived, before: Table, after: Table, moment: str) -> None:
+        """The steps of a table gave their events; of a first filling there are none. Rows without memory may have made several
+        steps, where ticks end early."""
+        found, told = events(self.compare, one.name), self.told.get(one.name)
+        wanted = found if told is None else told + crossed(one, before, after, told)
+        certain = (remembers(one) or self.case.steady) and not self.went_on()
+        self.told[one.name] = found
+        if (certain and found != wanted) or (told is None and found and not self.case.beside):
+            wrong = f"too many {dict(found - wanted)}, missing {dict(wanted - found)}"
+            raise Failure(
+                "events", one.name, f"{moment}: {wrong}, from {before} to {after}\n{one.options}\n{one.query}"
+            )
 
     def _remember(self) -> None:
         if self.case.steady:
@@ -204,7 +237,7 @@ class Attendant:
             stored, truth = self.compare.stored(one), self.compare.truth(one)
             self.tally.comparisons[f"{one.family} between"] += 1
             self.history.remember(one.name, self._kept(one))
-            if self.went_on():
+            if self.went_on() or self.case.steady:
                 self.history.doubt(one.name)
             # Where spellings of one key are one key, only the engine can tell which rows belong together. What a reader of
             # derived tables sees can change within a duty, so the moments of duties are not all there are. A row of the
@@ -245,13 +278,35 @@ class Attendant:
             new = self.case.later[duty.declare]
             wanted = [one for one in wanted if one.name != new.name] + [new]
         self.declared = wanted
-        done = self.upkeep.declare(wanted, duty)
-        self.unfinished = not done
+        done = self._redeclare(duty)
         self.tally.duties["declare finished" if done else "declare unfinished"] += 1
         self._show(f"after the declaration at {duty.at}")
 
+    def _redeclare(self, duty: Duty) -> bool:
+        """Apply what is declared, and look on where a table with thresholds changes its definition."""
+        named = {one.name: one for one in self.derived if "plan" in one.options}
+        changed = [
+            one for one in self.declared if one.name in named and named[one.name] != one and one.options.get("plan")
+        ]
+        write = in_turn(duty.sql, lambda text: self.write(text) if text else None)
+        alone = not any(duty.sql) and self.calm() and not self.unfinished
+        looks = [Redefining(self.compare, named[one.name], one, alone=alone) for one in changed]
+
+        def between() -> None:
+            for one in looks:
+                one.look()
+            write()
+            for one in looks:
+                one.think()
+
+        with in_haste():
+            self.unfinished = not self.upkeep.declare(self.declared, duty, between)
+        for one in looks:
+            one.look()
+        return not self.unfinished
+
     def _finish_declaring(self) -> None:
-        self.unfinished = not self.upkeep.declare(self.declared, Duty(0.0, "declare"))
+        self._redeclare(Duty(0.0, "declare"))
         if self.unfinished:
             raise Failure("unfinished", "", "an apply that was interrupted did not end although nobody is in its way")
         self.tally.duties["declare resumed"] += 1
@@ -266,9 +321,8 @@ class Attendant:
             if (one.name, one.query) not in before:
                 self.history.forget(one.name)
         self.compare.prepare(self.plain())
-        for one in self._remembering():
-            # Where a new generation begins is its own affair; from here on every step is looked at.
-            self.kept[one.name] = self.compare.values(one, seen(one))
+        # Where a new generation begins is its own affair; from here on every step is looked at.
+        self._begin()
         self._remember()
         self.compare.check(("commit",), moment)
         self._behind(frozenset(), moment)

@@ -207,10 +207,10 @@ class Keeper:
         expect_no_repair(self._open().ledger)
         return list(self.admitted.values())
 
-    def declare(self, derived: Sequence[Derived], duty: Order) -> bool:
+    def declare(self, derived: Sequence[Derived], duty: Order, between: Callable[[], None] = nothing) -> bool:
         """Apply other declarations; False when that is not finished (killed, or a lock could not be had)."""
         self._admit_all(derived)
-        self.time.haste = HASTE
+        self.time.haste, self.between = HASTE, between
         try:
             self._watched(self._raise, duty)
         except Killed:
@@ -221,7 +221,7 @@ class Keeper:
                 raise
             return False
         finally:
-            self.time.haste = 1.0
+            self.time.haste, self.between = 1.0, nothing
             self.installed = None
         return True
 

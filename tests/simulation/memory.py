@@ -30,7 +30,7 @@ def remembers(one: Derived) -> bool:
 def declared(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a case as a declaration takes them."""
     found = dict(options)
-    for word in ("columns", "reads", "commit", "types", "asks"):
+    for word in ("columns", "reads", "commit", "types", "asks", "crossings", "plan"):
         found.pop(word, None)
     if "keep" in found:
         found["keep"] = {name: _memory(text) for name, text in found["keep"].items()}
@@ -60,15 +60,20 @@ def fold(one: Derived, stored: Row | None, truth: Row | None, at: int | None) ->
     found = []
     for name, value in zip(names, truth, strict=True):
         kept = one.options.get("keep", {}).get(name, "")
-        word, _, when = kept.partition(" when ")
-        frozen = _is_true(before[when]) if when and word != "position" else before[name] is not None
+        word = kept.partition(" when ")[0]
         if word == "ratchet":
-            found.append(max((value, before[name]), key=_rank))
-        elif word in ("first", "position") and frozen:
+            found.append(max((value, before[name]), key=rank))
+        elif word in ("first", "position") and is_frozen(kept, before, name):
             found.append(before[name])
         else:
             found.append(value)
     return tuple(found)
+
+
+def is_frozen(kept: str, before: Mapping[str, Any], name: str) -> bool:
+    """Whether a column that keeps what came first has it, in a row of values by name."""
+    word, _, when = kept.partition(" when ")
+    return _is_true(before[when]) if when and word != "position" else before[name] is not None
 
 
 def _dated(one: Derived, truth: Row, at: int | None) -> Row:
@@ -94,7 +99,7 @@ def _is_true(value: Any) -> bool:
     return value in (1, "t")
 
 
-def _rank(value: Any) -> tuple[int, Any]:
+def rank(value: Any) -> tuple[int, Any]:
     """NULL gives way to any value; numbers come as texts from PostgreSQL."""
     if value is None:
         return (0, 0)

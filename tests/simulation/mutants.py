@@ -32,6 +32,8 @@ BEGIN = {
 }
 OLD_IMAGE = r"\n  INSERT INTO [^;]* SELECT [^;]*, -\([^;]*IS NOT TRUE\n  ON CONFLICT [^;]*;"
 FOUND = ("mismatch", "false drift", "deadlock", "unrepaired", "strange", "dishonest", "memory", "as of now", "filled")
+PASSED_ON = ("events", "parted", "passed on")
+"""What the simulation finds where one definition takes the place of another."""
 Change = Callable[[Script], Script]
 Met = Counter[str]
 

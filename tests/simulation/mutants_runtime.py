@@ -17,7 +17,7 @@ from unittest import mock
 from tests.simulation.beside import nobody_seen
 from tests.simulation.case import Case, Duty, Failure
 from tests.simulation.compiled import SCRIPTS
-from tests.simulation.mutants import FOUND, WORLDS_MAX, Met
+from tests.simulation.mutants import FOUND, PASSED_ON, WORLDS_MAX, Met
 from tests.simulation.mutants_keyed import vanished
 from tests.simulation.pinned import TOGETHER
 from tests.simulation.programs import draw_case
@@ -32,7 +32,7 @@ from tidemark.runtime.pages import open_book
 from tidemark.runtime.processing import Computing
 from tidemark.runtime.statements import find_statement
 
-CAUGHT = (*FOUND, "fencing")
+CAUGHT = (*FOUND, *PASSED_ON, "fencing")
 TICKED = ("keyed", "keyed", "copy", "group")
 Patch = Callable[[Met], AbstractContextManager[Any]]
 
@@ -45,7 +45,7 @@ class Mistake:
     """A broken protocol on an engine; whoever meets it counts ``changed``. A `dense` hunt ticks after most transactions. Each
     case ends with the accident `suffers`, if any: what needs a moment without open transactions is drawn too seldom. What shows
     seldom is hunted from the case `begin` on, the one that found it last, or in the case `first`; `strain` is what is done to
-    each case that is drawn. What is `unlike` shows where types meet other types."""
+    each case that is drawn. What is `unlike` shows where types meet other types, what is `steady` where nothing is disturbed."""
 
     engine: str
     word: str
@@ -57,6 +57,7 @@ class Mistake:
     first: Case | None = None
     strain: Strain | None = None
     unlike: bool = False
+    steady: bool = False
 
     @property
     def name(self) -> str:
@@ -394,6 +395,7 @@ def pursue(place: Ground, mistake: Mistake, transactions_max: int, seed: str = "
                 3,
                 families=mistake.families,
                 dense=mistake.dense,
+                steady=mistake.steady,
                 is_unlike=mistake.unlike or None,
             )
             drawn = mistake.strain(drawn) if mistake.strain else drawn

@@ -35,6 +35,8 @@ def difference(one: Derived) -> str:
 class PostgresOracle:
     """The comparison over one connection of the harness."""
 
+    ledger = "tidemark."
+
     def __init__(self, wire: Wire, tally: Tally) -> None:
         self.wire = wire
         self.tally = tally
@@ -107,6 +109,10 @@ class PostgresOracle:
         if len(rows) < len(found):
             raise Failure("key", one.name, f"the declared key {one.key} does not identify rows: {found}\n{source}")
         return rows
+
+    def ask(self, sql: str) -> Sequence[Sequence[object]]:
+        """The rows of a query, as texts."""
+        return self.wire.exec(sql)
 
     def values(self, one: Derived, source: str) -> Table:
         """The values of the columns that are no key, by key, as texts."""

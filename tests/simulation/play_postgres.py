@@ -96,6 +96,7 @@ class PostgresPlay:
             for number in range(self.case.sessions):
                 self.writers.append(Writer(Wire(self.writer_dsn if number == 1 else self.dsn), number))
             self.attendant.between = in_turn(self.case.beside, self.writers[0].wire.try_exec)
+            self.attendant.write = self.writers[0].wire.try_exec
             self.attendant.install()
             for _, happening in self._schedule():
                 if isinstance(happening, Duty):

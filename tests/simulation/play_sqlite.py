@@ -59,6 +59,8 @@ def _counts_violations(refused: sqlite3.Connection, error: str) -> bool:
 class SqlitePlay:
     """One case being played in the database at `path`."""
 
+    ledger = "tidemark_"
+
     def __init__(self, case: Case, path: Path, upkeep: Upkeep, tally: Tally, shadow: bool = True) -> None:
         self.case = case
         self.upkeep = upkeep
@@ -69,6 +71,7 @@ class SqlitePlay:
         self.derived: Sequence[Derived] = ()
         self.attendant = Attendant(case, upkeep, tally, self, calm=lambda: True)
         self.attendant.between = in_turn(case.beside, partial(self._both, 0))
+        self.attendant.write = partial(self._both, 0)
         self.pending = sorted(case.duties, key=lambda duty: duty.at)
 
     def run(self) -> None:
@@ -198,6 +201,10 @@ class SqlitePlay:
         for key, row in rows.items():
             folded.setdefault(key.lower(), []).append(row.lower())
         return {key: " and ".join(sorted(found)) for key, found in folded.items()}
+
+    def ask(self, sql: str) -> Sequence[Sequence[object]]:
+        """The rows of a query."""
+        return self._reader().execute(sql).fetchall()
 
     def values(self, one: Derived, source: str) -> Table:
         """The values of the columns that are no key, by key."""

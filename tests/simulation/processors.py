@@ -29,7 +29,10 @@ def declare(project: Project, one: Derived, freshness: str) -> Declaration:
     if how is None:
         key = one.key or None
         query = one.declared or one.query
-        return project.derive(one.name, query=query, key=key, freshness=freshness, **declared(one.options))  # type: ignore[arg-type]
+        made = project.derive(one.name, query=query, key=key, freshness=freshness, **declared(one.options))  # type: ignore[arg-type]
+        for column, crossing in one.options.get("crossings", {}).items():
+            made.on_crossing(column, at=crossing["at"], again=crossing["again"])
+        return made
     (by,) = one.key
 
     def asked(db: Reader, unit: Any) -> Iterator[Mapping[str, Any]]:

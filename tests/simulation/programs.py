@@ -14,6 +14,7 @@ from tests.simulation.case import Case, Derived, Duty, Statement, Transaction
 from tests.simulation.catalogue import FAMILIES, draw_derived
 from tests.simulation.kept import asked, is_kept, sources
 from tests.simulation.queries import Queries
+from tests.simulation.redefined import redefining
 from tests.simulation.relations import quote
 from tests.simulation.retained import DERIVED as RETAINED
 from tests.simulation.retained import FAMILY, GONE, SHARE, TABLE, Retained
@@ -248,6 +249,9 @@ def _steady_case(
     tables = tuple(one for one in (draw_derived(queries, families) for _ in range(derived)) if one is not None)
     program = Programs(rng, world, 1, lasting=True).program(transactions)
     ends = [one.end_at if one.begin else max(part.at for part in one.statements) for one in program]
+    own = random.Random(f"{seed}/{engine}/redefining")
+    made = (PostgresStatements if engine == "postgres" else SqliteStatements)(own, world)
+    later, changes = redefining(own, world, tables, made, program)
     return Case(
         engine=world.engine,
         seed=seed,
@@ -256,7 +260,8 @@ def _steady_case(
         sources=sources(world, tables),
         derived=tables,
         transactions=program,
-        duties=tuple(Duty(end + 1e-5, "tick") for end in ends),
+        duties=(*changes, *(Duty(end + 1e-5, "tick") for end in ends)),
+        later=later,
         sessions=1,
         deferred_keys=world.deferred_keys,
         quick=True,

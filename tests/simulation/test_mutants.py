@@ -17,8 +17,10 @@ from tests.simulation.mutants_added import ADDED
 from tests.simulation.mutants_changes import CHANGES
 from tests.simulation.mutants_commit import COMMIT
 from tests.simulation.mutants_costs import COSTS
+from tests.simulation.mutants_given import GIVEN
 from tests.simulation.mutants_keyed import KEYED
 from tests.simulation.mutants_own import OWN, OWN_MISTAKES
+from tests.simulation.mutants_redefined import REDEFINED
 from tests.simulation.mutants_retained import RETAINED
 from tests.simulation.mutants_runtime import MISTAKES, Mistake, pursue
 from tests.simulation.mutants_spelled import SPELLED
@@ -27,11 +29,11 @@ from tests.simulation.mutants_unlike import UNLIKE
 from tests.simulation.run import Ground, attempt, ground
 
 SHARE = 16
-EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT, *OWN)
+EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT, *OWN, *GIVEN)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
 MISTAKEN = [
     mistake
-    for number, mistake in enumerate((*MISTAKES, *CHANGES, *RETAINED, *UNLIKE, *SPELLED, *OWN_MISTAKES))
+    for number, mistake in enumerate((*MISTAKES, *CHANGES, *RETAINED, *UNLIKE, *SPELLED, *OWN_MISTAKES, *REDEFINED))
     if in_turn(number, SHARE)
 ]
 TRANSACTIONS_MAX = {"sqlite": 4000, "postgres": 1500}

@@ -80,6 +80,28 @@ def test_random_programs_stay_true(engine: str, request: pytest.FixtureRequest, 
     assert tally.comparisons.total() > 0
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_what_is_remembered_and_told_outlives_changes_of_definitions(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    place: Ground = request.getfixturevalue(f"{engine}_ground")
+    said: list[str] = []
+    budget = Budget(1000, minutes=1) if FULL else Budget(60, minutes=0.1)
+    tally, found = campaign(
+        place,
+        f"{SEED}-redefined",
+        budget,
+        per_world=30,
+        families=("redefined",),
+        steady=True,
+        seeds=tmp_path,
+        shrink_seconds=30,
+        say=said.append,
+    )
+    assert not found, "\n".join(said)
+    assert tally.duties["declare finished"] > 0
+
+
 def test_random_programs_stay_true_where_rows_are_written_once(
     postgres_ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

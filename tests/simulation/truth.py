@@ -31,7 +31,8 @@ COPY, REPLACE, cascades), and ticks in between that end early, lose their connec
 their lease to another worker in the middle or see the clock jump, while other declarations are applied. After every
 drained tick the stored rows equal the query, compared as bags in both directions by the engine itself; before that
 each stored row is a row of some moment since the last drained tick, and a table that is behind says so. Columns with
-memory are compared with a fold in Python, step by step.
+memory are compared with a fold in Python, step by step, and so are the events of crossings with those steps; where a
+definition of such tables takes the place of another (`redefined`), before each transaction of the apply.
 
     python -m tests.simulation --shape full-join --engine sqlite --seed 1 --batches 10000
 

@@ -31,8 +31,9 @@ class Upkeep(Protocol):
         """Apply the same declarations again."""
         ...
 
-    def declare(self, derived: Sequence[Derived], duty: Duty) -> bool:
-        """Apply other declarations; False when that is not finished (killed, or a lock could not be had)."""
+    def declare(self, derived: Sequence[Derived], duty: Duty, between: Callable[[], None] = lambda: None) -> bool:
+        """Apply other declarations; False when that is not finished (killed, or a lock could not be had). `between` is done
+        before each transaction."""
         ...
 
     def suffer(self, duty: Duty) -> bool:
@@ -112,7 +113,7 @@ class Views:
     def reinstall(self) -> None:
         """Nothing to do."""
 
-    def declare(self, derived: Sequence[Derived], duty: Duty) -> bool:
+    def declare(self, derived: Sequence[Derived], duty: Duty, between: Callable[[], None] = lambda: None) -> bool:
         """Other views."""
         self.uninstall()
         self.install(derived)
