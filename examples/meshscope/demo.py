@@ -170,7 +170,7 @@ class Filling:
 
     def _is_midway(self, found: list[Migration]) -> bool:
         share = self._scene.kill_at
-        return any(one.name == VICTIM and one.rows_processed >= share * one.rows_total > 0 for one in found)
+        return any(one.name == VICTIM and one.rows_processed >= share * (one.rows_total or 0) > 0 for one in found)
 
     def run(self) -> None:
         """Fill everything, killed once in the middle."""
@@ -181,7 +181,7 @@ class Filling:
                 worker.wait()
                 [left] = [one for one in read_or_none(self._scene.database) if one.name == VICTIM]
                 print(
-                    f"kill -9   {left.name} is {left.status}: {left.rows_processed:,} of {left.rows_total:,} rows stay"
+                    f"kill -9   {left.name} is {left.status}: {left.rows_processed:,} of {left.rows_total or 0:,} rows stay"
                 )
                 worker = self.start()
                 self.follow(worker, lambda found: False)

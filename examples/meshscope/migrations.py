@@ -43,7 +43,7 @@ class Migration:
     name: str
     status: str
     rows_processed: int
-    rows_total: int
+    rows_total: int | None
     rate: float | None = None
     eta_seconds: float | None = None
     error_message: str | None = None
@@ -106,7 +106,7 @@ def read_migration(one: BackfillStatus) -> Migration:
         name=one.name,
         status=status,
         rows_processed=one.rows_done,
-        rows_total=one.rows_total or 0,
+        rows_total=one.rows_total,
         rate=one.rate if status == RUNNING else None,
         eta_seconds=one.eta_seconds,
         # Why an earlier run ended is no error of one that goes on.

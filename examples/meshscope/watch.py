@@ -33,7 +33,7 @@ class Watch:
         parts += [f"{one.rate:,.0f} rows/s"] if one.rate else []
         parts += [f"{one.eta_seconds:.0f} s left"] if one.eta_seconds is not None else []
         parts += [f"throttled: {', '.join(one.throttle_reasons)}"] if one.throttle_reasons else []
-        self.show(one.rows_processed, one.rows_total, ", ".join([*parts, beside]))
+        self.show(one.rows_processed, one.rows_total or 0, ", ".join([*parts, beside]))
 
     def show(self, done: int, total: int, beside: str) -> None:
         """Show it, if it is time to."""

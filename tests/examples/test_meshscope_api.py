@@ -163,6 +163,15 @@ def test_while_something_runs(kept: str) -> None:
     assert packets.json["derived"] == "computed"
 
 
+def test_a_total_that_nobody_counted_yet_is_null(tmp_path: Path) -> None:
+    database = make_database(tmp_path / "mesh.db", 3)
+    with closing(connect(database)) as connection:
+        add_columns(connection)
+    Tidemark(project, database).apply(detach=True)
+    found = {one.name: one for one in migrations.read_migrations(database)}
+    assert found["heard"].as_json()["rowsTotal"] is None and found["heard"].unfinished
+
+
 @pytest.mark.parametrize("status", ["throttled", "paused", "interrupted"])
 def test_what_waits_is_still_running(kept: str, status: str) -> None:
     [health] = get(Api(kept, migrations=lambda: [Migration("heard", status, 1, 9)]), "/api/healthz")
