@@ -109,3 +109,25 @@ def test_what_a_function_calls_is_what_it_means(pg: Place) -> None:
     assert {one.captures for one in pg.tidemark.status()} == {"ok"}
     pg.run(FUNCTION.format("times", 3))
     _noticed(pg, "() is another one")
+
+
+def test_a_value_of_an_enum_that_is_renamed_is_noticed(pg: Place) -> None:
+    """Texts of ours would still have the name that it had, and writers would fail by them."""
+    pg.run(
+        "CREATE TYPE mood AS ENUM ('low', 'high')",
+        "CREATE TABLE t (id integer PRIMARY KEY, mood mood)",
+        "INSERT INTO t VALUES (1, 'low'), (2, 'high')",
+    )
+    pg.derive("high", "SELECT count(*) FILTER (WHERE mood = 'high') AS n FROM t", freshness="commit")
+    pg.derive("moods", "SELECT mood, count(*) AS n FROM t GROUP BY mood", freshness="commit")
+    pg.tidemark.apply()
+    pg.run("ALTER TYPE mood ADD VALUE 'middle' BEFORE 'high'", "ALTER TYPE mood RENAME VALUE 'low' TO 'deep'")
+    assert {one.captures for one in pg.tidemark.status()} == {"ok"}
+    pg.run("ALTER TYPE mood RENAME VALUE 'high' TO 'top'", "ALTER TYPE mood RENAME VALUE 'middle' TO 'high'")
+    assert {one.name: one.captures for one in pg.tidemark.status()} == {
+        "high": "value of 'high' is another one",
+        "moods": "ok",
+    }
+    pg.tidemark.apply()
+    pg.client().execute("INSERT INTO t VALUES (3, 'high'), (4, 'top'), (5, 'high')")
+    pg.verified()

@@ -1,7 +1,7 @@
 """What a query is made of besides rows: whatever changes its meaning, and not the declaration.
 
 Owns: the columns, views and functions to compare with the catalog later (`runtime/sources.py`). Promises: a view counts
-wherever the query names it, within other views too, and so does a function of the user's.
+wherever the query names it, within other views too, and so do a function of the user's and a value of an enum.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Watches = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def watches_of(text: str, query: Query, tables: Sequence[Table], catalog: Catalog, dialect: Dialect) -> Watches:
-    """The columns that the query reads of each source, in the table's order; then the views and, with parentheses, the functions
-    by their names alone."""
+    """The columns that the query reads of each source, in the table's order; then by their names alone the views, the functions
+    with parentheses, and in quotes the texts that may be values of a type."""
     found = []
     for table in tables:
         aliases = [o.alias for o in query.all_occurrences if o.table.label == table.label]
@@ -32,5 +32,6 @@ def watches_of(text: str, query: Query, tables: Sequence[Table], catalog: Catalo
     inlining = Inlining(catalog, dialect)
     inlining.visit(holder, {})
     called = {function_name(node) or "" for node in holder.walk()} & catalog.routines.keys()
-    named = sorted({*inlining.views, *(f"{name}()" for name in called)})
+    texts = {dialect.literal(node.name) for node in holder.find_all(exp.Literal) if node.is_string}
+    named = sorted({*inlining.views, *(f"{name}()" for name in called), *(texts if dialect.has_schemas else ())})
     return (*found, *((name, ()) for name in named))

@@ -497,6 +497,7 @@ behind AS (
 -- (a child), by whose name a source is written too (a parent, a subscription), from which role rows are hidden, and which role
 -- runs functions of ours without the rights that they need, so that whoever writes the source fails.
 -- A function means what those mean that its text calls, and an aggregate what its functions do.
+-- A text of the query that is a value of an enum is none any more where that has another name.
 WITH RECURSIVE watched AS (
     SELECT w ->> 'of' AS of, w ->> 'store' AS store, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns
     FROM json_array_elements(CAST(:watches AS json)) AS w
@@ -533,6 +534,12 @@ SELECT m.of, m.source, 'text', '',
        md5(string_agg(concat_ws(' ', CAST(p.oid AS regprocedure), p.prosrc, p.probin, p.prosqlbody, p.proconfig, a.*), ' ' ORDER BY p.oid)), '', 0, 0
 FROM meant AS m JOIN pg_proc AS p ON p.oid = m.oid LEFT JOIN pg_aggregate AS a ON a.aggfnoid = p.oid
 GROUP BY m.of, m.source
+UNION ALL
+SELECT w.of, w.source, 'value', '', string_agg(DISTINCT CAST(e.oid AS text), ' '), '', 0, 1
+FROM watched AS w JOIN pg_enum AS e ON w.source = quote_literal(e.enumlabel) JOIN tables AS t ON t.of = w.of
+    JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped
+    JOIN pg_type AS y ON y.oid = a.atttypid AND e.enumtypid IN (y.oid, y.typelem, y.typbasetype)
+GROUP BY w.of, w.source
 UNION ALL
 SELECT t.of, t.source, 'column ' || a.attname,
        concat_ws(' ', format_type(a.atttypid, a.atttypmod), (SELECT o.collname FROM pg_collation AS o WHERE o.oid = a.attcollation),
