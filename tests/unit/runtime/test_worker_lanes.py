@@ -167,7 +167,7 @@ def test_a_slow_tick_is_told_and_kept_in_the_history(world: World, caplog: pytes
     assert told["level"] == "warning" and told["logger"] == "tidemark.worker"
     assert (told["definition"], told["duty"]) == ("thread_stats", "tick") and told["ms"] >= 1000
     assert json.loads(JsonLines().format(caplog.records[-1]))["counts"]["slow"] == 1
-    block = [record.message for record in caplog.records if "derived tables" in record.message]
+    block = [record.message for record in caplog.records if "derived table" in record.message]
     assert block and "with changes waiting" in block[0]
 
 
