@@ -165,6 +165,17 @@ ALONG = _replaced(
     "(4, NULL, 2), (3, 4, 1)",
     "UPDATE OR REPLACE posts SET id = 4 WHERE id = 3",
 )
+# The victim's foreign key writes the row that replaces it, which is overwritten.
+AUTHORS = "SELECT author, count(*) AS n FROM posts GROUP BY author"
+OVERWRITTEN = replace(
+    _replaced(
+        "a replaced row writes the one that replaces it",
+        "ON DELETE SET NULL",
+        "(4, NULL, 2), (3, 4, 1)",
+        "UPDATE OR REPLACE posts SET id = 4, author = NULL WHERE id = 3",
+    ),
+    derived=(Derived("kept", AUTHORS, ("author",), "commit", "group"),),
+)
 # One flush has its units before the other one commits.
 EDGE = _case(
     "postgres",
@@ -286,9 +297,16 @@ COMMIT: tuple[Mutant, ...] = (
     ),
     Mutant(
         "sqlite",
+        "what a victim wrote to its replacer",
+        ("group",),
+        texts("trigger", "__stash_update_", r"(SELECT OLD\.[^;]*, 101 WHERE) ", r"\1 0 AND "),
+        OVERWRITTEN,
+    ),
+    Mutant(
+        "sqlite",
         "victims that take their replacer along",
         ("copy", "group"),
-        texts("trigger", "__unstash_delete_", r"_moves IS NULL AND", "_moves IS NULL AND 0 AND"),
+        texts("trigger", "__unstash_delete_", r"<= 0 AND", "<= 0 AND 0 AND"),
         ALONG,
     ),
     Mutant(

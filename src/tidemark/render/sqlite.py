@@ -121,7 +121,10 @@ def capture(store: Store, program: LinearProgram, table: Table, feeds: tuple[Fee
     def take_back(victims: str) -> list[str]:
         return [one for feed in feeds for one in sqlite_rows.replaced(store, program, feed, victims)]
 
-    stash = sqlite_stash.stash_pieces(names, dialect, table, reads, take_back)
+    def give(condition: str) -> list[str]:
+        return [sqlite_rows.entering(store, feed, "OLD", condition) for feed in feeds]
+
+    stash = sqlite_stash.stash_pieces(names, dialect, table, reads, take_back, give)
     if stash:
         anew = [one for feed in feeds for one in sqlite_rows.spelled_anew(store, program, feed, "NEW")]
         enter, move = [*enter, *anew], [*move, *anew]

@@ -105,7 +105,8 @@ def _capture(store: Store, program: KeyedProgram, table: Table) -> list[Piece]:
         columns = ", ".join(f"v.{dialect.quote(name)} AS {dialect.quote(image(name))}" for name in reads) or "1"
         return [*_find(store, program, table, f"(SELECT {columns} {victims})"), *settle(store, program)]
 
-    stash = sqlite_stash.stash_pieces(names, dialect, table, reads, take_back)
+    # What is computed from rows as they are has no image to put right.
+    stash = sqlite_stash.stash_pieces(names, dialect, table, reads, take_back, lambda _: [])
     return [stash[0], *found, *stash[1:]]
 
 

@@ -38,6 +38,11 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
         # Nobody but us writes a store, and we only insert, update, delete and upsert: nothing there is ever replaced.
         return tuple(found)
     stash = sqlite_stash.stash_pieces(
-        names, dialect, table, columns, lambda victims: [f"{into} SELECT {images(-1, 'v')} {victims}"]
+        names,
+        dialect,
+        table,
+        columns,
+        lambda victims: [f"{into} SELECT {images(-1, 'v')} {victims}"],
+        lambda condition: [f"{into} SELECT {images(1, 'OLD')} WHERE {condition}"],
     )
     return (*found, *stash)

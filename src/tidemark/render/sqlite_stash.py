@@ -25,6 +25,11 @@ from tidemark.render import sqlite_rows
 from tidemark.render.statements import qualified
 from tidemark.script import Piece
 
+OWN = 100
+PLACE = -1
+"""In the stash, `OWN` and more stands for a row that is there only because it is being updated, `PLACE` for one whose identity
+that one is about to take."""
+
 
 def identity(table: Table) -> tuple[str, ...]:
     """Columns that identify a row of the source for as long as it stays.
@@ -60,13 +65,19 @@ def _prefix(table: Table) -> str:
 
 
 def stash_pieces(
-    names: Names, dialect: Dialect, table: Table, reads: tuple[str, ...], take_back: Callable[[str], list[str]]
+    names: Names,
+    dialect: Dialect,
+    table: Table,
+    reads: tuple[str, ...],
+    take_back: Callable[[str], list[str]],
+    give: Callable[[str], list[str]],
 ) -> list[Piece]:
     """The stash of a source and its triggers.
 
-    `take_back` gives the statements that undo rows given as ``FROM … AS v WHERE …``.
+    `take_back` gives the statements that undo rows given as ``FROM … AS v WHERE …``, `give` those that do OLD where a condition
+    holds.
     """
-    return _Stash(names, dialect, table, reads, take_back).pieces()
+    return _Stash(names, dialect, table, reads, take_back, give).pieces()
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ class _Stash:
     table: Table
     reads: tuple[str, ...]
     take_back: Callable[[str], list[str]]
+    give: Callable[[str], list[str]]
 
     @property
     def name(self) -> str:
@@ -89,14 +101,19 @@ class _Stash:
 
     @property
     def away(self) -> str:
-        """The column that is not NULL for a row that an update is about to give another identity, so that it is not there for a
-        while."""
+        """The column that counts the updates of a row that are under way, so that it may not be there for a while; from `OWN` on
+        where nothing else than such an update brought the row here, and NULL where there is none."""
         return f"{_prefix(self.table)}_moves"
 
     @property
     def is_nested(self) -> bool:
         """Whether an update may be part of another statement on the table. A row that is pruned is no victim of any."""
         return self.table.reenters and not self.table.pruned
+
+    @property
+    def knows_moved(self) -> bool:
+        """Whether a row that was given another key is told from what it was: a rowid that no column shows stays as it is."""
+        return self.is_nested and not _goes_by_hidden_rowid(self.table)
 
     @cached_property
     def moves(self) -> str:
@@ -126,12 +143,22 @@ class _Stash:
     def _is(self, row: str, which: str) -> str:
         return same_row(self.table, row, which, self.dialect, new=True)
 
+    def _looks(self, row: str) -> str:
+        """True when a row looks as OLD does."""
+        return " AND ".join(f"{row}.{quoted} IS OLD.{quoted}" for quoted in map(self.dialect.quote, self.reads)) or "1"
+
+    def _is_idle(self, row: str) -> str:
+        """True for a row that no update is about to change."""
+        return f"ifnull({row}.{self.away}, 0) <= 0"
+
     def _is_as_old(self) -> str:
         """True for the row of which a trigger tells, as it was: another one of its identity has been replaced by it."""
-        quote = self.dialect.quote
-        return " AND ".join(
-            [self._is(self.name, "OLD"), *(f"{self.name}.{quote(n)} IS OLD.{quote(n)}" for n in self.reads)]
-        )
+        return f"{self._is(self.name, 'OLD')} AND {self._looks(self.name)}"
+
+    def _is_in_place(self) -> str:
+        """False where the row that was to take the identity of one has it, so that what looks like that one is not it."""
+        came = f"EXISTS (SELECT 1 FROM {self.name} AS o WHERE o.{self.away} > 0 AND NOT {self._is_there('o')})"
+        return f"({self.name}.{self.away} IS NOT {PLACE} OR NOT {came})"
 
     # -- pieces ---------------------------------------------------------------------------------------------------------------
 
@@ -155,24 +182,34 @@ class _Stash:
         collide = f"FROM {source} AS r WHERE ({_collides(keys, table)}){others}"
         columns = [*stand_ins(table), *(quote(name) for name in self.reads)]
         picked = ", ".join(f"r.{quote(name)}" for name in (*identity(table), *self.reads))
-        when = f"EXISTS (SELECT 1 {collide})"
-        left = f"DELETE FROM {self.name} WHERE {self._is_there(self.name)}"
+        into, when = f"INSERT INTO {self.name} ({', '.join(columns)}", f"EXISTS (SELECT 1 {collide})"
         again = ", ".join(f"{column} = excluded.{column}" for column in columns)
+        met = f"{collide}\n  ON CONFLICT ({', '.join(stand_ins(table))}) DO UPDATE SET {again}"
+        body = [f"DELETE FROM {self.name} WHERE {self._is_there(self.name)}", f"{into}) SELECT {picked} {met}"]
         if event == "update" and self.is_nested:
             # What is still there may be a victim of the statement within which this update is made.
-            left = f"UPDATE {self.name} SET {self.away} = 1 WHERE {self._is_as_old()} AND NOT ({self._is(self.name, 'NEW')})"
-            when, again = f"({when} OR {self.holds_some})", f"{again}, {self.away} = NULL"
+            place = f"CASE WHEN {_takes_place(keys, table, self.dialect)} THEN {PLACE} END"
+            place = place if self.knows_moved else "NULL"
+            body = [f"{into}, {self.away}) SELECT {picked}, {place} {met}, {self.away} = excluded.{self.away}"]
+            if self.knows_moved:
+                # One that looks otherwise was left by an update that failed.
+                left = f"{self._is(self.name, 'OLD')} AND {self.away} > 0 AND NOT ({self._looks(self.name)})"
+                more = f"max(ifnull({self.away}, 0), 0) + 1"
+                olds = ", ".join(f"OLD.{quote(name)}" for name in (*identity(table), *self.reads))
+                body = [
+                    f"DELETE FROM {self.name} WHERE {left}",
+                    f"UPDATE {self.name} SET {self.away} = {more} WHERE {self._is_as_old()} AND {self._is_in_place()}",
+                    *body,
+                    f"{into}, {self.away}) SELECT {olds}, {OWN + 1} WHERE {when}\n  ON CONFLICT DO NOTHING",
+                ]
+            when = f"({when} OR {self.holds_some})"
         if event == "update":
             # A row whose unique keys stay as they were collides with nothing, and most updates are of that kind.
             when = f"({self.moves}) AND {when}"
         if table.pruned:
             # A row that is pruned is no victim, so whatever an earlier statement left goes before the next one looks.
-            left, when = f"DELETE FROM {self.name}", f"{when} OR {self.holds_some}"
-        fill = (
-            f"INSERT INTO {self.name} ({', '.join(columns)}) SELECT {picked} {collide}\n"
-            f"  ON CONFLICT ({', '.join(stand_ins(table))}) DO UPDATE SET {again}"
-        )
-        return self._trigger(f"stash_{event}", when, [left, fill], "BEFORE")
+            body[0], when = f"DELETE FROM {self.name}", f"{when} OR {self.holds_some}"
+        return self._trigger(f"stash_{event}", when, body, "BEFORE")
 
     def _empty(self, event: str) -> Piece:
         """AFTER: take back the victims, and forget whoever is none."""
@@ -193,19 +230,28 @@ class _Stash:
 
     def _within(self) -> list[str]:
         """What an update does that may be part of a statement that has not met all its victims: it takes back those that are gone
-        and forgets no other; the updated row goes on as it is now."""
+        and forgets no other; the updated row goes on as it is now. What was written to that one meanwhile is overwritten."""
         quote, own = self.dialect.quote, zip(stand_ins(self.table), identity(self.table), strict=True)
 
         def gone(row: str) -> str:
-            other = f"{row}.{self.away} IS NULL AND NOT ({self._is(row, 'OLD')})"
+            other = f"{self._is_idle(row)} AND NOT ({self._is(row, 'OLD')})"
             return f"{other} AND ({self._is(row, 'NEW')} OR NOT {self._is_there(row)})"
 
-        now = [
-            f"{column} = NEW.{quote(name)}" for column, name in [*own, *((quote(name), name) for name in self.reads)]
-        ]
+        pairs = [*own, *((quote(name), name) for name in self.reads)]
+        now, before = (", ".join(f"{column} = {row}.{quote(name)}" for column, name in pairs) for row in ("NEW", "OLD"))
+
+        def written(row: str) -> str:
+            mine = f"{self._is(row, 'OLD')} AND {row}.{self.away} > 0"
+            return f"({self.moves}) AND {mine} AND NOT ({self._looks(row)})"
+
+        ended = f"CASE WHEN ({self.moves}) AND {self.away} > 0 THEN nullif({self.away} - 1, 0) ELSE {self.away} END"
         return [
+            *self.give(f"EXISTS (SELECT 1 FROM {self.name} AS v WHERE {written('v')})"),
+            *self.take_back(f"FROM {self.name} AS v WHERE {written('v')}"),
+            f"UPDATE {self.name} SET {before} WHERE {written(self.name)}",
             *self._taken_back(gone),
-            f"UPDATE {self.name} SET {', '.join(now)}, {self.away} = NULL WHERE {self._is_as_old()}",
+            f"UPDATE {self.name} SET {now}, {self.away} = {ended} WHERE {self._is_as_old()} AND {self._is_in_place()}",
+            f"DELETE FROM {self.name} WHERE {self.away} = {OWN} AND {self._is(self.name, 'NEW')}",
         ]
 
     def _taken_back(self, gone: Callable[[str], str]) -> list[str]:
@@ -227,14 +273,14 @@ class _Stash:
 
     def _missed(self) -> Piece:
         """A victim may take the very row along that replaces it, and nothing more is told of that one."""
-        taken = self._taken_back(lambda row: f"{row}.{self.away} IS NULL AND NOT {self._is_there(row)}")
+        taken = self._taken_back(lambda row: f"{self._is_idle(row)} AND NOT {self._is_there(row)}")
         return self._trigger("unstash_delete", self.holds_some, taken)
 
 
 def _left(table: Table, reads: tuple[str, ...], stash: str, dialect: Dialect) -> str:
     """True for a stashed row that DO UPDATE has left in its place, where only its rowid says which one it is: that may be another
     after VACUUM, so it cannot wait. Where rows are carried to this table, one that has just been replaced may look the same."""
-    if not _plain_rowid(table) or any(table.column(name) for name in identity(table)):
+    if not _goes_by_hidden_rowid(table):
         return ""
     same = " AND ".join(f"{stash}.{dialect.quote(name)} IS OLD.{dialect.quote(name)}" for name in reads) or "1"
     carried = (
@@ -275,6 +321,15 @@ def _collides(keys: tuple[Probe, ...], table: Table) -> str:
     return " OR ".join(found)
 
 
+def _takes_place(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str:
+    """True for a stored row ``r`` whose identity is the one that NEW has once it is stored."""
+    wanted = set(identity(table))
+    for probe in keys:
+        if probe.stored_where is None and {name for term in probe.terms for _, name in term.stored.columns} == wanted:
+            return " AND ".join(map(_compare, probe.terms))
+    return same_row(table, "r", "NEW", dialect, old=True)
+
+
 def _moves(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str:
     """True when an update changes something that a unique key, or the predicate of a partial one, is made of."""
     scalars = [term.coming for probe in keys for term in probe.terms]
@@ -285,6 +340,10 @@ def _moves(keys: tuple[Probe, ...], table: Table, dialect: Dialect) -> str:
         # An index over an expression can tell 1 from 1.0.
         tests.append(f"OLD.{quoted} IS NOT NEW.{quoted} COLLATE BINARY OR typeof(OLD.{quoted}) <> typeof(NEW.{quoted})")
     return " OR ".join(tests) or "0"
+
+
+def _goes_by_hidden_rowid(table: Table) -> bool:
+    return bool(_plain_rowid(table)) and not any(table.column(name) for name in identity(table))
 
 
 def _plain_rowid(table: Table) -> tuple[str, ...]:
