@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,15 +40,22 @@ def app(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _start(app: Path, *arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@contextlib.contextmanager
+def _start(app: Path, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    """A process, which a test that fails does not wait for."""
+    with subprocess.Popen(
         [sys.executable, "-m", "tidemark", *arguments],
         cwd=app,
         env={**os.environ, "TIDEMARK_DATABASE": "app.db"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _run(app: Path, *arguments: str) -> tuple[int, str, str]:
@@ -80,7 +88,7 @@ def test_a_worker_ends_when_it_is_asked_to(app: Path) -> None:
     with _start(app, "run") as process:
         assert process.stderr is not None
         # Its first words say that the loop has begun.
-        assert "derived tables" in process.stderr.readline()
+        assert "1 derived table, " in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
