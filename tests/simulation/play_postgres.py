@@ -96,7 +96,7 @@ class PostgresPlay:
             for number in range(self.case.sessions):
                 self.writers.append(Writer(Wire(self.writer_dsn if number == 1 else self.dsn), number))
             self.attendant.between = in_turn(self.case.beside, self.writers[0].wire.try_exec)
-            self.attendant.write = self.writers[0].wire.try_exec
+            self.attendant.write = self._beside
             self.attendant.install()
             for _, happening in self._schedule():
                 if isinstance(happening, Duty):
@@ -114,6 +114,11 @@ class PostgresPlay:
                 writer.wire.close()
             self.resolver.close()
             self.monitor.close()
+
+    def _beside(self, sql: str) -> None:
+        """Write between two transactions of ours, where nobody can be in the way: we are the only thread."""
+        if not self._open():
+            self.writers[0].wire.try_exec(sql)
 
     def _schedule(self) -> list[tuple[float, Happening]]:
         happenings: list[tuple[float, Happening]] = [(duty.at, duty) for duty in self.case.duties]
