@@ -178,9 +178,9 @@ def left_over(met: Met) -> AbstractContextManager[Any]:
     """A small tick does not look whether units are dirty already."""
     original = at_once._question
 
-    def question(duty: Any, script: Any, tick: Any) -> str:
+    def question(duty: Any, tick: Any) -> str:
         met["changed"] += bool(tick.dirty)
-        return original(duty, script, replace(tick, dirty=""))
+        return original(duty, replace(tick, dirty=""))
 
     return mock.patch.object(at_once, "_question", question)
 
