@@ -160,7 +160,9 @@ class Redefining:
                     what = f"{key} holds {rows.get(key)} when generations part, and true is {truth.get(key)}"
                     raise self._fail("parted", f"{'new' if one is self.new else 'old'}: {what}")
         if remembers(self.old) and remembers(self.new):
-            for key in {*before.rows, *after.rows}:
+            # A definition by which no key is NULL has no place for a row whose key is.
+            lost = {key for key in before.rows if _key(key) is None} - {*after.rows, *self.truths["new"]}
+            for key in {*before.rows, *after.rows} - lost:
                 wrong = self._passed_on(before.rows.get(key), after.rows.get(key), self.truths["new"].get(key))
                 wrong = wrong or (self._exactly(key, before, after) if self.alone else "")
                 if wrong:
