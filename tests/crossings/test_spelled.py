@@ -160,3 +160,11 @@ def test_an_outbox_of_before_goes_on(engine_url: str) -> None:
 
 def _outbox(session: Session) -> str:
     return "tidemark._outbox" if session.dialect.has_schemas else "tidemark__outbox"
+
+
+@pytest.mark.parametrize(("one", "other"), [("61", "'a'"), ("'1'", "1"), ("x'61'", "'a'"), ("NULL", "''")])
+def test_keys_that_differ_in_kind_are_told_apart_on_sqlite(sqlite_path: Path, one: str, other: str) -> None:
+    with _words(f"sqlite:///{sqlite_path}", "") as (session, engine):
+        _write(session, engine, one)
+        _write(session, engine, other)
+        assert _told(engine) == [1, 1]

@@ -63,11 +63,11 @@ def _known(shown: Shown) -> Known:
 
 
 def _in_common(part: KeyPart, value: str) -> str:
-    """The same text for equal values, and another for others."""
+    """The same text for equal values, and another for others: digits of a text are none of a number."""
     whole = f"typeof({value}) = 'real' AND {value} = CAST({value} AS INTEGER)"
     folded = _FOLDED[part.collation].format(value)
     return (
-        f"CASE WHEN typeof({value}) = 'text' THEN hex({folded}) "
+        f"CASE WHEN typeof({value}) = 'text' THEN 't' || hex({folded}) "
         f"WHEN {whole} THEN quote(CAST({value} AS INTEGER)) ELSE quote({value}) END"
     )
 
