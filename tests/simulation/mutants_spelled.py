@@ -16,6 +16,7 @@ from tests.simulation.mutants_unlike import compiled
 from tidemark.maintenance import keyed, linear
 from tidemark.query import grouping, values
 from tidemark.render import postgres_flush, postgres_once, spelling
+from tidemark.render.statements import Store
 
 
 def one_of_equals(met: Met) -> AbstractContextManager[Any]:
@@ -69,6 +70,16 @@ def left_alone(met: Met) -> AbstractContextManager[Any]:
     return stack
 
 
+def through_filters(met: Met) -> AbstractContextManager[Any]:
+    """Stored rows whose key may be NULL are joined by the expressions of their index."""
+
+    def join(store: Store, *about: Any) -> str:
+        met["changed"] += store.nullable and not store.dialect.has_schemas
+        return store.match(*about)
+
+    return mock.patch.object(Store, "join", join)
+
+
 SPELLED: tuple[Mistake, ...] = (
     Mistake("sqlite", "equal keys are the same", compiled(one_spelling), ("spelled-keys",)),
     Mistake("postgres", "equal keys are the same", compiled(one_spelling), ("spelled-keys",), unlike=True),
@@ -76,6 +87,7 @@ SPELLED: tuple[Mistake, ...] = (
     Mistake(
         "postgres", "nobody takes a spelling along", compiled(left_alone), ("spelled-keys",), unlike=True, begin=24
     ),
+    Mistake("sqlite", "rows are filtered by other values", compiled(through_filters), ("keyed", "grouped-join")),
     Mistake("sqlite", "equal rows of a list are one", compiled(one_of_equals), ("listed-values",)),
     Mistake("postgres", "equal rows of a list are one", compiled(one_of_equals), ("listed-values",)),
     Mistake("postgres", "windows in each grouping", compiled(windows_inside), ("around-groupings",)),

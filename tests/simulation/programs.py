@@ -31,6 +31,8 @@ from tidemark.query.parse import parse_query
 from tidemark.query.trees import outputs_of
 
 DIALECTS = {"sqlite": SQLITE, "postgres": POSTGRESQL}
+ANALYZED = 30
+"""Of so many transactions on SQLite one follows ANALYZE."""
 LEVELS = ("READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
 
@@ -115,7 +117,14 @@ class Programs:
 
     def program(self, transactions: int) -> tuple[Transaction, ...]:
         """That many transactions, dealt to the sessions."""
-        return tuple(self.transaction(self.rng.randrange(self.sessions)) for _ in range(transactions))
+        return tuple(
+            self._counted(number, self.transaction(self.rng.randrange(self.sessions))) for number in range(transactions)
+        )
+
+    def _counted(self, number: int, one: Transaction) -> Transaction:
+        """SQLite plans other ways once it has counted the rows, and goes on to when they are others."""
+        counts = number % ANALYZED == ANALYZED // 2 and not self.postgres
+        return replace(one, prelude=(*one.prelude, "ANALYZE")) if counts else one
 
 
 def initial_rows(rng: random.Random, world: World) -> tuple[str, ...]:

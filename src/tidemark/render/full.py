@@ -85,7 +85,7 @@ def _upsert(store: Store) -> str:
 def _remove(store: Store) -> tuple[str, ...]:
     gone, name = store.names.temporary("stored"), store.names.store
     keys = [f"g.{store.column(part)}" for part in store.key]
-    match = store.match("s", keys)
+    match = store.join("s", keys)
     if store.dialect.has_schemas:
         using = f"DELETE FROM {name} AS s USING {gone} AS g WHERE {RANGE}"
         if not store.nullable:

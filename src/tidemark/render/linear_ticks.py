@@ -313,7 +313,7 @@ def joins_of(store: Store) -> list[str]:
     """Conditions that join a numbered key ``b`` with its stored row ``s``: by an index, and for keys with a NULL apart."""
     values = [f"b.{store.column(part)}" for part in store.key]
     if not (store.nullable and store.dialect.has_schemas):
-        return [store.match("s", values)]
+        return [store.join("s", values)]
     plain = " AND ".join(f"s.{store.column(part)} = {value}" for part, value in zip(store.key, values, strict=True))
     return [plain, store.match("s", values)]
 

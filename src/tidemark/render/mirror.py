@@ -98,7 +98,7 @@ def _catchup(store: Store, mirror: Mirror) -> Catchup:
         had += f" JOIN {table} AS t ON {match(store, mirror, 't', 'k')} JOIN {stored} AS s ON {here}"
         within += f" ORDER BY k.{ORDINAL} FOR NO KEY UPDATE OF t, s SKIP LOCKED"
     first = store.column(store.parts[0])
-    ours = store.match("s", [f"b.{store.column(part)}" for part in store.key])
+    ours = store.join("s", [f"b.{store.column(part)}" for part in store.key])
     return Catchup(
         find=(
             statements.clear_list(store, todo),

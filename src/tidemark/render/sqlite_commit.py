@@ -157,7 +157,7 @@ def settle(store: Store, program: KeyedProgram) -> list[str]:
     tests = [in_unit(store, "s", nulls) for nulls in (False, True)][: 1 + store.units.nullable]
     if store.unit is None:
         # The key's own index is one over expressions where a key may be NULL.
-        tests = [store.match("s", [f"{ROW}.{store.column(part)}" for part in store.key])]
+        tests = [store.join("s", [f"{ROW}.{store.column(part)}" for part in store.key])]
     inside = [f"FROM {units} AS {ROW} CROSS JOIN {rows} AS s ON {test}" for test in tests]
     there = store.match("f", [f"s.{store.column(part)}" for part in store.key])
     identity = "s.rowid" if store.nullable else ", ".join(f"s.{store.column(part)}" for part in store.key)

@@ -318,7 +318,7 @@ def _anew_of(store: Store, program: LinearProgram, feed: Feed, rows: str) -> lis
     if store.nullable:
         touched = (
             f"rowid IN (SELECT k.rowid FROM (SELECT v.* {rows}) AS v "
-            f"CROSS JOIN {store.names.store} AS k WHERE {store.match('k', keys)})"
+            f"CROSS JOIN {store.names.store} AS k WHERE {store.join('k', keys)})"
         )
     if others:
         sets = ", ".join(f"{store.column(part)} = {_anew(store, feed, part)}" for part in others)

@@ -155,6 +155,14 @@ class Store:
                 ]
         return " AND ".join(tests)
 
+    def join(self, row: str, values: Sequence[str]) -> str:
+        """`match` for a stored row that is joined with what stands before it in FROM. Once ANALYZE has counted the store, SQLite
+        3.40 passes such rows through a Bloom filter, which it makes of other values where an index is one over expressions, as
+        over keys with NULL: so there each row is looked up for itself, and joined by its rowid."""
+        if self.dialect.has_schemas or not self.nullable:
+            return self.match(row, values)
+        return f"{row}.rowid = (SELECT i.rowid FROM {self.names.store} AS i WHERE {self.match('i', values)})"
+
     def equal(self, part: KeyPart, *, nulls: bool) -> str:
         """The operator that compares a key column: an index serves only the plain one on PostgreSQL."""
         return self.dialect.null_safe_equal if nulls and part.nullable else "="
@@ -269,11 +277,11 @@ def fill_stored(store: Store) -> tuple[str, ...]:
     """Copy the batch's stored rows into ``stored``."""
     batch, stored = store.numbered, store.names.temporary("stored")
     columns = ", ".join(f"s.{column}" for column in store.columns)
-    into = f"INSERT INTO {stored} ({ORDINAL}, {_all(store)})"
+    into = f"INSERT INTO {stored} ({ORDINAL}, {', '.join(store.columns)})"
     values = [f"b.{store.column(part)}" for part in store.key]
     found = [f"DELETE FROM {stored}"]
     if not store.dialect.has_schemas:
-        source = f"{few(batch)} AS b CROSS JOIN {store.names.store} AS s ON {store.match('s', values)}"
+        source = f"{few(batch)} AS b CROSS JOIN {store.names.store} AS s ON {store.join('s', values)}"
         return (*found, f"{into} SELECT b.{ORDINAL}, {columns} FROM {source}")
     plain = " AND ".join(f"s.{store.column(p)} = {v}" for p, v in zip(store.key, values, strict=True))
     found.append(
@@ -296,10 +304,6 @@ def one_by_one(table: str, where: str) -> str:
     """A FROM item ``s`` with the rows of a table for one row of what stands before it, found by an index on PostgreSQL however
     many rows there are said to be: OFFSET 0 keeps the planner from joining the two as wholes."""
     return f"LATERAL (SELECT * FROM {table} AS s WHERE {where} OFFSET 0) AS s"
-
-
-def _all(store: Store) -> str:
-    return ", ".join(store.columns)
 
 
 def lock_batch(store: Store) -> tuple[str, ...]:
@@ -346,7 +350,7 @@ def write(store: Store) -> tuple[str, ...]:
     fresh, stored = store.names.temporary("fresh"), store.names.temporary("stored")
     action = f"DO UPDATE SET {store.assignments}" if store.assignments else "DO NOTHING"
     upsert = (
-        f"INSERT INTO {store.names.store} AS s ({_all(store)}) SELECT {_all(store)} FROM {fresh} AS f "
+        f"INSERT INTO {store.names.store} AS s ({', '.join(store.columns)}) SELECT {', '.join(store.columns)} FROM {fresh} AS f "
         f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS o WHERE o.{ORDINAL} = f.{ORDINAL} AND {store.identical('o', 'f')}) "
         f"ORDER BY {store.key_list} ON CONFLICT ({store.conflict}) {action}"
     )
@@ -356,8 +360,8 @@ def write(store: Store) -> tuple[str, ...]:
         delete = f"DELETE FROM {store.names.store} AS s USING (SELECT o.* {gone}) AS g WHERE {store.match('s', keys)}"
     elif store.nullable:
         keys = [f"o.{store.column(part)}" for part in store.key]
-        match = store.match("s", keys)
-        rows = f"SELECT s.rowid {gone.replace('WHERE', f'JOIN {store.names.store} AS s ON {match} WHERE', 1)}"
+        joined = f"JOIN {store.names.store} AS s ON {store.join('s', keys)} WHERE"
+        rows = f"SELECT s.rowid {gone.replace('WHERE', joined, 1)}"
         delete = f"DELETE FROM {store.names.store} WHERE rowid IN ({rows})"
     else:
         delete = f"DELETE FROM {store.names.store} WHERE ({store.key_list}) IN (SELECT {store.key_list} {gone})"

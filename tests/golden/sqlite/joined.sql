@@ -179,7 +179,7 @@ INSERT INTO temp."tidemark__batch_joined" (tidemark_n, "name") SELECT tidemark_n
 
 -- applier: recompute
 DELETE FROM temp."tidemark__stored_joined";
-INSERT INTO temp."tidemark__stored_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, s."name", s."n", s."score" FROM (SELECT * FROM temp."tidemark__batch_joined" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS b CROSS JOIN "tidemark_joined" AS s ON ifnull(s."name", 0) = ifnull(b."name", 0) AND (s."name" IS NULL) = (b."name" IS NULL);
+INSERT INTO temp."tidemark__stored_joined" (tidemark_n, "name", "n", "score") SELECT b.tidemark_n, s."name", s."n", s."score" FROM (SELECT * FROM temp."tidemark__batch_joined" WHERE likelihood(rowid IS NOT NULL, 0.001)) AS b CROSS JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(b."name", 0) AND (i."name" IS NULL) = (b."name" IS NULL));
 DELETE FROM temp."tidemark__fresh_joined";
 INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT tidemark_x.tidemark_n, q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" WHERE ("u"."name") IN (SELECT tidemark_x."name" FROM temp."tidemark__batch_joined" AS tidemark_x) GROUP BY "u"."name") AS q CROSS JOIN temp."tidemark__batch_joined" AS tidemark_x ON q."name" = tidemark_x."name";
 INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT tidemark_x.tidemark_n, q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" WHERE (("u"."name") IS NULL) AND EXISTS (SELECT 1 FROM temp."tidemark__batch_joined" AS tidemark_x WHERE tidemark_x."name" IS NULL) AND EXISTS (SELECT 1 FROM temp."tidemark__batch_joined" AS tidemark_x WHERE tidemark_x."name" IS ("u"."name")) GROUP BY "u"."name") AS q CROSS JOIN temp."tidemark__batch_joined" AS tidemark_x ON q."name" IS tidemark_x."name" LIMIT (SELECT CASE WHEN EXISTS (SELECT 1 FROM temp."tidemark__batch_joined" AS tidemark_x WHERE tidemark_x."name" IS NULL) THEN -1 ELSE 0 END);
@@ -189,7 +189,7 @@ SELECT 'missing' AS kind, s."name", NULL, NULL, s."n", s."score" FROM temp."tide
 
 -- applier: write
 INSERT INTO "tidemark_joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM temp."tidemark__fresh_joined" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_joined" AS o WHERE o.tidemark_n = f.tidemark_n AND o."n" IS f."n" AND o."score" IS f."score") ORDER BY "name" ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
-DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS o JOIN "tidemark_joined" AS s ON ifnull(s."name", 0) = ifnull(o."name", 0) AND (s."name" IS NULL) = (o."name" IS NULL) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_joined" AS f WHERE f.tidemark_n = o.tidemark_n));
+DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS o JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(o."name", 0) AND (i."name" IS NULL) = (o."name" IS NULL)) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_joined" AS f WHERE f.tidemark_n = o.tidemark_n));
 
 -- applier: the whole result
 DELETE FROM temp."tidemark__whole_joined";
@@ -198,7 +198,7 @@ DELETE FROM temp."tidemark__fresh_joined";
 INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score" FROM temp."tidemark__whole_joined" EXCEPT SELECT "name", "n", "score" FROM "tidemark_joined") AS d;
 DELETE FROM temp."tidemark__stored_joined";
 INSERT INTO temp."tidemark__stored_joined" (tidemark_n, "name") SELECT row_number() OVER (ORDER BY "name"), "name" FROM (SELECT "name" FROM "tidemark_joined" EXCEPT SELECT "name" FROM temp."tidemark__whole_joined") AS d;
-DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS g JOIN "tidemark_joined" AS s ON ifnull(s."name", 0) = ifnull(g."name", 0) AND (s."name" IS NULL) = (g."name" IS NULL) WHERE g.tidemark_n > :low AND g.tidemark_n <= :high);
+DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS g JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(g."name", 0) AND (i."name" IS NULL) = (g."name" IS NULL)) WHERE g.tidemark_n > :low AND g.tidemark_n <= :high);
 INSERT INTO "tidemark_joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM temp."tidemark__fresh_joined" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high ORDER BY g.tidemark_n ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
 DELETE FROM "tidemark__dirty_joined";
 
