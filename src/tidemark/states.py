@@ -23,7 +23,7 @@ DERIVED: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "installing": {
             "installing": "apply was interrupted and goes on with the objects that are missing.",
             "backfilling": "every capture is committed, so that nothing can be missed any more.",
-            "failed": "an object cannot be created.",
+            "failed": "an object cannot be created, or an operator cancels it before anybody saw it.",
             "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
         },
         "backfilling": {
@@ -31,12 +31,13 @@ DERIVED: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "paused": "an operator asks for a rest.",
             "verifying": "every key that existed when the filling began is computed.",
             "installing": "objects are missing again and are put back before the filling goes on.",
-            "failed": "a chunk fails in a way that trying again does not mend.",
+            "failed": "a chunk fails in a way that trying again does not mend, or an operator cancels it before anybody saw it.",
             "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
         },
         "paused": {
             "backfilling": "an operator lets it go on.",
             "installing": "apply runs again and looks at every object first.",
+            "failed": "an operator cancels it before anybody saw it.",
             "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
         },
         "verifying": {
@@ -44,7 +45,7 @@ DERIVED: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "backfilling": "rows differ and are computed again.",
             "installing": "objects are missing again and are put back before the verification.",
             "live": "every key was compared and nothing differs.",
-            "failed": "rows still differ after they were computed again.",
+            "failed": "rows still differ after they were computed again, or an operator cancels it before anybody saw it.",
             "retired": "a newer generation takes over, or the declaration is gone and the drop is allowed.",
         },
         "live": {

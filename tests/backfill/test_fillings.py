@@ -1,5 +1,6 @@
 """The filling of a derived table is a backfill like any other: on record, steered, held back, and never ready by omission."""
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,8 @@ from tests.simulation.chunks import chunks_of
 from tidemark import Fault, Refusal
 from tidemark.database.session import Strain
 from tidemark.errors import Exit
+from tidemark.runtime.backfill.record import CANCELLED
+from tidemark.runtime.status import GIVEN_UP
 
 QUERY = "SELECT tally, count(*) AS songs FROM songs GROUP BY tally"
 
@@ -17,6 +20,14 @@ QUERY = "SELECT tally, count(*) AS songs FROM songs GROUP BY tally"
 def _small_chunks() -> Iterator[None]:
     with chunks_of(7):
         yield
+
+
+def _triggers(songs: Songs) -> int:
+    texts = {
+        "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'songs'",
+        "postgres": "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'songs'::regclass AND NOT tgisinternal",
+    }
+    return int(songs.value(texts[songs.session.dialect.name]))
 
 
 def derive(songs: Songs, **options: object) -> None:
@@ -98,8 +109,39 @@ def test_a_filling_rests_when_an_operator_says_so_and_a_worker_goes_on_when_it_m
     songs.engine().run(until_idle=True)
     assert songs.engine().backfills()[0].state == "live"
     assert songs.engine().verify()[0].clean
-    with pytest.raises(Refusal, match="derived table"):
+    with pytest.raises(Refusal, match="readers have tallies"):
         songs.engine().cancel_backfill("tallies")
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_a_cancelled_filling_is_in_nobodys_way_and_begins_again_when_it_is_applied(songs: Songs, at_work: bool) -> None:
+    songs.add(200)
+    derive(songs)
+    songs.engine().apply(detach=True)
+    assert _triggers(songs)
+    if at_work:
+        watch, counted = Watch(), [0]
+
+        def wait(seconds: float) -> None:
+            watch.wait(seconds)
+            counted[0] += 1
+            if counted[0] == 2:
+                songs.engine().cancel_backfill("tallies")
+
+        songs.engine(clock=watch.with_wait(wait)).run(until_idle=True)
+    else:
+        songs.engine().cancel_backfill("tallies")
+    (status,), (table,) = songs.engine().backfills(), songs.engine().status()
+    assert (status.state, status.failure, status.running) == ("cancelled", CANCELLED, False)
+    assert (table.state, table.captures, table.next) == ("failed", GIVEN_UP, "tidemark apply")
+    assert not _triggers(songs)
+    songs.engine().run(until_idle=True)
+    assert songs.engine().backfills()[0].state == "cancelled", "no worker takes it up"
+    with contextlib.closing(songs.engine().onlooker()) as eye:
+        verdict = eye.overview().verdict
+    assert verdict.level == "warn" and verdict.findings[0].says == f"was given up: {CANCELLED}"
+    songs.engine().apply()
+    assert songs.engine().backfills()[0].state == "live" and songs.engine().verify()[0].clean
 
 
 def test_strain_holds_a_filling_back(file_songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:

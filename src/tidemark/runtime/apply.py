@@ -8,12 +8,11 @@ key was compared and nothing differed; a failure leaves the generation live that
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from tidemark.errors import Code, Fault, Refusal, TidemarkError, is_interruption
+from tidemark.errors import Code, Fault, Refusal
 from tidemark.runtime.captures import ensure_captures
 from tidemark.runtime.carry import carry_memory
 from tidemark.runtime.cascade import awaits, find_left, readers
@@ -21,6 +20,7 @@ from tidemark.runtime.catchup import catch_up
 from tidemark.runtime.cutover import cut_over
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.essence import essence
+from tidemark.runtime.failing import recording_failure
 from tidemark.runtime.fill import fill
 from tidemark.runtime.gaps import look_at_catalog, record_gap, record_gaps
 from tidemark.runtime.groups import groups_of, with_groups
@@ -32,7 +32,7 @@ from tidemark.runtime.install import (
     reinstall,
     remove,
 )
-from tidemark.runtime.lease import Lease, Lost, name_holder, take_lease, try_lease
+from tidemark.runtime.lease import Lease, name_holder, take_lease, try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.meanwhile import hold_on, holding, keeping
 from tidemark.runtime.plan import InstallPlan, Step, find_basis
@@ -288,20 +288,6 @@ def _needs_pieces(step: Step, installed: Installed) -> bool:
     return installed.state in ("planned", "installing", "failed", "paused") or bool(step.findings)
 
 
-@contextmanager
-def recording_failure(duty: Duty, installed: Installed) -> Iterator[None]:
-    """A problem that trying again may mend leaves the state as it is; any other one is recorded as a failure."""
-    try:
-        yield
-    except TidemarkError as problem:
-        passing = isinstance(problem, Lost) or (
-            is_interruption(problem) or (isinstance(problem, Fault) and problem.retry_safe)
-        )
-        if not passing:
-            _record_failure(duty, installed, problem)
-        raise
-
-
 def finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
     """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now, and is ticked
     meanwhile."""
@@ -406,11 +392,3 @@ def drain(duty: Duty, script: Script) -> bool:
     """Apply everything that waits for a script; give whether everything that was committed could be applied."""
     work = drainer(duty, script)
     return work is None or work()
-
-
-def _record_failure(duty: Duty, installed: Installed, problem: TidemarkError) -> None:
-    """Write down why a generation failed, in whatever state it is by now."""
-    for row in duty.ledger.derived():
-        same = (row.name, row.generation) == (installed.name, installed.generation)
-        if same and row.state in ("planned", "installing", "backfilling", "verifying"):
-            duty.write(partial(duty.ledger.move, row, "failed", str(problem)))

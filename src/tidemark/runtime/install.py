@@ -177,7 +177,7 @@ def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
         installed = duty.write(partial(_hide, duty, installed, public)).value
         going = [piece for piece in going if not piece.public]
     for group in group_pieces(duty.session, going, dropping=True):
-        duty.write(partial(_drop_group, duty, group))
+        duty.write(partial(drop_group, duty, group))
     drop_captures(duty, installed)
     duty.write(partial(duty.ledger.forget, installed))
 
@@ -192,7 +192,7 @@ def _hide(duty: Duty, installed: Installed, public: Sequence[Piece]) -> Installe
     hidden = duty.ledger.move(installed, "retired")
     if installed.script.joins:
         show_again(duty, installed.script.joins)
-    _drop_group(duty, public)
+    drop_group(duty, public)
     # From here on no log keeps anything for it.
     duty.ledger.run("remove_checkpoints", {"name": installed.name, "generation": installed.generation})
     return hidden
@@ -202,13 +202,14 @@ def _drop_all(duty: Duty, installed: Installed, going: Sequence[Piece], unread: 
     if installed.script.joins and installed.live_at is not None and installed.state != "retired":
         duty.ledger.move(installed, "retired")
         show_again(duty, installed.script.joins)
-    _drop_group(duty, going)
+    drop_group(duty, going)
     for source in unread:
         duty.ledger.run("remove_capture", {"source": source})
     duty.ledger.forget(installed)
 
 
-def _drop_group(duty: Duty, group: Sequence[Piece]) -> None:
+def drop_group(duty: Duty, group: Sequence[Piece]) -> None:
+    """Drop pieces, in the caller's transaction."""
     set_patience(duty.ledger, patience(group))
     duty.session.script(*(piece.drop for piece in group))
 

@@ -445,6 +445,10 @@ DELETE FROM tidemark__derived WHERE name = :name AND generation = :generation;
 -- When the last generation under an old name is gone, nothing is known by that name any more; another declaration may have it.
 UPDATE tidemark__derived SET replaces = '' WHERE replaces = :name AND NOT EXISTS (SELECT 1 FROM tidemark__derived AS d WHERE d.name = :name);
 
+-- name: remove_checkpoint
+-- Forget the checkpoint of one log that a generation does not read any more.
+DELETE FROM tidemark__checkpoint WHERE derived = :derived AND generation = :generation AND source = :source;
+
 -- name: remove_checkpoints
 -- Forget the checkpoints of a generation whose objects are gone.
 DELETE FROM tidemark__checkpoint WHERE derived = :name AND generation = :generation;

@@ -19,9 +19,11 @@ from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.processing import ProcessorStatus, read_processor
 from tidemark.runtime.scanning import describe_scans
 from tidemark.runtime.standing import Standing, count_waiting, read_standings
+from tidemark.runtime.withdraw import is_given_up
 from tidemark.script import Script
 from tidemark.states import UNKNOWN
 
+GIVEN_UP = "given up, since it failed before anybody saw it"
 PENDING_MAX = 100_001
 # Whoever looks once a second is content to know that it is more than this.
 PENDING_GLANCE_MAX = 10_001
@@ -179,7 +181,7 @@ def _read(ledger: Ledger, installed: Installed, look: Look, standing: Standing, 
     change = look.change(installed)
     said = [change.says] if change is not None else []
     said += [f"{finding.piece.name} {finding.health}" for finding in wrong]
-    captures = ", ".join(said[:3]) or "ok"
+    captures = GIVEN_UP if is_given_up(installed) else ", ".join(said[:3]) or "ok"
     return TableStatus(
         name=script.name,
         generation=installed.generation,
@@ -233,7 +235,7 @@ def _next_command(installed: Installed, captures: str, drift: int, pending: int)
 def _is_intact(installed: Installed, look: Look) -> bool:
     """Whether what holds and shows its rows is there and may be read, so that it can be asked."""
     change = look.change(installed)
-    if change is not None and change.barred:
+    if is_given_up(installed) or (change is not None and change.barred):
         return False
     wrong = look.wrong(installed, public=_is_shown(installed))
     return not any(finding.piece.kind in ("table", "view") for finding in wrong)

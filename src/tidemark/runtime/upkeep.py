@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidemark.runtime.apply import finish, recording_failure
+from tidemark.runtime.apply import finish
 from tidemark.runtime.cascade import awaits, is_served, readers
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.failing import recording_failure
 from tidemark.runtime.gaps import look_at_catalog, record_gap
 from tidemark.runtime.install import remove
 from tidemark.runtime.lease import try_lease
@@ -20,6 +21,7 @@ from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.sweeps import sweep_on
 from tidemark.runtime.tick import tick
+from tidemark.runtime.withdraw import withdraw
 
 TICK_MS_MAX = 500.0
 KEPT_UP = ("live", "backfilling", "verifying", "retired")
@@ -29,8 +31,8 @@ KEPT_UP = ("live", "backfilling", "verifying", "retired")
 class Upkeep:
     """What was done for a generation.
 
-    `kind` is ``tick``, ``fill``, ``drop``, ``gap``, ``verify``, ``held`` (somebody else holds it) or ``none``. `note` is a
-    sentence for the log, or empty. `wait_seconds` is how long nothing more is due.
+    `kind` is ``tick``, ``fill``, ``drop``, ``withdraw``, ``gap``, ``verify``, ``held`` (somebody else holds it) or ``none``.
+    `note` is a sentence for the log, or empty. `wait_seconds` is how long nothing more is due.
     """
 
     kind: str
@@ -51,7 +53,9 @@ class Terms:
 
 
 def kind_of(row: Installed, gap: str, rows: Sequence[Installed]) -> str:
-    """The kind of duty that a generation's state asks for; `rows` are all generations."""
+    """The kind of duty that a generation's state asks for, and what the catalog shows of it; `rows` are all generations."""
+    if row.state == "failed":
+        return "withdraw" if gap else "none"
     if row.state == "live":
         return "gap" if gap else "tick"
     if row.state == "retired" and readers(row, rows):
@@ -63,7 +67,7 @@ def kind_of(row: Installed, gap: str, rows: Sequence[Installed]) -> str:
 
 def look_after(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     """Do what is due for one generation, if nobody else does. Raises what the duty raises."""
-    if row.state not in KEPT_UP:
+    if row.state not in KEPT_UP and not gap:
         return Upkeep("none")
     name = f"keep {row.name}"
     lease = try_lease(duty.ledger, duty.clock, name, terms.holder, yields=True)
@@ -113,6 +117,9 @@ def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
             return Upkeep("none")
         remove(duty, fresh, terms.listen)
         return Upkeep("drop")
+    if fresh.state == "failed":
+        withdraw(duty, fresh, terms.listen)
+        return Upkeep("withdraw")
     if fresh.state == "live":
         return _keep_live(duty, fresh, gap, terms)
     older = [other for other in rows if other.live_at is not None and other.state != "retired"]

@@ -14,7 +14,7 @@ from functools import cached_property
 from shlex import quote
 from typing import Literal
 
-from tidemark.runtime.backfill.record import BackfillStatus, read_time, tell_aside
+from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, read_time, tell_aside
 from tidemark.runtime.runs import Past
 from tidemark.runtime.status import TableStatus
 from tidemark.runtime.streams.account import StreamStatus
@@ -131,7 +131,9 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
     def find(level: Level, says: str, next_: str = "") -> None:
         found.append(Finding("table", one.name, level, says, next_ or one.next))
 
-    if one.state == "failed":
+    if one.state == "failed" and one.failure == CANCELLED:
+        find("warn", f"was given up: {CANCELLED}")
+    elif one.state == "failed":
         find("fail", f"failed: {one.failure or 'no cause is on record'}")
     elif one.state == "retired":
         find("warn", "has an old generation that is not removed yet")
@@ -218,7 +220,7 @@ def _is_news(past: Past, tables: Sequence[TableStatus], told: set[tuple[Kind, st
     """Whether a failed run is about something that is still there, and that does not already read as failed by its own state."""
     if past.kind == "backfill":
         return False
-    there = {(one.name, one.generation) for one in tables}
+    there = {(one.name, one.generation) for one in tables if one.failure != CANCELLED}
     return (past.derived, past.generation) in there and ("table", past.derived) not in told
 
 

@@ -21,7 +21,7 @@ from tidemark.runtime.essence import essence
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pieces import TRIGGER_PATIENCE, marks, set_patience
 from tidemark.runtime.progress import Event, Listener, ignore
-from tidemark.runtime.scripts import script_text
+from tidemark.runtime.scripts import read_script, script_text
 from tidemark.runtime.showing import show_pieces
 from tidemark.runtime.sources import record_sources
 from tidemark.script import Piece, Script
@@ -29,6 +29,7 @@ from tidemark.script import Piece, Script
 OPENING = "CREATE TABLE"
 LINE = ",\n  "
 KEY = ", PRIMARY KEY ("
+NARROW = "before widening "
 _TYPE = re.compile(r'CREATE TYPE ((?:"(?:[^"]|"")*"|[^\s"])+) ')
 _TABLE = re.compile(r'CREATE (?:UNLOGGED )?TABLE ((?:"(?:[^"]|"")*"|[^\s"])+) ')
 
@@ -174,8 +175,8 @@ def _take_over(duty: Duty, installed: Installed, before: Installed, upkeep: Scri
     session = duty.session
     set_patience(duty.ledger, TRIGGER_PATIENCE)
     session.script(*installed.script.wide.locks, *list_changes(session, before.script, upkeep))
-    about = {"name": upkeep.name, "generation": before.generation}
-    duty.ledger.run("set_script", {**about, "fingerprint": upkeep.fingerprint, "script": script_text(upkeep)})
+    duty.ledger.run("set_meta", {"key": f"{NARROW}{upkeep.name}", "value": script_text(before.script)})
+    _keep_by(duty, before, upkeep)
     known = duty.ledger.checkpoints(upkeep)
     for log in upkeep.tick.logs if upkeep.tick else ():
         if log.source not in known:
@@ -184,6 +185,49 @@ def _take_over(duty: Duty, installed: Installed, before: Installed, upkeep: Scri
             duty.ledger.run("set_checkpoint", {**place, "snapshot": snapshot})
     record_sources(duty.ledger, upkeep)
     return _begin_filling(duty, installed)
+
+
+def _keep_by(duty: Duty, before: Installed, script: Script) -> None:
+    about = {"name": before.name, "generation": before.generation}
+    duty.ledger.run("set_script", {**about, "fingerprint": script.fingerprint, "script": script_text(script)})
+
+
+def give_back(duty: Duty, installed: Installed) -> bool:
+    """Have the definition that readers see keep the store alone again, after the filling of more columns failed; give whether
+    there was anything to give back. The new columns stay there and are nobody's: rows are not written again for their end."""
+    rows = [row for row in duty.ledger.derived() if row.name == installed.name]
+    before = next(
+        (row for row in rows if row.generation == installed.script.wide.of and row.script.wide.unfilled), None
+    )
+    text = duty.ledger.value("read_meta", {"key": f"{NARROW}{installed.name}"})
+    if before is None or not text:
+        return False
+    old, upkeep = read_script(text), before.script
+    if not _keeps_tables(old, upkeep):
+        return False
+    store, wide = _store_piece(upkeep), replace(old.wide, added=upkeep.wide.added)
+    pieces = tuple(store if piece is _store_piece(old) and store else piece for piece in old.pieces)
+    duty.write(partial(_give_back, duty, installed, before, replace(old, pieces=pieces, wide=wide)))
+    return True
+
+
+def _keeps_tables(old: Script, upkeep: Script) -> bool:
+    """Whether what waits for the store is in the same tables for both."""
+    kept = {piece.name: piece.create for piece in upkeep.pieces if piece.kind == "table"}
+    mine = [piece for piece in old.pieces if piece.kind == "table" and piece is not _store_piece(old)]
+    return old.tick is None or all(kept.get(piece.name) == piece.create for piece in mine)
+
+
+def _give_back(duty: Duty, installed: Installed, before: Installed, old: Script) -> None:
+    set_patience(duty.ledger, TRIGGER_PATIENCE)
+    duty.session.script(*installed.script.wide.locks, *list_changes(duty.session, before.script, old))
+    _keep_by(duty, before, old)
+    read = {log.source for log in old.tick.logs} if old.tick else set()
+    for source in set(duty.ledger.checkpoints(before.script)) - read:
+        about = {"derived": before.name, "generation": before.generation, "source": source}
+        duty.ledger.run("remove_checkpoint", about)
+    record_sources(duty.ledger, old)
+    duty.ledger.run("set_meta", {"key": f"{NARROW}{before.name}", "value": ""})
 
 
 def _begin_filling(duty: Duty, installed: Installed) -> Installed:
@@ -251,8 +295,8 @@ def show_wider(duty: Duty, installed: Installed, before: Installed, listen: List
 
     def work() -> Installed:
         show_pieces(duty, before.script, script)
-        about = {"name": before.name, "generation": before.generation}
-        duty.ledger.run("set_script", {**about, "fingerprint": script.fingerprint, "script": script_text(script)})
+        _keep_by(duty, before, script)
+        duty.ledger.run("set_meta", {"key": f"{NARROW}{before.name}", "value": ""})
         duty.ledger.run(
             "hand_on_fill", {"name": before.name, "generation": installed.generation, "of": before.generation}
         )

@@ -28,6 +28,7 @@ from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.timing import SLOW_SECONDS, Timing, Timings
 from tidemark.runtime.upkeep import Terms, Upkeep, keep_verifying, kind_of, look_after
 from tidemark.runtime.wake import Watch
+from tidemark.runtime.withdraw import holds_on
 from tidemark.telling import tell_count
 
 log = logging.getLogger("tidemark.worker")
@@ -239,6 +240,8 @@ class _Worker:
         if self.lanes.runs(row.name) or self._clock.now() < self._not_before.get(row.name, 0.0):
             return
         gap = look.gap(row) if look is not None and row.state == "live" else ""
+        if look is not None and holds_on(row, look.present):
+            gap = "its triggers are left"
         kind = kind_of(row, gap, self._watch.rows)
         if kind == "none" or (kind == "tick" and row.name not in self._watch.waiting):
             return
@@ -336,6 +339,9 @@ class _Worker:
         self._not_before[name] = self._clock.now() + delay
         self.report.problems += 1
         about = {"definition": name.removeprefix(VERIFY), "retry_seconds": delay}
+        if self._kinds.get(name) == "fill" and isinstance(problem, Fault) and not problem.retry_safe:
+            log.warning("%s: %s; it waits for `tidemark apply`", name, problem, extra=about)
+            return
         log.warning("%s: %s; trying again in %.0f s", name, problem, delay, extra=about)
 
     def _is_connected(self) -> bool:

@@ -20,6 +20,7 @@ from tidemark.runtime.runs import end_run, telling_untold
 from tidemark.telling import tell_problem
 
 STANDS = "every chunk that was committed stands"
+UNSEEN = "nobody has seen anything of it"
 RUN_STATES = {"finished": "done", "quarantined": "done", "verifying": "done", "paused": "interrupted"}
 
 
@@ -40,7 +41,8 @@ def recording(
             record_end(duty(), tally, ended.state, ended.cause, also)
         resumable = ended.state in ("interrupted", "paused")
         exit = Exit.INTERRUPTED if resumable else Exit.ERROR
-        left = f"{STANDS}; next: {_next_command(tally, ended.state)}"
+        given_up = tally.phase == "fill" and ended.state == "cancelled"
+        left = f"{UNSEEN if given_up else STANDS}; next: {_next_command(tally, ended.state)}"
         raise Fault(f"{name} is {ended.state}: {ended.cause}", left_behind=left, exit=exit) from ended
     except Lost:
         raise

@@ -2,7 +2,7 @@
 
 Owns: `begin_fill`, `Filling`, `see_through`, `find_left`, `list_everything` and `steer`. Promises: what readers of the table can
 rely on is the state of its generation, never that of a filling; a pause moves the generation in the transaction that ends the
-run, so that no worker takes it up again.
+run, so that no worker takes it up again, and a cancel does; what readers have is not cancelled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tidemark.runtime.backfill.chunk import ASIDE, Range
 from tidemark.runtime.backfill.ending import record_end, recording
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
-from tidemark.runtime.backfill.record import BackfillStatus, list_backfills, set_wish
+from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, list_backfills, set_wish
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed, Ledger
@@ -28,6 +28,7 @@ from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_run
 from tidemark.runtime.samples import Hold
 from tidemark.runtime.values import pack, unpack
+from tidemark.runtime.withdraw import withdraw
 from tidemark.script import Script
 from tidemark.states import DERIVED, read_state
 from tidemark.telling import tell_count
@@ -181,12 +182,14 @@ def _cut_anew(duty: Duty, script: Script, done: int, total: int, parts: Sequence
 
 
 def see_through(filling: Filling, installed: Installed, work: Callable[[], None]) -> None:
-    """Do the work and record how it ended; a pause is one of the generation too."""
+    """Do the work and record how it ended; a pause is one of the generation too, and a cancel its end."""
     duty = filling.duty
 
     def also(state: str) -> None:
         if state == "paused":
             duty.ledger.move(installed, "paused")
+        elif state == "cancelled":
+            duty.ledger.move(installed, "failed", CANCELLED)
 
     with recording(lambda: duty, filling.tally, also):
         work()
@@ -288,6 +291,7 @@ def _combine(record: BackfillStatus, stored: str, failure: str | None, live_at: 
         # Filled, and not moved on: the process ended in between. Or it may go on after a rest, and nobody does yet.
         return replace(record, state="interrupted") if record.state in ("finished", "paused") else record
     state = "interrupted" if stored == "verifying" and not record.holder else stored
+    state = "cancelled" if stored == "failed" and failure == CANCELLED else state
     ended = live_at if stored == "live" else record.ended if stored == "failed" else None
     known = record.rate_state if stored == "verifying" else "unknown"
     return replace(record, state=state, failure=failure or record.failure, ended=ended, rate_state=known)
@@ -298,14 +302,9 @@ def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
     now = next(iter(list_everything(duty.ledger, name)), None)
     if now is None or now.kind == "data":
         return set_wish(duty, name, wanted)
-    if wanted == "cancel":
-        raise Refusal(
-            Code.DECLARATION,
-            f"{name} is a derived table, and half of one is of no use to anybody",
-            instead="put the definition back that was live and run `tidemark apply`, take the declaration out and run "
-            "`tidemark apply --allow-drop`, or pause it",
-        )
     row = next(row for row in reversed(duty.ledger.derived()) if row.name == name and row.state != "retired")
+    if wanted == "cancel":
+        return _cancel(duty, now, row)
     if wanted == "pause" and now.running:
         duty.write(lambda: duty.ledger.run("set_wish", {"name": name, "wish": "pause"}))
         return next(iter(list_everything(duty.ledger, name)))
@@ -318,6 +317,33 @@ def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
         # Whoever asked for a pause that was not honoured yet takes the wish back.
         duty.write(lambda: duty.ledger.run("set_wish", {"name": name, "wish": ""}))
     return next(iter(list_everything(duty.ledger, name)))
+
+
+def _cancel(duty: Duty, now: BackfillStatus, row: Installed) -> BackfillStatus:
+    """Give up what nobody has seen yet. Raises `Refusal` for what readers have, and for what has ended or is being verified."""
+    if row.live_at is not None:
+        raise Refusal(
+            Code.DECLARATION,
+            f"readers have {row.name}, and half of it is of no use to them",
+            instead="take the declaration out and run `tidemark apply --allow-drop`, or pause it",
+        )
+    if row.state == "failed":
+        raise Refusal(Code.DECLARATION, f"{row.name} has ended: it is {now.state}", instead="run `tidemark apply`")
+    if now.running and row.state == "verifying":
+        raise Refusal(Code.DECLARATION, f"{row.name} is filled, and is verified", instead="look at `tidemark status`")
+    if now.running:
+        duty.write(lambda: duty.ledger.run("set_wish", {"name": row.name, "wish": "cancel"}))
+    else:
+        with duty.leased(f"keep {row.name}") as mine:
+            mine.write(partial(_give_up, mine, mine.ledger.again(row)))
+            withdraw(mine, row)
+    return next(iter(list_everything(duty.ledger, row.name)))
+
+
+def _give_up(duty: Duty, row: Installed) -> None:
+    """Record that an operator gave a generation up, in the caller's transaction."""
+    duty.ledger.move(row, "failed", CANCELLED)
+    duty.ledger.run("set_wish", {"name": row.name, "wish": ""})
 
 
 def _move(duty: Duty, row: Installed, after: str) -> None:
