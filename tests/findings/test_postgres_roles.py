@@ -135,6 +135,39 @@ def test_settings_of_the_writing_session(shared: Place, freshness: Freshness) ->
     shared.verified()
 
 
+CALLED_OTHERWISE = {
+    "ranges": "SELECT g, count(*) AS n FROM t WHERE r && '[2024-01-01 00:00,2024-01-01 06:00)' GROUP BY g",
+    "domains": "SELECT g, count(*) AS n FROM t WHERE m >= '2024-01-01 00:00' GROUP BY g",
+    "lists": "SELECT g, count(*) AS n, count(DISTINCT id) AS d FROM t WHERE '2024-01-01 00:00' < ANY (l) GROUP BY g",
+    "cast": "SELECT g, count(*) FILTER (WHERE CAST('01/02/2024' AS day) < '2024-01-15') AS n FROM t GROUP BY g",
+    "given": "SELECT g, count(*) AS n FROM t WHERE k < since('2024-01-01 00:00') GROUP BY g",
+    "met": "SELECT t.id, count(o.id) AS n FROM t LEFT JOIN t AS o ON o.g = t.g AND o.m > '2024-01-01 00:00' GROUP BY t.id",
+}
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_settings_of_times_that_are_called_otherwise(pg: Place, freshness: Freshness) -> None:
+    pg.run(
+        "CREATE DOMAIN moment AS timestamptz",
+        "CREATE DOMAIN day AS date",
+        "CREATE FUNCTION since(x timestamptz) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT extract(epoch FROM x)'",
+        "CREATE TABLE t (id int PRIMARY KEY, g int, k bigint, r tstzrange, m moment, l moment[])",
+    )
+    for name, query in CALLED_OTHERWISE.items():
+        pg.derive(name, query, freshness=freshness)
+    pg.tidemark.apply()
+    client = pg.client()
+    client.execute("SET TimeZone = 'Asia/Tokyo'")
+    client.execute("SET DateStyle = 'SQL, DMY'")
+    evening = "2023-12-31 20:00+00"
+    client.execute(
+        f"INSERT INTO t VALUES (1, 1, extract(epoch FROM timestamptz '{evening}'), '[{evening},{evening}]', '{evening}', "
+        f"ARRAY['{evening}']::moment[])"
+    )
+    pg.drained()
+    pg.verified()
+
+
 SPELLED = {
     "floats": "SELECT id, r::text AS s FROM t",
     "longest": "SELECT g, max(r::text) AS s, count(*) AS n FROM t GROUP BY g",
@@ -145,6 +178,7 @@ SPELLED = {
     "never": "SELECT id, (s = NULL) AS never FROM t",
     "quoted": "SELECT id, quote_ident(s) AS x, format('%I', coalesce(s, 'none')) AS y FROM t",
     "listed": "SELECT id, '{a,NULL}'::text[] AS x FROM t",
+    "marked": "SELECT id, xmlforest(b)::text AS x FROM t",
     "since": "SELECT g, count(*) AS n, max(date '01/02/2024') AS d FROM t GROUP BY g",
     "numbered": "SELECT id, g, row_number() OVER (PARTITION BY g ORDER BY r::text, id) AS n FROM t",
 }
@@ -167,6 +201,7 @@ def test_settings_that_spell_what_the_server_calls_immutable(pg: Place, freshnes
         "transform_null_equals = on",
         "array_nulls = off",
         "quote_all_identifiers = on",
+        "xmlbinary = hex",
         "DateStyle = 'SQL, DMY'",
     ):
         client.execute(f"SET {setting}")

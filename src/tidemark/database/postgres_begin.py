@@ -15,7 +15,7 @@ PINNED = (
     "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET transform_null_equals = off; "
     "SET array_nulls = on; SET quote_all_identifiers = off; SET default_transaction_read_only = off; "
     "SET default_transaction_isolation = 'read committed'; SET check_function_bodies = on; "
-    "SET jit = off"
+    "SET xmlbinary = 'base64'; SET xmloption = 'content'; SET jit = off"
 )
 
 

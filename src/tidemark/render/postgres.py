@@ -25,7 +25,7 @@ def linear_pieces(
     program: LinearProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` are the schemas in which the user's functions are found."""
-    settings = pinned_settings(path, _words(program))
+    settings = pinned_settings(path, *_types_and_texts(program))
     found = [*postgres_arm.arm_pieces(), store_table(store), unique_index(store)]
     found += user_indexes(program, store, indexes)
     found += [delta_type(store, program), *pending_table(store)]
@@ -56,13 +56,13 @@ def user_indexes(program: LinearProgram, store: Store, indexes: tuple[tuple[str,
     return found
 
 
-def _words(program: LinearProgram) -> tuple[str, ...]:
+def _types_and_texts(program: LinearProgram) -> tuple[list[str], list[str]]:
     """The types of the columns that are read, and the texts of what is computed of them."""
     texts = [one.at("r") for feed in program.feeds for one in (*feed.key, *([feed.guard] if feed.guard else []))]
     texts += [one.at("r") for feed in program.feeds for part in feed.parts for one in (part.value, part.aggregate)]
     reads = {(feed.table.label, name) for feed in program.feeds for name in feed.reads}
     columns = ((table.label, column) for table in program.tables for column in table.columns)
-    return (*texts, *(column.type for label, column in columns if (label, column.name) in reads))
+    return [column.type for label, column in columns if (label, column.name) in reads], texts
 
 
 def store_table(store: Store) -> Piece:

@@ -34,8 +34,7 @@ _UNITS = 1_000
 
 def settle_functions(store: Store, program: KeyedProgram, path: tuple[str, ...]) -> list[Piece]:
     """The function that takes what the transaction remembered, the one that flushes, and the one that calls for it at commit."""
-    types = (column.type for table in program.tables for column in table.columns)
-    settings = pinned_settings(path, (program.query.sql(), *types))
+    settings = pinned_settings(path)
     flush = "".join(f"  tidemark_new{n} {_type(store, t)}[];\n" for n, t in enumerate(program.watched))
     flush += "".join(f"  tidemark_all{n} {_type(store, t)}[];\n" for n, t in enumerate(program.watched))
     unit = store.names.own("unit")
