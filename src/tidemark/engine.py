@@ -141,6 +141,7 @@ class Tidemark(Workshop):
                 lanes=(0 if until_idle else suits) if lanes is None else lanes,
                 slow_ms=slow_seconds * 1000,
                 besides=besides,
+                capture_of=partial(capture, duty.session.dialect),
             )
 
     def verify(self, *names: str, catalog: bool = False, between: Between | None = None) -> tuple[VerifyReport, ...]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tidemark import Project, Tidemark
+from tidemark import Fault, Project, Tidemark
 from tidemark.cli.reports import plan_text
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
@@ -79,16 +79,40 @@ def test_a_column_that_one_table_read_once_may_go(items: str) -> None:
         assert _differs(session, later) == []
 
 
-def test_what_is_left_to_a_worker_leaves_a_capture_to_the_next_apply_and_plan_says_so(items: str) -> None:
+def test_a_worker_that_ends_the_last_reader_of_a_column_narrows_the_capture(items: str) -> None:
     Tidemark(_declare(COLUMNS), items).apply()
     keeper = Tidemark(_declare(COLUMNS | {"by_y": "count(*)"}), items)
     assert keeper.apply(detach=True).begun == ("by_y",)
     keeper.run(until_idle=True)
+    assert "Nothing to do" in plan_text(keeper.plan(), statements=False, declared=2)
+    if items.startswith("sqlite"):
+        return
+    _migrate(items, "ALTER TABLE items DROP COLUMN y")
+    _write(items, "INSERT INTO items VALUES (77, 1, 5)", "UPDATE items SET x = 9 WHERE id = 3")
+    keeper.run(until_idle=True)
+    assert {status.state for status in keeper.status()} == {"live"} and keeper.plan().is_empty
+    with contextlib.closing(open_session(items)) as session:
+        assert _differs(session, COLUMNS | {"by_y": "count(*)"}) == []
+
+
+def test_a_capture_that_a_worker_cannot_narrow_now_is_left_to_the_next_apply_and_plan_says_so(
+    pg_database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with contextlib.closing(open_session(pg_database)) as session, session.transaction():
+        session.run("CREATE TABLE items (id integer PRIMARY KEY, a integer NOT NULL, x integer, y integer)")
+    Tidemark(_declare(COLUMNS), pg_database).apply()
+    keeper = Tidemark(_declare(COLUMNS | {"by_y": "count(*)"}), pg_database)
+    keeper.apply(detach=True)
+
+    def locked(*_: object) -> None:
+        raise Fault("the database stayed locked")
+
+    monkeypatch.setattr(narrowing, "reshape", locked)
+    assert keeper.run(until_idle=True).problems == 0
+    monkeypatch.undo()
+    assert "items: its capture writes down what nobody reads" in caplog.text
     plan = keeper.plan()
     told = plan_text(plan, statements=False, declared=2)
-    if items.startswith("sqlite"):
-        assert "Nothing to do" in told, "no log is made narrower there"
-        return
     assert plan.is_empty and plan.narrowed
     assert "items: its capture writes down what nobody reads any more" in told and told.endswith("Next: tidemark apply")
     keeper.apply()

@@ -144,7 +144,7 @@ def _ensure(duty: Duty, capture: Capture) -> None:
     if known == capture and not find_fault(capture, present):
         return
     if known is not None and known != capture and follows(capture, known) and not find_fault(known, present):
-        duty.write(partial(_reshape, duty, known, capture))
+        duty.write(partial(reshape, duty, known, capture))
         return
     duty.write(partial(_open_gaps, duty, capture))
     if known is not None and known != capture:
@@ -179,7 +179,8 @@ def _drop_group(duty: Duty, group: Sequence[Piece]) -> None:
     duty.session.script(*(piece.drop for piece in group))
 
 
-def _reshape(duty: Duty, known: Capture, capture: Capture) -> None:
+def reshape(duty: Duty, known: Capture, capture: Capture) -> None:
+    """Bring about a capture that `follows` the known one, in the caller's transaction, in which no writer is under way."""
     set_patience(duty.ledger, TRIGGER_PATIENCE)
     duty.session.script(*capture.locks, *_reshaping(duty.session, known, capture))
     duty.ledger.set_capture(capture)

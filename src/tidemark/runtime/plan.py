@@ -15,12 +15,12 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.captures import CaptureOf, find_faults, list_statements, plan_captures, sources_of
 from tidemark.runtime.carry import check_carried
-from tidemark.runtime.cascade import identity, is_served, upstream_first
+from tidemark.runtime.cascade import identity, upstream_first
 from tidemark.runtime.essence import essence
 from tidemark.runtime.gaps import Look
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.narrowing import Narrowed, find_narrowed
+from tidemark.runtime.narrowing import Narrowed, find_narrowed, list_staying
 from tidemark.runtime.pieces import (
     Finding,
     creation,
@@ -195,7 +195,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
         rows = tuple(row for row in installed if row.name == name)
         reason = "it was renamed" if name in renamed else "it is not declared any more"
         drops.append(_drop(rows, reason, frees_readers=name in renamed))
-    staying = [row.script for row in installed if row.state != "retired" or is_served(row, installed)]
+    staying = list_staying(installed)
     coming = [step.script for step in steps if step.script]
     planned = plan_captures(captures, staying, coming, capture_of)
     narrowed = find_narrowed(ledger.session, captures, planned, (*staying, *coming), catalog, capture_of)

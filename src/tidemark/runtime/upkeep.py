@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidemark.runtime.apply import finish
+from tidemark.runtime.captures import CaptureOf
 from tidemark.runtime.cascade import awaits, is_served, readers
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.failing import recording_failure
@@ -17,6 +18,7 @@ from tidemark.runtime.gaps import look_at_catalog, record_gap
 from tidemark.runtime.install import remove
 from tidemark.runtime.lease import try_lease
 from tidemark.runtime.ledger import Installed
+from tidemark.runtime.narrowing import narrow
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.sweeps import sweep_on
@@ -45,11 +47,13 @@ class Upkeep:
 
 @dataclass(frozen=True)
 class Terms:
-    """Under which terms duties are done: in whose name, who listens, and from how many milliseconds on a duty is slow."""
+    """Under which terms duties are done: in whose name, who listens, and from how many milliseconds on a duty is slow.
+    `capture_of` makes the captures that are left of what nobody reads any more; without it they stay as they are."""
 
     holder: str
     listen: Listener
     slow_ms: float
+    capture_of: CaptureOf | None = None
 
 
 def kind_of(row: Installed, gap: str, rows: Sequence[Installed]) -> str:
@@ -116,6 +120,8 @@ def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
             # It was being dropped by an apply that was killed; only an apply may go on with that.
             return Upkeep("none")
         remove(duty, fresh, terms.listen)
+        if terms.capture_of is not None:
+            narrow(duty, terms.capture_of)
         return Upkeep("drop")
     if fresh.state == "failed":
         withdraw(duty, fresh, terms.listen)
@@ -126,6 +132,8 @@ def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     before = next((other for other in reversed(older) if other.generation < fresh.generation), None)
     with recording_failure(duty, fresh):
         finish(duty, fresh, before if fresh.live_at is None else None, terms.listen)
+    if terms.capture_of is not None:
+        narrow(duty, terms.capture_of)
     return Upkeep("fill")
 
 

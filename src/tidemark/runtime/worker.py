@@ -18,7 +18,7 @@ from threading import Lock
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault, TidemarkError, is_interruption
 from tidemark.runtime.beside import Beside
-from tidemark.runtime.captures import trim_logs
+from tidemark.runtime.captures import CaptureOf, trim_logs
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.gaps import Look, look_at_catalog
 from tidemark.runtime.lanes import Connect, Ended, Lanes
@@ -98,19 +98,21 @@ def run_worker(
     lanes: int = 0,
     slow_ms: float = SLOW_SECONDS * 1000,
     besides: Sequence[Beside] = (),
+    capture_of: CaptureOf | None = None,
 ) -> WorkerReport:
     """Work until `duty.stop` says so, or, with `until_idle`, until nothing is left to do.
 
     `cadence` gives the seconds between two ticks by derived table; without an entry ticks follow the changes at once.
     `connect` opens another session, for each of the `lanes` in which duties run beside each other and when a connection was
     lost; without it duties run one after the other on the session of `duty`, and a lost connection ends the worker. A tick
-    that takes more than `slow_ms` is told and kept in the history. `besides` are done too, each in one more lane.
+    that takes more than `slow_ms` is told and kept in the history. `besides` are done too, each in one more lane;
+    `capture_of` makes what is left of a capture when the last generation is gone that read a column.
 
     Raises `Refusal` (``not-installed``) when there is no ledger.
     """
     duty.ledger.require()
     spaced = {} if until_idle else cadence or {}
-    terms = Terms(name_holder(), _one_at_a_time(listen), slow_ms)
+    terms = Terms(name_holder(), _one_at_a_time(listen), slow_ms, capture_of)
     worker = _Worker(duty, connect, lanes + len(besides) if lanes else 0, terms, spaced, besides)
     try:
         while not duty.stop():

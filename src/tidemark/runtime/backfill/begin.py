@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
-from tidemark.errors import Code, Fault, Refusal
+from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.chunk import ASIDE, Key, Range
 from tidemark.runtime.duty import Duty
@@ -43,6 +43,7 @@ class _Stored:
     attempt: int
     fingerprint: str
     rows_total: int | None
+    wish: str
 
 
 def begin(
@@ -51,7 +52,8 @@ def begin(
     """Begin a run, or None when everything is done and nothing more is asked for. `again` is another attempt at what failed or
     was put aside, `anew` one at everything. `parts` is how many ranges a new walk is cut into.
 
-    Raises `Refusal` when it failed, was cancelled or was begun with another definition, and no attempt is asked for.
+    Raises `Refusal` when it failed, was cancelled or was begun with another definition, and no attempt is asked for, and `Fault`
+    (exit 75) while an operator wants it to rest.
     """
     name = backfill.name
     about = {"name": name, "kind": "data", "fingerprint": backfill.fingerprint}
@@ -61,6 +63,10 @@ def begin(
     if stored.state == "finished" and not anew or stored.state == "quarantined" and not another:
         return None
     _check(stored, backfill, another=another, anew=anew)
+    if stored.wish == "pause":
+        then = f"tidemark backfill resume {quote(name)}, then tidemark backfill run {quote(name)}"
+        rests = f"{name} is paused: an operator asked for a rest"
+        raise Fault(rests, left_behind=f"nothing was done; next: {then}", exit=Exit.INTERRUPTED)
     fresh = anew or not duty.ledger.all("list_ranges", {"backfill": name})
     cuts = survey(duty, walk, parts) if fresh else []
     left = sum(_count(duty, walk, one) for one in _ranges(duty, name)) if again and not fresh else 0
@@ -118,7 +124,7 @@ def _check(stored: _Stored, backfill: Backfill, *, another: bool, anew: bool) ->
 def _read(duty: Duty, name: str) -> _Stored:
     row = next(row for row in duty.ledger.all("list_backfills", {"name": name}))
     total = row[9]
-    return _Stored(read_state(row[3], BACKFILL), int(row[6]), row[2], None if total is None else int(total))
+    return _Stored(read_state(row[3], BACKFILL), int(row[6]), row[2], None if total is None else int(total), row[4])
 
 
 def _ranges(duty: Duty, name: str) -> list[Range]:
