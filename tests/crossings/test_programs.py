@@ -44,7 +44,7 @@ Values = dict[Any, Any]
 INTEGERS = ("integer", ("1", "2", "3", "NULL"))
 SPELLED = {
     "sqlite": {
-        "numbers": ("", ("1", "1.0", "2", "2.0", "0.3", "0.1 + 0.2", "-0.0", "0", "'1'", "x'02'", "NULL")),
+        "numbers": ("", ("1", "1.0", "2", "2.0", "0.3", "0.1 + 0.2", "-0.0", "0", "'1'", "x'02'", "'02'", "NULL")),
         "texts": ("TEXT COLLATE NOCASE", ("'a'", "'A'", "'bc'", "'Bc'", "'ä'", "'Ä'", "NULL")),
     },
     "postgres": {
@@ -92,7 +92,9 @@ def _values(session: Session, query: str) -> Values:
 def _alike(key: Any) -> Any:
     """What equal keys have in common, for one who knows what is written here: numbers are equal in Python, too."""
     if isinstance(key, bytes):
-        return key.hex()
+        return ("hex", key.hex())
+    if isinstance(key, dict):
+        return ("hex", key["hex"].lower())
     if key != key:
         return "nan"
     return "".join(one.lower() if one < "\x80" else one for one in key) if isinstance(key, str) else key

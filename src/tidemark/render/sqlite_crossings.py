@@ -52,7 +52,8 @@ def _known(shown: Shown) -> Known:
     def exactly(row: str, column: str) -> str:
         value = f"{row}.{column}"
         short = f"typeof({value}) = 'real' AND CAST(CAST({value} AS TEXT) AS REAL) <> {value}"
-        plain = _as_json(row, column)
+        # A blob is no text that consists of its digits.
+        plain = f"CASE typeof({value}) WHEN 'blob' THEN '{{\"hex\":\"' || hex({value}) || '\"}}' ELSE json_quote({value}) END"
         return f"CASE WHEN {short} THEN printf('%!.17g', {value}) ELSE {plain} END" if column in inexact else plain
 
     text = json_object("n", shown.key_names, exactly, shown.store.dialect)
