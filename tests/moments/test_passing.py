@@ -6,6 +6,7 @@ import random
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.engine import Tidemark
 from tidemark.errors import Code, Refusal
+from tidemark.query.scalar import Scalar
 from tidemark.runtime.clock import Clock
 
 START = datetime(2026, 3, 1, 12, 0, 0)
@@ -184,3 +186,43 @@ def test_no_commit_is_due(engine_url: str) -> None:
         with pytest.raises(Refusal) as caught:
             Tidemark(project, engine_url).plan()
         assert caught.value.code is Code.FRESHNESS
+
+
+SECONDS = "CAST(strftime('%s', 'now') AS INTEGER)"
+CONVERTED = (f"at > {SECONDS}", f"{SECONDS} = at", f"at BETWEEN ({SECONDS}) AND CAST({SECONDS} + 7200 AS TEXT)")
+
+
+def _passes(path: str, type_: str) -> list[str]:
+    """Which comparisons with a CAST were wrong while hours passed, of texts and of numbers in a column of that type."""
+    calendar, wrong = Calendar(), []
+    start = int((START - datetime(1970, 1, 1)).total_seconds())
+    with closing(open_session(path)) as session:
+        write(session, f"CREATE TABLE events (id INTEGER PRIMARY KEY, at {type_})")
+        hours = [start + 3600 * hour for hour in range(-2, 5)]
+        for value in [str(at) for at in hours] + [f"'{at}'" for at in hours] + [f"{start}.5", "NULL", "'x'", "''"]:
+            write(session, f"INSERT INTO events (at) VALUES ({value})")
+        project = Project("time")
+        for number, test in enumerate(CONVERTED):
+            project.derive(f"kept_{number}", key="id", query=f"SELECT id, at FROM events WHERE {test}")
+        tidemark = Tidemark(project, path, clock=Clock(today=calendar.today))
+        tidemark.apply()
+        for hours_on in (1, 1, -3, 2):
+            calendar.moment += timedelta(hours=hours_on)
+            tidemark.tick()
+            for number, test in enumerate(CONVERTED):
+                query = f"SELECT id, at FROM events WHERE {test}".replace("'now'", f"'{calendar.today()}'")
+                if sorted(session.all(query)) != sorted(session.all(f"SELECT * FROM kept_{number}")):
+                    wrong.append(test)
+    return wrong
+
+
+@pytest.mark.parametrize("type_", ["", "TEXT", "INTEGER"])
+def test_what_is_compared_with_a_cast_is_converted_where_time_passes_too(sqlite_path: Path, type_: str) -> None:
+    assert not _passes(f"sqlite:///{sqlite_path}", type_)
+
+
+def test_bounds_that_forget_what_they_were_cast_to_leave_rows_behind(
+    sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scalar, "typed", lambda self, value: value)
+    assert _passes(f"sqlite:///{sqlite_path}", "")

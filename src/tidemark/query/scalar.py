@@ -71,6 +71,16 @@ class Scalar:
         found = next((node for node in self.tree.walk() if isinstance(node, exp.Var) and node.meta.get(MOMENT)), None)
         return found.name if found is not None else None
 
+    def typed(self, value: str) -> str:
+        """Another value with the type that this one is cast to: what SQLite compares with a CAST is converted to its type, and
+        compared with the value of a function as it is."""
+        tree = self.tree
+        while isinstance(tree, exp.Paren | exp.Collate):
+            tree = tree.this
+        if self.dialect.has_schemas or not isinstance(tree, exp.Cast):
+            return value
+        return render(exp.Cast(this=exp.Var(this=value), to=tree.to.copy()), self.dialect)
+
     @cached_property
     def is_constant(self) -> bool:
         """True when no column and no subquery is read and no rows are counted."""

@@ -70,8 +70,8 @@ def _differs(store: Store, test: DueTest) -> str:
         return found
     least, greatest = ("least", "greatest") if store.dialect.has_schemas else ("min", "max")
     ends = f"{test.bound.text}, {_later(store, test.bound)}"
-    column = test.column.text
-    return f"{column} >= {least}({ends}) AND {column} <= {greatest}({ends}) AND {found}"
+    column, low, high = test.column.text, test.bound.typed(f"{least}({ends})"), test.bound.typed(f"{greatest}({ends})")
+    return f"{column} >= {low} AND {column} <= {high} AND {found}"
 
 
 def _rows(store: Store, test: DueTest) -> str:
