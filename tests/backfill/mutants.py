@@ -311,6 +311,6 @@ MUTANTS = MappingProxyType(
             "quantile(rates, 0.1), quantile(rates, 0.9)",
             "quantile(rates, 0.5), quantile(rates, 0.5)",
         ),
-        "a lease is kept after the end": code(runner.run_backfill, "lease.release()", "pass"),
+        "a lease is kept after the end": code(Duty.leased, "lease.release()", "pass"),
     }
 )

@@ -11,7 +11,7 @@ from tidemark import Fault, Project, Tidemark
 from tidemark.cli.reports import apply_text, plan_text
 from tidemark.database.open import open_session
 from tidemark.errors import Exit
-from tidemark.runtime import apply
+from tidemark.runtime import duty as duties
 from tidemark.runtime.apply import ApplyReport
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.ledger import Ledger
@@ -120,7 +120,7 @@ def test_what_a_worker_finished_meanwhile_is_not_taken_away(engine_url: str, mon
     shop.run(*SCHEMA)
     _declared(engine_url, FEW).apply()
     _begin(engine_url, OTHER, "detached")
-    keeper, take = _declared(engine_url, FEW), apply.take_lease
+    keeper, take = _declared(engine_url, FEW), duties.take_lease
 
     def take_later(ledger: Ledger, clock: Clock, duty: str, *about: Any, **named: Any) -> Any:
         # Between the plan and the lease a worker fills it and shows it.
@@ -128,7 +128,7 @@ def test_what_a_worker_finished_meanwhile_is_not_taken_away(engine_url: str, mon
             Tidemark(None, engine_url).run(until_idle=True)
         return take(ledger, clock, duty, *about, **named)
 
-    monkeypatch.setattr(apply, "take_lease", take_later)
+    monkeypatch.setattr(duties, "take_lease", take_later)
     with pytest.raises(Fault, match="went live since"):
         keeper.apply()
     assert keeper.status()[0].generation == 2 and _declared(engine_url, OTHER).verify()[0].clean

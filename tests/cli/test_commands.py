@@ -1,6 +1,7 @@
 """The command line: outputs, exit codes and JSON, on both engines; every door answers with one sentence and a next command."""
 
 import contextlib
+import inspect
 import io
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 from tidemark.cli import main
 from tidemark.database.open import open_session
 from tidemark.names import ledger
+from tidemark.runtime.duty import Duty
 
 DEFINITIONS = """
 from tidemark import Project
@@ -281,7 +283,7 @@ def test_definitions_are_read_as_they_are_now(installed: Shell, monkeypatch: pyt
 
 
 def test_a_held_duty_exits_six(installed: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidemark.runtime.apply.LEASE_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(inspect.unwrap(Duty.leased), "__defaults__", (0.0,))
     with contextlib.closing(open_session(installed.url)) as session:
         prefix = "tidemark._" if session.dialect.has_schemas else "tidemark__"
     installed.write(f"UPDATE {prefix}lease SET expires = '9999', holder = 'somebody' WHERE duty = 'apply'")

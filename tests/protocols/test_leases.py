@@ -107,6 +107,25 @@ def test_a_holder_that_was_replaced_fails_at_its_next_write(engine_url: str) -> 
         assert not forum.differences()
 
 
+def test_what_is_done_for_a_duty_takes_nothing_from_its_holder(engine_url: str) -> None:
+    """A worker verifies in one lane and ticks in another: it is one holder, and these are two who need the same rows."""
+    with (
+        open_forum(engine_url) as forum,
+        contextlib.closing(open_session(engine_url, lock_timeout=1)) as one,
+        contextlib.closing(open_session(engine_url, lock_timeout=1)) as two,
+    ):
+        forum.tidemark.tick()
+        ticks = Duty(Ledger(one), Clock(), take_lease(Ledger(one), Clock(), "keep thread_scores", "worker"))
+        verifies = Duty(Ledger(two), Clock(), take_lease(Ledger(two), Clock(), "verify thread_scores", "worker"))
+        with pytest.raises(Fault, match="keep thread_scores is held by worker"):
+            verifies.leased("keep thread_scores", 0.0).__enter__()
+        assert ticks.lease is not None and ticks.write(lambda: 5).value == 5
+        ticks.lease.release()
+        # Who comes back after its connection was lost takes up what it never gave back.
+        with verifies.leased("keep thread_scores", 0.0) as lost, verifies.leased("keep thread_scores", 0.0) as again:
+            assert lost.lease is not None and again.lease is not None and again.lease.term == lost.lease.term + 1
+
+
 def test_a_worker_that_was_paused_and_replaced_does_no_harm(engine_url: str) -> None:
     with open_forum(engine_url) as forum, open_nursery(engine_url) as nursery:
         paused = nursery.beget()

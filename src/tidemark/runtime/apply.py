@@ -32,7 +32,6 @@ from tidemark.runtime.install import (
     reinstall,
     remove,
 )
-from tidemark.runtime.lease import Lease, name_holder, take_lease, try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.meanwhile import hold_on, holding, keeping
 from tidemark.runtime.plan import InstallPlan, Step, find_basis
@@ -49,7 +48,6 @@ from tidemark.script import Script
 from tidemark.telling import tell_count
 
 ROUNDS_MAX = 3
-LEASE_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -87,9 +85,7 @@ def apply_plan(
     if raised:
         check_rights(duty.ledger, raised, plan.catalog)
     ensure_ledger(duty, epoch)
-    holder = duty.lease.holder if duty.lease else name_holder()
-    lease = take_lease(duty.ledger, duty.clock, "apply", holder, LEASE_WAIT_SECONDS, stop=duty.stop)
-    try:
+    with holding(duty, "apply") as duty:
         if find_basis(duty.ledger) != plan.basis:
             if again is None:
                 raise Fault("what is installed changed since the plan was made", left_behind="nothing was changed")
@@ -98,11 +94,9 @@ def apply_plan(
         made: tuple[str, ...] = ()
         wanted = [index for index in plan.indexes if with_indexes or index.required]
         if wanted and again is not None:
-            made = create_indexes(holding(duty, lease), wanted, listen)
+            made = create_indexes(duty, wanted, listen)
             plan = again()
-        return replace(_carry_out_all(duty, lease, plan, detach, listen), indexes=made)
-    finally:
-        lease.release()
+        return replace(_carry_out_all(duty, plan, detach, listen), indexes=made)
 
 
 def _check_consent(plan: InstallPlan, allow_drop: bool) -> None:
@@ -116,44 +110,40 @@ def _check_consent(plan: InstallPlan, allow_drop: bool) -> None:
         )
 
 
-def _carry_out_all(duty: Duty, lease: Lease, plan: InstallPlan, detach: bool, listen: Listener) -> ApplyReport:
-    duty, holder = holding(duty, lease), lease.holder
+def _carry_out_all(duty: Duty, plan: InstallPlan, detach: bool, listen: Listener) -> ApplyReport:
     # What may be wrong is out of service from the moment on at which somebody knows, however long mending takes.
     record_gaps(duty, duty.ledger.derived())
     for script in plan.refresh:
-        _refresh(duty, script, holder)
+        _refresh(duty, script)
     live: list[str] = []
     begun: list[str] = []
     dropped: list[str] = []
     given_up: list[str] = []
     for step in plan.steps:
         duty.check_stop("apply")
-        hold_on(duty, lease)
+        hold_on(duty, anyway=True)
         if detach and step.verb == "drop" and step.replaces:
             # The old name serves its readers until the new one is live; the next apply ends it.
             continue
         if step.verb == "drop":
-            _leave_all(duty, holder, listen)
-        done = _carry_out(duty, step, holder, detach, listen)
+            _leave_all(duty, listen)
+        done = _carry_out(duty, step, detach, listen)
         if done is not None and not done.script.supports:
             (live if done.state == "live" else begun).append(done.name)
         elif step.destructive:
             dropped.append(step.derived)
         elif done is None and any(row.state != "retired" and not row.script.supports for row in step.obsolete):
             given_up.append(step.derived)
-    _leave_all(duty, holder, listen)
+    _leave_all(duty, listen)
     ensure_captures(duty, [one.capture for one in plan.narrowed])
     return ApplyReport(tuple(live), tuple(begun), tuple(dropped), given_up=tuple(given_up))
 
 
-def _leave_all(duty: Duty, holder: str, listen: Listener) -> None:
+def _leave_all(duty: Duty, listen: Listener) -> None:
     """Remove the generations whose last readers have moved on."""
     for row in find_left(duty.ledger.derived()):
-        lease = take_lease(duty.ledger, duty.clock, f"keep {row.name}", holder, LEASE_WAIT_SECONDS, stop=duty.stop)
-        try:
-            remove(duty.under(lease), row, listen)
-        finally:
-            lease.release()
+        with duty.leased(f"keep {row.name}") as mine:
+            remove(mine, row, listen)
 
 
 def ensure_ledger(duty: Duty, epoch: str) -> None:
@@ -162,34 +152,27 @@ def ensure_ledger(duty: Duty, epoch: str) -> None:
         duty.write(partial(duty.ledger.create, epoch))
 
 
-def _refresh(duty: Duty, script: Script, holder: str) -> None:
+def _refresh(duty: Duty, script: Script) -> None:
     """Write down new advice. Where somebody is at work on the table, or changed what the advice is about, the next apply does."""
-    lease = try_lease(duty.ledger, duty.clock, f"keep {script.name}", holder)
-    if lease is None:
-        return
-    mine = duty.under(lease)
 
     def work() -> None:
-        rows = mine.ledger.derived()
+        rows = duty.ledger.derived()
         identity = (script.name, script.generation)
         advised = with_groups(script, groups_of(script.name, rows))
         about = {"name": script.name, "generation": script.generation, "fingerprint": advised.fingerprint}
         if any((row.name, row.generation) == identity and essence(row.script) == essence(script) for row in rows):
-            mine.ledger.run("set_script", {**about, "script": script_text(advised)})
+            duty.ledger.run("set_script", {**about, "script": script_text(advised)})
 
-    try:
-        mine.write(work)
-    finally:
-        lease.release()
+    with duty.leased_if_free(f"keep {script.name}") as mine:
+        if mine is not None:
+            mine.write(work)
 
 
-def _carry_out(duty: Duty, step: Step, holder: str, detach: bool, listen: Listener) -> Installed | None:
+def _carry_out(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed | None:
     """Carry out one step under the derived table's own lease."""
-    lease = take_lease(duty.ledger, duty.clock, f"keep {step.derived}", holder, LEASE_WAIT_SECONDS, stop=duty.stop)
-    mine = duty.under(lease)
     generation = step.script.generation if step.script else max(row.generation for row in step.obsolete)
     said = f"{step.verb}: {step.reason}"
-    try:
+    with duty.leased(f"keep {step.derived}") as mine:
         run = mine.write(partial(add_named_run, mine, "apply", step.derived, generation, None, said)).value
         try:
             done = _do_step(mine, step, detach, listen)
@@ -199,8 +182,6 @@ def _carry_out(duty: Duty, step: Step, holder: str, detach: bool, listen: Listen
             raise
         run.finish(said)
         return done
-    finally:
-        lease.release()
 
 
 def _do_step(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed | None:

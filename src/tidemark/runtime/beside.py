@@ -13,7 +13,6 @@ from functools import partial
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault, TidemarkError
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.lease import try_lease
 from tidemark.runtime.outbox import DELIVERING, Handlers, deliver
 from tidemark.runtime.savepoints import name_problem
 from tidemark.runtime.streams.ingest import Ingest
@@ -43,13 +42,10 @@ def taking(stream: Stream, settle: Callable[[Duty], object]) -> Beside:
 
 
 def _deliver(handlers: Handlers, duty: Duty, terms: Terms) -> Upkeep:
-    lease = try_lease(duty.ledger, duty.clock, DELIVERING, terms.holder)
-    if lease is None:
-        return Upkeep("held")
-    try:
-        report = deliver(duty.under(lease), handlers)
-    finally:
-        lease.release()
+    with duty.leased_if_free(DELIVERING, terms.holder) as mine:
+        if mine is None:
+            return Upkeep("held")
+        report = deliver(mine, handlers)
     if not report.delivered and not report.failed:
         return Upkeep("none", wait_seconds=LOOK_SECONDS)
     # What failed is tried again, and not at once: it has only so many attempts.
@@ -58,18 +54,16 @@ def _deliver(handlers: Handlers, duty: Duty, terms: Terms) -> Upkeep:
 
 def _take(stream: Stream, settle: Callable[[Duty], object], duty: Duty, terms: Terms) -> Upkeep:
     name = f"stream {stream.name}"
-    lease = try_lease(duty.ledger, duty.clock, name, terms.holder)
-    if lease is None:
-        return Upkeep("held")
-    try:
-        report = Ingest(duty.under(lease), stream, partial(settle, duty), terms.listen).run()
-    except (TidemarkError, Conflict):
-        raise
-    except Exception as problem:
-        # The user's source may raise anything.
-        raise Fault(f"{name}: {name_problem(problem)}", left_behind="every block before it is taken") from problem
-    finally:
-        lease.release()
+    with duty.leased_if_free(name, terms.holder) as mine:
+        if mine is None:
+            return Upkeep("held")
+        try:
+            report = Ingest(mine, stream, partial(settle, duty), terms.listen).run()
+        except (TidemarkError, Conflict):
+            raise
+        except Exception as problem:
+            # The user's source may raise anything.
+            raise Fault(f"{name}: {name_problem(problem)}", left_behind="every block before it is taken") from problem
     if not report.blocks and not report.gaps:
         return Upkeep("none", wait_seconds=LOOK_SECONDS)
     return Upkeep("stream", changes=report.blocks)

@@ -7,15 +7,14 @@ under a name are known, and wait, under the name that comes after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from tidemark.runtime.carry import carry_memory, renamed
 from tidemark.runtime.cascade import everything_read, identity, is_served, upstream_first
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.install import show_rows
-from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.meanwhile import holding
 from tidemark.runtime.pieces import telling_pieces
@@ -86,14 +85,6 @@ def _apply(duty: Duty, row: Installed, installed: Installed) -> bool:
     return True
 
 
-@contextmanager
-def _alone(duty: Duty, older: Installed, installed: Installed) -> Iterator[Duty]:
+def _alone(duty: Duty, older: Installed, installed: Installed) -> AbstractContextManager[Duty]:
     """The duty while nobody ticks the older generation: under another name it has a lease of its own."""
-    if older.name == installed.name:
-        yield duty
-        return
-    lease = take_lease(duty.ledger, duty.clock, f"keep {older.name}", name_holder(), stop=duty.stop)
-    try:
-        yield holding(duty, lease)
-    finally:
-        lease.release()
+    return nullcontext(duty) if older.name == installed.name else holding(duty, f"keep {older.name}")

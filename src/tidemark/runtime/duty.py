@@ -17,7 +17,7 @@ from tidemark.errors import Exit, Fault
 from tidemark.processors import Functions
 from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.clock import Clock
-from tidemark.runtime.lease import Lease, name_holder, take_lease
+from tidemark.runtime.lease import Lease, name_holder, take_lease, try_lease
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.turns import Turn, Turns
@@ -95,12 +95,29 @@ class Duty:
     @contextmanager
     def leased(self, duty: str, wait_seconds: float = 10.0) -> Iterator[Duty]:
         """The same under the lease of another duty, waited for, and given back in the end. Raises what `take_lease` does."""
-        holder = self.lease.holder if self.lease is not None else name_holder()
-        lease = take_lease(self.ledger, self.clock, duty, holder, wait_seconds, stop=self.stop)
+        lease = take_lease(self.ledger, self.clock, duty, self._name(), wait_seconds, stop=self.stop)
         try:
             yield self.under(lease)
         finally:
             lease.release()
+
+    @contextmanager
+    def leased_if_free(self, duty: str, holder: str = "", *, yields: bool = False) -> Iterator[Duty | None]:
+        """As `leased`, and None where another has that lease, without waiting. `holder` and `yields` are as in `try_lease`."""
+        lease = try_lease(self.ledger, self.clock, duty, holder or self._name(), yields=yields)
+        try:
+            yield None if lease is None else self.under(lease)
+        finally:
+            if lease is not None:
+                lease.release()
+
+    def _name(self) -> str:
+        return self.lease.deputy if self.lease is not None else name_holder()
+
+    @property
+    def leases(self) -> tuple[Lease, ...]:
+        """Every lease in hand."""
+        return self.held if self.lease is None else (*self.held, self.lease)
 
     @property
     def session(self) -> Session:

@@ -22,10 +22,9 @@ SHORT_SECONDS = 10.0
 def expect_reading(duty: Duty, sources: Iterable[str]) -> None:
     """Hold on to every lease for as long as it may take to read the sources, named by their labels. Raises `Lost` when one of
     them is not ours any more."""
-    leases = [one for one in (duty.lease, *duty.held) if one is not None]
-    if not leases:
+    if not duty.leases:
         return
     size = int(duty.ledger.value("measure_sources", {"sources": json.dumps([*sources])}) or 0)
     seconds = min(SECONDS_MAX, size / BYTES_EACH_SECOND)
-    for lease in leases if seconds > SHORT_SECONDS else ():
+    for lease in duty.leases if seconds > SHORT_SECONDS else ():
         duty.under(lease).write(partial(lease.extend, seconds))

@@ -82,6 +82,12 @@ class Lease:
     renewed: float
 
     @property
+    def deputy(self) -> str:
+        """In whose name more duties are done for the sake of this one. Its holder may be doing one of them beside it in another
+        lane, and who asks in his name is taken for himself, come back after his connection was lost."""
+        return f"{self.holder}.{hashlib.sha256(self.duty.encode()).hexdigest()[:PLACE_DIGITS]}"
+
+    @property
     def is_old(self) -> bool:
         """Whether a third of its time is over."""
         return self.clock.now() - self.renewed > TERM_SECONDS / 3

@@ -8,12 +8,15 @@ A tick that fails is told, tried again later, and stops no filling. A lease that
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from tidemark.database.session import Conflict
 from tidemark.errors import TidemarkError, is_interruption
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.lease import Lease, Lost
+from tidemark.runtime.lease import Lost
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.tick import tick
 
@@ -31,19 +34,21 @@ def keeping(duty: Duty, before: Installed | None) -> Duty:
     return replace(duty, meanwhile=_Keeper(duty, before))
 
 
-def holding(duty: Duty, lease: Lease) -> Duty:
-    """The duty that holds on to one more lease between its chunks. They raise `Lost` when another has taken that one."""
+@contextmanager
+def holding(duty: Duty, other: str) -> Iterator[Duty]:
+    """The duty with the lease of another one in hand, which it holds on to between its chunks: they raise `Lost` when somebody
+    has taken that. Raises what `take_lease` does."""
+    with duty.leased(other) as mine:
+        both = replace(duty, held=mine.leases)
+        yield replace(both, meanwhile=partial(hold_on, both))
 
-    def hold() -> None:
-        if lease.is_old:
-            hold_on(duty, lease)
 
-    return replace(duty, meanwhile=hold, held=(*duty.held, lease))
-
-
-def hold_on(duty: Duty, lease: Lease) -> None:
-    """Prove that a lease is still ours, in a transaction of its own, and extend it in time. Raises `Lost` when it is not."""
-    duty.under(lease).write(lambda: None)
+def hold_on(duty: Duty, *, anyway: bool = False) -> None:
+    """Prove that what is in hand beside the lease is still ours, each in a transaction of its own, and extend it: what is old, or
+    `anyway`. Raises `Lost` when it is not."""
+    for lease in duty.held:
+        if anyway or lease.is_old:
+            duty.under(lease).write(lambda: None)
 
 
 class _Keeper:

@@ -16,7 +16,6 @@ from tidemark.database.session import Mode
 from tidemark.errors import Fault
 from tidemark.runtime.cascade import everything_read, identity, is_served
 from tidemark.runtime.duty import CONFLICTS_MAX, Duty, Held
-from tidemark.runtime.lease import name_holder, try_lease
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.seals import TickReport, has_work
 from tidemark.script import Script
@@ -111,15 +110,9 @@ def apply_waiting(duty: Duty, row: Installed, tick: Ticking) -> bool:
     """Apply what waits for another table, under its lease; False when somebody else is at it."""
     if not has_work(duty, row.script):
         return True
-    lease = try_lease(duty.ledger, duty.clock, f"keep {row.name}", name_holder())
-    if lease is None:
-        return False
-    try:
-        mine = duty.under(lease)
-        done = tick(mine, row.script)
-        while not done.drained:
+    with duty.leased_if_free(f"keep {row.name}") as mine:
+        if mine is None:
+            return False
+        while not tick(mine, row.script).drained:
             mine.check_stop(f"the tick of {row.name}")
-            done = tick(mine, row.script)
-    finally:
-        lease.release()
     return True

@@ -22,7 +22,6 @@ from tidemark.runtime.apply_batch import prepare_once
 from tidemark.runtime.coverage import Sweep, read_sweep
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.findings import count_drift, count_findings
-from tidemark.runtime.lease import try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.repair import repair
@@ -58,21 +57,18 @@ def sweep_on(duty: Duty, installed: Installed, holder: str, listen: Listener) ->
     """
     script = installed.script
     known = read_sweep(duty.ledger, script)
-    lease = try_lease(duty.ledger, duty.clock, f"verify {script.name}", holder)
-    if lease is None:
-        return None
-    mine = duty.under(lease)
-    try:
-        if known is not None and known.ended and known.began_seconds < script.verify_seconds:
-            rest = Swept(min(LOOK_SECONDS, script.verify_seconds - known.began_seconds))
-            return _sample(mine, installed, rest, listen)
-        return _sweep(mine, installed, known, listen)
-    except Fault as problem:
-        if not is_interruption(problem):
-            raise
-        return Swept(0.0)
-    finally:
-        lease.release()
+    with duty.leased_if_free(f"verify {script.name}", holder) as mine:
+        if mine is None:
+            return None
+        try:
+            if known is not None and known.ended and known.began_seconds < script.verify_seconds:
+                rest = Swept(min(LOOK_SECONDS, script.verify_seconds - known.began_seconds))
+                return _sample(mine, installed, rest, listen)
+            return _sweep(mine, installed, known, listen)
+        except Fault as problem:
+            if not is_interruption(problem):
+                raise
+            return Swept(0.0)
 
 
 def _sample(duty: Duty, installed: Installed, rest: Swept, listen: Listener) -> Swept:

@@ -16,7 +16,6 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.failing import recording_failure
 from tidemark.runtime.gaps import look_at_catalog, record_gap
 from tidemark.runtime.install import remove
-from tidemark.runtime.lease import try_lease
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.narrowing import narrow
 from tidemark.runtime.progress import Listener
@@ -73,20 +72,15 @@ def look_after(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     """Do what is due for one generation, if nobody else does. Raises what the duty raises."""
     if row.state not in KEPT_UP and not gap:
         return Upkeep("none")
-    name = f"keep {row.name}"
-    lease = try_lease(duty.ledger, duty.clock, name, terms.holder, yields=True)
-    if lease is None:
-        return Upkeep("held")
-    mine = duty.under(lease)
-    try:
+    with duty.leased_if_free(f"keep {row.name}", terms.holder, yields=True) as mine:
+        if mine is None:
+            return Upkeep("held")
         began = duty.clock.now()
         done = _do(mine, row, gap, terms)
         ms = duty.clock.ms_since(began)
         if ms > terms.slow_ms and done.kind == "tick":
             _record_slow(mine, row, done, ms, terms.slow_ms)
         return done
-    finally:
-        lease.release()
 
 
 def keep_verifying(duty: Duty, row: Installed, terms: Terms) -> Upkeep:

@@ -12,7 +12,7 @@ from tidemark import Project, Tidemark
 from tidemark.cli import main
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
-from tidemark.runtime import apply
+from tidemark.runtime import duty as duties
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import Lease, try_lease
 from tidemark.runtime.ledger import Ledger
@@ -101,17 +101,17 @@ def test_advice_is_not_written_over_a_definition_that_changed_meanwhile(
     wider = Project("forum")
     wider.derive("post_names", key="id", query=QUERY.replace("u.name", "u.name, p.score"))
     wider.derive("best", query="SELECT thread_id, max(score) AS best FROM posts GROUP BY thread_id")
-    taken = apply.try_lease
+    taken = duties.try_lease
 
-    def overtaken(ledger: Ledger, clock: Clock, duty: str, *rest: Any) -> Lease | None:
+    def overtaken(ledger: Ledger, clock: Clock, duty: str, *rest: Any, **named: Any) -> Lease | None:
         if duty == "keep post_names":
             monkeypatch.undo()
             with ledger.session.transaction():
                 ledger.session.run(f"DELETE FROM {'tidemark__' if forum.startswith('sqlite') else 'tidemark._'}lease")
             Tidemark(wider, forum).apply()
-        return taken(ledger, clock, duty, *rest)
+        return taken(ledger, clock, duty, *rest, **named)
 
-    monkeypatch.setattr(apply, "try_lease", overtaken)
+    monkeypatch.setattr(duties, "try_lease", overtaken)
     engine.apply()
     assert Tidemark(wider, forum).plan().is_empty
 

@@ -227,6 +227,10 @@ def test_a_duty_of_a_process_that_is_gone_is_free_at_once(world: World) -> None:
     with pytest.raises(Lost):
         dead.write(lambda: None)
     taken.release()
+    world.leased(holder=dead.lease.deputy)
+    taken = try_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "two")
+    assert taken is not None
+    taken.release()
     alive = world.leased(holder=name_holder())
     assert try_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "two") is None
     assert alive.write(lambda: 5).value == 5

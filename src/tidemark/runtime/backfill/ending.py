@@ -25,11 +25,8 @@ RUN_STATES = {"finished": "done", "quarantined": "done", "verifying": "done", "p
 
 
 @contextmanager
-def recording(
-    duty: Callable[[], Duty], tally: Tally, also: Callable[[str], object] = lambda state: None
-) -> Iterator[None]:
-    """Record the end when what is done inside does not come to a good one. `duty` gives the one whose connection is open;
-    `also` is done with the state in the same transaction.
+def recording(duty: Duty, tally: Tally, also: Callable[[str], object] = lambda state: None) -> Iterator[None]:
+    """Record the end when what is done inside does not come to a good one; `also` is done with the state in the same transaction.
 
     Raises `Fault` for it: exit 75 when it can go on, 1 when it failed or was cancelled.
     """
@@ -37,8 +34,8 @@ def recording(
     try:
         yield
     except Ended as ended:
-        with telling_untold(duty(), name, tally.phase):
-            record_end(duty(), tally, ended.state, ended.cause, also)
+        with telling_untold(duty, name, tally.phase):
+            record_end(duty, tally, ended.state, ended.cause, also)
         resumable = ended.state in ("interrupted", "paused")
         exit = Exit.INTERRUPTED if resumable else Exit.ERROR
         given_up = tally.phase == "fill" and ended.state == "cancelled"
@@ -47,14 +44,14 @@ def recording(
     except Lost:
         raise
     except KeyboardInterrupt:
-        with telling_untold(duty(), name, tally.phase):
-            record_end(duty(), tally, "interrupted", "it was asked twice to stop; the chunk at hand was rolled back")
+        with telling_untold(duty, name, tally.phase):
+            record_end(duty, tally, "interrupted", "it was asked twice to stop; the chunk at hand was rolled back")
         raise
     except Exception as problem:
         told = tell_problem(problem)
-        if duty().session.is_open():
-            with telling_untold(duty(), name, tally.phase):
-                record_end(duty(), tally, "interrupted" if is_interruption(problem) else "failed", told)
+        if duty.session.is_open():
+            with telling_untold(duty, name, tally.phase):
+                record_end(duty, tally, "interrupted" if is_interruption(problem) else "failed", told)
         if isinstance(problem, Fault) and "; next: " not in problem.left_behind:
             problem.left_behind += (
                 f"; next: {_next_command(tally, 'interrupted' if is_interruption(problem) else 'failed')}"

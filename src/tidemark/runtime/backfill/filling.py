@@ -191,7 +191,7 @@ def see_through(filling: Filling, installed: Installed, work: Callable[[], None]
         elif state == "cancelled":
             duty.ledger.move(installed, "failed", CANCELLED)
 
-    with recording(lambda: duty, filling.tally, also):
+    with recording(duty, filling.tally, also):
         work()
         record_end(duty, filling.tally, "finished", f"{tell_count(filling.tally.begun.rows_total or 0, 'key')} filled")
 

@@ -22,7 +22,6 @@ from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.together import RANGES_EACH, tell_alone, work_together
 from tidemark.runtime.backfill.worker import Worker
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.walk import Walk
 
@@ -70,9 +69,7 @@ def run_backfill(
     and for a number of seconds to rest that is none.
     """
     check_nice(orders.nice)
-    lease = take_lease(duty.ledger, duty.clock, f"backfill {backfill.name}", name_holder(), 0, stop=duty.stop)
-    mine = duty.under(lease)
-    try:
+    with duty.leased(f"backfill {backfill.name}", 0) as mine:
         mine = replace(mine, workers=orders.workers, connect=connect)
         workers = mine.crew
         if workers == 1:
@@ -89,14 +86,10 @@ def run_backfill(
         def work(duty: Duty) -> None:
             Worker(duty, backfill, walk, replace(gate, duty=duty), connect, beside=workers > 1).work()
 
-        with recording(lambda: mine, tally):
+        with recording(mine, tally):
             work_together(mine, tally, work, connect, workers)
             left = mine.ledger.value("count_quarantine", {"backfill": backfill.name})
             told = tell_aside(int(left)) if left else None
             record_end(mine, tally, "quarantined" if left else "finished", told)
         status = find_backfill(mine.ledger, backfill.name)
         return BackfillReport(status, tally.chunks, tally.written, tally.longest_ms)
-    finally:
-        lease.release()
-        if mine.ledger is not duty.ledger:
-            mine.session.close()
