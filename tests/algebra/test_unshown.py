@@ -55,7 +55,7 @@ def test_rows_that_look_alike_come_and_go(engine_url: str, freshness: str) -> No
     place = Place.make(engine_url, _project(queries, freshness=freshness, **options), SEED)
     try:
         rng = random.Random(SEED)
-        for _ in range(20):
+        for _ in range(10):
             done = place.step(rng, rng.choice((1, 2, 4)))
             for name, query in queries.items():
                 assert place.bag(f'SELECT * FROM "{name}"') == place.bag(query), (name, done)

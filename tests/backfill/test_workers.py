@@ -220,7 +220,7 @@ def test_workers_beside_each_other_do_every_row_once_and_end_together(
         if mine not in names:
             names.add(mine)
             with contextlib.suppress(threading.BrokenBarrierError):
-                together.wait(timeout=30)
+                together.wait(timeout=6)
         db.run(ADD)
 
     done = songs.engine().backfill("count", Orders(workers=3))

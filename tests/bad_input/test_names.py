@@ -63,7 +63,7 @@ def test_hostile_names_everywhere(town: Town, freshness: str) -> None:
     """As table, columns, alias, output and derived table; install, write, verify, explain and remove."""
     text = "from tidemark import Project\nproject = Project('hostile')\n"
     queries: dict[str, str] = {}
-    taken = [name for number, name in enumerate(HOSTILE) if in_turn(number + town.is_sqlite, 2)]
+    taken = [name for number, name in enumerate(HOSTILE) if in_turn(number + town.is_sqlite, 3)]
     # Every name meets the triggers that compute; a third of them is enough for those that only log.
     names = taken if freshness == "commit" else taken[::3]
     for name in names:

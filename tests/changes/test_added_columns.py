@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.changes.shop import SCHEMA, Shop
+from tests.kit.size import taken
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
@@ -152,7 +153,7 @@ def small(dialect: Dialect) -> Pace:
     return replace(choose_pace(dialect), size=1, size_min=1, size_max=1)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", taken(WAYS, 2))
 def test_only_what_was_added_is_filled(engine_url: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for room in (fill, fill_pages):
         monkeypatch.setattr(room, "choose_patient_pace", small)

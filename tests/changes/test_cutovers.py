@@ -8,11 +8,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 
 from tests.findings.place import connect
+from tests.kit.size import taken
 from tidemark import Project, Tidemark, ratchet
 from tidemark.runtime import cutover
 from tidemark.runtime.clock import Clock
@@ -115,8 +117,9 @@ def _play_events(town: Town, freshness: tuple[str, ...], again: bool, *, renamed
         assert {one.derived for one in town.engine.events(limit=1000)} <= {name}
 
 
-@pytest.mark.parametrize("again", [False, True])
-@pytest.mark.parametrize("freshness", [("tick",), ("commit",), ("tick", "commit")], ids="/".join)
+@pytest.mark.parametrize(
+    ("again", "freshness"), taken(product((False, True), (("tick",), ("commit",), ("tick", "commit"))), 2)
+)
 def test_each_threshold_is_told_once_while_definitions_change(
     opened: Callable[[str], Town], freshness: tuple[str, ...], again: bool
 ) -> None:

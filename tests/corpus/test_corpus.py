@@ -25,7 +25,7 @@ SEED = 20260
 SIZE = {"tpch": 900, "tpcc": 400}
 CHANGES = 24
 GROUP = 32
-SHARE = {"sqlite": 4, "postgresql": 8}
+SHARE = {"sqlite": 8, "postgresql": 8}
 MODES = ("mixed", "deletes", "updates")
 
 

@@ -1,6 +1,6 @@
 """Random programs: the events are those that the query's own results say, for every class and freshness.
 
-A plain run plays `STEPS` steps of each shape on each engine from a fixed seed; ``TIDEMARK_TEST_FULL=1`` plays twenty times as
+A plain run plays `STEPS` steps of each shape on each engine from a fixed seed; ``TIDEMARK_TEST_FULL=1`` plays thirty times as
 many. Every step is one statement, so that both engines pass through the same states.
 """
 
@@ -23,7 +23,9 @@ from tidemark.render import postgres_crossings, postgres_flush, postgres_once, s
 from tidemark.render.crossings import Shown, crossing_select
 from tidemark.runtime.clock import Clock
 
-STEPS = 1200 if FULL else 60
+STEPS = 1200 if FULL else 40
+SEARCHED = max(STEPS, 60)
+"""Steps within which a mistake is found."""
 AT = (1, 2, 4)
 GROUPS = "SELECT g, count(*) AS n FROM facts GROUP BY g"
 DIFFERENT = "SELECT g, count(DISTINCT v) AS n FROM facts WHERE v IS NOT NULL GROUP BY g"
@@ -127,11 +129,11 @@ def test_a_mistake_in_the_trigger_is_found(right: str, engine_url: str, monkeypa
     )
     if right == "e.once = 1" and engine_url.startswith("postgres"):
         # The index alone is enough there, because the insert asks for it.
-        _play("linear", engine_url)
+        _play("linear", engine_url, SEARCHED)
         return
     with pytest.raises((AssertionError, Fault)):
         # Where each crossing counts, nothing else hides one too many.
-        _play("linear" if right == "e.once = 1" else "linear-by-ticks", engine_url)
+        _play("linear" if right == "e.once = 1" else "linear-by-ticks", engine_url, SEARCHED)
 
 
 @pytest.mark.parametrize("shape", SPELLED_SHAPES)
@@ -142,7 +144,7 @@ def test_events_that_are_known_by_the_text_of_their_key_would_be_told_again(
     known = engine._known
     monkeypatch.setattr(engine, "_known", lambda shown: replace(known(shown), alike=""))
     with pytest.raises(AssertionError):
-        _play(shape, engine_url)
+        _play(shape, engine_url, SEARCHED)
 
 
 def test_rows_of_a_statement_that_are_taken_for_what_they_became_are_found(
@@ -154,7 +156,7 @@ def test_rows_of_a_statement_that_are_taken_for_what_they_became_are_found(
     rows = postgres_crossings._rows
     monkeypatch.setattr(postgres_crossings, "_rows", mistaken)
     with pytest.raises(AssertionError):
-        _play("linear-by-ticks", pg_database)
+        _play("linear-by-ticks", pg_database, SEARCHED)
 
 
 @pytest.mark.parametrize("shape", ["extremes", "universe"])
@@ -163,10 +165,10 @@ def test_adding_before_computing_anew_would_be_seen(
 ) -> None:
     monkeypatch.setattr(postgres_once, "flush_texts", postgres_flush.flush_texts)
     with pytest.raises(AssertionError):
-        _play(shape, pg_database)
+        _play(shape, pg_database, SEARCHED)
 
 
-def _play(shape: str, engine_url: str) -> None:
+def _play(shape: str, engine_url: str, steps: int = STEPS) -> None:
     query, freshness, again = (SHAPES | SPELLED_SHAPES)[shape]
     rng = random.Random(f"crossings/{shape}")
     # On SQLite every state on the way counts at commit freshness; these statements do not come back to where they were.
@@ -189,7 +191,7 @@ def _play(shape: str, engine_url: str) -> None:
         engine.apply()
         expected: Counter[tuple[Any, int]] = Counter()
         before: Values = {}
-        for _ in range(STEPS):
+        for _ in range(steps):
             with session.transaction():
                 for _ in range(rng.randint(1, 4) if several else 1):
                     session.run(_statement(rng, groups))

@@ -19,7 +19,7 @@ from tests.examples.conftest import Generated
 from tests.examples.soundgraph_rows import CHALLENGE, CHALLENGE_IDS, answered_progress, derived, progress, stored
 from tests.examples.test_soundgraph_indexer import NOON, block, entity, play, plays
 from tests.kit.asgi import ask
-from tests.kit.size import in_turn
+from tests.kit.size import in_turn, on_one_engine
 from tidemark import Tidemark, iterable
 
 SETTLED = ("challenge_profile_completion", "challenge_p", "challenge_u", "challenge_fp")
@@ -86,11 +86,9 @@ def place(database: str) -> Iterator[Place]:
         yield Place(store, tidemark, WRITERS[store.engine == "sqlite"])
 
 
+@on_one_engine(1)
 def test_deployment_over_history_completes_everything(new_database: NewDatabase, generated: Generated) -> None:
-    """A plain run takes this one on SQLite and the next one on PostgreSQL, another turn the other way round."""
     database = new_database()
-    if not in_turn(not database.startswith("sqlite"), 2):
-        return
     with closing(tables(database)) as store:
         take(store.database, generated.blocks)
         tidemark = Tidemark(make_project("history", (*COUNTS[4:5], *CHALLENGES)), database)
@@ -102,10 +100,9 @@ def test_deployment_over_history_completes_everything(new_database: NewDatabase,
         assert all(report.clean for report in tidemark.verify())
 
 
+@on_one_engine(0)
 def test_deployment_from_now_on_completes_nothing_from_history(new_database: NewDatabase, generated: Generated) -> None:
     database = new_database()
-    if not in_turn(database.startswith("sqlite"), 2):
-        return
     with closing(tables(database)) as store:
         take(database, generated.blocks)
         tidemark = Tidemark(make_project("now", (*COUNTS[4:5], *CHALLENGES)), database)
@@ -124,6 +121,7 @@ def test_deployment_from_now_on_completes_nothing_from_history(new_database: New
         assert all(report.clean for report in tidemark.verify())
 
 
+@on_one_engine(1)
 def test_a_replay_from_the_first_block_gives_the_same_rows(new_database: NewDatabase, generated: Generated) -> None:
     """Whatever the batches, the kills in between, and the other workers that tick."""
     blocks = generated.blocks[100:112]

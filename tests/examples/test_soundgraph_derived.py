@@ -29,7 +29,7 @@ from tests.examples.soundgraph_rows import (
     progress,
     stored,
 )
-from tests.kit.size import in_turn
+from tests.kit.size import in_turn, on_one_engine
 from tidemark import Tidemark
 
 NewDatabase = Callable[[], str]
@@ -65,12 +65,19 @@ def check_answers(store: Store, answers: Mapping[str, Any], of: str = "user_chal
         assert progress(store, challenge) == answered_progress(answers, challenge, of), challenge
 
 
-@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize(
+    ("new_database", "writer"),
+    [
+        (engine, writer)
+        for one, engine in enumerate(("postgresql", "sqlite"))
+        for other, writer in enumerate(WRITERS)
+        if in_turn(one + other, 2)
+    ],
+    indirect=["new_database"],
+)
 def test_every_table_is_true_whoever_writes(new_database: NewDatabase, generated: Generated, writer: Writer) -> None:
     """A plain run takes one writer on each engine, another one in the next turn."""
     database = new_database()
-    if not in_turn(WRITERS.index(writer) + database.startswith("sqlite"), 2):
-        return
     play(database, generated, writer)
     with closing(open_store(database)) as store:
         check_answers(store, generated.answers)
@@ -80,6 +87,7 @@ def test_every_table_is_true_whoever_writes(new_database: NewDatabase, generated
         assert report.clean, report.derived
 
 
+@on_one_engine(1)
 def test_tables_installed_over_history_are_the_same_as_tables_that_watched_it(
     new_database: NewDatabase, blocks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +104,7 @@ def test_tables_installed_over_history_are_the_same_as_tables_that_watched_it(
         assert derived_rows(one, names) == derived_rows(other, names)
 
 
+@on_one_engine(0)
 def test_a_tampered_row_is_named_and_mended(
     new_database: NewDatabase, blocks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,11 +125,9 @@ def test_a_tampered_row_is_named_and_mended(
         assert upkeep.verify(database).wrong == ()
 
 
+@on_one_engine(0)
 def test_the_demo_ends_well(new_database: NewDatabase, blocks: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A plain run shows it on SQLite, another turn on PostgreSQL: everything is installed for it."""
     database = new_database()
-    if not in_turn(not database.startswith("sqlite"), 2):
-        return
     assert demo.main(["--database", database, "--blocks", str(blocks)]) == 0
     told = capsys.readouterr().out
     [(true, columns)] = re.findall(r"([0-9]+) of ([0-9]+) derived columns are true", told)

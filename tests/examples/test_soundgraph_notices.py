@@ -9,6 +9,7 @@ from examples.soundgraph.indexer import take
 from examples.soundgraph.stores import Store, open_store
 from examples.soundgraph.world import spelled
 from tests.examples.conftest import Generated
+from tests.kit.size import on_one_engine
 from tidemark import Tidemark
 from tidemark.runtime.clock import Clock
 
@@ -72,6 +73,7 @@ def did(user: int, action: str, number: int, **metadata: Any) -> dict[str, Any]:
     return {**known, "metadata": metadata}
 
 
+@on_one_engine(0)
 def test_a_remix_of_two_tracks_of_one_artist_is_told_once(new_database: NewDatabase) -> None:
     parents = {"tracks": [{"parent_track_id": number} for number in (12, 11, 13)]}
     uploads = [did(owner, "Track Create", number) for owner, number in ((1, 11), (1, 12), (2, 13))]
@@ -79,6 +81,7 @@ def test_a_remix_of_two_tracks_of_one_artist_is_told_once(new_database: NewDatab
     assert found == [[1, "remix:14:11", "3"], [2, "remix:14:13", "3"]]
 
 
+@on_one_engine(1)
 def test_who_bought_something_and_saves_it_tells_nothing_new(new_database: NewDatabase) -> None:
     bought = {"type": "usdc_purchase", "buyer_user_id": 2, "seller_user_id": 1, "amount": 1_000_000}
     found = told(
@@ -94,11 +97,13 @@ def test_who_bought_something_and_saves_it_tells_nothing_new(new_database: NewDa
     assert found == [[1, "save:7:playlist", "2"]], "the album 7 is not the track 7 that was bought"
 
 
+@on_one_engine(0)
 def test_two_tips_under_one_signature_are_two(new_database: NewDatabase) -> None:
     tip = {"type": "tip", "sender_user_id": 1, "receiver_user_id": 2, "amount": 5, "signature": "again"}
     assert told(new_database(), "tip_send", [tip, tip]) == [[1, f"tip_send:{slot}:again", "1"] for slot in (1, 2)]
 
 
+@on_one_engine(1)
 def test_two_rewards_of_one_kind_in_one_block_are_told_of_both(new_database: NewDatabase) -> None:
     database, at = new_database(), (1_741_867_200, 1_741_953_600)
     with closing(open_store(database)) as store:

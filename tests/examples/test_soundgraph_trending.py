@@ -16,6 +16,7 @@ from tests.examples.soundgraph_play import TIMED, declare, play_week, weekly
 from tests.examples.soundgraph_rows import WEEKLY_IDS, answered, derived
 from tests.examples.test_soundgraph_edges import LONG_AGO, MANY, add_users
 from tests.kit.asgi import ask
+from tests.kit.size import on_one_engine
 from tidemark import Tidemark
 
 NewDatabase = Callable[[], str]
@@ -46,6 +47,7 @@ def charts_expected(answers: Mapping[str, Any]) -> list[list[object]]:
     return sorted([*found, *(["tastemaker", row[2], row[2], int(row[1].rpartition(":")[2], 16)] for row in early)])
 
 
+@on_one_engine(1)
 def test_trending_moves_with_the_time_and_the_week_is_announced_once(
     new_database: NewDatabase, generated: Generated
 ) -> None:

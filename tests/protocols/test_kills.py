@@ -5,7 +5,7 @@ import secrets
 from tests.kit.size import FULL
 from tests.protocols.kills import CHECK_EVERY, kill_workers
 
-KILLS = 40 if FULL else 20
+KILLS = 40 if FULL else 10
 
 
 def test_a_kill_at_any_instant_loses_and_doubles_nothing(engine_url: str) -> None:

@@ -7,11 +7,13 @@ gone keeps nothing behind, although its images are still in the log.
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 from unittest import mock
 
 import pytest
 
+from tests.kit.size import taken
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session, Unacceptable
@@ -116,8 +118,7 @@ def test_a_value_that_stands_keeps_only_those_behind_that_cannot_read_it(engine_
         _goes_on(place, tidemark)
 
 
-@pytest.mark.parametrize("gone", ["corrected", "deleted"])
-@pytest.mark.parametrize("shape", QUERIES)
+@pytest.mark.parametrize(("shape", "gone"), taken(product(QUERIES, ("corrected", "deleted")), 3))
 def test_a_value_that_is_gone_keeps_nothing_behind(engine_url: str, shape: str, gone: str) -> None:
     with _place(engine_url, QUERIES[shape]) as place:
         tidemark = place.open()
@@ -193,8 +194,7 @@ def in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("in_small_steps")
-@pytest.mark.parametrize("batches", range(1, 9, 2))
-@pytest.mark.parametrize("shape", MANY)
+@pytest.mark.parametrize(("shape", "batches"), taken(product(MANY, range(1, 9, 2)), 3))
 def test_a_long_seal_goes_on_whenever_it_was_left(engine_url: str, shape: str, batches: int) -> None:
     with _place(engine_url, MANY[shape], 90) as place:
         tidemark = place.open()

@@ -28,7 +28,7 @@ from tests.simulation.mutants_support import SUPPORTED
 from tests.simulation.mutants_unlike import UNLIKE
 from tests.simulation.run import Ground, attempt, ground
 
-SHARE = 16
+SHARE = 32
 EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT, *OWN, *GIVEN)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
 MISTAKEN = [

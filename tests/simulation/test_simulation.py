@@ -24,7 +24,7 @@ from tidemark.render import postgres_flush, postgres_once
 from tidemark.render.statements import Store
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
-BUDGETS = {"sqlite": Budget(700, minutes=0.15), "postgres": Budget(280, minutes=0.15)}
+BUDGETS = {"sqlite": Budget(450, minutes=0.15), "postgres": Budget(180, minutes=0.15)}
 BUDGETS_FULL = {"sqlite": Budget(3000, minutes=0.5), "postgres": Budget(1200, minutes=0.6)}
 ADDED = ("group", "universe", "total")
 RECORDED = sorted(SEEDS.glob("*.json"))
@@ -86,7 +86,7 @@ def test_what_is_remembered_and_told_outlives_changes_of_definitions(
 ) -> None:
     place: Ground = request.getfixturevalue(f"{engine}_ground")
     said: list[str] = []
-    budget = Budget(1000, minutes=1) if FULL else Budget(60, minutes=0.1)
+    budget = Budget(1000, minutes=1) if FULL else Budget(25, minutes=0.1)
     tally, found = campaign(
         place,
         f"{SEED}-redefined",
@@ -113,7 +113,7 @@ def test_random_programs_stay_true_where_rows_are_written_once(
 
     monkeypatch.setattr(postgres_flush, "flush_texts", once)
     said: list[str] = []
-    budget = Budget(1200, minutes=0.6) if FULL else Budget(200, minutes=0.1)
+    budget = Budget(1200, minutes=0.6) if FULL else Budget(120, minutes=0.1)
     tally, found = campaign(postgres_ground, f"{SEED}-once", budget, families=ADDED, seeds=tmp_path, say=said.append)
     assert not found, "\n".join(said)
     assert tally.comparisons.total() > 0

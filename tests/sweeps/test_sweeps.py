@@ -176,7 +176,7 @@ def test_what_is_left_to_somebody_is_said_once_and_not_looked_at_all_the_time(
 
     def enough() -> bool:
         turns[0] += 1
-        return turns[0] > 400
+        return turns[0] > 120
 
     with contextlib.closing(world.duty.session):
         caplog.set_level(logging.WARNING)
