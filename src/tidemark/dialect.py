@@ -28,7 +28,6 @@ class Dialect:
     null_safe_differs: str
     name_bytes_max: int
     has_schemas: bool
-    has_statement_triggers: bool
     writers_wait_in_line: bool
     ours_prefix: str
     temporary_prefix: str
@@ -53,7 +52,6 @@ SQLITE = Dialect(
     null_safe_differs="IS NOT",
     name_bytes_max=200,
     has_schemas=False,
-    has_statement_triggers=False,
     writers_wait_in_line=True,
     ours_prefix="tidemark_",
     temporary_prefix="temp.",
@@ -70,7 +68,6 @@ POSTGRESQL = Dialect(
     null_safe_differs="IS DISTINCT FROM",
     name_bytes_max=63,
     has_schemas=True,
-    has_statement_triggers=True,
     writers_wait_in_line=False,
     ours_prefix="tidemark.",
     temporary_prefix="pg_temp.",

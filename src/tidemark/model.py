@@ -63,7 +63,6 @@ class Unique:
     expressions: tuple[str, ...]
     where: str | None = None
     primary: bool = False
-    nulls_distinct: bool = True
     collations: tuple[str | None, ...] = ()
 
 
@@ -91,13 +90,11 @@ class Table:
 
     `schema` is empty on SQLite. `kind` is one of ``table``, ``partitioned``, ``view``, ``virtual``, ``foreign``,
     ``temporary``, ``inherited`` (a table whose rows include those of tables that inherit from it), ``materialized``.
-    `leaves` are (schema, name) of every leaf partition. `writers` are the roles that may write it
-    (PostgreSQL; the owner first), `forced_row_security` tells that the owner's reads are filtered too, `subscribed`
-    that logical replication writes it, `below` that it is a partition of another table or inherits from one, `unlogged` that it
-    or a partition of it is empty after a crash. `trigger_bodies`
-    are the texts of triggers that are not ours. `echoes` tells that an update of a row may come back to it (SQLite), by actions
-    of foreign keys, before its triggers are told of it; `reenters` that any statement may write the table again, by such actions
-    or by triggers, before it is over. `identity` is a hash of everything above that a program depends on.
+    `leaves` are (schema, name) of every leaf partition. `forced_row_security` tells that our reads are filtered (PostgreSQL),
+    `subscribed` that logical replication writes it, `below` that it is a partition of another table or inherits from one,
+    `unlogged` that it or a partition of it is empty after a crash. `trigger_bodies` are the texts of triggers that are not ours.
+    `echoes` tells that an update of a row may come back to it (SQLite), by actions of foreign keys, before its triggers are told
+    of it; `reenters` that any statement may write the table again, by such actions or by triggers, before it is over.
     `rows` is an estimate, None when unknown. `definition` is the query of a view, whose result columns have the names of
     `columns`, None for anything else. `keeps` tells that it is the store or the public view of a derived table, as it is or as
     it will be; None for the user's tables. `stated` are the facts that the user stated about it, None where nothing was; no
@@ -112,8 +109,6 @@ class Table:
     indexes: tuple[Index, ...] = ()
     leaves: tuple[tuple[str, str], ...] = ()
     without_rowid: bool = False
-    writers: tuple[str, ...] = ()
-    owner: str = ""
     forced_row_security: bool = False
     subscribed: bool = False
     below: bool = False
@@ -193,7 +188,6 @@ class Catalog:
     search_path: tuple[str, ...] = ("",)
     version: tuple[int, ...] = ()
     volatile: frozenset[str] = frozenset()
-    role: str = ""
     bypasses_row_security: bool = True
     routines: Mapping[str, Routine] = field(default_factory=dict)
 

@@ -238,7 +238,7 @@ def test_indexes_of_postgresql(pg_session: Session) -> None:
         Unique("t_pkey", ("b", "c"), ("b", "c"), primary=True, collations=(None, None)),
         Unique("e", (None, "b"), ("lower(a)", "b"), "(c > 1)", collations=("C", None)),
         Unique("k", ("k", "a"), ("k", "a"), collations=(None, "POSIX")),
-        Unique("n", ("c",), ("c",), nulls_distinct=False, collations=(None,)),
+        Unique("n", ("c",), ("c",), collations=(None,)),
     )
     assert table.indexes == (
         Index("t_pkey", ("b", "c")),
@@ -376,26 +376,19 @@ def test_a_function_is_volatile_by_its_worst_overload(pg_session: Session) -> No
 def test_roles_and_row_security(pg_database: str, opener: Opener) -> None:
     admin = opener(pg_database)
     name = pg_database.rsplit("/", 1)[1]
-    owner, guest, writer = (f'{letter}"{name}' for letter in "ogw")
+    owner, guest = (f'{letter}"{name}' for letter in "og")
     quote = admin.dialect.quote
     try:
-        for role in (owner, guest, writer):
+        for role in (owner, guest):
             execute(admin, f"CREATE ROLE {quote(role)}")
         execute(
             admin,
-            "CREATE TABLE t (a integer, b integer)",
+            "CREATE TABLE t (a integer)",
             f"ALTER TABLE t OWNER TO {quote(owner)}",
             f"GRANT SELECT ON t TO {quote(guest)}",
-            f"GRANT UPDATE (b), SELECT ON t TO {quote(writer)}",
-            "CREATE TABLE u (a integer)",
-            "GRANT INSERT ON u TO public",
-            f"GRANT TRUNCATE ON u TO {quote(writer)}",
         )
         table = _table(admin, "t")
-        assert (table.owner, table.writers) == (owner, (owner, writer))
-        assert _table(admin, "u").writers == ("postgres", "public", writer)
-        catalog = admin.catalog()
-        assert (catalog.role, catalog.bypasses_row_security) == ("postgres", True)
+        assert admin.catalog().bypasses_row_security
         assert not table.forced_row_security and not table.subscribed
 
         execute(admin, "ALTER TABLE t ENABLE ROW LEVEL SECURITY")
@@ -404,15 +397,14 @@ def test_roles_and_row_security(pg_database: str, opener: Opener) -> None:
             assert not _table(admin, "t").forced_row_security
             admin.script("ALTER TABLE t FORCE ROW LEVEL SECURITY")
             assert _table(admin, "t").forced_row_security
-            catalog = admin.catalog()
-            assert (catalog.role, catalog.bypasses_row_security) == (owner, False)
+            assert not admin.catalog().bypasses_row_security
         # A superuser sees every row; who does not own the table never does.
         assert not _table(admin, "t").forced_row_security
         with admin.transaction():
             admin.script(f"SET LOCAL ROLE {quote(guest)}")
             assert _table(admin, "t").forced_row_security
     finally:
-        for role in (owner, guest, writer):
+        for role in (owner, guest):
             with contextlib.suppress(Exception):
                 execute(admin, f"DROP OWNED BY {quote(role)}")
             execute(admin, f"DROP ROLE {quote(role)}")

@@ -77,19 +77,6 @@ def test_schemas(session: Session) -> None:
             execute(session, "CREATE SCHEMA tidemark")
 
 
-def test_statement_triggers(session: Session) -> None:
-    execute(session, "CREATE TABLE t (a integer)")
-    if session.dialect.has_statement_triggers:
-        execute(
-            session,
-            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end'",
-            "CREATE TRIGGER g AFTER INSERT ON t REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION f()",
-        )
-    else:
-        with pytest.raises(Refusal):
-            execute(session, "CREATE TRIGGER g AFTER INSERT ON t FOR EACH STATEMENT BEGIN SELECT 1; END")
-
-
 def test_writers_wait_in_line(session: Session, other: Session) -> None:
     execute(session, "CREATE TABLE t (a integer)", "CREATE TABLE u (a integer)")
     with session.transaction():

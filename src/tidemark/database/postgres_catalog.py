@@ -18,7 +18,7 @@ All = Callable[[str], list[tuple[Any, ...]]]
 # Which relations are the user's; every other query starts from here.
 _USERS = """
 WITH RECURSIVE users AS (
-    SELECT c.oid, c.relname, n.nspname, c.relkind, c.relpersistence, c.relowner, c.relacl, c.reltuples, c.relnamespace
+    SELECT c.oid, c.relname, n.nspname, c.relkind, c.relpersistence, c.reltuples
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tidemark')
@@ -35,8 +35,8 @@ _COLLATION = """(SELECT CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN
 _RELATIONS = (
     _USERS
     + """
-SELECT u.oid::int8, u.nspname, u.relname, u.relkind::text, u.relpersistence::text, pg_catalog.pg_get_userbyid(u.relowner),
-       pg_catalog.row_security_active(u.oid), u.reltuples::float8,
+SELECT u.oid::int8, u.nspname, u.relname, u.relkind::text, u.relpersistence::text, pg_catalog.row_security_active(u.oid),
+       u.reltuples::float8,
        EXISTS (SELECT FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS k ON k.oid = i.inhrelid
                WHERE i.inhparent = u.oid AND k.relkind IN ('r', 'f') AND NOT k.relispartition),
        EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = u.oid)
@@ -60,8 +60,7 @@ WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
 _INDEXES = (
     _USERS
     + """
-SELECT i.indrelid::int8, c.relname, i.indisunique, i.indisprimary, NOT i.indnullsnotdistinct,
-       pg_catalog.pg_get_expr(i.indpred, i.indrelid),
+SELECT i.indrelid::int8, c.relname, i.indisunique, i.indisprimary, pg_catalog.pg_get_expr(i.indpred, i.indrelid),
        array_agg(a.attname::text ORDER BY k.place),
        array_agg(pg_catalog.pg_get_indexdef(i.indexrelid, k.place, false) ORDER BY k.place),
        array_agg({collation} ORDER BY k.place)
@@ -70,7 +69,7 @@ FROM users AS u JOIN pg_catalog.pg_index AS i ON i.indrelid = u.oid AND i.indisv
     CROSS JOIN LATERAL pg_catalog.generate_series(1, i.indnkeyatts::int) AS k(place)
     LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.place - 1] AND a.attnum <> 0
     JOIN pg_catalog.pg_attribute AS e ON e.attrelid = i.indexrelid AND e.attnum = k.place
-GROUP BY i.indrelid, i.indexrelid, c.relname, i.indisunique, i.indisprimary, i.indnullsnotdistinct, i.indpred
+GROUP BY i.indrelid, i.indexrelid, c.relname, i.indisunique, i.indisprimary, i.indpred
 ORDER BY i.indrelid, i.indisprimary DESC, c.relname
 """.replace("{collation}", _COLLATION.format(of="e.attcollation", type="coalesce(a.atttypid, e.atttypid)"))
 )
@@ -93,26 +92,6 @@ FROM descent AS d JOIN pg_catalog.pg_class AS c ON c.oid = d.child JOIN pg_catal
 WHERE c.relkind <> 'p' ORDER BY d.root, n.nspname, c.relname
 """
 )
-_WRITERS = (
-    _USERS
-    + """,
-granted AS (
-    SELECT u.oid, (pg_catalog.aclexplode(u.relacl)).* FROM users AS u WHERE u.relacl IS NOT NULL
-    UNION ALL
-    SELECT u.oid, (pg_catalog.aclexplode(a.attacl)).* FROM users AS u JOIN pg_catalog.pg_attribute AS a ON a.attrelid = u.oid
-    WHERE a.attacl IS NOT NULL
-)
-SELECT DISTINCT g.oid::int8, CASE g.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(g.grantee)::text END AS writer
-FROM granted AS g JOIN users AS u ON u.oid = g.oid
-WHERE g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE') AND g.grantee <> u.relowner
-ORDER BY 1, 2
-"""
-)
-# Members of the predefined role that may write every table.
-_WRITERS_OF_ALL = """
-SELECT pg_catalog.pg_get_userbyid(m.member)::text FROM pg_catalog.pg_auth_members AS m
-WHERE m.roleid = (SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = 'pg_write_all_data') ORDER BY 1
-"""
 _TRIGGERS = (
     _USERS
     + """
@@ -157,7 +136,7 @@ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'tidemark') AND p.pr
 GROUP BY 1
 """
 _CONNECTION = """
-SELECT pg_catalog.current_schemas(false)::text[], pg_catalog.current_setting('server_version_num')::int, current_user::text,
+SELECT pg_catalog.current_schemas(false)::text[], pg_catalog.current_setting('server_version_num')::int,
        (SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)
 """
 _KINDS = {"r": "table", "p": "partitioned", "v": "view", "m": "materialized", "f": "foreign"}
@@ -174,10 +153,6 @@ def read_catalog(read: All) -> Catalog:
     for oid, schema, name, rows in read(_LEAVES):
         leaves[oid].append((schema, name))
         rows_of_leaves[oid].append(rows)
-    writers: dict[int, list[str]] = defaultdict(list)
-    for oid, writer in read(_WRITERS):
-        writers[oid].append(writer)
-    everywhere = [writer for (writer,) in read(_WRITERS_OF_ALL)]
     bodies: dict[int, list[str]] = defaultdict(list)
     for oid, body in read(_TRIGGERS):
         bodies[oid].append(body)
@@ -188,7 +163,7 @@ def read_catalog(read: All) -> Catalog:
     unlogged = {
         (schema, name) for _, schema, name, kind, persistence, *_ in relations if (kind, persistence) == ("r", "u")
     }
-    for oid, schema, name, kind, persistence, owner, filtered, rows, inherited, below in relations:
+    for oid, schema, name, kind, persistence, filtered, rows, inherited, below in relations:
         estimates = rows_of_leaves[oid] if kind == "p" and rows < 0 else [rows]
         tables[schema, name] = Table(
             schema,
@@ -198,9 +173,6 @@ def read_catalog(read: All) -> Catalog:
             tuple(uniques[oid]),
             tuple(indexes[oid]),
             tuple(leaves[oid]),
-            # One role may be named by several grants; the owner comes first.
-            writers=tuple(dict.fromkeys([owner, *writers[oid], *everywhere])),
-            owner=owner,
             forced_row_security=filtered,
             subscribed=oid in subscribed,
             below=below,
@@ -209,10 +181,10 @@ def read_catalog(read: All) -> Catalog:
             rows=None if not estimates or min(estimates) < 0 else int(sum(estimates)),
             definition=definitions.get(oid),
         )
-    path, version, role, bypasses = read(_CONNECTION)[0]
+    path, version, bypasses = read(_CONNECTION)[0]
     volatile = frozenset(name for (name,) in read(_VOLATILE))
     routines = {name: _routine(*facts) for name, *facts in read(_ROUTINES)}
-    return Catalog(tables, tuple(path), (version // 10000, version % 10000), volatile, role, bool(bypasses), routines)
+    return Catalog(tables, tuple(path), (version // 10000, version % 10000), volatile, bool(bypasses), routines)
 
 
 def _routine(immutable: bool, aggregate: bool, ordered: bool, gives_rows: bool, columns: list[str]) -> Routine:
@@ -228,10 +200,8 @@ def _kind(kind: str, persistence: str, inherited: bool) -> str:
 def _read_indexes(rows: list[tuple[Any, ...]]) -> tuple[dict[int, list[Unique]], dict[int, list[Index]]]:
     uniques: dict[int, list[Unique]] = defaultdict(list)
     indexes: dict[int, list[Index]] = defaultdict(list)
-    for oid, name, unique, primary, nulls_distinct, where, terms, expressions, collations in rows:
+    for oid, name, unique, primary, where, terms, expressions, collations in rows:
         if unique:
-            uniques[oid].append(
-                Unique(name, tuple(terms), tuple(expressions), where, primary, nulls_distinct, tuple(collations))
-            )
+            uniques[oid].append(Unique(name, tuple(terms), tuple(expressions), where, primary, tuple(collations)))
         indexes[oid].append(Index(name, tuple(terms), where))
     return uniques, indexes

@@ -300,7 +300,6 @@ def _build_uniques(indexes: list[_IndexFacts], alias: str | None) -> tuple[Uniqu
                 expressions,
                 text.where if text else None,
                 index.origin == "pk",
-                True,
                 tuple(known_collation(collation) for _, _, collation in index.terms),
             )
         )

@@ -43,7 +43,6 @@ def kept_table(store: Store, freshness: str) -> Table:
         terms,
         tuple(quote(name) for name in terms),
         primary=not store.nullable,
-        nulls_distinct=False,
         collations=tuple(part.collation for part in store.key),
     )
     return Table(

@@ -46,13 +46,12 @@ MS_PER_KILOBYTE = 0.02
 
 @dataclass(frozen=True)
 class Cost:
-    """What a way has cost lately: `ms` for `work`, both fading; why it was chosen last, and when."""
+    """What a way has cost lately: `ms` for `work`, both fading; why it was chosen last."""
 
     way: str
     work: float
     ms: float
     times: int
-    chosen_at: str
     reason: str
 
     @property
@@ -105,7 +104,7 @@ def time_of(ms: float) -> str:
 def list_costs(ledger: Ledger, script: Script) -> dict[str, Cost]:
     """The history of each way, the one that was chosen last first; one that never was has no reason."""
     rows = ledger.all("list_costs", {"derived": script.name, "generation": script.generation})
-    return {row[0]: Cost(row[0], float(row[1]), float(row[2]), int(row[3]), row[4], row[5]) for row in rows}
+    return {row[0]: Cost(row[0], float(row[1]), float(row[2]), int(row[3]), row[4]) for row in rows}
 
 
 def add_cost(duty: Duty, script: Script, choice: Choice, work: float, ms: float) -> None:

@@ -40,7 +40,6 @@ class Installed:
     state: str
     script: Script
     replaces: str
-    installed_at: str
     live_at: str | None
     verified_at: str | None
     failure: str | None
@@ -251,7 +250,7 @@ class Ledger:
         }
         self.run("add_derived", parameters)
         return Installed(
-            script.name, script.generation, script.fingerprint, "planned", script, replaces, "", None, None, None, 0, 0
+            script.name, script.generation, script.fingerprint, "planned", script, replaces, None, None, None, 0, 0
         )
 
     def move(self, installed: Installed, after: str, failure: str | None = None) -> Installed:
@@ -309,8 +308,8 @@ def _about(row: tuple[Any, ...]) -> tuple[str, int, str]:
 
 
 def _read_installed(row: tuple[Any, ...], known: Script, captures: Mapping[str, Capture]) -> Installed:
-    name, generation, fingerprint, _class, _freshness, state, replaces, installed_at, *rest = row
-    live_at, verified_at, failure, cursor_at, cursor_total, rows_counted, counted_at = rest
+    name, generation, fingerprint, state, replaces, live_at, verified_at, failure, *rest = row
+    cursor_at, cursor_total, rows_counted, counted_at = rest
     logs = known.tick.logs if known.tick else ()
     return Installed(
         name,
@@ -319,7 +318,6 @@ def _read_installed(row: tuple[Any, ...], known: Script, captures: Mapping[str, 
         read_state(state),
         known,
         replaces,
-        installed_at,
         live_at,
         verified_at,
         failure,

@@ -382,15 +382,15 @@ SELECT name, generation, state, fingerprint FROM tidemark__derived ORDER BY name
 
 -- name: list_derived
 -- Every generation of every derived table, but for its script.
-SELECT name, generation, fingerprint, class, freshness, state, replaces, installed_at, live_at, verified_at,
-       failure, cursor_at, cursor_total, rows_counted, counted_at
+SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, failure,
+       cursor_at, cursor_total, rows_counted, counted_at
 FROM tidemark__derived
 ORDER BY name, generation;
 
 -- name: list_derived_whole
 -- The same with the script at the end.
-SELECT name, generation, fingerprint, class, freshness, state, replaces, installed_at, live_at, verified_at,
-       failure, cursor_at, cursor_total, rows_counted, counted_at, script
+SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, failure,
+       cursor_at, cursor_total, rows_counted, counted_at, script
 FROM tidemark__derived
 ORDER BY name, generation;
 
@@ -801,7 +801,7 @@ SELECT max(ms / work) FROM tidemark__cost WHERE derived = :derived AND generatio
 
 -- name: list_costs
 -- What each way has cost, the one that was chosen last first.
-SELECT way, work, ms, times, chosen_at, reason FROM tidemark__cost
+SELECT way, work, ms, times, reason FROM tidemark__cost
 WHERE derived = :derived AND generation = :generation
 ORDER BY chosen_at DESC, way;
 

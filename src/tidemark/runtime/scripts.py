@@ -21,6 +21,9 @@ T = TypeVar("T")
 # One takes some 70 kB; with more of them than are remembered each look reads all of them anew.
 SCRIPTS_REMEMBERED = 1024
 
+# What earlier versions wrote of tables, and nobody reads.
+FORGOTTEN = frozenset({"owner", "writers", "nulls_distinct"})
+
 
 def script_text(script: Script) -> str:
     """The script as JSON text with sorted keys."""
@@ -68,13 +71,13 @@ def _revive(kind: Any, data: Any) -> Any:
         if not isinstance(data, dict):
             raise TypeError(f"{kind} from {type(data).__name__}")
         hints = _hints(kind)
-        unknown = set(data) - set(hints)
+        unknown = set(data) - set(hints) - FORGOTTEN
         if unknown:
             raise KeyError(f"unknown field {sorted(unknown)[0]}")
         required = _required(kind)
         if not required <= set(data):
             raise KeyError(f"missing field {sorted(required - set(data))[0]}")
-        return cast(Any, kind)(**{name: _revive(hints[name], value) for name, value in data.items()})
+        return cast(Any, kind)(**{name: _revive(hints[name], value) for name, value in data.items() if name in hints})
     if get_origin(kind) is tuple:
         members = get_args(kind)
         if len(members) == 2 and members[1] is Ellipsis:

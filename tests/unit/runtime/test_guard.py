@@ -87,7 +87,7 @@ def test_the_usual_way_is_left_for_a_clear_gain_only() -> None:
 )
 def test_few_units_are_weighed_when_they_took_long_before(work: float, ms: float, few: int, chosen: str) -> None:
     script = mock.Mock(tick=mock.Mock(full="full", products=None), applier=mock.Mock(units=("id",)))
-    known = {"keyed": Cost("keyed", work, ms, 1, "", "")}
+    known = {"keyed": Cost("keyed", work, ms, 1, "")}
     with (
         mock.patch.object(guard, "list_costs", return_value=known),
         mock.patch.object(guard, "offer_full", return_value=Offer("full", 50, "the whole result", 60.0)),

@@ -20,3 +20,10 @@ def test_a_script_reads_back_as_it_was_written(engine: str, freshness: str) -> N
 def test_a_script_of_another_version_is_a_fault(text: str) -> None:
     with pytest.raises(Fault, match="cannot read"):
         read_script(text)
+
+
+@pytest.mark.parametrize("engine", sorted(DIALECTS))
+def test_what_an_earlier_version_wrote_and_nobody_reads_is_left_out(engine: str) -> None:
+    script = count_posts(DIALECTS[engine], freshness="tick")
+    text = script_text(script).replace('"kind": "table"', '"kind": "table", "owner": "me", "writers": ["me", "you"]')
+    assert '"writers"' in text and read_script(text) == script
