@@ -133,4 +133,25 @@ SPELLINGS = (
         "SELECT 'users' AS figure, count(*) AS n FROM users UNION ALL SELECT 'posts', count(*) FROM posts",
         klass="global",
     ),
+    Case(
+        "pairs_of_groups",
+        "SELECT a.author, b.author AS other, a.n, b.n AS m FROM (SELECT author, count(*) AS n FROM posts GROUP BY author) a "
+        "JOIN (SELECT author, count(*) AS n FROM posts GROUP BY author) b ON b.n = a.author",
+        ("author", "other"),
+    ),
+    Case(
+        "each_once",
+        "SELECT region, boss, grouping(region, boss) AS g, count(*) AS n FROM users GROUP BY DISTINCT ROLLUP (region), "
+        "ROLLUP (region, boss)",
+        ("g", "region", "boss"),
+        "postgres",
+        klass="global",
+    ),
+    Case(
+        "named_alike",
+        "SELECT grouping(region) AS g, coalesce(region, 0) AS region, count(*) AS n FROM users GROUP BY GROUPING SETS (ROLLUP (region))",
+        ("g", "region"),
+        "postgres",
+        klass="global",
+    ),
 )

@@ -32,10 +32,8 @@ def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:
     values = [f"{ROW}.{ORDINAL}", *values_of_query(store, program.memory).values()]
 
     def fill(nulls: bool) -> str:
-        on = " AND ".join(
-            f"q.{store.column(part)} {store.equal(part, nulls=nulls)} {ROW}.{store.column(part)}" for part in store.key
-        )
-        return f"INSERT INTO {fresh} ({names}) {rows_of_batch(store, program, values, on, nulls=nulls)}"
+        rows = rows_of_batch(store, program, values, units.in_unit(store, "q", nulls), nulls=nulls)
+        return f"INSERT INTO {fresh} ({names}) {rows}"
 
     found = [*statements.fill_stored(store), f"DELETE FROM {fresh}", *steered(store, program, [fill(False)])]
     return (*weigh(store, program), *found, *([fill(True)] if store.nullable else []))
