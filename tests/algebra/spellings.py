@@ -149,7 +149,7 @@ SPELLINGS = (
     ),
     Case(
         "named_alike",
-        "SELECT grouping(region) AS g, coalesce(region, 0) AS region, count(*) AS n FROM users GROUP BY GROUPING SETS (ROLLUP (region))",
+        "SELECT grouping(region) AS g, coalesce(region, 0) AS region, count(*) AS n FROM users GROUP BY ROLLUP (region)",
         ("g", "region"),
         "postgres",
         klass="global",

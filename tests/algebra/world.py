@@ -27,6 +27,7 @@ SCHEMA = (
     "CREATE INDEX users_region ON users (region)",
     "CREATE INDEX tags_post ON tags (post)",
     "CREATE INDEX follows_b ON follows (b)",
+    "CREATE VIEW linked AS SELECT f.live, u.name FROM follows f JOIN users u ON u.id = f.a",
 )
 
 COLUMNS = {

@@ -14,7 +14,7 @@ from tests.simulation.shapes import Column, Parts, draft, listed, shape
 
 @shape(UNSHOWN)
 def _unshown(parts: Parts) -> Draft:
-    forms: list[Callable[[Parts], Draft]] = [_groups, _groups, _rows, _joined, _counted, _either, _windows]
+    forms: list[Callable[[Parts], Draft]] = [_groups, _groups, _rows, _joined, _counted, _either, _windows, _named]
     if parts.postgres:
         forms += [_first, _sets]
     return parts.rng.choice(forms)(parts)
@@ -71,6 +71,22 @@ def _either(parts: Parts) -> Draft:
     return draft(
         f"SELECT {first} FROM {table.quoted} a{one} UNION ALL SELECT {second} FROM {table.quoted} b{other}", [], table
     )
+
+
+def _named(parts: Parts) -> Draft:
+    """What WITH names, and a subquery in FROM shows whole."""
+    one, other = parts.table(), parts.queries.table()
+    a, b, n = parts.name(), parts.name(), parts.name()
+    on, by = parts.column(one, "a", ("int",)), parts.column(other, "b", ("int",))
+    rows = f"SELECT {on} AS {a}, {parts.term(one, 'a').text} FROM {one.quoted} a{parts.where(one, 'a')}"
+    groups = f"SELECT {by} AS {b}, count(*) AS {n} FROM {other.quoted} b{parts.where(other, 'b')} GROUP BY {by}"
+    forms = [
+        f"WITH x AS ({rows}) SELECT * FROM x WHERE {a} > 0",
+        f"WITH x AS ({rows}), y AS ({groups}) SELECT x.{a}, y.{n} FROM x LEFT JOIN y ON y.{b} = x.{a}",
+        f"WITH y AS ({groups}), z AS (SELECT {n} FROM y WHERE {b} IS NOT NULL) SELECT {n} FROM z",
+        f"SELECT x.* FROM ({rows}) AS x",
+    ]
+    return draft(parts.rng.choice(forms), [], one, other)
 
 
 def _windows(parts: Parts) -> Draft:

@@ -213,19 +213,26 @@ class Opened:
     single: bool = False
 
 
-def name_columns(call: Call, function: RowFunction, written: str, named: list[str]) -> Opened:
+def name_columns(call: Call, function: RowFunction, written: str, named: list[str], dialect: Dialect) -> Opened:
     """The columns of an item that is called `written`; `named` are those that the user gave a name."""
     own = function.columns or (written,) * max(1, len(call.arguments) if call.name == "unnest" else 1)
     own += (ORDINALITY,) if call.numbered else ()
     # An array of rows has as many columns as the user says; whether that is all of them, the server knows.
     columns = (*named, *own[len(named) :])
-    unique = columns[function.columns.index(function.unique)] if function.unique else None
-    if call.name == "generate_series" and len(call.arguments) == 2:
-        # Steps of one; those of intervals may go back.
-        unique = columns[0]
+    place = unique_of(call.name, len(call.arguments), dialect)
+    unique = columns[place] if place is not None else None
     types = tuple(one.args["kind"] for one in call.columns if isinstance(one, exp.ColumnDef))
     told = columns[-1] if call.numbered else unique
     return Opened(columns, told, call.numbered, function.unstable, types, function.single)
+
+
+def unique_of(name: str, arguments: int, dialect: Dialect) -> int | None:
+    """The place of the column of which no two rows of one call share a value; None where there is none."""
+    known = (_POSTGRES if dialect.has_schemas else _SQLITE).get(name)
+    if known is not None and known.unique is not None:
+        return known.columns.index(known.unique)
+    # Steps of one; those of intervals may go back.
+    return 0 if name == "generate_series" and arguments == 2 else None
 
 
 def put_in_place(node: exp.Expression, call: Call, alias: str, opened: Opened, dialect: Dialect) -> None:

@@ -1,8 +1,8 @@
 """ORDER BY and LIMIT of the whole query: every row is kept, and readers see the first.
 
-Owns: `lower_with_order`, `cut_of`. Promises: the text orders and cuts the stored rows as the query orders and cuts its result.
-What is ordered by and not shown is stored too, as columns that no reader sees. An order without a limit is the reader's affair
-and is left out.
+Owns: `lower_with_order`, `cut_of`, `written_out`, `cut_like`. Promises: the text orders and cuts the stored rows as the query
+orders and cuts its result. What is ordered by and not shown is stored too, as columns that no reader sees. An order without a
+limit is the reader's affair and is left out.
 """
 
 from __future__ import annotations
@@ -74,6 +74,31 @@ def with_order(text: str, shown: Outputs, dialect: Dialect, describe: Describe) 
     except Refusal:
         # SQLite orders by what is made of its columns, too, and no column can be made of those.
         return text, shown
+
+
+def written_out(text: str, catalog: Catalog, dialect: Dialect) -> exp.Expression:
+    """The tree of a query in which every name is written out, WITH and views where they are named; without what cuts it."""
+    return lower_query(text, catalog, dialect).tree.copy()
+
+
+def cut_like(text: str, tree: exp.Expression, dialect: Dialect) -> exp.Expression:
+    """The `tree` of `written_out` of a text, cut as that is, whatever columns it has been given. The tree is used up."""
+    if not _is_cut(text, dialect):
+        return tree
+    written = unwrapped(parse_tree(text, dialect))
+    names = [name for name, _ in outputs_of(tree)]
+    order = written.args.get("order")
+    if order is not None and tree.args.get("order") is None:
+        for item in order.expressions:
+            place = _place(_apart(item)[1], written, [ascii_lower(name) for name in names], dialect)
+            if place is not None:
+                named = exp.Column(this=exp.to_identifier(names[place], quoted=True))
+                _apart(item)[0].set("this", named)
+        tree.set("order", order.copy())
+    for name in ("limit", "offset"):
+        clause = written.args.get(name)
+        tree.set(name, clause.copy() if clause is not None else None)
+    return tree
 
 
 def is_hidden(name: str) -> bool:

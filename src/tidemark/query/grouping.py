@@ -1,6 +1,6 @@
 """GROUPING SETS, ROLLUP and CUBE as what they are: one grouping after another, put together by UNION ALL.
 
-Owns: `expand_groupings`, `grouped_by`, `is_column`. Promises: the query has the rows that it had; a column that a grouping leaves
+Owns: `expand_groupings`. Promises: the query has the rows that it had; a column that a grouping leaves
 out is a NULL of its type there, and ``grouping(…)`` the number that it is. A column counts as grouped where it is written as in
 GROUP BY.
 """
@@ -31,8 +31,9 @@ def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect)
         group = select.args.get("group")
         if group is None or not any(isinstance(item, _WORDS) for item in group.expressions):
             if group is not None:
-                # Columns in parentheses are columns.
+                # Columns in parentheses are columns, and one grouping is no other one's repetition.
                 group.set("expressions", [one for item in group.expressions for one in _listed(item)])
+                group.set("all", None)
             continue
         whole = select.parent is holder
         beside = [select.args.get("distinct"), select.find(exp.Window)]
@@ -41,6 +42,9 @@ def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect)
         if any(beside):
             select = _inside(select, group, dialect)
         found = [tuple(chain.from_iterable(parts)) for parts in product(*(_sets(item) for item in group.expressions))]
+        if group.args.get("all") is False:
+            # GROUP BY DISTINCT.
+            found = list({frozenset(render(one, dialect) for one in own): own for own in found}.values())
         if len(found) > SETS_MAX:
             raise Refusal(
                 Code.UNSUPPORTED,
@@ -55,15 +59,6 @@ def expand_groupings(holder: exp.Expression, catalog: Catalog, dialect: Dialect)
             union = exp.Union(this=union, expression=branch, distinct=False)
         union.meta.update(select.meta)
         select.replace(union)
-
-
-def grouped_by(group: exp.Group, dialect: Dialect) -> list[exp.Expression]:
-    """All that a GROUP BY groups by, each once; where that is in several ways, after what tells by which of them."""
-    if not any(isinstance(item, _WORDS) for item in group.expressions):
-        return [one for item in group.expressions for one in _listed(item)]
-    every = chain.from_iterable(own for item in group.expressions for own in _sets(item))
-    found = list({render(one, dialect): one for one in every}.values())
-    return [exp.Anonymous(this="grouping", expressions=[one.copy() for one in found]), *found]
 
 
 def _inside(select: exp.Select, group: exp.Group, dialect: Dialect) -> exp.Select:
@@ -125,7 +120,7 @@ def _write_out(select: exp.Select, group: exp.Group, catalog: Catalog, dialect: 
             node.replace(select.expressions[int(node.name) - 1].unalias().copy())
         elif isinstance(node, exp.Column) and not node.table and named.get(fold(node.this, dialect), node) != node:
             name = fold(node.this, dialect)
-            known = is_column(select, name, catalog, dialect)
+            known = _is_column(select, name, catalog, dialect)
             if known is None:
                 raise Refusal(
                     Code.UNSUPPORTED,
@@ -137,7 +132,7 @@ def _write_out(select: exp.Select, group: exp.Group, catalog: Catalog, dialect: 
                 node.replace(named[name].copy())
 
 
-def is_column(select: exp.Select, name: str, catalog: Catalog, dialect: Dialect) -> bool | None:
+def _is_column(select: exp.Select, name: str, catalog: Catalog, dialect: Dialect) -> bool | None:
     """Whether FROM has a column of that name; None where it cannot be seen."""
     found: set[str] = set()
     for item in own_items(select):
@@ -204,7 +199,8 @@ def _leave_out(node: exp.Expression, there: Collection[str], listed: set[str], d
     elif text in listed and text not in there:
         node.replace(_no_value_of(node))
     elif text not in there and not (is_aggregate(node) or isinstance(node, exp.Filter | exp.WithinGroup | exp.Select)):
-        for child in list(node.iter_expressions()):
+        # The name of an output is no column of it.
+        for child in [one for one in node.iter_expressions() if not isinstance(one, exp.Identifier)]:
             _leave_out(child, there, listed, dialect)
 
 

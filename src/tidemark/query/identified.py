@@ -1,27 +1,30 @@
 """What identifies a row and nobody is shown.
 
 Owns: `lower_identified`. Promises: the query has the rows that it had, with more columns, under names of ours, that no reader
-sees: what it groups by and leaves out, the grouping that a row is of, the primary keys of its tables, and which branch of a
-UNION ALL a row comes from. Whether that identifies a row is for `query.keys` to prove.
+sees: what it groups by and leaves out, the primary keys of its tables, the numbers of elements, and which branch of a UNION ALL a
+row comes from; of queries in FROM too, WITH and views among them. Whether that identifies a row is for `query.keys` to prove.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Column, Table
-from tidemark.query.cut import HIDDEN_KEY, Describe, Outputs, lower_with_order
-from tidemark.query.grouping import grouped_by, is_column
-from tidemark.query.inline import fold, unwrapped
-from tidemark.query.lower import lower_query
-from tidemark.query.parse import parse_tree, render
+from tidemark.query.called import ORDINALITY, unique_of
+from tidemark.query.cut import HIDDEN_KEY, Describe, Outputs, cut_like, lower_with_order, written_out
+from tidemark.query.functions import function_name, is_aggregate
+from tidemark.query.inline import unwrapped
+from tidemark.query.lower import lower_query, whole_call
+from tidemark.query.parse import render
 from tidemark.query.relation import Query
-from tidemark.query.trees import outputs_of, own_items
+from tidemark.query.trees import outputs_of, own_items, own_nodes
+
+BRANCHES_MAX = 32
 
 
 def lower_identified(
@@ -30,128 +33,194 @@ def lower_identified(
     """As `lower_with_order`, with what may identify a row among the columns that are kept. Raises `Refusal` where there is
     nothing of that, or it would be another query."""
     text, _, _, shown = lower_with_order(text, catalog, dialect, moment, describe)
-    tree = unwrapped(parse_tree(text, dialect))
-    if not _expose(tree, catalog, dialect):
+    tree = written_out(text, catalog, dialect)
+    if not _Telling(catalog, dialect, describe).of(tree):
         raise Refusal(Code.KEY_MISSING, "Nothing tells its rows apart.", instead="key=")
-    kept = render(tree, dialect)
-    return kept, lower_query(kept, catalog, dialect, moment), describe(kept), shown
+    stored = describe(render(tree, dialect))
+    kept = render(cut_like(text, tree, dialect), dialect)
+    return kept, lower_query(kept, catalog, dialect, moment), stored, shown
 
 
-def _expose(tree: exp.Expression, catalog: Catalog, dialect: Dialect) -> bool:
-    """Put what may identify a row among the columns; whether there is anything."""
-    if isinstance(tree, exp.Select):
-        found = _telling(tree, catalog, dialect)
-        _append(tree, [expression for expression, _ in found])
-        return bool(found)
-    branches = _branches(tree)
-    told = [_telling(branch, catalog, dialect) for branch in branches]
-    kinds = {tuple(None if column is None else column.type for _, column in found) for found in told}
-    if not all(told) or len(kinds) > 1 or None in next(iter(kinds)):
-        return False
-    for number, (branch, found) in enumerate(zip(branches, told, strict=True), start=1):
-        _append(branch, [exp.Literal.number(number), *(expression for expression, _ in found)])
-    return True
+@dataclass(frozen=True)
+class _Told:
+    """A term that may tell rows apart, and the column of a table that it is, None where it is computed."""
+
+    term: exp.Expression
+    column: Column | None = None
 
 
-def _branches(tree: exp.Expression) -> list[exp.Select]:
+@dataclass(frozen=True)
+class _Telling:
+    """Puts what tells the rows of a query apart among its columns. Every name in the query is written out."""
+
+    catalog: Catalog
+    dialect: Dialect
+    describe: Describe
+
+    def of(self, query: exp.Expression) -> list[str]:
+        """The names of the columns that may tell its rows apart, afterwards; empty where there are none."""
+        query = unwrapped(query)
+        if isinstance(query, exp.SetOperation):
+            branches = _branches(query)
+            return self._of_branches(branches) if branches else _named(query)
+        if not isinstance(query, exp.Select):
+            return []
+        if query.args.get("with_") is not None or _is_distinct(query):
+            # Rows of a recursion are different where it says so, and nothing else could be known of them.
+            return _named(query)
+        return [self._place(query, told.term) for told in self._terms(query)]
+
+    def _terms(self, select: exp.Select) -> list[_Told]:
+        """What may tell the rows of a SELECT apart, in terms of what it reads."""
+        distinct, group = select.args.get("distinct"), select.args.get("group")
+        if distinct is not None and distinct.args.get("on") is not None:
+            return [_Told(one) for one in distinct.args["on"].expressions]
+        if group is not None:
+            return [_Told(_bare(one)) for one in group.expressions if not isinstance(_bare(one), exp.Literal)]
+        if any(is_aggregate(node) and not _is_windowed(node) for node in own_nodes(select)):
+            return []
+        return [told for item in own_items(select) for told in self._of_item(item)]
+
+    def _of_item(self, item: exp.Expression) -> list[_Told]:
+        """The same of an item of FROM."""
+        if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
+            table = self._table(item)
+            return [_Told(_column(item.alias, one.name), one) for one in (_key_of(table) if table is not None else ())]
+        if isinstance(item, exp.Table):
+            return [_Told(_column(item.alias, name)) for name in self._number_of(item)]
+        return [_Told(_column(item.alias, name)) for name in self.of(item.this)]
+
+    def _number_of(self, item: exp.Table) -> list[str]:
+        """The column that tells the rows of one call apart; PostgreSQL numbers them where there is none."""
+        name, columns = str(function_name(item.this)), item.args["alias"].args.get("columns") or []
+        names = [str(one.name) for one in columns]
+        if item.args.get("ordinality"):
+            return names[-1:]
+        unique = unique_of(name, len(item.this.expressions), self.dialect)
+        if unique is not None:
+            return names[unique : unique + 1]
+        if not names or any(isinstance(one, exp.ColumnDef) for one in columns):
+            return []
+        number = next(one for one in (ORDINALITY, f"{HIDDEN_KEY}{ORDINALITY}") if one not in names)
+        item.set("ordinality", True)
+        item.args["alias"].append("columns", exp.to_identifier(number, quoted=True))
+        return [number]
+
+    def _table(self, item: exp.Table) -> Table | None:
+        schema = item.args["db"].name if item.args.get("db") else ""
+        return self.catalog.find(item.name, schema)
+
+    def _place(self, select: exp.Select, term: exp.Expression) -> str:
+        """The name of the column that is the term, put among those of the SELECT where it is none of them."""
+        text, names = render(term, self.dialect), [name for name, _ in outputs_of(select)]
+        for name, shown in outputs_of(select):
+            if name and names.count(name) == 1 and render(_bare(shown), self.dialect) == text:
+                return name
+        return _append(select, term)
+
+    # -- UNION ALL ----------------------------------------------------------------------------------------------------
+
+    def _of_branches(self, branches: list[exp.Select]) -> list[str]:
+        """The same of branches that are put together: which of them a row is of, and what tells the rows of each apart, which is
+        NULL in the others."""
+        told = [self._terms(branch) for branch in branches]
+        found: list[str] = []
+        slots: dict[tuple[str, int], dict[int, exp.Expression]] = {}
+        for number, (branch, terms) in enumerate(zip(branches, told, strict=True)):
+            taken: dict[str, int] = {}
+            types = self._types(branch, terms)
+            for term, type_ in zip(terms, types, strict=True):
+                place = self._shown(branches, branch, term.term)
+                if place:
+                    found.append(place)
+                    continue
+                taken[type_] = taken.get(type_, 0) + 1
+                slots.setdefault((type_, taken[type_]), {})[number] = term.term
+        for (type_, _), terms_of in slots.items():
+            for number, branch in enumerate(branches):
+                name = _append(branch, terms_of.get(number) or _nothing(type_, self.dialect))
+            found.append(name)
+        for number, branch in enumerate(branches, start=1):
+            name = _append(branch, exp.Literal.number(number))
+        return list(dict.fromkeys([*found, name]))
+
+    def _shown(self, branches: Sequence[exp.Select], branch: exp.Select, term: exp.Expression) -> str:
+        """The name of the column of all branches that is the term in this one; empty where it is none."""
+        names = [name for name, _ in outputs_of(branches[0])]
+        text = render(term, self.dialect)
+        for name, (_, shown) in zip(names, outputs_of(branch), strict=False):
+            if name and names.count(name) == 1 and render(_bare(shown), self.dialect) == text:
+                return name
+        return ""
+
+    def _types(self, branch: exp.Select, terms: Sequence[_Told]) -> list[str]:
+        """The types of terms, as far as NULLs in their place have one. SQLite compares what it stores."""
+        if not self.dialect.has_schemas:
+            return [one.column.type.upper() if one.column is not None else "" for one in terms]
+        if all(one.column is not None for one in terms):
+            return [one.column.type for one in terms if one.column is not None]
+        asked = branch.copy()
+        for name in ("order", "limit", "offset", "distinct"):
+            asked.set(name, None)
+        asked.set("expressions", [exp.Alias(this=t.term.copy(), alias=f"t{n}") for n, t in enumerate(terms)])
+        return [one.type for one in self.describe(render(asked, self.dialect))]
+
+
+def _branches(query: exp.Expression) -> list[exp.Select]:
     """The SELECTs of a UNION ALL; none where it is another thing, in which one more column would be another query."""
-    tree = unwrapped(tree)
-    if isinstance(tree, exp.Select):
-        return [tree]
-    if not isinstance(tree, exp.Union) or tree.args.get("distinct"):
+    query = unwrapped(query)
+    if isinstance(query, exp.Select):
+        plain = query.args.get("with_") is None and query.args.get("distinct") is None
+        return [query] if plain else []
+    if not isinstance(query, exp.Union) or query.args.get("distinct"):
         return []
-    sides = [_branches(side) for side in (tree.this, tree.expression)]
-    return [one for side in sides for one in side] if all(sides) else []
+    sides = [_branches(side) for side in (query.this, query.expression)]
+    found = [one for side in sides for one in side] if all(sides) else []
+    return found if len(found) <= BRANCHES_MAX else []
 
 
-def _append(select: exp.Select, found: Sequence[exp.Expression]) -> None:
-    numbers = count(1)
-    for expression in found:
-        name = exp.to_identifier(f"{HIDDEN_KEY}{next(numbers)}", quoted=True)
-        select.append("expressions", exp.Alias(this=expression, alias=name))
+def _is_windowed(call: exp.Expression) -> bool:
+    whole = whole_call(call)
+    return isinstance(whole.parent, exp.Window) and whole.parent.this is whole
 
 
-def _telling(select: exp.Select, catalog: Catalog, dialect: Dialect) -> list[tuple[exp.Expression, Column | None]]:
-    """What may tell the rows of a SELECT apart and is not among its columns, with the column of a table that it is."""
+def _append(select: exp.Select, term: exp.Expression) -> str:
+    taken = {name for name, _ in outputs_of(select)}
+    name = next(one for number in range(1, len(taken) + 2) if (one := f"{HIDDEN_KEY}{number}") not in taken)
+    select.append("expressions", exp.Alias(this=term.copy(), alias=exp.to_identifier(name, quoted=True)))
+    return name
+
+
+def _named(query: exp.Expression) -> list[str]:
+    """The names of a query's columns, where each has one of its own."""
+    names = [name for name, _ in outputs_of(query)]
+    return names if all(names) and len(set(names)) == len(names) else []
+
+
+def _is_distinct(select: exp.Select) -> bool:
     distinct = select.args.get("distinct")
-    if distinct is not None:
-        on = distinct.args.get("on")
-        return [
-            (one.copy(), None) for one in _missing(select, on.expressions if on is not None else (), catalog, dialect)
-        ]
-    if select.args.get("group") is not None:
-        grouped = grouped_by(select.args["group"], dialect)
-        return [(one.copy(), None) for one in _missing(select, grouped, catalog, dialect)]
-    found: list[tuple[exp.Expression, Column | None]] = []
-    for item in own_items(select):
-        table = _table(item, catalog, dialect)
-        columns: list[tuple[str, Column | None]] = [(one.name, one) for one in (_key_of(table) if table else ())]
-        columns += _within(item, catalog, dialect)
-        for name, column in columns:
-            alias = exp.to_identifier(item.alias_or_name, quoted=_is_quoted(item))
-            found.append((exp.Column(this=exp.to_identifier(name, quoted=True), table=alias), column))
-    return found
+    return distinct is not None and distinct.args.get("on") is None
 
 
-def _within(item: exp.Expression, catalog: Catalog, dialect: Dialect) -> list[tuple[str, Column | None]]:
-    """The same of a query in FROM, put among its columns, with the names that they have there."""
-    inner = unwrapped(item) if isinstance(item, exp.Subquery) else None
-    alias = item.args.get("alias")
-    if not isinstance(inner, exp.Select) or alias is None or alias.args.get("columns"):
-        return []
-    found = _telling(inner, catalog, dialect)
-    grouped = [one for one in inner.expressions if _is_grouped(inner, one.unalias(), dialect)]
-    shown: list[tuple[str, Column | None]] = [(name, None) for one in grouped if (name := _name(one, dialect))]
-    _append(inner, [expression for expression, _ in found])
-    return [*shown, *((f"{HIDDEN_KEY}{number}", column) for number, (_, column) in enumerate(found, start=1))]
+def _column(alias: str, name: str) -> exp.Expression:
+    return exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
 
 
-def _name(output: exp.Expression, dialect: Dialect) -> str:
-    """The name of an output as the engine looks it up; empty where it has none of its own."""
-    named = output.args["alias"] if isinstance(output, exp.Alias) else output.this
-    return fold(named, dialect) if isinstance(named, exp.Identifier) else ""
+def _nothing(type_: str, dialect: Dialect) -> exp.Expression:
+    """NULL, of a type where types are fixed."""
+    return exp.Var(this=f"CAST(NULL AS {type_})") if dialect.has_schemas else exp.Null()
 
 
-def _is_grouped(select: exp.Select, expression: exp.Expression, dialect: Dialect) -> bool:
-    """Whether an output is grouped by, or looks so: one more column does no harm."""
-    group = select.args.get("group")
-    terms = {render(one, dialect).lower() for one in grouped_by(group, dialect)} if group is not None else set()
-    return render(expression, dialect).lower() in terms
+def _bare(term: exp.Expression) -> exp.Expression:
+    while isinstance(term, exp.Paren):
+        term = term.this
+    return term
 
 
-def _missing(
-    select: exp.Select, terms: Sequence[exp.Expression], catalog: Catalog, dialect: Dialect
-) -> list[exp.Expression]:
-    """Those of the terms that are no column of the SELECT."""
-    outputs = outputs_of(select)
-    written = {render(expression, dialect) for _, expression in outputs}
-    names = {fold(item.args["alias"], dialect) for item in select.expressions if isinstance(item, exp.Alias)}
-
-    def is_there(term: exp.Expression) -> bool:
-        name = fold(term.this, dialect) if isinstance(term, exp.Column) and not term.table else ""
-        named = name in names and not is_column(select, name, catalog, dialect)
-        return isinstance(term, exp.Literal) or named or render(term, dialect) in written
-
-    return [term for term in terms if not is_there(term)]
-
-
-def _table(item: exp.Expression, catalog: Catalog, dialect: Dialect) -> Table | None:
-    if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
-        return None
-    schema = fold(item.args["db"], dialect) if item.args.get("db") else ""
-    return catalog.find(fold(item.this, dialect), schema)
-
-
-def _key_of(table: Table) -> list[Column]:
+def _key_of(table: Table) -> Iterable[Column]:
     """The columns of a unique key without NULLs, the primary one first; none where there is none."""
     for unique in sorted(table.uniques, key=lambda one: not one.primary):
         columns = [column for term in unique.terms if (column := table.column(term or "")) is not None]
         if unique.where is None and len(columns) == len(unique.terms) and all(one.not_null for one in columns):
             return columns
     return []
-
-
-def _is_quoted(item: exp.Expression) -> bool:
-    alias = item.args.get("alias")
-    named = alias.this if alias is not None else item.this
-    return bool(named.args.get("quoted"))

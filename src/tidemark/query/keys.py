@@ -187,6 +187,7 @@ def candidates(query: Query) -> list[tuple[int, ...]]:
     found = [key for keys in by_item for key in keys]
     if len(by_item) > 1 and all(by_item):
         found.append(tuple(dict.fromkeys(position for keys in by_item for position in keys[0])))
+        found.append(tuple(dict.fromkeys(position for keys in by_item for key in keys for position in key)))
     return found
 
 

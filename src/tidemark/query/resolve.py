@@ -220,7 +220,7 @@ class Resolver:
         written = self.fold(call.alias) if call.alias is not None else call.name
         entry = self._enter(node, scope, written, [])
         named = [as_written(column, self.dialect) for column in call.columns]
-        opened = self.calls[entry.alias] = name_columns(call, function, written, named)
+        opened = self.calls[entry.alias] = name_columns(call, function, written, named, self.dialect)
         # A name that stands twice cannot be said.
         entry.columns.update({name: name for name in opened.columns if opened.columns.count(name) == 1})
         put_in_place(node, call, entry.alias, opened, self.dialect)

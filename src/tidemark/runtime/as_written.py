@@ -24,12 +24,14 @@ from tidemark.script import Script
 SHOWN_MAX = 1_000
 RELATIVE = 1e-9
 ROUNDS_MAX = 4
+COPY = "tidemark_copy"
 
 
 @dataclass(frozen=True)
 class WrittenReport:
     """What the comparison of one derived table found: rows that `differ` (up to a thousand, values in the order of `columns`), or
-    `why_not` compared, as a sentence. `key_columns` are those of `columns` that make the key."""
+    `why_not` compared, as a sentence. `key_columns` are those of `columns` that make the key, all of them where rows may look
+    alike: then each copy of a row that is there too often or too seldom differs."""
 
     derived: str
     differ: tuple[Difference, ...]
@@ -54,7 +56,7 @@ def compare_as_written(duty: Duty, installed: Installed, drain: Callable[[], obj
         why_not = "changes kept coming while it was looked at" if found is None else ""
         differ = _pair(script, found or ())
     seconds = duty.clock.ms_since(began) / 1000
-    return WrittenReport(script.name, differ, script.columns, script.key, seconds, why_not)
+    return WrittenReport(script.name, differ, script.columns, _identity(script), seconds, why_not)
 
 
 def _why_not(script: Script) -> str:
@@ -70,11 +72,19 @@ def _why_not(script: Script) -> str:
         return "it counts rows that are gone"
     if script.tick is not None and script.tick.due is not None:
         return "it depends on the time, and was true as of its last tick"
-    if not set(script.key) <= set(script.columns):
-        return "what identifies its rows is not shown"
     if script.supports or script.joins or not _is_view(script):
         return "its rows are shown as part of another table"
     return ""
+
+
+def _is_a_bag(script: Script) -> bool:
+    """Whether what identifies rows is not shown, so that several may look alike."""
+    return not set(script.key) <= set(script.columns)
+
+
+def _identity(script: Script) -> tuple[str, ...]:
+    """The columns by which a row is known."""
+    return script.columns if _is_a_bag(script) else script.key
 
 
 def _is_view(script: Script) -> bool:
@@ -105,10 +115,16 @@ def statement(dialect: Dialect, script: Script, bare: frozenset[str] = frozenset
     quoted = [(dialect.quote(name), name in bare) for name in script.columns]
     columns = ", ".join(f"CAST({name} AS text) AS {name}" if texts else name for name, texts in quoted)
     rows = f"({script.live}) AS live" if script.live else script.public
-    places = ", ".join(str(2 + script.columns.index(name)) for name in script.key)
+    places = ", ".join(str(2 + script.columns.index(name)) for name in _identity(script))
     order = f" ORDER BY {places}" if places else ""
     said = f"SELECT {columns} FROM ({script.truth}) AS q"
     seen = f"SELECT {columns} FROM {rows}"
+    if _is_a_bag(script):
+        # Rows that look alike are told apart by how many of them there are.
+        alike = ", ".join(name for name, _ in quoted)
+        said, seen = (
+            f"SELECT b.*, row_number() OVER (PARTITION BY {alike}) AS {COPY} FROM ({one}) AS b" for one in (said, seen)
+        )
     return (
         f"WITH said AS ({said}), seen AS ({seen}) "
         f"SELECT 'said', s.* FROM (SELECT * FROM said EXCEPT SELECT * FROM seen) AS s UNION ALL "
@@ -117,6 +133,8 @@ def statement(dialect: Dialect, script: Script, bare: frozenset[str] = frozenset
 
 
 def _pair(script: Script, found: Sequence[tuple[Any, ...]]) -> tuple[Difference, ...]:
+    if _is_a_bag(script):
+        return _without_close(script, found)
     places = [script.columns.index(name) for name in script.key]
     sides: dict[Any, dict[str, tuple[Any, ...]]] = {}
     for side, *row in found:
@@ -130,6 +148,21 @@ def _pair(script: Script, found: Sequence[tuple[Any, ...]]) -> tuple[Difference,
         elif not all(map(_is_close, seen, said)):
             differ.append(Difference("different", key, seen, said))
     return tuple(differ[:SHOWN_MAX])
+
+
+def _without_close(script: Script, found: Sequence[tuple[Any, ...]]) -> tuple[Difference, ...]:
+    """What differs of rows that nothing shown identifies: a row of one side is that of the other which it comes close to."""
+    width = len(script.columns)
+    rows = {side: [tuple(row[1 : 1 + width]) for row in found if row[0] == side] for side in ("said", "seen")}
+    extra = []
+    for seen in rows["seen"]:
+        close = next((said for said in rows["said"] if all(map(_is_close, seen, said))), None)
+        if close is None:
+            extra.append(Difference("extra", seen, seen, None))
+        else:
+            rows["said"].remove(close)
+    missing = [Difference("missing", said, None, said) for said in rows["said"]]
+    return tuple([*missing, *extra][:SHOWN_MAX])
 
 
 def _is_close(seen: Any, said: Any) -> bool:
