@@ -51,7 +51,7 @@ def _check_options(freshness: str | None, columns_of: str | None, rows_of: str |
 
 
 class Project:
-    """The declarations of one application. `name` is for people."""
+    """The declarations of one application, all that are kept in one database. `name` is for people."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -93,6 +93,7 @@ class Tidemark(Workshop):
                 apply_plan,
                 duty,
                 epoch=epoch,
+                project=self.project.name if self.project else "",
                 allow_drop=allow_drop,
                 detach=detach,
                 with_indexes=create_indexes,

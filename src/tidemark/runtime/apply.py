@@ -32,7 +32,7 @@ from tidemark.runtime.install import (
     reinstall,
     remove,
 )
-from tidemark.runtime.ledger import Installed
+from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.meanwhile import hold_on, holding, keeping
 from tidemark.runtime.plan import InstallPlan, Step, find_basis
 from tidemark.runtime.progress import Event, Listener, ignore
@@ -48,6 +48,8 @@ from tidemark.script import Script
 from tidemark.telling import tell_count
 
 ROUNDS_MAX = 3
+PROJECT = "project"
+"""Where the ledger has the name of the project that was applied last."""
 
 
 @dataclass(frozen=True)
@@ -67,20 +69,21 @@ def apply_plan(
     plan: InstallPlan,
     epoch: str,
     *,
+    project: str = "",
     allow_drop: bool = False,
     detach: bool = False,
     with_indexes: bool = False,
     again: Callable[[], InstallPlan] | None = None,
     listen: Listener = ignore,
 ) -> ApplyReport:
-    """Carry out a plan. `epoch` names this copy of the database in a new ledger; `detach` leaves the filling to a worker;
-    `again` makes the plan anew when what is installed changed before the lease was ours; `with_indexes` makes the missing
-    indexes first, before anything is captured.
+    """Carry out a plan of this project's. `epoch` names this copy of the database in a new ledger; `detach` leaves the filling
+    to a worker; `again` makes the plan anew when what is installed changed before the lease was ours; `with_indexes` makes the
+    missing indexes first, before anything is captured.
 
     Raises `Refusal` (``drop-not-allowed``, ``privilege``) before anything is done, and `Fault` (exit 6 when another apply is
     at work, 75 when asked to stop).
     """
-    _check_consent(plan, allow_drop)
+    _check_consent(duty.ledger, plan, project, allow_drop)
     raised = [step.script for step in plan.steps if step.script is not None]
     if raised:
         check_rights(duty.ledger, raised, plan.catalog)
@@ -90,7 +93,8 @@ def apply_plan(
             if again is None:
                 raise Fault("what is installed changed since the plan was made", left_behind="nothing was changed")
             plan = again()
-            _check_consent(plan, allow_drop)
+            _check_consent(duty.ledger, plan, project, allow_drop)
+        duty.write(partial(duty.ledger.run, "set_meta", {"key": PROJECT, "value": project}))
         made: tuple[str, ...] = ()
         wanted = [index for index in plan.indexes if with_indexes or index.required]
         if wanted and again is not None:
@@ -99,14 +103,20 @@ def apply_plan(
         return replace(_carry_out_all(duty, plan, detach, listen), indexes=made)
 
 
-def _check_consent(plan: InstallPlan, allow_drop: bool) -> None:
+def _check_consent(ledger: Ledger, plan: InstallPlan, project: str, allow_drop: bool) -> None:
     # The end of a renamed table's old name is part of the renaming.
     lost = [step.derived for step in plan.steps if step.destructive and not step.replaces]
     if lost and not allow_drop:
+        last = ledger.value("read_meta", {"key": PROJECT}) or project
+        if last == project:
+            whose, back = "", "put the declaration back"
+        else:
+            whose = f", because the project {project} does not declare what {last} does"
+            back = "declare in one project whatever is kept in one database"
         raise Refusal(
             Code.DROP_NOT_ALLOWED,
-            f"{', '.join(lost)} would be dropped with all rows",
-            instead="run `tidemark apply --allow-drop`, or put the declaration back",
+            f"{', '.join(lost)} would be dropped with all rows{whose}",
+            instead=f"run `tidemark apply --allow-drop`, or {back}",
         )
 
 

@@ -1,8 +1,12 @@
 """Plans and their execution: create, replace, rename, reinstall, resume, drop, on both engines."""
 
+import contextlib
+
 import pytest
 
 from tests.unit.runtime.place import World
+from tidemark import Project, Tidemark
+from tidemark.database.open import open_session
 from tidemark.errors import Code, Fault, Refusal, TidemarkError
 from tidemark.names import ledger
 from tidemark.runtime.apply import apply_plan
@@ -222,3 +226,18 @@ def test_a_plan_that_was_overtaken_is_made_anew_or_refused(world: World) -> None
         apply_plan(world.duty, stale, "epoch", again=world.plan)
     assert refused.value.code is Code.DROP_NOT_ALLOWED
     assert world.shown() == world.truth()
+
+
+def test_what_another_project_declares_is_dropped_by_its_name_only(engine_url: str) -> None:
+    with contextlib.closing(open_session(engine_url)) as session, session.transaction():
+        session.script("CREATE TABLE t (id integer PRIMARY KEY, g integer)")
+    one, other = Project("one"), Project("other")
+    one.derive("counted", key="g", query="SELECT g, count(*) AS n FROM t GROUP BY g")
+    other.derive("summed", key="g", query="SELECT g, sum(id) AS n FROM t GROUP BY g")
+    Tidemark(one, engine_url).apply()
+    with pytest.raises(Refusal, match="counted would be dropped .* project other does not declare what one does"):
+        Tidemark(other, engine_url).apply()
+    assert [row.name for row in Tidemark(None, engine_url).status()] == ["counted"]
+    Tidemark(other, engine_url).apply(allow_drop=True)
+    with pytest.raises(Refusal, match="summed would be dropped with all rows. Instead: .* put the declaration back"):
+        Tidemark(Project("other"), engine_url).apply()
