@@ -19,7 +19,7 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.errors import Fault
-from tidemark.render import postgres_crossings, postgres_flush, postgres_once, sqlite_crossings
+from tidemark.render import postgres_crossings, postgres_flush, postgres_flush_crossed, sqlite_crossings
 from tidemark.render.crossings import Shown, crossing_select
 from tidemark.runtime.clock import Clock
 
@@ -163,7 +163,7 @@ def test_rows_of_a_statement_that_are_taken_for_what_they_became_are_found(
 def test_adding_before_computing_anew_would_be_seen(
     shape: str, pg_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_once, "flush_texts", postgres_flush.flush_texts)
+    monkeypatch.setattr(postgres_flush_crossed, "flush_texts", postgres_flush.flush_texts)
     with pytest.raises(AssertionError):
         _play(shape, pg_database, SEARCHED)
 

@@ -15,7 +15,7 @@ from tests.simulation.mutants_runtime import Met, Mistake
 from tests.simulation.mutants_unlike import compiled
 from tidemark.maintenance import keyed, linear
 from tidemark.query import grouping, values
-from tidemark.render import postgres_flush, postgres_once, spelling
+from tidemark.render import postgres_flush, postgres_flush_crossed, spelling
 from tidemark.render.statements import Store
 
 
@@ -65,7 +65,7 @@ def left_alone(met: Met) -> AbstractContextManager[Any]:
 
     stack = ExitStack()
     stack.enter_context(mock.patch.object(spelling, "spells", spells))
-    for module in (postgres_flush, postgres_once):
+    for module in (postgres_flush, postgres_flush_crossed):
         stack.enter_context(mock.patch.object(module, "spells", spells))
     return stack
 

@@ -20,7 +20,7 @@ from tests.simulation.programs import draw_case
 from tests.simulation.run import SEEDS, Budget, Ground, attempt, campaign, ground, script
 from tests.simulation.truth import PAGE, TALLIES, page, read
 from tidemark.maintenance.program import LinearProgram
-from tidemark.render import postgres_flush, postgres_once
+from tidemark.render import postgres_flush, postgres_flush_crossed
 from tidemark.render.statements import Store
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
@@ -109,7 +109,7 @@ def test_random_programs_stay_true_where_rows_are_written_once(
     plain = postgres_flush.flush_texts
 
     def once(store: Store, program: LinearProgram) -> tuple[str, str]:
-        return (plain if postgres_flush.is_additive(store) else postgres_once.flush_texts)(store, program)
+        return (plain if postgres_flush.is_additive(store) else postgres_flush_crossed.flush_texts)(store, program)
 
     monkeypatch.setattr(postgres_flush, "flush_texts", once)
     said: list[str] = []

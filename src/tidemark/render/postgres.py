@@ -14,7 +14,7 @@ from __future__ import annotations
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import LinearProgram
 from tidemark.names import Names
-from tidemark.render import postgres_arm, postgres_capture, postgres_flush, postgres_once
+from tidemark.render import postgres_arm, postgres_capture, postgres_flush, postgres_flush_crossed
 from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.postgres_triggers import dollar
 from tidemark.render.statements import Store
@@ -29,8 +29,8 @@ def linear_pieces(
     found = [*postgres_arm.arm_pieces(), store_table(store), unique_index(store)]
     found += user_indexes(program, store, indexes)
     found += [delta_type(store, program), *pending_table(store)]
-    once = program.crossed and not postgres_flush.is_additive(store)
-    texts = (postgres_once if once else postgres_flush).flush_texts(store, program)
+    crossed = program.crossed and not postgres_flush.is_additive(store)
+    texts = (postgres_flush_crossed if crossed else postgres_flush).flush_texts(store, program)
     found += postgres_flush.flush_functions(store, texts, settings)
     found.append(weave(store, program))
     for table in program.captured:

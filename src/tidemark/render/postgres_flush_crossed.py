@@ -1,9 +1,9 @@
-"""PostgreSQL: the flush of a table whose rows are looked at as they change.
+"""PostgreSQL: the flush of a table whose rows may cross a threshold.
 
-Owns: the flush that writes a row once. Promises: as `postgres_flush`, and more: no trigger on the stored rows sees a state that
-is not committed. Adding first and computing anew afterwards would show, in between, a greatest value that had come and
-gone in the same transaction, or a new row without the columns that are read from its source. Here the first statement
-only locks, and the second one, which sees what was committed before the locks were there, writes everything.
+Owns: the flush that locks first and writes each row once. Promises: as `postgres_flush`, and more: no trigger on the stored
+rows sees a state that is not committed. Adding first and computing anew afterwards would show, in between, a greatest value
+that had come and gone in the same transaction, or a new row without the columns that are read from its source. Here the first
+statement only locks, and the second one, which sees what was committed before the locks were there, writes everything.
 """
 
 from __future__ import annotations
