@@ -12,10 +12,11 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Self, TypeVar
+from weakref import WeakSet
 
 from tidemark.compiling import Compiled, compiler_of
 from tidemark.database.open import Role, open_session
-from tidemark.database.session import Conflict
+from tidemark.database.session import Conflict, Session
 from tidemark.declare import Project
 from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.model import Backfill, Catalog, Declaration
@@ -77,6 +78,7 @@ class Workshop:
         self._workers = workers
         self._who = ""
         self._compiled: Compiled = {}
+        self._sessions = WeakSet[Session]()
         self._functions: Functions = project.functions if project else {}
 
     def by(self, who: str, stop: Stop | None = None) -> Self:
@@ -84,6 +86,13 @@ class Workshop:
         found = copy(self)
         found._who, found._stop = who, stop or self._stop
         return found
+
+    def hurry(self) -> None:
+        """Cancel what any session waits for or works at now. For another thread, once `stop` says so and time is short: what was
+        cancelled is rolled back, and what it belongs to ends as interrupted."""
+        for session in tuple(self._sessions):
+            if session.is_open():
+                session.cancel()
 
     def _record(self, duty: Duty, action: str, about: str, work: Callable[[], T], detail: str = "") -> T:
         """Do what an operator wants, and write down who wanted what."""
@@ -104,6 +113,7 @@ class Workshop:
     def _connect(self, role: Role = "worker") -> Duty:
         """A duty without a lease, on a session of its own that the caller closes."""
         session = open_session(self.database, role=role)
+        self._sessions.add(session)
         try:
             ledger = Ledger(session)
             duty = Duty(ledger, self._clock, None, self._stop, self._limits, self._functions, self._hold_ms)

@@ -19,6 +19,7 @@ from tidemark.cli import reports, reports_diff, reports_streams, reports_truth
 from tidemark.cli.definitions import has_definitions, load_project
 from tidemark.cli.display import Display
 from tidemark.cli.export import export_file
+from tidemark.cli.hurry import hurried
 from tidemark.cli.lines import log_to
 from tidemark.cli.outcome import Outcome
 from tidemark.cli.serving import probe, serve_web
@@ -72,7 +73,8 @@ def run_command(options: argparse.Namespace, stop: Callable[[], bool]) -> Outcom
     workers = getattr(options, "workers", 1)
     engine = Tidemark(project, settings.require_database(), stop=stop, listen=display, limits=limits, workers=workers)
     try:
-        return COMMANDS[options.command](Typed(options, settings, engine, stop))
+        with hurried(stop, engine.hurry):
+            return COMMANDS[options.command](Typed(options, settings, engine, stop))
     finally:
         display.close()
 

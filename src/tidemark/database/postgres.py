@@ -8,7 +8,7 @@ One thread at a time may use a session.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -400,6 +400,11 @@ class PostgresSession:
 
     def undo_in_memory(self) -> None:
         """Nothing: a row that is undone stays where it is, and is not seen."""
+
+    def cancel(self) -> None:
+        """End the statement at hand, if there is one and the server can be told."""
+        with suppress(psycopg.Error):
+            self._connection.cancel()
 
     def is_open(self) -> bool:
         """False once the connection is closed or was lost."""

@@ -25,14 +25,14 @@ def wait_text(seconds: float, *, local: bool = False) -> str:
 
 
 class Beginning:
-    """How transactions begin. `write_seconds` is how long those that write wait for a lock, None = as long as all do."""
+    """How transactions begin. `write_seconds` is how long those of a worker wait for a lock, None = as long as all do."""
 
     write_seconds: float | None = None
 
     def text(self, mode: str, *, snapshot: bool, holding: Sequence[str]) -> str:
         """The text that begins a transaction, one message."""
         said = ["BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN"]
-        if self.write_seconds is not None and mode in ("write", "chunk"):
+        if self.write_seconds is not None and mode != "look":
             said.append(wait_text(self.write_seconds, local=True))
         if mode == "chunk":
             said.append("SET LOCAL synchronous_commit = off")

@@ -231,6 +231,10 @@ class Session(Protocol):
         writes many rows and makes no great ones. Between transactions; PostgreSQL needs none of it."""
         ...
 
+    def cancel(self) -> None:
+        """End the statement that another thread runs on this session, which raises `Conflict` there; nothing without one."""
+        ...
+
     def is_open(self) -> bool:
         """False once the connection is closed or known to be lost. Asks nobody."""
         ...

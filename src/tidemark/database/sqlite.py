@@ -22,7 +22,7 @@ from tidemark.database.sqlite_errors import primary_code, translate, translate_q
 from tidemark.database.sqlite_file import identify, sync
 from tidemark.database.sqlite_inputs import Recording
 from tidemark.database.sqlite_octets import bind_octets
-from tidemark.database.sqlite_probe import describe_query, given_tables, make_mark, reaches_index
+from tidemark.database.sqlite_probe import Direct, describe_query, given_tables, make_mark, reaches_index
 from tidemark.database.sqlite_shelves import find_text, put_many
 from tidemark.database.sqlite_strain import read_strain, size_of
 from tidemark.database.sqlite_text import statements, verb
@@ -33,6 +33,7 @@ from tidemark.model import Catalog, OutputColumn, Table
 from tidemark.script import Piece
 from tidemark.streams import Shelf
 
+STEPS = 1_000_000
 VERSION_MIN = (3, 40, 0)
 _NORMAL = 1
 _COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE"})
@@ -58,6 +59,8 @@ def open_address(address: Address, *, role: str, create: bool, require_wal: bool
         )
     except sqlite3.Error as error:
         raise _explain_open(error, address) from error
+    # Python hears a signal in its own code alone, and a statement may take an hour.
+    connection.set_progress_handler(lambda: 0, STEPS)
     session = SqliteSession(connection, address.label, address.target)
     try:
         session.prepare(made=made, may_write=role != "reader", require_wal=require_wal)
@@ -104,17 +107,6 @@ def _decode_leniently(value: bytes) -> str:
     return value.decode(errors="surrogateescape")
 
 
-class _Raw:
-    """The connection for the modules that read the schema: errors of the driver pass through."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
-        """Every row of a statement."""
-        return self._connection.execute(sql, {} if parameters is None else parameters).fetchall()
-
-
 class SqliteSession:
     """One connection to a SQLite file; see `tidemark.database.session.Session`."""
 
@@ -122,9 +114,10 @@ class SqliteSession:
 
     def __init__(self, connection: sqlite3.Connection, label: str, path: str = "") -> None:
         self._connection = connection
+        self.cancel = connection.interrupt
         self._path = path
         self._file = identify(path)
-        self._raw = _Raw(connection)
+        self._raw = Direct(connection)
         self._label = label
         self._open = True
         self._wrote = False
@@ -396,8 +389,7 @@ class SqliteSession:
         """How long a statement waits for a lock, from now on."""
         self._execute(f"PRAGMA busy_timeout = {max(0, round(seconds * 1000))}")
 
-    # Who only reads waits for nobody.
-    set_write_lock_timeout = set_lock_timeout
+    set_write_lock_timeout = set_lock_timeout  # Who only reads waits for nobody.
 
     def undo_in_memory(self) -> None:
         """What a statement needs to be undone is not written to a temporary file any more."""

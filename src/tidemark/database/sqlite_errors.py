@@ -39,6 +39,8 @@ def translate(error: sqlite3.Error, label: str) -> Exception:
     said = " ".join(str(error).split())
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
         return Conflict(f"{label} is busy: {said}")
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return Conflict(f"a statement on {label} was cancelled")
     if code == sqlite3.SQLITE_READONLY:
         return Refusal(
             Code.READ_ONLY,

@@ -1,6 +1,6 @@
 """Asking SQLite what it makes of a query, without running it.
 
-Owns: `describe_query`, `given_tables` and `reaches_index`. Promises: only temporary objects are made, and they are gone
+Owns: `Direct`, `describe_query`, `given_tables` and `reaches_index`. Promises: only temporary objects are made, and they are gone
 afterwards.
 """
 
@@ -33,6 +33,17 @@ class Runner(Protocol):
     def all(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Every row of a statement."""
         ...
+
+
+class Direct:
+    """The connection for the modules that read the schema: errors of the driver pass through."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def all(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a statement."""
+        return self._connection.execute(sql, {} if parameters is None else parameters).fetchall()
 
 
 class _Unbound(dict[str, Any]):

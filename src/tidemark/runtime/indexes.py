@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from tidemark.database.session import Conflict
-from tidemark.errors import Fault
+from tidemark.errors import Exit, Fault
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.expected import expect_reading
 from tidemark.runtime.ledger import Ledger
@@ -20,6 +20,7 @@ from tidemark.script import MissingIndex
 
 KEY = "index "
 ATTEMPTS_MAX = 3
+BROKEN = "a broken index, which the next `tidemark apply --create-indexes` drops and makes again"
 
 
 def create_indexes(duty: Duty, wanted: Sequence[MissingIndex], listen: Listener = ignore) -> tuple[str, ...]:
@@ -50,6 +51,7 @@ def _create(duty: Duty, index: MissingIndex) -> None:
         duty.write(partial(duty.session.script, *index.statements))
         return
     conflict: Conflict | None = None
+    about = f"the index on {index.table}"
     # Making one waits for transactions that began before it, however long that takes; nobody waits for it meanwhile.
     patience = duty.ledger.value("read_patience")
     duty.ledger.value("set_session_patience", {"patience": "0"})
@@ -63,12 +65,14 @@ def _create(duty: Duty, index: MissingIndex) -> None:
                 return
             except Conflict as problem:
                 conflict = problem
+            if duty.stop():
+                raise Fault(f"{about} was not waited for", left_behind=BROKEN, exit=Exit.INTERRUPTED) from conflict
     finally:
-        if duty.session.is_open():
+        if duty.session.is_open() and not duty.stop():
             duty.ledger.value("set_session_patience", {"patience": patience})
     raise Fault(
-        f"the index on {index.table} could not be made in {ATTEMPTS_MAX} attempts: {conflict}",
-        left_behind="a broken index, which the next `tidemark apply --create-indexes` drops and makes again",
+        f"{about} could not be made in {ATTEMPTS_MAX} attempts: {conflict}",
+        left_behind=BROKEN,
     ) from conflict
 
 
