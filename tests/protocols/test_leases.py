@@ -266,3 +266,30 @@ def test_an_apply_that_was_replaced_goes_no_further(engine_url: str) -> None:
             Tidemark(declare(), engine_url, listen=listen).apply()
         assert set(seen) == {seen[0]}
         assert {status.name: status.state for status in Tidemark(None, engine_url).status()} == {seen[0]: "live"}
+
+
+def test_what_could_not_be_given_back_is_free_for_whoever_asks_here(
+    engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_forum(engine_url) as forum:
+        mine = take_lease(Ledger(forum.user), Clock(), "keep threads", "me", 0)
+        alone = Ledger.alone
+
+        def locked(ledger: Ledger, name: str, parameters: dict[str, object]) -> list[tuple[object, ...]]:
+            if name == "release_lease":
+                raise Conflict("the database is locked")
+            return alone(ledger, name, parameters)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, "alone", locked)
+            mine.release()
+        theirs = take_lease(Ledger(forum.user), Clock(), "keep threads", "somebody else", 0)
+        assert theirs.term > mine.term
+        with pytest.raises(Lost), forum.user.transaction():
+            mine.check()
+        # Whoever has it again holds it.
+        theirs.release()
+        again = take_lease(Ledger(forum.user), Clock(), "keep threads", "me", 0)
+        with pytest.raises(Fault, match="is held by me"):
+            take_lease(Ledger(forum.user), Clock(), "keep threads", "somebody else", 0)
+        again.release()

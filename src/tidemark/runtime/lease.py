@@ -28,6 +28,8 @@ POLL_SECONDS = 0.2
 BUSY_SECONDS = 5.0
 PLACE_DIGITS = 6
 WISH = "wish to "
+# What was given back in this process and is still on record, since the database was locked just then.
+_left: set[tuple[str, str]] = set()
 
 
 class Lost(Fault):
@@ -123,8 +125,8 @@ class Lease:
         try:
             self.ledger.alone("release_lease", parameters)
         except (Conflict, Fault):
-            # The duty falls free by itself when its time is over; giving it back early is a courtesy.
-            return
+            # The duty falls free by itself when its time is over, and for whoever asks in this process at once.
+            _left.add((self.duty, self.holder))
 
 
 def try_lease(ledger: Ledger, clock: Clock, duty: str, holder: str, *, yields: bool = False) -> Lease | None:
@@ -181,14 +183,21 @@ def _ask(ledger: Ledger, clock: Clock, duty: str, holder: str, yields: bool = Fa
     """Take a duty, or None when somebody holds it. Raises `Conflict` when the database is too busy to say."""
     parameters = {"duty": duty, "holder": holder, "seconds": TERM_SECONDS, "replaced": ""}
     found = dict(ledger.all("read_leases", {"duty": duty, "wish": f"{WISH}{duty}" if yields else ""}))
-    if any(name != duty and not is_gone(who) for name, who in found.items()):
+    if any(name != duty and not _is_free(name, who) for name, who in found.items()):
         return None
     if duty in found:
-        if found[duty] != holder and not is_gone(found[duty]):
+        if found[duty] != holder and not _is_free(duty, found[duty]):
             return None
         parameters["replaced"] = found[duty]
     rows = ledger.alone("take_lease", parameters)
+    if rows:
+        _left.discard((duty, holder))
     return Lease(ledger, clock, duty, holder, int(rows[0][0]), clock.now()) if rows else None
+
+
+def _is_free(duty: str, holder: str) -> bool:
+    """Whether whoever has a duty on record is known to be done with it."""
+    return is_gone(holder) or (duty, holder) in _left
 
 
 def _tell(ledger: Ledger, duty: str, busy: Conflict | None) -> Fault:
