@@ -55,6 +55,22 @@ def test_a_filling_is_on_record_from_the_first_chunk_to_the_cutover(songs: Songs
     assert seen["backfilling"] is not None and seen["backfilling"] <= 0.99
 
 
+def test_a_filling_ends_when_readers_have_the_rows(songs: Songs) -> None:
+    songs.add(200)
+    derive(songs)
+    songs.engine().apply()
+    with songs.session.transaction():
+        began, filled, shown = (f"2020-01-01T00:00:0{second}.000Z" for second in (0, 1, 5))
+        songs.session.run(f"UPDATE {songs.ledger('backfill')} SET started = '{began}', ended = '{filled}'")
+        songs.session.run(f"UPDATE {songs.ledger('derived')} SET live_at = '{shown}'")
+    (status,) = songs.engine().backfills()
+    assert (status.ended, status.elapsed_seconds) == (shown, 5.0)
+    with songs.session.transaction():
+        songs.session.run(f"UPDATE {songs.ledger('derived')} SET state = 'verifying', live_at = NULL")
+    (status,) = songs.engine().backfills()
+    assert status.ended is None and status.elapsed_seconds is not None and status.elapsed_seconds > 1000, "it goes on"
+
+
 def test_an_interrupted_filling_is_interrupted_and_then_live(songs: Songs) -> None:
     songs.add(200)
     derive(songs)

@@ -306,3 +306,28 @@ def test_rows_that_wait_are_no_drift_however_many_they_are(
     report = verify(world.duty, row, drain, leisure=leisure)
     assert (report.keys, report.drift, report.undecided) == (80, 0, 0)
     assert applied > 3 and (told[-1][:2] == (80, 80) if at_leisure else not told)
+
+
+def test_no_key_is_passed_over_where_others_before_it_go_meanwhile(
+    worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidemark.runtime.verify.ASIDE_MAX", 5)
+    monkeypatch.setattr("tidemark.runtime.verify.Pace", lambda **_: Pace(250.0, False, size=4, size_min=4, size_max=4))
+    world = _make(worlds, engine_url, repair=False)
+    row, applied = world.row("named"), 0
+
+    def drain() -> None:
+        """At first every row waits; then the first of them are gone, and some of the others are wrong."""
+        nonlocal applied
+        if applied == 1:
+            world.run("DELETE FROM posts WHERE id <= 6")
+        if applied:
+            tick(world.duty, row.script)
+        if applied == 0:
+            world.run("UPDATE posts SET score = score + 1")
+        elif applied == 1:
+            world.run(f"UPDATE {row.script.store} SET score = 0 WHERE id BETWEEN 9 AND 14")
+        applied += 1
+
+    report = verify(world.duty, row, drain, leisure=Leisure(1.0, 0, lambda *at: None))
+    assert applied > 1 and sorted(one.key for one in report.findings) == [(number,) for number in range(9, 15)]

@@ -1,7 +1,7 @@
 """Where a range of keys begins and ends in the session's list of every key.
 
-Owns: `places_between` and `cut_places`. Promises: both ends are among them, and every key between them is in one part; what is no
-key of the table is refused before anything is looked at.
+Owns: `places_between`, `cut_places`, `key_at` and `place_of`. Promises: both ends are among them, and every key between them is
+in one part; what is no key of the table is refused before anything is looked at.
 """
 
 from __future__ import annotations
@@ -81,3 +81,20 @@ def _key_at(duty: Duty, pages: Pages, place: int) -> Key | None:
     """The key at a place of the list, None before the first."""
     row = duty.session.one(pages.place, {"place": place})
     return None if row is None else tuple(row)
+
+
+def key_at(duty: Duty, script: Script, place: int) -> Key | None:
+    """The unit at a place of the session's list, which is counted from 1; None before the first."""
+    # What takes units into a batch reads them, too.
+    text = f"SELECT {script.applier.take_todo.partition(') SELECT ')[2]}"
+    row = duty.session.one(text, {"low": place - 1, "high": place})
+    return None if row is None else tuple(row[1:])
+
+
+def place_of(duty: Duty, script: Script, key: Key) -> int | None:
+    """How many keys of the session's list are not after that one; None where it cannot be compared with."""
+    text = script.applier.ends_at
+    if not text or None in key or not is_storable(key):
+        return None
+    row = duty.session.one(text, {f"k{place}": value for place, value in enumerate(key)})
+    return 0 if row is None or row[0] is None else int(row[0])

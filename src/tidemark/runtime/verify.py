@@ -23,7 +23,7 @@ from tidemark.runtime.findings import close_gone, count_drift, record_drift
 from tidemark.runtime.guard import learn_full
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.places import Between, places_between
+from tidemark.runtime.places import Between, Key, key_at, place_of, places_between
 from tidemark.runtime.processing import computing, list_poison
 from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, Telling, add_run
@@ -262,17 +262,19 @@ def _walk(
             duty.write(partial(leisure.advance, high, total, state.drift))
             duty.clock.wait(min(REST_SECONDS_MAX, held.hold_ms / 1000 * (1 / leisure.budget - 1)))
         if len(aside) >= ASIDE_MAX:
+            # What applies the changes may use the session's list, and some of its keys may go.
+            last, by_look = key_at(duty, state.script, high - before), state.listed.by_look
             _recheck(state, aside, drain)
-            aside = []
-            # What applied the changes may have used the session's list. A look at everything begins anew, but not for ever.
-            before_looked, state.listed = (
-                state.listed.by_look,
-                list_keys(by_look=state.listed.by_look and looks < LOOKS_MAX),
-            )
-            looks += 1
-            if before_looked:
-                run.rows_done, state.rows = state.equal, 0
+            # A look at everything begins anew, but not for ever.
+            aside, state.listed, looks = [], list_keys(by_look=by_look and looks < LOOKS_MAX), looks + 1
+            run.rows_done, state.rows = (state.equal, 0) if by_look else (_count_up_to(state, last, high), state.rows)
     return aside
+
+
+def _count_up_to(state: _State, last: Key | None, count: int) -> int:
+    """How many keys of the list are not after that one, or as many as before where it cannot be compared with."""
+    place = None if last is None else place_of(state.duty, state.script, last)
+    return count if place is None else max(0, place - state.listed.first)
 
 
 def _compare(duty: Duty, script: Script, take: Callable[[], object]) -> tuple[list[Difference], bool, int]:
@@ -364,9 +366,9 @@ def _conclude(state: _State, installed: Installed, rows: int | None) -> None:
             ledger.run("mark_counted", {**about, "rows": rows})
     ledger.run("mark_unverified" if state.drift or count_drift(ledger, state.script) else "mark_verified", about)
     verdict = tell_part(state.drift, state.run.rows_done, "row", "differ") if state.drift else "nothing differs"
-    undecided = f"; {state.undecided} kept changing" if state.undecided else ""
-    stale = f"; {state.stale} are behind sampled inputs" if state.stale else ""
-    state.run.end("done", verdict + undecided + stale)
+    verdict += f"; {state.undecided} kept changing" if state.undecided else ""
+    verdict += f"; {state.stale} are behind sampled inputs" if state.stale else ""
+    state.run.end("done", verdict)
 
 
 def _is_close(applier: Applier, difference: Difference) -> bool:

@@ -18,7 +18,7 @@ from tidemark.runtime.backfill.chunk import ASIDE, Range
 from tidemark.runtime.backfill.ending import record_end, recording
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
-from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, list_backfills, set_wish
+from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, list_backfills, seconds_between, set_wish
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed, Ledger
@@ -244,6 +244,7 @@ def list_everything(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...
 def list_everything_here(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...]:
     """The same in the caller's transaction."""
     known = {one.name: one for one in list_backfills(ledger, name)}
+    now = str(ledger.value("read_now"))
     newest = {row[0]: row for row in ledger.all("list_fills") if row[2] != "retired" and name in ("", row[0])}
     found = {one.name: one for one in known.values() if one.kind == "data"}
     for about, generation, stored, failure, installed_at, live_at in newest.values():
@@ -253,7 +254,7 @@ def list_everything_here(ledger: Ledger, name: str = "") -> tuple[BackfillStatus
         if record is None and stored == "live":
             continue
         blank = _blank(about, int(generation), installed_at)
-        found[about] = _combine(record or blank, read_state(stored, DERIVED), failure, live_at)
+        found[about] = _combine(record or blank, read_state(stored, DERIVED), failure, live_at, now)
     return tuple(found[one] for one in sorted(found))
 
 
@@ -285,16 +286,24 @@ def _blank(name: str, generation: int, installed_at: str) -> BackfillStatus:
     )
 
 
-def _combine(record: BackfillStatus, stored: str, failure: str | None, live_at: str | None) -> BackfillStatus:
-    """A filling's record under the state of its generation, which is the one that counts."""
+def _combine(record: BackfillStatus, stored: str, failure: str | None, live_at: str | None, now: str) -> BackfillStatus:
+    """A filling's record under the state of its generation, which is the one that counts: it ends when readers have the rows,
+    which is after the verification."""
     if stored == "backfilling":
         # Filled, and not moved on: the process ended in between. Or it may go on after a rest, and nobody does yet.
         return replace(record, state="interrupted") if record.state in ("finished", "paused") else record
     state = "interrupted" if stored == "verifying" and not record.holder else stored
     state = "cancelled" if stored == "failed" and failure == CANCELLED else state
-    ended = live_at if stored == "live" else record.ended if stored == "failed" else None
+    # What is filled again was shown before.
+    ended = max(live_at or "", record.ended or "") or None if stored == "live" else None
+    ended = record.ended if stored == "failed" else ended
     known = record.rate_state if stored == "verifying" else "unknown"
-    return replace(record, state=state, failure=failure or record.failure, ended=ended, rate_state=known)
+    elapsed = (
+        seconds_between(record.started, ended or now) if stored in ("live", "verifying") else record.elapsed_seconds
+    )
+    return replace(
+        record, state=state, failure=failure or record.failure, ended=ended, rate_state=known, elapsed_seconds=elapsed
+    )
 
 
 def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:

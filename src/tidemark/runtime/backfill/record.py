@@ -178,7 +178,7 @@ def _read(row: tuple[Any, ...], now: datetime.datetime | None) -> BackfillStatus
         started=started,
         ended=ended,
         updated=updated,
-        elapsed_seconds=round((last - began).total_seconds(), 3) if began and last else None,
+        elapsed_seconds=_between(began, last),
         holder=holder,
     )
 
@@ -189,6 +189,15 @@ def read_time(text: str | None) -> datetime.datetime | None:
         return datetime.datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
+
+
+def seconds_between(started: str | None, ended: str | None) -> float | None:
+    """How many seconds lie between two stored times, None where one of them cannot be read."""
+    return _between(read_time(started), read_time(ended))
+
+
+def _between(began: datetime.datetime | None, last: datetime.datetime | None) -> float | None:
+    return round((last - began).total_seconds(), 3) if began and last else None
 
 
 def set_wish(duty: Duty, name: str, wanted: str) -> BackfillStatus:
