@@ -213,7 +213,8 @@ class Tidemark(Workshop):
         done: list[RepairReport] = []
         # One after the other: what is repaired in a table changes those that read it.
         for row in self._live(duty, names):
-            verify(duty, row, self._drain_under_lease(duty, row), self._listen)
+            with duty.ledger.while_there(row):
+                verify(duty, row, self._drain_under_lease(duty, row), self._listen)
             done.append(self._under_lease(duty, row, lambda mine, row: repair(mine, row, self._listen)))
         return tuple(done)
 

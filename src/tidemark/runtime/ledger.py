@@ -7,8 +7,8 @@ commits with the effect that it records. Runs and findings are in `runs` and `fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -214,6 +214,17 @@ class Ledger:
             if (row.name, row.generation) == (installed.name, installed.generation):
                 return row
         raise Fault(f"{installed.name} was changed meanwhile", left_behind="nothing was done to it; run the same again")
+
+    @contextmanager
+    def while_there(self, installed: Installed) -> Iterator[None]:
+        """For what goes on without the lease of a generation: that one of its objects is unknown means that it was removed
+        meanwhile, as `again` says."""
+        try:
+            yield
+        except Refusal as refusal:
+            if refusal.code is Code.UNKNOWN_TABLE:
+                self.again(installed)
+            raise
 
     def is_as(self, installed: Installed) -> bool:
         """Whether a generation is what it was when it was read. Reads no script: a tick must not cost what there is in all."""

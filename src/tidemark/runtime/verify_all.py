@@ -27,7 +27,7 @@ def verify_all(
     of the rows from one key to another one.
 
     Raises `Refusal` (``not-installed``) without a ledger and for a name that readers do not see, (``declaration``) for keys
-    that are not those of one table.
+    that are not those of one table. Raises `Fault` where a table was removed meanwhile.
     """
     if between is not None and len(names) != 1:
         raise Refusal(Code.DECLARATION, "keys are of one derived table", instead="name one beside them")
@@ -39,12 +39,14 @@ def verify_all(
     ]
     gaps = {row.name: f"it is {row.state}, and what readers see may be wrong" for row in chosen if row.state != "live"}
     gaps |= record_gaps(duty, chosen)
-    return tuple(
-        not_compared(row, gaps.get(row.name, ""))
-        if catalog or row.name in gaps
-        else verify(duty, row, drain_of(row), listen, between=between)
-        for row in chosen
-    )
+    reports: list[VerifyReport] = []
+    for row in chosen:
+        if catalog or row.name in gaps:
+            reports.append(not_compared(row, gaps.get(row.name, "")))
+            continue
+        with duty.ledger.while_there(row):
+            reports.append(verify(duty, row, drain_of(row), listen, between=between))
+    return tuple(reports)
 
 
 def require_names(names: tuple[str, ...], known: set[str]) -> None:
