@@ -15,7 +15,8 @@ class Dialect:
     """Facts about one engine.
 
     `name` is also sqlglot's name of the dialect. `null_safe_equal` and `null_safe_differs` are infix
-    operators; `name_bytes_max` is the longest identifier in bytes; `online_index` is the word with which an
+    operators; `big_integer` is the type of whole numbers; `schema` is where what is ours is, empty where there are no schemas;
+    `name_bytes_max` is the longest identifier in bytes; `online_index` is the word with which an
     index is made while writers go on, or empty; `view_replacement` are the words with which a view takes the place of
     another one whose columns it has too, or empty. `judges_values` tells that the server says which expressions depend on
     more than their row; where it does not, functions are known by name. `types_are_affinities` tells that a type is what a
@@ -26,6 +27,8 @@ class Dialect:
     title: str
     null_safe_equal: str
     null_safe_differs: str
+    big_integer: str
+    schema: str
     name_bytes_max: int
     has_schemas: bool
     writers_wait_in_line: bool
@@ -37,8 +40,18 @@ class Dialect:
     types_are_affinities: bool
 
     def quote(self, *parts: str) -> str:
-        """An identifier, quoted; several parts are joined by dots."""
-        return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+        """An identifier, quoted; several parts are joined by dots, and an empty schema before a name is left out."""
+        kept = parts[1:] if len(parts) > 1 and not parts[0] else parts
+        return ".".join('"' + part.replace('"', '""') + '"' for part in kept)
+
+    def cast(self, type_: str) -> str:
+        """What behind a value in parentheses makes it one of a type; empty without one, and where types are affinities."""
+        return "" if self.types_are_affinities or not type_ else f"::{type_}"
+
+    def typed(self, value: str, type_: str) -> str:
+        """A value as one of a type; as it is where `cast` is empty."""
+        cast = self.cast(type_)
+        return f"({value}){cast}" if cast else value
 
     def literal(self, text: str) -> str:
         """A text literal. Text with a NUL character cannot be written in either engine."""
@@ -50,6 +63,8 @@ SQLITE = Dialect(
     title="SQLite",
     null_safe_equal="IS",
     null_safe_differs="IS NOT",
+    big_integer="INTEGER",
+    schema="",
     name_bytes_max=200,
     has_schemas=False,
     writers_wait_in_line=True,
@@ -66,6 +81,8 @@ POSTGRESQL = Dialect(
     title="PostgreSQL",
     null_safe_equal="IS NOT DISTINCT FROM",
     null_safe_differs="IS DISTINCT FROM",
+    big_integer="bigint",
+    schema="tidemark",
     name_bytes_max=63,
     has_schemas=True,
     writers_wait_in_line=False,

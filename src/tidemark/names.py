@@ -59,7 +59,7 @@ class Names:
     def own(self, kind: str, *about: str) -> str:
         """The quoted name of a permanent object of ours."""
         plain = self.plain(kind, *about)
-        return self.dialect.quote("tidemark", plain) if self.dialect.has_schemas else self.dialect.quote(plain)
+        return self.dialect.quote(self.dialect.schema, plain)
 
     def bare(self, kind: str, *about: str) -> str:
         """The quoted name without schema (triggers and indexes take their schema from their table)."""

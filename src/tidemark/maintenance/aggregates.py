@@ -76,15 +76,13 @@ class Parts:
     def count(self, hint: str, condition: RowText | None) -> Stored:
         """An additive part that counts the rows for which `condition` is true."""
         value = text("CASE WHEN ", condition, " THEN 1 ELSE 0 END") if condition else text("1")
-        kind = "bigint" if self.dialect.has_schemas else "INTEGER"
+        kind = self.dialect.big_integer
         return self.add(hint, "additive", kind, value, summed(value, kind, self.dialect), unit=True)
 
 
 def summed(value: RowText, type_: str, dialect: Dialect) -> RowText:
     """The aggregate of an additive part over the rows named ``r``."""
-    if dialect.has_schemas:
-        return text("coalesce(sum(", value, f"), 0)::{type_}")
-    return text("coalesce(sum(", value, "), 0)")
+    return text("coalesce(sum(", value, f"), 0){dialect.cast(type_)}")
 
 
 def visible_aggregate(

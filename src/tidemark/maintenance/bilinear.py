@@ -175,11 +175,7 @@ def _argument_types(block: Block, describe: Describe) -> dict[str, OutputColumn]
 
 def _from(block: Block) -> str:
     quote = block.dialect.quote
-
-    def named(table: Table) -> str:
-        return quote(table.schema, table.name) if block.dialect.has_schemas and table.schema else quote(table.name)
-
-    scans = [f"{named(one.table)} AS {quote(one.alias)}" for one in block.occurrences]
+    scans = [f"{quote(one.table.schema, one.table.name)} AS {quote(one.alias)}" for one in block.occurrences]
     return "FROM " + ", ".join([*scans, *(call.in_from() for call in block.calls)])
 
 

@@ -69,5 +69,4 @@ def conjunction(scalars: tuple[Scalar, ...]) -> RowText | None:
 
 def from_clause(table: Table, alias: str, dialect: Dialect) -> str:
     """``FROM table AS alias``, qualified."""
-    parts = (table.schema, table.name) if dialect.has_schemas and table.schema else (table.name,)
-    return f"FROM {dialect.quote(*parts)} AS {dialect.quote(alias)}"
+    return f"FROM {dialect.quote(table.schema, table.name)} AS {dialect.quote(alias)}"

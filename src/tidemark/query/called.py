@@ -121,7 +121,7 @@ def known_function(
 ) -> RowFunction:
     """What is known of a function, of the user's `routines` too. Raises `Refusal` where its rows may depend on more than its
     arguments, or nothing is known."""
-    found = (_POSTGRES if dialect.has_schemas else _SQLITE).get(call.name)
+    found = _known(dialect).get(call.name)
     place = place_of(node, dialect)
     own = routines.get(call.name)
     if found is None and own is not None and own.columns is not None:
@@ -228,7 +228,7 @@ def name_columns(call: Call, function: RowFunction, written: str, named: list[st
 
 def unique_of(name: str, arguments: int, dialect: Dialect) -> int | None:
     """The place of the column of which no two rows of one call share a value; None where there is none."""
-    known = (_POSTGRES if dialect.has_schemas else _SQLITE).get(name)
+    known = _known(dialect).get(name)
     if known is not None and known.unique is not None:
         return known.columns.index(known.unique)
     # Steps of one; those of intervals may go back.
@@ -253,14 +253,18 @@ def put_in_place(node: exp.Expression, call: Call, alias: str, opened: Opened, d
     node.replace(item)
 
 
+def _known(dialect: Dialect) -> Mapping[str, RowFunction]:
+    return _POSTGRES if dialect.has_schemas else _SQLITE
+
+
 def gives_rows(name: str, dialect: Dialect) -> bool:
     """Whether a function is one of those that stand in FROM."""
-    return name in (_POSTGRES if dialect.has_schemas else _SQLITE)
+    return name in _known(dialect)
 
 
 def gives_one_column(name: str, dialect: Dialect, routines: Mapping[str, Routine]) -> bool:
     """Whether a function gives rows of one column, which are values by themselves."""
-    known = (_POSTGRES if dialect.has_schemas else _SQLITE).get(name)
+    known = _known(dialect).get(name)
     own = routines.get(name)
     if known is not None:
         return len(known.columns) <= 1
@@ -269,5 +273,5 @@ def gives_one_column(name: str, dialect: Dialect, routines: Mapping[str, Routine
 
 def unstable_columns(name: str, dialect: Dialect) -> tuple[str, ...]:
     """Columns of a function's rows that depend on more than its arguments."""
-    found = (_POSTGRES if dialect.has_schemas else _SQLITE).get(name)
+    found = _known(dialect).get(name)
     return found.unstable if found is not None else ()

@@ -17,7 +17,7 @@ from sqlglot.errors import ParseError, TokenError
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Declaration
-from tidemark.query.inline import ascii_lower
+from tidemark.query.inline import ascii_lower, fold_name
 from tidemark.query.parse import parse_statements
 
 
@@ -102,7 +102,7 @@ class _Reader:
     def __init__(self, catalog: Catalog, dialect: Dialect, names: Iterable[str], gone: Iterable[str]) -> None:
         self._catalog = catalog
         self._dialect = dialect
-        self._names = {self._key(name): name for name in (*gone, *names)}
+        self._names = {fold_name(name, dialect): name for name in (*gone, *names)}
 
     def read(self, query: str, inside: frozenset[str]) -> dict[str, None]:
         """Names of derived tables that a query reads, each once. `inside` are the views that led here."""
@@ -117,11 +117,8 @@ class _Reader:
 
     def named(self, name: str) -> dict[str, None]:
         """The derived table of that name, if there is one."""
-        known = self._names.get(self._key(name))
+        known = self._names.get(fold_name(name, self._dialect))
         return {known: None} if known is not None else {}
-
-    def _key(self, name: str) -> str:
-        return name if self._dialect.has_schemas else ascii_lower(name)
 
 
 def named_tables(query: str, dialect: Dialect) -> list[tuple[str, str]]:

@@ -380,7 +380,7 @@ def _typed_null(value: Scalar, part: _Joined) -> Scalar | None:
     def place(node: exp.Column) -> exp.Expression:
         scan = part.scans.get(node.table)
         column = scan.table.column(node.name) if scan is not None else None
-        typed = f"::{column.type}" if value.dialect.has_schemas and column is not None else ""
+        typed = value.dialect.cast(column.type) if column is not None else ""
         null = exp.Var(this=f"NULL{typed}")
         null.meta[_VOID] = True
         return null

@@ -179,9 +179,12 @@ class Inlining:
 def fold(identifier: exp.Expression, dialect: Dialect) -> str:
     """The name as the engine looks it up: PostgreSQL folds unquoted names, SQLite ignores ASCII case."""
     name = str(identifier.name)
-    if not dialect.has_schemas:
-        return ascii_lower(name)
-    return name if identifier.args.get("quoted") else ascii_lower(name)
+    return fold_name(name, dialect) if identifier.args.get("quoted") else ascii_lower(name)
+
+
+def fold_name(name: str, dialect: Dialect) -> str:
+    """A name that something has, as the engine compares it with one that is looked up."""
+    return name if dialect.has_schemas else ascii_lower(name)
 
 
 def ascii_lower(name: str) -> str:

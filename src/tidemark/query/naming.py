@@ -11,7 +11,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.query.functions import function_name
-from tidemark.query.inline import ascii_lower, fold
+from tidemark.query.inline import fold, fold_name
 from tidemark.query.trees import outputs_of
 
 
@@ -85,7 +85,7 @@ def order_by_names(query: exp.Expression, dialect: Dialect) -> None:
             node = node.this
         if isinstance(node, exp.Column) and node.args.get("table") is None:
             name = fold(node.this, dialect)
-            found = next((n for n in names if n == name or (not dialect.has_schemas and ascii_lower(n) == name)), None)
+            found = next((n for n in names if fold_name(n, dialect) == name), None)
             if found is not None:
                 node.set("this", exp.to_identifier(found, quoted=True))
                 node.meta["resolved"] = True

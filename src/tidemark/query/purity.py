@@ -113,10 +113,7 @@ def _require_whole_calls(query: Query, describe: Describe) -> None:
 def _sources(query: Query) -> str:
     """A FROM of every scan, subquery and function of the query, at any depth."""
     quote = query.dialect.quote
-    found = [
-        f"{quote(o.table.schema, o.table.name) if o.table.schema else quote(o.table.name)} AS {quote(o.alias)}"
-        for o in query.all_occurrences
-    ]
+    found = [f"{quote(o.table.schema, o.table.name)} AS {quote(o.alias)}" for o in query.all_occurrences]
     # What refers to what stands left of it comes after the scans.
     for item in _by_reference(query):
         whole = item.in_from() if isinstance(item, Called) else f"({item.query.sql()}) AS {quote(item.alias)}"

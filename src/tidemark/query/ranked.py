@@ -111,7 +111,7 @@ class Ranking:
     def read(self, reader: Ranked, store: Table) -> str:
         """The subquery over the support, whose rows are in `store`."""
         block, dialect, column = reader.block, reader.block.dialect, reader.column
-        name = dialect.quote(store.schema, store.name) if store.schema else dialect.quote(store.name)
+        name = dialect.quote(store.schema, store.name)
         source = f"FROM {name} AS {dialect.quote(reader.occurrence.alias)} WHERE {column(ROWS)} > 0"
         if not reader.outer:
             return _modes(reader, source)

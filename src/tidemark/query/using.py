@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.query.inline import ascii_lower
+from tidemark.query.inline import fold_name
 from tidemark.query.parse import place_of
 
 Columns = Mapping[str, exp.Expression]
@@ -33,7 +33,7 @@ class Merged:
 
     def add(self, join: exp.Join | None, columns: Sequence[tuple[str, exp.Column]]) -> None:
         """Join one more item, whose columns are given with their names; USING and NATURAL become ON."""
-        folded = {self._fold_name(name): column for name, column in columns}
+        folded = {fold_name(name, self.dialect): column for name, column in columns}
         shared = self._shared(join, folded) if join is not None else []
         tests = []
         for name in shared:
@@ -75,6 +75,3 @@ class Merged:
         if join.method.upper() == "NATURAL":
             return [name for name in self.left if name in folded]
         return []
-
-    def _fold_name(self, name: str) -> str:
-        return name if self.dialect.has_schemas else ascii_lower(name)

@@ -28,7 +28,7 @@ def of_linear(store: Store, program: LinearProgram, rows: str) -> Adding | None:
         return None
     fresh, name, columns = store.names.temporary("fresh"), store.names.store, ", ".join(store.columns)
     every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
-    values = ", ".join(_typed(store, part) for part in every)
+    values = ", ".join(store.dialect.typed(f"d.{store.column(part)}", part.type) for part in every)
     numbered = f"row_number() OVER (ORDER BY {row_of(store, 'd')})"
     shown = ", ".join(f"b.{column}" for column in store.columns)
     sets = ", ".join(f"{store.column(part)} = {_together(store, part)}" for part in store.parts)
@@ -90,8 +90,3 @@ def _together(store: Store, part: Part) -> str:
     kind = {"additive": "sum", "highest": "max", "lowest": "min"}.get(part.kind, "")
     # What a writer has copied or computed since is newer than what was read.
     return merged(store, kind, mine, other) if kind else f"coalesce({mine}, {other})"
-
-
-def _typed(store: Store, part: KeyPart | Part) -> str:
-    value = f"d.{store.column(part)}"
-    return f"({value})::{part.type}" if store.dialect.has_schemas and part.type else value

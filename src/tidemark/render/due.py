@@ -98,7 +98,7 @@ def _insert(store: Store, program: KeyedProgram, test: DueTest, route: KeyQuery)
     for part, scalar in zip(program.unit, route.values, strict=True):
         value = scalar.text
         tests += [] if part.nullable else [f"({value}) IS NOT NULL"]
-        keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else f"({value})")
+        keys.append(f"({value}){store.dialect.cast(part.type)}")
     return (
         f"INSERT INTO {store.names.own('dirty')} ({unit.key_list}) SELECT DISTINCT {', '.join(keys)} "
         f"FROM {tables} WHERE {' AND '.join(tests)} ON CONFLICT ({unit.conflict}) DO NOTHING"

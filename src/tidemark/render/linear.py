@@ -30,7 +30,7 @@ def feed_key(store: Store, feed: Feed, row: str) -> list[str]:
     """The key of a feed's row as the store holds it: cast to the key's type where types are fixed."""
     found = []
     for part, one in zip(store.key, feed.key, strict=True):
-        found.append(f"({one.at(row)})::{part.type}" if store.dialect.has_schemas and part.type else f"({one.at(row)})")
+        found.append(f"({one.at(row)}){store.dialect.cast(part.type)}")
     return found
 
 

@@ -70,7 +70,7 @@ def tick(store: Store, program: LinearProgram) -> Tick:
 
 def _late_columns(store: Store) -> str:
     keys = ", ".join(store.definition(part) for part in store.key)
-    return f"{ORDINAL} {'bigint' if store.dialect.has_schemas else 'INTEGER'} PRIMARY KEY, {keys}"
+    return f"{ORDINAL} {store.dialect.big_integer} PRIMARY KEY, {keys}"
 
 
 def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog:
@@ -231,13 +231,13 @@ def _gather(store: Store, feed: Feed, images: str) -> str:
     delta, values = store.names.temporary("delta"), []
     for part in feed.parts:
         if part.kind == "additive":
-            values.append(_typed(store, part, f"sum(r.{WEIGHT} * ({part.value.at('r')}))"))
+            values.append(store.dialect.typed(f"sum(r.{WEIGHT} * ({part.value.at('r')}))", part.type))
         elif part.kind in ("highest", "lowest"):
             best = "max" if part.kind == "highest" else "min"
             for sign in (">", "<"):
                 value = f"CASE WHEN r.{WEIGHT} {sign} 0 THEN ({part.value.at('r')}) END"
                 collation = f" COLLATE {store.dialect.quote(part.collation)}" if part.collation else ""
-                values.append(_typed(store, part, f"{best}(({value}){collation})"))
+                values.append(store.dialect.typed(f"{best}(({value}){collation})", part.type))
     values += ["1"] if needs_touch(feed) else []
     if spelling.spells(store, feed):
         values.append("1" if feed.is_universe else f"max(CASE WHEN r.{WEIGHT} < 0 THEN 1 ELSE 0 END)")
@@ -248,10 +248,6 @@ def _gather(store: Store, feed: Feed, images: str) -> str:
         f"INSERT INTO {delta} ({', '.join([store.key_list, *names])}) SELECT {', '.join([*keys, *values])} "
         f"FROM {images} AS r WHERE {feed.guard.at('r') if feed.guard else '1 = 1'} GROUP BY {places}"
     )
-
-
-def _typed(store: Store, part: Part, value: str) -> str:
-    return f"({value})::{part.type}" if store.dialect.has_schemas and part.type else value
 
 
 def merged(store: Store, kind: str, left: str, right: str) -> str:
@@ -271,7 +267,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
     described = [*(store.definition(part) for part in store.key), *(f"{name} {type_}" for name, type_, _ in fields)]
     keys = ", ".join(described)
     create = "CREATE TEMP TABLE IF NOT EXISTS"
-    number = "bigint" if schemas else "INTEGER"
+    number = store.dialect.big_integer
     tables = [
         f"{create} {delta} ({keys})",
         f"{create} {ordered} ({ORDINAL} {number} PRIMARY KEY, {keys}, {AGAIN} integer NOT NULL DEFAULT 0)",
@@ -279,7 +275,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
     kinds = {name: (kind, part) for feed in program.feeds for name, _, kind, part in _sorted_fields(store, feed)}
     sums, some = [], []
     for name, (kind, part) in kinds.items():
-        value = f"{kind}(d.{name})" if part is None else _typed(store, part, f"{kind}(d.{name})")
+        value = f"{kind}(d.{name})" if part is None else store.dialect.typed(f"{kind}(d.{name})", part.type)
         sums.append(f"{value} AS {name}")
         some.append(f"{kind}(d.{name}) {'<> 0' if kind == 'sum' or part is None else 'IS NOT NULL'}")
     summed = (

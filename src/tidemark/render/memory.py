@@ -10,7 +10,7 @@ from __future__ import annotations
 from tidemark.maintenance.program import Remembered
 from tidemark.memory import First, Memory, Moment, dated
 from tidemark.names import ledger
-from tidemark.render.statements import ORDINAL, Store
+from tidemark.render.statements import ORDINAL, Store, clear_list
 from tidemark.script import Carried, Carry
 
 
@@ -42,7 +42,7 @@ def _said(store: Store, moment: Moment, type_: str) -> str:
         value = f"({value} || '+00')" if type_ == "timestamp with time zone" else value
     elif store.dialect.has_schemas and (type_, moment.what) == ("bigint", "time"):
         value = f"CASE WHEN {value} ~ '^-?[0-9]{{1,18}}$' THEN {value} END"
-    return f"(SELECT {f'({value})::{type_}' if store.dialect.has_schemas else value} {where})"
+    return f"(SELECT {store.dialect.typed(value, type_)} {where})"
 
 
 def fold(store: Store, memory: Remembered) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def carry(store: Store, memory: Remembered) -> Carry | None:
         return None
     dialect, unit = store.dialect, store.units
     todo = store.names.temporary("todo")
-    clear = f"TRUNCATE {todo} RESTART IDENTITY" if dialect.has_schemas else f"DELETE FROM {todo}"
+    clear = clear_list(store, todo)
     keys = ", ".join(f"o.{store.column(part)}" for part in store.key)
     on = (
         unit.match("o", [f"t.{unit.column(part)}" for part in unit.key if not part.hidden])

@@ -144,9 +144,8 @@ def _adopt(store: Store, mirror: Mirror) -> str:
     parts: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
     for part in parts:
         if part.name in values:
-            typed = store.dialect.has_schemas and part.type
             columns.append(store.column(part))
-            taken.append(f"({values[part.name]})::{part.type}" if typed else values[part.name])
+            taken.append(store.dialect.typed(values[part.name], part.type))
     where = literal_test(mirror, "t", store.dialect).removeprefix(" AND ")
     return (
         f"INSERT INTO {store.names.store} ({', '.join(columns)}) SELECT {', '.join(taken)} "
@@ -187,7 +186,7 @@ def _is_other(store: Store, column: Column, there: str, here: str) -> str:
 
 def shown(store: Store, sql: str, type_: str) -> str:
     """The visible expression as the user's column holds it."""
-    return f"({sql})::{type_}" if store.dialect.has_schemas else f"({sql})"
+    return f"({sql}){store.dialect.cast(type_)}"
 
 
 def _compare(applier: Applier, store: Store, mirror: Mirror) -> str:

@@ -20,7 +20,7 @@ def newest_of_linear(store: Store, program: LinearProgram) -> tuple[str, ...]:
         rows = "" if program.single else _newest(feed.table, store.dialect)
         if rows:
             keys = ", ".join(
-                _typed(store, one.at("r"), part.type) for part, one in zip(store.key, feed.key, strict=True)
+                f"({one.at('r')}){store.dialect.cast(part.type)}" for part, one in zip(store.key, feed.key, strict=True)
             )
             where = f" WHERE {feed.guard.at('r')}" if feed.guard else ""
             found.append(f"SELECT DISTINCT {keys} FROM {rows} AS r{where}")
@@ -41,7 +41,7 @@ def newest_of_keyed(store: Store, program: KeyedProgram) -> tuple[str, ...]:
             tests = [f"({scalar.text})" for scalar in way.on]
             pairs = list(zip(program.unit, way.values, strict=True))
             tests += [f"({scalar.text}) IS NOT NULL" for part, scalar in pairs if not part.nullable]
-            keys = ", ".join(_typed(store, scalar.text, part.type) for part, scalar in pairs)
+            keys = ", ".join(f"({scalar.text}){store.dialect.cast(part.type)}" for part, scalar in pairs)
             where = f" WHERE {' AND '.join(tests)}" if tests else ""
             found.append(f"SELECT DISTINCT {keys} FROM {', '.join(tables)}{where}")
     return tuple(found)
@@ -60,7 +60,3 @@ def _newest(table: Table, dialect: Dialect) -> str:
     if key is None or len(key.terms) != 1 or not isinstance(key.terms[0], str) or table.column(key.terms[0]) is None:
         return ""
     return f"(SELECT * FROM {qualified(table, dialect)} ORDER BY {dialect.quote(key.terms[0])} DESC LIMIT :limit)"
-
-
-def _typed(store: Store, value: str, type_: str) -> str:
-    return f"({value})::{type_}" if store.dialect.has_schemas and type_ else f"({value})"

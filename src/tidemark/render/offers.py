@@ -46,7 +46,7 @@ def kept_table(store: Store, freshness: str) -> Table:
         collations=tuple(part.collation for part in store.key),
     )
     return Table(
-        "tidemark" if store.dialect.has_schemas else "",
+        store.dialect.schema,
         names.plain(""),
         "table",
         tuple(columns),

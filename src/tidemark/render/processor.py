@@ -35,7 +35,7 @@ def compute(store: Store, program: KeyedProgram, processor: Processor) -> Comput
     shown = list(types)
     quoted = [store.dialect.quote(name) for name in shown]
     given = [
-        f"({_item(place)}){f'::{types[name]}' if store.dialect.has_schemas else ''} AS {store.dialect.quote(name)}"
+        f"({_item(place)}){store.dialect.cast(types[name])} AS {store.dialect.quote(name)}"
         for place, name in enumerate(shown)
     ]
     rows = (

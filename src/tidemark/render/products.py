@@ -33,7 +33,7 @@ def products(store: Store, program: BilinearProgram) -> Products:
     keys = ", ".join(store.definition(part) for part in store.key)
     fields = "".join(f", {definition}" for part in _added(program) for definition in _field_definitions(store, part))
     sums = "".join(f", {store.definition(part)}" for part in _added(program))
-    create, place = "CREATE TEMP TABLE IF NOT EXISTS", "bigint" if schemas else "INTEGER"
+    create, place = "CREATE TEMP TABLE IF NOT EXISTS", store.dialect.big_integer
     tables = tuple(dict.fromkeys(scan.table.label for scan in program.scans))
     slices = [names.temporary(f"slice_{label}") for label in tables]
     return Products(
@@ -106,7 +106,7 @@ def _product(store: Store, program: BilinearProgram, chosen: tuple[int, ...]) ->
 
     keys = []
     for part, scalar in zip(store.key, program.key, strict=True):
-        keys.append(f"{over(scalar)}::{part.type}" if store.dialect.has_schemas and part.type else over(scalar))
+        keys.append(f"{over(scalar)}{store.dialect.cast(part.type)}")
     values = [
         value
         for part in _added(program)
@@ -133,7 +133,7 @@ def _product(store: Store, program: BilinearProgram, chosen: tuple[int, ...]) ->
 def _sums(store: Store, part: Part, weight: str, value: str) -> list[str]:
     if not _halved(store, part):
         total = f"sum({weight} * ({value}))"
-        return [f"({total})::{part.type}" if store.dialect.has_schemas and part.type else total]
+        return [store.dialect.typed(total, part.type)]
     return [f"sum({weight} * (({value}) >> 32))", f"sum({weight} * (({value}) & {_HALF - 1}))"]
 
 
@@ -170,8 +170,7 @@ def _number(store: Store, program: BilinearProgram) -> str:
             total = f"({high} * {_HALF} + {low})"
             some.append(f"{high} <> 0 OR {low} <> 0")
         else:
-            total = f"sum(d.{store.column(part)})"
-            total = f"({total})::{part.type}" if store.dialect.has_schemas and part.type else total
+            total = store.dialect.typed(f"sum(d.{store.column(part)})", part.type)
             some.append(f"{total} <> 0")
         sums.append(f"{total} AS {store.column(part)}")
     row = row_of(store, "d")

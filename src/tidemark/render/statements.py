@@ -196,9 +196,7 @@ def _collate(part: KeyPart) -> str:
 
 def qualified(table: Table, dialect: Dialect) -> str:
     """The quoted name of a source."""
-    return (
-        dialect.quote(table.schema, table.name) if dialect.has_schemas and table.schema else dialect.quote(table.name)
-    )
+    return dialect.quote(table.schema, table.name)
 
 
 def temporary_tables(store: Store) -> dict[str, str]:
@@ -385,7 +383,7 @@ def place(store: Store, which: str, sign: str) -> str:
     unit = store.units
     if EVERYTHING in unit.key:
         return ""
-    types = [f"::{part.type}" if store.dialect.has_schemas and part.type else "" for part in unit.key]
+    types = [store.dialect.cast(part.type) for part in unit.key]
     values = ", ".join(f":k{number}{type_}" for number, type_ in enumerate(types))
     left, right = (unit.key_list, values) if len(types) == 1 else (f"({unit.key_list})", f"({values})")
     return f"SELECT {which}({ORDINAL}) FROM {store.names.temporary('todo')} WHERE {left} {sign} {right}"

@@ -168,7 +168,7 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     differ = f"{both} GROUP BY {places} HAVING sum({SIDE}) <> 0"
     order = ", ".join(str(number) for number in range(1, len(units) + 1))
     keys = f"SELECT DISTINCT {picked} FROM ({differ}) AS d"
-    clear = f"TRUNCATE {todo} RESTART IDENTITY" if store.dialect.has_schemas else f"DELETE FROM {todo}"
+    clear = statements.clear_list(store, todo)
     list_keys = f"INSERT INTO {todo} ({store.units.key_list})"
     looked = _glance(store, keys, lambda seen: f"{list_keys} SELECT * FROM {seen} AS d ORDER BY {order}")
     read = _glance(store, rows, lambda seen: _number(store, fresh, seen))
@@ -206,5 +206,5 @@ def _glance(store: Store, query: str, use: Callable[[str], str]) -> tuple[str, .
 
 def cast(store: Store, part: KeyPart | Part, value: str) -> str:
     """The value as it is stored."""
-    typed = f"({value})::{part.type}" if store.dialect.has_schemas and part.type else value
+    typed = store.dialect.typed(value, part.type)
     return f"{typed} COLLATE {store.dialect.quote(part.collation)}" if part.collation else typed

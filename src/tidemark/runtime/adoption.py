@@ -139,7 +139,7 @@ def record_baseline(duty: Duty, script: Script, table: Table, baseline: str, nam
     Raises `Refusal` (``columns-of``) where a value that differs is no number.
     """
     quote, differs = duty.session.dialect.quote, duty.session.dialect.null_safe_differs
-    label = quote(*(part for part in (table.schema, table.name) if part))
+    label = quote(table.schema, table.name)
     _refuse_odd(script, [one for one in compare_existing(duty, script, label).differing if not _is_number(one)])
     types = {column.name: column.type for column in table.columns}
     names = [name for name in script.columns if name not in script.key]

@@ -77,8 +77,7 @@ def _create(duty: Duty, index: MissingIndex) -> None:
 
 
 def _located(duty: Duty, index: MissingIndex, name: str) -> str:
-    dialect = duty.session.dialect
-    return dialect.quote(index.schema, name) if index.schema else dialect.quote(name)
+    return duty.session.dialect.quote(index.schema, name)
 
 
 def _record(duty: Duty, names: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ def check_rights(ledger: Ledger, scripts: Sequence[Script], catalog: Catalog) ->
         for table in catalog.tables.values():
             # Nothing is put on a source that is scanned.
             if table.label in script.sources and table.label not in scans:
-                own = (quote(table.schema, table.name) if table.schema else quote(table.name),)
+                own = (quote(table.schema, table.name),)
                 names = own + tuple(quote(schema, name) for schema, name in table.leaves)
                 sources.update(dict.fromkeys(names, script.name))
     for what, statement, source in ledger.all("find_missing_rights", {"sources": json.dumps(list(sources))}):

@@ -52,7 +52,7 @@ def hold_sources(duty: Duty, script: Script) -> Duty:
     """The duty, in whose moments nobody empties a source of the script that has a log."""
     quote = duty.session.dialect.quote
     tables = [log.table for log in (script.tick.logs if script.tick else ())]
-    return replace(duty, holding=tuple(quote(*filter(None, (one.schema, one.name))) for one in tables))
+    return replace(duty, holding=tuple(quote(one.schema, one.name) for one in tables))
 
 
 def has_work(duty: Duty, script: Script) -> bool:
