@@ -14,13 +14,13 @@ from dataclasses import dataclass
 class Dialect:
     """Facts about one engine.
 
-    `name` is also sqlglot's name of the dialect. `null_safe_equal` and `null_safe_differs` are infix
-    operators; `big_integer` is the type of whole numbers; `schema` is where what is ours is, empty where there are no schemas;
-    `name_bytes_max` is the longest identifier in bytes; `online_index` is the word with which an
-    index is made while writers go on, or empty; `view_replacement` are the words with which a view takes the place of
-    another one whose columns it has too, or empty. `judges_values` tells that the server says which expressions depend on
-    more than their row; where it does not, functions are known by name. `types_are_affinities` tells that a type is what a
-    value is compared as and no more: a plus before a column takes it away, and a cast knows it by the words of its name.
+    `name` is also sqlglot's name of the dialect. `null_safe_equal` and `null_safe_differs` are infix operators; `big_integer` is
+    the type of whole numbers; `schema` has what is ours, empty where there are none; `name_bytes_max` is the longest
+    identifier in bytes; `online_index` is the word with which an index is made while writers go on, or empty; `view_replacement`
+    are the words with which a view takes the place of another one whose columns it has too, or empty. `judges_values` tells that
+    the server says which expressions depend on more than their row; where it does not, functions are known by name.
+    `types_are_fixed` tells that a value has the type of its column; where it does not, a type is what a value is compared as and
+    no more: a plus before a column takes it away, and a cast knows it by the words of its name.
     """
 
     name: str
@@ -30,14 +30,18 @@ class Dialect:
     big_integer: str
     schema: str
     name_bytes_max: int
-    has_schemas: bool
     writers_wait_in_line: bool
     ours_prefix: str
     temporary_prefix: str
     online_index: str
     view_replacement: str
     judges_values: bool
-    types_are_affinities: bool
+    types_are_fixed: bool
+
+    @property
+    def has_schemas(self) -> bool:
+        """Whether tables are in schemas."""
+        return bool(self.schema)
 
     def quote(self, *parts: str) -> str:
         """An identifier, quoted; several parts are joined by dots, and an empty schema before a name is left out."""
@@ -45,8 +49,8 @@ class Dialect:
         return ".".join('"' + part.replace('"', '""') + '"' for part in kept)
 
     def cast(self, type_: str) -> str:
-        """What behind a value in parentheses makes it one of a type; empty without one, and where types are affinities."""
-        return "" if self.types_are_affinities or not type_ else f"::{type_}"
+        """What behind a value in parentheses makes it one of a type; empty without a type, and where none is fixed."""
+        return f"::{type_}" if self.types_are_fixed and type_ else ""
 
     def typed(self, value: str, type_: str) -> str:
         """A value as one of a type; as it is where `cast` is empty."""
@@ -66,14 +70,13 @@ SQLITE = Dialect(
     big_integer="INTEGER",
     schema="",
     name_bytes_max=200,
-    has_schemas=False,
     writers_wait_in_line=True,
     ours_prefix="tidemark_",
     temporary_prefix="temp.",
     online_index="",
     view_replacement="",
     judges_values=False,
-    types_are_affinities=True,
+    types_are_fixed=False,
 )
 
 POSTGRESQL = Dialect(
@@ -84,12 +87,11 @@ POSTGRESQL = Dialect(
     big_integer="bigint",
     schema="tidemark",
     name_bytes_max=63,
-    has_schemas=True,
     writers_wait_in_line=False,
     ours_prefix="tidemark.",
     temporary_prefix="pg_temp.",
     online_index="CONCURRENTLY ",
     view_replacement="OR REPLACE ",
     judges_values=True,
-    types_are_affinities=False,
+    types_are_fixed=True,
 )

@@ -5,7 +5,7 @@ import pytest
 from tests.conformance.conftest import HOSTILE, execute
 from tidemark.database.session import Conflict, Session
 from tidemark.dialect import POSTGRESQL, SQLITE
-from tidemark.errors import Refusal
+from tidemark.errors import Refusal, TidemarkError
 from tidemark.names import shorten
 
 
@@ -31,6 +31,30 @@ def test_a_text_literal_is_that_text(session: Session) -> None:
         literal = session.dialect.literal(text)
         assert session.one(f"SELECT {literal}") == (text,)
         assert session.one(f"SELECT {literal}, :p", {"p": text}) == (text, text)
+
+
+def test_a_name_without_a_schema_is_the_name_alone(session: Session) -> None:
+    quote = session.dialect.quote
+    assert quote("", "t") == quote("t") != quote("")
+    with session.transaction():
+        session.script(f"CREATE TABLE {quote('t')} (a integer)")
+    assert session.all(f"SELECT a FROM {quote('', 't')}") == []
+
+
+def test_values_have_the_type_of_their_column_where_types_are_fixed(session: Session) -> None:
+    facts = session.dialect
+    execute(session, f"CREATE TABLE t (a {facts.big_integer})")
+    with session.transaction():
+        session.run("INSERT INTO t VALUES (:big)", {"big": 2**62})
+    assert session.one("SELECT a FROM t") == (2**62,)
+    seven = facts.typed("'7'", facts.big_integer)
+    assert session.one(f"SELECT {seven}") == ((7,) if facts.types_are_fixed else ("7",))
+    assert facts.typed("'7'", "") == "'7'"
+    if facts.types_are_fixed:
+        with pytest.raises(TidemarkError):
+            execute(session, "INSERT INTO t VALUES ('seven')")
+    else:
+        execute(session, "INSERT INTO t VALUES ('seven')")
 
 
 @pytest.mark.parametrize(

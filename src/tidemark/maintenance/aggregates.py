@@ -129,7 +129,7 @@ def _extremum(
     assert call.argument is not None and argument is not None
     value = _when(condition, text(call.argument), "NULL")
     kind: PartKind = "highest" if call.function == "max" else "lowest"
-    type_ = _without_length(argument.type) if parts.dialect.has_schemas else ""
+    type_ = _without_length(argument.type) if parts.dialect.types_are_fixed else ""
     type_ = _EXTREMES_OF.get(type_, type_)
     aggregate = text(f"{call.function}(", value, ")")
     return parts.add(hint, kind, type_, value, aggregate, collation=argument.collation)
@@ -156,7 +156,7 @@ def _boolean(call: Aggregate, condition: RowText | None, parts: Parts, hint: str
 
 def _sum(call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn | None, hint: str) -> str:
     assert call.argument is not None and argument is not None
-    if parts.dialect.has_schemas:
+    if parts.dialect.types_are_fixed:
         base = _without_length(argument.type)
         if base in _INTEGERS:
             total, present = _exact_sum(call, condition, parts, _INTEGERS[base], hint)
@@ -170,7 +170,7 @@ def _sum(call: Aggregate, condition: RowText | None, parts: Parts, argument: Out
 
 def _average(call: Aggregate, condition: RowText | None, parts: Parts, argument: OutputColumn | None, hint: str) -> str:
     assert call.argument is not None and argument is not None
-    if parts.dialect.has_schemas:
+    if parts.dialect.types_are_fixed:
         base = _without_length(argument.type)
         if base in _INTEGERS:
             total, present = _exact_sum(call, condition, parts, _INTEGERS[base], hint)

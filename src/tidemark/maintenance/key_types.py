@@ -39,7 +39,7 @@ def common_type(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> str
     """The type of a store in which equality of both columns is equality of stored values; None when there is none."""
     if (one.collation or "") != (other.collation or ""):
         return None
-    if not dialect.has_schemas:
+    if not dialect.types_are_fixed:
         numeric = {"INT", "INTEGER", "NUM", "NUMERIC", "REAL"}
         left, right = one.type.upper(), other.type.upper()
         return one.type if left == right or (left in numeric and right in numeric) else None
@@ -57,7 +57,7 @@ def has_one_spelling(type_: str, collation: str | None, dialect: Dialect) -> boo
     """Whether values of a column that are equal are also the same."""
     if collation not in _PLAIN_COLLATIONS:
         return False
-    if dialect.has_schemas:
+    if dialect.types_are_fixed:
         return _MODIFIER.sub("", type_) in _ONE_SPELLING or _FIXED_SCALE.match(type_) is not None
     # Without an affinity 1 and 1.0 are stored as they come, and are one group all the same.
     return bool(type_) and "BLOB" not in type_.upper() and type_.upper() != "ANY"
@@ -70,7 +70,7 @@ def spelling_of_key(column: OutputColumn, dialect: Dialect) -> Spelling:
     # The collation of a domain is told as none.
     if column.base and column.base not in _TEXTS and has_one_spelling(column.base, column.collation, dialect):
         return "one"
-    return "many" if dialect.has_schemas or column.collation not in _PLAIN_COLLATIONS else "number"
+    return "many" if dialect.types_are_fixed or column.collation not in _PLAIN_COLLATIONS else "number"
 
 
 def has_no_hash(type_: str) -> bool:

@@ -130,7 +130,7 @@ def _part(query: Query, output: Output, described: Mapping[str, OutputColumn]) -
         for block in query.blocks
         for call in block.aggregates
     ) or any(block.windows or block.nested for block in query.blocks)
-    floating = column.type in _FLOATS if query.dialect.has_schemas else summing
+    floating = column.type in _FLOATS if query.dialect.types_are_fixed else summing
     value = text(output.scalar)
     return Part(
         output.name,

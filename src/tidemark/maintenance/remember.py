@@ -51,7 +51,7 @@ def remember(program: KeyedProgram, declaration: Declaration, dialect: Dialect) 
             raise Refusal(
                 Code.DECLARATION, f"keep names {name}, which {what}.", instead=f"one of: {', '.join(types) or 'none'}"
             )
-        if isinstance(kept, Ratchet) and dialect.has_schemas and types[name].partition("(")[0] in UNORDERED:
+        if isinstance(kept, Ratchet) and dialect.types_are_fixed and types[name].partition("(")[0] in UNORDERED:
             raise Refusal(
                 Code.DECLARATION,
                 f"{name} is of type {types[name]}, which has no order to ratchet by.",
@@ -61,7 +61,7 @@ def remember(program: KeyedProgram, declaration: Declaration, dialect: Dialect) 
             _check_when(name, kept.when, memory, types, dialect)
     for name, moment in dated(memory.columns).items():
         known = MOMENTS[moment.what]
-        if dialect.has_schemas and types[name] not in known:
+        if dialect.types_are_fixed and types[name] not in known:
             raise Refusal(
                 Code.DECLARATION,
                 f"{name} is of type {types[name]}, and keeps the {moment.what} of a block.",
@@ -91,7 +91,7 @@ def _check_when(name: str, when: str, memory: Remembered, types: dict[str, str],
             f"{name} is frozen once {when} is true, and {when} can go back.",
             instead=f'keep={{"{when}": ratchet(), …}}',
         )
-    if dialect.has_schemas and types[when] != "boolean":
+    if dialect.types_are_fixed and types[when] != "boolean":
         raise Refusal(
             Code.DECLARATION, f"{when} is of type {types[when]}, not boolean.", instead=f"a comparison as {when}"
         )

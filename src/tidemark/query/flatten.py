@@ -385,11 +385,11 @@ def _typed_null(value: Scalar, part: _Joined) -> Scalar | None:
         null.meta[_VOID] = True
         return null
 
-    if value.column is None and value.dialect.has_schemas and not value.aliases <= part.scans.keys():
+    if value.column is None and value.dialect.types_are_fixed and not value.aliases <= part.scans.keys():
         # Nothing tells the type of what a function gives.
         return None
     tree = value.replaced(place).tree
-    if value.column is None and value.dialect.has_schemas:
+    if value.column is None and value.dialect.types_are_fixed:
         tree = exp.Case(ifs=[exp.If(this=exp.Boolean(this=False), true=tree)])
     elif value.column is None:
         tree = exp.Null()

@@ -208,7 +208,7 @@ def _column(alias: str, name: str) -> exp.Expression:
 
 def _nothing(type_: str, dialect: Dialect) -> exp.Expression:
     """NULL, of a type where types are fixed."""
-    return exp.Var(this=f"CAST(NULL AS {type_})") if dialect.has_schemas else exp.Null()
+    return exp.Var(this=f"CAST(NULL AS {type_})") if dialect.types_are_fixed else exp.Null()
 
 
 def _bare(term: exp.Expression) -> exp.Expression:

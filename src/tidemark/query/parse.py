@@ -62,7 +62,7 @@ def parse_statements(text: str, dialect: Dialect) -> list[exp.Expr]:
     spoken = grammar(dialect)
     parser = spoken.parser()
     tokens = ready(spoken.tokenize(text), dialect)
-    if dialect.types_are_affinities:
+    if not dialect.types_are_fixed:
         tokens = _types_by_affinity(tokens)
     else:
         _keep_types(tokens)
@@ -212,7 +212,7 @@ def _parsed(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
         tree = tree.this
     if not isinstance(tree, exp.Select | exp.SetOperation):
         raise Refusal(Code.NOT_A_QUERY, "A declaration must be a SELECT.", instead="SELECT … FROM …")
-    chain = mixed_chain(tree) if dialect.types_are_affinities else None
+    chain = None if dialect.types_are_fixed else mixed_chain(tree)
     if chain is not None:
         raise Refusal(
             Code.PARSE,

@@ -57,7 +57,7 @@ _TIGHTER = (
 
 def ready(tokens: list[Token], dialect: Dialect) -> list[Token]:
     """The tokens as sqlglot reads them right. Raises `Refusal` (``parse``) for an operator that it cannot tell from another."""
-    if dialect.types_are_affinities:
+    if not dialect.types_are_fixed:
         for token, after in pairwise(tokens):
             if after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
                 after.token_type = SIGN

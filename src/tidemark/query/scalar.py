@@ -77,7 +77,7 @@ class Scalar:
         tree = self.tree
         while isinstance(tree, exp.Paren | exp.Collate):
             tree = tree.this
-        if self.dialect.has_schemas or not isinstance(tree, exp.Cast):
+        if self.dialect.types_are_fixed or not isinstance(tree, exp.Cast):
             return value
         return render(exp.Cast(this=exp.Var(this=value), to=tree.to.copy()), self.dialect)
 

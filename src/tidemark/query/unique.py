@@ -189,7 +189,7 @@ def _equated(
             column = one.column
             if column is None or column[0] != alias or alias in other.aliases:
                 continue
-            matches = _fits_one if block.dialect.has_schemas else _matches_one
+            matches = _fits_one if block.dialect.types_are_fixed else _matches_one
             if not matches(column, other, block, around):
                 continue
             if other.is_constant or other.column in fixed or (other.aliases and other.aliases & block.local <= pinned):

@@ -182,14 +182,14 @@ def is_exact(block: Block, scalar: Scalar) -> bool:
 
 
 def _is_plain(dialect: Dialect, column: Column) -> bool:
-    if dialect.has_schemas:
+    if dialect.types_are_fixed:
         return column.collation is None and column.type.startswith(_EXACT_TYPES)
     return affinity(column.type) not in ("", "BLOB") and (column.collation or "BINARY") == "BINARY"
 
 
 def are_identical(one: Column, other: Column, dialect: Dialect) -> bool:
     """True when values of two columns that are equal are the same value, whichever of the two it is taken from."""
-    alike = one.type == other.type if dialect.has_schemas else affinity(one.type) == affinity(other.type)
+    alike = one.type == other.type if dialect.types_are_fixed else affinity(one.type) == affinity(other.type)
     return alike and _is_plain(dialect, one) and _is_plain(dialect, other)
 
 
@@ -216,7 +216,7 @@ def narrowed(block: Block, scalar: Scalar) -> Scalar:
     """The column of which the scalar is only a wider integer: it equals the same values, and an index knows it. Else the scalar
     itself. On SQLite a cast may change what is stored."""
     tree = _bare(scalar.tree)
-    if block.dialect.types_are_affinities or not isinstance(tree, exp.Cast):
+    if not block.dialect.types_are_fixed or not isinstance(tree, exp.Cast):
         return scalar
     narrower = {exp.DataType.Type.BIGINT: ("smallint", "integer"), exp.DataType.Type.INT: ("smallint",)}.get(
         tree.to.this
@@ -234,7 +234,7 @@ def _bare(tree: exp.Expression) -> exp.Expression:
 
 def is_uniform(query: SetOperation, position: int) -> bool:
     """True when every branch compares that column alike. PostgreSQL resolves one type; SQLite compares what each gives."""
-    if query.dialect.has_schemas:
+    if query.dialect.types_are_fixed:
         return True
     return len({_comparison(branch, branch.outputs[position].scalar) for branch in query.branches}) == 1
 
@@ -262,7 +262,7 @@ def same_comparison(block: Block, one: tuple[str, str], other: tuple[str, str], 
 
 
 def _family(block: Block, column: Column) -> tuple[str, str]:
-    if not block.dialect.has_schemas:
+    if not block.dialect.types_are_fixed:
         return affinity(column.type), column.collation or "BINARY"
     for family in (("smallint", "integer", "bigint"), ("text", "character varying")):
         if column.type.startswith(family):

@@ -81,7 +81,7 @@ def check_crossings(declaration: Declaration, outputs: Sequence[OutputColumn], d
                 f"on_crossing names {crossing.column}, which is not in the result.",
                 instead=f"one of: {', '.join(types)}",
             )
-        if dialect.has_schemas and not types[crossing.column].startswith(NUMBERS):
+        if dialect.types_are_fixed and not types[crossing.column].startswith(NUMBERS):
             raise Refusal(
                 Code.DECLARATION,
                 f"on_crossing of {crossing.column}, which is {types[crossing.column]} and reaches no number.",

@@ -37,10 +37,10 @@ def _said(store: Store, moment: Moment, type_: str) -> str:
     if moment.what == "time":
         column = "at_moment" if type_.startswith("timestamp") else "at_time"
     value = f"m.{column}"
-    if store.dialect.has_schemas and type_.startswith("timestamp"):
+    if store.dialect.types_are_fixed and type_.startswith("timestamp"):
         # The text is in UTC, whatever the session's time zone is.
         value = f"({value} || '+00')" if type_ == "timestamp with time zone" else value
-    elif store.dialect.has_schemas and (type_, moment.what) == ("bigint", "time"):
+    elif store.dialect.types_are_fixed and (type_, moment.what) == ("bigint", "time"):
         value = f"CASE WHEN {value} ~ '^-?[0-9]{{1,18}}$' THEN {value} END"
     return f"(SELECT {store.dialect.typed(value, type_)} {where})"
 

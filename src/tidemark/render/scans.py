@@ -99,7 +99,7 @@ def _known(names: Names, table: Table, what: str) -> str:
     """What the ledger knows of a scan, as a value of the watermark's type; NULL where it knows nothing."""
     dialect = names.dialect
     column = table.column(table.watermark)
-    value = f"CAST({what} AS {column.type})" if dialect.has_schemas and column is not None else what
+    value = f"CAST({what} AS {column.type})" if dialect.types_are_fixed and column is not None else what
     return (
         f"(SELECT {value} FROM {ledger(dialect, 'mark')} WHERE derived = {dialect.literal(names.derived)} "
         f"AND generation = {names.generation} AND source = {dialect.literal(table.label)})"
@@ -108,7 +108,7 @@ def _known(names: Names, table: Table, what: str) -> str:
 
 def _text(dialect: Dialect, value: str) -> str:
     """A position as the ledger keeps it: as it is where a column may hold any value, else as text."""
-    return f"CAST({value} AS text)" if dialect.has_schemas else value
+    return f"CAST({value} AS text)" if dialect.types_are_fixed else value
 
 
 def _begun(table: Table, dialect: Dialect, at: str) -> str:

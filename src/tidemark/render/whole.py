@@ -147,7 +147,7 @@ def _state(store: Store, feed: Feed) -> str:
 def can_group(store: Store) -> bool:
     """Whether stored rows can be told apart by grouping them."""
     every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
-    return not store.dialect.has_schemas or all(re.sub(r"\(.*?\)", "", part.type) in _GROUPED for part in every)
+    return not store.dialect.types_are_fixed or all(re.sub(r"\(.*?\)", "", part.type) in _GROUPED for part in every)
 
 
 def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
