@@ -216,14 +216,15 @@ class Ledger:
         raise Fault(f"{installed.name} was changed meanwhile", left_behind="nothing was done to it; run the same again")
 
     @contextmanager
-    def while_there(self, installed: Installed) -> Iterator[None]:
-        """For what goes on without the lease of a generation: that one of its objects is unknown means that it was removed
+    def while_there(self, *installed: Installed) -> Iterator[None]:
+        """For what goes on without the leases of generations: that an object of theirs is unknown means that one was removed
         meanwhile, as `again` says."""
         try:
             yield
         except Refusal as refusal:
             if refusal.code is Code.UNKNOWN_TABLE:
-                self.again(installed)
+                for one in installed:
+                    self.again(one)
             raise
 
     def is_as(self, installed: Installed) -> bool:

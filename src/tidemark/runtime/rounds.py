@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from tidemark.database.session import Conflict
-from tidemark.errors import Fault, TidemarkError, is_interruption
+from tidemark.errors import Code, Fault, Refusal, TidemarkError, is_interruption
 from tidemark.runtime.captures import empty
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
@@ -24,14 +24,16 @@ def tick_all(
 ) -> tuple[TickReport, ...]:
     """Tick generations, upstream first; `tick_one` does it under the lease. Raises the first problem when all are done."""
     duty.spent = {}
-    done, problems, waiting = [], list[TidemarkError](), find_waiting(duty, [row.script for row in rows])
-    written = False
+    with duty.ledger.while_there(*rows):
+        waiting = find_waiting(duty, [row.script for row in rows])
+    done, problems, written = [], list[TidemarkError](), False
     for row in rows:
         try:
             # What was written for one may wait for those after it.
-            idle = row.name not in waiting and not (written and has_work(duty, row.script))
-            written = written or not idle
-            done.append(TickReport(row.name) if idle else tick_one(duty, row))
+            with duty.ledger.while_there(row):
+                idle = row.name not in waiting and not (written and has_work(duty, row.script))
+                written = written or not idle
+                done.append(TickReport(row.name) if idle else tick_one(duty, row))
         except TidemarkError as problem:
             if is_interruption(problem) or not duty.session.is_open():
                 raise
@@ -56,4 +58,8 @@ def _let_go(duty: Duty) -> None:
             logs = [log for log in logs if not empty(duty, log.source, log.log)]
     except (Conflict, Fault):
         if not duty.session.is_open():
+            raise
+    except Refusal as refusal:
+        # A log goes with its last reader.
+        if refusal.code is not Code.UNKNOWN_TABLE:
             raise

@@ -1,16 +1,9 @@
 """Verification and repair: every wrong row is named, both ways, and mended; nothing that waits is called wrong."""
 
-import contextlib
-from typing import Any
-
 import pytest
 
 from tests.unit.runtime.place import World
-from tidemark import Project, Tidemark
-from tidemark.database.open import open_session
-from tidemark.errors import Fault
 from tidemark.names import ledger
-from tidemark.runtime import verify as comparing
 from tidemark.runtime.apply import drainer
 from tidemark.runtime.findings import count_drift, list_drift
 from tidemark.runtime.pace import Pace
@@ -129,23 +122,3 @@ def test_more_changes_than_are_put_aside_are_no_drift_either(world: World, monke
 
     report = verify(duty, row, drain)
     assert sorted(d.key for d in report.findings) == [(3,), (4,), (12345,)]
-
-
-@pytest.mark.parametrize("verb", ["verify", "repair"])
-def test_a_table_that_is_removed_while_it_is_compared_is_said_to_be(
-    engine_url: str, verb: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with contextlib.closing(open_session(engine_url)) as session, session.transaction():
-        session.script("CREATE TABLE t (id integer PRIMARY KEY, g integer)")
-    project = Project("one")
-    project.derive("counted", key="g", query="SELECT g, count(*) AS n FROM t GROUP BY g")
-    Tidemark(project, engine_url).apply()
-    listed = comparing._list_keys
-
-    def remove_first(*given: Any, **more: Any) -> Any:
-        Tidemark(Project("one"), engine_url).apply(allow_drop=True)
-        return listed(*given, **more)
-
-    monkeypatch.setattr(comparing, "_list_keys", remove_first)
-    with pytest.raises(Fault, match="counted was changed meanwhile"):
-        getattr(Tidemark(project, engine_url), verb)()
