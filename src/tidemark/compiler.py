@@ -23,10 +23,10 @@ from tidemark.maintenance.remember import needs_ticks, remember
 from tidemark.maintenance.sampling import find_sampled, sample
 from tidemark.maintenance.shapes import NotLinear
 from tidemark.maintenance.support import Support, Supports
-from tidemark.model import Catalog, Declaration, Kept, OutputColumn, Table
+from tidemark.model import Catalog, Declaration, Describe, Kept, OutputColumn, Table
 from tidemark.names import Names
 from tidemark.query.admit import admit, indexes_name_outputs
-from tidemark.query.cut import Describe, cut_of, is_hidden
+from tidemark.query.cut import cut_of, is_hidden
 from tidemark.query.keys import KeyColumn, assume_key, find_key, require_plain_values, require_seen
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment

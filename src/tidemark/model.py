@@ -235,6 +235,11 @@ class OutputColumn:
         return replace(self, type=self.base or self.type)
 
 
+Outputs = tuple[OutputColumn, ...]
+Describe = Callable[[str], Outputs]
+"""Asks the engine for the columns of a query, given as text."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Facts that a user states about a base table.

@@ -14,9 +14,9 @@ from tidemark.errors import TidemarkError
 NAMES_MAX = 8
 
 
-def tell_count(count: int, one: str, many: str = "") -> str:
+def tell_count(count: int, one: str) -> str:
     """So many things, for people: ``1 row``, ``2,000 rows``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else one + 's'}"
 
 
 def tell_doing(count: int, one: str, does: str) -> str:

@@ -18,4 +18,3 @@ def test_a_long_list_is_cut_and_an_empty_one_is_empty() -> None:
 
 def test_one_thing_is_not_called_many() -> None:
     assert [tell_count(count, "row") for count in (0, 1, 2, 3000)] == ["0 rows", "1 row", "2 rows", "3,000 rows"]
-    assert tell_count(2, "key put aside", "keys put aside") == "2 keys put aside"

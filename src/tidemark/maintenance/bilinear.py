@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from tidemark.maintenance.aggregates import Parts
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.keyed import keyed_program
-from tidemark.maintenance.linear import Builder, Describe
+from tidemark.maintenance.linear import Builder
 from tidemark.maintenance.program import KeyedProgram, Part, RowText
-from tidemark.model import OutputColumn, Table
+from tidemark.model import Describe, OutputColumn, Table
 from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.keys import KeyColumn, find_key
 from tidemark.query.relation import Block, Called, Derived, Occurrence, Query, Scalar

@@ -15,8 +15,8 @@ from tidemark.model import OutputColumn
 
 Spelling = Literal["one", "number", "many"]
 
-_INTEGERS = ("smallint", "integer", "bigint")
-_TEXTS = ("text", "character varying")
+INTEGERS = ("smallint", "integer", "bigint")
+TEXTS = ("text", "character varying")
 _MODIFIER = re.compile(r"\s*\([^)]*\)")
 _NEEDS_LENGTH = frozenset({"bit", "character"})
 _ONE_SPELLING = frozenset(
@@ -44,9 +44,9 @@ def common_type(one: OutputColumn, other: OutputColumn, dialect: Dialect) -> str
         left, right = one.type.upper(), other.type.upper()
         return one.type if left == right or (left in numeric and right in numeric) else None
     left, right = (_MODIFIER.sub("", column.type) for column in (one, other))
-    for family in (_INTEGERS, _TEXTS):
+    for family in (INTEGERS, TEXTS):
         if left in family and right in family:
-            return max(left, right, key=_INTEGERS.index) if family is _INTEGERS else "text"
+            return max(left, right, key=INTEGERS.index) if family is INTEGERS else "text"
     if one.type == other.type:
         return one.type
     # A store with one side's precision would round the other side's values into equality.
@@ -68,7 +68,7 @@ def spelling_of_key(column: OutputColumn, dialect: Dialect) -> Spelling:
     if has_one_spelling(column.type, column.collation, dialect) or column.enumerated:
         return "one"
     # The collation of a domain is told as none.
-    if column.base and column.base not in _TEXTS and has_one_spelling(column.base, column.collation, dialect):
+    if column.base and column.base not in TEXTS and has_one_spelling(column.base, column.collation, dialect):
         return "one"
     return "many" if dialect.types_are_fixed or column.collation not in _PLAIN_COLLATIONS else "number"
 

@@ -9,7 +9,6 @@ locked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from tidemark.maintenance.aggregates import Parts, visible_aggregate
@@ -25,14 +24,12 @@ from tidemark.maintenance.shapes import (
     single_block,
 )
 from tidemark.maintenance.support import Supports, needs_support
-from tidemark.model import OutputColumn, Table
+from tidemark.model import Describe, OutputColumn, Table
 from tidemark.query.cut import is_hidden
 from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Query, Scalar
 from tidemark.query.unique import equality
-
-Describe = Callable[[str], tuple[OutputColumn, ...]]
 
 
 def linear_program(

@@ -7,14 +7,14 @@ limit is the reader's affair and is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.model import Catalog, OutputColumn
+from tidemark.model import Catalog, Describe, Outputs
 from tidemark.query.inline import ascii_lower, unwrapped
 from tidemark.query.lower import lower_query
 from tidemark.query.parse import parse_tree, place_of, render
@@ -27,8 +27,6 @@ HIDDEN_UNIT = "tidemark_unit_"
 """The same of those by which the rows fall apart (`query.partitions`)."""
 HIDDEN_KEY = "tidemark_key_"
 """The same of those that identify a row (`query.identified`)."""
-Outputs = tuple[OutputColumn, ...]
-Describe = Callable[[str], Outputs]
 
 
 def lower_with_order(

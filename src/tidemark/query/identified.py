@@ -14,9 +14,9 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.model import Catalog, Column, Table
+from tidemark.model import Catalog, Column, Describe, Outputs, Table
 from tidemark.query.called import ORDINALITY, unique_of
-from tidemark.query.cut import HIDDEN_KEY, Describe, Outputs, cut_like, lower_with_order, written_out
+from tidemark.query.cut import HIDDEN_KEY, cut_like, lower_with_order, written_out
 from tidemark.query.functions import function_name, is_aggregate
 from tidemark.query.inline import unwrapped
 from tidemark.query.lower import lower_query, whole_call

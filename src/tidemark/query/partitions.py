@@ -16,8 +16,8 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.model import Catalog, Declaration
-from tidemark.query.cut import HIDDEN_UNIT, Describe, Outputs, lower_with_order
+from tidemark.model import Catalog, Declaration, Describe, Outputs
+from tidemark.query.cut import HIDDEN_UNIT, lower_with_order
 from tidemark.query.identified import lower_identified
 from tidemark.query.inline import fold, unwrapped
 from tidemark.query.lower import lower_query

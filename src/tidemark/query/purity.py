@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlglot import exp
 
 from tidemark.errors import Code, Refusal
-from tidemark.model import OutputColumn, Routine
+from tidemark.model import Describe, OutputColumn, Routine
 from tidemark.query.converted import find_dependent, find_steady
 from tidemark.query.functions import function_name
 from tidemark.query.parse import place_of, render
@@ -21,7 +21,6 @@ from tidemark.query.trees import own_nodes
 
 _SOME_TIME = "timestamptz '2000-01-01 00:00:00+00'"
 FirstMutable = Callable[[str, Sequence[str]], int | None]
-Describe = Callable[[str], tuple[OutputColumn, ...]]
 
 
 def never_mutable(columns: str, expressions: Sequence[str]) -> int | None:

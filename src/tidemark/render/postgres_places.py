@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from tidemark.maintenance.key_types import INTEGERS, TEXTS
 from tidemark.maintenance.program import Edge
 from tidemark.query.relation import Occurrence, Scalar
 from tidemark.render.images import image
@@ -19,8 +20,6 @@ WHOLE = -1
 
 _PLACES = 65_536
 _MODIFIERS = re.compile(r"\(\d+(,\s*\d+)?\)")
-_INTEGERS = ("smallint", "integer", "bigint")
-_TEXTS = ("text", "character varying")
 # Equal values of these types hash alike. Any other type may call values equal that do not.
 _HASHED = frozenset(
     ["bigint", "text", "numeric", "real", "double precision", "boolean", "uuid", "date", "bytea", "oid"]
@@ -83,9 +82,9 @@ def _common(types: list[str | None]) -> str | None:
 
 def _plain(type_: str | None) -> str | None:
     bare = _MODIFIERS.sub("", type_) if type_ is not None else None
-    if bare in _INTEGERS:
+    if bare in INTEGERS:
         return "bigint"
-    return "text" if bare in _TEXTS else bare
+    return "text" if bare in TEXTS else bare
 
 
 def _hashable(value: str, type_: str, collation: str | None) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tidemark.runtime.cascade import identity
+from tidemark.runtime.cascade import Generation, identity
 from tidemark.runtime.coverage import Sweep, sweep_of
 from tidemark.runtime.ledger import Checkpoint, Installed, Ledger, Mark
 
-Generation = tuple[str, int]
 # SQLite takes no more than 500 parts of a compound SELECT.
 TOGETHER = 100
 

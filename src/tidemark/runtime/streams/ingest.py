@@ -285,17 +285,7 @@ def _retry_one(duty: Duty, account: Account, stream: Stream, one: Evidence) -> b
         Taking(account, stream, None, True).again(event, handling)
         account.run("close_evidence", id=one.id, outcome="taken")
 
-    try:
-        duty.write(work)
-    except Lost:
-        raise
-    except Exception as problem:
-        if is_interruption(problem) or not duty.session.is_open():
-            raise
-        # Whatever a handler raises is why it failed once more.
-        duty.write(partial(account.run, "fail_evidence", id=one.id, reason=name_problem(problem)))
-        return False
-    return True
+    return _try_again(duty, work, lambda reason: account.run("fail_evidence", id=one.id, reason=reason))
 
 
 def _find_blocks(duty: Duty, stream: Stream, wanted: set[int]) -> Iterator[Block]:
@@ -317,6 +307,12 @@ def _retry_block(duty: Duty, account: Account, stream: Stream, block: Block) -> 
         take_blocks(account, stream, [block], checkpoint, True)
         account.run("close_gap", stream=stream.name, position=block.position, outcome="taken")
 
+    facts = {"stream": stream.name, "position": block.position}
+    return _try_again(duty, work, lambda reason: account.run("add_gap", **facts, cause=reason))
+
+
+def _try_again(duty: Duty, work: Callable[[], object], fail: Callable[[str], object]) -> bool:
+    """Do what failed before; where it does once more, whatever was raised is the reason that `fail` records."""
     try:
         duty.write(work)
     except Lost:
@@ -324,9 +320,7 @@ def _retry_block(duty: Duty, account: Account, stream: Stream, block: Block) -> 
     except Exception as problem:
         if is_interruption(problem) or not duty.session.is_open():
             raise
-        # Whatever a block raises is why it failed once more.
-        facts = {"stream": stream.name, "position": block.position, "cause": name_problem(problem)}
-        duty.write(partial(account.run, "add_gap", **facts))
+        duty.write(partial(fail, name_problem(problem)))
         return False
     return True
 
