@@ -115,6 +115,12 @@ class _Stash:
         """Whether a row that was given another key is told from what it was: a rowid that no column shows stays as it is."""
         return self.is_nested and not _goes_by_hidden_rowid(self.table)
 
+    @property
+    def _columns(self) -> list[tuple[str, str]]:
+        """The columns of the stash, quoted, each with the one of the table that it holds: the identity, and what is read."""
+        own = zip(stand_ins(self.table), identity(self.table), strict=True)
+        return [*own, *((self.dialect.quote(name), name) for name in self.reads)]
+
     @cached_property
     def moves(self) -> str:
         """True when an update changes something that a unique key is made of."""
@@ -176,33 +182,14 @@ class _Stash:
 
     def _fill(self, event: str) -> Piece:
         """BEFORE: put the rows that collide into the stash, and what an earlier statement has left out of it."""
-        table, quote = self.table, self.dialect.quote
-        source, keys = qualified(table, self.dialect), probes(table, self.dialect)
+        table, keys = self.table, probes(self.table, self.dialect)
         others = f" AND NOT ({same_row(table, 'r', 'OLD', self.dialect, old=True)})" if event == "update" else ""
-        collide = f"FROM {source} AS r WHERE ({_collides(keys, table)}){others}"
-        columns = [*stand_ins(table), *(quote(name) for name in self.reads)]
-        picked = ", ".join(f"r.{quote(name)}" for name in (*identity(table), *self.reads))
-        into, when = f"INSERT INTO {self.name} ({', '.join(columns)}", f"EXISTS (SELECT 1 {collide})"
-        again = ", ".join(f"{column} = excluded.{column}" for column in columns)
-        met = f"{collide}\n  ON CONFLICT ({', '.join(stand_ins(table))}) DO UPDATE SET {again}"
-        body = [f"DELETE FROM {self.name} WHERE {self._is_there(self.name)}", f"{into}) SELECT {picked} {met}"]
+        collide = f"FROM {qualified(table, self.dialect)} AS r WHERE ({_collides(keys, table)}){others}"
+        when = f"EXISTS (SELECT 1 {collide})"
         if event == "update" and self.is_nested:
-            # What is still there may be a victim of the statement within which this update is made.
-            place = f"CASE WHEN {_takes_place(keys, table, self.dialect)} THEN {PLACE} END"
-            place = place if self.knows_moved else "NULL"
-            body = [f"{into}, {self.away}) SELECT {picked}, {place} {met}, {self.away} = excluded.{self.away}"]
-            if self.knows_moved:
-                # One that looks otherwise was left by an update that failed.
-                left = f"{self._is(self.name, 'OLD')} AND {self.away} > 0 AND NOT ({self._looks(self.name)})"
-                more = f"max(ifnull({self.away}, 0), 0) + 1"
-                olds = ", ".join(f"OLD.{quote(name)}" for name in (*identity(table), *self.reads))
-                body = [
-                    f"DELETE FROM {self.name} WHERE {left}",
-                    f"UPDATE {self.name} SET {self.away} = {more} WHERE {self._is_as_old()} AND {self._is_in_place()}",
-                    *body,
-                    f"{into}, {self.away}) SELECT {olds}, {OWN + 1} WHERE {when}\n  ON CONFLICT DO NOTHING",
-                ]
-            when = f"({when} OR {self.holds_some})"
+            body, when = self._put_within(collide, keys), f"({when} OR {self.holds_some})"
+        else:
+            body = [f"DELETE FROM {self.name} WHERE {self._is_there(self.name)}", self._put(collide)]
         if event == "update":
             # A row whose unique keys stay as they were collides with nothing, and most updates are of that kind.
             when = f"({self.moves}) AND {when}"
@@ -210,6 +197,34 @@ class _Stash:
             # A row that is pruned is no victim, so whatever an earlier statement left goes before the next one looks.
             body[0], when = f"DELETE FROM {self.name}", f"{when} OR {self.holds_some}"
         return self._trigger(f"stash_{event}", when, body, "BEFORE")
+
+    def _put(self, collide: str, place: str = "") -> str:
+        """The statement that puts the rows that collide into the stash, with `place` for `away` where there is that column."""
+        columns, names = zip(*self._columns, strict=True)
+        moved, given, again = ([self.away], [place], [self.away]) if place else ([], [], [])
+        picked = [*(f"r.{self.dialect.quote(name)}" for name in names), *given]
+        sets = ", ".join(f"{column} = excluded.{column}" for column in (*columns, *again))
+        return (
+            f"INSERT INTO {self.name} ({', '.join((*columns, *moved))}) SELECT {', '.join(picked)} {collide}\n"
+            f"  ON CONFLICT ({', '.join(stand_ins(self.table))}) DO UPDATE SET {sets}"
+        )
+
+    def _put_within(self, collide: str, keys: tuple[Probe, ...]) -> list[str]:
+        """The same for an update that may be part of another statement, whose victim may be what is still there."""
+        if not self.knows_moved:
+            return [self._put(collide, "NULL")]
+        columns, names = zip(*self._columns, strict=True)
+        # One that looks otherwise was left by an update that failed.
+        left = f"{self._is(self.name, 'OLD')} AND {self.away} > 0 AND NOT ({self._looks(self.name)})"
+        more = f"max(ifnull({self.away}, 0), 0) + 1"
+        olds = ", ".join(f"OLD.{self.dialect.quote(name)}" for name in names)
+        return [
+            f"DELETE FROM {self.name} WHERE {left}",
+            f"UPDATE {self.name} SET {self.away} = {more} WHERE {self._is_as_old()} AND {self._is_in_place()}",
+            self._put(collide, f"CASE WHEN {_takes_place(keys, self.table, self.dialect)} THEN {PLACE} END"),
+            f"INSERT INTO {self.name} ({', '.join(columns)}, {self.away}) SELECT {olds}, {OWN + 1} "
+            f"WHERE EXISTS (SELECT 1 {collide})\n  ON CONFLICT DO NOTHING",
+        ]
 
     def _empty(self, event: str) -> Piece:
         """AFTER: take back the victims, and forget whoever is none."""
@@ -231,14 +246,15 @@ class _Stash:
     def _within(self) -> list[str]:
         """What an update does that may be part of a statement that has not met all its victims: it takes back those that are gone
         and forgets no other; the updated row goes on as it is now. What was written to that one meanwhile is overwritten."""
-        quote, own = self.dialect.quote, zip(stand_ins(self.table), identity(self.table), strict=True)
 
         def gone(row: str) -> str:
             other = f"{self._is_idle(row)} AND NOT ({self._is(row, 'OLD')})"
             return f"{other} AND ({self._is(row, 'NEW')} OR NOT {self._is_there(row)})"
 
-        pairs = [*own, *((quote(name), name) for name in self.reads)]
-        now, before = (", ".join(f"{column} = {row}.{quote(name)}" for column, name in pairs) for row in ("NEW", "OLD"))
+        quote = self.dialect.quote
+        now, before = (
+            ", ".join(f"{column} = {row}.{quote(name)}" for column, name in self._columns) for row in ("NEW", "OLD")
+        )
 
         def written(row: str) -> str:
             mine = f"{self._is(row, 'OLD')} AND {row}.{self.away} > 0"
