@@ -254,3 +254,23 @@ def test_a_key_reached_only_through_two_rows_that_vanish_together(place: Place) 
     place.run("DELETE FROM b WHERE id = 2", "DELETE FROM a WHERE id = 2")
     place.drained()
     place.verified()
+
+
+def test_flushes_go_from_what_is_read_to_what_reads_it(pg: Place) -> None:
+    """Whatever derived tables are called: somebody holds the second level while two writers come to it, one of which has changed
+    what is read there beside the first level, too."""
+    pg.run("CREATE TABLE f (id int PRIMARY KEY, g int, v int)", "CREATE TABLE h (id int PRIMARY KEY, g int)")
+    pg.run("INSERT INTO f VALUES (1, 1, 1), (2, 1, 2)", "INSERT INTO h VALUES (1, 1), (2, 2)")
+    pg.derive("z_sums", "SELECT g, sum(v) AS s FROM f GROUP BY g", freshness="commit")
+    join = "z_sums AS z LEFT JOIN h ON h.g = z.g GROUP BY z.g"
+    pg.derive("b_counts", f"SELECT z.g, max(z.s) AS s, count(h.id) AS n FROM {join}", freshness="commit")
+    pg.derive("a_counts", "SELECT n, count(*) AS groups FROM b_counts GROUP BY n", freshness="commit")
+    pg.tidemark.apply()
+    pg.run("UPDATE f SET v = v + 1")
+    one = begin(pg, "READ COMMITTED", "UPDATE f SET v = v + 1 WHERE id = 1", "INSERT INTO h VALUES (3, 1)")
+    two = begin(pg, "READ COMMITTED", "UPDATE f SET v = v + 2 WHERE id = 2")
+    three = begin(pg, "READ COMMITTED", "SELECT FROM tidemark._turns_b_counts FOR UPDATE")
+    with pg.in_thread(one, "COMMIT") as first, pg.in_thread(two, "COMMIT") as second:
+        three.execute("COMMIT")
+    assert (first.problem, second.problem) == (None, None)
+    pg.verified()

@@ -32,7 +32,8 @@ def linear_pieces(
     crossed = program.crossed and not postgres_flush.is_additive(store)
     texts = (postgres_flush_crossed if crossed else postgres_flush).flush_texts(store, program)
     found += postgres_flush.flush_functions(store, texts, settings)
-    found.append(weave(store, program))
+    reads = postgres_flush.read_ahead(program, store)
+    found.append(postgres_arm.weave(store, reads, program.captured, program.shown_in))
     for table in program.captured:
         feeds = tuple(feed for feed in program.feeds if feed.table.label == table.label)
         found += postgres_capture.capture(store, program, table, feeds, settings)
@@ -128,15 +129,6 @@ def pending_table(store: Store) -> list[Piece]:
             on=plain,
         ),
     ]
-
-
-def weave(store: Store, program: LinearProgram) -> Piece:
-    """Put the flush of this table into the one flush of a transaction, at its place in the fixed order."""
-    names, literal = store.names, store.dialect.literal
-    flush = literal(names.plain("flush"))
-    reads = literal(", ".join(postgres_flush.read_ahead(program, store)))
-    add = f"SELECT tidemark._weave({flush}, true, {reads})"
-    return Piece("step", f"{named(names, 'flush')} woven", add, f"SELECT tidemark._weave({flush}, false, '')")
 
 
 def view(program: LinearProgram, store: Store) -> list[Piece]:

@@ -39,7 +39,7 @@ def commit_pieces(
         found.append(_type(store, "image", columns, table.label))
     found += _pending(store, program)
     found += settle_functions(store, program, path)
-    found.append(_weave(store, program))
+    found.append(postgres_arm.weave(store, sources_to_lock(store, program), program.watched, program.shown_in))
     for place, table in enumerate(program.watched):
         found += _capture(store, program, table, place)
     return (*found, *shown_pieces(program, store, indexes))
@@ -96,14 +96,6 @@ def _pending(store: Store, program: KeyedProgram) -> list[Piece]:
         Piece("table", plain, create, f"DROP TABLE IF EXISTS {pending}"),
         Piece("index", postgres.named(names, "pending_xid"), index, drop, on=plain),
     ]
-
-
-def _weave(store: Store, program: KeyedProgram) -> Piece:
-    """Put the flush of this table into the one flush of a transaction, at its place in the fixed order."""
-    names, literal = store.names, store.dialect.literal
-    flush, reads = literal(names.plain("flush")), literal(", ".join(sources_to_lock(store, program)))
-    add = f"SELECT tidemark._weave({flush}, true, {reads})"
-    return Piece("step", f"{postgres.named(names, 'flush')} woven", add, f"SELECT tidemark._weave({flush}, false, '')")
 
 
 def _capture(store: Store, program: KeyedProgram, table: Table, place: int) -> list[Piece]:

@@ -3,7 +3,7 @@
 -- because: a row for each row of users; aggregates over posts, profiles point at its key
 
 -- step tidemark._weave
-CREATE OR REPLACE FUNCTION tidemark._weave(flush text, add boolean, reads text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $tidemark$
+CREATE OR REPLACE FUNCTION tidemark._weave(flush text, add boolean, reads text DEFAULT '', writes text[] DEFAULT '{}', sources text[] DEFAULT '{}') RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $tidemark$
 #variable_conflict use_column
 
 DECLARE
@@ -11,17 +11,32 @@ DECLARE
   calls text;
 BEGIN
   IF add THEN
-    INSERT INTO tidemark._flushes AS f (name, reads) VALUES (flush, coalesce(reads, ''))
-    ON CONFLICT (name) DO UPDATE SET reads = excluded.reads;
+    INSERT INTO tidemark._flushes AS f (name, reads, writes, sources) VALUES (flush, coalesce(reads, ''), writes, sources)
+    ON CONFLICT (name) DO UPDATE SET reads = excluded.reads, writes = excluded.writes, sources = excluded.sources;
   ELSE
     DELETE FROM tidemark._flushes WHERE name = flush;
   END IF;
-  SELECT coalesce(string_agg(format('  IF strpos(armed, %L) > 0 THEN LOCK TABLE %s IN ACCESS SHARE MODE; END IF;',
-                                    ' ' || f.name || ' ', f.reads), chr(10)
-                             ORDER BY f.name COLLATE "C") FILTER (WHERE f.reads <> ''), ''),
-         coalesce(string_agg(format('  IF strpos(armed, %L) > 0 THEN PERFORM tidemark.%I(); END IF;',
-                                    ' ' || f.name || ' ', f.name), chr(10) ORDER BY f.name COLLATE "C"), '')
-  INTO locks, calls FROM tidemark._flushes AS f;
+  -- Several flushes may keep columns of one table of the application's, which they read, too: none of them comes first.
+  WITH RECURSIVE edges AS (
+    SELECT u.name AS above, r.name AS below FROM tidemark._flushes AS u JOIN tidemark._flushes AS r
+      ON u.writes && r.sources AND NOT u.writes && r.writes
+  ), deep AS (
+    SELECT f.name, 0 AS level FROM tidemark._flushes AS f
+    UNION
+    SELECT e.below, d.level + 1 FROM deep AS d JOIN edges AS e ON e.above = d.name
+      WHERE d.level < (SELECT count(*) FROM tidemark._flushes)
+  ), ordered AS (
+    SELECT f.name, f.reads, format('%L', ' ' || f.name || ' ') AS mark,
+           row_number() OVER (ORDER BY (SELECT max(d.level) FROM deep AS d WHERE d.name = f.name), f.name COLLATE "C") AS place
+    FROM tidemark._flushes AS f
+  )
+  SELECT coalesce(string_agg(format('  IF strpos(armed, %s) > 0 THEN LOCK TABLE %s IN ACCESS SHARE MODE; END IF;',
+                                    o.mark, o.reads), chr(10) ORDER BY o.place) FILTER (WHERE o.reads <> ''), ''),
+         coalesce(string_agg(format('  IF strpos(armed || current_setting(''tidemark.armed''), %s) > 0 THEN
+    PERFORM set_config(''tidemark.armed'', replace(current_setting(''tidemark.armed''), %s, ''''), true);
+    PERFORM tidemark.%I();
+  END IF;', o.mark, o.mark, o.name), chr(10) ORDER BY o.place), '')
+  INTO locks, calls FROM ordered AS o;
   EXECUTE 'CREATE OR REPLACE FUNCTION tidemark._flush_all(armed text) RETURNS void LANGUAGE plpgsql '
     || 'SET search_path = pg_catalog, pg_temp AS '
     || quote_literal('BEGIN' || chr(10) || locks || chr(10) || calls || chr(10) || 'END');
@@ -34,8 +49,9 @@ DO $tidemark$
 #variable_conflict use_column
 
 BEGIN
-  CREATE TABLE IF NOT EXISTS tidemark._flushes (name text PRIMARY KEY, reads text NOT NULL);
-  PERFORM tidemark._weave('', false, '');
+  CREATE TABLE IF NOT EXISTS tidemark._flushes (
+    name text PRIMARY KEY, reads text NOT NULL, writes text[] NOT NULL, sources text[] NOT NULL);
+  PERFORM tidemark._weave('', false);
 END
 
 $tidemark$;
@@ -214,7 +230,7 @@ CREATE CONSTRAINT TRIGGER "_settle_universe" AFTER INSERT ON "tidemark"."_pendin
 ALTER TABLE "tidemark"."_pending_universe" ENABLE ALWAYS TRIGGER "_settle_universe";
 
 -- step tidemark._flush_universe woven
-SELECT tidemark._weave('_flush_universe', true, '');
+SELECT tidemark._weave('_flush_universe', true, '', ARRAY['tidemark.universe']::text[], ARRAY['users', 'posts', 'profiles']::text[]);
 
 -- function tidemark._insert_universe_users
 CREATE FUNCTION "tidemark"."_insert_universe_users"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "public", pg_temp SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off AS $tidemark$
