@@ -31,6 +31,10 @@ QUERIES = {
     "ON b.n = a.author",
     "starred": "SELECT * FROM (SELECT score, state FROM posts) x",
     "of_both": "SELECT x.word FROM (SELECT name AS word FROM users UNION ALL SELECT state FROM posts WHERE score > 1) x",
+    "kinds": "SELECT region AS n FROM users UNION ALL SELECT live FROM follows UNION ALL SELECT max(id) FROM posts "
+    "GROUP BY state",
+    "kinds_within": "SELECT x.w FROM (SELECT name AS w FROM users GROUP BY name, region UNION ALL SELECT state FROM posts "
+    "UNION ALL SELECT NULL FROM follows) x WHERE x.w <> 'b'",
     "seen_by": "SELECT live FROM linked WHERE live > 1",
     "beside": "SELECT d.n, (SELECT count(*) FROM posts p WHERE p.author = u.id AND p.score > d.n) AS posts FROM users u "
     "CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) d",
@@ -44,6 +48,8 @@ POSTGRES = {
     "elements": "SELECT e AS word FROM posts p, unnest(string_to_array(p.state, 'a')) e",
     "newest": "SELECT u.name, x.score FROM users u CROSS JOIN LATERAL (SELECT p.score FROM posts p WHERE p.author = u.id "
     "ORDER BY p.score DESC, p.id LIMIT 2) x",
+    "either_group": "SELECT region, boss, count(*) AS n FROM users GROUP BY GROUPING SETS ((region), (boss))",
+    "again": "SELECT region, count(DISTINCT name) AS n FROM users GROUP BY region, ROLLUP (region, boss)",
     "sets": "SELECT author, state, count(*) AS n FROM posts GROUP BY GROUPING SETS ((author, state), author)",
     "shown": "SELECT g % 3 AS third, count(p.id) AS n FROM generate_series(1, 5) g LEFT JOIN posts p ON p.author = g GROUP BY g",
 }
@@ -117,6 +123,13 @@ def test_events_want_a_key_that_is_seen(engine_url: str) -> None:
     with pytest.raises(Refusal) as met:
         Place.make(engine_url, project, SEED)
     assert met.value.code is Code.KEY_MISSING
+
+
+def test_a_total_among_groupings_is_a_table_of_its_own(pg_database: str) -> None:
+    query = "SELECT region, boss, count(*) AS n FROM users GROUP BY ROLLUP (region, boss)"
+    with pytest.raises(Refusal, match="the total as a derived table of its own") as met:
+        Place.make(pg_database, _project({"rolled": query}), SEED)
+    assert met.value.code is Code.GLOBAL
 
 
 @pytest.mark.parametrize("query", ["SELECT tag FROM tags", "SELECT state FROM posts UNION ALL SELECT tag FROM tags"])

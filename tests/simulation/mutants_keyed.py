@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.simulation.case import Case, Derived, Duty, Engine, Statement, Transaction
+from tests.simulation.case import UNSHOWN, Case, Derived, Duty, Engine, Statement, Transaction
 from tests.simulation.mutants import Change, Mutant, texts
 from tidemark.script import Piece, Script, mark, unmarked
 
@@ -34,8 +34,22 @@ def told_apart(engine: Engine) -> Case:
     return _fixed(engine, "changes that differ", fill, query, ("i",), *came)
 
 
+def kinds(engine: Engine) -> Case:
+    """Rows of one table, and groups of another, which are told apart by values of another type."""
+    query = "SELECT a.x AS v FROM a UNION ALL SELECT max(b.id) FROM b GROUP BY CAST(b.y AS TEXT)"
+    fill = ("INSERT INTO a VALUES (1, 5), (2, 7)", "INSERT INTO b VALUES (1, 5), (2, 7)")
+    went = "DELETE FROM a WHERE id = 1", "DELETE FROM b WHERE id = 2"
+    return _fixed(engine, "rows of two kinds", fill, query, (), *went, family=UNSHOWN)
+
+
 def _fixed(
-    engine: Engine, seed: str, fill: tuple[str, ...], query: str, key: tuple[str, ...], *statements: str
+    engine: Engine,
+    seed: str,
+    fill: tuple[str, ...],
+    query: str,
+    key: tuple[str, ...],
+    *statements: str,
+    family: str = "inner-join",
 ) -> Case:
     """What is to be seen by one tick after these statements, in two tables."""
     return Case(
@@ -47,7 +61,7 @@ def _fixed(
         ),
         fill=fill,
         sources=('"a"', '"b"'),
-        derived=(Derived("pairs", query, key, "tick", "inner-join"),),
+        derived=(Derived("pairs", query, key, "tick", family),),
         transactions=tuple(
             Transaction(0, at, "", (Statement(at, "fixed", sql),), "commit", at + 0.1)
             for at, sql in enumerate(statements, 1)
@@ -104,34 +118,28 @@ def added_twice(script: Script) -> Script:
     return replace(script, tick=replace(tick, deltas=replace(tick.deltas, apply=texts)))
 
 
-def elements_that_went(script: Script) -> Script:
-    """Elements of rows that went are not looked at."""
-    if script.tick is None:
-        return script
-    logs = tuple(
-        replace(
-            log,
-            affected=tuple(replace(one, text=one.text.replace(".weight <> 0", ".weight > 0")) for one in log.affected),
+def reaching(pattern: str, by: str) -> Change:
+    """Substitute in the statements that find affected units."""
+    searched = re.compile(pattern)
+
+    def change(script: Script) -> Script:
+        if script.tick is None:
+            return script
+        logs = tuple(
+            replace(log, affected=tuple(replace(one, text=searched.sub(by, one.text)) for one in log.affected))
+            for log in script.tick.logs
         )
-        for log in script.tick.logs
-    )
-    return replace(script, tick=replace(script.tick, logs=logs))
+        return replace(script, tick=replace(script.tick, logs=logs))
+
+    return change
 
 
-def one_of_those_that_differ(script: Script) -> Script:
-    """Of changes that differ in what is looked up only one is followed."""
-    if script.tick is None:
-        return script
-    logs = tuple(
-        replace(
-            log,
-            affected=tuple(
-                replace(one, text=one.text.replace(" WHERE weight <> 0)", " LIMIT 1)")) for one in log.affected
-            ),
-        )
-        for log in script.tick.logs
-    )
-    return replace(script, tick=replace(script.tick, logs=logs))
+elements_that_went = reaching(r"\.weight <> 0", ".weight > 0")
+"""Elements of rows that went are not looked at."""
+one_of_those_that_differ = reaching(r" WHERE weight <> 0\)", " LIMIT 1)")
+"""Of changes that differ in what is looked up only one is followed."""
+branch_untold = reaching(r"CAST\(0 AS", "CAST(7 AS")
+"""Rows of one branch of a UNION ALL are looked for among those of another."""
 
 
 def last_fill_missing(script: Script) -> Script:
@@ -190,6 +198,7 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
             disturbed=True,
         ),
         Mutant(engine, "piece that is not seen", ("window-unseen",), unseen_piece_lost, disturbed=True),
+        Mutant(engine, "branch of another kind", (UNSHOWN,), branch_untold, kinds(engine), disturbed=True),
         Mutant(engine, "dirty set done at once", JOINS, whole_set_done, disturbed=True),
         Mutant(
             engine,

@@ -9,12 +9,23 @@ from collections.abc import Callable
 
 from tests.simulation.case import UNSHOWN
 from tests.simulation.queries import Draft
+from tests.simulation.relations import quote
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
 
 
 @shape(UNSHOWN)
 def _unshown(parts: Parts) -> Draft:
-    forms: list[Callable[[Parts], Draft]] = [_groups, _groups, _rows, _joined, _counted, _either, _windows, _named]
+    forms: list[Callable[[Parts], Draft]] = [
+        _groups,
+        _groups,
+        _rows,
+        _joined,
+        _counted,
+        _either,
+        _windows,
+        _named,
+        _kinds,
+    ]
     if parts.postgres:
         forms += [_first, _sets]
     return parts.rng.choice(forms)(parts)
@@ -76,7 +87,7 @@ def _either(parts: Parts) -> Draft:
 def _named(parts: Parts) -> Draft:
     """What WITH names, and a subquery in FROM shows whole."""
     one, other = parts.table(), parts.queries.table()
-    a, b, n = parts.name(), parts.name(), parts.name()
+    a, b, n = (quote(parts.name()) for _ in range(3))
     on, by = parts.column(one, "a", ("int",)), parts.column(other, "b", ("int",))
     rows = f"SELECT {on} AS {a}, {parts.term(one, 'a').text} FROM {one.quoted} a{parts.where(one, 'a')}"
     groups = f"SELECT {by} AS {b}, count(*) AS {n} FROM {other.quoted} b{parts.where(other, 'b')} GROUP BY {by}"
@@ -87,6 +98,22 @@ def _named(parts: Parts) -> Draft:
         f"SELECT x.* FROM ({rows}) AS x",
     ]
     return draft(parts.rng.choice(forms), [], one, other)
+
+
+def _kinds(parts: Parts) -> Draft:
+    """All rows of one table, and of another or of its groups: what tells them apart is of different kinds."""
+    one, other = parts.table(), parts.table()
+    name = quote(parts.name())
+    first = f"SELECT {parts.column(one, 'a', ('int',))} AS {name} FROM {one.quoted} a{parts.where(one, 'a', 0.3)}"
+    group = parts.column(other, "b", ("int", "text", "date"))
+    second = parts.rng.choice(
+        (
+            f"SELECT {parts.column(other, 'b', ('int',))} FROM {other.quoted} b{parts.where(other, 'b', 0.3)}",
+            f"SELECT max({parts.column(other, 'b', ('int',))}) FROM {other.quoted} b GROUP BY {group}",
+        )
+    )
+    both = f"{first} UNION ALL {second}"
+    return draft(parts.rng.choice((both, f"SELECT x.{name} FROM ({both}) AS x WHERE x.{name} > 0")), [], one, other)
 
 
 def _windows(parts: Parts) -> Draft:
@@ -116,7 +143,14 @@ def _sets(parts: Parts) -> Draft:
     """Groupings of which nobody says which one a row is of."""
     table = parts.queries.table()
     one, two = (parts.column(table, "t", ("int", "text", "date")) for _ in range(2))
-    by = parts.rng.choice((f"{one}, ROLLUP ({two})", f"{one}, GROUPING SETS ({two}, ())"))
+    forms = (
+        f"{one}, ROLLUP ({two})",
+        f"{one}, GROUPING SETS ({two}, ())",
+        f"GROUPING SETS ({one}, {two})",
+        f"{one}, ROLLUP ({one}, {two})",
+        f"DISTINCT {one}, CUBE ({one}, {two})",
+    )
+    by = parts.rng.choice(forms)
     columns = [Column(one, parts.name()), Column(two, parts.name())][: parts.rng.randint(0, 2)]
     counted = [Column("count(*)", parts.name()), parts.aggregate(table, "t")]
     where = parts.where(table, "t", 0.3)

@@ -20,10 +20,14 @@ from tidemark.query.cut import HIDDEN_UNIT
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Block, Output, Query
 from tidemark.query.unique import is_nullable_output
-from tidemark.query.units import splits
+from tidemark.query.units import branches_of, narrows, splits
 
 _FLOATS = ("real", "double precision")
 _UNIT_MAX = 4
+_NARROWER = (
+    "a condition on the outer row; a column of the result by which it is grouped or partitioned; "
+    "the inner query as a derived table of its own"
+)
 DUE_SECONDS = 1.0
 """How often the worker looks for what time has made due, where nothing else is declared."""
 
@@ -51,7 +55,7 @@ def keyed_program(
     chosen = choose_unit(query, key)
     every_route = routes_of(query, chosen)
     routes = shorten(tuple(way for way in every_route if way.changed.table.label not in unwatched))
-    reasons = (reason, *_everywhere(chosen, routes, allow_global=allow_global))
+    reasons = (reason, *_everywhere(query, chosen, routes, allow_global=allow_global))
     due = find_due(query, every_route, moment, every or DUE_SECONDS)
     if due is not None and due.everything and every is None:
         raise Refusal(
@@ -92,19 +96,26 @@ def choose_unit(query: Query, key: tuple[KeyColumn, ...]) -> tuple[int, ...]:
     names = [output.name for output in query.outputs]
     own = [names.index(column.name) for column in key]
     found = [position for position in own if splits(query, position)]
+    found = found if narrows(query, found) else []
     if not found and (key or isinstance(query, Block)):
         others = [position for position in range(len(names)) if position not in own and splits(query, position)]
+        others = [position for position in others if narrows(query, (position,))]
         found = [position for position in others if names[position].startswith(HIDDEN_UNIT)] or others[:_UNIT_MAX]
     return tuple(found)
 
 
-def _everywhere(chosen: tuple[int, ...], routes: tuple[KeyQuery, ...], *, allow_global: bool) -> tuple[str, ...]:
+def _everywhere(
+    query: Query, chosen: tuple[int, ...], routes: tuple[KeyQuery, ...], *, allow_global: bool
+) -> tuple[str, ...]:
     """Why every row may change at once; refused without consent."""
     labels = sorted({route.changed.table.label for route in routes if route.everywhere})
     if not labels:
         return ()
-    listed = ", ".join(labels)
-    if not chosen:
+    listed, instead = ", ".join(labels), _NARROWER
+    if any(one.is_aggregated and one.groups is None for one in branches_of(query) if one is not query):
+        why = "one of its branches or groupings is a total, which any change touches"
+        instead = "the total as a derived table of its own, which is added up, and the rest without it (nor ROLLUP, CUBE and ())"
+    elif not chosen:
         why = "no column of the result tells which rows a change can touch, so the whole result is computed again"
     else:
         why = f"no condition ties {listed} to single rows: a change there may touch every row"
@@ -112,8 +123,7 @@ def _everywhere(chosen: tuple[int, ...], routes: tuple[KeyQuery, ...], *, allow_
         raise Refusal(
             Code.GLOBAL,
             why[0].upper() + why[1:] + ".",
-            instead="a condition on the outer row; a column of the result by which it is grouped or partitioned; "
-            "the inner query as a derived table of its own; or allow_global=True",
+            instead=f"{instead}; or allow_global=True",
         )
     return (why,)
 

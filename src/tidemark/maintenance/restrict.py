@@ -15,7 +15,7 @@ from tidemark.maintenance.program import Placement
 from tidemark.model import Table
 from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Recursion, Scalar, SetOperation
 from tidemark.query.unique import equality, has_index, is_found
-from tidemark.query.units import branches_of, item_of, narrowed, position_of, same_comparison, splits
+from tidemark.query.units import branches_of, fixed, item_of, narrowed, position_of, same_comparison, splits
 
 Terms = Mapping[int, Scalar]
 """Place of a column of the unit → what it is in a block."""
@@ -37,7 +37,8 @@ def _query(query: Query, places: Mapping[int, int], *, sideways: bool) -> tuple[
         return (*left, *right), one and other
     if isinstance(query, Recursion):
         return (), False
-    terms = {place: narrowed(query, query.outputs[position].scalar) for place, position in places.items()}
+    values = {place: query.outputs[position].scalar for place, position in places.items()}
+    terms = {place: fixed(query, one) or narrowed(query, one) for place, one in values.items()}
     return _block(query, terms, sideways=sideways)
 
 
@@ -61,7 +62,7 @@ def _block(block: Block, terms: Terms, *, sideways: bool) -> tuple[tuple[Placeme
     own = _own(terms, deeper)
     if own:
         found.append(Placement(block.number, own, _source(block, own), sideways, _rowid(block, own), _lead(block, own)))
-    elif not block.items or not any(deeper.values()):
+    if not any(scalar.columns for _, scalar in own) and not (block.items and any(deeper.values())):
         bounded = False
     return tuple(found), bounded
 

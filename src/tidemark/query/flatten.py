@@ -33,7 +33,7 @@ from tidemark.query.relation import (
     is_given,
 )
 from tidemark.query.unique import is_nullable, is_nullable_output
-from tidemark.query.units import is_exact, is_uniform, keeps, reads_row
+from tidemark.query.units import fixed, is_exact, is_uniform, keeps, reads_row
 
 Values = Mapping[str, Scalar | None]
 """Column name → what it is over scans; None = it cannot be said."""
@@ -120,6 +120,10 @@ def _project(block: Block, part: _Joined, inside: bool) -> Flat:
         plain = keeps(block, output.scalar) if inside or block.is_aggregated else reads_row(output.scalar)
         constant = output.scalar.is_constant and not inside
         value = None if hidden or not (plain or constant) else over_scans(output.scalar, part.seen)
+        if not hidden and (same := fixed(block, output.scalar)) is not None:
+            value = same
+        if value is not None and isinstance(value.tree, exp.Null):
+            value.tree.meta[_VOID] = True
         if value is not None and merging and not is_exact(block, output.scalar):
             value = Scalar(exp.Paren(this=value.tree.copy()), value.dialect)
             value.tree.meta[_LOOSE] = True

@@ -15,6 +15,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Column, Describe, Outputs, Table
+from tidemark.query.affinity import affinity
 from tidemark.query.called import ORDINALITY, unique_of
 from tidemark.query.cut import HIDDEN_KEY, cut_like, lower_with_order, written_out
 from tidemark.query.functions import function_name, is_aggregate
@@ -25,6 +26,21 @@ from tidemark.query.relation import Query
 from tidemark.query.trees import outputs_of, own_items, own_nodes
 
 BRANCHES_MAX = 32
+_NO_VALUE = {
+    "INTEGER": "0",
+    "TEXT": "''",
+    "smallint": "0",
+    "integer": "0",
+    "bigint": "0",
+    "numeric": "0",
+    "text": "''",
+    "character varying": "''",
+    "boolean": "false",
+    "date": "'2000-01-01'",
+    "timestamp without": "'2000-01-01'",
+    "uuid": "'00000000-0000-0000-0000-000000000000'",
+}
+"""Some value of a type, by the beginning of its name."""
 
 
 def lower_identified(
@@ -121,32 +137,30 @@ class _Telling:
     # -- UNION ALL ----------------------------------------------------------------------------------------------------
 
     def _of_branches(self, branches: list[exp.Select]) -> list[str]:
-        """The same of branches that are put together: which of them a row is of, and what tells the rows of each apart, which is
-        NULL in the others."""
+        """The same of branches that are put together: which of them a row is of, and what tells the rows of each apart; that is a
+        value of no meaning in the others."""
         told = [self._terms(branch) for branch in branches]
-        found: list[str] = []
+        pairs = list(zip(branches, told, strict=True))
+        shown = [[self._shown(branches[0], branch, one.term) for one in terms] for branch, terms in pairs]
+        found = [name for name in dict.fromkeys(shown[0]) if name and all(name in names for names in shown)]
         slots: dict[tuple[str, int], dict[int, exp.Expression]] = {}
-        for number, (branch, terms) in enumerate(zip(branches, told, strict=True)):
+        for number, (branch, every) in enumerate(pairs):
+            terms = [one for one, name in zip(every, shown[number], strict=True) if name not in found]
             taken: dict[str, int] = {}
-            types = self._types(branch, terms)
-            for term, type_ in zip(terms, types, strict=True):
-                place = self._shown(branches, branch, term.term)
-                if place:
-                    found.append(place)
-                    continue
+            for one, type_ in zip(terms, self._types(branch, terms), strict=True):
                 taken[type_] = taken.get(type_, 0) + 1
-                slots.setdefault((type_, taken[type_]), {})[number] = term.term
+                slots.setdefault((type_, taken[type_]), {})[number] = one.term
         for (type_, _), terms_of in slots.items():
             for number, branch in enumerate(branches):
                 name = _append(branch, terms_of.get(number) or _nothing(type_, self.dialect))
             found.append(name)
         for number, branch in enumerate(branches, start=1):
             name = _append(branch, exp.Literal.number(number))
-        return list(dict.fromkeys([*found, name]))
+        return [*found, name]
 
-    def _shown(self, branches: Sequence[exp.Select], branch: exp.Select, term: exp.Expression) -> str:
-        """The name of the column of all branches that is the term in this one; empty where it is none."""
-        names = [name for name, _ in outputs_of(branches[0])]
+    def _shown(self, first: exp.Select, branch: exp.Select, term: exp.Expression) -> str:
+        """The name that all branches have for what is the term in this one; empty where there is none."""
+        names = [name for name, _ in outputs_of(first)]
         text = render(term, self.dialect)
         for name, (_, shown) in zip(names, outputs_of(branch), strict=False):
             if name and names.count(name) == 1 and render(_bare(shown), self.dialect) == text:
@@ -154,9 +168,9 @@ class _Telling:
         return ""
 
     def _types(self, branch: exp.Select, terms: Sequence[_Told]) -> list[str]:
-        """The types of terms, as far as NULLs in their place have one. SQLite compares what it stores."""
-        if not self.dialect.has_schemas:
-            return [one.column.type.upper() if one.column is not None else "" for one in terms]
+        """The types of terms; on SQLite the affinities of columns, and nothing of what is computed."""
+        if not self.dialect.types_are_fixed:
+            return [affinity(one.column.type) if one.column is not None else "" for one in terms]
         if all(one.column is not None for one in terms):
             return [one.column.type for one in terms if one.column is not None]
         asked = branch.copy()
@@ -207,8 +221,11 @@ def _column(alias: str, name: str) -> exp.Expression:
 
 
 def _nothing(type_: str, dialect: Dialect) -> exp.Expression:
-    """NULL, of a type where types are fixed."""
-    return exp.Var(this=f"CAST(NULL AS {type_})") if dialect.types_are_fixed else exp.Null()
+    """A value of that type, the same in every row; NULL where none is known, by which rows are found less well."""
+    value = next((one for name, one in _NO_VALUE.items() if type_.startswith(name)), None)
+    if not type_:
+        return exp.Null()
+    return exp.Var(this=f"CAST({'NULL' if value is None else value} AS {type_})")
 
 
 def _bare(term: exp.Expression) -> exp.Expression:

@@ -13,8 +13,8 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import OutputColumn
 from tidemark.query.cut import is_hidden
 from tidemark.query.relation import Block, Called, Occurrence, Output, Query, Recursion, SetOperation
-from tidemark.query.unique import equality, identifies, is_nullable_output, is_void
-from tidemark.query.units import bare_text, branches_of
+from tidemark.query.unique import equality, identifies, is_nullable_output
+from tidemark.query.units import bare_text, branches_of, is_void
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,9 @@ def candidates(query: Query) -> list[tuple[int, ...]]:
             # Each branch may be identified by columns of its own.
             firsts = [one[0] for branch in query.branches if (one := candidates(branch))]
             found.append(tuple(dict.fromkeys(position for one in firsts for position in one)))
+            shared = [position for position in found[-1] if all(position in one for one in firsts)]
+            hidden = [position for position, one in enumerate(query.outputs) if is_hidden(one.name)]
+            found += [(*shared, *(position for position in hidden if position not in shared))] if hidden else []
         found += [(*telling, *(p for p in one if p not in telling)) for one in found]
         return [*found, *([tuple(range(len(query.outputs)))] if query.distinct else [])]
     if isinstance(query, Recursion):

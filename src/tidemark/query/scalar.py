@@ -89,8 +89,10 @@ class Scalar:
 
     @cached_property
     def never_null(self) -> bool:
-        """True when the expression's own form excludes NULL (a literal; COALESCE ending in a literal)."""
+        """True when the expression's own form excludes NULL (a literal, cast or not; COALESCE ending in a literal)."""
         tree = self.tree
+        while isinstance(tree, exp.Cast) and isinstance(tree.this, exp.Cast | exp.Literal | exp.Boolean):
+            tree = tree.this
         if isinstance(tree, exp.Anonymous) and tree.name.upper() in ("COALESCE", "IFNULL"):
             tree = tree.expressions[-1]
         return isinstance(tree, exp.Literal | exp.Boolean)

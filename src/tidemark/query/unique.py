@@ -28,7 +28,16 @@ from tidemark.query.relation import (
     Scalar,
     SetOperation,
 )
-from tidemark.query.units import bare_text, branches_of, determined, item_of, origins_of, position_of, table_of
+from tidemark.query.units import (
+    bare_text,
+    branches_of,
+    determined,
+    is_void,
+    item_of,
+    origins_of,
+    position_of,
+    table_of,
+)
 
 _DOUBLES = ("REAL", "DOUBLE", "FLOAT")
 _DOUBLE_FUNCTIONS = frozenset(
@@ -93,17 +102,6 @@ def _differ(one: Block, other: Block, position: int) -> bool:
     return any(is_void(scalar) for _, scalar in sides) and any(
         not is_nullable(scalar, block) for block, scalar in sides
     )
-
-
-def is_void(scalar: Scalar) -> bool:
-    """True for NULL, and for an aggregate of no rows that is NULL then."""
-    tree = scalar.tree
-    while isinstance(tree, exp.Paren | exp.Cast):
-        tree = tree.this
-    if isinstance(tree, exp.Filter) and isinstance(tree.this, exp.Max | exp.WithinGroup):
-        test = tree.expression.this
-        return isinstance(test, exp.Boolean) and not test.this
-    return isinstance(tree, exp.Null)
 
 
 def _set_operations(query: Query) -> list[SetOperation]:

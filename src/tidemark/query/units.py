@@ -1,14 +1,16 @@
 """Where a query falls apart: which outputs tell independent pieces of the result from one another.
 
-Owns: `splits` (can the result be computed for some values of an output alone), `keeps` (the same for one block's own clauses),
-`base_type`. Promises: when `splits` says yes, the rows with given values depend on no row of a source that leads to other values
-of that output.
+Owns: `splits` (can the result be computed for some values of an output alone), `narrows` (is that less than all of it), `keeps`
+(the same for one block's own clauses). Promises: when `splits` says yes, the rows with given values depend on no row of
+a source that leads to other values of that output.
 
 Two values that a query takes for one may look different (1 and 1.0, 'a' and 'A' under a collation), so an expression over a
 grouping column tells pieces apart only where equal values are identical.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Mapping
 
 from sqlglot import exp
 
@@ -54,8 +56,9 @@ def splits(query: Query, position: int) -> bool:
     if query.limited or isinstance(query, Recursion):
         return False
     if isinstance(query, SetOperation):
-        sides = (query.left, query.right)
-        return is_uniform(query, position) and all(splits(side, position) for side in sides)
+        # Where another branch has one value in all of its rows, or NULL, these are a piece of their own.
+        sides = [one for one in (query.left, query.right) if query.kind != "union" or not _is_fixed(one, position)]
+        return bool(sides) and is_uniform(query, position) and all(splits(side, position) for side in sides)
     scalar = query.outputs[position].scalar
     if query.is_aggregated and query.groups is None:
         return False
@@ -63,6 +66,52 @@ def splits(query: Query, position: int) -> bool:
         # It reads no table, so that leaving its row out leaves out nothing else.
         return reads_row(scalar)
     return keeps(query, scalar) and all(_comes_from(query, column, scalar) for column in scalar.columns)
+
+
+def narrows(query: Query, positions: Collection[int]) -> bool:
+    """True when given values of those outputs leave a part of each branch: none has nothing but NULLs in all of them."""
+    if is_given(query):
+        return True
+    if isinstance(query, SetOperation):
+        return all(narrows(side, positions) for side in (query.left, query.right))
+    if isinstance(query, Recursion):
+        return False
+    told = [one for position in positions if not is_void(one := query.outputs[position].scalar)]
+    inside: dict[str, set[int]] = {}
+    for alias, name in (column for scalar in told for column in scalar.columns):
+        item = item_of(query, alias)
+        position = position_of(item.query, name) if isinstance(item, Derived) else None
+        inside.setdefault(alias, set()).update(() if position is None else (position,))
+    return any(_narrows_by(query, scalar, inside) for scalar in told)
+
+
+def _narrows_by(block: Block, scalar: Scalar, inside: Mapping[str, Collection[int]]) -> bool:
+    items = [item_of(block, alias) for alias in scalar.aliases]
+    return bool(items) and all(not isinstance(one, Derived) or narrows(one.query, inside[one.alias]) for one in items)
+
+
+def _is_fixed(query: Query, position: int) -> bool:
+    """Whether that output is the same in every row of each branch."""
+    branches = branches_of(query)
+    return bool(branches) and all(fixed(one, one.outputs[position].scalar) is not None for one in branches)
+
+
+def fixed(block: Block, scalar: Scalar) -> Scalar | None:
+    """What an output is that is the same in every row, without the rows: a constant, or NULL where no rows are counted."""
+    if is_void(scalar):
+        return Scalar(exp.Null(), block.dialect)
+    return scalar if scalar.is_constant else None
+
+
+def is_void(scalar: Scalar) -> bool:
+    """True for NULL, and for an aggregate of no rows that is NULL then."""
+    tree = scalar.tree
+    while isinstance(tree, exp.Paren | exp.Cast):
+        tree = tree.this
+    if isinstance(tree, exp.Filter) and isinstance(tree.this, exp.Max | exp.WithinGroup):
+        test = tree.expression.this
+        return isinstance(test, exp.Boolean) and not test.this
+    return isinstance(tree, exp.Null)
 
 
 def _comes_from(block: Block, column: tuple[str, str], scalar: Scalar) -> bool:
@@ -236,7 +285,8 @@ def is_uniform(query: SetOperation, position: int) -> bool:
     """True when every branch compares that column alike. PostgreSQL resolves one type; SQLite compares what each gives."""
     if query.dialect.types_are_fixed:
         return True
-    return len({_comparison(branch, branch.outputs[position].scalar) for branch in query.branches}) == 1
+    told = [(branch, branch.outputs[position].scalar) for branch in query.branches]
+    return len({_comparison(branch, scalar) for branch, scalar in told if not is_void(scalar)}) <= 1
 
 
 def _comparison(block: Block, scalar: Scalar) -> tuple[str, str]:
