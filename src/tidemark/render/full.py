@@ -92,7 +92,7 @@ def _remove(store: Store) -> tuple[str, ...]:
             return (f"{using} AND {match}",)
         # An index serves plain equality only, so keys with a NULL go in a statement of their own.
         plain = " AND ".join(f"s.{store.column(part)} = {key}" for part, key in zip(store.key, keys, strict=True))
-        nulls = " OR ".join(f"g.{store.column(part)} IS NULL" for part in store.key if part.nullable)
+        nulls = store.has_null("g")
         return f"{using} AND {plain}", f"{using} AND ({nulls}) AND {match}"
     if store.nullable:
         rows = f"SELECT s.rowid FROM {gone} AS g JOIN {name} AS s ON {match} WHERE {RANGE}"

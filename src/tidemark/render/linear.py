@@ -13,6 +13,7 @@ from tidemark.maintenance.program import Feed, KeyPart, LinearProgram
 from tidemark.names import Names
 from tidemark.query.unique import has_index
 from tidemark.render import statements, steering
+from tidemark.render.clearing import clear_batch
 from tidemark.render.newest import newest_of_linear
 from tidemark.render.pages import pages_of
 from tidemark.render.pruned import keep_gone
@@ -190,7 +191,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         create_fresh=temporary["fresh"],
         create_stored=temporary["stored"],
         create_todo=temporary["todo"],
-        clear_batch=statements.clear_batch(store),
+        clear_batch=clear_batch(store.names),
         add_key=f"INSERT INTO {batch} ({store.key_list}) VALUES ({places})",
         lock=statements.lock_batch(store),
         recompute=recompute(store, program),

@@ -13,6 +13,7 @@ from dataclasses import replace
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.render import linear, spelling, statements
+from tidemark.render.clearing import clear
 from tidemark.render.deltas import came, needs_touch, touched, went
 from tidemark.render.images import concerns, fill_slice, image, log_name, log_of, slice_definition, sliced, unsealed
 from tidemark.render.linear import feed_key
@@ -84,7 +85,7 @@ def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog
         name=log_name(store.dialect, table),
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slice_definition(store.dialect, table, columns)})",
-        clear_slice=statements.clear(store.dialect, slice_),
+        clear_slice=clear(store.dialect, slice_),
         affected=(),
         columns=columns,
         fill_slice=fill_slice(store.dialect, table, columns, slice_),
@@ -285,7 +286,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
     logs = [log_of(store.dialect, table) for table in program.captured]
     return Deltas(
         create=tuple(tables),
-        clear=(statements.clear(store.dialect, delta), statements.clear(store.dialect, ordered)),
+        clear=(clear(store.dialect, delta), clear(store.dialect, ordered)),
         number=(
             f"INSERT INTO {ordered} ({ORDINAL}, {columns}) SELECT row_number() OVER (ORDER BY {store.key_list}), {columns} "
             f"FROM ({summed}) AS d",
@@ -308,7 +309,7 @@ def row_of(store: Store, row: str) -> str:
 def joins_of(store: Store) -> list[str]:
     """Conditions that join a numbered key ``b`` with its stored row ``s``: by an index, and for keys with a NULL apart."""
     values = [f"b.{store.column(part)}" for part in store.key]
-    if not (store.nullable and store.dialect.has_schemas):
+    if not store.finds_nulls_apart:
         return [store.join("s", values)]
     plain = " AND ".join(f"s.{store.column(part)} = {value}" for part, value in zip(store.key, values, strict=True))
     return [plain, store.match("s", values)]
@@ -316,10 +317,9 @@ def joins_of(store: Store) -> list[str]:
 
 def which_join(store: Store, join: int) -> str:
     """The numbered keys that a join of `_joins` is for."""
-    if not (store.nullable and store.dialect.has_schemas):
+    if not store.finds_nulls_apart:
         return ""
-    nulls = " OR ".join(f"b.{store.column(part)} IS NULL" for part in store.key if part.nullable)
-    return f" AND {'' if join else 'NOT '}({nulls})"
+    return f" AND {'' if join else 'NOT '}({store.has_null('b')})"
 
 
 def _flag(store: Store, program: LinearProgram) -> tuple[str, ...]:

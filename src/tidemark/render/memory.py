@@ -10,7 +10,8 @@ from __future__ import annotations
 from tidemark.maintenance.program import Remembered
 from tidemark.memory import First, Memory, Moment, dated
 from tidemark.names import ledger
-from tidemark.render.statements import ORDINAL, Store, clear_list
+from tidemark.render.clearing import clear_list
+from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Carried, Carry
 
 
@@ -82,7 +83,7 @@ def carry(store: Store, memory: Remembered) -> Carry | None:
         return None
     dialect, unit = store.dialect, store.units
     todo = store.names.temporary("todo")
-    clear = clear_list(store, todo)
+    clear = clear_list(dialect, todo)
     keys = ", ".join(f"o.{store.column(part)}" for part in store.key)
     on = (
         unit.match("o", [f"t.{unit.column(part)}" for part in unit.key if not part.hidden])

@@ -13,6 +13,7 @@ from tidemark.maintenance.mirror import Mirror, literal_test
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.model import Column
 from tidemark.render import statements
+from tidemark.render.clearing import clear_list
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
 from tidemark.render.steering import steer
 from tidemark.script import Applier, Tick
@@ -46,7 +47,7 @@ def _whole(applier: Applier, store: Store, mirror: Mirror) -> Whole | None:
     shows otherwise; None where it may have keys for which PostgreSQL has no hash: then every key is compared. Rows that are ours
     are never put there as a whole, since some of them may be there."""
     whole = applier.whole
-    if whole is None or (store.nullable and store.dialect.has_schemas):
+    if whole is None or store.finds_nulls_apart:
         return None
     if mirror.owns_rows:
         return replace(whole, suspects=(*whole.suspects, *_suspect_rows(store, mirror)), rows=(), alone=(), adding=None)
@@ -101,7 +102,7 @@ def _catchup(store: Store, mirror: Mirror) -> Catchup:
     ours = store.join("s", [f"b.{store.column(part)}" for part in store.key])
     return Catchup(
         find=(
-            statements.clear_list(store, todo),
+            clear_list(store.dialect, todo),
             f"INSERT INTO {todo} ({keys}) SELECT {shown} FROM {stored} AS s JOIN {table} AS t "
             f"ON {match(store, mirror, 't', 's')} WHERE {mirror.present} AND ({differs(store, mirror, 't')}) ORDER BY {shown}",
         ),

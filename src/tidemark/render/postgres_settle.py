@@ -173,7 +173,7 @@ def _compute(store: Store, program: KeyedProgram) -> str:
         f"{_write(store, program, nulls=False)}"
     )
     if store.units.nullable:
-        unknown = " OR ".join(f"b.{store.units.column(part)} IS NULL" for part in store.units.key if part.nullable)
+        unknown = store.units.has_null("b")
         found += (
             f"    IF EXISTS (SELECT 1 FROM unnest(tidemark_some) AS b WHERE {unknown}) THEN\n"
             f"{_write(store, program, nulls=True)}    END IF;\n"

@@ -15,9 +15,10 @@ from tidemark.maintenance.bilinear import BilinearProgram, over_images
 from tidemark.maintenance.program import Part
 from tidemark.names import ledger
 from tidemark.query.relation import Called, Occurrence, Scalar
+from tidemark.render.clearing import clear
 from tidemark.render.images import image
 from tidemark.render.linear_ticks import RANGE, joins_of, row_of, which_join
-from tidemark.render.statements import ORDINAL, Store, clear, qualified
+from tidemark.render.statements import ORDINAL, Store, qualified
 from tidemark.ways import Product, Products
 
 CHANGED_MAX = 3

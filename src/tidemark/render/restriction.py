@@ -60,7 +60,7 @@ def _unless_none(store: Store, batch: str, nulls: bool) -> str:
     each table would be read to its end, since SQLite asks a subquery only in the loop over them."""
     if not nulls or store.dialect.has_schemas:
         return ""
-    some = " OR ".join(f"{ROW}.{store.units.column(part)} IS NULL" for part in store.units.key if part.nullable)
+    some = store.units.has_null(ROW)
     return f" LIMIT (SELECT CASE WHEN EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {some}) THEN -1 ELSE 0 END)"
 
 
@@ -87,7 +87,7 @@ def _condition(units: Store, place: Placement, batch: str, *, nulls: bool) -> st
             f"{ROW}.{units.column(part)} {units.equal(part, nulls=True)} {scalar}"
             for part, scalar in zip(parts, scalars, strict=True)
         )
-        some = " OR ".join(f"{ROW}.{units.column(part)} IS NULL" for part in units.key if part.nullable)
+        some = units.has_null(ROW)
         whole = len(parts) == len(units.key)
         here = " OR ".join(f"{s} IS NULL" for part, s in zip(parts, scalars, strict=True) if part.nullable)
         led = ""

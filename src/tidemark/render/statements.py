@@ -15,15 +15,13 @@ from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.model import Table
 from tidemark.names import Names
+from tidemark.render.clearing import clear_list
 
 ORDINAL = "tidemark_n"
 """The ordinal of a key in its batch; names that begin with ``tidemark_`` are refused in declarations."""
 
 EVERYTHING = KeyPart("tidemark_all", "integer", None, False, hidden=True)
 """Stands for a key or a unit without columns: there is one of them, and its value is 1."""
-
-FILE_BYTES_MAX = 1024**2
-"""Above this, emptying a table as a whole is quicker than leaving its dead rows to be read again."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +157,24 @@ class Store:
         """`match` for a stored row that is joined with what stands before it in FROM. Once ANALYZE has counted the store, SQLite
         3.40 passes such rows through a Bloom filter, which it makes of other values where an index is one over expressions, as
         over keys with NULL: so there each row is looked up for itself, and joined by its rowid."""
-        if self.dialect.has_schemas or not self.nullable:
+        if not self.indexes_expressions:
             return self.match(row, values)
         return f"{row}.rowid = (SELECT i.rowid FROM {self.names.store} AS i WHERE {self.match('i', values)})"
+
+    @property
+    def indexes_expressions(self) -> bool:
+        """Whether the unique index is one over expressions, because NULLs of a key are equal and SQLite's are not."""
+        return self.nullable and not self.dialect.has_schemas
+
+    @property
+    def finds_nulls_apart(self) -> bool:
+        """Whether keys with a NULL are found in a way of their own: on PostgreSQL neither an index nor a hash serves a comparison
+        to which NULLs are equal."""
+        return self.nullable and self.dialect.has_schemas
+
+    def has_null(self, row: str) -> str:
+        """True for a row, named `row`, whose key has a NULL."""
+        return " OR ".join(f"{row}.{self.column(part)} IS NULL" for part in self.key if part.nullable)
 
     def equal(self, part: KeyPart, *, nulls: bool) -> str:
         """The operator that compares a key column: an index serves only the plain one on PostgreSQL."""
@@ -170,7 +183,7 @@ class Store:
     @property
     def conflict(self) -> str:
         """The conflict target of the store's unique index."""
-        if self.dialect.has_schemas or not self.nullable:
+        if not self.indexes_expressions:
             return self.key_list
         return ", ".join(self.unique_terms)
 
@@ -249,7 +262,7 @@ def batch_rows(
         )
         only = ""
         if nulls:
-            only = " AND (" + " OR ".join(f"b.{store.column(p)} IS NULL" for p in store.key if p.nullable) + ")"
+            only = f" AND ({store.has_null('b')})"
         return f"SELECT {columns_text} FROM {batch} AS b JOIN {table} AS r ON {on}{only}{also}"
 
     if not store.nullable and store.dialect.has_schemas:
@@ -286,8 +299,7 @@ def fill_stored(store: Store) -> tuple[str, ...]:
         f"{into} SELECT b.{ORDINAL}, {columns} FROM {batch} AS b CROSS JOIN {one_by_one(store.names.store, plain)}"
     )
     if store.nullable:
-        nulls = " OR ".join(f"b.{store.column(part)} IS NULL" for part in store.key if part.nullable)
-        source = f"{batch} AS b JOIN {store.names.store} AS s ON {store.match('s', values)} AND ({nulls})"
+        source = f"{batch} AS b JOIN {store.names.store} AS s ON {store.match('s', values)} AND ({store.has_null('b')})"
         found.append(f"{into} SELECT b.{ORDINAL}, {columns} FROM {source}")
     return tuple(found)
 
@@ -373,7 +385,7 @@ def todo(store: Store, keys_of_query: Sequence[str]) -> tuple[str, ...]:
     union = " UNION ".join((*keys_of_query, units_of_store(store)))
     places = ", ".join(str(number) for number in range(1, len(store.key) + 1))
     return (
-        clear_list(store, table),
+        clear_list(store.dialect, table),
         f"INSERT INTO {table} ({store.key_list}) SELECT * FROM ({union}) AS k ORDER BY {places}",
     )
 
@@ -387,27 +399,6 @@ def place(store: Store, which: str, sign: str) -> str:
     values = ", ".join(f":k{number}{type_}" for number, type_ in enumerate(types))
     left, right = (unit.key_list, values) if len(types) == 1 else (f"({unit.key_list})", f"({values})")
     return f"SELECT {which}({ORDINAL}) FROM {store.names.temporary('todo')} WHERE {left} {sign} {right}"
-
-
-def clear(dialect: Dialect, table: str, *others: str) -> str:
-    """Empty a temporary table. On PostgreSQL rows that are deleted leave their places behind, and nobody vacuums what is
-    temporary: so a file that has grown goes as a whole, and with it the `others`, which are emptied later anyway."""
-    if not dialect.has_schemas:
-        return f"DELETE FROM {table}"
-    size = f"pg_catalog.pg_relation_size({dialect.literal(table)}) > {FILE_BYTES_MAX}"
-    every = ", ".join((table, *others))
-    body = f"BEGIN IF {size} THEN TRUNCATE {every}; ELSE DELETE FROM {table}; END IF; END"
-    return f"DO {dialect.literal(body)}"
-
-
-def clear_batch(store: Store) -> str:
-    """Empty the batch, which is as large as what is found for it."""
-    return clear(store.dialect, *(store.names.temporary(kind) for kind in ("batch", "fresh", "stored")))
-
-
-def clear_list(store: Store, table: str) -> str:
-    """Empty a numbered list. Places are counted from one every time; an identity would go on where the list before ended."""
-    return f"TRUNCATE {table} RESTART IDENTITY" if store.dialect.has_schemas else f"DELETE FROM {table}"
 
 
 def units_of_store(store: Store) -> str:

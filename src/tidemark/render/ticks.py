@@ -11,6 +11,7 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render.affected import affected
 from tidemark.render.changes import doubt, keep
+from tidemark.render.clearing import clear, clear_list
 from tidemark.render.due import due_texts
 from tidemark.render.images import (
     concerns,
@@ -23,7 +24,7 @@ from tidemark.render.images import (
 )
 from tidemark.render.restriction import keys_of_query
 from tidemark.render.scans import source_scan
-from tidemark.render.statements import ORDINAL, Store, clear, clear_list, units_of_store
+from tidemark.render.statements import ORDINAL, Store, units_of_store
 from tidemark.script import SourceLog, Tick
 from tidemark.ways import Reach
 
@@ -66,7 +67,7 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         mark_dirty=f"{into} SELECT DISTINCT {unit.key_list} FROM {reached} WHERE 1 = 1{sorted_} {nothing}",
         take_reached=f"INSERT INTO {batch} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached} LIMIT :limit",
         list_reached=(
-            clear_list(store, todo),
+            clear_list(store.dialect, todo),
             f"INSERT INTO {todo} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached}{sorted_}",
         ),
         mark_listed=f"{into} SELECT {unit.key_list} FROM {todo} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high {nothing}",

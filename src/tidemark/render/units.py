@@ -67,9 +67,7 @@ def in_unit(store: Store, row: str, nulls: bool) -> str:
         f"{row}.{unit.column(part)} {unit.equal(part, nulls=nulls)} {ROW}.{unit.column(part)}" for part in unit.key
     ]
     if nulls:
-        tests.append(
-            "(" + " OR ".join(f"{ROW}.{unit.column(part)} IS NULL" for part in unit.key if part.nullable) + ")"
-        )
+        tests.append(f"({unit.has_null(ROW)})")
     return " AND ".join(tests)
 
 
@@ -102,12 +100,11 @@ def recompute(store: Store) -> tuple[str, ...]:
     into = f"INSERT INTO {fresh} ({ORDINAL}, {', '.join(store.columns)}) SELECT b.{ORDINAL}, {columns} FROM {raw} AS w"
     values = [f"w.{store.column(part)}" for part in store.key]
     found = [*statements.fill_stored(store), f"DELETE FROM {fresh}"]
-    if store.nullable and store.dialect.has_schemas:
+    if store.finds_nulls_apart:
         # A hash serves plain equality only, so keys with a NULL come in a statement of their own.
         plain = " AND ".join(f"b.{store.column(p)} = {v}" for p, v in zip(store.key, values, strict=True))
-        nulls = " OR ".join(f"w.{store.column(part)} IS NULL" for part in store.key if part.nullable)
         found += [f"{into} JOIN {rows} AS b ON {plain}"]
-        found += [f"{into} JOIN {rows} AS b ON {store.match('b', values)} WHERE {nulls}"]
+        found += [f"{into} JOIN {rows} AS b ON {store.match('b', values)} WHERE {store.has_null('w')}"]
     else:
         found.append(f"{into} JOIN {rows} AS b ON {store.match('b', values)}")
     return tuple(found)
@@ -119,5 +116,5 @@ def unit_index(store: Store) -> str:
     if store.unit is None or unit == (EVERYTHING,):
         return ""
     leads = {part.name for part in store.key[: len(unit)]} == {part.name for part in unit}
-    serves = leads and (store.dialect.has_schemas or not store.nullable)
+    serves = leads and not store.indexes_expressions
     return "" if serves else store.units.key_list

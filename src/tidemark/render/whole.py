@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from tidemark.maintenance.program import Feed, KeyedProgram, KeyPart, LinearProgram, Part
 from tidemark.render import statements
+from tidemark.render.clearing import clear_list
 from tidemark.render.linear import feed_key
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.ways import Whole
@@ -168,7 +169,7 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     differ = f"{both} GROUP BY {places} HAVING sum({SIDE}) <> 0"
     order = ", ".join(str(number) for number in range(1, len(units) + 1))
     keys = f"SELECT DISTINCT {picked} FROM ({differ}) AS d"
-    clear = statements.clear_list(store, todo)
+    clear = clear_list(store.dialect, todo)
     list_keys = f"INSERT INTO {todo} ({store.units.key_list})"
     looked = _glance(store, keys, lambda seen: f"{list_keys} SELECT * FROM {seen} AS d ORDER BY {order}")
     read = _glance(store, rows, lambda seen: _number(store, fresh, seen))
