@@ -70,7 +70,7 @@ def splits(query: Query, position: int) -> bool:
 
 def narrows(query: Query, positions: Collection[int]) -> bool:
     """True when given values of those outputs leave a part of each branch: none has nothing but NULLs in all of them."""
-    if is_given(query):
+    if is_given(query) or (isinstance(query, Block) and not query.items):
         return True
     if isinstance(query, SetOperation):
         return all(narrows(side, positions) for side in (query.left, query.right))
@@ -91,9 +91,10 @@ def _narrows_by(block: Block, scalar: Scalar, inside: Mapping[str, Collection[in
 
 
 def _is_fixed(query: Query, position: int) -> bool:
-    """Whether that output is the same in every row of each branch."""
+    """Whether that output is the same in every row of each branch, and these read tables."""
     branches = branches_of(query)
-    return bool(branches) and all(fixed(one, one.outputs[position].scalar) is not None for one in branches)
+    same = all(one.items and fixed(one, one.outputs[position].scalar) is not None for one in branches)
+    return bool(branches) and same
 
 
 def fixed(block: Block, scalar: Scalar) -> Scalar | None:
