@@ -79,7 +79,7 @@ def test_what_failed_before_anybody_saw_it_is_in_nobodys_way(engine_url: str, fr
     shop.run(UNREADABLE)
     (status,) = failing.status()
     assert (status.state, status.captures, status.next) == ("failed", GIVEN_UP, "tidemark apply")
-    assert status.failure
+    assert status.failure and "change the data or the definition, then tidemark apply" in status.failure
     shop.run(MENDED)
     assert failing.apply().live == ("threads",)
     shop.run("INSERT INTO posts VALUES (11, 1, 1, 5, 60)")

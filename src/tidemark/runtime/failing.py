@@ -17,6 +17,8 @@ from tidemark.runtime.lease import Lost
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.withdraw import withdraw
 
+GIVES_WAY = "nobody who writes is held up by it; change the data or the definition, then tidemark apply"
+
 
 @contextmanager
 def recording_failure(duty: Duty, installed: Installed) -> Iterator[None]:
@@ -28,6 +30,8 @@ def recording_failure(duty: Duty, installed: Installed) -> Iterator[None]:
         if not _passes(installed, problem):
             if isinstance(problem, Fault):
                 problem.retry_safe = False
+            if isinstance(problem, Unacceptable):
+                problem.left_behind = GIVES_WAY
             _record_failure(duty, installed, problem)
         # What cannot be taken off now, a worker takes off later.
         with suppress(TidemarkError, Conflict):
