@@ -35,6 +35,7 @@ from tidemark.query.partitions import Lower, narrower
 from tidemark.query.purity import FirstMutable, never_mutable, require_pure
 from tidemark.query.ranked import over_rankings
 from tidemark.query.relation import Query
+from tidemark.query.storable import storable
 from tidemark.query.watched import watches_of
 from tidemark.render.crossings import check_crossings
 from tidemark.render.due import moment_of
@@ -123,7 +124,7 @@ def _compile(
             f"There is no query for {dialect.title}.",
             instead=f'query={{"{dialect.name}": "SELECT …", …}}',
         )
-    kept, lowered, stored, outputs = lower(query, catalog, dialect, moment_of(names), describe)
+    kept, lowered, stored, outputs = _as_given(*lower(query, catalog, dialect, moment_of(names), describe))
     declaration = left_to_ticks(replace(declaration, query={"": kept}), lowered)
     admit(lowered, catalog)
     require_pure(lowered, first_mutable, describe, catalog.routines)
@@ -179,6 +180,15 @@ def _compile(
     return _as_support(script, declaration.supports, made.store) if declaration.supports else script
 
 
+def _as_given(
+    text: str, query: Query, stored: tuple[OutputColumn, ...], shown: tuple[OutputColumn, ...]
+) -> tuple[str, Query, tuple[OutputColumn, ...], tuple[OutputColumn, ...]]:
+    """What was lowered, with types that convert nothing."""
+    stored = storable(query, stored)
+    types = {column.name: column.type for column in stored}
+    return text, query, stored, tuple(replace(column, type=types.get(column.name, column.type)) for column in shown)
+
+
 def _without(declaration: Declaration, names: tuple[str, ...], dialect: Dialect) -> Declaration:
     """The declaration without columns of its result. Raises `Refusal` where they cannot be left out."""
     query = leave_out(declaration.query_for(dialect.name) or "", names, dialect)
@@ -230,7 +240,7 @@ def support_queries(
     names = Names(dialect, declaration.name, 1)
     lowered = lower_query(query, catalog, dialect, moment_of(names))
     admit(lowered, catalog)
-    outputs = describe(query)
+    outputs = storable(lowered, describe(query))
     key, unproven = _key(lowered, declaration, outputs)
     supports = Supports(declaration.name)
     try:

@@ -136,3 +136,22 @@ def test_what_ignores_blanks_is_refused(lite: Place, query: str) -> None:
     lite.project.derive("d", query=query, key=None)
     with pytest.raises(Refusal, match="RTRIM"):
         lite.tidemark.plan()
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_what_a_branch_gives_is_not_converted_to_what_the_first_one_gives(lite: Place, freshness: Freshness) -> None:
+    lite.run("CREATE TABLE a (id INTEGER PRIMARY KEY, t TEXT)", "CREATE TABLE b (id INTEGER PRIMARY KEY, n INTEGER, r)")
+    lite.run("INSERT INTO a VALUES (1, '1'), (2, 'x')", "INSERT INTO b VALUES (11, 1, 1.0), (12, NULL, '2')")
+    both = "SELECT 'a' AS of, id, t AS v FROM a UNION ALL SELECT 'b', id, n FROM b"
+    lite.derive("both", both, key=["of", "id"], freshness="tick")
+    if freshness == "commit":
+        lite.derive("cast", "SELECT id, CAST(r AS NUMERIC) AS v FROM b", freshness=freshness)
+    within = f"SELECT x.of AS of, x.id AS id, x.v AS v FROM ({both}) AS x"
+    lite.derive("within", within, key=["of", "id"], freshness=freshness)
+    lite.tidemark.apply()
+    lite.check()
+    lite.run(
+        "INSERT INTO b VALUES (13, 7, 7.0)", "UPDATE b SET n = 5, r = 1e3 WHERE id = 12", "DELETE FROM a WHERE id = 1"
+    )
+    lite.drained()
+    lite.verified()

@@ -12,6 +12,7 @@ from unittest import mock
 from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake, Patch
+from tidemark import compiler
 from tidemark.database import sqlite_catalog
 from tidemark.model import OutputColumn
 from tidemark.query import comparisons, lower, parse, readings
@@ -89,11 +90,22 @@ def sums_of_a_domain(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(OutputColumn, "beneath", property(itself))
 
 
+def types_of_the_first(met: Met) -> AbstractContextManager[Any]:
+    """What the first branch of a union gives says how what all of them give is stored."""
+
+    def storable(query: Any, columns: Any) -> Any:
+        met["changed"] += 1
+        return tuple(columns)
+
+    return mock.patch.object(compiler, "storable", storable)
+
+
 UNLIKE: tuple[Mistake, ...] = (
     Mistake("postgres", "sums of a domain", compiled(sums_of_a_domain), ("group", "total", "universe")),
     Mistake("sqlite", "values as they stand", compiled(as_they_stand), CONDITIONS, unlike=True),
     Mistake("sqlite", "rows of values as one", compiled(whole_rows), CONDITIONS, begin=400, unlike=True),
     Mistake("sqlite", "a plus that is dropped", compiled(dropped_signs), CONDITIONS, begin=87, unlike=True),
     Mistake("sqlite", "casts to other types", compiled(other_casts), CONDITIONS, begin=87, unlike=True),
+    Mistake("sqlite", "types of the first branch", compiled(types_of_the_first), ("union-all",)),
     Mistake("sqlite", "any is a type", compiled(any_is_a_type), ("group",), begin=280, unlike=True),
 )

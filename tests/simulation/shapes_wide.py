@@ -65,7 +65,9 @@ def _union_all(parts: Parts) -> Draft:
     extra = []
     if kinds and parts.chance(0.6):
         kind = parts.rng.choice(kinds)
-        mine, theirs = parts.rng.choice(left.of_kind(kind)), parts.rng.choice(right.of_kind(kind))
+        # SQLite takes any value with any other.
+        others = right.of_kind(kind) if parts.postgres or parts.chance(0.6) else right.fields
+        mine, theirs = parts.rng.choice(left.of_kind(kind)), parts.rng.choice(others)
         extra = [(Column(f"a.{mine.quoted}", parts.name()), f"b.{theirs.quoted}")]
     first = f"SELECT {listed(*key, *(item for item, _ in extra))} FROM {left.quoted} a{parts.where(left, 'a', 0.4)}"
     other = ", ".join([tag.expression.replace("'a'", "'b'"), f"b.{two.quoted}", *(text for _, text in extra)])

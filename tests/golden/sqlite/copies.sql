@@ -6,7 +6,7 @@
 CREATE TABLE "tidemark_copies" (
   "id" INTEGER NOT NULL,
   "_rows" INTEGER NOT NULL DEFAULT 0,
-  "_loud" INTEGER, PRIMARY KEY ("id")
+  "_loud", PRIMARY KEY ("id")
 ) WITHOUT ROWID;
 
 -- trigger tidemark__insert_copies_users
@@ -104,8 +104,8 @@ CREATE TRIGGER "tidemark__readonly_copies_delete" INSTEAD OF DELETE ON "copies" 
 
 -- applier: temporary tables
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_copies" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER); CREATE INDEX IF NOT EXISTS temp."tidemark__batch_unit_copies" ON "tidemark__batch_copies" ("id");
-CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__fresh_copies" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER, "_rows" INTEGER, "_loud" INTEGER);
-CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__stored_copies" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER, "_rows" INTEGER, "_loud" INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__fresh_copies" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER, "_rows" INTEGER, "_loud");
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__stored_copies" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER, "_rows" INTEGER, "_loud");
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__todo_copies" (tidemark_n INTEGER PRIMARY KEY, "id" INTEGER);
 
 -- applier: every key
@@ -126,5 +126,5 @@ DELETE FROM temp."tidemark__fresh_copies" AS s WHERE s."_rows" = 0 AND s."_loud"
 SELECT 'missing' AS kind, s."id", NULL, NULL, NULL, s."_loud", s."_rows", s."_loud" FROM temp."tidemark__fresh_copies" AS s WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_copies" AS o WHERE o.tidemark_n = s.tidemark_n) UNION ALL SELECT 'extra', s."id", s."_loud", s."_rows", s."_loud", NULL, NULL, NULL FROM temp."tidemark__stored_copies" AS s WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_copies" AS f WHERE f.tidemark_n = s.tidemark_n) AND NOT (s."_rows" = 0 AND s."_loud" IS NULL) UNION ALL SELECT 'different', a.k0, a.v0, a.v1, a.v2, z.v0, z.v1, z.v2 FROM (SELECT s.tidemark_n, s."id" AS k0, s."_loud" AS v0, s."_rows" AS v1, s."_loud" AS v2 FROM temp."tidemark__stored_copies" AS s) AS a JOIN (SELECT s.tidemark_n, s."_loud" AS v0, s."_rows" AS v1, s."_loud" AS v2 FROM temp."tidemark__fresh_copies" AS s) AS z ON z.tidemark_n = a.tidemark_n JOIN temp."tidemark__stored_copies" AS x ON x.tidemark_n = a.tidemark_n JOIN temp."tidemark__fresh_copies" AS y ON y.tidemark_n = a.tidemark_n WHERE NOT (x."_rows" IS y."_rows" AND x."_loud" IS y."_loud");
 
 -- applier: write
-INSERT INTO "tidemark_copies" AS s ("id", "_rows", "_loud") SELECT "id", "_rows", "_loud" FROM temp."tidemark__fresh_copies" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_copies" AS o WHERE o.tidemark_n = f.tidemark_n AND o."_rows" IS f."_rows" AND o."_loud" IS f."_loud") ORDER BY "id" ON CONFLICT ("id") DO UPDATE SET "_rows" = excluded."_rows", "_loud" = excluded."_loud";
+INSERT INTO "tidemark_copies" AS s ("id", "_rows", "_loud") SELECT "id", "_rows", "_loud" FROM temp."tidemark__fresh_copies" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_copies" AS o WHERE o.tidemark_n = f.tidemark_n AND o."_rows" IS f."_rows" AND o."_loud" IS f."_loud" COLLATE BINARY AND typeof(o."_loud") = typeof(f."_loud")) ORDER BY "id" ON CONFLICT ("id") DO UPDATE SET "_rows" = excluded."_rows", "_loud" = excluded."_loud";
 DELETE FROM "tidemark_copies" WHERE ("id") IN (SELECT "id" FROM temp."tidemark__stored_copies" AS o WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_copies" AS f WHERE f.tidemark_n = o.tidemark_n));

@@ -5,7 +5,7 @@
 -- table tidemark_distinct_slugs
 CREATE TABLE "tidemark_distinct_slugs" (
   "author" INTEGER,
-  "states" INTEGER
+  "states"
 );
 
 -- index tidemark__unique_distinct_slugs
@@ -98,8 +98,8 @@ END;
 
 -- applier: temporary tables
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER); CREATE INDEX IF NOT EXISTS temp."tidemark__batch_unit_distinct_slugs" ON "tidemark__batch_distinct_slugs" ("author");
-CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__fresh_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER, "states" INTEGER);
-CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__stored_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER, "states" INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__fresh_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER, "states");
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__stored_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER, "states");
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__todo_distinct_slugs" (tidemark_n INTEGER PRIMARY KEY, "author" INTEGER);
 
 -- applier: every key
@@ -120,14 +120,14 @@ INSERT INTO temp."tidemark__fresh_distinct_slugs" (tidemark_n, "author", "states
 SELECT 'missing' AS kind, s."author", NULL, s."states" FROM temp."tidemark__fresh_distinct_slugs" AS s WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_distinct_slugs" AS o WHERE o.tidemark_n = s.tidemark_n) UNION ALL SELECT 'extra', s."author", s."states", NULL FROM temp."tidemark__stored_distinct_slugs" AS s WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE f.tidemark_n = s.tidemark_n) AND NOT (1 = 0) UNION ALL SELECT 'different', a.k0, a.v0, z.v0 FROM (SELECT s.tidemark_n, s."author" AS k0, s."states" AS v0 FROM temp."tidemark__stored_distinct_slugs" AS s) AS a JOIN (SELECT s.tidemark_n, s."states" AS v0 FROM temp."tidemark__fresh_distinct_slugs" AS s) AS z ON z.tidemark_n = a.tidemark_n JOIN temp."tidemark__stored_distinct_slugs" AS x ON x.tidemark_n = a.tidemark_n JOIN temp."tidemark__fresh_distinct_slugs" AS y ON y.tidemark_n = a.tidemark_n WHERE NOT (x."states" IS y."states");
 
 -- applier: write
-INSERT INTO "tidemark_distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_distinct_slugs" AS o WHERE o.tidemark_n = f.tidemark_n AND o."states" IS f."states") ORDER BY "author" ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO UPDATE SET "states" = excluded."states";
+INSERT INTO "tidemark_distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_distinct_slugs" AS o WHERE o.tidemark_n = f.tidemark_n AND o."states" IS f."states" COLLATE BINARY AND typeof(o."states") = typeof(f."states")) ORDER BY "author" ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO UPDATE SET "states" = excluded."states";
 DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_distinct_slugs" AS o JOIN "tidemark_distinct_slugs" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_distinct_slugs" AS i WHERE ifnull(i."author", 0) = ifnull(o."author", 0) AND (i."author" IS NULL) = (o."author" IS NULL)) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE f.tidemark_n = o.tidemark_n));
 
 -- applier: the whole result
 DELETE FROM temp."tidemark__whole_distinct_slugs";
 INSERT INTO temp."tidemark__whole_distinct_slugs" ("author", "states") SELECT q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" GROUP BY "posts"."author") AS q;
 DELETE FROM temp."tidemark__fresh_distinct_slugs";
-INSERT INTO temp."tidemark__fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT row_number() OVER (ORDER BY "author"), "author", "states" FROM (SELECT "author", "states" FROM temp."tidemark__whole_distinct_slugs" EXCEPT SELECT "author", "states" FROM "tidemark_distinct_slugs") AS d;
+INSERT INTO temp."tidemark__fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT row_number() OVER (ORDER BY "author"), "author", "states" FROM (SELECT "author", "states", typeof("states") FROM temp."tidemark__whole_distinct_slugs" EXCEPT SELECT "author", "states", typeof("states") FROM "tidemark_distinct_slugs") AS d;
 DELETE FROM temp."tidemark__stored_distinct_slugs";
 INSERT INTO temp."tidemark__stored_distinct_slugs" (tidemark_n, "author") SELECT row_number() OVER (ORDER BY "author"), "author" FROM (SELECT "author" FROM "tidemark_distinct_slugs" EXCEPT SELECT "author" FROM temp."tidemark__whole_distinct_slugs") AS d;
 DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_distinct_slugs" AS g JOIN "tidemark_distinct_slugs" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_distinct_slugs" AS i WHERE ifnull(i."author", 0) = ifnull(g."author", 0) AND (i."author" IS NULL) = (g."author" IS NULL)) WHERE g.tidemark_n > :low AND g.tidemark_n <= :high);

@@ -5,8 +5,8 @@
 -- table tidemark_joined
 CREATE TABLE "tidemark_joined" (
   "name" TEXT,
-  "n" INTEGER,
-  "score" INTEGER
+  "n",
+  "score"
 );
 
 -- index tidemark__unique_joined
@@ -166,8 +166,8 @@ END;
 
 -- applier: temporary tables
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__batch_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT); CREATE INDEX IF NOT EXISTS temp."tidemark__batch_unit_joined" ON "tidemark__batch_joined" ("name");
-CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__fresh_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT, "n" INTEGER, "score" INTEGER);
-CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__stored_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT, "n" INTEGER, "score" INTEGER);
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__fresh_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT, "n", "score");
+CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__stored_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT, "n", "score");
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__todo_joined" (tidemark_n INTEGER PRIMARY KEY, "name" TEXT);
 
 -- applier: every key
@@ -188,14 +188,14 @@ INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SEL
 SELECT 'missing' AS kind, s."name", NULL, NULL, s."n", s."score" FROM temp."tidemark__fresh_joined" AS s WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_joined" AS o WHERE o.tidemark_n = s.tidemark_n) UNION ALL SELECT 'extra', s."name", s."n", s."score", NULL, NULL FROM temp."tidemark__stored_joined" AS s WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_joined" AS f WHERE f.tidemark_n = s.tidemark_n) AND NOT (1 = 0) UNION ALL SELECT 'different', a.k0, a.v0, a.v1, z.v0, z.v1 FROM (SELECT s.tidemark_n, s."name" AS k0, s."n" AS v0, s."score" AS v1 FROM temp."tidemark__stored_joined" AS s) AS a JOIN (SELECT s.tidemark_n, s."n" AS v0, s."score" AS v1 FROM temp."tidemark__fresh_joined" AS s) AS z ON z.tidemark_n = a.tidemark_n JOIN temp."tidemark__stored_joined" AS x ON x.tidemark_n = a.tidemark_n JOIN temp."tidemark__fresh_joined" AS y ON y.tidemark_n = a.tidemark_n WHERE NOT (x."n" IS y."n" AND x."score" IS y."score");
 
 -- applier: write
-INSERT INTO "tidemark_joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM temp."tidemark__fresh_joined" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_joined" AS o WHERE o.tidemark_n = f.tidemark_n AND o."n" IS f."n" AND o."score" IS f."score") ORDER BY "name" ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
+INSERT INTO "tidemark_joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM temp."tidemark__fresh_joined" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_joined" AS o WHERE o.tidemark_n = f.tidemark_n AND o."n" IS f."n" COLLATE BINARY AND typeof(o."n") = typeof(f."n") AND o."score" IS f."score" COLLATE BINARY AND typeof(o."score") = typeof(f."score")) ORDER BY "name" ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
 DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS o JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(o."name", 0) AND (i."name" IS NULL) = (o."name" IS NULL)) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_joined" AS f WHERE f.tidemark_n = o.tidemark_n));
 
 -- applier: the whole result
 DELETE FROM temp."tidemark__whole_joined";
 INSERT INTO temp."tidemark__whole_joined" ("name", "n", "score") SELECT q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q;
 DELETE FROM temp."tidemark__fresh_joined";
-INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score" FROM temp."tidemark__whole_joined" EXCEPT SELECT "name", "n", "score" FROM "tidemark_joined") AS d;
+INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score", typeof("n"), typeof("score") FROM temp."tidemark__whole_joined" EXCEPT SELECT "name", "n", "score", typeof("n"), typeof("score") FROM "tidemark_joined") AS d;
 DELETE FROM temp."tidemark__stored_joined";
 INSERT INTO temp."tidemark__stored_joined" (tidemark_n, "name") SELECT row_number() OVER (ORDER BY "name"), "name" FROM (SELECT "name" FROM "tidemark_joined" EXCEPT SELECT "name" FROM temp."tidemark__whole_joined") AS d;
 DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS g JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(g."name", 0) AND (i."name" IS NULL) = (g."name" IS NULL)) WHERE g.tidemark_n > :low AND g.tidemark_n <= :high);
