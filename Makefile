@@ -53,7 +53,7 @@ demo: $(STAMP)
 lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy --strict src
+	$(PY) -m mypy --strict src bench examples
 	$(VENV)/bin/lint-imports --no-logo
 
 test: lint

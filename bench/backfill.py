@@ -122,10 +122,13 @@ def run(place: Place, way: str, *, rate: float, idle: float, pinned_seconds: flo
         wrong = _wrong(copy.url)
     during = Span("during", done.due, done.due + done.ms / 1000)
     before = Span("idle", done.due - idle, done.due) if way == "shared" else Span("idle", begun, begun + idle)
-    picked = [describe(crowd.picked(span, (name,))) for span in (before, during) for name in (WRITE, "read")]
+    idle_write, idle_read, write, read = (
+        describe(crowd.picked(span, (name,))) for span in (before, during) for name in (WRITE, "read")
+    )
     errors = [one.error for one in listener.told.values()] if listener else []
     reasons = tuple(sorted(listener.reasons)) if listener else ()
-    found = Run(place, way, done.ms / 1000, *picked, log, errors[0] if errors else None, reasons, wrong)
+    seconds, error = done.ms / 1000, errors[0] if errors else None
+    found = Run(place, way, seconds, idle_write, idle_read, write, read, log, error, reasons, wrong)
     if wrong and way not in ("once", "fixed", "shared"):
         raise AssertionError(f"{wrong} rows are wrong after {SAID[way]} on {place.name}")
     return found

@@ -139,7 +139,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 def measure(*, rows: int, changes: int, say: Callable[[str], None]) -> list[Figure]:
     """Tick, fill and verification on both engines."""
     found: list[Figure] = []
-    for place_of in (_sqlite, _postgres):
+    for place_of in both_places():
         with place_of() as place:
             place.run("CREATE TABLE plays (id bigint PRIMARY KEY, user_id bigint NOT NULL, ms bigint NOT NULL)")
             place.run("CREATE INDEX plays_user ON plays (user_id, ms)")

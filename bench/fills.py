@@ -25,9 +25,10 @@ from bench.duties import GROUPS, QUERY, seconds_of
 from bench.writers import SETTINGS
 from tests.kit.postgres import running_server
 from tidemark import Project, Tidemark
-from tidemark.runtime import apply
+from tidemark.model import Freshness
+from tidemark.runtime.fill import fill
 
-FRESHNESSES = ("commit", "tick")
+FRESHNESSES: tuple[Freshness, ...] = ("commit", "tick")
 ONCE = "CREATE TABLE once (user_id bigint NOT NULL PRIMARY KEY, n bigint NOT NULL, most bigint)"
 _TABLE = "CREATE TABLE plays (id bigint PRIMARY KEY, user_id bigint NOT NULL, ms bigint NOT NULL)"
 _VALUES = f"SELECT i, 1 + (CAST(i AS bigint) * 7919) % {GROUPS}, i % 100000"
@@ -77,11 +78,10 @@ def _prepare(connect: Connect, filled: str) -> None:
             connection.execute(statement)
 
 
-def _timed(url: str, freshness: str) -> tuple[float, float]:
+def _timed(url: str, freshness: Freshness) -> tuple[float, float]:
     """Seconds of a filling and of a verification, from nothing to nothing."""
     project, filled = Project("bench"), []
     project.derive("totals", key="user_id", query=QUERY, freshness=freshness)
-    fill = apply.fill
 
     def watched(*given: Any, **named: Any) -> Any:
         found: list[Any] = []
@@ -89,7 +89,7 @@ def _timed(url: str, freshness: str) -> tuple[float, float]:
         return found[0]
 
     ours = Tidemark(project, url)
-    with patch.object(apply, "fill", watched):
+    with patch("tidemark.runtime.apply.fill", watched):
         ours.apply()
     verify = seconds_of(ours.verify)
     ours.uninstall()

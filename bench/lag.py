@@ -42,20 +42,21 @@ class Counter:
 @contextmanager
 def counting() -> Iterator[Counter]:
     """Count what sessions of ours send while this is open."""
-    counter, kept = Counter(), {}
-    for kind in (PostgresSession, SqliteSession):
+    counter, kept = Counter(), dict[Any, Callable[..., Any]]()
+    kinds: tuple[Any, ...] = (PostgresSession, SqliteSession)
+    for kind in kinds:
         kept[kind] = original = kind._execute
 
         def execute(self: Any, *about: Any, _original: Callable[..., Any] = original) -> Any:
             counter.sent += 1
             return _original(self, *about)
 
-        kind._execute = execute  # type: ignore[method-assign]
+        kind._execute = execute
     try:
         yield counter
     finally:
         for kind, original in kept.items():
-            kind._execute = original  # type: ignore[method-assign]
+            kind._execute = original
 
 
 def _prepare(place: Place, query: str, tables: int) -> Project:

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from examples.soundgraph.world import Edge, Track, World, spelled
+from examples.soundgraph.inhabitants import Track
+from examples.soundgraph.world import Edge, World, spelled
 
 FAMOUS = 1_000
 LONELY = 5

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from examples.soundgraph.world import Edge, Playlist, Track, World
+from examples.soundgraph.inhabitants import Playlist, Track
+from examples.soundgraph.world import Edge, World
 
 DAY = 86_400
 WINDOWS = {"week": 7, "month": 30, "year": 365}

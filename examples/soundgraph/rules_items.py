@@ -211,7 +211,7 @@ def create_comment(state: State, event: EntityEvent, stamp: Stamp) -> None:
     }
     state.put(COMMENTS, (event.entity_id,), row | provenance(stamp))
     if (parent := identifier(metadata.get("parent_comment_id"))) and parent != event.entity_id:
-        answer: Row = {"comment_id": event.entity_id, "parent_comment_id": parent} | provenance(stamp)
+        answer: Row = {"comment_id": event.entity_id, "parent_comment_id": parent, **provenance(stamp)}
         state.put(COMMENT_THREADS, (event.entity_id,), answer)
     _mention(state, event, stamp)
 

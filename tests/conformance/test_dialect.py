@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conformance.conftest import HOSTILE, execute
+from tests.conformance.conftest import HOSTILE, Opener, execute
 from tidemark.database.session import Conflict, Session
 from tidemark.dialect import POSTGRESQL, SQLITE
 from tidemark.errors import Refusal, TidemarkError
@@ -128,3 +128,9 @@ def test_the_temporary_prefix_names_this_sessions_tables(session: Session, other
         with one.transaction("read"):
             one.script(f"CREATE TEMP TABLE mine (a integer); INSERT INTO {name} VALUES ({value})")
     assert (session.one(f"SELECT a FROM {name}"), other.one(f"SELECT a FROM {name}")) == ((1,), (2,))
+
+
+def test_what_was_dropped_while_the_server_reads_about_it_is_a_conflict(pg_database: str, opener: Opener) -> None:
+    session = opener(pg_database)
+    with pytest.raises(Conflict, match="cache lookup failed"), session.transaction():
+        session.all("SELECT pg_catalog.amvalidate(1)")

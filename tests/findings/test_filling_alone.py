@@ -15,6 +15,7 @@ from tidemark.database.postgres import PostgresSession
 from tidemark.database.session import Strain
 from tidemark.errors import Fault
 from tidemark.runtime import fill
+from tidemark.runtime.backfill.filling import FillReport
 
 UNIVERSE = "SELECT u.id, (SELECT count(*) FROM f WHERE f.u = u.id) AS n, (SELECT max(f.v) FROM f WHERE f.u = u.id) AS best FROM u"
 GROUPS = "SELECT f.u, count(*) AS n, sum(f.v) AS v, max(f.v) AS best FROM f GROUP BY f.u"
@@ -36,12 +37,12 @@ def url(pg_database: str) -> str:
 
 
 @pytest.fixture
-def done(monkeypatch: pytest.MonkeyPatch) -> list[fill.FillReport | None]:
+def done(monkeypatch: pytest.MonkeyPatch) -> list[FillReport | None]:
     """What came of each filling that was tried at once."""
-    found: list[fill.FillReport | None] = []
+    found: list[FillReport | None] = []
     original = fill._copy_alone
 
-    def copy(*given: Any) -> fill.FillReport | None:
+    def copy(*given: Any) -> FillReport | None:
         found.append(original(*given))
         return found[-1]
 
@@ -57,7 +58,7 @@ def declare(url: str, *queries: str) -> Tidemark:
     return Tidemark(project, url)
 
 
-def test_everything_is_put_there_at_once(url: str, done: list[fill.FillReport | None]) -> None:
+def test_everything_is_put_there_at_once(url: str, done: list[FillReport | None]) -> None:
     here = declare(url, UNIVERSE, GROUPS)
     here.apply()
     assert [(one.keys, one.chunks) for one in done if one] == [(2000, 1), (1500, 1)]
@@ -72,7 +73,7 @@ def test_everything_is_put_there_at_once(url: str, done: list[fill.FillReport | 
     assert all(one.clean for one in here.verify())
 
 
-def test_somebody_who_is_connected_is_not_held_up(url: str, done: list[fill.FillReport | None]) -> None:
+def test_somebody_who_is_connected_is_not_held_up(url: str, done: list[FillReport | None]) -> None:
     here = declare(url, UNIVERSE, GROUPS)
     with closing(connect(url)):
         here.apply()
@@ -81,7 +82,7 @@ def test_somebody_who_is_connected_is_not_held_up(url: str, done: list[fill.Fill
 
 
 def test_what_holds_chunks_back_holds_it_back(
-    url: str, done: list[fill.FillReport | None], monkeypatch: pytest.MonkeyPatch
+    url: str, done: list[FillReport | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replica that is far behind would have to take in everything at once, and nobody could stop it."""
     looks, told = [(Strain("replica_seconds", 60.0),)] * 3, list[str]()
@@ -93,12 +94,12 @@ def test_what_holds_chunks_back_holds_it_back(
 
 
 def test_a_writer_that_came_first_is_not_waited_for(
-    url: str, done: list[fill.FillReport | None], monkeypatch: pytest.MonkeyPatch
+    url: str, done: list[FillReport | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, copy = declare(url, GROUPS), fill._copy_alone
     with closing(connect(url)) as writer:
 
-        def late(*given: Any) -> fill.FillReport | None:
+        def late(*given: Any) -> FillReport | None:
             writer.execute("BEGIN")
             writer.execute("INSERT INTO f VALUES (9000, 7, 99)")
             gave = copy(*given)
@@ -112,7 +113,7 @@ def test_a_writer_that_came_first_is_not_waited_for(
     assert all(one.clean for one in here.verify())
 
 
-def test_what_is_counted_of_rows_that_are_gone_is_not_filled_away(url: str, done: list[fill.FillReport | None]) -> None:
+def test_what_is_counted_of_rows_that_are_gone_is_not_filled_away(url: str, done: list[FillReport | None]) -> None:
     """A gap is filled by a worker that is alone, and totals of a pruned source are more than the query can say again."""
     project = Project("alone")
     project.source("f", pruned=True)
@@ -141,7 +142,7 @@ def test_nobody_writes_between_the_reading_and_the_rows(
     here, silence, refused = declare(url, GROUPS), fill.silence, []
     copy = fill._copy_alone
 
-    def unlocked(duty: Any, installed: Any, listen: Any) -> fill.FillReport | None:
+    def unlocked(duty: Any, installed: Any, listen: Any) -> FillReport | None:
         whole = installed.script.applier.whole
         applier = replace(installed.script.applier, whole=replace(whole, alone=whole.alone[1:]))
         return copy(duty, replace(installed, script=replace(installed.script, applier=applier)), listen)
@@ -170,7 +171,7 @@ def test_nobody_writes_between_the_reading_and_the_rows(
     assert all(one.clean for one in here.verify())
 
 
-def test_columns_of_the_users_own_table_are_put_there_at_once(url: str, done: list[fill.FillReport | None]) -> None:
+def test_columns_of_the_users_own_table_are_put_there_at_once(url: str, done: list[FillReport | None]) -> None:
     with closing(connect(url)) as user:
         user.execute("ALTER TABLE u ADD n bigint, ADD best int")
     project = Project("alone")

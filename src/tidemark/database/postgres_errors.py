@@ -25,6 +25,8 @@ _EXHAUSTED = ("53", "58", "XX001", "XX002")
 _LOCKED = "55P03"
 # Serialization failure, deadlock, statement timeout, what was prepared is not there, or is already: gone, and worth another try.
 _TRANSIENT = frozenset({"40001", "40P01", "57014", "26000", "42P05"})
+# What PostgreSQL calls an internal error is an object that somebody changed or dropped while we read about it.
+_CHANGED = re.compile("tuple concurrently |could not open relation with OID |cache lookup failed for ")
 _NAME_TAKEN = frozenset({"42P07", "42710", "42723", "42P06"})
 _REFUSED = {
     "42P01": (Code.UNKNOWN_TABLE, "name a table or view that this role sees on its search_path"),
@@ -61,7 +63,7 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
         return Taken(f"{address.label}: {said}")
     if state in _TRANSIENT:
         return Conflict(f"{address.label}: {said}")
-    if state == "XX000" and "concurrently" in said or state == "23505" and error.diag.schema_name == "pg_catalog":
+    if state == "XX000" and _CHANGED.match(said) or state == "23505" and error.diag.schema_name == "pg_catalog":
         return Conflict(f"{address.label}: {said}")
     if state == "42501":
         return Refusal(Code.PRIVILEGE, f"PostgreSQL says: {said}.", instead=_grant(said, role))
