@@ -10,6 +10,23 @@ from tests.algebra.cases import Case
 PARTITIONS = (
     Case("unseen_place", "SELECT id, row_number() OVER (PARTITION BY author ORDER BY score, id) AS n FROM posts", "id"),
     Case(
+        "unseen_in_with",
+        "WITH x AS (SELECT id, score, row_number() OVER (PARTITION BY author ORDER BY score, id) AS n FROM posts) "
+        "SELECT * FROM x WHERE n <= 2",
+        "id",
+    ),
+    Case(
+        "unseen_starred",
+        "SELECT x.* FROM (SELECT id, rank() OVER (PARTITION BY author ORDER BY score) AS n FROM posts) x",
+        "id",
+    ),
+    Case(
+        "unseen_through_with",
+        "WITH x AS (SELECT id, author, score, lag(score) OVER (PARTITION BY author ORDER BY id) AS before FROM posts), "
+        "y AS (SELECT id, score - before AS step FROM x) SELECT id, step FROM y WHERE step IS NOT NULL ORDER BY step, id LIMIT 3",
+        "id",
+    ),
+    Case(
         "unseen_frames",
         "SELECT id, sum(score) OVER (PARTITION BY author ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS near, "
         "count(*) OVER (PARTITION BY author ORDER BY score RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS alike, "

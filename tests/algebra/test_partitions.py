@@ -25,7 +25,6 @@ REFUSED = (
     "SELECT id, count(*) OVER (PARTITION BY author) AS a, count(*) OVER (PARTITION BY state) AS s FROM posts",
     "SELECT id, count(*) OVER (PARTITION BY 1) AS n FROM posts",
     "SELECT DISTINCT id, rank() OVER (PARTITION BY author ORDER BY score) AS n FROM posts",
-    "SELECT x.* FROM (SELECT id, rank() OVER (PARTITION BY author ORDER BY score) AS n FROM posts) x",
 )
 
 

@@ -7,7 +7,7 @@ does (`query.identified`). The rows that readers see are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import count
 from typing import Protocol, TypeVar
@@ -17,13 +17,13 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Declaration, Describe, Outputs
-from tidemark.query.cut import HIDDEN_UNIT, lower_with_order
+from tidemark.query.cut import HIDDEN_UNIT, cut_like, lower_with_order, written_out
 from tidemark.query.identified import lower_identified
 from tidemark.query.inline import fold, unwrapped
 from tidemark.query.lower import lower_query
-from tidemark.query.parse import parse_tree, render
+from tidemark.query.parse import render
 from tidemark.query.relation import Query
-from tidemark.query.trees import outputs_of, own_items, own_nodes
+from tidemark.query.trees import own_items, own_nodes
 
 TERMS_MAX = 2
 _OF_COLUMNS = (Code.KEY_MISSING, Code.PARSE, Code.UNKNOWN_COLUMN, Code.UNKNOWN_TABLE)
@@ -93,11 +93,12 @@ def _lower_parted(
     """As `lower`, with what windows are partitioned by among the columns that are kept. Raises `Refusal` where there
     is nothing of that, or it would be another query."""
     text, _, _, shown = lower(text, catalog, dialect, moment, describe)
-    tree = unwrapped(parse_tree(text, dialect))
+    tree = written_out(text, catalog, dialect)
     if not isinstance(tree, exp.Select) or not _expose(tree, dialect, count(1)):
         raise Refusal(Code.UNSUPPORTED, "No windows have a partition in common.", instead="PARTITION BY")
-    kept = render(tree, dialect)
-    return kept, lower_query(kept, catalog, dialect, moment), describe(kept), shown
+    stored = describe(render(tree, dialect))
+    kept = render(cut_like(text, tree, dialect), dialect)
+    return kept, lower_query(kept, catalog, dialect, moment), stored, shown
 
 
 def _expose(select: exp.Select, dialect: Dialect, numbers: count[int]) -> list[str]:
@@ -135,7 +136,7 @@ def _common(select: exp.Select, dialect: Dialect) -> list[exp.Expression] | None
 
 def _of_from(select: exp.Select, dialect: Dialect, numbers: count[int]) -> list[exp.Expression]:
     """The columns by which the windows of one query in FROM are partitioned, put among that query's columns."""
-    if _shows_everything(outputs_of(select)) or select.args.get("laterals"):
+    if select.args.get("laterals"):
         return []
     for item in own_items(select):
         inner = unwrapped(item) if isinstance(item, exp.Subquery) else None
@@ -146,7 +147,3 @@ def _of_from(select: exp.Select, dialect: Dialect, numbers: count[int]) -> list[
         if names:
             return [exp.Column(this=exp.to_identifier(name, quoted=True), table=alias.this.copy()) for name in names]
     return []
-
-
-def _shows_everything(outputs: Sequence[tuple[str, exp.Expression]]) -> bool:
-    return any(isinstance(one, exp.Star) or one.name == "*" or one.find(exp.Star) for _, one in outputs)
