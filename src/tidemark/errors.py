@@ -1,8 +1,8 @@
 """The two families of errors, and every refusal code.
 
-Owns: `Refusal` (the user can act), `Fault` (the world or Tidemark failed), `Drifted` and the exit
-codes of the command line. Promises: facts are fields, never only text; every member of `Code` has a page
-under ``docs/refusals/``. Does not format for a terminal: the doors do.
+Owns: `Refusal` (the user can act), `Fault` (the world or Tidemark failed) and the exit codes of the command line. Promises: facts
+are fields, never only text; every member of `Code` has a page under ``docs/refusals/``. Does not format for a terminal: the doors
+do.
 """
 
 from __future__ import annotations

@@ -203,11 +203,13 @@ MUTANTS = MappingProxyType(
         "a count that is none is taken for nothing": code(chunk._checked, "raise Fault(", "return 0 or Fault("),
         "a retry keeps the counters": statement("reset_ranges", "rows_done = 0", "rows_done = rows_done"),
         "a cancel is a failure": code(
-            ending.recording, "ended.state, ended.cause, also", "'failed', ended.cause, also"
+            ending.recording_end, "ended.state, ended.cause, also", "'failed', ended.cause, also"
         ),
-        "a stop is a failure": code(ending.recording, "ended.state, ended.cause, also", "'failed', ended.cause, also"),
+        "a stop is a failure": code(
+            ending.recording_end, "ended.state, ended.cause, also", "'failed', ended.cause, also"
+        ),
         "an empty chunk is told": shout_of_empty_chunks,
-        "a failure reads as finished": code(ending.recording, 'else "failed", told', 'else "finished", None'),
+        "a failure reads as finished": code(ending.recording_end, 'else "failed", told', 'else "finished", None'),
         "no text is tried before the first row": code(
             worker.Worker._prepare, "partial(prepare, self.duty.session, self.walk)", "lambda: None"
         ),
@@ -286,7 +288,9 @@ MUTANTS = MappingProxyType(
             fill_pages._chunk, "if ready:", "ready = ready and filling.duty.session.changes_marker()\n    if ready:"
         ),
         "a range is given to no session": code(fill_pages.cut, "return found, total", "return found[:-1], total"),
-        "what ranges have is not what is filled": code(filling.find_left, "done += int(rows_done) if", "done += 0 if"),
+        "what ranges have is not what is filled": code(
+            filling.find_unfilled, "done += int(rows_done) if", "done += 0 if"
+        ),
         "who is lost takes a range along": code(Tally.give_back, "self._ranges.append(todo)", "pass"),
         "several say at once that they wait": statement("hold_control", " FOR UPDATE", ""),
         "every key is listed at once": code(fill_pages.fill_by_pages, "else [open_book(duty, script)]", "else [None]"),

@@ -210,7 +210,7 @@ def _remove_obsolete(duty: Duty, step: Step, listen: Listener) -> None:
                 f"generation {row.generation} of {row.name} went live since the plan was made",
                 left_behind="it stays as it is; `tidemark apply` plans anew",
             )
-        remove_unread(duty, now, listen)
+        remove_unless_read(duty, now, listen)
 
 
 def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed:
@@ -299,7 +299,7 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
     if before is not None:
         rows = [row for row in duty.ledger.derived() if row.name == before.name and row.state == "retired"]
         for row in rows:
-            remove_unread(duty, row, listen)
+            remove_unless_read(duty, row, listen)
     return shown
 
 
@@ -357,12 +357,10 @@ def _finish_widening(duty: Duty, installed: Installed, before: Installed | None,
     return show_wider(duty, installed, before, listen)
 
 
-def remove_unread(duty: Duty, row: Installed, listen: Listener = ignore) -> bool:
-    """Remove a generation unless another one reads it; give whether it went. Its last reader's end will be its own."""
-    if readers(row, duty.ledger.derived()):
-        return False
-    remove(duty, row, listen)
-    return True
+def remove_unless_read(duty: Duty, row: Installed, listen: Listener) -> None:
+    """Remove a generation unless another one reads it: the end of its last reader will be its own."""
+    if not readers(row, duty.ledger.derived()):
+        remove(duty, row, listen)
 
 
 def drainer(duty: Duty, script: Script) -> Callable[[], bool] | None:

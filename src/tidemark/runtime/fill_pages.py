@@ -22,7 +22,7 @@ from tidemark.runtime.backfill.filling import (
     Part,
     advance_cursor,
     begin_fill,
-    find_left,
+    find_unfilled,
     report,
     see_through,
 )
@@ -46,7 +46,7 @@ Counted = tuple[Book, Iterable[int]]
 def fill_by_pages(duty: Duty, installed: Installed, listen: Listener) -> FillReport | None:
     """Compute every key that is left, under its lock; None where keys have no order in which they could be listed by pages."""
     script = installed.script
-    left = find_left(duty.ledger, script) if installed.cursor_at else None
+    left = find_unfilled(duty.ledger, script) if installed.cursor_at else None
     opened = [open_book(duty, script, *part) for part in left.parts] if left else [open_book(duty, script)]
     books = [book for book in opened if book is not None]
     if len(books) < len(opened):

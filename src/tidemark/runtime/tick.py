@@ -38,7 +38,7 @@ from tidemark.runtime.tick_deltas import tick_deltas
 from tidemark.runtime.tick_products import add_up, why_not_added, write_sum
 from tidemark.runtime.tick_seals import begin_reading, may_read_first, recompute, seal, seal_at_once, seal_backlog
 from tidemark.runtime.tick_state import State
-from tidemark.runtime.unread import recording
+from tidemark.runtime.unread import recording_tick
 from tidemark.script import Script
 from tidemark.ways import Products
 
@@ -96,7 +96,7 @@ def _make_true(
         if isinstance(done, Weighed) and done.spent_ms:
             state.rival.give_up("keyed", done.changes, done.spent_ms)
     began = duty.clock.now()
-    with recording(duty, script, lambda: state.run):
+    with recording_tick(duty, script, lambda: state.run):
         while not (state.sealed and state.applied and not state.remains):
             spent = max_ms is not None and duty.clock.ms_since(began) >= max_ms and not _has_only_read(state)
             if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):

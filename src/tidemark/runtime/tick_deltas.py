@@ -42,7 +42,7 @@ from tidemark.runtime.seals import (
     set_targets,
 )
 from tidemark.runtime.tick_state import Working
-from tidemark.runtime.unread import recording, tell_unread
+from tidemark.runtime.unread import recording_tick, tell_unread
 from tidemark.script import Deltas, Script, SourceLog
 from tidemark.telling import tell_doing
 
@@ -107,7 +107,7 @@ def tick_deltas(
     if weighed is not None:
         state.choice, state.waiting = weighed.choice, weighed.changes
     began = duty.clock.now()
-    with recording(duty, script, lambda: state.run):
+    with recording_tick(duty, script, lambda: state.run):
         while not (state.finished and not state.remains):
             # What was read is lost with the session, so a bound in time lets something be added first.
             spent = max_ms is not None and state.progressed and duty.clock.ms_since(began) >= max_ms

@@ -28,7 +28,7 @@ def _said(problem: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def recording(duty: Duty, script: Script, begun: Callable[[], Run | None]) -> Iterator[None]:
+def recording_tick(duty: Duty, script: Script, begun: Callable[[], Run | None]) -> Iterator[None]:
     """Record the bad end of a tick, of which `begun` gives the run, if one was committed. What was rolled back has a line too.
 
     Raises what ended it; where data is to blame, an `Unacceptable` that names the table.

@@ -1,7 +1,7 @@
 """How a run of a backfill ends: recorded as what it was, whatever it was.
 
-Owns: `recording`. Promises: a run that was stopped, gave up or failed is told apart on record; the last word is always written,
-in one transaction with the end of the run in the history, unless the lease or the database is gone, and then the record
+Owns: `recording_end`. Promises: a run that was stopped, gave up or failed is told apart on record; the last word is always
+written, in one transaction with the end of the run in the history, unless the lease or the database is gone, and then the record
 reads as interrupted by itself.
 """
 
@@ -25,7 +25,7 @@ RUN_STATES = {"finished": "done", "quarantined": "done", "verifying": "done", "p
 
 
 @contextmanager
-def recording(duty: Duty, tally: Tally, also: Callable[[str], object] = lambda state: None) -> Iterator[None]:
+def recording_end(duty: Duty, tally: Tally, also: Callable[[str], object] = lambda state: None) -> Iterator[None]:
     """Record the end when what is done inside does not come to a good one; `also` is done with the state in the same transaction.
 
     Raises `Fault` for it: exit 75 when it can go on, 1 when it failed or was cancelled.

@@ -1,7 +1,7 @@
 """The record of a derived table's filling: the same as that of any other backfill.
 
-Owns: `begin_fill`, `Filling`, `see_through`, `find_left`, `list_everything` and `steer`. Promises: what readers of the table can
-rely on is the state of its generation, never that of a filling; a pause moves the generation in the transaction that ends the
+Owns: `begin_fill`, `Filling`, `see_through`, `find_unfilled`, `list_everything` and `steer`. Promises: what readers of the table
+can rely on is the state of its generation, never that of a filling; a pause moves the generation in the transaction that ends the
 run, so that no worker takes it up again, and a cancel does; what readers have is not cancelled.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.backfill.begin import Begun
 from tidemark.runtime.backfill.chunk import ASIDE, Range
-from tidemark.runtime.backfill.ending import record_end, recording
+from tidemark.runtime.backfill.ending import record_end, recording_end
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, list_backfills, seconds_between, set_wish
@@ -191,7 +191,7 @@ def see_through(filling: Filling, installed: Installed, work: Callable[[], None]
         elif state == "cancelled":
             duty.ledger.move(installed, "failed", CANCELLED)
 
-    with recording(duty, filling.tally, also):
+    with recording_end(duty, filling.tally, also):
         work()
         record_end(duty, filling.tally, "finished", f"{tell_count(filling.tally.begun.rows_total or 0, 'key')} filled")
 
@@ -213,7 +213,7 @@ def advance_cursor(duty: Duty, script: Script, keys: int) -> None:
     duty.ledger.run("advance_cursor", {"name": script.name, "generation": script.generation, "keys": keys})
 
 
-def find_left(ledger: Ledger, script: Script) -> Left | None:
+def find_unfilled(ledger: Ledger, script: Script) -> Left | None:
     """What is left of the filling of a generation; None when it has no record by which it could go on."""
     record = next((row for row in ledger.all("list_backfills", {"name": script.name})), None)
     if record is None or record[1] != "fill" or record[2] != str(script.generation):

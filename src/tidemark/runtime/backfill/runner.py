@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from tidemark.errors import Exit
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.begin import begin
-from tidemark.runtime.backfill.ending import record_end, recording
+from tidemark.runtime.backfill.ending import record_end, recording_end
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
 from tidemark.runtime.backfill.record import BackfillStatus, check_nice, find_backfill, tell_aside
@@ -86,7 +86,7 @@ def run_backfill(
         def work(duty: Duty) -> None:
             Worker(duty, backfill, walk, replace(gate, duty=duty), connect, beside=workers > 1).work()
 
-        with recording(mine, tally):
+        with recording_end(mine, tally):
             work_together(mine, tally, work, connect, workers)
             left = mine.ledger.value("count_quarantine", {"backfill": backfill.name})
             told = tell_aside(int(left)) if left else None
