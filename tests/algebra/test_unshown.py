@@ -125,6 +125,12 @@ def test_events_want_a_key_that_is_seen(engine_url: str) -> None:
     assert met.value.code is Code.KEY_MISSING
 
 
+def test_copies_that_set_operations_count_are_refused_by_name(pg_database: str) -> None:
+    with pytest.raises(Refusal, match="EXCEPT ALL keeps rows that look alike") as met:
+        Place.make(pg_database, _project({"rest": "SELECT name FROM users EXCEPT ALL SELECT state FROM posts"}), SEED)
+    assert met.value.code is Code.KEY_MISSING
+
+
 def test_a_total_among_groupings_is_a_table_of_its_own(pg_database: str) -> None:
     query = "SELECT region, boss, count(*) AS n FROM users GROUP BY ROLLUP (region, boss)"
     with pytest.raises(Refusal, match="the total as a derived table of its own") as met:

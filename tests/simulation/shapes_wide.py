@@ -128,6 +128,8 @@ def _windows_unseen(parts: Parts) -> Draft:
     inner = f"SELECT {listed(*key, *windows)} FROM {table.quoted} g{parts.where(table, 'g', 0.3)}"
     if parts.chance(0.6):
         return draft(inner, key, table)
+    if parts.chance(0.5):
+        return draft(f"WITH w AS ({inner}), s AS (SELECT * FROM w) SELECT s.* FROM s", key, table)
     outer = [Column(f"s.{quote(column.name)}", column.name) for column in (*key, *windows)]
     return draft(f"SELECT {listed(*outer)} FROM ({inner}) s", key, table)
 

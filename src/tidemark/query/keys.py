@@ -110,6 +110,13 @@ def _inferred_key(query: Query) -> tuple[int, ...]:
             return candidate
     if query.distinct:
         return everything
+    if isinstance(query, SetOperation) and query.kind != "union":
+        kind = query.kind.upper()
+        raise Refusal(
+            Code.KEY_MISSING,
+            f"{kind} ALL keeps rows that look alike, and nothing tells them apart.",
+            instead=f"{kind}, or columns on its left side that hold a primary key or what is grouped by",
+        )
     if any(is_void(output.scalar) for branch in branches_of(query) for output in branch.outputs):
         raise Refusal(
             Code.KEY_MISSING,
