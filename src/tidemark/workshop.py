@@ -7,7 +7,7 @@ opened here is closed here; what was compiled serves again as long as everything
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -90,9 +90,11 @@ class Workshop:
     def hurry(self) -> None:
         """Cancel what any session waits for or works at now. For another thread, once `stop` says so and time is short: what was
         cancelled is rolled back, and what it belongs to ends as interrupted."""
-        for session in tuple(self._sessions):
-            if session.is_open():
-                session.cancel()
+        # Somebody may connect, or close, just now: whoever hurries comes again.
+        with suppress(Exception):
+            for session in tuple(self._sessions):
+                if session.is_open():
+                    session.cancel()
 
     def _record(self, duty: Duty, action: str, about: str, work: Callable[[], T], detail: str = "") -> T:
         """Do what an operator wants, and write down who wanted what."""
