@@ -182,6 +182,15 @@ def test_partitions_come_and_go(pg_database: str) -> None:
     shop.run("CREATE TABLE posts_2 PARTITION OF posts FOR VALUES FROM (200) TO (300) PARTITION BY RANGE (id)")
     shop.run("CREATE TABLE posts_2a PARTITION OF posts_2 DEFAULT", "INSERT INTO posts VALUES (260, 1, 1, 1)")
     assert set(shop.captures().values()) == {"ok"} and not shop.wrong()
+    # Its rows go with it, although it came after everything was filled.
+    shop.tidemark.verify(catalog=True)
+    shop.run("DROP TABLE posts_1b")
+    expect(shop, "partition public.posts_1b of posts is gone")
+    shop.mend()
+    shop.run(
+        "CREATE TABLE posts_1b PARTITION OF posts_1 FOR VALUES FROM (150) TO (200)",
+        "INSERT INTO posts VALUES (160, 1, 1, 1)",
+    )
 
     attached = (
         "INSERT INTO late VALUES (900, 1, 1, 1), (901, 2, 2, 2)",

@@ -7,7 +7,7 @@ generation is ``live`` again only after it was filled and verified; nobody who i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,7 +16,7 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pieces import Finding, find_pieces, inspect_pieces, is_gap, loses_rows
 from tidemark.runtime.runs import add_named_run
-from tidemark.runtime.sources import Change, Generation, find_changes
+from tidemark.runtime.sources import Addition, Change, Generation, add_facts, look_at_sources
 from tidemark.script import Capture, Script
 
 LOOK_SECONDS = 60.0
@@ -24,10 +24,12 @@ LOOK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Look:
-    """What the catalog shows: the fingerprints of objects of ours, and the generations whose sources changed."""
+    """What the catalog shows: the fingerprints of objects of ours, the generations whose sources changed, and what is `added` to
+    sources without that."""
 
     present: Mapping[str, str]
     changes: Mapping[Generation, Change]
+    added: Sequence[Addition] = ()
     _wrong: dict[tuple[str, ...], tuple[Finding, ...]] = field(default_factory=dict, compare=False)
 
     def wrong(self, installed: Installed, *, public: bool) -> tuple[Finding, ...]:
@@ -84,7 +86,15 @@ def look_at_catalog(ledger: Ledger, rows: Iterable[Installed]) -> Look:
     """What the catalog shows now about some generations."""
     rows = tuple(rows)
     parts = [part for row in rows for part in _parts_of(row)]
-    return Look(find_pieces(ledger.session, *parts), find_changes(ledger, rows))
+    return Look(find_pieces(ledger.session, *parts), *look_at_sources(ledger, rows))
+
+
+def look_and_note(duty: Duty, rows: Iterable[Installed]) -> Look:
+    """The same by whoever may write: what has come that is no gap, and would be one if it went, is written down."""
+    look = look_at_catalog(duty.ledger, rows)
+    if look.added:
+        duty.write(partial(add_facts, duty.ledger, look.added))
+    return look
 
 
 def open_gap(duty: Duty, installed: Installed, gap: str) -> Installed:
@@ -102,7 +112,7 @@ def record_gap(duty: Duty, installed: Installed, gap: str) -> Installed:
 def record_gaps(duty: Duty, rows: Iterable[Installed]) -> dict[str, str]:
     """Take everything live out of service that has a gap; give the gaps by name. Raises `Fault` (exit 6) when one is held."""
     live = [row for row in rows if row.state == "live"]
-    look = look_at_catalog(duty.ledger, live)
+    look = look_and_note(duty, live)
     return {row.name: gap for row in live if look.gap(row) and (gap := _record_alone(duty, row))}
 
 

@@ -621,6 +621,10 @@ SELECT concat_ws(' ', (SELECT value FROM tidemark._meta WHERE key = 'cluster'),
 INSERT INTO tidemark._source (derived, generation, facts) VALUES (:derived, :generation, :facts)
 ON CONFLICT (derived, generation) DO UPDATE SET facts = excluded.facts;
 
+-- name: add_facts
+-- Write down what has come to the sources of a generation, where nobody has written down anything else since.
+UPDATE tidemark._source SET facts = :facts WHERE derived = :derived AND generation = :generation AND facts = :before;
+
 -- name: list_facts
 -- What the sources of every generation were.
 SELECT derived, generation, facts FROM tidemark._source;

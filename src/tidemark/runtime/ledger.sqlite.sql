@@ -497,6 +497,10 @@ SELECT 'file';
 INSERT INTO tidemark__source (derived, generation, facts) VALUES (:derived, :generation, :facts)
 ON CONFLICT (derived, generation) DO UPDATE SET facts = excluded.facts;
 
+-- name: add_facts
+-- Write down what has come to the sources of a generation, where nobody has written down anything else since.
+UPDATE tidemark__source SET facts = :facts WHERE derived = :derived AND generation = :generation AND facts = :before;
+
 -- name: list_facts
 -- What the sources of every generation were.
 SELECT derived, generation, facts FROM tidemark__source;

@@ -19,6 +19,8 @@ from tidemark.script import Script
 
 Generation = tuple[str, int]
 TABLE = "table"
+PARTITION = "partition "
+Addition = dict[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,38 @@ def record_sources(ledger: Ledger, script: Script) -> None:
 
 def find_changes(ledger: Ledger, rows: Iterable[Installed]) -> dict[Generation, Change]:
     """The generations whose sources are not what they were."""
+    return look_at_sources(ledger, rows)[0]
+
+
+def look_at_sources(ledger: Ledger, rows: Iterable[Installed]) -> tuple[dict[Generation, Change], list[Addition]]:
+    """The generations whose sources are not what they were, and what is to be written down of the others: the partitions that
+    came since and need no filling, for they have rows when they go."""
     scripts = {(row.name, row.generation): row.script for row in rows}
     if not scripts:
-        return {}
-    known = {(name, int(generation)): json.loads(facts) for name, generation, facts in ledger.all("list_facts")}
+        return {}, []
+    known = {(name, int(generation)): facts for name, generation, facts in ledger.all("list_facts")}
     recorded = {of: script for of, script in scripts.items() if of in known}
     now, anchor = _read(ledger, recorded), ledger.value("read_anchor") if recorded else ""
-    found = {}
+    found: dict[Generation, Change] = {}
+    added: list[Addition] = []
     for of in recorded:
-        before = [Fact(*fact) for fact in known[of]["facts"]]
-        change = compare(before, now.get(of, []), here=known[of]["anchor"] == anchor)
+        record, shown = json.loads(known[of]), now.get(of, [])
+        before, here = [Fact(*fact) for fact in record["facts"]], record["anchor"] == anchor
+        change = compare(before, shown, here=here)
+        parts = {(fact.source, fact.part) for fact in before}
+        come = [one for one in shown if one.part.startswith(PARTITION) and (one.source, one.part) not in parts]
         if change is not None:
             found[of] = change
-    return found
+        elif here and come:
+            facts = json.dumps(record | {"facts": [astuple(fact) for fact in (*before, *come)]})
+            added.append({"derived": of[0], "generation": of[1], "before": known[of], "facts": facts})
+    return found, added
+
+
+def add_facts(ledger: Ledger, added: Iterable[Addition]) -> None:
+    """Write down what came to sources, in the caller's transaction, where nobody has written down anything else since."""
+    for one in added:
+        ledger.run("add_facts", one)
 
 
 def settle_sources(ledger: Ledger, rows: Iterable[Installed]) -> None:

@@ -20,7 +20,7 @@ from tidemark.errors import Fault, TidemarkError, is_interruption
 from tidemark.runtime.beside import Beside
 from tidemark.runtime.captures import CaptureOf, trim_logs
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.gaps import Look, look_at_catalog
+from tidemark.runtime.gaps import Look, look_and_note
 from tidemark.runtime.lanes import Connect, Ended, Lanes
 from tidemark.runtime.lease import name_holder
 from tidemark.runtime.ledger import Installed
@@ -229,7 +229,7 @@ class _Worker:
             return None
         self._checked = now
         self._trim()
-        return look_at_catalog(self._duty.ledger, self._watch.rows)
+        return look_and_note(self._duty, self._watch.rows)
 
     def _trim(self) -> None:
         """Empty what logs hold for nobody, or no longer. A problem with that is told and never stops anything."""
