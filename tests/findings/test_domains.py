@@ -47,3 +47,28 @@ def test_aggregates_over_domains_have_the_types_of_aggregates(pg: Place, freshne
         pg.verified()
     (types,) = pg.rows("SELECT DISTINCT pg_typeof(sv)::text, pg_typeof(av)::text, pg_typeof(hv)::text FROM by_key")
     assert types == ("bigint", "numeric", "integer")
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_domain_orders_and_compares_by_its_collation(pg: Place, freshness: Freshness) -> None:
+    """What is greatest of its values is of the type beneath it, and still of its collation: B comes after a, and a is A."""
+    pg.run(
+        "CREATE COLLATION level2 (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+        "CREATE DOMAIN word AS text COLLATE level2",
+        "CREATE TABLE t (id int PRIMARY KEY, g int, w word)",
+        "INSERT INTO t VALUES (1, 1, 'a'), (2, 1, 'B')",
+    )
+    pg.derive("extremes", "SELECT g, max(w) AS high, min(w) AS low FROM t GROUP BY g", freshness=freshness)
+    pg.derive("words", "SELECT w, count(*) AS n, max(id) AS last FROM t GROUP BY w", freshness=freshness)
+    pg.derive("kinds", "SELECT g, count(DISTINCT w) AS n FROM t GROUP BY g", freshness=freshness)
+    pg.tidemark.apply()
+    for change in (
+        "INSERT INTO t VALUES (3, 2, 'A'), (4, 1, 'c')",
+        "INSERT INTO t VALUES (5, 1, 'Z')",
+        "UPDATE t SET w = 'D' WHERE id = 5",
+        "DELETE FROM t WHERE id IN (1, 5)",
+        "UPDATE t SET g = 2 WHERE id = 4",
+    ):
+        pg.run(change)
+        pg.drained()
+        pg.verified()

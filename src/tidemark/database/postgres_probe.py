@@ -26,7 +26,7 @@ FORGET_PREPARED = f"DEALLOCATE {PROBE}"
 OPENING = f"CREATE TEMPORARY VIEW {PROBE} AS "
 _COLUMNS = f"""
 SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
-       CASE WHEN a.attcollation <> t.typcollation
+       CASE WHEN a.attcollation <> b.typcollation
             THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname ELSE s.nspname || '.' || o.collname END
        END, b.typtype = 'c', {COMPARABLE.format(type="a.atttypid")},
        CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(b.oid, x.measure) ELSE '' END, b.typtype = 'e'
