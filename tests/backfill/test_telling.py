@@ -282,7 +282,10 @@ def test_a_step_and_its_record_reach_their_rows_by_an_index(file_songs: Songs) -
         names = dict.fromkeys(("tidemark_z0", "tidemark_a0", "tidemark_skip", "cursor", "rows_done", "rows_written"), 1)
         values = {**names, "finished": 0, "backfill": "shout", "place": 0, "name": "shout"}
         plan = [row[3] for row in session.all(f"EXPLAIN QUERY PLAN {text.replace('{after}', walk.after)}", values)]
-        assert all(line.startswith("SEARCH") for line in plan) and not any("TEMP B-TREE" in line for line in plan), plan
+        plan = [line for line in plan if line not in ("CO-ROUTINE k", "SCAN k")]
+        assert (
+            plan and all(line.startswith("SEARCH") for line in plan) and not any("TEMP B-TREE" in line for line in plan)
+        ), plan
 
 
 def test_nothing_is_left_of_a_run_that_was_stopped(file_songs: Songs) -> None:

@@ -11,10 +11,12 @@ from tidemark import Fault
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict, Exhausted, Taken, TooLong
 from tidemark.errors import Exit
+from tidemark.render.backfill import write_walk
 from tidemark.runtime.backfill import chunk, worker
 from tidemark.runtime.backfill.begin import survey
 from tidemark.runtime.backfill.runner import Orders
 from tidemark.runtime.duty import Duty
+from tidemark.walk import between
 
 ADD = "UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)"
 
@@ -244,6 +246,17 @@ def test_workers_beside_each_other_stop_together_and_go_on(
     assert status.state == "interrupted" and 0 < status.rows_done < 3000
     songs.engine().backfill("count", Orders(workers=2))
     assert done_once(songs)
+
+
+def test_a_step_sorts_nothing_although_nobody_knows_the_table_yet(server_songs: Songs) -> None:
+    server_songs.add(20_000)
+    server_songs.upper()
+    session, declared = server_songs.session, server_songs.project.backfills[0]
+    assert session.one("SELECT reltuples FROM pg_class WHERE relname = 'songs'") == (-1.0,)
+    walk = write_walk(session.dialect, session.catalog(), declared)
+    values = {"tidemark_a0": 10, "tidemark_z0": 20_000, "tidemark_skip": 499}
+    plan = [row[0] for row in session.all(f"EXPLAIN {between(walk.step, walk, (10,))}", values)]
+    assert any("Index" in line for line in plan) and not any("Sort" in line for line in plan), plan
 
 
 def test_the_survey_counts_exactly_and_cuts_where_the_keys_are(

@@ -34,6 +34,9 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
 
     source = qualified(table, dialect)
     within = f"{compared('<=', 'z')}{{after}}"
+    # The end of the range comes last: a planner that knows nothing of the table yet takes what two bounds leave for so little
+    # that it reads and sorts the whole rest for each step.
+    onward = f"SELECT {names} FROM {source} WHERE true{{after}} ORDER BY {names} LIMIT 1 OFFSET :tidemark_skip"
     batch = dialect.temporary_prefix + dialect.quote(BATCH)
     definition = ", ".join(_define(dialect, column) for column in key)
     wanted = backfill.text_for(backfill.where, dialect.name)
@@ -52,7 +55,7 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
         drop_batch=f"DROP TABLE IF EXISTS {batch}",
         create_batch=f"CREATE TEMPORARY TABLE {dialect.quote(BATCH)} ({definition}, PRIMARY KEY ({names})){once}",
         last=f"SELECT {names} FROM {source} ORDER BY {', '.join(f'{name} DESC' for name in quoted)} LIMIT 1",
-        step=f"SELECT {names} FROM {source} WHERE {within} ORDER BY {names} LIMIT 1 OFFSET :tidemark_skip",
+        step=f"SELECT {names} FROM ({onward}) AS k WHERE {compared('<=', 'z')}",
         count=f"SELECT count(*) FROM {source} WHERE {within}",
         clear_batch=_clear(dialect, batch),
         fill_batch=f"INSERT INTO {batch} ({names}) {locked}",
