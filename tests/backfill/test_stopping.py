@@ -215,7 +215,7 @@ def test_the_floor_of_the_disk_is_said_on_the_command_line(
         return main([*arguments, "--database", file_songs.url]), "".join(capsys.readouterr())
 
     run = ("backfill", "run", "shout")
-    code, said = shell(*run, "--disk-floor", "900TB", "--max-duration", "10ms")
+    code, said = shell(*run, "--disk-floor", "900TB", "--max-duration", "400ms")
     assert code == 75 and "disk_low" in said and "--disk-floor" in said
     code, said = shell(*run, "--disk-floor", "much")
     assert code == 5 and "is no size" in said
