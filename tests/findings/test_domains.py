@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.findings.place import Place
+from tidemark.database import postgres_probe
+from tidemark.errors import Fault
 from tidemark.model import Freshness
 
 SCHEMA = (
@@ -49,9 +51,8 @@ def test_aggregates_over_domains_have_the_types_of_aggregates(pg: Place, freshne
     assert types == ("bigint", "numeric", "integer")
 
 
-@pytest.mark.parametrize("freshness", ["commit", "tick"])
-def test_a_domain_orders_and_compares_by_its_collation(pg: Place, freshness: Freshness) -> None:
-    """What is greatest of its values is of the type beneath it, and still of its collation: B comes after a, and a is A."""
+def _compare_words(pg: Place, freshness: Freshness) -> None:
+    """Greatest and least of a domain that has a collation of its own, where B comes after a, and a is A."""
     pg.run(
         "CREATE COLLATION level2 (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
         "CREATE DOMAIN word AS text COLLATE level2",
@@ -72,3 +73,18 @@ def test_a_domain_orders_and_compares_by_its_collation(pg: Place, freshness: Fre
         pg.run(change)
         pg.drained()
         pg.verified()
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_domain_orders_and_compares_by_its_collation(pg: Place, freshness: Freshness) -> None:
+    _compare_words(pg, freshness)
+
+
+def test_a_collation_that_is_taken_for_the_one_of_the_domain_is_missed(
+    pg: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistaken = postgres_probe._COLUMNS.replace("a.attcollation <> b.typcollation", "a.attcollation <> t.typcollation")
+    assert mistaken != postgres_probe._COLUMNS
+    monkeypatch.setattr(postgres_probe, "_COLUMNS", mistaken)
+    with pytest.raises((AssertionError, Fault)):
+        _compare_words(pg, "commit")

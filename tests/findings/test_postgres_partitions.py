@@ -4,6 +4,7 @@ import pytest
 
 from tests.findings.place import Place
 from tidemark.model import Freshness
+from tidemark.runtime import gaps
 
 FRESHNESS = pytest.mark.parametrize("freshness", ["commit", "tick"])
 
@@ -121,3 +122,21 @@ def test_a_detached_partition_takes_its_rows_away(pg: Place, freshness: Freshnes
     assert not place.tidemark.plan().is_empty
     place.tidemark.apply()
     each(place, "DELETE FROM events WHERE v > 4")
+
+
+@pytest.mark.parametrize("is_planted", [False, True])
+def test_a_partition_that_came_later_is_missed_when_it_goes(
+    pg: Place, is_planted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention drops whole partitions, and what was never written down would be gone without a word."""
+    if is_planted:
+        monkeypatch.setattr(gaps, "add_facts", lambda *_: None)
+    place = partitioned(pg, "tick")
+    place.run(
+        "CREATE TABLE events_b3 PARTITION OF events_b FOR VALUES FROM (20) TO (30)",
+        "INSERT INTO events VALUES (30, 'b', 25, 1)",
+    )
+    place.drained()
+    assert all(report.clean for report in place.tidemark.verify(catalog=True))
+    place.run("DROP TABLE events_b3")
+    assert all(report.clean for report in place.tidemark.verify(catalog=True)) is is_planted

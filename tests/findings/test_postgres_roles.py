@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import psycopg
@@ -12,6 +13,7 @@ from tests.kit.postgres import Server
 from tidemark import Refusal
 from tidemark.errors import Code
 from tidemark.model import Freshness
+from tidemark.render import postgres_settings
 from tidemark.runtime import gaps
 
 WRITER = "findings_writer"
@@ -147,6 +149,21 @@ CALLED_OTHERWISE = {
 
 @pytest.mark.parametrize("freshness", ["commit", "tick"])
 def test_settings_of_times_that_are_called_otherwise(pg: Place, freshness: Freshness) -> None:
+    _call_times_otherwise(pg, freshness)
+    pg.drained()
+    pg.verified()
+
+
+def test_a_mistake_in_what_speaks_of_times_is_seen(pg: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for judge in ("_is_timeless", "_speaks_of_none"):
+        monkeypatch.setattr(postgres_settings, judge, lambda said: not re.search("time|date|interval", said.lower()))
+    _call_times_otherwise(pg, "commit")
+    with pytest.raises(AssertionError, match="ranges|domains|cast"):
+        pg.check()
+
+
+def _call_times_otherwise(pg: Place, freshness: Freshness) -> None:
+    """Somebody in another zone writes evenings that a query reads by types whose names say nothing of times."""
     pg.run(
         "CREATE DOMAIN moment AS timestamptz",
         "CREATE DOMAIN day AS date",
@@ -164,8 +181,6 @@ def test_settings_of_times_that_are_called_otherwise(pg: Place, freshness: Fresh
         f"INSERT INTO t VALUES (1, 1, extract(epoch FROM timestamptz '{evening}'), '[{evening},{evening}]', '{evening}', "
         f"ARRAY['{evening}']::moment[])"
     )
-    pg.drained()
-    pg.verified()
 
 
 SPELLED = {
