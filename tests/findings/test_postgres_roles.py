@@ -347,6 +347,6 @@ def test_a_lost_right_of_the_role_behind_our_triggers_is_told(shared: Place, los
 
 
 def test_a_lost_right_that_nobody_looks_for_would_be_seen(shared: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gaps, "find_changes", lambda *_: {})
+    monkeypatch.setattr(gaps, "look_at_sources", lambda *_: ({}, []))
     with pytest.raises(AssertionError):
         test_a_lost_right_of_the_role_behind_our_triggers_is_told(shared, "grant")

@@ -29,6 +29,7 @@ KEPT = {
     "of_rows": "SELECT t.id, (SELECT biggest(o.v) FROM t o WHERE o.k = t.k) AS b FROM t",
     "spelled": "SELECT letters AS letter, count(*) AS n FROM t, letters(t.body) GROUP BY letters",
     "marked": "SELECT x.w, count(*) AS n, max(t.v) AS m FROM t CROSS JOIN LATERAL marks(t.v) AS x(p, w) GROUP BY x.w",
+    "numbered": "SELECT id, letters(body) AS x FROM t",
     "listed": "SELECT DISTINCT id, letters(body) AS x FROM t",
     "supposed": "SELECT k, rank(2) WITHIN GROUP (ORDER BY v) AS r FROM t GROUP BY k",
 }
@@ -36,7 +37,6 @@ REFUSED = {
     "plus": ("SELECT id, plus(v) AS x FROM t", Code.SESSION_DEPENDENT, "ALTER FUNCTION plus IMMUTABLE"),
     "careless": ("SELECT id, careless(v) AS x FROM t", Code.VOLATILE, "ALTER FUNCTION careless IMMUTABLE"),
     "others": ("SELECT t.id, x FROM t, others(t.v) AS x", Code.VOLATILE, "ALTER FUNCTION others IMMUTABLE"),
-    "letters": ("SELECT id, letters(body) AS x FROM t", Code.KEY_MISSING, "primary key"),
     "product": ("SELECT k, product(v) AS x FROM t GROUP BY k", Code.VOLATILE, "product(… ORDER BY …)"),
     "lately": ("SELECT k, lately(v ORDER BY id) AS x FROM t GROUP BY k", Code.VOLATILE, "ALTER FUNCTION … IMMUTABLE"),
 }

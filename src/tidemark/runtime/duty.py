@@ -94,12 +94,15 @@ class Duty:
 
     @contextmanager
     def leased(self, duty: str, wait_seconds: float = 10.0) -> Iterator[Duty]:
-        """The same under the lease of another duty, waited for, and given back in the end. Raises what `take_lease` does."""
+        """The same under the lease of another duty, waited for, and given back in the end. A session that the duty opened anew,
+        because its connection was lost, ends with it. Raises what `take_lease` does."""
         lease = take_lease(self.ledger, self.clock, duty, self._name(), wait_seconds, stop=self.stop)
         try:
             yield self.under(lease)
         finally:
             lease.release()
+            if lease.ledger is not self.ledger:
+                lease.ledger.session.close()
 
     @contextmanager
     def leased_if_free(self, duty: str, holder: str = "", *, yields: bool = False) -> Iterator[Duty | None]:
