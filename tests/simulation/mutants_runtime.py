@@ -309,7 +309,7 @@ FILLED = ("group", "universe")
 FILLING = (
     Mistake("postgres", "what somebody left is filled", left_is_filled, FILLED, begin=37),
     Mistake("sqlite", "what is at hand is filled", at_hand_is_filled, FILLED, begin=7),
-    Mistake("postgres", "a range for nobody", last_range, FILLED),
+    Mistake("postgres", "a range for nobody", last_range, FILLED, begin=209),
 )
 AT_ONCE = (
     Mistake("sqlite", "one log at once", first_log, APART, strain=at_ticks),
@@ -375,7 +375,12 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake("sqlite", "last change of a log goes too", text("consume", r"max\(id\) - 1 FROM", "max(id) FROM")),
     Mistake("postgres", "unseen changes consumed", text("consume", r"WHERE l\.xid < .*?\n    LIMIT", "LIMIT")),
-    Mistake("postgres", "changes of open transactions consumed", text("consume", r"\n\s+AND NOT EXISTS [^\n]*", "")),
+    Mistake(
+        "postgres",
+        "changes of open transactions consumed",
+        text("consume", r"\n\s+AND NOT EXISTS [^\n]*", ""),
+        begin=206,
+    ),
     Mistake("sqlite", "what is stored is added again", begins_empty, COUNTED),
     Mistake("postgres", "what is stored is added again", begins_empty, COUNTED),
 )
