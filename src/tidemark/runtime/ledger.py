@@ -20,7 +20,7 @@ from tidemark.runtime.turns import Turns
 from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
-SHAPE = "10"
+SHAPE = "11"
 BOOKS = ("ledger", "streams/streams", "operators", "processing")
 
 
