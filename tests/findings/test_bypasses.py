@@ -82,3 +82,11 @@ def test_a_trigger_that_may_lose_stored_rows_is_named(place: Place) -> None:
     if not place.is_sqlite:
         place.run("CREATE RULE eats AS ON INSERT TO tidemark.counted DO INSTEAD NOTHING")
         assert "eats" in _captures(place)
+
+
+def test_who_trusts_no_schema_may_choose_what_like_tells_apart(lite: Place) -> None:
+    lite.run("CREATE TABLE t (x INTEGER UNIQUE, g INTEGER)", "INSERT INTO t VALUES (1, 1), (2, 1)")
+    lite.install("counted", COUNTED, "g", freshness="commit")
+    lite.run("PRAGMA case_sensitive_like = ON", "PRAGMA trusted_schema = OFF")
+    lite.run("UPDATE OR REPLACE t SET x = 2, g = 2 WHERE x = 1", "DELETE FROM t WHERE x = 2")
+    lite.verified()

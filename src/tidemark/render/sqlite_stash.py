@@ -299,9 +299,10 @@ def _left(table: Table, reads: tuple[str, ...], stash: str, dialect: Dialect) ->
     if not _goes_by_hidden_rowid(table):
         return ""
     same = " AND ".join(f"{stash}.{dialect.quote(name)} IS OLD.{dialect.quote(name)}" for name in reads) or "1"
-    carried = (
-        f"type = 'trigger' AND tbl_name = {dialect.literal(table.name)} AND name LIKE '{dialect.ours_prefix}_mirror%'"
-    )
+    # Where writers choose themselves what LIKE tells apart, SQLite lets no trigger call it that is not trusted.
+    mirrors = f"{dialect.ours_prefix}_mirror"
+    named = f"substr(name, 1, {len(mirrors)}) = {dialect.literal(mirrors)}"
+    carried = f"type = 'trigger' AND tbl_name = {dialect.literal(table.name)} AND {named}"
     return (
         f"{same_row(table, stash, 'OLD', dialect, new=True)} AND {same} "
         f"AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE {carried})"
