@@ -9,7 +9,8 @@ were read, merged with what writers have made of them: what has left since is fo
 from __future__ import annotations
 
 from tidemark.maintenance.program import KeyPart, LinearProgram, Part
-from tidemark.render.linear_ticks import RANGE, merged, remove_default, respell, row_of
+from tidemark.render.linear_ticks import merged, respell
+from tidemark.render.numbered import RANGE, remove, row_of
 from tidemark.render.spelling import is_looked_up
 from tidemark.render.statements import ORDINAL, Store, qualified
 from tidemark.render.whole import SIDE, can_group, cast
@@ -42,7 +43,7 @@ def of_linear(store: Store, program: LinearProgram, rows: str) -> Adding | None:
         add=(
             f"INSERT INTO {name} AS s ({columns}) SELECT {shown} FROM {fresh} AS b WHERE {RANGE} ORDER BY b.{ORDINAL} "
             f"ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}",
-            *remove_default(store, fresh, RANGE),
+            *remove(store, fresh, RANGE, store.is_default),
             *respell(store, program, fresh),
         ),
         tables=tables,

@@ -8,11 +8,10 @@ of it (memory, sampled inputs, the clock), where values cannot be compared by gr
 from __future__ import annotations
 
 from tidemark.maintenance.program import KeyedProgram, KeyPart, LinearProgram, Part
+from tidemark.render.numbered import RANGE, remove
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.render.whole import can_group, cast, rows_of_keyed, rows_of_linear
 from tidemark.ways import Full
-
-RANGE = f"g.{ORDINAL} > :low AND g.{ORDINAL} <= :high"
 
 
 def of_keyed(store: Store, program: KeyedProgram) -> Full | None:
@@ -50,7 +49,7 @@ def _full(store: Store, rows: str, *, proven: bool, drained: tuple[str, ...]) ->
         ),
         duplicate="" if proven else f"SELECT {keys} FROM {whole} GROUP BY {keys} HAVING count(*) > 1 LIMIT 1",
         count=f"SELECT max(n) FROM (SELECT count(*) AS n FROM {fresh} UNION ALL SELECT count(*) FROM {gone}) AS c",
-        write=(*_remove(store), _upsert(store)),
+        write=(*remove(store, gone, RANGE), _upsert(store)),
         drained=drained,
     )
 
@@ -77,26 +76,6 @@ def _upsert(store: Store) -> str:
     columns = ", ".join(store.columns)
     action = f"DO UPDATE SET {store.assignments}" if store.assignments else "DO NOTHING"
     return (
-        f"INSERT INTO {store.names.store} AS s ({columns}) SELECT {columns} FROM {store.names.temporary('fresh')} AS g "
-        f"WHERE {RANGE} ORDER BY g.{ORDINAL} ON CONFLICT ({store.conflict}) {action}"
-    )
-
-
-def _remove(store: Store) -> tuple[str, ...]:
-    gone, name = store.names.temporary("stored"), store.names.store
-    keys = [f"g.{store.column(part)}" for part in store.key]
-    match = store.join("s", keys)
-    if store.dialect.has_schemas:
-        using = f"DELETE FROM {name} AS s USING {gone} AS g WHERE {RANGE}"
-        if not store.nullable:
-            return (f"{using} AND {match}",)
-        # An index serves plain equality only, so keys with a NULL go in a statement of their own.
-        plain = " AND ".join(f"s.{store.column(part)} = {key}" for part, key in zip(store.key, keys, strict=True))
-        nulls = store.has_null("g")
-        return f"{using} AND {plain}", f"{using} AND ({nulls}) AND {match}"
-    if store.nullable:
-        rows = f"SELECT s.rowid FROM {gone} AS g JOIN {name} AS s ON {match} WHERE {RANGE}"
-        return (f"DELETE FROM {name} WHERE rowid IN ({rows})",)
-    return (
-        f"DELETE FROM {name} WHERE ({store.key_list}) IN (SELECT {', '.join(keys)} FROM {gone} AS g WHERE {RANGE})",
+        f"INSERT INTO {store.names.store} AS s ({columns}) SELECT {columns} FROM {store.names.temporary('fresh')} AS b "
+        f"WHERE {RANGE} ORDER BY b.{ORDINAL} ON CONFLICT ({store.conflict}) {action}"
     )

@@ -14,6 +14,7 @@ from tidemark.render.clearing import clear_batch
 from tidemark.render.live import live_query
 from tidemark.render.memory import carry, fold, values_of_query
 from tidemark.render.newest import last_ticked, newest_of_keyed
+from tidemark.render.numbered import write
 from tidemark.render.restriction import ROW, is_indexed, is_steered, keys_of_query, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.script import Applier
@@ -103,7 +104,7 @@ def applier(store: Store, program: KeyedProgram, lock: tuple[str, ...] = ()) -> 
         lock=lock,
         recompute=(*(recompute(store, program) if direct else units.recompute(store)), *fold(store, program.memory)),
         compare=query,
-        write=statements.write(store),
+        write=write(store),
         list_keys=statements.todo(store, [] if program.memory.from_now else [keys_of_query(store, program)]),
         take_todo=f"INSERT INTO {names.temporary('batch')} ({ORDINAL}, {unit.key_list}) "
         f"SELECT {ORDINAL}, {unit.key_list} FROM {names.temporary('todo')} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high",

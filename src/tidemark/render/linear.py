@@ -15,6 +15,7 @@ from tidemark.query.unique import has_index
 from tidemark.render import statements, steering
 from tidemark.render.clearing import clear_batch
 from tidemark.render.newest import newest_of_linear
+from tidemark.render.numbered import write
 from tidemark.render.pages import pages_of
 from tidemark.render.pruned import keep_gone
 from tidemark.render.statements import ORDINAL, Store
@@ -197,7 +198,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         recompute=recompute(store, program),
         looked_up=look_up(store, program),
         compare=query,
-        write=statements.write(store),
+        write=write(store),
         list_keys=statements.todo(store, keys_of_feeds(store, program)),
         take_todo=f"INSERT INTO {batch} ({ORDINAL}, {store.key_list}) SELECT {ORDINAL}, {store.key_list} FROM {todo} "
         f"WHERE {ORDINAL} > :low AND {ORDINAL} <= :high",

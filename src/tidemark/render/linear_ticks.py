@@ -18,6 +18,7 @@ from tidemark.render.deltas import came, needs_touch, touched, went
 from tidemark.render.images import concerns, fill_slice, image, log_name, log_of, slice_definition, sliced, unsealed
 from tidemark.render.linear import feed_key
 from tidemark.render.newest import last_ticked
+from tidemark.render.numbered import RANGE, joins_of, remove, row_of, stored_rows, which_join
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.steering import weigh_batch
 from tidemark.render.ticks import waiting
@@ -26,7 +27,6 @@ from tidemark.script import Applier, Deltas, SourceLog, Tick
 WEIGHT, IDENTITY, PLACE, COUNT, AGAIN = (
     f"tidemark_{word}" for word in ("weight", "identity", "place", "count", "again")
 )
-RANGE = f"b.{ORDINAL} > :low AND b.{ORDINAL} <= :high"
 
 
 def reads_of(program: LinearProgram, table: Table) -> tuple[str, ...]:
@@ -301,27 +301,6 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
     )
 
 
-def row_of(store: Store, row: str) -> str:
-    """The key's columns at a row."""
-    return ", ".join(f"{row}.{store.column(part)}" for part in store.key)
-
-
-def joins_of(store: Store) -> list[str]:
-    """Conditions that join a numbered key ``b`` with its stored row ``s``: by an index, and for keys with a NULL apart."""
-    values = [f"b.{store.column(part)}" for part in store.key]
-    if not store.finds_nulls_apart:
-        return [store.join("s", values)]
-    plain = " AND ".join(f"s.{store.column(part)} = {value}" for part, value in zip(store.key, values, strict=True))
-    return [plain, store.match("s", values)]
-
-
-def which_join(store: Store, join: int) -> str:
-    """The numbered keys that a join of `_joins` is for."""
-    if not store.finds_nulls_apart:
-        return ""
-    return f" AND {'' if join else 'NOT '}({store.has_null('b')})"
-
-
 def _flag(store: Store, program: LinearProgram) -> tuple[str, ...]:
     """Mark the keys that adding cannot make true."""
     tests = [_may_fail(store, feed, part) for feed in program.feeds for part in feed.parts if part.kind != "additive"]
@@ -371,30 +350,10 @@ def _apply(store: Store) -> tuple[str, ...]:
     ]
     less = [f"b.{store.column(part)} < 0" for part in parts if part.kind == "additive"]
     if not store.keeps_default and less:
-        found += remove_default(store, ordered, f"{RANGE} AND b.{AGAIN} = 0 AND ({' OR '.join(less)})")
+        found += remove(store, ordered, f"{RANGE} AND b.{AGAIN} = 0 AND ({' OR '.join(less)})", store.is_default)
     return tuple(found)
 
 
 def respell(store: Store, program: LinearProgram, ordered: str) -> tuple[str, ...]:
     """Spell the keys that were added to as they are counted. Those that are looked up are computed anew."""
-    name = store.names.store
-    rows = f"SELECT s.rowid FROM {ordered} AS b JOIN {name} AS s ON {joins_of(store)[0]} WHERE {RANGE}"
-    keys = f"SELECT {row_of(store, 'b')} FROM {ordered} AS b WHERE {RANGE}"
-    which = f"rowid IN ({rows})" if store.nullable else f"({store.key_list}) IN ({keys})"
-    return spelling.by_count(store, program.presence, which) if program.presence else ()
-
-
-def remove_default(store: Store, ordered: str, which: str) -> list[str]:
-    """Delete the stored rows to which nothing contributes, of those keys of a numbered table that `which` picks."""
-    name = store.names.store
-    if store.dialect.has_schemas:
-        return [
-            f"DELETE FROM {name} AS s USING {ordered} AS b WHERE {join} AND {which}{which_join(store, number)} "
-            f"AND {store.is_default('s')}"
-            for number, join in enumerate(joins_of(store))
-        ]
-    if store.nullable:
-        rows = f"SELECT s.rowid FROM {ordered} AS b JOIN {name} AS s ON {joins_of(store)[0]} WHERE {which}"
-        return [f"DELETE FROM {name} WHERE rowid IN ({rows}) AND {store.is_default(name)}"]
-    keys = f"SELECT {row_of(store, 'b')} FROM {ordered} AS b WHERE {which}"
-    return [f"DELETE FROM {name} WHERE ({store.key_list}) IN ({keys}) AND {store.is_default(name)}"]
+    return spelling.by_count(store, program.presence, stored_rows(store, ordered, RANGE)) if program.presence else ()

@@ -17,7 +17,7 @@ from tidemark.names import ledger
 from tidemark.query.relation import Called, Occurrence, Scalar
 from tidemark.render.clearing import clear
 from tidemark.render.images import image
-from tidemark.render.linear_ticks import RANGE, joins_of, row_of, which_join
+from tidemark.render.numbered import RANGE, joins_of, remove, row_of, which_join
 from tidemark.render.statements import ORDINAL, Store, qualified
 from tidemark.ways import Product, Products
 
@@ -232,17 +232,7 @@ def _apply(store: Store, program: BilinearProgram) -> tuple[str, ...]:
         f"INSERT INTO {name} AS s ({listed}) SELECT {values} FROM {ordered} AS b WHERE {RANGE} ORDER BY b.{ORDINAL} "
         f"ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
     ]
-    which = f"{RANGE} AND b.{program.presence} < 0"
-    if store.dialect.has_schemas:
-        for number, join in enumerate(joins_of(store)):
-            found.append(
-                f"DELETE FROM {name} AS s USING {ordered} AS b WHERE {join} AND {which}{which_join(store, number)} "
-                f"AND s.{program.presence} = 0"
-            )
-    elif store.nullable:
-        rows = f"SELECT s.rowid FROM {ordered} AS b JOIN {name} AS s ON {joins_of(store)[0]} WHERE {which}"
-        found.append(f"DELETE FROM {name} WHERE rowid IN ({rows}) AND {program.presence} = 0")
-    else:
-        keys = f"SELECT {row_of(store, 'b')} FROM {ordered} AS b WHERE {which}"
-        found.append(f"DELETE FROM {name} WHERE ({store.key_list}) IN ({keys}) AND {program.presence} = 0")
+    found += remove(
+        store, ordered, f"{RANGE} AND b.{program.presence} < 0", lambda row: f"{row}.{program.presence} = 0"
+    )
     return tuple(found)

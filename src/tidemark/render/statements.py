@@ -355,29 +355,6 @@ def compare(store: Store, visible: Sequence[tuple[str, str]]) -> tuple[str, tupl
     return query, names
 
 
-def write(store: Store) -> tuple[str, ...]:
-    """Make the store equal to ``fresh`` for the batch; rows that do not differ are not written."""
-    fresh, stored = store.names.temporary("fresh"), store.names.temporary("stored")
-    action = f"DO UPDATE SET {store.assignments}" if store.assignments else "DO NOTHING"
-    upsert = (
-        f"INSERT INTO {store.names.store} AS s ({', '.join(store.columns)}) SELECT {', '.join(store.columns)} FROM {fresh} AS f "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {stored} AS o WHERE o.{ORDINAL} = f.{ORDINAL} AND {store.identical('o', 'f')}) "
-        f"ORDER BY {store.key_list} ON CONFLICT ({store.conflict}) {action}"
-    )
-    gone = f"FROM {stored} AS o WHERE NOT EXISTS (SELECT 1 FROM {fresh} AS f WHERE f.{ORDINAL} = o.{ORDINAL})"
-    if store.dialect.has_schemas:
-        keys = [f"g.{store.column(part)}" for part in store.key]
-        delete = f"DELETE FROM {store.names.store} AS s USING (SELECT o.* {gone}) AS g WHERE {store.match('s', keys)}"
-    elif store.nullable:
-        keys = [f"o.{store.column(part)}" for part in store.key]
-        joined = f"JOIN {store.names.store} AS s ON {store.join('s', keys)} WHERE"
-        rows = f"SELECT s.rowid {gone.replace('WHERE', joined, 1)}"
-        delete = f"DELETE FROM {store.names.store} WHERE rowid IN ({rows})"
-    else:
-        delete = f"DELETE FROM {store.names.store} WHERE ({store.key_list}) IN (SELECT {store.key_list} {gone})"
-    return (upsert, delete)
-
-
 def todo(store: Store, keys_of_query: Sequence[str]) -> tuple[str, ...]:
     """Fill ``todo`` with every unit of the query (SELECTs of its columns) and of the store."""
     store = store.units

@@ -417,4 +417,4 @@ SELECT 'missing' AS kind, s."id", NULL, NULL, NULL, s."_loud", s."_rows", s."_lo
 
 -- applier: write
 INSERT INTO "tidemark"."copies" AS s ("id", "_rows", "_loud") SELECT "id", "_rows", "_loud" FROM pg_temp."_fresh_copies" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_copies" AS o WHERE o.tidemark_n = f.tidemark_n AND o."_rows" IS NOT DISTINCT FROM f."_rows" AND o."_loud" IS NOT DISTINCT FROM f."_loud") ORDER BY "id" ON CONFLICT ("id") DO UPDATE SET "_rows" = excluded."_rows", "_loud" = excluded."_loud";
-DELETE FROM "tidemark"."copies" AS s USING (SELECT o.* FROM pg_temp."_stored_copies" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_copies" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."id" = g."id";
+DELETE FROM "tidemark"."copies" AS s USING pg_temp."_stored_copies" AS b WHERE s."id" = b."id" AND NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_copies" AS f WHERE f.tidemark_n = b.tidemark_n);

@@ -120,7 +120,8 @@ SELECT 'missing' AS kind, s."author", NULL, s."states" FROM pg_temp."_fresh_dist
 
 -- applier: write
 INSERT INTO "tidemark"."distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM pg_temp."_fresh_distinct_slugs" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_distinct_slugs" AS o WHERE o.tidemark_n = f.tidemark_n AND o."states" IS NOT DISTINCT FROM f."states") ORDER BY "author" ON CONFLICT ("author") DO UPDATE SET "states" = excluded."states";
-DELETE FROM "tidemark"."distinct_slugs" AS s USING (SELECT o.* FROM pg_temp."_stored_distinct_slugs" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_distinct_slugs" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."author" IS NOT DISTINCT FROM g."author";
+DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slugs" AS b WHERE s."author" = b."author" AND NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_distinct_slugs" AS f WHERE f.tidemark_n = b.tidemark_n) AND NOT (b."author" IS NULL);
+DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slugs" AS b WHERE s."author" IS NOT DISTINCT FROM b."author" AND NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_distinct_slugs" AS f WHERE f.tidemark_n = b.tidemark_n) AND (b."author" IS NULL);
 
 -- applier: the whole result
 DROP TABLE IF EXISTS pg_temp."_whole_distinct_slugs";
@@ -129,9 +130,9 @@ DELETE FROM pg_temp."_fresh_distinct_slugs";
 INSERT INTO pg_temp."_fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT row_number() OVER (ORDER BY "author"), "author", "states" FROM (SELECT "author", "states" FROM pg_temp."_whole_distinct_slugs" EXCEPT SELECT "author", "states" FROM "tidemark"."distinct_slugs") AS d;
 DELETE FROM pg_temp."_stored_distinct_slugs";
 INSERT INTO pg_temp."_stored_distinct_slugs" (tidemark_n, "author") SELECT row_number() OVER (ORDER BY "author"), "author" FROM (SELECT "author" FROM "tidemark"."distinct_slugs" EXCEPT SELECT "author" FROM pg_temp."_whole_distinct_slugs") AS d;
-DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slugs" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high AND s."author" = g."author";
-DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slugs" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high AND (g."author" IS NULL) AND s."author" IS NOT DISTINCT FROM g."author";
-INSERT INTO "tidemark"."distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM pg_temp."_fresh_distinct_slugs" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high ORDER BY g.tidemark_n ON CONFLICT ("author") DO UPDATE SET "states" = excluded."states";
+DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slugs" AS b WHERE s."author" = b."author" AND b.tidemark_n > :low AND b.tidemark_n <= :high AND NOT (b."author" IS NULL);
+DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slugs" AS b WHERE s."author" IS NOT DISTINCT FROM b."author" AND b.tidemark_n > :low AND b.tidemark_n <= :high AND (b."author" IS NULL);
+INSERT INTO "tidemark"."distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM pg_temp."_fresh_distinct_slugs" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT ("author") DO UPDATE SET "states" = excluded."states";
 DELETE FROM "tidemark"."_dirty_distinct_slugs";
 
 -- applier: changes of posts to keys

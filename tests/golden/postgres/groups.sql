@@ -424,7 +424,8 @@ SELECT 'missing' AS kind, s."author", NULL, NULL, NULL, NULL, NULL, NULL, NULL, 
 
 -- applier: write
 INSERT INTO "tidemark"."groups" AS s ("author", "_rows", "_score_sum", "_score_values", "_best") SELECT "author", "_rows", "_score_sum", "_score_values", "_best" FROM pg_temp."_fresh_groups" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_groups" AS o WHERE o.tidemark_n = f.tidemark_n AND o."_rows" IS NOT DISTINCT FROM f."_rows" AND o."_score_sum" IS NOT DISTINCT FROM f."_score_sum" AND o."_score_values" IS NOT DISTINCT FROM f."_score_values" AND o."_best" IS NOT DISTINCT FROM f."_best") ORDER BY "author" ON CONFLICT ("author") DO UPDATE SET "_rows" = excluded."_rows", "_score_sum" = excluded."_score_sum", "_score_values" = excluded."_score_values", "_best" = excluded."_best";
-DELETE FROM "tidemark"."groups" AS s USING (SELECT o.* FROM pg_temp."_stored_groups" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_groups" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."author" IS NOT DISTINCT FROM g."author";
+DELETE FROM "tidemark"."groups" AS s USING pg_temp."_stored_groups" AS b WHERE s."author" = b."author" AND NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_groups" AS f WHERE f.tidemark_n = b.tidemark_n) AND NOT (b."author" IS NULL);
+DELETE FROM "tidemark"."groups" AS s USING pg_temp."_stored_groups" AS b WHERE s."author" IS NOT DISTINCT FROM b."author" AND NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_groups" AS f WHERE f.tidemark_n = b.tidemark_n) AND (b."author" IS NULL);
 
 -- advice: computing best of one key anew when the extreme value leaves reads all of posts without it
 CREATE INDEX CONCURRENTLY "posts_author_idx" ON "public"."posts" ("author");

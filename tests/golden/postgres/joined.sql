@@ -185,7 +185,8 @@ SELECT 'missing' AS kind, s."name", NULL, NULL, s."n", s."score" FROM pg_temp."_
 
 -- applier: write
 INSERT INTO "tidemark"."joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM pg_temp."_fresh_joined" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_joined" AS o WHERE o.tidemark_n = f.tidemark_n AND o."n" IS NOT DISTINCT FROM f."n" AND o."score" IS NOT DISTINCT FROM f."score") ORDER BY "name" ON CONFLICT ("name") DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
-DELETE FROM "tidemark"."joined" AS s USING (SELECT o.* FROM pg_temp."_stored_joined" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_joined" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."name" IS NOT DISTINCT FROM g."name";
+DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS b WHERE s."name" = b."name" AND NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_joined" AS f WHERE f.tidemark_n = b.tidemark_n) AND NOT (b."name" IS NULL);
+DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS b WHERE s."name" IS NOT DISTINCT FROM b."name" AND NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_joined" AS f WHERE f.tidemark_n = b.tidemark_n) AND (b."name" IS NULL);
 
 -- applier: the whole result
 DROP TABLE IF EXISTS pg_temp."_whole_joined";
@@ -194,9 +195,9 @@ DELETE FROM pg_temp."_fresh_joined";
 INSERT INTO pg_temp."_fresh_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score" FROM pg_temp."_whole_joined" EXCEPT SELECT "name", "n", "score" FROM "tidemark"."joined") AS d;
 DELETE FROM pg_temp."_stored_joined";
 INSERT INTO pg_temp."_stored_joined" (tidemark_n, "name") SELECT row_number() OVER (ORDER BY "name"), "name" FROM (SELECT "name" FROM "tidemark"."joined" EXCEPT SELECT "name" FROM pg_temp."_whole_joined") AS d;
-DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high AND s."name" = g."name";
-DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high AND (g."name" IS NULL) AND s."name" IS NOT DISTINCT FROM g."name";
-INSERT INTO "tidemark"."joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM pg_temp."_fresh_joined" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high ORDER BY g.tidemark_n ON CONFLICT ("name") DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
+DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS b WHERE s."name" = b."name" AND b.tidemark_n > :low AND b.tidemark_n <= :high AND NOT (b."name" IS NULL);
+DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS b WHERE s."name" IS NOT DISTINCT FROM b."name" AND b.tidemark_n > :low AND b.tidemark_n <= :high AND (b."name" IS NULL);
+INSERT INTO "tidemark"."joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM pg_temp."_fresh_joined" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT ("name") DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
 DELETE FROM "tidemark"."_dirty_joined";
 
 -- applier: changes of users to keys

@@ -185,7 +185,7 @@ SELECT 'missing' AS kind, s."id", NULL, NULL, NULL, NULL, NULL, (s."_rows"), (CA
 
 -- applier: write
 INSERT INTO "tidemark"."joined_sums" AS s ("id", "_rows", "_sum_sum", "_sum_values") SELECT "id", "_rows", "_sum_sum", "_sum_values" FROM pg_temp."_fresh_joined_sums" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_joined_sums" AS o WHERE o.tidemark_n = f.tidemark_n AND o."_rows" IS NOT DISTINCT FROM f."_rows" AND o."_sum_sum" IS NOT DISTINCT FROM f."_sum_sum" AND o."_sum_values" IS NOT DISTINCT FROM f."_sum_values") ORDER BY "id" ON CONFLICT ("id") DO UPDATE SET "_rows" = excluded."_rows", "_sum_sum" = excluded."_sum_sum", "_sum_values" = excluded."_sum_values";
-DELETE FROM "tidemark"."joined_sums" AS s USING (SELECT o.* FROM pg_temp."_stored_joined_sums" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_joined_sums" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."id" = g."id";
+DELETE FROM "tidemark"."joined_sums" AS s USING pg_temp."_stored_joined_sums" AS b WHERE s."id" = b."id" AND NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_joined_sums" AS f WHERE f.tidemark_n = b.tidemark_n);
 
 -- applier: the whole result
 DROP TABLE IF EXISTS pg_temp."_whole_joined_sums";
@@ -195,8 +195,8 @@ INSERT INTO pg_temp."_fresh_joined_sums" (tidemark_n, "id", "_rows", "_sum_sum",
 DELETE FROM pg_temp."_stored_joined_sums";
 INSERT INTO pg_temp."_stored_joined_sums" (tidemark_n, "id") SELECT row_number() OVER (ORDER BY "id"), "id" FROM (SELECT "id" FROM "tidemark"."joined_sums" EXCEPT SELECT "id" FROM pg_temp."_whole_joined_sums") AS d;
 UPDATE "tidemark"."_checkpoint" SET even = 0 WHERE derived = 'joined_sums' AND generation = 1 AND even = 1;
-DELETE FROM "tidemark"."joined_sums" AS s USING pg_temp."_stored_joined_sums" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high AND s."id" = g."id";
-INSERT INTO "tidemark"."joined_sums" AS s ("id", "_rows", "_sum_sum", "_sum_values") SELECT "id", "_rows", "_sum_sum", "_sum_values" FROM pg_temp."_fresh_joined_sums" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high ORDER BY g.tidemark_n ON CONFLICT ("id") DO UPDATE SET "_rows" = excluded."_rows", "_sum_sum" = excluded."_sum_sum", "_sum_values" = excluded."_sum_values";
+DELETE FROM "tidemark"."joined_sums" AS s USING pg_temp."_stored_joined_sums" AS b WHERE s."id" = b."id" AND b.tidemark_n > :low AND b.tidemark_n <= :high;
+INSERT INTO "tidemark"."joined_sums" AS s ("id", "_rows", "_sum_sum", "_sum_values") SELECT "id", "_rows", "_sum_sum", "_sum_values" FROM pg_temp."_fresh_joined_sums" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT ("id") DO UPDATE SET "_rows" = excluded."_rows", "_sum_sum" = excluded."_sum_sum", "_sum_values" = excluded."_sum_values";
 DELETE FROM "tidemark"."_dirty_joined_sums";
 
 -- applier: products

@@ -346,4 +346,4 @@ SELECT 'missing' AS kind, s."_only", NULL, NULL, NULL, NULL, (s."_rows"), (s."_l
 
 -- applier: write
 INSERT INTO "tidemark"."one_row" AS s ("_only", "_rows", "_live") SELECT "_only", "_rows", "_live" FROM pg_temp."_fresh_one_row" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_one_row" AS o WHERE o.tidemark_n = f.tidemark_n AND o."_rows" IS NOT DISTINCT FROM f."_rows" AND o."_live" IS NOT DISTINCT FROM f."_live") ORDER BY "_only" ON CONFLICT ("_only") DO UPDATE SET "_rows" = excluded."_rows", "_live" = excluded."_live";
-DELETE FROM "tidemark"."one_row" AS s USING (SELECT o.* FROM pg_temp."_stored_one_row" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_one_row" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."_only" = g."_only";
+DELETE FROM "tidemark"."one_row" AS s USING pg_temp."_stored_one_row" AS b WHERE s."_only" = b."_only" AND NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_one_row" AS f WHERE f.tidemark_n = b.tidemark_n);

@@ -794,7 +794,7 @@ SELECT 'missing' AS kind, s."id", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 
 -- applier: write
 INSERT INTO "tidemark"."universe" AS s ("id", "_rows", "_name", "_posts", "_least", "_exists") SELECT "id", "_rows", "_name", "_posts", "_least", "_exists" FROM pg_temp."_fresh_universe" AS f WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_stored_universe" AS o WHERE o.tidemark_n = f.tidemark_n AND o."_rows" IS NOT DISTINCT FROM f."_rows" AND o."_name" IS NOT DISTINCT FROM f."_name" AND o."_posts" IS NOT DISTINCT FROM f."_posts" AND o."_least" IS NOT DISTINCT FROM f."_least" AND o."_exists" IS NOT DISTINCT FROM f."_exists") ORDER BY "id" ON CONFLICT ("id") DO UPDATE SET "_rows" = excluded."_rows", "_name" = excluded."_name", "_posts" = excluded."_posts", "_least" = excluded."_least", "_exists" = excluded."_exists";
-DELETE FROM "tidemark"."universe" AS s USING (SELECT o.* FROM pg_temp."_stored_universe" AS o WHERE NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_universe" AS f WHERE f.tidemark_n = o.tidemark_n)) AS g WHERE s."id" = g."id";
+DELETE FROM "tidemark"."universe" AS s USING pg_temp."_stored_universe" AS b WHERE s."id" = b."id" AND NOT EXISTS (SELECT 1 FROM pg_temp."_fresh_universe" AS f WHERE f.tidemark_n = b.tidemark_n);
 
 -- advice: computing least of one key anew when the extreme value leaves reads all of posts without it
 CREATE INDEX CONCURRENTLY "posts_author_idx" ON "public"."posts" ("author");

@@ -127,4 +127,4 @@ SELECT 'missing' AS kind, s."id", NULL, NULL, NULL, s."_loud", s."_rows", s."_lo
 
 -- applier: write
 INSERT INTO "tidemark_copies" AS s ("id", "_rows", "_loud") SELECT "id", "_rows", "_loud" FROM temp."tidemark__fresh_copies" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_copies" AS o WHERE o.tidemark_n = f.tidemark_n AND o."_rows" IS f."_rows" AND o."_loud" IS f."_loud" COLLATE BINARY AND typeof(o."_loud") = typeof(f."_loud")) ORDER BY "id" ON CONFLICT ("id") DO UPDATE SET "_rows" = excluded."_rows", "_loud" = excluded."_loud";
-DELETE FROM "tidemark_copies" WHERE ("id") IN (SELECT "id" FROM temp."tidemark__stored_copies" AS o WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_copies" AS f WHERE f.tidemark_n = o.tidemark_n));
+DELETE FROM "tidemark_copies" WHERE ("id") IN (SELECT b."id" FROM temp."tidemark__stored_copies" AS b WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_copies" AS f WHERE f.tidemark_n = b.tidemark_n));

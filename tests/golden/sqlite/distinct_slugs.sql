@@ -121,7 +121,7 @@ SELECT 'missing' AS kind, s."author", NULL, s."states" FROM temp."tidemark__fres
 
 -- applier: write
 INSERT INTO "tidemark_distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_distinct_slugs" AS o WHERE o.tidemark_n = f.tidemark_n AND o."states" IS f."states" COLLATE BINARY AND typeof(o."states") = typeof(f."states")) ORDER BY "author" ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO UPDATE SET "states" = excluded."states";
-DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_distinct_slugs" AS o JOIN "tidemark_distinct_slugs" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_distinct_slugs" AS i WHERE ifnull(i."author", 0) = ifnull(o."author", 0) AND (i."author" IS NULL) = (o."author" IS NULL)) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE f.tidemark_n = o.tidemark_n));
+DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_distinct_slugs" AS b JOIN "tidemark_distinct_slugs" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_distinct_slugs" AS i WHERE ifnull(i."author", 0) = ifnull(b."author", 0) AND (i."author" IS NULL) = (b."author" IS NULL)) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_distinct_slugs" AS f WHERE f.tidemark_n = b.tidemark_n));
 
 -- applier: the whole result
 DELETE FROM temp."tidemark__whole_distinct_slugs";
@@ -130,8 +130,8 @@ DELETE FROM temp."tidemark__fresh_distinct_slugs";
 INSERT INTO temp."tidemark__fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT row_number() OVER (ORDER BY "author"), "author", "states" FROM (SELECT "author", "states", typeof("states") FROM temp."tidemark__whole_distinct_slugs" EXCEPT SELECT "author", "states", typeof("states") FROM "tidemark_distinct_slugs") AS d;
 DELETE FROM temp."tidemark__stored_distinct_slugs";
 INSERT INTO temp."tidemark__stored_distinct_slugs" (tidemark_n, "author") SELECT row_number() OVER (ORDER BY "author"), "author" FROM (SELECT "author" FROM "tidemark_distinct_slugs" EXCEPT SELECT "author" FROM temp."tidemark__whole_distinct_slugs") AS d;
-DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_distinct_slugs" AS g JOIN "tidemark_distinct_slugs" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_distinct_slugs" AS i WHERE ifnull(i."author", 0) = ifnull(g."author", 0) AND (i."author" IS NULL) = (g."author" IS NULL)) WHERE g.tidemark_n > :low AND g.tidemark_n <= :high);
-INSERT INTO "tidemark_distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM temp."tidemark__fresh_distinct_slugs" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high ORDER BY g.tidemark_n ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO UPDATE SET "states" = excluded."states";
+DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_distinct_slugs" AS b JOIN "tidemark_distinct_slugs" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_distinct_slugs" AS i WHERE ifnull(i."author", 0) = ifnull(b."author", 0) AND (i."author" IS NULL) = (b."author" IS NULL)) WHERE b.tidemark_n > :low AND b.tidemark_n <= :high);
+INSERT INTO "tidemark_distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM temp."tidemark__fresh_distinct_slugs" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO UPDATE SET "states" = excluded."states";
 DELETE FROM "tidemark__dirty_distinct_slugs";
 
 -- applier: changes of posts to keys

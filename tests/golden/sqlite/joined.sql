@@ -189,7 +189,7 @@ SELECT 'missing' AS kind, s."name", NULL, NULL, s."n", s."score" FROM temp."tide
 
 -- applier: write
 INSERT INTO "tidemark_joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM temp."tidemark__fresh_joined" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_joined" AS o WHERE o.tidemark_n = f.tidemark_n AND o."n" IS f."n" COLLATE BINARY AND typeof(o."n") = typeof(f."n") AND o."score" IS f."score" COLLATE BINARY AND typeof(o."score") = typeof(f."score")) ORDER BY "name" ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
-DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS o JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(o."name", 0) AND (i."name" IS NULL) = (o."name" IS NULL)) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_joined" AS f WHERE f.tidemark_n = o.tidemark_n));
+DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS b JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(b."name", 0) AND (i."name" IS NULL) = (b."name" IS NULL)) WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_joined" AS f WHERE f.tidemark_n = b.tidemark_n));
 
 -- applier: the whole result
 DELETE FROM temp."tidemark__whole_joined";
@@ -198,8 +198,8 @@ DELETE FROM temp."tidemark__fresh_joined";
 INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score", typeof("n"), typeof("score") FROM temp."tidemark__whole_joined" EXCEPT SELECT "name", "n", "score", typeof("n"), typeof("score") FROM "tidemark_joined") AS d;
 DELETE FROM temp."tidemark__stored_joined";
 INSERT INTO temp."tidemark__stored_joined" (tidemark_n, "name") SELECT row_number() OVER (ORDER BY "name"), "name" FROM (SELECT "name" FROM "tidemark_joined" EXCEPT SELECT "name" FROM temp."tidemark__whole_joined") AS d;
-DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS g JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(g."name", 0) AND (i."name" IS NULL) = (g."name" IS NULL)) WHERE g.tidemark_n > :low AND g.tidemark_n <= :high);
-INSERT INTO "tidemark_joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM temp."tidemark__fresh_joined" AS g WHERE g.tidemark_n > :low AND g.tidemark_n <= :high ORDER BY g.tidemark_n ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
+DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS b JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(b."name", 0) AND (i."name" IS NULL) = (b."name" IS NULL)) WHERE b.tidemark_n > :low AND b.tidemark_n <= :high);
+INSERT INTO "tidemark_joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM temp."tidemark__fresh_joined" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
 DELETE FROM "tidemark__dirty_joined";
 
 -- applier: changes of users to keys

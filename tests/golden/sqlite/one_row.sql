@@ -119,4 +119,4 @@ SELECT 'missing' AS kind, s."_only", NULL, NULL, NULL, NULL, (s."_rows"), (s."_l
 
 -- applier: write
 INSERT INTO "tidemark_one_row" AS s ("_only", "_rows", "_live") SELECT "_only", "_rows", "_live" FROM temp."tidemark__fresh_one_row" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_one_row" AS o WHERE o.tidemark_n = f.tidemark_n AND o."_rows" IS f."_rows" AND o."_live" IS f."_live") ORDER BY "_only" ON CONFLICT ("_only") DO UPDATE SET "_rows" = excluded."_rows", "_live" = excluded."_live";
-DELETE FROM "tidemark_one_row" WHERE ("_only") IN (SELECT "_only" FROM temp."tidemark__stored_one_row" AS o WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_one_row" AS f WHERE f.tidemark_n = o.tidemark_n));
+DELETE FROM "tidemark_one_row" WHERE ("_only") IN (SELECT b."_only" FROM temp."tidemark__stored_one_row" AS b WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_one_row" AS f WHERE f.tidemark_n = b.tidemark_n));

@@ -286,7 +286,7 @@ SELECT 'missing' AS kind, s."id", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 
 -- applier: write
 INSERT INTO "tidemark_universe" AS s ("id", "_rows", "_name", "_posts", "_least", "_exists") SELECT "id", "_rows", "_name", "_posts", "_least", "_exists" FROM temp."tidemark__fresh_universe" AS f WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__stored_universe" AS o WHERE o.tidemark_n = f.tidemark_n AND o."_rows" IS f."_rows" AND o."_name" IS f."_name" AND o."_posts" IS f."_posts" AND o."_least" IS f."_least" COLLATE BINARY AND typeof(o."_least") = typeof(f."_least") AND o."_exists" IS f."_exists") ORDER BY "id" ON CONFLICT ("id") DO UPDATE SET "_rows" = excluded."_rows", "_name" = excluded."_name", "_posts" = excluded."_posts", "_least" = excluded."_least", "_exists" = excluded."_exists";
-DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT "id" FROM temp."tidemark__stored_universe" AS o WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_universe" AS f WHERE f.tidemark_n = o.tidemark_n));
+DELETE FROM "tidemark_universe" WHERE ("id") IN (SELECT b."id" FROM temp."tidemark__stored_universe" AS b WHERE NOT EXISTS (SELECT 1 FROM temp."tidemark__fresh_universe" AS f WHERE f.tidemark_n = b.tidemark_n));
 
 -- advice: computing least of one key anew when the extreme value leaves reads all of posts without it
 CREATE INDEX "posts_author_idx" ON "posts" ("author");
