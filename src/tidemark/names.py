@@ -95,3 +95,12 @@ def ledger(dialect: Dialect, table: str) -> str:
     if dialect.has_schemas:
         return dialect.quote("tidemark", f"_{table}")
     return dialect.quote(f"{dialect.ours_prefix}_{table}")
+
+
+def checkpoint(names: Names, source: str) -> str:
+    """FROM and WHERE of the checkpoint that a derived table has of a source's log."""
+    dialect = names.dialect
+    return (
+        f"FROM {ledger(dialect, 'checkpoint')} WHERE derived = {dialect.literal(names.derived)} "
+        f"AND generation = {names.generation} AND source = {dialect.literal(source)}"
+    )

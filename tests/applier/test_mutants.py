@@ -11,7 +11,7 @@ from tests.applier import test_memory, test_sampled, test_units
 from tests.findings.place import Place
 from tidemark import Fault, Refusal
 from tidemark.memory import First, Ratchet
-from tidemark.render import keyed, memory, ticks, units
+from tidemark.render import keyed, memory, postgres_slices, sqlite_slices, units
 from tidemark.render.statements import Store
 
 Found = (AssertionError, Fault, Refusal)
@@ -67,21 +67,28 @@ def nothing(*_: object) -> None:
     return None
 
 
-def kept_everywhere(*about: Any) -> str:
-    return COPIED(*about).partition(" AND NOT EXISTS")[0]
+def kept_everywhere(copied: str) -> str:
+    return copied.partition(" AND NOT EXISTS")[0]
 
 
-def undone_by_anybody(*about: Any) -> str:
+def undone_by_anybody(copied: str) -> str:
     pair = "o.id = l.id + l.pair AND o.pair = -l.pair"
-    anybody = COPIED(*about).replace(pair, "abs(o.id - l.id) = 1 AND o.weight = -l.weight")
+    anybody = copied.replace(pair, "abs(o.id - l.id) = 1 AND o.weight = -l.weight")
     return anybody.replace("PARTITION BY l.xid, ", "PARTITION BY ")
 
 
-def gone_unseen(*about: Any) -> str:
-    return COPIED(*about).replace("l.weight < 0", "l.weight < -1")
+def gone_unseen(copied: str) -> str:
+    return copied.replace("l.weight < 0", "l.weight < -1")
 
 
-RIGHT, FOLD, COPIED = memory.folded, memory.fold, ticks.fill_slice
+def copying(place: Place, monkeypatch: pytest.MonkeyPatch, mistake: Callable[[str], str]) -> None:
+    """What copies changes of a log makes the mistake."""
+    slices = sqlite_slices if place.is_sqlite else postgres_slices
+    original = slices.fill
+    monkeypatch.setattr(slices, "fill", lambda *about: mistake(original(*about)))
+
+
+RIGHT, FOLD = memory.folded, memory.fold
 MUTANTS: dict[str, tuple[object, str, Callable[..., object], Callable[[Place], None]]] = {
     "fold": (keyed, "fold", no_fold, folds),
     "ratchet": (memory, "folded", other_way, folds),
@@ -101,13 +108,13 @@ def test_a_mistake_in_memory_is_found(lite: Place, monkeypatch: pytest.MonkeyPat
 
 
 def test_images_that_say_the_same_are_left_out(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ticks, "fill_slice", kept_everywhere if place.is_sqlite else gone_unseen)
+    copying(place, monkeypatch, kept_everywhere if place.is_sqlite else gone_unseen)
     with pytest.raises(Found):
         samples(place)
 
 
 def test_changes_that_others_took_back_are_not_set_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ticks, "fill_slice", undone_by_anybody)
+    copying(place, monkeypatch, undone_by_anybody)
     with pytest.raises(Found):
         returns(place)
 

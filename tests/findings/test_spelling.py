@@ -11,7 +11,7 @@ from tests.findings.place import Place
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.model import Freshness
-from tidemark.render import images, postgres_alike, sqlite_rows, statements
+from tidemark.render import postgres_alike, sqlite_rows, sqlite_slices, statements
 
 # By engine and table: the types of its columns, and how the value of each is written before and afterwards.
 LOOSE = {"BLOB": ("1", "1.0"), "": ("1", "1.0"), "TEXT COLLATE NOCASE": ("'bob'", "'Bob'")}
@@ -83,7 +83,7 @@ def test_what_is_written_anew_is_shown_as_it_is_written(engine_url: str, freshne
 
 
 PLACES = [
-    ("sqlite", images),
+    ("sqlite", sqlite_slices),
     ("sqlite", sqlite_rows),
     ("sqlite", statements),
     ("postgresql", postgres_alike),

@@ -25,7 +25,7 @@ from tests.simulation.run import Ground
 from tests.simulation.strains import Strain, at_ticks
 from tests.simulation.tally import Tally
 from tidemark import ways
-from tidemark.render import ticks
+from tidemark.render import postgres_slices, sqlite_slices
 from tidemark.runtime import adding, at_once, backlog, fill, fill_pages, ledger, seals, tick, tick_deltas
 from tidemark.runtime.lease import Lease
 from tidemark.runtime.pages import open_book
@@ -94,19 +94,22 @@ def text(name: str, pattern: str, by: str) -> Patch:
 
 def copying(pattern: str, by: str) -> Patch:
     """What copies changes of a log says something else."""
-    original = ticks.fill_slice
 
     def patch(met: Met) -> AbstractContextManager[Any]:
-        def fill(*about: Any) -> str:
-            found = original(*about)
-            changed = re.sub(pattern, by, found, flags=re.DOTALL)
-            met["changed"] += changed != found
-            return changed
+        def mistaken(original: Callable[..., str]) -> Callable[..., str]:
+            def fill(*about: Any) -> str:
+                found = original(*about)
+                changed = re.sub(pattern, by, found, flags=re.DOTALL)
+                met["changed"] += changed != found
+                return changed
+
+            return fill
 
         stack = ExitStack()
         # Scripts are kept from case to case: none of before is to be used, and none of these afterwards.
         stack.enter_context(mock.patch.dict(SCRIPTS, clear=True))
-        stack.enter_context(mock.patch.object(ticks, "fill_slice", fill))
+        for slices in (sqlite_slices, postgres_slices):
+            stack.enter_context(mock.patch.object(slices, "fill", mistaken(slices.fill)))
         return stack
 
     return patch

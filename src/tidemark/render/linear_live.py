@@ -10,10 +10,11 @@ from __future__ import annotations
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.model import Table
-from tidemark.render.images import log_of, unsealed
+from tidemark.render.images import log_of
 from tidemark.render.linear import feed_key, keys_of_feeds, states_of
 from tidemark.render.linear_ticks import images_of
 from tidemark.render.live import PENDING
+from tidemark.render.slices import slices_of
 from tidemark.render.statements import ORDINAL, Store
 
 
@@ -88,4 +89,4 @@ def _keys_of_changes(store: Store, feed: Feed) -> str:
 
 
 def _waits(store: Store, table: Table) -> str:
-    return unsealed(store.names, table, "l")
+    return slices_of(store.dialect).unsealed(store.names, table)

@@ -15,10 +15,11 @@ from tidemark.model import Table
 from tidemark.render import linear, spelling, statements
 from tidemark.render.clearing import clear
 from tidemark.render.deltas import came, needs_touch, touched, went
-from tidemark.render.images import concerns, fill_slice, image, log_name, log_of, slice_definition, sliced, unsealed
+from tidemark.render.images import image, log_name, log_of
 from tidemark.render.linear import feed_key
 from tidemark.render.newest import last_ticked
 from tidemark.render.numbered import RANGE, joins_of, remove, row_of, stored_rows, which_join
+from tidemark.render.slices import slices_of
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.render.steering import weigh_batch
 from tidemark.render.ticks import waiting
@@ -77,19 +78,19 @@ def _late_columns(store: Store) -> str:
 def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog:
     slice_, columns = store.names.temporary(f"slice_{table.label}"), reads_of(program, table)
     own = [feed for feed in program.feeds if feed.table.label == table.label]
-    log = log_of(store.dialect, table)
-    part = f"{sliced(store.dialect, 'l')} AND l.weight <> 0"
+    log, slices = log_of(store.dialect, table), slices_of(store.dialect)
+    part = f"{slices.sliced()} AND l.weight <> 0"
     return SourceLog(
         source=table.label,
         log=log,
         name=log_name(store.dialect, table),
         slice=slice_,
-        create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slice_definition(store.dialect, table, columns)})",
+        create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slices.definition(table, columns)})",
         clear_slice=clear(store.dialect, slice_),
         affected=(),
         columns=columns,
-        fill_slice=fill_slice(store.dialect, table, columns, slice_),
-        concerns=concerns(store.dialect, table, columns),
+        fill_slice=slices.fill(table, columns, slice_),
+        concerns=slices.concerns(table, columns),
         table=replace(
             table, rows=None, indexes=(), trigger_bodies=(), echoes=False, definition=None, keeps=None, stated=None
         ),
@@ -116,7 +117,7 @@ def _late_images(store: Store, program: LinearProgram, feed: Feed) -> str:
 
 
 def _is_late(store: Store, table: Table) -> str:
-    return unsealed(store.names, table, "l", "coalesce(target, snapshot)")
+    return slices_of(store.dialect).unsealed(store.names, table, "coalesce(target, snapshot)")
 
 
 def _keys_of_images(store: Store, program: LinearProgram, feed: Feed) -> str:

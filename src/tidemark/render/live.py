@@ -13,8 +13,9 @@ from tidemark.maintenance.program import KeyedProgram, Remembered
 from tidemark.model import Declaration
 from tidemark.names import Names, shorten
 from tidemark.render.affected import reached
-from tidemark.render.images import log_of, slice_columns, unsealed
+from tidemark.render.images import log_of
 from tidemark.render.restriction import keys_of_query, restricted
+from tidemark.render.slices import slices_of
 from tidemark.render.statements import Store, units_of_store
 from tidemark.script import Piece, mark
 
@@ -83,17 +84,17 @@ def live_query(store: Store, program: KeyedProgram) -> str:
 
 def _pending(store: Store, program: KeyedProgram) -> str:
     """The units for which something waits: sealed, or in a log."""
-    units = store.units.key_list
+    units, slices = store.units.key_list, slices_of(store.dialect)
     found = [f"SELECT {units} FROM {store.names.own('dirty')}"]
     for way in program.routes:
         table = way.changed.table
-        log, new = log_of(store.dialect, table), unsealed(store.names, table, "l")
+        log, new = log_of(store.dialect, table), slices.unsealed(store.names, table)
         # A view that named every column of a log would keep those that nobody reads any more.
-        read = slice_columns(store.dialect, program.reads[table.label])
+        read = slices.columns(program.reads[table.label])
         found += reached(store, program, way, f"(SELECT {read} FROM {log} AS l WHERE {new})")
     # A marker says that everything may have changed.
     for table in program.watched:
-        log, new = log_of(store.dialect, table), unsealed(store.names, table, "l")
+        log, new = log_of(store.dialect, table), slices.unsealed(store.names, table)
         marked = f"EXISTS (SELECT 1 FROM {log} AS l WHERE l.weight = 0 AND {new})"
         for rows in (units_of_store(store), keys_of_query(store, program)):
             found.append(f"SELECT {units} FROM ({rows}) AS k WHERE {marked}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from tidemark.dialect import POSTGRESQL
 from tidemark.model import Table
 from tidemark.names import CaptureNames
-from tidemark.render.images import image, log_definition, log_name, log_of
+from tidemark.render.images import image, images_after, log_name, log_of
 from tidemark.render.postgres_alike import as_spelled, has_equality
 from tidemark.render.postgres_triggers import event_pieces, routine, truncate_pieces
 from tidemark.script import Piece
@@ -27,7 +27,8 @@ _STORAGE = (
 def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
     """The log of a source, and what writes it."""
     dialect, names, log = POSTGRESQL, CaptureNames(POSTGRESQL), log_of(POSTGRESQL, table)
-    create = f"CREATE TABLE {log} ({log_definition(dialect, table, columns)}) WITH ({_STORAGE})"
+    own = "xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id()"
+    create = f"CREATE TABLE {log} ({images_after(dialect, (own,), table, columns)}) WITH ({_STORAGE})"
     found = [Piece("table", f"tidemark.{log_name(dialect, table)}", create, f"DROP TABLE IF EXISTS {log}")]
     by_row = table.written_by_row
     into = f"INSERT INTO {log} ({', '.join(['weight', *(dialect.quote(image(name)) for name in columns)])})"

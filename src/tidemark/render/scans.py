@@ -15,7 +15,8 @@ from tidemark.model import Column, Declaration, Table, Unique
 from tidemark.names import Names, ledger
 from tidemark.render.affected import affected
 from tidemark.render.changes import keep
-from tidemark.render.images import image, slice_definition
+from tidemark.render.images import image
+from tidemark.render.slices import slices_of
 from tidemark.render.statements import Store, qualified
 from tidemark.scans import SourceScan
 from tidemark.script import Script
@@ -49,7 +50,7 @@ def source_scan(store: Store, program: KeyedProgram, table: Table) -> SourceScan
         marks=table.stated.marks if table.stated else "now",
         high=f"SELECT {_text(dialect, at)} FROM {rows}{_begun(table, dialect, at)} ORDER BY {at} DESC LIMIT 1",
         slice=slice_,
-        create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slice_definition(dialect, table, columns)})",
+        create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slices_of(dialect).definition(table, columns)})",
         clear_slice=f"DELETE FROM {slice_}",
         affected=(
             *(

@@ -11,14 +11,15 @@ from tidemark.dialect import SQLITE
 from tidemark.model import Table
 from tidemark.names import CaptureNames
 from tidemark.render import sqlite_rows, sqlite_stash
-from tidemark.render.images import image, log_definition, log_name, log_of
+from tidemark.render.images import image, images_after, log_name, log_of
 from tidemark.script import Piece
 
 
 def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
     """The log of a source and the triggers that write it."""
     dialect, names, log = SQLITE, CaptureNames(SQLITE), log_of(SQLITE, table)
-    create = f"CREATE TABLE {log} ({log_definition(dialect, table, columns)})"
+    own = ("id INTEGER PRIMARY KEY", "pair INTEGER")
+    create = f"CREATE TABLE {log} ({images_after(dialect, own, table, columns)})"
     found = [Piece("table", log_name(dialect, table), create, f"DROP TABLE IF EXISTS {log}", on=table.name)]
     into = f"INSERT INTO {log} ({', '.join(['weight', *(dialect.quote(image(name)) for name in columns)])})"
 

@@ -13,17 +13,10 @@ from tidemark.render.affected import affected
 from tidemark.render.changes import doubt, keep
 from tidemark.render.clearing import clear, clear_list
 from tidemark.render.due import due_texts
-from tidemark.render.images import (
-    concerns,
-    fill_slice,
-    is_ahead,
-    log_name,
-    log_of,
-    slice_definition,
-    unsealed,
-)
+from tidemark.render.images import log_name, log_of
 from tidemark.render.restriction import keys_of_query
 from tidemark.render.scans import source_scan
+from tidemark.render.slices import slices_of
 from tidemark.render.statements import ORDINAL, Store, units_of_store
 from tidemark.script import SourceLog, Tick
 from tidemark.ways import Reach
@@ -84,18 +77,19 @@ def _among(store: Store, ordinals: str) -> str:
 def waiting(store: Store, tables: tuple[Table, ...], *others: str) -> list[str]:
     """Conditions, one of which is true when a tick would find something: a change that no finished seal has taken, or a row of
     `others`."""
+    slices = slices_of(store.dialect)
     tests = [
-        f"EXISTS (SELECT 1 FROM {log_of(store.dialect, table)} AS l WHERE {unsealed(store.names, table, 'l')})"
+        f"EXISTS (SELECT 1 FROM {log_of(store.dialect, table)} AS l WHERE {slices.unsealed(store.names, table)})"
         for table in tables
     ]
-    tests += [is_ahead(store.names, table) for table in tables]
+    tests += [slices.is_ahead(store.names, table) for table in tables]
     return [*tests, *(f"EXISTS (SELECT 1 FROM {other})" for other in others)]
 
 
 def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
-    names = store.names
+    names, slices = store.names, slices_of(store.dialect)
     slice_, columns = names.temporary(f"slice_{table.label}"), program.reads[table.label]
-    definition = slice_definition(store.dialect, table, columns)
+    definition = slices.definition(table, columns)
     # TRUNCATE leaves a marker of weight 0; the tick then makes everything dirty, and markers are no changes here.
     found = [
         statement
@@ -113,8 +107,8 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
         clear_slice=clear(store.dialect, slice_),
         affected=tuple(found),
         columns=columns,
-        fill_slice=fill_slice(store.dialect, table, columns, slice_),
-        concerns=concerns(store.dialect, table, columns),
+        fill_slice=slices.fill(table, columns, slice_),
+        concerns=slices.concerns(table, columns),
         table=replace(
             table, rows=None, indexes=(), trigger_bodies=(), echoes=False, definition=None, keeps=None, stated=None
         ),

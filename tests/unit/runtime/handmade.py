@@ -6,7 +6,7 @@ They let the runtime be tested without the pure tower, and show what the tower h
 from tidemark.dialect import POSTGRESQL, SQLITE, Dialect
 from tidemark.model import Column, Table
 from tidemark.names import CaptureNames, Names, ledger
-from tidemark.render.images import sliced
+from tidemark.render.slices import slices_of
 from tidemark.script import Applier, Capture, Piece, Script, SourceLog, Tick
 from tidemark.ways import Reach
 
@@ -208,7 +208,7 @@ def _tick(names: Names, columns: tuple[str, ...]) -> Tick:
             f") OR EXISTS (SELECT 1 {checkpoint} AND pg_snapshot_xmax(CAST(snapshot AS pg_snapshot))"
             " > pg_snapshot_xmax(pg_current_snapshot())"
         )
-    copied = ", ".join([*place, "weight", *columns])
+    copied, part = ", ".join([*place, "weight", *columns]), slices_of(names.dialect).sliced()
     return Tick(
         logs=(
             SourceLog(
@@ -224,7 +224,7 @@ def _tick(names: Names, columns: tuple[str, ...]) -> Tick:
                     ),
                 ),
                 columns=columns,
-                fill_slice=f"INSERT INTO {slice_} ({copied}) SELECT {copied} FROM {log} AS l WHERE {sliced(names.dialect, 'l')}",
+                fill_slice=f"INSERT INTO {slice_} ({copied}) SELECT {copied} FROM {log} AS l WHERE {part}",
                 concerns="1 = 1",
                 table=Table("public" if names.dialect.has_schemas else "", "posts", "table", POSTS),
             ),
