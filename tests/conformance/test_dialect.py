@@ -69,6 +69,31 @@ def test_null_safe_operators(session: Session, left: str, right: str, same: bool
     assert (bool(row[0]), bool(row[1])) == (same, not same)
 
 
+def test_rows_are_numbered_as_they_are_inserted_and_have_a_place(session: Session) -> None:
+    facts = session.dialect
+    execute(session, f"CREATE TABLE t (n {facts.ordinal}, a integer)", "INSERT INTO t (a) VALUES (9), (8)")
+    assert session.all("SELECT n, a FROM t ORDER BY n") == [(1, 9), (2, 8)]
+    first = f"(SELECT {facts.row_place} FROM t WHERE a = 9)"
+    assert session.all(f"SELECT a FROM t WHERE {facts.row_place} = {first}") == [(9,)]
+
+
+def test_items_are_joined_in_their_order(session: Session) -> None:
+    facts = session.dialect
+    execute(session, "CREATE TABLE t (a integer)", "CREATE TABLE u (a integer PRIMARY KEY)")
+    execute(session, "INSERT INTO t VALUES (1), (3)", "INSERT INTO u VALUES (1), (2)")
+    joined = f"SELECT t.a FROM u {facts.in_order} t ON t.a = u.a"
+    assert session.all(joined) == [(1,)]
+    if facts is SQLITE:
+        # By itself SQLite would begin with the table that has no index.
+        steps = [str(row[3]) for row in session.all(f"EXPLAIN QUERY PLAN {joined}")]
+        assert steps[0].startswith("SCAN u")
+
+
+def test_the_greatest_and_the_least_of_two_values(session: Session) -> None:
+    facts = session.dialect
+    assert session.one(f"SELECT {facts.greatest}(1, 2), {facts.least}(1, 2)") == (2, 1)
+
+
 def test_a_view_takes_the_place_of_another_one_whose_columns_it_has_too(session: Session) -> None:
     words = session.dialect.view_replacement
     with session.transaction():

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -96,20 +97,17 @@ def copying(pattern: str, by: str) -> Patch:
     """What copies changes of a log says something else."""
 
     def patch(met: Met) -> AbstractContextManager[Any]:
-        def mistaken(original: Callable[..., str]) -> Callable[..., str]:
-            def fill(*about: Any) -> str:
-                found = original(*about)
-                changed = re.sub(pattern, by, found, flags=re.DOTALL)
-                met["changed"] += changed != found
-                return changed
-
-            return fill
+        def fill(original: Callable[..., str], *about: Any) -> str:
+            found = original(*about)
+            changed = re.sub(pattern, by, found, flags=re.DOTALL)
+            met["changed"] += changed != found
+            return changed
 
         stack = ExitStack()
         # Scripts are kept from case to case: none of before is to be used, and none of these afterwards.
         stack.enter_context(mock.patch.dict(SCRIPTS, clear=True))
         for slices in (sqlite_slices, postgres_slices):
-            stack.enter_context(mock.patch.object(slices, "fill", mistaken(slices.fill)))
+            stack.enter_context(mock.patch.object(slices, "fill", partial(fill, slices.fill)))
         return stack
 
     return patch

@@ -48,7 +48,7 @@ def keep(store: Store, program: KeyedProgram, table: Table) -> list[str]:
         return []
     own, slice_ = store.names.own(_kind(program, table)), store.names.temporary(f"slice_{table.label}")
     unit, ways = store.units, [way for way in program.routes if way.changed.table.label == table.label]
-    place = "ctid" if store.dialect.has_schemas else "rowid"
+    place = store.dialect.row_place
     bound = [way for way in ways if not way.everywhere]
     selects = [one for way in bound for one in reached(store, program, way, slice_, place=place)]
     found = []

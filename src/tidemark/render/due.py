@@ -65,13 +65,13 @@ def _later(store: Store, scalar: Scalar) -> str:
 def _differs(store: Store, test: DueTest) -> str:
     """True for a row for which the test's truth is another at the later moment."""
     now, then = f"({test.test.text})", f"({_later(store, test.test)})"
-    found = f"{now} {store.dialect.null_safe_differs} {then}"
+    dialect = store.dialect
+    found = f"{now} {dialect.null_safe_differs} {then}"
     if test.column is None or test.bound is None:
         return found
-    least, greatest = ("least", "greatest") if store.dialect.has_schemas else ("min", "max")
     ends = f"{test.bound.text}, {_later(store, test.bound)}"
-    column, low, high = test.column.text, test.bound.typed(f"{least}({ends})"), test.bound.typed(f"{greatest}({ends})")
-    return f"{column} >= {low} AND {column} <= {high} AND {found}"
+    low, high = (test.bound.typed(f"{end}({ends})") for end in (dialect.least, dialect.greatest))
+    return f"{test.column.text} >= {low} AND {test.column.text} <= {high} AND {found}"
 
 
 def _rows(store: Store, test: DueTest) -> str:

@@ -51,11 +51,8 @@ def public_select(store: Store, program: KeyedProgram) -> str:
 
 def shown_columns(store: Store, program: KeyedProgram) -> str:
     """The public columns over a stored row, with the types that the query gives them."""
-    typed = store.dialect.has_schemas
-    return ", ".join(
-        f"({one.sql}){f'::{one.type}' if typed and one.type else ''} AS {store.dialect.quote(one.name)}"
-        for one in program.shown
-    )
+    dialect = store.dialect
+    return ", ".join(f"({one.sql}){dialect.cast(one.type)} AS {dialect.quote(one.name)}" for one in program.shown)
 
 
 def _tolerant(store: Store, program: KeyedProgram) -> tuple[str, ...]:

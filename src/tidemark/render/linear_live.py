@@ -33,20 +33,18 @@ def live_query(store: Store, program: LinearProgram) -> str:
     """The SELECT of the public columns, or an empty text where `why_not` has a reason."""
     if why_not(store, program):
         return ""
-    schemas, quote = store.dialect.has_schemas, store.dialect.quote
+    quote = store.dialect.quote
     found = f"SELECT row_number() OVER () AS {ORDINAL}, k.* FROM ({_reached(store, program)}) AS k"
     clean = ", ".join(f"s.{column}" for column in store.columns)
     values = []
     for part in store.parts:
         value = f"s.{store.column(part)}"
         value = f"CASE WHEN {part.needed.at('s')} THEN {value} END" if part.needed is not None else value
-        values.append(f"({value})::{part.type}" if schemas and part.type else value)
+        values.append(store.dialect.typed(value, part.type))
     keys = ", ".join(f"b.{store.column(part)}" for part in store.key)
     anew = ", ".join([*(f"s.{store.column(part)}" for part in store.key), *values])
     states = f"SELECT {keys}, {states_of(store, program, PENDING)}"
-    shown = ", ".join(
-        f"({one.sql}){f'::{one.type}' if schemas else ''} AS {quote(one.name)}" for one in program.visible
-    )
+    shown = ", ".join(f"({one.sql}){store.dialect.cast(one.type)} AS {quote(one.name)}" for one in program.visible)
     return (
         # What is numbered is numbered once, however often it is read.
         f"WITH {PENDING} AS MATERIALIZED ({found}) SELECT {shown} FROM ("

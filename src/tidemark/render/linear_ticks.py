@@ -21,7 +21,7 @@ from tidemark.render.newest import last_ticked
 from tidemark.render.numbered import RANGE, joins_of, remove, row_of, stored_rows, which_join
 from tidemark.render.slices import slices_of
 from tidemark.render.statements import ORDINAL, Store
-from tidemark.render.steering import weigh_batch
+from tidemark.render.steering import weigh, weigh_batch
 from tidemark.render.ticks import waiting
 from tidemark.script import Applier, Deltas, SourceLog, Tick
 
@@ -257,12 +257,12 @@ def merged(store: Store, kind: str, left: str, right: str) -> str:
     if kind == "sum":
         return f"{left} + {right}"
     if store.dialect.has_schemas:
-        return f"{'greatest' if kind == 'max' else 'least'}({left}, {right})"
+        return f"{store.dialect.greatest if kind == 'max' else store.dialect.least}({left}, {right})"
     return f"CASE WHEN {left} IS NULL OR {right} {'>' if kind == 'max' else '<'} {left} THEN {right} ELSE {left} END"
 
 
 def _deltas(store: Store, program: LinearProgram) -> Deltas:
-    names, schemas = store.names, store.dialect.has_schemas
+    names = store.names
     delta, ordered, batch = names.temporary("delta"), names.temporary("ordered"), names.temporary("batch")
     fields = _every_field(store, program)
     columns = ", ".join([store.key_list, *(name for name, _, _ in fields)])
@@ -291,7 +291,7 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
         number=(
             f"INSERT INTO {ordered} ({ORDINAL}, {columns}) SELECT row_number() OVER (ORDER BY {store.key_list}), {columns} "
             f"FROM ({summed}) AS d",
-            *((f"ANALYZE {ordered}",) if schemas else ()),
+            *weigh(store, ordered),
         ),
         count=f"SELECT count(*) FROM {ordered}",
         flag=_flag(store, program),

@@ -19,6 +19,7 @@ from tidemark.render.clearing import clear
 from tidemark.render.images import image
 from tidemark.render.numbered import RANGE, joins_of, remove, row_of, which_join
 from tidemark.render.statements import ORDINAL, Store, qualified
+from tidemark.render.steering import weigh
 from tidemark.ways import Product, Products
 
 CHANGED_MAX = 3
@@ -29,7 +30,7 @@ _HALF = 2**32
 
 def products(store: Store, program: BilinearProgram) -> Products:
     """The statements of a tick that adds."""
-    names, schemas = store.names, store.dialect.has_schemas
+    names = store.names
     delta, ordered = names.temporary("delta"), names.temporary("ordered")
     keys = ", ".join(store.definition(part) for part in store.key)
     fields = "".join(f", {definition}" for part in _added(program) for definition in _field_definitions(store, part))
@@ -45,13 +46,13 @@ def products(store: Store, program: BilinearProgram) -> Products:
             f"{create} {ordered} ({ORDINAL} {place} PRIMARY KEY, {keys}{sums})",
         ),
         clear=tuple(clear(store.dialect, table) for table in (delta, ordered, *slices)),
-        weigh=tuple(f"ANALYZE {slice_}" for slice_ in slices) if schemas else (),
+        weigh=weigh(store, *slices),
         products=tuple(
             _product(store, program, chosen)
             for size in range(1, min(CHANGED_MAX, len(program.scans)) + 1)
             for chosen in combinations(range(len(program.scans)), size)
         ),
-        number=(_number(store, program), *((f"ANALYZE {ordered}",) if schemas else ())),
+        number=(_number(store, program), *weigh(store, ordered)),
         count=f"SELECT count(*) FROM {ordered}",
         odd=_odd(store, program),
         apply=_apply(store, program),

@@ -47,9 +47,9 @@ def rows_of_batch(
     batch, shown = batch or store.names.temporary("batch"), ", ".join(columns)
     if nulls or not is_steered(store, program):
         query = restricted(store, program, nulls=nulls, batch=batch)
-        # In SQLite CROSS JOIN is an order: the other way round it would first make a filter of all that the source has.
-        join = "JOIN" if store.dialect.has_schemas else "CROSS JOIN"
-        return f"SELECT {shown} FROM ({query}) AS q {join} {batch} AS {ROW} ON {on}{_unless_none(store, batch, nulls)}"
+        # The other way round SQLite would first make a filter of all that the source has.
+        joined = f"({query}) AS q {store.dialect.in_order} {batch} AS {ROW} ON {on}"
+        return f"SELECT {shown} FROM {joined}{_unless_none(store, batch, nulls)}"
     query = program.query.sql({place.block: _look_up(store.units, place) for place in program.placements})
     # OFFSET 0 keeps the planner from taking the query apart again and joining it to the batch as a whole.
     return f"SELECT {shown} FROM {batch} AS {ROW} CROSS JOIN LATERAL (SELECT * FROM ({query}) AS z OFFSET 0) AS q WHERE {on}"

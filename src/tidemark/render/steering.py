@@ -30,6 +30,11 @@ def steer(store: Store) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (f"SELECT {on}",), (f"SELECT {free}",)
 
 
+def weigh(store: Store, *tables: str) -> tuple[str, ...]:
+    """Tell the planner how small temporary tables are: it would guess thousands of keys, and read the whole source for them."""
+    return tuple(f"ANALYZE {table}" for table in tables) if store.dialect.has_schemas else ()
+
+
 def weigh_batch(store: Store) -> tuple[str, ...]:
-    """Tell the planner how small the batch is: it would guess thousands of keys, and read the whole source for them."""
-    return (f"ANALYZE {store.names.temporary('batch')}",) if store.dialect.has_schemas else ()
+    """The same for the batch."""
+    return weigh(store, store.names.temporary("batch"))
