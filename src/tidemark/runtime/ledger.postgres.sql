@@ -552,6 +552,17 @@ SELECT t.of, t.source, 'column ' || a.attname,
 FROM tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped
     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 UNION ALL
+SELECT t.of, t.source, 'NOT NULL of column ' || a.attname, '', '', '', 0, 1
+FROM tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped AND a.attnotnull
+UNION ALL
+SELECT t.of, t.source, 'type of column ' || a.attname,
+       string_agg(format('%I %s', f.attname, format_type(f.atttypid, f.atttypmod)), ', ' ORDER BY f.attnum),
+       string_agg(CAST(f.attnum AS text), ' ' ORDER BY f.attnum), '', 0, 0
+FROM tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped
+    JOIN pg_type AS y ON y.oid = a.atttypid JOIN pg_type AS p ON p.typtype = 'c' AND p.oid IN (y.oid, y.typelem, y.typbasetype)
+    JOIN pg_attribute AS f ON f.attrelid = p.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+GROUP BY t.of, t.source, a.attname
+UNION ALL
 SELECT m.of, m.source, 'partition ' || n.nspname || '.' || c.relname, '', CAST(m.relid AS text), '',
        CASE WHEN i.xmin = y.xmin AND EXISTS (
            SELECT FROM pg_attribute AS a WHERE a.attrelid = m.relid AND a.attnum > 0 AND NOT a.attisdropped

@@ -478,6 +478,10 @@ SELECT t.of, t.source, 'column ' || x.name, lower(x.type) || CASE WHEN x.pk THEN
 FROM tables AS t JOIN pragma_table_xinfo(t.source, 'main') AS x
 WHERE x.name IN (SELECT value FROM json_each(t.columns))
 UNION ALL
+SELECT t.of, t.source, 'NOT NULL of column ' || x.name, '', '', '', 0, 1
+FROM tables AS t JOIN pragma_table_xinfo(t.source, 'main') AS x
+WHERE x."notnull" AND x.name IN (SELECT value FROM json_each(t.columns))
+UNION ALL
 SELECT t.of, t.source, 'trigger ' || m.name || ' on ' || t.store || ', which may lose rows of ours, beside those', '', '', '', 2, 0
 FROM tables AS t JOIN main.sqlite_schema AS m ON m.type = 'trigger' AND lower(m.tbl_name) = lower(t.store)
 WHERE lower(substr(m.name, 1, 9)) <> 'tidemark_' AND instr(lower(replace(replace(m.sql, ' ', ''), char(10), '')), 'raise(ignore')
