@@ -9,13 +9,15 @@ import pytest
 from tests.backfill.place import Songs, Watch, open_songs, stop_after
 from tidemark import Fault
 from tidemark.database.open import open_session
-from tidemark.database.session import Conflict, Exhausted, Taken, TooLong
+from tidemark.database.session import Conflict, Exhausted, Session, Taken, TooLong
 from tidemark.errors import Exit
 from tidemark.render.backfill import write_walk
 from tidemark.runtime.backfill import chunk, worker
 from tidemark.runtime.backfill.begin import survey
 from tidemark.runtime.backfill.runner import Orders
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.progress import Event
 from tidemark.walk import between
 
 ADD = "UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)"
@@ -274,3 +276,104 @@ def test_the_survey_counts_exactly_and_cuts_where_the_keys_are(
     assert status.rows_total == status.rows_done == 1050
     assert [keys for _, _, keys in cuts] == [300, 300, 300, 150]
     assert all(low == high for (_, high, _), (low, _, _) in zip(cuts, cuts[1:], strict=False))
+
+
+def test_a_connection_that_is_lost_between_two_chunks_is_opened_anew(
+    server_songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is at hand then: making the list of a batch, or reading how far the range had come."""
+    songs, lost = server_songs, list[str]()
+    songs.add(600)
+    songs.project.backfill("count", table="songs", key="id", sql=ADD)
+    prepare, refresh = worker.prepare, chunk.Range.refresh
+
+    def end(session: Session) -> None:
+        with songs.session.transaction():
+            songs.session.all("SELECT pg_terminate_backend(:pid)", {"pid": session.one("SELECT pg_backend_pid()")[0]})  # type: ignore[index]
+
+    def prepared(session: Session, *given: object) -> None:
+        if lost.count("prepare") < 2:
+            lost.append("prepare")
+            end(session)
+        prepare(session, *given)  # type: ignore[arg-type]
+
+    def refreshed(self: chunk.Range, ledger: Ledger, name: str) -> None:
+        if lost.count("refresh") < 2:
+            lost.append("refresh")
+            end(ledger.session)
+        refresh(self, ledger, name)
+
+    def chunked(ledger: Ledger, *given: object, **named: object) -> object:
+        if "chunk" not in lost:
+            lost.append("chunk")
+            end(ledger.session)
+        return do_chunk(ledger, *given, **named)  # type: ignore[arg-type]
+
+    do_chunk = worker.do_chunk
+    monkeypatch.setattr(worker, "prepare", prepared)
+    monkeypatch.setattr(worker, "do_chunk", chunked)
+    monkeypatch.setattr(chunk.Range, "refresh", refreshed)
+    assert songs.engine().backfill("count").status.state == "finished"
+    assert sorted(set(lost)) == ["chunk", "prepare", "refresh"] and done_once(songs)
+
+
+def test_sessions_that_cannot_be_had_are_done_without(server_songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of what the server had left goes back, for those who are to notice nothing."""
+    songs, notes, opened = server_songs, list[str](), list[Duty]()
+    songs.add(300)
+    songs.project.backfill("count", table="songs", key="id", sql=ADD)
+    engine = songs.engine(listen=lambda event: notes.append(event.note))
+    real = engine._connect
+
+    def connect(*given: object) -> Duty:
+        if len(opened) == 5:
+            raise Fault("too many connections")
+        opened.append(real(*given))  # type: ignore[arg-type]
+        return opened[-1]
+
+    monkeypatch.setattr(engine, "_connect", connect)
+    assert engine.backfill("count", Orders(workers=40)).status.state == "finished"
+    assert done_once(songs) and not any(one.session.is_open() for one in opened)
+    (told,) = (note for note in notes if "sessions work" in note)
+    assert told in [f"{number} sessions work on it, and not 40: too many connections" for number in (3, 4)]
+
+
+def test_an_operator_steers_all_sessions_at_once_and_is_answered_once(
+    server_songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs, notes, chunks = server_songs, list[str](), list[str]()
+    songs.add(3000)
+    monkeypatch.setattr("tidemark.runtime.backfill.begin.HOP_KEYS", 250)
+    monkeypatch.setattr("tidemark.runtime.backfill.gate.POLL_SECONDS", 0.02)
+    begun, steering = threading.Barrier(3), songs.engine()
+
+    @songs.project.backfill("count", table="songs", key="id")
+    def count(db, batch):  # type: ignore[no-untyped-def]
+        if len(chunks) < 3:
+            # Every session is in a chunk when the pause is asked for, and has to see it at the end of that.
+            with contextlib.suppress(threading.BrokenBarrierError):
+                if begun.wait(timeout=6) == 0:
+                    steering.pause_backfill("count")
+                begun.wait(timeout=6)
+        elif "paused" in chunks and "cancelled" not in chunks:
+            chunks.append("cancelled")
+            steering.cancel_backfill("count")
+        chunks.append("chunk")
+        db.run(ADD)
+
+    def heard(event: Event) -> None:
+        notes.append(event.note)
+        if event.note == "goes on":
+            chunks.append("paused")
+        elif event.note.startswith("paused"):
+            threading.Timer(0.1, steering.resume_backfill, ["count"]).start()
+
+    with pytest.raises(Fault, match="cancelled"):
+        songs.engine(listen=heard).backfill("count", Orders(workers=3))
+    # Of each session the chunk at hand and one more.
+    assert 3 <= chunks.index("paused") <= 6 and "cancelled" in chunks
+    assert [note.partition(",")[0] for note in notes if note] == ["paused", "goes on"]
+    (status,) = songs.engine().backfills()
+    assert status.state == "cancelled" and 0 < status.rows_done < 3000
+    assert songs.engine().backfill("count", Orders(again=True, workers=3)).status.state == "finished"
+    assert done_once(songs)

@@ -381,6 +381,8 @@ def _usage(run: Callable[[], int]) -> int:
 def test_usage_errors_exit_two(shell: Shell) -> None:
     assert _usage(lambda: shell("nonsense")) == 2
     assert _usage(lambda: shell("explain")) == 2
+    for none in ("0", "-1", "many"):
+        assert _usage(lambda: shell("apply", "--workers", none)) == 2  # noqa: B023
     assert _usage(lambda: shell("--help")) == 0
 
 

@@ -132,6 +132,13 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     _add_diff(made["diff"])
 
 
+def _positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.strip().isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"say a number from 1 on, not {text}")
+    return int(text)
+
+
 def _add_action(parser: argparse.ArgumentParser, actions: Sequence[str]) -> None:
     first, *others = actions
     said = f"{first} (default), {', '.join(others)}"
@@ -142,7 +149,7 @@ def _add_workers(made: dict[str, argparse.ArgumentParser]) -> None:
     floor = "hold back while less than this is free on the disk of a SQLite file, such as 64MB (default 256MB)"
     said = "how many sessions share the work by ranges of keys (PostgreSQL; says why when only one does it)"
     for command in ("apply", "run", "repair", "backfill"):
-        made[command].add_argument("--workers", type=int, default=1, metavar="N", help=said)
+        made[command].add_argument("--workers", type=_positive, default=1, metavar="N", help=said)
         made[command].add_argument("--disk-floor", metavar="SIZE", help=floor)
 
 

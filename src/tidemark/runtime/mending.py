@@ -47,6 +47,10 @@ class Walked:
         with self._lock:
             self.problem = self.problem or problem
 
+    def note(self, text: str) -> None:
+        """Tell whoever listens."""
+        self.listen(Event(self.run.derived, self.run.kind, note=text))
+
     def count(self, keys: int, held: Held[int]) -> None:
         """Take down a chunk that is committed."""
         with self._lock:

@@ -48,14 +48,14 @@ def recording_end(duty: Duty, tally: Tally, also: Callable[[str], object] = lamb
             record_end(duty, tally, "interrupted", "it was asked twice to stop; the chunk at hand was rolled back")
         raise
     except Exception as problem:
-        told = tell_problem(problem)
-        if duty.session.is_open():
+        told, is_open = tell_problem(problem), duty.session.is_open()
+        # Without a session nothing can be written down, and what has no last word reads as interrupted.
+        state = "interrupted" if is_interruption(problem) or not is_open else "failed"
+        if is_open:
             with telling_untold(duty, name, tally.phase):
-                record_end(duty, tally, "interrupted" if is_interruption(problem) else "failed", told)
+                record_end(duty, tally, state, told)
         if isinstance(problem, Fault) and "; next: " not in problem.left_behind:
-            problem.left_behind += (
-                f"; next: {_next_command(tally, 'interrupted' if is_interruption(problem) else 'failed')}"
-            )
+            problem.left_behind += f"; next: {_next_command(tally, state)}"
         if isinstance(problem, TidemarkError):
             raise
         raise Fault(f"{name} failed: {told}", left_behind=STANDS) from problem

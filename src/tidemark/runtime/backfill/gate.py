@@ -127,11 +127,8 @@ class Gate:
                 told[0] = self._look()
             return told[0]
 
-        self._tell(f"holding back: {'; '.join(reasons)}")
+        self.tally.note(f"holding back: {'; '.join(reasons)}")
         self._wait(look, "throttled")
-
-    def _tell(self, note: str) -> None:
-        self.tally.listen(Event(self.tally.name, self.tally.phase, note=note))
 
     def _wait(self, look: Callable[[], tuple[str, ...]], first: str) -> None:
         """Wait while an operator or the database wants that; the state on record is always the reason that holds now."""
@@ -147,12 +144,12 @@ class Gate:
                 raise Ended("paused", "an operator asked for a rest")
             if state == "paused" and not resting:
                 resume = f"tidemark backfill resume {quote(self.tally.name)}"
-                self._tell(f"paused, as an operator asked; it goes on with {resume}")
+                self.tally.note(f"paused, as an operator asked; it goes on with {resume}")
             resting = state == "paused"
             if state != "backfilling":
                 self.check_end()
                 self.duty.clock.wait(POLL_SECONDS)
-        self._tell("goes on")
+        self.tally.note("goes on")
         self.tally.leave_out(self.duty.clock.now())
 
     def _take_position(self, reasons: tuple[str, ...], seconds: float) -> str:

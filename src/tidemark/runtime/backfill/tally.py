@@ -40,6 +40,7 @@ class Tally:
     longest_ms: float = 0.0
     problem: BaseException | None = None
     untold: int = 0
+    _noted: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -88,6 +89,13 @@ class Tally:
         """Have everybody end after the chunk at hand. The first problem is the one that counts."""
         with self._lock:
             self.problem = self.problem or problem
+
+    def note(self, text: str) -> None:
+        """Tell a sentence, once when several sessions have the same to say."""
+        with self._lock:
+            if text != self._noted:
+                self._noted = text
+                self.listen(Event(self.name, self.phase, note=text))
 
     def tell(self, duty: Duty) -> None:
         """Publish the rate when the last time is a second ago. That it cannot be told never stops the work."""

@@ -2,7 +2,8 @@
 
 Owns: `work_together` and `tell_alone`. Promises: they work under one lease, whose term each checks inside its own transactions;
 when one has to end the others end after the chunk at hand, and what was met first is raised where the run is recorded; what is to
-be done between two chunks is done as long as any of them works; that more sessions were wanted than can help is told, with why.
+be done between two chunks is done as long as any of them works; that more sessions were wanted than can help, or than can be had,
+is told, with why, and ends nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from tidemark.database.session import Conflict
+from tidemark.errors import TidemarkError
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.progress import Event, Listener
 
@@ -35,6 +38,10 @@ class Shared(Protocol):
         """Have everybody end after the chunk at hand."""
         ...
 
+    def note(self, text: str) -> None:
+        """Tell whoever listens."""
+        ...
+
 
 def tell_alone(duty: Duty, name: str, listen: Listener, why: str, phase: str = "fill") -> None:
     """Tell why one session does what several were wanted for; nothing where nobody wanted them."""
@@ -46,15 +53,15 @@ def tell_alone(duty: Duty, name: str, listen: Listener, why: str, phase: str = "
 def work_together(
     duty: Duty, shared: Shared, work: Callable[[Duty], None], connect: Callable[[], Duty] | None, workers: int
 ) -> None:
-    """Do `work` on the session of `duty`, and on `workers` - 1 others beside it that `connect` opens.
+    """Do `work` on the session of `duty`, and on `workers` - 1 others beside it that `connect` opens, as far as they can be had.
 
     Raises what the first of them met that ended before everything was done, after all have ended.
     """
-    threads = []
-    if connect is not None:
-        for number in range(1, workers):
-            given = (duty, shared, work, connect)
-            threads.append(threading.Thread(target=_serve, args=given, name=f"backfill-{number}", daemon=True))
+    others = [] if connect is None else _open_others(duty, shared, connect, workers)
+    threads = [
+        threading.Thread(target=_serve, args=(one, shared, work), name=f"backfill-{number}", daemon=True)
+        for number, one in enumerate(others, 1)
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -76,16 +83,31 @@ def work_together(
         raise shared.problem
 
 
-def _serve(duty: Duty, shared: Shared, work: Callable[[Duty], None], connect: Callable[[], Duty]) -> None:
-    """Work beside the first session, until nothing is left or somebody ends."""
-    mine: Duty | None = None
-    try:
-        opened = connect()
+def _open_others(duty: Duty, shared: Shared, connect: Callable[[], Duty], workers: int) -> list[Duty]:
+    """The same duty on so many sessions less one. Where the server gives no more of them, half of those that it gave are closed
+    again: the application will want some."""
+    found: list[Duty] = []
+    while len(found) + 1 < workers:
+        try:
+            opened = connect()
+        except (TidemarkError, Conflict) as problem:
+            kept = (len(found) + 1) // 2
+            for one in found[kept:]:
+                one.session.close()
+            del found[kept:]
+            had = "one session works" if not found else f"{len(found) + 1} sessions work"
+            shared.note(f"{had} on it, and not {workers}: {getattr(problem, 'cause', problem)}")
+            break
         lease = None if duty.lease is None else replace(duty.lease, ledger=opened.ledger)
-        mine = replace(duty, ledger=opened.ledger, lease=lease, meanwhile=lambda: None)
+        found.append(replace(duty, ledger=opened.ledger, lease=lease, meanwhile=lambda: None))
+    return found
+
+
+def _serve(mine: Duty, shared: Shared, work: Callable[[Duty], None]) -> None:
+    """Work beside the first session, until nothing is left or somebody ends."""
+    try:
         work(mine)
     except BaseException as problem:  # noqa: BLE001 - it is raised again where the run is recorded
         shared.give_up(problem)
     finally:
-        if mine is not None:
-            mine.session.close()
+        mine.session.close()

@@ -35,7 +35,6 @@ from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.pace import Pace, ask, choose_first_pace
-from tidemark.runtime.progress import Event
 from tidemark.runtime.samples import Hold
 from tidemark.telling import tell_problem
 from tidemark.walk import Walk
@@ -71,16 +70,19 @@ class Worker:
 
     def work(self) -> None:
         """Do what nobody else does until nothing is left. Raises `Ended` and whatever is not the rows' fault."""
-        self._prepare()
+        self._persist(self._prepare)
         while (key := self.tally.next_aside()) is not None:
-            self.gate.check()
             # Done twice it is done once: what was put aside is closed in the transaction that does it.
             while not self._persist(partial(self._try_again, key)):
-                self.gate.check()
+                pass
         while (todo := self.tally.next_range()) is not None:
             while not todo.finished:
-                if not self._persist(partial(self._advance, todo)):
-                    todo.refresh(self.duty.ledger, self.backfill.name)
+                known = self._persist(partial(self._advance, todo))
+                while not known:
+                    known = self._persist(partial(self._refresh, todo))
+
+    def _refresh(self, todo: Range) -> None:
+        todo.refresh(self.duty.ledger, self.backfill.name)
 
     def _prepare(self) -> None:
         self.duty.session.undo_in_memory()
@@ -101,22 +103,27 @@ class Worker:
     def _connect_again(self, connect: Callable[[], Duty], problem: Exception) -> None:
         for tried in range(RECONNECTS_MAX):
             if tried == 1:
-                note = f"the database is away, trying again for a minute or so: {getattr(problem, 'cause', problem)}"
-                self.tally.listen(Event(self.tally.name, self.tally.phase, note=note))
+                self.tally.note(
+                    f"the database is away, trying again for a minute or so: {getattr(problem, 'cause', problem)}"
+                )
             self.duty.clock.wait(min(RECONNECT_SECONDS_MAX, 0.05 * 2**tried) if tried else 0.0)
             self.gate.check_end()
             try:
-                opened = connect()
+                self._take_over(connect())
+                self._prepare()
+                return
             except (TidemarkError, Conflict) as still:
+                if self.duty.session.is_open():
+                    raise
                 problem = still
-                continue
-            self.duty.session.close()
-            self.duty.ledger = opened.ledger
-            if self.duty.lease is not None:
-                self.duty.lease.ledger = opened.ledger
-            self._prepare()
-            return
         raise problem
+
+    def _take_over(self, opened: Duty) -> None:
+        """Work on another session from now on."""
+        self.duty.session.close()
+        self.duty.ledger = opened.ledger
+        if self.duty.lease is not None:
+            self.duty.lease.ledger = opened.ledger
 
     def _advance(self, todo: Range) -> None:
         """Do one chunk and rest, or find out that it has to be a smaller one."""
@@ -216,6 +223,7 @@ class Worker:
 
     def _try_again(self, key: Key) -> None:
         """Do one key that an earlier attempt put aside."""
+        self.gate.check()
         work = partial(do_key, self.duty.ledger, self.backfill, self.walk, key, ASIDE)
         try:
             held = self.duty.write(work)
