@@ -28,6 +28,7 @@ from tidemark.runtime.backfill.record import BackfillStatus, set_nice
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
 from tidemark.runtime.beside import delivering, taking
 from tidemark.runtime.captures import plan_captures
+from tidemark.runtime.convert import convert_ledger
 from tidemark.runtime.diff import TableDiff
 from tidemark.runtime.doctor import Diagnosis, examine, look_at_strain, look_at_writing
 from tidemark.runtime.duty import Duty
@@ -48,6 +49,7 @@ from tidemark.runtime.outbox import (
 from tidemark.runtime.places import Between
 from tidemark.runtime.plan import InstallPlan
 from tidemark.runtime.repair import RepairReport, repair, repair_between, repair_picked
+from tidemark.runtime.restored import settle_in
 from tidemark.runtime.rounds import tick_all
 from tidemark.runtime.runs import Past, list_runs
 from tidemark.runtime.status import TableStatus, read_status
@@ -77,17 +79,19 @@ class Tidemark(Workshop):
 
     def plan(self) -> InstallPlan:
         """What `apply` would do, with every statement. Raises `Refusal` for what cannot be kept true."""
-        with self._open("reader") as duty:
+        with self._open("reader", older=True) as duty:
             return self._plan(duty)
 
     def apply(self, *, allow_drop: bool = False, detach: bool = False, create_indexes: bool = False) -> ApplyReport:
-        """Carry out the plan: install, fill, verify, cut over. `detach` leaves the filling to a worker; `create_indexes` makes
-        the indexes that the plan names, before anything else."""
-        with self._open() as duty:
+        """Convert a ledger that an older version made, then carry out the plan: install, fill, verify, cut over. `detach` leaves
+        the filling to a worker; `create_indexes` makes the indexes that the plan names, before anything else."""
+        with self._open(older=True) as duty:
+            shapes = convert_ledger(duty, self._listen)
+            settle_in(duty)
             record_gaps(duty, duty.ledger.derived())
             plan = self._plan(duty)
             if plan.is_empty and not plan.refresh and not plan.narrowed and not (create_indexes and plan.indexes):
-                return ApplyReport((), (), ())
+                return ApplyReport((), (), (), shapes=shapes)
             epoch, again = secrets.token_hex(8), partial(self._plan, duty)
             work = partial(
                 apply_plan,
@@ -100,7 +104,7 @@ class Tidemark(Workshop):
                 again=again,
                 listen=self._listen,
             )
-            return apply_through(duty.ledger, plan, work, again)
+            return replace(apply_through(duty.ledger, plan, work, again), shapes=shapes)
 
     def tick(self, *names: str, max_ms: float | None = None, max_batches: int | None = None) -> tuple[TickReport, ...]:
         """Seal and apply what waits, for every derived table at tick freshness or for those named; what is read comes first, so

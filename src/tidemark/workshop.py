@@ -33,7 +33,7 @@ from tidemark.runtime.cascade import is_served, upstream_first
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
+from tidemark.runtime.plan import InstallPlan, Wanted, make_plan, plan_conversion
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.restored import settle_in
 from tidemark.runtime.tick import has_work
@@ -101,8 +101,8 @@ class Workshop:
         return record(duty, self._who or name_operator(), action, about, detail, work)
 
     @contextmanager
-    def _open(self, role: Role = "worker") -> Iterator[Duty]:
-        duty = self._connect(role)
+    def _open(self, role: Role = "worker", *, older: bool = False) -> Iterator[Duty]:
+        duty = self._connect(role, older=older)
         try:
             yield duty
         except Conflict as problem:
@@ -112,8 +112,9 @@ class Workshop:
         finally:
             duty.session.close()
 
-    def _connect(self, role: Role = "worker") -> Duty:
-        """A duty without a lease, on a session of its own that the caller closes."""
+    def _connect(self, role: Role = "worker", *, older: bool = False) -> Duty:
+        """A duty without a lease, on a session of its own that the caller closes. With `older` the ledger may be another
+        version's, for the caller to say what becomes of it. Raises `Fault` for such a one else."""
         session = open_session(self.database, role=role)
         self._sessions.add(session)
         try:
@@ -121,9 +122,12 @@ class Workshop:
             duty = Duty(ledger, self._clock, None, self._stop, self._limits, self._functions, self._hold_ms)
             duty.workers, duty.connect, duty.listen = self._workers, self._connect, self._listen
             duty.turns = ledger.turns = self._turns if session.dialect.writers_wait_in_line else None
+            if not older:
+                ledger.check_shape()
             if role == "worker":
                 ledger.value("prepare_worker")
-                settle_in(duty)
+                if not older:
+                    settle_in(duty)
         except BaseException:
             session.close()
             raise
@@ -131,6 +135,8 @@ class Workshop:
 
     def _plan(self, duty: Duty) -> InstallPlan:
         catalog = self._catalog(duty)
+        if (conversion := plan_conversion(duty.ledger, catalog)) is not None:
+            return conversion
         everything = self._with_supports(duty, catalog)
         renamed = {one.was: one.name for one in everything if one.was is not None}
         declared = {one.name for one in everything}

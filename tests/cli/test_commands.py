@@ -158,7 +158,7 @@ def test_every_command_answers_with_one_json_object(installed: Shell) -> None:
     assert shell.json("history")["runs"][-1]["kind"] == "apply"
     assert shell.json("doctor")["findings"]
     assert shell.json("sql")["scripts"][0]["name"] == "thread_stats"
-    nothing = {"live": [], "begun": [], "dropped": [], "indexes": [], "given_up": []}
+    nothing = {"live": [], "begun": [], "dropped": [], "indexes": [], "given_up": [], "shapes": []}
     assert shell.json("apply", "--yes") == {"command": "apply", "exit": 0, **nothing}
     assert shell.json("uninstall", "--yes")["removed"] == ["thread_stats"]
     assert shell.json("status")["error"]["code"] == "not-installed"

@@ -53,6 +53,9 @@ def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
         else []
     )
     lines += [f"{one.capture.source}: its capture writes down what nobody reads any more" for one in plan.narrowed]
+    if plan.converts:
+        said = f"the ledger has shape {plan.converts}: apply converts it for this version, then plans what is made anew"
+        return "\n".join([f"~ {said}.", *lines, "Nothing was changed. Next: tidemark apply"])
     if plan.is_empty and plan.narrowed:
         # A worker finished what was left to it; a capture is for an apply to change.
         return "\n".join([*lines, "Nothing else is to be done, and nothing was changed. Next: tidemark apply"])
@@ -88,7 +91,7 @@ def _nothing_to_do(declared: int) -> str:
 
 def apply_text(done: ApplyReport, *, declared: int) -> str:
     """What apply did; `declared` is how many derived tables are declared."""
-    lines = []
+    lines = [f"the ledger was converted from shape {' to shape '.join(done.shapes)}"] if done.shapes else []
     if done.live:
         lines.append(f"live and verified: {', '.join(done.live)}")
     if done.begun:

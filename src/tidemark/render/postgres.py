@@ -26,7 +26,7 @@ def linear_pieces(
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` are the schemas in which the user's functions are found."""
     settings = pinned_settings(path, *_types_and_texts(program))
-    found = [*postgres_arm.arm_pieces(), store_table(store), unique_index(store)]
+    found = [store_table(store), unique_index(store)]
     found += user_indexes(program, store, indexes)
     found += [delta_type(store, program), *pending_table(store)]
     crossed = program.crossed and not postgres_flush.is_additive(store)

@@ -32,7 +32,7 @@ def commit_pieces(
     program: KeyedProgram, store: Store, indexes: tuple[tuple[str, ...], ...], path: tuple[str, ...]
 ) -> tuple[Piece, ...]:
     """Everything that installation creates, in order. `path` are the schemas in which the user's functions are found."""
-    found = [*postgres_arm.arm_pieces(), postgres.store_table(store), postgres.unique_index(store), *_turns(store)]
+    found = [postgres.store_table(store), postgres.unique_index(store), *_turns(store)]
     found.append(_type(store, "unit", [store.units.definition(part) for part in store.units.key]))
     for table in program.watched:
         columns = [image_definition(store.dialect, table, name) for name in remembered(program, table)]

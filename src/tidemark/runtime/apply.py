@@ -55,13 +55,15 @@ PROJECT = "project"
 @dataclass(frozen=True)
 class ApplyReport:
     """What was done: `live` derived tables that were filled and verified, `begun` ones left to a worker, `dropped` names,
-    `given_up` ones that nobody had seen yet, beside a live one or not, `indexes` made on request."""
+    `given_up` ones that nobody had seen yet, beside a live one or not, `indexes` made on request, `shapes` of the ledger before
+    and after its conversion."""
 
     live: tuple[str, ...]
     begun: tuple[str, ...]
     dropped: tuple[str, ...]
     indexes: tuple[str, ...] = ()
     given_up: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
 
 
 def apply_plan(
@@ -157,8 +159,8 @@ def _leave_all(duty: Duty, listen: Listener) -> None:
 
 
 def ensure_ledger(duty: Duty, epoch: str) -> None:
-    """Create the ledger, or what it lacks, even when two processes want to at once."""
-    if duty.ledger.wanting():
+    """Create the ledger, even when two processes want to at once."""
+    if not duty.ledger.exists():
         duty.write(partial(duty.ledger.create, epoch))
 
 

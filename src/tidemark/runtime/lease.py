@@ -2,7 +2,8 @@
 
 Owns: taking, checking, renewing and giving back. Promises: `Lease.check` inside a transaction proves that nobody has taken
 the duty since, and keeps anyone from taking it until that transaction ends; so a holder that slept through the end of its
-time does no harm when it wakes. The time of a lease is the database's clock and only decides when another may *try*: a
+time does no harm when it wakes. Nobody takes a duty of a ledger of another shape, and a conversion takes all of them away. The
+time of a lease is the database's clock and only decides when another may *try*: a
 holder that is late but not replaced goes on. A killed holder's duty is free when its time is over, and at once for whoever
 sees on the same machine that its process is gone. Asking for a duty that somebody holds writes nothing.
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault
 from tidemark.runtime.clock import Clock
-from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.ledger import SHAPE, Ledger
 
 TERM_SECONDS = 30.0
 POLL_SECONDS = 0.2
@@ -180,8 +181,9 @@ def take_lease(
 
 
 def _ask(ledger: Ledger, clock: Clock, duty: str, holder: str, yields: bool = False) -> Lease | None:
-    """Take a duty, or None when somebody holds it. Raises `Conflict` when the database is too busy to say."""
-    parameters = {"duty": duty, "holder": holder, "seconds": TERM_SECONDS, "replaced": ""}
+    """Take a duty, or None when somebody holds it. Raises `Conflict` when the database is too busy to say, and `Fault` when the
+    ledger is another version's."""
+    parameters = {"duty": duty, "holder": holder, "seconds": TERM_SECONDS, "replaced": "", "shape": SHAPE}
     found = dict(ledger.all("read_leases", {"duty": duty, "wish": f"{WISH}{duty}" if yields else ""}))
     if any(name != duty and not _is_free(name, who) for name, who in found.items()):
         return None
@@ -192,6 +194,8 @@ def _ask(ledger: Ledger, clock: Clock, duty: str, holder: str, yields: bool = Fa
     rows = ledger.alone("take_lease", parameters)
     if rows:
         _left.discard((duty, holder))
+    else:
+        ledger.check_shape()
     return Lease(ledger, clock, duty, holder, int(rows[0][0]), clock.now()) if rows else None
 
 

@@ -183,12 +183,14 @@ CREATE TABLE tidemark._drift (
 CREATE UNIQUE INDEX _drift_open ON tidemark._drift (derived, generation, key_hash) WHERE closed_at IS NULL;
 
 -- name: create_lease
--- Who may perform a duty, until when; `term` grows with every holder and fences off the ones before.
+-- Who may perform a duty, until when; `term` grows with every holder and fences off the ones before. `shape` is that of the ledger
+-- which the holder's version keeps.
 CREATE TABLE tidemark._lease (
     duty TEXT NOT NULL PRIMARY KEY,
     holder TEXT NOT NULL,
     term bigint NOT NULL,
-    expires TEXT NOT NULL
+    expires TEXT NOT NULL,
+    shape TEXT NOT NULL
 );
 
 -- name: create_backfill
@@ -268,15 +270,6 @@ CREATE UNIQUE INDEX _outbox_once ON tidemark._outbox (derived, column_name, thre
 -- name: create_outbox_alike
 -- What a row reached whose key was spelled otherwise then.
 CREATE INDEX _outbox_alike ON tidemark._outbox (derived, column_name, threshold, alike) WHERE alike IS NOT NULL;
-
--- name: lacks_alike
--- A row where an outbox is there, of an earlier version that knew keys by their texts alone.
-SELECT 1 WHERE to_regclass('tidemark._outbox') IS NOT NULL AND NOT EXISTS (
-    SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = to_regclass('tidemark._outbox') AND a.attname = 'alike');
-
--- name: add_alike
--- What was told before goes on being known by the text of its key.
-ALTER TABLE tidemark._outbox ADD COLUMN alike bigint;
 
 -- name: create_outbox_open
 -- What waits is found without reading what does not.
@@ -1261,9 +1254,11 @@ WHERE derived = :derived AND generation = :generation AND closed_at IS NULL AND 
 SELECT count(*) FROM tidemark._drift WHERE derived = :derived AND generation = :generation AND closed_at IS NULL;
 
 -- name: take_lease
--- Take a duty that nobody holds, whose holder's time is over or whose holder is known to be gone; no row when it is held.
-INSERT INTO tidemark._lease AS held (duty, holder, term, expires) VALUES (:duty, :holder, 1, tidemark._clock(:seconds))
-ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires
+-- Take a duty that nobody holds, whose holder's time is over or whose holder is known to be gone; no row when it is held, or when the
+-- ledger has another shape than :shape.
+INSERT INTO tidemark._lease AS held (duty, holder, term, expires, shape)
+SELECT :duty, :holder, 1, tidemark._clock(:seconds), m.value FROM tidemark._meta AS m WHERE m.key = 'shape' AND m.value = :shape
+ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires, shape = excluded.shape
 WHERE held.expires <= {now} OR held.holder = :replaced
 RETURNING term;
 

@@ -21,7 +21,10 @@ from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
 SHAPE = "11"
-BOOKS = ("ledger", "streams/streams", "operators", "processing")
+BOOKS = ("ledger", "streams/streams", "operators", "processing", "flushes")
+# What may be made again at any time: its texts are in the ledger's shape, but no conversion needs to write them down.
+REPEATABLE = "flushes"
+CONVERSIONS = "conversions"
 
 
 @dataclass(frozen=True)
@@ -155,15 +158,38 @@ class Ledger:
         }
         found = []
         for book in BOOKS:
-            named = [name for name in load_statements(self._engine, book) if name.startswith("create_")]
-            found += [find_statement(self._engine, name, book).format(**states) for name in named]
+            texts = load_statements(self._engine, book).values()
+            found += [one.text.format(**states) for one in texts if one.name.startswith("create_") and one.text]
         return found
 
-    def wanting(self) -> list[str]:
-        """The statements that give the ledger what it lacks, in order: all of it, or what an earlier version did not have."""
-        if not self.exists():
-            return self.creation()
-        return [self.text("add_alike"), self.text("create_outbox_alike")] if self.value("lacks_alike") else []
+    def conversion(self, shape: str) -> list[str]:
+        """The statements that make a ledger of an older shape one of this version's, in order. Raises `Fault` where there are
+        none: for a newer one, or for one too old."""
+        texts = load_statements(self._engine, CONVERSIONS)
+        steps = [f"to_{number}" for number in range(int(shape) + 1, int(SHAPE) + 1)] if shape.isdigit() else []
+        if not steps or any(step not in texts for step in steps):
+            raise _other_shape(shape)
+        repeated = [one.text for one in load_statements(self._engine, REPEATABLE).values()]
+        found = [texts["lock"].text, *(texts[step].text for step in steps), texts["end_leases"].text, *repeated]
+        return [text for text in found if text]
+
+    def lock(self) -> None:
+        """Wait for every transaction under a lease, and let none begin before the caller's ends."""
+        text = find_statement(self._engine, "lock", CONVERSIONS)
+        self.session.script(*([text] if text else []))
+
+    def shape(self) -> str | None:
+        """The shape of the ledger that is there, None without one."""
+        return str(self.value("read_meta", {"key": "shape"})) if self.exists() else None
+
+    def check_shape(self) -> None:
+        """Raises `Fault` where the ledger is another version's: one that wants to be converted, or that is newer than this."""
+        shape = self.shape()
+        if shape not in (None, SHAPE):
+            self.conversion(str(shape))
+            raise Fault(
+                f"{_differs(str(shape))}: run `tidemark apply` with this version, which converts it", retry_safe=False
+            )
 
     @property
     def objects(self) -> frozenset[str]:
@@ -172,11 +198,9 @@ class Ledger:
         return frozenset(name.removeprefix("create_") for name in found if name.startswith("create_"))
 
     def create(self, epoch: str) -> None:
-        """Create the tables and remember their shape, or add what an earlier version did not have, in the caller's transaction.
-        `epoch` names this copy."""
+        """Create the tables and remember their shape, in the caller's transaction, unless they are there. `epoch` names this
+        copy."""
         if self.exists():
-            self.value("set_patience", {"patience": "100ms"})
-            self.session.script(*self.wanting())
             return
         self.session.script(*self.creation())
         cluster = self.value("read_cluster" if self.value("may_read_cluster") else "read_database")
@@ -188,13 +212,7 @@ class Ledger:
         """Every generation of every derived table; none when there is no ledger."""
         if not self.exists():
             return ()
-        shape = self.value("read_meta", {"key": "shape"})
-        if shape != SHAPE:
-            raise Fault(
-                f"the ledger has shape {shape!r}, this version reads shape {SHAPE!r}: with the version that wrote it run "
-                "`tidemark uninstall --keep-data`, then `tidemark apply` with this one",
-                retry_safe=False,
-            )
+        self.check_shape()
         captures, rows = self._captures(), self.all("list_derived")
         # A script is long and never another one under its fingerprint: it is fetched when it is first heard of.
         if any(_about(row) not in self._scripts for row in rows):
@@ -313,6 +331,19 @@ class Ledger:
         """The checkpoints of a script's logs, by source."""
         rows = self.all("list_checkpoints", {"derived": script.name, "generation": script.generation})
         return {row[0]: Checkpoint.of(row) for row in rows}
+
+
+def _differs(shape: str) -> str:
+    return f"the ledger has shape {shape!r}, this version keeps shape {SHAPE!r}"
+
+
+def _other_shape(shape: str) -> Fault:
+    """Of a ledger that this version cannot convert."""
+    if shape.isdigit() and int(shape) > int(SHAPE):
+        way = "a newer version of Tidemark was applied here, so that this one has to be upgraded, too"
+    else:
+        way = "with the version that wrote it run `tidemark uninstall --keep-data`, then `tidemark apply` with this one"
+    return Fault(f"{_differs(shape)}: {way}", retry_safe=False)
 
 
 def _about(row: tuple[Any, ...]) -> tuple[str, int, str]:

@@ -170,12 +170,14 @@ CREATE TABLE tidemark__drift (
 CREATE UNIQUE INDEX tidemark__drift_open ON tidemark__drift (derived, generation, key_hash) WHERE closed_at IS NULL;
 
 -- name: create_lease
--- Who may perform a duty, until when; `term` grows with every holder and fences off the ones before.
+-- Who may perform a duty, until when; `term` grows with every holder and fences off the ones before. `shape` is that of the ledger
+-- which the holder's version keeps.
 CREATE TABLE tidemark__lease (
     duty TEXT NOT NULL PRIMARY KEY,
     holder TEXT NOT NULL,
     term INTEGER NOT NULL,
-    expires TEXT NOT NULL
+    expires TEXT NOT NULL,
+    shape TEXT NOT NULL
 );
 
 -- name: create_backfill
@@ -255,15 +257,6 @@ CREATE UNIQUE INDEX tidemark__outbox_once ON tidemark__outbox (derived, column_n
 -- name: create_outbox_alike
 -- What a row reached whose key was spelled otherwise then.
 CREATE INDEX tidemark__outbox_alike ON tidemark__outbox (derived, column_name, threshold, alike) WHERE alike IS NOT NULL;
-
--- name: lacks_alike
--- A row where an outbox is there, of an earlier version that knew keys by their texts alone.
-SELECT 1 FROM sqlite_schema AS s WHERE s.name = 'tidemark__outbox'
-AND NOT EXISTS (SELECT 1 FROM pragma_table_info('tidemark__outbox') AS c WHERE c.name = 'alike');
-
--- name: add_alike
--- What was told before goes on being known by the text of its key.
-ALTER TABLE tidemark__outbox ADD COLUMN alike TEXT;
 
 -- name: create_outbox_open
 -- What waits is found without reading what does not.
@@ -1089,9 +1082,11 @@ WHERE derived = :derived AND generation = :generation AND closed_at IS NULL AND 
 SELECT count(*) FROM tidemark__drift WHERE derived = :derived AND generation = :generation AND closed_at IS NULL;
 
 -- name: take_lease
--- Take a duty that nobody holds, whose holder's time is over or whose holder is known to be gone; no row when it is held.
-INSERT INTO tidemark__lease AS held (duty, holder, term, expires) VALUES (:duty, :holder, 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:seconds AS TEXT) || ' seconds'))
-ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires
+-- Take a duty that nobody holds, whose holder's time is over or whose holder is known to be gone; no row when it is held, or when the
+-- ledger has another shape than :shape.
+INSERT INTO tidemark__lease AS held (duty, holder, term, expires, shape)
+SELECT :duty, :holder, 1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:seconds AS TEXT) || ' seconds'), m.value FROM tidemark__meta AS m WHERE m.key = 'shape' AND m.value = :shape
+ON CONFLICT (duty) DO UPDATE SET holder = excluded.holder, term = held.term + 1, expires = excluded.expires, shape = excluded.shape
 WHERE held.expires <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now') OR held.holder = :replaced
 RETURNING term;
 

@@ -19,7 +19,7 @@ from tidemark.runtime.cascade import identity, upstream_first
 from tidemark.runtime.essence import essence
 from tidemark.runtime.gaps import Look
 from tidemark.runtime.groups import check_groups, groups_of, with_groups
-from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.ledger import SHAPE, Installed, Ledger
 from tidemark.runtime.narrowing import Narrowed, find_narrowed, list_staying
 from tidemark.runtime.pieces import (
     Finding,
@@ -38,9 +38,6 @@ from tidemark.script import Capture, MissingIndex, Script
 from tidemark.walk import Pages
 
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
-# What every derived table at commit freshness shares on an engine with deferred triggers; it goes with the schema.
-SHARED_OBJECTS = frozenset({"armed", "flushes", "flush_all", "weave"})
-SHARED_TRIGGER = "_flush"
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,8 @@ class Step:
 
 @dataclass(frozen=True)
 class InstallPlan:
-    """Everything that `apply` will do. `ledger` are what creates the ledger or adds what it lacks, empty when whole.
+    """Everything that `apply` will do. `ledger` are what creates the ledger, empty where it is there, or what converts it from
+    the older shape `converts`, empty for this version's: then nothing else is planned before that is done.
 
     `orphans` are objects of ours that no script knows; `refresh` are scripts of which only the advice changed. `basis` is what
     was installed when the plan was made: name, generation, state and fingerprint of everything. `indexes` would make upkeep of
@@ -134,11 +132,12 @@ class InstallPlan:
     basis: tuple[tuple[str, int, str, str], ...] = ()
     indexes: tuple[MissingIndex, ...] = ()
     narrowed: tuple[Narrowed, ...] = ()
+    converts: str = ""
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not self.steps
+        return not self.steps and not self.converts
 
     def as_json(self) -> dict[str, Any]:
         """The plan as plain data."""
@@ -148,6 +147,7 @@ class InstallPlan:
             "counts": counts,
             "steps": [step.as_json() for step in self.steps],
             "ledger": list(self.ledger),
+            "converts": self.converts,
             "orphans": list(self.orphans),
             "indexes": [{"statement": i.text, "reason": i.reason, "required": i.required} for i in self.indexes],
         }
@@ -205,9 +205,17 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
     own = names_of(row.script for row in installed) | names_of(captures.values())
     orphans = tuple(sorted(name for name in present if name not in own and not _is_ledger(name, ledger)))
     missing = {(index.table, index.names): index for script in known.values() for index in script.missing_indexes}
-    created = tuple(ledger.wanting())
+    created = () if ledger.exists() else tuple(ledger.creation())
     indexes = tuple(missing.values())
     return InstallPlan(tuple(steps), catalog, created, orphans, tuple(refresh), find_basis(ledger), indexes, narrowed)
+
+
+def plan_conversion(ledger: Ledger, catalog: Catalog) -> InstallPlan | None:
+    """The plan for a ledger of an older shape, None for this version's. Raises `Fault` for one that cannot be converted."""
+    shape = ledger.shape()
+    if shape in (None, SHAPE):
+        return None
+    return InstallPlan((), catalog, tuple(ledger.conversion(str(shape))), converts=str(shape))
 
 
 def _with_captures(
@@ -403,7 +411,5 @@ def _size(step: Step, catalog: Catalog) -> Step:
 
 def _is_ledger(name: str, ledger: Ledger) -> bool:
     """Whether an object is part of the ledger itself."""
-    dialect = ledger.session.dialect
-    prefix = f"{dialect.ours_prefix}_"
-    ours = ledger.objects | SHARED_OBJECTS if dialect.has_schemas else ledger.objects
-    return name == SHARED_TRIGGER or (name.startswith(prefix) and name.removeprefix(prefix) in ours)
+    prefix = f"{ledger.session.dialect.ours_prefix}_"
+    return name.startswith(prefix) and name.removeprefix(prefix) in ledger.objects

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Event:
     """One moment of a duty: `phase` is ``install``, ``fill``, ``tick``, ``verify``, ``repair``, ``cutover``, ``drop``,
-    ``wait`` or ``stream``.
+    ``wait``, ``convert`` or ``stream``.
 
     `done` of `total` counts keys (0 of 0 where nothing is counted); of a stream, which has no total, blocks, and `place` is the
     position of the last one. `note` is a sentence for people, or empty.

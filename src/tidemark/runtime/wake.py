@@ -71,6 +71,7 @@ class Watch:
 
     def _read_rows(self, duty: Duty) -> None:
         """The generations, read whole only when one came, went or moved."""
+        duty.ledger.check_shape()
         basis = tuple(duty.ledger.all("list_states")) if duty.ledger.exists() else ()
         if basis != self._basis:
             self.rows = upstream_first(duty.ledger.derived())
