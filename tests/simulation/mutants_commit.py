@@ -212,6 +212,38 @@ OLDER = _case(
     Transaction(1, 2, "", (Statement(2, "fixed", "INSERT INTO users VALUES (4, 'x')"),), "commit", 2.1),
 )
 
+# Somebody holds the turns of the second level while two writers come to it: one has changed the first level alone, the other one
+# what is read beside it, too, and would go to the second level first, by its name.
+LEVELS = replace(
+    _case(
+        "postgres",
+        "two writers of two levels",
+        BOTH,
+        (),
+        _at(0, 1, "READ COMMITTED", "UPDATE f SET v = v + 1", end=2),
+        _at(2, 3, "READ COMMITTED", "SELECT FROM tidemark._turns_b_counts FOR UPDATE", end=6),
+        _at(0, 4, "READ COMMITTED", "UPDATE f SET v = v + 1 WHERE id = 1", "INSERT INTO h VALUES (3, 1)", end=5),
+        _at(1, 4, "READ COMMITTED", "UPDATE f SET v = v + 2 WHERE id = 2", end=5.5),
+    ),
+    setup=(
+        "CREATE TABLE f (id integer PRIMARY KEY, g integer, v integer)",
+        "CREATE TABLE h (id integer PRIMARY KEY, g integer)",
+    ),
+    fill=("INSERT INTO f VALUES (1, 1, 1), (2, 1, 2)", "INSERT INTO h VALUES (1, 1), (2, 2)"),
+    sources=('"f"', '"h"'),
+    derived=(
+        Derived("z_sums", "SELECT g, sum(v) AS s FROM f GROUP BY g", ("g",), "commit", "group"),
+        Derived(
+            "b_counts",
+            "SELECT z.g, max(z.s) AS s, count(h.id) AS n FROM z_sums AS z LEFT JOIN h ON h.g = z.g GROUP BY z.g",
+            ("g",),
+            "commit",
+            "cascade",
+        ),
+    ),
+    deferred_keys=False,
+)
+
 
 def _advisory(create: str) -> str:
     """Turns are advisory locks, which leave no trace for an older snapshot."""
@@ -334,4 +366,12 @@ COMMIT: tuple[Mutant, ...] = (
     Mutant("postgres", "turns at units", JOINS, in_flush(_without_units), UNIT),
     Mutant("postgres", "turns that are written", JOINS, in_flush(_advisory), OLDER),
     Mutant("postgres", "statement after the turns", JOINS, in_flush(_at_once), UNIT),
+    # Nothing is known to be written by any flush, so that none comes before another one but by its name.
+    Mutant(
+        "postgres",
+        "levels of flushes",
+        ("cascade",),
+        texts("step", " woven", r"ARRAY\['tidemark\.[^]]*\]", "ARRAY[]"),
+        LEVELS,
+    ),
 )
