@@ -43,6 +43,11 @@ _MISREAD = {
     TokenType.NULLSAFE_EQ: "the function that the operator calls",
 }
 """Operators of PostgreSQL and its extensions that sqlglot takes for others; and what says the same."""
+_NO_BOUND = frozenset(
+    getattr(TokenType, name)
+    for name in ("NOT", "IS", "ISNULL", "NOTNULL", "IN", "LIKE", "GLOB", "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "OR", "BETWEEN")
+)
+"""What sqlglot does not take for a part of the lower bound of BETWEEN."""
 _ARROWS = (TokenType.ARROW, TokenType.DARROW)
 _SETS = (TokenType.ROLLUP, TokenType.CUBE, TokenType.GROUPING_SETS)
 
@@ -61,7 +66,7 @@ def ready(tokens: list[Token], dialect: Dialect) -> list[Token]:
         for token, after in pairwise(tokens):
             if after.token_type is TokenType.PLUS and token.token_type in _BEFORE_OPERANDS:
                 after.token_type = SIGN
-        return _arrows(tokens)
+        return _arrows(_bounded(tokens))
     for token, after in pairwise(tokens):
         is_named = token.token_type is TokenType.INTERVAL and after.token_type is TokenType.L_PAREN
         if token.token_type in _MISREAD or is_named:
@@ -106,6 +111,31 @@ def _enclosed(tokens: list[Token]) -> list[Token]:
         if begins and after is not None and after.token_type not in (*_SETS, TokenType.L_PAREN, TokenType.R_PAREN):
             found.append(Token(TokenType.L_PAREN, "(", token.line, token.col, token.start, token.end))
             parts[-1] = "enclosed"
+    return found
+
+
+def _bounded(tokens: list[Token]) -> list[Token]:
+    """What stands between BETWEEN and its AND in parentheses, where SQLite takes any expression and sqlglot stops at the first
+    word that it does not look for there."""
+    found: list[Token] = []
+    open_ones: list[int | None] = []
+    """Where the bounds begin that are open, one after the other; None for a parenthesis or a CASE in one of them."""
+    for token in tokens:
+        kind = token.token_type
+        if kind is TokenType.AND and open_ones and open_ones[-1] is not None:
+            begin = open_ones.pop()
+            if any(one.token_type in _NO_BOUND for one in found[begin:]):
+                first, last = found[begin], found[-1]
+                found.insert(begin or 0, Token(TokenType.L_PAREN, "(", first.line, first.col, first.start, first.end))
+                found.append(Token(TokenType.R_PAREN, ")", last.line, last.col, last.start, last.end))
+        found.append(token)
+        if kind is TokenType.BETWEEN:
+            open_ones.append(len(found))
+        elif kind in (TokenType.L_PAREN, TokenType.CASE):
+            open_ones.append(None)
+        elif kind in (TokenType.R_PAREN, TokenType.END) and open_ones:
+            while open_ones and open_ones.pop() is not None:
+                pass
     return found
 
 
