@@ -118,6 +118,42 @@ def test_a_cast_is_what_it_was_written_as(lite: Place, freshness: Freshness) -> 
     lite.verified()
 
 
+COLLATED = (
+    "n COLLATE NOCASE = '1'",
+    "n COLLATE NOCASE IN ('1', '2')",
+    "t COLLATE NOCASE BETWEEN 1 AND 2",
+    "CASE n COLLATE NOCASE WHEN '1' THEN 1 END",
+    "(n COLLATE NOCASE, t) = ('1', 1)",
+    "n COLLATE NOCASE = a",
+    "c = n",
+    "n = c",
+    "c > n",
+    "c IS n",
+    "+c = n",
+    "c = n COLLATE BINARY",
+    "CASE c WHEN n THEN 1 WHEN 'A' THEN 2 END",
+    "(c, t) = (n, t)",
+    "n IS NOT TRUE COLLATE BINARY",
+    "CASE t = 1 WHEN n OR a THEN 1 WHEN n THEN 2 END",
+    "n BETWEEN t NOT NULL AND a",
+    "n NOT BETWEEN a = 1 AND 2",
+)
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_collations_and_signs_beside_a_conversion_stay(lite: Place, freshness: Freshness) -> None:
+    lite.run("CREATE TABLE f (id INTEGER PRIMARY KEY, n INTEGER, t TEXT, a, c TEXT COLLATE NOCASE)")
+    columns = ", ".join(f"{test} AS v{place}" for place, test in enumerate(COLLATED))
+    lite.install("shown", f"SELECT id, {columns} FROM f", freshness=freshness)
+    lite.run(
+        "INSERT INTO f VALUES (1, 1, '1', '1', 'A'), (2, 2, '2', 1, '1'), (3, 'a', '1', 1, 'A'), (4, 1, 0, 1, 'a')",
+        "INSERT INTO f VALUES (5, 'B', NULL, NULL, 'b'), (6, 2, '1', '2', NULL)",
+        "UPDATE f SET n = CASE n WHEN 'a' THEN 'A' ELSE n END, a = t",
+    )
+    lite.drained()
+    lite.verified()
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -19,7 +19,8 @@ from tidemark.query.scalar import MOMENT
 from tidemark.query.trees import outputs_of
 
 _DATES = frozenset({"date", "datetime", "time"})
-_PAIRS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ)
+_SAME = (exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ)
+_PAIRS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, *_SAME)
 
 
 def spell_out(whole: exp.Expression, tables: Mapping[str, Table]) -> None:
@@ -32,7 +33,8 @@ def spell_out(whole: exp.Expression, tables: Mapping[str, Table]) -> None:
         for one, other in _compared(node):
             wanted = types.wanted(one, other, listed=isinstance(node, exp.In))
             if wanted:
-                _convert(other, wanted)
+                decides = _stands_first(other, node) and one.find(exp.Collate) is None
+                _convert(other, wanted, types.collation(other) if decides else "")
 
 
 def _separate(node: exp.Expr, types: _Types) -> None:
@@ -40,20 +42,26 @@ def _separate(node: exp.Expr, types: _Types) -> None:
     if isinstance(node, exp.Between):
         low, high = node.args["low"], node.args["high"]
         if types.converts(low, node.this) or types.converts(high, node.this):
-            above = exp.GTE(this=node.this.copy(), expression=low.copy())
-            below = exp.LTE(this=node.this.copy(), expression=high.copy())
+            above = exp.GTE(this=_enclosed(node.this), expression=_enclosed(low))
+            below = exp.LTE(this=_enclosed(node.this), expression=_enclosed(high))
             node.replace(exp.Paren(this=exp.And(this=above, expression=below)))
     elif isinstance(node, exp.Case) and node.this is not None:
         base = node.this
         if any(types.converts(one.this, base) for one in node.args["ifs"]):
             node.set("this", None)
             for one in node.args["ifs"]:
-                one.set("this", exp.EQ(this=base.copy(), expression=one.this.copy()))
+                one.set("this", exp.EQ(this=_enclosed(base), expression=_enclosed(one.this)))
+
+
+def _enclosed(side: exp.Expr) -> exp.Expr:
+    """A copy of what is to stand beside a sign that may bind more than what is in it."""
+    bare = isinstance(side, exp.Column | exp.Literal | exp.Tuple)
+    return side.copy() if bare else exp.Paren(this=side.copy())
 
 
 def _compared(node: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
     """Pairs of operands: what may want a conversion of the other one first."""
-    if isinstance(node, exp.Is) and isinstance(node.expression, exp.Boolean | exp.Null):
+    if isinstance(node, _SAME) and isinstance(_inside(node.expression), exp.Boolean | exp.Null):
         # A test of truth compares nothing.
         return []
     if isinstance(node, _PAIRS):
@@ -65,6 +73,13 @@ def _compared(node: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
     if isinstance(node, exp.Case) and node.this is not None:
         return [pair for one in node.args["ifs"] for pair in _fields(node.this, one.this)]
     return []
+
+
+def _stands_first(side: exp.Expr, node: exp.Expr) -> bool:
+    """Whether an operand is on the left, whose column says by which collation both are compared."""
+    while side.parent is not node and side.parent is not None:
+        side = side.parent
+    return side.arg_key == "this"
 
 
 def _fields(one: exp.Expr, other: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
@@ -83,8 +98,7 @@ class _Types:
 
     def of(self, node: exp.Expr) -> str:
         """``TEXT``, ``NUMERIC`` or ``BLOB`` where the operand is a column or a cast, else empty."""
-        while isinstance(node, exp.Paren):
-            node = node.this
+        node = _inside(node)
         if isinstance(node, exp.Cast):
             return _kind(affinity(node.to.sql(dialect="sqlite")))
         if not isinstance(node, exp.Column):
@@ -96,6 +110,18 @@ class _Types:
         query = self.inner.get(node.table)
         outputs = dict(outputs_of(query)) if isinstance(query, exp.Expression) else {}
         return self.of(outputs[node.name]) if node.name in outputs else ""
+
+    def collation(self, node: exp.Expr) -> str:
+        """By what an operand is compared that is a column, or made of one; empty for SQLite's own comparison."""
+        while isinstance(node, exp.Paren | exp.Cast) or _is_plus(node):
+            node = node.expression if _is_plus(node) else node.this
+        table = self.tables.get(node.table) if isinstance(node, exp.Column) else None
+        column = table.column(node.name) if table is not None else None
+        if table is not None or not isinstance(node, exp.Column):
+            return (column.collation if column is not None else "") or ""
+        query = self.inner.get(node.table)
+        outputs = dict(outputs_of(query)) if isinstance(query, exp.Expression) else {}
+        return self.collation(outputs[node.name]) if node.name in outputs else ""
 
     def converts(self, one: exp.Expr, other: exp.Expr) -> bool:
         """Whether `one` has some of `other` converted to something."""
@@ -114,17 +140,28 @@ class _Types:
 
 
 def _bare(node: exp.Expr) -> exp.Column | None:
-    while isinstance(node, exp.Paren):
+    inside = _inside(node)
+    return inside if isinstance(inside, exp.Column) else None
+
+
+def _is_plus(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Introducer) and node.this.name == "+"
+
+
+def _inside(node: exp.Expr) -> exp.Expr:
+    """What stands in parentheses and before COLLATE, neither of which changes the type of an operand."""
+    while isinstance(node, exp.Paren | exp.Collate):
         node = node.this
-    return node if isinstance(node, exp.Column) else None
+    return node
 
 
 def _kind(found: str) -> str:
     return found if found in ("BLOB", "TEXT") else "NUMERIC"
 
 
-def _convert(value: exp.Expr, wanted: str) -> None:
-    """Put the conversion of a value in its place, unless it stays as it is or is a time that is compared as a text."""
+def _convert(value: exp.Expr, wanted: str, collation: str) -> None:
+    """Put the conversion of a value in its place, unless it stays as it is or is a time that is compared as a text. What is made
+    of a column has its collation no more, unless that is said."""
     bare = value
     while isinstance(bare, exp.Paren | exp.Neg):
         bare = bare.this
@@ -134,7 +171,10 @@ def _convert(value: exp.Expr, wanted: str) -> None:
             return
         value.replace(_cast(value, wanted))
     elif not (isinstance(bare, exp.Null | exp.HexString) or _is_known(bare, wanted)):
-        value.replace(_converted(value, wanted))
+        converted = _converted(value, wanted)
+        if collation:
+            converted = exp.Collate(this=converted, expression=exp.to_identifier(collation, quoted=True))
+        value.replace(converted)
 
 
 def _is_known(value: exp.Expr, wanted: str) -> bool:

@@ -45,7 +45,23 @@ _MISREAD = {
 """Operators of PostgreSQL and its extensions that sqlglot takes for others; and what says the same."""
 _NO_BOUND = frozenset(
     getattr(TokenType, name)
-    for name in ("NOT", "IS", "ISNULL", "NOTNULL", "IN", "LIKE", "GLOB", "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "OR", "BETWEEN")
+    for name in (
+        "NOT",
+        "IS",
+        "ISNULL",
+        "NOTNULL",
+        "IN",
+        "LIKE",
+        "GLOB",
+        "EQ",
+        "NEQ",
+        "LT",
+        "LTE",
+        "GT",
+        "GTE",
+        "OR",
+        "BETWEEN",
+    )
 )
 """What sqlglot does not take for a part of the lower bound of BETWEEN."""
 _ARROWS = (TokenType.ARROW, TokenType.DARROW)
@@ -122,11 +138,12 @@ def _bounded(tokens: list[Token]) -> list[Token]:
     """Where the bounds begin that are open, one after the other; None for a parenthesis or a CASE in one of them."""
     for token in tokens:
         kind = token.token_type
-        if kind is TokenType.AND and open_ones and open_ones[-1] is not None:
-            begin = open_ones.pop()
+        begin = open_ones[-1] if open_ones else None
+        if kind is TokenType.AND and begin is not None:
+            open_ones.pop()
             if any(one.token_type in _NO_BOUND for one in found[begin:]):
                 first, last = found[begin], found[-1]
-                found.insert(begin or 0, Token(TokenType.L_PAREN, "(", first.line, first.col, first.start, first.end))
+                found.insert(begin, Token(TokenType.L_PAREN, "(", first.line, first.col, first.start, first.end))
                 found.append(Token(TokenType.R_PAREN, ")", last.line, last.col, last.start, last.end))
         found.append(token)
         if kind is TokenType.BETWEEN:
