@@ -1,12 +1,14 @@
 """From changes to keys: the statements that find every key that a slice of changes can touch.
 
 Owns: one INSERT for each way of a program and each choice of current rows or logged images. Promises: others on a way are
-read as current rows and as every logged image, so that a key reachable only through rows that are gone is found.
+read as current rows and as the images of rows that went, so that a key reachable only through rows that are gone is found.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 from tidemark.maintenance.key_types import has_one_spelling
@@ -18,6 +20,9 @@ from tidemark.render.restriction import keys_of_query
 from tidemark.render.statements import Store, few, qualified, units_of_store
 from tidemark.ways import Reach
 
+TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"(?=\.)|(?<= AS )"(?:[^"]|"")*\"""")
+"""A literal, or the name of a scan where it is given or used."""
+
 
 def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[Reach]:
     """INSERT statements into ``reached`` for one way."""
@@ -28,6 +33,13 @@ def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[Reach]:
     return [
         Reach(f"{into} {select}", tuple(dict.fromkeys(one.table.label for one in logged))) for logged, select in selects
     ]
+
+
+def alike(way: KeyQuery, found: Reach) -> Reach:
+    """A statement of a way, its scans called by their places: two that are the same so find the same units."""
+    scans = [way.changed.alias, *(one.alias for one in way.joined), *(one.alias for one in way.calls)]
+    places = {f'"{alias}"': f'"{place}"' for place, alias in enumerate(scans)}
+    return replace(found, text=TOKEN.sub(lambda token: places.get(token[0], token[0]), found.text))
 
 
 def _choices(way: KeyQuery) -> list[tuple[Occurrence, ...]]:
@@ -62,6 +74,8 @@ def reached(
             tables.append(f"{name} AS {_q(store, occurrence.alias)}")
         tables += [one.in_from(images, image) for one in way.calls]
         tests = [f"{_q(store, way.changed.alias)}.weight <> 0"] if gone is None else []
+        # Whatever came and is not there any more went, too.
+        tests += [f"{_q(store, one.alias)}.weight < 0" for one in logged if gone is None]
         tests += [f"({scalar.over_images(images, image)})" for scalar in way.on]
         keys = []
         for part, scalar in zip(program.unit, way.values, strict=True):

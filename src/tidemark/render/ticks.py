@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
-from tidemark.render.affected import affected
+from tidemark.render.affected import affected, alike
 from tidemark.render.changes import doubt, keep
 from tidemark.render.clearing import clear, clear_list
 from tidemark.render.due import due_texts
@@ -91,12 +91,10 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
     slice_, columns = names.temporary(f"slice_{table.label}"), program.reads[table.label]
     definition = slices.definition(table, columns)
     # TRUNCATE leaves a marker of weight 0; the tick then makes everything dirty, and markers are no changes here.
-    found = [
-        statement
-        for way in program.routes
-        if way.changed.table.label == table.label
-        for statement in affected(store, program, way)
-    ]
+    ways = [way for way in program.routes if way.changed.table.label == table.label]
+    # A table that is scanned several times may lead to the same units by several ways, which are one but for their aliases.
+    each = {alike(way, statement): statement for way in ways for statement in affected(store, program, way)}
+    found = [*each.values()]
     found += [Reach(text) for text in keep(store, program, table)]
     return SourceLog(
         source=table.label,
