@@ -315,7 +315,7 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
 
     def take() -> None:
         nonlocal units
-        units = session.run(tick.take_reached, {"limit": portion.most_for(_count(seen)) + 1})
+        units = session.run(tick.take_reached, {"limit": portion.pace.size + 1})
         if not _are_few(portion, seen, units):
             raise _Many
 
@@ -336,18 +336,18 @@ def _recompute(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen]
     try:
         written = apply_batch(session, script.applier, take)
     except _Many:
-        return _compute_some(duty, script, tick, portion)
+        return _compute_some(duty, script, tick, seen, portion)
     return _Made(units, written, duty.clock.ms_since(began))
 
 
-def _compute_some(duty: Duty, script: Script, tick: Tick, portion: Portion) -> _Made:
+def _compute_some(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], portion: Portion) -> _Made:
     """Compute as many units as fit into the time of a transaction, by what those before took, and make the others dirty."""
     session, applier = duty.session, script.applier
     prepare_here(duty, script, (applier.create_todo,))
     session.run_all(tick.list_reached)
     total = int(session.all(applier.count_todo)[0][0])
-    done = written = 0
-    size, began = portion.pace.size, duty.clock.now()
+    _are_few(portion, seen, total)
+    done, written, size, began = 0, 0, portion.pace.size, duty.clock.now()
     # Many are weighed against the whole result first; and where each portion reads everything there is to be one.
     most = PORTIONS_MAX * portion.pace.size if applier.indexed else 0
     while done < total <= most:
