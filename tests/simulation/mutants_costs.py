@@ -35,6 +35,11 @@ def _reads(pattern: str, by: str) -> Change:
     return in_full(lambda one: replace(one, read=tuple(re.sub(pattern, by, text) for text in one.read)))
 
 
+def _forgets(pattern: str) -> Change:
+    """Leave out what begins so."""
+    return in_full(lambda one: replace(one, read=tuple(text for text in one.read if not re.match(pattern, text))))
+
+
 def in_products(edit: Callable[[Products], Products]) -> Change:
     """Change how what changed rows join is added."""
 
@@ -76,7 +81,12 @@ JOINED = ("added-join",)
 CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("keys that went stay", FULL, in_full(lambda one: replace(one, write=one.write[-1:]))),
     ("rows that differ stay", FULL, in_full(lambda one: replace(one, write=one.write[:-1]))),
-    ("first place of the whole", FULL, _reads(r"row_number\(\) OVER", "1 + row_number() OVER")),
+    (
+        "last place of the whole",
+        FULL,
+        in_full(lambda one: replace(one, count=one.count.replace("SELECT max(n)", "SELECT max(n) - 1"))),
+    ),
+    ("what is remembered", ("memory",), _forgets(r"UPDATE .* AS f SET ")),
     ("rows that a recursion leads to", ("global-recursion",), _reads(r'= ("r_\d+"\."k")', r"<> \1")),
     ("signs of products", JOINED, _terms(lambda text: text.replace("sum(-1 * ", "sum("))),
     (

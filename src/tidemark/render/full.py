@@ -1,27 +1,40 @@
 """The whole result in the place of what changed: the texts of a tick that asks the query once and writes what differs.
 
 Owns: `Full` of a program of either class. Promises: what it leaves in the store is what a recompute of every key would; rows that
-are equal are not written; a NULL in a key is a value like any other. There is none where a row is more than what the query says
-of it (memory, sampled inputs, the clock), where values cannot be compared by grouping, and for single rows over everything.
+are equal are not written; a NULL in a key is a value like any other; what is remembered is folded into the result before that is
+compared. There is none where a row may show when it was computed (sampled inputs that nothing freezes, rows that begin with a
+change), where values cannot be compared by grouping, and for single rows over everything.
 """
 
 from __future__ import annotations
 
-from tidemark.maintenance.program import KeyedProgram, KeyPart, LinearProgram, Part
+from tidemark.maintenance.program import KeyedProgram, KeyPart, LinearProgram, Part, Remembered
+from tidemark.memory import First
+from tidemark.render.memory import folded
 from tidemark.render.numbered import RANGE, remove
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
-from tidemark.render.whole import can_group, cast, rows_of_keyed, rows_of_linear
+from tidemark.render.whole import can_group, cast, number, rows_of_keyed, rows_of_linear
 from tidemark.ways import Full
+
+NOTHING = Remembered()
 
 
 def of_keyed(store: Store, program: KeyedProgram) -> Full | None:
     """The texts for a keyed program; None where they cannot be."""
-    more = not program.memory.is_empty or program.sampled or program.samples_rows or program.due is not None
+    timely = program.memory.from_now or not _is_frozen(program)
     # A whole result says nothing of the positions that it has seen.
-    if more or program.scanned or EVERYTHING in store.key or not can_group(store):
+    if timely or program.scanned or EVERYTHING in store.key or not can_group(store):
         return None
     drained = (f"DELETE FROM {store.names.own('dirty')}",)
-    return _full(store, rows_of_keyed(store, program), proven=program.proven, drained=drained)
+    rows = rows_of_keyed(store, program)
+    return _full(store, rows, proven=program.proven, drained=drained, memory=program.memory)
+
+
+def _is_frozen(program: KeyedProgram) -> bool:
+    """Whether no row shows when it was computed last: what sampled inputs can reach is frozen from its first value on."""
+    kept = [program.memory.of(name) for name in program.sampled]
+    frozen = all(isinstance(one, First) and (one.when is None or one.value is not None) for one in kept)
+    return frozen and not program.samples_rows
 
 
 def of_linear(store: Store, program: LinearProgram) -> Full | None:
@@ -30,22 +43,22 @@ def of_linear(store: Store, program: LinearProgram) -> Full | None:
     return _full(store, rows, proven=True, drained=()) if rows and can_group(store) else None
 
 
-def _full(store: Store, rows: str, *, proven: bool, drained: tuple[str, ...]) -> Full:
+def _full(store: Store, rows: str, *, proven: bool, drained: tuple[str, ...], memory: Remembered = NOTHING) -> Full:
     names = store.names
     whole, fresh, gone = names.temporary("whole"), names.temporary("fresh"), names.temporary("stored")
     columns, keys = ", ".join(store.columns), store.key_list
-    place = f"row_number() OVER (ORDER BY {keys})"
     spelled = ", ".join((columns, *store.spelled))
+    differ = f"(SELECT {spelled} FROM {whole} EXCEPT SELECT {spelled} FROM {names.store})"
+    went = f"(SELECT {keys} FROM {names.store} EXCEPT SELECT {keys} FROM {whole})"
     return Full(
         create=_create(store),
         read=(
             *_evaluate(store, rows),
+            *_remember(store, memory),
             f"DELETE FROM {fresh}",
-            f"INSERT INTO {fresh} ({ORDINAL}, {columns}) SELECT {place}, {columns} FROM "
-            f"(SELECT {spelled} FROM {whole} EXCEPT SELECT {spelled} FROM {names.store}) AS d",
+            number(store, fresh, differ, columns),
             f"DELETE FROM {gone}",
-            f"INSERT INTO {gone} ({ORDINAL}, {keys}) SELECT {place}, {keys} FROM "
-            f"(SELECT {keys} FROM {names.store} EXCEPT SELECT {keys} FROM {whole}) AS d",
+            *(() if memory.keeps_rows else (number(store, gone, went, keys),)),
         ),
         duplicate="" if proven else f"SELECT {keys} FROM {whole} GROUP BY {keys} HAVING count(*) > 1 LIMIT 1",
         count=f"SELECT max(n) FROM (SELECT count(*) AS n FROM {fresh} UNION ALL SELECT count(*) FROM {gone}) AS c",
@@ -70,6 +83,22 @@ def _evaluate(store: Store, rows: str) -> tuple[str, ...]:
     every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
     values = ", ".join(f"{cast(store, part, f'z.{store.column(part)}')} AS {store.column(part)}" for part in every)
     return f"DROP TABLE IF EXISTS {whole}", f"CREATE TEMP TABLE {whole} AS SELECT {values} FROM ({rows}) AS z"
+
+
+def _remember(store: Store, memory: Remembered) -> tuple[str, ...]:
+    """Bring what is stored into the columns of the whole result that remember it."""
+    if not memory.columns:
+        return ()
+    values = {store.dialect.quote(name): folded(store, name, kept, "o", "f") for name, kept in memory.columns}
+    sets = ", ".join(f"{column} = {value}" for column, value in values.items())
+    alike = " AND ".join(store.spelled_alike(f"f.{column}", f"({value})") for column, value in values.items())
+    keys = [f"f.{store.column(part)}" for part in store.key]
+    update = f"UPDATE {store.names.temporary('whole')} AS f SET {sets} FROM {store.names.store} AS o"
+    if not store.finds_nulls_apart:
+        return (f"{update} WHERE {store.join('o', keys)} AND NOT ({alike})",)
+    plain = " AND ".join(f"o.{store.column(part)} = {key}" for part, key in zip(store.key, keys, strict=True))
+    nulls = f"({store.has_null('f')}) AND {store.match('o', keys)}"
+    return f"{update} WHERE {plain} AND NOT ({alike})", f"{update} WHERE {nulls} AND NOT ({alike})"
 
 
 def _upsert(store: Store) -> str:

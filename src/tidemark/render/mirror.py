@@ -67,8 +67,9 @@ def _whole(applier: Applier, store: Store, mirror: Mirror) -> Whole | None:
 
 def carried(tick: Tick, store: Store, mirror: Mirror) -> Tick:
     """The tick that also has rows show what is stored which came into the user's table since the last one."""
-    # What the user's table shows is written with the batch that it belongs to.
-    tick = replace(tick, full=None)
+    if not mirror.owns_rows:
+        # What columns of the user's show is written with the batch that it belongs to; rows of ours are carried as they change.
+        tick = replace(tick, full=None)
     if mirror.owns_rows or store.dialect.writers_wait_in_line:
         return tick
     came = store.names.own("came")

@@ -15,6 +15,7 @@ from tidemark.maintenance.program import Feed, KeyedProgram, KeyPart, LinearProg
 from tidemark.render import statements
 from tidemark.render.clearing import clear_list
 from tidemark.render.linear import feed_key
+from tidemark.render.memory import values_of_query
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
 from tidemark.ways import Whole
 
@@ -50,7 +51,9 @@ def of_keyed(store: Store, program: KeyedProgram) -> Whole | None:
 def rows_of_keyed(store: Store, program: KeyedProgram) -> str:
     """SELECT of every stored column of the whole result of a keyed program."""
     names = [*(part.name for part in store.key), *(part.name for part in store.parts)]
-    shown = ", ".join(f"q.{store.dialect.quote(name)}" for name in names)
+    values, quote = values_of_query(store, program.memory), store.dialect.quote
+    dated = dict(program.memory.columns)
+    shown = ", ".join(f"{values[name]} AS {quote(name)}" if name in dated else f"q.{quote(name)}" for name in names)
     return f"SELECT {shown} FROM ({program.query.sql()}) AS q"
 
 
@@ -172,7 +175,7 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     clear = clear_list(store.dialect, todo)
     list_keys = f"INSERT INTO {todo} ({store.units.key_list})"
     looked = _glance(store, keys, lambda seen: f"{list_keys} SELECT * FROM {seen} AS d ORDER BY {order}")
-    read = _glance(store, rows, lambda seen: _number(store, fresh, seen))
+    read = _glance(store, rows, lambda seen: number(store, fresh, seen, ", ".join(store.columns)))
     return Whole(
         suspects=(clear, *looked),
         count=f"SELECT count(*) FROM {store.names.store}",
@@ -186,13 +189,12 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     )
 
 
-def _number(store: Store, fresh: str, seen: str) -> str:
-    """Put rows into ``fresh`` in key order, numbered from 1 on, which SQLite does by itself in a table that is empty."""
-    columns = ", ".join(store.columns)
+def number(store: Store, table: str, seen: str, columns: str) -> str:
+    """Put rows into a table that is empty in key order, numbered from 1 on, which SQLite does by itself there."""
     if not store.dialect.has_schemas:
-        return f"INSERT INTO {fresh} ({columns}) SELECT {columns} FROM {seen} AS z ORDER BY {store.key_list}"
+        return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {seen} AS z ORDER BY {store.key_list}"
     numbered = f"row_number() OVER (ORDER BY {store.key_list})"
-    return f"INSERT INTO {fresh} ({ORDINAL}, {columns}) SELECT {numbered}, {columns} FROM {seen} AS z"
+    return f"INSERT INTO {table} ({ORDINAL}, {columns}) SELECT {numbered}, {columns} FROM {seen} AS z"
 
 
 def _glance(store: Store, query: str, use: Callable[[str], str]) -> tuple[str, ...]:

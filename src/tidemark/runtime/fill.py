@@ -31,6 +31,7 @@ from tidemark.runtime.captures import begin_reading, find_snapshots
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.expected import expect_reading
 from tidemark.runtime.fill_pages import compute_range, fill_by_pages, walk_pages
+from tidemark.runtime.guard import learn_full
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_patient_pace
@@ -113,6 +114,15 @@ def list_every_key(duty: Duty, script: Script) -> int:
 
     expect_reading(duty, script.sources)
     return duty.read(work, snapshot=False).value
+
+
+def list_and_learn(duty: Duty, script: Script) -> int:
+    """The same, and remember how long it took to evaluate the query, where nothing else tells what the whole result takes."""
+    began = duty.clock.now()
+    total = list_every_key(duty, script)
+    if script.applier.whole is None:
+        learn_full(duty, script, duty.clock.ms_since(began))
+    return total
 
 
 def _is_new(duty: Duty, installed: Installed) -> bool:

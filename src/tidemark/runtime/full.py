@@ -17,6 +17,7 @@ from tidemark.runtime.guard import KEEP, Choice, fade_others
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import Run, add_done_tick, add_run
 from tidemark.runtime.seals import consume, find_targets, hold_sources, move_checkpoints
+from tidemark.runtime.steady import Ticking, read_steadily
 from tidemark.script import Script
 from tidemark.ways import Full
 
@@ -35,8 +36,9 @@ class Whole:
     consumed: int = field(default=0)
 
 
-def read_whole(duty: Duty, script: Script, full: Full) -> Whole:
-    """Evaluate the query and find what differs, in one moment. Raises `Fault` when it gives a key twice."""
+def read_whole(duty: Duty, script: Script, full: Full, tick: Ticking | None = None) -> Whole:
+    """Evaluate the query and find what differs, in one moment; where `tick` keeps what a table with memory reads, in one in which
+    nothing waits for that. Raises `Fault` when it gives a key twice."""
 
     def work() -> tuple[int, dict[str, str]]:
         duty.session.run_all(full.read)
@@ -47,7 +49,8 @@ def read_whole(duty: Duty, script: Script, full: Full) -> Whole:
     if script.klass == "global":
         # What is chosen elsewhere is over soon.
         expect_reading(duty, script.sources)
-    held = hold_sources(duty, script).read(work)
+    duty = hold_sources(duty, script)
+    held = duty.read(work) if tick is None else read_steadily(duty, script, work, tick)
     return Whole(*held.value, held.hold_ms)
 
 
@@ -56,7 +59,7 @@ def write_whole(
 ) -> tuple[Run | None, float]:
     """Write the next places; with the last of them the checkpoints move. Give the run and the hold in milliseconds; no run where
     all is written at once, and recorded along with it, why and what it has cost as `choice` says."""
-    low, high = whole.done, min(whole.total, whole.done + pace.size)
+    low, high = whole.done, min(whole.total, whole.done + pace.rows_known)
     at_once = run is None and high >= whole.total
 
     def work() -> tuple[Run | None, int, int]:

@@ -40,8 +40,10 @@ MS_PER_CHANGE = {"delta": 0.005, "keyed": 0.05}
 ASSUMED = 20.0
 """What is assumed of a change weighs as much as this many that were measured."""
 FADE = 0.9
-MS_PER_KILOBYTE = 0.02
-"""What is assumed before anything was measured: that 50 megabytes are read, grouped and compared in a second."""
+MS_PER_KILOBYTE = 0.005
+"""What is assumed before anything was measured: that 200 megabytes are read, grouped and compared in a second."""
+ASSUMED_KILOBYTES = 500.0
+"""What is assumed of a kilobyte weighs as much as this many that were measured: what an empty table took was not for its size."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,8 @@ def offer_full(duty: Duty, script: Script, costs: Mapping[str, Cost], usual_ms: 
     """The offer of the whole result: the sources are read, and the stored rows compared, in one transaction, which must not be
     long unless it is all there is, or anything else would take many times as long."""
     size, known = measure(duty, script), costs.get("full")
-    ms = size * (known.each_ms if known is not None else MS_PER_KILOBYTE)
+    work, took = (known.work, known.ms) if known is not None else (0.0, 0.0)
+    ms = size * (took + ASSUMED_KILOBYTES * MS_PER_KILOBYTE) / (work + ASSUMED_KILOBYTES)
     barred, most = "", WHOLE_MS if usual_ms > FAR_DEARER * ms else longest_read_ms(duty.session.dialect)
     if ms > most and script.klass != "global":
         barred = f"take about {time_of(ms)}, and no transaction may take more than {most:.0f} ms"

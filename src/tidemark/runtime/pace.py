@@ -30,6 +30,8 @@ SEAL_ROWS = 10_000
 # Where rows are locked a writer meets a chunk as often as its share of the rows: 199 of 200 writers of some row then never do.
 SHARE = 200
 SHARED_ROWS_MIN = 500
+ROW_MS = 0.02
+"""What it is assumed to take to write a row."""
 IN_LINE_MS, IN_LINE_PATIENT_MS = 10.0, 2.5
 """Holds of a lock that writers wait for in line: of ticks, and of work for which nobody waits. A writer looks again after 1, 3, 8
 and 18 ms, so that one who meets holds of 4 ms is served at its fourth look and not at its fifth."""
@@ -56,6 +58,11 @@ class Pace:
     _ms: float = field(default=0.0)
     _marked: tuple[int, float] = field(default=(0, 0.0))
     _floor: float = field(default=0.0)
+
+    @property
+    def rows_known(self) -> int:
+        """How many rows that are known already are written at a time: that takes the same whatever it took to compute them."""
+        return max(self.size, int(self.target_ms / ROW_MS))
 
     def record(self, rows: int, hold_ms: float) -> None:
         """Learn from a chunk of `rows` that held its locks for `hold_ms`."""

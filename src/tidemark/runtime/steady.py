@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from tidemark.database.session import Mode
@@ -87,14 +88,30 @@ def write_steadily(
     if not reads:
         one_moment = script.applier.of_one_moment if snapshot is None else snapshot
         return duty.write(work, snapshot=one_moment, mode=mode, ahead=ahead)
+    steadily = partial(_steadily, duty, reads, work)
+    return _at_rest(duty, script, reads, partial(duty.write, steadily, snapshot=True, mode=mode), tick)
 
-    def steadily() -> T:
-        require_steady(duty, reads)
-        return work()
 
+def read_steadily(duty: Duty, script: Script, work: Callable[[], T], tick: Ticking) -> Held[T]:
+    """Compute rows of a script in a transaction that only reads, in such a moment. Raises `Fault` as `write_steadily` does."""
+    reads = read_first(duty, script)
+    if not reads:
+        return duty.read(work)
+    return _at_rest(duty, script, reads, partial(duty.read, partial(_steadily, duty, reads, work)), tick)
+
+
+def _steadily(duty: Duty, reads: Sequence[Installed], work: Callable[[], T]) -> T:
+    require_steady(duty, reads)
+    return work()
+
+
+def _at_rest(
+    duty: Duty, script: Script, reads: Sequence[Installed], do: Callable[[], Held[T]], tick: Ticking
+) -> Held[T]:
+    """Apply what waits for what is read until nothing does, and then do it."""
     for tried in range(CONFLICTS_MAX):
         try:
-            return duty.write(steadily, snapshot=True, mode=mode)
+            return do()
         except Unsteady:
             duty.check_stop(f"the tick of {script.name}")
         if not all([apply_waiting(duty, row, tick) for row in reads]):  # noqa: C419

@@ -20,6 +20,7 @@ from tidemark.runtime.at_once import Weighed, tick_at_once
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.full import Whole, read_whole, write_whole
 from tidemark.runtime.guard import FEW, Choice, Way, choose_for, count_changes
+from tidemark.runtime.moments import let_time_pass
 from tidemark.runtime.newcomers import show_newcomers
 from tidemark.runtime.pace import choose_pace
 from tidemark.runtime.portions import recall
@@ -201,10 +202,13 @@ def _add(state: State, products: Products) -> None:
 
 
 def _read_whole(state: State) -> None:
-    """Evaluate the whole query; nobody waits for that."""
+    """Evaluate the whole query; nobody waits for that. The moment that it reads is moved on as by a seal."""
     if state.tick.full is not None:
+        if state.tick.due is not None and not state.sealed:
+            state.duty.write(lambda: let_time_pass(state.duty, state.script))
+            state.transactions += 1
         prepare_once(state.duty, state.script, tables_of_whole(state.script))
-        state.whole = read_whole(state.duty, state.script, state.tick.full)
+        state.whole = read_whole(state.duty, state.script, state.tick.full, tick)
 
 
 def _write_whole(state: State, whole: Whole) -> None:

@@ -169,7 +169,7 @@ def _take_whole(state: _State) -> None:
     prepare_once(state.duty, script, tables_of_whole(script))
     whole = read_whole(state.duty, script, full)
     state.ms += whole.ms
-    if whole.total > state.pace.size:
+    if whole.total > state.pace.rows_known:
         state.choice = Choice(
             "delta", f"delta: {tell_doing(whole.total, 'row', 'differ')}, which is too much for one transaction"
         )

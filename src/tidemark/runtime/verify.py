@@ -18,7 +18,7 @@ from typing import Any
 from tidemark.plain import hashable
 from tidemark.runtime.apply_batch import Difference, compare_batch, each_once, prepare, take_keys, take_range, units_of
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.fill import fits, list_every_key, list_suspects
+from tidemark.runtime.fill import fits, list_and_learn, list_suspects
 from tidemark.runtime.findings import close_gone, count_drift, record_drift
 from tidemark.runtime.guard import learn_full
 from tidemark.runtime.ledger import Installed
@@ -223,7 +223,7 @@ def _list_keys(duty: Duty, script: Script, between: Between | None, *, by_look: 
         return _Listed(len(places), len(places), places.start)
     whole = script.applier.whole
     if not by_look or whole is None or not fits(duty, script):
-        total = list_every_key(duty, script)
+        total = list_and_learn(duty, script)
         return _Listed(total, total)
     suspects, stored, ms = list_suspects(duty, script, whole)
     learn_full(duty, script, ms)

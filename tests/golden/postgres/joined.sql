@@ -192,9 +192,9 @@ DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS b WHERE s
 DROP TABLE IF EXISTS pg_temp."_whole_joined";
 CREATE TEMP TABLE pg_temp."_whole_joined" AS SELECT (z."name")::text AS "name", (z."n")::bigint AS "n", (z."score")::bigint AS "score" FROM (SELECT q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS z;
 DELETE FROM pg_temp."_fresh_joined";
-INSERT INTO pg_temp."_fresh_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score" FROM pg_temp."_whole_joined" EXCEPT SELECT "name", "n", "score" FROM "tidemark"."joined") AS d;
+INSERT INTO pg_temp."_fresh_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score" FROM pg_temp."_whole_joined" EXCEPT SELECT "name", "n", "score" FROM "tidemark"."joined") AS z;
 DELETE FROM pg_temp."_stored_joined";
-INSERT INTO pg_temp."_stored_joined" (tidemark_n, "name") SELECT row_number() OVER (ORDER BY "name"), "name" FROM (SELECT "name" FROM "tidemark"."joined" EXCEPT SELECT "name" FROM pg_temp."_whole_joined") AS d;
+INSERT INTO pg_temp."_stored_joined" (tidemark_n, "name") SELECT row_number() OVER (ORDER BY "name"), "name" FROM (SELECT "name" FROM "tidemark"."joined" EXCEPT SELECT "name" FROM pg_temp."_whole_joined") AS z;
 DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS b WHERE s."name" = b."name" AND b.tidemark_n > :low AND b.tidemark_n <= :high AND NOT (b."name" IS NULL);
 DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS b WHERE s."name" IS NOT DISTINCT FROM b."name" AND b.tidemark_n > :low AND b.tidemark_n <= :high AND (b."name" IS NULL);
 INSERT INTO "tidemark"."joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM pg_temp."_fresh_joined" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT ("name") DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
@@ -207,7 +207,7 @@ INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."c_name")::t
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_joined" (weight smallint NOT NULL, "c_author" integer, "c_score" integer);
 INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."name")::text FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM pg_temp."_slice_posts_joined" WHERE weight <> 0) AS "p", "public"."users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id");
-INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM pg_temp."_slice_posts_joined" WHERE weight <> 0) AS "p", "tidemark"."_capture_log_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id");
+INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM pg_temp."_slice_posts_joined" WHERE weight <> 0) AS "p", "tidemark"."_capture_log_users" AS "u" WHERE "p".weight <> 0 AND "u".weight < 0 AND ("p"."c_author" = "u"."c_id");
 
 -- applier: dirty keys
 INSERT INTO pg_temp."_batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark"."_dirty_joined" ORDER BY "name" LIMIT :limit;

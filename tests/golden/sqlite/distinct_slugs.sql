@@ -127,9 +127,9 @@ DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."
 DELETE FROM temp."tidemark__whole_distinct_slugs";
 INSERT INTO temp."tidemark__whole_distinct_slugs" ("author", "states") SELECT q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "posts" AS "posts" GROUP BY "posts"."author") AS q;
 DELETE FROM temp."tidemark__fresh_distinct_slugs";
-INSERT INTO temp."tidemark__fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT row_number() OVER (ORDER BY "author"), "author", "states" FROM (SELECT "author", "states", typeof("states") FROM temp."tidemark__whole_distinct_slugs" EXCEPT SELECT "author", "states", typeof("states") FROM "tidemark_distinct_slugs") AS d;
+INSERT INTO temp."tidemark__fresh_distinct_slugs" ("author", "states") SELECT "author", "states" FROM (SELECT "author", "states", typeof("states") FROM temp."tidemark__whole_distinct_slugs" EXCEPT SELECT "author", "states", typeof("states") FROM "tidemark_distinct_slugs") AS z ORDER BY "author";
 DELETE FROM temp."tidemark__stored_distinct_slugs";
-INSERT INTO temp."tidemark__stored_distinct_slugs" (tidemark_n, "author") SELECT row_number() OVER (ORDER BY "author"), "author" FROM (SELECT "author" FROM "tidemark_distinct_slugs" EXCEPT SELECT "author" FROM temp."tidemark__whole_distinct_slugs") AS d;
+INSERT INTO temp."tidemark__stored_distinct_slugs" ("author") SELECT "author" FROM (SELECT "author" FROM "tidemark_distinct_slugs" EXCEPT SELECT "author" FROM temp."tidemark__whole_distinct_slugs") AS z ORDER BY "author";
 DELETE FROM "tidemark_distinct_slugs" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_distinct_slugs" AS b JOIN "tidemark_distinct_slugs" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_distinct_slugs" AS i WHERE ifnull(i."author", 0) = ifnull(b."author", 0) AND (i."author" IS NULL) = (b."author" IS NULL)) WHERE b.tidemark_n > :low AND b.tidemark_n <= :high);
 INSERT INTO "tidemark_distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM temp."tidemark__fresh_distinct_slugs" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT (ifnull("author", 0), ("author" IS NULL)) DO UPDATE SET "states" = excluded."states";
 DELETE FROM "tidemark__dirty_distinct_slugs";

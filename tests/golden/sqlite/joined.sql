@@ -195,9 +195,9 @@ DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark
 DELETE FROM temp."tidemark__whole_joined";
 INSERT INTO temp."tidemark__whole_joined" ("name", "n", "score") SELECT q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "users" AS "u" LEFT JOIN "posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q;
 DELETE FROM temp."tidemark__fresh_joined";
-INSERT INTO temp."tidemark__fresh_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score", typeof("n"), typeof("score") FROM temp."tidemark__whole_joined" EXCEPT SELECT "name", "n", "score", typeof("n"), typeof("score") FROM "tidemark_joined") AS d;
+INSERT INTO temp."tidemark__fresh_joined" ("name", "n", "score") SELECT "name", "n", "score" FROM (SELECT "name", "n", "score", typeof("n"), typeof("score") FROM temp."tidemark__whole_joined" EXCEPT SELECT "name", "n", "score", typeof("n"), typeof("score") FROM "tidemark_joined") AS z ORDER BY "name";
 DELETE FROM temp."tidemark__stored_joined";
-INSERT INTO temp."tidemark__stored_joined" (tidemark_n, "name") SELECT row_number() OVER (ORDER BY "name"), "name" FROM (SELECT "name" FROM "tidemark_joined" EXCEPT SELECT "name" FROM temp."tidemark__whole_joined") AS d;
+INSERT INTO temp."tidemark__stored_joined" ("name") SELECT "name" FROM (SELECT "name" FROM "tidemark_joined" EXCEPT SELECT "name" FROM temp."tidemark__whole_joined") AS z ORDER BY "name";
 DELETE FROM "tidemark_joined" WHERE rowid IN (SELECT s.rowid FROM temp."tidemark__stored_joined" AS b JOIN "tidemark_joined" AS s ON s.rowid = (SELECT i.rowid FROM "tidemark_joined" AS i WHERE ifnull(i."name", 0) = ifnull(b."name", 0) AND (i."name" IS NULL) = (b."name" IS NULL)) WHERE b.tidemark_n > :low AND b.tidemark_n <= :high);
 INSERT INTO "tidemark_joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM temp."tidemark__fresh_joined" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT (ifnull("name", 0), ("name" IS NULL)) DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
 DELETE FROM "tidemark__dirty_joined";
@@ -209,7 +209,7 @@ INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."c_na
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_joined" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
 INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."name") FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM (SELECT * FROM temp."tidemark__slice_posts_joined" WHERE likelihood(rowid IS NOT NULL, 0.001)) WHERE weight <> 0) AS "p", "users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id");
-INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."c_name") FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM (SELECT * FROM temp."tidemark__slice_posts_joined" WHERE likelihood(rowid IS NOT NULL, 0.001)) WHERE weight <> 0) AS "p", "tidemark__capture_log_users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."c_id");
+INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."c_name") FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM (SELECT * FROM temp."tidemark__slice_posts_joined" WHERE likelihood(rowid IS NOT NULL, 0.001)) WHERE weight <> 0) AS "p", "tidemark__capture_log_users" AS "u" WHERE "p".weight <> 0 AND "u".weight < 0 AND ("p"."c_author" = "u"."c_id");
 
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark__dirty_joined" ORDER BY tidemark_n LIMIT :limit;

@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 
 from tests.simulation.ways import ways_of
-from tidemark import Project, Tidemark
+from tidemark import Project, Tidemark, first, ratchet
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.runtime import at_once, guard, portions, rival, tick
@@ -191,3 +191,82 @@ def test_what_the_whole_result_takes_is_known_before_the_first_tick(forum: tuple
     measured = tidemark.explain("authors").measured
     assert any(said.startswith("full, 0 times: lately ") for said in measured)
     assert "the last batch: keyed: 1 change are few" in measured
+
+
+def test_what_is_remembered_is_folded_into_the_whole_result(forum: tuple[Tidemark, Session], engine_url: str) -> None:
+    _, user = forum
+    project, query = Project("kept"), "SELECT author, max(score) AS best, count(*) AS n FROM posts GROUP BY author"
+    project.derive("lost", query=query, keep={"best": ratchet()}, freshness="tick")
+    project.derive("kept", query=query, keep={"best": ratchet(), "n": first()}, keep_rows=True, freshness="tick")
+    tidemark = Tidemark(project, engine_url)
+    tidemark.apply()
+    with user.transaction():
+        user.run("DELETE FROM posts WHERE author = 'a1'")
+        user.run("UPDATE posts SET score = 3")
+        user.run("INSERT INTO posts VALUES (5000, 1, NULL, 12), (5001, 1, 'new', 4)")
+    with ways_of("full"):
+        tidemark.tick()
+    assert {str(past.message) for name in ("lost", "kept") for past in tidemark.history(name, 1)} == {"full: by decree"}
+    counted = {author: (best, n) for author, best, n in user.all(query)}
+    for name in ("lost", "kept"):
+        found = {author: (best, n) for author, best, n in user.all(f"SELECT author, best, n FROM {name}")}
+        assert {author: best for author, (best, _) in found.items()} == {
+            **dict.fromkeys(counted, 10), **({"a1": 10} if name == "kept" else {}), None: 12, "new": 4
+        }  # fmt: skip
+        if name == "lost":
+            assert {author: n for author, (_, n) in found.items()} == {author: n for author, (_, n) in counted.items()}
+        else:
+            assert found["a1"][1] > 100 and found["new"][1] == 1 and found[None][1] == counted[None][1] - 1
+    assert all(report.clean for report in tidemark.verify())
+
+
+def test_sampled_inputs_have_a_whole_result_where_their_values_are_frozen(
+    forum: tuple[Tidemark, Session], engine_url: str
+) -> None:
+    project = Project("sampled")
+    query = "SELECT p.id, p.score, (SELECT count(*) FROM forums f) AS forums FROM posts p"
+    project.derive("moving", query=query, sampled=["forums"], freshness="tick")
+    project.derive("frozen", query=query, sampled=["forums"], keep={"forums": first()}, freshness="tick")
+    assert {
+        script.name: script.tick is not None and script.tick.full is not None
+        for script in Tidemark(project, engine_url).sql()
+    } == {
+        "moving": False,
+        "frozen": True,
+    }
+
+
+def test_sums_that_differ_in_many_rows_are_written_in_one_transaction(
+    forum: tuple[Tidemark, Session], engine_url: str
+) -> None:
+    _, user = forum
+    patient = Tidemark(_project(), engine_url, hold_ms=500.0)
+    patient.apply()
+    with user.transaction():
+        _post(user, 2_500, "INSERT INTO posts SELECT 2000 + i, i % 40, 'b' || i, i % 11 FROM ({series}) AS n")
+    with ways_of("full"):
+        (report,) = [one for one in patient.tick() if one.derived == "scores"]
+    assert (report.rows_written, report.transactions) == (2_500, 1)
+    assert _is_true(user, "SELECT author, sum(score) AS s FROM posts GROUP BY author", "scores")
+
+
+def test_what_an_empty_table_took_is_not_for_its_size() -> None:
+    known = {"full": Cost("full", 16.0, 8.0, 0, "")}
+    with mock.patch.object(guard, "measure", return_value=10_000.0):
+        offered = guard.offer_full(mock.Mock(), mock.Mock(klass="keyed"), known, usual_ms=1e9)
+    assert offered.ms < 300 and not offered.barred
+
+
+def test_a_source_that_is_read_in_several_places_is_followed_once(
+    forum: tuple[Tidemark, Session], engine_url: str
+) -> None:
+    project = Project("twice")
+    read = "(SELECT {what} FROM posts {alias} WHERE {alias}.forum_id = {key}) AS {alias}"
+    columns = [read.format(what=what, alias=alias, key=key) for what, alias, key in (
+        ("count(*)", "p", "f.id"), ("max(score)", "q", "f.id"), ("min(score)", "r", "f.id + 1")
+    )]  # fmt: skip
+    project.derive("twice", query=f"SELECT f.id, {', '.join(columns)} FROM forums f", freshness="tick")
+    (script,) = Tidemark(project, engine_url).sql()
+    found = {log.source: [one.text for one in log.affected] for log in script.tick.logs} if script.tick else {}
+    ways = {text for text in found["posts"] if '"p"' in text or '"q"' in text}
+    assert ways and not any('"q"' in text for text in ways) and any('"r"' in text for text in found["posts"])
