@@ -217,8 +217,8 @@ class OutputColumn:
 
     `type` is the type to declare a stored copy with (on SQLite the affinity word or an empty text), `collation` is the
     collation to declare, None for the default. `composite` are rows of values as one value (PostgreSQL), of which one that holds
-    nothing but NULLs is a value to everything but ``IS NULL``. `comparable` is as of a `Column`. `base` is the type beneath a
-    domain, empty for any other: what is made of several values of a domain is none of it. `enumerated` are the labels of an enum.
+    nothing but NULLs is a value to everything but ``IS NULL``. `comparable` is as of a `Column`. `enumerated` are the
+    labels of an enum.
     """
 
     name: str
@@ -226,13 +226,7 @@ class OutputColumn:
     collation: str | None = None
     composite: bool = False
     comparable: bool = True
-    base: str = ""
     enumerated: bool = False
-
-    @property
-    def beneath(self) -> OutputColumn:
-        """The same with the type of its values, where it is of a domain."""
-        return replace(self, type=self.base or self.type)
 
 
 Outputs = tuple[OutputColumn, ...]

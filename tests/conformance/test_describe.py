@@ -81,7 +81,7 @@ def test_columns_of_postgresql(pg_session: Session) -> None:
         ("c", "bigint", None),
         ("sc", "text", "C"),
         ("ad", "character varying(20)", None),
-        ("m", "mail", "POSIX"),
+        ("m", "text", "POSIX"),
         ("r", "color", None),
         ("nothing", "text", None),
         ("x", "text", None),

@@ -83,8 +83,53 @@ def test_a_domain_orders_and_compares_by_its_collation(pg: Place, freshness: Fre
 def test_a_collation_that_is_taken_for_the_one_of_the_domain_is_missed(
     pg: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mistaken = postgres_probe._COLUMNS.replace("a.attcollation <> b.typcollation", "a.attcollation <> t.typcollation")
+    domains = "(SELECT t.typcollation FROM pg_catalog.pg_type AS t WHERE t.oid = a.atttypid)"
+    mistaken = postgres_probe._COLUMNS.replace("a.attcollation <> b.typcollation", f"a.attcollation <> {domains}")
     assert mistaken != postgres_probe._COLUMNS
     monkeypatch.setattr(postgres_probe, "_COLUMNS", mistaken)
     with pytest.raises((AssertionError, Fault)):
         _compare_words(pg, "commit")
+
+
+REFUSING = (
+    "CREATE DOMAIN number AS int NOT NULL",
+    "CREATE DOMAIN name AS text CHECK (VALUE IS NOT NULL AND VALUE <> '')",
+    "CREATE TABLE u (id number PRIMARY KEY, w name)",
+    "CREATE TABLE f (id int PRIMARY KEY, g number, v number, w name)",
+    "INSERT INTO u VALUES (1, 'x'), (2, 'y')",
+    "INSERT INTO f VALUES (1, 1, 5, 'a'), (2, 2, 6, 'b'), (3, 3, 3, 'c')",
+)
+NULLS = {
+    "copies": "SELECT id, v, g, w FROM f",
+    "extremes": "SELECT g, max(v) AS v, min(w) FILTER (WHERE v > 5) AS w FROM f GROUP BY g",
+    "universe": "SELECT u.id, (SELECT max(f.v) FROM f WHERE f.g = u.id) AS v, (SELECT min(w) FROM f WHERE g = u.id) AS w FROM u",
+    "total": "SELECT max(v) AS v, min(w) AS w FROM f",
+    "joined": "SELECT f.id, u.w, u.id AS u FROM f LEFT JOIN u ON u.id = f.g",
+    "groupings": "SELECT g, w, count(*) AS n FROM f GROUP BY GROUPING SETS ((g), (w))",
+    "windows": "SELECT id, lag(w) OVER (PARTITION BY g ORDER BY id) AS w FROM f",
+}
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_domain_that_refuses_null(pg: Place, freshness: Freshness) -> None:
+    """Where a row matches nothing, and in what a writer's statement leaves behind, there is NULL all the same."""
+    pg.run(*REFUSING)
+    for name, query in NULLS.items():
+        pg.derive(name, query, freshness=freshness)
+    pg.tidemark.apply()
+    pg.check()
+    for change in (
+        "INSERT INTO f VALUES (4, 1, 9, 'd'), (5, 9, 9, 'e')",
+        "UPDATE f SET g = 2, w = 'z' WHERE id = 1",
+        "DELETE FROM f WHERE id IN (2, 5)",
+        "DELETE FROM u WHERE id = 2",
+        "TRUNCATE f",
+        "INSERT INTO f VALUES (1, 1, 5, 'a')",
+        "ALTER DOMAIN number DROP NOT NULL",
+        "INSERT INTO f VALUES (6, 1, NULL, 'f')",
+        "DELETE FROM f WHERE id = 6",
+        "ALTER DOMAIN number SET NOT NULL",
+    ):
+        pg.run(change)
+        pg.drained()
+    pg.verified()

@@ -13,8 +13,8 @@ from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake, Patch
 from tidemark import compiler
-from tidemark.database import sqlite_catalog
-from tidemark.model import OutputColumn
+from tidemark.database import postgres_probe, sqlite_catalog
+from tidemark.database.postgres_domains import BARE_TYPE
 from tidemark.query import comparisons, lower, parse, readings
 
 CONDITIONS = ("group", "total", "copy")
@@ -80,14 +80,12 @@ def any_is_a_type(met: Met) -> AbstractContextManager[Any]:
     return mock.patch.object(sqlite_catalog, "untyped", untyped)
 
 
-def sums_of_a_domain(met: Met) -> AbstractContextManager[Any]:
-    """What is made of several values of a domain is one of the domain."""
-
-    def itself(column: OutputColumn) -> OutputColumn:
-        met["changed"] += bool(column.base)
-        return column
-
-    return mock.patch.object(OutputColumn, "beneath", property(itself))
+def columns_of_a_domain(met: Met) -> AbstractContextManager[Any]:
+    """What the query gives is stored as a value of its domain."""
+    original = postgres_probe._COLUMNS
+    domains = original.replace(BARE_TYPE, "pg_catalog.format_type(a.atttypid, a.atttypmod)")
+    met["changed"] += original != domains
+    return mock.patch.object(postgres_probe, "_COLUMNS", domains)
 
 
 def types_of_the_first(met: Met) -> AbstractContextManager[Any]:
@@ -101,7 +99,7 @@ def types_of_the_first(met: Met) -> AbstractContextManager[Any]:
 
 
 UNLIKE: tuple[Mistake, ...] = (
-    Mistake("postgres", "sums of a domain", compiled(sums_of_a_domain), ("group", "total", "universe")),
+    Mistake("postgres", "columns of a domain", compiled(columns_of_a_domain), ("group", "total", "universe")),
     Mistake("sqlite", "values as they stand", compiled(as_they_stand), CONDITIONS, unlike=True),
     Mistake("sqlite", "rows of values as one", compiled(whole_rows), CONDITIONS, begin=400, unlike=True),
     Mistake("sqlite", "a plus that is dropped", compiled(dropped_signs), CONDITIONS, begin=87, unlike=True),

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from tidemark.database.postgres_domains import BARE_TYPE, UNDER_DOMAINS
 from tidemark.database.postgres_equality import COMPARABLE
 from tidemark.model import Catalog, Column, Index, Routine, Table, Unique
 
@@ -45,33 +46,33 @@ FROM users AS u ORDER BY u.nspname, u.relname
 )
 _COLUMNS = (
     _USERS
-    + """
-SELECT a.attrelid::int8, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    + f""", {UNDER_DOMAINS}
+SELECT a.attrelid::int8, a.attname, {BARE_TYPE}, a.attnotnull,
        CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
        CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
-       {collation}, false, false, {comparable}
-FROM users AS u JOIN pg_catalog.pg_attribute AS a ON a.attrelid = u.oid
+       {_COLLATION.format(of="a.attcollation", type="coalesce(u.type, a.atttypid)")}, false, false,
+       {COMPARABLE.format(type="a.atttypid")}
+FROM users AS r JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid LEFT JOIN under AS u ON u.domain = a.atttypid
     LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
-""".replace("{collation}", _COLLATION.format(of="a.attcollation", type="a.atttypid")).replace(
-        "{comparable}", COMPARABLE.format(type="a.atttypid")
-    )
+"""
 )
 _INDEXES = (
     _USERS
-    + """
+    + f""", {UNDER_DOMAINS}
 SELECT i.indrelid::int8, c.relname, i.indisunique, i.indisprimary, pg_catalog.pg_get_expr(i.indpred, i.indrelid),
        array_agg(a.attname::text ORDER BY k.place),
        array_agg(pg_catalog.pg_get_indexdef(i.indexrelid, k.place, false) ORDER BY k.place),
-       array_agg({collation} ORDER BY k.place)
-FROM users AS u JOIN pg_catalog.pg_index AS i ON i.indrelid = u.oid AND i.indisvalid
+       array_agg({_COLLATION.format(of="e.attcollation", type="coalesce(u.type, a.atttypid, e.atttypid)")} ORDER BY k.place)
+FROM users AS r JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid AND i.indisvalid
     JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
     CROSS JOIN LATERAL pg_catalog.generate_series(1, i.indnkeyatts::int) AS k(place)
     LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.place - 1] AND a.attnum <> 0
     JOIN pg_catalog.pg_attribute AS e ON e.attrelid = i.indexrelid AND e.attnum = k.place
+    LEFT JOIN under AS u ON u.domain = coalesce(a.atttypid, e.atttypid)
 GROUP BY i.indrelid, i.indexrelid, c.relname, i.indisunique, i.indisprimary, i.indpred
 ORDER BY i.indrelid, i.indisprimary DESC, c.relname
-""".replace("{collation}", _COLLATION.format(of="e.attcollation", type="coalesce(a.atttypid, e.atttypid)"))
+"""
 )
 _VIEWS = (
     _USERS

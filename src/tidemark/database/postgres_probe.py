@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tidemark.database.postgres_domains import BARE_TYPE, UNDER_DOMAINS
 from tidemark.database.postgres_equality import COMPARABLE
 from tidemark.database.postgres_parameters import to_numbered
 from tidemark.dialect import POSTGRESQL
@@ -25,22 +26,13 @@ FIND_PREPARED = f"SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE name = '
 FORGET_PREPARED = f"DEALLOCATE {PROBE}"
 OPENING = f"CREATE TEMPORARY VIEW {PROBE} AS "
 _COLUMNS = f"""
-SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+WITH RECURSIVE {UNDER_DOMAINS}
+SELECT a.attname, {BARE_TYPE},
        CASE WHEN a.attcollation <> b.typcollation
             THEN CASE WHEN pg_catalog.pg_collation_is_visible(o.oid) THEN o.collname ELSE s.nspname || '.' || o.collname END
-       END, b.typtype = 'c', {COMPARABLE.format(type="a.atttypid")},
-       CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(b.oid, x.measure) ELSE '' END, b.typtype = 'e'
-FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-    CROSS JOIN LATERAL (
-        WITH RECURSIVE beneath (type, measure) AS (
-            SELECT a.atttypid, a.atttypmod
-            UNION ALL
-            SELECT u.typbasetype, u.typtypmod FROM beneath AS e JOIN pg_catalog.pg_type AS u ON u.oid = e.type
-            WHERE u.typtype = 'd'
-        )
-        SELECT e.type, e.measure FROM beneath AS e
-    ) AS x
-    JOIN pg_catalog.pg_type AS b ON b.oid = x.type AND b.typtype <> 'd'
+       END, b.typtype = 'c', {COMPARABLE.format(type="a.atttypid")}, b.typtype = 'e'
+FROM pg_catalog.pg_attribute AS a LEFT JOIN under AS u ON u.domain = a.atttypid
+    JOIN pg_catalog.pg_type AS b ON b.oid = coalesce(u.type, a.atttypid)
     LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = a.attcollation
     LEFT JOIN pg_catalog.pg_namespace AS s ON s.oid = o.collnamespace
 WHERE a.attrelid = 'pg_temp.{PROBE}'::regclass AND a.attnum > 0 ORDER BY a.attnum

@@ -170,7 +170,7 @@ def _argument_types(block: Block, describe: Describe) -> dict[str, OutputColumn]
         return {}
     items = ", ".join(f"{scalar.text} AS a{number}" for number, scalar in enumerate(arguments))
     described = describe(f"SELECT {items} {_from(block)}")
-    return {scalar.text: column.beneath for scalar, column in zip(arguments, described, strict=True)}
+    return {scalar.text: column for scalar, column in zip(arguments, described, strict=True)}
 
 
 def _from(block: Block) -> str:

@@ -67,9 +67,6 @@ def spelling_of_key(column: OutputColumn, dialect: Dialect) -> Spelling:
     """How many spellings equal values of a key may have: one, that of an integer and of a real number (SQLite), or many."""
     if has_one_spelling(column.type, column.collation, dialect) or column.enumerated:
         return "one"
-    # The collation of a domain is told as none.
-    if column.base and column.base not in TEXTS and has_one_spelling(column.base, column.collation, dialect):
-        return "one"
     return "many" if dialect.types_are_fixed or column.collation not in _PLAIN_COLLATIONS else "number"
 
 

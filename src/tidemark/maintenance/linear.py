@@ -106,7 +106,7 @@ class Builder:
             return {}
         items = ", ".join(f"{scalar.text} AS a{number}" for number, scalar in enumerate(arguments))
         described = self.describe(f"SELECT {items} {from_clause(table, alias, self.dialect)}")
-        return {scalar.text: column.beneath for scalar, column in zip(arguments, described, strict=True)}
+        return {scalar.text: column for scalar, column in zip(arguments, described, strict=True)}
 
     # -- grouped ------------------------------------------------------------------------------------------------------
 
