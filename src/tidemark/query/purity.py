@@ -166,7 +166,11 @@ def _values(nested: Nested, scans: str) -> list[str]:
     """What has the types of the values that a subquery gives: several where it gives a row."""
     if nested.form != "scalar":
         return ["true"]
-    return [f"(SELECT {output.scalar.text} FROM {scans} LIMIT 1)" for output in nested.query.outputs]
+    # Beside an aggregate a column of an outer query is one value there, and here one of many.
+    whole = {
+        call.text: f"(SELECT {call.text} FROM {scans})" for block in nested.query.blocks for call in block.aggregates
+    }
+    return [f"(SELECT {output.scalar.swapped(whole)} FROM {scans} LIMIT 1)" for output in nested.query.outputs]
 
 
 def _stand_in(text: str, values: Sequence[str], texts: dict[str, str], columns: list[str]) -> None:
