@@ -294,20 +294,23 @@ def _by_unit(read: _Read, reason: str) -> Made:
     declaration, key, commit = read.declaration, read.key, read.declaration.freshness == "commit"
     if commit:
         _require_writers_can(read)
+    joined = _join(read)
+    if joined is not None and not commit:
+        return of_bilinear(joined, key, declaration, read.catalog, read.names)
+    if joined is not None and joined.has_total:
+        raise not_at_commit("a sum over everything that is joined, or beside other sums, is added up by ticks")
     keyed = _by_key(read, reason)
     if commit:
         keyed = replace(keyed, locking=locking_of(keyed, read.dialect, allow_lock=declaration.allow_lock))
-    joined = None if commit else _join(read)
     if declaration.processor is not None:
         key = key_of(declaration.processor, read.query)
-    parts = (key, declaration, read.catalog, read.names)
-    return of_keyed(keyed, *parts) if joined is None else of_bilinear(joined, *parts)
+    return of_keyed(keyed, key, declaration, read.catalog, read.names)
 
 
 def _join(read: _Read) -> BilinearProgram | None:
     """The bilinear program, if what changed rows join can be added up."""
     declaration, catalog, dialect = read.declaration, read.catalog, read.dialect
-    if declaration.columns_of or declaration.rows_of or declaration.supports:
+    if declaration.columns_of or declaration.rows_of or declaration.supports or pruned.pruned_of(read.query):
         return None
     try:
         _require_changes_alone(read)

@@ -56,10 +56,10 @@ class Products:
     """A tick over a join that adds: sums of products, which are exact when the changes up to a snapshot and the other tables are
     read in that one snapshot, and when every stored row is of the moment after which the changes came.
 
-    `scans` are the labels of the scanned tables, one for each scan, `scans_max` how many of them may have changed. `create` and
-    `clear` are safe to repeat, `weigh` tells the planner of the slices' sizes. `number` gives every key its place from 1 on,
-    `count` is how many there are; `odd` are queries for the numbers of keys that adding cannot make true. `apply` (parameters
-    ``:low`` and ``:high``) adds. `uneven` forgets that the rows are of one moment, `even` remembers it.
+    `scans` are the labels of the scanned tables, one for each scan, where more than `scans_max` may change. `create` and `clear`
+    are safe to repeat, `weigh` tells the planner of the slices' sizes. `number` gives every key its place from 1 on, `count` is
+    how many there are; `odd` are queries for the numbers of keys that adding cannot make true. `apply` (parameters ``:low`` and
+    ``:high``) adds. `uneven` forgets that the rows are of one moment, `even` remembers it.
     """
 
     scans: tuple[str, ...]
@@ -74,6 +74,10 @@ class Products:
     apply: tuple[str, ...]
     uneven: str
     even: str
+
+    def are_too_many(self, changed: Collection[str]) -> bool:
+        """Whether more scans than are added up read one of the changed tables."""
+        return sum(label in changed for label in self.scans) > self.scans_max
 
 
 @dataclass(frozen=True)

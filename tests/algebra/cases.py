@@ -131,7 +131,7 @@ FROM_SUBQUERIES = (
         "one_row",
         "SELECT count(*) AS n, sum(p.score) AS s FROM users u JOIN posts p ON p.author = u.id",
         None,
-        klass="global",
+        klass="bilinear",
     ),
     Case(
         "scalar_of_unique",

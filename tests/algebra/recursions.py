@@ -77,7 +77,7 @@ RECURSIONS = (
         "GROUP BY ROLLUP (author, state) HAVING count(*) > 1 OR state IS NULL",
         ("level", "author", "state"),
         "postgres",
-        klass="global",
+        klass="bilinear",
     ),
     Case(
         "rows_like_a_row",

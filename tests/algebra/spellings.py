@@ -73,7 +73,7 @@ SPELLINGS = (
         "GROUP BY ROLLUP (label, region)",
         None,
         "postgres",
-        klass="global",
+        klass="bilinear",
     ),
     Case(
         "subtotals_of_truths",
@@ -131,7 +131,7 @@ SPELLINGS = (
     Case(
         "figures",
         "SELECT 'users' AS figure, count(*) AS n FROM users UNION ALL SELECT 'posts', count(*) FROM posts",
-        klass="global",
+        klass="bilinear",
     ),
     Case(
         "pairs_of_groups",
@@ -145,7 +145,7 @@ SPELLINGS = (
         "ROLLUP (region, boss)",
         ("g", "region", "boss"),
         "postgres",
-        klass="global",
+        klass="bilinear",
     ),
     Case(
         "named_alike",

@@ -51,6 +51,11 @@ QUERIES = {
     "elements": "SELECT CAST(e.value AS integer) AS v, count(*) AS n, sum(a.x) AS s, count(e.value) AS k FROM a "
     "JOIN b ON b.x = a.x CROSS JOIN [a.y, b.z, a.y] GROUP BY CAST(e.value AS integer)",
     "members": "SELECT b.t, count(*) AS n, sum(a.y) AS s FROM a CROSS JOIN [a.x, a.y, a.x] JOIN b ON b.x = e.value GROUP BY b.t",
+    "total": "SELECT count(*) AS n, sum(a.y + b.z) AS s FROM a JOIN b ON b.x = a.x WHERE a.y IS NOT NULL",
+    "beside": "SELECT a.t, 1 AS part, count(*) AS n, sum(b.z) AS s FROM a JOIN b ON b.x = a.x GROUP BY a.t "
+    "UNION ALL SELECT NULL, 2, count(*), sum(b.z) FROM a JOIN b ON b.x = a.x",
+    "figures": "SELECT 'a' AS what, count(*) AS n FROM a UNION ALL SELECT 'b', count(*) FROM b WHERE z > 0 "
+    "UNION ALL SELECT 'both', sum(a.y) FROM a JOIN b ON b.x = a.x",
 }
 
 

@@ -14,7 +14,6 @@ from tests.joins.equal import AT_ONCE, World, play, world
 from tests.kit.size import FULL
 from tidemark.errors import Fault
 from tidemark.maintenance import bilinear
-from tidemark.maintenance.aggregates import Parts
 from tidemark.runtime import at_once, tick_products
 from tidemark.runtime.apply_batch import apply_batch, prepare, take_keys
 from tidemark.script import Script
@@ -137,6 +136,7 @@ def test_a_mistake_in_the_products_is_found(engine_url: str, mistake: Change, na
 
 def test_taking_two_columns_of_one_name_for_one_is_found(engine_url: str) -> None:
     """Columns of two scans are told apart by their aliases, and by nothing else where the scans are of one table."""
-    forgetful = mock.patch.object(bilinear, "Parts", lambda dialect, taken, made, _: Parts(dialect, taken, made))
+    asked = bilinear.AskedParts
+    forgetful = mock.patch.object(bilinear, "AskedParts", lambda dialect, taken, made, _: asked(dialect, taken, made))
     with forgetful, world(engine_url, names=("twins",)) as place:
         assert "twins" in play(place, "mistake", 60)

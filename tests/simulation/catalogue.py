@@ -78,7 +78,8 @@ def draw_derived(queries: Queries, families: tuple[str, ...]) -> Derived | None:
             continue
         options = {**SHAPES[family].options, **draft.options} if family in SHAPES else {}
         sure = options.pop("spelled", False)
-        freshness = "commit" if options.get("commit") else "tick" if family in ALONE else freshness
+        ticks = options.pop("tick", False) or family in ALONE
+        freshness = "commit" if options.get("commit") else "tick" if ticks else freshness
         # A text that compares in a special way may be stored in any of its spellings.
         fields = [one for table in draft.tables for one in table.fields]
         fold = not sure and any("NOCASE" in one.collate and one.quoted in draft.query for one in fields)

@@ -78,6 +78,8 @@ def as_they_were(script: Script) -> Script:
 
 
 JOINED = ("added-join",)
+TOTALS = ("added-total",)
+STAYS = re.compile(r" AND NOT \([^()]* IN \([^()]*\)\)")
 CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("keys that went stay", FULL, in_full(lambda one: replace(one, write=one.write[-1:]))),
     ("rows that differ stay", FULL, in_full(lambda one: replace(one, write=one.write[:-1]))),
@@ -98,6 +100,12 @@ CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("changes of the first scan", JOINED, _terms(lambda text: text, lambda term: 0 not in term.scans)),
     ("tables as they were", JOINED, as_they_were),
     ("groups of which nothing is left", JOINED, in_products(lambda one: replace(one, apply=one.apply[:1]))),
+    (
+        "totals stay of which nothing is left",
+        TOTALS,
+        in_products(lambda one: replace(one, apply=tuple(STAYS.sub("", text) for text in one.apply))),
+    ),
+    ("sums of the last grouping", TOTALS, in_products(lambda one: replace(one, products=one.products[:-1]))),
 )
 
 COSTS: tuple[Mutant, ...] = (

@@ -6,6 +6,7 @@ Owns: those entries of `SHAPES`. Promises: as `shapes`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tests.simulation.queries import Draft
 from tests.simulation.relations import Relation, quote
@@ -178,3 +179,51 @@ def _added_join(parts: Parts) -> Draft:
     groups = ", ".join(one.expression for one in keys)
     query = f"SELECT {listed(*keys, *aggregates)} FROM {source}{where} GROUP BY {groups}{having}"
     return draft(query, keys, *(table for table, _ in scans))
+
+
+def _totals(parts: Parts, scans: Sequence[tuple[Relation, str]]) -> list[Column]:
+    return [_added(parts, *parts.rng.choice(scans)) for _ in range(parts.rng.randint(1, 2))]
+
+
+@shape("added-total", tick=True)
+def _added_total(parts: Parts) -> Draft:
+    """Sums over everything: one row, beside groups of the same rows, beside other sums, and of ROLLUP and CUBE."""
+    right = parts.table()
+    left = right if parts.chance(0.25) else parts.child(right)
+    source = f"{left.quoted} a JOIN {right.quoted} b ON {parts.link(right, left, 'b', 'a')}"
+    scans = [(left, "a"), (right, "b")]
+    where = parts.where(left, "a", 0.3)
+    form = parts.rng.choice(("one", "beside", "beside", "figures", "sets", "sets"))
+    if form == "one":
+        having = " HAVING count(*) > 1" if parts.chance(0.2) else ""
+        return draft(f"SELECT {listed(*_totals(parts, scans))} FROM {source}{where}{having}", [], left, right)
+    if parts.chance(0.5):
+        source, scans = f"{left.quoted} a", scans[:1]
+    if form == "figures":
+        key = [Column("'one'", parts.name())]
+        number = Column("count(*)", parts.name())
+        other = parts.table()
+        second = f"SELECT 'other', {parts.rng.choice(('count(*)', 'count(*) + 1'))} FROM {other.quoted} c"
+        query = f"SELECT {listed(*key, number)} FROM {source}{where} UNION ALL {second}{parts.where(other, 'c', 0.4)}"
+        return draft(query, key, left, right, other)
+    one, two = (parts.column(*parts.rng.choice(scans), ("int", "text", "date")) for _ in range(2))
+    if one == two:
+        raise LookupError("one column")
+    if form == "sets" and parts.postgres:
+        forms = (
+            f"ROLLUP ({one}, {two})",
+            f"CUBE ({one}, {two})",
+            f"GROUPING SETS (({one}), ())",
+            f"{one}, CUBE ({two})",
+        )
+        by = parts.rng.choice(forms)
+        named = [one] if two not in by else [one, two]
+        key = [Column(name, parts.name()) for name in (*named, f"grouping({', '.join(named)})")]
+        having = f" HAVING count(*) > {parts.rng.randint(0, 2)}" if parts.chance(0.2) else ""
+        query = f"SELECT {listed(*key, *_totals(parts, scans))} FROM {source}{where} GROUP BY {by}{having}"
+        return draft(query, key, left, right)
+    key = [Column(one, parts.name()), Column("1", parts.name())]
+    every = _totals(parts, scans)
+    total = ", ".join(["NULL", "2", *(column.expression for column in every)])
+    query = f"SELECT {listed(*key, *every)} FROM {source}{where} GROUP BY {one} UNION ALL SELECT {total} FROM {source}{where}"
+    return draft(query, key, left, right)

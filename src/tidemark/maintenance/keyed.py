@@ -24,10 +24,9 @@ from tidemark.query.units import branches_of, narrows, splits
 
 _FLOATS = ("real", "double precision")
 _UNIT_MAX = 4
-_NARROWER = (
-    "a condition on the outer row; a column of the result by which it is grouped or partitioned; "
-    "the inner query as a derived table of its own"
-)
+_ADDED = "COUNT, SUM and AVG alone over tables and inner joins, which are added up"
+_INNER = "the inner query as a derived table of its own"
+_NARROWER = f"a condition on the outer row; a column of the result by which it is grouped or partitioned; {_INNER}"
 DUE_SECONDS = 1.0
 """How often the worker looks for what time has made due, where nothing else is declared."""
 
@@ -114,7 +113,10 @@ def _everywhere(
     listed, instead = ", ".join(labels), _NARROWER
     if any(one.is_aggregated and one.groups is None for one in branches_of(query) if one is not query):
         why = "one of its branches or groupings is a total, which any change touches"
-        instead = "the total as a derived table of its own, which is added up, and the rest without it (nor ROLLUP, CUBE and ())"
+        instead = f"{_ADDED}; the total as a derived table of its own"
+    elif isinstance(query, Block) and query.is_aggregated and query.groups is None:
+        why = "the result is one row over everything, and what one change makes of it is not known without reading it all again"
+        instead = f"{_ADDED}; {_INNER}"
     elif not chosen:
         why = "no column of the result tells which rows a change can touch, so the whole result is computed again"
     else:

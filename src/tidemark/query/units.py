@@ -19,6 +19,7 @@ from tidemark.model import Column, Table
 from tidemark.query.affinity import affinity
 from tidemark.query.functions import is_aggregate
 from tidemark.query.relation import (
+    Aggregate,
     Block,
     Called,
     Derived,
@@ -113,6 +114,12 @@ def is_void(scalar: Scalar) -> bool:
         test = tree.expression.this
         return isinstance(test, exp.Boolean) and not test.this
     return isinstance(tree, exp.Null)
+
+
+def is_no_value(aggregate: Aggregate) -> bool:
+    """True for the most frequent of no rows, the NULL that stands for what a grouping leaves out."""
+    tree = aggregate.condition.tree if aggregate.condition is not None else None
+    return aggregate.function == "mode" and isinstance(tree, exp.Boolean) and not tree.this
 
 
 def _comes_from(block: Block, column: tuple[str, str], scalar: Scalar) -> bool:

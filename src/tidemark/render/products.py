@@ -8,10 +8,13 @@ two scans of one table change together.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import reduce
 from itertools import combinations
+from operator import or_
 
-from tidemark.maintenance.bilinear import BilinearProgram, over_images
+from tidemark.maintenance.bilinear import BilinearProgram, Joined, over_images
 from tidemark.maintenance.program import Part
 from tidemark.names import ledger
 from tidemark.query.relation import Called, Occurrence, Scalar
@@ -36,10 +39,10 @@ def products(store: Store, program: BilinearProgram) -> Products:
     fields = "".join(f", {definition}" for part in _added(program) for definition in _field_definitions(store, part))
     sums = "".join(f", {store.definition(part)}" for part in _added(program))
     create, place = "CREATE TEMP TABLE IF NOT EXISTS", store.dialect.big_integer
-    tables = tuple(dict.fromkeys(scan.table.label for scan in program.scans))
+    tables = tuple(dict.fromkeys(scan.table.label for join in program.joins for scan in join.scans))
     slices = [names.temporary(f"slice_{label}") for label in tables]
     return Products(
-        scans=tuple(scan.table.label for scan in program.scans),
+        scans=_scans(program),
         scans_max=CHANGED_MAX,
         create=(
             f"{create} {delta} ({keys}{fields})",
@@ -48,9 +51,10 @@ def products(store: Store, program: BilinearProgram) -> Products:
         clear=tuple(clear(store.dialect, table) for table in (delta, ordered, *slices)),
         weigh=weigh(store, *slices),
         products=tuple(
-            _product(store, program, chosen)
-            for size in range(1, min(CHANGED_MAX, len(program.scans)) + 1)
-            for chosen in combinations(range(len(program.scans)), size)
+            _product(store, program, join, chosen)
+            for join in program.joins
+            for size in range(1, min(CHANGED_MAX, len(join.scans)) + 1)
+            for chosen in combinations(range(len(join.scans)), size)
         ),
         number=(_number(store, program), *weigh(store, ordered)),
         count=f"SELECT count(*) FROM {ordered}",
@@ -59,6 +63,15 @@ def products(store: Store, program: BilinearProgram) -> Products:
         uneven=mark_even(store, even=False),
         even=mark_even(store, even=True),
     )
+
+
+def _scans(program: BilinearProgram) -> tuple[str, ...]:
+    """The label of each scan. Several groupings are added each by itself: only those count that have more scans than may change,
+    and a table as often as one of them reads it."""
+    read = [Counter(scan.table.label for scan in join.scans) for join in program.joins]
+    if len(read) > 1:
+        read = [one for one in read if one.total() > CHANGED_MAX]
+    return tuple(reduce(or_, read, Counter[str]()).elements())
 
 
 def mark_even(store: Store, *, even: bool) -> str:
@@ -97,36 +110,35 @@ def _fields(store: Store, program: BilinearProgram) -> list[str]:
     return found
 
 
-def _product(store: Store, program: BilinearProgram, chosen: tuple[int, ...]) -> Product:
+def _product(store: Store, program: BilinearProgram, join: Joined, chosen: tuple[int, ...]) -> Product:
     quote = store.dialect.quote
-    changed = frozenset(program.scans[number].alias for number in chosen)
-    weight = " * ".join(f"{quote(program.scans[number].alias)}.weight" for number in chosen)
+    changed = frozenset(join.scans[number].alias for number in chosen)
+    weight = " * ".join(f"{quote(join.scans[number].alias)}.weight" for number in chosen)
     weight = weight if len(chosen) % 2 else f"-1 * {weight}"
 
     def over(scalar: Scalar) -> str:
         return f"({scalar.over_images(changed, image)})"
 
-    keys = []
-    for part, scalar in zip(store.key, program.key, strict=True):
-        keys.append(f"{over(scalar)}{store.dialect.cast(part.type)}")
-    values = [
-        value
-        for part in _added(program)
-        for value in _sums(store, part, weight, over_images(part.value, changed, image))
-    ]
-    ordered = _in_reach(program, chosen)
+    # A result of one row is stored under a key of ours.
+    computed = [over(scalar) if scalar is not None else "NULL" for scalar in join.key] or ["1"]
+    keys = [f"{value}{store.dialect.cast(part.type)}" for part, value in zip(store.key, computed, strict=True)]
+    values = []
+    for part in _added(program):
+        own = store.column(part) in join.parts
+        values += _sums(store, part, weight, over_images(part.value, changed, image) if own else "0")
+    ordered = _in_reach(join, chosen)
     # SQLite knows no size of a temporary table: changes come first, then what each row can reach.
     comma = ", " if store.dialect.has_schemas else " CROSS JOIN "
     tables = comma.join(
         item.in_from(changed, image) if isinstance(item, Called) else _table(store, item, item.alias in changed)
         for item in ordered
     )
-    where = " AND ".join(over(scalar) for scalar in program.conditions) or "1 = 1"
+    where = " AND ".join(over(scalar) for scalar in join.conditions) or "1 = 1"
     places = ", ".join(str(number) for number in range(1, len(keys) + 1))
     columns = ", ".join([store.key_list, *_fields(store, program)])
     return Product(
         chosen,
-        tuple(dict.fromkeys(program.scans[number].table.label for number in chosen)),
+        tuple(dict.fromkeys(join.scans[number].table.label for number in chosen)),
         f"INSERT INTO {store.names.temporary('delta')} ({columns}) SELECT {', '.join([*keys, *values])} "
         f"FROM {tables} WHERE {where} GROUP BY {places}",
     )
@@ -144,19 +156,19 @@ def _table(store: Store, scan: Occurrence, changed: bool) -> str:
     return f"{table} AS {store.dialect.quote(scan.alias)}"
 
 
-def _in_reach(program: BilinearProgram, chosen: tuple[int, ...]) -> list[Occurrence | Called]:
+def _in_reach(join: Joined, chosen: tuple[int, ...]) -> list[Occurrence | Called]:
     """The scans in an order in which each, where it can be, has a condition with those before it; functions as soon as what they
     are called with is there."""
-    found: list[Occurrence | Called] = [program.scans[number] for number in chosen]
-    left = [scan for scan in program.scans if scan not in found]
+    found: list[Occurrence | Called] = [join.scans[number] for number in chosen]
+    left = [scan for scan in join.scans if scan not in found]
     while True:
-        for call in program.calls:
+        for call in join.calls:
             if call not in found and call.call.aliases <= {item.alias for item in found}:
                 found.append(call)
         if not left:
             return found
         have = {item.alias for item in found}
-        near = [s for s in left if any(s.alias in c.aliases and c.aliases & have for c in program.conditions)]
+        near = [s for s in left if any(s.alias in c.aliases and c.aliases & have for c in join.conditions)]
         nearest = (near or left)[0]
         found.append(nearest)
         left.remove(nearest)
@@ -233,7 +245,12 @@ def _apply(store: Store, program: BilinearProgram) -> tuple[str, ...]:
         f"INSERT INTO {name} AS s ({listed}) SELECT {values} FROM {ordered} AS b WHERE {RANGE} ORDER BY b.{ORDINAL} "
         f"ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
     ]
-    found += remove(
-        store, ordered, f"{RANGE} AND b.{program.presence} < 0", lambda row: f"{row}.{program.presence} = 0"
-    )
+    if not all(join.total for join in program.joins):
+        found += remove(store, ordered, f"{RANGE} AND b.{program.presence} < 0", lambda row: _is_gone(program, row))
     return tuple(found)
+
+
+def _is_gone(program: BilinearProgram, row: str) -> str:
+    """That nothing is left of a stored row's group; a total is there over no rows, too."""
+    stays = f" AND NOT ({row}.{program.stays})" if program.stays else ""
+    return f"{row}.{program.presence} = 0{stays}"

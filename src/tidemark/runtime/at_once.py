@@ -136,8 +136,8 @@ def suits(script: Script) -> bool:
     if tick is None or tick.scans or tick.due is not None or applier.compute is not None:
         return False
     # Where one change may reach every row, it is not little.
-    may_compute = bool(tick.take_reached) and (applier.indexed or script.klass != "global")
-    return bool(tick.logs) and bool(applier.units) and (tick.deltas is not None or may_compute)
+    may_compute = bool(tick.take_reached and applier.units) and (applier.indexed or script.klass != "global")
+    return bool(tick.logs) and (tick.deltas is not None or tick.products is not None or may_compute)
 
 
 def most_changes(pace: Pace) -> int:
@@ -208,11 +208,11 @@ def _work(duty: Duty, script: Script, tick: Tick) -> _Done | None:
     changes, sources = _count(seen), frozenset(source for source, one in seen.items() if one.moved)
     if not sources:
         return None
-    # Where few changes reach far, following them is much already.
-    if changes > most or portion.far:
-        raise _Unsuited
     # What joins is added only to rows that are all of one moment.
     joins = tick.products is not None and all(one.even for one in seen.values())
+    # Where few changes reach far, following them is much already.
+    if changes > most or portion.far or not (joins or tick.deltas or script.applier.units):
+        raise _Unsuited
     do = _add if tick.deltas is not None else _join if joins else _recompute
     usual: Way = "keyed" if do is _recompute else "delta"
     choice = _choose(duty, script, usual, changes, portion, each_ms)
@@ -373,7 +373,7 @@ def _join(duty: Duty, script: Script, tick: Tick, seen: Mapping[str, _Seen], por
     if products is None:
         raise Fault(f"{script.name} joins nothing", retry_safe=False)
     labels = {log.source for log, _ in changed}
-    if sum(label in labels for label in products.scans) > products.scans_max:
+    if products.are_too_many(labels):
         raise _Unsuited
     adding = [one.add for one in products.products if labels.issuperset(one.sources)]
     prepare_here(duty, script, (*tables_to_follow(tick, [log for log, _ in changed]), *products.create))

@@ -191,6 +191,7 @@ def choose_for(duty: Duty, script: Script, usual: Way, work: int, word: str) -> 
     offers = [offer(usual, work, word, costs)]
     if work <= FEW and offers[0].ms < LONG_MS:
         return Choice(usual, f"{usual}: {work} {word}{'' if work == 1 else 's'} are few")
-    offers += [offer("keyed", work, word, costs)] if usual == "delta" and tick.products is not None else []
+    apart = usual == "delta" and tick.products is not None and bool(script.applier.units)
+    offers += [offer("keyed", work, word, costs)] if apart else []
     offers += [offer_full(duty, script, costs, offers[0].ms)] if tick.full is not None else []
     return choose(offers)

@@ -191,7 +191,8 @@ def _add(state: State, products: Products) -> None:
     found, ms = add_up(state.duty, state.script, products, state.pace.size)
     state.ms += ms
     if found.why_not:
-        state.choice = Choice("keyed", f"keyed: {found.why_not}")
+        way: Way = "keyed" if state.script.applier.units or state.tick.full is None else "full"
+        state.choice = Choice(way, f"{way}: {found.why_not}")
         return
     added = write_sum(state.duty, state.script, products, found, state.pace, state.run)
     state.run, state.changes = added.run, found.changes

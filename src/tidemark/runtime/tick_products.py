@@ -71,7 +71,7 @@ def add_up(duty: Duty, script: Script, products: Products, keys_max: int) -> tup
             if not ended or found.changes > CHANGES_MAX:
                 found.why_not = "the log is too long for one transaction"
             changed |= {log.source} if count else set()
-        if sum(label in changed for label in products.scans) > products.scans_max:
+        if products.are_too_many(changed):
             found.why_not = f"more than {products.scans_max} of its tables changed"
         return found if found.why_not else _sum(duty, products, found, changed, keys_max)
 
