@@ -11,7 +11,7 @@ QUERIES = {
     "added": "SELECT a.id, (SELECT a.k + count(*) FROM b WHERE b.k = a.k) AS c FROM a",
     "chosen": "SELECT a.id, (SELECT CASE WHEN count(*) > 1 THEN a.s ELSE max(b.s) END FROM b WHERE b.k = a.k) AS c FROM a",
     "tested": "SELECT a.id FROM a WHERE a.id < (SELECT a.k + count(*) FROM b WHERE b.k = a.k)",
-    "grouped": "SELECT a.id, (SELECT b.k + count(*) FROM b WHERE b.k = a.k GROUP BY b.k) AS c FROM a",
+    "grouped": "SELECT a.id, (SELECT b.k + count(*) FROM b WHERE b.k = a.k GROUP BY b.k ORDER BY 1 LIMIT 1) AS c FROM a",
     "by_key": "SELECT a.k, (SELECT a.k + count(*) FROM b WHERE b.k = a.k) AS c, count(*) AS n FROM a GROUP BY a.k",
 }
 
