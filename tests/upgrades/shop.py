@@ -23,7 +23,7 @@ from tidemark.database.session import Session
 from tidemark.runtime.ledger import SHAPE
 
 FOLDER = Path(__file__).parent
-SHAPES = ("10",)
+SHAPES = ("10", "11")
 ENGINES = ("sqlite", "postgres")
 SCHEMA = (
     "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT)",

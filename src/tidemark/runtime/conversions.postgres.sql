@@ -10,8 +10,12 @@ LOCK TABLE tidemark._lease IN ACCESS EXCLUSIVE MODE;
 DELETE FROM tidemark._lease;
 
 -- name: to_11
+-- What the version of that shape changed was in scripts, which made the order of flushes by themselves.
+NOTHING
+
+-- name: to_12
 -- The holder of a lease says for which shape it works, which no version before does: none takes a lease any more. The order of flushes
--- is the ledger's, and by level; scripts made it by themselves, and by name.
+-- is the ledger's; scripts made it by themselves, in shape 10 by name.
 DROP TABLE tidemark._lease
 ;
 CREATE TABLE tidemark._lease (

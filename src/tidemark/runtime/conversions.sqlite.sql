@@ -10,6 +10,10 @@ NOTHING
 DELETE FROM tidemark__lease;
 
 -- name: to_11
+-- What the version of that shape changed was in scripts, which an `apply` of it made anew.
+NOTHING
+
+-- name: to_12
 -- The holder of a lease says for which shape it works, which no version before does: none takes a lease any more.
 DROP TABLE tidemark__lease
 ;

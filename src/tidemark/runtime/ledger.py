@@ -20,7 +20,7 @@ from tidemark.runtime.turns import Turns
 from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
-SHAPE = "11"
+SHAPE = "12"
 BOOKS = ("ledger", "streams/streams", "operators", "processing", "flushes")
 # What may be made again at any time: its texts are in the ledger's shape, but no conversion needs to write them down.
 REPEATABLE = "flushes"
