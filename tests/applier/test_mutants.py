@@ -68,12 +68,12 @@ def nothing(*_: object) -> None:
 
 
 def kept_everywhere(copied: str) -> str:
-    return copied.partition(" AND NOT EXISTS")[0]
+    return copied.partition(" AND (l.pair IS NULL")[0]
 
 
 def undone_by_anybody(copied: str) -> str:
     pair = "o.id = l.id + l.pair AND o.pair = -l.pair"
-    anybody = copied.replace(pair, "abs(o.id - l.id) = 1 AND o.weight = -l.weight")
+    anybody = copied.replace(pair, "abs(o.id - l.id) = 1 AND o.weight = -l.weight").replace("l.pair IS NULL OR ", "")
     return anybody.replace("PARTITION BY l.xid, ", "PARTITION BY ")
 
 

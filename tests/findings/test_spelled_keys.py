@@ -261,3 +261,30 @@ def test_an_alias_is_no_row_of_a_trigger(lite: Place) -> None:
         lite.run(change)
         lite.check()
     lite.verified()
+
+
+def test_a_key_that_has_no_whole_real_numbers_is_not_counted_by_them(lite: Place) -> None:
+    lite.run("CREATE TABLE s (id INTEGER PRIMARY KEY, at TEXT, n INT, k)")
+    keys = {
+        "strftime('%H', at)": 0,
+        "date(at, 'start of month')": 0,
+        "coalesce(at, '')": 0,
+        "ifnull(n, lower(k) || k)": 0,
+        "coalesce(n, k)": 1,
+        "coalesce(n, 1.0)": 1,
+        "n + 1": 1,
+    }
+    for number, key in enumerate(keys):
+        lite.derive(f"d{number}", f"SELECT {key} AS x, count(*) AS c FROM s GROUP BY 1", "x", freshness="tick")
+    lite.tidemark.apply()
+    lite.run(
+        "INSERT INTO s VALUES (1, '2025-01-01', 1, 1.0), (2, NULL, NULL, 1.0), (3, NULL, NULL, 1), (4, '', 2.5, 'A')"
+    )
+    lite.tidemark.tick()
+    lite.run("DELETE FROM s WHERE id = 2", "UPDATE s SET n = 1.0 WHERE id = 4")
+    lite.tidemark.tick()
+    for number, (key, counted) in enumerate(keys.items()):
+        columns = [str(name) for name, _ in lite.rows(f"SELECT name, 1 FROM pragma_table_info('tidemark_d{number}')")]
+        assert sum("reals" in name for name in columns) == counted, key
+        assert lite.bag(f"SELECT * FROM d{number}") == lite.bag(lite.queries[f"d{number}"]), key
+    assert all(report.clean for report in lite.tidemark.verify())

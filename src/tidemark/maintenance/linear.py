@@ -29,6 +29,7 @@ from tidemark.query.cut import is_hidden
 from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Query, Scalar
+from tidemark.query.storable import is_never_whole_real
 from tidemark.query.unique import equality
 
 
@@ -89,7 +90,13 @@ class Builder:
             described = self.described[column.name]
             type_, spelling = self.key_types[column.name], spelling_of_key(described, self.dialect)
             reals = ""
-            if counted is not None and spelling == "number":
+            if (
+                counted is not None
+                and spelling == "number"
+                and is_never_whole_real(self.block, column.output.scalar.tree)
+            ):
+                spelling = "one"
+            elif counted is not None and spelling == "number":
                 reals = counted.count(
                     f"{column.name}_reals", text("typeof(", column.output.scalar, ") = 'real'")
                 ).quoted

@@ -1,8 +1,9 @@
 """Types with which SQLite stores what a query gives as it is.
 
-Owns: `storable`. Promises: a column of a table made with these types changes no value of the query's: its affinity is one that
-all values of that output were converted to before, or none. The engine's own answer is what CREATE TABLE AS would take, and that
-converts: 1.0 of a CAST to NUMERIC becomes 1, and what the second branch of a UNION ALL gives becomes what the first one gives.
+Owns: `storable`, and `is_never_whole_real`. Promises: a column of a table made with these types changes no value of the query's:
+its affinity is one that all values of that output were converted to before, or none. The engine's own answer is what CREATE TABLE
+AS would take, and that converts: 1.0 of a CAST to NUMERIC becomes 1, and what the second branch of a UNION ALL gives becomes what
+the first one gives.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from tidemark.query.units import branches_of, item_of, position_of
 
 AS_IT_IS = ""
 """The type that converts nothing."""
+_GIVE_TEXT = frozenset({"DATE", "TIME", "DATETIME", "STRFTIME", "LOWER", "UPPER"})
+_WHOLE_AS_INTEGERS = frozenset({"INTEGER", "TEXT"})
+"""Affinities of columns in which a whole number is never stored as a real one."""
 
 
 def storable(query: Query, columns: Sequence[OutputColumn]) -> tuple[OutputColumn, ...]:
@@ -53,3 +57,18 @@ def _given_by(block: Block, scalar: Scalar) -> str:
         return affinity(column.type) if column is not None else "INTEGER"
     place = position_of(item.query, tree.name) if isinstance(item, Derived) else None
     return _given(item.query, place) if isinstance(item, Derived) and place is not None else affinity(AS_IT_IS)
+
+
+def is_never_whole_real(block: Block, tree: exp.Expr) -> bool:
+    """Whether no value of an expression of SQLite is a real number without a fraction, which would equal an integer."""
+    if isinstance(tree, exp.Paren):
+        return is_never_whole_real(block, tree.this)
+    if isinstance(tree, exp.Literal | exp.DPipe):
+        return isinstance(tree, exp.DPipe) or bool(tree.is_string)
+    if isinstance(tree, exp.Anonymous):
+        name = tree.name.upper()
+        first_of_all = name in ("COALESCE", "IFNULL")
+        return name in _GIVE_TEXT or (first_of_all and all(is_never_whole_real(block, one) for one in tree.expressions))
+    item = item_of(block, tree.table) if isinstance(tree, exp.Column) else None
+    column = item.table.column(tree.name) if isinstance(item, Occurrence) else None
+    return column is not None and affinity(column.type) in _WHOLE_AS_INTEGERS

@@ -30,7 +30,8 @@ def concerns(table: Table, columns: tuple[str, ...]) -> str:
         other.append(f"o.{column} IS l.{column} COLLATE BINARY")
         if source is None or not has_one_spelling(source.type, None, SQLITE):
             other.append(f"typeof(o.{column}) = typeof(l.{column})")
-    return f"NOT EXISTS (SELECT 1 FROM {log_of(SQLITE, table)} AS o WHERE {' AND '.join(other)})"
+    # Most changes are no updates, and are told apart before anything is looked up.
+    return f"(l.pair IS NULL OR NOT EXISTS (SELECT 1 FROM {log_of(SQLITE, table)} AS o WHERE {' AND '.join(other)}))"
 
 
 def fill(table: Table, columns_: tuple[str, ...], slice_: str) -> str:
