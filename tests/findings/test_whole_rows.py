@@ -14,6 +14,13 @@ KEPT = {
     "different": "SELECT v, jsonb_agg(DISTINCT x) AS o FROM (SELECT f.v, f.u FROM f) AS x GROUP BY v",
     "or_none": "SELECT u.id, jsonb_agg(f ORDER BY f.id) AS o, jsonb_agg(f ORDER BY f.id) FILTER (WHERE f.v > 0) AS p FROM u "
     "LEFT JOIN f ON f.u = u.id GROUP BY u.id",
+    "as_text": 'SELECT x."n""1", row_to_json(x) AS o, to_json(x) AS p FROM (SELECT id AS "n""1", note FROM u) AS x',
+    "in_texts": "SELECT f.id, json_build_object('f', f, 'u', u, 'n', 1) AS o, json_build_array(u, f) AS a FROM f "
+    "LEFT JOIN u ON u.id = f.u",
+    "in_lines": "SELECT f.u, json_agg(f ORDER BY f.id DESC) AS o, json_agg(f.* ORDER BY f.id) FILTER (WHERE f.v > 0) AS p FROM f "
+    "GROUP BY f.u",
+    "latest": "SELECT u.id, coalesce((SELECT json_agg(x) FROM (SELECT id, v FROM f WHERE f.u = u.id ORDER BY id LIMIT 2) x), "
+    "'[]') AS o FROM u",
     "of_none": "SELECT f.id, to_jsonb(w) AS o, jsonb_build_array(w, f) AS a FROM u AS w RIGHT JOIN f ON f.u = w.id",
 }
 REFUSED = {
@@ -21,7 +28,8 @@ REFUSED = {
     "SELECT x.id, to_jsonb(x) AS o FROM (SELECT id, v AS n, v AS n FROM f) AS x": "jsonb_build_object",
     "SELECT a, to_jsonb(w) AS o FROM u AS w (a, b)": "jsonb_build_object",
     "SELECT a, to_jsonb(w) AS o FROM (SELECT id, note FROM u) AS w (a, b)": "jsonb_build_object",
-    "SELECT id, row_to_json(u) AS o FROM u": "to_jsonb",
+    "SELECT id, row_to_json(u, true) AS o FROM u": "row_to_json(u)",
+    "SELECT u.id, json_agg(f ORDER BY f.id) AS o FROM u LEFT JOIN f ON f.u = u.id GROUP BY u.id": "jsonb_agg",
     "SELECT id, u AS o FROM u": "each column",
 }
 CHANGES = (
@@ -53,6 +61,12 @@ def test_whole_rows_are_kept(rows: Place) -> None:
     for change in CHANGES:
         rows.run(change)
         rows.drained()
+        for name, query in KEPT.items():
+            # JSON is a text, and it is that of the query.
+            shown, said = (
+                rows.rows(f"SELECT x::text FROM ({text}) AS x ORDER BY 1") for text in (f"SELECT * FROM {name}", query)
+            )
+            assert shown == said, name
     rows.verified()
 
 

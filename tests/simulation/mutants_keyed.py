@@ -236,4 +236,10 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
     )
 
 
-KEYED: tuple[Mutant, ...] = tuple(mutant for engine in BOTH for mutant in _of(engine))
+values_of_none = recompute(r", 'null'\)", ", '0')")
+"""A row as a text says of a NULL that it is a value."""
+
+KEYED: tuple[Mutant, ...] = (
+    *(mutant for engine in BOTH for mutant in _of(engine)),
+    Mutant("postgres", "a NULL in the text of a row", ("whole-rows",), values_of_none, disturbed=True),
+)

@@ -312,3 +312,21 @@ def _having(parts: Parts) -> Draft:
     where = parts.where(table, "g", 0.3)
     query = f"SELECT {columns} FROM {table.quoted} g{where} GROUP BY {key[0].expression} HAVING {test}"
     return draft(query, key, table)
+
+
+@shape("whole-rows", "postgres", tick=True)
+def _whole_rows(parts: Parts) -> Draft:
+    """Rows as one value, in JSON that is a text: each by itself, in an object, and those of a group together."""
+    table = parts.table()
+    key = parts.key(table, "g")
+    fields = [Column(parts.column(table, "g", ("int", "text", "date")), parts.name()) for _ in range(2)]
+    rows = f"(SELECT {listed(*key, *fields)} FROM {table.quoted} g{parts.where(table, 'g', 0.3)}) x"
+    mine = [Column(f"x.{quote(one.name)}", parts.name()) for one in key]
+    if parts.chance(0.5):
+        form = parts.rng.choice(("row_to_json(x)", "json_build_object('n', 1, 'row', x)", "json_build_array(x, x)"))
+        return draft(f"SELECT {listed(*mine, Column(form, parts.name()))} FROM {rows}", mine, table)
+    by = Column(f"x.{quote(fields[0].name)}", parts.name())
+    order = ", ".join(one.expression for one in mine)
+    condition = f" FILTER (WHERE x.{quote(fields[1].name)} IS NOT NULL)" if parts.chance(0.3) else ""
+    collected = Column(f"json_agg(x ORDER BY {order}){condition}", parts.name())
+    return draft(f"SELECT {listed(by, collected)} FROM {rows} GROUP BY {by.expression}", [by], table)

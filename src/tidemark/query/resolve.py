@@ -34,7 +34,7 @@ from tidemark.query.trees import (
     words_of,
 )
 from tidemark.query.using import Merged
-from tidemark.query.wholerow import spell_row
+from tidemark.query.wholerow import place_row
 from tidemark.telling import tell_near
 
 
@@ -402,7 +402,7 @@ class Resolver:
         padded = self.fold(named) in scope.padded
         sure = next((one.name for one in table.columns if one.not_null), None) if table is not None else None
         present = resolved_column(entry.alias, sure) if sure is not None else None
-        node.replace(spell_row(node, known if entry.whole else None, present, self.dialect, padded=padded))
+        place_row(node, known if entry.whole else None, present, self.dialect, padded=padded)
         return True
 
     def _unknown(self, node: exp.Column, scopes: Scopes) -> Refusal:
