@@ -86,3 +86,18 @@ def test_keys_of_arrays_and_documents_are_repaired(pg: Place, freshness: Freshne
     assert all(report.drift > 0 for report in pg.tidemark.verify())
     pg.tidemark.repair()
     pg.verified()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "(SELECT (b.k, b.s) FROM t b WHERE b.id = a.id) IS NULL",
+        "lag((a.k, a.s)) OVER (PARTITION BY a.k ORDER BY a.id) IS NULL",
+    ],
+)
+def test_a_row_of_values_that_a_subquery_or_a_window_gives_is_refused(pg: Place, value: str) -> None:
+    """Nobody knows the types of its values."""
+    pg.run("CREATE TABLE t (id int PRIMARY KEY, k int, s text)")
+    pg.derive("rows", f"SELECT a.id, {value} AS x FROM t a")
+    with pytest.raises(Refusal, match="pseudo-type record.* each of its values as a column of its own"):
+        pg.tidemark.plan()

@@ -306,7 +306,7 @@ class PostgresSession:
             return None
         with self._undone():
             named = give_tables(self._read_raw, given)
-            self._read_raw(f"CREATE TEMPORARY TABLE {PROBE} AS {named(columns)} WITH NO DATA")
+            self._execute(f"CREATE TEMPORARY TABLE {PROBE} AS {named(columns)} WITH NO DATA")
             found = self._first_not_taken(list(dict.fromkeys(expressions)))
         return None if found is None else expressions.index(found)
 
