@@ -35,3 +35,19 @@ def test_an_outer_column_beside_an_aggregate(place: Place, freshness: Freshness)
         place.run(change)
         place.drained()
     place.verified()
+
+
+def test_what_stands_before_within_group(pg: Place) -> None:
+    pg.run(
+        "CREATE TABLE a (id int PRIMARY KEY, k int, n numeric, s text)",
+        "INSERT INTO a VALUES (1, 1, 2, 'a'), (2, 1, 3, 'b')",
+    )
+    pg.derive("shares", "SELECT k, percentile_cont(k * 0.1) WITHIN GROUP (ORDER BY n) AS p FROM a GROUP BY k")
+    pg.derive(
+        "ranks", "SELECT k, s, rank(k, s) WITHIN GROUP (ORDER BY id, s) AS r FROM a GROUP BY k, s", freshness="commit"
+    )
+    pg.tidemark.apply()
+    for change in ("INSERT INTO a VALUES (3, 2, 9, 'a'), (4, 1, 1, 'a')", "DELETE FROM a WHERE id = 1"):
+        pg.run(change)
+        pg.drained()
+    pg.verified()

@@ -16,7 +16,7 @@ from tidemark.model import Describe, OutputColumn, Routine
 from tidemark.query.converted import find_dependent, find_steady
 from tidemark.query.functions import function_name
 from tidemark.query.parse import place_of, render
-from tidemark.query.relation import Block, Called, Derived, Nested, Query, Scalar
+from tidemark.query.relation import Aggregate, Block, Called, Derived, Nested, Query, Scalar
 from tidemark.query.trees import own_nodes
 
 _SOME_TIME = "timestamptz '2000-01-01 00:00:00+00'"
@@ -45,9 +45,9 @@ def require_pure(
         _stand_in(f"{quote(alias)}.{quote(name)}", [f"{quote(alias)}.{quote(name)}"], texts, columns)
     for one in query.blocks:
         for nested in one.nested:
-            _stand_in(nested.text, _values(nested, scans), texts, columns)
+            _stand_in(nested.text, _values(nested, scans, quote), texts, columns)
         for call in one.aggregates:
-            _stand_in(call.text, [f"(SELECT {call.text} FROM {scans})"], texts, columns)
+            _stand_in(call.text, [_value(call, scans, quote)], texts, columns)
         for text, bare in _windows(one):
             _stand_in(text, [f"(SELECT {bare} FROM {scans} LIMIT 1)"], texts, columns)
     # The moment is recorded where nothing is installed yet; any time will do for judging.
@@ -162,7 +162,14 @@ def _ordered(block: Block) -> list[Scalar]:
     return [scalar for scalar in scalars if all(alias for alias, _ in scalar.columns)]
 
 
-def _values(nested: Nested, scans: str) -> list[str]:
+def _value(call: Aggregate, scans: str, quote: Callable[..., str]) -> str:
+    """What has the type of an aggregate. What stands before WITHIN GROUP is one value for all rows."""
+    arguments = [one for one in (call.argument, *call.others) if one is not None] if "WITHIN GROUP" in call.text else []
+    by = ", ".join(sorted({quote(*column) for one in arguments for column in one.columns}))
+    return f"(SELECT {call.text} FROM {scans}{f' GROUP BY {by} LIMIT 1' if by else ''})"
+
+
+def _values(nested: Nested, scans: str, quote: Callable[..., str]) -> list[str]:
     """What has the types of the values that a subquery gives: several where it gives a row."""
     if nested.form != "scalar":
         return ["true"]
