@@ -65,6 +65,15 @@ def test_a_database_and_a_role_that_do_not_exist(pg: Town) -> None:
         assert code in (Exit.ERROR, Exit.REFUSED) and word in str(answer) and "secret" not in str(answer)
 
 
+def test_a_search_path_of_schemas_that_do_not_exist(pg: Town) -> None:
+    """What stands in quotes is one name, as many as it may look like."""
+    database = pg.url.rpartition("/")[2]
+    pg.run(f"ALTER DATABASE {database} SET search_path TO 'app, public'")
+    for source in ("t", "public.t"):
+        pg.declare(GROUPS.replace("FROM t", f"FROM {source}"))
+        pg.refused(Code.UNKNOWN_TABLE, "search_path")
+
+
 def test_a_file_that_is_no_database(lite: Town, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("no database, but long enough to have a header of a hundred bytes " * 5)

@@ -111,7 +111,7 @@ class _Reader:
             table = self._catalog.find(name, schema)
             if table is not None and table.definition is not None and table.label not in inside:
                 found.update(self.read(table.definition, inside | {table.label}))
-            elif table is None and schema in ("", "main", self._catalog.search_path[0]):
+            elif table is None and schema in ("", "main", *self._catalog.search_path[:1]):
                 found.update(self.named(name))
         return found
 

@@ -59,6 +59,12 @@ _KINDS: dict[str, JoinKind] = {"": "inner", "LEFT": "left", "RIGHT": "right", "F
 def lower_query(text: str, catalog: Catalog, dialect: Dialect, moment: str | None = None) -> Query:
     """The user's query as blocks, whole: what cuts the result is in `query.cut`; with `moment` it reads that text and not the
     clock. Raises `Refusal` with the place."""
+    if not catalog.search_path:
+        raise Refusal(
+            Code.UNKNOWN_TABLE,
+            "No schema that the search_path names exists: a name means nothing, and a view would be nowhere.",
+            instead="SET search_path TO app, public: each schema a name of its own, without quotes around them all",
+        )
     tree = parse_tree(text, dialect)
     holder = exp.Subquery(this=tree)
     Inlining(catalog, dialect).visit(holder, {})
