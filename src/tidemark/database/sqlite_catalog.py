@@ -19,6 +19,8 @@ from tidemark.dialect import SQLITE
 from tidemark.model import Catalog, Column, Index, Table, Unique
 from tidemark.script import canonical_create
 
+# So many names are looked for by name; where there are more, everything is read.
+NAMES_MAX = 200
 # A public view of ours has a name of the user's choosing, so a comment tells whose it is.
 OURS = re.compile(r"/\*\s*tidemark\b")
 
@@ -71,8 +73,15 @@ def is_ours(kind: str, name: str, sql: str | None) -> bool:
 def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, str]:
     """Every object of ours, or those of some names, with the fingerprint of the text that SQLite holds of it; ``outdated`` where
     a trigger of the user's comes before one of ours."""
-    rows = reader.all("SELECT type, name, sql, tbl_name FROM main.sqlite_schema ORDER BY rowid")
-    users = [row for row in rows if row[0] == "trigger" and not is_ours(*row[:3])]
+    listed, begins = (
+        "SELECT type, name, sql, tbl_name FROM main.sqlite_schema WHERE",
+        SQLITE.literal(SQLITE.ours_prefix),
+    )
+    users = reader.all(f"{listed} type = 'trigger' AND substr(name, 1, length({begins})) <> {begins} COLLATE NOCASE")
+    # Which of ours are told apart from those of the user's by where all of them stand.
+    few = names is not None and len(names) <= NAMES_MAX and not users
+    chosen = f"name IN ({', '.join(map(SQLITE.literal, names or ()))})" if few else "1"
+    rows = reader.all(f"{listed} {chosen} ORDER BY rowid")
     late = _come_first(rows, users) if users else frozenset[str]()
     return {
         name: "outdated"

@@ -244,7 +244,7 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
             installed = install_pieces(duty, installed, listen)
         if detach or (step.verb == "reinstall" and installed.state == "live"):
             return installed
-        if awaits(installed, duty.ledger.derived()):
+        if awaits(installed, _read_by(duty, installed)):
             # What it reads is filled by a worker, so this one is too.
             return installed
         return finish(duty, installed, _readable(duty, installed), listen)
@@ -259,8 +259,14 @@ def _begin(duty: Duty, step: Step, script: Script) -> Installed:
     return _read_again(duty, known)
 
 
+def _read_by(duty: Duty, installed: Installed) -> tuple[Installed, ...]:
+    """The generations under the names of what it reads."""
+    names = [kept.derived for kept in installed.script.reads]
+    return duty.ledger.derived(*names) if names else ()
+
+
 def _read_again(duty: Duty, known: Installed) -> Installed:
-    rows = duty.ledger.derived()
+    rows = duty.ledger.derived(known.name)
     return next((row for row in rows if (row.name, row.generation) == (known.name, known.generation)), known)
 
 
@@ -268,7 +274,7 @@ def _readable(duty: Duty, installed: Installed) -> Installed | None:
     """The generation that readers see while this one is raised, or None when it is this one, or there is none."""
     if installed.live_at is not None:
         return None
-    rows = [row for row in duty.ledger.derived() if row.name == installed.name and row.live_at is not None]
+    rows = [row for row in duty.ledger.derived(installed.name) if row.live_at is not None]
     return next((row for row in reversed(rows) if row.state != "retired"), None)
 
 
@@ -299,7 +305,7 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
     _require_no_gap(duty, installed)
     shown = cut_over(still, installed, before, listen)
     if before is not None:
-        rows = [row for row in duty.ledger.derived() if row.name == before.name and row.state == "retired"]
+        rows = [row for row in duty.ledger.derived(before.name) if row.state == "retired"]
         for row in rows:
             remove_unless_read(duty, row, listen)
     return shown

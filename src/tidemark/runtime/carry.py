@@ -58,8 +58,8 @@ def carry_memory(duty: Duty, installed: Installed, before: Installed | None, *, 
 
 def renamed(duty: Duty, installed: Installed) -> Installed | None:
     """The live generation under the name that the derived table had before, until it is shown under its own."""
-    rows = duty.ledger.derived() if installed.replaces and installed.live_at is None else ()
-    return next((row for row in rows if row.name == installed.replaces and row.live_at is not None), None)
+    rows = duty.ledger.derived(installed.replaces) if installed.replaces and installed.live_at is None else ()
+    return next((row for row in rows if row.live_at is not None), None)
 
 
 def _is_there(duty: Duty, script: Script) -> bool:

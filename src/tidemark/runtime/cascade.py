@@ -63,8 +63,7 @@ def find_left(rows: Sequence[Installed]) -> tuple[Installed, ...]:
     live = {row.name for row in rows if row.state == "live"}
     left: list[Installed] = []
     for row in reversed(upstream_first(rows)):
-        kept = [other for other in readers(row, rows) if other not in left]
-        if row.state == "retired" and row.name in live and not kept:
+        if row.state == "retired" and row.name in live and all(other in left for other in readers(row, rows)):
             left.append(row)
     return tuple(left)
 

@@ -49,7 +49,7 @@ def _passes(installed: Installed, problem: TidemarkError) -> bool:
 
 def _record_failure(duty: Duty, installed: Installed, problem: TidemarkError) -> None:
     """Write down why a generation failed, in whatever state it is by now."""
-    for row in duty.ledger.derived():
-        same = (row.name, row.generation) == (installed.name, installed.generation)
-        if same and row.state in ("planned", "installing", "backfilling", "verifying"):
+    unfinished = ("planned", "installing", "backfilling", "verifying")
+    for row in duty.ledger.derived(installed.name):
+        if row.generation == installed.generation and row.state in unfinished:
             duty.write(partial(duty.ledger.move, row, "failed", str(problem)))

@@ -119,8 +119,7 @@ def record_gaps(duty: Duty, rows: Iterable[Installed]) -> dict[str, str]:
 def _record_alone(duty: Duty, row: Installed) -> str:
     """Look again while nobody else is at work on the table, and record what is still there."""
     with duty.leased(f"keep {row.name}") as mine:
-        rows = duty.ledger.derived()
-        fresh = next((one for one in rows if (one.name, one.generation) == (row.name, row.generation)), None)
+        fresh = next((one for one in duty.ledger.derived(row.name) if one.generation == row.generation), None)
         if fresh is None or fresh.state != "live":
             return ""
         gap = look_at_catalog(duty.ledger, [fresh]).gap(fresh)

@@ -400,8 +400,20 @@ SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, fai
 FROM tidemark._derived
 ORDER BY name, generation;
 
+-- name: list_named
+-- The same of those under one name.
+SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, failure,
+       cursor_at, cursor_total, rows_counted, counted_at
+FROM tidemark._derived
+WHERE name = :name
+ORDER BY generation;
+
+-- name: read_script
+-- The script of a generation, as long as it is the one that was listed.
+SELECT script FROM tidemark._derived WHERE name = :name AND generation = :generation AND fingerprint = :fingerprint;
+
 -- name: list_derived_whole
--- The same with the script at the end.
+-- Every generation of every derived table, with the script at the end.
 SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, failure,
        cursor_at, cursor_total, rows_counted, counted_at, script
 FROM tidemark._derived
@@ -633,6 +645,10 @@ UPDATE tidemark._source SET facts = :facts WHERE derived = :derived AND generati
 -- What the sources of every generation were.
 SELECT derived, generation, facts FROM tidemark._source;
 
+-- name: list_facts_of
+-- What the sources of the generations under one name were.
+SELECT derived, generation, facts FROM tidemark._source WHERE derived = :derived;
+
 -- name: remove_facts
 -- Forget what the sources of a generation were.
 DELETE FROM tidemark._source WHERE derived = :name AND generation = :generation;
@@ -687,8 +703,12 @@ DELETE FROM tidemark._moment WHERE derived = :name AND generation = :generation;
 DELETE FROM tidemark._drift WHERE derived = :name AND generation = :generation;
 
 -- name: list_captures
--- The capture of every source.
-SELECT source, capture FROM tidemark._capture ORDER BY source;
+-- The capture of every source, but for its text.
+SELECT source, fingerprint FROM tidemark._capture ORDER BY source;
+
+-- name: list_captures_whole
+-- The same with the text at the end.
+SELECT source, fingerprint, capture FROM tidemark._capture ORDER BY source;
 
 -- name: set_capture
 -- Write down a capture before the first of its objects is created, or with the objects that a longer one brings.

@@ -25,6 +25,8 @@ BOOKS = ("ledger", "streams/streams", "operators", "processing", "flushes")
 # What may be made again at any time: its texts are in the ledger's shape, but no conversion needs to write them down.
 REPEATABLE = "flushes"
 CONVERSIONS = "conversions"
+# So many scripts are asked for one by one; of more all are read at once.
+FEW_MAX = 8
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Ledger:
         self.turns: Turns | None = None
         self._engine = session.dialect.name
         self._scripts: dict[tuple[str, int, str], Script] = {}
+        self._known: dict[tuple[str, str], Capture] = {}
 
     def text(self, name: str, **identifiers: str) -> str:
         """The text of a named statement; `identifiers` are quoted names for its ``{words}``."""
@@ -182,14 +185,16 @@ class Ledger:
         """The shape of the ledger that is there, None without one."""
         return str(self.value("read_meta", {"key": "shape"})) if self.exists() else None
 
-    def check_shape(self) -> None:
-        """Raises `Fault` where the ledger is another version's: one that wants to be converted, or that is newer than this."""
+    def check_shape(self) -> bool:
+        """Whether there is a ledger. Raises `Fault` where it is another version's: one that wants to be converted, or that is
+        newer than this."""
         shape = self.shape()
         if shape not in (None, SHAPE):
             self.conversion(str(shape))
             raise Fault(
                 f"{_differs(str(shape))}: run `tidemark apply` with this version, which converts it", retry_safe=False
             )
+        return shape is not None
 
     @property
     def objects(self) -> frozenset[str]:
@@ -208,18 +213,33 @@ class Ledger:
             self.run("set_meta", {"key": key, "value": value})
         self.run("set_meta", {"key": "anchor", "value": self.value("read_anchor")})
 
-    def derived(self) -> tuple[Installed, ...]:
-        """Every generation of every derived table; none when there is no ledger."""
-        if not self.exists():
+    def derived(self, *names: str) -> tuple[Installed, ...]:
+        """Every generation of every derived table, or those under some names, which costs the same however many there are; none
+        when there is no ledger."""
+        if not self.check_shape():
             return ()
-        self.check_shape()
-        captures, rows = self._captures(), self.all("list_derived")
-        # A script is long and never another one under its fingerprint: it is fetched when it is first heard of.
-        if any(_about(row) not in self._scripts for row in rows):
-            whole = self.all("list_derived_whole")
-            self._scripts = {_about(row): read_script(row[-1]) for row in whole}
-            rows = [row[:-1] for row in whole]
-        return tuple(_read_installed(row, self._scripts[_about(row)], captures) for row in rows)
+        captures = self._captures()
+        return tuple(_read_installed(row, self._scripts[_about(row)], captures) for row in self._rows(names))
+
+    def _rows(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """What the ledger says of generations beside their scripts, which are known then: a script is long and never another one
+        under its fingerprint, so that it is fetched when it is first heard of."""
+        if names:
+            rows = [row for name in dict.fromkeys(names) for row in self.all("list_named", {"name": name})]
+        else:
+            rows = self.all("list_derived")
+        unknown = [_about(row) for row in rows if _about(row) not in self._scripts]
+        asked = ("name", "generation", "fingerprint")
+        few = unknown if len(unknown) <= FEW_MAX else []
+        texts = {about: self.value("read_script", dict(zip(asked, about, strict=True))) for about in few}
+        if few == unknown and None not in texts.values():
+            self._scripts |= {about: read_script(text) for about, text in texts.items()}
+            if not names and len(self._scripts) > len(rows):
+                self._scripts = {_about(row): self._scripts[_about(row)] for row in rows}
+            return rows
+        whole = self.all("list_derived_whole")
+        self._scripts = {_about(row): read_script(row[-1]) for row in whole}
+        return [row[:-1] for row in whole if not names or row[0] in names]
 
     def again(self, installed: Installed) -> Installed:
         """The same generation as it is now: it may have been changed before the lease was ours.
@@ -260,7 +280,12 @@ class Ledger:
         return self._captures() if self.exists() else {}
 
     def _captures(self) -> dict[str, Capture]:
-        return {row[0]: read_capture(row[1]) for row in self.all("list_captures")}
+        rows = self.all("list_captures")
+        if any((source, fingerprint) not in self._known for source, fingerprint in rows):
+            whole = self.all("list_captures_whole")
+            self._known = {(source, fingerprint): read_capture(text) for source, fingerprint, text in whole}
+            rows = [row[:-1] for row in whole]
+        return {source: self._known[source, fingerprint] for source, fingerprint in rows}
 
     def set_capture(self, capture: Capture) -> None:
         """Write down a capture, or what became of it."""

@@ -2,7 +2,7 @@
 
 -- name: exists
 -- One number: how many of the ledger's first table are there, 0 or 1.
-SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'tidemark__meta';
+SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'tidemark__meta');
 
 -- name: create_meta
 -- Facts about the ledger itself: the version of its shape and the epoch of this copy of the database.
@@ -380,8 +380,20 @@ SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, fai
 FROM tidemark__derived
 ORDER BY name, generation;
 
+-- name: list_named
+-- The same of those under one name.
+SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, failure,
+       cursor_at, cursor_total, rows_counted, counted_at
+FROM tidemark__derived
+WHERE name = :name
+ORDER BY generation;
+
+-- name: read_script
+-- The script of a generation, as long as it is the one that was listed.
+SELECT script FROM tidemark__derived WHERE name = :name AND generation = :generation AND fingerprint = :fingerprint;
+
 -- name: list_derived_whole
--- The same with the script at the end.
+-- Every generation of every derived table, with the script at the end.
 SELECT name, generation, fingerprint, state, replaces, live_at, verified_at, failure,
        cursor_at, cursor_total, rows_counted, counted_at, script
 FROM tidemark__derived
@@ -502,6 +514,10 @@ UPDATE tidemark__source SET facts = :facts WHERE derived = :derived AND generati
 -- What the sources of every generation were.
 SELECT derived, generation, facts FROM tidemark__source;
 
+-- name: list_facts_of
+-- What the sources of the generations under one name were.
+SELECT derived, generation, facts FROM tidemark__source WHERE derived = :derived;
+
 -- name: remove_facts
 -- Forget what the sources of a generation were.
 DELETE FROM tidemark__source WHERE derived = :name AND generation = :generation;
@@ -556,8 +572,12 @@ DELETE FROM tidemark__moment WHERE derived = :name AND generation = :generation;
 DELETE FROM tidemark__drift WHERE derived = :name AND generation = :generation;
 
 -- name: list_captures
--- The capture of every source.
-SELECT source, capture FROM tidemark__capture ORDER BY source;
+-- The capture of every source, but for its text.
+SELECT source, fingerprint FROM tidemark__capture ORDER BY source;
+
+-- name: list_captures_whole
+-- The same with the text at the end.
+SELECT source, fingerprint, capture FROM tidemark__capture ORDER BY source;
 
 -- name: set_capture
 -- Write down a capture before the first of its objects is created, or with the objects that a longer one brings.

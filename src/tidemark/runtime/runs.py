@@ -112,7 +112,7 @@ def tell_whose(duty: Duty, name: str, problem: Exception) -> None:
         return
     problem.cause = problem.cause if name in problem.cause else f"{name}: {problem.cause}"
     with suppress(TidemarkError, Conflict):
-        if any(row.name == name and row.state == "live" for row in duty.ledger.derived()):
+        if any(row.state == "live" for row in duty.ledger.derived(name)):
             problem.left_behind += "; readers have what they had, which is kept as before"
 
 

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
-from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.ledger import FEW_MAX, Installed, Ledger
 from tidemark.script import Script
 
 Generation = tuple[str, int]
@@ -71,7 +71,13 @@ def look_at_sources(ledger: Ledger, rows: Iterable[Installed]) -> tuple[dict[Gen
     scripts = {(row.name, row.generation): row.script for row in rows}
     if not scripts:
         return {}, []
-    known = {(name, int(generation)): facts for name, generation, facts in ledger.all("list_facts")}
+    few = sorted({name for name, _ in scripts}) if len(scripts) <= FEW_MAX else []
+    told = (
+        [row for name in few for row in ledger.all("list_facts_of", {"derived": name})]
+        if few
+        else ledger.all("list_facts")
+    )
+    known = {(name, int(generation)): facts for name, generation, facts in told}
     recorded = {of: script for of, script in scripts.items() if of in known}
     now, anchor = _read(ledger, recorded), ledger.value("read_anchor") if recorded else ""
     found: dict[Generation, Change] = {}
