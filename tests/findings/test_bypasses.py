@@ -90,3 +90,11 @@ def test_who_trusts_no_schema_may_choose_what_like_tells_apart(lite: Place) -> N
     lite.run("PRAGMA case_sensitive_like = ON", "PRAGMA trusted_schema = OFF")
     lite.run("UPDATE OR REPLACE t SET x = 2, g = 2 WHERE x = 1", "DELETE FROM t WHERE x = 2")
     lite.verified()
+
+
+def test_no_name_is_left_for_the_number_of_a_row(lite: Place) -> None:
+    lite.run("CREATE TABLE t (ROWID TEXT, _rowid_ INTEGER, Oid INTEGER, g INTEGER)")
+    lite.project.derive("counted", query=COUNTED, key="g")
+    with pytest.raises(Refusal) as refused:
+        lite.tidemark.plan()
+    assert refused.value.code is Code.SOURCE_KIND and "oid" in str(refused.value)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tidemark.dialect import Dialect
+from tidemark.errors import Code, Refusal
 from tidemark.model import Table
 from tidemark.names import Names
 from tidemark.query.terms import Probe, Term, probes
@@ -37,8 +38,7 @@ def identity(table: Table) -> tuple[str, ...]:
     A unique key without NULLs, the primary one first. VACUUM may give other rowids to a table without ``INTEGER PRIMARY KEY``,
     so a rowid serves only where nothing else does.
     """
-    taken = {column.name.lower() for column in table.columns}
-    rowid = next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)
+    rowid = "" if table.without_rowid else _rowid(table)
     if not table.without_rowid and any(column.rowid_alias for column in table.columns):
         return (rowid,)
     for unique in sorted(table.uniques, key=lambda one: not one.primary):
@@ -367,8 +367,20 @@ def _plain_rowid(table: Table) -> tuple[str, ...]:
     """The name of the rowid where it is a key that no column shows."""
     if table.without_rowid or any(column.rowid_alias for column in table.columns):
         return ()
+    return (_rowid(table),)
+
+
+def _rowid(table: Table) -> str:
+    """A name for the number of a row. Raises `Refusal` where columns have all of them."""
     taken = {column.name.lower() for column in table.columns}
-    return (next(name for name in ("rowid", "_rowid_", "oid") if name not in taken),)
+    found = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), "")
+    if not found:
+        raise Refusal(
+            Code.SOURCE_KIND,
+            f"{table.label} has columns called rowid, _rowid_ and oid: no name is left for what tells its rows apart.",
+            instead="another name for one of them",
+        )
+    return found
 
 
 def _compare(term: Term) -> str:
