@@ -154,6 +154,53 @@ def test_collations_and_signs_beside_a_conversion_stay(lite: Place, freshness: F
     lite.verified()
 
 
+AGGREGATED = (
+    "count(*) = '1'",
+    "count(c) BETWEEN '1' AND '2'",
+    "max(n) = '1'",
+    "max(c) = 'A'",
+    "max(c) IN ('A', 'B')",
+    "CASE min(c) WHEN 'A' THEN 1 END",
+    "nullif(max(c), 'A')",
+    "max(t) = 1",
+    "n = '1'",
+    "max(n) = n",
+    "json_array(max(json(n)))",
+    "json_array(json(n), count(*))",
+    "json_object('most', max(t), 'all', json_array(count(*)))",
+)
+LOOKED_UP = (
+    "(SELECT count(*) FROM f WHERE f.n = u.id) = '1'",
+    "(SELECT max(f.c) FROM f WHERE f.n = u.id) = 'A'",
+    "(SELECT max(f.n) FROM f WHERE f.n = u.id) = u.t",
+    "u.c = (SELECT max(f.c) FROM f WHERE f.n = u.id)",
+    "(SELECT max(f.c) = 'A' FROM f WHERE f.n = u.id)",
+    "json_object('most', (SELECT max(json(f.n)) FROM f WHERE f.n = u.id), 'own', json(u.id))",
+)
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_what_is_stored_of_an_aggregate_is_compared_as_no_column_is(lite: Place, freshness: Freshness) -> None:
+    lite.run("CREATE TABLE f (id INTEGER PRIMARY KEY, n INTEGER, t TEXT, c TEXT COLLATE NOCASE)")
+    lite.run("CREATE TABLE u (id INTEGER PRIMARY KEY, t TEXT, c TEXT COLLATE NOCASE)")
+    for place, test in enumerate(AGGREGATED):
+        lite.derive(f"grouped{place}", f"SELECT n, {test} AS v FROM f GROUP BY n", freshness=freshness)
+    for place, test in enumerate(LOOKED_UP):
+        lite.derive(f"each{place}", f"SELECT u.id, {test} AS v FROM u", freshness=freshness)
+    lite.derive(
+        "kept", "SELECT n, count(*) AS v FROM f GROUP BY n HAVING max(c) = 'A' OR count(*) = '1'", freshness=freshness
+    )
+    joined = "SELECT f.n, count(*) = '1' AS v FROM f JOIN u ON u.id = f.n GROUP BY f.n HAVING count(*) <> '2'"
+    lite.derive("joined", joined, freshness="tick")
+    lite.tidemark.apply()
+    lite.run("INSERT INTO u VALUES (1, '1', 'A'), (2, 'x', 'a'), (3, NULL, 'b')")
+    lite.run("INSERT INTO f VALUES (1, 1, '1', 'a'), (2, 1, '2', 'A'), (3, 2, '1', 'a'), (4, 3, 'a', 'A')")
+    lite.drained()
+    lite.run("UPDATE f SET c = lower(c) WHERE n <> 2", "UPDATE f SET n = 3, c = 'B' WHERE id = 2")
+    lite.drained()
+    lite.verified()
+
+
 @pytest.mark.parametrize(
     "query",
     [

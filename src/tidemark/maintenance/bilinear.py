@@ -21,11 +21,13 @@ from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import Builder
 from tidemark.maintenance.program import KeyedProgram, Part, PartKind, RowText, Stored, Visible
+from tidemark.maintenance.shapes import over_parts
 from tidemark.model import Describe, OutputColumn, Table
 from tidemark.query.cut import is_hidden
 from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.keys import KeyColumn, find_key
 from tidemark.query.relation import Block, Called, Derived, Occurrence, Query, Scalar, SetOperation
+from tidemark.query.subtypes import passes_json
 from tidemark.query.unique import equality
 from tidemark.query.units import bare_text, branches_of, is_no_value, is_void, origins_of
 
@@ -198,6 +200,8 @@ def _require_joined(block: Block, *, alone: bool) -> None:
         raise NotBilinear("an outer join gives rows for what is missing")
     if len(block.occurrences) > SCANS_MAX:
         raise NotBilinear(f"it joins more than {SCANS_MAX} tables")
+    if passes_json(block):
+        raise NotBilinear("what is stored of JSON is a text, and no JSON to a function that it is given to")
     if block.nested or block.windows or block.distinct or block.distinct_on or block.limited:
         raise NotBilinear("its rows depend on more than their own group")
     if any(group.is_constant for group in block.groups or ()):
@@ -278,9 +282,9 @@ def _branch(
                 swaps[scalar.text] = swaps[group.text] = builder.stored(column.name)
     shown = []
     for position, (output, described) in enumerate(zip(block.outputs, outputs, strict=True)):
-        sql = builder.stored(described.name) if position in places else output.scalar.swapped(swaps)
+        sql = builder.stored(described.name) if position in places else over_parts(output.scalar, swaps, block)
         shown.append(Visible(described.name, sql, described.type))
-    having = block.having.swapped(swaps) if block.having is not None else ""
+    having = over_parts(block.having, swaps, block) if block.having is not None else ""
     for text in (*(one.sql for one in shown), having):
         if any(f"{block.dialect.quote(alias)}." in text for alias in block.local):
             raise NotBilinear("a column of the result is neither grouped by nor added up")

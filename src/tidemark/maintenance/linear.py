@@ -21,6 +21,7 @@ from tidemark.maintenance.shapes import (
     conjunction,
     from_clause,
     grouped_by_rows,
+    over_parts,
     single_block,
 )
 from tidemark.maintenance.support import Supports, needs_support
@@ -30,6 +31,7 @@ from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Query, Scalar
 from tidemark.query.storable import is_never_whole_real
+from tidemark.query.subtypes import passes_json
 from tidemark.query.unique import equality
 
 
@@ -45,6 +47,8 @@ def linear_program(
     block = grouped_by_rows(single_block(query), key)
     if any(nested.form == "in" for nested in block.nested):
         raise NotLinear("IN over a subquery changes rows of another source")
+    if passes_json(block):
+        raise NotLinear("what is stored of JSON is a text, and no JSON to a function that it is given to")
     conditions = [*block.where, *(block.groups or ())]
     if any(scalar.has_subquery for scalar in conditions):
         raise NotLinear("a subquery decides which rows exist")
@@ -163,7 +167,7 @@ class Builder:
             visible=self.visible(swaps),
             presence="" if single or presence is None else presence.quoted,
             single=single,
-            having=self._swap(having, swaps) if having is not None else None,
+            having=over_parts(having, swaps, self.block) if having is not None else None,
             reasons=(
                 f"one source, {occurrence.table.label}; every aggregate is kept by what each row adds or takes away",
             ),
@@ -205,13 +209,10 @@ class Builder:
         self.taken.add(name.lower())
         return name
 
-    def _swap(self, scalar: Scalar, swaps: dict[str, str]) -> str:
-        return scalar.swapped(swaps)
-
     def visible(self, swaps: dict[str, str]) -> tuple[Visible, ...]:
         found = []
         for output in (one for one in self.block.outputs if not is_hidden(one.name)):
-            bare = (sql := self._swap(output.scalar, swaps)).strip("()")
+            bare = (sql := over_parts(output.scalar, swaps, self.block)).strip("()")
             stored = bare.removeprefix('s."')[:-1] if bare.startswith('s."') and bare.count('"') == 2 else None
             found.append(Visible(output.name, sql, self.described[output.name].type, stored))
         return tuple(found)
@@ -391,7 +392,7 @@ class Builder:
             present = self._present(child)
             guard = text(*[piece for one in present for piece in (one, " AND ")][:-1]) if present else None
             swaps[call.text] = self._counted(call, child.occurrence, child.key, child.where, guard, hint)
-        return "(" + self._swap(block.outputs[0].scalar, swaps) + ")"
+        return "(" + over_parts(block.outputs[0].scalar, swaps, self.block) + ")"
 
     def _copies(self, occurrence: Occurrence, parts: Parts, swaps: dict[str, str]) -> None:
         """Parts for what outputs take from the universe's own row."""

@@ -6,6 +6,7 @@ here is kept by recomputing keys, and the reason says why in a sentence.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tidemark.dialect import Dialect
@@ -57,6 +58,19 @@ def grouped_by_rows(block: Block, key: tuple[KeyColumn, ...]) -> Block:
 def all_aggregates(block: Block) -> tuple[Aggregate, ...]:
     """The aggregates of a block and of its subqueries."""
     return tuple(aggregate for one in block.blocks for aggregate in one.aggregates)
+
+
+def over_parts(scalar: Scalar, swaps: Mapping[str, str], block: Block) -> str:
+    """A value of the result over what is stored.
+
+    SQLite compares a column by its type and its collation, and an aggregate by none: where one is a part of an expression, what
+    is stored of it must not be read as the column that it is there.
+    """
+    if scalar.dialect.types_are_fixed or scalar.text in swaps:
+        return scalar.swapped(swaps)
+    made = {*(call.text for call in all_aggregates(block)), *(nested.text for nested in block.nested)}
+    bare = {text: f"(CASE WHEN 1 THEN {found} END)" if text in made else found for text, found in swaps.items()}
+    return scalar.swapped(bare)
 
 
 def conjunction(scalars: tuple[Scalar, ...]) -> RowText | None:
