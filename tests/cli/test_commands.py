@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -370,20 +370,6 @@ def test_settings_come_from_pyproject(shell: Shell, monkeypatch: pytest.MonkeyPa
     )
     monkeypatch.chdir(inner)
     assert shell("plan") == 0 and "create thread_stats" in shell.out
-
-
-def _usage(run: Callable[[], int]) -> int:
-    with pytest.raises(SystemExit) as ended:
-        run()
-    return int(ended.value.code or 0)
-
-
-def test_usage_errors_exit_two(shell: Shell) -> None:
-    assert _usage(lambda: shell("nonsense")) == 2
-    assert _usage(lambda: shell("explain")) == 2
-    for none in ("0", "-1", "many"):
-        assert _usage(lambda: shell("apply", "--workers", none)) == 2  # noqa: B023
-    assert _usage(lambda: shell("--help")) == 0
 
 
 PROCESSOR = (

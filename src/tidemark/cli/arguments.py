@@ -1,13 +1,15 @@
 """What can be typed: commands and their options.
 
 Owns: the parser. Promises: nothing heavy is imported here; every command takes ``--database``, ``--definitions`` and
-``--json``; each help text is one sentence.
+``--json``; each help text is one sentence; a number that means nothing is no more understood than a word that is none.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
 EPILOG = """\
 exit codes: 0 fine, 1 error, 2 usage, 3 plan --check has changes, 4 drift found, 5 refused,
@@ -41,9 +43,25 @@ COMMANDS = {
 BACKFILL_ACTIONS = ("list", "run", "pause", "resume", "cancel", "retry")
 
 
-def build_parser() -> argparse.ArgumentParser:
+class Usage(Exception):
+    """What was typed cannot be understood: why, and how it is typed."""
+
+    def __init__(self, message: str, usage: str) -> None:
+        self.message, self.usage = message, usage
+        super().__init__(message)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that leaves it to its caller how a mistake is told. `parse_args` raises `Usage`."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises `Usage`."""
+        raise Usage(f"{self.prog}: error: {message}", self.format_usage())
+
+
+def build_parser() -> Parser:
     """The parser of the command line; `options.command` is one of `COMMANDS`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="tidemark",
         description="Keeps derived tables true inside your SQLite or PostgreSQL database.",
         epilog=EPILOG,
@@ -65,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
+def _add_options(made: Mapping[str, argparse.ArgumentParser]) -> None:
     made["plan"].add_argument("--explain", action="store_true", help="print every statement")
     made["plan"].add_argument("--check", action="store_true", help="exit 3 when there are changes")
     made["apply"].add_argument("--yes", action="store_true", help="do not ask")
@@ -110,11 +128,13 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
         action="store_true",
         help="evaluate each query as it is written and compare its rows, whatever they are kept by",
     )
-    made["tick"].add_argument("--max-ms", type=float, metavar="MS", help="stop after so many milliseconds")
-    made["tick"].add_argument("--max-batches", type=int, metavar="N", help="stop after so many transactions")
+    made["tick"].add_argument(
+        "--max-ms", type=_from_zero("milliseconds"), metavar="MS", help="stop after so many milliseconds"
+    )
+    made["tick"].add_argument("--max-batches", type=_whole, metavar="N", help="stop after so many transactions")
     made["run"].add_argument("--until-idle", action="store_true", help="end when nothing is left to do")
     made["run"].add_argument(
-        "--lanes", type=int, metavar="N", help="how many duties run beside each other (default: 2 or 4)"
+        "--lanes", type=_whole, metavar="N", help="how many duties run beside each other (default: 2 or 4)"
     )
     made["run"].add_argument(
         "--slow", metavar="TIME", help="report ticks that take longer than this, such as 500ms (default 1s)"
@@ -124,7 +144,7 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
         "--stream", action="append", default=[], metavar="NAME", help="take the blocks of a stream too; may be repeated"
     )
     made["history"].add_argument("name", nargs="?", default="", metavar="NAME", help="a derived table (default: all)")
-    made["history"].add_argument("--limit", type=int, default=30, metavar="N", help="how many runs (default 30)")
+    made["history"].add_argument("--limit", type=_whole, default=30, metavar="N", help="how many runs (default 30)")
     _add_workers(made)
     _add_crossings(made)
     _add_keys(made["repair"])
@@ -132,11 +152,32 @@ def _add_options(made: dict[str, argparse.ArgumentParser]) -> None:
     _add_diff(made["diff"])
 
 
-def _positive(text: str) -> int:
+def _whole(text: str) -> int:
     """A whole number from 1 on."""
-    if not text.strip().isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"say a number from 1 on, not {text}")
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"say a whole number from 1 on, not {text}")
     return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"say a number from 0 to 65535, not {text}")
+    return int(text)
+
+
+def _from_zero(what: str) -> Callable[[str], float]:
+    """A reader of numbers from 0 on, of which there is no last one but an end."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number < math.inf:
+            raise argparse.ArgumentTypeError(f"say {what} from 0 on, not {text}")
+        return number
+
+    return read
 
 
 def _add_action(parser: argparse.ArgumentParser, actions: Sequence[str]) -> None:
@@ -145,11 +186,11 @@ def _add_action(parser: argparse.ArgumentParser, actions: Sequence[str]) -> None
     parser.add_argument("action", nargs="?", default=first, choices=actions, metavar="ACTION", help=said)
 
 
-def _add_workers(made: dict[str, argparse.ArgumentParser]) -> None:
+def _add_workers(made: Mapping[str, argparse.ArgumentParser]) -> None:
     floor = "hold back while less than this is free on the disk of a SQLite file, such as 64MB (default 256MB)"
     said = "how many sessions share the work by ranges of keys (PostgreSQL; says why when only one does it)"
     for command in ("apply", "run", "repair", "backfill"):
-        made[command].add_argument("--workers", type=_positive, default=1, metavar="N", help=said)
+        made[command].add_argument("--workers", type=_whole, default=1, metavar="N", help=said)
         made[command].add_argument("--disk-floor", metavar="SIZE", help=floor)
 
 
@@ -170,10 +211,10 @@ def _add_range(parser: argparse.ArgumentParser, does: str) -> None:
         parser.add_argument(f"--{flag}", dest=f"{flag}_key", metavar="KEY", help=f"{said}: a value or a JSON list")
 
 
-def _add_crossings(made: dict[str, argparse.ArgumentParser]) -> None:
+def _add_crossings(made: Mapping[str, argparse.ArgumentParser]) -> None:
     _add_action(made["stream"], ("status", "run", "retry", "skip"))
     made["stream"].add_argument("name", nargs="?", default="", metavar="NAME", help="the stream (status: default all)")
-    made["stream"].add_argument("--blocks", type=int, metavar="N", help="run: stop after so many blocks")
+    made["stream"].add_argument("--blocks", type=_whole, metavar="N", help="run: stop after so many blocks")
     made["stream"].add_argument(
         "--position", type=int, metavar="N", help="skip: the block to give up (default: the one that halts the stream)"
     )
@@ -181,7 +222,7 @@ def _add_crossings(made: dict[str, argparse.ArgumentParser]) -> None:
     made["outbox"].add_argument(
         "--state", default="", choices=("", "waiting", "delivered", "failed"), help="list: only these"
     )
-    made["outbox"].add_argument("--limit", type=int, default=30, metavar="N", help="list: how many (default 30)")
+    made["outbox"].add_argument("--limit", type=_whole, default=30, metavar="N", help="list: how many (default 30)")
 
 
 def _add_diff(command: argparse.ArgumentParser) -> None:
@@ -190,17 +231,19 @@ def _add_diff(command: argparse.ArgumentParser) -> None:
     command.add_argument("--where", default="", metavar="SQL", help="compare only these rows, on both sides")
     command.add_argument(
         "--tolerance",
-        type=float,
+        type=_from_zero("a share"),
         default=0.0,
         metavar="SHARE",
         help="let counts and sums differ by this share (default 0)",
     )
-    command.add_argument("--modulo", type=int, metavar="N", help="sample one key of N (default: about a thousand rows)")
+    command.add_argument(
+        "--modulo", type=_whole, metavar="N", help="sample one key of N (default: about a thousand rows)"
+    )
 
 
 def _add_serving(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", default="127.0.0.1", metavar="HOST", help="where to listen (default 127.0.0.1)")
-    command.add_argument("--port", type=int, default=8765, metavar="N", help="on which port (default 8765)")
+    command.add_argument("--port", type=_port, default=8765, metavar="N", help="on which port (default 8765)")
     command.add_argument(
         "--ready-when",
         action="append",
