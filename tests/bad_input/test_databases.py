@@ -74,6 +74,18 @@ def test_a_search_path_of_schemas_that_do_not_exist(pg: Town) -> None:
         pg.refused(Code.UNKNOWN_TABLE, "search_path")
 
 
+def test_a_search_path_that_begins_with_another_schema(pg: Town) -> None:
+    database = pg.url.rpartition("/")[2]
+    pg.run("CREATE SCHEMA app", "CREATE TABLE app.mine (id int PRIMARY KEY, g int)")
+    pg.run(f"ALTER DATABASE {database} SET search_path TO app, public")
+    pg.declare("SELECT g, count(*) AS n FROM mine GROUP BY g")
+    pg.refused(Code.UNSUPPORTED, "search_path begins with app", "SET search_path TO public, app")
+    pg.run(f"ALTER DATABASE {database} SET search_path TO public, app")
+    pg.fine("apply", "--yes")
+    pg.run("INSERT INTO app.mine VALUES (1, 7)")
+    assert pg.rows("SELECT * FROM derived_one") == [(7, 1)]
+
+
 def test_a_file_that_is_no_database(lite: Town, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("no database, but long enough to have a header of a hundred bytes " * 5)

@@ -1,16 +1,20 @@
 """A derived table as those see it that read it: its store as a source, its public view as a query over that.
 
 Owns: `offers` and `kept_table`. Promises: the tables are what the catalog would show of them once they are installed, so that a
-query over a derived table can be compiled before anything is there.
+query over a derived table can be compiled before anything is there; a view that would stand in another schema is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemark.errors import Code, Refusal
 from tidemark.model import Column, Index, Kept, OutputColumn, Table, Unique
 from tidemark.render.statements import Store
 from tidemark.script import Piece, unmarked
+
+PUBLIC = "public"
+"""The schema of what readers see on PostgreSQL."""
 
 
 def offers(
@@ -20,6 +24,12 @@ def offers(
     view = next((piece for piece in pieces if piece.public and piece.kind == "view"), None)
     if view is None:
         return ()
+    if path[0] not in ("", PUBLIC):
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"The view that shows the rows stands in schema {PUBLIC}, and the search_path begins with {path[0]}.",
+            instead=f"SET search_path TO {PUBLIC}, {path[0]} for the role that Tidemark connects as; others may have any",
+        )
     kept = kept_table(store, freshness)
     query = unmarked(view.create).removeprefix(f"CREATE VIEW {store.dialect.quote(view.name)} AS ")
     shown = tuple(
