@@ -141,3 +141,27 @@ def test_rows_that_are_ticked_are_repaired_and_no_others(wrong_forum: Forum, bro
     tab.close()
     served.close()
     app.state.house.close()
+
+
+def test_a_filling_that_rests_is_given_up_from_the_page(engine_url: str, browser: Browser) -> None:
+    forum = begin(engine_url)
+    forum.write("INSERT INTO posts (id, thread_id, author) VALUES (1, 1, 1)")
+    forum.tidemark.apply(detach=True)
+    forum.tidemark.pause_backfill("post_authors")
+    app = application(forum.tidemark, token=TOKEN)
+    served, tab = Real(app), browser.open()
+    tab.go(served.address)
+    tab.until("[...document.querySelectorAll('[data-do=act]')].some(one => one.innerText === 'Resume')")
+    press(tab, "Cancel")
+    tab.until("document.getElementById('sure').open")
+    assert tab.run("document.getElementById('sure-command').innerText") == "tidemark backfill cancel post_authors"
+    assert "Nobody has seen it yet" in tab.run("document.getElementById('sure').innerText")
+    tab.run("document.getElementById('sure-form').requestSubmit()")
+    give(tab, TOKEN)
+    tab.until("document.querySelectorAll('[data-do=act]').length === 0")
+    (now,) = forum.tidemark.backfills("post_authors")
+    assert now.state == "cancelled" and not [one for one in tab.said if "401" not in one]
+    tab.close()
+    served.close()
+    app.state.house.close()
+    forum.session.close()

@@ -204,13 +204,15 @@ function actionsOfTable(table) {
 
 function actionsOfRun(run) {
   if (!["backfill", "fill"].includes(run.kind)) return [];
-  const { name } = run, to = (verb) => command(`backfill ${verb}`, name);
-  if (run.state === "paused" || run.wish === "pause") return [act("resume", "Resume", to("resume"), [name])];
-  if (["failed", "quarantined", "cancelled"].includes(run.state)) return run.kind === "backfill" ? [act("retry", "Try again", to("retry"), [name])] : [];
-  if (run.state === "interrupted") return [act("run", "Go on", run.kind === "fill" ? "tidemark apply" : to("run"))];
+  const { name } = run, isFill = run.kind === "fill", to = (verb) => command(`backfill ${verb}`, name);
+  const after = isFill ? "Nobody has seen it yet; tidemark apply begins it anew." : "What was committed stands.";
+  const cancel = act("cancel", "Cancel", to("cancel"), [name], { grave: true, ask: `Give up ${named(name)}? ${after}` });
+  if (run.state === "paused" || run.wish === "pause") return [act("resume", "Resume", to("resume"), [name]), cancel];
+  if (["failed", "quarantined", "cancelled"].includes(run.state)) return [isFill ? act("run", "Fill it", "tidemark apply") : act("retry", "Try again", to("retry"), [name])];
+  if (run.state === "interrupted") return [act("run", "Go on", isFill ? "tidemark apply" : to("run")), cancel];
   if (!run.isActive) return [];
   const found = [act("pause", "Pause", to("pause"), [name])];
-  if (run.kind === "backfill") found.push(act("cancel", "Cancel", to("cancel"), [name], { grave: true, ask: `Give up ${named(name)}? What was committed stands.` }));
+  if (run.state !== "verifying" && run.wish !== "cancel") found.push(cancel);
   return found;
 }
 
