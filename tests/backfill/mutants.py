@@ -118,7 +118,7 @@ def no_upper_bound(patch: pytest.MonkeyPatch) -> None:
     """The walk goes on to whatever there is."""
     real = begin.survey
 
-    def survey(duty: Duty, walk: Any, parts: int) -> Any:
+    def survey(duty: Duty, walk: Any, parts: int, *tell: Any) -> Any:
         return [(low, (10**9,), keys) for low, _, keys in real(duty, walk, parts)]
 
     patch.setattr(begin, "survey", survey)

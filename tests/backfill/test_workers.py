@@ -270,11 +270,15 @@ def test_the_survey_counts_exactly_and_cuts_where_the_keys_are(
     monkeypatch.setattr("tidemark.runtime.backfill.begin.HOP_KEYS", 100)
     cuts = list[tuple[object, object, int]]()
     monkeypatch.setattr(
-        "tidemark.runtime.backfill.begin.survey", lambda duty, walk, parts: cuts.extend(survey(duty, walk, 4)) or cuts
+        "tidemark.runtime.backfill.begin.survey",
+        lambda duty, walk, parts, tell: cuts.extend(survey(duty, walk, 4, tell)) or cuts,
     )
-    status = file_songs.engine().backfill("shout").status
+    counted = list[int]()
+    engine = file_songs.engine(listen=lambda event: counted.append(event.done) if event.phase == "count" else None)
+    status = engine.backfill("shout").status
     assert status.rows_total == status.rows_done == 1050
     assert [keys for _, _, keys in cuts] == [300, 300, 300, 150]
+    assert counted == [100 * number for number in range(1, 11)]
     assert all(low == high for (_, high, _), (low, _, _) in zip(cuts, cuts[1:], strict=False))
 
 

@@ -55,3 +55,14 @@ def test_a_quiet_display_shows_nothing() -> None:
     stream = io.StringIO()
     Display(stream, quiet=True)(Event("threads", "fill", 1, 2, "a note"))
     assert stream.getvalue() == ""
+
+
+def test_what_has_no_total_yet_is_counted() -> None:
+    moment, stream = _Moment(), io.StringIO()
+    display = Display(stream, now=lambda: moment.seconds, live=False)
+    for number in range(1, 40):
+        moment.seconds = float(number)
+        display(Event("threads", "count", 50_000 * number))
+    first, *_, last = stream.getvalue().splitlines()
+    assert first == "counting the keys for threads: 100,000"
+    assert last.startswith("counting the keys for threads: 1,") and last.endswith("50,000 keys/s")

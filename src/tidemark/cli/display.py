@@ -24,6 +24,7 @@ WORDS = {
     "tick": "ticking",
     "backfill": "migrating",
     "stream": "taking",
+    "count": "counting the keys for",
 }
 
 
@@ -95,6 +96,9 @@ class Display:
         else:
             remains = f"{rate:,.0f} keys/s, {_span((event.total - event.done) / rate)} left"
         word = WORDS.get(event.phase, event.phase)
+        if event.done and not event.total:
+            speed = "" if remains == "measuring" else f", {rate:,.0f} keys/s"
+            return f"{word} {event.derived}: {event.done:,}{speed}"
         bar = "#" * full + "-" * (BAR_CELLS - full)
         return f"{word} {event.derived} [{bar}] {shown:4.0%} {event.done:,}/{event.total:,} {remains}"
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Event:
     """One moment of a duty: `phase` is ``install``, ``fill``, ``tick``, ``verify``, ``repair``, ``cutover``, ``drop``,
-    ``wait``, ``convert`` or ``stream``.
+    ``wait``, ``convert``, ``count`` or ``stream``.
 
-    `done` of `total` counts keys (0 of 0 where nothing is counted); of a stream, which has no total, blocks, and `place` is the
-    position of the last one. `note` is a sentence for people, or empty.
+    `done` of `total` counts keys (0 of 0 where nothing is counted); while it is found out how many there are, there is no total.
+    Of a stream, which has none either, it counts blocks, and `place` is the position of the last one. `note` is a sentence for
+    people, or empty.
     """
 
     derived: str

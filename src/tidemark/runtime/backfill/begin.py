@@ -1,12 +1,13 @@
 """Beginning a run of a backfill: what is to be done, up to where, and counted by whom.
 
 Owns: `begin`. Promises: the upper bound and the ranges are recorded in the transaction that begins the run, so that rows which
-come later cannot make it longer; another attempt counts for itself and does again what failed or was put aside, never
-what is done; a definition that changed is never continued.
+come later cannot make it longer; how far the count of the keys has come is told; another attempt counts for itself and does again
+what failed or was put aside, never what is done; a definition that changed is never continued.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any
@@ -15,6 +16,7 @@ from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.chunk import ASIDE, Key, Range
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.runs import Run, add_named_run
 from tidemark.runtime.values import pack, unpack
 from tidemark.states import BACKFILL, UNKNOWN, check_move, read_state
@@ -47,7 +49,15 @@ class _Stored:
 
 
 def begin(
-    duty: Duty, backfill: Backfill, walk: Walk, *, again: bool, anew: bool, nice: float | None, parts: int = 1
+    duty: Duty,
+    backfill: Backfill,
+    walk: Walk,
+    *,
+    again: bool,
+    anew: bool,
+    nice: float | None,
+    parts: int = 1,
+    listen: Listener = ignore,
 ) -> Begun | None:
     """Begin a run, or None when everything is done and nothing more is asked for. `again` is another attempt at what failed or
     was put aside, `anew` one at everything. `parts` is how many ranges a new walk is cut into.
@@ -68,7 +78,7 @@ def begin(
         rests = f"{name} is paused: an operator asked for a rest"
         raise Fault(rests, left_behind=f"nothing was done; next: {then}", exit=Exit.INTERRUPTED)
     fresh = anew or not duty.ledger.all("list_ranges", {"backfill": name})
-    cuts = survey(duty, walk, parts) if fresh else []
+    cuts = survey(duty, walk, parts, lambda keys: listen(Event(name, "count", keys))) if fresh else []
     left = sum(_count(duty, walk, one) for one in _ranges(duty, name)) if again and not fresh else 0
 
     def work() -> Begun:
@@ -140,8 +150,11 @@ def _key(text: Any) -> Key | None:
     return None if text is None else unpack(text)
 
 
-def survey(duty: Duty, walk: Walk, parts: int) -> list[tuple[Key | None, Key, int]]:
-    """Every key that there is now, as `parts` ranges with the number of keys in each; nothing for an empty table.
+def survey(
+    duty: Duty, walk: Walk, parts: int, tell: Callable[[int], None] = lambda keys: None
+) -> list[tuple[Key | None, Key, int]]:
+    """Every key that there is now, as `parts` ranges with the number of keys in each; nothing for an empty table. After each hop
+    `tell` is told how many were counted.
 
     Reads the key's index once, in short hops, each in a moment of its own: no transaction lasts as long as the table is big.
     """
@@ -159,6 +172,7 @@ def survey(duty: Duty, walk: Walk, parts: int) -> list[tuple[Key | None, Key, in
             break
         hops.append((low, tuple(found), HOP_KEYS))
         low = tuple(found)
+        tell(len(hops) * HOP_KEYS)
     return _join(hops, parts)
 
 

@@ -75,7 +75,8 @@ def run_backfill(
         if workers == 1:
             tell_alone(mine, backfill.name, listen, "no other session can be opened", phase="backfill")
         parts = workers * RANGES_EACH if workers > 1 else 1
-        begun = begin(mine, backfill, walk, again=orders.again, anew=orders.anew, nice=orders.nice, parts=parts)
+        again, anew, nice = orders.again, orders.anew, orders.nice
+        begun = begin(mine, backfill, walk, again=again, anew=anew, nice=nice, parts=parts, listen=listen)
         if begun is None:
             return BackfillReport(find_backfill(mine.ledger, backfill.name))
         now = mine.clock.now()
