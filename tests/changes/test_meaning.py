@@ -13,6 +13,10 @@ ROWS = (
     "CREATE VIEW seen AS SELECT b.id, b.k, b.v FROM below AS b",
 )
 FUNCTION = "CREATE OR REPLACE FUNCTION {}(x integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT x * {}'"
+MORE = (
+    "CREATE OR REPLACE FUNCTION more(x integer, y integer DEFAULT 1) RETURNS integer LANGUAGE sql IMMUTABLE "
+    "AS 'SELECT coalesce(x, 0) + y'"
+)
 QUERIES = {
     "counted": "SELECT k, count(*) AS n FROM seen GROUP BY k",
     "looked": "WITH x AS (SELECT * FROM seen) SELECT t.id, (SELECT max(x.v) FROM x WHERE x.id = t.id) AS v FROM t",
@@ -90,6 +94,22 @@ def test_a_function_that_is_replaced_is_noticed(pg: Place) -> None:
     assert {one.captures for one in pg.tidemark.status()} == {"ok"}
     pg.run(FUNCTION.format("times", 3))
     _noticed(pg, "text of times() is another one")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["ALTER FUNCTION more STRICT", MORE.replace("DEFAULT 1", "DEFAULT 2")],
+    ids=["what NULL gives", "a default"],
+)
+def test_what_stands_before_the_text_of_a_function_is_noticed(pg: Place, statement: str) -> None:
+    pg.run(*ROWS[:2], MORE, "INSERT INTO t VALUES (4, 1, NULL)")
+    pg.derive("added", "SELECT k, sum(more(v)) AS s FROM t GROUP BY k")
+    pg.derive("ticked", "SELECT id, more(v) AS v FROM t", key="id", freshness="tick")
+    pg.tidemark.apply()
+    pg.run(MORE, "ALTER FUNCTION more COST 7")
+    assert {one.captures for one in pg.tidemark.status()} == {"ok"}
+    pg.run(statement)
+    _noticed(pg, "header of more() is another one")
 
 
 def test_what_a_function_calls_is_what_it_means(pg: Place) -> None:

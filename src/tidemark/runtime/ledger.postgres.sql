@@ -544,6 +544,11 @@ SELECT m.of, m.source, 'text', '',
 FROM meant AS m JOIN pg_proc AS p ON p.oid = m.oid LEFT JOIN pg_aggregate AS a ON a.aggfnoid = p.oid
 GROUP BY m.of, m.source
 UNION ALL
+SELECT m.of, m.source, 'header', '',
+       md5(string_agg(concat_ws(' ', pg_get_function_arguments(p.oid), p.proisstrict, p.prolang), ' ' ORDER BY p.oid)), '', 0, 0
+FROM meant AS m JOIN pg_proc AS p ON p.oid = m.oid
+GROUP BY m.of, m.source
+UNION ALL
 SELECT w.of, w.source, 'value', '', string_agg(DISTINCT CAST(e.oid AS text), ' '), '', 0, 1
 FROM watched AS w JOIN pg_enum AS e ON w.source = quote_literal(e.enumlabel) JOIN tables AS t ON t.of = w.of
     JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped
