@@ -30,7 +30,7 @@ from tidemark.query.cut import is_hidden
 from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.keys import KeyColumn
 from tidemark.query.relation import Aggregate, Block, Nested, Occurrence, Query, Scalar
-from tidemark.query.storable import is_never_whole_real
+from tidemark.query.storable import as_it_is, is_never_whole_real
 from tidemark.query.subtypes import passes_json
 from tidemark.query.unique import equality
 
@@ -415,5 +415,5 @@ class Builder:
                         swaps[column.text] = self._copy(parts, column, one, name)
 
     def _copy(self, parts: Parts, scalar: Scalar, described: OutputColumn, hint: str) -> str:
-        value = text(scalar)
+        value = text(as_it_is(scalar))
         return str(parts.copy(hint, described, value))

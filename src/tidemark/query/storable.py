@@ -59,6 +59,19 @@ def _given_by(block: Block, scalar: Scalar) -> str:
     return _given(item.query, place) if isinstance(item, Derived) and place is not None else affinity(AS_IT_IS)
 
 
+def as_it_is(scalar: Scalar) -> Scalar:
+    """The same value of an expression of no type: SQLite may keep rows of a subquery in a table of its own, whose column of a
+    CAST to NUMERIC makes an integer of 1.0, which the CAST itself does not."""
+    tree: exp.Expr = scalar.tree
+    while isinstance(tree, exp.Paren | exp.Collate):
+        tree = tree.this
+    to = tree.to.sql(dialect="sqlite") if isinstance(tree, exp.Cast) else "TEXT"
+    if scalar.dialect.types_are_fixed or affinity(to) != "NUMERIC":
+        return scalar
+    bare = exp.Introducer(this=exp.Var(this="+"), expression=exp.Paren(this=scalar.tree.copy()))
+    return Scalar(bare, scalar.dialect)
+
+
 def is_never_whole_real(block: Block, tree: exp.Expr) -> bool:
     """Whether no value of an expression of SQLite is a real number without a fraction, which would equal an integer."""
     if isinstance(tree, exp.Paren):
