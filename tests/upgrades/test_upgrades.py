@@ -68,6 +68,14 @@ def test_an_apply_upgrades_what_an_older_version_installed(old_url: str) -> None
         assert shop.wrong() == [] and _told(shop) == [(2, 2), (1, 3), (2, 3)]
 
 
+def test_what_is_made_anew_may_be_left_to_a_worker(old_url: str) -> None:
+    with open_shop(old_url) as shop:
+        assert shop.tidemark.apply(detach=True).shapes[-1] == SHAPE
+        shop.write(*WRITTEN)
+        assert set(shop.wrong()) <= {"names"} and shop.bests() == REMEMBERED
+        _is_whole(shop)
+
+
 def test_nothing_else_works_before_it(old_url: str) -> None:
     with open_shop(old_url) as shop:
         shop.write(*WRITTEN)
