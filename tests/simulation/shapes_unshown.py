@@ -25,6 +25,7 @@ def _unshown(parts: Parts) -> Draft:
         _windows,
         _named,
         _kinds,
+        _copies,
     ]
     if parts.postgres:
         forms += [_first, _sets]
@@ -114,6 +115,21 @@ def _kinds(parts: Parts) -> Draft:
     )
     both = f"{first} UNION ALL {second}"
     return draft(parts.rng.choice((both, f"SELECT x.{name} FROM ({both}) AS x WHERE x.{name} > 0")), [], one, other)
+
+
+def _copies(parts: Parts) -> Draft:
+    """Rows that nothing tells apart but how many there are."""
+    one, other = parts.queries.table(), parts.queries.table()
+    kind = (parts.rng.choice(("int", "text", "date")),)
+    name = quote(parts.name())
+    first = f"SELECT {parts.column(one, 'a', kind)} AS {name} FROM {one.quoted} a{parts.where(one, 'a', 0.4)}"
+    second = f"{parts.column(other, 'b', kind)} FROM {other.quoted} b{parts.where(other, 'b', 0.4)}"
+    words = ["UNION ALL SELECT DISTINCT"]
+    words += ["EXCEPT ALL SELECT", "INTERSECT ALL SELECT"] if parts.postgres else []
+    both = f"{first} {parts.rng.choice(words)} {second}"
+    return draft(
+        parts.rng.choice((both, f"SELECT x.{name} FROM ({both}) AS x WHERE x.{name} IS NOT NULL")), [], one, other
+    )
 
 
 def _windows(parts: Parts) -> Draft:

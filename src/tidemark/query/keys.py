@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from sqlglot import exp
+
 from tidemark.errors import Code, Refusal
 from tidemark.model import OutputColumn
 from tidemark.query.cut import is_hidden
@@ -115,7 +117,7 @@ def _inferred_key(query: Query) -> tuple[int, ...]:
         raise Refusal(
             Code.KEY_MISSING,
             f"{kind} ALL keeps rows that look alike, and nothing tells them apart.",
-            instead=f"{kind}, or columns on its left side that hold a primary key or what is grouped by",
+            instead=f"{kind}, columns on its left side that hold a primary key or what is grouped by, or ticks, which count them",
         )
     if any(is_void(output.scalar) for branch in branches_of(query) for output in branch.outputs):
         raise Refusal(
@@ -126,7 +128,7 @@ def _inferred_key(query: Query) -> tuple[int, ...]:
     raise Refusal(
         Code.KEY_MISSING,
         "No key can be inferred: the result does not hold a unique key of its first table.",
-        instead="key=, with the primary key among the result's columns",
+        instead="key=, with the primary key among the result's columns; or ticks, where rows that are alike are counted",
     )
 
 
@@ -177,6 +179,8 @@ def candidates(query: Query) -> list[tuple[int, ...]]:
         shapes = [bare_text(output.scalar) for output in query.outputs]
         terms = [bare_text(term) for term in query.distinct_on]
         return [tuple(shapes.index(term) for term in terms)] if all(term in shapes for term in terms) else []
+    if any(isinstance(output.scalar.tree, exp.Window) and is_hidden(output.name) for output in query.outputs):
+        return [tuple(range(len(query.outputs)))]
     named = {output.scalar.column: position for position, output in reversed(list(enumerate(query.outputs)))}
     for scalar in (*query.where, *(scalar for item in query.items for scalar in item.on)):
         # What is equal to a column of the result may stand for it.

@@ -17,6 +17,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Declaration, Describe, Outputs
+from tidemark.query.copies import lower_counted
 from tidemark.query.cut import HIDDEN_UNIT, cut_like, lower_with_order, written_out
 from tidemark.query.identified import lower_identified
 from tidemark.query.inline import fold, unwrapped
@@ -52,6 +53,9 @@ def narrower(declaration: Declaration, make: Callable[[Lower], T]) -> T:
         # Where that does not help, or is not read so, what there is to say is why the query as it is was refused.
         if why is None or why.code not in _OF_COLUMNS:
             made, refused = identified, why
+        elif declaration.freshness != "commit":
+            counted, why = _tried(make, lower_counted)
+            made, refused = (counted, None) if why is None else (made, refused)
     if refused is not None and refused.code is not Code.GLOBAL:
         raise refused
     if (made is None or made.klass == "global") and hides:
