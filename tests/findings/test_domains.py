@@ -99,6 +99,47 @@ REFUSING = (
     "INSERT INTO u VALUES (1, 'x'), (2, 'y')",
     "INSERT INTO f VALUES (1, 1, 5, 'a'), (2, 2, 6, 'b'), (3, 3, 3, 'c')",
 )
+SPELLED = {
+    "copies": "SELECT id, w, d FROM t",
+    "joined": "SELECT t.id, u.id AS uid, u.w, u.d FROM t JOIN u ON u.w = t.w",
+    "left": "SELECT t.id, u.w FROM t LEFT JOIN u ON u.id = t.id",
+    "windows": "SELECT id, lag(w) OVER (PARTITION BY d ORDER BY id) AS w FROM t",
+    "groups": "SELECT d, count(DISTINCT w) AS n FROM t GROUP BY d",
+    "firsts": "SELECT DISTINCT ON (w) w, id, d FROM t ORDER BY w, id",
+}
+
+
+@pytest.mark.parametrize("freshness", ["commit", "tick"])
+def test_a_domain_whose_equal_values_are_spelled_otherwise(pg: Place, freshness: Freshness) -> None:
+    """What is stored is compared with what the query gives to the letter, and is none of the domain."""
+    pg.run(
+        "CREATE COLLATION level2 (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+        "CREATE DOMAIN word AS text COLLATE level2",
+        "CREATE DOMAIN number AS numeric",
+        "CREATE TABLE t (id int PRIMARY KEY, w word, d number)",
+        "CREATE TABLE u (id int PRIMARY KEY, w word, d number)",
+        "INSERT INTO t VALUES (1, 'a', 1), (2, 'B', 2.0)",
+        "INSERT INTO u VALUES (1, 'A', 1.0), (2, 'b', 2)",
+        "CREATE TABLE shown (id int PRIMARY KEY, w word, d number)",
+        "INSERT INTO shown VALUES (1), (2), (3)",
+    )
+    for name, query in SPELLED.items():
+        pg.derive(name, query, freshness=freshness)
+    shows = "SELECT s.id, t.w, t.d FROM shown s LEFT JOIN t ON t.id = s.id"
+    pg.project.derive("theirs", query=shows, key="id", columns_of="shown", freshness="tick")
+    pg.tidemark.apply()
+    for change in (
+        "UPDATE t SET w = upper(w), d = d + 0.0",
+        "INSERT INTO t VALUES (3, 'b', 2.00), (4, 'A', 1)",
+        "UPDATE u SET w = lower(w), d = 1.000",
+        "DELETE FROM t WHERE id IN (1, 2)",
+    ):
+        pg.run(change)
+        pg.drained()
+        assert pg.bag("SELECT id, w, d FROM shown") == pg.bag(shows)
+    pg.verified()
+
+
 NULLS = {
     "copies": "SELECT id, v, g, w FROM f",
     "extremes": "SELECT g, max(v) AS v, min(w) FILTER (WHERE v > 5) AS w FROM f GROUP BY g",

@@ -183,7 +183,7 @@ def _is_other(store: Store, column: Column, there: str, here: str) -> str:
     """True when a column of the user's table is not that value, or is spelled otherwise than it is there."""
     if _is_sure(store, column):
         return f"{there} {store.dialect.null_safe_differs} {here}"
-    return f"NOT ({store.spelled_alike(there, here, is_typed=bool(column.type))})"
+    return f"NOT ({store.spelled_alike(there, here, column.type, is_typed=bool(column.type))})"
 
 
 def shown(store: Store, sql: str, type_: str) -> str:

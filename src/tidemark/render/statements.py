@@ -88,7 +88,10 @@ class Store:
         """True when the parts of two rows are equal, however spelled; what has no equality is compared as stored."""
         equal = self.dialect.null_safe_equal
         pairs = ((part, f"{left}.{self.column(part)}", f"{right}.{self.column(part)}") for part in self.parts)
-        return " AND ".join(f"{x} {equal} {y}" if p.comparable else _stored_alike(x, y) for p, x, y in pairs) or "1 = 1"
+        return (
+            " AND ".join(f"{x} {equal} {y}" if p.comparable else _stored_alike(x, y, p.type) for p, x, y in pairs)
+            or "1 = 1"
+        )
 
     @property
     def loose(self) -> tuple[KeyPart, ...]:
@@ -111,13 +114,14 @@ class Store:
         for part in self.written:
             one, other = f"{left}.{self.column(part)}", f"{right}.{self.column(part)}"
             same = f"{one} {self.dialect.null_safe_equal} {other}"
-            tests.append(same if self.is_sure(part) else self.spelled_alike(one, other))
+            tests.append(same if self.is_sure(part) else self.spelled_alike(one, other, part.type))
         return " AND ".join(tests) or "1 = 1"
 
-    def spelled_alike(self, one: str, other: str, *, is_typed: bool = False) -> str:
-        """True when two values of a column are the same down to their spelling; one that `is_typed` has numbers of one type."""
+    def spelled_alike(self, one: str, other: str, type_: str = "", *, is_typed: bool = False) -> str:
+        """True when two values of a column are the same down to their spelling. `type_` is the column's, where one of them may be
+        of a domain over it; one that `is_typed` has numbers of one type."""
         if self.dialect.has_schemas:
-            return _stored_alike(one, other)
+            return _stored_alike(one, other, type_)
         alike = f"{one} IS {other} COLLATE BINARY"
         return alike if is_typed else f"{alike} AND typeof({one}) = typeof({other})"
 
@@ -199,8 +203,9 @@ class Store:
         return tuple(terms)
 
 
-def _stored_alike(one: str, other: str) -> str:
-    return f"ROW({one})::record OPERATOR(pg_catalog.*=) ROW({other})::record"
+def _stored_alike(one: str, other: str, type_: str) -> str:
+    left, right = (f"({value})::{type_}" if type_ else value for value in (one, other))
+    return f"ROW({left})::record OPERATOR(pg_catalog.*=) ROW({right})::record"
 
 
 def _collate(part: KeyPart) -> str:
