@@ -9,12 +9,15 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest import mock
 
+from sqlglot import exp
+
 from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake, Patch
 from tidemark import compiler
 from tidemark.database import postgres_probe, sqlite_catalog
 from tidemark.database.postgres_domains import BARE_TYPE
+from tidemark.maintenance import linear
 from tidemark.query import comparisons, lower, parse, readings
 
 CONDITIONS = ("group", "total", "copy")
@@ -51,6 +54,29 @@ def whole_rows(met: Met) -> AbstractContextManager[Any]:
         return [(one, other)]
 
     return mock.patch.object(comparisons, "_fields", fields)
+
+
+def hidden_by_collations(met: Met) -> AbstractContextManager[Any]:
+    """A column whose collation is said is none."""
+    original = comparisons._inside
+
+    def inside(node: exp.Expr) -> exp.Expr:
+        found = original(node)
+        hides = node.find(exp.Collate) is not None and isinstance(found, exp.Column)
+        met["changed"] += hides
+        return node if hides else found
+
+    return mock.patch.object(comparisons, "_inside", inside)
+
+
+def stored_as_columns(met: Met) -> AbstractContextManager[Any]:
+    """What is stored of an aggregate is compared by the type and the collation that it is stored with."""
+
+    def over_parts(scalar: Any, swaps: Any, block: Any) -> str:
+        met["changed"] += scalar.text not in swaps
+        return str(scalar.swapped(swaps))
+
+    return mock.patch.object(linear, "over_parts", over_parts)
 
 
 def dropped_signs(met: Met) -> AbstractContextManager[Any]:
@@ -102,6 +128,8 @@ UNLIKE: tuple[Mistake, ...] = (
     Mistake("postgres", "columns of a domain", compiled(columns_of_a_domain), ("group", "total", "universe")),
     Mistake("sqlite", "values as they stand", compiled(as_they_stand), CONDITIONS, unlike=True),
     Mistake("sqlite", "rows of values as one", compiled(whole_rows), CONDITIONS, begin=400, unlike=True),
+    Mistake("sqlite", "columns hidden by collations", compiled(hidden_by_collations), CONDITIONS, unlike=True),
+    Mistake("sqlite", "aggregates as columns", compiled(stored_as_columns), ("group", "total"), unlike=True),
     Mistake("sqlite", "a plus that is dropped", compiled(dropped_signs), CONDITIONS, begin=87, unlike=True),
     Mistake("sqlite", "casts to other types", compiled(other_casts), CONDITIONS, begin=87, unlike=True),
     Mistake("sqlite", "types of the first branch", compiled(types_of_the_first), ("union-all",)),

@@ -117,6 +117,15 @@ class Queries:
 
     def aggregate(self, table: Relation, alias: str = "") -> str:
         """An aggregate expression over the rows of a group."""
+        found = self._aggregate(table, alias)
+        own = random.Random(f"{found} {self.rng.getstate()[1][-1]}")
+        # By a generator of its own, so that the rest of a program stays as it is.
+        if self.postgres or not self.world.is_unlike or own.random() > unlike.COLLATED:
+            return found
+        values = unlike.DOMAINS["sqlite"]["any"] + unlike.DOMAINS["sqlite"]["text"]
+        return f"(({found}) {own.choice(unlike.COMPARISONS)} {own.choice(values)})"
+
+    def _aggregate(self, table: Relation, alias: str) -> str:
         plain = self._simple_aggregate(table, alias)
         shape = self.rng.randrange(10)
         if shape == 0:

@@ -79,6 +79,8 @@ UNORDERED = frozenset({"boolean", "pair", "document", "number", "folded", "padde
 ALIKE = (("int", "bigint", "numeric", "float", "real", "number"), ("text", "char", "padded"), ("date", "timestamp"))
 """Kinds that PostgreSQL compares with one another."""
 SQLITE_CASTS = ("INTEGER", "TEXT", "REAL", "NUMERIC", "BLOB")
+COLLATED = 0.3
+"""How many operands on SQLite say by which collation they are compared."""
 COMPARISONS = ("=", "=", "=", "<>", "<", "<=", ">", ">=")
 
 Literal = Callable[[str], str]
@@ -153,9 +155,15 @@ class Unlike:
             )
         )
 
+    def _collated(self, operand: str) -> str:
+        """An operand, now and then with a collation: by a generator of its own, so that the rest of a program stays as it is."""
+        state = self.rng.getstate()[1]
+        own = random.Random(f"{operand} {state[0]} {state[-1]}")
+        return f"{operand} COLLATE {own.choice(('NOCASE', 'BINARY'))}" if own.random() < COLLATED else operand
+
     def _sqlite(self, table: Relation, prefix: str) -> str:
-        one, two, three = (self._operand(table, prefix) for _ in range(3))
-        column = prefix + self.rng.choice(table.fields).quoted
+        one, two, three = (self._collated(self._operand(table, prefix)) for _ in range(3))
+        column = self._collated(prefix + self.rng.choice(table.fields).quoted)
         negation = self.rng.choice(("", "", "NOT "))
         plain = f"{one} {self.rng.choice(COMPARISONS)} {two}"
         return self.rng.choice(
