@@ -60,8 +60,10 @@ class PostgresOracle:
         self.wire.exec(f"CREATE TEMPORARY VIEW simulated_types AS SELECT * FROM {source} simulated_source")
         try:
             return self.wire.exec(
-                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
-                "WHERE attrelid = 'pg_temp.simulated_types'::regclass AND attnum > 0 ORDER BY attnum"
+                # What is stored of a domain's values is of the type beneath.
+                "SELECT a.attname, CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) "
+                "ELSE format_type(a.atttypid, a.atttypmod) END FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+                "WHERE a.attrelid = 'pg_temp.simulated_types'::regclass AND a.attnum > 0 ORDER BY a.attnum"
             )
         finally:
             self.wire.exec("DROP VIEW pg_temp.simulated_types")
