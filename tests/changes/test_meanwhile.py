@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.changes.shop import SCHEMA, Shop
-from tidemark import Project, Tidemark
+from tidemark import Fault, Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.dialect import Dialect
 from tidemark.runtime import apply, fill, fill_pages, meanwhile
@@ -75,3 +75,47 @@ def test_a_filling_that_ticks_nothing_meanwhile_is_found_out(sqlite_path: str, m
         monkeypatch.setattr(room, "choose_patient_pace", _small)
     behind = play_replacement(f"sqlite:///{sqlite_path}", *WAYS[0])
     assert max(behind) > 2, behind
+
+
+@pytest.mark.parametrize(
+    ("change", "gap"),
+    [
+        (
+            "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (999)",
+            "partition public.late of posts has come",
+        ),
+        ("ALTER TABLE posts DETACH PARTITION early", "partition public.early of posts is gone"),
+    ],
+    ids=["attached", "detached"],
+)
+def test_a_filling_beside_which_the_source_was_changed_begins_again_before_anything_is_compared(
+    pg_database: str, change: str, gap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comparison would find what came by the thousand, and would mend what is thrown away."""
+    shop, query = Shop(pg_database), "SELECT thread_id, count(*) AS n, max(id) AS newest FROM posts GROUP BY thread_id"
+    shop.run(
+        "CREATE TABLE posts (id integer PRIMARY KEY, thread_id integer) PARTITION BY RANGE (id)",
+        "CREATE TABLE early PARTITION OF posts FOR VALUES FROM (0) TO (10)",
+        "CREATE TABLE rest PARTITION OF posts FOR VALUES FROM (10) TO (900)",
+        "CREATE INDEX ON posts (thread_id)",
+        "CREATE TABLE late (id integer PRIMARY KEY, thread_id integer)",
+        "INSERT INTO posts SELECT n, n % 7 FROM generate_series(1, 40) AS n",
+        "INSERT INTO late SELECT n, n % 9 FROM generate_series(900, 940) AS n",
+    )
+    monkeypatch.setattr(fill_pages, "choose_patient_pace", _small)
+    done, project = list[str](), Project("shop")
+    project.derive("threads", query=query)
+
+    def look(event: Event) -> None:
+        if event.phase == "fill" and event.done and not done:
+            done.append(change)
+            shop.run(change)
+
+    with contextlib.closing(open_session(pg_database)) as session:
+        with pytest.raises(Fault, match=f"missed changes while it was filled: {gap}"):
+            Tidemark(project, pg_database, listen=look).apply()
+        tidemark = Tidemark(project, pg_database)
+        assert {run.kind for run in tidemark.history("threads")} == {"apply", "fill", "gap"}
+        tidemark.apply()
+        assert tidemark.plan().is_empty and all(report.clean for report in tidemark.verify())
+        assert sorted(session.all("SELECT * FROM threads")) == sorted(session.all(query))

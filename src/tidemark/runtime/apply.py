@@ -299,6 +299,8 @@ def finish(duty: Duty, installed: Installed, before: Installed | None, listen: L
         installed = replace(installed, cursor_at=0) if carried else installed
         seed_marks(duty, installed, listen)
         fill(duty, installed, listen, before)
+        # Where it has missed changes it begins again, whatever a comparison would find.
+        _require_no_gap(duty, installed)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
     catch_up(duty, installed, listen)
     _make_sure(duty, installed, drainer(duty, installed.script), listen)
