@@ -24,7 +24,7 @@ import psycopg
 from bench.backfill_place import UPDATE, connect, key_of
 from examples.meshscope.load import tell, timetable
 from tidemark import Project, Tidemark
-from tidemark.runtime.backfill.throttle import Limits
+from tidemark.runtime.throttle import Limits
 
 WAYS = ("once", "fixed", "ours", "derived")
 FIXED_ROWS = 5_000

@@ -23,7 +23,7 @@ from unittest.mock import patch
 from bench.budgets import Figure, ratio
 from bench.fills import PLACES
 from tidemark import Project, Tidemark
-from tidemark.runtime import fill_pages
+from tidemark.runtime.backfill import fill_pages
 
 CREWS = (1, 2, 4)
 QUERY = "SELECT user_id, count(DISTINCT ms) AS n, max(ms) AS most FROM plays GROUP BY user_id"

@@ -26,7 +26,7 @@ from bench.writers import SETTINGS
 from tests.kit.postgres import running_server
 from tidemark import Project, Tidemark
 from tidemark.model import Freshness
-from tidemark.runtime.fill import fill
+from tidemark.runtime.backfill.fill import fill
 
 FRESHNESSES: tuple[Freshness, ...] = ("commit", "tick")
 ONCE = "CREATE TABLE once (user_id bigint NOT NULL PRIMARY KEY, n bigint NOT NULL, most bigint)"
@@ -89,7 +89,7 @@ def _timed(url: str, freshness: Freshness) -> tuple[float, float]:
         return found[0]
 
     ours = Tidemark(project, url)
-    with patch("tidemark.runtime.apply.fill", watched):
+    with patch("tidemark.runtime.changes.apply.fill", watched):
         ours.apply()
     verify = seconds_of(ours.verify)
     ours.uninstall()

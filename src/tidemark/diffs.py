@@ -10,8 +10,8 @@ from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.render import postgres_diff, sqlite_diff
 from tidemark.render.measures import Words, measure, sample
-from tidemark.runtime.diff import Names, Side, TableDiff, compare_tables
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.truth.diff import Names, Side, TableDiff, compare_tables
 
 WORDS: dict[str, Words] = {"sqlite": sqlite_diff.WORDS, "postgres": postgres_diff.WORDS}
 

@@ -19,24 +19,26 @@ from tidemark.errors import Code, Refusal
 from tidemark.query.adopted import ahead_of, baseline_of
 from tidemark.render.backfill import write_walk
 from tidemark.render.captures import capture
-from tidemark.runtime.adoption import AdoptionReport, record_baseline, set_shadow
-from tidemark.runtime.apply import ApplyReport, apply_plan, ensure_ledger
-from tidemark.runtime.apply_through import apply_through
-from tidemark.runtime.as_written import WrittenReport, compare_as_written
 from tidemark.runtime.backfill.filling import list_everything, steer
+from tidemark.runtime.backfill.places import Between
 from tidemark.runtime.backfill.record import BackfillStatus, set_nice
 from tidemark.runtime.backfill.runner import BackfillReport, Orders, run_backfill
-from tidemark.runtime.beside import delivering, taking
-from tidemark.runtime.captures import plan_captures
-from tidemark.runtime.convert import convert_ledger
-from tidemark.runtime.diff import TableDiff
-from tidemark.runtime.doctor import Diagnosis, examine, look_at_strain, look_at_writing
+from tidemark.runtime.changes.adoption import AdoptionReport, record_baseline, set_shadow
+from tidemark.runtime.changes.apply import ApplyReport, apply_plan, ensure_ledger
+from tidemark.runtime.changes.apply_through import apply_through
+from tidemark.runtime.changes.convert import convert_ledger
+from tidemark.runtime.changes.plan import InstallPlan
+from tidemark.runtime.changes.restored import settle_in
+from tidemark.runtime.changes.uninstall import UninstallReport, uninstall
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.explain import Explanation, explain_installed, explain_script
-from tidemark.runtime.gaps import record_gaps
-from tidemark.runtime.inputs import InputsReport, find_inputs
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.onlooker import Onlooker
+from tidemark.runtime.objects.captures import plan_captures
+from tidemark.runtime.objects.gaps import record_gaps
+from tidemark.runtime.operate.doctor import Diagnosis, examine, look_at_strain, look_at_writing
+from tidemark.runtime.operate.explain import Explanation, explain_installed, explain_script
+from tidemark.runtime.operate.inputs import InputsReport, find_inputs
+from tidemark.runtime.operate.onlooker import Onlooker
+from tidemark.runtime.operate.status import TableStatus, read_status
 from tidemark.runtime.outbox import (
     DELIVERING,
     CrossingEvent,
@@ -46,21 +48,19 @@ from tidemark.runtime.outbox import (
     list_events,
     retry_events,
 )
-from tidemark.runtime.places import Between
-from tidemark.runtime.plan import InstallPlan
-from tidemark.runtime.repair import RepairReport, repair, repair_between, repair_picked
-from tidemark.runtime.restored import settle_in
-from tidemark.runtime.rounds import tick_all
 from tidemark.runtime.runs import Past, list_runs
-from tidemark.runtime.status import TableStatus, read_status
 from tidemark.runtime.streams.account import StreamStatus
 from tidemark.runtime.streams.work import StreamWork, list_streams
-from tidemark.runtime.tick import TickReport, tick
+from tidemark.runtime.ticks.tick import TickReport, tick
 from tidemark.runtime.timing import SLOW_SECONDS
-from tidemark.runtime.uninstall import UninstallReport, uninstall
-from tidemark.runtime.verify import VerifyReport, verify
-from tidemark.runtime.verify_all import verify_all
-from tidemark.runtime.worker import WorkerReport, run_worker
+from tidemark.runtime.truth.as_written import WrittenReport, compare_as_written
+from tidemark.runtime.truth.diff import TableDiff
+from tidemark.runtime.truth.repair import RepairReport, repair, repair_between, repair_picked
+from tidemark.runtime.truth.verify import VerifyReport, verify
+from tidemark.runtime.truth.verify_all import verify_all
+from tidemark.runtime.workers.beside import delivering, taking
+from tidemark.runtime.workers.rounds import tick_all
+from tidemark.runtime.workers.worker import WorkerReport, run_worker
 from tidemark.script import Capture, Script
 from tidemark.telling import tell_near
 from tidemark.workshop import Workshop

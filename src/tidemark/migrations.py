@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from tidemark.database.sqlite_given import Given, session_of
+from tidemark.runtime.changes.detached import Detached, detach, reattach
 from tidemark.runtime.clock import Clock
-from tidemark.runtime.detached import Detached, detach, reattach
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
 

@@ -25,20 +25,20 @@ from tidemark.query.adopted import in_shadow, over_baseline
 from tidemark.query.cascade import chain
 from tidemark.query.stated import state
 from tidemark.render.captures import capture
-from tidemark.runtime.adoption import AdoptionReport, compare_existing, read_standing, record_comparison
-from tidemark.runtime.apply import drain
 from tidemark.runtime.audit import name_operator, record
-from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.cascade import is_served, upstream_first
+from tidemark.runtime.changes.adoption import AdoptionReport, compare_existing, read_standing, record_comparison
+from tidemark.runtime.changes.apply import drain
+from tidemark.runtime.changes.plan import InstallPlan, Wanted, make_plan, plan_conversion
+from tidemark.runtime.changes.restored import settle_in
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.plan import InstallPlan, Wanted, make_plan, plan_conversion
 from tidemark.runtime.progress import Listener, ignore
-from tidemark.runtime.restored import settle_in
-from tidemark.runtime.tick import has_work
+from tidemark.runtime.throttle import Limits
+from tidemark.runtime.ticks.tick import has_work
+from tidemark.runtime.truth.verify_all import require_names
 from tidemark.runtime.turns import Turns
-from tidemark.runtime.verify_all import require_names
 from tidemark.script import Script
 from tidemark.supports import Known, with_supports
 from tidemark.telling import tell_near

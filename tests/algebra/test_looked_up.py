@@ -15,7 +15,7 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.declare import Project
 from tidemark.engine import Tidemark
-from tidemark.runtime.apply_batch import compare_batch, prepare, take_keys
+from tidemark.runtime.ticks.batch import compare_batch, prepare, take_keys
 from tidemark.script import Script
 
 ROWS = 300_000

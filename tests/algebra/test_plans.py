@@ -8,7 +8,7 @@ from tests.algebra.world import SCHEMA
 from tidemark.database.open import open_session
 from tidemark.declare import Project
 from tidemark.engine import Tidemark
-from tidemark.runtime.apply_batch import prepare
+from tidemark.runtime.ticks.batch import prepare
 
 QUERIES = {
     "two_aggregates": (

@@ -16,12 +16,29 @@ import pytest
 
 from tests.backfill import test_telling
 from tidemark import engine
-from tidemark.runtime import adding, apply, fill, fill_pages, pages, places, repair, samples
-from tidemark.runtime.backfill import begin, chunk, ending, filling, gate, meter, record, runner, throttle, worker
+from tidemark.runtime import samples, throttle
+from tidemark.runtime.backfill import (
+    adding,
+    begin,
+    chunk,
+    ending,
+    fill,
+    fill_pages,
+    filling,
+    gate,
+    meter,
+    pages,
+    places,
+    record,
+    runner,
+    worker,
+)
 from tidemark.runtime.backfill.tally import Tally
+from tidemark.runtime.changes import apply
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.progress import Event
 from tidemark.runtime.statements import find_statement
+from tidemark.runtime.truth import repair
 from tidemark.runtime.turns import Turns
 
 Patch = Callable[[pytest.MonkeyPatch], None]

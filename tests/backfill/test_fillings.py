@@ -11,7 +11,7 @@ from tidemark import Fault, Refusal
 from tidemark.database.session import Strain
 from tidemark.errors import Exit
 from tidemark.runtime.backfill.record import CANCELLED
-from tidemark.runtime.status import GIVEN_UP
+from tidemark.runtime.operate.status import GIVEN_UP
 
 QUERY = "SELECT tally, count(*) AS songs FROM songs GROUP BY tally"
 
@@ -92,9 +92,9 @@ def test_a_failed_filling_never_reads_as_ready(songs: Songs, monkeypatch: pytest
         raise Fault("the disk is gone", retry_safe=False)
 
     with monkeypatch.context() as patch, pytest.raises(Fault):
-        patch.setattr("tidemark.runtime.fill_pages.apply_batch", fail)
-        patch.setattr("tidemark.runtime.fill._put", fail)
-        patch.setattr("tidemark.runtime.adding._add_chunk", fail)
+        patch.setattr("tidemark.runtime.backfill.fill_pages.apply_batch", fail)
+        patch.setattr("tidemark.runtime.backfill.fill._put", fail)
+        patch.setattr("tidemark.runtime.backfill.adding._add_chunk", fail)
         songs.engine().apply()
     (status,) = songs.engine().backfills()
     assert (status.state, status.running, status.progress != 1.0) == ("failed", False, True)
@@ -199,7 +199,7 @@ def test_what_many_writers_changed_behind_a_filling_is_no_failure(
     first = "SELECT p.id FROM plays AS p WHERE p.song = s.id ORDER BY p.song, p.id LIMIT 1"
     query = f"SELECT s.id, ({first}) AS tally FROM songs AS s"
     songs.project.derive("played", key="id", columns_of="songs", freshness="commit", query=query)
-    for room in ("apply", "verify"):
+    for room in ("changes.apply", "truth.verify"):
         monkeypatch.setattr(f"tidemark.runtime.{room}.RECORDED_MAX", 3)
     watch, written = Watch(), [0]
 

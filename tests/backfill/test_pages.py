@@ -8,7 +8,7 @@ import pytest
 from tests.backfill.place import Songs, Watch, stop_after
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault
-from tidemark.runtime import fill, fill_pages, pages
+from tidemark.runtime.backfill import fill, fill_pages, pages
 
 QUERY = "SELECT tally, count(*) AS songs, max(id) AS newest FROM songs GROUP BY tally"
 PAIRS = "SELECT title, tally, count(*) AS songs FROM songs GROUP BY title, tally"
@@ -115,7 +115,7 @@ def test_a_page_is_all_that_is_ever_listed(songs: Songs, monkeypatch: pytest.Mon
         raise AssertionError("every key is listed at once")
 
     with monkeypatch.context() as patch:
-        patch.setattr("tidemark.runtime.fill.list_every_key", never)
+        patch.setattr("tidemark.runtime.backfill.fill.list_every_key", never)
         songs.engine().apply()
     assert differences(songs) == []
 

@@ -10,7 +10,7 @@ import pytest
 from tests.backfill.place import stop_after
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault, Project, Tidemark
-from tidemark.runtime import fill, fill_pages
+from tidemark.runtime.backfill import fill, fill_pages
 from tidemark.runtime.clock import Clock
 
 GROUPS = "SELECT tally, count(*) AS songs, max(id) AS newest FROM songs GROUP BY tally"

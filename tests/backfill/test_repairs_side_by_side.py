@@ -14,7 +14,8 @@ from tests.backfill.test_pages import differences, prepare
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault
 from tidemark.errors import Exit
-from tidemark.runtime import fill_pages, pages, places, repair
+from tidemark.runtime.backfill import fill_pages, pages, places
+from tidemark.runtime.truth import repair
 
 KEYS = 38
 

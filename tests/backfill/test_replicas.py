@@ -10,7 +10,7 @@ from psycopg import pq
 
 from tidemark.database.open import open_session
 from tidemark.database.postgres import PostgresSession
-from tidemark.runtime.backfill.throttle import Limits, reasons_of
+from tidemark.runtime.throttle import Limits, reasons_of
 
 LIMITS = Limits(replica_bytes=100_000)
 UNHEARD = 0

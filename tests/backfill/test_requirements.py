@@ -17,7 +17,7 @@ from tests.backfill.place import open_songs
 from tests.backfill.requirements import REQUIREMENTS, Requirement
 from tests.kit.size import in_turn
 from tests.simulation.chunks import chunks_of
-from tidemark.runtime import fill, fill_pages, pages
+from tidemark.runtime.backfill import fill, fill_pages, pages
 
 PLANTED = [one for one in REQUIREMENTS if one.mutant]
 

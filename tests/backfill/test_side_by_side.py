@@ -16,7 +16,7 @@ from tidemark.cli.reports import backfills_text
 from tidemark.database.open import open_session
 from tidemark.database.session import Strain
 from tidemark.errors import Exit
-from tidemark.runtime import fill, fill_pages, pages
+from tidemark.runtime.backfill import fill, fill_pages, pages
 from tidemark.runtime.backfill.runner import Orders
 
 KEYS = 38

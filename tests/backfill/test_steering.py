@@ -13,10 +13,11 @@ from tidemark.cli.reports import backfills_text
 from tidemark.database.session import Strain
 from tidemark.database.sqlite import SqliteSession
 from tidemark.errors import Exit
-from tidemark.runtime.backfill import throttle, worker
+from tidemark.runtime import throttle
+from tidemark.runtime.backfill import worker
 from tidemark.runtime.backfill.runner import Orders
-from tidemark.runtime.backfill.throttle import MEGABYTE, Limits
 from tidemark.runtime.pace import Pace
+from tidemark.runtime.throttle import MEGABYTE, Limits
 from tidemark.runtime.turns import Turns
 
 TOUCH = "UPDATE songs SET tally = coalesce(tally, 0) + 1 WHERE id IN (SELECT id FROM tidemark_batch)"

@@ -14,11 +14,11 @@ from tidemark.database.open import LOCK_SECONDS, WRITE_LOCK_SECONDS, open_sessio
 from tidemark.database.session import Exhausted, Session, Strain
 from tidemark.errors import Exit
 from tidemark.runtime.backfill import ending, worker
-from tidemark.runtime.backfill.throttle import MEGABYTE, Limits
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import take_lease
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.runs import UNTOLD
+from tidemark.runtime.throttle import MEGABYTE, Limits
 
 # What one who is asked to stop may spend on trying again: without looking at the wish it would be about ten seconds.
 SOON_SECONDS = 3.0

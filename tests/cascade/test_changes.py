@@ -5,7 +5,7 @@ import pytest
 from tests.cascade.forum import QUERIES, Forum, forum
 from tidemark import Project, Refusal
 from tidemark.errors import Code
-from tidemark.runtime.apply import finish
+from tidemark.runtime.changes.apply import finish
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger

@@ -15,7 +15,9 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.dialect import Dialect
 from tidemark.errors import Fault, Refusal
-from tidemark.runtime import apply, fill, fill_pages, widen
+from tidemark.runtime.backfill import fill, fill_pages
+from tidemark.runtime.changes import apply
+from tidemark.runtime.objects import widen
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event
 from tidemark.script import Script

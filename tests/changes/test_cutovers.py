@@ -16,11 +16,11 @@ import pytest
 from tests.findings.place import connect
 from tests.kit.size import taken
 from tidemark import Project, Tidemark, ratchet
-from tidemark.runtime import cutover
+from tidemark.runtime.changes import cutover
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.tick import tick
+from tidemark.runtime.ticks.tick import tick
 
 GROUPS = "SELECT g, count(*) AS n{more} FROM facts GROUP BY g"
 GREATEST = "SELECT g, max(v) AS top, count(*) AS n{more} FROM facts GROUP BY g"
@@ -86,7 +86,7 @@ def opened(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     monkeypatch.setattr(Duty, "_persist", between)
     monkeypatch.setattr(cutover, "tick", before_tick)
-    monkeypatch.setattr("tidemark.runtime.meanwhile.EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("tidemark.runtime.changes.meanwhile.EVERY_SECONDS", 0.0)
     yield begin
     for town in towns:
         town.user.close()

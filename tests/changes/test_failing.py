@@ -7,7 +7,7 @@ import pytest
 from tests.changes.shop import SCHEMA, Shop
 from tidemark import Fault, Project, Tidemark
 from tidemark.database.open import open_session
-from tidemark.runtime.status import GIVEN_UP
+from tidemark.runtime.operate.status import GIVEN_UP
 from tidemark.telling import tell_count, tell_doing, tell_part
 
 COUNTED = "SELECT thread_id, count(*) AS n FROM posts WHERE thread_id IS NOT NULL GROUP BY thread_id"

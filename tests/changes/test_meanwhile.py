@@ -9,7 +9,8 @@ from tests.changes.shop import SCHEMA, Shop
 from tidemark import Fault, Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.dialect import Dialect
-from tidemark.runtime import apply, fill, fill_pages, meanwhile
+from tidemark.runtime.backfill import fill, fill_pages
+from tidemark.runtime.changes import apply, meanwhile
 from tidemark.runtime.pace import Pace, choose_pace
 from tidemark.runtime.progress import Event
 

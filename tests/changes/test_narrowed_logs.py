@@ -11,8 +11,9 @@ from tidemark.cli.reports import plan_text
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.migrations import guard
-from tidemark.runtime import apply_through, narrowing
+from tidemark.runtime.changes import apply_through
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.objects import narrowing
 
 COLUMNS = {"by_x": "sum(x)", "by_y": "sum(y)"}
 

@@ -12,7 +12,7 @@ from tidemark import Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Refusal
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.sources import Fact, compare
+from tidemark.runtime.objects.sources import Fact, compare
 
 REBUILD = (
     "CREATE TABLE _new (id integer PRIMARY KEY, thread_id integer, user_id integer, score integer, other integer)",

@@ -12,7 +12,7 @@ from tidemark.cli.reports import apply_text, plan_text
 from tidemark.database.open import open_session
 from tidemark.errors import Exit
 from tidemark.runtime import duty as duties
-from tidemark.runtime.apply import ApplyReport
+from tidemark.runtime.changes.apply import ApplyReport
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event, ignore

@@ -21,7 +21,7 @@ from tidemark.errors import TidemarkError
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.tick import tick
+from tidemark.runtime.ticks.tick import tick
 from tidemark.script import Script
 
 CHANCE = 0.5

@@ -11,7 +11,7 @@ import pytest
 
 from tests.streams.ground import Ledger, block, open_ledger, plays, take_play
 from tidemark import Project, Tidemark, iterable
-from tidemark.runtime.worker import WorkerReport
+from tidemark.runtime.workers.worker import WorkerReport
 
 PATIENCE_SECONDS = 60.0
 

@@ -11,10 +11,10 @@ from tests.docs.operating import FOLDER, NEVER_RUN, QUESTIONS, page_of, tell
 from tests.house.tree import ROOT
 from tidemark import Project, Tidemark
 from tidemark.cli.export import export_file
-from tidemark.runtime import verdict
-from tidemark.runtime.figures import Figures
-from tidemark.runtime.overview import Overview
-from tidemark.runtime.verdict import judge
+from tidemark.runtime.operate import verdict
+from tidemark.runtime.operate.figures import Figures
+from tidemark.runtime.operate.overview import Overview
+from tidemark.runtime.operate.verdict import judge
 from tidemark.web import application
 from tidemark.web.actions import AT_ONCE, LONG
 from tidemark.web.metrics import REASONS, list_families

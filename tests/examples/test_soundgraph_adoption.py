@@ -11,7 +11,7 @@ from examples.soundgraph.adoption import QUERY, begin, end_legacy, main, play, p
 from examples.soundgraph.stores import Store
 from tidemark import Project, Refusal, Tidemark, workshop
 from tidemark.cli import main as tidemark_main
-from tidemark.runtime import adoption
+from tidemark.runtime.changes import adoption
 
 
 def test_wrong_rows_are_named_exactly_and_then_replaced(new_database: Callable[[], str]) -> None:

@@ -14,7 +14,7 @@ from tidemark import Project, Tidemark
 from tidemark.database.postgres import PostgresSession
 from tidemark.database.session import Strain
 from tidemark.errors import Fault
-from tidemark.runtime import fill
+from tidemark.runtime.backfill import fill
 from tidemark.runtime.backfill.filling import FillReport
 
 UNIVERSE = "SELECT u.id, (SELECT count(*) FROM f WHERE f.u = u.id) AS n, (SELECT max(f.v) FROM f WHERE f.u = u.id) AS best FROM u"

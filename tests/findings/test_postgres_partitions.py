@@ -4,7 +4,7 @@ import pytest
 
 from tests.findings.place import Place
 from tidemark.model import Freshness
-from tidemark.runtime import gaps
+from tidemark.runtime.objects import gaps
 
 FRESHNESS = pytest.mark.parametrize("freshness", ["commit", "tick"])
 

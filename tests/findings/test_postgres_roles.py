@@ -14,7 +14,7 @@ from tidemark import Refusal
 from tidemark.errors import Code
 from tidemark.model import Freshness
 from tidemark.render import postgres_settings
-from tidemark.runtime import gaps
+from tidemark.runtime.objects import gaps
 
 WRITER = "findings_writer"
 STRANGER = "findings_stranger"

@@ -12,8 +12,8 @@ from tidemark.maintenance import keyed, linear
 from tidemark.model import Freshness
 from tidemark.render import linear_ticks, spelling
 from tidemark.render.statements import Store
-from tidemark.runtime import at_once, tick, tick_deltas
-from tidemark.runtime.guard import Choice
+from tidemark.runtime.ticks import at_once, tick, tick_deltas
+from tidemark.runtime.ticks.guard import Choice
 
 NAME, OTHER = "'bob'", "'Bob'"
 COLLATION = "CREATE COLLATION level2 (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"

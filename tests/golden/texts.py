@@ -17,7 +17,7 @@ from tidemark.compiler import compile_derived
 from tidemark.dialect import Dialect
 from tidemark.model import Declaration, Freshness
 from tidemark.render.captures import capture
-from tidemark.runtime.explain import explain_script
+from tidemark.runtime.operate.explain import explain_script
 from tidemark.script import Script
 from tidemark.ways import following
 

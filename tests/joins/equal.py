@@ -17,11 +17,11 @@ from unittest import mock
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
-from tidemark.runtime import at_once, guard, tick
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.guard import Choice, Way
 from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.ticks import at_once, guard, tick
+from tidemark.runtime.ticks.guard import Choice, Way
 from tidemark.script import Script
 
 AT_ONCE = "once"

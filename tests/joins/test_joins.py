@@ -14,8 +14,8 @@ from tests.joins.equal import AT_ONCE, World, play, world
 from tests.kit.size import FULL
 from tidemark.errors import Fault
 from tidemark.maintenance import bilinear
-from tidemark.runtime import at_once, tick_products
-from tidemark.runtime.apply_batch import apply_batch, prepare, take_keys
+from tidemark.runtime.ticks import at_once, tick_products
+from tidemark.runtime.ticks.batch import apply_batch, prepare, take_keys
 from tidemark.script import Script
 
 BATCHES = 300 if FULL else 12

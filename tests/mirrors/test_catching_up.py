@@ -15,13 +15,13 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict, Session, Unacceptable
 from tidemark.errors import Fault
-from tidemark.runtime import apply as applying
-from tidemark.runtime import catchup as room
+from tidemark.runtime.backfill import catchup as room
 from tidemark.runtime.backfill.filling import Filling
+from tidemark.runtime.backfill.mending import Walked
+from tidemark.runtime.changes import apply as applying
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.mending import Walked
 from tidemark.ways import Catchup
 
 SCHEMA = (

@@ -16,9 +16,9 @@ from tidemark import Fault, Project, Refusal, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Code
 from tidemark.render import postgres_mirror
-from tidemark.runtime import install
-from tidemark.runtime.apply_batch import prepare
+from tidemark.runtime.objects import install
 from tidemark.runtime.progress import Event
+from tidemark.runtime.ticks.batch import prepare
 
 SCHEMA = """
 CREATE TABLE tr (id int NOT NULL PRIMARY KEY, hash text, n int, last_seen int DEFAULT 0);

@@ -10,15 +10,15 @@ from dataclasses import replace
 
 from tests.page.worlds import World, backfill, before, past, samples, table
 from tidemark.errors import Fault
-from tidemark.runtime.adoption import Shadow
 from tidemark.runtime.audit import Action
-from tidemark.runtime.findings import OpenDrift
-from tidemark.runtime.onlooker import Aside, Drifted
+from tidemark.runtime.changes.adoption import Shadow
+from tidemark.runtime.operate.onlooker import Aside, Drifted
+from tidemark.runtime.operate.status import TableStatus
 from tidemark.runtime.outbox import CrossingEvent
-from tidemark.runtime.processing import ProcessorStatus
 from tidemark.runtime.runs import Past
-from tidemark.runtime.status import TableStatus
 from tidemark.runtime.streams.account import Evidence, Gap, StreamStatus
+from tidemark.runtime.ticks.processing import ProcessorStatus
+from tidemark.runtime.truth.findings import OpenDrift
 
 HOSTILE = (
     "<img src=x onerror=\"document.title='broken'\">",

@@ -16,16 +16,16 @@ from tidemark.errors import Code, Fault, Refusal, TidemarkError
 from tidemark.runtime.audit import Action
 from tidemark.runtime.backfill.record import BackfillStatus
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.explain import Explanation
-from tidemark.runtime.explain_costs import WriterMicroseconds
-from tidemark.runtime.onlooker import Aside, Drifted, Onlooker, RunDetail, StreamDetail
+from tidemark.runtime.operate.explain import Explanation
+from tidemark.runtime.operate.explain_costs import WriterMicroseconds
+from tidemark.runtime.operate.onlooker import Aside, Drifted, Onlooker, RunDetail, StreamDetail
+from tidemark.runtime.operate.overview import Holder, Overview
+from tidemark.runtime.operate.status import TableStatus
+from tidemark.runtime.operate.verdict import judge
 from tidemark.runtime.outbox import CrossingEvent
-from tidemark.runtime.overview import Holder, Overview
 from tidemark.runtime.runs import Past
 from tidemark.runtime.samples import Sample
-from tidemark.runtime.status import TableStatus
 from tidemark.runtime.streams.account import Evidence, Gap, StreamStatus
-from tidemark.runtime.verdict import judge
 
 NOW = datetime.datetime(2026, 3, 14, 10, 42, 13, tzinfo=datetime.UTC)
 HOLDER = "harbour:4711:9f3c"

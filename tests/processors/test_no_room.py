@@ -8,7 +8,7 @@ from tests.findings.place import Place
 from tests.processors.ground import SCHEMA, declared, stored, truth
 from tidemark import Tidemark
 from tidemark.database.session import Exhausted
-from tidemark.runtime.processing import Computing
+from tidemark.runtime.ticks.processing import Computing
 
 
 def test_a_disk_without_room_puts_no_unit_aside(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

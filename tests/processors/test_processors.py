@@ -17,7 +17,7 @@ from tidemark import Batch, Change, Fault, Project, Refusal, Tidemark, workshop
 from tidemark.cli.reports_truth import verify_text
 from tidemark.processors import Reader
 from tidemark.runtime.clock import Clock
-from tidemark.runtime.processing import Computing
+from tidemark.runtime.ticks.processing import Computing
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.errors import TidemarkError
-from tidemark.runtime import fill_pages
-from tidemark.runtime.backfill import begin
+from tidemark.runtime.backfill import begin, fill_pages
 from tidemark.runtime.backfill.runner import Orders
 
 ROWS = 900

@@ -18,15 +18,16 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Conflict, Session
 from tidemark.errors import Fault
 from tidemark.names import ledger
-from tidemark.runtime import expected, fill
 from tidemark.runtime import lease as leases
+from tidemark.runtime.backfill import fill
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost, take_lease, try_lease
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event, ignore
-from tidemark.runtime.tick import tick
-from tidemark.runtime.upkeep import Terms, look_after
+from tidemark.runtime.ticks import expected
+from tidemark.runtime.ticks.tick import tick
+from tidemark.runtime.workers.upkeep import Terms, look_after
 from tidemark.script import Script
 
 PATIENCE_SECONDS = 60.0

@@ -8,7 +8,7 @@ import pytest
 from tests.protocols.forum import LIVE, QUERIES, Forum, declare, one_key_at_a_time, open_forum
 from tidemark import Project, Tidemark
 from tidemark.errors import Code, Refusal
-from tidemark.runtime import tick_deltas
+from tidemark.runtime.ticks import tick_deltas
 
 
 def _check(forum: Forum) -> None:

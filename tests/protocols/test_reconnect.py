@@ -13,7 +13,7 @@ import pytest
 from tests.kit.postgres import Server, running_server
 from tests.protocols.forum import Forum, open_forum
 from tidemark import Tidemark
-from tidemark.runtime.worker import WorkerReport
+from tidemark.runtime.workers.worker import WorkerReport
 
 PATIENCE_SECONDS = 60.0
 

@@ -11,7 +11,7 @@ from tests.protocols.forum import one_key_at_a_time
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.render import linear_ticks
-from tidemark.runtime import tick_deltas
+from tidemark.runtime.ticks import tick_deltas
 
 SCHEMA = """
 CREATE TABLE threads (id INTEGER PRIMARY KEY);

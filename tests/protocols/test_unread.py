@@ -17,8 +17,8 @@ from tests.kit.size import taken
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session, Unacceptable
-from tidemark.runtime import tick, tick_deltas
 from tidemark.runtime.pace import Pace
+from tidemark.runtime.ticks import tick, tick_deltas
 
 NUMBER = {"sqlite": "json_extract({}, '$.a')", "postgresql": "CAST({} AS integer)"}
 GOOD = {"sqlite": "'{{\"a\": {}}}'", "postgresql": "'{}'"}

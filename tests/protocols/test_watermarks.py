@@ -16,7 +16,7 @@ from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import take_lease
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.tick import has_work, tick
+from tidemark.runtime.ticks.tick import has_work, tick
 
 
 def _leased(forum: Forum, name: str) -> Duty:

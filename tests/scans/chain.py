@@ -14,7 +14,7 @@ from tests.findings.place import Connection, connect
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.runtime.ledger import Ledger, Mark
-from tidemark.runtime.seals import TickReport
+from tidemark.runtime.ticks.seals import TickReport
 
 SCHEMA = (
     "CREATE TABLE plays (id integer NOT NULL PRIMARY KEY, user_id integer NOT NULL, track_id integer, "

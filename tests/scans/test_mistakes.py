@@ -19,7 +19,7 @@ from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import take_lease
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.tick import tick
+from tidemark.runtime.ticks.tick import tick
 
 
 def _found_by_verification(chain: Chain) -> None:
@@ -127,7 +127,7 @@ MISTAKES: dict[int, Callable[[Chain], None]] = {
 def test_a_mistake_of_other_watermarks_cannot_happen_to_a_scan(
     chain: Chain, mistake: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidemark.runtime.scanning.BATCH_ROWS", 8)
+    monkeypatch.setattr("tidemark.runtime.ticks.scanning.BATCH_ROWS", 8)
     chain.run("INSERT INTO tracks VALUES (1, 7, 'a')", chain.plays(1, [1, 2, 3]), chain.plays(9, [1]))
     chain.tidemark.apply()
     MISTAKES[mistake](chain)

@@ -7,7 +7,7 @@ import pytest
 from tests.scans.chain import OWNED, PLAYED, Chain, declared, open_chain
 from tidemark import Project, Refusal, Tidemark
 from tidemark.errors import Code
-from tidemark.runtime import scanning
+from tidemark.runtime.ticks import scanning
 
 
 def test_rows_after_the_mark_are_seen(chain: Chain) -> None:
@@ -56,7 +56,7 @@ def test_a_changed_row_with_a_higher_position_is_seen(chain: Chain) -> None:
 
 @pytest.mark.parametrize("batch", [1, 4])
 def test_a_position_of_any_size_is_never_split(chain: Chain, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidemark.runtime.scanning.BATCH_ROWS", batch)
+    monkeypatch.setattr("tidemark.runtime.ticks.scanning.BATCH_ROWS", batch)
     chain.run("INSERT INTO tracks VALUES (1, 7, 'a')")
     chain.tidemark.apply()
     chain.run(chain.plays(1, range(1, 3)), chain.plays(2, range(9)), chain.plays(3, [1]), chain.plays(4, range(6)))
@@ -76,7 +76,7 @@ def test_a_position_of_any_size_is_never_split(chain: Chain, batch: int, monkeyp
 
 
 def test_a_big_position_without_an_identity_is_taken_whole(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidemark.runtime.scanning.BATCH_ROWS", 3)
+    monkeypatch.setattr("tidemark.runtime.ticks.scanning.BATCH_ROWS", 3)
     project = Project("bare")
     project.source("votes", capture="scan", watermark="at")
     query = "SELECT who, count(*) AS votes FROM votes GROUP BY who"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.scans.chain import PLAYED, Chain, declared, open_chain
 from tidemark import Fault, Project, Tidemark
-from tidemark.runtime import scanning
+from tidemark.runtime.ticks import scanning
 
 NEXT = "INSERT INTO plays VALUES ({0}, {1}, 1, nextval('blocks'))"
 

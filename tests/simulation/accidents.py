@@ -17,8 +17,8 @@ from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
 from tidemark.errors import TidemarkError
 from tidemark.migrations import guard
-from tidemark.runtime.gaps import look_at_catalog
 from tidemark.runtime.ledger import Installed, Ledger
+from tidemark.runtime.objects.gaps import look_at_catalog
 from tidemark.script import Piece
 
 WAIT_SECONDS = 0.5

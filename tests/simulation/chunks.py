@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from unittest import mock
 
 from tidemark.dialect import Dialect
-from tidemark.runtime import at_once, fill_pages, pace, portions
+from tidemark.runtime import pace
+from tidemark.runtime.backfill import fill_pages
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.ticks import at_once, portions
 from tidemark.script import Script
 
 

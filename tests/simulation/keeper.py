@@ -33,18 +33,18 @@ from tidemark.model import Catalog, Declaration, Source, Table
 from tidemark.processors import Function
 from tidemark.query.cascade import chain
 from tidemark.render.captures import capture
-from tidemark.runtime.apply import apply_plan, drainer
-from tidemark.runtime.apply_through import apply_through
-from tidemark.runtime.as_written import compare_as_written
 from tidemark.runtime.cascade import is_served, upstream_first
+from tidemark.runtime.changes.apply import apply_plan, drainer
+from tidemark.runtime.changes.apply_through import apply_through
+from tidemark.runtime.changes.plan import InstallPlan, Wanted, make_plan
+from tidemark.runtime.changes.uninstall import uninstall
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import TERM_SECONDS, Lost, name_holder, take_lease
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
-from tidemark.runtime.repair import repair
-from tidemark.runtime.tick import has_work, tick
-from tidemark.runtime.uninstall import uninstall
-from tidemark.runtime.verify import verify
+from tidemark.runtime.ticks.tick import has_work, tick
+from tidemark.runtime.truth.as_written import compare_as_written
+from tidemark.runtime.truth.repair import repair
+from tidemark.runtime.truth.verify import verify
 from tidemark.script import Capture, Script
 from tidemark.supports import Known, with_supports
 

@@ -14,7 +14,8 @@ from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake
 from tidemark.model import Table
-from tidemark.runtime import detached, gaps
+from tidemark.runtime.changes import detached
+from tidemark.runtime.objects import gaps
 
 COUNTED = ("group", "copy", "total")
 

@@ -16,7 +16,7 @@ from tests.simulation.mutants_runtime import Mistake, Patch
 from tests.simulation.redefined import FAMILY
 from tidemark.render import postgres_crossings, sqlite_crossings
 from tidemark.render.crossings import crossing_select
-from tidemark.runtime import carry, cutover
+from tidemark.runtime.changes import carry, cutover
 from tidemark.runtime.duty import Duty
 from tidemark.script import Carried, Carry, Script
 

@@ -27,11 +27,12 @@ from tests.simulation.strains import Strain, at_ticks
 from tests.simulation.tally import Tally
 from tidemark import ways
 from tidemark.render import postgres_slices, sqlite_slices
-from tidemark.runtime import adding, at_once, backlog, fill, fill_pages, ledger, seals, tick, tick_deltas
+from tidemark.runtime import ledger
+from tidemark.runtime.backfill import adding, fill, fill_pages, pages
 from tidemark.runtime.lease import Lease
-from tidemark.runtime.pages import open_book
-from tidemark.runtime.processing import Computing
 from tidemark.runtime.statements import find_statement
+from tidemark.runtime.ticks import at_once, backlog, seals, tick, tick_deltas
+from tidemark.runtime.ticks.processing import Computing
 
 CAUGHT = (*FOUND, *PASSED_ON, "fencing")
 TICKED = ("keyed", "keyed", "copy", "group")
@@ -282,7 +283,7 @@ def at_hand_is_filled(met: Met) -> AbstractContextManager[Any]:
     original = fill._go_on
 
     def go_on(filling: Any, after: Any) -> None:
-        book = open_book(filling.duty, filling.script, after)
+        book = pages.open_book(filling.duty, filling.script, after)
         listed = next(book.turn(), 0) if book is not None else 0
         met["changed"] += listed > 0
         original(filling, book.key_at(1) if book is not None and listed else after)

@@ -18,7 +18,7 @@ from tests.simulation.mutants_runtime import Patch, text
 from tests.simulation.run import Ground
 from tests.simulation.scans import play
 from tidemark.errors import Fault
-from tidemark.runtime import scanning
+from tidemark.runtime.ticks import scanning
 from tidemark.scans import SourceScan
 from tidemark.script import Script
 

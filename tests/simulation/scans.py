@@ -245,7 +245,7 @@ class Chain:
         first.touched.clear()
         pool = [one for one in POOL if not self.bare or one.key != ("id",)]
         self.derived = [*self.chance.sample(pool, 2), BEGAN]
-        with mock.patch("tidemark.runtime.scanning.BATCH_ROWS", self.batch):
+        with mock.patch("tidemark.runtime.ticks.scanning.BATCH_ROWS", self.batch):
             admitted = self.keeper.install(self.derived)
             if len(admitted) != len(self.derived):
                 raise Failure("refused", "", str(self.keeper.tally.refused))

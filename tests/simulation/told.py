@@ -22,7 +22,7 @@ from unittest import mock
 from tests.simulation.case import Derived, Failure
 from tests.simulation.kept import seen
 from tests.simulation.memory import Row, Table, fold, is_frozen, rank, remembers, strange
-from tidemark.runtime import cutover
+from tidemark.runtime.changes import cutover
 
 Events = Counter[tuple[str, int | None, float, bool]]
 

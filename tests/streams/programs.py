@@ -17,7 +17,7 @@ from tidemark import Project, Shelf, Skip, iterable
 from tidemark.database.open import open_session
 from tidemark.errors import Fault
 from tidemark.events import Event
-from tidemark.runtime.apply import ensure_ledger
+from tidemark.runtime.changes.apply import ensure_ledger
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger as Book

@@ -15,11 +15,11 @@ from tests.streams.ground import Ledger, block, take_play
 from tidemark import Project, Tidemark, iterable, ratchet
 from tidemark.database.open import open_session
 from tidemark.events import Event
-from tidemark.runtime import at_once, steady
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import take_lease
 from tidemark.runtime.ledger import Ledger as Book
-from tidemark.runtime.steady import list_settling
+from tidemark.runtime.ticks import at_once, steady
+from tidemark.runtime.ticks.steady import list_settling
 from tidemark.streams import Database
 
 TABLES = ("heard_by", "twice", "gaps")

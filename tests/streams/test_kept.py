@@ -22,7 +22,7 @@ from tidemark import Batch, Project, Tidemark, first, iterable, ratchet, worksho
 from tidemark.errors import Fault
 from tidemark.processors import Reader
 from tidemark.runtime.clock import Clock
-from tidemark.runtime.processing import Computing
+from tidemark.runtime.ticks.processing import Computing
 from tidemark.streams import Database
 
 PROGRAMS = 40 if FULL else 1

@@ -13,7 +13,7 @@ from tests.streams.dying import Dead, Dying
 from tests.streams.ground import Ledger, block, name, plays
 from tidemark.database.open import open_session
 from tidemark.errors import Fault
-from tidemark.runtime.apply import ensure_ledger
+from tidemark.runtime.changes.apply import ensure_ledger
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger as Book

@@ -16,8 +16,8 @@ from tidemark import Project, Tidemark
 from tidemark.database.postgres import PostgresSession
 from tidemark.database.session import Conflict, Unacceptable
 from tidemark.errors import Fault
-from tidemark.runtime import adding as room
-from tidemark.runtime import fill
+from tidemark.runtime.backfill import adding as room
+from tidemark.runtime.backfill import fill
 from tidemark.runtime.backfill.filling import Filling
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty

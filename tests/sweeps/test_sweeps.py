@@ -13,12 +13,12 @@ from tidemark.errors import Refusal
 from tidemark.runtime.coverage import Sweep, read_sweep
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
+from tidemark.runtime.operate.status import TableStatus
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.progress import ignore
-from tidemark.runtime.status import TableStatus
-from tidemark.runtime.sweeps import Swept, sweep_on
-from tidemark.runtime.tick import tick
-from tidemark.runtime.verify import Leisure, verify
+from tidemark.runtime.ticks.tick import tick
+from tidemark.runtime.truth.verify import Leisure, verify
+from tidemark.runtime.workers.sweeps import Swept, sweep_on
 
 GROUPED = "SELECT thread_id, count(*) AS n FROM posts GROUP BY thread_id"
 NAMED = "SELECT p.id, p.score, u.name FROM posts p JOIN users u ON u.id = p.user_id"
@@ -72,7 +72,7 @@ class World:
 
 @pytest.fixture
 def worlds(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[World]]:
-    monkeypatch.setattr("tidemark.runtime.verify.REST_SECONDS_MAX", 0.0)
+    monkeypatch.setattr("tidemark.runtime.truth.verify.REST_SECONDS_MAX", 0.0)
     made: list[World] = []
     yield made
     for world in made:
@@ -118,7 +118,7 @@ def test_it_mends_what_it_finds_but_not_too_much(
     swept = world.sweep("grouped")
     assert swept.found == 1 and swept.repaired == 1 and "is repaired" in swept.note
     assert all(report.clean for report in world.tidemark.verify("grouped"))
-    monkeypatch.setattr("tidemark.runtime.sweeps.FUSE_ROWS", 5)
+    monkeypatch.setattr("tidemark.runtime.workers.sweeps.FUSE_ROWS", 5)
     world.tamper("thread_id < 10")
     _make_due(world)
     swept = world.sweep("grouped")
@@ -130,7 +130,9 @@ def test_a_sweep_goes_on_where_it_was_stopped(
     worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = _make(worlds, engine_url, repair=True)
-    monkeypatch.setattr("tidemark.runtime.verify.Pace", lambda **about: Pace(target_ms=0.0, in_line=False, size=8))
+    monkeypatch.setattr(
+        "tidemark.runtime.truth.verify.Pace", lambda **about: Pace(target_ms=0.0, in_line=False, size=8)
+    )
     world.tamper("thread_id = 39")
 
     def listen(event: object) -> None:
@@ -171,7 +173,7 @@ def test_a_worker_sweeps_beside_its_ticks(engine_url: str, caplog: pytest.LogCap
 def test_what_is_left_to_somebody_is_said_once_and_not_looked_at_all_the_time(
     engine_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, repair: bool
 ) -> None:
-    monkeypatch.setattr("tidemark.runtime.sweeps.FUSE_ROWS", 3)
+    monkeypatch.setattr("tidemark.runtime.workers.sweeps.FUSE_ROWS", 3)
     world, turns = World(engine_url, repair=repair), [0]
 
     def enough() -> bool:
@@ -224,7 +226,7 @@ def test_what_is_no_schedule_is_refused() -> None:
 def test_between_two_sweeps_what_the_newest_rows_reach_is_compared(
     worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidemark.runtime.sweeps.SAMPLE_ROWS", 50)
+    monkeypatch.setattr("tidemark.runtime.workers.sweeps.SAMPLE_ROWS", 50)
     world = _make(worlds, engine_url, repair=True, threads=8)
     for name in ("grouped", "named"):
         world.sweep(name)
@@ -248,7 +250,7 @@ def test_between_two_sweeps_what_the_newest_rows_reach_is_compared(
 def test_what_was_ticked_last_is_compared_however_old_its_rows_are(
     worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setattr("tidemark.runtime.sweeps.SAMPLE_ROWS", 5)
+    monkeypatch.setattr("tidemark.runtime.workers.sweeps.SAMPLE_ROWS", 5)
     world = _make(worlds, engine_url, repair=True, threads=8)
     world.sweep("named")
     world.run("UPDATE posts SET user_id = 2 WHERE id = 2")
@@ -276,7 +278,7 @@ def test_a_sample_of_other_rows_is_found_out(
         "INSERT INTO posts SELECT id + 5000, 77, 1, 1 FROM posts",
     )
     world.tamper("thread_id = 77")
-    monkeypatch.setattr("tidemark.runtime.sweeps.SAMPLE_ROWS", 10)
+    monkeypatch.setattr("tidemark.runtime.workers.sweeps.SAMPLE_ROWS", 10)
     swept = sweep_on(world.duty, changed, "worker", ignore)
     assert swept is not None and swept.found == 0, "the planted mistake looks at the wrong end"
     assert world.sweep("grouped").found == 1
@@ -286,8 +288,10 @@ def test_a_sample_of_other_rows_is_found_out(
 def test_rows_that_wait_are_no_drift_however_many_they_are(
     worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch, at_leisure: bool
 ) -> None:
-    monkeypatch.setattr("tidemark.runtime.verify.ASIDE_MAX", 5)
-    monkeypatch.setattr("tidemark.runtime.verify.Pace", lambda **_: Pace(250.0, False, size=4, size_min=4, size_max=4))
+    monkeypatch.setattr("tidemark.runtime.truth.verify.ASIDE_MAX", 5)
+    monkeypatch.setattr(
+        "tidemark.runtime.truth.verify.Pace", lambda **_: Pace(250.0, False, size=4, size_min=4, size_max=4)
+    )
     world = World(engine_url, repair=False)
     worlds.append(world)
     row, applied = world.row("named"), 0
@@ -311,8 +315,10 @@ def test_rows_that_wait_are_no_drift_however_many_they_are(
 def test_no_key_is_passed_over_where_others_before_it_go_meanwhile(
     worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidemark.runtime.verify.ASIDE_MAX", 5)
-    monkeypatch.setattr("tidemark.runtime.verify.Pace", lambda **_: Pace(250.0, False, size=4, size_min=4, size_max=4))
+    monkeypatch.setattr("tidemark.runtime.truth.verify.ASIDE_MAX", 5)
+    monkeypatch.setattr(
+        "tidemark.runtime.truth.verify.Pace", lambda **_: Pace(250.0, False, size=4, size_min=4, size_max=4)
+    )
     world = _make(worlds, engine_url, repair=False)
     row, applied = world.row("named"), 0
 

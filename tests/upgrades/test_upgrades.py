@@ -14,8 +14,8 @@ from tidemark import Fault, Project, Tidemark
 from tidemark.cli.reports import apply_text, plan_text
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
+from tidemark.runtime.changes.convert import convert_ledger
 from tidemark.runtime.clock import Clock
-from tidemark.runtime.convert import convert_ledger
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import SHAPE, Ledger
 
@@ -121,7 +121,7 @@ def test_a_conversion_that_fails_leaves_the_old_ledger(old_url: str, monkeypatch
         def fails(*about: object) -> None:
             raise Killed
 
-        monkeypatch.setattr("tidemark.runtime.convert.add_named_run", fails)
+        monkeypatch.setattr("tidemark.runtime.changes.convert.add_named_run", fails)
         with pytest.raises(Killed):
             shop.tidemark.apply()
         assert _shape(shop) == before and describe_ledger(old_url) == ledger

@@ -15,8 +15,8 @@ from tidemark.database import postgres_habit
 from tidemark.database.open import open_session
 from tidemark.database.postgres import PostgresSession
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.onlooker import Onlooker
-from tidemark.runtime.overview import Overview, read_overview
+from tidemark.runtime.operate.onlooker import Onlooker
+from tidemark.runtime.operate.overview import Overview, read_overview
 from tidemark.web.cached import EXPECTED_SECONDS_MAX, NAMES_MAX, Cached
 from tidemark.web.house import House, Wanted, name_prober
 

@@ -9,8 +9,8 @@ from tests.kit.asgi import get
 from tests.web.conftest import Forum, begin, fill
 from tests.web.schema import check
 from tidemark import Tidemark
+from tidemark.runtime.operate.verdict import judge
 from tidemark.runtime.streams.account import StreamStatus
-from tidemark.runtime.verdict import judge
 from tidemark.web import application
 
 
@@ -192,7 +192,7 @@ def test_nothing_installed_is_not_ready(empty_forum: Forum) -> None:
 
 def test_what_cannot_be_read_is_a_failure_and_is_not_kept(well_forum: Forum, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr("tidemark.runtime.onlooker.read_overview", _fail)
+        broken.setattr("tidemark.runtime.operate.onlooker.read_overview", _fail)
         well_forum.fresh()
         for path, shape in (("/healthz", "healthz"), ("/readyz", "readyz"), ("/readyz/post_authors", "readyz")):
             answer = get(well_forum.app, path)

@@ -9,10 +9,10 @@ import pytest
 
 from tests.web.conftest import Forum
 from tidemark.database.open import open_session
-from tidemark.runtime import gaps
-from tidemark.runtime.gaps import LOOK_SECONDS, Eye
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.status import read_status, read_status_here
+from tidemark.runtime.objects import gaps
+from tidemark.runtime.objects.gaps import LOOK_SECONDS, Eye
+from tidemark.runtime.operate.status import read_status, read_status_here
 from tidemark.web.cached import Cached
 
 CHANGES = (

@@ -14,8 +14,8 @@ from tests.web.schema import check
 from tests.web.test_runs import poison
 from tidemark import Tidemark
 from tidemark.database.session import Strain
-from tidemark.runtime.figures import Figures, Holds
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.operate.figures import Figures, Holds
 from tidemark.runtime.samples import BOUNDS_MS, add_held, place_of
 from tidemark.runtime.statements import find_statement
 from tidemark.web.events import BEAT_SECONDS, _tell
@@ -159,7 +159,7 @@ def test_who_listens_is_told_what_changed(well_forum: Forum, monkeypatch: pytest
         well_forum.write("INSERT INTO posts (id, thread_id, author) VALUES (10, 9, 1)")
         await hear()
         with monkeypatch.context() as broken:
-            broken.setattr("tidemark.runtime.onlooker.read_overview", _fail)
+            broken.setattr("tidemark.runtime.operate.onlooker.read_overview", _fail)
             well_forum.write("DELETE FROM posts WHERE id = 10")
             await hear()
         await hear()

@@ -14,10 +14,10 @@ from starlette.routing import Mount
 from tests.kit.asgi import ask, get
 from tests.web.conftest import COUNT, ODD, Forum, begin
 from tests.web.schema import SCHEMA, check
-from tidemark.runtime import onlooker
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import name_holder, take_lease
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.operate import onlooker
 from tidemark.web import application
 
 PAGES = ("/status", "/runs", "/drift", "/quarantine", "/outbox", "/streams", "/healthz", "/readyz", "/livez")

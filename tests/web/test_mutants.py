@@ -16,8 +16,8 @@ from tests.web import test_habits, test_health, test_looking, test_metrics, test
 from tests.web.conftest import Forum, begin, fill
 from tidemark.database.postgres_habit import Habit
 from tidemark.database.sqlite import SqliteSession
-from tidemark.runtime import onlooker, overview, verdict
 from tidemark.runtime.audit import record
+from tidemark.runtime.operate import onlooker, overview, verdict
 from tidemark.runtime.samples import Sampler
 from tidemark.web import actions, answers, banner, house, shapes
 from tidemark.web.cached import Cached

@@ -31,8 +31,8 @@ from tidemark.declare import Project
 from tidemark.engine import Tidemark
 from tidemark.errors import Exit, TidemarkError
 from tidemark.runtime.backfill.runner import Orders
-from tidemark.runtime.backfill.throttle import Limits
-from tidemark.runtime.onlooker import Aside
+from tidemark.runtime.operate.onlooker import Aside
+from tidemark.runtime.throttle import Limits
 from tidemark.telling import tell_doing
 
 NEEDS_DEFINITIONS = frozenset({"adopt", "plan", "apply", "explain", "sql"})

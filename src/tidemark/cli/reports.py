@@ -11,21 +11,21 @@ from shlex import quote
 from typing import Any
 
 from tidemark.cli.outcome import table
-from tidemark.runtime.adoption import Shadow
-from tidemark.runtime.apply import ApplyReport
 from tidemark.runtime.backfill.record import BackfillStatus, tell_aside
 from tidemark.runtime.backfill.runner import BackfillReport
-from tidemark.runtime.doctor import Diagnosis
-from tidemark.runtime.explain import Explanation
-from tidemark.runtime.onlooker import Aside
-from tidemark.runtime.plan import InstallPlan, Step
+from tidemark.runtime.changes.adoption import Shadow
+from tidemark.runtime.changes.apply import ApplyReport
+from tidemark.runtime.changes.plan import InstallPlan, Step
+from tidemark.runtime.changes.uninstall import UninstallReport
+from tidemark.runtime.operate.doctor import Diagnosis
+from tidemark.runtime.operate.explain import Explanation
+from tidemark.runtime.operate.onlooker import Aside
+from tidemark.runtime.operate.status import TableStatus
+from tidemark.runtime.operate.verdict import judge
 from tidemark.runtime.runs import Past
-from tidemark.runtime.status import TableStatus
-from tidemark.runtime.tick import TickReport
-from tidemark.runtime.uninstall import UninstallReport
+from tidemark.runtime.ticks.tick import TickReport
 from tidemark.runtime.values import plain, show
-from tidemark.runtime.verdict import judge
-from tidemark.runtime.worker import WorkerReport
+from tidemark.runtime.workers.worker import WorkerReport
 from tidemark.script import Capture, Script
 from tidemark.telling import tell_count, tell_part
 

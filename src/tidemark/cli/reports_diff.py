@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemark.runtime.diff import ColumnDiff, TableDiff
+from tidemark.runtime.truth.diff import ColumnDiff, TableDiff
 from tidemark.runtime.values import show
 
 SHOWN_MAX = 10

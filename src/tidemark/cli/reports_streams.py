@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from shlex import quote
 
 from tidemark.cli.outcome import table
-from tidemark.runtime.onlooker import StreamDetail
+from tidemark.runtime.operate.onlooker import StreamDetail
 from tidemark.runtime.outbox import CrossingEvent, DeliverReport
 from tidemark.runtime.streams.account import StreamStatus
 from tidemark.runtime.streams.ingest import IngestReport, RetryReport

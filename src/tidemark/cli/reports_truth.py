@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from shlex import quote
 from typing import Any
 
-from tidemark.runtime.adoption import AdoptionReport
-from tidemark.runtime.apply_batch import Difference
-from tidemark.runtime.as_written import WrittenReport
-from tidemark.runtime.repair import RepairReport
+from tidemark.runtime.changes.adoption import AdoptionReport
+from tidemark.runtime.ticks.batch import Difference
+from tidemark.runtime.truth.as_written import WrittenReport
+from tidemark.runtime.truth.repair import RepairReport
+from tidemark.runtime.truth.verify import VerifyReport
 from tidemark.runtime.values import plain, show
-from tidemark.runtime.verify import VerifyReport
 from tidemark.telling import tell_count, tell_doing
 
 SHOWN_MAX = 20

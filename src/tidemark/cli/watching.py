@@ -16,8 +16,8 @@ from tidemark.cli.reports import status_text
 from tidemark.engine import Tidemark
 from tidemark.errors import Exit, TidemarkError
 from tidemark.runtime.backfill.record import BackfillStatus
-from tidemark.runtime.overview import Overview
-from tidemark.runtime.verdict import Verdict, tell_span
+from tidemark.runtime.operate.overview import Overview
+from tidemark.runtime.operate.verdict import Verdict, tell_span
 
 EVERY_SECONDS = 1.0
 NAP_SECONDS = 0.1

@@ -1,6 +1,6 @@
 """What a query is made of besides rows: whatever changes its meaning, and not the declaration.
 
-Owns: the columns, views and functions to compare with the catalog later (`runtime/sources.py`). Promises: a view counts
+Owns: the columns, views and functions to compare with the catalog later (`runtime/objects/sources.py`). Promises: a view counts
 wherever the query names it, within other views too, and so do a function of the user's and a value of an enum.
 """
 

@@ -15,11 +15,11 @@ from typing import Generic, TypeVar
 from tidemark.database.session import Conflict, Mode, Session
 from tidemark.errors import Exit, Fault
 from tidemark.processors import Functions
-from tidemark.runtime.backfill.throttle import Limits
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.lease import Lease, name_holder, take_lease, try_lease
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.throttle import Limits
 from tidemark.runtime.turns import Turn, Turns
 from tidemark.script import SourceLog
 

@@ -21,7 +21,7 @@ from tidemark.script import Capture, Script
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, check_list, check_move, read_state
 
 SHAPE = "12"
-BOOKS = ("ledger", "streams/streams", "operators", "processing", "flushes")
+BOOKS = ("ledger", "streams/streams", "operators", "ticks/processing", "flushes")
 # What may be made again at any time: its texts are in the ledger's shape, but no conversion needs to write them down.
 REPEATABLE = "flushes"
 CONVERSIONS = "conversions"

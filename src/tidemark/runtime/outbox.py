@@ -18,10 +18,10 @@ from typing import Any
 from tidemark.database.session import blames_others
 from tidemark.model import Crossing
 from tidemark.runtime.duty import Duty
+from tidemark.runtime.face import Face
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.savepoints import name_problem
-from tidemark.runtime.streams.face import Face
 from tidemark.states import UNKNOWN
 
 ATTEMPTS_MAX = 5

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from tidemark.declare import Project
 from tidemark.engine import Tidemark
 from tidemark.errors import TidemarkError
-from tidemark.runtime.verdict import Ready
+from tidemark.runtime.operate.verdict import Ready
 from tidemark.web import files, health, pages
 from tidemark.web.actions import Actions, Who, by_token, identify
 from tidemark.web.answers import Headers, answer_http, answer_problem

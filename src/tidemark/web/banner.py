@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tidemark.runtime.backfill.record import BackfillStatus
-from tidemark.runtime.overview import Overview
-from tidemark.runtime.verdict import Finding
+from tidemark.runtime.operate.overview import Overview
+from tidemark.runtime.operate.verdict import Finding
 
 OVER = frozenset({"finished", "cancelled", "live"})
 WORDS = {"fill": "a table", "data": "a migration"}

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemark.errors import TidemarkError
-from tidemark.runtime.overview import Overview
+from tidemark.runtime.operate.overview import Overview
 from tidemark.web import shapes
 from tidemark.web.answers import tell_problem
 from tidemark.web.cached import YOUNG_SECONDS

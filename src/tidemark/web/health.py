@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemark.errors import TidemarkError
-from tidemark.runtime.overview import Overview
-from tidemark.runtime.verdict import Finding
+from tidemark.runtime.operate.overview import Overview
+from tidemark.runtime.operate.verdict import Finding
 from tidemark.web.answers import Json, tell_problem
 from tidemark.web.house import House, name_prober
 from tidemark.web.shapes import of_finding

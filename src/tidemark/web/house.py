@@ -18,10 +18,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from tidemark.engine import Tidemark
-from tidemark.runtime.figures import Figures
-from tidemark.runtime.onlooker import Onlooker
-from tidemark.runtime.overview import Overview
-from tidemark.runtime.verdict import Finding, Ready, find_unready
+from tidemark.runtime.operate.figures import Figures
+from tidemark.runtime.operate.onlooker import Onlooker
+from tidemark.runtime.operate.overview import Overview
+from tidemark.runtime.operate.verdict import Finding, Ready, find_unready
 from tidemark.web.actions import Actions
 from tidemark.web.cached import YOUNG_SECONDS, Cached
 

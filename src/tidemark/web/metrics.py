@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tidemark.runtime.backfill.record import read_time
-from tidemark.runtime.backfill.throttle import share_of
-from tidemark.runtime.figures import Figures, Holds
-from tidemark.runtime.overview import Overview
+from tidemark.runtime.operate.figures import Figures, Holds
+from tidemark.runtime.operate.overview import Overview
+from tidemark.runtime.operate.verdict import LEVELS, Finding, seconds_since
 from tidemark.runtime.samples import BOUNDS_MS
-from tidemark.runtime.verdict import LEVELS, Finding, seconds_since
+from tidemark.runtime.throttle import share_of
 from tidemark.states import BACKFILL, DERIVED, STREAM, UNKNOWN
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemark.runtime.backfill.record import read_time
+from tidemark.runtime.operate.overview import Overview
 from tidemark.runtime.outbox import STATES
-from tidemark.runtime.overview import Overview
 from tidemark.runtime.runs import HISTORY_ROWS_MAX, RUN_MAX
 from tidemark.web import shapes
 from tidemark.web.answers import Json

@@ -16,7 +16,7 @@ import uvicorn
 
 from tidemark.engine import Tidemark
 from tidemark.errors import Fault
-from tidemark.runtime.verdict import Ready
+from tidemark.runtime.operate.verdict import Ready
 from tidemark.web.application import application
 
 log = logging.getLogger("tidemark.web")

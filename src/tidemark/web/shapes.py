@@ -14,16 +14,16 @@ from typing import Any
 
 from tidemark.runtime.audit import Action
 from tidemark.runtime.backfill.record import BackfillStatus, read_time
-from tidemark.runtime.figures import Figures
-from tidemark.runtime.onlooker import Aside, Drifted, RunDetail, StreamDetail
+from tidemark.runtime.operate.figures import Figures
+from tidemark.runtime.operate.onlooker import Aside, Drifted, RunDetail, StreamDetail
+from tidemark.runtime.operate.overview import Overview
+from tidemark.runtime.operate.status import PENDING_GLANCE_MAX, TableStatus
+from tidemark.runtime.operate.verdict import Finding, Verdict, seconds_since, worst
 from tidemark.runtime.outbox import CrossingEvent
-from tidemark.runtime.overview import Overview
 from tidemark.runtime.runs import Past
 from tidemark.runtime.samples import Sample, find_range, quantile
-from tidemark.runtime.status import PENDING_GLANCE_MAX, TableStatus
 from tidemark.runtime.streams.account import StreamStatus
 from tidemark.runtime.values import pack, show
-from tidemark.runtime.verdict import Finding, Verdict, seconds_since, worst
 from tidemark.states import UNKNOWN
 
 SCHEMA = 1

@@ -9,12 +9,12 @@ from typing import Any
 from tests.unit.runtime.handmade import SOURCE, capture_posts, count_posts
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
-from tidemark.runtime.apply import ApplyReport, apply_plan
+from tidemark.runtime.changes.apply import ApplyReport, apply_plan
+from tidemark.runtime.changes.plan import InstallPlan, Wanted, make_plan
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import take_lease
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.plan import InstallPlan, Wanted, make_plan
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.script import Piece, Script
 

@@ -9,10 +9,10 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Code, Fault, Refusal, TidemarkError
 from tidemark.names import ledger
-from tidemark.runtime.apply import apply_plan
-from tidemark.runtime.tick import tick
-from tidemark.runtime.uninstall import uninstall
-from tidemark.runtime.verify import verify
+from tidemark.runtime.changes.apply import apply_plan
+from tidemark.runtime.changes.uninstall import uninstall
+from tidemark.runtime.ticks.tick import tick
+from tidemark.runtime.truth.verify import verify
 
 FRESHNESSES = ("commit", "tick")
 

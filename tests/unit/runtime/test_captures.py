@@ -9,12 +9,12 @@ import pytest
 from tests.unit.runtime.place import World
 from tests.unit.runtime.test_kills import free_leases, kill_everywhere
 from tidemark.names import ledger
-from tidemark.runtime.apply_batch import prepare_once
-from tidemark.runtime.captures import empty, follows, trim_logs
-from tidemark.runtime.seals import fill_slice
-from tidemark.runtime.status import read_status
-from tidemark.runtime.tick import has_work, tick
-from tidemark.runtime.uninstall import uninstall
+from tidemark.runtime.changes.uninstall import uninstall
+from tidemark.runtime.objects.captures import empty, follows, trim_logs
+from tidemark.runtime.operate.status import read_status
+from tidemark.runtime.ticks.batch import prepare_once
+from tidemark.runtime.ticks.seals import fill_slice
+from tidemark.runtime.ticks.tick import has_work, tick
 
 
 def _log(world: World) -> str:
@@ -228,7 +228,7 @@ def test_a_log_that_nobody_reads_is_emptied(world: World) -> None:
 
 
 def test_a_file_that_has_grown_goes_when_everybody_is_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidemark.runtime.captures.LOG_BYTES_MAX", 0)
+    monkeypatch.setattr("tidemark.runtime.objects.captures.LOG_BYTES_MAX", 0)
     world.apply(world.wanted(), world.wanted(name="slow"))
     schemas = world.duty.session.dialect.has_schemas
     for post in (1000, 1001):

@@ -8,9 +8,9 @@ from tidemark.names import ledger
 from tidemark.runtime.lease import Lost, try_lease
 from tidemark.runtime.ledger import SHAPE
 from tidemark.runtime.progress import ignore
-from tidemark.runtime.tick import tick
-from tidemark.runtime.upkeep import Terms, look_after
-from tidemark.runtime.worker import run_worker
+from tidemark.runtime.ticks.tick import tick
+from tidemark.runtime.workers.upkeep import Terms, look_after
+from tidemark.runtime.workers.worker import run_worker
 
 NEWER = f"the ledger has shape '{int(SHAPE) + 1}', this version keeps shape '{SHAPE}': a newer version of Tidemark was applied"
 

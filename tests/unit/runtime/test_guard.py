@@ -10,8 +10,8 @@ from tests.simulation.ways import ways_of
 from tidemark import Project, Tidemark, first, ratchet
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
-from tidemark.runtime import at_once, guard, portions, rival, tick
-from tidemark.runtime.guard import Choice, Cost, Offer, Way, choose
+from tidemark.runtime.ticks import at_once, guard, portions, rival, tick
+from tidemark.runtime.ticks.guard import Choice, Cost, Offer, Way, choose
 
 SCHEMA = """
 CREATE TABLE forums (id INTEGER PRIMARY KEY, title TEXT);

@@ -13,10 +13,10 @@ from tests.unit.runtime.killing import Killed, MortalSession
 from tests.unit.runtime.place import World
 from tidemark.database.open import open_session
 from tidemark.names import ledger
+from tidemark.runtime.changes.uninstall import uninstall
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.tick import tick
-from tidemark.runtime.uninstall import uninstall
+from tidemark.runtime.ticks.tick import tick
 
 POINTS_MAX = 60
 STRIDE = 3

@@ -14,9 +14,11 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.dialect import Dialect
-from tidemark.runtime import apply_batch, at_once, backlog, pace, portions, rival, tick, tick_seals, tick_state
-from tidemark.runtime.guard import Choice, Way
-from tidemark.runtime.seals import TickReport
+from tidemark.runtime import pace
+from tidemark.runtime.ticks import at_once, backlog, portions, rival, tick, tick_seals, tick_state
+from tidemark.runtime.ticks import batch as apply_batch
+from tidemark.runtime.ticks.guard import Choice, Way
+from tidemark.runtime.ticks.seals import TickReport
 
 SCHEMA = """
 CREATE TABLE forums (id INTEGER PRIMARY KEY, title TEXT);

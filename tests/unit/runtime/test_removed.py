@@ -10,8 +10,8 @@ import pytest
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Fault
-from tidemark.runtime import rounds
-from tidemark.runtime import verify as comparing
+from tidemark.runtime.truth import verify as comparing
+from tidemark.runtime.workers import rounds
 
 Remove = Callable[[ModuleType, str], None]
 

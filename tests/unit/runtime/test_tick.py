@@ -14,9 +14,9 @@ from tidemark.database.open import open_session
 from tidemark.errors import Exit, Fault
 from tidemark.names import ledger
 from tidemark.runtime.lease import Lost, name_holder, take_lease, try_lease
+from tidemark.runtime.operate.status import read_status
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.status import read_status
-from tidemark.runtime.tick import count_dirty, has_work, tick
+from tidemark.runtime.ticks.tick import count_dirty, has_work, tick
 from tidemark.script import Script
 
 
@@ -66,7 +66,7 @@ def test_a_bounded_tick_stops_and_the_next_goes_on(world: World) -> None:
 
 def _tick_by_seven(monkeypatch: pytest.MonkeyPatch) -> None:
     for room in ("tick", "tick_state"):
-        monkeypatch.setattr(f"tidemark.runtime.{room}.choose_pace", lambda dialect, hold_ms=None: _small_pace(7))
+        monkeypatch.setattr(f"tidemark.runtime.ticks.{room}.choose_pace", lambda dialect, hold_ms=None: _small_pace(7))
 
 
 def test_an_unfinished_seal_is_finished_before_a_new_one_begins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,13 @@ import pytest
 
 from tests.unit.runtime.place import World
 from tidemark.names import ledger
-from tidemark.runtime.apply import drainer
-from tidemark.runtime.findings import count_drift, list_drift
+from tidemark.runtime.changes.apply import drainer
+from tidemark.runtime.operate.status import read_status
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.repair import repair
 from tidemark.runtime.runs import list_runs
-from tidemark.runtime.status import read_status
-from tidemark.runtime.verify import verify
+from tidemark.runtime.truth.findings import count_drift, list_drift
+from tidemark.runtime.truth.repair import repair
+from tidemark.runtime.truth.verify import verify
 
 BOTH = pytest.mark.parametrize("freshness", ["commit", "tick"])
 
@@ -104,8 +104,10 @@ def test_a_verification_leaves_rows_as_they_are(world: World) -> None:
 
 
 def test_more_changes_than_are_put_aside_are_no_drift_either(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidemark.runtime.verify.ASIDE_MAX", 3)
-    monkeypatch.setattr("tidemark.runtime.verify.Pace", lambda **_: Pace(250.0, False, size=2, size_min=2, size_max=2))
+    monkeypatch.setattr("tidemark.runtime.truth.verify.ASIDE_MAX", 3)
+    monkeypatch.setattr(
+        "tidemark.runtime.truth.verify.Pace", lambda **_: Pace(250.0, False, size=2, size_min=2, size_max=2)
+    )
     world.apply(world.wanted())
     _sabotage(world)
     duty, row = world.leased(), world.row()

@@ -7,7 +7,7 @@ from tidemark.errors import Code, Refusal
 from tidemark.names import ledger
 from tidemark.runtime.lease import try_lease
 from tidemark.runtime.runs import list_runs
-from tidemark.runtime.worker import IDLE_SECONDS, run_worker
+from tidemark.runtime.workers.worker import IDLE_SECONDS, run_worker
 
 
 def test_a_worker_wants_a_ledger(world: World) -> None:
@@ -80,7 +80,7 @@ def test_a_duty_that_somebody_else_holds_is_left_to_them(world: World) -> None:
 def test_a_problem_with_one_table_does_not_stop_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.apply(world.wanted("tick"), world.wanted("tick", name="other"))
     world.posts((805, 3, 3))
-    monkeypatch.setattr("tidemark.runtime.gaps.Look.gap", lambda look, row: "")
+    monkeypatch.setattr("tidemark.runtime.objects.gaps.Look.gap", lambda look, row: "")
     script = next(row for row in world.duty.ledger.derived() if row.name == "other").script
     assert script.tick is not None
     world.write(f"DROP TABLE {script.tick.dirty}")

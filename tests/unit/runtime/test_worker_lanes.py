@@ -14,13 +14,13 @@ from tidemark.database.open import open_session
 from tidemark.errors import Fault
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.lanes import Ended, Lanes
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.runs import list_runs
-from tidemark.runtime.tick import has_work, tick
+from tidemark.runtime.ticks.tick import has_work, tick
 from tidemark.runtime.timing import Timings
-from tidemark.runtime.wake import Watch, find_waiting
-from tidemark.runtime.worker import run_worker
+from tidemark.runtime.workers.lanes import Ended, Lanes
+from tidemark.runtime.workers.wake import Watch, find_waiting
+from tidemark.runtime.workers.worker import run_worker
 
 PATIENCE_SECONDS = 60.0
 
@@ -174,7 +174,7 @@ def test_a_slow_tick_is_told_and_kept_in_the_history(world: World, caplog: pytes
 def test_a_table_that_fails_is_tried_again_later_and_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.apply(world.wanted("tick"), world.wanted("tick", name="other"))
     world.posts((904, 3, 3))
-    monkeypatch.setattr("tidemark.runtime.gaps.Look.gap", lambda look, row: "")
+    monkeypatch.setattr("tidemark.runtime.objects.gaps.Look.gap", lambda look, row: "")
     script = next(row for row in world.duty.ledger.derived() if row.name == "other").script
     world.write(f"ALTER TABLE {script.store} RENAME TO moved")
     tried: list[float] = []
@@ -234,7 +234,7 @@ def test_nobody_is_asked_while_nobody_commits(world: World, monkeypatch: pytest.
         asked += 1
         return find_waiting(duty, scripts)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("tidemark.runtime.wake.find_waiting", count)
+    monkeypatch.setattr("tidemark.runtime.workers.wake.find_waiting", count)
     for _ in range(5):
         world.time.seconds += 0.1
         watch.read(world.duty)

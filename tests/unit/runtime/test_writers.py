@@ -13,7 +13,7 @@ from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.progress import Event
-from tidemark.runtime.tick import tick
+from tidemark.runtime.ticks.tick import tick
 
 BOTH = pytest.mark.parametrize("freshness", ["commit", "tick"])
 
@@ -21,7 +21,12 @@ BOTH = pytest.mark.parametrize("freshness", ["commit", "tick"])
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One key at a time, so that there is a moment between any two."""
-    for place in ("fill.choose_patient", "fill_pages.choose_patient", "mending.choose_patient", "tick.choose"):
+    for place in (
+        "backfill.fill.choose_patient",
+        "backfill.fill_pages.choose_patient",
+        "backfill.mending.choose_patient",
+        "ticks.tick.choose",
+    ):
         monkeypatch.setattr(
             f"tidemark.runtime.{place}_pace",
             lambda dialect, hold_ms=None: Pace(1e9, dialect.writers_wait_in_line, size=1, size_min=1, size_max=1),

@@ -18,17 +18,17 @@ from tidemark.runtime.backfill.chunk import ASIDE, Range
 from tidemark.runtime.backfill.ending import record_end, recording_end
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
+from tidemark.runtime.backfill.pages import Key, is_storable
 from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, list_backfills, seconds_between, set_wish
 from tidemark.runtime.backfill.tally import Tally
+from tidemark.runtime.backfill.withdraw import withdraw
 from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pace import Pace, ask
-from tidemark.runtime.pages import Key, is_storable
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_run
 from tidemark.runtime.samples import Hold
 from tidemark.runtime.values import pack, unpack
-from tidemark.runtime.withdraw import withdraw
 from tidemark.script import Script
 from tidemark.states import DERIVED, read_state
 from tidemark.telling import tell_count

@@ -15,10 +15,10 @@ from shlex import quote
 
 from tidemark.runtime.backfill.record import CANCELLED, move
 from tidemark.runtime.backfill.tally import Tally
-from tidemark.runtime.backfill.throttle import reasons_of
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.progress import Event, Listener
 from tidemark.runtime.samples import add_held
+from tidemark.runtime.throttle import reasons_of
 from tidemark.runtime.values import pack
 
 POLL_SECONDS = 0.5

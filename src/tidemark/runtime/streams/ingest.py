@@ -25,11 +25,11 @@ from tidemark.runtime.lease import Lost
 from tidemark.runtime.progress import Event as Moment
 from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.savepoints import name_problem
-from tidemark.runtime.steady import note_settling
 from tidemark.runtime.streams.account import EVIDENCE_CHARACTERS_MAX, Account, Evidence
 from tidemark.runtime.streams.garbage import rarely_collected
 from tidemark.runtime.streams.stored import source_of
 from tidemark.runtime.streams.take import Careless, Counts, Taking, take_blocks
+from tidemark.runtime.ticks.steady import note_settling
 from tidemark.streams import Stream
 
 PAUSE_SECONDS_MIN = 0.1

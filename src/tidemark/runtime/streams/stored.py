@@ -15,7 +15,7 @@ from typing import Any
 from tidemark.blocks import Source, Stored
 from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.scanning import Locker, find_lockers, remaining
+from tidemark.runtime.ticks.scanning import Locker, find_lockers, remaining
 from tidemark.streams import Stream
 
 PAGE_ROWS = 500

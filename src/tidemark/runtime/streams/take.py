@@ -16,10 +16,10 @@ from typing import Any
 
 from tidemark.database.session import Conflict
 from tidemark.events import Block, Event, Events, Identity
+from tidemark.runtime.face import Face
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.savepoints import Gone, name_problem, undoing
 from tidemark.runtime.streams.account import Account, Aside
-from tidemark.runtime.streams.face import Face
 from tidemark.streams import Handling, Hook, Skip, Stream
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from tidemark.runtime.apply import ensure_ledger
+from tidemark.runtime.changes.apply import ensure_ledger
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.progress import Listener
 from tidemark.runtime.streams.account import Account, Evidence, Gap, StreamStatus

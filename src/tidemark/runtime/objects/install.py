@@ -1,0 +1,218 @@
+"""Installing and removing: objects appear and disappear, in transactions that nobody has to wait for.
+
+Owns: creating the pieces of a generation, putting back what is missing, dropping what is over. Promises: the ledger knows of
+a generation before its first object exists and until its last one is gone, so that a kill in between is resumed; an object
+that is there with the right fingerprint is left alone; captures are committed before anything is filled. Locks on the
+user's tables are asked for briefly and again, never waited for in line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.objects.captures import begin_reading, drop_captures, left_captures
+from tidemark.runtime.objects.gaps import look_at_catalog, record_gap
+from tidemark.runtime.objects.groups import groups_of, show_again, with_groups
+from tidemark.runtime.objects.pieces import (
+    Finding,
+    creation,
+    find_pieces,
+    group_pieces,
+    inspect_pieces,
+    mirror_pieces,
+    names_of,
+    patience,
+    set_patience,
+    wanting,
+)
+from tidemark.runtime.objects.showing import show_pieces
+from tidemark.runtime.objects.sources import record_sources
+from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.scripts import script_text
+from tidemark.script import Piece, Script
+from tidemark.telling import tell_count
+
+
+def record_generation(duty: Duty, script: Script, replaces: str = "") -> Installed:
+    """Write down a new generation. It reads no log before it is filled."""
+    return duty.write(partial(duty.ledger.add, script, replaces)).value
+
+
+def install_pieces(duty: Duty, installed: Installed, listen: Listener = ignore) -> Installed:
+    """Create what is missing of a generation; give it in state ``backfilling``, to be filled from the start."""
+    script = installed.script
+    if installed.state != "installing":
+        installed = duty.write(partial(duty.ledger.move, installed, "installing")).value
+    findings = inspect_pieces(script, find_pieces(duty.session, script), public=False)
+    healths = {finding.piece.name: finding for finding in findings}
+    missing = wanting(script, findings)
+    if duty.session.dialect.writers_wait_in_line:
+        # One transaction for everything: whoever writes waits once, for milliseconds.
+        installed = duty.write(partial(_install_all, duty, installed, missing, healths)).value
+    else:
+        for group in group_pieces(duty.session, missing):
+            duty.write(partial(_install_group, duty, group, healths))
+        installed = duty.write(partial(begin_filling, duty, installed)).value
+    count = sum(piece.kind != "step" for piece in missing)
+    listen(Event(script.name, "install", count, count, f"{tell_count(count, 'object')} created"))
+    return installed
+
+
+def _install_all(
+    duty: Duty, installed: Installed, missing: Sequence[Piece], healths: Mapping[str, Finding]
+) -> Installed:
+    _install_group(duty, missing, healths)
+    return begin_filling(duty, installed)
+
+
+def _install_group(duty: Duty, group: Sequence[Piece], healths: Mapping[str, Finding]) -> None:
+    set_patience(duty.ledger, patience(group))
+    anew = [piece.name for piece in group if healths[piece.name].health not in ("missing", "installed")]
+    duty.session.script(*creation(duty.session, group, anew))
+
+
+def begin_filling(duty: Duty, installed: Installed) -> Installed:
+    """Set the checkpoints of a generation whose captures are there and have it filled, in the caller's transaction."""
+    about = {"name": installed.name, "generation": installed.generation}
+    begin_reading(duty.ledger, installed.script)
+    record_sources(duty.ledger, installed.script)
+    duty.ledger.run("set_cursor", {**about, "cursor_at": 0, "cursor_total": 0})
+    return replace(duty.ledger.move(installed, "backfilling"), cursor_at=0, cursor_total=0)
+
+
+def begin_verifying(duty: Duty, installed: Installed, before: Installed | None) -> Installed:
+    """End the filling, in the caller's transaction.
+
+    Where the rows are shown in a table of the user's, this generation carries them there from now on, and `before` does no
+    longer: what a verification finds true there then stays so, and nothing is left to be copied at once at the cutover.
+    """
+    mirror = mirror_pieces(installed.script)
+    if mirror and before is not None:
+        duty.session.script(*(piece.drop for piece in reversed(mirror_pieces(before.script))))
+    set_patience(duty.ledger, patience(mirror))
+    duty.session.script(*creation(duty.session, mirror, [piece.name for piece in mirror]))
+    return duty.ledger.move(installed, "verifying")
+
+
+def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> Installed:
+    """Put back what is missing, disabled or changed of a live generation.
+
+    Where a capture was, changes may have been missed: the generation comes back in state ``backfilling``. Where only an
+    index or what readers see was, it stays ``live``.
+    """
+    script, session = installed.script, duty.session
+    gap = look_at_catalog(duty.ledger, [installed]).gap(installed)
+    if gap and installed.state == "live":
+        installed = record_gap(duty, installed, gap)
+    if installed.state == "installing":
+        installed = install_pieces(duty, installed, listen)
+    findings = inspect_pieces(script, find_pieces(session, script), public=True)
+    healths = {finding.piece.name: finding for finding in findings}
+    for group in group_pieces(session, wanting(script, findings)):
+        duty.write(partial(_install_group, duty, group, healths))
+    return installed
+
+
+def show_rows(
+    duty: Duty,
+    installed: Installed,
+    before: Installed | None,
+    listen: Listener = ignore,
+    also: Callable[[], object] = lambda: None,
+) -> Installed:
+    """The cutover: readers move to this generation, from `before` if there was one, in one transaction. `also` is called at the
+    end of it, and may give it up."""
+
+    def work() -> Installed:
+        script = with_groups(installed.script, groups_of(installed.name, duty.ledger.derived()))
+        show_pieces(duty, before.script if before is not None else None, script)
+        if before is not None:
+            duty.ledger.move(before, "retired")
+        about = {"name": installed.name, "generation": installed.generation}
+        if script != installed.script:
+            duty.ledger.run("set_script", {**about, "fingerprint": script.fingerprint, "script": script_text(script)})
+        duty.ledger.run("mark_live", about)
+        shown = duty.ledger.move(replace(installed, script=script, fingerprint=script.fingerprint), "live")
+        for name in {script.joins, before.script.joins if before is not None else ""} - {""}:
+            show_again(duty, name)
+        also()
+        return shown
+
+    if installed.live_at is not None and before is None:
+        return duty.write(partial(duty.ledger.move, installed, "live")).value
+    shown = duty.write(work).value
+    listen(Event(installed.name, "cutover", note="readers see the new rows"))
+    return shown
+
+
+def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
+    """Drop every object of a generation that no other one needs, then forget it. Resumes where a kill ended it.
+
+    What readers see goes first, in one transaction with the record of it: where something of the user's stands on that, the
+    engine's refusal leaves the table as it was, kept true.
+    """
+    others = [row for row in duty.ledger.derived() if (row.name, row.generation) != _identity(installed)]
+    present = find_pieces(duty.session, installed.script)
+    # A public name that is not ours any more may be a table that the user was left with.
+    going = [
+        piece
+        for piece in own_pieces(installed.script, (row.script for row in others))
+        if piece.name in present or piece.kind != "view"
+    ]
+    if not any(piece.name in present for piece in going):
+        # Nothing was created yet, so there is nothing for a step to undo.
+        going = []
+    listen(Event(installed.name, "drop", note=f"generation {installed.generation} goes"))
+    if duty.session.dialect.writers_wait_in_line:
+        captures = left_captures(installed, others)
+        unread = [piece for capture in captures for piece in reversed(capture.pieces)]
+        duty.write(partial(_drop_all, duty, installed, [*unread, *going], [one.source for one in captures]))
+        return
+    if installed.live_at is not None and installed.state != "retired":
+        public = [piece for piece in going if piece.public]
+        installed = duty.write(partial(_hide, duty, installed, public)).value
+        going = [piece for piece in going if not piece.public]
+    for group in group_pieces(duty.session, going, dropping=True):
+        duty.write(partial(drop_group, duty, group))
+    drop_captures(duty, installed)
+    duty.write(partial(duty.ledger.forget, installed))
+
+
+def own_pieces(script: Script, others: Iterable[Script]) -> list[Piece]:
+    """The pieces that only this script has, in the order of dropping."""
+    shared = names_of(others)
+    return [piece for piece in reversed(script.pieces) if piece.name not in shared]
+
+
+def _hide(duty: Duty, installed: Installed, public: Sequence[Piece]) -> Installed:
+    hidden = duty.ledger.move(installed, "retired")
+    if installed.script.joins:
+        show_again(duty, installed.script.joins)
+    drop_group(duty, public)
+    # From here on no log keeps anything for it.
+    duty.ledger.run("remove_checkpoints", {"name": installed.name, "generation": installed.generation})
+    return hidden
+
+
+def _drop_all(duty: Duty, installed: Installed, going: Sequence[Piece], unread: Sequence[str]) -> None:
+    if installed.script.joins and installed.live_at is not None and installed.state != "retired":
+        duty.ledger.move(installed, "retired")
+        show_again(duty, installed.script.joins)
+    drop_group(duty, going)
+    for source in unread:
+        duty.ledger.run("remove_capture", {"source": source})
+    duty.ledger.forget(installed)
+
+
+def drop_group(duty: Duty, group: Sequence[Piece]) -> None:
+    """Drop pieces, in the caller's transaction."""
+    set_patience(duty.ledger, patience(group))
+    duty.session.script(*(piece.drop for piece in group))
+
+
+def _identity(installed: Installed) -> tuple[str, int]:
+    return installed.name, installed.generation

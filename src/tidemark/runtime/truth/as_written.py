@@ -1,0 +1,174 @@
+"""The query as it is written, evaluated by the database, beside what readers see.
+
+Owns: `compare_as_written`. Promises: nothing of how rows are kept takes part, no state, no units and no batches: only the
+declared query and the rows that readers see, or as they are as of now where changes wait, in one statement and so in one
+moment. Changes nothing. A verification compares rows with what the same program computes; what is found here and not there
+is a mistake of that program, which no repair mends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tidemark.dialect import Dialect
+from tidemark.plain import hashable
+from tidemark.runtime.duty import Duty
+from tidemark.runtime.ledger import Installed
+from tidemark.runtime.ticks.batch import Difference
+from tidemark.runtime.truth.verify import has_waiting
+from tidemark.script import Script
+
+SHOWN_MAX = 1_000
+RELATIVE = 1e-9
+ROUNDS_MAX = 4
+COPY = "tidemark_copy"
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """What the comparison of one derived table found: rows that `differ` (up to a thousand, values in the order of `columns`), or
+    `why_not` compared, as a sentence. `key_columns` are those of `columns` that make the key, all of them where rows may look
+    alike: then each copy of a row that is there too often or too seldom differs."""
+
+    derived: str
+    differ: tuple[Difference, ...]
+    columns: tuple[str, ...]
+    key_columns: tuple[str, ...]
+    seconds: float
+    why_not: str = ""
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing that was compared differs."""
+        return not self.differ
+
+
+def compare_as_written(duty: Duty, installed: Installed, drain: Callable[[], object] | None = None) -> WrittenReport:
+    """Evaluate the query and compare its rows with those of a table that is live. `drain` applies what waits."""
+    script, began = installed.script, duty.clock.now()
+    why_not = _why_not(script)
+    differ: tuple[Difference, ...] = ()
+    if not why_not:
+        found = _look(duty, script, drain)
+        why_not = "changes kept coming while it was looked at" if found is None else ""
+        differ = _pair(script, found or ())
+    seconds = duty.clock.ms_since(began) / 1000
+    return WrittenReport(script.name, differ, script.columns, _identity(script), seconds, why_not)
+
+
+def _why_not(script: Script) -> str:
+    """Why the query's rows need not be those that readers see, as a sentence; empty when they must be."""
+    applier = script.applier
+    if applier.carry is not None:
+        return "it remembers what its sources have no more"
+    if applier.compute is not None:
+        return "its rows are computed by a function"
+    if applier.sampled or applier.samples_rows:
+        return "it may be behind its sampled inputs"
+    if script.pruned:
+        return "it counts rows that are gone"
+    if script.tick is not None and script.tick.due is not None:
+        return "it depends on the time, and was true as of its last tick"
+    if script.supports or script.joins or not _is_view(script):
+        return "its rows are shown as part of another table"
+    return ""
+
+
+def _is_a_bag(script: Script) -> bool:
+    """Whether what identifies rows is not shown, so that several may look alike."""
+    return not set(script.key) <= set(script.columns)
+
+
+def _identity(script: Script) -> tuple[str, ...]:
+    """The columns by which a row is known."""
+    return script.columns if _is_a_bag(script) else script.key
+
+
+def _is_view(script: Script) -> bool:
+    return any(piece.public and piece.kind == "view" for piece in script.pieces)
+
+
+def _look(duty: Duty, script: Script, drain: Callable[[], object] | None) -> list[tuple[Any, ...]] | None:
+    """What is on one side alone; None where what waits could not be had out of the way."""
+    waits = script.tick is not None and not script.live
+    described = duty.read(lambda: duty.session.describe(script.truth)).value
+    text = statement(duty.session.dialect, script, frozenset(one.name for one in described if not one.comparable))
+
+    def work() -> list[tuple[Any, ...]] | None:
+        return None if waits and has_waiting(duty, script) else duty.session.all(text)
+
+    for _ in range(ROUNDS_MAX):
+        if drain is not None:
+            drain()
+        found = duty.read(work).value
+        if found is not None:
+            return found
+    return None
+
+
+def statement(dialect: Dialect, script: Script, bare: frozenset[str] = frozenset()) -> str:
+    """SELECT of the rows that only the query has (``said``) and of those that only readers see (``seen``), in key order; columns
+    that are `bare` of an equality are compared by their texts."""
+    quoted = [(dialect.quote(name), name in bare) for name in script.columns]
+    columns = ", ".join(f"CAST({name} AS text) AS {name}" if texts else name for name, texts in quoted)
+    rows = f"({script.live}) AS live" if script.live else script.public
+    places = ", ".join(str(2 + script.columns.index(name)) for name in _identity(script))
+    order = f" ORDER BY {places}" if places else ""
+    said = f"SELECT {columns} FROM ({script.truth}) AS q"
+    seen = f"SELECT {columns} FROM {rows}"
+    if _is_a_bag(script):
+        # Rows that look alike are told apart by how many of them there are.
+        alike = ", ".join(name for name, _ in quoted)
+        said, seen = (
+            f"SELECT b.*, row_number() OVER (PARTITION BY {alike}) AS {COPY} FROM ({one}) AS b" for one in (said, seen)
+        )
+    return (
+        f"WITH said AS ({said}), seen AS ({seen}) "
+        f"SELECT 'said', s.* FROM (SELECT * FROM said EXCEPT SELECT * FROM seen) AS s UNION ALL "
+        f"SELECT 'seen', s.* FROM (SELECT * FROM seen EXCEPT SELECT * FROM said) AS s{order} LIMIT {2 * SHOWN_MAX}"
+    )
+
+
+def _pair(script: Script, found: Sequence[tuple[Any, ...]]) -> tuple[Difference, ...]:
+    if _is_a_bag(script):
+        return _without_close(script, found)
+    places = [script.columns.index(name) for name in script.key]
+    sides: dict[Any, dict[str, tuple[Any, ...]]] = {}
+    for side, *row in found:
+        sides.setdefault(hashable([row[place] for place in places]), {})[str(side)] = tuple(row)
+    differ = []
+    for both in sides.values():
+        seen, said = both.get("seen"), both.get("said")
+        key = tuple((seen or said or ())[place] for place in places)
+        if seen is None or said is None:
+            differ.append(Difference("missing" if seen is None else "extra", key, seen, said))
+        elif not all(map(_is_close, seen, said)):
+            differ.append(Difference("different", key, seen, said))
+    return tuple(differ[:SHOWN_MAX])
+
+
+def _without_close(script: Script, found: Sequence[tuple[Any, ...]]) -> tuple[Difference, ...]:
+    """What differs of rows that nothing shown identifies: a row of one side is that of the other which it comes close to."""
+    width = len(script.columns)
+    rows = {side: [tuple(row[1 : 1 + width]) for row in found if row[0] == side] for side in ("said", "seen")}
+    extra = []
+    for seen in rows["seen"]:
+        close = next((said for said in rows["said"] if all(map(_is_close, seen, said))), None)
+        if close is None:
+            extra.append(Difference("extra", seen, seen, None))
+        else:
+            rows["said"].remove(close)
+    missing = [Difference("missing", said, None, said) for said in rows["said"]]
+    return tuple([*missing, *extra][:SHOWN_MAX])
+
+
+def _is_close(seen: Any, said: Any) -> bool:
+    """Whether two values are equal, or floating point that differs by what the order of addition explains."""
+    # NaN is no number's equal in Python, and is its own in both engines.
+    if seen == said or (seen != seen and said != said):
+        return True
+    both = isinstance(seen, float) and isinstance(said, float)
+    return both and math.isclose(seen, said, rel_tol=RELATIVE, abs_tol=RELATIVE)
