@@ -95,12 +95,12 @@ def test_random_changes_are_applied_by_unit(units: Place) -> None:
     units.verified()
 
 
-@pytest.mark.parametrize("query", [ONE, FIRST], ids=["one row", "limited"])
-def test_results_that_do_not_fall_apart_are_one_unit(place: Place, query: str) -> None:
+@pytest.mark.parametrize(("query", "klass"), [(ONE, "bilinear"), (FIRST, "global")], ids=["one row", "limited"])
+def test_results_that_do_not_fall_apart_are_one_unit(place: Place, query: str, klass: str) -> None:
     place.run(SCHEMA, "INSERT INTO t VALUES (1, 1, 1, 1), (2, 1, 2, 2), (3, NULL, 1, 3), (4, NULL, 1, 0)")
     derived(place, query, "id" if query == FIRST else None)
     script = place.tidemark.sql()[0]
-    assert (script.klass, script.applier.units) == ("global", ())
+    assert (script.klass, script.applier.units) == (klass, ())
     test_random_changes_are_applied_by_unit(place)
     place.run("DELETE FROM t")
     place.drained()

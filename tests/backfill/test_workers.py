@@ -186,11 +186,11 @@ def test_a_database_that_is_away_is_told_and_waited_for(server_songs: Songs, mon
     engine = songs.engine(clock=watch.clock, listen=lambda event: notes.append(event.note))
     real = engine._connect
 
-    def connect(*given: object) -> Duty:
+    def connect(*given: object, **named: object) -> Duty:
         if len(done) == 1 and len(refused) < 3:
             refused.append(1)
             raise Fault("cannot connect to the server")
-        return real(*given)  # type: ignore[arg-type]
+        return real(*given, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine, "_connect", connect)
     done: list[int] = []
@@ -329,10 +329,10 @@ def test_sessions_that_cannot_be_had_are_done_without(server_songs: Songs, monke
     engine = songs.engine(listen=lambda event: notes.append(event.note))
     real = engine._connect
 
-    def connect(*given: object) -> Duty:
+    def connect(*given: object, **named: object) -> Duty:
         if len(opened) == 5:
             raise Fault("too many connections")
-        opened.append(real(*given))  # type: ignore[arg-type]
+        opened.append(real(*given, **named))  # type: ignore[arg-type]
         return opened[-1]
 
     monkeypatch.setattr(engine, "_connect", connect)

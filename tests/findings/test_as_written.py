@@ -11,7 +11,6 @@ from tests.findings.place import Place
 from tidemark import ratchet
 from tidemark.cli import main
 from tidemark.maintenance import bilinear
-from tidemark.maintenance.aggregates import Parts
 
 COUNTS = "SELECT g, count(*) AS n, sum(v) AS s, avg(v * 0.1) AS mean FROM f GROUP BY g"
 TWINS = "SELECT q.g, sum(p.v) AS s, sum(q.v) AS r FROM f AS p JOIN f AS q ON q.g = p.v GROUP BY q.g"
@@ -57,7 +56,8 @@ def test_a_mistake_in_how_rows_are_kept_is_found_here_alone(
     world: Place, tmp_path: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two columns of one name, taken for one: that is what a self-join once stored, and its verification was content."""
-    forgetful = mock.patch.object(bilinear, "Parts", lambda dialect, taken, made, _: Parts(dialect, taken, made))
+    parts = bilinear.AskedParts
+    forgetful = mock.patch.object(bilinear, "AskedParts", lambda dialect, taken, made, _: parts(dialect, taken, made))
     with forgetful:
         world.derive("twins", TWINS, freshness="tick")
         world.tidemark.apply()

@@ -40,5 +40,5 @@ def test_a_group_that_lost_its_rows_leaves_none_in_the_store(engine_url: str) ->
 
 
 def test_a_tick_that_takes_no_emptied_row_away_would_be_seen(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linear_ticks, "remove_default", lambda *_: [])
+    monkeypatch.setattr(linear_ticks, "remove", lambda *_: ())
     assert _stored_after_emptying(engine_url) == (GROUPS, GROUPS // 2)
