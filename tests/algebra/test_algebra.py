@@ -31,7 +31,7 @@ def _groups() -> list[tuple[str, tuple[Case, ...]]]:
         chosen = tuple(
             case
             for number, case in enumerate(CASES, place)
-            if case.engine == engine or (case.engine is None and in_turn(number, 2))
+            if case.engine in (None, engine) and in_turn(number, 3 if case.engine else 2)
         )
         found += [(url, chosen[start : start + GROUP]) for start in range(0, len(chosen), GROUP)]
     return found

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from tests.algebra.world import Place
+from tests.kit.size import on_engines_in_turn
 from tidemark.declare import Project
 from tidemark.errors import Code, Refusal
 
@@ -66,7 +67,7 @@ def _project(queries: dict[str, str], **options: object) -> Project:
     return project
 
 
-@pytest.mark.parametrize("freshness", ["tick", "commit"])
+@on_engines_in_turn("freshness", ["tick", "commit"])
 def test_rows_that_look_alike_come_and_go(engine_url: str, freshness: str) -> None:
     queries = _queries(engine_url)
     options = {"allow_lock": True} if freshness == "commit" else {}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.changes.shop import SCHEMA, Shop
+from tests.kit.size import on_engines_in_turn
 from tidemark import Fault, Project, Tidemark
 from tidemark.cli.reports import apply_text, plan_text
 from tidemark.database.open import open_session
@@ -68,7 +69,7 @@ def _take_back(url: str, query: str, *, detach: bool = False, **options: object)
 
 
 @pytest.mark.parametrize("freshness", ["commit", "tick"])
-@pytest.mark.parametrize("stage", ["detached", "fill", "verify"])
+@on_engines_in_turn("stage", ["detached", "fill", "verify"])
 def test_what_is_live_goes_on_and_nothing_is_filled(engine_url: str, stage: str, freshness: str) -> None:
     shop = Shop(engine_url)
     shop.run(*SCHEMA)
@@ -87,7 +88,7 @@ def test_what_is_live_goes_on_and_nothing_is_filled(engine_url: str, stage: str,
     assert {one.generation for one in keeper.status()} == {1} and not {"fill", "cutover"} & set(heard)
 
 
-@pytest.mark.parametrize("stage", ["fill", "verify"])
+@on_engines_in_turn("stage", ["fill", "verify"])
 @pytest.mark.parametrize("freshness", ["commit", "tick"])
 def test_columns_of_a_table_of_the_users_are_what_they_were(engine_url: str, freshness: str, stage: str) -> None:
     shop = Shop(engine_url)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.size import FULL
+from tests.kit.size import FULL, on_engines_in_turn
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
@@ -113,7 +113,7 @@ def _reached(before: Values, after: Values) -> list[tuple[Any, int]]:
     ]
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, *SPELLED_SHAPES])
+@on_engines_in_turn("shape", [*SHAPES, *SPELLED_SHAPES])
 def test_events_are_what_the_results_say(shape: str, engine_url: str) -> None:
     _play(shape, engine_url)
 
@@ -136,7 +136,7 @@ def test_a_mistake_in_the_trigger_is_found(right: str, engine_url: str, monkeypa
         _play("linear" if right == "e.once = 1" else "linear-by-ticks", engine_url, SEARCHED)
 
 
-@pytest.mark.parametrize("shape", SPELLED_SHAPES)
+@on_engines_in_turn("shape", SPELLED_SHAPES)
 def test_events_that_are_known_by_the_text_of_their_key_would_be_told_again(
     shape: str, engine_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

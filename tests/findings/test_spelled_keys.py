@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.findings.place import Place
-from tests.kit.size import in_turn
+from tests.kit.size import in_turn, on_engines_in_turn
 from tidemark.maintenance import keyed, linear
 from tidemark.model import Freshness
 from tidemark.render import linear_ticks, spelling
@@ -211,7 +211,7 @@ SHOWN = {
 }
 
 
-@pytest.mark.parametrize("freshness", ["commit", "tick"])
+@on_engines_in_turn("freshness", ["commit", "tick"])
 def test_extremes_and_tables_of_the_users_show_the_spelling_that_is_there(place: Place, freshness: Freshness) -> None:
     spelled = Spelled(place, freshness)
     name, number = ("TEXT COLLATE NOCASE", "") if place.is_sqlite else ("text COLLATE level2", "numeric")

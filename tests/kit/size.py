@@ -32,3 +32,15 @@ def on_one_engine(number: int) -> pytest.MarkDecorator:
     """Marks a test that asks for `new_database`: on one engine a turn, by `number`, because there is much to install for it."""
     engines = [engine for place, engine in enumerate(("sqlite", "postgresql")) if in_turn(place + number, 2)]
     return pytest.mark.parametrize("new_database", engines, indirect=True)
+
+
+def on_engines_in_turn(name: str, things: Iterable[object]) -> pytest.MarkDecorator:
+    """Marks a test that asks for `engine_url` and for `name`: each of the things is played on one engine a turn, half of them on
+    either, and the next turn the other way round."""
+    pairs = [
+        (engine, thing)
+        for number, thing in enumerate(things)
+        for place, engine in enumerate(("sqlite", "postgresql"))
+        if in_turn(place + number, 2)
+    ]
+    return pytest.mark.parametrize(("engine_url", name), pairs, indirect=["engine_url"])

@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from tests.kit.size import taken
+from tests.kit.size import on_engines_in_turn, taken
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session, Unacceptable
@@ -90,7 +90,7 @@ def _place(url: str, query: str, posts: int = 3) -> Iterator[Place]:
         yield place
 
 
-@pytest.mark.parametrize("shape", QUERIES)
+@on_engines_in_turn("shape", QUERIES)
 def test_a_value_that_stands_keeps_only_those_behind_that_cannot_read_it(engine_url: str, shape: str) -> None:
     with _place(engine_url, QUERIES[shape]) as place:
         tidemark = place.open()

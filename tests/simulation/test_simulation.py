@@ -24,7 +24,7 @@ from tidemark.render import postgres_flush, postgres_flush_crossed
 from tidemark.render.statements import Store
 
 SEED = os.environ.get("TIDEMARK_SIMULATION_SEED", "tidemark")
-BUDGETS = {"sqlite": Budget(450, minutes=0.15), "postgres": Budget(180, minutes=0.15)}
+BUDGETS = {"sqlite": Budget(350, minutes=0.12), "postgres": Budget(140, minutes=0.12)}
 BUDGETS_FULL = {"sqlite": Budget(3000, minutes=0.5), "postgres": Budget(1200, minutes=0.6)}
 ADDED = ("group", "universe", "total")
 RECORDED = sorted(SEEDS.glob("*.json"))

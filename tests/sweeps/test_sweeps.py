@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.kit.size import on_engines_in_turn
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Refusal
@@ -169,7 +170,7 @@ def test_a_worker_sweeps_beside_its_ticks(engine_url: str, caplog: pytest.LogCap
     assert all(report.clean for report in world.tidemark.verify())
 
 
-@pytest.mark.parametrize("repair", [False, True], ids=["left to somebody", "beyond the fuse"])
+@on_engines_in_turn("repair", [False, True])
 def test_what_is_left_to_somebody_is_said_once_and_not_looked_at_all_the_time(
     engine_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, repair: bool
 ) -> None:

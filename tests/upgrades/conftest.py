@@ -6,10 +6,18 @@ from pathlib import Path
 import pytest
 
 from tests.kit.postgres import Server
+from tests.kit.size import in_turn
 from tests.upgrades.shop import SHAPES, thaw_postgres, thaw_sqlite
 
+_INSTALLED = [
+    (shape, engine)
+    for number, shape in enumerate(SHAPES)
+    for place, engine in enumerate(("sqlite", "postgres"))
+    if in_turn(number + place, 2)
+]
 
-@pytest.fixture(params=[(shape, engine) for shape in SHAPES for engine in ("sqlite", "postgres")], ids="-".join)
+
+@pytest.fixture(params=_INSTALLED, ids="-".join)
 def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database that an older version installed."""
     shape, engine = request.param

@@ -10,6 +10,7 @@ import pytest
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Fault
+from tidemark.runtime import turns
 from tidemark.runtime.truth import verify as comparing
 from tidemark.runtime.workers import rounds
 
@@ -43,6 +44,8 @@ def removed_before(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> Remove:
             return function(*given, **more)
 
         monkeypatch.setattr(module, name, remove_first)
+        # On SQLite whoever is in the middle of a tick here has his turn, and nobody waits for the end of that in earnest.
+        monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.1)
 
     return arrange
 
