@@ -514,6 +514,11 @@ WITH RECURSIVE watched AS (
     SELECT w.of, w.store, w.source, w.columns, c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity
     FROM watched AS w JOIN pg_class AS c ON c.relkind IN ('r', 'p') JOIN pg_namespace AS n ON n.oid = c.relnamespace
         AND w.source = CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END
+), columns AS MATERIALIZED (
+    -- By the index of names: the planner takes arrays of names for longer than they are.
+    SELECT t.of, t.source, a.* FROM tables AS t CROSS JOIN LATERAL (
+        SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated, a.attnotnull, a.xmin AS written
+        FROM pg_attribute AS a WHERE a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped OFFSET 0) AS a
 ), members AS (
     SELECT t.of, t.source, p.relid FROM tables AS t CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
     WHERE p.relid <> t.oid
@@ -550,28 +555,25 @@ FROM meant AS m JOIN pg_proc AS p ON p.oid = m.oid
 GROUP BY m.of, m.source
 UNION ALL
 SELECT w.of, w.source, 'value', '', string_agg(DISTINCT CAST(e.oid AS text), ' '), '', 0, 1
-FROM watched AS w JOIN pg_enum AS e ON w.source = quote_literal(e.enumlabel) JOIN tables AS t ON t.of = w.of
-    JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped
+FROM watched AS w JOIN pg_enum AS e ON w.source = quote_literal(e.enumlabel) JOIN columns AS a ON a.of = w.of
     JOIN pg_type AS y ON y.oid = a.atttypid AND e.enumtypid IN (y.oid, y.typelem, y.typbasetype)
 GROUP BY w.of, w.source
 UNION ALL
-SELECT t.of, t.source, 'column ' || a.attname,
+SELECT a.of, a.source, 'column ' || a.attname,
        concat_ws(' ', format_type(a.atttypid, a.atttypmod), (SELECT o.collname FROM pg_collation AS o WHERE o.oid = a.attcollation),
                  CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END),
-       CAST(a.attnum AS text), CAST(a.xmin AS text), 0, 1
-FROM tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped
-    LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+       CAST(a.attnum AS text), CAST(a.written AS text), 0, 1
+FROM columns AS a LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 UNION ALL
-SELECT t.of, t.source, 'NOT NULL of column ' || a.attname, '', '', '', 0, 1
-FROM tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped AND a.attnotnull
+SELECT a.of, a.source, 'NOT NULL of column ' || a.attname, '', '', '', 0, 1
+FROM columns AS a WHERE a.attnotnull
 UNION ALL
-SELECT t.of, t.source, 'type of column ' || a.attname,
+SELECT a.of, a.source, 'type of column ' || a.attname,
        string_agg(format('%I %s', f.attname, format_type(f.atttypid, f.atttypmod)), ', ' ORDER BY f.attnum),
        string_agg(CAST(f.attnum AS text), ' ' ORDER BY f.attnum), '', 0, 0
-FROM tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped
-    JOIN pg_type AS y ON y.oid = a.atttypid JOIN pg_type AS p ON p.typtype = 'c' AND p.oid IN (y.oid, y.typelem, y.typbasetype)
+FROM columns AS a JOIN pg_type AS y ON y.oid = a.atttypid JOIN pg_type AS p ON p.typtype = 'c' AND p.oid IN (y.oid, y.typelem, y.typbasetype)
     JOIN pg_attribute AS f ON f.attrelid = p.typrelid AND f.attnum > 0 AND NOT f.attisdropped
-GROUP BY t.of, t.source, a.attname
+GROUP BY a.of, a.source, a.attname
 UNION ALL
 SELECT m.of, m.source, 'partition ' || n.nspname || '.' || c.relname, '', CAST(m.relid AS text), '',
        CASE WHEN i.xmin = y.xmin AND EXISTS (
