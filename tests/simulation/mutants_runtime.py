@@ -321,7 +321,7 @@ AT_ONCE = (
     Mistake("sqlite", "left over by a small tick", left_over, JOINED, dense=True),
     Mistake("postgres", "left over by a small tick", left_over, JOINED, dense=True),
     Mistake("sqlite", "units that a small tick leaves", left_by_none, JOINED, dense=True),
-    Mistake("postgres", "units that a small tick leaves", left_by_none, JOINED, dense=True),
+    Mistake("postgres", "units that a small tick leaves", left_by_none, JOINED, dense=True, begin=15),
     Mistake("postgres", "concern of a small tick", text("look_at_log", r"d, \{concerns\}", "d"), ADDED, dense=True),
     Mistake("postgres", "marker in a small tick", text("look_at_log", r"w\.markers", "0"), JOINED, dense=True),
     Mistake(
