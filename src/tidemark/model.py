@@ -66,9 +66,14 @@ class Unique:
     collations: tuple[str | None, ...] = ()
 
 
+EXPRESSION = "="
+"""Begins the term of an index that is an expression."""
+
+
 @dataclass(frozen=True)
 class Index:
-    """Any index, unique or not: leading `terms` tell whether a look-up by key can use it."""
+    """Any index, unique or not: leading `terms` tell whether a look-up by key can use it. They are column names, or the text of
+    an expression after `EXPRESSION`, or None where that is not known."""
 
     name: str
     terms: tuple[str | None, ...]

@@ -174,7 +174,7 @@ def test_indexes_of_sqlite(sqlite_session: Session) -> None:
     )
     table = _table(sqlite_session, "t")
     assert sorted(table.indexes, key=lambda index: index.name) == [
-        Index("part", ("a", None, None), "b > 1 AND c <> ';'"),
+        Index("part", ("a", "=lower(b || ',)')", "=(b + 1) COLLATE nocase"), "b > 1 AND c <> ';'"),
         Index("plain", ("b", "a")),
     ]
     assert table.uniques == (
@@ -242,7 +242,7 @@ def test_indexes_of_postgresql(pg_session: Session) -> None:
     )
     assert table.indexes == (
         Index("t_pkey", ("b", "c")),
-        Index("e", (None, "b"), "(c > 1)"),
+        Index("e", ("=lower(a)", "b"), "(c > 1)"),
         Index("i", ("c",)),
         Index("k", ("k", "a")),
         Index("n", ("c",)),

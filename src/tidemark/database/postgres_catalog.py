@@ -12,7 +12,7 @@ from typing import Any
 
 from tidemark.database.postgres_domains import BARE_TYPE, UNDER_DOMAINS
 from tidemark.database.postgres_equality import COMPARABLE
-from tidemark.model import Catalog, Column, Index, Routine, Table, Unique
+from tidemark.model import EXPRESSION, Catalog, Column, Index, Routine, Table, Unique
 
 All = Callable[[str], list[tuple[Any, ...]]]
 
@@ -204,5 +204,6 @@ def _read_indexes(rows: list[tuple[Any, ...]]) -> tuple[dict[int, list[Unique]],
     for oid, name, unique, primary, where, terms, expressions, collations in rows:
         if unique:
             uniques[oid].append(Unique(name, tuple(terms), tuple(expressions), where, primary, tuple(collations)))
-        indexes[oid].append(Index(name, tuple(terms), where))
+        texts = (f"{EXPRESSION}{text}" if term is None else term for term, text in zip(terms, expressions, strict=True))
+        indexes[oid].append(Index(name, tuple(texts), where))
     return uniques, indexes

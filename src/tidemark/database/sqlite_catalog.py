@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from tidemark.database.sqlite_text import default_expression, known_collation, read_columns, read_index, read_view
 from tidemark.dialect import SQLITE
-from tidemark.model import Catalog, Column, Index, Table, Unique
+from tidemark.model import EXPRESSION, Catalog, Column, Index, Table, Unique
 from tidemark.script import canonical_create
 
 # So many names are looked for by name; where there are more, everything is read.
@@ -317,4 +317,8 @@ def _build_uniques(indexes: list[_IndexFacts], alias: str | None) -> tuple[Uniqu
 
 def _build_index(index: _IndexFacts) -> Index:
     text = read_index(index.sql) if index.sql else None
-    return Index(index.name, tuple(column for _, column, _ in index.terms), text.where if text else None)
+    terms = tuple(
+        f"{EXPRESSION}{text.terms[place]}" if column is None and text else column
+        for place, (_, column, _) in enumerate(index.terms)
+    )
+    return Index(index.name, terms, text.where if text else None)

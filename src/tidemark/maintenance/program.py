@@ -55,6 +55,12 @@ class RowText:
         return "".join(stored(piece.quoted) if isinstance(piece, Stored) else str(piece) for piece in self.pieces)
 
     @property
+    def scalar(self) -> Scalar | None:
+        """The one expression that it is, None where it is more or less than that."""
+        found = [piece for piece in self.pieces if isinstance(piece, Scalar)]
+        return found[0] if len(found) == 1 and len(self.pieces) == 3 else None
+
+    @property
     def columns(self) -> frozenset[str]:
         """Names of the columns it reads."""
         return frozenset(name for piece in self.pieces if isinstance(piece, Scalar) for _, name in piece.columns)

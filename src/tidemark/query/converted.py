@@ -100,6 +100,11 @@ def _calls(scalar: Scalar) -> list[Scalar]:
     return [Scalar(node, scalar.dialect) for node in spread]
 
 
+def reads_settings(scalar: Scalar) -> bool:
+    """Whether the server takes what it reads for dependent on settings, as it does what is steady, too."""
+    return bool(_calls(scalar)) and scalar.dialect.judges_values
+
+
 def _is_steady(name: str, trees: Sequence[exp.Expr], columns: Sequence[OutputColumn]) -> bool:
     types = [_base(column.type) for column in columns]
     if name in _PATTERNS:

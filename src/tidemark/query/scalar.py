@@ -116,6 +116,11 @@ class Scalar:
         """The expression at one row: every column is taken from `row`."""
         return self.at(dict.fromkeys(self.aliases, row))
 
+    @property
+    def bare(self) -> str:
+        """The expression with columns by their names alone, as in an index of the one table that it reads."""
+        return self._written(lambda alias, name: self.dialect.quote(name))
+
     @cached_property
     def has_subquery(self) -> bool:
         """True when a SELECT stands in the expression."""

@@ -15,10 +15,11 @@ from tidemark.maintenance.program import Feed, KeyedProgram, LinearProgram
 from tidemark.maintenance.restrict import is_looked_up
 from tidemark.model import Table
 from tidemark.names import shorten
+from tidemark.query.reached import index_term, is_led
 from tidemark.query.relation import Called, Occurrence
 from tidemark.query.unique import has_index
 from tidemark.render.statements import qualified
-from tidemark.script import MissingIndex
+from tidemark.script import MissingIndex, fingerprint
 
 EXTREMES = ("highest", "lowest")
 
@@ -34,7 +35,8 @@ def for_linear(program: LinearProgram, dialect: Dialect, *, covered: bool = Fals
             p for p in feed.by_kind("highest", "lowest", "recomputed", "copied") if not (stays and p.kind in EXTREMES)
         ]
         columns = _columns(feed)
-        reached = is_covered(feed.table, columns) if covered else has_index(feed.table, columns)
+        plain = all(one.scalar is None or one.scalar.column is not None for one in feed.key)
+        reached = is_covered(feed.table, columns) if covered and plain else is_indexed(feed)
         if columns and not reached:
             respelled = (
                 any(part.spelling != "one" and not part.reals for part in program.key) and feed.spells and not stays
@@ -43,8 +45,19 @@ def for_linear(program: LinearProgram, dialect: Dialect, *, covered: bool = Fals
             when = "when the extreme value leaves" if again else "for filling, verifying and repairing"
             when += ", and finding how one is spelled whose row leaves," if respelled else ""
             reason = f"computing {what} anew {when} reads all of {feed.table.label} without it"
-            found.append(_index(feed.table, columns, dialect, reason))
+            index = (
+                _index(feed.table, columns, dialect, reason) if plain else _index_over(feed, columns, dialect, reason)
+            )
+            # Of an expression that the catalog writes in another way than the query it is the name that tells.
+            found += [index] if plain or not {one.name for one in feed.table.indexes} & set(index.names) else []
     return tuple(found)
+
+
+def is_indexed(feed: Feed) -> bool:
+    """True when a look-up by the feed's key reaches an index of its source."""
+    if feed.table.primary_key is None and not feed.table.indexes:
+        return False
+    return any(one.scalar is not None and is_led(feed.table, one.scalar) for one in feed.key)
 
 
 def is_covered(table: Table, columns: tuple[str, ...]) -> bool:
@@ -53,12 +66,27 @@ def is_covered(table: Table, columns: tuple[str, ...]) -> bool:
     return any(set(terms) == set(columns) for terms in leading)
 
 
-def _index(table: Table, columns: tuple[str, ...], dialect: Dialect, reason: str) -> MissingIndex:
-    """The index with its statements. Both engines are told a name, so that what was made can be found again."""
-    if table.schema == "tidemark" or table.name.startswith("tidemark_"):
+def _index_over(feed: Feed, columns: tuple[str, ...], dialect: Dialect, reason: str) -> MissingIndex:
+    """The index over the expressions of a key; where the engine allows none there is no statement."""
+    terms = [index_term(one.scalar) if one.scalar is not None else "" for one in feed.key]
+    if not all(terms) or _is_ours(feed.table):
+        return MissingIndex(feed.table.label, feed.table.schema, (), (), reason)
+    listed = ", ".join(terms)
+    # Several expressions over the same columns have an index each.
+    return _index(feed.table, (*columns, fingerprint(listed)[:6]), dialect, reason, listed)
+
+
+def _is_ours(table: Table) -> bool:
+    return table.schema == "tidemark" or table.name.startswith("tidemark_")
+
+
+def _index(table: Table, columns: tuple[str, ...], dialect: Dialect, reason: str, terms: str = "") -> MissingIndex:
+    """The index with its statements, over columns or over `terms`. Both engines are told a name, so that what was made can be
+    found again."""
+    if _is_ours(table):
         return MissingIndex(table.label, table.schema, columns, (), reason)
     name = _name(table.name, columns, dialect)
-    listed = ", ".join(dialect.quote(column) for column in columns)
+    listed = terms or ", ".join(dialect.quote(column) for column in columns)
     if not table.leaves:
         text = f"CREATE INDEX {dialect.online_index}{dialect.quote(name)} ON {qualified(table, dialect)} ({listed})"
         return MissingIndex(table.label, table.schema, (name,), (text,), reason)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from tidemark.dialect import Dialect
 from tidemark.maintenance.program import Feed, KeyPart, LinearProgram
 from tidemark.names import Names
-from tidemark.query.unique import has_index
 from tidemark.render import statements, steering
+from tidemark.render.advice import is_indexed
 from tidemark.render.clearing import clear_batch
 from tidemark.render.newest import newest_of_linear
 from tidemark.render.numbered import write
@@ -219,11 +219,3 @@ def _tolerant(store: Store, program: LinearProgram) -> tuple[str, ...]:
     floating = [part for part in store.parts if part.floating]
     shown = [one.name for one in program.visible if any(f"s.{store.column(part)}" in one.sql for part in floating)]
     return (*shown, *(part.name for part in floating))
-
-
-def is_indexed(feed: Feed) -> bool:
-    """True when a look-up by the feed's key reaches an index of its source."""
-    if feed.table.primary_key is None and not feed.table.indexes:
-        return False
-    columns = tuple(sorted(name for one in feed.key for name in one.columns if len(one.pieces) == 3))
-    return has_index(feed.table, columns)
