@@ -20,7 +20,7 @@ from tests.simulation.case import Case, Duty, Failure
 from tests.simulation.compiled import SCRIPTS
 from tests.simulation.mutants import FOUND, PASSED_ON, WORLDS_MAX, Met
 from tests.simulation.mutants_keyed import vanished
-from tests.simulation.pinned import TOGETHER
+from tests.simulation.pinned import REACHING, TOGETHER
 from tests.simulation.programs import draw_case
 from tests.simulation.run import Ground
 from tests.simulation.strains import Strain, at_ticks
@@ -321,7 +321,7 @@ AT_ONCE = (
     Mistake("sqlite", "left over by a small tick", left_over, JOINED, dense=True),
     Mistake("postgres", "left over by a small tick", left_over, JOINED, dense=True),
     Mistake("sqlite", "units that a small tick leaves", left_by_none, JOINED, dense=True),
-    Mistake("postgres", "units that a small tick leaves", left_by_none, JOINED, dense=True, begin=15),
+    Mistake("postgres", "units that a small tick leaves", left_by_none, JOINED, dense=True, first=REACHING),
     Mistake("postgres", "concern of a small tick", text("look_at_log", r"d, \{concerns\}", "d"), ADDED, dense=True),
     Mistake("postgres", "marker in a small tick", text("look_at_log", r"w\.markers", "0"), JOINED, dense=True),
     Mistake(

@@ -167,3 +167,15 @@ TOGETHER = _joined(
     "INSERT INTO a VALUES (10 + {0}, 5)",
     "UPDATE b SET y = {0} + 10 WHERE id = 7",
 )
+
+# One change reaches more groups than a transaction computes, and no index leads to them. In some rounds it is followed apart.
+REACHING = replace(
+    _joined(
+        "one change reaches many rows",
+        "SELECT a.x AS i, min(b.y) AS j FROM a JOIN b ON b.id > a.id GROUP BY a.x",
+        8,
+        "UPDATE b SET y = {0} + 10 WHERE id = 5",
+    ),
+    fill=("INSERT INTO a VALUES (1, 5), (2, 6), (3, 7), (4, 8)", "INSERT INTO b VALUES (5, 1)"),
+    chunk=2,
+)
