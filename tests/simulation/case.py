@@ -84,7 +84,9 @@ class Derived:
 
 
 UNSHOWN = "unshown"
-"""The shape whose queries have no key."""
+COPIES = "copies"
+UNTOLD = (UNSHOWN, COPIES)
+"""The shapes whose queries have no key."""
 
 
 def uncut(one: Derived) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tests.simulation.beside import in_turn
-from tests.simulation.case import UNSHOWN, Case, Derived, Duty, Failure, uncut
+from tests.simulation.case import UNTOLD, Case, Derived, Duty, Failure, uncut
 from tests.simulation.history import History, Rows
 from tests.simulation.kept import is_kept, seen
 from tests.simulation.memory import Table, is_dated, remembers, strange
@@ -243,7 +243,7 @@ class Attendant:
             # derived tables sees can change within a duty, so the moments of duties are not all there are. A row of the
             # application's own comes and goes at once, and its columns follow.
             # Of rows that nothing identifies, some may be as of one moment and some as of another.
-            blind = one.fold or one.family == UNSHOWN or one.options.get("reads") or "columns_of" in one.options
+            blind = one.fold or one.family in UNTOLD or one.options.get("reads") or "columns_of" in one.options
             unknown = "" if blind else self.history.strange(one.name, stored, cut=bool(uncut(one)))
             if unknown:
                 raise Failure("strange", one.name, f"{moment}: {unknown}\n{one.query}")

@@ -1,13 +1,14 @@
-"""Shapes whose rows nothing identifies that their query shows: groups and primary keys that the result leaves out.
+"""Shapes whose rows nothing identifies that their query shows: groups and primary keys that the result leaves out, and rows of
+which there are as many as there are.
 
-Owns: that entry of `SHAPES`. Promises: as `shapes`, but that there is no key: rows are compared as a bag.
+Owns: those entries of `SHAPES`. Promises: as `shapes`, but that there is no key: rows are compared as a bag.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.simulation.case import UNSHOWN
+from tests.simulation.case import COPIES, UNSHOWN
 from tests.simulation.queries import Draft
 from tests.simulation.relations import quote
 from tests.simulation.shapes import Column, Parts, draft, listed, shape
@@ -130,6 +131,31 @@ def _copies(parts: Parts) -> Draft:
     return draft(
         parts.rng.choice((both, f"SELECT x.{name} FROM ({both}) AS x WHERE x.{name} IS NOT NULL")), [], one, other
     )
+
+
+@shape(COPIES, tick=True)
+def _alike(parts: Parts) -> Draft:
+    return parts.rng.choice((_copies, _copies, _beside, _numbers))(parts)
+
+
+def _beside(parts: Parts) -> Draft:
+    """Different values of one table beside rows of another, several columns wide."""
+    one, other = parts.queries.table(), parts.queries.table()
+    on = f"a.{quote('shown')} = {parts.column(other, 'b', ('int',))}"
+    inner = f"SELECT {parts.column(one, 'x', ('int',))} AS shown FROM {one.quoted} x{parts.where(one, 'x', 0.3)}"
+    both = f"{inner} UNION ALL SELECT DISTINCT {parts.column(one, 'x', ('int',))} FROM {one.quoted} x"
+    columns = listed(*(parts.term(other, "b") for _ in range(parts.rng.randint(1, 2))), Column("a.shown", parts.name()))
+    where = parts.where(other, "b", 0.3)
+    return draft(f"SELECT {columns} FROM ({both}) AS a JOIN {other.quoted} b ON {on}{where}", [], one, other)
+
+
+def _numbers(parts: Parts) -> Draft:
+    """Values of which equal ones are written in several ways."""
+    one, other = parts.table(), parts.queries.table()
+    kinds = ("number", "numeric") if parts.postgres else ("any", "numeric", "float", "text")
+    first = f"SELECT {parts.column(one, 'a', kinds)} AS {quote(parts.name())} FROM {one.quoted} a"
+    second = f"SELECT DISTINCT {parts.column(other, 'b', ('int',))} * 1.0 FROM {other.quoted} b"
+    return draft(f"{first}{parts.where(one, 'a', 0.4)} UNION ALL {second}", [], one, other)
 
 
 def _windows(parts: Parts) -> Draft:

@@ -16,6 +16,7 @@ from tests.simulation.mutants import MUTANTS, Mutant, hunt
 from tests.simulation.mutants_added import ADDED
 from tests.simulation.mutants_changes import CHANGES
 from tests.simulation.mutants_commit import COMMIT
+from tests.simulation.mutants_copies import ALIKE, ALIKE_MISTAKES
 from tests.simulation.mutants_costs import COSTS
 from tests.simulation.mutants_given import GIVEN
 from tests.simulation.mutants_keyed import KEYED
@@ -29,13 +30,10 @@ from tests.simulation.mutants_unlike import UNLIKE
 from tests.simulation.run import Ground, attempt, ground
 
 SHARE = 32
-EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT, *OWN, *GIVEN)
+EVERY = (*MUTANTS, *KEYED, *ADDED, *SUPPORTED, *COSTS, *COMMIT, *OWN, *GIVEN, *ALIKE)
 TAKEN = [mutant for number, mutant in enumerate(EVERY) if in_turn(number, SHARE)]
-MISTAKEN = [
-    mistake
-    for number, mistake in enumerate((*MISTAKES, *CHANGES, *RETAINED, *UNLIKE, *SPELLED, *OWN_MISTAKES, *REDEFINED))
-    if in_turn(number, SHARE)
-]
+EVERY_MISTAKE = (*MISTAKES, *CHANGES, *RETAINED, *UNLIKE, *SPELLED, *OWN_MISTAKES, *REDEFINED, *ALIKE_MISTAKES)
+MISTAKEN = [mistake for number, mistake in enumerate(EVERY_MISTAKE) if in_turn(number, SHARE)]
 TRANSACTIONS_MAX = {"sqlite": 4000, "postgres": 1500}
 
 
