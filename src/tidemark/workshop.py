@@ -107,8 +107,8 @@ class Workshop:
             yield duty
         except Conflict as problem:
             exit = Exit.INTERRUPTED if self._stop() else Exit.ERROR
-            left = "what was committed stands"
-            raise Fault(f"the database is busy: {problem}", left_behind=left, exit=exit) from problem
+            left = f"what was committed stands{problem.instead}"
+            raise Fault(f"{problem.meanwhile}: {problem}", left_behind=left, exit=exit) from problem
         finally:
             duty.session.close()
 

@@ -10,7 +10,7 @@ import re
 
 import psycopg
 
-from tidemark.database.session import Conflict, Exhausted, Taken, TooLong, Unacceptable
+from tidemark.database.session import Cancelled, Conflict, Exhausted, Taken, TooLong, Unacceptable
 from tidemark.database.urls import Address
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Fault, Place, Refusal
@@ -23,8 +23,8 @@ _DISK_FULL = "53100"
 # Resources that run out, files that cannot be read or written, pages that are damaged.
 _EXHAUSTED = ("53", "58", "XX001", "XX002")
 _LOCKED = "55P03"
-# Serialization failure, deadlock, statement timeout, what was prepared is not there, or is already: gone, and worth another try.
-_TRANSIENT = frozenset({"40001", "40P01", "57014", "26000", "42P05"})
+# Serialization failure, deadlock, what was prepared is not there, or is already: gone, and worth another try.
+_TRANSIENT = frozenset({"40001", "40P01", "26000", "42P05"})
 # What PostgreSQL calls an internal error is an object that somebody changed or dropped while we read about it.
 _CHANGED = re.compile("tuple concurrently |could not open relation with OID |cache lookup failed for ")
 _NAME_TAKEN = frozenset({"42P07", "42710", "42723", "42P06"})
@@ -59,6 +59,8 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
     detail = address.hide(error.diag.message_detail or "")
     if state == _CANCELLED and "statement timeout" in said:
         return TooLong(f"{address.label}: {said}")
+    if state == _CANCELLED:
+        return Cancelled(f"{address.label}: {said}")
     if state == _LOCKED:
         return Taken(f"{address.label}: {said}")
     if state in _TRANSIENT:

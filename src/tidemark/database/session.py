@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Fault, Refusal, is_interruption
@@ -23,15 +23,33 @@ Mode = Literal["read", "write", "chunk", "look"]
 
 
 class Conflict(Exception):
-    """A transient failure: lock timeout, deadlock, serialization failure, busy database. The transaction is gone; try again."""
+    """A transient failure: lock timeout, deadlock, serialization failure, busy database. The transaction is gone; try again.
+
+    `meanwhile` tells what was the case, `lasting` what was in each of several attempts, `instead` what somebody could do.
+    """
+
+    meanwhile: ClassVar[str] = "the database was locked"
+    lasting: ClassVar[str] = "the database stayed locked through"
+    instead: ClassVar[str] = ""
 
 
 class Taken(Conflict):
     """Somebody has had a lock for longer than was waited for it."""
 
 
+class Cancelled(Conflict):
+    """Somebody cancelled a statement: an operator, or whoever wants the duty to end."""
+
+    meanwhile = "its statement was cancelled"
+    lasting = "a statement was cancelled in each of"
+
+
 class TooLong(Conflict):
     """A statement was cancelled because it took longer than it may: less of it may be well."""
+
+    meanwhile = "its statement took longer than it may"
+    lasting = "a statement took longer than it may in each of"
+    instead = "; set a longer statement_timeout for the role that Tidemark connects as"
 
 
 class Unacceptable(Fault):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from tidemark.database.session import Conflict, Exhausted, Unacceptable
+from tidemark.database.session import Cancelled, Conflict, Exhausted, Unacceptable
 from tidemark.errors import Code, Fault, Place, Refusal
 
 _ROLLED_BACK = "the transaction was rolled back"
@@ -40,7 +40,7 @@ def translate(error: sqlite3.Error, label: str) -> Exception:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
         return Conflict(f"{label} is busy: {said}")
     if code == sqlite3.SQLITE_INTERRUPT:
-        return Conflict(f"a statement on {label} was cancelled")
+        return Cancelled(f"a statement on {label} was cancelled")
     if code == sqlite3.SQLITE_READONLY:
         return Refusal(
             Code.READ_ONLY,

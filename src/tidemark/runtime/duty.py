@@ -163,7 +163,7 @@ class Duty:
         self.meanwhile()
 
     def _persist(self, do: Callable[[], Held[T]]) -> Held[T]:
-        conflict: Conflict | None = None
+        conflict = Conflict("nothing was tried")
         first, tried, told = self.clock.now(), 0, False
         while tried < CONFLICTS_MAX and (tried == 0 or self.clock.now() - first < CONFLICT_SECONDS_MAX):
             try:
@@ -173,7 +173,7 @@ class Duty:
             waited = self.clock.now() - first
             if waited >= STOP_SECONDS and self.stop():
                 raise Fault(
-                    f"it was asked to stop while the database was locked: {conflict}",
+                    f"it was asked to stop while {conflict.meanwhile}: {conflict}",
                     left_behind="what was committed before stands",
                     exit=Exit.INTERRUPTED,
                 ) from conflict
@@ -183,8 +183,8 @@ class Duty:
             self.wait_for_another_try(tried)
             tried += 1
         raise Fault(
-            f"the database stayed locked through {tried} attempts: {conflict}",
-            left_behind="this transaction was rolled back; what was committed before stands",
+            f"{conflict.lasting} {tried} attempts: {conflict}",
+            left_behind=f"this transaction was rolled back; what was committed before stands{conflict.instead}",
         ) from conflict
 
     def _take_turn(

@@ -207,7 +207,7 @@ def _is_free(duty: str, holder: str) -> bool:
 def _tell(ledger: Ledger, duty: str, busy: Conflict | None) -> Fault:
     """Why a duty could not be had. Who locks a database need not hold any duty of ours."""
     if busy is not None:
-        return Fault(f"the database stayed locked, so that {duty} could not begin: {busy}")
+        return Fault(f"{duty} could not begin, since {busy.meanwhile}: {busy}")
     row = ledger.session.one(ledger.text("read_lease"), {"duty": duty})
     who = f"{row[0]} until {row[2]}" if row else "somebody"
     return Fault(f"{duty} is held by {who}", exit=Exit.HELD)

@@ -195,7 +195,7 @@ def test_a_lock_of_the_application_is_not_taken_for_another_holder(world: World)
     world.duty.session.set_lock_timeout(0.2)
     with world.user.transaction():
         world.user.run(f"UPDATE {lease} SET expires = expires WHERE duty = 'keep thread_stats'")
-        with pytest.raises(Fault, match="locked, so that keep thread_stats could not begin") as fault:
+        with pytest.raises(Fault, match="keep thread_stats could not begin, since the database was locked") as fault:
             world.leased()
     assert fault.value.exit is Exit.ERROR and fault.value.retry_safe
     assert world.leased().lease is not None

@@ -181,7 +181,8 @@ class Worker:
             self.gate.check_end()
             self.duty.wait_for_another_try(tried)
         raise Fault(
-            f"{self.backfill.name} met a conflict {TRIES_MAX} times at one chunk: {conflict}", left_behind=STANDS
+            f"{self.backfill.name} met a conflict {TRIES_MAX} times at one chunk: {conflict}",
+            left_behind=f"{STANDS}{conflict.instead}",
         )
 
     def _list_ahead(self, todo: Range, size: int) -> None:
