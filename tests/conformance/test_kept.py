@@ -139,6 +139,21 @@ def test_what_the_server_does_not_know_is_said_another_time(
     assert session.all("SELECT count(*) FROM kept") == [(2 + postgres_kept.ERRORS_MAX + 2,)]
 
 
+def test_what_is_asked_about_the_catalog_is_kept_at_once_and_asked_anew_where_it_is_lost(
+    session: PostgresSession,
+) -> None:
+    question = "SELECT relname FROM pg_catalog.pg_class WHERE relname = :name"
+    for round_ in range(postgres_kept.ERRORS_MAX + 1):
+        for name in ("pg_class", "nothing", "pg_class"):
+            assert session.facts(question, {"name": name}) == [(name,)] * (name == "pg_class")
+            assert len(prepared(session)) == (round_ < postgres_kept.ERRORS_MAX)
+        with session.transaction():
+            assert session.installed([]) == {}
+            assert session.facts(question, {"name": "kept"}) == [("kept",)]
+            assert session.one("SHOW plan_cache_mode") == ("auto",), "the setting is that of the question"
+        lose(session)
+
+
 def test_nobody_says_what_another_session_prepared(opener: Opener, pg_database: str) -> None:
     """A pooler may give a transaction the connection of another session of ours, which prepared something else there."""
     one, other = opener(pg_database), opener(pg_database)

@@ -70,8 +70,8 @@ def test_what_is_asked_under_another_path_is_no_habit(pg_database: str, monkeypa
             with session.transaction("look"):
                 session.now()
                 session.installed()
-    assert any("pg_catalog.obj_description" in text or "o.remark" in text for text in sent[1:])
-    assert "o.remark" not in sent[0] and "EXECUTE" in sent[0]
+    assert "EXECUTE tidemark_habit" in sent[0] and "tidemark_kept" not in sent[0]
+    assert any(text.startswith("EXECUTE tidemark_kept") for text in sent[1:])
 
 
 def test_whoever_has_habits_sees_what_changed(forum: Forum) -> None:
@@ -125,7 +125,7 @@ def test_what_was_prepared_may_be_lost_or_old(well_forum: Forum, happens: Callab
                 well_forum.write("UPDATE users SET name = name")
             assert timeless(seen) == timeless(read_anew(well_forum))
         if isinstance(session, PostgresSession):
-            prepared = session._connection.execute("SELECT name FROM pg_prepared_statements").fetchall()
+            prepared = session._connection.execute("SELECT FROM pg_prepared_statements WHERE name ~ 'habit'").fetchall()
             lost = happens is forget_all
             assert len(prepared) == (0 if lost else len(session._habit._questions)), "nothing is left behind"
             assert session._habit._errors == (postgres_habit.ERRORS_MAX if lost else 0)

@@ -7,9 +7,9 @@ One thread at a time may use a session.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import ConnStatus, TransactionStatus
@@ -28,13 +28,14 @@ from tidemark.database.postgres_probe import (
     OPENING,
     PROBE,
     describe_query,
+    first_not_taken,
     give_tables,
     reaches_index,
 )
 from tidemark.database.postgres_shelves import TYPES, as_arrays, find_text, put_text
 from tidemark.database.postgres_strain import COUNT_OTHERS, read_strain
 from tidemark.database.postgres_values import register_loaders
-from tidemark.database.session import Mode, Parameters, Strain
+from tidemark.database.session import Conflict, Mode, Parameters, Strain
 from tidemark.database.urls import Address
 from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Fault, Refusal
@@ -42,6 +43,7 @@ from tidemark.model import Catalog, OutputColumn, Table
 from tidemark.script import Piece
 from tidemark.streams import Shelf
 
+T = TypeVar("T")
 VERSION_MIN = 15
 CONNECT_TIMEOUT_SECONDS = 10
 
@@ -167,10 +169,11 @@ class PostgresSession:
             self._connection.close()
 
     @contextmanager
-    def _undone(self) -> Iterator[None]:
-        """Whatever happens inside is undone, in a transaction that is open or in one of its own with one snapshot."""
+    def _undone(self, setting: str = "") -> Iterator[None]:
+        """What happens inside is undone, a setting too, in a transaction that is open or in one of its own with one snapshot."""
         inside = self._status() != TransactionStatus.IDLE
-        self._execute("SAVEPOINT tidemark_probe" if inside else "BEGIN ISOLATION LEVEL REPEATABLE READ")
+        begin = "SAVEPOINT tidemark_probe" if inside else "BEGIN ISOLATION LEVEL REPEATABLE READ"
+        self._execute(f"{begin}; {setting}" if setting else begin)
         try:
             yield
         finally:
@@ -209,7 +212,10 @@ class PostgresSession:
     def all(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """Every row of a query, as plain Python values."""
         known = self._habit.answer(sql, parameters)
-        return self._fetch(self._say(sql, parameters), None) if known is None else known
+        return self._ask(sql, parameters) if known is None else known
+
+    def _ask(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        return self._fetch(self._say(sql, parameters), None)
 
     def one(self, sql: str, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
@@ -288,8 +294,24 @@ class PostgresSession:
 
     def catalog(self) -> Catalog:
         """Every table, view, column, unique key and index that the role can see, except Tidemark's own."""
-        with self._undone():
-            return read_catalog(self.all)
+        return self._look(lambda: read_catalog(self._ask))
+
+    def facts(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a query of ours about the catalog."""
+        return self._habit.answer(sql, parameters) or self._look(lambda: self._ask(sql, parameters))
+
+    def _look(self, ask: Callable[[], T], path: str = "") -> T:
+        """What `ask` finds in the catalog. To plan its questions takes longer than to answer them, so that they are kept from the
+        first time on, with one plan for all parameters; what a pooler sends to a server that does not have it is asked anew."""
+        setting = f"SET LOCAL plan_cache_mode = force_generic_plan{path and f'; SET LOCAL search_path = {path}'}"
+        while True:
+            errors = self._kept.errors
+            try:
+                with self._undone(setting), self._kept.repeating(at_first=True):
+                    return ask()
+            except Conflict:
+                if self._kept.errors == errors:
+                    raise
 
     def describe(self, query: str, given: Sequence[Table] = ()) -> tuple[OutputColumn, ...]:
         """Names, types and collations of a query's result, as PostgreSQL sees them."""
@@ -307,27 +329,8 @@ class PostgresSession:
         with self._undone():
             named = give_tables(self._read_raw, given)
             self._execute(f"CREATE TEMPORARY TABLE {PROBE} AS {named(columns)} WITH NO DATA")
-            found = self._first_not_taken(list(dict.fromkeys(expressions)))
+            found = first_not_taken(self._read_raw, self._undone, self._translate, list(dict.fromkeys(expressions)))
         return None if found is None else expressions.index(found)
-
-    def _first_not_taken(self, expressions: Sequence[str]) -> str | None:
-        """The first expression over the probe's columns that no index takes. All are asked about at once; where that fails, in
-        halves: what is not taken is among them, or they are more than the catalog holds in a row."""
-        groups = (expressions[start : start + 50] for start in range(0, len(expressions), 50))
-        # A test that can be false would fold away what stands beside it; this one is always true.
-        together = " AND ".join(f"num_nonnulls({', '.join(f'({one})' for one in group)}) >= 0" for group in groups)
-        try:
-            with self._undone():
-                self._read_raw(f"CREATE INDEX ON pg_temp.{PROBE} ((1)) WHERE {together}")
-                return None
-        except psycopg.Error as error:
-            if len(expressions) == 1 and isinstance(error, psycopg.errors.InvalidObjectDefinition):
-                return expressions[0]
-            if len(expressions) == 1:
-                raise self._translate(error, expressions[0]) from error
-        half = len(expressions) // 2
-        first = self._first_not_taken(expressions[:half])
-        return self._first_not_taken(expressions[half:]) if first is None else first
 
     def inputs_of(self, query: str, parameters: Parameters | None = None) -> frozenset[tuple[str, str]]:
         """(label, column) of everything that a query reads, from its plan."""
@@ -349,10 +352,8 @@ class PostgresSession:
 
     def installed(self, names: Collection[str] | None = None) -> dict[str, str]:
         """Object name to the fingerprint found on it, ``outdated``, ``disabled`` or ``?``."""
-        with self._undone():
-            self._execute("SET LOCAL search_path = pg_catalog")
-            # What its texts mean depends on the path, so that none of them is a habit, or kept.
-            return read_installed(lambda sql: self._fetch(self._execute(sql), None), names)
+        # What its texts mean depends on the path: nobody else says them.
+        return self._look(lambda: read_installed(self._ask, names), path="pg_catalog")
 
     def mark(self, pieces: Sequence[Piece]) -> str:
         """The statement that puts their fingerprints onto objects."""

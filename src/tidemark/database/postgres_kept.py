@@ -1,9 +1,9 @@
 """Statements that are said again and again: the server keeps what it has made of their texts.
 
-Owns: `Kept`. Promises: a statement is prepared when it is said for the second time, and anew after `RENEW_SECONDS`, so that no
-plan lives long that was made for a table which has grown since; after `ERRORS_MAX` times that the server could not prepare
-something or did not know its name nothing is prepared any more: a pooler may give each transaction another connection to it,
-on which no name is that of another session's statement.
+Owns: `Kept`. Promises: a statement is prepared when it is said for the second time, or for the first where that is known to be
+worth it, and anew after `RENEW_SECONDS`, so that no plan lives long that was made for a table which has grown since; after
+`ERRORS_MAX` times that the server could not prepare something or did not know its name nothing is prepared any more: a pooler
+may give each transaction another connection to it, on which no name is that of another session's statement.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ Send = Callable[[str, Parameters | None], psycopg.Cursor[tuple[Any, ...]]]
 
 class Kept:
     """What one connection has prepared: names and times by text and types of parameters. `on` tells that what is said now is said
-    again and again."""
+    again and again; `errors` counts what the server did not know or could not prepare."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._once: set[Said] = set()
         self._names: dict[Said, tuple[str, float]] = {}
         self._stem = f"tidemark_kept_{secrets.token_hex(4)}"
-        self._made = self._errors = 0
-        self.on = False
+        self._made = self.errors = 0
+        self.on = self._at_first = False
         self._due: list[str] = []
 
     def say(self, text: str, parameters: Parameters | None) -> str | None:
         """What to send in the place of a statement; None where it has to be sent as it is."""
-        if not self.on or self._errors >= ERRORS_MAX or not _PREPARABLE.match(text):
+        if not self.on or self.errors >= ERRORS_MAX or not _PREPARABLE.match(text):
             return None
         body, names = number(text, frozenset(parameters or ()))
         values = [parameters[name] for name in names] if parameters else []
@@ -62,7 +62,7 @@ class Kept:
         name, since = self._names.get(said, ("", 0.0))
         if name and now - since < RENEW_SECONDS:
             return True
-        if not name and said not in self._once:
+        if not name and not self._at_first and said not in self._once:
             self._once.add(said)
             return False
         if name or len(self._names) >= STATEMENTS_MAX:
@@ -87,18 +87,19 @@ class Kept:
             return send(message, parameters)
         except psycopg.Error as error:
             if self._due or isinstance(error, psycopg.errors.InvalidSqlStatementName):
-                self._errors += 1
+                self.errors += 1
                 self.forget()
             raise
 
     @contextmanager
-    def repeating(self) -> Iterator[None]:
-        """What is said inside is said again and again."""
-        self.on = True
+    def repeating(self, *, at_first: bool = False) -> Iterator[None]:
+        """What is said inside is said again and again; with `at_first` it is prepared when it is said for the first time."""
+        before = self.on
+        self.on, self._at_first = True, at_first
         try:
             yield
         finally:
-            self.on = False
+            self.on, self._at_first = before, False
 
     def forget(self) -> None:
         """Nothing is prepared."""

@@ -9,13 +9,15 @@ definition differently, the fingerprint alone counts.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from tidemark.database.session import Parameters
 from tidemark.dialect import POSTGRESQL
 from tidemark.script import Piece
 
-All = Callable[[str], list[tuple[Any, ...]]]
+Ask = Callable[[str, Parameters | None], list[tuple[Any, ...]]]
 
 # A name as `Table.label` writes it.
 _LABEL = "CASE WHEN n.nspname = 'public' THEN {name} ELSE n.nspname || '.' || {name} END"
@@ -84,6 +86,16 @@ SELECT o.kind, o.name, o.remark, left(encode(sha256(convert_to(coalesce(o.defini
 FROM ({{objects}}) AS o
 WHERE (o.kind <> 'view' OR o.name LIKE 'tidemark.%' OR coalesce(o.remark, '') LIKE 'tidemark:%')
 """
+_LISTED = "ANY (ARRAY(SELECT json_array_elements_text(CAST(:{names} AS json))))"
+_ALL = f"{_INSTALLED.format(objects=' UNION ALL '.join(_OBJECTS.values()))} ORDER BY o.name"
+_SOME = "{found} AND o.name = {chosen} ORDER BY o.name".format(
+    found=_INSTALLED.format(
+        objects=" UNION ALL ".join(
+            f"{_OBJECTS[source]} AND {_BARE[source]} = {_LISTED.format(names='bare')}" for source in _OBJECTS
+        )
+    ),
+    chosen=_LISTED.format(names="names"),
+)
 
 # Temporary tables are of one session, come and go, and are nothing that anybody relies on.
 _FIRST_OF_USERS = 16384
@@ -115,15 +127,14 @@ SELECT concat_ws(' ', {_SUMS})"""
 """One text that differs whenever something was created, changed or dropped; a millisecond where the rest takes a hundred."""
 
 
-def read_installed(read: All, names: Collection[str] | None) -> dict[str, str]:
-    """Every object of ours, or those of some names, with its state; `read` runs with a search_path of pg_catalog alone, so that
+def read_installed(ask: Ask, names: Collection[str] | None) -> dict[str, str]:
+    """Every object of ours, or those of some names, with its state; `ask` runs with a search_path of pg_catalog alone, so that
     names are whole. A definition that nobody asks for is not put together, which is what takes time."""
     if names is not None and not names:
         return {}
-    asked = _INSTALLED.format(objects=" UNION ALL ".join(_objects(source, names) for source in _OBJECTS))
-    chosen = "" if names is None else f"AND o.name IN ({_listed(names)})"
     found: dict[str, str] = {}
-    for _, name, remark, body, major, is_off in read(f"{asked} {chosen} ORDER BY o.name"):
+    rows = ask(_ALL, None) if names is None else ask(_SOME, {"names": _listed(names), "bare": _listed(_bare(names))})
+    for _, name, remark, body, major, is_off in rows:
         state = "disabled" if is_off else _read_mark(remark or "", body, major)
         # Two objects may share a name (a trigger on two tables): then the one that is not as it should be shows.
         known = found.get(name)
@@ -131,16 +142,13 @@ def read_installed(read: All, names: Collection[str] | None) -> dict[str, str]:
     return found
 
 
-def _objects(source: str, names: Collection[str] | None) -> str:
-    """The objects of one catalog, all or those with one of these labels: behind some dot of a label the bare name stands."""
-    if names is None:
-        return _OBJECTS[source]
-    bare = {name[at:] for name in names for at in (0, *(dot + 1 for dot, letter in enumerate(name) if letter == "."))}
-    return f"{_OBJECTS[source]} AND {_BARE[source]} IN ({_listed(bare)})"
+def _bare(names: Collection[str]) -> set[str]:
+    """What these labels may be without a schema: behind some dot of a label the bare name stands."""
+    return {name[at:] for name in names for at in (0, *(dot + 1 for dot, letter in enumerate(name) if letter == "."))}
 
 
 def _listed(names: Collection[str]) -> str:
-    return ", ".join(map(POSTGRESQL.literal, sorted(names)))
+    return json.dumps(sorted(names))
 
 
 def _read_mark(remark: str, body: str, major: str) -> str:
@@ -160,8 +168,10 @@ def write_mark(pieces: Sequence[Piece]) -> str:
         return ""
     literal = POSTGRESQL.literal
     sources = {source for piece in pieces for source in _sources(piece.kind)}
-    names = [piece.name for piece in pieces]
-    objects = " UNION ALL ".join(_objects(source, names) for source in _OBJECTS if source in sources)
+    bare = ", ".join(map(literal, sorted(_bare([piece.name for piece in pieces]))))
+    objects = " UNION ALL ".join(
+        f"{_OBJECTS[source]} AND {_BARE[source]} IN ({bare})" for source in _OBJECTS if source in sources
+    )
     wanted = ", ".join(
         f"({number}, {', '.join(map(literal, (piece.kind, piece.name, piece.on, piece.fingerprint)))})"
         for number, piece in enumerate(pieces)

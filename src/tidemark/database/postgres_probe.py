@@ -1,7 +1,7 @@
 """Asking PostgreSQL what it makes of a query, without running it.
 
-Owns: `describe_query`, `give_tables` and `reaches_index`. All make temporary things and must run inside a transaction or
-savepoint that is rolled back; errors of the driver pass through.
+Owns: `describe_query`, `give_tables`, `first_not_taken` and `reaches_index`. All make temporary things and must run inside a
+transaction or savepoint that is rolled back; errors of the driver pass through where nothing else is said.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
+
+import psycopg
 
 from tidemark.database.postgres_domains import BARE_TYPE, UNDER_DOMAINS
 from tidemark.database.postgres_equality import COMPARABLE
@@ -20,6 +23,8 @@ from tidemark.model import OutputColumn, Table
 
 All = Callable[[str], list[tuple[Any, ...]]]
 Send = Callable[[str], None]
+Undone = Callable[[], AbstractContextManager[None]]
+Translate = Callable[[psycopg.Error, str], Exception]
 
 PROBE = "tidemark__probe"
 FIND_PREPARED = f"SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE name = '{PROBE}'"
@@ -116,6 +121,27 @@ def describe_query(read: All, send_single: Send, query: str) -> tuple[OutputColu
                 Code.DECLARATION, "A column of the query has no name.", instead="give each column a name with AS"
             )
     return tuple(columns)
+
+
+def first_not_taken(read: All, undone: Undone, translate: Translate, expressions: Sequence[str]) -> str | None:
+    """The first expression over the probe's columns that no index takes. All are asked about at once; where that fails, in
+    halves: what is not taken is among them, or they are more than the catalog holds in a row. Raises what `translate` makes of an
+    error about one of them."""
+    groups = (expressions[start : start + 50] for start in range(0, len(expressions), 50))
+    # A test that can be false would fold away what stands beside it; this one is always true.
+    together = " AND ".join(f"num_nonnulls({', '.join(f'({one})' for one in group)}) >= 0" for group in groups)
+    try:
+        with undone():
+            read(f"CREATE INDEX ON pg_temp.{PROBE} ((1)) WHERE {together}")
+            return None
+    except psycopg.Error as error:
+        if len(expressions) == 1 and isinstance(error, psycopg.errors.InvalidObjectDefinition):
+            return expressions[0]
+        if len(expressions) == 1:
+            raise translate(error, expressions[0]) from error
+    half = len(expressions) // 2
+    first = first_not_taken(read, undone, translate, expressions[:half])
+    return first_not_taken(read, undone, translate, expressions[half:]) if first is None else first
 
 
 def reaches_index(read: All, send_single: Send, sql: str, table: str) -> bool:

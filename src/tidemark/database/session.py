@@ -150,6 +150,10 @@ class Session(Protocol):
         """Run one statement as a transaction of its own, which it spares the messages of; its rows, if it gives any."""
         ...
 
+    def facts(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a query of ours about the catalog, which PostgreSQL keeps the plan of. Changes nothing."""
+        ...
+
     def catalog(self) -> Catalog:
         """Every table, view, column, unique key and index that the role can see, except Tidemark's own."""
         ...

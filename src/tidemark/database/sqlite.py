@@ -223,6 +223,10 @@ class SqliteSession:
         """Every row of a query, as plain Python values."""
         return self._read(sql, parameters, None)
 
+    def facts(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Every row of a query of ours about the catalog."""
+        return self.all(sql, parameters)
+
     def one(self, sql: str, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
         rows = self._read(sql, parameters, 1)

@@ -120,7 +120,7 @@ def _read(ledger: Ledger, scripts: Mapping[Generation, Script]) -> dict[Generati
     ]
     found: dict[Generation, list[Fact]] = {}
     for number, source, part, definition, identity, touched, comes, goes in (
-        ledger.all("read_facts", {"watches": json.dumps(watches)}) if watches else ()
+        ledger.session.facts(ledger.text("read_facts"), {"watches": json.dumps(watches)}) if watches else ()
     ):
         fact = Fact(source, part, definition, identity, touched, int(comes), bool(goes))
         found.setdefault(numbered[int(number)], []).append(fact)
