@@ -84,6 +84,36 @@ def test_a_trigger_that_may_lose_stored_rows_is_named(place: Place) -> None:
         assert "eats" in _captures(place)
 
 
+@pytest.mark.parametrize("where", ["columns_of", "rows_of"])
+def test_a_trigger_that_comes_and_may_lose_what_is_kept_in_a_table_of_the_users_is_a_gap(
+    place: Place, where: str
+) -> None:
+    """One that touches nothing of ours, as most do, is none."""
+    place.run("CREATE TABLE plays (id integer PRIMARY KEY, g integer)")
+    place.run("CREATE TABLE groups (g integer NOT NULL, kind text NOT NULL, n integer, at text, PRIMARY KEY (g, kind))")
+    place.run("INSERT INTO groups (g, kind) VALUES (1, 'x')")
+    query = "SELECT g, kind, (SELECT count(*) FROM plays WHERE plays.g = groups.g) AS n FROM groups"
+    if where == "rows_of":
+        query = "SELECT g, 'counted' AS kind, count(*) AS n FROM plays WHERE g IS NOT NULL GROUP BY g"
+    place.project.derive("counted", query=query, key=["g", "kind"], **{where: "groups"})
+    place.tidemark.apply()
+    touch, lose = "NEW.at := 'now'; RETURN NEW;", "IF OLD.at = 'x' THEN RETURN NULL; END IF; RETURN NEW;"
+    if place.is_sqlite:
+        touch, lose = "SELECT 1;", "SELECT RAISE(IGNORE) WHERE OLD.at = 'x';"
+    for name, body, told in (("touches", touch, ""), ("loses", lose, "loses, which may")):
+        if place.is_sqlite:
+            place.run(f"CREATE TRIGGER {name} UPDATE OF n ON groups BEGIN {body} END")
+        else:
+            place.run(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body} END$$")
+            place.run(f"CREATE TRIGGER {name} BEFORE UPDATE ON groups FOR EACH ROW EXECUTE FUNCTION {name}()")
+        assert told in _captures(place) if told else _captures(place) == "ok"
+    place.tidemark.apply()
+    assert _captures(place) == "ok", "what is there when it is filled and verified is known"
+    if not place.is_sqlite:
+        place.run("CREATE RULE eats AS ON UPDATE TO groups WHERE OLD.at = 'x' DO INSTEAD NOTHING")
+        assert "eats" in _captures(place)
+
+
 def test_who_trusts_no_schema_may_choose_what_like_tells_apart(lite: Place) -> None:
     lite.run("CREATE TABLE t (x INTEGER UNIQUE, g INTEGER)", "INSERT INTO t VALUES (1, 1), (2, 1)")
     lite.install("counted", COUNTED, "g", freshness="commit")

@@ -508,7 +508,8 @@ behind AS (
 -- A function means what those mean that its text calls, and an aggregate what its functions do.
 -- A text of the query that is a value of an enum is none any more where that has another name.
 WITH RECURSIVE watched AS (
-    SELECT w ->> 'of' AS of, w ->> 'store' AS store, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns
+    SELECT w ->> 'of' AS of, w ->> 'store' AS store, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns,
+        w ->> 'shown' AS shown, w ->> 'kept' AS kept
     FROM json_array_elements(CAST(:watches AS json)) AS w
 ), tables AS (
     SELECT w.of, w.store, w.source, w.columns, c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity
@@ -519,6 +520,12 @@ WITH RECURSIVE watched AS (
     SELECT t.of, t.source, a.* FROM tables AS t CROSS JOIN LATERAL (
         SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated, a.attnotnull, a.xmin AS written
         FROM pg_attribute AS a WHERE a.attrelid = t.oid AND a.attname = ANY (t.columns) AND NOT a.attisdropped OFFSET 0) AS a
+), shown AS (
+    -- A table of the user's where rows of ours are shown: by updates where each of its rows is one of the source's, else by inserts
+    -- and deletes, too.
+    SELECT DISTINCT w.of, w.kept, c.oid, CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END AS label,
+        CASE WHEN EXISTS (SELECT FROM tables AS t WHERE t.of = w.of AND t.oid = c.oid) THEN 16 ELSE 28 END AS events
+    FROM watched AS w JOIN pg_class AS c ON c.oid = to_regclass(nullif(w.shown, '')) JOIN pg_namespace AS n ON n.oid = c.relnamespace
 ), members AS (
     SELECT t.of, t.source, p.relid FROM tables AS t CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
     WHERE p.relid <> t.oid
@@ -624,6 +631,18 @@ SELECT t.of, t.source, format('rule %I on tidemark.%I, which may lose rows of ou
 FROM tables AS t JOIN pg_class AS c ON c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r'
         AND ('tidemark.' || c.relname = t.store OR c.relname LIKE '\_%')
     JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.is_instead
+UNION ALL
+SELECT w.of, w.label, format('trigger %I, which may change or lose what is kept there, among those', g.tgname), '', '', '', 1, 0
+FROM shown AS w JOIN pg_trigger AS g ON g.tgrelid = w.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
+        AND CAST(g.tgtype AS integer) & 3 = 3 AND CAST(g.tgtype AS integer) & w.events <> 0
+    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace <> to_regnamespace('tidemark')
+    JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname NOT IN ('internal', 'c')
+WHERE p.prosrc ~* '\mreturn\s+null\M|\mnew\s*:?=|\minto\s+new\M|\mexecute\M|\mskip\M|\mmodify\M' OR p.prosrc ~* w.kept
+    OR (p.prosrc ~* '\mreturn\s+old\M' AND CAST(g.tgtype AS integer) & 8 = 0)
+UNION ALL
+SELECT w.of, w.label, format('rule %I, which may lose what is kept there, among those', r.rulename), '', '', '', 1, 0
+FROM shown AS w JOIN pg_rewrite AS r ON r.ev_class = w.oid AND r.is_instead AND r.ev_enabled <> 'D'
+    AND r.ev_type IN ('2', CASE WHEN w.events > 16 THEN '3' END, CASE WHEN w.events > 16 THEN '4' END)
 UNION ALL
 SELECT t.of, t.source, format('role %s, which may not use %s, behind triggers', CAST(b.proowner AS regrole), l.what), '', '', '', 2, 0
 FROM tables AS t JOIN behind AS b ON b.tgrelid = t.oid OR b.tgrelid IN (

@@ -463,7 +463,8 @@ DELETE FROM tidemark__checkpoint WHERE derived = :name AND generation = :generat
 -- matters that such a part comes or goes. A rebuilt table stands behind the store in the schema, and every way to copy a file
 -- keeps that order. A new unique key is one more reason for REPLACE to delete rows unseen.
 WITH watched AS (
-    SELECT value ->> 'of' AS of, value ->> 'store' AS store, value ->> 'source' AS source, value -> 'columns' AS columns
+    SELECT value ->> 'of' AS of, value ->> 'store' AS store, value ->> 'source' AS source, value -> 'columns' AS columns,
+        value ->> 'shown' AS shown
     FROM json_each(:watches)
 ), tables AS (
     SELECT w.*, m.rowid > (SELECT s.rowid FROM main.sqlite_schema AS s WHERE s.type = 'table' AND s.name = w.store) AS is_later
@@ -490,6 +491,13 @@ UNION ALL
 SELECT t.of, t.source, 'trigger ' || m.name || ' on ' || t.store || ', which may lose rows of ours, beside those', '', '', '', 2, 0
 FROM tables AS t JOIN main.sqlite_schema AS m ON m.type = 'trigger' AND lower(m.tbl_name) = lower(t.store)
 WHERE lower(substr(m.name, 1, 9)) <> 'tidemark_' AND instr(lower(replace(replace(m.sql, ' ', ''), char(10), '')), 'raise(ignore')
+UNION ALL
+SELECT DISTINCT w.of, w.shown, 'trigger ' || m.name || ', which may lose what is kept there, among those', '', '', '', 1, 0
+FROM watched AS w JOIN main.sqlite_schema AS m ON m.type = 'trigger' AND w.shown <> '' AND lower(m.tbl_name) = lower(w.shown)
+    JOIN (SELECT name, lower(replace(replace(replace(sql, ' ', ''), char(10), ''), char(9), '')) AS text FROM main.sqlite_schema) AS s USING (name)
+WHERE lower(substr(m.name, 1, 9)) <> 'tidemark_' AND instr(s.text, 'raise(ignore')
+    AND NOT (instr(s.text, 'afterupdate') OR instr(s.text, 'afterinsert') OR instr(s.text, 'afterdelete'))
+    AND (instr(s.text, 'updateo') OR NOT EXISTS (SELECT 1 FROM tables AS t WHERE t.of = w.of AND lower(t.source) = lower(w.shown)))
 UNION ALL
 SELECT of, source,
        'unique key ' || coalesce((SELECT substr(m.sql, instr(m.sql, '(')) FROM main.sqlite_schema AS m WHERE m.name = named),

@@ -11,10 +11,13 @@ After a logical restore, which gives everything another number, definitions alon
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
+from tidemark.dialect import Dialect
 from tidemark.runtime.ledger import FEW_MAX, Installed, Ledger
+from tidemark.runtime.objects.pieces import mirror_pieces
 from tidemark.script import Script
 
 Generation = tuple[str, int]
@@ -114,8 +117,9 @@ def settle_sources(ledger: Ledger, rows: Iterable[Installed]) -> None:
 def _read(ledger: Ledger, scripts: Mapping[Generation, Script]) -> dict[Generation, list[Fact]]:
     numbered = list(scripts)
     watches = [
-        {"of": str(number), "store": _store(scripts[of]), "source": source, "columns": columns}
+        {"of": str(number), "source": source, "columns": columns, **about}
         for number, of in enumerate(numbered)
+        for about in (_about(ledger.session.dialect, scripts[of]),)
         for source, columns in scripts[of].watches
     ]
     found: dict[Generation, list[Fact]] = {}
@@ -125,6 +129,16 @@ def _read(ledger: Ledger, scripts: Mapping[Generation, Script]) -> dict[Generati
         fact = Fact(source, part, definition, identity, touched, int(comes), bool(goes))
         found.setdefault(numbered[int(number)], []).append(fact)
     return found
+
+
+def _about(dialect: Dialect, script: Script) -> dict[str, str]:
+    """The store, the table of the user's that shows its rows, where one does, and what assigns a column that is kept there."""
+    shown, kept = "", ""
+    if script.store == script.public or mirror_pieces(script):
+        shown = script.public if dialect.has_schemas else script.public[1:-1].replace('""', '"')
+        names = "|".join(re.escape(name) for name in script.columns if name not in script.key)
+        kept = rf'\mnew\."?({names})"?\s*:?='
+    return {"store": _store(script), "shown": shown, "kept": kept}
 
 
 def _store(script: Script) -> str:
