@@ -196,12 +196,12 @@ def test_an_apply_keeps_its_right_however_long_a_filling_takes(
     engine_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _unmade(engine_url)
-    monkeypatch.setattr(leases, "TERM_SECONDS", 2.0)
+    monkeypatch.setattr(leases, "TERM_SECONDS", 1.0)
     free: list[bool] = []
     with chunks_of(1), contextlib.closing(open_session(engine_url, lock_timeout=1)) as other:
 
         def listen(event: Event) -> None:
-            Clock().wait(0.25 if event.phase == "fill" else 0.0)
+            Clock().wait(0.12 if event.phase == "fill" else 0.0)
             free.append(try_lease(Ledger(other), Clock(), "apply", "somebody else") is not None)
 
         Tidemark(declare(), engine_url, listen=listen).apply()

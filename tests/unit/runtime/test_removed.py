@@ -64,6 +64,6 @@ def test_a_table_that_is_removed_before_it_is_ticked(counted: Tidemark, removed_
 
 
 def test_a_log_that_is_gone_is_let_go(counted: Tidemark, removed_before: Remove) -> None:
-    removed_before(rounds, "trim_some")
+    removed_before(rounds, "_let_go")
     (report,) = counted.tick()
     assert report.drained and report.keys_applied == 1

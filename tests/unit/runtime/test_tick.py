@@ -13,6 +13,7 @@ from tests.unit.runtime.place import World
 from tidemark.database.open import open_session
 from tidemark.errors import Exit, Fault
 from tidemark.names import ledger
+from tidemark.runtime import lease as leases
 from tidemark.runtime.lease import Lost, name_holder, take_lease, try_lease
 from tidemark.runtime.operate.status import read_status
 from tidemark.runtime.pace import Pace
@@ -189,7 +190,10 @@ def test_a_duty_has_one_holder(world: World) -> None:
     assert take_lease(world.duty.ledger, world.duty.clock, "keep thread_stats", "two", 0.0).term == held.lease.term + 1
 
 
-def test_a_lock_of_the_application_is_not_taken_for_another_holder(world: World) -> None:
+def test_a_lock_of_the_application_is_not_taken_for_another_holder(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "BUSY_SECONDS", 0.5)
     world.apply(world.wanted())
     lease = ledger(world.duty.session.dialect, "lease")
     world.duty.session.set_lock_timeout(0.2)
