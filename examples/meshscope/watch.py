@@ -30,6 +30,7 @@ class Watch:
     def tell(self, one: Migration, beside: str) -> None:
         """Show a migration: how far, how fast, how long still, why it waits, and what is said beside it."""
         parts = [] if one.status == "running" or one.throttle_reasons else [one.status]
+        parts += ["counting its rows"] if one.status == "running" and one.rows_total is None else []
         parts += [f"{one.rate:,.0f} rows/s"] if one.rate else []
         parts += [f"{one.eta_seconds:.0f} s left"] if one.eta_seconds is not None else []
         parts += [f"throttled: {', '.join(one.throttle_reasons)}"] if one.throttle_reasons else []
@@ -44,9 +45,8 @@ class Watch:
         share = min(0.99, done / total) if total else 0.0
         full = int(share * CELLS)
         bar = f"{'█' * full}{'░' * (CELLS - full)} "
-        line = (
-            f"{self._label:<14}{bar if self._terminal else ''}{share:4.0%}  {done:,}/{total:,} {self._unit}  {beside}"
-        )
+        of = f"{total:,}" if total else "?"
+        line = f"{self._label:<14}{bar if self._terminal else ''}{share:4.0%}  {done:,}/{of} {self._unit}  {beside}"
         self._out.write(f"\r\x1b[K{line}" if self._terminal else f"{line}\n")
         self._out.flush()
 

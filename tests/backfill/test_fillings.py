@@ -2,14 +2,17 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.backfill.place import Songs, Watch, stop_after
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault, Refusal
-from tidemark.database.session import Strain
+from tidemark.cli.reports import backfills_text
+from tidemark.database.session import Session, Strain
 from tidemark.errors import Exit
+from tidemark.runtime.backfill import begin, fill
 from tidemark.runtime.backfill.record import CANCELLED
 from tidemark.runtime.operate.status import GIVEN_UP
 
@@ -53,6 +56,35 @@ def test_a_filling_is_on_record_from_the_first_chunk_to_the_cutover(songs: Songs
     assert (status.kind, status.state, status.progress) == ("fill", "live", 1.0)
     assert status.rows_done == status.rows_total == 40
     assert seen["backfilling"] is not None and seen["backfilling"] <= 0.99
+
+
+def test_what_counts_its_keys_is_at_work_and_says_so(songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration and a filling alike; of a filling that has no record yet nobody could keep a wish."""
+    songs.add(20)
+    songs.upper()
+    derive(songs)
+    told: list[str] = []
+
+    def look(session: Session, script: object) -> None:
+        told.append(backfills_text(songs.engine().backfills()))
+        found = {one.name: one for one in songs.engine().backfills()}
+        assert found["tallies"].counting and found["tallies"].running and found["tallies"].rows_total is None
+        with pytest.raises(Fault, match="say it again in a moment") as fault:
+            songs.engine().cancel_backfill("tallies")
+        assert fault.value.exit is Exit.HELD
+
+    def survey(*about: Any) -> Any:
+        (one,) = [one for one in songs.engine().backfills() if one.kind == "data"]
+        assert one.counting and one.state == "backfilling" and one.eta_seconds is None
+        return begin_survey(*about)
+
+    begin_survey = begin.survey
+    with monkeypatch.context() as patch:
+        patch.setattr(fill, "fits", lambda duty, script, most=0: look(duty.session, script) or False)
+        songs.engine().apply()
+    assert "backfilling (counting its keys)" in told[0] and " ? " in told[0] and "next" in told[0]
+    monkeypatch.setattr(begin, "survey", survey)
+    assert songs.engine().backfill("shout").status.state == "finished"
 
 
 def test_a_filling_ends_when_readers_have_the_rows(songs: Songs) -> None:

@@ -325,6 +325,8 @@ def _aside_lines(aside: Sequence[Aside], again: str) -> list[str]:
 
 def _state(one: BackfillStatus) -> str:
     """The state, and what becomes of it within a chunk."""
+    if one.counting:
+        return f"{one.state} (counting its keys)"
     if not one.running or (one.wish == "pause" and one.state == "paused"):
         return one.state
     wish = "go on" if one.state == "paused" and not one.wish else one.wish

@@ -1156,8 +1156,10 @@ SET rows_done = excluded.rows_done, high = excluded.high, rows_written = 0, fini
     cursor = CASE WHEN CAST(:keep AS INTEGER) = 1 THEN r.cursor END;
 
 -- name: list_fills
--- Where every generation of every derived table stands, for those that watch fillings.
-SELECT name, generation, state, failure, installed_at, live_at FROM tidemark._derived ORDER BY name, generation;
+-- Where every generation of every derived table stands, for those that watch fillings, and who is at it.
+SELECT d.name, d.generation, d.state, d.failure, d.installed_at, d.live_at,
+       (SELECT l.holder FROM tidemark._lease AS l WHERE l.duty = 'keep ' || d.name AND l.expires > {now})
+FROM tidemark._derived AS d ORDER BY d.name, d.generation;
 
 -- name: hand_on_fill
 -- What was filled belongs to another generation from now on: to the one whose store it is.

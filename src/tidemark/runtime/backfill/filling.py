@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from tidemark.errors import Code, Refusal
+from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.runtime.backfill.begin import Begun
 from tidemark.runtime.backfill.chunk import ASIDE, Range
 from tidemark.runtime.backfill.ending import record_end, recording_end
@@ -23,6 +23,7 @@ from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, list_bac
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.withdraw import withdraw
 from tidemark.runtime.duty import Duty, Held
+from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pace import Pace, ask
 from tidemark.runtime.progress import Listener
@@ -247,13 +248,16 @@ def list_everything_here(ledger: Ledger, name: str = "") -> tuple[BackfillStatus
     now = str(ledger.value("read_now"))
     newest = {row[0]: row for row in ledger.all("list_fills") if row[2] != "retired" and name in ("", row[0])}
     found = {one.name: one for one in known.values() if one.kind == "data"}
-    for about, generation, stored, failure, installed_at, live_at in newest.values():
+    for about, generation, stored, failure, installed_at, live_at, holder in newest.values():
         record = known.get(about)
         if record is not None and (record.kind != "fill" or record.fingerprint != str(generation)):
             record = None
         if record is None and stored == "live":
             continue
         blank = _blank(about, int(generation), installed_at)
+        if stored == "backfilling" and holder is not None and not is_gone(holder):
+            # What its keys are is found out before there is a record of it.
+            blank = replace(blank, state="backfilling", holder=holder)
         found[about] = _combine(record or blank, read_state(stored, DERIVED), failure, live_at, now)
     return tuple(found[one] for one in sorted(found))
 
@@ -307,11 +311,14 @@ def _combine(record: BackfillStatus, stored: str, failure: str | None, live_at: 
 
 
 def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
-    """Ask for ``pause`` or ``cancel``, or for neither (empty). Raises `Refusal` for what is not there, or cannot be."""
+    """Ask for ``pause`` or ``cancel``, or for neither (empty). Raises `Refusal` for what is not there, or cannot be, and `Fault`
+    (exit 6) while nobody listens yet."""
     now = next(iter(list_everything(duty.ledger, name)), None)
     if now is None or now.kind == "data":
         return set_wish(duty, name, wanted)
     row = next(row for row in reversed(duty.ledger.derived()) if row.name == name and row.state != "retired")
+    if now.counting:
+        raise Fault(f"the keys of {name} are being counted: say it again in a moment", exit=Exit.HELD)
     if wanted == "cancel":
         return _cancel(duty, now, row)
     if wanted == "pause" and now.running:

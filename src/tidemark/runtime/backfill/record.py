@@ -68,6 +68,11 @@ class BackfillStatus:
         return bool(self.holder) and self.state in (*AT_WORK, *WAITING)
 
     @property
+    def counting(self) -> bool:
+        """Whether a runner is finding out what there is to be done."""
+        return self.running and self.state == "backfilling" and self.rows_total is None
+
+    @property
     def remaining(self) -> int | None:
         """Keys that are left, or None."""
         return None if self.rows_total is None else max(0, self.rows_total - self.rows_done)
@@ -151,9 +156,12 @@ def _read(row: tuple[Any, ...], now: datetime.datetime | None) -> BackfillStatus
         holder = ""
         if state in AT_WORK:
             state, failure = "interrupted", DIED
+    elif state == "planned":
+        # What there is to be done is counted before anything begins.
+        state, total = "backfilling", None
     heard = read_time(updated or started)
     quiet = (now - heard).total_seconds() if now and heard else math.inf
-    if state != "backfilling":
+    if state != "backfilling" or total is None:
         rate_state = "unknown" if state != "throttled" else "stalled"
     elif quiet > STALLED_SECONDS:
         rate_state = "stalled"
