@@ -132,6 +132,8 @@ def _why(declaration: Declaration, supports: Sequence[Support | Ranking], known:
         return "nothing else keeps it true at every commit"
     if declaration.name in known.with_support:
         return "it is installed so"
+    if not declaration.allow_global and not any(one.key for one in supports):
+        return "any change would have everything counted again without it"
     if declaration.freshness == "tick" or declaration.name in known.installed:
         # Whoever chose ticks chose writers that only append to a log.
         return ""

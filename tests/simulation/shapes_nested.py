@@ -258,6 +258,14 @@ def _counted_apart(parts: Parts) -> Draft:
     groups = list({one.expression: one for one in groups}.values())
     columns = [Column(_count_of(parts, table, "g"), parts.name()) for _ in range(parts.rng.choice((1, 1, 2, 3)))]
     columns += [parts.aggregate(table, "g") for _ in range(parts.rng.choice((0, 0, 1, 2)))]
+    if not groups and parts.chance(0.4):
+        # Each figure over rows of its own.
+        source = f"FROM {table.quoted} g"
+        figures = [
+            replace(one, expression=f"(SELECT {one.expression} {source}{parts.where(table, 'g', 0.4)})")
+            for one in columns
+        ]
+        return draft(f"SELECT {listed(*figures)}", groups, table)
     by = f" GROUP BY {', '.join(one.expression for one in groups)}" if groups else ""
     having = f" HAVING {_count_of(parts, table, 'g')} > 1" if groups and parts.chance(0.15) else ""
     query = f"SELECT {listed(*groups, *columns)} FROM {table.quoted} g{parts.where(table, 'g', 0.4)}{by}{having}"

@@ -142,8 +142,8 @@ def _columns(keeper: Tidemark) -> tuple[str, ...]:
     return keeper.sql("tracks_of")[1].applier.compared_columns
 
 
-def _decided(place: Plays, **options: object) -> tuple[str, str]:
-    script = place.keep(counts("tracks_of", **options)).sql("tracks_of")[-1]
+def _decided(place: Plays, name: str = "tracks_of", **options: object) -> tuple[str, str]:
+    script = place.keep(counts(name, **options)).sql(name)[-1]
     return script.klass, script.freshness
 
 
@@ -162,6 +162,16 @@ def test_the_plan_decides_by_the_size_of_groups(place: Plays, monkeypatch: pytes
     assert "because it is installed so" in keeper.explain("tracks_of").reasons[-1]
     place.write("DELETE FROM plays WHERE id > 3")
     assert keeper.plan().is_empty
+
+
+@pytest.mark.parametrize("name", ["everything", "figures"])
+def test_totals_need_no_consent(place: Plays, name: str) -> None:
+    assert _decided(place, name, support=None) == ("linear", "commit")
+    assert _decided(place, name, support=None, freshness="tick") == ("linear", "tick")
+    assert _decided(place, name, support=None, allow_global=True) == ("global", "tick")
+    with pytest.raises(Refusal) as caught:
+        _decided(place, name, support=False)
+    assert caught.value.code is Code.GLOBAL
 
 
 def test_what_was_decided_stays_until_the_declaration_says_otherwise(

@@ -225,16 +225,21 @@ class Builder:
 
     def figures(self) -> LinearProgram:
         """SELECT (SELECT aggregates FROM one source), …: one row, whatever there is."""
-        if any(needs_support(call) for call in all_aggregates(self.block)):
-            raise NotLinear("how often each value occurs is counted by groups, and there are none")
         swaps: dict[str, str] = {}
         only = self._only()
-        feeds = tuple(replace(feed, key=(text("1"),)) for feed in self._children(swaps))
-        sources = ", ".join(sorted({feed.table.label for feed in feeds}))
-        reason = f"one row of figures, each over one source: {sources}"
-        return LinearProgram(
-            self.name, (only,), feeds, self.visible(swaps), "", single=True, having=None, reasons=(reason,)
-        )
+        some = self._counting(self._children(swaps))
+        feeds, anew = (tuple(replace(feed, key=(text("1"),)) for feed in one) for one in some)
+        sources = ", ".join(sorted({feed.table.label for feed in anew or feeds}))
+        reasons = (f"one row of figures, each over one source: {sources}",)
+        shown = self.visible(swaps)
+        return LinearProgram(self.name, (only,), feeds, shown, "", single=True, having=None, reasons=reasons, anew=anew)
+
+    def _counting(self, children: tuple[Feed, ...]) -> tuple[tuple[Feed, ...], tuple[Feed, ...]]:
+        """The feeds of subqueries with those of the supports that they count in, and the same from the sources of these."""
+        if self.supports is None or not self.supports.wanted:
+            return children, ()
+        first = len(self.block.nested) + 1
+        return (*children, *self.supports.feeds(first)), (*children, *self.supports.feeds_anew(first))
 
     # -- universe -----------------------------------------------------------------------------------------------------
 
@@ -250,11 +255,7 @@ class Builder:
             swaps[column.output.scalar.text] = self.stored(column.name)
         parts = Parts(self.dialect, self.taken, {})
         presence = parts.count("rows", None)
-        feeds = self._children(swaps)
-        anew: tuple[Feed, ...] = ()
-        if self.supports is not None and self.supports.wanted:
-            anew = (*feeds, *self.supports.feeds_anew(len(self.block.nested) + 1))
-            feeds += self.supports.feeds(len(self.block.nested) + 1)
+        feeds, anew = self._counting(self._children(swaps))
         # Whoever points at a row may spell its key otherwise than the row does.
         feeds, anew = (tuple(replace(feed, spells=False) for feed in some) for some in (feeds, anew))
         self._copies(occurrence, parts, swaps)
