@@ -22,6 +22,35 @@ RECURSIONS = (
         "SELECT c.boss, x.steps + 1 FROM users_ x JOIN users c ON c.id = x.who WHERE x.steps < 4) "
         "SELECT max(steps) FROM users_) AS n FROM users u",
         "id",
+    ),
+    Case(
+        "recursion_by_where_it_begins",
+        "WITH RECURSIVE tree AS (SELECT id, id AS root, 0 AS depth FROM users WHERE boss IS NULL UNION ALL "
+        "SELECT u.id, t.root, t.depth + 1 FROM users u JOIN tree t ON u.boss = t.id) "
+        "SELECT root, count(*) AS n, max(depth) AS deep FROM tree GROUP BY root",
+        "root",
+    ),
+    Case(
+        "recursion_met_by_others",
+        "WITH RECURSIVE above(id, top) AS (SELECT id, boss FROM users WHERE region > 1 UNION SELECT a.id, f.b FROM above a "
+        "JOIN follows f ON f.a = a.top WHERE NOT EXISTS (SELECT 1 FROM tags t WHERE t.post = f.b)) "
+        "SELECT a.id, a.top, p.state, count(*) AS n FROM above a JOIN posts p ON p.author = a.top "
+        "WHERE a.top IN (SELECT score FROM posts WHERE state = 'a') GROUP BY a.id, a.top, p.state",
+        ("id", "top", "state"),
+    ),
+    Case(
+        "recursion_in_both_sides",
+        "WITH RECURSIVE up(id, top) AS (SELECT id, boss FROM users UNION SELECT x.id, u.boss FROM up x "
+        "JOIN users u ON u.id = x.top), down(id, low) AS (SELECT a, b FROM follows UNION "
+        "SELECT y.id, f.b FROM down y JOIN follows f ON f.a = y.low) "
+        "SELECT up.id, up.top, down.low FROM up JOIN down ON down.id = up.top WHERE up.top IN (SELECT score FROM posts)",
+        ("id", "top", "low"),
+    ),
+    Case(
+        "recursion_of_paths",
+        "WITH RECURSIVE t(id, path) AS (SELECT id, name FROM users WHERE boss IS NULL UNION ALL "
+        "SELECT u.id, t.path || '/' || u.name FROM users u JOIN t ON u.boss = t.id) SELECT id, path FROM t",
+        "id",
         klass="global",
     ),
     Case(

@@ -142,6 +142,12 @@ branch_untold = reaching(r"CAST\(0 AS", "CAST(7 AS")
 """Rows of one branch of a UNION ALL are looked for among those of another."""
 
 
+one_step_back = reaching(
+    r"(tidemark_walk\(x\) AS \(SELECT .*?) UNION SELECT .*?(\) SELECT x FROM tidemark_walk)", r"\1\2"
+)
+"""Of a recursion only what is a step away from where it begins is led back there."""
+
+
 def last_fill_missing(script: Script) -> Script:
     """Rows of units that are NULL are not computed; what adds up has other statements in that place, which are needed seldom."""
     if script.klass == "linear":
@@ -198,6 +204,7 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
             disturbed=True,
         ),
         Mutant(engine, "piece that is not seen", ("window-unseen",), unseen_piece_lost, disturbed=True),
+        Mutant(engine, "what a recursion begins with", ("recursion",), one_step_back, disturbed=True),
         Mutant(engine, "branch of another kind", (UNSHOWN,), branch_untold, kinds(engine), disturbed=True),
         Mutant(engine, "dirty set done at once", JOINS, whole_set_done, disturbed=True),
         Mutant(

@@ -22,7 +22,8 @@ QUERIES = {
     "tracks_of": "SELECT user_id, count(DISTINCT track) AS tracks FROM plays WHERE hidden = 0 GROUP BY user_id",
     "everything": "SELECT count(DISTINCT track) AS tracks, count(DISTINCT user_id) AS users FROM plays",
     "figures": "SELECT (SELECT count(DISTINCT track) FROM plays WHERE hidden = 0) AS tracks, "
-    "(SELECT count(DISTINCT track) FILTER (WHERE seconds > 0) + count(*) FROM plays) AS both, (SELECT count(*) FROM users) AS users",
+    "(SELECT count(*) FROM users) AS users, "
+    "(SELECT count(DISTINCT track) FILTER (WHERE seconds > 0) + count(*) FROM plays) AS sum",
     "profiles": "SELECT u.id, u.name, "
     "(SELECT count(DISTINCT p.track) FROM plays p WHERE p.user_id = u.id AND p.hidden = 0) AS n, "
     "(SELECT count(*) FROM plays p WHERE p.user_id = u.id) AS plays FROM users u",

@@ -18,19 +18,27 @@ from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import Edge, KeyedProgram, KeyQuery, Locking
 from tidemark.model import Declaration
 from tidemark.query.functions import SQLITE_OPTIONAL, function_name, is_like
-from tidemark.query.relation import Occurrence, Query, Scalar
+from tidemark.query.relation import Derived, Occurrence, Query, Recursion, Scalar, is_given
 from tidemark.query.trees import own_nodes
 from tidemark.query.unique import equality
 
+_RECURSION = (
+    "where a recursion comes by what a writer changes is found step by step, in rows that others may be changing"
+)
 _BY_TICKS = 'freshness="tick", or no freshness='
 
 
 def left_to_ticks(declaration: Declaration, query: Query) -> Declaration:
     """The declaration, kept by ticks where writers cannot be left to compute it. Raises `Refusal` where they are to do so."""
-    late = why_left(query)
+    late = _RECURSION if _recurs(query) else why_left(query)
     if late and declaration.freshness == "commit":
         raise not_at_commit(late)
     return replace(declaration, freshness="tick") if late else declaration
+
+
+def _recurs(query: Query) -> bool:
+    items = [item for block in query.blocks for item in block.items if isinstance(item, Derived)]
+    return any(isinstance(one.query, Recursion) and not is_given(one.query) for one in items if one.query.blocks)
 
 
 def why_left(query: Query) -> str:

@@ -7,6 +7,7 @@ result falls apart; where there is none the whole result is one unit, which want
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
@@ -51,8 +52,7 @@ def keyed_program(
     """
     described = {column.name: column for column in outputs}
     names = [output.name for output in query.outputs]
-    chosen = choose_unit(query, key)
-    every_route = routes_of(query, chosen)
+    chosen, every_route = _within_reach(query, choose_unit(query, key))
     routes = shorten(tuple(way for way in every_route if way.changed.table.label not in unwatched))
     reasons = (reason, *_everywhere(query, chosen, routes, allow_global=allow_global))
     due = find_due(query, every_route, moment, every or DUE_SECONDS)
@@ -101,6 +101,19 @@ def choose_unit(query: Query, key: tuple[KeyColumn, ...]) -> tuple[int, ...]:
         others = [position for position in others if narrows(query, (position,))]
         found = [position for position in others if names[position].startswith(HIDDEN_UNIT)] or others[:_UNIT_MAX]
     return tuple(found)
+
+
+def _within_reach(query: Query, chosen: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[KeyQuery, ...]]:
+    """The unit with the routes to it; where a change leads to some of its columns and not to others, the most of them to which
+    every change leads."""
+    whole = routes_of(query, chosen)
+    if any(route.everywhere for route in whole):
+        for size in range(len(chosen) - 1, 0, -1):
+            for fewer in (one for one in combinations(chosen, size) if narrows(query, one)):
+                routes = routes_of(query, fewer)
+                if not any(route.everywhere for route in routes):
+                    return fewer, routes
+    return chosen, whole
 
 
 def _everywhere(

@@ -10,6 +10,7 @@ from tidemark.contract import Operator
 from tidemark.maintenance.bilinear import ADDED
 from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.relation import Aggregate, Called, Derived, Item, Nested, Occurrence, Query, Recursion, SetOperation
+from tidemark.query.walked import carried
 
 _SETS = {
     "union": ("set-multiplicity", "a row stays as long as one side has it"),
@@ -29,6 +30,9 @@ def operators_of(query: Query, *, linear: bool) -> tuple[Operator, ...]:
         if query.body is None:
             return ()
         inner = operators_of(query.body, linear=linear)
+        if carried(query):
+            why = "what begins alike is computed together, and a change is walked back to where it begins"
+            return (*inner, Operator("WITH RECURSIVE", "keyed", "recursion", why))
         return (*inner, Operator("WITH RECURSIVE", "global", "recursion", "a change reaches whatever follows from it"))
     found: list[Operator] = []
     for place, item in enumerate(query.items):

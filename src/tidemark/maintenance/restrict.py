@@ -16,6 +16,7 @@ from tidemark.model import Table
 from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Recursion, Scalar, SetOperation
 from tidemark.query.unique import equality, has_index, is_found
 from tidemark.query.units import branches_of, fixed, item_of, narrowed, position_of, same_comparison, splits
+from tidemark.query.walked import begins_and_goes_on, carried
 
 Terms = Mapping[int, Scalar]
 """Place of a column of the unit → what it is in a block."""
@@ -36,7 +37,10 @@ def _query(query: Query, places: Mapping[int, int], *, sideways: bool) -> tuple[
         right, other = _query(query.right, places, sideways=sideways)
         return (*left, *right), one and other
     if isinstance(query, Recursion):
-        return (), False
+        # What does not begin is not gone on with.
+        parts, handed = begins_and_goes_on(query), carried(query)
+        begun = {place: position for place, position in places.items() if position in handed}
+        return _query(parts[0], begun, sideways=sideways) if parts is not None and begun else ((), False)
     values = {place: query.outputs[position].scalar for place, position in places.items()}
     terms = {place: fixed(query, one) or narrowed(query, one) for place, one in values.items()}
     return _block(query, terms, sideways=sideways)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from tidemark.maintenance.program import KeyQuery
 from tidemark.query.flatten import Calls, Flat, flatten
 from tidemark.query.relation import Occurrence, Query, Scalar
+from tidemark.query.seen import is_begun
 from tidemark.query.unique import equality
 from tidemark.query.units import are_identical
 
@@ -41,7 +42,8 @@ def _route(flat: Flat, start: str, unit: tuple[int, ...]) -> KeyQuery:
     edges = [edge for edge in flat.edges if len(edge.aliases) >= 2 and edge.aliases <= there]
     targets = {alias for value in known for alias in value.aliases}
     reached = _connect(start, targets, edges, flat.calls)
-    if len(known) < len(values) or (flat.sealed and not targets <= reached):
+    begun = {alias for value in known if is_begun(value) for alias in value.aliases}
+    if len(known) < len(values) or (flat.sealed and not targets <= reached) or not begun <= reached:
         return KeyQuery(changed, (), (), (), everywhere=True)
     # What is not reached is a cross join: a row meets every row of the others.
     return _through(changed, _whole(reached | targets, edges, flat.calls), flat.scans, edges, known, flat.calls)

@@ -32,21 +32,33 @@ from tidemark.query.relation import (
     as_call,
     is_given,
 )
+from tidemark.query.seen import (
+    BEGUN,
+    LOOSE,
+    VOID,
+    WALK,
+    Values,
+    bare,
+    column_of,
+    conditions,
+    is_loose,
+    is_void,
+    marked,
+    over_scans,
+    passed,
+    said,
+    void,
+    walk_to,
+    walked,
+)
 from tidemark.query.unique import is_nullable, is_nullable_output
 from tidemark.query.units import fixed, is_exact, is_uniform, keeps, reads_row
+from tidemark.query.walked import Walk, begins_and_goes_on, carried, walk_of
 
-Values = Mapping[str, Scalar | None]
-"""Column name → what it is over scans; None = it cannot be said."""
 Calls = Mapping[str, Called]
 """Alias → function in FROM, called with what scans have."""
 _Pair = tuple[Scalar, Scalar, tuple[bool, bool]]
 """The two sides of IN over scans, and which of them can be NULL."""
-
-_STRICT = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
-_VOID = "void"
-"""On a node: it is NULL in every row."""
-_LOOSE = "loose"
-"""On a node: equal values that look different were taken for one, and any of them may be what is seen."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +95,7 @@ def flatten(query: Query, focus: str, wanted: frozenset[int] | None = None) -> l
     """
     inside = has_scan(query, focus)
     if isinstance(query, Recursion):
-        # A row that it finds is made of any number of rows, and nothing says of which.
-        scans = {one.alias: one for one in query.all_occurrences if one.alias == focus}
-        return [Flat(scans, (), (None,) * len(query.outputs), sealed=inside)]
+        return _recursion(query, focus)
     if isinstance(query, SetOperation):
         found = []
         for side in (query.left, query.right):
@@ -107,6 +117,49 @@ def flatten(query: Query, focus: str, wanted: frozenset[int] | None = None) -> l
     return [_project(query, part, inside) for part in _from(query, focus, wanted)]
 
 
+def _recursion(query: Recursion, focus: str) -> list[Flat]:
+    inside, parts, walk = has_scan(query, focus), begins_and_goes_on(query), walk_of(query)
+    # A row that it finds is made of any number of rows, and without a walk nothing says of which.
+    scans = {one.alias: one for one in query.all_occurrences if one.alias == focus}
+    lost = [Flat(scans, (), (None,) * len(query.outputs), sealed=inside)]
+    if parts is None or (walk is None and inside and not has_scan(parts[0], focus)):
+        return lost
+    first, step = parts
+    handed = carried(query)
+    begun = [
+        replace(flat, values=tuple(one if place in handed else None for place, one in enumerate(flat.values)))
+        for flat in flatten(first, focus)
+    ]
+    if inside and has_scan(first, focus):
+        return [replace(flat, sealed=True) for flat in begun]
+    begins = [_walks_from(flat, walk) for flat in flatten(first, focus)]
+    if not inside:
+        return [_as_begun(flat, walk, value) for flat, value in zip(begun, begins, strict=True)]
+    found = []
+    for going in flatten(step, focus):
+        for flat, value in zip(begun, begins, strict=True):
+            if value is None or walk is None or not walk.enters.aliases <= going.scans.keys():
+                return lost
+            edges = (*going.edges, *flat.edges, walk.condition(value, walk.enters))
+            calls = {**going.calls, **flat.calls}
+            found.append(Flat({**going.scans, **flat.scans}, edges, flat.values, sealed=True, calls=calls))
+    return found
+
+
+def _walks_from(flat: Flat, walk: Walk | None) -> Scalar | None:
+    """The column with which a recursion begins, where a walk leads back to it."""
+    value = flat.values[walk.place] if walk is not None else None
+    return value if walk is not None and value is not None and walk.compares(column_of(value, flat.scans)) else None
+
+
+def _as_begun(flat: Flat, walk: Walk | None, begins: Scalar | None) -> Flat:
+    """What is seen of a recursion from outside: what it hands on, and by which walk its other rows are reached."""
+    values: list[Scalar | None] = [marked(one, BEGUN, True) for one in flat.values]
+    if walk is not None and begins is not None:
+        values[walk.place] = marked(begins, WALK, walk)
+    return replace(flat, values=tuple(values))
+
+
 def has_scan(query: Query, alias: str) -> bool:
     """True when that scan is somewhere in the query."""
     return any(occurrence.alias == alias for occurrence in query.all_occurrences)
@@ -119,14 +172,14 @@ def _project(block: Block, part: _Joined, inside: bool) -> Flat:
     for output in block.outputs:
         plain = keeps(block, output.scalar) if inside or block.is_aggregated else reads_row(output.scalar)
         constant = output.scalar.is_constant and not inside
-        value = None if hidden or not (plain or constant) else over_scans(output.scalar, part.seen)
+        value = None if hidden or not (plain or constant) else passed(output.scalar, part.seen)
         if not hidden and (same := fixed(block, output.scalar)) is not None:
             value = same
         if value is not None and isinstance(value.tree, exp.Null):
-            value.tree.meta[_VOID] = True
+            value.tree.meta[VOID] = True
         if value is not None and merging and not is_exact(block, output.scalar):
             value = Scalar(exp.Paren(this=value.tree.copy()), value.dialect)
-            value.tree.meta[_LOOSE] = True
+            value.tree.meta[LOOSE] = True
         values.append(value)
     sealed = part.sealed or hidden or (inside and bool(block.windows or block.distinct_on))
     return Flat(part.scans, part.edges, tuple(values), sealed, part.calls)
@@ -148,7 +201,7 @@ def _from(block: Block, focus: str, wanted: frozenset[int] | None) -> list[_Join
         parts = [one for part in parts for one in _through_value(block, part, scalar, focus)]
     found = []
     for part in parts:
-        edges = _conditions(block.where, part.seen)
+        edges = conditions(block.where, part.seen, part.scans)
         if edges is not None:
             found.append(replace(part, edges=(*part.edges, *edges)))
     return found
@@ -156,10 +209,10 @@ def _from(block: Block, focus: str, wanted: frozenset[int] | None) -> list[_Join
 
 def _through_value(block: Block, part: _Joined, scalar: Scalar, focus: str) -> list[_Joined]:
     """The same with the scans of a subquery whose value a condition of WHERE demands, which the focus is not in."""
-    tree = _bare(scalar.tree)
+    tree = bare(scalar.tree)
     sides = (tree.this, tree.expression) if isinstance(tree, exp.EQ) else ()
     for side, other in (sides, sides[::-1]) if sides else ():
-        text = render(_bare(side), block.dialect)
+        text = render(bare(side), block.dialect)
         inner = next((one for one in block.nested if one.form == "scalar" and one.text == text), None)
         value = over_scans(Scalar(other, block.dialect), part.seen)
         # A row of several values is compared as a whole.
@@ -168,7 +221,7 @@ def _through_value(block: Block, part: _Joined, scalar: Scalar, focus: str) -> l
         found = []
         for flat in flatten(inner.query, focus):
             (demanded,) = flat.values
-            edges = _conditions(flat.edges, part.seen)
+            edges = conditions(flat.edges, part.seen, {**part.scans, **flat.scans})
             if demanded is None or edges is None:
                 return [part]
             equal = exp.EQ(this=value.tree.copy(), expression=(over_scans(demanded, part.seen) or demanded).tree.copy())
@@ -229,21 +282,21 @@ def _join(block: Block, left: _Joined, right: _Joined, place: int, focus: str, n
     padded = item.kind in ("left", "full")
     if item.kind == "left" and item.alias not in needed and focus not in right.scans and not inside:
         # Nothing but its own condition reads it: whether it matches makes no difference to what is reached.
-        return [replace(left, seen={**left.seen, **_void(right)})]
+        return [replace(left, seen={**left.seen, **void(right.seen, right.scans)})]
     matched = []
     for whole in _with_on(block, _laterally(left, right), place, focus):
-        edges = _conditions(item.on, whole.seen)
+        edges = conditions(item.on, whole.seen, whole.scans)
         if edges is not None:
             matched.append(replace(whole, edges=(*whole.edges, *edges)))
     found = list(matched)
     if padded and (focus in right.scans or inside):
-        found += [replace(one, seen={**one.seen, **_void(right)}) for one in matched]
+        found += [replace(one, seen={**one.seen, **void(right.seen, right.scans)}) for one in matched]
     elif padded:
-        found.append(replace(left, seen={**left.seen, **_void(right)}))
+        found.append(replace(left, seen={**left.seen, **void(right.seen, right.scans)}))
     if item.kind in ("right", "full") and (focus in left.scans or inside):
-        found += [replace(one, seen={**one.seen, **_void(left)}) for one in matched]
+        found += [replace(one, seen={**one.seen, **void(left.seen, left.scans)}) for one in matched]
     elif item.kind in ("right", "full"):
-        found.append(replace(right, seen={**_void(left), **right.seen}))
+        found.append(replace(right, seen={**void(left.seen, left.scans), **right.seen}))
     return found
 
 
@@ -269,7 +322,7 @@ def _said(calls: Calls, seen: Mapping[str, Values]) -> Calls:
     return {
         alias: replace(calls[alias], call=call)
         for alias, call in said.items()
-        if call is not None and not _is_loose(call)
+        if call is not None and not is_loose(call)
     }
 
 
@@ -285,16 +338,20 @@ def _with_nested(block: Block, part: _Joined, nested: Nested, focus: str) -> lis
     """A part of FROM with the scans of a subquery in a scalar, tied by correlation and by IN."""
     found = []
     for flat in flatten(nested.query, focus):
-        edges = [edge for scalar in flat.edges if (edge := over_scans(scalar, part.seen)) is not None]
-        if any(_is_void(edge) for edge in edges):
-            continue
         scans = {**part.scans, **flat.scans}
+        edges = [edge for scalar in flat.edges if (edge := said(scalar, part.seen, scans)) is not None]
+        if any(is_void(edge) for edge in edges):
+            continue
         calls = {**part.calls, **_said(flat.calls, part.seen)}
         tied = _Joined(scans, (*part.edges, *edges), part.seen, sealed=True, calls=calls)
-        pairs = []
+        pairs: list[_Pair] = []
         for operand, output in nested.matches:
             position = [one.scalar for one in nested.query.outputs].index(output)
             value, other = over_scans(operand, part.seen), flat.values[position]
+            if value is None and other is not None and nested.stands_alone and walk_to(other) is None:
+                equal = Scalar(exp.EQ(this=operand.tree.copy(), expression=other.tree.copy()), operand.dialect)
+                back = walked(equal, part.seen, scans)
+                tied = replace(tied, edges=(*tied.edges, *([back] if back is not None else [])))
             if value is not None and other is not None and reads_row(operand):
                 unknown = (is_nullable(operand, block), is_nullable_output(nested.query, position))
                 pairs.append((value, over_scans(other, part.seen) or other, unknown))
@@ -312,8 +369,8 @@ def _memberships(pairs: list[_Pair], nested: Nested) -> list[tuple[Scalar, ...]]
     dialect = pairs[0][0].dialect
     equal = tuple(Scalar(exp.EQ(this=a.tree.copy(), expression=b.tree.copy()), dialect) for a, b, _ in pairs)
     if nested.stands_alone:
-        return [] if any(_is_void(one) for one in equal) else [equal]
-    found = [] if any(_is_void(one) for one in equal) else [equal]
+        return [] if any(is_void(one) for one in equal) else [equal]
+    found = [] if any(is_void(one) for one in equal) else [equal]
     for side in (0, 1):
         test: exp.Expression | None = None
         for pair in pairs:
@@ -324,93 +381,3 @@ def _memberships(pairs: list[_Pair], nested: Nested) -> list[tuple[Scalar, ...]]
         if test is not None:
             found.append((Scalar(exp.Paren(this=test), dialect),))
     return found
-
-
-# -- scalars over scans -----------------------------------------------------------------------------------------------
-
-
-def over_scans(scalar: Scalar, seen: Mapping[str, Values]) -> Scalar | None:
-    """The scalar with every column of FROM as what it is over scans; None when that cannot be said."""
-    if scalar.has_subquery:
-        return None
-    if any(alias in seen and seen[alias].get(name) is None for alias, name in scalar.columns):
-        return None
-
-    def place(node: exp.Column) -> exp.Expression:
-        values = seen.get(node.table)
-        value = values[node.name] if values is not None else None
-        if value is None:
-            return node
-        return value.tree.copy() if value.column is not None else exp.Paren(this=value.tree.copy())
-
-    return scalar.replaced(place)
-
-
-def _conditions(scalars: Iterable[Scalar], seen: Mapping[str, Values]) -> list[Scalar] | None:
-    """The conditions that can be said over scans; None when one of them can never be true."""
-    found = []
-    for scalar in scalars:
-        edge = over_scans(scalar, seen)
-        if edge is not None and _is_void(edge):
-            return None
-        if edge is not None and _is_sure(edge):
-            found.append(edge)
-    return found
-
-
-def _is_sure(edge: Scalar) -> bool:
-    """False for a condition that may tell values apart which a grouping took for one."""
-    if not _is_loose(edge):
-        return True
-    tree = _bare(edge.tree)
-    sides = (_bare(tree.this), _bare(tree.expression)) if isinstance(tree, exp.EQ) else ()
-    return edge.dialect.has_schemas and bool(sides) and all(isinstance(side, exp.Column) for side in sides)
-
-
-def _is_loose(scalar: Scalar) -> bool:
-    """True when it reads any of several values that were taken for one."""
-    return any(node.meta.get(_LOOSE) for node in scalar.tree.walk())
-
-
-def _void(part: _Joined) -> dict[str, Values]:
-    """The columns of a part as NULLs, typed where types are fixed."""
-    return {
-        alias: {name: _typed_null(value, part) if value is not None else None for name, value in values.items()}
-        for alias, values in part.seen.items()
-    }
-
-
-def _typed_null(value: Scalar, part: _Joined) -> Scalar | None:
-    def place(node: exp.Column) -> exp.Expression:
-        scan = part.scans.get(node.table)
-        column = scan.table.column(node.name) if scan is not None else None
-        typed = value.dialect.cast(column.type) if column is not None else ""
-        null = exp.Var(this=f"NULL{typed}")
-        null.meta[_VOID] = True
-        return null
-
-    if value.column is None and value.dialect.types_are_fixed and not value.aliases <= part.scans.keys():
-        # Nothing tells the type of what a function gives.
-        return None
-    tree = value.replaced(place).tree
-    if value.column is None and value.dialect.types_are_fixed:
-        tree = exp.Case(ifs=[exp.If(this=exp.Boolean(this=False), true=tree)])
-    elif value.column is None:
-        tree = exp.Null()
-    tree.meta[_VOID] = True
-    return Scalar(tree, value.dialect)
-
-
-def _is_void(scalar: Scalar) -> bool:
-    """True for a comparison that a NULL makes unknown in every row."""
-    tree = _bare(scalar.tree)
-    sides = (tree.this, tree.expression) if isinstance(tree, _STRICT) else ()
-    # ALL over no rows is true of NULL too.
-    quantified = any(isinstance(side, exp.Any | exp.All) for side in sides)
-    return not quantified and any(_bare(side).meta.get(_VOID) for side in sides)
-
-
-def _bare(tree: exp.Expression) -> exp.Expression:
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
-    return tree

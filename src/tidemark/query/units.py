@@ -31,6 +31,7 @@ from tidemark.query.relation import (
     SetOperation,
     is_given,
 )
+from tidemark.query.walked import begins_and_goes_on, carried
 
 _EXACT_TYPES = (
     "smallint",
@@ -54,7 +55,10 @@ def splits(query: Query, position: int) -> bool:
     if is_given(query):
         # Rows that nothing changes may be left out one by one.
         return True
-    if query.limited or isinstance(query, Recursion):
+    if isinstance(query, Recursion):
+        parts = begins_and_goes_on(query)
+        return parts is not None and position in carried(query) and splits(parts[0], position)
+    if query.limited:
         return False
     if isinstance(query, SetOperation):
         # Where another branch has one value in all of its rows, or NULL, these are a piece of their own.
@@ -76,7 +80,8 @@ def narrows(query: Query, positions: Collection[int]) -> bool:
     if isinstance(query, SetOperation):
         return all(narrows(side, positions) for side in (query.left, query.right))
     if isinstance(query, Recursion):
-        return False
+        parts, handed = begins_and_goes_on(query), carried(query)
+        return parts is not None and narrows(parts[0], [one for one in positions if one in handed])
     told = [one for position in positions if not is_void(one := query.outputs[position].scalar)]
     inside: dict[str, set[int]] = {}
     for alias, name in (column for scalar in told for column in scalar.columns):
