@@ -79,11 +79,18 @@ class Keeping:
                     compiled[one.name] = compile_derived(
                         one, catalog, session.dialect, session.describe, 1, session.first_mutable
                     )
-                except Refusal as refusal:
-                    compiled[one.name] = refusal
+                except Refusal:
+                    compiled[one.name] = self._supported(one.name)
             return compiled
         finally:
             session.close()
+
+    def _supported(self, name: str) -> Script | Refusal:
+        """The script of a query that is refused by itself, after those of its supports."""
+        try:
+            return self.tidemark.sql(name)[-1]
+        except Refusal as refusal:
+            return refusal
 
     def install(self) -> None:
         """Install, fill and verify all of them."""

@@ -20,7 +20,6 @@ GROUP BY x.w_id;
 
 -- name: customers_by_order_count
 -- key: w_id, d_id, orders
--- global: a customer's old count is not kept by the sources
 SELECT x.w_id, x.d_id, x.orders, count(*) AS customers
 FROM (
     SELECT c.w_id, c.d_id, c.c_id, count(o.o_id) AS orders

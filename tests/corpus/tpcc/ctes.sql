@@ -123,7 +123,6 @@ WHERE n.place > 1;
 
 -- name: cte_recursive_chain
 -- key: w_id, d_id, c_id, depth
--- global: a chain of any length may end at any customer
 WITH RECURSIVE chain (w_id, d_id, c_id, above, depth) AS (
     SELECT w_id, d_id, c_id, referred_by, 0 FROM customer
     UNION

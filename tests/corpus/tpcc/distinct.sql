@@ -95,5 +95,4 @@ HAVING count(DISTINCT w_id) > 1;
 SELECT DISTINCT count(*) AS most FROM customer GROUP BY last_name;
 
 -- name: distinct_whole
--- global: one row over everything
 SELECT count(DISTINCT last_name) AS names, count(DISTINCT credit) AS ratings FROM customer;

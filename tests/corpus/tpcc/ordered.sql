@@ -30,12 +30,10 @@ SELECT w_id, d_id, c_id, balance - credit_limit AS gap FROM customer ORDER BY ga
 
 -- name: top_ten_items
 -- key: i_id
--- global: who is among the ten best depends on all items
 SELECT i_id, title, price FROM item ORDER BY price DESC, i_id LIMIT 10;
 
 -- name: top_sellers_page_two
 -- key: i_id
--- global: who is on the page depends on all items
 SELECT i_id, sum(amount) AS amount
 FROM order_line
 WHERE i_id IS NOT NULL

@@ -75,7 +75,6 @@ GROUP BY a.i_id, a.title;
 
 -- name: price_rank_everywhere
 -- key: i_id
--- global: an item's rank depends on all items
 SELECT a.i_id, a.price, count(b.i_id) AS cheaper
 FROM item a
 LEFT JOIN item b ON b.price < a.price

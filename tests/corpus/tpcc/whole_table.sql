@@ -21,7 +21,6 @@ SELECT w_id, ytd, rank() OVER (ORDER BY ytd DESC) AS place FROM warehouse;
 SELECT h_id, amount, sum(amount) OVER (ORDER BY paid_at, h_id) AS so_far FROM history;
 
 -- name: joined_whole_result
--- global: one row over everything
 SELECT count(*) AS lines, sum(l.quantity * i.price) AS list_amount
 FROM order_line l
 JOIN item i ON i.i_id = l.i_id;
@@ -57,7 +56,6 @@ FROM (SELECT w_id, d_id, c_id, count(*) AS orders FROM orders GROUP BY w_id, d_i
 
 -- name: limited_distinct_names
 -- key: last_name
--- global: which names come first depends on all names
 SELECT DISTINCT last_name FROM customer ORDER BY last_name LIMIT 7;
 
 -- name: difference_to_config

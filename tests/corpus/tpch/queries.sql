@@ -227,7 +227,6 @@ GROUP BY c_count
 ORDER BY custdist DESC, c_count DESC;
 
 -- name: h14_promotion_effect
--- global: one row over everything
 SELECT 100.0 * sum(CASE WHEN p.p_type LIKE 'PROMO%' THEN l.l_extendedprice * (100 - l.l_discount) ELSE 0 END)
        / sum(l.l_extendedprice * (100 - l.l_discount)) AS promo_revenue
 FROM lineitem l
@@ -278,7 +277,6 @@ GROUP BY c.c_name, c.c_custkey, o.o_orderkey, o.o_orderdate, o.o_totalprice
 ORDER BY o.o_totalprice DESC, o.o_orderdate;
 
 -- name: h19_discounted_revenue
--- global: one row over everything
 SELECT sum(l.l_extendedprice * (100 - l.l_discount)) AS revenue
 FROM lineitem l
 JOIN part p ON p.p_partkey = l.l_partkey
