@@ -6,15 +6,20 @@ from typing import Any
 
 import pytest
 
+from tests.unit.runtime import place
+from tests.unit.runtime.handmade import capture_posts
 from tests.unit.runtime.place import World
 from tests.unit.runtime.test_kills import free_leases, kill_everywhere
+from tidemark.dialect import Dialect
+from tidemark.model import Table
 from tidemark.names import ledger
 from tidemark.runtime.changes.uninstall import uninstall
-from tidemark.runtime.objects.captures import empty, follows, trim_logs
+from tidemark.runtime.objects.captures import RESHAPED, empty, follows, trim_logs
 from tidemark.runtime.operate.status import read_status
 from tidemark.runtime.ticks.batch import prepare_once
 from tidemark.runtime.ticks.seals import fill_slice
 from tidemark.runtime.ticks.tick import has_work, tick
+from tidemark.script import Capture
 
 
 def _log(world: World) -> str:
@@ -192,6 +197,22 @@ def test_a_missing_trigger_is_a_gap_for_everybody(world: World) -> None:
     world.apply(*both)
     assert world.shown() == world.shown("other") == world.truth()
     assert world.plan(*both).is_empty
+
+
+def test_a_capture_that_is_given_another_text_is_no_gap(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = (world.wanted(), world.wanted(name="other"))
+    world.apply(*both)
+
+    def newer(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> Capture:
+        made = capture_posts(dialect, table, columns)
+        pieces = [replace(piece, create=piece.create.replace("SELECT", "SELECT ALL", 1)) for piece in made.pieces]
+        return replace(made, pieces=tuple(pieces))
+
+    monkeypatch.setattr(place, "capture_posts", newer)
+    plan = world.plan(*both)
+    assert [step.reason for step in plan.steps] == [f"the capture of posts {RESHAPED}"] * 2
+    world.apply(*both)
+    assert world.plan(*both).is_empty and all(row.state == "live" for row in world.duty.ledger.derived())
 
 
 def test_a_missing_log_is_a_gap_for_everybody(world: World) -> None:

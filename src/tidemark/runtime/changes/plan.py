@@ -17,7 +17,14 @@ from tidemark.runtime.cascade import identity, upstream_first
 from tidemark.runtime.changes.carry import check_carried
 from tidemark.runtime.changes.plan_checks import check_columns, check_pieces, check_replication, check_states
 from tidemark.runtime.ledger import SHAPE, Installed, Ledger
-from tidemark.runtime.objects.captures import CaptureOf, find_faults, list_statements, plan_captures, sources_of
+from tidemark.runtime.objects.captures import (
+    RESHAPED,
+    CaptureOf,
+    find_faults,
+    list_statements,
+    plan_captures,
+    sources_of,
+)
 from tidemark.runtime.objects.essence import essence
 from tidemark.runtime.objects.gaps import Look
 from tidemark.runtime.objects.groups import check_groups, groups_of, with_groups
@@ -37,6 +44,7 @@ from tidemark.runtime.objects.widen import Widening, as_stored, find_widening, l
 from tidemark.script import Capture, MissingIndex, Script
 from tidemark.walk import Pages
 
+GAP = "; changes may have been missed"
 Verb = Literal["create", "replace", "rename", "reinstall", "resume", "drop"]
 
 
@@ -329,14 +337,11 @@ def _mend(
     broken += [change.says] if change is not None else []
     if findings or broken:
         said = [f"{found.piece.kind} {found.piece.name} is {found.health}" for found in findings]
-        named = ", ".join([*broken, *said][:3])
-        lossy = bool(broken) or any(is_gap(script, found) for found in findings)
-        gap = "; changes may have been missed" if lossy else ""
-        step = replace(step, verb="reinstall", reason=named + gap, findings=findings)
-        return _tell(seen.ledger, step), script
+        lossy = any(not one.endswith(RESHAPED) for one in broken) or any(is_gap(script, found) for found in findings)
+        reason = ", ".join([*broken, *said][:3]) + lossy * GAP
+        return _tell(seen.ledger, replace(step, verb="reinstall", reason=reason, findings=findings)), script
     if before.state != "live":
-        step = replace(step, verb="resume", reason=f"it is {before.state}", building=before)
-        return _tell(seen.ledger, step), script
+        return _tell(seen.ledger, replace(step, verb="resume", reason=f"it is {before.state}", building=before)), script
     if any(row.state != "retired" for row in retired):
         # A worker would go on with it, so it goes even where the rest is left to one.
         return _drop(retired, "its definition is again the one that is live", frees_readers=False), script
