@@ -7,7 +7,6 @@ result falls apart; where there is none the whole result is one unit, which want
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
@@ -104,15 +103,14 @@ def choose_unit(query: Query, key: tuple[KeyColumn, ...]) -> tuple[int, ...]:
 
 
 def _within_reach(query: Query, chosen: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[KeyQuery, ...]]:
-    """The unit with the routes to it; where a change leads to some of its columns and not to others, the most of them to which
-    every change leads."""
+    """The unit with the routes to it; where a change leads to some of its columns and not to others, those to which every change
+    leads."""
     whole = routes_of(query, chosen)
     if any(route.everywhere for route in whole):
-        for size in range(len(chosen) - 1, 0, -1):
-            for fewer in (one for one in combinations(chosen, size) if narrows(query, one)):
-                routes = routes_of(query, fewer)
-                if not any(route.everywhere for route in routes):
-                    return fewer, routes
+        fewer = tuple(one for one in chosen if not any(route.everywhere for route in routes_of(query, (one,))))
+        routes = routes_of(query, fewer) if fewer and narrows(query, fewer) else whole
+        if not any(route.everywhere for route in routes):
+            return fewer, routes
     return chosen, whole
 
 

@@ -5,8 +5,10 @@ import pytest
 from tests.unit.query.catalogs import BOTH, block_of, describe
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.maintenance import keyed
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.program import KeyedProgram
+from tidemark.maintenance.routes import routes_of
 from tidemark.query.keys import find_key
 
 EACH = pytest.mark.parametrize("dialect", BOTH, ids=lambda dialect: dialect.name)
@@ -130,6 +132,16 @@ def test_keys_that_cannot_be_bounded(dialect: Dialect, query: str, code: Code) -
     with pytest.raises(Refusal) as caught:
         program(query, dialect)
     assert caught.value.code is code and caught.value.instead
+
+
+@EACH
+def test_many_columns_out_of_reach_are_told_quickly(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[int, ...]] = []
+    monkeypatch.setattr(keyed, "routes_of", lambda query, unit: (tried.append(unit), routes_of(query, unit))[1])
+    columns = [f"p.author + {number} AS c{number}" for number in range(16)]
+    with pytest.raises(Refusal) as caught:
+        program(f"SELECT DISTINCT {', '.join(columns)} FROM posts p WHERE p.id < (SELECT max(id) FROM users)", dialect)
+    assert caught.value.code is Code.GLOBAL and len(tried) <= 20, "once as a whole, and each by itself"
 
 
 @EACH
