@@ -27,6 +27,7 @@ from tidemark.model import Catalog, Declaration, Describe, Kept, OutputColumn, T
 from tidemark.names import Names
 from tidemark.query.admit import admit, indexes_name_outputs
 from tidemark.query.cut import cut_of, is_hidden
+from tidemark.query.home import home_of
 from tidemark.query.keys import KeyColumn, assume_key, find_key, require_plain_values, require_seen
 from tidemark.query.lower import lower_query
 from tidemark.query.moment import reads_moment
@@ -89,7 +90,7 @@ def compile_derived(
     `describe` and `first_mutable` ask the engine, as `Session` does. `housed` is the generation in whose store the rows are,
     where that is another one, `session` as in `Names`; columns named in `without` are left out of the result.
     """
-    names = Names(dialect, declaration.name, housed or generation, session)
+    names = Names(dialect, declaration.name, housed or generation, session, home_of(declaration, catalog))
     try:
         wanted = _without(declaration, without, dialect) if without else declaration
         make = partial(_compile, wanted, catalog, dialect, describe, names, first_mutable)
@@ -168,7 +169,7 @@ def _compile(
         live=made.live,
         why_not_live=made.why_not_live,
         reads=reads,
-        offers=offers(made.store, made.pieces, outputs, catalog.search_path, made.freshness),
+        offers=offers(made.store, made.pieces, outputs, catalog, made.freshness),
         joins=joins,
         supported_by=declaration.supported_by,
         operators=operators_of(lowered, linear=made.klass == "linear"),

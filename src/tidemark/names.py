@@ -36,12 +36,13 @@ def support_name(owner: str, number: int) -> str:
 @dataclass(frozen=True)
 class Names:
     """Names of one derived table's objects in one generation. Results of `own`, `store` … are quoted and qualified. `session`
-    tells apart what scripts over one store have in a session."""
+    tells apart what scripts over one store have in a session; `home` is the schema in which readers see it, empty on SQLite."""
 
     dialect: Dialect
     derived: str
     generation: int = 1
     session: str = ""
+    home: str = ""
 
     def _suffixed(self, name: str) -> str:
         return name if self.generation == 1 else f"{name}_g{self.generation}"
@@ -77,6 +78,19 @@ class Names:
     def store(self) -> str:
         """The quoted name of the table that holds the rows."""
         return self.own("")
+
+    @property
+    def public(self) -> str:
+        """The quoted name that readers use."""
+        return self.shown(self.derived)
+
+    def shown(self, name: str) -> str:
+        """The quoted name of a view that readers see, wherever the search path of a session begins."""
+        return self.dialect.quote(self.home, name)
+
+    def label(self, name: str) -> str:
+        """The same as the catalog shows it (see `Table.label`)."""
+        return name if self.home in ("", "public") else f"{self.home}.{name}"
 
 
 @dataclass(frozen=True)

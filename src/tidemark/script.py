@@ -401,6 +401,11 @@ class Script:
     holds: tuple[tuple[str, str], ...] = ()
     wide: Wide = NOT_WIDENED
 
+    @property
+    def home(self) -> str:
+        """The schema in which readers see a view of the rows; empty on SQLite, and where there is none."""
+        return self.offers[1].schema if len(self.offers) > 1 else ""
+
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits over every text except the generation's number."""

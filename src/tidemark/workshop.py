@@ -137,6 +137,7 @@ class Workshop:
         catalog = self._catalog(duty)
         if (conversion := plan_conversion(duty.ledger, catalog)) is not None:
             return conversion
+        catalog = _with_homes(duty, catalog)
         everything = self._with_supports(duty, catalog)
         renamed = {one.was: one.name for one in everything if one.was is not None}
         declared = {one.name for one in everything}
@@ -227,7 +228,7 @@ class Workshop:
         """The scripts of these declarations as they would be installed first, each after its supports; only what they read is
         compiled besides."""
         session = duty.session
-        catalog = self._catalog(duty)
+        catalog = _with_homes(duty, self._catalog(duty))
         links = chain(self._with_supports(duty, catalog), catalog, session.dialect)
         wanted, found = set(names), dict[str, Script]()
         for link in reversed(links):
@@ -265,6 +266,12 @@ class Workshop:
     def _catalog(self, duty: Duty) -> Catalog:
         """What the database holds, with what is stated about it."""
         return state(duty.session.catalog(), self.project.sources.values() if self.project else ())
+
+
+def _with_homes(duty: Duty, catalog: Catalog) -> Catalog:
+    """The catalog with the schemas in which readers see what is installed."""
+    rows = [row for row in duty.ledger.derived() if row.state != "retired"] if duty.ledger.exists() else []
+    return replace(catalog, homes={row.name: row.script.home for row in rows if row.script.home})
 
 
 def _supports_of(name: str, scripts: Mapping[str, Script]) -> list[Script]:

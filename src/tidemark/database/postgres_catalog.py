@@ -138,7 +138,8 @@ GROUP BY 1
 """
 _CONNECTION = """
 SELECT pg_catalog.current_schemas(false)::text[], pg_catalog.current_setting('server_version_num')::int,
-       (SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)
+       (SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user),
+       (SELECT array_agg(n.nspname::text) FROM pg_catalog.pg_namespace AS n)
 """
 _KINDS = {"r": "table", "p": "partitioned", "v": "view", "m": "materialized", "f": "foreign"}
 
@@ -182,10 +183,11 @@ def read_catalog(read: All) -> Catalog:
             rows=None if not estimates or min(estimates) < 0 else int(sum(estimates)),
             definition=definitions.get(oid),
         )
-    path, version, bypasses = read(_CONNECTION)[0]
+    path, version, bypasses, schemas = read(_CONNECTION)[0]
     volatile = frozenset(name for (name,) in read(_VOLATILE))
     routines = {name: _routine(*facts) for name, *facts in read(_ROUTINES)}
-    return Catalog(tables, tuple(path), (version // 10000, version % 10000), volatile, bool(bypasses), routines)
+    server = (version // 10000, version % 10000)
+    return Catalog(tables, tuple(path), server, volatile, bool(bypasses), routines, frozenset(schemas))
 
 
 def _routine(immutable: bool, aggregate: bool, ordered: bool, gives_rows: bool, columns: list[str]) -> Routine:

@@ -8,7 +8,7 @@ nothing here and is refused where it is compiled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -16,7 +16,8 @@ from sqlglot.errors import ParseError, TokenError
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.model import Catalog, Declaration
+from tidemark.model import Catalog, Declaration, Table
+from tidemark.query.home import home_of
 from tidemark.query.inline import ascii_lower, fold_name
 from tidemark.query.parse import parse_statements
 
@@ -37,9 +38,9 @@ def chain(
     `gone` are derived tables that are installed and not declared, with the name that each of them has now, if any. Raises
     `Refusal` (``cycle``, ``upstream-gone``).
     """
-    reader = _Reader(
-        catalog, dialect, [one.name for one in declarations if offers_view(one, declarations)], tuple(gone or {})
-    )
+    homes = {name: catalog.homes.get(name, next(iter(catalog.search_path), "")) for name in gone or {}}
+    homes |= {one.name: home_of(one, catalog) for one in declarations if offers_view(one, declarations)}
+    reader = _Reader(catalog, dialect, homes)
     links: dict[str, Link] = {}
     lost: dict[str, list[str]] = {}
     for one in declarations:
@@ -99,25 +100,42 @@ def _place(name: str, links: Mapping[str, Link], ordered: dict[str, Link], way: 
 class _Reader:
     """Finds derived tables in texts of queries."""
 
-    def __init__(self, catalog: Catalog, dialect: Dialect, names: Iterable[str], gone: Iterable[str]) -> None:
+    def __init__(self, catalog: Catalog, dialect: Dialect, homes: Mapping[str, str]) -> None:
         self._catalog = catalog
         self._dialect = dialect
-        self._names = {fold_name(name, dialect): name for name in (*gone, *names)}
+        self._homes = homes
+        self._names = {fold_name(name, dialect): name for name in homes}
 
     def read(self, query: str, inside: frozenset[str]) -> dict[str, None]:
         """Names of derived tables that a query reads, each once. `inside` are the views that led here."""
         found: dict[str, None] = {}
         for schema, name in named_tables(query, self._dialect):
-            table = self._catalog.find(name, schema)
-            if table is not None and table.definition is not None and table.label not in inside:
+            table = self._meant(name, schema)
+            if isinstance(table, str):
+                found[table] = None
+            elif table is not None and table.definition is not None and table.label not in inside:
                 found.update(self.read(table.definition, inside | {table.label}))
-            elif table is None and schema in ("", "main", *self._catalog.search_path[:1]):
-                found.update(self.named(name))
         return found
 
-    def named(self, name: str) -> dict[str, None]:
-        """The derived table of that name, if there is one."""
+    def _meant(self, name: str, schema: str) -> Table | str | None:
+        """What a query means by a name: a table or view of the user's, or the name of a derived table."""
         known = self._names.get(fold_name(name, self._dialect))
+        if not self._dialect.has_schemas:
+            return self._catalog.find(name, schema) or (known if schema in ("", "main") else None)
+        for place in (schema,) if schema else self._catalog.search_path:
+            table = self._catalog.tables.get((place, name)) or (
+                known if known and self._homes[known] == place else None
+            )
+            if table is not None:
+                return table
+        return None
+
+    def named(self, name: str) -> dict[str, None]:
+        """The derived table of that name, with its schema or without, if there is one."""
+        known = self._names.get(fold_name(name, self._dialect))
+        if known is None and "." in name:
+            schema, _, bare = name.rpartition(".")
+            known = bare if self._homes.get(bare) == schema else None
         return {known: None} if known is not None else {}
 
 

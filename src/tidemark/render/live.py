@@ -51,9 +51,9 @@ def live_view(declaration: Declaration, names: Names, live: str, why_not: str) -
             instead="leave out live=True, and read the table, or run the query itself",
         )
     name = live_name(declaration.name, names.dialect)
-    quoted = names.dialect.quote(name)
+    quoted = names.shown(name)
     create = mark(f"CREATE VIEW {quoted} AS ", live)
-    return (Piece("view", name, create, f"DROP VIEW IF EXISTS {quoted}", public=True),)
+    return (Piece("view", names.label(name), create, f"DROP VIEW IF EXISTS {quoted}", public=True),)
 
 
 def live_name(derived: str, dialect: Dialect) -> str:

@@ -82,13 +82,12 @@ def of_linear(
     missing = advice.for_linear(program, names.dialect, covered=bool(declaration.supports))
     visible = [(one.name, one.sql) for one in program.visible]
     mirror = make_mirror(declaration, query, key, visible, program.present, catalog)
-    public = names.dialect.quote(program.name)
     freshness, tick = "commit", None
     if ticks:
         freshness, tick = "tick", replace(linear_ticks.tick(store, program), full=full.of_linear(store, program))
     shown = Shown(store, _shown_key(store), tuple(visible), program.present)
     made = Made(
-        "linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, public, store, shown
+        "linear", freshness, program.reasons, program.tables, pieces, applier, tick, missing, names.public, store, shown
     )
     live, why_not = "", "at commit freshness nothing waits"
     if mirror is not None:
@@ -142,7 +141,7 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
     klass = "global" if any(route.everywhere for route in program.routes) else "keyed"
     visible = [(name, f"s.{names.dialect.quote(name)}") for name in program.public]
     mirror = make_mirror(declaration, program.query, key, visible, "1 = 1", catalog)
-    applier, public = render_keyed.applier(store, program, lock), names.dialect.quote(program.name)
+    applier = render_keyed.applier(store, program, lock)
     if declaration.processor is not None:
         besides = declared_inputs((*declaration.processor.sampled, *declaration.processor.ignored), catalog)
         applier = by_python(applier, store, program, declaration.processor, besides)
@@ -151,7 +150,9 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
     seen = [(one.name, one.sql) for one in program.shown] or visible
     shown = Shown(store, _shown_key(store), tuple(seen), "1 = 1")
     said = (*inputs_of(declaration), *notes(program), *scans.notes(tick.scans if tick is not None else ()))
-    made = Made(klass, freshness, reasons, program.tables, pieces, applier, tick, missing, public, store, shown, said)
+    made = Made(
+        klass, freshness, reasons, program.tables, pieces, applier, tick, missing, names.public, store, shown, said
+    )
     live, why_not = "", "at commit freshness nothing waits"
     if ticks:
         live, why_not = render_keyed.public_live(store, program), why_not_live(store, program)

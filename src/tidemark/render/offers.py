@@ -1,42 +1,35 @@
 """A derived table as those see it that read it: its store as a source, its public view as a query over that.
 
 Owns: `offers` and `kept_table`. Promises: the tables are what the catalog would show of them once they are installed, so that a
-query over a derived table can be compiled before anything is there; a view that would stand in another schema is refused.
+query over a derived table can be compiled before anything is there; a view that could not stand in its schema is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemark.errors import Code, Refusal
-from tidemark.model import Column, Index, Kept, OutputColumn, Table, Unique
+from tidemark.model import Catalog, Column, Index, Kept, OutputColumn, Table, Unique
+from tidemark.query.home import check_home
 from tidemark.render.statements import Store
 from tidemark.script import Piece, unmarked
 
-PUBLIC = "public"
-"""The schema of what readers see on PostgreSQL."""
-
 
 def offers(
-    store: Store, pieces: Sequence[Piece], outputs: Sequence[OutputColumn], path: Sequence[str], freshness: str
+    store: Store, pieces: Sequence[Piece], outputs: Sequence[OutputColumn], catalog: Catalog, freshness: str
 ) -> tuple[Table, ...]:
-    """The store and the public view; nothing where the rows are shown in a table of the user's. `path` is the search path."""
+    """The store and the public view; nothing where the rows are shown in a table of the user's."""
     view = next((piece for piece in pieces if piece.public and piece.kind == "view"), None)
     if view is None:
         return ()
-    if path[0] not in ("", PUBLIC):
-        raise Refusal(
-            Code.UNSUPPORTED,
-            f"The view that shows the rows stands in schema {PUBLIC}, and the search_path begins with {path[0]}.",
-            instead=f"SET search_path TO {PUBLIC}, {path[0]} for the role that Tidemark connects as; others may have any",
-        )
+    names = store.names
+    check_home(names.home, catalog)
     kept = kept_table(store, freshness)
-    query = unmarked(view.create).removeprefix(f"CREATE VIEW {store.dialect.quote(view.name)} AS ")
+    query = unmarked(view.create).removeprefix(f"CREATE VIEW {names.public} AS ")
     shown = tuple(
         Column(output.name, output.type, False, collation=output.collation, comparable=output.comparable)
         for output in outputs
     )
-    return kept, Table(path[0], view.name, "view", shown, definition=query, keeps=kept.keeps)
+    return kept, Table(names.home, names.derived, "view", shown, definition=query, keeps=kept.keeps)
 
 
 def kept_table(store: Store, freshness: str) -> Table:

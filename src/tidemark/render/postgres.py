@@ -11,7 +11,6 @@ commit.
 
 from __future__ import annotations
 
-from tidemark.dialect import Dialect
 from tidemark.maintenance.program import LinearProgram
 from tidemark.names import Names
 from tidemark.render import postgres_arm, postgres_capture, postgres_flush, postgres_flush_crossed
@@ -137,19 +136,19 @@ def view(program: LinearProgram, store: Store) -> list[Piece]:
     shown = ",\n  ".join(f"({one.sql})::{one.type} AS {quote(one.name)}" for one in program.visible)
     where = f"\nWHERE {program.present}"
     select = f"SELECT\n  {shown}\nFROM {store.names.store} AS s{where}"
-    return public_view(store.names, store.dialect, program.name, select)
+    return public_view(store.names, select)
 
 
-def public_view(names: Names, dialect: Dialect, derived: str, select: str) -> list[Piece]:
+def public_view(names: Names, select: str) -> list[Piece]:
     """The view of a derived table and the trigger that explains why it cannot be written."""
-    public = dialect.quote(derived)
+    derived, public, label = names.derived, names.public, names.label(names.derived)
     function, trigger = names.own("readonly"), names.bare("readonly")
-    message = dialect.literal(
+    message = names.dialect.literal(
         f"{derived} is derived and kept by Tidemark: write to its sources instead".replace("%", "%%")
     )
     body = f"BEGIN RAISE EXCEPTION {message} USING ERRCODE = 'feature_not_supported'; END"
     return [
-        Piece("view", derived, f"CREATE VIEW {public} AS {select}", f"DROP VIEW IF EXISTS {public}", public=True),
+        Piece("view", label, f"CREATE VIEW {public} AS {select}", f"DROP VIEW IF EXISTS {public}", public=True),
         Piece(
             "function",
             named(names, "readonly"),
@@ -163,7 +162,7 @@ def public_view(names: Names, dialect: Dialect, derived: str, select: str) -> li
             f"CREATE TRIGGER {trigger} INSTEAD OF INSERT OR UPDATE OR DELETE ON {public} "
             f"FOR EACH ROW EXECUTE FUNCTION {function}()",
             "SELECT 1",
-            on=derived,
+            on=label,
             public=True,
         ),
     ]

@@ -31,7 +31,7 @@ def shown_pieces(program: KeyedProgram, store: Store, indexes: tuple[tuple[str, 
     by_unit = unit_index(store)
     found += [postgres.index_piece(store, "unit", by_unit)] if by_unit else []
     select = public_select(store, program)
-    return (*found, *postgres.public_view(store.names, store.dialect, program.name, select))
+    return (*found, *postgres.public_view(store.names, select))
 
 
 def _dirty(store: Store) -> list[Piece]:

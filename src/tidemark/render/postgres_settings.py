@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from tidemark.dialect import POSTGRESQL
+
 _VALUES = (
     "SET extra_float_digits = 1 SET bytea_output = 'hex' SET standard_conforming_strings = on "
     "SET transform_null_equals = off SET array_nulls = on SET quote_all_identifiers = off"
@@ -43,7 +45,11 @@ _CALLS = re.compile(r"(\"?\b\w+\"?)\s*\(")
 
 def pinned_path(path: tuple[str, ...]) -> str:
     """Where names are found: the server's own first, then `path`, those of the user's functions, temporary ones last."""
-    names = ["pg_catalog", *(f'"{name}"' for name in path if name not in ("pg_catalog", "tidemark")), "pg_temp"]
+    names = [
+        "pg_catalog",
+        *(POSTGRESQL.quote(name) for name in path if name not in ("pg_catalog", "tidemark")),
+        "pg_temp",
+    ]
     return f"SET search_path = {', '.join(names)}"
 
 

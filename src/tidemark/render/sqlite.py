@@ -6,7 +6,6 @@ clustered by its key; the public view has exactly the declared columns and refus
 
 from __future__ import annotations
 
-from tidemark.dialect import Dialect
 from tidemark.maintenance.program import Feed, LinearProgram
 from tidemark.model import Table
 from tidemark.names import Names
@@ -85,17 +84,15 @@ def view(program: LinearProgram, store: Store) -> list[Piece]:
     quote = store.dialect.quote
     shown = ",\n  ".join(f"{one.sql} AS {quote(one.name)}" for one in program.visible)
     where = f"\nWHERE {program.present}"
-    return public_view(
-        store.names, store.dialect, program.name, f"SELECT\n  {shown}\nFROM {store.names.store} AS s{where}"
-    )
+    return public_view(store.names, f"SELECT\n  {shown}\nFROM {store.names.store} AS s{where}")
 
 
-def public_view(names: Names, dialect: Dialect, derived: str, select: str) -> list[Piece]:
+def public_view(names: Names, select: str) -> list[Piece]:
     """The view of a derived table and the triggers that explain why it cannot be written."""
-    public = dialect.quote(derived)
+    derived, public = names.derived, names.public
     create = mark(f"CREATE VIEW {public} AS ", select)
     found = [Piece("view", derived, create, f"DROP VIEW IF EXISTS {public}", public=True)]
-    message = dialect.literal(f"{derived} is derived and kept by Tidemark: write to its sources instead")
+    message = names.dialect.literal(f"{derived} is derived and kept by Tidemark: write to its sources instead")
     for event in ("INSERT", "UPDATE", "DELETE"):
         name = names.own("readonly", event.lower())
         text = mark(

@@ -30,7 +30,7 @@ def shown_pieces(program: KeyedProgram, store: Store, indexes: tuple[tuple[str, 
         found.append(sqlite.index_piece(store, number, index_terms(store, program, columns)))
     by_unit = unit_index(store)
     found += [sqlite.index_piece(store, "unit", by_unit)] if by_unit else []
-    return (*found, *sqlite.public_view(store.names, store.dialect, program.name, public_select(store, program)))
+    return (*found, *sqlite.public_view(store.names, public_select(store, program)))
 
 
 def _dirty(store: Store) -> list[Piece]:

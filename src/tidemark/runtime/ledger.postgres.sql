@@ -1446,9 +1446,9 @@ SELECT what, statement, source FROM (
   SELECT 2, 'create objects in the schema tidemark', '', format('GRANT USAGE, CREATE ON SCHEMA tidemark TO %I', current_user)
   WHERE to_regnamespace('tidemark') IS NOT NULL AND NOT has_schema_privilege('tidemark', 'CREATE')
   UNION ALL
-  SELECT 3, 'create views in the schema ' || coalesce(current_schema(), 'that is first on the search_path'), '',
-         format('GRANT CREATE ON SCHEMA %I TO %I', coalesce(current_schema(), 'public'), current_user)
-  WHERE current_schema() IS NULL OR NOT has_schema_privilege(current_schema(), 'CREATE')
+  SELECT 3, 'create views in the schema ' || nspname, '', format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', nspname, current_user)
+  FROM pg_catalog.pg_namespace JOIN json_array_elements_text(CAST(:homes AS json)) AS home ON nspname = home
+  WHERE NOT has_schema_privilege(pg_namespace.oid, 'CREATE') OR NOT has_schema_privilege(pg_namespace.oid, 'USAGE')
   UNION ALL
   SELECT 4, 'put triggers that always fire on ' || named || ', which its owner alone may', named,
          format('GRANT %I TO %I', pg_get_userbyid(relowner), current_user)

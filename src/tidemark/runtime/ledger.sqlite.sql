@@ -1222,7 +1222,7 @@ SELECT NULL;
 
 -- name: find_missing_rights
 -- What the role may not do that installing needs: whoever may write the file may do everything.
-SELECT '', '', '' WHERE :sources IS NULL;
+SELECT '', '', '' WHERE :sources IS NULL AND :homes IS NULL;
 
 -- name: find_hidden_rows
 -- The sources of which the role does not see every row: there are no roles.

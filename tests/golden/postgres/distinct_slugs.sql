@@ -18,7 +18,7 @@ CREATE TABLE "tidemark"."_dirty_distinct_slugs" (tidemark_n bigint GENERATED ALW
 CREATE UNIQUE INDEX "_dirty_unique_distinct_slugs" ON "tidemark"."_dirty_distinct_slugs" ("author") NULLS NOT DISTINCT;
 
 -- view distinct_slugs (public)
-CREATE VIEW "distinct_slugs" AS SELECT s."author", s."states" FROM "tidemark"."distinct_slugs" AS s;
+CREATE VIEW "public"."distinct_slugs" AS SELECT s."author", s."states" FROM "tidemark"."distinct_slugs" AS s;
 
 -- function tidemark._readonly_distinct_slugs (public)
 CREATE FUNCTION "tidemark"."_readonly_distinct_slugs"() RETURNS trigger LANGUAGE plpgsql AS $tidemark$
@@ -27,7 +27,7 @@ BEGIN RAISE EXCEPTION 'distinct_slugs is derived and kept by Tidemark: write to 
 $tidemark$;
 
 -- trigger _readonly_distinct_slugs (public)
-CREATE TRIGGER "_readonly_distinct_slugs" INSTEAD OF INSERT OR UPDATE OR DELETE ON "distinct_slugs" FOR EACH ROW EXECUTE FUNCTION "tidemark"."_readonly_distinct_slugs"();
+CREATE TRIGGER "_readonly_distinct_slugs" INSTEAD OF INSERT OR UPDATE OR DELETE ON "public"."distinct_slugs" FOR EACH ROW EXECUTE FUNCTION "tidemark"."_readonly_distinct_slugs"();
 
 -- table tidemark._capture_log_posts (shared by all that read posts)
 CREATE TABLE "tidemark"."_capture_log_posts" (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_author" integer, "c_state" text) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1);

@@ -19,7 +19,7 @@ CREATE TABLE "tidemark"."_dirty_joined" (tidemark_n bigint GENERATED ALWAYS AS I
 CREATE UNIQUE INDEX "_dirty_unique_joined" ON "tidemark"."_dirty_joined" ("name") NULLS NOT DISTINCT;
 
 -- view joined (public)
-CREATE VIEW "joined" AS SELECT s."name", s."n", s."score" FROM "tidemark"."joined" AS s;
+CREATE VIEW "public"."joined" AS SELECT s."name", s."n", s."score" FROM "tidemark"."joined" AS s;
 
 -- function tidemark._readonly_joined (public)
 CREATE FUNCTION "tidemark"."_readonly_joined"() RETURNS trigger LANGUAGE plpgsql AS $tidemark$
@@ -28,7 +28,7 @@ BEGIN RAISE EXCEPTION 'joined is derived and kept by Tidemark: write to its sour
 $tidemark$;
 
 -- trigger _readonly_joined (public)
-CREATE TRIGGER "_readonly_joined" INSTEAD OF INSERT OR UPDATE OR DELETE ON "joined" FOR EACH ROW EXECUTE FUNCTION "tidemark"."_readonly_joined"();
+CREATE TRIGGER "_readonly_joined" INSTEAD OF INSERT OR UPDATE OR DELETE ON "public"."joined" FOR EACH ROW EXECUTE FUNCTION "tidemark"."_readonly_joined"();
 
 -- table tidemark._capture_log_users (shared by all that read users)
 CREATE TABLE "tidemark"."_capture_log_users" (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_id" integer, "c_name" text) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1);

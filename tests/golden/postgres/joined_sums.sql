@@ -20,7 +20,7 @@ CREATE TABLE "tidemark"."_dirty_joined_sums" (tidemark_n bigint GENERATED ALWAYS
 CREATE UNIQUE INDEX "_dirty_unique_joined_sums" ON "tidemark"."_dirty_joined_sums" ("id");
 
 -- view joined_sums (public)
-CREATE VIEW "joined_sums" AS SELECT (s."id")::integer AS "id", ((s."_rows"))::bigint AS "n", ((CASE WHEN s."_sum_values" > 0 THEN s."_sum_sum" END))::bigint AS "score" FROM "tidemark"."joined_sums" AS s;
+CREATE VIEW "public"."joined_sums" AS SELECT (s."id")::integer AS "id", ((s."_rows"))::bigint AS "n", ((CASE WHEN s."_sum_values" > 0 THEN s."_sum_sum" END))::bigint AS "score" FROM "tidemark"."joined_sums" AS s;
 
 -- function tidemark._readonly_joined_sums (public)
 CREATE FUNCTION "tidemark"."_readonly_joined_sums"() RETURNS trigger LANGUAGE plpgsql AS $tidemark$
@@ -29,7 +29,7 @@ BEGIN RAISE EXCEPTION 'joined_sums is derived and kept by Tidemark: write to its
 $tidemark$;
 
 -- trigger _readonly_joined_sums (public)
-CREATE TRIGGER "_readonly_joined_sums" INSTEAD OF INSERT OR UPDATE OR DELETE ON "joined_sums" FOR EACH ROW EXECUTE FUNCTION "tidemark"."_readonly_joined_sums"();
+CREATE TRIGGER "_readonly_joined_sums" INSTEAD OF INSERT OR UPDATE OR DELETE ON "public"."joined_sums" FOR EACH ROW EXECUTE FUNCTION "tidemark"."_readonly_joined_sums"();
 
 -- table tidemark._capture_log_users (shared by all that read users)
 CREATE TABLE "tidemark"."_capture_log_users" (xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(), weight smallint NOT NULL, "c_id" integer) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_insert_threshold = -1);

@@ -316,7 +316,9 @@ def _widen(ledger: Ledger, wider: Widening, before: Installed, obsolete: tuple[I
 
 
 def _built_anew(script: Script, before: Script) -> str:
-    """Which of the derived tables that it reads has another generation now, as a reason; empty when none has."""
+    """What around it is another one now, the schema or a derived table that it reads, as a reason; empty when nothing is."""
+    if before.home not in ("", script.home) and script.home:
+        return f"schema {before.home} is gone, and its rows are seen in {script.home}"
     known = {kept.derived: kept.generation for kept in before.reads}
     names = [kept.derived for kept in script.reads if known.get(kept.derived, kept.generation) != kept.generation]
     return f"{', '.join(names)}, which it reads, is built anew" if names else ""
@@ -396,8 +398,10 @@ def _check_name(step: Step, catalog: Catalog, present: Mapping[str, str]) -> Ste
     if script is None:
         return step
     known = {piece.name for piece in step.before.script.pieces} if step.before is not None else set()
+    known |= set(present)
     views = [piece.name for piece in script.pieces if piece.public and piece.kind == "view" and piece.name not in known]
-    for taken in [found for view in views if view not in present and (found := catalog.find(view)) is not None]:
+    bare = [view.removeprefix(f"{script.home}.") for view in views]
+    for taken in [found for name in bare if (found := catalog.find(name)) is not None]:
         raise Refusal(
             Code.NAME_TAKEN,
             f"the database has a {taken.kind} called {taken.label} already",

@@ -29,7 +29,11 @@ def check_rights(ledger: Ledger, scripts: Sequence[Script], catalog: Catalog) ->
                 own = (quote(table.schema, table.name),)
                 names = own + tuple(quote(schema, name) for schema, name in table.leaves)
                 sources.update(dict.fromkeys(names, script.name))
-    for what, statement, source in ledger.all("find_missing_rights", {"sources": json.dumps(list(sources))}):
+    about = {
+        "sources": json.dumps(list(sources)),
+        "homes": json.dumps(sorted({one.home for one in scripts if one.home})),
+    }
+    for what, statement, source in ledger.all("find_missing_rights", about):
         raise Refusal(
             Code.PRIVILEGE,
             f"The role may not {what}.",

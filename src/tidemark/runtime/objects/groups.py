@@ -37,7 +37,7 @@ def with_groups(script: Script, groups: Sequence[Script]) -> Script:
         return script
     pieces = tuple(
         replace(piece, create=_joint_view(script, piece.create, groups))
-        if piece.public and piece.kind == "view" and piece.name == script.name
+        if piece.public and piece.kind == "view" and piece.name == script.offers[1].label
         else piece
         for piece in script.pieces
     )

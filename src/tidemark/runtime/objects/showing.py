@@ -38,7 +38,7 @@ def _creation(duty: Duty, pieces: Sequence[Piece], *, stays: bool) -> list[str]:
 
 def _is_longer(before: Script, script: Script) -> bool:
     """Whether the new view has the columns of the old one first, in order and with their types."""
-    if before.public != script.public or _is_joint(before) or _is_joint(script):
+    if (before.home, before.name) != (script.home, script.name) or _is_joint(before) or _is_joint(script):
         return False
     old, new = ([(one.name, one.type, one.collation) for one in kept.offers[1].columns] for kept in (before, script))
     return new[: len(old)] == old
