@@ -151,7 +151,8 @@ class Session(Protocol):
         ...
 
     def facts(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
-        """Every row of a query of ours about the catalog, which PostgreSQL keeps the plan of. Changes nothing."""
+        """Every row of a query of ours about the catalog, which PostgreSQL keeps the plan of; names have their schemas in it,
+        wherever the search path begins. Changes nothing."""
         ...
 
     def catalog(self) -> Catalog:

@@ -5,6 +5,10 @@
 SELECT count(*) FROM pg_catalog.pg_class
 WHERE relname = '_meta' AND relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'tidemark');
 
+-- name: has_schema
+-- One number: whether the schema is there that everything of ours lives in.
+SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = 'tidemark';
+
 -- name: create_schema
 -- Everything of ours lives here, so that removing it is one statement.
 CREATE SCHEMA IF NOT EXISTS tidemark;
@@ -498,7 +502,7 @@ behind AS (
 )
 
 -- name: read_facts
--- What the watched sources are now: of whom, source, part, its definition, which one it is, when it was touched, and whether it
+-- What the watched sources are now, read with whole names: of whom, source, part, its definition, which one it is, when it was touched, and whether it
 -- matters that such a part comes or goes. A partition that was made as one began empty, and its rows went by the triggers: it has
 -- columns from before its place in the tree, and all from one transaction. One that was attached brought rows along: taking its
 -- place, every column was written anew.
@@ -582,7 +586,7 @@ FROM columns AS a JOIN pg_type AS y ON y.oid = a.atttypid JOIN pg_type AS p ON p
     JOIN pg_attribute AS f ON f.attrelid = p.typrelid AND f.attnum > 0 AND NOT f.attisdropped
 GROUP BY a.of, a.source, a.attname
 UNION ALL
-SELECT m.of, m.source, 'partition ' || n.nspname || '.' || c.relname, '', CAST(m.relid AS text), '',
+SELECT m.of, m.source, 'partition ' || n.nspname || '.' || c.relname, '', CAST(CAST(m.relid AS oid) AS text), '',
        CASE WHEN i.xmin = y.xmin AND EXISTS (
            SELECT FROM pg_attribute AS a WHERE a.attrelid = m.relid AND a.attnum > 0 AND NOT a.attisdropped
                AND a.xmin = i.xmin AND CAST(CAST(a.cmin AS text) AS int8) < CAST(CAST(i.cmin AS text) AS int8)

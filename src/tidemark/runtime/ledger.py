@@ -207,7 +207,9 @@ class Ledger:
         copy."""
         if self.exists():
             return
-        self.session.script(*self.creation())
+        # Whoever may create no schemas is given one, and may not even say IF NOT EXISTS.
+        given = bool(self.value("has_schema"))
+        self.session.script(*(text for text in self.creation() if not (given and text.startswith("CREATE SCHEMA"))))
         cluster = self.value("read_cluster" if self.value("may_read_cluster") else "read_database")
         for key, value in (("shape", SHAPE), ("epoch", epoch), ("cluster", cluster)):
             self.run("set_meta", {"key": key, "value": value})

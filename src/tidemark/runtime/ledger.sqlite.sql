@@ -4,6 +4,10 @@
 -- One number: how many of the ledger's first table are there, 0 or 1.
 SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'tidemark__meta');
 
+-- name: has_schema
+-- One number: whether the schema is there that everything of ours lives in, of which this engine has none.
+SELECT 0;
+
 -- name: create_meta
 -- Facts about the ledger itself: the version of its shape and the epoch of this copy of the database.
 CREATE TABLE tidemark__meta (
