@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Engine = Literal["sqlite", "postgres"]
+HOMES = ("app", "select", 'Ünï "q" .x')
+"""Schemas in which everything of a case may be."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Case:
     `beside` is what somebody writes while that fills, a text at a time.
     `deferred_keys` tells that the application itself has deferred constraints. A `quick` case ends with its program: no
     shadow, no verification, no uninstall. `later` are derived tables that take the place of others on the way.
+    `home` is the only schema of the search path where that is not ``public``.
     `chunk` is the number of rows that Tidemark takes at a time, None = what it likes; `way` is how its ticks make rows true,
     empty = as the cost guard chooses. A `steady` case is ticked after every transaction and disturbed by nothing, so there is
     nothing to remember between two ticks.
@@ -125,6 +128,7 @@ class Case:
     chunk: int | None = None
     way: str = ""
     steady: bool = False
+    home: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:

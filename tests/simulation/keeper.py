@@ -365,8 +365,9 @@ class Keeper:
         """A SELECT of the rows as of now, what waits included; empty where there is none."""
         for one in self._live(name):
             for piece in one.script.pieces if one.name == name else ():
-                if piece.public and piece.kind == "view" and piece.name != name:
-                    return f"SELECT * FROM {self._open().session.dialect.quote(piece.name)}"
+                if piece.public and piece.kind == "view" and piece.name != one.script.offers[1].label:
+                    bare = piece.name.removeprefix(f"{one.script.home}.")
+                    return f"SELECT * FROM {self._open().session.dialect.quote(one.script.home, bare)}"
         return ""
 
     def drift(self, name: str | None = None) -> list[str]:

@@ -165,7 +165,7 @@ def shown_live(pattern: str, by: str) -> Change:
     searched = re.compile(pattern, re.DOTALL)
 
     def edit(piece: Piece, script: Script) -> Piece:
-        if not piece.public or piece.kind != "view" or piece.name == script.name:
+        if not piece.public or piece.kind != "view" or piece.name == script.offers[1].label:
             return piece
         opening, _, _ = piece.create.partition("/*")
         return replace(piece, create=mark(opening, searched.sub(by, unmarked(piece.create).removeprefix(opening))))

@@ -15,6 +15,7 @@ from tests.simulation.case import Case, Derived, Duty, Failure, Transaction
 from tests.simulation.duties import Attendant
 from tests.simulation.kept import is_kept
 from tests.simulation.oracle_postgres import PostgresOracle
+from tests.simulation.relations import quote
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep
 from tests.simulation.wire import Wire
@@ -88,9 +89,10 @@ class PostgresPlay:
         try:
             for text in self.case.setup:
                 self.monitor.exec(text)
-            self.monitor.exec(f"GRANT USAGE, CREATE ON SCHEMA public TO {WRITER}")
-            self.monitor.exec(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {WRITER}")
-            self.monitor.exec(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {WRITER}")
+            home = quote(self.case.home or "public")
+            self.monitor.exec(f"GRANT USAGE, CREATE ON SCHEMA {home} TO {WRITER}")
+            self.monitor.exec(f"GRANT ALL ON ALL TABLES IN SCHEMA {home} TO {WRITER}")
+            self.monitor.exec(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA {home} TO {WRITER}")
             for text in self.case.fill:
                 self.monitor.try_exec(text)
             for number in range(self.case.sessions):

@@ -10,7 +10,7 @@ import random
 from dataclasses import replace
 
 from tests.simulation.beside import draw_beside
-from tests.simulation.case import Case, Derived, Duty, Statement, Transaction
+from tests.simulation.case import HOMES, Case, Derived, Duty, Statement, Transaction
 from tests.simulation.catalogue import FAMILIES, draw_derived
 from tests.simulation.kept import asked, is_kept, sources
 from tests.simulation.queries import Queries
@@ -275,6 +275,7 @@ def _steady_case(
         deferred_keys=world.deferred_keys,
         quick=True,
         steady=True,
+        home=_home(seed, engine),
     )
 
 
@@ -347,4 +348,11 @@ def draw_case(
         install_kill_at=rng.randint(1, 60) if kills and rng.random() < 0.15 else kill_at,
         beside=beside,
         deferred_keys=world.deferred_keys,
+        home=_home(seed, engine),
     )
+
+
+def _home(seed: str, engine: str) -> str:
+    """The schema of everything, empty for the one that there always is."""
+    rng = random.Random(f"{seed}/{engine}/home")
+    return rng.choice(HOMES) if engine == "postgres" and rng.random() < 0.3 else ""

@@ -22,6 +22,7 @@ from tests.simulation.chunks import chunks_of
 from tests.simulation.play_postgres import WRITER, PostgresPlay
 from tests.simulation.play_sqlite import SqlitePlay, connect
 from tests.simulation.programs import draw_case, without_kinds
+from tests.simulation.relations import quote
 from tests.simulation.shrink import shrink
 from tests.simulation.tally import Tally
 from tests.simulation.upkeep import Upkeep, Views
@@ -76,7 +77,7 @@ class Ground:
 
     def _play_postgres(self, case: Case, tally: Tally) -> None:
         with contextlib.closing(Wire(self.url)) as wire:
-            clean(wire)
+            clean(wire, case.home)
             if self.make_upkeep is not None:
                 upkeep = self.make_upkeep(self.url, tally)
             else:
@@ -88,18 +89,24 @@ class Ground:
                 upkeep.close()
 
 
-def clean(wire: Wire) -> None:
-    """Empty the database, whatever a case left in it."""
+def clean(wire: Wire, home: str = "") -> None:
+    """Empty the database, whatever a case left in it; from now on unqualified names are in schema `home`, where one is given."""
     for (name,) in wire.exec("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"):
         wire.exec(f"ROLLBACK PREPARED '{name}'")
     wire.exec(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
     )
-    wire.exec("DROP SCHEMA IF EXISTS tidemark CASCADE")
-    wire.exec("DROP SCHEMA public CASCADE")
-    wire.exec("CREATE SCHEMA public")
-    wire.exec("GRANT ALL ON SCHEMA public TO PUBLIC")
+    for (name,) in wire.exec(
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+    ):
+        wire.exec(f"DROP SCHEMA {quote(str(name))} CASCADE")
+    for name in filter(None, ("public", home)):
+        wire.exec(f"CREATE SCHEMA {quote(name)}")
+        wire.exec(f"GRANT ALL ON SCHEMA {quote(name)} TO PUBLIC")
+    path = f"SET search_path = {quote(home)}" if home else "RESET search_path"
+    wire.exec(f"ALTER DATABASE {quote(str(wire.exec('SELECT current_database()')[0][0]))} {path}")
+    wire.exec(path)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.simulation.case import HOMES
 from tests.simulation.relations import Relation, quote
 from tests.simulation.statements import Drawn, Statements
 
@@ -182,7 +183,7 @@ class PostgresStatements(Statements):
                 "SELECT set_config('tidemark.armed', ' ' || (SELECT string_agg(proname, ' ') FROM pg_proc "
                 "WHERE proname LIKE E'\\\\_flush%') || ' ', true)",
                 "SET LOCAL TimeZone = 'Asia/Kathmandu'",
-                "SET LOCAL search_path = pg_catalog, public",
+                f"SET LOCAL search_path = {', '.join(map(quote, ('pg_catalog', 'public', *HOMES)))}",
                 "SET LOCAL DateStyle = 'German'",
                 "SET LOCAL extra_float_digits = -8",
                 "SET LOCAL bytea_output = 'escape'",

@@ -83,7 +83,7 @@ def give_tables(read: All, given: Sequence[Table]) -> Callable[[str], str]:
     def named(text: str) -> str:
         for word, pattern, name in renamed:
             # Most texts name few of them, and each pattern reads the whole text.
-            if word in text:
+            if word in text or word in text.lower():
                 text = pattern.sub(lambda _, name=name: name, text)  # type: ignore[misc]
         return text
 
@@ -172,7 +172,8 @@ def reaches_index(read: All, send_single: Send, sql: str, table: str) -> bool:
 
 def _spellings(name: str) -> str:
     quoted = re.escape(POSTGRESQL.quote(name))
-    return f"{quoted}|{name}" if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoted
+    # Without quotes capitals are no others.
+    return f"{quoted}|(?i:{name})" if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoted
 
 
 def _plan_reaches(read: All, send_single: Send, sql: str, names: set[tuple[Any, ...]]) -> bool:

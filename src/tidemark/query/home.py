@@ -7,6 +7,7 @@ nobody would find it is refused. Where its schema is gone, by name or altogether
 
 from __future__ import annotations
 
+from tidemark.dialect import POSTGRESQL
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Declaration
 
@@ -33,6 +34,6 @@ def check_home(home: str, catalog: Catalog) -> None:
         raise Refusal(
             Code.UNSUPPORTED,
             f"The view that shows the rows stands in schema {home}, and the search_path is {', '.join(path)}.",
-            instead=f"SET search_path TO {home} and what follows it for the role that Tidemark connects as; where the same is "
-            "wanted in two schemas, each in a database or under a name of its own",
+            instead=f"SET search_path TO {POSTGRESQL.quote(home)} and what follows it for the role that Tidemark connects as; "
+            "where the same is wanted in two schemas, each in a database or under a name of its own",
         )

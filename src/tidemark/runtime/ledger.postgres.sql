@@ -6,8 +6,8 @@ SELECT count(*) FROM pg_catalog.pg_class
 WHERE relname = '_meta' AND relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'tidemark');
 
 -- name: has_schema
--- One number: whether the schema is there that everything of ours lives in.
-SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = 'tidemark';
+-- One number: whether there is a schema of that name.
+SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = :name;
 
 -- name: create_schema
 -- Everything of ours lives here, so that removing it is one statement.

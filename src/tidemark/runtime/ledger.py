@@ -208,7 +208,7 @@ class Ledger:
         if self.exists():
             return
         # Whoever may create no schemas is given one, and may not even say IF NOT EXISTS.
-        given = bool(self.value("has_schema"))
+        given = bool(self.value("has_schema", {"name": "tidemark"}))
         self.session.script(*(text for text in self.creation() if not (given and text.startswith("CREATE SCHEMA"))))
         cluster = self.value("read_cluster" if self.value("may_read_cluster") else "read_database")
         for key, value in (("shape", SHAPE), ("epoch", epoch), ("cluster", cluster)):

@@ -5,8 +5,8 @@
 SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'tidemark__meta');
 
 -- name: has_schema
--- One number: whether the schema is there that everything of ours lives in, of which this engine has none.
-SELECT 0;
+-- One number: whether there is a schema of that name. This engine has none.
+SELECT 0 WHERE :name IS NOT NULL;
 
 -- name: create_meta
 -- Facts about the ledger itself: the version of its shape and the epoch of this copy of the database.

@@ -98,7 +98,8 @@ def check_groups(scripts: Iterable[Script]) -> None:
 
 
 def show_again(duty: Duty, name: str) -> None:
-    """Make the joint view say what is live now, in the caller's transaction; nothing without a live table of that name."""
+    """Make the joint view say what is live now, in the caller's transaction; nothing without a live table of that name. Where the
+    schema of the view is gone, only the ledger says it."""
     rows = duty.ledger.derived()
     base = next((row for row in rows if row.name == name and _is_shown(row)), None)
     if base is None:
@@ -106,6 +107,7 @@ def show_again(duty: Duty, name: str) -> None:
     script = with_groups(base.script, groups_of(name, rows))
     if script == base.script:
         return
-    show_pieces(duty, base.script, script)
+    if not script.home or duty.ledger.value("has_schema", {"name": script.home}):
+        show_pieces(duty, base.script, script)
     about = {"name": name, "generation": base.generation, "fingerprint": script.fingerprint}
     duty.ledger.run("set_script", {**about, "script": script_text(script)})

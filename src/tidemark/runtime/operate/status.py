@@ -235,7 +235,7 @@ def _next_command(installed: Installed, captures: str, drift: int, pending: int)
 def _is_intact(installed: Installed, look: Look) -> bool:
     """Whether what holds and shows its rows is there and may be read, so that it can be asked."""
     change = look.change(installed)
-    if is_given_up(installed) or (change is not None and change.barred):
+    if is_given_up(installed) or (change is not None and (change.barred or change.anew)):
         return False
     wrong = look.wrong(installed, public=_is_shown(installed))
     return not any(finding.piece.kind in ("table", "view") for finding in wrong)
