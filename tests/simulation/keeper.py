@@ -366,8 +366,7 @@ class Keeper:
         for one in self._live(name):
             for piece in one.script.pieces if one.name == name else ():
                 if piece.public and piece.kind == "view" and piece.name != one.script.offers[1].label:
-                    bare = piece.name.removeprefix(f"{one.script.home}.")
-                    return f"SELECT * FROM {self._open().session.dialect.quote(one.script.home, bare)}"
+                    return f"SELECT * FROM {piece.drop.removeprefix('DROP VIEW IF EXISTS ')}"
         return ""
 
     def drift(self, name: str | None = None) -> list[str]:

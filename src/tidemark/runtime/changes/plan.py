@@ -11,11 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.cascade import identity, upstream_first
 from tidemark.runtime.changes.carry import check_carried
-from tidemark.runtime.changes.plan_checks import check_columns, check_pieces, check_replication, check_states
+from tidemark.runtime.changes.plan_checks import (
+    check_columns,
+    check_name,
+    check_pieces,
+    check_replication,
+    check_states,
+)
 from tidemark.runtime.ledger import SHAPE, Installed, Ledger
 from tidemark.runtime.objects.captures import (
     RESHAPED,
@@ -195,7 +200,8 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
         elif step.verb == "drop":
             drops.append(step)
         else:
-            steps.append(_size(_check_name(step, catalog, present), catalog))
+            check_name(step.script, step.before, catalog, present)
+            steps.append(_size(step, catalog))
     check_groups(known.values())
     check_columns([known[want.name] for want in wanted if want.adds_columns], ledger.session.dialect)
     names = {want.name for want in wanted}
@@ -390,25 +396,6 @@ def _drop(rows: tuple[Installed, ...], reason: str, *, frees_readers: bool) -> S
     # A renamed table's rows live on under the new name, so its end wants no consent.
     replaces = "renamed" if frees_readers else ""
     return Step("drop", rows[0].name, reason, obsolete=rows, statements=drops, replaces=replaces)
-
-
-def _check_name(step: Step, catalog: Catalog, present: Mapping[str, str]) -> Step:
-    """Raises `Refusal` when the public name belongs to something of the user's."""
-    script = step.script
-    if script is None:
-        return step
-    known = {piece.name for piece in step.before.script.pieces} if step.before is not None else set()
-    known |= set(present)
-    views = [piece.name for piece in script.pieces if piece.public and piece.kind == "view" and piece.name not in known]
-    bare = [view.removeprefix(f"{script.home}.") for view in views]
-    for taken in [found for name in bare if (found := catalog.find(name)) is not None]:
-        raise Refusal(
-            Code.NAME_TAKEN,
-            f"the database has a {taken.kind} called {taken.label} already",
-            instead="give the derived table another name",
-            derived=script.name,
-        )
-    return step
 
 
 def _size(step: Step, catalog: Catalog) -> Step:

@@ -5,10 +5,11 @@ Owns: the checks of a whole plan. Promises: each raises a `Refusal`, or a `Fault
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Fault, Refusal
+from tidemark.model import Catalog
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.script import Script
 from tidemark.states import UNKNOWN
@@ -69,3 +70,18 @@ def check_pieces(scripts: Sequence[Script]) -> None:
                     instead="give one of them another name",
                     derived=script.name,
                 )
+
+
+def check_name(script: Script | None, before: Installed | None, catalog: Catalog, present: Mapping[str, str]) -> None:
+    """Raises `Refusal` when the public name belongs to something of the user's."""
+    if script is None:
+        return
+    known = {piece.name for piece in before.script.pieces} if before is not None else set()
+    views = {piece.name for piece in script.pieces if piece.public and piece.kind == "view"} - known - set(present)
+    for taken in filter(None, (catalog.find(view.removeprefix(f"{script.home}.")) for view in sorted(views))):
+        raise Refusal(
+            Code.NAME_TAKEN,
+            f"the database has a {taken.kind} called {taken.label} already",
+            instead="give the derived table another name",
+            derived=script.name,
+        )
