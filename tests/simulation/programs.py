@@ -303,8 +303,7 @@ def draw_case(
     kept = draw_retained(seed, engine, families) if kills else None
     program = Programs(rng, world, sessions, kept).program(transactions)
     until = max(transaction.end_at for transaction in program)
-    ticking = any(one.freshness == "tick" for one in tables)
-    regular = duties(rng, until, ticking, kills)
+    regular = duties(rng, until, any(one.freshness == "tick" for one in tables), kills)
     later: list[Derived] = []
     chunk, beside, kill_at = None, (), None
     if kills and tables:
