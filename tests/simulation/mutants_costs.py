@@ -124,6 +124,17 @@ COSTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "postgres",
+        "the first of what went",
+        FULL,
+        in_full(
+            lambda one: replace(
+                one, write=tuple(text.replace("< -CAST(:low", "< -1 - CAST(:low") for text in one.write)
+            )
+        ),
+        disturbed=True,
+    ),
+    Mutant(
+        "postgres",
         "a column that a grouping leaves out",
         ("groupings",),
         _reads(r"FILTER\(WHERE FALSE\)", "FILTER(WHERE TRUE)"),

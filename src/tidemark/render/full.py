@@ -8,6 +8,8 @@ change), where values cannot be compared by grouping, and for single rows over e
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tidemark.maintenance.program import KeyedProgram, KeyPart, LinearProgram, Part, Remembered
 from tidemark.memory import First
 from tidemark.render.memory import folded
@@ -17,6 +19,8 @@ from tidemark.render.whole import can_group, cast, number, rows_of_keyed, rows_o
 from tidemark.ways import Full
 
 NOTHING = Remembered()
+UNSEARCHED_BYTES_MAX = 8 * 1024**2
+"""Where so much is listed, its places are found by an index."""
 
 
 def of_keyed(store: Store, program: KeyedProgram) -> Full | None:
@@ -44,45 +48,93 @@ def of_linear(store: Store, program: LinearProgram) -> Full | None:
 
 
 def _full(store: Store, rows: str, *, proven: bool, drained: tuple[str, ...], memory: Remembered = NOTHING) -> Full:
-    names = store.names
-    whole, fresh, gone = names.temporary("whole"), names.temporary("fresh"), names.temporary("stored")
-    columns, keys = ", ".join(store.columns), store.key_list
-    spelled = ", ".join((columns, *store.spelled))
-    differ = f"(SELECT {spelled} FROM {whole} EXCEPT SELECT {spelled} FROM {names.store})"
-    went = f"(SELECT {keys} FROM {names.store} EXCEPT SELECT {keys} FROM {whole})"
+    lists = _one_list(store, rows) if store.dialect.has_schemas else _three_lists(store, rows)
+    keys = store.key_list
     return Full(
-        create=_create(store),
+        create=lists.create,
         read=(
-            *_evaluate(store, rows),
+            *lists.evaluate,
             *_remember(store, memory),
-            f"DELETE FROM {fresh}",
-            number(store, fresh, differ, columns),
-            f"DELETE FROM {gone}",
-            *(() if memory.keeps_rows else (number(store, gone, went, keys),)),
+            *lists.differ,
+            *(() if memory.keeps_rows else lists.went),
+            *lists.ready,
         ),
-        duplicate="" if proven else f"SELECT {keys} FROM {whole} GROUP BY {keys} HAVING count(*) > 1 LIMIT 1",
-        count=f"SELECT max(n) FROM (SELECT count(*) AS n FROM {fresh} UNION ALL SELECT count(*) FROM {gone}) AS c",
-        write=(*remove(store, gone, RANGE), _upsert(store)),
+        duplicate="" if proven else f"SELECT {keys} FROM {lists.result} GROUP BY {keys} HAVING count(*) > 1 LIMIT 1",
+        count=f"SELECT max(n) FROM ({lists.places}) AS c",
+        write=(*remove(store, lists.gone, lists.gone_range), _upsert(store, lists.fresh)),
         drained=drained,
     )
 
 
-def _create(store: Store) -> tuple[str, ...]:
-    """PostgreSQL makes the table anew each time: several processes take part in that, and in no other way of filling one."""
-    if store.dialect.has_schemas:
-        return ()
-    every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
-    columns = ", ".join(store.definition(part) for part in every)
-    return (f"CREATE TEMP TABLE IF NOT EXISTS {store.names.temporary('whole')} ({columns})",)
+@dataclass(frozen=True)
+class _Lists:
+    """Where the whole result is, and the numbered rows that differ and keys that went; how each is found. `ready` comes last."""
+
+    create: tuple[str, ...]
+    evaluate: tuple[str, ...]
+    differ: tuple[str, ...]
+    went: tuple[str, ...]
+    ready: tuple[str, ...]
+    result: str
+    places: str
+    fresh: str
+    gone: str
+    gone_range: str
 
 
-def _evaluate(store: Store, rows: str) -> tuple[str, ...]:
-    whole = store.names.temporary("whole")
-    if not store.dialect.has_schemas:
-        return f"DELETE FROM {whole}", f"INSERT INTO {whole} ({', '.join(store.columns)}) {rows}"
+def _three_lists(store: Store, rows: str) -> _Lists:
+    """Three tables, of which SQLite numbers two by itself."""
+    whole, fresh, gone = (store.names.temporary(kind) for kind in ("whole", "fresh", "stored"))
+    columns, every = ", ".join(store.columns), (*store.key, *store.parts)
+    return _Lists(
+        create=(f"CREATE TEMP TABLE IF NOT EXISTS {whole} ({', '.join(store.definition(part) for part in every)})",),
+        evaluate=(f"DELETE FROM {whole}", f"INSERT INTO {whole} ({columns}) {rows}", f"DELETE FROM {fresh}"),
+        differ=(number(store, fresh, _differ(store, whole), columns), f"DELETE FROM {gone}"),
+        went=(number(store, gone, _went(store, whole), store.key_list),),
+        ready=(),
+        result=whole,
+        places=f"SELECT count(*) AS n FROM {fresh} UNION ALL SELECT count(*) FROM {gone}",
+        fresh=fresh,
+        gone=gone,
+        gone_range=RANGE,
+    )
+
+
+def _one_list(store: Store, rows: str) -> _Lists:
+    """One table, since each costs PostgreSQL three or four files: the result at place 0, what differs from 1 on, what went from -1
+    down. It is made anew each time: several processes take part in that, and in no other way of filling one."""
+    whole, columns = store.names.temporary("whole"), ", ".join(store.columns)
     every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
     values = ", ".join(f"{cast(store, part, f'z.{store.column(part)}')} AS {store.column(part)}" for part in every)
-    return f"DROP TABLE IF EXISTS {whole}", f"CREATE TEMP TABLE {whole} AS SELECT {values} FROM ({rows}) AS z"
+    place = f"row_number() OVER (ORDER BY {store.key_list})"
+    into, dialect = f"INSERT INTO {whole} ({ORDINAL}, ", store.dialect
+    many = f"pg_catalog.pg_relation_size({dialect.literal(whole)}) > {UNSEARCHED_BYTES_MAX}"
+    index = f"BEGIN IF {many} THEN CREATE INDEX ON {whole} ({ORDINAL}); END IF; END"
+    return _Lists(
+        create=(),
+        evaluate=(
+            f"DROP TABLE IF EXISTS {whole}",
+            f"CREATE TEMP TABLE {whole} AS SELECT CAST(0 AS bigint) AS {ORDINAL}, {values} FROM ({rows}) AS z",
+        ),
+        differ=(f"{into}{columns}) SELECT {place}, {columns} FROM {_differ(store, whole)} AS z",),
+        went=(f"{into}{store.key_list}) SELECT -{place}, {store.key_list} FROM {_went(store, whole)} AS z",),
+        ready=(f"DO {dialect.literal(index)}",),
+        result=f"{whole} WHERE {ORDINAL} = 0",
+        places=f"SELECT coalesce(greatest(max({ORDINAL}), -min({ORDINAL})), 0) AS n FROM {whole}",
+        fresh=whole,
+        gone=whole,
+        gone_range=f"b.{ORDINAL} < -CAST(:low AS bigint) AND b.{ORDINAL} >= -CAST(:high AS bigint)",
+    )
+
+
+def _differ(store: Store, whole: str) -> str:
+    spelled = ", ".join((*store.columns, *store.spelled))
+    return f"(SELECT {spelled} FROM {whole} EXCEPT SELECT {spelled} FROM {store.names.store})"
+
+
+def _went(store: Store, whole: str) -> str:
+    keys = store.key_list
+    return f"(SELECT {keys} FROM {store.names.store} EXCEPT SELECT {keys} FROM {whole})"
 
 
 def _remember(store: Store, memory: Remembered) -> tuple[str, ...]:
@@ -101,10 +153,10 @@ def _remember(store: Store, memory: Remembered) -> tuple[str, ...]:
     return f"{update} WHERE {plain} AND NOT ({alike})", f"{update} WHERE {nulls} AND NOT ({alike})"
 
 
-def _upsert(store: Store) -> str:
+def _upsert(store: Store, fresh: str) -> str:
     columns = ", ".join(store.columns)
     action = f"DO UPDATE SET {store.assignments}" if store.assignments else "DO NOTHING"
     return (
-        f"INSERT INTO {store.names.store} AS s ({columns}) SELECT {columns} FROM {store.names.temporary('fresh')} AS b "
+        f"INSERT INTO {store.names.store} AS s ({columns}) SELECT {columns} FROM {fresh} AS b "
         f"WHERE {RANGE} ORDER BY b.{ORDINAL} ON CONFLICT ({store.conflict}) {action}"
     )

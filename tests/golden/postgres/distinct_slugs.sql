@@ -125,14 +125,13 @@ DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slu
 
 -- applier: the whole result
 DROP TABLE IF EXISTS pg_temp."_whole_distinct_slugs";
-CREATE TEMP TABLE pg_temp."_whole_distinct_slugs" AS SELECT (z."author")::integer AS "author", (z."states")::bigint AS "states" FROM (SELECT q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "public"."posts" AS "posts" GROUP BY "posts"."author") AS q) AS z;
-DELETE FROM pg_temp."_fresh_distinct_slugs";
-INSERT INTO pg_temp."_fresh_distinct_slugs" (tidemark_n, "author", "states") SELECT row_number() OVER (ORDER BY "author"), "author", "states" FROM (SELECT "author", "states" FROM pg_temp."_whole_distinct_slugs" EXCEPT SELECT "author", "states" FROM "tidemark"."distinct_slugs") AS z;
-DELETE FROM pg_temp."_stored_distinct_slugs";
-INSERT INTO pg_temp."_stored_distinct_slugs" (tidemark_n, "author") SELECT row_number() OVER (ORDER BY "author"), "author" FROM (SELECT "author" FROM "tidemark"."distinct_slugs" EXCEPT SELECT "author" FROM pg_temp."_whole_distinct_slugs") AS z;
-DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slugs" AS b WHERE s."author" = b."author" AND b.tidemark_n > :low AND b.tidemark_n <= :high AND NOT (b."author" IS NULL);
-DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_stored_distinct_slugs" AS b WHERE s."author" IS NOT DISTINCT FROM b."author" AND b.tidemark_n > :low AND b.tidemark_n <= :high AND (b."author" IS NULL);
-INSERT INTO "tidemark"."distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM pg_temp."_fresh_distinct_slugs" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT ("author") DO UPDATE SET "states" = excluded."states";
+CREATE TEMP TABLE pg_temp."_whole_distinct_slugs" AS SELECT CAST(0 AS bigint) AS tidemark_n, (z."author")::integer AS "author", (z."states")::bigint AS "states" FROM (SELECT q."author", q."states" FROM (SELECT "posts"."author" AS "author", COUNT(DISTINCT "posts"."state") AS "states" FROM "public"."posts" AS "posts" GROUP BY "posts"."author") AS q) AS z;
+INSERT INTO pg_temp."_whole_distinct_slugs" (tidemark_n, "author", "states") SELECT row_number() OVER (ORDER BY "author"), "author", "states" FROM (SELECT "author", "states" FROM pg_temp."_whole_distinct_slugs" EXCEPT SELECT "author", "states" FROM "tidemark"."distinct_slugs") AS z;
+INSERT INTO pg_temp."_whole_distinct_slugs" (tidemark_n, "author") SELECT -row_number() OVER (ORDER BY "author"), "author" FROM (SELECT "author" FROM "tidemark"."distinct_slugs" EXCEPT SELECT "author" FROM pg_temp."_whole_distinct_slugs") AS z;
+DO 'BEGIN IF pg_catalog.pg_relation_size(''pg_temp."_whole_distinct_slugs"'') > 8388608 THEN CREATE INDEX ON pg_temp."_whole_distinct_slugs" (tidemark_n); END IF; END';
+DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_whole_distinct_slugs" AS b WHERE s."author" = b."author" AND b.tidemark_n < -CAST(:low AS bigint) AND b.tidemark_n >= -CAST(:high AS bigint) AND NOT (b."author" IS NULL);
+DELETE FROM "tidemark"."distinct_slugs" AS s USING pg_temp."_whole_distinct_slugs" AS b WHERE s."author" IS NOT DISTINCT FROM b."author" AND b.tidemark_n < -CAST(:low AS bigint) AND b.tidemark_n >= -CAST(:high AS bigint) AND (b."author" IS NULL);
+INSERT INTO "tidemark"."distinct_slugs" AS s ("author", "states") SELECT "author", "states" FROM pg_temp."_whole_distinct_slugs" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT ("author") DO UPDATE SET "states" = excluded."states";
 DELETE FROM "tidemark"."_dirty_distinct_slugs";
 
 -- applier: changes of posts to keys

@@ -190,14 +190,13 @@ DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS b WHERE s
 
 -- applier: the whole result
 DROP TABLE IF EXISTS pg_temp."_whole_joined";
-CREATE TEMP TABLE pg_temp."_whole_joined" AS SELECT (z."name")::text AS "name", (z."n")::bigint AS "n", (z."score")::bigint AS "score" FROM (SELECT q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS z;
-DELETE FROM pg_temp."_fresh_joined";
-INSERT INTO pg_temp."_fresh_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score" FROM pg_temp."_whole_joined" EXCEPT SELECT "name", "n", "score" FROM "tidemark"."joined") AS z;
-DELETE FROM pg_temp."_stored_joined";
-INSERT INTO pg_temp."_stored_joined" (tidemark_n, "name") SELECT row_number() OVER (ORDER BY "name"), "name" FROM (SELECT "name" FROM "tidemark"."joined" EXCEPT SELECT "name" FROM pg_temp."_whole_joined") AS z;
-DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS b WHERE s."name" = b."name" AND b.tidemark_n > :low AND b.tidemark_n <= :high AND NOT (b."name" IS NULL);
-DELETE FROM "tidemark"."joined" AS s USING pg_temp."_stored_joined" AS b WHERE s."name" IS NOT DISTINCT FROM b."name" AND b.tidemark_n > :low AND b.tidemark_n <= :high AND (b."name" IS NULL);
-INSERT INTO "tidemark"."joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM pg_temp."_fresh_joined" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT ("name") DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
+CREATE TEMP TABLE pg_temp."_whole_joined" AS SELECT CAST(0 AS bigint) AS tidemark_n, (z."name")::text AS "name", (z."n")::bigint AS "n", (z."score")::bigint AS "score" FROM (SELECT q."name", q."n", q."score" FROM (SELECT "u"."name" AS "name", COUNT(*) AS "n", SUM("p"."score") AS "score" FROM "public"."users" AS "u" LEFT JOIN "public"."posts" AS "p" ON "p"."author" = "u"."id" GROUP BY "u"."name") AS q) AS z;
+INSERT INTO pg_temp."_whole_joined" (tidemark_n, "name", "n", "score") SELECT row_number() OVER (ORDER BY "name"), "name", "n", "score" FROM (SELECT "name", "n", "score" FROM pg_temp."_whole_joined" EXCEPT SELECT "name", "n", "score" FROM "tidemark"."joined") AS z;
+INSERT INTO pg_temp."_whole_joined" (tidemark_n, "name") SELECT -row_number() OVER (ORDER BY "name"), "name" FROM (SELECT "name" FROM "tidemark"."joined" EXCEPT SELECT "name" FROM pg_temp."_whole_joined") AS z;
+DO 'BEGIN IF pg_catalog.pg_relation_size(''pg_temp."_whole_joined"'') > 8388608 THEN CREATE INDEX ON pg_temp."_whole_joined" (tidemark_n); END IF; END';
+DELETE FROM "tidemark"."joined" AS s USING pg_temp."_whole_joined" AS b WHERE s."name" = b."name" AND b.tidemark_n < -CAST(:low AS bigint) AND b.tidemark_n >= -CAST(:high AS bigint) AND NOT (b."name" IS NULL);
+DELETE FROM "tidemark"."joined" AS s USING pg_temp."_whole_joined" AS b WHERE s."name" IS NOT DISTINCT FROM b."name" AND b.tidemark_n < -CAST(:low AS bigint) AND b.tidemark_n >= -CAST(:high AS bigint) AND (b."name" IS NULL);
+INSERT INTO "tidemark"."joined" AS s ("name", "n", "score") SELECT "name", "n", "score" FROM pg_temp."_whole_joined" AS b WHERE b.tidemark_n > :low AND b.tidemark_n <= :high ORDER BY b.tidemark_n ON CONFLICT ("name") DO UPDATE SET "n" = excluded."n", "score" = excluded."score";
 DELETE FROM "tidemark"."_dirty_joined";
 
 -- applier: changes of users to keys

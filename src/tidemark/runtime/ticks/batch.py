@@ -67,9 +67,18 @@ def tables_to_follow(tick: Tick, logs: Iterable[SourceLog]) -> tuple[str, ...]:
 
 
 def tables_of_whole(script: Script) -> tuple[str, ...]:
-    """Those with which the whole result takes the place of what is stored."""
-    full = script.tick.full if script.tick else None
-    return (script.applier.create_fresh, script.applier.create_stored, *(full.create if full else ()))
+    """Those with which the whole result takes the place of what is stored, where its texts name them."""
+    full, applier = script.tick.full if script.tick else None, script.applier
+    if full is None:
+        return ()
+    shared = (
+        one for one in (applier.create_fresh, applier.create_stored) if any(_named(one) in text for text in full.read)
+    )
+    return (*shared, *full.create)
+
+
+def _named(create: str) -> str:
+    return create.partition(" IF NOT EXISTS ")[2].partition(" ")[0]
 
 
 def prepare_once(duty: Duty, script: Script, tables: Sequence[str] | None = None) -> None:
