@@ -101,8 +101,8 @@ def _three_lists(store: Store, rows: str) -> _Lists:
 
 
 def _one_list(store: Store, rows: str) -> _Lists:
-    """One table, since each costs PostgreSQL three or four files: the result at place 0, what differs from 1 on, what went from -1
-    down. It is made anew each time: several processes take part in that, and in no other way of filling one."""
+    """One table, since each costs PostgreSQL three or four files: the result at place 0, what differs from 1 on, what went from
+    -1 down. It is made anew each time: several processes take part in that, and in no other way of filling one."""
     whole, columns = store.names.temporary("whole"), ", ".join(store.columns)
     every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
     values = ", ".join(f"{cast(store, part, f'z.{store.column(part)}')} AS {store.column(part)}" for part in every)
