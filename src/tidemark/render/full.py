@@ -85,7 +85,8 @@ class _Lists:
 def _three_lists(store: Store, rows: str) -> _Lists:
     """Three tables, of which SQLite numbers two by itself."""
     whole, fresh, gone = (store.names.temporary(kind) for kind in ("whole", "fresh", "stored"))
-    columns, every = ", ".join(store.columns), (*store.key, *store.parts)
+    every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
+    columns = ", ".join(store.columns)
     return _Lists(
         create=(f"CREATE TEMP TABLE IF NOT EXISTS {whole} ({', '.join(store.definition(part) for part in every)})",),
         evaluate=(f"DELETE FROM {whole}", f"INSERT INTO {whole} ({columns}) {rows}", f"DELETE FROM {fresh}"),
