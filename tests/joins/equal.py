@@ -56,6 +56,8 @@ QUERIES = {
     "UNION ALL SELECT NULL, 2, count(*), sum(b.z) FROM a JOIN b ON b.x = a.x",
     "figures": "SELECT 'a' AS what, count(*) AS n FROM a UNION ALL SELECT 'b', count(*) FROM b WHERE z > 0 "
     "UNION ALL SELECT 'both', sum(a.y) FROM a JOIN b ON b.x = a.x",
+    "row": "SELECT (SELECT sum(a.y) FROM a JOIN b ON b.x = a.x) AS s, (SELECT count(*) FROM b WHERE z > 0) AS n, "
+    "(SELECT count(*) + coalesce(sum(p.y), 0) FROM a p JOIN a q ON q.y = p.x) AS m",
 }
 
 

@@ -193,10 +193,16 @@ def _added_total(parts: Parts) -> Draft:
     source = f"{left.quoted} a JOIN {right.quoted} b ON {parts.link(right, left, 'b', 'a')}"
     scans = [(left, "a"), (right, "b")]
     where = parts.where(left, "a", 0.3)
-    form = parts.rng.choice(("one", "beside", "beside", "figures", "sets", "sets"))
+    form = parts.rng.choice(("one", "row", "beside", "figures", "sets", "sets"))
     if form == "one":
         having = " HAVING count(*) > 1" if parts.chance(0.2) else ""
         return draft(f"SELECT {listed(*_totals(parts, scans))} FROM {source}{where}{having}", [], left, right)
+    if form == "row":
+        # A row of figures over rows of their own.
+        other = parts.table()
+        counted = Column(f"(SELECT count(*) FROM {other.quoted} c{parts.where(other, 'c', 0.4)})", parts.name())
+        figures = [Column(f"(SELECT {one.expression} FROM {source}{where})", one.name) for one in _totals(parts, scans)]
+        return draft(f"SELECT {listed(counted, *figures)}", [], left, right, other)
     if parts.chance(0.5):
         source, scans = f"{left.quoted} a", scans[:1]
     if form == "figures":

@@ -34,6 +34,7 @@ from tidemark.query.units import bare_text, branches_of, is_no_value, is_void, o
 SCANS_MAX = 5
 ADDED = LINEAR_AGGREGATES - {"min", "max", "total"}
 Lower = Callable[[str], Query]
+_FROM_ALL = "a total is computed again from all rows where it cannot be added to"
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ def bilinear_program(
     lower: Lower,
 ) -> BilinearProgram:
     """The program of a query. Raises `NotBilinear` with the reason. `lower` reads a query of ours as one of the user's."""
+    if isinstance(query, Block) and not query.items:
+        return _figures(name, query, outputs, describe, lower)
     blocks = _joined(query)
     positions = tuple([output.name for output in query.outputs].index(column.name) for column in key)
     described = {column.name: column for column in outputs}
@@ -154,11 +157,52 @@ def bilinear_program(
     totals = any(join.total for join in joins)
     keyed = keyed_program(name, lowered, own_key, tuple(state_columns), reason, allow_global=totals)
     if totals:
-        keyed = replace(keyed, reasons=(reason, "a total is computed again from all rows where it cannot be added to"))
+        keyed = replace(keyed, reasons=(reason, _FROM_ALL))
     elif any(route.everywhere for route in keyed.routes) or not keyed.unit:
         raise NotBilinear("a change may touch every row")
     keyed = replace(keyed, columns=made, shown=shown, having=having)
     return BilinearProgram(keyed, joins, made, presence.quoted, _stays(joins, telling))
+
+
+def _figures(
+    name: str, query: Block, outputs: tuple[OutputColumn, ...], describe: Describe, lower: Lower
+) -> BilinearProgram:
+    """SELECT (SELECT sums over a join), …: totals whose parts stand beside one another in one stored row."""
+    taken = {output.name.lower() for output in query.outputs}
+    branches, states, made, swaps = [], [], [], {}
+    for number, nested in enumerate(query.nested, start=1):
+        block = nested.query
+        if (
+            nested.form != "scalar"
+            or not isinstance(block, Block)
+            or block.groups is not None
+            or block.having is not None
+        ):
+            raise NotBilinear("a figure is more than sums over a join")
+        _require_joined(block, alone=False)
+        parts = AskedParts(query.dialect, taken, {}, RowText.as_written)
+        parts.count("rows", None)
+        branch = _branch(name, block, (), (), describe(f"SELECT {nested.text} AS v"), describe, parts)
+        own = tuple(parts.made.values())
+        branches.append(branch)
+        states.append(f"({_state_text(block, branch.join, (), (), own)}) AS f{number}")
+        made += own
+        swaps[nested.text] = f"({branch.shown[0].sql})"
+    if not made or any(part.kind not in ("additive", "recomputed") or _always_anew(part) for part in made):
+        raise NotBilinear("a value of floating point depends on the order of addition")
+    listed = ", ".join(f"{query.dialect.quote(part.name)}" for part in made)
+    lowered = lower(f"SELECT {listed} FROM {' CROSS JOIN '.join(states)}")
+    labels = ", ".join(dict.fromkeys(label for nested in query.nested for label in _labels(nested.query.blocks[0])))
+    reason = f"it is a row of figures over {labels}, and every aggregate is kept by what changed rows join"
+    columns = tuple(OutputColumn(part.name, part.type, part.collation) for part in made)
+    keyed = keyed_program(name, lowered, (), columns, reason, allow_global=True)
+    shown = tuple(
+        Visible(one.name, over_parts(output.scalar, swaps, query), one.type)
+        for output, one in zip(query.outputs, outputs, strict=True)
+    )
+    keyed = replace(keyed, columns=tuple(made), shown=shown, reasons=(reason, _FROM_ALL))
+    presence = query.dialect.quote(made[0].name)
+    return BilinearProgram(keyed, tuple(branch.join for branch in branches), tuple(made), presence)
 
 
 @dataclass(frozen=True)

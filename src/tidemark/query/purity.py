@@ -74,9 +74,15 @@ def require_pure(
         scalar = judged[found]
         names = {function_name(node) or "" for node in scalar.tree.walk()}
         loose = next((name for name in sorted(names & routines.keys()) if not routines[name].immutable), None)
-        instead = "an immutable expression, such as (t AT TIME ZONE 'UTC')::date for a timestamp with time zone"
+        instead = (
+            "an immutable expression, such as d::timestamp for a date, or (t AT TIME ZONE 'UTC')::date for a timestamp with time "
+            "zone"
+        )
         if "date_trunc" in names or "timestamp_trunc" in names:
-            instead = "date_trunc('day', t AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' for a timestamp with time zone"
+            instead = (
+                "date_trunc('month', d::timestamp) for a date, and "
+                "date_trunc('day', t AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' for a timestamp with time zone"
+            )
         if loose is not None:
             instead = f"ALTER FUNCTION {loose} IMMUTABLE, if its value depends on nothing but its arguments"
         raise Refusal(
@@ -104,7 +110,8 @@ def _require_whole_calls(query: Query, describe: Describe) -> None:
             raise Refusal(
                 Code.SESSION_DEPENDENT,
                 f"{call.name} of times with a time zone depends on the session's.",
-                instead="generate_series over (t AT TIME ZONE 'UTC'), and AT TIME ZONE 'UTC' of what it gives",
+                instead="generate_series over d::timestamp for dates; for times with a time zone over (t AT TIME ZONE 'UTC'), "
+                "and AT TIME ZONE 'UTC' of what it gives",
                 place=where,
             )
 
