@@ -169,28 +169,23 @@ def _figures(
 ) -> BilinearProgram:
     """SELECT (SELECT sums over a join), …: totals whose parts stand beside one another in one stored row."""
     taken = {output.name.lower() for output in query.outputs}
-    branches, states, made, swaps = [], [], [], {}
+    made: list[Part] = []
+    joins, states, swaps = [], [], {}
     for number, nested in enumerate(query.nested, start=1):
         block = nested.query
-        if (
-            nested.form != "scalar"
-            or not isinstance(block, Block)
-            or block.groups is not None
-            or block.having is not None
-        ):
+        if nested.form != "scalar" or not isinstance(block, Block) or block.groups or block.having:
             raise NotBilinear("a figure is more than sums over a join")
         _require_joined(block, alone=False)
         parts = AskedParts(query.dialect, taken, {}, RowText.as_written)
         parts.count("rows", None)
         branch = _branch(name, block, (), (), describe(f"SELECT {nested.text} AS v"), describe, parts)
-        own = tuple(parts.made.values())
-        branches.append(branch)
+        made += (own := tuple(parts.made.values()))
+        joins.append(branch.join)
         states.append(f"({_state_text(block, branch.join, (), (), own)}) AS f{number}")
-        made += own
         swaps[nested.text] = f"({branch.shown[0].sql})"
     if not made or any(part.kind not in ("additive", "recomputed") or _always_anew(part) for part in made):
         raise NotBilinear("a value of floating point depends on the order of addition")
-    listed = ", ".join(f"{query.dialect.quote(part.name)}" for part in made)
+    listed = ", ".join(query.dialect.quote(part.name) for part in made)
     lowered = lower(f"SELECT {listed} FROM {' CROSS JOIN '.join(states)}")
     labels = ", ".join(dict.fromkeys(label for nested in query.nested for label in _labels(nested.query.blocks[0])))
     reason = f"it is a row of figures over {labels}, and every aggregate is kept by what changed rows join"
@@ -201,8 +196,7 @@ def _figures(
         for output, one in zip(query.outputs, outputs, strict=True)
     )
     keyed = replace(keyed, columns=tuple(made), shown=shown, reasons=(reason, _FROM_ALL))
-    presence = query.dialect.quote(made[0].name)
-    return BilinearProgram(keyed, tuple(branch.join for branch in branches), tuple(made), presence)
+    return BilinearProgram(keyed, tuple(joins), tuple(made), query.dialect.quote(made[0].name))
 
 
 @dataclass(frozen=True)
