@@ -1,6 +1,7 @@
 """A small forum whose schema changes under three derived tables: one of each way of upkeep.
 
-Owns: `Shop`. Promises: what readers see is compared with the queries as they are declared now, as bags.
+Owns: `Shop`, and what everybody says of a gap. Promises: what readers see is compared with the queries as they are declared now,
+as bags.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ from typing import Any
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 
+COLUMNS = "id integer, thread_id integer, user_id integer, score integer, other integer"
 SCHEMA = (
     "CREATE TABLE users (id integer PRIMARY KEY, name text)",
     "CREATE TABLE posts (id integer PRIMARY KEY, thread_id integer, user_id integer, score integer, other integer)",
@@ -95,3 +97,20 @@ def open_shop(url: str, *names: str) -> Shop:
     shop.run(*SCHEMA)
     shop.mend()
     return shop
+
+
+def expect(shop: Shop, says: str, *, worker: bool = False) -> None:
+    """Everybody notices: status, `verify --catalog` and the worker; then nothing is live, and nothing is called true."""
+    assert all(says in captures for captures in shop.captures().values()), shop.captures()
+    assert all(status.next == "tidemark apply" for status in shop.tidemark.status())
+    if worker:
+        report = shop.tidemark.run(until_idle=True)
+        assert report.gaps == len(shop.names) and not report.failing
+    else:
+        reports = shop.tidemark.verify(catalog=True)
+        assert all(says in report.gap and not report.clean for report in reports)
+    assert set(shop.states().values()) == {"installing"}
+    gaps = [run for run in shop.tidemark.history() if run.kind == "gap"]
+    assert {run.derived for run in gaps[: len(shop.names)]} == set(shop.names)
+    assert all(says in (run.message or "") for run in gaps[: len(shop.names)])
+    assert not any(report.clean for report in shop.tidemark.verify())

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.changes.shop import Shop, open_shop
+from tests.changes.shop import COLUMNS, Shop, expect, open_shop
 from tests.kit.postgres import Server
 from tests.protocols.test_restored import _program as program
 from tidemark import Tidemark
@@ -20,7 +20,6 @@ REBUILD = (
     "DROP TABLE posts",
     "ALTER TABLE _new RENAME TO posts",
 )
-COLUMNS = "id integer, thread_id integer, user_id integer, score integer, other integer"
 SWAP = (
     "ALTER TABLE posts RENAME COLUMN score TO aside",
     "ALTER TABLE posts RENAME COLUMN other TO score",
@@ -33,23 +32,6 @@ HARMLESS = (
     "ALTER TABLE posts RENAME COLUMN extra TO more",
     "ALTER TABLE posts DROP COLUMN more",
 )
-
-
-def expect(shop: Shop, says: str, *, worker: bool = False) -> None:
-    """Everybody notices: status, `verify --catalog` and the worker; then nothing is live, and nothing is called true."""
-    assert all(says in captures for captures in shop.captures().values()), shop.captures()
-    assert all(status.next == "tidemark apply" for status in shop.tidemark.status())
-    if worker:
-        report = shop.tidemark.run(until_idle=True)
-        assert report.gaps == len(shop.names) and not report.failing
-    else:
-        reports = shop.tidemark.verify(catalog=True)
-        assert all(says in report.gap and not report.clean for report in reports)
-    assert set(shop.states().values()) == {"installing"}
-    gaps = [run for run in shop.tidemark.history() if run.kind == "gap"]
-    assert {run.derived for run in gaps[: len(shop.names)]} == set(shop.names)
-    assert all(says in (run.message or "") for run in gaps[: len(shop.names)])
-    assert not any(report.clean for report in shop.tidemark.verify())
 
 
 def test_changes_of_columns_are_noticed_and_mended(engine_url: str) -> None:
@@ -160,78 +142,6 @@ def test_a_new_unique_key_lets_replace_delete_unseen_on_sqlite(sqlite_path: obje
     with contextlib.closing(open_session(shop.url)) as session:
         session.all("VACUUM")
     assert set(shop.captures().values()) == {"ok"}
-
-
-def test_partitions_come_and_go(pg_database: str) -> None:
-    shop = Shop(pg_database, names=("added", "computed"))
-    shop.run(
-        "CREATE TABLE users (id integer PRIMARY KEY, name text)",
-        f"CREATE TABLE posts ({COLUMNS}, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
-        "CREATE TABLE posts_0 PARTITION OF posts FOR VALUES FROM (0) TO (100)",
-        "CREATE TABLE posts_1 PARTITION OF posts FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (id)",
-        "CREATE TABLE posts_1a PARTITION OF posts_1 FOR VALUES FROM (100) TO (150)",
-        "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
-        "INSERT INTO posts SELECT n, n % 3, n % 2 + 1, n, 0 FROM generate_series(1, 120) AS n",
-    )
-    shop.mend()
-    # Partitions that are made as such begin empty and are captured: nothing is missed.
-    shop.run(
-        "CREATE TABLE posts_1b PARTITION OF posts_1 FOR VALUES FROM (150) TO (200)",
-        "INSERT INTO posts VALUES (160, 1, 1, 1)",
-    )
-    shop.run("CREATE TABLE posts_2 PARTITION OF posts FOR VALUES FROM (200) TO (300) PARTITION BY RANGE (id)")
-    shop.run("CREATE TABLE posts_2a PARTITION OF posts_2 DEFAULT", "INSERT INTO posts VALUES (260, 1, 1, 1)")
-    assert set(shop.captures().values()) == {"ok"} and not shop.wrong()
-    # Its rows go with it, although it came after everything was filled.
-    shop.tidemark.verify(catalog=True)
-    shop.run("DROP TABLE posts_1b")
-    expect(shop, "partition public.posts_1b of posts is gone")
-    shop.mend()
-    shop.run(
-        "CREATE TABLE posts_1b PARTITION OF posts_1 FOR VALUES FROM (150) TO (200)",
-        "INSERT INTO posts VALUES (160, 1, 1, 1)",
-    )
-
-    attached = (
-        "INSERT INTO late VALUES (900, 1, 1, 1), (901, 2, 2, 2)",
-        "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (950)",
-    )
-    shop.run(f"CREATE TABLE late ({COLUMNS}, PRIMARY KEY (id))", *attached)
-    expect(shop, "partition public.late of posts has come")
-    shop.mend()
-    shop.run("ALTER TABLE posts DETACH PARTITION late")
-    expect(shop, "partition public.late of posts is gone", worker=True)
-    shop.mend()
-    shop.run("DROP TABLE posts_1a")
-    expect(shop, "partition public.posts_1a of posts is gone")
-    shop.mend()
-
-
-def test_what_is_attached_where_it_is_made_is_noticed(pg_database: str) -> None:
-    """All in one transaction, as a program that archives does it; what is made as a partition is none of that."""
-    shop = Shop(pg_database, names=("added", "computed"))
-    shop.run(
-        "CREATE TABLE users (id integer PRIMARY KEY, name text)",
-        f"CREATE TABLE posts ({COLUMNS} DEFAULT 7, note text CHECK (note <> ''), PRIMARY KEY (id)) PARTITION BY RANGE (id)",
-        "CREATE TABLE posts_0 PARTITION OF posts FOR VALUES FROM (0) TO (100)",
-        "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
-    )
-    shop.mend()
-    shop.run(
-        "CREATE TABLE posts_1 PARTITION OF posts (score DEFAULT 3, CHECK (score < 100)) FOR VALUES FROM (100) TO (200)",
-        "INSERT INTO posts VALUES (160, 1, 1, 1)",
-        "ALTER TABLE posts_1 ALTER COLUMN score SET STATISTICS 10",
-    )
-    assert set(shop.captures().values()) == {"ok"} and not shop.wrong()
-    shop.run(
-        f"CREATE TABLE late ({COLUMNS}, note text, gone integer, PRIMARY KEY (id))",
-        "ALTER TABLE late DROP COLUMN gone, ADD CONSTRAINT posts_note_check CHECK (note <> '')",
-        "INSERT INTO late VALUES (900, 1, 1, 1, 1)",
-        "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (950)",
-    )
-    assert shop.wrong()
-    expect(shop, "partition public.late of posts has come", worker=True)
-    shop.mend()
 
 
 LEAF = (

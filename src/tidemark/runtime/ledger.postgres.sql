@@ -505,7 +505,8 @@ behind AS (
 -- What the watched sources are now, read with whole names: of whom, source, part, its definition, which one it is, when it was touched, and whether it
 -- matters that such a part comes or goes. A partition that was made as one began empty, and its rows went by the triggers: it has
 -- columns from before its place in the tree, and all from one transaction. One that was attached brought rows along: taking its
--- place, every column was written anew.
+-- place, every column was written anew. TRUNCATE gives it other files, and no trigger of ours tells of that before the next apply:
+-- of such a partition is known which files it has, and its first ones have its own number.
 -- What nothing tells of when it is written, or is hidden from whoever keeps rows, comes last: whose rows are among a source's
 -- (a child), by whose name a source is written too (a parent, a subscription), from which role rows are hidden, and which role
 -- runs functions of ours without the rights that they need, so that whoever writes the source fails.
@@ -531,8 +532,17 @@ WITH RECURSIVE watched AS (
         CASE WHEN EXISTS (SELECT FROM tables AS t WHERE t.of = w.of AND t.oid = c.oid) THEN 16 ELSE 28 END AS events
     FROM watched AS w JOIN pg_class AS c ON c.oid = to_regclass(nullif(w.shown, '')) JOIN pg_namespace AS n ON n.oid = c.relnamespace
 ), members AS (
-    SELECT t.of, t.source, p.relid FROM tables AS t CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
+    SELECT t.of, t.source, t.oid AS root, p.relid FROM tables AS t CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
     WHERE p.relid <> t.oid
+), emptied AS (
+    -- Before-triggers of ours that tell of TRUNCATE, and all of them: a partition without those of the whole came after they were made.
+    SELECT x.relid, count(*) FILTER (WHERE CAST(g.tgtype AS integer) & 2 <> 0) AS before
+    FROM (SELECT relid FROM members UNION SELECT root FROM members) AS x JOIN pg_trigger AS g ON g.tgrelid = x.relid
+        JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
+    WHERE CAST(g.tgtype AS integer) & 32 <> 0 GROUP BY x.relid
+), untold AS MATERIALIZED (
+    SELECT DISTINCT m.root, m.relid, pg_relation_filenode(m.relid) AS files FROM members AS m LEFT JOIN emptied AS r ON r.relid = m.root
+    WHERE NOT EXISTS (SELECT FROM emptied AS e WHERE e.relid = m.relid AND e.before >= coalesce(r.before, 0))
 ), users AS (
     SELECT p.oid, p.proname, p.prosrc, p.prosqlbody, '\m' || regexp_replace(p.proname, '(\W)', '\\\1', 'g') || '\M"?\s*\(' AS calls
     FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
@@ -586,13 +596,14 @@ FROM columns AS a JOIN pg_type AS y ON y.oid = a.atttypid JOIN pg_type AS p ON p
     JOIN pg_attribute AS f ON f.attrelid = p.typrelid AND f.attnum > 0 AND NOT f.attisdropped
 GROUP BY a.of, a.source, a.attname
 UNION ALL
-SELECT m.of, m.source, 'partition ' || n.nspname || '.' || c.relname, '', CAST(CAST(m.relid AS oid) AS text), '',
-       CASE WHEN i.xmin = y.xmin AND EXISTS (
+SELECT m.of, m.source, 'partition ' || n.nspname || '.' || c.relname, '', CAST(CAST(m.relid AS oid) AS text), coalesce(CAST(u.files AS text), ''),
+       CASE WHEN i.xmin = y.xmin AND coalesce(u.files = CAST(m.relid AS oid), true) AND EXISTS (
            SELECT FROM pg_attribute AS a WHERE a.attrelid = m.relid AND a.attnum > 0 AND NOT a.attisdropped
                AND a.xmin = i.xmin AND CAST(CAST(a.cmin AS text) AS int8) < CAST(CAST(i.cmin AS text) AS int8)
        ) THEN 0 ELSE 1 END, 1
 FROM members AS m JOIN pg_class AS c ON c.oid = m.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_inherits AS i ON i.inhrelid = m.relid JOIN pg_type AS y ON y.oid = c.reltype
+    LEFT JOIN untold AS u ON u.root = m.root AND u.relid = m.relid
 UNION ALL
 SELECT t.of, t.source, 'unique key ' || substr(pg_get_indexdef(i.indexrelid), strpos(pg_get_indexdef(i.indexrelid), '(')), '', '', '', 0, 1
 FROM tables AS t JOIN pg_index AS i ON i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indexprs IS NULL

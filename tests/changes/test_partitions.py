@@ -1,0 +1,88 @@
+"""Partitions of a source come and go: what was captured is true, and whatever was not is noticed."""
+
+from __future__ import annotations
+
+from tests.changes.shop import COLUMNS, Shop, expect
+
+
+def test_partitions_come_and_go(pg_database: str) -> None:
+    shop = Shop(pg_database, names=("added", "computed"))
+    shop.run(
+        "CREATE TABLE users (id integer PRIMARY KEY, name text)",
+        f"CREATE TABLE posts ({COLUMNS}, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+        "CREATE TABLE posts_0 PARTITION OF posts FOR VALUES FROM (0) TO (100)",
+        "CREATE TABLE posts_1 PARTITION OF posts FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (id)",
+        "CREATE TABLE posts_1a PARTITION OF posts_1 FOR VALUES FROM (100) TO (150)",
+        "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
+        "INSERT INTO posts SELECT n, n % 3, n % 2 + 1, n, 0 FROM generate_series(1, 120) AS n",
+    )
+    shop.mend()
+    # Partitions that are made as such begin empty and are captured: nothing is missed.
+    shop.run(
+        "CREATE TABLE posts_1b PARTITION OF posts_1 FOR VALUES FROM (150) TO (200)",
+        "INSERT INTO posts VALUES (160, 1, 1, 1)",
+    )
+    shop.run("CREATE TABLE posts_2 PARTITION OF posts FOR VALUES FROM (200) TO (300) PARTITION BY RANGE (id)")
+    shop.run("CREATE TABLE posts_2a PARTITION OF posts_2 DEFAULT", "INSERT INTO posts VALUES (260, 1, 1, 1)")
+    assert set(shop.captures().values()) == {"ok"} and not shop.wrong()
+    # Its rows go with it, although it came after everything was filled.
+    shop.tidemark.verify(catalog=True)
+    shop.run("DROP TABLE posts_1b")
+    expect(shop, "partition public.posts_1b of posts is gone")
+    shop.mend()
+    # No trigger of ours tells that one that came since is emptied by its own name.
+    shop.run("TRUNCATE posts_2a")
+    assert set(shop.captures().values()) == {"ok"} and not shop.wrong()
+    shop.run(
+        "CREATE TABLE posts_3 PARTITION OF posts FOR VALUES FROM (300) TO (400)",
+        "INSERT INTO posts VALUES (360, 1, 1, 1)",
+    )
+    shop.tidemark.verify(catalog=True)
+    shop.run("TRUNCATE posts_3")
+    expect(shop, "partition public.posts_3 of posts was rewritten", worker=True)
+    shop.mend()
+    shop.run(
+        "CREATE TABLE posts_1b PARTITION OF posts_1 FOR VALUES FROM (150) TO (200)",
+        "INSERT INTO posts VALUES (160, 1, 1, 1)",
+    )
+
+    attached = (
+        "INSERT INTO late VALUES (900, 1, 1, 1), (901, 2, 2, 2)",
+        "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (950)",
+    )
+    shop.run(f"CREATE TABLE late ({COLUMNS}, PRIMARY KEY (id))", *attached)
+    expect(shop, "partition public.late of posts has come")
+    shop.mend()
+    shop.run("ALTER TABLE posts DETACH PARTITION late")
+    expect(shop, "partition public.late of posts is gone", worker=True)
+    shop.mend()
+    shop.run("DROP TABLE posts_1a")
+    expect(shop, "partition public.posts_1a of posts is gone")
+    shop.mend()
+
+
+def test_what_is_attached_where_it_is_made_is_noticed(pg_database: str) -> None:
+    """All in one transaction, as a program that archives does it; what is made as a partition is none of that."""
+    shop = Shop(pg_database, names=("added", "computed"))
+    shop.run(
+        "CREATE TABLE users (id integer PRIMARY KEY, name text)",
+        f"CREATE TABLE posts ({COLUMNS} DEFAULT 7, note text CHECK (note <> ''), PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+        "CREATE TABLE posts_0 PARTITION OF posts FOR VALUES FROM (0) TO (100)",
+        "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
+    )
+    shop.mend()
+    shop.run(
+        "CREATE TABLE posts_1 PARTITION OF posts (score DEFAULT 3, CHECK (score < 100)) FOR VALUES FROM (100) TO (200)",
+        "INSERT INTO posts VALUES (160, 1, 1, 1)",
+        "ALTER TABLE posts_1 ALTER COLUMN score SET STATISTICS 10",
+    )
+    assert set(shop.captures().values()) == {"ok"} and not shop.wrong()
+    shop.run(
+        f"CREATE TABLE late ({COLUMNS}, note text, gone integer, PRIMARY KEY (id))",
+        "ALTER TABLE late DROP COLUMN gone, ADD CONSTRAINT posts_note_check CHECK (note <> '')",
+        "INSERT INTO late VALUES (900, 1, 1, 1, 1)",
+        "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (950)",
+    )
+    assert shop.wrong()
+    expect(shop, "partition public.late of posts has come", worker=True)
+    shop.mend()
