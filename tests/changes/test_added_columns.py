@@ -2,14 +2,14 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from tests.changes.shop import SCHEMA, Shop
-from tests.kit.size import taken
+from tests.kit.size import on_engines_in_turn, taken
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
@@ -226,6 +226,42 @@ def test_what_is_interrupted_goes_on_and_the_old_columns_stay(engine_url: str, m
         story.shop.run("DROP TABLE posts", "DROP TABLE users", "DROP TABLE likes")
 
 
+@on_engines_in_turn("way", taken(WAYS, 3))
+def test_what_is_cancelled_takes_its_columns_along(engine_url: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the old definition has nothing to be filled, and the new one begins again in the same store."""
+    for room in (fill, fill_pages):
+        monkeypatch.setattr(room, "choose_patient_pace", small)
+    story = Story(engine_url, way)
+    before = _columns(engine_url)
+
+    def cancel(number: int) -> None:
+        if number == 2:
+            assert _columns(engine_url) != before
+            story.declared(story.new).cancel_backfill("threads")
+
+    story.at_each = cancel
+    with contextlib.closing(open_session(engine_url)), pytest.raises(Fault, match="cancelled"):
+        story.declared(story.new, story.look).apply()
+    assert _columns(engine_url) == before
+    old = story.declared(story.old)
+    old.tick()
+    story._compare("SELECT * FROM threads", story.old)
+    assert old.verify()[0].clean
+    assert [(step.verb, step.reason) for step in old.plan().steps] == [
+        ("drop", "its definition is again the one that is live")
+    ]
+    story.declared(story.new).apply()
+    story._compare("SELECT * FROM threads", story.new)
+    assert story.generations() == [("threads", 1, "live")] and not story.wrong, story.wrong
+
+
+def _columns(url: str) -> list[str]:
+    """The columns of the store."""
+    with contextlib.closing(open_session(url)) as session:
+        name = "tidemark.threads" if session.dialect.has_schemas else "tidemark_threads"
+        return [one.name for one in session.describe(f"SELECT * FROM {name}")]
+
+
 def test_what_cannot_be_filled_leaves_the_old_columns_live(engine_url: str) -> None:
     story = Story(engine_url, "computed by ticks")
     story.shop.run("UPDATE posts SET other = 0 WHERE id = 1")
@@ -273,8 +309,10 @@ def _old_triggers(patch: pytest.MonkeyPatch) -> None:
     """The columns are added to the store, and what keeps it stays as it was."""
     real = widen.list_changes
 
-    def columns_alone(session: Session, old: Script, new: Script) -> list[str]:
-        return [text for text in real(session, old, new) if text.startswith("ALTER TABLE") and "ADD COLUMN" in text]
+    def columns_alone(session: Session, old: Script, new: Script, drops: Sequence[str] = ()) -> list[str]:
+        return [
+            text for text in real(session, old, new, drops) if text.startswith("ALTER TABLE") and "ADD COLUMN" in text
+        ]
 
     patch.setattr(widen, "list_changes", columns_alone)
 

@@ -10,7 +10,7 @@ verified. Where any of that cannot be shown, it finds nothing, and a second stor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,6 +30,8 @@ OPENING = "CREATE TABLE"
 LINE = ",\n  "
 KEY = ", PRIMARY KEY ("
 NARROW = "before widening "
+WRITTEN_MAX = 10_000
+_NAME = re.compile(r'"(?:[^"]|"")*"')
 _TYPE = re.compile(r'CREATE TYPE ((?:"(?:[^"]|"")*"|[^\s"])+) ')
 _TABLE = re.compile(r'CREATE (?:UNLOGGED )?TABLE ((?:"(?:[^"]|"")*"|[^\s"])+) ')
 
@@ -194,7 +196,8 @@ def _keep_by(duty: Duty, before: Installed, script: Script) -> None:
 
 def give_back(duty: Duty, installed: Installed) -> bool:
     """Have the definition that readers see keep the store alone again, after the filling of more columns failed; give whether
-    there was anything to give back. The new columns stay there and are nobody's: rows are not written again for their end."""
+    there was anything to give back. The new columns go, so that nothing is filled for either definition that comes now, except
+    where the engine would have to write very many rows for their end: there they stay and are nobody's."""
     rows = [row for row in duty.ledger.derived() if row.name == installed.name]
     before = next(
         (row for row in rows if row.generation == installed.script.wide.of and row.script.wide.unfilled), None
@@ -205,10 +208,21 @@ def give_back(duty: Duty, installed: Installed) -> bool:
     old, upkeep = read_script(text), before.script
     if not _keeps_tables(old, upkeep):
         return False
-    store, wide = _store_piece(upkeep), replace(old.wide, added=upkeep.wide.added)
-    pieces = tuple(store if piece is _store_piece(old) and store else piece for piece in old.pieces)
-    duty.write(partial(_give_back, duty, installed, before, replace(old, pieces=pieces, wide=wide)))
+    going = [line for line in upkeep.wide.added if line not in old.wide.added]
+    if not _may_drop(duty.session, upkeep.store, len(going)):
+        store, wide = _store_piece(upkeep), replace(old.wide, added=upkeep.wide.added)
+        pieces = tuple(store if piece is _store_piece(old) and store else piece for piece in old.pieces)
+        going, old = [], replace(old, pieces=pieces, wide=wide)
+    duty.write(partial(_give_back, duty, installed, before, old, going))
     return True
+
+
+def _may_drop(session: Session, store: str, columns: int) -> bool:
+    """Whether columns may be dropped in a moment: SQLite writes every row for each of them, and PostgreSQL none."""
+    if not session.dialect.writers_wait_in_line:
+        return True
+    most = WRITTEN_MAX // max(1, columns)
+    return session.one(f"SELECT 1 FROM {store} LIMIT 1 OFFSET {most}") is None
 
 
 def _keeps_tables(old: Script, upkeep: Script) -> bool:
@@ -218,9 +232,11 @@ def _keeps_tables(old: Script, upkeep: Script) -> bool:
     return old.tick is None or all(kept.get(piece.name) == piece.create for piece in mine)
 
 
-def _give_back(duty: Duty, installed: Installed, before: Installed, old: Script) -> None:
+def _give_back(duty: Duty, installed: Installed, before: Installed, old: Script, going: Sequence[str]) -> None:
     set_patience(duty.ledger, TRIGGER_PATIENCE)
-    duty.session.script(*installed.script.wide.locks, *list_changes(duty.session, before.script, old))
+    names = [_NAME.match(line) for line in going]
+    drops = [f"ALTER TABLE {old.store} DROP COLUMN {name[0]}" for name in names if name is not None]
+    duty.session.script(*installed.script.wide.locks, *list_changes(duty.session, before.script, old, drops))
     _keep_by(duty, before, old)
     read = {log.source for log in old.tick.logs} if old.tick else set()
     for source in set(duty.ledger.checkpoints(before.script)) - read:
@@ -240,8 +256,9 @@ def _begin_filling(duty: Duty, installed: Installed) -> Installed:
     return replace(duty.ledger.move(installed, "backfilling"), cursor_at=0, cursor_total=0)
 
 
-def list_changes(session: Session, old: Script, new: Script) -> list[str]:
-    """The statements that make one script's objects those of the other; the rows, and what waits, stay."""
+def list_changes(session: Session, old: Script, new: Script, drops: Sequence[str] = ()) -> list[str]:
+    """The statements that make one script's objects those of the other, `drops` among them, after which the store is as it should
+    be; the rows, and what waits, stay."""
     store = _store_piece(new)
     if store is None:
         raise ValueError(f"{new.name} has no store")
@@ -266,7 +283,7 @@ def list_changes(session: Session, old: Script, new: Script) -> list[str]:
         else:
             continue
         made.append(piece)
-    return found + marks(session, made)
+    return [*found, *drops, *marks(session, made)]
 
 
 def _remade(pieces: list[Piece], other: set[str]) -> set[str]:
