@@ -377,7 +377,7 @@ def _by_key(read: _Read, reason: str) -> KeyedProgram:
     declaration, query, dialect = read.declaration, read.query, read.dialect
     if declaration.processor is None:
         pruned.refuse_unless_added(query, reason)
-    inputs = find_sampled(query, declaration.sampled)
+    inputs = find_sampled(query, declaration.sampled, read.catalog)
     whole = keyed_program(
         declaration.name,
         query,

@@ -62,6 +62,7 @@ def declared(home: str, *, few: bool = True) -> Project:
         return project
     authors = "SELECT p.id, u.name, twice(p.thread) AS t FROM posts p JOIN users u ON u.id = p.author"
     project.derive("authors", query=authors, key="id", live=True)
+    project.derive("sampled", query=authors, key="id", sampled=["users.name"])
     project.derive("names", query="SELECT name, count(*) AS n FROM authors GROUP BY name")
     written = "SELECT u.id, count(p.id) AS written FROM users u LEFT JOIN posts p ON p.author = u.id GROUP BY u.id"
     project.derive("written", query=written, key="id", columns_of="users", freshness="tick")
@@ -97,7 +98,7 @@ def test_a_role_without_any_right_on_public(pg_database: str, postgres: Server) 
         tidemark.apply()
     run(pg_database, refused.value.instead.partition(": ")[2])
     tidemark.apply()
-    names = ("Threads", "authors", "authors_live", "days", "more", "names", "sizes")
+    names = ("Threads", "authors", "authors_live", "days", "more", "names", "sampled", "sizes")
     assert rows(pg_database, VIEWS) == [(HOSTILE, name) for name in names]
     run(url, CHANGES, 'DROP VIEW "Threads" CASCADE')
     wrong = {row.name: row.captures for row in tidemark.status() if row.captures != "ok"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance.program import KeyedProgram
-from tidemark.model import Table
+from tidemark.model import Catalog, Table
 from tidemark.query.relation import Block, Derived, Query, Scalar
 
 
@@ -22,10 +22,12 @@ class Inputs:
     columns: frozenset[tuple[str, str]] = frozenset()
 
 
-def find_sampled(block: Query, sampled: tuple[str, ...]) -> Inputs:
+def find_sampled(block: Query, sampled: tuple[str, ...], catalog: Catalog) -> Inputs:
     """The inputs of a query that a declaration's ``sampled=`` names. Raises `Refusal`."""
     # A derived table is read in its store, and named as everybody knows it.
-    tables = {_public(one.table): one.table for one in block.all_occurrences}
+    read = [one.table for one in block.all_occurrences]
+    named = {_public(table, catalog): table for table in read}
+    tables = {table.label: table for table in read} | named
     whole, columns = set(), set()
     for name in sampled:
         label, _, column = name.rpartition(".")
@@ -37,15 +39,18 @@ def find_sampled(block: Query, sampled: tuple[str, ...]) -> Inputs:
             raise Refusal(
                 Code.DECLARATION,
                 f"sampled names {name}, which is neither a source of the query nor a column of one.",
-                instead=f"one of: {', '.join(tables)}, or table.column",
+                instead=f"one of: {', '.join(named)}, or table.column",
             )
     if {table.label for table in tables.values()} <= whole:
         raise Refusal(Code.DECLARATION, "Every source is sampled, so nothing would ever change.", instead="watch one")
     return Inputs(frozenset(whole), frozenset(columns))
 
 
-def _public(table: Table) -> str:
-    return table.keeps.derived if table.keeps is not None else table.label
+def _public(table: Table, catalog: Catalog) -> str:
+    if table.keeps is not None:
+        return table.keeps.derived
+    found = catalog.find(table.name)
+    return table.name if found is not None and found.label == table.label else table.label
 
 
 def sample(program: KeyedProgram, inputs: Inputs) -> KeyedProgram:
