@@ -126,24 +126,32 @@ def _recursion(query: Recursion, focus: str) -> list[Flat]:
         return lost
     first, step = parts
     handed = carried(query)
+    whole = flatten(first, focus)
     begun = [
         replace(flat, values=tuple(one if place in handed else None for place, one in enumerate(flat.values)))
-        for flat in flatten(first, focus)
+        for flat in whole
     ]
     if inside and has_scan(first, focus):
         return [replace(flat, sealed=True) for flat in begun]
-    begins = [_walks_from(flat, walk) for flat in flatten(first, focus)]
+    begins = [_walks_from(flat, walk) for flat in whole]
     if not inside:
         return [_as_begun(flat, walk, value) for flat, value in zip(begun, begins, strict=True)]
     found = []
     for going in flatten(step, focus):
-        for flat, value in zip(begun, begins, strict=True):
+        for flat, value, one in zip(begun, begins, whole, strict=True):
+            if walk is not None and _is_nothing(one.values[walk.place]):
+                # From NULL no step goes on.
+                continue
             if value is None or walk is None or not walk.enters.aliases <= going.scans.keys():
                 return lost
             edges = (*going.edges, *flat.edges, walk.condition(value, walk.enters))
             calls = {**going.calls, **flat.calls}
             found.append(Flat({**going.scans, **flat.scans}, edges, flat.values, sealed=True, calls=calls))
     return found
+
+
+def _is_nothing(value: Scalar | None) -> bool:
+    return value is not None and bool(bare(value.tree).meta.get(VOID))
 
 
 def _walks_from(flat: Flat, walk: Walk | None) -> Scalar | None:
