@@ -58,6 +58,7 @@ def typed(file_songs: Songs, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_a_backfill_is_run_and_listed(typed, file_songs: Songs) -> None:  # type: ignore[no-untyped-def]
     code, said = typed("run", "shout")
     assert code == Exit.OK and said["backfills"][0]["status"] == "finished"
+    assert typed("list")[1]["neverBegun"] == ["picky", "ended"] and typed("list", "shout")[1]["neverBegun"] == []
     code, said = typed("list")
     (one,) = said["backfills"]
     assert code == Exit.OK and (one["name"], one["rowsProcessed"], one["rowsTotal"]) == ("shout", 600, 600)

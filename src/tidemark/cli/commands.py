@@ -91,14 +91,14 @@ def _needs_definitions(options: argparse.Namespace) -> bool:
 
 def _found_project(options: argparse.Namespace, settings: Settings) -> Project | None:
     """What a worker finds declared where it stands: the functions of processors, cadences. It works without, and says so."""
-    if options.command not in ("run", "tick", "verify", "repair") or not has_definitions(settings):
+    lists = options.command == "backfill" and options.action == "list"
+    if not (lists or options.command in ("run", "tick", "verify", "repair")) or not has_definitions(settings):
         return None
     try:
         return load_project(settings)
     except TidemarkError as problem:
-        _tell(
-            f"{problem}\nGoing on with what is installed; changes wait that only a function of processors can compute."
-        )
+        also = "" if lists else "; changes wait that only a function of processors can compute"
+        _tell(f"{problem}\nGoing on with what is installed{also}.")
         return None
 
 
@@ -267,11 +267,14 @@ def backfill(typed: Typed) -> Outcome:
     options, engine = typed.options, typed.engine
     if options.action == "list":
         found, aside = engine.backfills(options.name), _put_aside(typed)
+        declared = [one.name for one in engine.project.backfills] if engine.project is not None else []
+        unbegun = [one for one in declared if options.name in ("", one) and one not in {row.name for row in found}]
         data: dict[str, Any] = {
             "backfills": [one.as_json() for one in found],
             "putAside": [reports.aside_data(one) for one in aside],
+            "neverBegun": unbegun,
         }
-        return Outcome(reports.backfills_text(found, aside, options.name), data)
+        return Outcome(reports.backfills_text(found, aside, options.name, unbegun), data)
     if not options.name:
         return Outcome(f"backfill {options.action} needs a NAME", {"error": {"family": "usage"}}, Exit.USAGE)
     steer = {"pause": engine.pause_backfill, "resume": engine.resume_backfill, "cancel": engine.cancel_backfill}

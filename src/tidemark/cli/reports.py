@@ -274,8 +274,14 @@ def history_text(runs: Sequence[Past], name: str = "") -> str:
     return table(head, rows)
 
 
-def backfills_text(found: Sequence[BackfillStatus], aside: Sequence[Aside] = (), name: str = "") -> str:
-    """Where backfills stand, each with what to do next; of the one that was asked for by `name` also every key in `aside`."""
+def backfills_text(
+    found: Sequence[BackfillStatus], aside: Sequence[Aside] = (), name: str = "", unbegun: Sequence[str] = ()
+) -> str:
+    """Where backfills stand, each with what to do next, and those that are declared and were never begun; of the one that was
+    asked for by `name` also every key in `aside`."""
+    waiting = [f"{one} is declared and was never begun. Next: tidemark backfill run {quote(one)}" for one in unbegun]
+    if not found and waiting:
+        return "\n".join([*_aside_lines(aside, "tidemark repair"), *waiting])
     if not found:
         none = f"Nothing is left to fill of {name} here, and no backfill of that name" if name else "No backfill"
         begin = "tidemark backfill list" if name else "tidemark backfill run NAME"
@@ -303,7 +309,7 @@ def backfills_text(found: Sequence[BackfillStatus], aside: Sequence[Aside] = (),
         said += [
             f"{one.name}, key by key: tidemark backfill list {quote(one.name)}" for one in found if one.quarantined
         ]
-    return "\n".join([table(head, rows), *said])
+    return "\n".join([table(head, rows), *said, *waiting])
 
 
 def aside_data(one: Aside) -> dict[str, Any]:

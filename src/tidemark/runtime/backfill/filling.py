@@ -34,6 +34,7 @@ from tidemark.script import Script
 from tidemark.states import DERIVED, read_state
 from tidemark.telling import tell_count
 
+REMOVE = "take the declaration out and run `tidemark apply --allow-drop`"
 Part = tuple[Key | None, Key | None]
 """Keys after one key (None = from the first) up to another one (None = to the last, where there is none yet)."""
 
@@ -337,11 +338,13 @@ def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
 
 def _cancel(duty: Duty, now: BackfillStatus, row: Installed) -> BackfillStatus:
     """Give up what nobody has seen yet. Raises `Refusal` for what readers have, and for what has ended or is being verified."""
+    if row.state == "live":
+        raise Refusal(Code.DECLARATION, f"{row.name} is filled and live: there is nothing to cancel", instead=REMOVE)
     if row.live_at is not None:
         raise Refusal(
             Code.DECLARATION,
             f"readers have {row.name}, and half of it is of no use to them",
-            instead="take the declaration out and run `tidemark apply --allow-drop`, or pause it",
+            instead=f"{REMOVE}, or pause it",
         )
     if row.state == "failed":
         raise Refusal(Code.DECLARATION, f"{row.name} has ended: it is {now.state}", instead="run `tidemark apply`")
