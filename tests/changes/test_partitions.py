@@ -53,6 +53,14 @@ def test_partitions_come_and_go(pg_database: str) -> None:
     shop.run(f"CREATE TABLE late ({COLUMNS}, PRIMARY KEY (id))", *attached)
     expect(shop, "partition public.late of posts has come")
     shop.mend()
+    # What was written while it was elsewhere, nobody saw.
+    shop.run(
+        "ALTER TABLE posts DETACH PARTITION late",
+        "UPDATE late SET score = 50",
+        "ALTER TABLE posts ATTACH PARTITION late FOR VALUES FROM (900) TO (950)",
+    )
+    expect(shop, "partition public.late of posts was taken out and put back")
+    shop.mend()
     shop.run("ALTER TABLE posts DETACH PARTITION late")
     expect(shop, "partition public.late of posts is gone", worker=True)
     shop.mend()

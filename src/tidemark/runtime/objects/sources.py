@@ -1,10 +1,10 @@
 """Sources as they were when a generation was filled, against sources as the catalog shows them now.
 
 Owns: the record of what each generation's sources are, and the comparison. Promises: a column that is read and was renamed,
-dropped, retyped or rewritten, a table that was made anew, a partition that was attached, detached or dropped, or came and was
-emptied, a unique key that upkeep relies on, a table of which a source has rows or through which it is written, row security that
-hides rows from us, a role that runs our functions without the rights that they need, a source that a crash would empty, and a
-view or a function of the user's that was replaced are noticed whether or not a trigger is missing; what a query does not read
+dropped, retyped or rewritten, a table that was made anew, a partition that was attached, detached, both, or dropped, or came and
+was emptied, a unique key that upkeep relies on, a table of which a source has rows or through which it is written, row security
+that hides rows from us, a role that runs our functions without the rights that they need, a source that a crash would empty, and
+a view or a function of the user's that was replaced are noticed whether or not a trigger is missing; what a query does not read
 may change at will.
 After a logical restore, which gives everything another number, definitions alone are compared.
 """
@@ -169,18 +169,23 @@ def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Chang
             said.append(f"{part} of {source} is {other.definition} and was {fact.definition}")
         elif here and other.identity != fact.identity:
             said.append(f"{part} of {source} is another one")
-        elif here and other.touched != fact.touched and _is_rewritten(fact, other, known, shown):
+        elif here and part.startswith(PARTITION):
+            said += [f"{part} of {source} {word}"] if (word := _happened(fact, other)) else []
+        elif here and other.touched != fact.touched and _is_rewritten(source, known, shown):
             said.append(f"{part} of {source} was rewritten")
     come = [fact for of, fact in shown.items() if fact.comes and of not in known]
     said += [f"{fact.part} of {fact.source}{'' if fact.comes > 1 else ' has come'}" for fact in come]
     return Change(", ".join(said[:3]), bool(others), any(fact.comes > 1 for fact in come)) if said else None
 
 
-def _is_rewritten(
-    fact: Fact, other: Fact, known: Mapping[tuple[str, str], Fact], shown: Mapping[tuple[str, str], Fact]
-) -> bool:
-    """Whether the whole table was written anew, as it is when the values of a column are converted; or a partition, of which no
-    trigger tells, has other files, as it has when it is emptied alone."""
-    if fact.part.startswith(PARTITION):
-        return bool(fact.touched and other.touched)
-    return known[fact.source, TABLE].touched != shown[fact.source, TABLE].touched
+def _is_rewritten(source: str, known: Mapping[tuple[str, str], Fact], shown: Mapping[tuple[str, str], Fact]) -> bool:
+    """Whether the whole table was written anew, as it is when the values of a column are converted."""
+    return known[source, TABLE].touched != shown[source, TABLE].touched
+
+
+def _happened(fact: Fact, other: Fact) -> str:
+    """What became of a partition: it was elsewhere, or has other files of which no trigger tells, as when it is emptied alone."""
+    (place, files), (now, others) = (one.touched.partition(" ")[::2] for one in (fact, other))
+    if place and place != now:
+        return "was taken out and put back"
+    return "was rewritten" if files and others and files != others else ""
