@@ -331,7 +331,7 @@ def _steps(transaction: Transaction, number: int) -> list[tuple[float, Step]]:
     if transaction.begin:
         steps.append((transaction.at, Step("begin", transaction.begin)))
     for one in transaction.statements:
-        exclusive = one.kind in (*EMPTYING, "schema-change")
+        exclusive = one.kind in (*EMPTYING, "schema-change", "leaf-later")
         guarded = one.guarded and bool(transaction.begin)
         if guarded:
             steps.append((one.at, Step("guard", "SAVEPOINT guard")))

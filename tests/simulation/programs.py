@@ -33,6 +33,8 @@ from tidemark.query.trees import outputs_of
 DIALECTS = {"sqlite": SQLITE, "postgres": POSTGRESQL}
 ANALYZED = 30
 """Of so many transactions on SQLite one follows ANALYZE."""
+PARTING = 0.1
+"""So many statements are about partitions that come later, in half of the worlds that have room for them."""
 LEVELS = ("READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
 
@@ -48,6 +50,9 @@ class Programs:
         self.sessions = sessions
         self.postgres = world.engine == "postgres"
         self.statements: Statements = (PostgresStatements if self.postgres else SqliteStatements)(rng, world, lasting)
+        self.parting = random.Random(f"{rng.getstate()[1][:8]} parting")
+        parted = isinstance(self.statements, PostgresStatements) and self.statements.parted()
+        self.parting_share = PARTING if parted and self.parting.random() < 0.5 else 0.0
         self.clocks = [rng.random() for _ in range(sessions)]
         # A world of many sessions is more telling when most transactions are open at the same time.
         self.prepared_share = rng.choice((0.06, 0.06, 0.06, 0.3))
@@ -70,6 +75,8 @@ class Programs:
             kind, sql = self.kept.draw()
             return Statement(self.tick(session), kind, sql, None, self.postgres)
         kind, sql = self.statements.draw()
+        if isinstance(self.statements, PostgresStatements) and self.parting.random() < self.parting_share:
+            kind, sql = self.statements.parting(self.parting)
         data = self.statements.copied if kind == "copy" and isinstance(self.statements, PostgresStatements) else None
         guarded = self.postgres and self.chance(0.85)
         return Statement(self.tick(session), kind, sql, data, guarded)

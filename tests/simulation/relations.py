@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.simulation.case import Engine
 
-SPELLED = frozenset({"number", "folded"})
+SPELLED = frozenset({"number", "folded", "named"})
 """Kinds of which equal values may look different: any of them may stand for a group."""
 
 

@@ -6,6 +6,7 @@ transactions. Promises: nothing here takes a lock on Tidemark's own tables.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 from tests.simulation.case import HOMES
@@ -205,6 +206,28 @@ class PostgresStatements(Statements):
             )
         )
         return "leaf", text
+
+    def parted(self) -> list[Relation]:
+        """Tables that have room for partitions that come later."""
+        return [table for table in self.world.relations if table.leaves and table.options != "HASH"]
+
+    def parting(self, own: random.Random) -> Drawn:
+        """A partition comes, or is written by its own name; by a generator of its own, so that the rest of a program stays as it is.
+        There may be none, or no room for it."""
+        table = own.choice(self.parted())
+        name = quote(f"later {table.leaves[0][:40]}")
+        if own.random() < 0.4:
+            bounds = ("IN (3)", "IN (4, 5)") if table.options == "LIST" else ("FROM (3) TO (5)", "FROM (5) TO (100)")
+            text = f"CREATE TABLE {name} PARTITION OF {table.quoted} FOR VALUES {own.choice(bounds)}"
+            none = "check_violation OR invalid_object_definition OR duplicate_table"
+        else:
+            field = own.choice(table.plain)
+            value = own.choice(self.scalars.domains[field.kind])
+            moved = f"UPDATE {name} SET {table.field(table.partition_by).quoted} = {own.randint(0, 6)}"
+            text = own.choice((f"UPDATE {name} SET {field.quoted} = {value}", f"DELETE FROM {name}", moved))
+            none = "undefined_table"
+        # Sent as it is, what there is no room for would be an error that no writer expects.
+        return "leaf-later", f"DO $simulated$ BEGIN {text}; EXCEPTION WHEN {none} THEN NULL; END $simulated$"
 
     def above(self) -> Drawn:
         """Writes that name the table above."""

@@ -36,6 +36,20 @@ DOMAINS: dict[str, dict[str, tuple[str, ...]]] = {
         "padded": ("'a'", "'a  '", "'b'", "''"),
     },
 }
+LATER: tuple[str, ...] = ("span", "steps", "moment", "named")
+"""Kinds that some worlds of PostgreSQL have in addition: they are drawn by a generator of their own, so that others stay as they
+were."""
+DOMAINS["postgres"] |= {
+    "span": (
+        "'[2024-01-01 00:00+00,2024-02-01 00:00+00)'",
+        "'empty'",
+        "'(,2024-01-01 00:00+00]'",
+        "'[2024-01-15 00:00+00,)'",
+    ),
+    "steps": ("'[1,3)'", "'[1,2]'", "'empty'", "'(,)'", "'[2,5)'"),
+    "moment": ("'2024-01-01 00:00:00+00'", "'2024-01-01 12:30:00+05:45'", "'2023-12-31 23:59:59+00'"),
+    "named": ("'a'", "'A'", "'b'", "''"),
+}
 TYPES: dict[str, dict[str, tuple[str, ...]]] = {
     "sqlite": {
         "int": ("INTEGER", "INT", "SMALLINT", "CHARINT", "FLOATING POINT"),
@@ -57,6 +71,10 @@ TYPES: dict[str, dict[str, tuple[str, ...]]] = {
         "folded": ("text",),
         "letter": ('"char"',),
         "padded": ("bpchar",),
+        "span": ("tstzrange",),
+        "steps": ("int4range", '"stepped"'),
+        "moment": ('"at"',),
+        "named": ('"called"',),
     },
 }
 SETUP: dict[str, tuple[str, ...]] = {
@@ -67,18 +85,29 @@ SETUP: dict[str, tuple[str, ...]] = {
         "CREATE DOMAIN \"worded\" AS text DEFAULT 'b'",
         "CREATE TYPE \"label\" AS ENUM ('low', 'middle', 'high')",
         'CREATE TYPE "pair" AS (one integer, two text)',
+        "CREATE DOMAIN \"at\" AS timestamptz CHECK (VALUE > '2000-01-01 00:00+00')",
+        'CREATE DOMAIN "stepped" AS int4range',
+        'CREATE DOMAIN "called" AS text COLLATE "folded"',
     ),
 }
-NAMES = frozenset({"folded", "counted", "worded", "label", "pair"})
+NAMES = frozenset({"folded", "counted", "worded", "label", "pair", "at", "stepped", "called"})
 CAST: dict[str, str] = {"label": '"label"', "pair": '"pair"', "numbers": "integer[]", "document": "jsonb"}
 CAST |= {"stamped": "timestamptz", "letter": '"char"', "padded": "bpchar"}
-SHOWN = ("any", "real", "char", "label", "pair", "numbers", "document", "stamped", "letter")
+CAST |= {"span": "tstzrange", "steps": "int4range", "moment": '"at"', "named": '"called"'}
+SHOWN = ("any", "real", "char", "label", "pair", "numbers", "document", "stamped", "letter", "span", "steps", "moment")
 """Kinds by whose values rows may be grouped: equal ones are the same."""
-UNORDERED = frozenset({"boolean", "pair", "document", "number", "folded", "padded"})
+UNORDERED = frozenset({"boolean", "pair", "document", "number", "folded", "padded", "span", "steps", "named"})
 """Kinds that MIN and MAX do not know, or of which they may show either of two equal values."""
-ALIKE = (("int", "bigint", "numeric", "float", "real", "number"), ("text", "char", "padded"), ("date", "timestamp"))
+ALIKE: tuple[tuple[str, ...], ...] = (
+    ("int", "bigint", "numeric", "float", "real", "number"),
+    ("text", "char", "padded"),
+    ("date", "timestamp"),
+    ("stamped", "moment"),
+    ("folded", "named"),
+)
 """Kinds that PostgreSQL compares with one another."""
 SQLITE_CASTS = ("INTEGER", "TEXT", "REAL", "NUMERIC", "BLOB")
+LATER_SHARE = 0.4
 COLLATED = 0.3
 """How many operands on SQLite say by which collation they are compared."""
 COMPARISONS = ("=", "=", "=", "<>", "<", "<=", ">", ">=")
@@ -88,8 +117,10 @@ Literal = Callable[[str], str]
 
 def more_kinds(rng: random.Random, engine: str) -> list[str]:
     """Kinds of the columns that a table of such a world has in addition."""
-    own = [kind for kind in DOMAINS[engine] if kind != "text"]
-    return [rng.choice((*own, "text", "numeric")) for _ in range(rng.randint(1, 3))]
+    own = [kind for kind in DOMAINS[engine] if kind != "text" and kind not in LATER]
+    drawn = [rng.choice((*own, "text", "numeric")) for _ in range(rng.randint(1, 3))]
+    later = random.Random(f"{rng.getstate()[1][:8]} later")
+    return [*drawn, later.choice(LATER)] if engine == "postgres" and later.random() < LATER_SHARE else drawn
 
 
 def comparable(engine: str, kind: str) -> tuple[str, ...]:
@@ -227,6 +258,10 @@ class Unlike:
             "label": [f"CAST({column} AS text) > 'l'", f"{column} > 'low'"],
             "text": [f"{column} = 'a '", f'{column} COLLATE "folded" = \'A\''],
             "folded": [f"upper({column}) = 'A'", f'{column} COLLATE "C" = \'A\''],
+            "span": [f"isempty({column})", f"{column} && '[2024-01-10 00:00+00,)'", f"upper({column}) IS NULL"],
+            "steps": [f"{column} @> 2", f"lower({column}) = 1", f"{column} -|- '[3,4)'"],
+            "moment": [f"{column} + interval '1 day' > '2024-01-01 00:00+00'", f"CAST({column} AS timestamptz) IS NULL"],
+            "named": [f"upper({column}) = 'A'", f"{column} = 'A'", f'{column} COLLATE "C" = \'A\''],
             "real": [f"{column} = 0.1", f"CAST({column} AS text) = '1'"],
             "number": [f"CAST({column} AS text) = '1.0'", f"scale({column}) > 0"],
         }.get(field.kind, [])  # fmt: skip
