@@ -85,7 +85,7 @@ SPELLED: tuple[Mistake, ...] = (
     Mistake("postgres", "equal keys are the same", compiled(one_spelling), ("spelled-keys",), unlike=True),
     Mistake("sqlite", "nobody takes a spelling along", compiled(left_alone), ("spelled-keys",)),
     Mistake(
-        "postgres", "nobody takes a spelling along", compiled(left_alone), ("spelled-keys",), unlike=True, begin=24
+        "postgres", "nobody takes a spelling along", compiled(left_alone), ("spelled-keys",), unlike=True, begin=33
     ),
     Mistake("sqlite", "rows are filtered by other values", compiled(through_filters), ("keyed", "grouped-join")),
     Mistake("sqlite", "equal rows of a list are one", compiled(one_of_equals), ("listed-values",)),

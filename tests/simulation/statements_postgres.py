@@ -212,8 +212,8 @@ class PostgresStatements(Statements):
         return [table for table in self.world.relations if table.leaves and table.options != "HASH"]
 
     def parting(self, own: random.Random) -> Drawn:
-        """A partition comes, or is written by its own name; by a generator of its own, so that the rest of a program stays as it is.
-        There may be none, or no room for it."""
+        """A partition comes, or is written by its own name; by a generator of its own, so that the rest of a program stays as it
+        is. There may be none, or no room for it."""
         table = own.choice(self.parted())
         name = quote(f"later {table.leaves[0][:40]}")
         if own.random() < 0.4:
