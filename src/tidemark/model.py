@@ -158,7 +158,7 @@ class Table:
     @property
     def label(self) -> str:
         """The name as users write it: ``name`` or ``schema.name``."""
-        return f"{self.schema}.{self.name}" if self.schema not in ("", "public", "main") else self.name
+        return f"{self.schema}.{self.name}" if self.schema not in ("", "public") else self.name
 
     @property
     def primary_key(self) -> Unique | None:

@@ -116,20 +116,20 @@ def test_a_role_without_any_right_on_public(pg_database: str, postgres: Server) 
 @pytest.fixture
 def homes(pg_database: str) -> str:
     """A database with the same tables in two schemas, and rows that are seen in the first of them."""
-    run(pg_database, "CREATE SCHEMA app; CREATE SCHEMA tenant; CREATE SCHEMA aside")
-    for schema in ("app", "tenant"):
+    run(pg_database, "CREATE SCHEMA main; CREATE SCHEMA tenant; CREATE SCHEMA aside")
+    for schema in ("main", "tenant"):
         run(pg_database, f"SET search_path TO {schema}; {SOURCES}")
-    Tidemark(declared("app"), on_path(pg_database, "app")).apply()
+    Tidemark(declared("main"), on_path(pg_database, "main")).apply()
     return pg_database
 
 
 def test_rows_stay_where_they_are_seen(homes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = rows(homes, VIEWS)
-    for path, said in (("tenant", "stands in schema app"), ("pg_catalog,tenant", "stands in schema app")):
+    for path, said in (("tenant", "stands in schema main"), ("pg_catalog,tenant", "stands in schema main")):
         with pytest.raises(Refusal, match=said) as refused:
-            Tidemark(declared("app"), on_path(homes, path)).plan()
-        assert refused.value.code is Code.UNSUPPORTED and 'SET search_path TO "app"' in refused.value.instead
-    elsewhere = Tidemark(declared("app"), on_path(homes, "aside,app"))
+            Tidemark(declared("main"), on_path(homes, path)).plan()
+        assert refused.value.code is Code.UNSUPPORTED and 'SET search_path TO "main"' in refused.value.instead
+    elsewhere = Tidemark(declared("main"), on_path(homes, "aside,main"))
     elsewhere.apply()
     assert rows(homes, VIEWS) == seen and elsewhere.plan().is_empty
     # Whoever looks with a path of its own sees neither another partition nor another function.
@@ -147,12 +147,12 @@ def first_of_path(declaration: Declaration, catalog: Catalog) -> str:
 
 
 def test_a_schema_that_got_another_name_or_is_gone(homes: str) -> None:
-    run(homes, 'ALTER SCHEMA app RENAME TO "App2"')
+    run(homes, 'ALTER SCHEMA main RENAME TO "App2"')
     renamed = Tidemark(declared('"App2"'), on_path(homes, '"App2"'))
     assert "ok" not in {row.captures for row in renamed.status()}
     plan = renamed.plan()
     assert {step.verb for step in plan.steps} == {"replace"}
-    assert "schema app is gone, and its rows are seen in App2" in {step.reason for step in plan.steps}
+    assert "schema main is gone, and its rows are seen in App2" in {step.reason for step in plan.steps}
     renamed.apply()
     seen = rows(homes, VIEWS)
     assert len(seen) == 4 and {schema for schema, _ in seen} == {"App2"} and not renamed.plan().orphans

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Engine = Literal["sqlite", "postgres"]
-HOMES = ("app", "select", 'Ünï "q" .x')
+HOMES = ("main", "select", 'Ünï "q" .x')
 """Schemas in which everything of a case may be."""
 
 
