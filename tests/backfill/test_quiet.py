@@ -4,10 +4,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.backfill.place import stop_after
+from tests.backfill.place import Watch, stop_after
 from tests.simulation.chunks import chunks_of
 from tidemark import Fault, Project, Tidemark
 from tidemark.runtime.backfill import fill, fill_pages
@@ -185,3 +186,25 @@ def test_a_commit_while_it_reads_is_one_that_it_has_not_seen(
     here.apply()
     assert count[0] == 1 and sum(computed) >= KINDS and wrong(user, columns=False) == []
     assert "repair" not in {run.kind for run in here.history("kept")}
+
+
+def test_of_many_tables_the_first_alone_waits_for_a_sign_of_others(
+    sqlite_path: Path, user: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fill, "GLANCE_BYTES_MAX", 0)
+    watch, asked = Watch(), []
+    is_quiet = fill._is_quiet
+
+    def ask(*about: Any) -> bool:
+        before = watch.seconds
+        said = is_quiet(*about)
+        asked.append((said, round(watch.seconds - before, 3)))
+        return said
+
+    monkeypatch.setattr(fill, "_is_quiet", ask)
+    project = Project("quiet")
+    for name in ("first", "second", "third"):
+        project.derive(name, key="tally", query=GROUPS, freshness="commit")
+    Tidemark(project, f"sqlite:///{sqlite_path}", clock=watch.clock).apply()
+    assert asked == [(True, 0.05), (True, 0.0), (True, 0.0)]
+    assert not user.execute(f"SELECT * FROM third EXCEPT {GROUPS}").fetchall()

@@ -50,6 +50,20 @@ def interrupted(what: str) -> Fault:
 
 
 @dataclass
+class Calm:
+    """How long nobody else has committed anything, as far as a duty has looked, by its session's marker: that `began` then."""
+
+    marker: str = ""
+    began: float = 0.0
+
+    def lasts(self, marker: str, now: float) -> float:
+        """For how many seconds the marker has been what it is now."""
+        if marker != self.marker:
+            self.marker, self.began = marker, now
+        return now - self.began
+
+
+@dataclass
 class Duty:
     """What a duty needs while it works. `stop` answers True when it is asked to end early; `lease` may be None in reads; `held`
     are others that are in hand meanwhile; `limits` are what the database may be under while something long goes on. `functions`
@@ -59,7 +73,7 @@ class Duty:
     `connect`. `turns` are there where writers wait in line, and others are to get in between: not for whoever writes what the
     application itself would. `nice` is how many seconds to rest there for each second of holding the lock, where somebody says
     so. `spent` gathers the logs of which something was sealed, by source, where whoever does several ticks lets go of it after
-    all of them; None where each tick does."""
+    all of them; None where each tick does. `calm` is known to all that work on one session."""
 
     ledger: Ledger
     clock: Clock
@@ -76,6 +90,7 @@ class Duty:
     nice: float | None = None
     spent: dict[str, SourceLog] | None = None
     held: tuple[Lease, ...] = ()
+    calm: Calm = field(default_factory=Calm)
     listen: Listener = ignore
 
     @property

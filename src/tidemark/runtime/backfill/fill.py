@@ -236,9 +236,11 @@ def _is_quiet(duty: Duty, installed: Installed) -> bool:
     if script.store == script.public or not fits(duty, script, ALONE_BYTES_MAX):
         return False
     before = session.changes_marker()
-    if not fits(duty, script, GLANCE_BYTES_MAX):
-        # An evaluation that comes to nothing should cost no more than a moment; a bigger one is worth waiting for a sign.
-        duty.clock.wait(QUIET_SECONDS)
+    left = QUIET_SECONDS - duty.calm.lasts(before, duty.clock.now())
+    if left > 0 and not fits(duty, script, GLANCE_BYTES_MAX):
+        # An evaluation that comes to nothing should cost no more than a moment; a bigger one is worth waiting for a sign. Of many
+        # tables that are filled one after the other the first alone waits.
+        duty.clock.wait(left)
     return session.changes_marker() == before
 
 
