@@ -100,18 +100,20 @@ def statements(sql: str) -> tuple[str, ...]:
 
 
 def _split(sql: str) -> Iterator[str]:
-    start = 0
-    has_content = False
-    for token in tokens(sql):
-        if not token.says(";"):
-            has_content = True
-        elif not has_content:
-            start = token.end
-        elif sqlite3.complete_statement(sql[start : token.end]):
-            yield sql[start : token.end]
-            start, has_content = token.end, False
-    if has_content:
+    # SQLite itself knows which of them stand in a text, a comment or a trigger.
+    start = end = 0
+    while (end := sql.find(";", end) + 1) > 0:
+        if sqlite3.complete_statement(sql[start:end]):
+            if _says_something(sql[start:end]):
+                yield sql[start:end]
+            start = end
+    if _says_something(sql[start:]):
         yield sql[start:]
+
+
+def _says_something(sql: str) -> bool:
+    first = next(tokens(sql), None)
+    return first is not None and not first.says(";")
 
 
 def _inside(found: Sequence[Token], opening: int) -> int:
