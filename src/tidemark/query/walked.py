@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from tidemark.model import Column
+from tidemark.model import Column, Table
 from tidemark.query.affinity import affinity
 from tidemark.query.parse import render
 from tidemark.query.relation import MOMENT, Block, Derived, Occurrence, Query, Recursion, Scalar
@@ -24,7 +24,7 @@ from tidemark.query.trees import own_items
 NAME = "tidemark_walk"
 """What the rows that lead back are called in the query that finds them."""
 WALKED = "walked"
-"""On a condition: what it reads beside its columns are tables as they are now."""
+"""On a condition: the walk that it is of, which reads tables as they are now."""
 _INTEGERS = ("smallint", "integer", "bigint")
 _TEXTS = ("text", "character varying")
 
@@ -32,13 +32,19 @@ _TEXTS = ("text", "character varying")
 @dataclass(frozen=True)
 class Walk:
     """The way back through a `step`: from the value of `enters`, the column `found` of one of its tables, by which it finds what
-    comes next of a row, to the value from which that row came, and so on to the values of beginnings at that `place`."""
+    comes next of a row, to the value from which that row came, and so on to the values of beginnings at that `place`. `looks`
+    are the columns by which rows are looked up on the way and on the way back."""
+
+    def __deepcopy__(self, memo: object) -> Walk:
+        """Itself: copies of a tree share what is said of its nodes."""
+        return self
 
     step: Block
     place: int
     enters: Scalar
     found: Column
     text: str
+    looks: tuple[tuple[Table, str], ...]
 
     def condition(self, begins: Scalar, value: Scalar) -> Scalar:
         """True for a beginning with the value `begins` from which the step reaches rows with that `value`."""
@@ -58,12 +64,18 @@ class Walk:
             tree: exp.Expression = exp.EQ(this=begins.tree.copy(), expression=exp.Any(this=array))
         else:
             tree = exp.In(this=begins.tree.copy(), query=exp.Subquery(this=rows))
-        tree.meta[WALKED] = True
+        tree.meta[WALKED] = self
         return Scalar(tree, dialect)
 
     def compares(self, column: Column | None) -> bool:
         """Whether a column has values like those that the walk goes by."""
         return column is not None and _is_like(self.step, column, self.found)
+
+
+def looks_of(condition: Scalar) -> tuple[tuple[Table, str], ...]:
+    """The columns by which the walk of a condition looks rows up; none of a condition that is no walk."""
+    walk = condition.tree.meta.get(WALKED)
+    return walk.looks if isinstance(walk, Walk) else ()
 
 
 def begins_and_goes_on(query: Recursion) -> tuple[Query, Block] | None:
@@ -111,7 +123,8 @@ def walk_of(query: Recursion) -> Walk | None:
             found = _met(scalar, (itself.alias, names[place]))
             column = _column(step, found) if found is not None else None
             if found is not None and column is not None and handed is not None and _is_like(step, handed, column):
-                return Walk(step, place, found, column, _back(step, found, column, output.scalar, conditions))
+                text = _back(step, found, column, output.scalar, conditions)
+                return Walk(step, place, found, column, text, (_look(step, found), _look(step, output.scalar)))
     return None
 
 
@@ -140,6 +153,11 @@ def _met(scalar: Scalar, column: tuple[str, str]) -> Scalar | None:
 def _column(step: Block, scalar: Scalar) -> Column | None:
     alias, name = scalar.column or ("", "")
     return next((scan.table.column(name) for scan in step.occurrences if scan.alias == alias), None)
+
+
+def _look(step: Block, scalar: Scalar) -> tuple[Table, str]:
+    alias, name = scalar.column or ("", "")
+    return next(scan.table for scan in step.occurrences if scan.alias == alias), name
 
 
 def _is_itself(item: object) -> bool:

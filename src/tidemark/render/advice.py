@@ -18,6 +18,7 @@ from tidemark.names import shorten
 from tidemark.query.reached import index_term, is_led
 from tidemark.query.relation import Called, Occurrence
 from tidemark.query.unique import has_index
+from tidemark.query.walked import looks_of
 from tidemark.render.statements import qualified
 from tidemark.script import MissingIndex, fingerprint
 
@@ -137,6 +138,9 @@ def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[MissingIndex, ..
         if place.source is not None and not has_index(place.source[0], (place.source[1],)):
             advise(*place.source, f"recomputing a key reads all of {place.source[0].label} without it")
     for way in program.routes:
+        for table, column in (look for scalar in way.on for look in looks_of(scalar)):
+            if not has_index(table, (column,)):
+                advise(table, column, f"each step of a recursion reads all of {table.label} without it")
         for occurrence in way.joined:
             names = [name for scalar in way.on for alias, name in sorted(scalar.columns) if alias == occurrence.alias]
             if names and not has_index(occurrence.table, tuple(names)):
