@@ -38,6 +38,7 @@ from tidemark.query.units import (
     position_of,
     table_of,
 )
+from tidemark.query.walked import begins_and_goes_on, carried
 
 _DOUBLES = ("REAL", "DOUBLE", "FLOAT")
 _DOUBLE_FUNCTIONS = frozenset(
@@ -382,9 +383,10 @@ def is_nullable(scalar: Scalar, block: Block) -> bool:
 
 def is_nullable_output(query: Query, position: int) -> bool:
     """False when that output is surely never NULL."""
-    return isinstance(query, Recursion) or any(
-        is_nullable(branch.outputs[position].scalar, branch) for branch in branches_of(query)
-    )
+    if isinstance(query, Recursion):
+        parts = begins_and_goes_on(query)
+        return parts is None or position not in carried(query) or is_nullable_output(parts[0], position)
+    return any(is_nullable(branch.outputs[position].scalar, branch) for branch in branches_of(query))
 
 
 def has_index(table: Table, columns: tuple[str, ...]) -> bool:
