@@ -309,7 +309,7 @@ ADDED = ("having", "group")
 COUNTED = ("count-distinct", "distinct")
 FILLED = ("group", "universe")
 FILLING = (
-    Mistake("postgres", "what somebody left is filled", left_is_filled, FILLED, begin=37),
+    Mistake("postgres", "what somebody left is filled", left_is_filled, FILLED, begin=41),
     Mistake("sqlite", "what is at hand is filled", at_hand_is_filled, FILLED, begin=7),
     Mistake("postgres", "a range for nobody", last_range, FILLED, begin=209),
 )
