@@ -104,6 +104,7 @@ class _Indexer:
         self._entity: tuple[Any, EntityEvent] | None = None
         self._stamp: tuple[Identity, Stamp] | None = None
         self._heard: dict[tuple[int, int], list[Play]] = defaultdict(list)
+        self._told: tuple[Events, list[Play]] | None = None
         self._ids = Remembered[int](identifier)
         self._countries = Remembered[str](lambda said: text(said) or None)
 
@@ -177,16 +178,22 @@ class _Indexer:
 
     def listen_streak(self, db: Database, events: Events) -> None:
         """The streaks of those who are known and listened, before their plays are bridged."""
-        heard = [row for rows in self._heard_of(db, events) for row in rows]
+        heard = self._plays_of(db, events)
         plays = [(row[_USER], row[_PLAYED_AT]) for row in heard if row[_USER] is not None]
         if plays:
             listen_streak(self._state_of(db), plays, events.positions[0])
 
     def bridge(self, db: Database, events: Events) -> None:
         """The plays of transactions, as the network counts them. Nothing makes two of them one: identical plays are two."""
-        heard = [row for rows in self._heard_of(db, events) for row in rows]
+        heard = self._plays_of(db, events)
         db.put_all(PLAYS, map(_bridged, heard))
         db.put_all(ETL_PLAYS.shelf, [(*row[:-1], True) for row in heard])
+
+    def _plays_of(self, db: Database, events: Events) -> Sequence[Play]:
+        """The plays of transactions that are not bridged yet, which each hook that is told of them asks for."""
+        if self._told is None or self._told[0] is not events:
+            self._told = (events, [row for rows in self._heard_of(db, events) for row in rows])
+        return self._told[1]
 
     def _heard_of(self, db: Database, events: Events) -> Iterator[Sequence[Play]]:
         """The plays of each transaction that are not bridged yet. What is known of them from their taking stands for them only
