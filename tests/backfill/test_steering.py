@@ -186,7 +186,9 @@ def test_every_reason_to_hold_back_is_told_and_what_cannot_be_seen_is_one() -> N
         Strain("replica_seconds", None, "no right to look"),
         Strain("replica_bytes", 300 * MEGABYTE),
     ]
-    words = [reason.partition(":")[0] for reason in throttle.reasons_of(strains, Limits())]
+    told = throttle.reasons_of(strains, Limits())
+    assert all(reason.count(" MB") == 2 for reason in told if " MB" in reason), "both numbers have a unit"
+    words = [reason.partition(":")[0] for reason in told]
     assert words == ["wal_pinned", "disk_low", "unseen", "replica_behind"]
     assert "unseen" not in str(throttle.reasons_of(strains, Limits(trust_unseen=True)))
     assert throttle.reasons_of([Strain("wal_bytes", 0.0), Strain("free_bytes", 1e12)], Limits()) == ()

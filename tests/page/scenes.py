@@ -74,8 +74,8 @@ def busy() -> World:
     )
     tables["user_stats"] = replace(tables["user_stats"], pending=412, behind_since=before(3.2), next="tidemark tick")
     tables["leaderboard"] = replace(tables["leaderboard"], upstream_pending=412, behind_since=before(3.2))
-    full = "wal_pinned: 71 MB of the log wait for a reader to end, more than 64"
-    late = "replica_behind: a replica is 14.2 s behind, more than 10.0"
+    full = "wal_pinned: 71 MB of the log wait for a reader to end, more than 64 MB"
+    late = "replica_behind: a replica is 14.2 s behind, more than 10.0 s"
     return World(
         tuple(tables.values()),
         (

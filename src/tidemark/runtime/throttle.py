@@ -50,11 +50,11 @@ def share_of(strain: Strain, limits: Limits) -> float | None:
 
 
 def _tell(name: str, value: float, limit: float) -> str:
-    big, most = f"{value / MEGABYTE:,.0f} MB", f"{limit / MEGABYTE:,.0f}"
+    big, most = f"{value / MEGABYTE:,.0f} MB", f"{limit / MEGABYTE:,.0f} MB"
     return {
         "wal_bytes": f"wal_pinned: {big} of the log wait for a reader to end, more than {most}",
         "free_bytes": f"disk_low: {big} are free on the disk, less than {most} (--disk-floor)",
         "waiting_locks": f"locks_waiting: {value:.0f} sessions wait for locks, more than {limit:.0f}",
-        "replica_seconds": f"replica_behind: a replica is {value:.1f} s behind, more than {limit:.1f}",
+        "replica_seconds": f"replica_behind: a replica is {value:.1f} s behind, more than {limit:.1f} s",
         "replica_bytes": f"replica_behind: a replica is {big} behind, more than {most}",
     }[name]
