@@ -63,6 +63,33 @@ def _through(
     return KeyQuery(changed, joined, used, values, calls=tuple(one for one in calls.values() if one.alias in reached))
 
 
+def circles(routes: Iterable[KeyQuery]) -> dict[str, frozenset[str]]:
+    """For each changed scan the others from which ways lead back to it, on which a way from it may depend, and those without a
+    way of their own.
+
+    Of rows that went together one lies nearest to the unit, and its way passes rows that are still there. Only where ways lead
+    both from one scan to the other and back there is no nearest one.
+    """
+    ahead: dict[str, set[str]] = {}
+    for route in routes:
+        ahead.setdefault(route.changed.alias, set()).update(one.alias for one in route.joined)
+    found = {alias: _all_ahead(ahead, alias) for alias in ahead}
+    return {
+        alias: frozenset(one for one in reached if one not in ahead or alias in found[one])
+        for alias, reached in found.items()
+    }
+
+
+def _all_ahead(ahead: Mapping[str, set[str]], start: str) -> set[str]:
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        beyond = ahead.get(waiting.pop(), set()) - reached
+        reached |= beyond
+        waiting += beyond
+    return reached
+
+
 def shorten(routes: tuple[KeyQuery, ...]) -> tuple[KeyQuery, ...]:
     """The same routes, each ending at the first scan that has the unit: what a condition makes equal needs no look-up.
 

@@ -13,6 +13,7 @@ from itertools import product
 
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyedProgram, KeyQuery
+from tidemark.maintenance.routes import circles
 from tidemark.model import Table
 from tidemark.query.relation import Occurrence
 from tidemark.render.images import image, log_of
@@ -29,7 +30,7 @@ def affected(store: Store, program: KeyedProgram, way: KeyQuery) -> list[Reach]:
     if way.everywhere:
         return [Reach(text) for text in _everything(store, program, way)]
     into = f"INSERT INTO {store.names.temporary('reached')} ({store.units.key_list})"
-    selects = zip(_choices(way), reached(store, program, way, _differing(store, way)), strict=True)
+    selects = zip(_choices(program, way), reached(store, program, way, _differing(store, way)), strict=True)
     return [
         Reach(f"{into} {select}", tuple(dict.fromkeys(one.table.label for one in logged))) for logged, select in selects
     ]
@@ -42,10 +43,13 @@ def alike(way: KeyQuery, found: Reach) -> Reach:
     return replace(found, text=TOKEN.sub(lambda token: places.get(token[0], token[0]), found.text))
 
 
-def _choices(way: KeyQuery) -> list[tuple[Occurrence, ...]]:
-    """For each statement of a way the other scans that it reads as images. What a scanned row was like before is nowhere to be
-    read."""
-    choices = product(*((False,) if one.table.scanned else (False, True) for one in way.joined))
+def _choices(program: KeyedProgram, way: KeyQuery, *, alone: bool = False) -> list[tuple[Occurrence, ...]]:
+    """For each statement of a way the other scans that it reads as images: those from which ways lead back to where it begins,
+    and with `alone` all, since nothing else is known to find the unit. What a scanned row was like before is nowhere to be read.
+    """
+    back = circles(program.routes)[way.changed.alias]
+    logged = [not one.table.scanned and (alone or one.alias in back) for one in way.joined]
+    choices = product(*((False, True) if one else (False,) for one in logged))
     return [tuple(one for one, old in zip(way.joined, choice, strict=True) if old) for choice in choices]
 
 
@@ -58,13 +62,13 @@ def reached(
     place: str = "",
 ) -> list[str]:
     """SELECTs of the units that the changes in `changed`, a FROM item, reach by one way that has a bound: each other scan on it
-    as current rows and as images of rows that went.
+    as current rows and, where rows that went may need it, as images of these.
 
     `gone` gives the FROM item of a source's images; without it they are those of its log, where markers are no images. With
-    `place`, a column of the changes, each unit comes with those of the changes that reach it.
+    `place`, a column of the changes, each unit comes with all of the changes that reach it.
     """
     found = []
-    for logged in _choices(way):
+    for logged in _choices(program, way, alone=bool(place)):
         images = {way.changed.alias, *(one.alias for one in logged)}
         tables = [f"{changed} AS {_q(store, way.changed.alias)}"]
         for occurrence in way.joined:

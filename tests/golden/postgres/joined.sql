@@ -206,7 +206,6 @@ INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."c_name")::t
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS pg_temp."_slice_posts_joined" (weight smallint NOT NULL, "c_author" integer, "c_score" integer);
 INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."name")::text FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM pg_temp."_slice_posts_joined" WHERE weight <> 0) AS "p", "public"."users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id");
-INSERT INTO pg_temp."_reached_joined" ("name") SELECT DISTINCT ("u"."c_name")::text FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM pg_temp."_slice_posts_joined" WHERE weight <> 0) AS "p", "tidemark"."_capture_log_users" AS "u" WHERE "p".weight <> 0 AND "u".weight < 0 AND ("p"."c_author" = "u"."c_id");
 
 -- applier: dirty keys
 INSERT INTO pg_temp."_batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark"."_dirty_joined" ORDER BY "name" LIMIT :limit;

@@ -209,7 +209,6 @@ INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."c_na
 -- applier: changes of posts to keys
 CREATE TEMP TABLE IF NOT EXISTS temp."tidemark__slice_posts_joined" (id INTEGER, weight smallint NOT NULL, "c_author" INTEGER, "c_score" INTEGER);
 INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."name") FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM (SELECT * FROM temp."tidemark__slice_posts_joined" WHERE likelihood(rowid IS NOT NULL, 0.001)) WHERE weight <> 0) AS "p", "users" AS "u" WHERE "p".weight <> 0 AND ("p"."c_author" = "u"."id");
-INSERT INTO temp."tidemark__reached_joined" ("name") SELECT DISTINCT +("u"."c_name") FROM (SELECT DISTINCT 1 AS weight, "c_author" FROM (SELECT * FROM temp."tidemark__slice_posts_joined" WHERE likelihood(rowid IS NOT NULL, 0.001)) WHERE weight <> 0) AS "p", "tidemark__capture_log_users" AS "u" WHERE "p".weight <> 0 AND "u".weight < 0 AND ("p"."c_author" = "u"."c_id");
 
 -- applier: dirty keys
 INSERT INTO temp."tidemark__batch_joined" (tidemark_n, "name") SELECT tidemark_n, "name" FROM "tidemark__dirty_joined" ORDER BY tidemark_n LIMIT :limit;
