@@ -133,3 +133,12 @@ def test_extremes_that_are_taken_for_their_type_would_be_seen(pg: Place, monkeyp
     monkeypatch.setattr(aggregates, "_EXTREMES_OF", {})
     with pytest.raises(psycopg.errors.DatatypeMismatch):
         test_extremes_of_a_type_that_has_none_of_its_own(pg, '"char"', "'a'", "'b'", "commit")
+
+
+def test_values_that_have_no_order_are_written_beside_values_that_cannot_be_hashed(pg: Place) -> None:
+    pg.run("CREATE TABLE t (id integer PRIMARY KEY, x xid, m money)", "INSERT INTO t VALUES (1, '5', 1), (2, '6', 2)")
+    pg.derive("at_commit", "SELECT id, x, m FROM t", "id", "commit")
+    pg.derive("at_ticks", "SELECT id, x, m FROM t", "id", "tick")
+    pg.tidemark.apply()
+    pg.run("UPDATE t SET m = 3 WHERE id = 1", "UPDATE t SET x = '7'", "DELETE FROM t WHERE id = 2")
+    pg.drained()

@@ -11,6 +11,10 @@ from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.model import Table
 
 
+_HASHED = frozenset({"xid", "cid", "aclitem", "xid[]", "cid[]", "aclitem[]"})
+"""Types whose values have no order. EXCEPT takes rows of these, or rows of types that cannot be hashed, and no rows of both."""
+
+
 def differ(table: Table, name: str, left: str, right: str) -> str:
     """True when two rows of a source do not have the very same value there: 1.0 and 1.00 are equal, and are not the same."""
     column, quoted = table.column(name), POSTGRESQL.quote(name)
@@ -32,6 +36,6 @@ def as_spelled(table: Table, names: tuple[str, ...]) -> str:
 
 
 def has_equality(table: Table, name: str) -> bool:
-    """True when values of the column can be compared."""
+    """True when values of the column can be compared beside any others."""
     column = table.column(name)
-    return column is not None and column.comparable
+    return column is not None and column.comparable and column.type not in _HASHED
