@@ -10,7 +10,6 @@ from tidemark.dialect import POSTGRESQL
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.model import Table
 
-
 _HASHED = frozenset({"xid", "cid", "aclitem", "xid[]", "cid[]", "aclitem[]"})
 """Types whose values have no order. EXCEPT takes rows of these, or rows of types that cannot be hashed, and no rows of both."""
 
