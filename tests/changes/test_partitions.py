@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from tests.changes.shop import COLUMNS, Shop, expect
+from tidemark import Project, Tidemark
+from tidemark.database.open import open_session
 
 
 def test_partitions_come_and_go(pg_database: str) -> None:
@@ -94,3 +98,28 @@ def test_what_is_attached_where_it_is_made_is_noticed(pg_database: str) -> None:
     assert shop.wrong()
     expect(shop, "partition public.late of posts has come", worker=True)
     shop.mend()
+
+
+def test_a_partition_that_comes_is_captured_beside_rows_as_of_now(pg_database: str) -> None:
+    """A view of rows as of now reads the log, which stays where it is."""
+    shop = Shop(pg_database, names=())
+    shop.run(
+        f"CREATE TABLE posts ({COLUMNS}, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+        "CREATE TABLE posts_0 PARTITION OF posts FOR VALUES FROM (0) TO (100)",
+        "CREATE TABLE users (id integer PRIMARY KEY)",
+        "INSERT INTO users VALUES (1), (2)",
+    )
+    project = Project("shop")
+    query = "SELECT u.id FROM users u WHERE EXISTS (SELECT 1 FROM posts p WHERE p.user_id = u.id)"
+    project.derive("writers", query=query, key="id", freshness="tick", live=True)
+    tidemark = Tidemark(project, pg_database)
+    tidemark.apply()
+    shop.run(
+        "CREATE TABLE posts_1 PARTITION OF posts FOR VALUES FROM (100) TO (200)", "INSERT INTO posts VALUES (150, 1, 1)"
+    )
+    tidemark.apply()
+    assert tidemark.plan().is_empty
+    shop.run("TRUNCATE posts_1", "INSERT INTO posts_1 VALUES (151, 1, 2)")
+    tidemark.tick()
+    with contextlib.closing(open_session(pg_database)) as session:
+        assert session.all("SELECT id FROM writers") == session.all("SELECT id FROM writers_live") == [(2,)]

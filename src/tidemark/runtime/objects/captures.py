@@ -129,7 +129,7 @@ def list_statements(session: Session, known: Capture | None, capture: Capture) -
         return []
     if known is not None and follows(capture, known):
         return [*capture.locks, *_reshaping(session, known, capture)]
-    drops = [piece.drop for piece in reversed(known.pieces)] if known else []
+    drops = [piece.drop for piece in _leaving(known, capture)] if known else []
     groups = group_pieces(session, capture.pieces)
     return [*drops, *(text for group in groups for text in creation(session, group))]
 
@@ -153,13 +153,20 @@ def _ensure(duty: Duty, capture: Capture) -> None:
     duty.write(partial(_open_gaps, duty, capture))
     if known is not None and known != capture:
         # A log of another shape says nothing to anybody any more.
-        for group in group_pieces(duty.session, list(reversed(known.pieces)), dropping=True):
+        for group in group_pieces(duty.session, _leaving(known, capture), dropping=True):
             duty.write(partial(_drop_group, duty, group))
         present = find_pieces(duty.session, capture)
     findings = with_functions(inspect_pieces(capture, present, public=False))
     healths = {finding.piece.name: finding.health for finding in findings}
     for group in group_pieces(duty.session, wanting(capture, findings)):
         duty.write(partial(_create_group, duty, group, healths))
+
+
+def _leaving(known: Capture, capture: Capture) -> list[Piece]:
+    """What goes of a capture in whose place another one comes, last ones first. A log that stays as it is may be read by views of
+    rows as of now; what it holds is from before everybody's next filling."""
+    stays = [piece for piece in capture.pieces if piece.kind in ("table", "index")]
+    return [piece for piece in reversed(known.pieces) if piece not in stays]
 
 
 def _open_gaps(duty: Duty, capture: Capture) -> None:
