@@ -261,7 +261,7 @@ MUTANTS: tuple[Mutant, ...] = (
             1,
         ),
     ),
-    Mutant("postgres", "neighbours", ("keyed",), affected_through_neighbours),
+    Mutant("postgres", "neighbours", ("inner-join",), affected_through_neighbours, disturbed=True),
     Mutant(
         "postgres",
         "settings of the writer",
