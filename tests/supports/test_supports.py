@@ -216,3 +216,14 @@ def test_a_renamed_table_takes_supports_of_its_own(place: Plays) -> None:
     keeper.apply()
     assert [status.name for status in keeper.status()] == ["tracks_heard"]
     assert keeper.plan().is_empty
+
+
+def test_a_definition_that_changes_has_its_support_filled_anew(place: Plays) -> None:
+    place.keep(counts("tracks_of")).apply()
+    for low in (2, 3):
+        query = f"SELECT user_id, count(DISTINCT track) AS tracks FROM plays WHERE seconds > {low} GROUP BY user_id"
+        project = Project("plays")
+        project.derive("tracks_of", query=query, support=True)
+        keeper = place.keep(project)
+        keeper.apply()
+        assert keeper.plan().is_empty and all(report.clean for report in keeper.verify())

@@ -45,6 +45,6 @@ def _is_longer(before: Script, script: Script) -> bool:
 
 
 def _is_joint(script: Script) -> bool:
-    """Whether the view shows anything but the derived table's own columns."""
+    """Whether the view shows anything but the derived table's own columns, or there is none."""
     view = next((piece.create for piece in script.pieces if piece.public and piece.kind == "view"), "")
-    return not script.offers or not view.endswith(script.offers[1].definition or "")
+    return len(script.offers) < 2 or not view.endswith(script.offers[1].definition or "")
