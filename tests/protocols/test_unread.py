@@ -177,6 +177,30 @@ MANY = {
 }
 
 
+def test_a_unit_that_fits_into_no_index_waits_while_it_stands(pg_database: str) -> None:
+    query = (
+        "SELECT p.note, count(*) AS n, string_agg(p.id::text, ' ' ORDER BY p.id) AS ids FROM posts p GROUP BY p.note"
+    )
+    with _place(pg_database, query) as place:
+        tidemark = place.open()
+        for digests in (100, 1_000):
+            long = f"(SELECT string_agg(md5(g::text), '') FROM generate_series(1, {digests}) g)"
+            place.write(f"UPDATE posts SET note = {long} WHERE id = 1")
+            with pytest.raises(Unacceptable, match=r"cannot be made true.* has to fit into an index"):
+                tidemark.tick()
+            assert place.is_true("well")
+            place.note(1, 2)
+            tidemark.tick()
+            assert place.is_true()
+        # Writers of a table that is true at every commit are told by the index.
+        project = Project("forum")
+        project.derive("poisoned", query=query, freshness="commit")
+        Tidemark(project, pg_database).apply(allow_drop=True)
+        with pytest.raises(Unacceptable, match="has to fit into an index"):
+            place.write(f"UPDATE posts SET note = {long} WHERE id = 1")
+        assert place.is_true()
+
+
 def _in_sevens(*_: object) -> Pace:
     return Pace(target_ms=1e9, in_line=False, size=7, size_min=7, size_max=7)
 

@@ -18,6 +18,8 @@ from tidemark.errors import Code, Fault, Place, Refusal
 _CANCELLED = "57014"
 # Cardinality, data exception, integrity, a raised exception, a view's check option: the rows are to blame.
 _UNACCEPTABLE = ("21", "22", "23", "P0", "44")
+# A limit of the program: a row is too long for an index.
+_TOO_LONG = "54000"
 _OF_ITS_OWN = "each of its values as a column of its own"
 _DISK_FULL = "53100"
 # Resources that run out, files that cannot be read or written, pages that are damaged.
@@ -97,6 +99,11 @@ def translate(error: psycopg.Error, address: Address, role: str, query: str | No
     whole = f"{said} ({detail})" if detail else said
     if state.startswith(_UNACCEPTABLE):
         return Unacceptable(f"{address.label}: {whole}", left_behind="the transaction was rolled back")
+    if state == _TOO_LONG:
+        cause = (
+            f"{address.label}: {whole}; what identifies a row has to fit into an index, which takes 2,704 bytes of it"
+        )
+        return Unacceptable(cause, left_behind="the transaction was rolled back")
     if state == _DISK_FULL:
         cause = f"no room is left on a disk of the server of {address.label}: {whole}"
         return Exhausted(cause, left_behind="the transaction was rolled back; make room first")
