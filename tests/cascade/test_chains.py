@@ -75,6 +75,14 @@ def test_freshness_is_that_of_the_weakest(place: Forum) -> None:
     assert any("author_stats (tick)" in note for note in explained["vip_board"].notes)
 
 
+def test_what_identifies_rows_of_a_derived_table_identifies_them_above_it(place: Forum) -> None:
+    project = forum(("thread_stats", "author_stats"))
+    project.derive("busy", query="SELECT posts, author_id FROM author_stats WHERE threads > 1")
+    project.derive("named", query="SELECT t.id, a.best FROM threads t JOIN author_stats a USING (author_id)")
+    keeper = place.keep(project)
+    assert [keeper.explain(name).key for name in ("busy", "named")] == [("author_id",), ("id",)]
+
+
 def test_a_cycle_is_refused(place: Forum) -> None:
     project = forum(
         CHAIN, thread_stats="SELECT posts AS thread_id, count(*) AS posts, 1 AS score FROM board_sizes GROUP BY posts"

@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.model import Catalog
+from tidemark.model import Catalog, Table
 from tidemark.query.parse import parse_tree, place_of
 
 OWNER = "owner"
@@ -168,12 +168,37 @@ class Inlining:
             self.views.add(found.label)
         self.open_views.append(found.label)
         tree = parse_tree(found.definition, self.dialect)
+        if found.keeps is not None:
+            _show_stored_columns(tree, found, self.catalog)
         holder = exp.Subquery(this=tree)
         self.visit(holder, {})
         self.open_views.pop()
         body = unwrapped(holder)
         body.meta[OWNER] = 0
         return Named(body, tuple(exp.to_identifier(column.name, quoted=True) for column in found.columns))
+
+
+def _show_stored_columns(select: exp.Expression, view: Table, catalog: Catalog) -> None:
+    """Put stored columns in the place of their casts to the types that they have: proofs know columns, and no casts of them."""
+    store = next(
+        (table for table in catalog.tables.values() if table.keeps == view.keeps and table.kind == "table"), None
+    )
+    if store is None or not isinstance(select, exp.Select):
+        return
+    for shown, column in zip(select.expressions, view.columns, strict=True):
+        stored = _casted(shown)
+        kept = store.column(stored.name) if stored is not None else None
+        if stored is not None and kept is not None and kept.type == column.type:
+            shown.set("this", stored)
+
+
+def _casted(shown: exp.Expression) -> exp.Column | None:
+    """The column in ``(column)::type AS name``, None where it is another expression."""
+    tree = shown.this
+    if not isinstance(tree, exp.Cast):
+        return None
+    inner = tree.this.unnest()
+    return inner if isinstance(inner, exp.Column) else None
 
 
 def fold(identifier: exp.Expression, dialect: Dialect) -> str:
