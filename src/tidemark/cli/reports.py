@@ -44,9 +44,10 @@ def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
             lines += [f"-- the capture of {one.capture.source}, without what nobody reads", *_sql(one.statements)]
     if plan.orphans:
         lines.append(f"objects that nothing declared speaks of: {', '.join(plan.orphans)}")
-    helpful = [index for index in plan.indexes if not index.required]
+    helpful = [index for index in plan.indexes if index.names and not index.required]
     lines += [f"index that is made first: {index.text}  ({index.reason})" for index in plan.indexes if index.required]
     lines += [f"index that would help: {index.text}  ({index.reason})" for index in helpful]
+    lines += [f"no index helps: {index.reason}" for index in plan.indexes if not index.names]
     lines += (
         ["tidemark apply --create-indexes makes them, while writers go on."]
         if any(i.statements for i in helpful)

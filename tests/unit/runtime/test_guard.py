@@ -128,7 +128,7 @@ def test_many_changes_are_made_true_by_the_whole_result(forum: tuple[Tidemark, S
         assert _is_true(user, query, name)
     assert tidemark.tick()[0].transactions == 0
     measured = tidemark.explain("authors").measured
-    assert any(said.startswith("full, 1 times: lately ") for said in measured)
+    assert any(said.startswith("full, 1 time: lately ") for said in measured)
     with user.transaction():
         user.run("INSERT INTO posts VALUES (5000, 1, 'a1', 1)")
     assert tidemark.tick()[0].changes_sealed == 1

@@ -207,8 +207,8 @@ def _exactness(script: Script, dialect: Dialect) -> tuple[str, ...]:
         found.append(f"{', '.join(applier.sampled)} may be behind a sampled input, and are not compared with it")
     if applier.samples_rows:
         found.append("whether a row exists may depend on a sampled input")
-    if applier.tolerant:
-        found.append(f"{', '.join(applier.tolerant)} depend on the order of addition and are compared with a tolerance")
+    if tolerant := [name for name in applier.tolerant if name in script.columns]:
+        found.append(f"the order of addition may show, so that a tolerance is allowed: {', '.join(tolerant)}")
     if script.tick is not None and script.tick.due is not None:
         found.append("it reads the clock: rows are true for the moment that the last tick recorded")
     if not dialect.writers_wait_in_line:

@@ -83,7 +83,7 @@ def writer(script: Script) -> str:
 
 def cheaper(script: Script) -> tuple[str, ...]:
     """What would make it cheaper."""
-    found = [f"an index: {index.text}" for index in script.missing_indexes]
+    found = [f"an index: {index.text}" for index in script.missing_indexes if index.names]
     if script.klass == "global":
         found.append("a key by which the query falls apart, so that a change touches some rows and not all")
     elif script.klass == "keyed":

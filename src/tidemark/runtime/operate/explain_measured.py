@@ -72,7 +72,7 @@ def measured(ledger: Ledger, script: Script) -> tuple[str, ...]:
         f"(aimed at {target:.0f} ms)",
         *last,
         *(
-            f"{cost.way}, {cost.times} times: lately {cost.each_ms:.3f} ms for {PIECES[cost.way]}"
+            f"{cost.way}, {tell_count(cost.times, 'time')}: lately {cost.each_ms:.3f} ms for {PIECES[cost.way]}"
             for cost in costs.values()
         ),
     )
