@@ -136,8 +136,8 @@ def catalog_text(done: Sequence[VerifyReport]) -> str:
 
 def _out_of_service(done: Sequence[VerifyReport]) -> list[str]:
     count = sum(bool(report.gap) for report in done)
-    said = "One is" if count == 1 else f"{count} are"
-    return [f"{said} out of service until it is filled and verified again. Next: tidemark apply"] if count else []
+    said = "One is out of service until it is" if count == 1 else f"{count} are out of service until they are"
+    return [f"{said} filled and verified again. Next: tidemark apply"] if count else []
 
 
 def _difference_text(report: VerifyReport | WrittenReport, difference: Difference) -> str:

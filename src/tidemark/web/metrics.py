@@ -123,7 +123,7 @@ def _of_tables(view: Overview, unready: tuple[Finding, ...]) -> Iterator[Family]
         ("dirty_keys", "Changes and keys that wait, up to a limit.", lambda one: float(one.pending)),
         (
             "oldest_dirty_age_seconds",
-            "How long the oldest of what waits has been waiting; 0 when nothing waits.",
+            "How long ago the last tick was, longer than which nothing has been waiting; 0 when nothing waits.",
             lambda one: 0.0 if one.behind_since is None else seconds_since(one.behind_since, now),
         ),
         ("drift_rows", "Rows that are known to be wrong.", lambda one: float(one.drift)),

@@ -138,7 +138,7 @@ def explain_installed(ledger: Ledger, installed: Installed, script: Script) -> E
     restriction = explain_measured.ask_for_indexes(ledger, installed.script) if there else found.restriction
     now = [status for status in read_status(ledger) if (status.name, status.generation) == _identity(installed)]
     since = [
-        f"{tell_count(status.pending, 'change')} waiting since {status.behind_since}"
+        f"{tell_count(status.pending, 'change')} waiting, the last tick was at {status.behind_since}"
         for status in now
         if status.behind_since
     ]

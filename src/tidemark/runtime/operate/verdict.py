@@ -159,7 +159,11 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
         find("fail", f"may miss changes: {one.captures}")
     waited = seconds_since(one.behind_since, now)
     if one.state == "live" and waited is not None and waited > patience.get(one.name, PATIENCE_SECONDS):
-        find("warn", f"has changes that wait since {one.behind_since}, as if no worker ran", "tidemark run")
+        find(
+            "warn",
+            f"has changes that wait, and its last tick was at {one.behind_since}, as if no worker ran",
+            "tidemark run",
+        )
     return found
 
 
