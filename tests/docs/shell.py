@@ -16,7 +16,6 @@ import re
 import resource
 import shlex
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -130,14 +129,17 @@ def _run_limited(command: str, size: int) -> str:
 
 
 def _kill_at_work(worker: subprocess.Popen[bytes]) -> None:
-    """Kill a worker with no warning while it fills."""
+    """Kill a worker with no warning while it fills: it cannot go on while somebody else has the lock of writers."""
     end = time.monotonic() + PATIENCE_SECONDS
-    with contextlib.closing(sqlite3.connect(DATABASE)) as eye:
-        while not eye.execute("SELECT 1 FROM tidemark__backfill_range WHERE rows_done > 0").fetchone():
+    with contextlib.closing(sqlite3.connect(DATABASE, timeout=PATIENCE_SECONDS, isolation_level=None)) as eye:
+        while True:
+            eye.execute("BEGIN IMMEDIATE")
+            if eye.execute("SELECT 1 FROM tidemark__backfill_range WHERE rows_done > 0").fetchone():
+                break
+            eye.execute("ROLLBACK")
             assert time.monotonic() < end and worker.poll() is None, "the worker fills nothing"
-        worker.send_signal(signal.SIGSTOP)
+        _end(worker)
         assert eye.execute("SELECT 1 FROM tidemark__backfill_range WHERE NOT finished").fetchone(), "it was too fast"
-    _end(worker)
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:

@@ -34,6 +34,7 @@ from tidemark.script import Script
 from tidemark.states import DERIVED, read_state
 from tidemark.telling import tell_count
 
+UNVERIFIED = "its runner ended before the rows were verified"
 REMOVE = "take the declaration out and run `tidemark apply --allow-drop`"
 Part = tuple[Key | None, Key | None]
 """Keys after one key (None = from the first) up to another one (None = to the last, where there is none yet)."""
@@ -296,9 +297,13 @@ def _combine(record: BackfillStatus, stored: str, failure: str | None, live_at: 
     which is after the verification."""
     if stored == "backfilling":
         # Filled, and not moved on: the process ended in between. Or it may go on after a rest, and nobody does yet.
-        return replace(record, state="interrupted") if record.state in ("finished", "paused") else record
-    state = "interrupted" if stored == "verifying" and not record.holder else stored
+        if record.state == "finished":
+            return replace(record, state="interrupted", failure=record.failure or UNVERIFIED)
+        return replace(record, state="interrupted") if record.state == "paused" else record
+    left = stored == "verifying" and not record.holder
+    state = "interrupted" if left else stored
     state = "cancelled" if stored == "failed" and failure == CANCELLED else state
+    failure = failure or record.failure or (UNVERIFIED if left else None)
     # What is filled again was shown before.
     ended = max(live_at or "", record.ended or "") or None if stored == "live" else None
     ended = record.ended if stored == "failed" else ended
@@ -306,9 +311,7 @@ def _combine(record: BackfillStatus, stored: str, failure: str | None, live_at: 
     elapsed = (
         seconds_between(record.started, ended or now) if stored in ("live", "verifying") else record.elapsed_seconds
     )
-    return replace(
-        record, state=state, failure=failure or record.failure, ended=ended, rate_state=known, elapsed_seconds=elapsed
-    )
+    return replace(record, state=state, failure=failure, ended=ended, rate_state=known, elapsed_seconds=elapsed)
 
 
 def steer(duty: Duty, name: str, wanted: str) -> BackfillStatus:
