@@ -39,7 +39,6 @@ class Tally:
     written: int = 0
     longest_ms: float = 0.0
     problem: BaseException | None = None
-    untold: int = 0
     _noted: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -98,7 +97,7 @@ class Tally:
                 self.listen(Event(self.name, self.phase, note=text))
 
     def tell(self, duty: Duty) -> None:
-        """Publish the rate when the last time is a second ago. That it cannot be told never stops the work."""
+        """Publish the rate when the last time is a second ago. What cannot be told stops no work: the next chunk tells it."""
         with self._lock:
             if duty.clock.now() - self.told < TELL_SECONDS:
                 return
@@ -109,7 +108,6 @@ class Tally:
         except (TidemarkError, Conflict):
             if not duty.session.is_open():
                 raise
-            self.untold += 1
 
     def record(self, duty: Duty) -> None:
         """Write down how far the run has come, in the caller's transaction."""
