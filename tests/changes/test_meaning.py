@@ -151,3 +151,69 @@ def test_a_value_of_an_enum_that_is_renamed_is_noticed(pg: Place) -> None:
     pg.tidemark.apply()
     pg.client().execute("INSERT INTO t VALUES (3, 'high'), (4, 'top'), (5, 'high')")
     pg.verified()
+
+
+def test_what_casts_operators_and_whole_rows_mean(pg: Place) -> None:
+    """No name of theirs is in the query: the function behind a cast or an operator, the columns of a row."""
+    pg.run(
+        *ROWS[:2],
+        "CREATE TYPE pair AS (a integer, b integer)",
+        "CREATE FUNCTION first_of(pair) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1.a'",
+        "CREATE CAST (pair AS integer) WITH FUNCTION first_of(pair)",
+        "CREATE FUNCTION both_of(pair, pair) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1.a + $2.a'",
+        "CREATE OPERATOR + (LEFTARG = pair, RIGHTARG = pair, FUNCTION = both_of)",
+        "CREATE TABLE pairs (id integer PRIMARY KEY, p pair)",
+        "INSERT INTO pairs VALUES (1, ROW(1, 2))",
+    )
+    pg.derive("casts", "SELECT id, p::integer AS n FROM pairs")
+    pg.derive("adds", "SELECT id, p + p AS n FROM pairs", key="id")
+    pg.derive("rows", "SELECT id, to_jsonb(t) - 'k' AS row FROM t")
+    pg.tidemark.apply()
+    pg.check()
+    pg.run("ALTER TABLE pairs ADD COLUMN more integer DEFAULT 4")
+    assert {one.captures for one in pg.tidemark.status()} == {"ok"}
+    for name, text, says in (
+        ("first_of(pair)", "$1.b", "text of first_of() is another one"),
+        ("both_of(pair, pair)", "$1.b + $2.b", "text of both_of() is another one"),
+    ):
+        pg.run(f"CREATE OR REPLACE FUNCTION {name} RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT {text}'")
+        told = {one.name: one.captures for one in pg.tidemark.status()}
+        assert says in told["casts"] and says in told["adds"] and told["rows"] == "ok"
+        pg.tidemark.apply()
+        pg.check()
+    pg.run("ALTER TABLE t ADD COLUMN more integer DEFAULT 4")
+    told = {one.name: one.captures for one in pg.tidemark.status()}
+    assert told == {"casts": "ok", "adds": "ok", "rows": "whole row of t.* is id, k, v, more and was id, k, v"}
+    pg.tidemark.apply()
+    pg.verified()
+
+
+def test_a_trigger_that_was_off_for_a_while_is_noticed(pg: Place) -> None:
+    """Whoever switches it on again as it was, of a partition too, has made everything look as before."""
+    pg.run(
+        "CREATE TABLE t (id integer, k integer, v integer) PARTITION BY LIST (k)",
+        "CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1)",
+        "CREATE TABLE t2 PARTITION OF t DEFAULT PARTITION BY LIST (k)",
+        "CREATE TABLE t2a PARTITION OF t2 DEFAULT",
+        "INSERT INTO t VALUES (1, 1, 1), (2, 2, 2)",
+    )
+    pg.derive("counted", "SELECT k, count(*) AS n FROM t GROUP BY k", freshness="commit")
+    pg.derive("ticked", "SELECT k, count(*) AS n FROM t GROUP BY k", freshness="tick")
+    pg.tidemark.apply()
+    # What others make of a capture, and partitions that come, are none of that.
+    pg.derive("other", "SELECT v, max(id) AS n FROM t GROUP BY v", freshness="tick")
+    pg.tidemark.apply()
+    pg.run("CREATE TABLE t3 PARTITION OF t FOR VALUES IN (3) PARTITION BY RANGE (v)")
+    pg.run("CREATE TABLE t3a PARTITION OF t3 DEFAULT", "INSERT INTO t VALUES (3, 3, 3)")
+    assert {one.captures for one in pg.tidemark.status()} == {"ok"}
+    pg.tidemark.apply()
+    for table in ("t", "t2a", "t3"):
+        names = "SELECT tgname FROM pg_trigger WHERE tgrelid = '{}'::regclass AND NOT tgisinternal ORDER BY 1"
+        switched = [f'TRIGGER "{name}"' for (name,) in pg.rows(names.format(table))]
+        pg.run(f"ALTER TABLE {table} DISABLE TRIGGER USER", f"UPDATE {table} SET v = v + 1")
+        pg.run(*(f"ALTER TABLE {table} ENABLE ALWAYS {one}" for one in switched))
+        assert all("of t was switched" in one.captures for one in pg.tidemark.status())
+        pg.tidemark.apply()
+        pg.drained()
+        assert {one.captures for one in pg.tidemark.status()} == {"ok"}
+    pg.verified()

@@ -146,3 +146,25 @@ def test_a_partition_that_came_later_is_missed_when_it_goes(
     assert all(report.clean for report in place.tidemark.verify(catalog=True))
     place.run("DROP TABLE events_b3")
     assert all(report.clean for report in place.tidemark.verify(catalog=True)) is is_planted
+
+
+@FRESHNESS
+def test_a_whole_and_its_parts_are_sources_of_their_own(pg: Place, freshness: Freshness) -> None:
+    """A partition that holds rows has a trigger for TRUNCATE of each source that it is part of."""
+    place = partitioned(pg, freshness)
+    place.derive("of_b", "SELECT day, count(*) AS n FROM events_b GROUP BY day", freshness=freshness)
+    place.derive("of_b1", "SELECT day, count(*) AS n, max(v) AS v FROM events_b1 GROUP BY day", freshness=freshness)
+    both = "SELECT v FROM events UNION ALL SELECT v FROM events_b UNION ALL SELECT v FROM events_b1"
+    place.derive("of_all", f"SELECT v, count(*) AS n FROM ({both}) AS x GROUP BY v", freshness=freshness)
+    place.tidemark.apply()
+    each(
+        place,
+        "INSERT INTO events VALUES (30, 'b', 3, 30), (31, 'b', 13, 30)",
+        "UPDATE events_b SET day = 19 WHERE id = 30",
+        "TRUNCATE events_b1",
+        "INSERT INTO events_b1 VALUES (32, 'b', 3, 32)",
+        "TRUNCATE events_b",
+        "INSERT INTO events_b1 VALUES (33, 'b', 3, 33)",
+        "TRUNCATE events",
+    )
+    assert place.tidemark.plan().is_empty

@@ -22,6 +22,7 @@ from tidemark.query.naming import as_written, is_of_triggers, name_outputs, numb
 from tidemark.query.parse import place_of
 from tidemark.query.scopes import AT_TABLES, PLAIN, ROWIDS, Entry, Scope, Scopes
 from tidemark.query.trees import (
+    WHOLE,
     inner_queries,
     is_renamed,
     named_again,
@@ -398,7 +399,7 @@ class Resolver:
             # The one value of a function's row is the row.
             node.replace(resolved_column(entry.alias, opened.columns[0]))
             return True
-        known = {shown: resolved_column(entry.alias, real) for shown, real in entry.columns.items()}
+        known = {shown: resolved_column(entry.alias, real, **{WHOLE: True}) for shown, real in entry.columns.items()}
         padded = self.fold(named) in scope.padded
         sure = next((one.name for one in table.columns if one.not_null), None) if table is not None else None
         present = resolved_column(entry.alias, sure) if sure is not None else None

@@ -13,6 +13,9 @@ from sqlglot import exp
 from tidemark.query.functions import function_name
 from tidemark.query.inline import unwrapped
 
+WHOLE = "whole"
+"""What marks a column of a whole row."""
+
 
 def own_items(select: exp.Select) -> list[exp.Expression]:
     """The items of FROM and JOIN of this SELECT, in order."""
@@ -85,11 +88,16 @@ def named_column(column: exp.Column, name: str) -> exp.Alias:
     return exp.Alias(this=column, alias=exp.to_identifier(name, quoted=True))
 
 
-def resolved_column(alias: str, column: str) -> exp.Column:
+def resolved_column(alias: str, column: str, **marks: bool) -> exp.Column:
     """A column of an item, of which nothing is to be looked up any more."""
     node = exp.Column(this=exp.to_identifier(column, quoted=True), table=exp.to_identifier(alias, quoted=True))
-    node.meta["resolved"] = True
+    node.meta.update(resolved=True, **marks)
     return node
+
+
+def whole_items(tree: exp.Expression) -> frozenset[str]:
+    """The aliases of items of which every column is read because a whole row is, whichever columns there are."""
+    return frozenset(node.table for node in tree.find_all(exp.Column) if node.meta.get(WHOLE))
 
 
 def words_of(node: exp.Expression) -> str:

@@ -16,13 +16,14 @@ from tidemark.query.functions import function_name
 from tidemark.query.inline import Inlining
 from tidemark.query.parse import parse_tree
 from tidemark.query.relation import Query
+from tidemark.query.trees import whole_items
 
 Watches = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def watches_of(text: str, query: Query, tables: Sequence[Table], catalog: Catalog, dialect: Dialect) -> Watches:
     """The columns that the query reads of each source, in the table's order; then by their names alone the views, the functions
-    with parentheses, and in quotes the texts that may be values of a type."""
+    with parentheses, the tables of whole rows with a star, and in quotes the texts that may be values of a type."""
     found = []
     for table in tables:
         aliases = [o.alias for o in query.all_occurrences if o.table.label == table.label]
@@ -32,6 +33,9 @@ def watches_of(text: str, query: Query, tables: Sequence[Table], catalog: Catalo
     inlining = Inlining(catalog, dialect)
     inlining.visit(holder, {})
     called = {function_name(node) or "" for node in holder.walk()} & catalog.routines.keys()
+    wholes = {
+        f"{one.table.label}.*" for one in query.all_occurrences for alias in whole_items(query.tree) if one.alias == alias
+    }
     texts = {dialect.literal(node.name) for node in holder.find_all(exp.Literal) if node.is_string}
-    named = sorted({*inlining.views, *(f"{name}()" for name in called), *(texts if dialect.has_schemas else ())})
+    named = sorted({*inlining.views, *wholes, *(f"{name}()" for name in called), *(texts if dialect.has_schemas else ())})
     return (*found, *((name, ()) for name in named))

@@ -290,8 +290,8 @@ def truncates(store: Store, table: Table, going: Callable[[str], str], arm: str,
     found = []
     for place, which in rows.items():
         before = f"BEGIN\n{OLD_SNAPSHOT}{going(which)}  RETURN NULL;\nEND"
-        found += truncate_pieces(store.names, *place, routine(before, settings), timing="BEFORE")
-        found += truncate_pieces(store.names, *place, routine(after, settings), timing="AFTER")
+        found += truncate_pieces(store.names, table, *place, routine(before, settings), timing="BEFORE")
+        found += truncate_pieces(store.names, table, *place, routine(after, settings), timing="AFTER")
     return found
 
 

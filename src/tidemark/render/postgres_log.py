@@ -51,5 +51,5 @@ def log_pieces(table: Table, columns: tuple[str, ...]) -> tuple[Piece, ...]:
         found += event_pieces(names, table, event, routine(body + "  RETURN NULL;\nEND"), columns, by_row=by_row)
     marker = f"BEGIN\n  INSERT INTO {log} (weight) VALUES (0);\n  RETURN NULL;\nEND"
     for schema, name in table.leaves or ((table.schema, table.name),):
-        found += truncate_pieces(names, schema, name, routine(marker), timing="AFTER")
+        found += truncate_pieces(names, table, schema, name, routine(marker), timing="AFTER")
     return tuple(found)

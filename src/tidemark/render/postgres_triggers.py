@@ -83,8 +83,10 @@ def event_pieces(
     return trigger_pieces(names, (event, table.label), on, fires, routine)
 
 
-def truncate_pieces(names: Names, schema: str, name: str, routine: str, *, timing: str) -> list[Piece]:
-    """The function and the trigger of TRUNCATE on a table that holds rows."""
+def truncate_pieces(names: Names, table: Table, schema: str, name: str, routine: str, *, timing: str) -> list[Piece]:
+    """The function and the trigger of TRUNCATE on a table that holds rows of a source."""
     on = On(names.dialect.quote(schema, name), name if schema == "public" else f"{schema}.{name}")
     fires = f"{timing} TRUNCATE ON {on.quoted} FOR EACH STATEMENT"
-    return trigger_pieces(names, (f"truncate_{timing.lower()}", on.label), on, fires, routine)
+    # Rows of a partition are also rows of the whole, which may be a source, too: each has a trigger of its own there.
+    kind = (f"truncate_{timing.lower()}", *(("of", table.label) if table.below else ()), on.label)
+    return trigger_pieces(names, kind, on, fires, routine)

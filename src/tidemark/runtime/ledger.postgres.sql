@@ -513,6 +513,8 @@ behind AS (
 -- runs functions of ours without the rights that they need, so that whoever writes the source fails.
 -- A function means what those mean that its text calls, and an aggregate what its functions do.
 -- A text of the query that is a value of an enum is none any more where that has another name.
+-- A trigger of ours that somebody has switched since it was marked may have been off meanwhile; what a partition has of it comes with
+-- the trigger or with the partition's place. A whole row has every column of its table.
 WITH RECURSIVE watched AS (
     SELECT w ->> 'of' AS of, w ->> 'store' AS store, w ->> 'source' AS source, ARRAY(SELECT json_array_elements_text(w -> 'columns')) AS columns,
         w ->> 'shown' AS shown, w ->> 'kept' AS kept
@@ -550,6 +552,12 @@ WITH RECURSIVE watched AS (
     WHERE p.oid >= 16384 AND n.nspname <> 'tidemark' AND n.nspname !~ '^pg_(toast_)?temp_'
 ), meant AS (
     SELECT w.of, w.source, u.oid FROM watched AS w JOIN users AS u ON w.source LIKE '%()' AND u.proname = CAST(left(w.source, -2) AS name)
+    UNION
+    SELECT a.of, u.proname || '()', u.oid FROM columns AS a JOIN (
+        SELECT castsource, castfunc FROM pg_cast WHERE oid >= 16384
+        UNION ALL SELECT oprleft, oprcode FROM pg_operator WHERE oid >= 16384
+        UNION ALL SELECT oprright, oprcode FROM pg_operator WHERE oid >= 16384
+    ) AS k (type, called) ON k.type = a.atttypid JOIN users AS u ON u.oid = k.called
     UNION
     SELECT m.of, m.source, u.oid FROM meant AS m JOIN users AS o ON o.oid = m.oid LEFT JOIN pg_aggregate AS a ON a.aggfnoid = m.oid
     JOIN users AS u ON u.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
@@ -610,6 +618,21 @@ SELECT t.of, t.source, 'unique key ' || substr(pg_get_indexdef(i.indexrelid), st
 FROM tables AS t JOIN pg_index AS i ON i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indexprs IS NULL
 WHERE NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
                   AND pg_get_indexdef(i.indexrelid, a.attnum, false) <> ALL (SELECT quote_ident(k) FROM unnest(t.columns) AS k))
+UNION ALL
+SELECT t.of, t.source, 'trigger ' || g.tgname, '', '',
+       coalesce(string_agg(CAST(g.xmin AS text), ' ' ORDER BY g.oid) FILTER (WHERE CASE WHEN g.tgparentid = 0
+           THEN d.xmin IS DISTINCT FROM g.xmin ELSE coalesce(g.xmin NOT IN (r.xmin, i.xmin), true) END), ''), 0, 0
+FROM (SELECT of, source, oid FROM tables UNION ALL SELECT of, source, relid FROM members) AS t JOIN pg_trigger AS g ON g.tgrelid = t.oid
+    JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
+    LEFT JOIN pg_description AS d ON d.objoid = g.oid AND d.classoid = CAST('pg_trigger' AS regclass) AND d.objsubid = 0
+    LEFT JOIN pg_trigger AS r ON r.oid = g.tgparentid LEFT JOIN pg_inherits AS i ON i.inhrelid = g.tgrelid
+GROUP BY t.of, t.source, g.tgname
+UNION ALL
+SELECT w.of, w.source, 'whole row', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), '', '', 0, 0
+FROM watched AS w JOIN pg_class AS c ON c.relkind IN ('r', 'p') JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    AND w.source = CASE WHEN n.nspname = 'public' THEN CAST(c.relname AS text) ELSE n.nspname || '.' || c.relname END || '.*'
+    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+GROUP BY w.of, w.source
 UNION ALL
 SELECT t.of, t.source, 'durability', CASE WHEN EXISTS (
            SELECT FROM pg_class AS k WHERE k.relkind = 'r' AND k.relpersistence = 'u'

@@ -24,6 +24,7 @@ from tidemark.script import Script
 Generation = tuple[str, int]
 TABLE = "table"
 PARTITION = "partition "
+TRIGGER = "trigger "
 Addition = dict[str, str | int]
 
 
@@ -171,6 +172,8 @@ def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Chang
             said.append(f"{part} of {source} is another one")
         elif here and part.startswith(PARTITION):
             said += [f"{part} of {source} {word}"] if (word := _happened(fact, other)) else []
+        elif here and part.startswith(TRIGGER) and other.touched not in ("", fact.touched):
+            said.append(f"{part} of {source} was switched")
         elif here and other.touched != fact.touched and _is_rewritten(source, known, shown):
             said.append(f"{part} of {source} was rewritten")
     come = [fact for of, fact in shown.items() if fact.comes and of not in known]
