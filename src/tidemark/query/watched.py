@@ -34,8 +34,13 @@ def watches_of(text: str, query: Query, tables: Sequence[Table], catalog: Catalo
     inlining.visit(holder, {})
     called = {function_name(node) or "" for node in holder.walk()} & catalog.routines.keys()
     wholes = {
-        f"{one.table.label}.*" for one in query.all_occurrences for alias in whole_items(query.tree) if one.alias == alias
+        f"{one.table.label}.*"
+        for one in query.all_occurrences
+        for alias in whole_items(query.tree)
+        if one.alias == alias
     }
     texts = {dialect.literal(node.name) for node in holder.find_all(exp.Literal) if node.is_string}
-    named = sorted({*inlining.views, *wholes, *(f"{name}()" for name in called), *(texts if dialect.has_schemas else ())})
+    named = sorted(
+        {*inlining.views, *wholes, *(f"{name}()" for name in called), *(texts if dialect.has_schemas else ())}
+    )
     return (*found, *((name, ()) for name in named))
