@@ -122,10 +122,11 @@ class Api:
     async def healthz(self, request: Request) -> Response:
         """Whether the application is ready (503 when it is not), and what is being migrated."""
         migrations, problem = await self._look()
-        wrong = [] if problem is not None else await self._find_wrong()
+        goes_on = any(one.unfinished for one in migrations)
+        wrong = [] if problem is not None else await self._find_wrong(goes_on)
         found: dict[str, Any] = {
             "async_migrations": [one.as_json() for one in migrations],
-            "async_migrations_running": problem is not None or any(one.unfinished for one in migrations),
+            "async_migrations_running": problem is not None or goes_on,
         }
         if problem is not None:
             found["async_migrations_error"] = problem
@@ -150,8 +151,9 @@ class Api:
             log.warning("the migrations cannot be read: %s", problem)
             return [], str(problem)
 
-    async def _find_wrong(self) -> list[str]:
-        """What Tidemark knows to be wrong about derived columns that readers have."""
+    async def _find_wrong(self, goes_on: bool) -> list[str]:
+        """What Tidemark knows to be wrong about derived columns that readers have. While the migrations go on, those that are not
+        begun have their turn to come."""
         if self._given is not None:
             return []
         try:
@@ -160,7 +162,7 @@ class Api:
             return [str(problem)]
         shown = {one.name for one in view.tables if one.shown}
         findings = [one for one in view.verdict.findings if one.kind == "table" and one.level == "fail"]
-        absent = KEPT - {one.name for one in view.backfills} if view.backfills else ()
+        absent = KEPT - {one.name for one in view.backfills} if view.backfills and not goes_on else ()
         return [f"{one.name} {one.says}" for one in findings if one.name in shown] + [
             f"{name} is not installed" for name in sorted(absent)
         ]

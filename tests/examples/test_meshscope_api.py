@@ -98,6 +98,12 @@ def test_columns_are_not_read_while_what_keeps_them_is_not_installed(tmp_path: P
     assert packets.json["derived"] == "computed"
     assert (health.status, health.json["ready"]) == (503, False)
     assert health.json["reason"] == "heard is not installed; heard_last_by is not installed"
+    with closing(connect(database)) as connection:
+        connection.execute("UPDATE tidemark__backfill SET state = 'interrupted', ended = NULL")
+    packets, health = get(Api(database), "/api/packets", "/api/healthz")
+    assert packets.json["derived"] == "computed"
+    assert (health.status, health.json["ready"]) == (200, True), "a migration that goes on keeps nobody from serving"
+    assert health.json["async_migrations_running"] is True
 
 
 @pytest.mark.parametrize("sort", ["newest", "heard"])
