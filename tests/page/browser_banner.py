@@ -85,6 +85,7 @@ def test_a_failure_is_red_with_its_message_until_it_is_dismissed(hosted: tuple[H
     bad = f"{BANNER}.shadowRoot.querySelectorAll('.bad').length"
     count = tab.run(bad)
     assert count >= 4
+    assert tab.run(f"{BANNER}.shadowRoot.querySelector('.bad button').ariaLabel") == "Dismiss thread_stats"
     tab.run(f"{BANNER}.shadowRoot.querySelector('.bad button').click()")
     assert tab.run(bad) == count - 1
     tab.run(AGAIN)
@@ -132,6 +133,17 @@ def test_nothing_in_it_becomes_markup(hosted: tuple[Hosted, Tab]) -> None:
     assert "<img src=x" in tab.run(TEXT)
     assert tab.run(f"{BANNER}.shadowRoot.querySelectorAll('img').length") == 0
     assert tab.run("document.title") == "A page"
+
+
+def test_a_long_message_leaves_room_for_the_page(hosted: tuple[Hosted, Tab]) -> None:
+    served, tab = begin(hosted, "live")
+    wordy = backfill("thread_stats", "failed", 7, 10, failure="every word of an error " * 200)
+    served.eye.world = replace(served.eye.world, backfills=(wordy,))
+    tab.run(AGAIN)
+    tab.until(f"{TEXT}.includes('every word')", seconds=12)
+    assert tab.run(f"{BANNER}.offsetHeight") < 300
+    span = f"{BANNER}.shadowRoot.querySelector('span')"
+    assert tab.run(f"{span}.scrollHeight > {span}.clientHeight"), "and the rest of it can be read"
 
 
 def test_it_never_says_that_all_is_done(hosted: tuple[Hosted, Tab]) -> None:

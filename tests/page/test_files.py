@@ -11,7 +11,7 @@ from tidemark.cli.arguments import build_parser
 from tidemark.states import BACKFILL, DERIVED, RUN, STREAM, UNKNOWN
 from tidemark.web import files
 
-BANNER_BYTES_MAX = 3000
+BANNER_BYTES_MAX = 3072
 LINES_MAX = 420
 NAMED = {"backfill", "explain", "history", "repair", "stream", "tick", "verify"}
 SCRIPTS = texts(".js")

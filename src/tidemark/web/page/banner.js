@@ -1,4 +1,4 @@
-// What is being filled or failed; nothing while all is live. Not to know is not to be done.
+// What is being filled or failed. Not to know is not to be done.
 (() => {
   const me = document.currentScript, url = new URL("banner.json", me.src), gone = new Set();
   const host = document.createElement("div"), root = host.attachShadow({ mode: "open" }), sheet = new CSSStyleSheet();
@@ -6,6 +6,7 @@
 p{display:flex;flex-flow:wrap;gap:2px 14px;align-items:center;margin:0 0 1px;padding:9px 18px;background:light-dark(#eef,#123);color:light-dark(#139,#bcf);overflow-wrap:anywhere}
 .bad{background:light-dark(#fee,#311);color:light-dark(#a11,#fba)}
 .old{opacity:.5}
+span{max-height:9em;overflow:auto}
 progress,button{margin-left:auto;color:inherit;accent-color:currentColor}
 button{border:1px solid;border-radius:6px;background:none;font:inherit}`);
   root.adoptedStyleSheets = [sheet];
@@ -20,13 +21,12 @@ button{border:1px solid;border-radius:6px;background:none;font:inherit}`);
   function line(one) {
     const { ratio, total, eta_seconds: eta } = one, share = Math.min(99, Math.floor(ratio * 100));
     const told = [one.state, total && `${one.done.toLocaleString("en")} of ${total.toLocaleString("en")}`, ratio !== null && `${share} %`, eta && `${span(eta)} left`, one.message];
-    const made = make("p", "", one.failed ? "bad" : "");
-    made.append(make("b", one.label || "Tidemark"), make("span", told.filter(Boolean).join(" · ")));
+    const made = make("p", "", one.failed ? "bad" : ""), name = one.label || "Tidemark";
+    made.append(make("b", name), make("span", told.filter(Boolean).join(" · ")));
     if (one.failed) {
-      const button = make("button", "Dismiss");
-      button.onclick = () => show(gone.add(id(one)));
-      made.append(button);
-    } else if (ratio !== null) made.append(Object.assign(make("progress"), { max: 100, value: share, ariaLabel: one.label }));
+      const onclick = () => show(gone.add(id(one)));
+      made.append(Object.assign(make("button", "Dismiss"), { onclick, ariaLabel: `Dismiss ${name}` }));
+    } else if (ratio !== null) made.append(Object.assign(make("progress"), { max: 100, value: share, ariaLabel: name }));
     return made;
   }
 
