@@ -67,10 +67,10 @@ WHERE n.nspname = 'tidemark'
 SELECT 'trigger' AS kind, t.tgname::text AS name, {label} AS hangs_on,
        format('TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname) AS object,
        pg_get_triggerdef(t.oid) AS definition, obj_description(t.oid, 'pg_trigger') AS remark,
-       EXISTS (SELECT FROM pg_trigger AS k WHERE k.tgfoid = t.tgfoid AND k.tgname = t.tgname
-               AND k.tgenabled <> CASE c.relkind WHEN 'v' THEN 'O' ELSE 'A' END
-               AND (k.oid = t.oid
-                    OR k.tgparentid <> 0 AND k.tgrelid IN (SELECT relid FROM pg_partition_tree(t.tgrelid)))) AS is_off
+       t.tgenabled <> CASE c.relkind WHEN 'v' THEN 'O' ELSE 'A' END
+           OR CASE WHEN c.relkind = 'p' THEN EXISTS (
+               SELECT FROM pg_trigger AS k WHERE k.tgfoid = t.tgfoid AND k.tgname = t.tgname AND k.tgenabled <> 'A'
+               AND k.tgparentid <> 0 AND k.tgrelid IN (SELECT relid FROM pg_partition_tree(t.tgrelid))) ELSE false END AS is_off
 FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_proc AS p ON p.oid = t.tgfoid
 WHERE p.pronamespace = (SELECT s.oid FROM pg_namespace AS s WHERE s.nspname = 'tidemark')

@@ -73,15 +73,19 @@ def is_ours(kind: str, name: str, sql: str | None) -> bool:
 def read_installed(reader: Reader, names: Collection[str] | None) -> dict[str, str]:
     """Every object of ours, or those of some names, with the fingerprint of the text that SQLite holds of it; ``outdated`` where
     a trigger of the user's comes before one of ours."""
-    listed, begins = (
-        "SELECT type, name, sql, tbl_name FROM main.sqlite_schema WHERE",
-        SQLITE.literal(SQLITE.ours_prefix),
-    )
-    users = reader.all(f"{listed} type = 'trigger' AND substr(name, 1, length({begins})) <> {begins} COLLATE NOCASE")
-    # Which of ours are told apart from those of the user's by where all of them stand.
-    few = names is not None and len(names) <= NAMES_MAX and not users
-    chosen = f"name IN ({', '.join(map(SQLITE.literal, names or ()))})" if few else "1"
-    rows = reader.all(f"{listed} {chosen} ORDER BY rowid")
+    begins = SQLITE.literal(SQLITE.ours_prefix)
+    theirs = f"type = 'trigger' AND substr(name, 1, length({begins})) <> {begins} COLLATE NOCASE"
+    what = "type, name, sql, tbl_name"
+    few = names is not None and len(names) <= NAMES_MAX
+    wanted = f"name IN ({', '.join(map(SQLITE.literal, names or ()))})" if few else "1"
+    # There is no index on the schema: what is asked together is read once.
+    found = reader.all(f"SELECT {what}, {theirs} FROM main.sqlite_schema WHERE {wanted} OR {theirs} ORDER BY rowid")
+    rows, users = [row[:-1] for row in found], [row[:-1] for row in found if row[-1]]
+    if few and users:
+        # Which of ours one of them comes before is told by where all of them stand.
+        on = ", ".join(sorted({SQLITE.literal(row[-1]) for row in users}))
+        known = f"{wanted} OR (type = 'trigger' AND tbl_name COLLATE NOCASE IN ({on}))"
+        rows = reader.all(f"SELECT {what} FROM main.sqlite_schema WHERE {known} ORDER BY rowid")
     late = _come_first(rows, users) if users else frozenset[str]()
     return {
         name: "outdated"

@@ -550,6 +550,7 @@ WITH RECURSIVE watched AS (
     SELECT p.oid, p.proname, p.prosrc, p.prosqlbody, '\m' || regexp_replace(p.proname, '(\W)', '\\\1', 'g') || '\M"?\s*\(' AS calls
     FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
     WHERE p.oid >= 16384 AND n.nspname <> 'tidemark' AND n.nspname !~ '^pg_(toast_)?temp_'
+        AND EXISTS (SELECT FROM watched WHERE source LIKE '%()')
 ), meant AS (
     SELECT w.of, w.source, u.oid FROM watched AS w JOIN users AS u ON w.source LIKE '%()' AND u.proname = CAST(left(w.source, -2) AS name)
     UNION
@@ -635,8 +636,8 @@ FROM watched AS w JOIN pg_class AS c ON c.relkind IN ('r', 'p') JOIN pg_namespac
 GROUP BY w.of, w.source
 UNION ALL
 SELECT t.of, t.source, 'durability', CASE WHEN EXISTS (
-           SELECT FROM pg_class AS k WHERE k.relkind = 'r' AND k.relpersistence = 'u'
-               AND (k.oid = t.oid OR k.oid IN (SELECT m.relid FROM members AS m WHERE m.of = t.of AND m.source = t.source))
+           SELECT FROM (SELECT t.oid UNION ALL SELECT m.relid FROM members AS m WHERE m.of = t.of AND m.source = t.source) AS o
+               JOIN pg_class AS k ON k.oid = o.oid WHERE k.relkind = 'r' AND k.relpersistence = 'u'
        ) THEN 'unlogged' ELSE 'logged' END, '', '', 0, 0
 FROM tables AS t
 UNION ALL

@@ -470,9 +470,13 @@ WITH watched AS (
     SELECT value ->> 'of' AS of, value ->> 'store' AS store, value ->> 'source' AS source, value -> 'columns' AS columns,
         value ->> 'shown' AS shown
     FROM json_each(:watches)
+), things AS MATERIALIZED (
+    -- Read once, and found by name from then on: there is no index on the schema, and most of it are triggers of ours.
+    SELECT rowid AS place, type, name, lower(tbl_name) AS hangs_on FROM main.sqlite_schema
+    WHERE type <> 'trigger' OR lower(substr(name, 1, 9)) <> 'tidemark_'
 ), tables AS (
-    SELECT w.*, m.rowid > (SELECT s.rowid FROM main.sqlite_schema AS s WHERE s.type = 'table' AND s.name = w.store) AS is_later
-    FROM watched AS w JOIN main.sqlite_schema AS m ON m.type = 'table' AND m.name = w.source
+    SELECT w.*, m.place > s.place AS is_later
+    FROM watched AS w JOIN things AS m ON m.type = 'table' AND m.name = w.source LEFT JOIN things AS s ON s.type = 'table' AND s.name = w.store
 ), terms AS (
     SELECT t.of, t.source, l.name AS named, x.name AS term, x.name IN (SELECT value FROM json_each(t.columns)) AS is_read
     FROM tables AS t JOIN pragma_index_list(t.source, 'main') AS l JOIN pragma_index_xinfo(l.name, 'main') AS x
@@ -482,7 +486,7 @@ WITH watched AS (
 SELECT of, source, 'table', '', CASE WHEN is_later THEN 'anew' ELSE '' END, '', 0, 1 FROM tables
 UNION ALL
 SELECT w.of, w.source, 'query', '', m.sql, '', 0, 0
-FROM watched AS w JOIN main.sqlite_schema AS m ON m.type = 'view' AND m.name = w.source
+FROM watched AS w JOIN things AS v ON v.type = 'view' AND v.name = w.source JOIN main.sqlite_schema AS m ON m.rowid = v.place
 UNION ALL
 SELECT t.of, t.source, 'column ' || x.name, lower(x.type) || CASE WHEN x.pk THEN ' key' ELSE '' END, '', '', 0, 1
 FROM tables AS t JOIN pragma_table_xinfo(t.source, 'main') AS x
@@ -493,21 +497,23 @@ FROM tables AS t JOIN pragma_table_xinfo(t.source, 'main') AS x
 WHERE x."notnull" AND x.name IN (SELECT value FROM json_each(t.columns))
 UNION ALL
 SELECT t.of, t.source, 'trigger ' || m.name || ' on ' || t.store || ', which may lose rows of ours, beside those', '', '', '', 2, 0
-FROM tables AS t JOIN main.sqlite_schema AS m ON m.type = 'trigger' AND lower(m.tbl_name) = lower(t.store)
-WHERE lower(substr(m.name, 1, 9)) <> 'tidemark_' AND instr(lower(replace(replace(m.sql, ' ', ''), char(10), '')), 'raise(ignore')
+FROM tables AS t JOIN things AS g ON g.type = 'trigger' AND g.hangs_on = lower(t.store) JOIN main.sqlite_schema AS m ON m.rowid = g.place
+WHERE instr(lower(replace(replace(m.sql, ' ', ''), char(10), '')), 'raise(ignore')
 UNION ALL
-SELECT DISTINCT w.of, w.shown, 'trigger ' || m.name || ', which may lose what is kept there, among those', '', '', '', 1, 0
-FROM watched AS w JOIN main.sqlite_schema AS m ON m.type = 'trigger' AND w.shown <> '' AND lower(m.tbl_name) = lower(w.shown)
-    JOIN (SELECT name, lower(replace(replace(replace(sql, ' ', ''), char(10), ''), char(9), '')) AS text FROM main.sqlite_schema) AS s USING (name)
-WHERE lower(substr(m.name, 1, 9)) <> 'tidemark_' AND instr(s.text, 'raise(ignore')
+SELECT DISTINCT w.of, w.shown, 'trigger ' || g.name || ', which may lose what is kept there, among those', '', '', '', 1, 0
+FROM watched AS w JOIN things AS g ON g.type = 'trigger' AND w.shown <> '' AND g.hangs_on = lower(w.shown)
+    JOIN (SELECT rowid AS place, lower(replace(replace(replace(sql, ' ', ''), char(10), ''), char(9), '')) AS text
+          FROM main.sqlite_schema) AS s USING (place)
+WHERE instr(s.text, 'raise(ignore')
     AND NOT (instr(s.text, 'afterupdate') OR instr(s.text, 'afterinsert') OR instr(s.text, 'afterdelete'))
     AND (instr(s.text, 'updateo') OR NOT EXISTS (SELECT 1 FROM tables AS t WHERE t.of = w.of AND lower(t.source) = lower(w.shown)))
 UNION ALL
-SELECT of, source,
-       'unique key ' || coalesce((SELECT substr(m.sql, instr(m.sql, '(')) FROM main.sqlite_schema AS m WHERE m.name = named),
-                                 '(' || group_concat(term, ', ') || ')'),
-       '', '', '', 1, min(coalesce(is_read, 0))
-FROM terms GROUP BY of, source, named;
+SELECT k.of, k.source,
+       'unique key ' || coalesce((SELECT substr(m.sql, instr(m.sql, '(')) FROM main.sqlite_schema AS m WHERE m.rowid = i.place), k.said),
+       '', '', '', 1, k.is_read
+FROM (SELECT of, source, named, '(' || group_concat(term, ', ') || ')' AS said, min(coalesce(is_read, 0)) AS is_read
+      FROM terms GROUP BY of, source, named) AS k
+    LEFT JOIN things AS i ON i.type = 'index' AND i.name = k.named;
 
 -- name: read_anchor
 -- Which database this is for what `read_facts` tells: a file carries all of that along.
