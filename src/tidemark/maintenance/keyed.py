@@ -18,6 +18,7 @@ from tidemark.maintenance.routes import routes_of, shorten
 from tidemark.model import OutputColumn
 from tidemark.query.cut import HIDDEN_UNIT
 from tidemark.query.keys import KeyColumn
+from tidemark.query.narrowing import advice_on
 from tidemark.query.relation import Block, Output, Query
 from tidemark.query.unique import is_nullable_output
 from tidemark.query.units import branches_of, narrows, splits
@@ -132,6 +133,7 @@ def _everywhere(
         why = "no column of the result tells which rows a change can touch, so the whole result is computed again"
     else:
         why = f"no condition ties {listed} to single rows: a change there may touch every row"
+    instead = "; ".join((*(advice_on(query) if instead == _NARROWER else ()), instead))
     if not allow_global:
         raise Refusal(
             Code.GLOBAL,

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from tidemark.maintenance.program import KeyQuery
 from tidemark.query.flatten import Calls, Flat, flatten
 from tidemark.query.relation import Occurrence, Query, Scalar
-from tidemark.query.seen import is_begun
+from tidemark.query.seen import begins_alike, is_begun
 from tidemark.query.unique import equality
 from tidemark.query.units import are_identical
 
@@ -40,6 +40,7 @@ def _route(flat: Flat, start: str, unit: tuple[int, ...]) -> KeyQuery:
     there = {*flat.scans, *flat.calls}
     known = tuple(value for value in values if value is not None and value.aliases <= there)
     edges = [edge for edge in flat.edges if len(edge.aliases) >= 2 and edge.aliases <= there]
+    edges = [edge for edge in edges if begins_alike(edge, flat.scans)]
     targets = {alias for value in known for alias in value.aliases}
     reached = _connect(start, targets, edges, flat.calls)
     begun = {alias for value in known if is_begun(value) for alias in value.aliases}

@@ -15,15 +15,16 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog
 from tidemark.query import functions
-from tidemark.query.called import gives_rows, unstable_columns
+from tidemark.query.called import gives_rows, in_from, unstable_columns
 from tidemark.query.cut import is_hidden
 from tidemark.query.lower import whole_call
-from tidemark.query.parse import place_of, render
+from tidemark.query.parse import place_of
 from tidemark.query.relation import Block, Called, Derived, Output, Query, Scalar
 from tidemark.query.syntax import ALLOWED_NODES, BLOCK_NODES
 from tidemark.query.trees import own_nodes
 from tidemark.query.unique import identifies, is_unique
-from tidemark.query.units import bare_text, determined, origins_of
+from tidemark.query.units import origins_of
+from tidemark.query.whole_groups import grouping_is_whole
 
 
 def admit(query: Query, catalog: Catalog) -> None:
@@ -90,7 +91,7 @@ def _all_fields(node: exp.Expression, dialect: Dialect) -> Refusal:
     return Refusal(
         Code.UNSUPPORTED,
         "All fields of a value at once are not kept true.",
-        instead=f"each by its name: {node.this.sql()}.field AS …",
+        instead=f"each by its name: {node.this.sql()}.field AS …; of a function that gives rows FROM …, it AS x, and x.* here",
         place=place_of(node, dialect),
     )
 
@@ -186,7 +187,7 @@ def functions_are_stable(block: Block, catalog: Catalog) -> None:
             raise Refusal(
                 Code.UNSUPPORTED,
                 f"{name} gives rows where one value is wanted.",
-                instead=f"FROM …, {name}(…) AS x, and x in its place",
+                instead=in_from(name, block.dialect, catalog.routines),
                 place=where,
             )
         if name in functions.VOLATILE:
@@ -206,7 +207,7 @@ def functions_are_stable(block: Block, catalog: Catalog) -> None:
             raise Refusal(
                 Code.UNSUPPORTED,
                 f"{name} gives rows where one value is wanted.",
-                instead=f"FROM …, {name}(…) AS x, and x in its place",
+                instead=in_from(name, block.dialect, catalog.routines),
                 place=where,
             )
         if own is not None and own.aggregate and not own.immutable:
@@ -290,36 +291,6 @@ def _types_beside(word: str, around: exp.Expr, block: Block) -> list[str]:
         if origins is None and functions.CLOCK_WORDS.fullmatch(word.strip()):
             found.append("timestamp")
     return found
-
-
-def grouping_is_whole(block: Block, catalog: Catalog) -> None:
-    """With aggregates, an output is made of groups and aggregates only (SQLite would pick an arbitrary row)."""
-    if not block.is_aggregated:
-        return
-    groups = {bare_text(scalar) for scalar in block.groups or ()}
-    settled = determined(block, block.groups or ())
-    checked = [output.scalar.tree for output in block.outputs]
-    checked += [block.having.tree] if block.having is not None else []
-    checked += [term.tree for term in block.distinct_on]
-    for tree in checked:
-        _only_groups(tree, groups, settled, block)
-
-
-def _only_groups(node: exp.Expression, groups: set[str], settled: frozenset[str], block: Block) -> None:
-    in_window = isinstance(node.parent, exp.Window) and node.arg_key == "this"
-    if (functions.is_aggregate(node) or isinstance(node, exp.Filter | exp.WithinGroup)) and not in_window:
-        return
-    if render(node, block.dialect) in groups:
-        return
-    if isinstance(node, exp.Column) and node.table in block.local and node.table not in settled:
-        raise Refusal(
-            Code.UNSUPPORTED,
-            f"{node.name} is neither grouped nor aggregated.",
-            instead=f"add it to GROUP BY, or max({node.name})",
-            place=place_of(node, block.dialect),
-        )
-    for child in node.iter_expressions():
-        _only_groups(child, groups, settled, block)
 
 
 def subqueries_give_one_row(block: Block, whole: Query) -> None:

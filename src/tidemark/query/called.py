@@ -34,7 +34,7 @@ class RowFunction:
 
 _RECORDS = ("json_to_record", "json_to_recordset", "jsonb_to_record", "jsonb_to_recordset")
 """Functions whose columns and types the query says itself."""
-_POPULATED = {name.replace("_to_", "_populate_"): name for name in _RECORDS}
+POPULATED = {name.replace("_to_", "_populate_"): name for name in _RECORDS}
 """Functions whose columns are those of a type, and what says them itself."""
 _PAIRS = RowFunction(("key", "value"))
 _POSTGRES = {
@@ -137,11 +137,11 @@ def known_function(
             instead="json_each or json_tree, or a table of its own for the rows",
             place=place,
         )
-    if found is None and call.name in _POPULATED:
+    if found is None and call.name in POPULATED:
         raise Refusal(
             Code.UNSUPPORTED,
             f"What {call.name} makes of a type of the user's is not kept true.",
-            instead=f"{_POPULATED[call.name]}(…) AS x(a_name its_type, …)",
+            instead=f"{POPULATED[call.name]}(…) AS x(a_name its_type, …)",
             place=place,
         )
     if found is None:
@@ -269,6 +269,13 @@ def gives_one_column(name: str, dialect: Dialect, routines: Mapping[str, Routine
     if known is not None:
         return len(known.columns) <= 1
     return own is not None and own.columns is not None and len(own.columns) <= 1
+
+
+def in_from(name: str, dialect: Dialect, routines: Mapping[str, Routine]) -> str:
+    """What to write in the place of a function that gives rows where one value is wanted."""
+    known = _known(dialect).get(name)
+    wanted = "x" if gives_one_column(name, dialect, routines) else f"x.{known.columns[0] if known else 'a_column'}"
+    return f"FROM …, {name}(…) AS x, and {wanted} in its place"
 
 
 def unstable_columns(name: str, dialect: Dialect) -> tuple[str, ...]:

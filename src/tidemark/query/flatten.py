@@ -133,7 +133,7 @@ def _recursion(query: Recursion, focus: str) -> list[Flat]:
     ]
     if inside and has_scan(first, focus):
         return [replace(flat, sealed=True) for flat in begun]
-    begins = [_walks_from(flat, walk) for flat in whole]
+    begins = [_walks_from(query, flat, walk) for flat in whole]
     if not inside:
         return [_as_begun(flat, walk, value) for flat, value in zip(begun, begins, strict=True)]
     found = []
@@ -154,10 +154,14 @@ def _is_nothing(value: Scalar | None) -> bool:
     return value is not None and bool(bare(value.tree).meta.get(VOID))
 
 
-def _walks_from(flat: Flat, walk: Walk | None) -> Scalar | None:
-    """The column with which a recursion begins, where a walk leads back to it."""
+def _walks_from(query: Recursion, flat: Flat, walk: Walk | None) -> Scalar | None:
+    """The column with which a recursion begins, where a walk leads back to it: of a table there, or of a row outside, of which
+    `begins_alike` tells later whether it compares so."""
     value = flat.values[walk.place] if walk is not None else None
-    return value if walk is not None and value is not None and walk.compares(column_of(value, flat.scans)) else None
+    if walk is None or value is None or value.column is None:
+        return None
+    own = {item.alias for block in query.blocks for item in block.items}
+    return value if value.column[0] not in own or walk.compares(column_of(value, flat.scans)) else None
 
 
 def _as_begun(flat: Flat, walk: Walk | None, begins: Scalar | None) -> Flat:
@@ -312,7 +316,10 @@ def _laterally(left: _Joined, right: _Joined) -> _Joined:
     """Both sides together; what a lateral item says of items left of it is said of their scans."""
     edges = [edge for scalar in right.edges if (edge := over_scans(scalar, left.seen)) is not None]
     seen = {
-        alias: {name: over_scans(value, left.seen) if value is not None else None for name, value in values.items()}
+        alias: {
+            name: over_scans(value, left.seen) if value is not None and value.aliases & left.seen.keys() else value
+            for name, value in values.items()
+        }
         for alias, values in right.seen.items()
     }
     return _Joined(

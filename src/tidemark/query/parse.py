@@ -7,6 +7,7 @@ used as they are, native or not. Does not resolve names.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast
@@ -163,6 +164,15 @@ def render(tree: exp.Expr, dialect: Dialect) -> str:
     return tree.sql(dialect=grammar(dialect), comments=False)
 
 
+_DOCUMENTS = "jsonb_to_recordset(…) AS x(a_name its_type, …), or jsonb_path_query(…) AS x"
+_UNREAD = (
+    (re.compile(r"\bROWS\s+FROM\s*\(", re.IGNORECASE), "ROWS FROM", "one function, or unnest of several arrays"),
+    (re.compile(r"\bJSON_TABLE\s*\(", re.IGNORECASE), "JSON_TABLE", _DOCUMENTS),
+    (re.compile(r"\bXMLTABLE\s*\(", re.IGNORECASE), "XMLTABLE", "unnest(xpath(…)) AS x"),
+)
+"""What PostgreSQL has in FROM and the parser may not read: what it is called, and what to write instead."""
+
+
 def place_of(node: exp.Expr, dialect: Dialect) -> Place:
     """Where a node begins in the user's text; line 0 when the tree does not know."""
     places = []
@@ -199,6 +209,11 @@ def _parsed(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
     try:
         statements = parse_statements(text, dialect)
     except (ParseError, TokenError) as error:
+        unread = next((found for found in _UNREAD if dialect.has_schemas and found[0].search(text)), None)
+        if unread is not None:
+            raise Refusal(
+                Code.UNSUPPORTED, f"{unread[1]} is not kept true.", instead=unread[2], place=_error_place(error)
+            ) from error
         raise Refusal(
             Code.PARSE,
             f"The query cannot be parsed: {_first_line(error)}",

@@ -55,7 +55,8 @@ def narrower(declaration: Declaration, make: Callable[[Lower], T]) -> T:
             made, refused = identified, why
         elif declaration.freshness != "commit":
             counted, why = _tried(make, lower_counted)
-            made, refused = (counted, None) if why is None else (made, refused)
+            if why is None or why.code is Code.GLOBAL:
+                made, refused = counted, why
     if refused is not None and refused.code is not Code.GLOBAL:
         raise refused
     if (made is None or made.klass == "global") and hides:

@@ -13,12 +13,16 @@ from sqlglot import exp
 
 from tidemark.errors import Code, Refusal
 from tidemark.model import Describe, OutputColumn, Routine
+from tidemark.query.called import POPULATED
 from tidemark.query.converted import find_dependent, find_steady
 from tidemark.query.functions import function_name
 from tidemark.query.parse import place_of, render
 from tidemark.query.relation import Aggregate, Block, Called, Derived, Nested, Query, Scalar
 from tidemark.query.trees import own_nodes
 
+_CONFIGURED = frozenset(
+    {"to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery", "websearch_to_tsquery", "ts_headline"}
+)
 _SOME_TIME = "timestamptz '2000-01-01 00:00:00+00'"
 FirstMutable = Callable[[str, Sequence[str]], int | None]
 
@@ -83,6 +87,10 @@ def require_pure(
                 "date_trunc('month', d::timestamp) for a date, and "
                 "date_trunc('day', t AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' for a timestamp with time zone"
             )
+        if names & _CONFIGURED:
+            instead = "the configuration before the text, as in to_tsvector('english', body)"
+        if names & POPULATED.keys():
+            instead = "FROM …, jsonb_to_record(…) AS x(a_name its_type, …), and x.a_name in its place"
         if loose is not None:
             instead = f"ALTER FUNCTION {loose} IMMUTABLE, if its value depends on nothing but its arguments"
         raise Refusal(

@@ -35,7 +35,7 @@ from tidemark.query.trees import (
     words_of,
 )
 from tidemark.query.using import Merged
-from tidemark.query.wholerow import place_row
+from tidemark.query.wholerow import name_fields, place_row
 from tidemark.telling import tell_near
 
 
@@ -93,6 +93,8 @@ class Resolver:
             )
         scope.merged = merged if merged.names else None
         scopes = (scope, *outer)
+        if self.dialect.has_schemas:
+            name_fields(select, scopes, self.fold, self._named)
         self._expand_stars(select, scope)
         number_groups(select)
         self._aliases(select, scope)

@@ -170,6 +170,12 @@ def column_of(value: Scalar, scans: Scans) -> Column | None:
     return scans[alias].table.column(name) if alias in scans else None
 
 
+def begins_alike(edge: Scalar, scans: Scans) -> bool:
+    """False for a walk back to a column that does not compare as the walk does, or is none of a table."""
+    walk = edge.tree.meta.get(WALKED)
+    return not isinstance(walk, Walk) or walk.compares(column_of(Scalar(bare(edge.tree.this), edge.dialect), scans))
+
+
 def is_begun(value: Scalar) -> bool:
     """True for what a recursion hands on from where it begins: rows that nothing leads back to may be any of them."""
     return any(node.meta.get(BEGUN) for node in value.tree.walk())

@@ -262,10 +262,17 @@ def origins_of(block: Block, column: tuple[str, str]) -> list[Column] | None:
         found = item.table.column(column[1])
         return [found] if found is not None else None
     position = position_of(item.query, column[1]) if isinstance(item, Derived) else None
-    if not isinstance(item, Derived) or position is None or isinstance(item.query, Recursion):
+    if not isinstance(item, Derived) or position is None:
+        return None
+    query: Query | None = item.query
+    if isinstance(item.query, Recursion):
+        # What every step hands on is in each row what the row began with.
+        parts = begins_and_goes_on(item.query) if position in carried(item.query) else None
+        query = parts[0] if parts is not None else None
+    if query is None:
         return None
     origins: list[Column] = []
-    for branch in branches_of(item.query):
+    for branch in branches_of(query):
         bare = branch.outputs[position].scalar.column
         inner = origins_of(branch, bare) if bare is not None else None
         if inner is None:

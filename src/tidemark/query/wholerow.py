@@ -1,13 +1,13 @@
 """A whole row as one value, by the name of its item in FROM: where JSON is made of it, the columns that it stands for.
 
-Owns: `place_row`. Promises: what is written out has the value that the name had, and of `json`, which is a text, the very text;
-where it might not, the refusal says what to write.
+Owns: `place_row`, `name_fields`. Promises: what is written out has the value that the name had, and of `json`, which is a text,
+the very text; where it might not, the refusal says what to write.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 
 from sqlglot import exp
@@ -16,6 +16,8 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.query.functions import function_name
 from tidemark.query.parse import place_of
+from tidemark.query.scopes import Entry, Scopes
+from tidemark.query.trees import own_nodes
 
 COLUMNS_MAX = 50
 """PostgreSQL calls nothing with more than a hundred arguments."""
@@ -25,6 +27,25 @@ _DOCUMENTS = frozenset(
 _TEXTS = frozenset({"json_build_array", "json_build_object", "json_object_agg"})
 _ALONE = frozenset({"row_to_json", "to_json"})
 _Columns = Mapping[str, exp.Expression]
+
+
+def name_fields(
+    select: exp.Select,
+    scopes: Scopes,
+    fold: Callable[[exp.Expression], str],
+    named: Callable[[Entry, exp.Expression], str | None],
+) -> None:
+    """Write `(p).name` and `(p).*`, of an item of FROM that is called p where no column is, as the columns that they are."""
+    for node in list(own_nodes(select)):
+        held = node.this.this if isinstance(node, exp.Dot) and isinstance(node.this, exp.Paren) else None
+        if not isinstance(held, exp.Column) or held.args.get("table") is not None:
+            continue
+        for scope in scopes:
+            if any(named(entry, held.this) for entry in scope.names.values()):
+                break
+            if fold(held.this) in scope.names:
+                node.replace(exp.Column(this=node.expression, table=held.this))
+                break
 
 
 def place_row(
