@@ -86,7 +86,7 @@ class Tidemark(Workshop):
         """Convert a ledger that an older version made, then carry out the plan: install, fill, verify, cut over. `detach` leaves
         the filling to a worker; `create_indexes` makes the indexes that the plan names, before anything else."""
         with self._open(older=True) as duty:
-            shapes = convert_ledger(duty, self._listen)
+            shapes = convert_ledger(duty)
             settle_in(duty)
             record_gaps(duty, duty.ledger.derived())
             plan = self._plan(duty)
@@ -102,7 +102,6 @@ class Tidemark(Workshop):
                 detach=detach,
                 with_indexes=create_indexes,
                 again=again,
-                listen=self._listen,
             )
             return replace(apply_through(duty.ledger, plan, work, again), shapes=shapes)
 
@@ -115,7 +114,7 @@ class Tidemark(Workshop):
             return tick_all(duty, rows, partial(self._under_lease, work=work))
 
     def _tick_one(self, mine: Duty, row: Installed, *, max_ms: float | None, max_batches: int | None) -> TickReport:
-        return tick(mine, row.script, max_ms=max_ms, max_batches=max_batches, listen=self._listen)
+        return tick(mine, row.script, max_ms=max_ms, max_batches=max_batches)
 
     def run(
         self,
@@ -141,7 +140,6 @@ class Tidemark(Workshop):
                 duty,
                 cadence=self.project.cadence if self.project else {},
                 until_idle=until_idle,
-                listen=self._listen,
                 connect=self._connect,
                 lanes=(0 if until_idle else suits) if lanes is None else lanes,
                 slow_ms=slow_seconds * 1000,
@@ -158,7 +156,7 @@ class Tidemark(Workshop):
         """
         with self._open() as duty:
             drained = partial(self._drain_under_lease, duty)
-            work = partial(verify_all, duty, names, drained, self._listen, catalog=catalog, between=between)
+            work = partial(verify_all, duty, names, drained, catalog=catalog, between=between)
             # Whoever verifies for themselves finds it in the history.
             return self._record(duty, "verify", ", ".join(names), work) if self._who else work()
 
@@ -205,10 +203,10 @@ class Tidemark(Workshop):
         Raises `Refusal` for a key about which nothing is known to be wrong, and for what is no key.
         """
         if between is not None:
-            pick = partial(repair_between, between=between, listen=self._listen)
+            pick = partial(repair_between, between=between)
             return self._repair_some(names, pick, f"keys from {between[0]} to {between[1]}")
         if keys:
-            pick = partial(repair_picked, keys=keys, listen=self._listen)
+            pick = partial(repair_picked, keys=keys)
             return self._repair_some(names, pick, f"keys {', '.join(keys)}")
         with self._open() as duty:
             return self._record(duty, "repair", ", ".join(names), partial(self._repair, duty, names))
@@ -218,8 +216,8 @@ class Tidemark(Workshop):
         # One after the other: what is repaired in a table changes those that read it.
         for row in self._live(duty, names):
             with duty.ledger.while_there(row):
-                verify(duty, row, self._drain_under_lease(duty, row), self._listen)
-            done.append(self._under_lease(duty, row, lambda mine, row: repair(mine, row, self._listen)))
+                verify(duty, row, self._drain_under_lease(duty, row))
+            done.append(self._under_lease(duty, row, repair))
         return tuple(done)
 
     def _repair_some(
@@ -246,7 +244,7 @@ class Tidemark(Workshop):
             walk = write_walk(duty.session.dialect, duty.session.catalog(), found)
             ensure_ledger(duty, secrets.token_hex(8))
             wanted = orders or Orders()
-            work = partial(run_backfill, duty, found, walk, wanted, self._listen, self._connect)
+            work = partial(run_backfill, duty, found, walk, wanted, self._connect)
             return self._record(duty, "retry", name, work) if wanted.again or wanted.anew else work()
 
     def backfills(self, name: str = "") -> tuple[BackfillStatus, ...]:
@@ -284,7 +282,7 @@ class Tidemark(Workshop):
         if name not in known:
             said = f"name one of: {tell_near(name, known)}" if known else "declare it with project.stream(…)"
             raise Refusal(Code.DECLARATION, f"there is no stream {name}", instead=said)
-        return StreamWork(known[name], self._open, self._settle, self._listen)
+        return StreamWork(known[name], self._open, self._settle)
 
     def streams(self) -> list[StreamStatus]:
         """How every stream that was ever run here is doing, by its own account."""
@@ -408,4 +406,4 @@ class Tidemark(Workshop):
     def uninstall(self, *, keep_data: bool = False) -> UninstallReport:
         """Remove everything of ours; with `keep_data` public names become plain tables."""
         with self._open() as duty:
-            return uninstall(duty, keep_data=keep_data, listen=self._listen)
+            return uninstall(duty, keep_data=keep_data)

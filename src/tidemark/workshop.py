@@ -34,7 +34,7 @@ from tidemark.runtime.changes.restored import settle_in
 from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
-from tidemark.runtime.progress import Listener, ignore
+from tidemark.runtime.progress import Listener, ignore, one_at_a_time
 from tidemark.runtime.throttle import Limits
 from tidemark.runtime.ticks.tick import has_work
 from tidemark.runtime.truth.verify_all import require_names
@@ -72,7 +72,7 @@ class Workshop:
         self._clock = clock or Clock()
         self._turns = Turns(self._clock)
         self._stop = stop
-        self._listen = listen
+        self._listen = one_at_a_time(listen)
         self._limits = limits or Limits()
         self._hold_ms = hold_ms
         self._workers = workers

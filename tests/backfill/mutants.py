@@ -313,7 +313,7 @@ MUTANTS = MappingProxyType(
         "every key is listed at once": code(fill_pages.fill_by_pages, "else [open_book(duty, script)]", "else [None]"),
         "who picks a row has everything repaired": code(
             repair.repair_picked,
-            "done = walk(duty, script, len(picked), partial(_mended, script, _dealing(picked)), listen, 1)",
+            "done = walk(duty, script, len(picked), partial(_mended, script, _dealing(picked)), 1)",
             "return repair(duty, installed)",
         ),
         "what is left of a long filling is a failure": code(

@@ -24,7 +24,7 @@ from tidemark.runtime.clock import Clock
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.lease import Lost, take_lease, try_lease
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.progress import Event, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.ticks import expected
 from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.workers.upkeep import Terms, look_after
@@ -100,8 +100,9 @@ def test_a_holder_that_was_replaced_fails_at_its_next_write(engine_url: str) -> 
             lease = take_lease(Ledger(two), Clock(), "keep thread_scores", "two")
             assert tick(Duty(Ledger(two), Clock(), lease), script).drained
 
+        holder.listen = steal
         with pytest.raises(Lost):
-            tick(holder, script, listen=steal, at_once=False)
+            tick(holder, script, at_once=False)
         assert stolen
         _expire(forum, "thread_scores")
         forum.drain()
@@ -167,7 +168,7 @@ def test_whoever_waits_for_a_duty_comes_before_a_worker_that_always_has_work(eng
         contextlib.closing(open_session(engine_url, lock_timeout=1)) as two,
     ):
         row = next(row for row in Ledger(one).derived() if row.name == "thread_scores")
-        worker, terms = Duty(Ledger(one), Clock()), Terms("worker", ignore, 1000.0)
+        worker, terms = Duty(Ledger(one), Clock()), Terms("worker", 1000.0)
         held = take_lease(Ledger(one), Clock(), "keep thread_scores", "worker")
         seen: list[str] = []
 

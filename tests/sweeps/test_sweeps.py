@@ -16,7 +16,6 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.operate.status import TableStatus
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.progress import ignore
 from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.truth.verify import Leisure, verify
 from tidemark.runtime.workers.sweeps import Swept, sweep_on
@@ -55,7 +54,7 @@ class World:
         return next(row for row in self.duty.ledger.derived() if row.name == name)
 
     def sweep(self, name: str) -> Swept:
-        swept = sweep_on(self.duty, self.row(name), "worker", ignore)
+        swept = sweep_on(self.duty, self.row(name), "worker")
         assert swept is not None
         return swept
 
@@ -139,7 +138,8 @@ def test_a_sweep_goes_on_where_it_was_stopped(
     def listen(event: object) -> None:
         world.stopping = True
 
-    assert sweep_on(world.duty, world.row("grouped"), "worker", listen) == Swept(0.0)
+    world.duty.listen = listen
+    assert sweep_on(world.duty, world.row("grouped"), "worker") == Swept(0.0)
     known = world.known("grouped")
     assert 0 < known.done < known.total == 40 and not known.ended
     assert known.coverage == pytest.approx(known.done / 40)
@@ -262,7 +262,7 @@ def test_what_was_ticked_last_is_compared_however_old_its_rows_are(
     one = tuple(text for text in row.script.applier.newest if place in text)
     assert len(one) == 1
     looking = replace(row, script=replace(row.script, applier=replace(row.script.applier, newest=one)))
-    swept = sweep_on(world.duty, looking, "worker", ignore)
+    swept = sweep_on(world.duty, looking, "worker")
     assert swept is not None and swept.found == (place == "_batch")
 
 
@@ -280,7 +280,7 @@ def test_a_sample_of_other_rows_is_found_out(
     )
     world.tamper("thread_id = 77")
     monkeypatch.setattr("tidemark.runtime.workers.sweeps.SAMPLE_ROWS", 10)
-    swept = sweep_on(world.duty, changed, "worker", ignore)
+    swept = sweep_on(world.duty, changed, "worker")
     assert swept is not None and swept.found == 0, "the planted mistake looks at the wrong end"
     assert world.sweep("grouped").found == 1
 

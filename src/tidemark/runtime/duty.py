@@ -103,6 +103,11 @@ class Duty:
         return replace(self, lease=lease)
 
     @property
+    def in_passing(self) -> Duty:
+        """The same for a tick that something else needs: nobody is told how far it is."""
+        return replace(self, listen=lambda event: None if event.phase == "tick" else self.listen(event))
+
+    @property
     def unfenced(self) -> Duty:
         """The same for what it says of its own end: without a lease, which may be the reason, and without a turn."""
         return replace(self, lease=None, turns=None)

@@ -1,13 +1,15 @@
 """What a long duty tells while it works.
 
 Owns: `Event` and the listener's type. Promises: an event is a plain value; a listener only looks, it cannot change what
-happens. Never says that everything is done before a clean verification: that is a state, not an event.
+happens, and hears one thread at a time. Never says that everything is done before a clean verification: that is a state, not an
+event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import RLock
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,14 @@ Listener = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """The listener of those who do not want to know."""
+
+
+def one_at_a_time(listen: Listener) -> Listener:
+    """The same listener, for several threads."""
+    lock = RLock()
+
+    def told(event: Event) -> None:
+        with lock:
+            listen(event)
+
+    return told

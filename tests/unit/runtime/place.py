@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -72,7 +72,7 @@ class World:
         )
 
     def apply(self, *wanted: Wanted, listen: Listener = ignore, **options: Any) -> ApplyReport:
-        return apply_plan(self.duty, self.plan(*wanted), "epoch", listen=listen, **options)
+        return apply_plan(replace(self.duty, listen=listen), self.plan(*wanted), "epoch", **options)
 
     def row(self, name: str = "thread_stats") -> Installed:
         return next(row for row in self.duty.ledger.derived() if row.name == name)

@@ -7,7 +7,6 @@ from tidemark.errors import Fault
 from tidemark.names import ledger
 from tidemark.runtime.lease import Lost, try_lease
 from tidemark.runtime.ledger import SHAPE
-from tidemark.runtime.progress import ignore
 from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.workers.upkeep import Terms, look_after
 from tidemark.runtime.workers.worker import run_worker
@@ -62,7 +61,7 @@ def test_what_a_worker_knew_before_gets_no_lease(world: World) -> None:
     row = world.row()
     _convert(world)
     with pytest.raises(Fault, match=NEWER):
-        look_after(world.duty, row, "", Terms("holder", ignore, 1000.0))
+        look_after(world.duty, row, "", Terms("holder", 1000.0))
     with pytest.raises(Fault, match=NEWER):
         try_lease(world.duty.ledger, world.duty.clock, "another duty", "holder")
     assert world.shown() == known

@@ -127,7 +127,8 @@ def test_a_cadence_spaces_ticks(world: World) -> None:
             world.posts((number, 3, 3))
 
     world.posts((899, 3, 3))
-    run_worker(world.duty, cadence={"thread_stats": 5.0}, listen=listen)
+    world.duty.listen = listen
+    run_worker(world.duty, cadence={"thread_stats": 5.0})
     gaps = [later - earlier for earlier, later in zip(ticks_at, ticks_at[1:], strict=False)]
     # Within a tick there are only the rests between its transactions.
     assert [gap for gap in gaps if gap >= 5.0]

@@ -158,8 +158,9 @@ def test_a_slow_tick_is_told_and_kept_in_the_history(world: World, caplog: pytes
     def listen(event: object) -> None:
         world.time.seconds += 2.0
 
+    world.duty.listen = listen
     with caplog.at_level(logging.INFO, logger="tidemark.worker"):
-        report = run_worker(world.duty, until_idle=True, listen=listen, slow_ms=1000.0)
+        report = run_worker(world.duty, until_idle=True, slow_ms=1000.0)
     assert report.slow == 1 and report.timings["tick thread_stats"].slow == 1
     (slow,) = [past for past in list_runs(world.duty.ledger) if past.kind == "slow"]
     assert slow.derived == "thread_stats" and slow.state == "done" and "more than 1.00 s" in (slow.message or "")

@@ -17,7 +17,6 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_patient_pace
-from tidemark.runtime.progress import Listener
 from tidemark.runtime.ticks.batch import prepare
 from tidemark.runtime.ticks.expected import expect_reading
 from tidemark.script import Script
@@ -33,15 +32,15 @@ def may_add(installed: Installed) -> bool:
     return whole.adding.exact or not script.applier.indexed
 
 
-def fill_by_adding(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
+def fill_by_adding(duty: Duty, installed: Installed) -> FillReport:
     """Find what the rows are short of and add it in chunks."""
     script, whole = installed.script, installed.script.applier.whole
     if whole is None or whole.adding is None:
         raise Fault(f"{script.name} is more than what adds up", retry_safe=False)
     adding = whole.adding
-    tell_alone(duty, script.name, listen, "what adds up is read once, and short to add")
+    tell_alone(duty, script.name, "what adds up is read once, and short to add")
     total = _find_short(duty, script, whole, adding)
-    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), 0, total, listen)
+    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), 0, total)
 
     def add() -> None:
         for low, high in filling.steps(0, total):

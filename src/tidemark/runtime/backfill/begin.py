@@ -16,7 +16,7 @@ from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.chunk import ASIDE, Key, Range
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import Run, add_named_run
 from tidemark.runtime.values import pack, unpack
 from tidemark.states import BACKFILL, UNKNOWN, check_move, read_state
@@ -57,7 +57,6 @@ def begin(
     anew: bool,
     nice: float | None,
     parts: int = 1,
-    listen: Listener = ignore,
 ) -> Begun | None:
     """Begin a run, or None when everything is done and nothing more is asked for. `again` is another attempt at what failed or
     was put aside, `anew` one at everything. `parts` is how many ranges a new walk is cut into.
@@ -78,7 +77,7 @@ def begin(
         rests = f"{name} is paused: an operator asked for a rest"
         raise Fault(rests, left_behind=f"nothing was done; next: {then}", exit=Exit.INTERRUPTED)
     fresh = anew or not duty.ledger.all("list_ranges", {"backfill": name})
-    cuts = survey(duty, walk, parts, lambda keys: listen(Event(name, "count", keys))) if fresh else []
+    cuts = survey(duty, walk, parts, lambda keys: duty.listen(Event(name, "count", keys))) if fresh else []
     left = sum(_count(duty, walk, one) for one in _ranges(duty, name)) if again and not fresh else 0
 
     def work() -> Begun:

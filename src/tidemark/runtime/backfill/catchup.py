@@ -14,14 +14,13 @@ from tidemark.runtime.backfill.mending import Chunk, walk
 from tidemark.runtime.duty import CONFLICT_SECONDS_MAX, Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.runs import Run
 from tidemark.runtime.ticks.batch import prepare
 from tidemark.script import Script
 from tidemark.ways import Catchup
 
 
-def catch_up(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
+def catch_up(duty: Duty, installed: Installed) -> None:
     """Bring the user's rows up to what is stored. Raises `Fault` (safe to try again) where somebody keeps a row locked, and
     (exit 75) when asked to stop."""
     script, whole = installed.script, installed.script.applier.whole
@@ -33,7 +32,7 @@ def catch_up(duty: Duty, installed: Installed, listen: Listener = ignore) -> Non
     while total := duty.read(partial(_find, duty, script, catchup)).value:
         taken: dict[int, int] = {}
         given = partial(_given, script, catchup, total, taken)
-        walk(duty, script, total, given, listen, 1, "fill", f"rows of {table} show what is stored")
+        walk(duty, script, total, given, 1, "fill", f"rows of {table} show what is stored")
         if sum(taken.values()) == total:
             # What would still differ is no matter of time: the verification says what it is.
             return

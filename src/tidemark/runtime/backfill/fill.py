@@ -33,7 +33,6 @@ from tidemark.runtime.objects.captures import begin_reading, find_snapshots
 from tidemark.runtime.objects.pieces import TRIGGER_PATIENCE, set_patience
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_patient_pace
-from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.throttle import reasons_of
 from tidemark.runtime.ticks.batch import prepare
 from tidemark.runtime.ticks.expected import expect_reading
@@ -52,28 +51,28 @@ GLANCE_BYTES_MAX = 4 * 1024**2
 QUIET_SECONDS = 0.05
 
 
-def fill(duty: Duty, installed: Installed, listen: Listener = ignore, before: Installed | None = None) -> FillReport:
+def fill(duty: Duty, installed: Installed, before: Installed | None = None) -> FillReport:
     """Compute every key that exists, from the ledger's cursor on; `before` is the generation that readers see now, if any.
 
     Raises `Fault` (exit 75) when asked to stop or to rest.
     """
     script = installed.script
     if _is_new(duty, installed) and fits(duty, script, WHOLE_BYTES_MAX if before is None else BESIDE_BYTES_MAX):
-        return _copy_all(duty, installed, listen)
-    done = _copy_alone(duty, installed, listen) if _is_alone(duty, installed) else None
+        return _copy_all(duty, installed)
+    done = _copy_alone(duty, installed) if _is_alone(duty, installed) else None
     if done is None and may_add(installed) and (not script.applier.indexed or fits(duty, script)):
-        done = fill_by_adding(duty, installed, listen)
+        done = fill_by_adding(duty, installed)
     if done is None and _is_quiet(duty, installed):
-        done = _copy_quietly(duty, installed, listen)
+        done = _copy_quietly(duty, installed)
     if done is not None:
         return done
-    done = fill_by_pages(duty, installed, listen)
+    done = fill_by_pages(duty, installed)
     if done is not None:
         return done
-    tell_alone(duty, script.name, listen, "its keys have no order in which they could be cut into ranges")
+    tell_alone(duty, script.name, "its keys have no order in which they could be cut into ranges")
     total = list_every_key(duty, script)
     start = installed.cursor_at if 0 < installed.cursor_at <= total else 0
-    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), start, total, listen)
+    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), start, total)
     see_through(filling, installed, partial(_walk, filling, total, start))
     return report(filling, total - start)
 
@@ -143,10 +142,10 @@ def _whole_of(script: Script) -> Whole:
     return script.applier.whole
 
 
-def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
+def _copy_all(duty: Duty, installed: Installed) -> FillReport:
     """Evaluate the query once, in one moment, and put the rows into the store; changes after that moment wait in the logs."""
     script, whole = installed.script, _whole_of(installed.script)
-    tell_alone(duty, script.name, listen, "its query is evaluated once, as of one moment")
+    tell_alone(duty, script.name, "its query is evaluated once, as of one moment")
 
     def work() -> tuple[int, dict[str, str]]:
         prepare(duty.session, script)
@@ -157,7 +156,7 @@ def _copy_all(duty: Duty, installed: Installed, listen: Listener) -> FillReport:
 
     expect_reading(duty, script.sources)
     total, moments = duty.read(work).value
-    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), 0, total, listen)
+    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), 0, total)
 
     def copy() -> None:
         duty.write(lambda: begin_reading(duty.ledger, script, moments))
@@ -184,7 +183,7 @@ def _is_alone(duty: Duty, installed: Installed) -> bool:
     return not int(duty.ledger.value("count_others")) and fits(duty, script, most)
 
 
-def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillReport | None:
+def _copy_alone(duty: Duty, installed: Installed) -> FillReport | None:
     """Evaluate the query once and put the rows there, in one transaction in which nobody writes the sources; None where
     somebody did just then, or where there are rows: they may be more than the query can say again (what is counted of rows that
     are gone). Who connects meanwhile waits for the end of it, so it is for what can be read in a moment."""
@@ -213,8 +212,8 @@ def _copy_alone(duty: Duty, installed: Installed, listen: Listener) -> FillRepor
     total = held.value
     if total is None:
         return None
-    tell_alone(duty, script.name, listen, "nobody else is connected, and it was filled by one statement")
-    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), total, total, listen)
+    tell_alone(duty, script.name, "nobody else is connected, and it was filled by one statement")
+    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), total, total)
     see_through(filling, installed, lambda: None)
     return FillReport(script.name, total, total, 1, held.hold_ms)
 
@@ -244,7 +243,7 @@ def _is_quiet(duty: Duty, installed: Installed) -> bool:
     return session.changes_marker() == before
 
 
-def _copy_quietly(duty: Duty, installed: Installed, listen: Listener) -> FillReport | None:
+def _copy_quietly(duty: Duty, installed: Installed) -> FillReport | None:
     """Evaluate the query once, which holds nobody up, and put the rows there as long as nobody else has committed anything since:
     then they are the rows of now. When somebody has, the keys that are left are computed under their lock. None where there
     are rows already: they may be more than the query can say again."""
@@ -267,7 +266,7 @@ def _copy_quietly(duty: Duty, installed: Installed, listen: Listener) -> FillRep
     if found is None:
         return None
     marker, total, upto = found
-    filling = begin_fill(duty, script, choose_patient_pace(session.dialect), 0, total, listen, upto=upto)
+    filling = begin_fill(duty, script, choose_patient_pace(session.dialect), 0, total, upto=upto)
 
     def put(low: int, high: int) -> tuple[int, str] | None:
         if session.changes_marker() != marker:

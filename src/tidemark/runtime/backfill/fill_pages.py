@@ -31,7 +31,7 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import choose_patient_pace
-from tidemark.runtime.progress import Event, Listener
+from tidemark.runtime.progress import Event
 from tidemark.runtime.ticks.batch import apply_batch, compute_ahead, take_range, write_ahead
 from tidemark.runtime.ticks.processing import computing
 from tidemark.runtime.ticks.steady import read_first, write_steadily
@@ -43,7 +43,7 @@ Counted = tuple[Book, Iterable[int]]
 """A book whose first page is listed, and how many keys that page and each one after it have."""
 
 
-def fill_by_pages(duty: Duty, installed: Installed, listen: Listener) -> FillReport | None:
+def fill_by_pages(duty: Duty, installed: Installed) -> FillReport | None:
     """Compute every key that is left, under its lock; None where keys have no order in which they could be listed by pages."""
     script = installed.script
     left = find_unfilled(duty.ledger, script) if installed.cursor_at else None
@@ -51,7 +51,7 @@ def fill_by_pages(duty: Duty, installed: Installed, listen: Listener) -> FillRep
     books = [book for book in opened if book is not None]
     if len(books) < len(opened):
         return None
-    before, crew = left.done if left else 0, choose_crew(duty, script, listen)
+    before, crew = left.done if left else 0, choose_crew(duty, script)
     ready: dict[int, Counted] = {}
     if crew == 1 and len(books) == 1:
         book, parts = books[0], [(books[0].after, books[0].upto)]
@@ -62,14 +62,14 @@ def fill_by_pages(duty: Duty, installed: Installed, listen: Listener) -> FillRep
     else:
         parts, keys = cut(books, crew * RANGES_EACH if crew > 1 else 1)
         total = before + keys
-    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), before, total, listen, parts=parts)
+    filling = begin_fill(duty, script, choose_patient_pace(duty.session.dialect), before, total, parts=parts)
     work = partial(_work, filling, ready)
     together = partial(work_together, duty, filling.tally, work, duty.connect, min(crew, len(parts)))
     see_through(filling, installed, together)
     return report(filling, filling.tally.done - before)
 
 
-def choose_crew(duty: Duty, script: Script, listen: Listener, phase: str = "fill") -> int:
+def choose_crew(duty: Duty, script: Script, phase: str = "fill") -> int:
     """How many sessions fill, or mend, ranges beside each other; why it is one, where more are wanted, is told."""
     why = ""
     if duty.crew == 1:
@@ -79,7 +79,7 @@ def choose_crew(duty: Duty, script: Script, listen: Listener, phase: str = "fill
     elif read_first(duty, script):
         why = "it remembers, and is computed in moments in which nothing waits for what it reads"
     if why:
-        tell_alone(duty, script.name, listen, why, phase)
+        tell_alone(duty, script.name, why, phase)
     return 1 if why else duty.crew
 
 

@@ -26,7 +26,6 @@ from tidemark.runtime.duty import Duty, Held
 from tidemark.runtime.lease import is_gone
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.pace import Pace, ask
-from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_run
 from tidemark.runtime.samples import Hold
 from tidemark.runtime.values import pack, unpack
@@ -134,7 +133,6 @@ def begin_fill(
     pace: Pace,
     done: int,
     total: int,
-    listen: Listener,
     *,
     upto: Key | None = None,
     parts: Sequence[Part] | None = None,
@@ -146,7 +144,7 @@ def begin_fill(
     """
     begun = duty.write(partial(_begin, duty, script, done, total, upto, parts)).value
     now = duty.clock.now()
-    tally = Tally(script.name, begun, Meter(now), listen, now, phase="fill")
+    tally = Tally(script.name, begun, Meter(now), duty.listen, now, phase="fill")
     ask(pace, None)
     return Filling(duty, script, Gate(duty, tally, waits=False), pace)
 

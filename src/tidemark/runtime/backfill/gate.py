@@ -16,7 +16,7 @@ from shlex import quote
 from tidemark.runtime.backfill.record import CANCELLED, move
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.progress import Event, Listener
+from tidemark.runtime.progress import Event
 from tidemark.runtime.samples import add_held
 from tidemark.runtime.throttle import reasons_of
 from tidemark.runtime.values import pack
@@ -47,7 +47,6 @@ class Brake:
     duty: Duty
     name: str
     phase: str
-    listen: Listener
     _looked: float = float("-inf")
     _log_bytes: int = 0
 
@@ -61,7 +60,7 @@ class Brake:
             if not reasons:
                 return
             if reasons != told:
-                self.listen(Event(self.name, self.phase, note=f"holding back: {'; '.join(reasons)}"))
+                self.duty.listen(Event(self.name, self.phase, note=f"holding back: {'; '.join(reasons)}"))
             self.duty.write(partial(add_held, self.duty.ledger, self.name, self.phase, reasons, POLL_SECONDS))
             self.duty.check_stop(f"the {self.phase} of {self.name}")
             clock.wait(POLL_SECONDS)

@@ -65,7 +65,6 @@ def walk(
     script: Script,
     total: int,
     given: Given,
-    listen: Listener,
     crew: int,
     kind: str = "repair",
     did: str = "repaired",
@@ -73,11 +72,11 @@ def walk(
     """Have `crew` sessions mend what `given` gives each of them, as a run of that `kind`. Raises `Fault` (exit 75) when asked to
     stop."""
     run = duty.write(lambda: add_run(duty, kind, script, total)).value
-    walked, telling = Walked(run, total, listen), Telling(run)
+    walked, telling = Walked(run, total, duty.listen), Telling(run)
 
     def work(mine: Duty) -> None:
         prepare_once(mine, script)
-        pace, brake = choose_patient_pace(mine.session.dialect), Brake(mine, script.name, kind, listen)
+        pace, brake = choose_patient_pace(mine.session.dialect), Brake(mine, script.name, kind)
         for keys, mend in given(mine, run, pace):
             if walked.problem is not None:
                 raise walked.problem

@@ -22,7 +22,6 @@ from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.together import RANGES_EACH, tell_alone, work_together
 from tidemark.runtime.backfill.worker import Worker
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.progress import Listener, ignore
 from tidemark.walk import Walk
 
 
@@ -59,7 +58,6 @@ def run_backfill(
     backfill: Backfill,
     walk: Walk,
     orders: Orders,
-    listen: Listener = ignore,
     connect: Callable[[], Duty] | None = None,
 ) -> BackfillReport:
     """Do what is left of a backfill. `connect` opens another session, for each worker and when a connection was lost.
@@ -73,14 +71,14 @@ def run_backfill(
         mine = replace(mine, workers=orders.workers, connect=connect)
         workers = mine.crew
         if workers == 1:
-            tell_alone(mine, backfill.name, listen, "no other session can be opened", phase="backfill")
+            tell_alone(mine, backfill.name, "no other session can be opened", phase="backfill")
         parts = workers * RANGES_EACH if workers > 1 else 1
         again, anew, nice = orders.again, orders.anew, orders.nice
-        begun = begin(mine, backfill, walk, again=again, anew=anew, nice=nice, parts=parts, listen=listen)
+        begun = begin(mine, backfill, walk, again=again, anew=anew, nice=nice, parts=parts)
         if begun is None:
             return BackfillReport(find_backfill(mine.ledger, backfill.name))
         now = mine.clock.now()
-        tally = Tally(backfill.name, begun, Meter(now), listen, now)
+        tally = Tally(backfill.name, begun, Meter(now), duty.listen, now)
         until = None if orders.max_seconds is None else now + orders.max_seconds
         gate = Gate(mine, tally, until, orders.max_seconds)
 

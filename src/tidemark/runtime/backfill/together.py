@@ -16,7 +16,7 @@ from typing import Protocol
 from tidemark.database.session import Conflict
 from tidemark.errors import TidemarkError
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.progress import Event, Listener
+from tidemark.runtime.progress import Event
 
 LOOK_SECONDS = 0.1
 IN_LINE = "writers wait in line here, and more sessions would only wait for each other"
@@ -43,11 +43,11 @@ class Shared(Protocol):
         ...
 
 
-def tell_alone(duty: Duty, name: str, listen: Listener, why: str, phase: str = "fill") -> None:
+def tell_alone(duty: Duty, name: str, why: str, phase: str = "fill") -> None:
     """Tell why one session does what several were wanted for; nothing where nobody wanted them."""
     if duty.workers > 1:
         why = IN_LINE if duty.session.dialect.writers_wait_in_line else why
-        listen(Event(name, phase, note=f"one session works on it, and not {duty.workers}: {why}"))
+        duty.listen(Event(name, phase, note=f"one session works on it, and not {duty.workers}: {why}"))
 
 
 def work_together(

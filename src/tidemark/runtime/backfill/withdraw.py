@@ -17,7 +17,7 @@ from tidemark.runtime.objects.captures import drop_captures
 from tidemark.runtime.objects.install import drop_group, own_pieces
 from tidemark.runtime.objects.pieces import find_pieces, group_pieces, mirror_pieces
 from tidemark.runtime.objects.widen import give_back
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.script import Piece
 
 
@@ -31,7 +31,7 @@ def holds_on(installed: Installed, present: Mapping[str, str]) -> bool:
     return is_given_up(installed) and bool(_going(installed, present))
 
 
-def withdraw(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
+def withdraw(duty: Duty, installed: Installed) -> None:
     """Take the triggers of a generation off the tables that it reads, if it failed and nobody has seen it; and the captures that
     nobody else reads. Where it fills columns in the store of another one, that one keeps its own columns alone again."""
     rows = duty.ledger.derived()
@@ -42,7 +42,7 @@ def withdraw(duty: Duty, installed: Installed, listen: Listener = ignore) -> Non
     if fresh.script.wide.of:
         given = give_back(duty, fresh)
         told = "its new columns failed before anybody saw them: nobody who writes is held up by them"
-        listen(Event(fresh.name, "withdraw", note=told if given else ""))
+        duty.listen(Event(fresh.name, "withdraw", note=told if given else ""))
         return
     others = [row.script for row in rows if row is not fresh]
     own = {piece.name for piece in own_pieces(fresh.script, others)}
@@ -53,7 +53,7 @@ def withdraw(duty: Duty, installed: Installed, listen: Listener = ignore) -> Non
     drop_captures(duty, fresh)
     if going:
         told = "it failed before anybody saw it: its triggers are gone, and nobody who writes is held up by it"
-        listen(Event(fresh.name, "withdraw", note=told))
+        duty.listen(Event(fresh.name, "withdraw", note=told))
 
 
 def _going(installed: Installed, present: Mapping[str, str]) -> list[Piece]:

@@ -37,7 +37,7 @@ from tidemark.runtime.objects.install import (
     remove,
 )
 from tidemark.runtime.objects.widen import begin_widening, lost, show_wider
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import add_named_run, tell_whose
 from tidemark.runtime.scripts import script_text
 from tidemark.runtime.ticks.scanning import seed_marks
@@ -76,7 +76,6 @@ def apply_plan(
     detach: bool = False,
     with_indexes: bool = False,
     again: Callable[[], InstallPlan] | None = None,
-    listen: Listener = ignore,
 ) -> ApplyReport:
     """Carry out a plan of this project's. `epoch` names this copy of the database in a new ledger; `detach` leaves the filling
     to a worker; `again` makes the plan anew when what is installed changed before the lease was ours; `with_indexes` makes the
@@ -100,9 +99,9 @@ def apply_plan(
         made: tuple[str, ...] = ()
         wanted = [index for index in plan.indexes if with_indexes or index.required]
         if wanted and again is not None:
-            made = create_indexes(duty, wanted, listen)
+            made = create_indexes(duty, wanted)
             plan = again()
-        return replace(_carry_out_all(duty, plan, detach, listen), indexes=made)
+        return replace(_carry_out_all(duty, plan, detach), indexes=made)
 
 
 def _check_consent(ledger: Ledger, plan: InstallPlan, project: str, allow_drop: bool) -> None:
@@ -122,7 +121,7 @@ def _check_consent(ledger: Ledger, plan: InstallPlan, project: str, allow_drop: 
         )
 
 
-def _carry_out_all(duty: Duty, plan: InstallPlan, detach: bool, listen: Listener) -> ApplyReport:
+def _carry_out_all(duty: Duty, plan: InstallPlan, detach: bool) -> ApplyReport:
     # What may be wrong is out of service from the moment on at which somebody knows, however long mending takes.
     record_gaps(duty, duty.ledger.derived())
     for script in plan.refresh:
@@ -138,24 +137,24 @@ def _carry_out_all(duty: Duty, plan: InstallPlan, detach: bool, listen: Listener
             # The old name serves its readers until the new one is live; the next apply ends it.
             continue
         if step.verb == "drop":
-            _leave_all(duty, listen)
-        done = _carry_out(duty, step, detach, listen)
+            _leave_all(duty)
+        done = _carry_out(duty, step, detach)
         if done is not None and not done.script.supports:
             (live if done.state == "live" else begun).append(done.name)
         elif step.destructive:
             dropped.append(step.derived)
         elif done is None and any(row.state != "retired" and not row.script.supports for row in step.obsolete):
             given_up.append(step.derived)
-    _leave_all(duty, listen)
+    _leave_all(duty)
     ensure_captures(duty, [one.capture for one in plan.narrowed])
     return ApplyReport(tuple(live), tuple(begun), tuple(dropped), given_up=tuple(given_up))
 
 
-def _leave_all(duty: Duty, listen: Listener) -> None:
+def _leave_all(duty: Duty) -> None:
     """Remove the generations whose last readers have moved on."""
     for row in find_left(duty.ledger.derived()):
         with duty.leased(f"keep {row.name}") as mine:
-            remove(mine, row, listen)
+            remove(mine, row)
 
 
 def ensure_ledger(duty: Duty, epoch: str) -> None:
@@ -180,14 +179,14 @@ def _refresh(duty: Duty, script: Script) -> None:
             mine.write(work)
 
 
-def _carry_out(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed | None:
+def _carry_out(duty: Duty, step: Step, detach: bool) -> Installed | None:
     """Carry out one step under the derived table's own lease."""
     generation = step.script.generation if step.script else max(row.generation for row in step.obsolete)
     said = f"{step.verb}: {step.reason}"
     with duty.leased(f"keep {step.derived}") as mine:
         run = mine.write(partial(add_named_run, mine, "apply", step.derived, generation, None, said)).value
         try:
-            done = _do_step(mine, step, detach, listen)
+            done = _do_step(mine, step, detach)
         except Exception as problem:
             run.fail(problem)
             tell_whose(mine, step.derived, problem)
@@ -196,14 +195,14 @@ def _carry_out(duty: Duty, step: Step, detach: bool, listen: Listener) -> Instal
         return done
 
 
-def _do_step(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed | None:
+def _do_step(duty: Duty, step: Step, detach: bool) -> Installed | None:
     if step.script is not None:
-        return _raise_up(duty, step, detach, listen)
-    _remove_obsolete(duty, step, listen)
+        return _raise_up(duty, step, detach)
+    _remove_obsolete(duty, step)
     return None
 
 
-def _remove_obsolete(duty: Duty, step: Step, listen: Listener) -> None:
+def _remove_obsolete(duty: Duty, step: Step) -> None:
     """Remove what a step leaves behind. Raises `Fault` where a worker has shown it to readers since the plan was made."""
     for row in step.obsolete:
         now = _read_again(duty, row)
@@ -212,18 +211,18 @@ def _remove_obsolete(duty: Duty, step: Step, listen: Listener) -> None:
                 f"generation {row.generation} of {row.name} went live since the plan was made",
                 left_behind="it stays as it is; `tidemark apply` plans anew",
             )
-        remove_unless_read(duty, now, listen)
+        remove_unless_read(duty, now)
 
 
-def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Installed:
+def _raise_up(duty: Duty, step: Step, detach: bool) -> Installed:
     """Bring one generation to life, or the part of that which belongs to `apply` when a worker does the rest."""
     script = step.script
     if script is None:
         raise Fault("a step without a script cannot be raised", retry_safe=False)
-    _remove_obsolete(duty, step, listen)
+    _remove_obsolete(duty, step)
     if step.before is not None and step.verb == "replace" and is_in_place(script):
         # The user's own table holds the rows, so two generations cannot stand side by side.
-        remove(duty, step.before, listen)
+        remove(duty, step.before)
     installed = _begin(duty, step, script)
     if step.verb == "resume" and installed.state == "live":
         return installed
@@ -236,18 +235,18 @@ def _raise_up(duty: Duty, step: Step, detach: bool, listen: Listener) -> Install
             if installed.state not in ("backfilling", "verifying"):
                 installed = begin_widening(duty, installed, before, step.upkeep, partial(drain, duty, before.script))
         elif step.verb == "reinstall":
-            installed = reinstall(duty, installed, listen)
+            installed = reinstall(duty, installed)
         elif installed.state == "paused" and not step.findings:
             # Its captures have been there all the while: what is filled stands.
             installed = duty.write(partial(duty.ledger.move, installed, "backfilling")).value
         elif _needs_pieces(step, installed):
-            installed = install_pieces(duty, installed, listen)
+            installed = install_pieces(duty, installed)
         if detach or (step.verb == "reinstall" and installed.state == "live"):
             return installed
         if awaits(installed, _read_by(duty, installed)):
             # What it reads is filled by a worker, so this one is too.
             return installed
-        return finish(duty, installed, _readable(duty, installed), listen)
+        return finish(duty, installed, _readable(duty, installed))
 
 
 def _begin(duty: Duty, step: Step, script: Script) -> Installed:
@@ -287,48 +286,50 @@ def _needs_pieces(step: Step, installed: Installed) -> bool:
     return installed.state in ("planned", "installing", "failed", "paused") or bool(step.findings)
 
 
-def finish(duty: Duty, installed: Installed, before: Installed | None, listen: Listener = ignore) -> Installed:
+def finish(duty: Duty, installed: Installed, before: Installed | None) -> Installed:
     """Fill, verify and cut over a generation whose captures are there; `before` is the one that readers see now, and is ticked
     meanwhile."""
     still, duty = duty, keeping(duty, before)
     if installed.script.wide.of:
-        return _finish_widening(duty, installed, before, listen)
+        return _finish_widening(duty, installed, before)
     # What readers see went on remembering if this was interrupted, however far it had come.
     carried = carry_memory(duty, installed, before)
     if installed.state == "backfilling":
         installed = replace(installed, cursor_at=0) if carried else installed
-        seed_marks(duty, installed, listen)
-        fill(duty, installed, listen, before)
+        seed_marks(duty, installed)
+        fill(duty, installed, before)
         # Where it has missed changes it begins again, whatever a comparison would find.
         _require_no_gap(duty, installed)
         installed = duty.write(partial(begin_verifying, duty, installed, before)).value
-    catch_up(duty, installed, listen)
-    _make_sure(duty, installed, drainer(duty, installed.script), listen)
+    catch_up(duty, installed)
+    _make_sure(duty, installed, drainer(duty, installed.script))
     _require_no_gap(duty, installed)
-    shown = cut_over(still, installed, before, listen)
+    shown = cut_over(still, installed, before)
     if before is not None:
         rows = [row for row in duty.ledger.derived(before.name) if row.state == "retired"]
         for row in rows:
-            remove_unless_read(duty, row, listen)
+            remove_unless_read(duty, row)
     return shown
 
 
-def _make_sure(duty: Duty, installed: Installed, drain: Callable[[], bool] | None, listen: Listener) -> None:
+def _make_sure(duty: Duty, installed: Installed, drain: Callable[[], bool] | None) -> None:
     """Compare every key, and compute again what changed while it was filled. Raises `Fault` when rows still differ then."""
     rounds, before = 0, math.inf
     while rounds < ROUNDS_MAX:
-        report = verify(duty, installed, drain, listen)
+        report = verify(duty, installed, drain)
         if report.clean:
             told = f"{report.keys:,} of {tell_count(report.keys, 'row')} equal the query"
-            listen(Event(installed.name, "verify", report.keys, report.keys, told))
+            duty.listen(Event(installed.name, "verify", report.keys, report.keys, told))
             return
-        listen(Event(installed.name, "repair", 0, report.drift, f"{tell_count(report.drift, 'row')} changed meanwhile"))
+        duty.listen(
+            Event(installed.name, "repair", 0, report.drift, f"{tell_count(report.drift, 'row')} changed meanwhile")
+        )
         units = list_wrong(duty, installed.script) if report.drift <= RECORDED_MAX else []
-        repair(duty, installed, listen)
+        repair(duty, installed)
         # Every other row was equal: what made these differ is in front of us, and no reason to doubt the others.
         if units and verify_units(duty, installed, units, drain, of=report.keys) == 0:
             told = f"{report.keys:,} of {tell_count(report.keys, 'row')} equal the query, {report.drift:,} of them computed again"
-            listen(Event(installed.name, "verify", report.keys, report.keys, told))
+            duty.listen(Event(installed.name, "verify", report.keys, report.keys, told))
             return
         # Of what changed during a long filling no more is mended at a time than is recorded, and the rest is no failure.
         rounds += report.drift <= RECORDED_MAX or report.drift >= before
@@ -352,25 +353,25 @@ def _require_no_gap(duty: Duty, installed: Installed) -> None:
         )
 
 
-def _finish_widening(duty: Duty, installed: Installed, before: Installed | None, listen: Listener) -> Installed:
+def _finish_widening(duty: Duty, installed: Installed, before: Installed | None) -> Installed:
     """Fill, verify and show the columns that a definition gained, in the store of the generation before, which stays live."""
     problem = lost(before, installed)
     if before is None or problem:
         raise Fault(f"{installed.name} cannot be given more columns: {problem}", left_behind="what readers see stands")
     if installed.state == "backfilling":
-        fill(duty, installed, listen, before)
+        fill(duty, installed, before)
         installed = duty.write(partial(duty.ledger.move, installed, "verifying")).value
     # What waits for the store is in the books of the generation that keeps it.
     whole = replace(before, script=replace(installed.script, generation=before.generation))
-    _make_sure(duty, whole, drainer(duty, before.script), listen)
+    _make_sure(duty, whole, drainer(duty, before.script))
     _require_no_gap(duty, before)
-    return show_wider(duty, installed, before, listen)
+    return show_wider(duty, installed, before)
 
 
-def remove_unless_read(duty: Duty, row: Installed, listen: Listener) -> None:
+def remove_unless_read(duty: Duty, row: Installed) -> None:
     """Remove a generation unless another one reads it: the end of its last reader will be its own."""
     if not readers(row, duty.ledger.derived()):
-        remove(duty, row, listen)
+        remove(duty, row)
 
 
 def drainer(duty: Duty, script: Script) -> Callable[[], bool] | None:
@@ -380,7 +381,7 @@ def drainer(duty: Duty, script: Script) -> Callable[[], bool] | None:
         return None
 
     def drain() -> bool:
-        while not (done := tick(duty, script)).drained:
+        while not (done := tick(duty.in_passing, script)).drained:
             duty.check_stop(f"the tick of {script.name}")
         return not done.unsettled
 

@@ -13,11 +13,11 @@ from functools import partial
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import SHAPE
 from tidemark.runtime.objects.pieces import TRIGGER_PATIENCE, set_patience
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import add_named_run
 
 
-def convert_ledger(duty: Duty, listen: Listener = ignore) -> tuple[str, ...]:
+def convert_ledger(duty: Duty) -> tuple[str, ...]:
     """Convert a ledger of an older shape; the shapes before and after, nothing when it was this version's or there is none.
 
     Raises `Fault` for one that cannot be converted.
@@ -26,7 +26,7 @@ def convert_ledger(duty: Duty, listen: Listener = ignore) -> tuple[str, ...]:
         return ()
     shapes = duty.write(partial(_convert, duty)).value
     if shapes:
-        listen(Event("", "convert", note=_tell(shapes)))
+        duty.listen(Event("", "convert", note=_tell(shapes)))
     return shapes
 
 

@@ -18,7 +18,6 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.install import show_rows
 from tidemark.runtime.objects.pieces import telling_pieces
-from tidemark.runtime.progress import Listener
 from tidemark.runtime.ticks.steady import Unsteady, apply_waiting, require_steady
 from tidemark.runtime.ticks.tick import tick
 
@@ -27,18 +26,18 @@ REST_SECONDS = 5.0
 brought up to date last: then nothing is missing, and an event that may come again can come twice."""
 
 
-def cut_over(duty: Duty, installed: Installed, before: Installed | None, listen: Listener) -> Installed:
+def cut_over(duty: Duty, installed: Installed, before: Installed | None) -> Installed:
     """Let readers see a generation instead of `before`, which nobody ticks from here on; give it as it is then.
 
     Raises `Fault` when asked to stop, or when somebody else is at work on the table under its old name.
     """
     older = before or renamed(duty, installed)
     if older is None:
-        return show_rows(duty, installed, before, listen)
+        return show_rows(duty, installed, before)
     if not (older.script.crosses and installed.script.crosses):
         with _alone(duty, older, installed) as mine:
             carry_memory(mine, installed, older, filled=True)
-            return show_rows(duty, installed, before, listen)
+            return show_rows(duty, installed, before)
     waiting = _all_waiting(duty, installed, older)
     began, tried = duty.clock.now(), 0
     while True:
@@ -47,7 +46,7 @@ def cut_over(duty: Duty, installed: Installed, before: Installed | None, listen:
             carry_memory(mine, installed, older, filled=True)
             rest = () if duty.clock.now() - began > REST_SECONDS else waiting
             try:
-                return show_rows(duty, installed, before, listen, partial(_part, duty, older, installed, rest))
+                return show_rows(duty, installed, before, partial(_part, duty, older, installed, rest))
             except Unsteady:
                 duty.check_stop(f"the cutover of {installed.name}")
         if not all(there):
@@ -80,7 +79,7 @@ def _apply(duty: Duty, row: Installed, installed: Installed) -> bool:
     """Apply what waits for a generation; False when somebody else is at it. What has our name is under our lease."""
     if row.name != installed.name:
         return apply_waiting(duty, row, tick)
-    while not tick(duty, row.script).drained:
+    while not tick(duty.in_passing, row.script).drained:
         duty.check_stop(f"the tick of {row.name}")
     return True
 

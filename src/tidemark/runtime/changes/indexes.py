@@ -14,7 +14,7 @@ from tidemark.database.session import Conflict
 from tidemark.errors import Exit, Fault
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Ledger
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.ticks.expected import expect_reading
 from tidemark.script import MissingIndex
 
@@ -23,7 +23,7 @@ ATTEMPTS_MAX = 3
 BROKEN = "a broken index, which the next `tidemark apply --create-indexes` drops and makes again"
 
 
-def create_indexes(duty: Duty, wanted: Sequence[MissingIndex], listen: Listener = ignore) -> tuple[str, ...]:
+def create_indexes(duty: Duty, wanted: Sequence[MissingIndex]) -> tuple[str, ...]:
     """Make the indexes that can be made; give their names.
 
     Raises `Refusal` (``name-taken``, ``privilege``), and `Fault` when the table stayed locked through several attempts.
@@ -32,7 +32,7 @@ def create_indexes(duty: Duty, wanted: Sequence[MissingIndex], listen: Listener 
     for index in wanted:
         if index.statements:
             duty.check_stop("making indexes")
-            listen(Event("", "install", note=f"making an index on {index.table}: {index.reason}"))
+            duty.listen(Event("", "install", note=f"making an index on {index.table}: {index.reason}"))
             expect_reading(duty, (index.table,))
             _create(duty, index)
             made.append(index.names[0])

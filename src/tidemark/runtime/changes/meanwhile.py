@@ -65,7 +65,7 @@ class _Keeper:
             return
         self._not_before = now + EVERY_SECONDS
         try:
-            tick(self._duty, self._kept.script, max_ms=TICK_MS_MAX)
+            tick(self._duty.in_passing, self._kept.script, max_ms=TICK_MS_MAX)
         except (TidemarkError, Conflict) as problem:
             ends = isinstance(problem, Lost) or is_interruption(problem)
             if ends or not self._duty.session.is_open():

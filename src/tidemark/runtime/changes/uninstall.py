@@ -17,7 +17,7 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.install import remove
 from tidemark.runtime.objects.pieces import PLAIN_PATIENCE, set_patience
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 
 DROPS = {"table": "drop_table", "view": "drop_view", "trigger": "drop_trigger", "schema": "drop_schema"}
 
@@ -32,7 +32,7 @@ class UninstallReport:
     indexes: tuple[str, ...] = ()
 
 
-def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore) -> UninstallReport:
+def uninstall(duty: Duty, *, keep_data: bool = False) -> UninstallReport:
     """Remove everything of ours. Raises `Fault` (exit 6) while a worker is busy with one of the tables."""
     removed: list[str] = []
     kept: list[str] = []
@@ -47,10 +47,10 @@ def uninstall(duty: Duty, *, keep_data: bool = False, listen: Listener = ignore)
                 kept.append(installed.name)
         for installed in reversed(upstream_first(duty.ledger.derived())):
             with duty.leased(f"keep {installed.name}"):
-                remove(duty, installed, listen)
+                remove(duty, installed)
             removed += [] if installed.script.supports else [installed.name]
     duty.write(partial(_remove_rest, duty))
-    listen(Event("", "drop", note="the ledger is gone"))
+    duty.listen(Event("", "drop", note="the ledger is gone"))
     return UninstallReport(tuple(dict.fromkeys(removed)), tuple(kept), indexes)
 
 

@@ -31,7 +31,7 @@ from tidemark.runtime.objects.pieces import (
 )
 from tidemark.runtime.objects.showing import show_pieces
 from tidemark.runtime.objects.sources import record_sources
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.scripts import script_text
 from tidemark.script import Piece, Script
 from tidemark.telling import tell_count
@@ -42,7 +42,7 @@ def record_generation(duty: Duty, script: Script, replaces: str = "") -> Install
     return duty.write(partial(duty.ledger.add, script, replaces)).value
 
 
-def install_pieces(duty: Duty, installed: Installed, listen: Listener = ignore) -> Installed:
+def install_pieces(duty: Duty, installed: Installed) -> Installed:
     """Create what is missing of a generation; give it in state ``backfilling``, to be filled from the start."""
     script = installed.script
     if installed.state != "installing":
@@ -58,7 +58,7 @@ def install_pieces(duty: Duty, installed: Installed, listen: Listener = ignore) 
             duty.write(partial(_install_group, duty, group, healths))
         installed = duty.write(partial(begin_filling, duty, installed)).value
     count = sum(piece.kind != "step" for piece in missing)
-    listen(Event(script.name, "install", count, count, f"{tell_count(count, 'object')} created"))
+    duty.listen(Event(script.name, "install", count, count, f"{tell_count(count, 'object')} created"))
     return installed
 
 
@@ -98,7 +98,7 @@ def begin_verifying(duty: Duty, installed: Installed, before: Installed | None) 
     return duty.ledger.move(installed, "verifying")
 
 
-def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> Installed:
+def reinstall(duty: Duty, installed: Installed) -> Installed:
     """Put back what is missing, disabled or changed of a live generation.
 
     Where a capture was, changes may have been missed: the generation comes back in state ``backfilling``. Where only an
@@ -109,7 +109,7 @@ def reinstall(duty: Duty, installed: Installed, listen: Listener = ignore) -> In
     if gap and installed.state == "live":
         installed = record_gap(duty, installed, gap)
     if installed.state == "installing":
-        installed = install_pieces(duty, installed, listen)
+        installed = install_pieces(duty, installed)
     findings = inspect_pieces(script, find_pieces(session, script), public=True)
     healths = {finding.piece.name: finding for finding in findings}
     for group in group_pieces(session, wanting(script, findings)):
@@ -121,7 +121,6 @@ def show_rows(
     duty: Duty,
     installed: Installed,
     before: Installed | None,
-    listen: Listener = ignore,
     also: Callable[[], object] = lambda: None,
 ) -> Installed:
     """The cutover: readers move to this generation, from `before` if there was one, in one transaction. `also` is called at the
@@ -145,11 +144,11 @@ def show_rows(
     if installed.live_at is not None and before is None:
         return duty.write(partial(duty.ledger.move, installed, "live")).value
     shown = duty.write(work).value
-    listen(Event(installed.name, "cutover", note="readers see the new rows"))
+    duty.listen(Event(installed.name, "cutover", note="readers see the new rows"))
     return shown
 
 
-def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
+def remove(duty: Duty, installed: Installed) -> None:
     """Drop every object of a generation that no other one needs, then forget it. Resumes where a kill ended it.
 
     What readers see goes first, in one transaction with the record of it: where something of the user's stands on that, the
@@ -166,7 +165,7 @@ def remove(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
     if not any(piece.name in present for piece in going):
         # Nothing was created yet, so there is nothing for a step to undo.
         going = []
-    listen(Event(installed.name, "drop", note=f"generation {installed.generation} goes"))
+    duty.listen(Event(installed.name, "drop", note=f"generation {installed.generation} goes"))
     if duty.session.dialect.writers_wait_in_line:
         captures = left_captures(installed, others)
         unread = [piece for capture in captures for piece in reversed(capture.pieces)]

@@ -22,7 +22,7 @@ from tidemark.runtime.objects.essence import essence
 from tidemark.runtime.objects.pieces import TRIGGER_PATIENCE, marks, set_patience
 from tidemark.runtime.objects.showing import show_pieces
 from tidemark.runtime.objects.sources import record_sources
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.scripts import read_script, script_text
 from tidemark.script import Piece, Script
 
@@ -305,7 +305,7 @@ def lost(before: Installed | None, installed: Installed) -> str:
     return "" if before.state == "live" else f"what it fills is {before.state}"
 
 
-def show_wider(duty: Duty, installed: Installed, before: Installed, listen: Listener = ignore) -> Installed:
+def show_wider(duty: Duty, installed: Installed, before: Installed) -> Installed:
     """Show the columns that are filled now, in one transaction; the generation that kept the store goes on, and the one that
     filled them is forgotten."""
     script = _shown_by(replace(before.script, wide=replace(before.script.wide, unfilled=())), installed.script)
@@ -321,5 +321,5 @@ def show_wider(duty: Duty, installed: Installed, before: Installed, listen: List
         return replace(before, script=script, fingerprint=script.fingerprint)
 
     shown = duty.write(work).value
-    listen(Event(before.name, "cutover", note="readers see the new columns"))
+    duty.listen(Event(before.name, "cutover", note="readers see the new columns"))
     return shown

@@ -23,7 +23,6 @@ from tidemark.events import Block, Event
 from tidemark.runtime.duty import Duty, interrupted
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.progress import Event as Moment
-from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.savepoints import name_problem
 from tidemark.runtime.streams.account import EVIDENCE_CHARACTERS_MAX, Account, Evidence
 from tidemark.runtime.streams.garbage import rarely_collected
@@ -61,14 +60,11 @@ class RetryReport:
 class Ingest:
     """A stream at work, under the lease of `duty`. `settle` applies everything that waits, where the stream is declared so."""
 
-    def __init__(
-        self, duty: Duty, stream: Stream, settle: Callable[[], object] | None = None, listen: Listener = ignore
-    ) -> None:
+    def __init__(self, duty: Duty, stream: Stream, settle: Callable[[], object] | None = None) -> None:
         # Blocks are what the application writes: whoever works beside them leaves gaps, and they do not.
         self.duty = replace(duty, turns=None)
         self.stream = stream
         self.account = Account(duty.ledger)
-        self.listen = listen
         self._settle = settle if settle is not None and stream.policies["settle"] == "block" else None
         self.report = IngestReport(stream.name)
         self._passed: set[int] = set()
@@ -187,7 +183,7 @@ class Ingest:
         self.report.position = max((*known, *positions), default=None)
 
     def _tell(self) -> None:
-        self.listen(Moment(self.stream.name, "stream", self.report.blocks, place=f"{self.report.position}"))
+        self.duty.listen(Moment(self.stream.name, "stream", self.report.blocks, place=f"{self.report.position}"))
 
     def _is_known(self, block: Block) -> bool:
         at = self.report.position

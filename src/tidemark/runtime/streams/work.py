@@ -12,7 +12,6 @@ from functools import partial
 
 from tidemark.runtime.changes.apply import ensure_ledger
 from tidemark.runtime.duty import Duty
-from tidemark.runtime.progress import Listener
 from tidemark.runtime.streams.account import Account, Evidence, Gap, StreamStatus
 from tidemark.runtime.streams.ingest import Ingest, IngestReport, RetryReport, retry, skip
 from tidemark.streams import Stream
@@ -26,12 +25,10 @@ class StreamWork:
         stream: Stream,
         connect: Callable[[], AbstractContextManager[Duty]],
         settle: Callable[[Duty], object],
-        listen: Listener,
     ) -> None:
         self.stream = stream
         self._connect = connect
         self._settle = settle
-        self._listen = listen
 
     def run(self, blocks_max: int | None = None) -> IngestReport:
         """Take blocks until the source has no more for now, or so many.
@@ -39,7 +36,7 @@ class StreamWork:
         Raises `Fault` when the stream halts (exit 1), is asked to stop (exit 75) or is run by somebody else (exit 6).
         """
         with self._held() as duty:
-            return Ingest(duty, self.stream, partial(self._settle, duty), self._listen).run(blocks_max)
+            return Ingest(duty, self.stream, partial(self._settle, duty)).run(blocks_max)
 
     def retry(self) -> RetryReport:
         """Try again what was set aside, and the blocks that were passed over."""

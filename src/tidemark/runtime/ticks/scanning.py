@@ -20,7 +20,7 @@ from typing import Any
 from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Mark
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.values import pack, show, unpack
 from tidemark.scans import SourceScan
 from tidemark.script import Script
@@ -170,7 +170,7 @@ def _revive(text: str) -> list[Locker]:
 # -- seeding ------------------------------------------------------------------------------------------------------------
 
 
-def seed_marks(duty: Duty, installed: Installed, listen: Listener = ignore) -> None:
+def seed_marks(duty: Duty, installed: Installed) -> None:
     """Decide where the first scans begin, before anything is filled: every row up to a mark is seen by what is computed later.
 
     Raises `Fault` when transactions that may write a source do not end.
@@ -181,11 +181,11 @@ def seed_marks(duty: Duty, installed: Installed, listen: Listener = ignore) -> N
             continue
         where = {**about(script, scan), "replaces": installed.replaces}
         older = duty.ledger.all("find_marks", where)
-        mark = older[0][0] if older else None if scan.marks == "history" else _wait_for_end(duty, scan, listen)
+        mark = older[0][0] if older else None if scan.marks == "history" else _wait_for_end(duty, scan)
         duty.write(partial(duty.ledger.run, "seed_mark", {**about(script, scan), "mark": mark}))
 
 
-def _wait_for_end(duty: Duty, scan: SourceScan, listen: Listener) -> Any:
+def _wait_for_end(duty: Duty, scan: SourceScan) -> Any:
     """The highest position that there is, once everybody has ended who could write up to it; None in an empty source."""
 
     def first() -> tuple[Any, list[Locker]]:
@@ -201,7 +201,7 @@ def _wait_for_end(duty: Duty, scan: SourceScan, listen: Listener) -> Any:
                 f"{scan.source} cannot be scanned from now on, because {lockers[0].name} may still write it",
                 left_behind="nothing is filled yet; end that transaction and run `tidemark apply` again",
             )
-        listen(Event("", "install", note=f"waiting for {lockers[0].name}, which may still write {scan.source}"))
+        duty.listen(Event("", "install", note=f"waiting for {lockers[0].name}, which may still write {scan.source}"))
         duty.clock.wait(LOOK_SECONDS)
         lockers = remaining(lockers, duty.write(partial(find_lockers, duty, scan.table)).value)
     return high

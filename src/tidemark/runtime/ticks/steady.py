@@ -130,6 +130,6 @@ def apply_waiting(duty: Duty, row: Installed, tick: Ticking) -> bool:
     with duty.leased_if_free(f"keep {row.name}") as mine:
         if mine is None:
             return False
-        while not tick(mine, row.script).drained:
+        while not tick(mine.in_passing, row.script).drained:
             mine.check_stop(f"the tick of {row.name}")
     return True

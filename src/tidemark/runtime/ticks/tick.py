@@ -17,7 +17,7 @@ from dataclasses import replace
 from tidemark.errors import Fault
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.pace import choose_pace
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.ticks.at_once import Weighed, tick_at_once
 from tidemark.runtime.ticks.batch import prepare_once, tables_of_whole, tables_to_compute
 from tidemark.runtime.ticks.full import Whole, read_whole, write_whole
@@ -52,7 +52,6 @@ def tick(
     *,
     max_ms: float | None = None,
     max_batches: int | None = None,
-    listen: Listener = ignore,
     waits: bool = False,
     at_once: bool = True,
 ) -> TickReport:
@@ -61,7 +60,7 @@ def tick(
     `waits`: something was seen to wait; `at_once`: one transaction may do what is little. Raises `Fault` when the ledger has no
     checkpoint of the script's logs, and `Lost` when the lease is gone.
     """
-    report = _make_true(duty, script, max_ms, max_batches, listen, waits, at_once)
+    report = _make_true(duty, script, max_ms, max_batches, waits, at_once)
     show_newcomers(duty, script)
     return report
 
@@ -71,7 +70,6 @@ def _make_true(
     script: Script,
     max_ms: float | None,
     max_batches: int | None,
-    listen: Listener,
     waits: bool,
     at_once: bool,
 ) -> TickReport:
@@ -86,7 +84,7 @@ def _make_true(
         return TickReport(script.name)
     if script.tick.deltas is not None:
         weighed = done if isinstance(done, Weighed) else None
-        return tick_deltas(duty, script, max_ms=max_ms, max_batches=max_batches, listen=listen, weighed=weighed)
+        return tick_deltas(duty, script, max_ms=max_ms, max_batches=max_batches, weighed=weighed)
     unsettled = settle(duty, script)
     if not is_ready(duty, script):
         return TickReport(script.name, unsettled=unsettled)
@@ -107,7 +105,7 @@ def _make_true(
                 state.end("a bound was reached; the next tick goes on")
                 return state.report(drained=False)
             _next(state)
-            listen(Event(script.name, "tick", state.keys, state.total))
+            duty.listen(Event(script.name, "tick", state.keys, state.total))
         state.end(None)
     return state.report(drained=True)
 

@@ -24,7 +24,7 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Checkpoint
 from tidemark.runtime.objects.captures import begin_reading
 from tidemark.runtime.pace import Pace, choose_pace
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import Run, add_run
 from tidemark.runtime.ticks.at_once import Weighed
 from tidemark.runtime.ticks.batch import apply_batch, prepare_once, tables_of_units, tables_of_whole, take_range
@@ -92,7 +92,6 @@ def tick_deltas(
     *,
     max_ms: float | None = None,
     max_batches: int | None = None,
-    listen: Listener = ignore,
     weighed: Weighed | None = None,
 ) -> TickReport:
     """Seal and add until everything that was committed before is in the rows, or a bound is reached.
@@ -114,16 +113,16 @@ def tick_deltas(
             if spent or duty.stop() or (max_batches is not None and state.transactions >= max_batches):
                 state.end("a bound was reached; the next tick goes on")
                 return state.report(drained=False)
-            _readably(state, listen)
+            _readably(state)
         state.end(None)
     return state.report(drained=True)
 
 
-def _readably(state: _State, listen: Listener) -> None:
+def _readably(state: _State) -> None:
     """Do the next transaction; where that fails for what is in the data, let everything be computed anew. It is tried once in a
     tick: what fails then is in the rows of now."""
     try:
-        _next(state, listen)
+        _next(state)
     except TidemarkError as problem:
         if state.unread or not blames_data(problem):
             raise
@@ -131,7 +130,7 @@ def _readably(state: _State, listen: Listener) -> None:
         _begin_anew(state)
 
 
-def _next(state: _State, listen: Listener) -> None:
+def _next(state: _State) -> None:
     """Do the next transaction."""
     if state.remains:
         return _consume_more(state)
@@ -142,15 +141,15 @@ def _next(state: _State, listen: Listener) -> None:
     waiting = next((log for log in state.tick.logs if log.source not in added.ended), None)
     if waiting is not None:
         return _read_slice(state, added, waiting, known[waiting.source])
-    return _number(state, added) if added.total is None else _write(state, added, listen)
+    return _number(state, added) if added.total is None else _write(state, added)
 
 
-def _write(state: _State, added: _Added, listen: Listener) -> None:
+def _write(state: _State, added: _Added) -> None:
     if added.everything:
         _add_everything(state, added)
     else:
         _add(state, added)
-    listen(Event(state.script.name, "tick", state.keys, added.total or 0))
+    state.duty.listen(Event(state.script.name, "tick", state.keys, added.total or 0))
 
 
 def _weigh(state: _State) -> bool:

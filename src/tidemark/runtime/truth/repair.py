@@ -25,7 +25,6 @@ from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.progress import Listener, ignore
 from tidemark.runtime.runs import Run
 from tidemark.runtime.ticks.batch import apply_batch, each_once, prepare_once, take_keys, units_of
 from tidemark.runtime.ticks.processing import computing, list_poison
@@ -46,22 +45,22 @@ class RepairReport:
     rows_written: int
 
 
-def repair(duty: Duty, installed: Installed, listen: Listener = ignore) -> RepairReport:
+def repair(duty: Duty, installed: Installed) -> RepairReport:
     """Recompute the units of every open finding. Raises `Fault` (exit 75) when asked to stop."""
     script = installed.script
     retried, mended = _retry(duty, script)
     total = count_findings(duty.ledger, script)
     if total == 0:
         return RepairReport(script.name, retried, mended)
-    crew = choose_crew(duty, script, listen, "repair")
+    crew = choose_crew(duty, script, "repair")
     # One session lists what is left again and again; several divide what there is now.
     known = None if crew == 1 else list_drift(duty.ledger, script, total)
     taking = partial(list_drift, duty.ledger, script) if known is None else _dealing(known)
-    done = walk(duty, script, total, partial(_mended, script, taking), listen, crew)
+    done = walk(duty, script, total, partial(_mended, script, taking), crew)
     return RepairReport(script.name, retried + done.keys, mended + done.rows_written)
 
 
-def repair_picked(duty: Duty, installed: Installed, keys: Sequence[str], listen: Listener = ignore) -> RepairReport:
+def repair_picked(duty: Duty, installed: Installed, keys: Sequence[str]) -> RepairReport:
     """Recompute the units of some open findings, which somebody picked by their `keys`; nothing else is looked at.
 
     Raises `Refusal` (``declaration``) for a key about which nothing is known to be wrong, and does nothing then.
@@ -77,11 +76,11 @@ def repair_picked(duty: Duty, installed: Installed, keys: Sequence[str], listen:
             )
         picked += [found] if found not in picked else []
 
-    done = walk(duty, script, len(picked), partial(_mended, script, _dealing(picked)), listen, 1)
+    done = walk(duty, script, len(picked), partial(_mended, script, _dealing(picked)), 1)
     return RepairReport(script.name, done.keys, done.rows_written)
 
 
-def repair_between(duty: Duty, installed: Installed, between: Between, listen: Listener = ignore) -> RepairReport:
+def repair_between(duty: Duty, installed: Installed, between: Between) -> RepairReport:
     """Recompute every unit from one key to another one, both among them, whatever is known about them; None is the first, or the
     last. Findings among them stay on record until a verification sees that they are mended.
 
@@ -89,15 +88,15 @@ def repair_between(duty: Duty, installed: Installed, between: Between, listen: L
     """
     script = installed.script
     places = places_between(duty, script, between)
-    crew = choose_crew(duty, script, listen, "repair")
+    crew = choose_crew(duty, script, "repair")
     parts = cut_places(duty, script, places, crew) if crew > 1 else None
     if crew > 1 and parts is None:
-        tell_alone(duty, script.name, listen, "its keys have no order in which they could be cut into ranges", "repair")
+        tell_alone(duty, script.name, "its keys have no order in which they could be cut into ranges", "repair")
     if parts is None:
-        done = walk(duty, script, len(places), partial(_computed, script, places), listen, 1)
+        done = walk(duty, script, len(places), partial(_computed, script, places), 1)
     else:
         given = partial(_computed_by_pages, script, _dealing(parts))
-        done = walk(duty, script, len(places), given, listen, min(crew, len(parts)))
+        done = walk(duty, script, len(places), given, min(crew, len(parts)))
     return RepairReport(script.name, done.keys, done.rows_written)
 
 

@@ -21,7 +21,7 @@ from tidemark.runtime.backfill.places import Between, Key, key_at, place_of, pla
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.pace import Pace
-from tidemark.runtime.progress import Event, Listener, ignore
+from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import Run, Telling, add_run
 from tidemark.runtime.samples import Hold
 from tidemark.runtime.ticks.batch import Difference, compare_batch, each_once, prepare, take_keys, take_range, units_of
@@ -115,7 +115,6 @@ def verify(
     duty: Duty,
     installed: Installed,
     drain: Callable[[], object] | None = None,
-    listen: Listener = ignore,
     leisure: Leisure | None = None,
     between: Between | None = None,
 ) -> VerifyReport:
@@ -134,7 +133,7 @@ def verify(
     state = _State(duty, script, run, listed)
     try:
         run.rows_done = min(leisure.start, listed.total) if leisure else state.equal
-        aside = _walk(state, list_keys, drain, listen, leisure)
+        aside = _walk(state, list_keys, drain, leisure)
         if aside:
             _recheck(state, aside, drain)
     except Exception as problem:
@@ -234,7 +233,6 @@ def _walk(
     state: _State,
     list_keys: Callable[..., _Listed],
     drain: Callable[[], object] | None,
-    listen: Listener,
     leisure: Leisure | None,
 ) -> list[Difference]:
     """Compare chunk by chunk; give the differences that waiting changes might explain and that are left to be looked at again."""
@@ -257,7 +255,7 @@ def _walk(
         else:
             _record(state, differences)
         telling.tell(high - low, Hold(held.hold_ms, 0.0, pace.size, pace.target_ms))
-        listen(Event(state.script.name, "verify", run.rows_done, total))
+        duty.listen(Event(state.script.name, "verify", run.rows_done, total))
         if leisure is not None:
             duty.write(partial(leisure.advance, high, total, state.drift))
             duty.clock.wait(min(REST_SECONDS_MAX, held.hold_ms / 1000 * (1 / leisure.budget - 1)))

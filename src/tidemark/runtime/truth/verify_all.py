@@ -14,14 +14,13 @@ from tidemark.runtime.cascade import upstream_first
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.gaps import record_gaps
-from tidemark.runtime.progress import Listener
 from tidemark.runtime.truth.verify import VerifyReport, not_compared, verify
 
 DrainOf = Callable[[Installed], Callable[[], object] | None]
 
 
 def verify_all(
-    duty: Duty, names: tuple[str, ...], drain_of: DrainOf, listen: Listener, *, catalog: bool, between: Between | None
+    duty: Duty, names: tuple[str, ...], drain_of: DrainOf, *, catalog: bool, between: Between | None
 ) -> tuple[VerifyReport, ...]:
     """Reports for everything that readers see, or for those named; with `catalog` of what the catalog says alone, with `between`
     of the rows from one key to another one.
@@ -45,7 +44,7 @@ def verify_all(
             reports.append(not_compared(row, gaps.get(row.name, "")))
             continue
         with duty.ledger.while_there(row):
-            reports.append(verify(duty, row, drain_of(row), listen, between=between))
+            reports.append(verify(duty, row, drain_of(row), between=between))
     return tuple(reports)
 
 

@@ -58,7 +58,7 @@ def _take(stream: Stream, settle: Callable[[Duty], object], duty: Duty, terms: T
         if mine is None:
             return Upkeep("held")
         try:
-            report = Ingest(mine, stream, partial(settle, duty), terms.listen).run()
+            report = Ingest(mine, stream, partial(settle, duty)).run()
         except (TidemarkError, Conflict):
             raise
         except Exception as problem:

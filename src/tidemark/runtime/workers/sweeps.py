@@ -21,7 +21,6 @@ from tidemark.runtime.changes.apply import drain
 from tidemark.runtime.coverage import Sweep, read_sweep
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
-from tidemark.runtime.progress import Listener
 from tidemark.runtime.ticks.batch import prepare_once
 from tidemark.runtime.truth.findings import count_drift, count_findings
 from tidemark.runtime.truth.repair import repair
@@ -50,7 +49,7 @@ class Swept:
     note: str = ""
 
 
-def sweep_on(duty: Duty, installed: Installed, holder: str, listen: Listener) -> Swept | None:
+def sweep_on(duty: Duty, installed: Installed, holder: str) -> Swept | None:
     """Begin the sweep that is due, or go on with the one at hand; None when another worker is at it.
 
     Raises what verifying raises, but no fault of being asked to stop: there is always a next time.
@@ -63,21 +62,21 @@ def sweep_on(duty: Duty, installed: Installed, holder: str, listen: Listener) ->
         try:
             if known is not None and known.ended and known.began_seconds < script.verify_seconds:
                 rest = Swept(min(LOOK_SECONDS, script.verify_seconds - known.began_seconds))
-                return _sample(mine, installed, rest, listen)
-            return _sweep(mine, installed, known, listen)
+                return _sample(mine, installed, rest)
+            return _sweep(mine, installed, known)
         except Fault as problem:
             if not is_interruption(problem):
                 raise
             return Swept(0.0)
 
 
-def _sample(duty: Duty, installed: Installed, rest: Swept, listen: Listener) -> Swept:
+def _sample(duty: Duty, installed: Installed, rest: Swept) -> Swept:
     """Between two sweeps: compare what changed last."""
     units = list_sample(duty, installed.script)
     found = verify_units(duty, installed, units, _drain(duty, installed)) if units else 0
     if not found:
         return rest
-    return _judge(duty, installed, replace(rest, keys=len(units), found=found), listen)
+    return _judge(duty, installed, replace(rest, keys=len(units), found=found))
 
 
 def list_sample(duty: Duty, script: Script) -> list[tuple[Any, ...]]:
@@ -91,7 +90,7 @@ def list_sample(duty: Duty, script: Script) -> list[tuple[Any, ...]]:
     return list(dict.fromkeys(duty.read(work).value))
 
 
-def _sweep(duty: Duty, installed: Installed, known: Sweep | None, listen: Listener) -> Swept:
+def _sweep(duty: Duty, installed: Installed, known: Sweep | None) -> Swept:
     script = installed.script
     begins = known is None or known.ended
     about = {"derived": script.name, "generation": script.generation}
@@ -103,13 +102,13 @@ def _sweep(duty: Duty, installed: Installed, known: Sweep | None, listen: Listen
         duty.ledger.run("advance_sweep", {**about, "done": done, "total": total, "drift": before + drift})
 
     leisure = Leisure(BUDGET, 0 if begins or known is None else known.done, advance)
-    report = verify(duty, installed, _drain(duty, installed), listen, leisure)
+    report = verify(duty, installed, _drain(duty, installed), leisure)
     duty.write(partial(duty.ledger.run, "end_sweep", about))
     swept = Swept(0.0, report.keys, before + report.drift)
-    return _judge(duty, installed, swept, listen) if swept.found or report.stale else swept
+    return _judge(duty, installed, swept) if swept.found or report.stale else swept
 
 
-def _judge(duty: Duty, installed: Installed, swept: Swept, listen: Listener) -> Swept:
+def _judge(duty: Duty, installed: Installed, swept: Swept) -> Swept:
     """Repair what was found, if the declaration says so and the fuse holds."""
     script = installed.script
     found = count_drift(duty.ledger, script)
@@ -124,7 +123,7 @@ def _judge(duty: Duty, installed: Installed, swept: Swept, listen: Listener) -> 
         return replace(swept, note=said)
     if not count_findings(duty.ledger, script):
         return swept
-    mended = _alone(duty, installed, lambda mine, now: repair(mine, now, listen))
+    mended = _alone(duty, installed, repair)
     said = f"{script.name}: {tell_count(found, 'row')} differed from the query and {'is' if found == 1 else 'are'} repaired"
     return replace(swept, repaired=mended.rows_written, note=said if found else "")
 

@@ -19,7 +19,6 @@ from tidemark.runtime.objects.captures import CaptureOf
 from tidemark.runtime.objects.gaps import look_at_catalog, record_gap
 from tidemark.runtime.objects.install import remove
 from tidemark.runtime.objects.narrowing import narrow
-from tidemark.runtime.progress import Listener
 from tidemark.runtime.runs import add_named_run
 from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.workers.sweeps import sweep_on
@@ -46,11 +45,10 @@ class Upkeep:
 
 @dataclass(frozen=True)
 class Terms:
-    """Under which terms duties are done: in whose name, who listens, and from how many milliseconds on a duty is slow.
+    """Under which terms duties are done: in whose name, and from how many milliseconds on a duty is slow.
     `capture_of` makes the captures that are left of what nobody reads any more; without it they stay as they are."""
 
     holder: str
-    listen: Listener
     slow_ms: float
     capture_of: CaptureOf | None = None
 
@@ -87,7 +85,7 @@ def keep_verifying(duty: Duty, row: Installed, terms: Terms) -> Upkeep:
     """Go on with the verification for ever of one generation, if it is time and nobody else does."""
     if not duty.ledger.is_as(row):
         return Upkeep("none")
-    swept = sweep_on(duty, row, terms.holder, terms.listen)
+    swept = sweep_on(duty, row, terms.holder)
     if swept is None:
         return Upkeep("held")
     if not swept.keys:
@@ -113,19 +111,19 @@ def _do(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
         if not any(other.state == "live" for other in rows):
             # It was being dropped by an apply that was killed; only an apply may go on with that.
             return Upkeep("none")
-        remove(duty, fresh, terms.listen)
+        remove(duty, fresh)
         if terms.capture_of is not None:
             narrow(duty, terms.capture_of)
         return Upkeep("drop")
     if fresh.state == "failed":
-        withdraw(duty, fresh, terms.listen)
+        withdraw(duty, fresh)
         return Upkeep("withdraw")
     if fresh.state == "live":
         return _keep_live(duty, fresh, gap, terms)
     older = [other for other in rows if other.live_at is not None and other.state != "retired"]
     before = next((other for other in reversed(older) if other.generation < fresh.generation), None)
     with recording_failure(duty, fresh):
-        finish(duty, fresh, before if fresh.live_at is None else None, terms.listen)
+        finish(duty, fresh, before if fresh.live_at is None else None)
     if terms.capture_of is not None:
         narrow(duty, terms.capture_of)
     return Upkeep("fill")
@@ -139,7 +137,7 @@ def _keep_live(duty: Duty, row: Installed, gap: str, terms: Terms) -> Upkeep:
     if gap:
         record_gap(duty, row, gap)
         return Upkeep("gap", note=f"{row.name}: {gap}; it is out of service until `tidemark apply`")
-    done = tick(duty, row.script, max_ms=TICK_MS_MAX, listen=terms.listen, waits=waits)
+    done = tick(duty, row.script, max_ms=TICK_MS_MAX, waits=waits)
     if done.drained and not (done.changes_sealed or done.keys_applied or done.rows_written):
         return Upkeep("none")
     return Upkeep("tick", done.changes_sealed, done.rows_written, done.drained)

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Lock
 
 from tidemark.database.session import Conflict
 from tidemark.errors import Fault, TidemarkError, is_interruption
@@ -23,7 +22,6 @@ from tidemark.runtime.lease import name_holder
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import CaptureOf, trim_logs
 from tidemark.runtime.objects.gaps import Look, look_and_note
-from tidemark.runtime.progress import Event, Listener, ignore
 from tidemark.runtime.timing import SLOW_SECONDS, Timing, Timings
 from tidemark.runtime.workers.beside import Beside
 from tidemark.runtime.workers.lanes import Connect, Ended, Lanes
@@ -93,7 +91,6 @@ def run_worker(
     *,
     cadence: Mapping[str, float] | None = None,
     until_idle: bool = False,
-    listen: Listener = ignore,
     connect: Connect | None = None,
     lanes: int = 0,
     slow_ms: float = SLOW_SECONDS * 1000,
@@ -112,7 +109,7 @@ def run_worker(
     """
     duty.ledger.require()
     spaced = {} if until_idle else cadence or {}
-    terms = Terms(name_holder(), _one_at_a_time(listen), slow_ms, capture_of)
+    terms = Terms(name_holder(), slow_ms, capture_of)
     worker = _Worker(duty, connect, lanes + len(besides) if lanes else 0, terms, spaced, besides)
     try:
         while not duty.stop():
@@ -124,17 +121,6 @@ def run_worker(
     finally:
         worker.end()
     return worker.report
-
-
-def _one_at_a_time(listen: Listener) -> Listener:
-    """The same listener, for several lanes."""
-    lock = Lock()
-
-    def told(event: Event) -> None:
-        with lock:
-            listen(event)
-
-    return told
 
 
 class _Worker:
