@@ -226,7 +226,7 @@ MUTANTS = MappingProxyType(
             ending.recording_end, "ended.state, ended.cause, also", "'failed', ended.cause, also"
         ),
         "an empty chunk is told": shout_of_empty_chunks,
-        "a failure reads as finished": code(ending.recording_end, 'else "failed", told', 'else "finished", None'),
+        "a failure reads as finished": code(ending.recording_end, 'is_open else "failed"', 'is_open else "finished"'),
         "no text is tried before the first row": code(
             worker.Worker._prepare, "partial(prepare, self.duty.session, self.walk)", "lambda: None"
         ),
@@ -297,7 +297,7 @@ MUTANTS = MappingProxyType(
             begin._count, "return int(row[0]) if row else 0", "return one.high[0] - (low or (0,))[0]"
         ),
         "a failed filling is as good as a finished one": code(
-            filling._combine, "not record.holder else stored", "not record.holder else 'finished'"
+            filling._combine, "if left else stored", "if left else 'finished'"
         ),
         "the walk of a filling has no end": code(pages.open_book, "upto or duty.session.one(pages.last)", "(10**9,)"),
         "a range is given to two sessions": range_for_two,

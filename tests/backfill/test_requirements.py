@@ -48,6 +48,11 @@ def test_every_requirement_has_a_test_and_every_mistake_a_requirement() -> None:
     assert all(callable(find_test(one.planted_by)) for one in REQUIREMENTS if not one.mutant)
 
 
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_mistake_can_be_planted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    MUTANTS[name](monkeypatch)
+
+
 def test_what_went_wrong_elsewhere_has_tests_here() -> None:
     assert len(ACCEPTANCE) == 12
     tests = [test for _, some in ACCEPTANCE for test in some]

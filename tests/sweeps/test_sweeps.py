@@ -138,8 +138,8 @@ def test_a_sweep_goes_on_where_it_was_stopped(
     def listen(event: object) -> None:
         world.stopping = True
 
-    world.duty.listen = listen
-    assert sweep_on(world.duty, world.row("grouped"), "worker") == Swept(0.0)
+    heard = replace(world.duty, listen=listen)
+    assert sweep_on(heard, world.row("grouped"), "worker") == Swept(0.0)
     known = world.known("grouped")
     assert 0 < known.done < known.total == 40 and not known.ended
     assert known.coverage == pytest.approx(known.done / 40)
