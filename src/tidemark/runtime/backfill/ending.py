@@ -92,4 +92,6 @@ def _end(duty: Duty, tally: Tally, state: str, cause: str | None) -> None:
         if duty.ledger.run("end_backfill", ended) != 1:
             raise Fault(f"the ledger has no backfill {name} any more", retry_safe=False)
     about = {"id": run.id, "state": kept, "message": cause if kept == "done" else None}
-    end_run(duty.ledger, {**about, "cause": None if kept == "done" else f"{state}: {cause}"})
+    # Beside a state of runs only another one has to be said.
+    told = cause if kept == state else f"{state}: {cause}"
+    end_run(duty.ledger, {**about, "cause": None if kept == "done" else told})

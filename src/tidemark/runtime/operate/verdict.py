@@ -116,7 +116,8 @@ def judge(
         says = f"has {tell_count(events['failed'], 'event')} that could not be told to their handlers"
         found.append(Finding("outbox", "outbox", "warn", says, "tidemark outbox retry"))
     told = {(one.kind, one.name) for one in found if one.level == "fail"}
-    found += [_judge_failed(past) for past in failed if _is_news(past, tables, told)]
+    news = [past for past in failed if _is_news(past, tables, told)]
+    found += [_judge_failed(past) for past in news if not _is_told_inside(past, news)]
     level = worst(one.level for one in found)
     return Verdict(level, _sentence(tables, found, moment), tuple(sorted(found, key=_worst_first)))
 
@@ -226,6 +227,13 @@ def _is_news(past: Past, tables: Sequence[TableStatus], told: set[tuple[Kind, st
         return False
     there = {(one.name, one.generation) for one in tables if one.failure != CANCELLED}
     return (past.derived, past.generation) in there and ("table", past.derived) not in told
+
+
+def _is_told_inside(past: Past, news: Sequence[Past]) -> bool:
+    """Whether it failed of what another one failed of that it had begun, such as the filling of an apply."""
+    inside = [one for one in news if one.id > past.id and one.derived == past.derived and past.kind == "apply"]
+    # What was left behind is said in brackets, and each says it in its own words.
+    return any((one.cause or "").partition(" (")[0] == (past.cause or "").partition(" (")[0] for one in inside)
 
 
 def _judge_failed(past: Past) -> Finding:
