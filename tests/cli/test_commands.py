@@ -226,7 +226,7 @@ def test_the_doctor_finds_what_the_verdict_says(installed: Shell) -> None:
     assert [(one["level"], one["next"]) for one in found] == [("fail", f"tidemark history {name}")]
     assert found[0]["says"].startswith("It failed at its last ") and "no room" in found[0]["says"]
     # An apply fails of what the filling inside it fails of: that is said once.
-    shell.write(f"UPDATE {run} SET state = 'failed', cause = 'no room (make some; again)' WHERE kind IN ('apply', 'fill')")
+    shell.write(f"UPDATE {run} SET state = 'failed', cause = 'no room (make some; again)'")
     shell.write(f"UPDATE {run} SET cause = 'no room (make some)' WHERE kind = 'fill'")
     shell.write(f"DELETE FROM {run} WHERE kind NOT IN ('apply', 'fill')")
     found = [one for one in shell.json("doctor")["findings"] if one["about"] == name]
