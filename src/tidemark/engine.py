@@ -33,7 +33,7 @@ from tidemark.runtime.changes.uninstall import UninstallReport, uninstall
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
 from tidemark.runtime.objects.captures import plan_captures
-from tidemark.runtime.objects.gaps import record_gaps
+from tidemark.runtime.objects.gaps import note_what_came, record_gaps
 from tidemark.runtime.operate.doctor import Diagnosis, examine, look_at_strain, look_at_writing
 from tidemark.runtime.operate.explain import Explanation, explain_installed, explain_script
 from tidemark.runtime.operate.inputs import InputsReport, find_inputs
@@ -110,6 +110,7 @@ class Tidemark(Workshop):
         that one pass reaches those that read it."""
         with self._open() as duty:
             rows = [row for row in self._live(duty, names, also_read=True) if row.script.tick is not None]
+            note_what_came(duty)
             work = partial(self._tick_one, max_ms=max_ms, max_batches=max_batches)
             return tick_all(duty, rows, partial(self._under_lease, work=work))
 

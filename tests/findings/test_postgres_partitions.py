@@ -142,8 +142,9 @@ def test_a_partition_that_came_later_is_missed_when_it_goes(
         "CREATE TABLE events_b3 PARTITION OF events_b FOR VALUES FROM (20) TO (30)",
         "INSERT INTO events VALUES (30, 'b', 25, 1)",
     )
+    # A tick is enough to have seen it.
     place.drained()
-    assert all(report.clean for report in place.tidemark.verify(catalog=True))
+    assert {one.captures for one in place.tidemark.status()} == {"ok"}
     place.run("DROP TABLE events_b3")
     assert all(report.clean for report in place.tidemark.verify(catalog=True)) is is_planted
 

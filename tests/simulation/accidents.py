@@ -1,6 +1,7 @@
-"""What happens to a database besides writes: a trigger of ours is dropped, a migration rebuilds a source inside a guard.
+"""What happens to a database besides writes: a trigger of ours is dropped or off for a while, a partition of a source goes or was
+elsewhere, a migration rebuilds a source inside a guard.
 
-Owns: both accidents. Promises: what is written while nobody looks is written for good; whoever may be wrong then says so before
+Owns: these accidents. Promises: what is written while nobody looks is written for good; whoever may be wrong then says so before
 anything is mended, or it is a `Failure`; afterwards everything was applied again.
 """
 
@@ -9,12 +10,16 @@ from __future__ import annotations
 import contextlib
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from tests.simulation.case import Duty, Failure
+from tests.simulation.relations import quote
+from tests.simulation.wire import Wire
 from tidemark.database.open import open_session
 from tidemark.database.session import Conflict
+from tidemark.dialect import POSTGRESQL
 from tidemark.errors import TidemarkError
 from tidemark.migrations import guard
 from tidemark.runtime.ledger import Installed, Ledger
@@ -73,6 +78,88 @@ def _captures(row: Installed) -> list[Piece]:
     return [one for one in pieces if one.kind == "trigger" and not one.public and not one.on.startswith(ours)]
 
 
+SWITCHED = (
+    "SELECT format('TRIGGER %I', g.tgname) FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid "
+    "WHERE g.tgrelid = CAST({} AS regclass) AND p.pronamespace = to_regnamespace('tidemark') ORDER BY 1"
+)
+LEAVES = "SELECT relid::text FROM pg_partition_tree({}) WHERE isleaf AND level > 0"
+BOUND = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE oid = CAST({} AS regclass) AND relispartition"
+
+
+def change_behind(keeper: Keeper, duty: Duty) -> bool:
+    """Switch our triggers on a source of PostgreSQL off for a while, take a partition of it out, or make one anew; and write. See
+    that all who read the source say so. False where that cannot be done."""
+    if keeper.url.startswith("sqlite"):
+        return False
+    rng, rows = random.Random(duty.at), keeper.rows()
+    read = {row.name: {_last(label) for label, columns in row.script.watches if columns} for row in rows}
+    known = sorted({duty.table} if duty.table else set().union(*read.values()))
+    if not known:
+        return False
+    duty = replace(duty, table=rng.choice(known))
+    with contextlib.closing(Wire(keeper.url)) as wire:
+        wire.exec(f"SET lock_timeout = {round(WAIT_SECONDS * 1000)}")
+        leaves = sorted(str(name) for (name,) in wire.exec(LEAVES.format(POSTGRESQL.literal(quote(duty.table)))))
+        changed = _part(wire, duty, rng.choice(leaves), rng) if leaves and rng.random() < 0.7 else _switch(wire, duty)
+    look = look_at_catalog(keeper.ledger(), rows)
+    for row in rows if changed else ():
+        if duty.table in read[row.name] and not look.gap(row):
+            raise Failure("dishonest", row.name, f"{duty.table} was changed behind its back, and nobody says so")
+    return changed
+
+
+def _last(label: str) -> str:
+    return label.partition(".")[2] or label
+
+
+def _switch(wire: Wire, duty: Duty) -> bool:
+    name = quote(duty.table)
+    found = wire.try_exec("BEGIN"), wire.exec(SWITCHED.format(POSTGRESQL.literal(name)))
+    switched = [text for (text,) in found[1]]
+    done = bool(switched) and not any(wire.try_exec(f"ALTER TABLE {name} DISABLE {one}").state for one in switched)
+    _write(wire, duty.sql if done else ())
+    for one in switched if done else ():
+        wire.exec(f"ALTER TABLE {name} ENABLE ALWAYS {one}")
+    wire.exec("COMMIT")
+    return done
+
+
+def _part(wire: Wire, duty: Duty, leaf: str, rng: random.Random) -> bool:
+    """The name of the partition is one that the server has quoted."""
+    ((bound,),) = wire.exec(BOUND.format(POSTGRESQL.literal(leaf)))
+    above = wire.exec(
+        f"SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = {POSTGRESQL.literal(leaf)}::regclass"
+    )
+    away, back = (f"ALTER TABLE {above[0][0]} {verb} PARTITION {leaf}" for verb in ("DETACH", "ATTACH"))
+    way = rng.choice(("for good", "beside others", "in one transaction", "anew"))
+    if way in ("for good", "beside others"):
+        done = not wire.try_exec(away if way == "for good" else f"{away} CONCURRENTLY").state
+        _write(wire, duty.sql if done else ())
+        if done and way == "beside others":
+            # It may hold now what has no place there: then it stays out.
+            wire.try_exec(f"{back} {bound}")
+        return done
+    wire.exec("BEGIN")
+    done = not wire.try_exec(away if way == "in one transaction" else f"DROP TABLE {leaf}").state
+    if done and way == "anew":
+        wire.exec(f"CREATE TABLE {leaf} PARTITION OF {above[0][0]} {bound}")
+    _write(wire, duty.sql if done else ())
+    if done and way == "in one transaction":
+        wire.exec("SAVEPOINT back")
+        if wire.try_exec(f"{back} {bound}").state:
+            wire.exec("ROLLBACK TO back")
+    wire.exec("COMMIT")
+    return done
+
+
+def _write(wire: Wire, texts: Sequence[str]) -> None:
+    """What fails takes nothing else along."""
+    for text in texts:
+        wire.try_exec("SAVEPOINT accident")
+        if wire.try_exec(text).state:
+            wire.try_exec("ROLLBACK TO accident")
+
+
 def rebuild_in_guard(keeper: Keeper, duty: Duty) -> bool:
     """Rebuild a source as migrations do on SQLite, with writes on the way; False where that cannot be done."""
     if not keeper.url.startswith("sqlite"):
@@ -118,3 +205,10 @@ def _rebuild(connection: sqlite3.Connection, table: str) -> None:
     connection.execute(f'ALTER TABLE "rebuilt" RENAME TO {quoted}')
     for _, text in parts[1:]:
         connection.execute(text)
+
+
+ACCIDENTS: dict[str, Callable[[Keeper, Duty], bool]] = {
+    "lose": lose_trigger,
+    "guard": rebuild_in_guard,
+    "behind": change_behind,
+}

@@ -57,7 +57,8 @@ class Duty:
     ``terminate`` it from the server, ``steal`` its duty, ``jump`` the clock. A tick with `batches` ends after so many
     transactions, one with `table` is for that derived table alone. ``declare`` takes `declare` from `Case.later` into the
     declarations, in place of the one of the same name; None takes out `table`. ``lose`` drops a trigger of ours, ``guard``
-    rebuilds the source `table` in a guard; both write `sql` while nobody looks.
+    rebuilds the source `table` in a guard, ``behind`` switches its triggers or takes a partition of it out; all write `sql` while
+    nobody looks.
     """
 
     at: float

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tests.simulation.accidents import ACCIDENTS
 from tests.simulation.beside import in_turn
 from tests.simulation.case import UNTOLD, Case, Derived, Duty, Failure, uncut
 from tests.simulation.history import History, Rows
@@ -110,7 +111,7 @@ class Attendant:
             self.compare.check(("commit",), "after a second apply")
         elif duty.what == "declare":
             self._declare(duty)
-        elif duty.what in ("lose", "guard"):
+        elif duty.what in ACCIDENTS:
             self._suffer(duty)
         else:
             self._tick(duty)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from tests.simulation import retained
-from tests.simulation.accidents import lose_trigger, rebuild_in_guard
+from tests.simulation.accidents import ACCIDENTS
 from tests.simulation.beside import expect_no_repair, nobody_seen
 from tests.simulation.case import Derived, Failure
 from tests.simulation.case import Duty as Order
@@ -235,7 +235,7 @@ class Keeper:
 
     def suffer(self, duty: Order) -> bool:
         """Have an accident, see that it is noticed, and apply again."""
-        suffered = {"lose": lose_trigger, "guard": rebuild_in_guard}[duty.what](self, duty)
+        suffered = ACCIDENTS[duty.what](self, duty)
         if suffered:
             self._watched(self.reinstall, Order(0.0, "apply"))
         return suffered

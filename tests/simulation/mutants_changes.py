@@ -5,7 +5,9 @@ Owns: the list `CHANGES`, of the same kind as `MISTAKES`. Promises: the package 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -15,7 +17,8 @@ from tests.simulation.mutants import Met
 from tests.simulation.mutants_runtime import Mistake
 from tidemark.model import Table
 from tidemark.runtime.changes import detached
-from tidemark.runtime.objects import gaps
+from tidemark.runtime.objects import gaps, sources
+from tidemark.runtime.objects.sources import Change, Fact
 
 COUNTED = ("group", "copy", "total")
 
@@ -54,9 +57,26 @@ def by_its_own_name(met: Met) -> AbstractContextManager[Any]:
     return stack
 
 
+def compared_without(prefix: str, met: Met) -> AbstractContextManager[Any]:
+    """Parts of sources whose names begin so are not compared with what they were."""
+    original = sources.compare
+
+    def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Change | None:
+        left = [fact for fact in before if not fact.part.startswith(prefix)]
+        found = original(left, now, here=here)
+        met["changed"] += original(before, now, here=here) != found
+        return found
+
+    return mock.patch.object(sources, "compare", compare)
+
+
 CHANGES: tuple[Mistake, ...] = (
     Mistake("sqlite", "lost trigger unseen", lost_unseen, COUNTED),
     Mistake("postgres", "lost trigger unseen", lost_unseen, COUNTED, suffers="lose"),
     Mistake("postgres", "writes through a parent", by_its_own_name, COUNTED),
     Mistake("sqlite", "rebuilt source unseen", rebuilt_unseen, COUNTED),
+    Mistake("postgres", "switched trigger unseen", partial(compared_without, "trigger "), COUNTED, suffers="behind"),
+    Mistake(
+        "postgres", "partition elsewhere unseen", partial(compared_without, "partition "), COUNTED, suffers="behind"
+    ),
 )

@@ -234,6 +234,17 @@ def accidents(rng: random.Random, world: World, statements: Statements, until: f
     return tuple(found)
 
 
+def behind(seed: str, world: World, until: float) -> tuple[Duty, ...]:
+    """A source that is changed behind everybody's back when all is over, by a generator of its own: cases stay what they were."""
+    own = random.Random(f"{seed}/behind")
+    if world.engine != "postgres" or own.random() < 0.4:
+        return ()
+    parted = [table for table in world.relations if table.leaves] or world.relations
+    drawn = [PostgresStatements(own, world).draw() for _ in range(own.randint(1, 4))]
+    texts = tuple(sql for kind, sql in drawn if kind not in ("copy", "schema-change", "forge"))
+    return (Duty(round(until + 20 + own.random(), 4), "behind", table=own.choice(parted).name, sql=texts),)
+
+
 def without_kinds(case: Case, kinds: frozenset[str]) -> Case:
     """The case without statements of some kinds: to look past a known failure."""
     kept = tuple(
@@ -338,6 +349,7 @@ def draw_case(
             tables, whole, duty = wider
             later.append(whole)
             regular += (replace(duty, declare=len(later) - 1),)
+        regular += behind(seed, world, until)
     return Case(
         engine=world.engine,
         seed=seed,

@@ -20,6 +20,7 @@ from tidemark.runtime.runs import add_named_run
 from tidemark.script import Capture, Script
 
 LOOK_SECONDS = 60.0
+NOTED = {"key": "schema noted"}
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,15 @@ def look_and_note(duty: Duty, rows: Iterable[Installed]) -> Look:
     if look.added:
         duty.write(partial(add_facts, duty.ledger, look.added))
     return look
+
+
+def note_what_came(duty: Duty) -> None:
+    """The same by whoever does not look otherwise, where something of the schema was changed since: a partition that comes and
+    goes between two looks leaves nothing behind that tells of its rows."""
+    marker = duty.session.schema_marker()
+    if duty.ledger.value("read_meta", NOTED) != marker:
+        look_and_note(duty, duty.ledger.derived())
+        duty.write(partial(duty.ledger.run, "set_meta", {**NOTED, "value": marker}))
 
 
 def open_gap(duty: Duty, installed: Installed, gap: str) -> Installed:
