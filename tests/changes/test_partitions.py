@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from tests.changes.shop import COLUMNS, Shop, expect
+from tests.changes.shop import COLUMNS, Shop, expect, open_shop
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 
@@ -123,3 +123,47 @@ def test_a_partition_that_comes_is_captured_beside_rows_as_of_now(pg_database: s
     tidemark.tick()
     with contextlib.closing(open_session(pg_database)) as session:
         assert session.all("SELECT id FROM writers") == session.all("SELECT id FROM writers_live") == [(2,)]
+
+
+def test_what_was_there_between_two_looks(pg_database: str) -> None:
+    """A tick has looked meanwhile: it read rows that are gone, and statements that name another table told it nothing."""
+    shop = open_shop(pg_database)
+    shop.run("CREATE TABLE base (id integer, score integer)")
+    alter = "ALTER TABLE posts"
+    for part, come, meanwhile, go in (
+        (
+            "child public.kid",
+            "CREATE TABLE kid () INHERITS (posts)",
+            "INSERT INTO kid VALUES (9, 1, 1)",
+            "DROP TABLE kid",
+        ),
+        (
+            "parent public.base",
+            "ALTER TABLE posts INHERIT base",
+            "UPDATE base SET score = 7",
+            "ALTER TABLE posts NO INHERIT base",
+        ),
+    ):
+        shop.run(come, meanwhile)
+        shop.tidemark.tick()
+        shop.run(go)
+        expect(shop, f"{part} of posts was there for a while")
+        shop.mend()
+
+
+def test_a_foreign_partition_is_noticed(pg_database: str) -> None:
+    """Its rows are elsewhere, and so is whoever writes them."""
+    shop = Shop(pg_database, names=("added",))
+    shop.run(
+        "CREATE TABLE users (id integer PRIMARY KEY, name text)",
+        f"CREATE TABLE posts ({COLUMNS}) PARTITION BY RANGE (id)",
+        "CREATE TABLE posts_0 PARTITION OF posts FOR VALUES FROM (0) TO (100)",
+        "CREATE FOREIGN DATA WRAPPER far",
+        "CREATE SERVER there FOREIGN DATA WRAPPER far",
+    )
+    shop.mend()
+    shop.run("CREATE FOREIGN TABLE posts_1 PARTITION OF posts FOR VALUES FROM (100) TO (200) SERVER there")
+    expect(shop, "partition public.posts_1 of posts has come")
+    with contextlib.closing(open_session(pg_database)) as session:
+        posts = session.catalog().find("posts")
+    assert posts is not None and posts.kind == "foreign"

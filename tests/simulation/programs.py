@@ -343,13 +343,12 @@ def draw_case(
             mine = random.Random(f"{seed}/{engine}/writers beside")
             beside = draw_beside(mine, made(mine, world))
             kill_at = mine.choice((None, mine.randint(1, 400)))
-        regular += accidents(changes, world, made(changes, world), until)
+        regular += accidents(changes, world, made(changes, world), until) + behind(seed, world, until)
         wider = widened(changes, tables, until, DIALECTS[engine]) if changes.random() < 0.4 else None
         if wider is not None:
             tables, whole, duty = wider
             later.append(whole)
             regular += (replace(duty, declare=len(later) - 1),)
-        regular += behind(seed, world, until)
     return Case(
         engine=world.engine,
         seed=seed,

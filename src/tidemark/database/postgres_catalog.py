@@ -88,7 +88,7 @@ descent AS (
     UNION ALL
     SELECT d.root, i.inhrelid FROM descent AS d JOIN pg_catalog.pg_inherits AS i ON i.inhparent = d.child
 )
-SELECT d.root::int8, n.nspname, c.relname, c.reltuples::float8
+SELECT d.root::int8, n.nspname, c.relname, c.reltuples::float8, c.relkind = 'f'
 FROM descent AS d JOIN pg_catalog.pg_class AS c ON c.oid = d.child JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind <> 'p' ORDER BY d.root, n.nspname, c.relname
 """
@@ -152,9 +152,11 @@ def read_catalog(read: All) -> Catalog:
     uniques, indexes = _read_indexes(read(_INDEXES))
     leaves: dict[int, list[tuple[str, str]]] = defaultdict(list)
     rows_of_leaves: dict[int, list[float]] = defaultdict(list)
-    for oid, schema, name, rows in read(_LEAVES):
+    elsewhere: set[int] = set()
+    for oid, schema, name, rows, is_foreign in read(_LEAVES):
         leaves[oid].append((schema, name))
         rows_of_leaves[oid].append(rows)
+        elsewhere |= {oid} if is_foreign else set()
     bodies: dict[int, list[str]] = defaultdict(list)
     for oid, body in read(_TRIGGERS):
         bodies[oid].append(body)
@@ -170,7 +172,7 @@ def read_catalog(read: All) -> Catalog:
         tables[schema, name] = Table(
             schema,
             name,
-            _kind(kind, persistence, inherited),
+            "foreign" if oid in elsewhere else _kind(kind, persistence, inherited),
             tuple(columns[oid]),
             tuple(uniques[oid]),
             tuple(indexes[oid]),

@@ -504,7 +504,7 @@ behind AS (
 -- name: read_facts
 -- What the watched sources are now, read with whole names: of whom, source, part, its definition, which one it is, when it was touched, and whether it
 -- matters that such a part comes or goes. A partition that was made as one began empty, and its rows went by the triggers: it has
--- columns from before its place in the tree, and all from one transaction. One that was attached brought rows along: taking its
+-- columns from before its place in the tree, and all from one transaction, and is no foreign one. One that was attached brought rows along: taking its
 -- place, every column was written anew. Which transaction gave it its place tells whether it was elsewhere since, where nobody saw
 -- what was written. TRUNCATE gives it other files, and no trigger of ours tells of that before the next apply: of such a partition
 -- is known which files it has, and its first ones have its own number.
@@ -607,7 +607,7 @@ FROM columns AS a JOIN pg_type AS y ON y.oid = a.atttypid JOIN pg_type AS p ON p
 GROUP BY a.of, a.source, a.attname
 UNION ALL
 SELECT m.of, m.source, 'partition ' || n.nspname || '.' || c.relname, '', CAST(CAST(m.relid AS oid) AS text), concat_ws(' ', i.xmin, u.files),
-       CASE WHEN i.xmin = y.xmin AND coalesce(u.files = CAST(m.relid AS oid), true) AND EXISTS (
+       CASE WHEN c.relkind <> 'f' AND i.xmin = y.xmin AND coalesce(u.files = CAST(m.relid AS oid), true) AND EXISTS (
            SELECT FROM pg_attribute AS a WHERE a.attrelid = m.relid AND a.attnum > 0 AND NOT a.attisdropped
                AND a.xmin = i.xmin AND CAST(CAST(a.cmin AS text) AS int8) < CAST(CAST(i.cmin AS text) AS int8)
        ) THEN 0 ELSE 1 END, 1

@@ -25,6 +25,7 @@ Generation = tuple[str, int]
 TABLE = "table"
 PARTITION = "partition "
 TRIGGER = "trigger "
+PAST = "past "
 Addition = dict[str, str | int]
 
 
@@ -71,8 +72,8 @@ def find_changes(ledger: Ledger, rows: Iterable[Installed]) -> dict[Generation, 
 
 
 def look_at_sources(ledger: Ledger, rows: Iterable[Installed]) -> tuple[dict[Generation, Change], list[Addition]]:
-    """The generations whose sources are not what they were, and what is to be written down of the others: the partitions that
-    came since and need no filling, for they have rows when they go."""
+    """The generations whose sources are not what they were, and what is to be written down: the partitions that came since and
+    need no filling, for they have rows when they go, and what came that does, for it may go before anybody mends it."""
     scripts = {(row.name, row.generation): row.script for row in rows}
     if not scripts:
         return {}, []
@@ -92,10 +93,15 @@ def look_at_sources(ledger: Ledger, rows: Iterable[Installed]) -> tuple[dict[Gen
         before, here = [Fact(*fact) for fact in record["facts"]], record["anchor"] == anchor
         change = compare(before, shown, here=here)
         parts = {(fact.source, fact.part) for fact in before}
-        come = [one for one in shown if one.part.startswith(PARTITION) and (one.source, one.part) not in parts]
+        come = [one for one in shown if one.part.startswith(PARTITION) and not one.comes]
+        # What makes rows wrong while it is there has done so when it is gone again.
+        come += [Fact(one.source, f"{PAST}{one.part}", "", "", "", 0, True) for one in shown if one.comes == 1]
+        come = [
+            one for one in come if (one.source, one.part) not in parts and (one.source, _bare(one.part)) not in parts
+        ]
         if change is not None:
             found[of] = change
-        elif here and come:
+        if here and come:
             facts = json.dumps(record | {"facts": [astuple(fact) for fact in (*before, *come)]})
             added.append({"derived": of[0], "generation": of[1], "before": known[of], "facts": facts})
     return found, added
@@ -164,6 +170,8 @@ def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Chang
                 said.append(f"{source} is gone" if other is None else f"{source} was made anew")
         elif source in others:
             continue
+        elif part.startswith(PAST):
+            said += [] if (source, _bare(part)) in shown else [f"{_bare(part)} of {source} was there for a while"]
         elif other is None:
             said += [f"{part} of {source} is gone"] if fact.goes else []
         elif other.definition != fact.definition:
@@ -179,6 +187,10 @@ def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Chang
     come = [fact for of, fact in shown.items() if fact.comes and of not in known]
     said += [f"{fact.part} of {fact.source}{'' if fact.comes > 1 else ' has come'}" for fact in come]
     return Change(", ".join(said[:3]), bool(others), any(fact.comes > 1 for fact in come)) if said else None
+
+
+def _bare(part: str) -> str:
+    return part.removeprefix(PAST)
 
 
 def _is_rewritten(source: str, known: Mapping[tuple[str, str], Fact], shown: Mapping[tuple[str, str], Fact]) -> bool:
