@@ -129,8 +129,7 @@ def test_what_was_there_between_two_looks(pg_database: str) -> None:
     """A tick has looked meanwhile: it read rows that are gone, and statements that name another table told it nothing."""
     shop = open_shop(pg_database)
     shop.run("CREATE TABLE base (id integer, score integer)")
-    alter = "ALTER TABLE posts"
-    for part, come, meanwhile, go in (
+    for part, come, written, go in (
         (
             "child public.kid",
             "CREATE TABLE kid () INHERITS (posts)",
@@ -144,7 +143,7 @@ def test_what_was_there_between_two_looks(pg_database: str) -> None:
             "ALTER TABLE posts NO INHERIT base",
         ),
     ):
-        shop.run(come, meanwhile)
+        shop.run(come, written)
         shop.tidemark.tick()
         shop.run(go)
         expect(shop, f"{part} of posts was there for a while")
