@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, Literal
 
+from tidemark.dialect import ascii_lower
 from tidemark.errors import Code, Refusal
 from tidemark.memory import Memory
 from tidemark.processors import Processor
@@ -20,14 +21,6 @@ Freshness = Literal["commit", "tick"]
 Marks = Literal["now", "history"]
 Way = Literal["triggers", "scan"]
 EngineName = Literal["sqlite", "postgres"]
-
-
-_CAPITALS = {ord(capital): capital.lower() for capital in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-
-
-def _fold(name: str) -> str:
-    """A name as SQLite compares it: only ASCII letters have a case."""
-    return name.translate(_CAPITALS)
 
 
 @dataclass(frozen=True)
@@ -209,7 +202,7 @@ class Catalog:
             if schema.lower() not in ("", "main"):
                 return None
             exact = self.tables.get(("", name))
-            folded = (table for (_, other), table in self.tables.items() if _fold(other) == _fold(name))
+            folded = (table for (_, other), table in self.tables.items() if ascii_lower(other) == ascii_lower(name))
             return exact or next(folded, None)
         schemas = (schema,) if schema else self.search_path
         for candidate in schemas:

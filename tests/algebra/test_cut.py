@@ -20,6 +20,7 @@ QUERIES = (
     "SELECT id FROM users u ORDER BY (SELECT count(*) FROM posts p WHERE p.author = u.id) DESC, id LIMIT 2",
     "SELECT state FROM posts ORDER BY id LIMIT 1",
 )
+CASED = 'SELECT id, score AS n, -score AS "N" FROM posts ORDER BY "N", id LIMIT 2'
 CHANGES = (
     "INSERT INTO users VALUES (1, 'a', 1, NULL), (2, 'B', 2, 1), (3, 'b', 1, 1)",
     "INSERT INTO posts VALUES (1, 1, 3, 'a'), (2, 2, 5, 'b'), (3, 2, 1, 'a'), (4, 3, 4, NULL)",
@@ -37,6 +38,7 @@ REFUSED = (
 def test_readers_see_the_first_rows(engine_url: str) -> None:
     engine = "postgresql" if engine_url.startswith("postgres") else "sqlite"
     queries = [query.format(collation=NOCASE[engine]) for query in QUERIES]
+    queries += [CASED] if engine == "postgresql" else []
     project = Project("cut")
     for number, query in enumerate(queries):
         project.derive(f"first_{number}", query=query, freshness="tick" if number % 2 else None)

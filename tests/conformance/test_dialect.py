@@ -103,6 +103,20 @@ def test_a_view_takes_the_place_of_another_one_whose_columns_it_has_too(session:
     assert session.one("SELECT * FROM shown") == ((2, 3) if words else (1,))
 
 
+def test_names_have_a_case_or_none(session: Session) -> None:
+    facts = session.dialect
+    execute(session, "CREATE TABLE t (a integer)")
+    if facts.names_have_case:
+        execute(session, 'ALTER TABLE t ADD COLUMN "A" integer')
+    else:
+        with pytest.raises(TidemarkError):
+            execute(session, 'ALTER TABLE t ADD COLUMN "A" integer')
+    assert (facts.fold("A") == facts.fold("a")) is not facts.names_have_case
+    execute(session, f"ALTER TABLE t ADD COLUMN {facts.quote('É')} integer")
+    execute(session, f"ALTER TABLE t ADD COLUMN {facts.quote('é')} integer")
+    assert facts.fold("É") != facts.fold("é")
+
+
 def test_names_up_to_the_limit_are_kept_whole(session: Session) -> None:
     facts = session.dialect
     for name in ("n" * facts.name_bytes_max, "ü" * (facts.name_bytes_max // 2)):

@@ -111,7 +111,7 @@ def outputs_are_named(block: Query) -> None:
             )
         if output.name.lower().startswith("tidemark_") and not is_hidden(output.name):
             raise Refusal(Code.NAME, f"The column name {output.name} is Tidemark's own.", instead="another name")
-        folded = output.name if block.dialect.has_schemas else output.name.lower()
+        folded = block.dialect.fold(output.name)
         if folded in seen:
             raise Refusal(
                 Code.DECLARATION, f"Two columns of the result are called {output.name}.", instead="distinct names"

@@ -18,7 +18,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Declaration, Table
 from tidemark.query.home import home_of
-from tidemark.query.inline import ascii_lower, fold_name
+from tidemark.query.inline import fold
 from tidemark.query.parse import parse_statements
 
 
@@ -104,7 +104,7 @@ class _Reader:
         self._catalog = catalog
         self._dialect = dialect
         self._homes = homes
-        self._names = {fold_name(name, dialect): name for name in homes}
+        self._names = {dialect.fold(name): name for name in homes}
 
     def read(self, query: str, inside: frozenset[str]) -> dict[str, None]:
         """Names of derived tables that a query reads, each once. `inside` are the views that led here."""
@@ -119,7 +119,7 @@ class _Reader:
 
     def _meant(self, name: str, schema: str) -> Table | str | None:
         """What a query means by a name: a table or view of the user's, or the name of a derived table."""
-        known = self._names.get(fold_name(name, self._dialect))
+        known = self._names.get(self._dialect.fold(name))
         if not self._dialect.has_schemas:
             return self._catalog.find(name, schema) or (known if schema in ("", "main") else None)
         for place in (schema,) if schema else self._catalog.search_path:
@@ -132,7 +132,7 @@ class _Reader:
 
     def named(self, name: str) -> dict[str, None]:
         """The derived table of that name, with its schema or without, if there is one."""
-        known = self._names.get(fold_name(name, self._dialect))
+        known = self._names.get(self._dialect.fold(name))
         if known is None and "." in name:
             schema, _, bare = name.rpartition(".")
             known = bare if self._homes.get(bare) == schema else None
@@ -150,9 +150,9 @@ def named_tables(query: str, dialect: Dialect) -> list[tuple[str, str]]:
     for tree in trees:
         for node in tree.find_all(exp.Table):
             if isinstance(node.this, exp.Identifier):
-                name, schema = _fold(node.this, dialect), node.args.get("db")
+                name, schema = fold(node.this, dialect), node.args.get("db")
                 if schema is not None or name not in set(_given_names(node, dialect)):
-                    found.append((_fold(schema, dialect) if schema is not None else "", name))
+                    found.append((fold(schema, dialect) if schema is not None else "", name))
     return list(dict.fromkeys(found))
 
 
@@ -164,7 +164,7 @@ def _given_names(node: exp.Expression, dialect: Dialect) -> Iterator[str]:
             for given in with_.expressions:
                 # What stands inside means something else, unless it repeats itself.
                 if with_.args.get("recursive") or not _is_inside(node, given):
-                    yield _fold(given.args["alias"].this, dialect)
+                    yield fold(given.args["alias"].this, dialect)
         here = here.parent
 
 
@@ -173,8 +173,3 @@ def _is_inside(node: exp.Expression, around: exp.Expression) -> bool:
     while here is not None and here is not around:
         here = here.parent
     return here is around
-
-
-def _fold(identifier: exp.Expression, dialect: Dialect) -> str:
-    quoted = dialect.has_schemas and identifier.args.get("quoted")
-    return str(identifier.name) if quoted or not dialect.has_schemas else ascii_lower(str(identifier.name))

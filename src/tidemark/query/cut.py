@@ -15,7 +15,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Describe, Outputs
-from tidemark.query.inline import ascii_lower, unwrapped
+from tidemark.query.inline import fold, unwrapped
 from tidemark.query.lower import lower_query
 from tidemark.query.parse import parse_tree, place_of, render
 from tidemark.query.relation import Query
@@ -52,7 +52,7 @@ def with_order(text: str, shown: Outputs, dialect: Dialect, describe: Describe) 
     tree = unwrapped(parse_tree(text, dialect)) if _is_cut(text, dialect) else None
     if not isinstance(tree, exp.Select) or _is_distinct(tree):
         return text, shown
-    names = [ascii_lower(column.name) for column in shown]
+    names = [dialect.fold(column.name) for column in shown]
     order, added = tree.args.get("order"), 0
     for item in order.expressions if order is not None else ():
         holder, node = _apart(item)
@@ -88,7 +88,7 @@ def cut_like(text: str, tree: exp.Expression, dialect: Dialect) -> exp.Expressio
     order = written.args.get("order")
     if order is not None and tree.args.get("order") is None:
         for item in order.expressions:
-            place = _place(_apart(item)[1], written, [ascii_lower(name) for name in names], dialect)
+            place = _place(_apart(item)[1], written, [dialect.fold(name) for name in names], dialect)
             if place is not None:
                 named = exp.Column(this=exp.to_identifier(names[place], quoted=True))
                 _apart(item)[0].set("this", named)
@@ -137,7 +137,7 @@ def _is_cut(text: str, dialect: Dialect) -> bool:
 
 
 def _ordered(item: exp.Expression, tree: exp.Expression, query: Query, dialect: Dialect) -> str:
-    position = _place(_apart(item)[1], tree, [ascii_lower(output.name) for output in query.outputs], dialect)
+    position = _place(_apart(item)[1], tree, [dialect.fold(output.name) for output in query.outputs], dialect)
     if position is None:
         raise Refusal(
             Code.UNSUPPORTED,
@@ -154,11 +154,11 @@ def _ordered(item: exp.Expression, tree: exp.Expression, query: Query, dialect: 
 
 
 def _place(node: exp.Expression, tree: exp.Expression, names: Sequence[str], dialect: Dialect) -> int | None:
-    """Where among the columns of those names, in lower case, stands what is ordered by; None when it is none of them."""
+    """Where among the columns of those names, folded, stands what is ordered by; None when it is none of them."""
     if isinstance(node, exp.Literal) and not node.is_string:
         return int(node.name) - 1 if 1 <= int(node.name) <= len(names) else None
-    if isinstance(node, exp.Column) and node.args.get("table") is None and ascii_lower(node.name) in names:
-        return names.index(ascii_lower(node.name))
+    if isinstance(node, exp.Column) and node.args.get("table") is None and fold(node.this, dialect) in names:
+        return names.index(fold(node.this, dialect))
     written = [render(expression, dialect) for _, expression in outputs_of(tree)]
     stars = any(isinstance(expression, exp.Star) or expression.name == "*" for _, expression in outputs_of(tree))
     text = render(node, dialect)

@@ -15,7 +15,7 @@ from typing import cast
 
 from sqlglot import exp
 
-from tidemark.dialect import Dialect
+from tidemark.dialect import Dialect, ascii_lower
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.parse import parse_tree, place_of
@@ -204,17 +204,7 @@ def _casted(shown: exp.Expression) -> exp.Column | None:
 def fold(identifier: exp.Expression, dialect: Dialect) -> str:
     """The name as the engine looks it up: PostgreSQL folds unquoted names, SQLite ignores ASCII case."""
     name = str(identifier.name)
-    return fold_name(name, dialect) if identifier.args.get("quoted") else ascii_lower(name)
-
-
-def fold_name(name: str, dialect: Dialect) -> str:
-    """A name that something has, as the engine compares it with one that is looked up."""
-    return name if dialect.has_schemas else ascii_lower(name)
-
-
-def ascii_lower(name: str) -> str:
-    """Lower case for A–Z only, as both engines fold names."""
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in name)
+    return dialect.fold(name) if identifier.args.get("quoted") else ascii_lower(name)
 
 
 def unwrapped(node: exp.Expr) -> exp.Expression:

@@ -11,7 +11,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.query.functions import function_name
-from tidemark.query.inline import fold, fold_name
+from tidemark.query.inline import fold
 from tidemark.query.trees import outputs_of
 
 
@@ -47,7 +47,7 @@ def as_written(identifier: exp.Expression, dialect: Dialect) -> str:
     """The name that a column gets by an identifier, with a type or without: PostgreSQL folds it, SQLite keeps it."""
     if isinstance(identifier, exp.ColumnDef):
         return as_written(identifier.this, dialect)
-    return fold(identifier, dialect) if dialect.has_schemas else str(identifier.name)
+    return fold(identifier, dialect) if dialect.names_have_case else str(identifier.name)
 
 
 def is_of_triggers(alias: str, dialect: Dialect) -> bool:
@@ -85,7 +85,7 @@ def order_by_names(query: exp.Expression, dialect: Dialect) -> None:
             node = node.this
         if isinstance(node, exp.Column) and node.args.get("table") is None:
             name = fold(node.this, dialect)
-            found = next((n for n in names if fold_name(n, dialect) == name), None)
+            found = next((n for n in names if dialect.fold(n) == name), None)
             if found is not None:
                 node.set("this", exp.to_identifier(found, quoted=True))
                 node.meta["resolved"] = True

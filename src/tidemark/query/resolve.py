@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from tidemark.dialect import Dialect
+from tidemark.dialect import Dialect, ascii_lower
 from tidemark.errors import Code, Refusal
 from tidemark.model import Catalog, Table
 from tidemark.query.called import Call, Opened, call_of, known_function, name_columns, put_in_place
-from tidemark.query.inline import OWNER, RECURSION, SCOPE, ascii_lower, fold, unwrapped
+from tidemark.query.inline import OWNER, RECURSION, SCOPE, fold, unwrapped
 from tidemark.query.naming import as_written, is_of_triggers, name_outputs, number_groups, order_by_names
 from tidemark.query.parse import place_of
 from tidemark.query.scopes import AT_TABLES, PLAIN, ROWIDS, Entry, Scope, Scopes

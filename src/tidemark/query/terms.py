@@ -14,7 +14,7 @@ from sqlglot import exp
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Table, Unique
-from tidemark.query.inline import ascii_lower
+from tidemark.query.inline import fold
 from tidemark.query.parse import parse_query
 from tidemark.query.relation import Scalar
 
@@ -69,7 +69,8 @@ def _read(text: str, table: Table, dialect: Dialect, *, coming: bool) -> Scalar:
     def place(node: exp.Expression) -> exp.Expression:
         if not isinstance(node, exp.Column):
             return node
-        column = next((c for c in table.columns if ascii_lower(c.name) == ascii_lower(node.name)), None)
+        meant = fold(node.this, dialect)
+        column = next((c for c in table.columns if dialect.fold(c.name) == meant), None)
         if column is None:
             return node
         if coming and column.generated is not None:

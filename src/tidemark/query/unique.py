@@ -14,7 +14,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Refusal
 from tidemark.model import Column, Table, Unique
 from tidemark.query.functions import function_name
-from tidemark.query.inline import ascii_lower
+from tidemark.query.inline import fold
 from tidemark.query.parse import parse_query
 from tidemark.query.relation import (
     Block,
@@ -295,9 +295,8 @@ def predicate_shapes(text: str, occurrence: Occurrence, dialect: Dialect) -> fro
     except Refusal:
         return None
     for node in tree.find_all(exp.Column):
-        name = next(
-            (c.name for c in occurrence.table.columns if ascii_lower(c.name) == ascii_lower(node.name)), node.name
-        )
+        meant = fold(node.this, dialect)
+        name = next((c.name for c in occurrence.table.columns if dialect.fold(c.name) == meant), node.name)
         node.set("this", exp.to_identifier(name, quoted=True))
         node.set("table", exp.to_identifier(occurrence.alias, quoted=True))
     pending, found = [tree], set()

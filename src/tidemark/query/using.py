@@ -14,7 +14,6 @@ from sqlglot import exp
 
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
-from tidemark.query.inline import fold_name
 from tidemark.query.parse import place_of
 
 Columns = Mapping[str, exp.Expression]
@@ -33,7 +32,7 @@ class Merged:
 
     def add(self, join: exp.Join | None, columns: Sequence[tuple[str, exp.Column]]) -> None:
         """Join one more item, whose columns are given with their names; USING and NATURAL become ON."""
-        folded = {fold_name(name, self.dialect): column for name, column in columns}
+        folded = {self.dialect.fold(name): column for name, column in columns}
         shared = self._shared(join, folded) if join is not None else []
         tests = []
         for name in shared:

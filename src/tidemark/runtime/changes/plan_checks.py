@@ -46,7 +46,7 @@ def check_columns(scripts: Sequence[Script], dialect: Dialect) -> None:
         for column in script.columns:
             if script.joins or column in script.key:
                 continue
-            place = (script.public, column if dialect.has_schemas else column.lower())
+            place = (script.public, dialect.fold(column))
             owner = owners.setdefault(place, script.name)
             if owner != script.name:
                 raise Refusal(
