@@ -1,8 +1,8 @@
-"""Frozen facts about SQLite and PostgreSQL, and the one quoting function.
+"""Frozen facts about SQLite and PostgreSQL, and how names and texts are written in both.
 
-Owns: `Dialect` and its two values. Promises: every way in which the engines differ that is a *fact* is a
-field here with a conformance test on a live server; ways that are *text* are written twice, whole, under
-`render`. Nothing in the project compares an engine's name.
+Owns: `Dialect` and its two values, and the one quoting function. Promises: every way in which the engines differ that is a
+*fact* is a field here with a conformance test on a live server; ways that are *text* are written twice, whole, under `render`.
+Nothing in the project compares an engine's name.
 """
 
 from __future__ import annotations
@@ -15,6 +15,17 @@ _CAPITALS = {ord(capital): capital.lower() for capital in "ABCDEFGHIJKLMNOPQRSTU
 def ascii_lower(name: str) -> str:
     """Lower case for A–Z only, as both engines fold names."""
     return name.translate(_CAPITALS)
+
+
+def quote(*parts: str) -> str:
+    """An identifier, quoted; several parts are joined by dots, and an empty schema before a name is left out."""
+    kept = parts[1:] if len(parts) > 1 and not parts[0] else parts
+    return ".".join('"' + part.replace('"', '""') + '"' for part in kept)
+
+
+def literal(text: str) -> str:
+    """A text literal. Text with a NUL character cannot be written in either engine."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,9 @@ class Dialect:
     greatest: str
     least: str
 
+    quote = staticmethod(quote)
+    literal = staticmethod(literal)
+
     @property
     def has_schemas(self) -> bool:
         """Whether tables are in schemas."""
@@ -64,11 +78,6 @@ class Dialect:
         """A name that something has, as the engine compares it with one that is looked up."""
         return name if self.names_have_case else ascii_lower(name)
 
-    def quote(self, *parts: str) -> str:
-        """An identifier, quoted; several parts are joined by dots, and an empty schema before a name is left out."""
-        kept = parts[1:] if len(parts) > 1 and not parts[0] else parts
-        return ".".join('"' + part.replace('"', '""') + '"' for part in kept)
-
     def cast(self, type_: str) -> str:
         """What behind a value in parentheses makes it one of a type; empty without a type, and where none is fixed."""
         return f"::{type_}" if self.types_are_fixed and type_ else ""
@@ -77,10 +86,6 @@ class Dialect:
         """A value as one of a type; as it is where `cast` is empty."""
         cast = self.cast(type_)
         return f"({value}){cast}" if cast else value
-
-    def literal(self, text: str) -> str:
-        """A text literal. Text with a NUL character cannot be written in either engine."""
-        return "'" + text.replace("'", "''") + "'"
 
 
 SQLITE = Dialect(

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from tidemark.dialect import literal, quote
+
 Row = Mapping[str, Any]
 _SELECT = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
 
@@ -87,14 +89,13 @@ class Processor:
     @property
     def query(self) -> str:
         """A row for each unit that the watched inputs have: the columns of `by`, and places for the others."""
-        first = f"u.{_quoted(self.by[0])}"
-        shown = [f"u.{_quoted(name)}" for name in self.by]
+        first = f"u.{quote(self.by[0])}"
+        shown = [f"u.{quote(name)}" for name in self.by]
         # It reads a column, or it would be a constant, by which rows of one table are told apart.
         shown += [
-            f"CASE WHEN {first} IS NULL THEN CAST(NULL AS {type_}) END AS {_quoted(name)}"
-            for name, type_ in self.columns
+            f"CASE WHEN {first} IS NULL THEN CAST(NULL AS {type_}) END AS {quote(name)}" for name, type_ in self.columns
         ]
-        shown += [f"{_literal(value)} AS {_quoted(name)}" for name, value in self.constants]
+        shown += [f"{_written(value)} AS {quote(name)}" for name, value in self.constants]
         branches = [self._branch(source, how) for source, how in self.reads]
         if len(branches) == 1:
             branches = [branches[0].replace("SELECT ", "SELECT DISTINCT ", 1)]
@@ -104,9 +105,9 @@ class Processor:
         if isinstance(how, str):
             columns, table = self.by, f"({how})"
         else:
-            columns, table = how, ".".join(_quoted(part) for part in source.split("."))
-        shown = ", ".join(f"x.{_quoted(mine)} AS {_quoted(name)}" for mine, name in zip(columns, self.by, strict=True))
-        known = " AND ".join(f"x.{_quoted(column)} IS NOT NULL" for column in columns)
+            columns, table = how, quote(*source.split("."))
+        shown = ", ".join(f"x.{quote(mine)} AS {quote(name)}" for mine, name in zip(columns, self.by, strict=True))
+        known = " AND ".join(f"x.{quote(column)} IS NOT NULL" for column in columns)
         return f"SELECT {shown} FROM {table} AS x WHERE {known}"
 
 
@@ -115,12 +116,8 @@ def is_select(text: str) -> bool:
     return _SELECT.match(text) is not None
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(value: str | int) -> str:
-    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+def _written(value: str | int) -> str:
+    return str(value) if isinstance(value, int) else literal(value)
 
 
 def names_of(declared: str | Sequence[str]) -> tuple[str, ...]:

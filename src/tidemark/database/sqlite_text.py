@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from tidemark.dialect import literal, quote
+
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
       | (?P<string>'(?:[^']|'')*'?)
@@ -218,7 +220,7 @@ def read_view(sql: str) -> str | None:
     if not found[as_ - 1].says(")"):
         return query
     opening = max(place for place, token in enumerate(found[:as_]) if token.says("("))
-    columns = ", ".join('"' + item[0].name.replace('"', '""') + '"' for item in _items(found, opening) if item)
+    columns = ", ".join(quote(item[0].name) for item in _items(found, opening) if item)
     # SQLite has no column names after an alias; a common table expression has, in every dialect.
     return f"WITH tidemark_view({columns}) AS (\n{query}\n) SELECT {columns} FROM tidemark_view"
 
@@ -239,4 +241,4 @@ def default_expression(text: str | None) -> str | None:
         return None
     if len(found) > 1 or found[0].kind not in ("word", "quoted") or found[0].says(*_CONSTANT_WORDS):
         return text[found[0].start : found[-1].end]
-    return "'" + found[0].name.replace("'", "''") + "'"
+    return literal(found[0].name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from tidemark.dialect import POSTGRESQL
 from tidemark.maintenance.key_types import INTEGERS, TEXTS
 from tidemark.maintenance.program import Edge
 from tidemark.query.relation import Occurrence, Scalar
@@ -59,8 +60,8 @@ def edge_places(number: int, edge: Edge, images: str, occurrence: Occurrence) ->
         # NULL is equal to nothing.
         tests.append(f"({value}) IS NOT NULL")
     where = f" WHERE {' AND '.join(tests)}" if tests else ""
-    alias = occurrence.alias.replace('"', '""')
-    return f'SELECT {_hash(values, number)}::integer AS place FROM {images} AS "{alias}"{where}'
+    alias = POSTGRESQL.quote(occurrence.alias)
+    return f"SELECT {_hash(values, number)}::integer AS place FROM {images} AS {alias}{where}"
 
 
 def _hash(values: list[str], seed: int) -> str:

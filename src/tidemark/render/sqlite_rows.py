@@ -41,7 +41,7 @@ def changed(table: Table, columns: tuple[str, ...]) -> str:
     tests = []
     for name in columns:
         column = table.column(name)
-        quoted = '"' + name.replace('"', '""') + '"'
+        quoted = SQLITE.quote(name)
         tests.append(f"OLD.{quoted} IS NOT NEW.{quoted} COLLATE BINARY")
         if column is None or not has_one_spelling(column.type, None, SQLITE):
             tests.append(f"typeof(OLD.{quoted}) <> typeof(NEW.{quoted})")

@@ -202,7 +202,7 @@ def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, captur
         else:
             check_name(step.script, step.before, catalog, present)
             steps.append(_size(step, catalog))
-    check_groups(known.values())
+    check_groups(known.values(), ledger.session.dialect)
     check_columns([known[want.name] for want in wanted if want.adds_columns], ledger.session.dialect)
     names = {want.name for want in wanted}
     for name in sorted({row.name for row in installed} - names):

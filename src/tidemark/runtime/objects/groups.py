@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from tidemark.dialect import Dialect, quote
 from tidemark.errors import Code, Refusal
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed
@@ -59,26 +60,22 @@ def _joint_view(script: Script, create: str, groups: Sequence[Script]) -> str:
 
 
 def _columns(script: Script, groups: Sequence[Script]) -> list[str]:
-    found = [f"a.{_quote(name)}" for name in script.columns]
+    found = [f"a.{quote(name)}" for name in script.columns]
     for number, group in enumerate(groups, start=1):
-        found += [f"g{number}.{_quote(name)}" for name in group.columns if name not in script.key]
+        found += [f"g{number}.{quote(name)}" for name in group.columns if name not in script.key]
     return found
 
 
 def _equal(script: Script, group: str, name: str) -> str:
     column = script.offers[0].column(name)
     if column is not None and column.not_null:
-        return f"{group}.{_quote(name)} = a.{_quote(name)}"
+        return f"{group}.{quote(name)} = a.{quote(name)}"
     # Both engines know this one; NULL is a key like any other.
     same = "IS NOT DISTINCT FROM" if script.offers[0].schema else "IS"
-    return f"{group}.{_quote(name)} {same} a.{_quote(name)}"
+    return f"{group}.{quote(name)} {same} a.{quote(name)}"
 
 
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def check_groups(scripts: Iterable[Script]) -> None:
+def check_groups(scripts: Iterable[Script], dialect: Dialect) -> None:
     """Raises `Refusal` (``columns-of``) when two derived tables would give one view the same column."""
     everything = {script.name: script for script in scripts}
     owners: dict[tuple[str, str], str] = {}
@@ -87,7 +84,8 @@ def check_groups(scripts: Iterable[Script]) -> None:
         for name in script.columns if base is not None else ():
             if base is None or name in base.key:
                 continue
-            owner = base.name if name in base.columns else owners.setdefault((base.name, name.lower()), script.name)
+            taken, folded = {dialect.fold(one) for one in base.columns}, dialect.fold(name)
+            owner = base.name if folded in taken else owners.setdefault((base.name, folded), script.name)
             if owner != script.name:
                 raise Refusal(
                     Code.COLUMNS_OF,
