@@ -24,6 +24,35 @@ RECURSIONS = (
         "id",
     ),
     Case(
+        "recursion_from_rows_outside",
+        "SELECT u.id, (WITH RECURSIVE up(who, steps) AS (SELECT u.boss, 1 UNION ALL SELECT c.boss, x.steps + 1 FROM up x "
+        "JOIN users c ON c.id = x.who WHERE x.steps < 4) SELECT count(p.id) FROM posts p JOIN up ON up.who = p.author) AS n, "
+        "(SELECT max(p.score) FROM posts p WHERE p.author IN (WITH RECURSIVE down(who) AS (SELECT u.id UNION "
+        "SELECT c.id FROM down JOIN users c ON c.boss = down.who) SELECT who FROM down)) AS most FROM users u",
+        "id",
+    ),
+    Case(
+        "recursion_after_others",
+        "WITH RECURSIVE above(id, top) AS (SELECT id, boss FROM users UNION SELECT a.id, u.boss FROM above a "
+        "JOIN users u ON u.id = a.top) SELECT a.id, count(*) AS n, max(p.score) AS most FROM posts p "
+        "JOIN above a ON a.top = p.author GROUP BY a.id",
+        "id",
+    ),
+    Case(
+        "recursion_beside_a_table",
+        "WITH RECURSIVE above(id, top) AS (SELECT id, boss FROM users UNION SELECT a.id, u.boss FROM above a "
+        "JOIN users u ON u.id = a.top) SELECT k, count(*) AS n FROM (SELECT id AS k FROM above UNION ALL "
+        "SELECT author FROM posts WHERE state = 'a') z GROUP BY k",
+        "k",
+    ),
+    Case(
+        "fields_of_rows",
+        "SELECT (p).id, (u).name, (SELECT count(*) FROM follows f WHERE (f).a = (u).id) AS n FROM posts p "
+        "LEFT JOIN users u ON (u).id = (p).author",
+        "id",
+        "postgres",
+    ),
+    Case(
         "recursion_by_where_it_begins",
         "WITH RECURSIVE tree AS (SELECT id, id AS root, 0 AS depth FROM users WHERE boss IS NULL UNION ALL "
         "SELECT u.id, t.root, t.depth + 1 FROM users u JOIN tree t ON u.boss = t.id) "

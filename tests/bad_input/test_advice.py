@@ -8,9 +8,24 @@ from tests.bad_input.town import Town
 from tidemark.errors import Code
 
 AGGREGATES = "the aggregate over a subquery with ORDER BY"
+PATHS = (
+    "WITH RECURSIVE r(id, n) AS (SELECT id, 0 FROM t UNION ALL SELECT t.id, n + 1 FROM t JOIN r ON t.id > r.id) "
+    "SELECT id, n FROM r"
+)
 SQLITE = (
     ("SELECT id, (g, v) AS x FROM t", Code.PARSE, "column of its own"),
     ("SELECT g, group_concat(v) AS x FROM t GROUP BY g", Code.VOLATILE, AGGREGATES),
+    (
+        "SELECT g, max(id) AS id, v FROM t GROUP BY g",
+        Code.UNSUPPORTED,
+        "row_number() OVER (PARTITION BY … ORDER BY … DESC)",
+    ),
+    (
+        "SELECT x, count(*) AS n FROM (SELECT g AS x FROM t UNION ALL SELECT v FROM t) GROUP BY x",
+        Code.GLOBAL,
+        "CAST(x AS TEXT)",
+    ),
+    (PATHS, Code.GLOBAL, "SELECT id AS root, …"),
 )
 POSTGRES = (
     ("SELECT id, (g, v) AS x FROM t", Code.PARSE, "column of its own"),
@@ -18,6 +33,18 @@ POSTGRES = (
     ("SELECT id FROM t TABLESAMPLE BERNOULLI (10)", Code.UNSUPPORTED, "id % 10 = 0"),
     ("SELECT id FROM ONLY t", Code.UNSUPPORTED, "without ONLY"),
     ("SELECT id FROM t FOR UPDATE", Code.UNSUPPORTED, "FOR UPDATE"),
+    (PATHS, Code.GLOBAL, "SELECT id AS root, …"),
+    (
+        "SELECT id FROM t WHERE to_tsvector('a') @@ to_tsquery('a')",
+        Code.SESSION_DEPENDENT,
+        "to_tsvector('english', body)",
+    ),
+    ("SELECT id, (jsonb_each('{}')).key AS k FROM t", Code.UNSUPPORTED, "AS x, and x.key in its place"),
+    (
+        "SELECT id, a FROM t CROSS JOIN LATERAL ROWS FROM (unnest('{1}'::int[])) AS z(a)",
+        Code.UNSUPPORTED,
+        "one function",
+    ),
     (
         "SELECT id, date_trunc('day', to_timestamp(id), 'UTC') AS x FROM t",
         Code.SESSION_DEPENDENT,

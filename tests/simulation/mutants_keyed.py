@@ -205,6 +205,7 @@ def _of(engine: Engine) -> tuple[Mutant, ...]:
         ),
         Mutant(engine, "piece that is not seen", ("window-unseen",), unseen_piece_lost, disturbed=True),
         Mutant(engine, "what a recursion begins with", ("recursion",), one_step_back, disturbed=True),
+        Mutant(engine, "row outside that it begins with", ("recursion-beside",), one_step_back, disturbed=True),
         Mutant(engine, "branch of another kind", (UNSHOWN,), branch_untold, kinds(engine), disturbed=True),
         Mutant(engine, "dirty set done at once", JOINS, whole_set_done, disturbed=True),
         Mutant(

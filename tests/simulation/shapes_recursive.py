@@ -15,6 +15,38 @@ def _like(table: Relation, field: Field) -> list[Field]:
     return [one for one in table.of_kind("int", "text", "date") if (one.kind, one.type, one.collate) == wanted]
 
 
+@shape("recursion-beside")
+def _beside(parts: Parts) -> Draft:
+    """From a row outside over a few steps, counted, and others that are met from there."""
+    table, whole = parts.queries.table(), parts.table()
+    own = parts.rng.choice(table.of_kind("int", "text", "date"))
+    step, begins = parts.rng.choice(_like(table, own)), _like(whole, own)
+    if not begins:
+        raise LookupError("nothing to begin with")
+    first = f"SELECT u.{parts.rng.choice(begins).quoted}, 0"
+    on = f"h.{own.quoted} = r.v{parts.condition(table, 'h', 0.3)}"
+    next_ = f"SELECT h.{step.quoted}, r.n + 1 FROM r JOIN {table.quoted} h ON {on} WHERE r.n < 3"
+    found = f"WITH RECURSIVE r(v, n) AS ({first} UNION{parts.rng.choice(('', ' ALL'))} {next_})"
+    key = parts.key(whole, "u")
+    form = parts.rng.randint(0, 2)
+    if form == 0:
+        longest = Column(f"({found} SELECT {parts.rng.choice(('max(r.n)', 'count(r.v)'))} FROM r)", parts.name())
+        return draft(
+            f"SELECT {listed(*key, longest)} FROM {whole.quoted} u{parts.where(whole, 'u', 0.3)}", key, table, whole
+        )
+    other = parts.queries.table()
+    met = _like(other, own)
+    if not met:
+        raise LookupError("nothing to meet")
+    value = f"o.{parts.rng.choice(met).quoted}"
+    also, rows = parts.condition(other, "o", 0.3), f"SELECT count(*) FROM {other.quoted} o"
+    many = f"({found} {rows} JOIN r ON {value} = r.v{also})"
+    if form == 2:
+        many = f"({rows} WHERE {value} IN ({found} SELECT r.v FROM r){also})"
+    columns = listed(*key, Column(many, parts.name()))
+    return draft(f"SELECT {columns} FROM {whole.quoted} u{parts.where(whole, 'u', 0.3)}", key, table, whole, other)
+
+
 @shape("recursion")
 def _recursion(parts: Parts) -> Draft:
     """From where it begins over any number of steps, which other tables are met from, too."""

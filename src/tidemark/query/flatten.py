@@ -55,6 +55,7 @@ from tidemark.query.unique import is_nullable, is_nullable_output
 from tidemark.query.units import fixed, is_exact, is_uniform, keeps, reads_row
 from tidemark.query.walked import Walk, begins_and_goes_on, carried, walk_of
 
+_LISTED = "tidemark_listed"
 Calls = Mapping[str, Called]
 """Alias → function in FROM, called with what scans have."""
 _Pair = tuple[Scalar, Scalar, tuple[bool, bool]]
@@ -207,8 +208,9 @@ def _from(block: Block, focus: str, wanted: frozenset[int] | None) -> list[_Join
         rights = _item(item, focus, block.dialect)
         parts = [one for left in parts for right in rights for one in _join(block, left, right, place, focus, needed)]
     for nested in block.nested:
-        if nested.item is None and has_scan(nested.query, focus):
-            parts = [one for part in parts for one in _with_nested(block, part, nested, focus)]
+        if nested.item is None:
+            tie = _with_nested if has_scan(nested.query, focus) else _through_list
+            parts = [one for part in parts for one in tie(block, part, nested, focus)]
     for scalar in block.where:
         parts = [one for part in parts for one in _through_value(block, part, scalar, focus)]
     found = []
@@ -242,6 +244,30 @@ def _through_value(block: Block, part: _Joined, scalar: Scalar, focus: str) -> l
             found.append(replace(part, scans={**part.scans, **flat.scans}, edges=(*part.edges, *edges), calls=calls))
         return found
     return [part]
+
+
+def _through_list(block: Block, part: _Joined, nested: Nested, focus: str) -> list[_Joined]:
+    """The same with the scans of a subquery that reads a row outside, and has what WHERE demands; the focus is not in it."""
+    own = {"", *(item.alias for one in nested.query.blocks for item in one.items)}
+    if (
+        nested.form != "in"
+        or not nested.stands_alone
+        or {c.table for c in nested.query.tree.find_all(exp.Column)} <= own
+    ):
+        return [part]
+    found, outputs, pairs = [], [one.scalar for one in nested.query.outputs], []
+    for one, other in nested.matches:
+        listed = exp.column(str(outputs.index(other)), _LISTED, quoted=True)
+        pairs.append(Scalar(exp.EQ(this=one.tree.copy(), expression=listed), block.dialect))
+    for flat in flatten(nested.query, focus):
+        scans = {**part.scans, **flat.scans}
+        values = {str(place): value for place, value in enumerate(flat.values)}
+        edges = conditions((*flat.edges, *pairs), {**part.seen, _LISTED: values}, scans)
+        if edges is None:
+            return [part]
+        calls = {**part.calls, **_said(flat.calls, part.seen)}
+        found.append(replace(part, scans=scans, edges=(*part.edges, *edges), calls=calls))
+    return found
 
 
 def _needed(block: Block, wanted: frozenset[int] | None) -> frozenset[str]:
