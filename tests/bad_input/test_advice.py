@@ -21,7 +21,7 @@ SQLITE = (
         "row_number() OVER (PARTITION BY … ORDER BY … DESC)",
     ),
     (
-        "SELECT x, count(*) AS n FROM (SELECT g AS x FROM t UNION ALL SELECT v FROM t) GROUP BY x",
+        "SELECT x, count(*) AS n FROM (SELECT g AS x FROM t UNION ALL SELECT abs(v) FROM t) GROUP BY x",
         Code.GLOBAL,
         "CAST(x AS TEXT)",
     ),

@@ -156,8 +156,7 @@ def _is_nothing(value: Scalar | None) -> bool:
 
 
 def _walks_from(query: Recursion, flat: Flat, walk: Walk | None) -> Scalar | None:
-    """The column with which a recursion begins, where a walk leads back to it: of a table there, or of a row outside, of which
-    `begins_alike` tells later whether it compares so."""
+    """The column that a recursion begins with, if a walk leads back to it; of a row outside `begins_alike` tells that later."""
     value = flat.values[walk.place] if walk is not None else None
     if walk is None or value is None or value.column is None:
         return None
@@ -248,12 +247,9 @@ def _through_value(block: Block, part: _Joined, scalar: Scalar, focus: str) -> l
 
 def _through_list(block: Block, part: _Joined, nested: Nested, focus: str) -> list[_Joined]:
     """The same with the scans of a subquery that reads a row outside, and has what WHERE demands; the focus is not in it."""
-    own = {"", *(item.alias for one in nested.query.blocks for item in one.items)}
-    if (
-        nested.form != "in"
-        or not nested.stands_alone
-        or {c.table for c in nested.query.tree.find_all(exp.Column)} <= own
-    ):
+    outside = {node.table for node in nested.query.tree.find_all(exp.Column)} - {""}
+    outside -= {item.alias for one in nested.query.blocks for item in one.items}
+    if nested.form != "in" or not nested.stands_alone or not outside:
         return [part]
     found, outputs, pairs = [], [one.scalar for one in nested.query.outputs], []
     for one, other in nested.matches:
