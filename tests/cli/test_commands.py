@@ -218,6 +218,8 @@ def test_the_doctor_finds_what_the_verdict_says(installed: Shell) -> None:
     assert shell("verify") == 4
     assert shell("doctor") == 1 and "It has 1 row that is known to be wrong. Next: tidemark repair" in shell.out
     assert "live and captured" not in shell.out
+    (finding,) = shell.json("status")["verdict"]["findings"]
+    assert (finding["name"], finding["level"], finding["next"]) == ("thread_stats", "fail", "tidemark repair")
     assert shell("repair") == 0
     with contextlib.closing(open_session(shell.url)) as session:
         run, name = ledger(session.dialect, "run"), "thread_stats"

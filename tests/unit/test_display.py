@@ -66,3 +66,16 @@ def test_what_has_no_total_yet_is_counted() -> None:
     first, *_, last = stream.getvalue().splitlines()
     assert first == "counting the keys for threads: 100,000"
     assert last.startswith("counting the keys for threads: 1,") and last.endswith("50,000 keys/s")
+
+
+@pytest.mark.parametrize("width", [120, 80, 60, 40, 12, 1])
+def test_a_bar_stays_in_one_line_of_the_terminal(width: int) -> None:
+    """A longer one would begin another line ten times a second."""
+    shown, times = io.StringIO(), iter(range(0, 100, 10))
+    display = Display(shown, now=lambda: float(next(times)), live=True, width=lambda stream: width)
+    for done in (0, 652_300, 1_400_000):
+        display(Event("thread_stats", "fill", done, 1_500_000))
+    drawn = [line.removeprefix("\x1b[2K") for line in shown.getvalue().split("\r") if line]
+    assert len(drawn) == 3 and all(len(line) < max(2, width) for line in drawn), drawn
+    assert width < 60 or "93% 1,400,000/1,500,000" in drawn[-1]
+    assert ("[" in drawn[-1]) == (width >= 80), "a bar only where there is room beside the numbers"

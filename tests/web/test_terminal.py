@@ -19,6 +19,8 @@ from tests.kit.asgi import get
 from tests.web.conftest import Forum, begin, fill
 from tidemark.cli import main
 from tidemark.cli.export import FILES, export_file
+from tidemark.cli.reports import status_text
+from tidemark.cli.terminal import width_of
 from tidemark.cli.watching import wants_color, watch
 
 TOKEN = "a token of the tests"
@@ -43,6 +45,15 @@ def pictures(forum: Forum, stream: io.StringIO, count: int) -> str:
     asked = looks(count)
     watch(forum.tidemark, stream, lambda: next(asked), lambda seconds: None)
     return stream.getvalue()
+
+
+def test_a_narrow_terminal_is_shown_what_fits(well_forum: Forum) -> None:
+    tables = well_forum.tidemark.status()
+    whole, most, least = (status_text(tables, width=width) for width in (None, 90, 40))
+    assert whole == status_text(tables) and "freshness" in whole
+    assert max(map(len, most.splitlines()[:-1])) <= 90 and "class" not in most and "captures" in most
+    assert least.splitlines()[0].split() == ["derived", "table", "state", "pending", "drift", "next"]
+    assert width_of(Terminal()) is None, "who does not say how wide it is gets everything"
 
 
 def test_the_status_is_drawn_again_on_a_terminal_and_told_once_elsewhere(

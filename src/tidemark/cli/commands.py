@@ -25,6 +25,7 @@ from tidemark.cli.outcome import Outcome
 from tidemark.cli.serving import probe, serve_web
 from tidemark.cli.settings import Settings, find_settings, read_seconds
 from tidemark.cli.start import write_start
+from tidemark.cli.terminal import width_of
 from tidemark.cli.watching import verdict_text, wants_color, watch
 from tidemark.database.urls import read_address
 from tidemark.declare import Project
@@ -156,10 +157,9 @@ def status(typed: Typed) -> Outcome:
     said = verdict_text(verdict, color=wants_color(sys.stdout))
     bare = not tables and any(one.kind == "ledger" for one in verdict.findings)
     text = reports.status_text(tables) if bare else said
-    text = f"{reports.status_text(tables, verdict=False)}\n{said}" if tables else text
-    found = {"level": verdict.level, "sentence": verdict.sentence}
+    text = f"{reports.status_text(tables, verdict=False, width=width_of(sys.stdout))}\n{said}" if tables else text
     failed = typed.options.check and verdict.level == "fail"
-    data = {"verdict": found, "tables": [table.as_json() for table in tables]}
+    data = {"verdict": asdict(verdict), "tables": [table.as_json() for table in tables]}
     return Outcome(text, data, Exit.ERROR if failed else Exit.OK)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from tidemark.cli.terminal import fit, width_of
 from tidemark.runtime.progress import Event
 from tidemark.telling import tell_count
 
@@ -17,6 +18,7 @@ LINE_SECONDS = 30.0
 BAR_SECONDS = 0.1
 MEASURE_SECONDS = 2.0
 BAR_CELLS = 24
+CELLS_MIN = 4
 WORDS = {
     "fill": "filling",
     "verify": "verifying",
@@ -29,7 +31,7 @@ WORDS = {
 
 
 class Display:
-    """A listener that shows what long duties do. `quiet` shows nothing."""
+    """A listener that shows what long duties do. `quiet` shows nothing; `width` is that of the terminal, which may change."""
 
     def __init__(
         self,
@@ -38,10 +40,12 @@ class Display:
         quiet: bool = False,
         now: Callable[[], float] = time.monotonic,
         live: bool | None = None,
+        width: Callable[[TextIO], int | None] = width_of,
     ) -> None:
         self._stream = stream
         self._quiet = quiet
         self._now = now
+        self._width = width
         self._live = stream.isatty() if live is None else live
         self._about = ("", "")
         self._began = self._shown = now()
@@ -73,17 +77,17 @@ class Display:
         self._stream.flush()
 
     def _show(self, event: Event, now: float) -> None:
-        line = self._line(event, now)
+        width = self._width(self._stream) if self._live else None
+        line = self._line(event, now, width)
         if self._live:
-            self._stream.write(f"\r\x1b[2K{line}")
+            self._stream.write(f"\r\x1b[2K{fit(line, width)}")
             self._open = True
         else:
             self._stream.write(line + "\n")
 
-    def _line(self, event: Event, now: float) -> str:
+    def _line(self, event: Event, now: float, width: int | None) -> str:
         share = event.done / event.total if event.total else 0.0
         shown = min(share, 0.99) if event.phase in ("fill", "backfill") else min(share, 1.0)
-        full = int(shown * BAR_CELLS)
         seconds = now - self._began
         rate = (event.done - self._first) / seconds if seconds > 0 else 0.0
         if event.place:
@@ -99,8 +103,12 @@ class Display:
         if event.done and not event.total:
             speed = "" if remains == "measuring" else f", {rate:,.0f} keys/s"
             return f"{word} {event.derived}: {event.done:,}{speed}"
-        bar = "#" * full + "-" * (BAR_CELLS - full)
-        return f"{word} {event.derived} [{bar}] {shown:4.0%} {event.done:,}/{event.total:,} {remains}"
+        about, told = f"{word} {event.derived}", f"{shown:4.0%} {event.done:,}/{event.total:,} {remains}"
+        # The numbers say more than the bar, which takes the room that they leave.
+        cells = BAR_CELLS if width is None else min(BAR_CELLS, width - len(about) - len(told) - 5)
+        full = int(shown * cells)
+        bar = f" [{'#' * full}{'-' * (cells - full)}]" if cells >= CELLS_MIN else ""
+        return f"{about}{bar} {told}"
 
     def _end_bar(self) -> None:
         if self._open:

@@ -31,6 +31,8 @@ from tidemark.telling import tell_count, tell_part
 
 SIGNS = {"create": "+", "replace": "~", "rename": "~", "reinstall": "!", "resume": ">", "drop": "-"}
 SHOWN_MAX = 20
+SPARED = ("class", "freshness", "verified", "rows", "captures")
+"""What a narrow terminal does without: `tidemark explain` has it, or the verdict tells of it where it matters."""
 
 
 def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
@@ -140,8 +142,9 @@ def _verified(one: TableStatus) -> str:
     return when + (f", {one.coverage:.0%} of keys in 24 h" if one.coverage is not None else "")
 
 
-def status_text(tables: Sequence[TableStatus], *, verdict: bool = True) -> str:
-    """The status of every derived table, and one verdict unless that is said elsewhere."""
+def status_text(tables: Sequence[TableStatus], *, verdict: bool = True, width: int | None = None) -> str:
+    """The status of every derived table, and one verdict, with why tables failed, unless that is said elsewhere. Where the table
+    is wider than that, what can be spared is left out."""
     if not tables:
         return "Nothing is installed. Next: tidemark apply"
     head = ("derived table", "state", "class", "freshness", "rows", "pending", "drift", "verified", "captures", "next")
@@ -162,11 +165,22 @@ def status_text(tables: Sequence[TableStatus], *, verdict: bool = True) -> str:
         )
         for t in tables
     ]
-    failures = [f"{t.name} failed: {t.failure}" for t in tables if t.failure]
+    failures = [f"{t.name} failed: {t.failure}" for t in tables if t.failure] if verdict else []
     scans = [f"{t.name}: {said}" for t in tables for said in t.scans]
     shadows = [_shadow_text(t.name, t.shadow) for t in tables if t.shadow is not None]
     said = [judge(tables).sentence] if verdict else []
-    return "\n".join([table(head, rows), *scans, *shadows, *failures, *said])
+    return "\n".join([_narrowed(head, rows, width), *scans, *shadows, *failures, *said])
+
+
+def _narrowed(head: Sequence[str], rows: Sequence[Sequence[object]], width: int | None) -> str:
+    """The rows under their head, without as many of `SPARED` as it takes to fit."""
+    left = list(range(len(head)))
+    for name in (None, *SPARED):
+        left = [place for place in left if head[place] != name]
+        text = table([head[place] for place in left], [[row[place] for place in left] for row in rows])
+        if width is None or max(map(len, text.splitlines())) <= width:
+            break
+    return text
 
 
 def _shadow_text(name: str, shadow: Shadow) -> str:

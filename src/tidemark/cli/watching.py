@@ -13,6 +13,7 @@ from typing import TextIO
 
 from tidemark.cli.outcome import Outcome, table
 from tidemark.cli.reports import status_text
+from tidemark.cli.terminal import width_of
 from tidemark.engine import Tidemark
 from tidemark.errors import Exit, TidemarkError
 from tidemark.runtime.backfill.record import BackfillStatus
@@ -22,6 +23,7 @@ from tidemark.runtime.operate.verdict import Verdict, tell_span
 EVERY_SECONDS = 1.0
 NAP_SECONDS = 0.1
 BAR_CELLS = 24
+WIDE = 100
 COLORS = {"pass": "32", "warn": "33", "fail": "31"}
 HOME, REST = "\x1b[H", "\x1b[J"
 CLEAR = "\x1b[2J"
@@ -47,7 +49,7 @@ def watch(
         stream.write(CLEAR)
     try:
         while not stop():
-            text = _picture(eye.overview, color)
+            text = _picture(eye.overview, color, width_of(stream))
             if live:
                 stream.write(HOME + text.replace("\n", "\x1b[K\n") + "\x1b[K\n" + REST)
             elif text != shown:
@@ -62,30 +64,31 @@ def watch(
     return Outcome("", {"watched": True}, Exit.OK)
 
 
-def _picture(look: Callable[[], Overview], color: bool) -> str:
+def _picture(look: Callable[[], Overview], color: bool, width: int | None) -> str:
     try:
         view = look()
     except TidemarkError as problem:
         return paint(f"The database cannot be read: {problem}", "fail", color=color)
-    return overview_text(view, color=color)
+    return overview_text(view, color=color, width=width)
 
 
-def overview_text(view: Overview, *, color: bool = False) -> str:
+def overview_text(view: Overview, *, color: bool = False, width: int | None = None) -> str:
     """Everything at a glance: the tables, what is under way, what needs somebody, and the verdict."""
-    parts = [status_text(view.tables, verdict=False)] if view.tables else []
+    parts = [status_text(view.tables, verdict=False, width=width)] if view.tables else []
     working = [one for one in view.backfills if one.running]
     if working:
         head = ("under way", "", "done", "of", "rate", "left")
-        parts.append(table(head, [_row(one) for one in working]))
+        cells = BAR_CELLS if width is None or width >= WIDE else BAR_CELLS // 2
+        parts.append(table(head, [_row(one, cells) for one in working]))
     parts += [f"{one.name} holds back: {reason}" for one in working for reason in one.reasons]
     parts.append(verdict_text(view.verdict, color=color))
     return "\n".join(parts)
 
 
-def _row(one: BackfillStatus) -> tuple[object, ...]:
+def _row(one: BackfillStatus, cells: int) -> tuple[object, ...]:
     share = one.progress
-    full = 0 if share is None else int(share * BAR_CELLS)
-    bar = "?" * BAR_CELLS if share is None else "#" * full + "-" * (BAR_CELLS - full)
+    full = 0 if share is None else int(share * cells)
+    bar = "?" * cells if share is None else "#" * full + "-" * (cells - full)
     left = one.state if one.eta_seconds is None else tell_span(one.eta_seconds)
     return (
         one.name,
