@@ -12,6 +12,7 @@ from dataclasses import replace
 from tests.simulation.beside import draw_beside
 from tests.simulation.case import HOMES, Case, Derived, Duty, Statement, Transaction
 from tests.simulation.catalogue import FAMILIES, draw_derived
+from tests.simulation.customs import put_customs
 from tests.simulation.kept import asked, is_kept, sources
 from tests.simulation.queries import Queries
 from tests.simulation.redefined import redefining
@@ -263,7 +264,7 @@ def draw_retained(seed: str, engine: str, families: tuple[str, ...]) -> Retained
 
 def _draw_world(rng: random.Random, seed: str, engine: str, is_unlike: bool | None) -> World:
     world = draw_world(rng, "postgres" if engine == "postgres" else "sqlite", is_unlike)
-    return put_above(random.Random(f"{seed}/{engine}/above"), world)
+    return put_customs(seed, put_above(random.Random(f"{seed}/{engine}/above"), world))
 
 
 def _steady_case(
