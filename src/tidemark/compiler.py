@@ -12,8 +12,9 @@ from functools import partial
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance import pruned
-from tidemark.maintenance.bilinear import BilinearProgram, NotBilinear, bilinear_program
+from tidemark.maintenance.bilinear import BilinearProgram, bilinear_program
 from tidemark.maintenance.edges import left_to_ticks, locking_of, not_at_commit, why_left
+from tidemark.maintenance.groupings import NotBilinear
 from tidemark.maintenance.keyed import keyed_program
 from tidemark.maintenance.linear import linear_program
 from tidemark.maintenance.operators import operators_of
@@ -316,7 +317,11 @@ def _join(read: _Read) -> BilinearProgram | None:
     try:
         _require_changes_alone(read)
         lower = partial(lower_query, catalog=catalog, dialect=dialect)
-        return bilinear_program(declaration.name, read.query, read.key, read.columns, read.describe, lower)
+        # Whoever agrees to reading everything again has no rows for values, unless they are asked for.
+        counts = False if declaration.allow_global and declaration.support is None else declaration.support
+        return bilinear_program(
+            declaration.name, read.query, read.key, read.columns, read.describe, lower, counts=counts
+        )
     except (NotLinear, NotBilinear):
         return None
 

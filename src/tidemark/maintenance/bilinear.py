@@ -13,49 +13,32 @@ of its own, which any change touches, so that adding is all that spares reading 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from tidemark.maintenance.aggregates import Parts
+from tidemark.maintenance.counted import OF, Counted, Values, nulls_of
+from tidemark.maintenance.groupings import (
+    AskedParts,
+    Branch,
+    Joined,
+    NotBilinear,
+    grouped,
+    labels_of,
+    make_branch,
+    require_joined,
+    state_text,
+)
 from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.keyed import keyed_program
-from tidemark.maintenance.linear import Builder
-from tidemark.maintenance.program import KeyedProgram, Part, PartKind, RowText, Stored, Visible
+from tidemark.maintenance.program import KeyedProgram, Part, RowText, Visible
 from tidemark.maintenance.shapes import over_parts
 from tidemark.model import Describe, OutputColumn, Table
-from tidemark.query.cut import is_hidden
-from tidemark.query.functions import LINEAR_AGGREGATES
 from tidemark.query.keys import KeyColumn, find_key
-from tidemark.query.relation import Block, Called, Derived, Occurrence, Query, Scalar, SetOperation
-from tidemark.query.subtypes import passes_json
+from tidemark.query.relation import Block, Query, Scalar, SetOperation
 from tidemark.query.unique import equality
-from tidemark.query.units import bare_text, branches_of, is_no_value, is_void, origins_of
+from tidemark.query.units import bare_text, branches_of, origins_of
 
-SCANS_MAX = 5
-ADDED = LINEAR_AGGREGATES - {"min", "max", "total"}
 Lower = Callable[[str], Query]
 _FROM_ALL = "a total is computed again from all rows where it cannot be added to"
-
-
-@dataclass(frozen=True)
-class NotBilinear(Exception):
-    """Why a query has no bilinear program, as a sentence."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Joined:
-    """One grouping over a join: `scans` are its occurrences, `calls` the functions of their rows beside them, `conditions` all of
-    its conditions; `key` computes the key's columns, and None is a column that is NULL in all of its rows. `parts` are the names
-    of those parts of the state that it has. `total` says that it is one group, which is there whatever there is."""
-
-    scans: tuple[Occurrence, ...]
-    conditions: tuple[Scalar, ...]
-    key: tuple[Scalar | None, ...]
-    parts: frozenset[str]
-    calls: tuple[Called, ...] = ()
-    total: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +47,8 @@ class BilinearProgram:
 
     `joins` are the groupings that are put together, `parts` the state of a group, of which those that are not additive are NULL
     as long as everything adds up. `presence` is the part that counts a group's rows. Of several groupings `stays` says which
-    stored rows are totals, as a column and a test of it; it is empty where none is.
+    stored rows are totals, as a column and a test of it; it is empty where none is. `counted` are those among the groupings that
+    count values, which come last.
     """
 
     keyed: KeyedProgram
@@ -72,6 +56,12 @@ class BilinearProgram:
     parts: tuple[Part, ...]
     presence: str
     stays: str = ""
+    counted: tuple[Counted, ...] = ()
+
+    @property
+    def mains(self) -> tuple[Joined, ...]:
+        """The groupings of the query itself."""
+        return self.joins[: len(self.joins) - len(self.counted)]
 
     @property
     def has_total(self) -> bool:
@@ -104,19 +94,6 @@ def _links(join: Joined) -> list[tuple[Table, str, str]]:
     return found
 
 
-@dataclass
-class AskedParts(Parts):
-    """Remembers which parts were asked for."""
-
-    asked: set[str] = field(default_factory=set)
-
-    def add(self, hint: str, kind: PartKind, *rest: Any, **more: Any) -> Stored:
-        """As ever."""
-        stored = super().add(hint, kind, *rest, **more)
-        self.asked.add(stored.quoted)
-        return stored
-
-
 def bilinear_program(
     name: str,
     query: Query,
@@ -124,88 +101,165 @@ def bilinear_program(
     outputs: tuple[OutputColumn, ...],
     describe: Describe,
     lower: Lower,
+    *,
+    counts: bool | None = None,
 ) -> BilinearProgram:
-    """The program of a query. Raises `NotBilinear` with the reason. `lower` reads a query of ours as one of the user's."""
+    """The program of a query. Raises `NotBilinear` with the reason. `lower` reads a query of ours as one of the user's. Values are
+    counted where `counts` says so; where it is None, beside totals, of which nothing else is proportional."""
     if isinstance(query, Block) and not query.items:
-        return _figures(name, query, outputs, describe, lower)
+        return _figures(name, query, outputs, describe, lower, wanted=counts is not False)
     blocks = _joined(query)
     positions = tuple([output.name for output in query.outputs].index(column.name) for column in key)
     described = {column.name: column for column in outputs}
     _check_key(blocks, key, positions, described)
-    telling = _telling(blocks, key, positions)
     taken = {output.name.lower() for output in query.outputs}
     parts = AskedParts(query.dialect, taken, {}, RowText.as_written)
     presence, branches = parts.count("rows", None), []
+    total = any(block.groups is None for block in blocks)
+    values = Values(query.dialect, wanted=total if counts is None else counts)
     for block in blocks:
         parts.asked = {parts.count("rows", None).quoted}
-        branches.append(_branch(name, block, key, positions, outputs, describe, parts))
+        branches.append(make_branch(name, block, key, positions, outputs, describe, parts, values.by_value))
     made = tuple(parts.made.values())
-    if any(part.kind not in ("additive", "recomputed") or _always_anew(part) for part in made):
-        raise NotBilinear("a value of floating point depends on the order of addition")
-    shown, having = _put_together(branches, telling)
-    joins = tuple(branch.join for branch in branches)
-    state = " UNION ALL ".join(_state_text(b, j, key, positions, made) for b, j in zip(blocks, joins, strict=True))
-    lowered = lower(state)
-    own_key = find_key(lowered, tuple(column.name for column in key))
-    own_key = tuple(replace(one, nullable=before.nullable) for one, before in zip(own_key, key, strict=True))
-    labels = ", ".join(dict.fromkeys(label for block in blocks for label in _labels(block)))
+    _require_sums(made)
+    joins = tuple(values.keyed(branch.join, number) for number, branch in enumerate(branches, start=1))
+    counted = values.counted([*zip(range(1, len(blocks) + 1), blocks, joins, strict=True)], presence.quoted)
+    held = _Held(query, tuple(described[column.name] for column in key), positions, values.columns, made, counted)
+    states = [held.state(block, join) for block, join in zip(blocks, joins, strict=True)]
+    telling = held.telling(len(blocks)) or _telling(blocks, key, positions)
+    labels = ", ".join(dict.fromkeys(label for block in blocks for label in labels_of(block)))
     reason = f"{labels} are joined, and every aggregate is kept by what changed rows join"
     if len(blocks) > 1:
         reason = f"it is {len(blocks)} groupings over {labels}, and every aggregate is kept by what changed rows join"
-    state_columns = [described[column.name] for column in key]
-    state_columns += [OutputColumn(part.name, part.type, part.collation) for part in made]
-    totals = any(join.total for join in joins)
-    keyed = keyed_program(name, lowered, own_key, tuple(state_columns), reason, allow_global=totals)
-    if totals:
-        keyed = replace(keyed, reasons=(reason, _FROM_ALL))
-    elif any(route.everywhere for route in keyed.routes) or not keyed.unit:
+    keyed = held.keyed(name, states, key, reason, lower, totals=total)
+    if not total and (any(route.everywhere for route in keyed.routes) or not keyed.unit):
         raise NotBilinear("a change may touch every row")
-    keyed = replace(keyed, columns=made, shown=shown, having=having)
-    return BilinearProgram(keyed, joins, made, presence.quoted, _stays(joins, telling))
+    shown, having = _put_together(branches, telling)
+    keyed = replace(keyed, shown=shown, having=held.seen(len(blocks), having))
+    keyed = replace(keyed, nulls=held.nulls([*zip(blocks, joins, strict=True)]))
+    every = (*joins, *(one.join for one in counted))
+    return BilinearProgram(keyed, every, made, presence.quoted, _stays(joins, telling), counted)
 
 
 def _figures(
-    name: str, query: Block, outputs: tuple[OutputColumn, ...], describe: Describe, lower: Lower
+    name: str, query: Block, outputs: tuple[OutputColumn, ...], describe: Describe, lower: Lower, *, wanted: bool
 ) -> BilinearProgram:
     """SELECT (SELECT sums over a join), …: totals whose parts stand beside one another in one stored row."""
     taken = {output.name.lower() for output in query.outputs}
+    values = Values(query.dialect, wanted=wanted)
     made: list[Part] = []
-    joins, states, swaps = [], [], {}
-    for number, nested in enumerate(query.nested, start=1):
+    blocks, branches, own, swaps = [], [], [], {}
+    for nested in query.nested:
         block = nested.query
         if nested.form != "scalar" or not isinstance(block, Block) or block.groups or block.having:
             raise NotBilinear("a figure is more than sums over a join")
-        _require_joined(block, alone=False)
+        require_joined(block, alone=False)
         parts = AskedParts(query.dialect, taken, {}, RowText.as_written)
         parts.count("rows", None)
-        branch = _branch(name, block, (), (), describe(f"SELECT {nested.text} AS v"), describe, parts)
-        made += (own := tuple(parts.made.values()))
-        joins.append(branch.join)
-        states.append(f"({_state_text(block, branch.join, (), (), own)}) AS f{number}")
-        swaps[nested.text] = f"({branch.shown[0].sql})"
-    if not made or any(part.kind not in ("additive", "recomputed") or _always_anew(part) for part in made):
-        raise NotBilinear("a value of floating point depends on the order of addition")
-    listed = ", ".join(query.dialect.quote(part.name) for part in made)
-    lowered = lower(f"SELECT {listed} FROM {' CROSS JOIN '.join(states)}")
-    labels = ", ".join(dict.fromkeys(label for nested in query.nested for label in _labels(nested.query.blocks[0])))
+        said = describe(f"SELECT {nested.text} AS v")
+        branches.append(make_branch(name, block, (), (), said, describe, parts, values.by_value))
+        blocks.append(block)
+        own.append(tuple(parts.made.values()))
+        made += own[-1]
+        swaps[nested.text] = f"({branches[-1].shown[0].sql})"
+    if not made:
+        raise NotBilinear("it has no figure")
+    _require_sums(made)
+    presence = query.dialect.quote(made[0].name)
+    joins = tuple(values.keyed(branch.join, 1) for branch in branches)
+    counted = values.counted([(1, block, join) for block, join in zip(blocks, joins, strict=True)], presence)
+    held = _Held(query, (), (), values.columns, tuple(made), counted)
+    figures = [
+        f"({state_text(block, join, (), (), parts)}) AS f{number}"
+        for number, (block, join, parts) in enumerate(zip(blocks, joins, own, strict=True), start=1)
+    ]
+    listed = ", ".join([*held.one_row(), *(query.dialect.quote(part.name) for part in made)])
+    labels = ", ".join(dict.fromkeys(label for block in blocks for label in labels_of(block)))
     reason = f"it is a row of figures over {labels}, and every aggregate is kept by what changed rows join"
-    columns = tuple(OutputColumn(part.name, part.type, part.collation) for part in made)
-    keyed = keyed_program(name, lowered, (), columns, reason, allow_global=True)
+    keyed = held.keyed(name, [f"SELECT {listed} FROM {' CROSS JOIN '.join(figures)}"], (), reason, lower, totals=True)
     shown = tuple(
         Visible(one.name, over_parts(output.scalar, swaps, query), one.type)
         for output, one in zip(query.outputs, outputs, strict=True)
     )
-    keyed = replace(keyed, columns=tuple(made), shown=shown, reasons=(reason, _FROM_ALL))
-    return BilinearProgram(keyed, tuple(joins), tuple(made), query.dialect.quote(made[0].name))
+    keyed = replace(keyed, shown=shown, having=held.seen(1, ""), nulls=held.nulls([(blocks[0], joins[0])]))
+    every = (*joins, *(one.join for one in counted))
+    return BilinearProgram(keyed, every, tuple(made), presence, _stays(joins[:1], held.telling(1)), counted)
+
+
+def _require_sums(made: Sequence[Part]) -> None:
+    if any(part.kind == "recomputed" and part.needed is None for part in made):
+        raise NotBilinear("a value of floating point depends on the order of addition")
 
 
 @dataclass(frozen=True)
-class _Branch:
-    """One of the groupings, with what readers see of its groups, and HAVING, over a stored row."""
+class _Held:
+    """What is stored of a query: the columns of its own `key` with their `positions`, what the key has for counted `values`
+    (nothing where there are none), `parts`, and the groupings that count."""
 
-    join: Joined
-    shown: tuple[Visible, ...]
-    having: str
+    query: Query
+    key: tuple[OutputColumn, ...]
+    positions: Sequence[int]
+    values: tuple[OutputColumn, ...]
+    parts: tuple[Part, ...]
+    counted: tuple[Counted, ...]
+
+    @property
+    def columns(self) -> tuple[OutputColumn, ...]:
+        """The columns of the whole key, in order: rows of one grouping, and in it of one group, stand beside one another."""
+        return (*self.values[:1], *self.key, *self.values[1:])
+
+    def state(self, block: Block, join: Joined, value: Scalar | None = None) -> str:
+        """The state of a grouping as a query; that of one that counts values has what it groups by besides."""
+        texts = [block.outputs[position].scalar.text for position in self.positions]
+        if self.values:
+            texts = [self._text(join, 0), *texts, *(self._text(join, n) for n in range(1 + len(texts), len(join.key)))]
+        key = [(column.name, text) for column, text in zip(self.columns, texts, strict=True)]
+        groups = [one for position in self.positions if (one := grouped(block, position)) is not None]
+        return state_text(block, join, key, [*groups, *([value] if value is not None else [])], self.parts)
+
+    def one_row(self) -> list[str]:
+        """What the key is of the one row of a query that has no key."""
+        quote, cast = self.query.dialect.quote, self.query.dialect.cast
+        names = [quote(column.name) for column in self.values]
+        values = ["1", *(f"NULL{cast(column.type)}" for column in self.values[1:])]
+        return [f"{value} AS {name}" for value, name in zip(values, names, strict=False)]
+
+    def keyed(
+        self, name: str, states: list[str], key: tuple[KeyColumn, ...], reason: str, lower: Lower, *, totals: bool
+    ) -> KeyedProgram:
+        """The keyed program of the state."""
+        lowered = lower(" UNION ALL ".join([*states, *(self.state(one.block, one.join, one.scalar) for one in self.counted)]))
+        names = tuple(column.name for column in self.columns)
+        known = {column.name: column.nullable for column in key}
+        own = tuple(replace(one, nullable=known.get(one.name, one.nullable)) for one in find_key(lowered, names))
+        columns = (*self.columns, *(OutputColumn(part.name, part.type, part.collation) for part in self.parts))
+        pieces = tuple(column.name for column in self.key) if self.counted else names
+        made = keyed_program(name, lowered, own, columns, reason, allow_global=totals, pieces=pieces)
+        values = ", ".join(dict.fromkeys(one.scalar.text for one in self.counted))
+        said = (f"how often each value of {values} occurs is kept beside the rows",) if values else ()
+        reasons = (reason, *said, *((_FROM_ALL,) if totals else ()))
+        own_key = {column.name for column in self.key}
+        parts = tuple(replace(part, hidden=part.name not in own_key) for part in made.key)
+        return replace(made, key=parts, columns=self.parts, reasons=reasons)
+
+    def telling(self, mains: int) -> _Telling | None:
+        """How the groupings are told apart by what values have; None where none is counted."""
+        quoted = self.query.dialect.quote(OF)
+        return _Telling(quoted, tuple(str(number) for number in range(1, mains + 1))) if self.counted else None
+
+    def seen(self, mains: int, having: str) -> str:
+        """Which stored rows readers see: those of the query's own groupings, the first ones, for which HAVING is true."""
+        own = f"s.{self.query.dialect.quote(OF)} <= {mains}" if self.counted else ""
+        return " AND ".join(filter(None, (own, having)))
+
+    def nulls(self, mains: Sequence[tuple[Block, Joined]]) -> tuple[frozenset[str], ...]:
+        """The columns of the key that are NULL together, where values are counted."""
+        every = [*mains, *((one.block, one.join) for one in self.counted)]
+        return nulls_of([column.name for column in self.columns], every) if self.counted else ()
+
+    def _text(self, join: Joined, number: int) -> str:
+        scalar = join.key[number]
+        return scalar.text if scalar is not None else f"NULL{self.query.dialect.cast(self.columns[number].type)}"
 
 
 @dataclass(frozen=True)
@@ -225,28 +279,8 @@ def _joined(query: Query) -> tuple[Block, ...]:
             raise NotBilinear("each of its branches is computed again by itself")
     blocks = branches_of(query)
     for block in blocks:
-        _require_joined(block, alone=len(blocks) == 1)
+        require_joined(block, alone=len(blocks) == 1)
     return blocks
-
-
-def _require_joined(block: Block, *, alone: bool) -> None:
-    if not block.is_aggregated or not block.occurrences or (alone and len(block.items) < 2):
-        raise NotBilinear("it is no grouping over a join of tables")
-    if any(isinstance(item, Derived) for item in block.items):
-        raise NotBilinear("it reads a subquery")
-    if any(item.kind not in ("first", "inner") for item in block.items):
-        raise NotBilinear("an outer join gives rows for what is missing")
-    if len(block.occurrences) > SCANS_MAX:
-        raise NotBilinear(f"it joins more than {SCANS_MAX} tables")
-    if passes_json(block):
-        raise NotBilinear("what is stored of JSON is a text, and no JSON to a function that it is given to")
-    if block.nested or block.windows or block.distinct or block.distinct_on or block.limited:
-        raise NotBilinear("its rows depend on more than their own group")
-    if any(group.is_constant for group in block.groups or ()):
-        raise NotBilinear("it groups by a constant")
-    for aggregate in block.aggregates:
-        if (aggregate.function not in ADDED or aggregate.distinct) and not is_no_value(aggregate):
-            raise NotBilinear(f"{aggregate.function} cannot be added up over a join")
 
 
 def _telling(blocks: Sequence[Block], key: tuple[KeyColumn, ...], positions: Sequence[int]) -> _Telling | None:
@@ -268,11 +302,11 @@ def _check_key(
 ) -> None:
     for block in blocks:
         groups = {bare_text(group) for group in block.groups or ()}
-        if groups != {bare_text(one) for position in positions if (one := _grouped(block, position)) is not None}:
+        if groups != {bare_text(one) for position in positions if (one := grouped(block, position)) is not None}:
             raise NotBilinear("its key is not what it groups by")
     for column, position in zip(key, positions, strict=True):
         own = described[column.name]
-        told = [(block, one) for block in blocks if (one := _grouped(block, position)) is not None]
+        told = [(block, one) for block in blocks if (one := grouped(block, position)) is not None]
         if not all(_has_one_spelling(block, scalar, own, alone=len(blocks) == 1) for block, scalar in told):
             raise NotBilinear(f"equal values of {column.name} may be written in several ways")
 
@@ -285,55 +319,7 @@ def _has_one_spelling(block: Block, scalar: Scalar, own: OutputColumn, *, alone:
     return bool(origins) and all(has_one_spelling(one.type, one.collation, block.dialect) for one in origins or ())
 
 
-def _grouped(block: Block, position: int) -> Scalar | None:
-    """What a column of the key is grouped by; None where it is the same in all rows."""
-    scalar = block.outputs[position].scalar
-    return None if scalar.is_constant or is_void(scalar) else scalar
-
-
-def _always_anew(part: Part) -> bool:
-    return part.kind == "recomputed" and part.needed is None
-
-
-def _branch(
-    name: str,
-    block: Block,
-    key: tuple[KeyColumn, ...],
-    positions: Sequence[int],
-    outputs: tuple[OutputColumn, ...],
-    describe: Describe,
-    parts: AskedParts,
-) -> _Branch:
-    """One grouping; makes the parts that it asks for."""
-    builder = Builder(name, block, key, outputs, describe, None)
-    swaps, types = {}, _argument_types(block, describe)
-    for call in block.aggregates:
-        if is_no_value(call):
-            swaps[call.text] = f"CAST(NULL AS {describe(f'SELECT {call.text} AS v {_from(block)}')[0].type})"
-        else:
-            swaps[call.text] = builder.visible_call(call, None, parts, types, call.function)
-    places = dict(zip(positions, key, strict=True))
-    for position, column in places.items():
-        scalar = _grouped(block, position)
-        for group in block.groups or () if scalar is not None else ():
-            if scalar is not None and bare_text(group) == bare_text(scalar):
-                swaps[scalar.text] = swaps[group.text] = builder.stored(column.name)
-    shown = []
-    for position, (output, described) in enumerate(zip(block.outputs, outputs, strict=True)):
-        sql = builder.stored(described.name) if position in places else over_parts(output.scalar, swaps, block)
-        shown.append(Visible(described.name, sql, described.type))
-    having = over_parts(block.having, swaps, block) if block.having is not None else ""
-    for text in (*(one.sql for one in shown), having):
-        if any(f"{block.dialect.quote(alias)}." in text for alias in block.local):
-            raise NotBilinear("a column of the result is neither grouped by nor added up")
-    conditions = (*(scalar for item in block.items for scalar in item.on), *block.where)
-    own = tuple(None if is_void(one := block.outputs[p].scalar) else one for p in positions)
-    total = block.groups is None
-    join = Joined(block.occurrences, conditions, own, frozenset(parts.asked), block.calls, total)
-    return _Branch(join, tuple(one for one in shown if not is_hidden(one.name)), having)
-
-
-def _put_together(branches: Sequence[_Branch], telling: _Telling | None) -> tuple[tuple[Visible, ...], str]:
+def _put_together(branches: Sequence[Branch], telling: _Telling | None) -> tuple[tuple[Visible, ...], str]:
     """What readers see of a stored row, whichever branch it is of."""
 
     def either(texts: Sequence[str]) -> str:
@@ -360,58 +346,3 @@ def _stays(joins: Sequence[Joined], telling: _Telling | None) -> str:
     return f"{telling.column} IN ({', '.join(values)})"
 
 
-def _labels(block: Block) -> list[str]:
-    tables = [occurrence.table.label for occurrence in block.occurrences]
-    return tables + [f"rows of {one.name}" for one in block.calls]
-
-
-def _argument_types(block: Block, describe: Describe) -> dict[str, OutputColumn]:
-    arguments = list(
-        {
-            call.argument.text: call.argument
-            for call in block.aggregates
-            if call.argument is not None and not is_no_value(call)
-        }.values()
-    )
-    if not arguments:
-        return {}
-    items = ", ".join(f"{scalar.text} AS a{number}" for number, scalar in enumerate(arguments))
-    described = describe(f"SELECT {items} {_from(block)}")
-    return {scalar.text: column for scalar, column in zip(arguments, described, strict=True)}
-
-
-def _from(block: Block) -> str:
-    quote = block.dialect.quote
-    scans = [f"{quote(one.table.schema, one.table.name)} AS {quote(one.alias)}" for one in block.occurrences]
-    return "FROM " + ", ".join([*scans, *(call.in_from() for call in block.calls)])
-
-
-def _state_text(
-    block: Block, join: Joined, key: tuple[KeyColumn, ...], positions: Sequence[int], parts: tuple[Part, ...]
-) -> str:
-    """The state of every group as a query."""
-    quote, cast = block.dialect.quote, block.dialect.cast
-    aggregates = {quote(part.name): part.aggregate.as_written() for part in parts}
-    columns = [
-        f"{block.outputs[position].scalar.text} AS {quote(column.name)}"
-        for position, column in zip(positions, key, strict=True)
-    ]
-    for part in parts:
-        value = aggregates[quote(part.name)]
-        if quote(part.name) not in join.parts:
-            value = f"{'0' if part.kind == 'additive' else 'NULL'}{cast(part.type)}"
-        elif part.needed is not None:
-            value = f"CASE WHEN {part.needed.over(lambda name: f'({aggregates[name]})')} THEN {value} END"
-        columns.append(f"{value} AS {quote(part.name)}")
-    conditions = [scalar for item in block.items for scalar in item.on]
-    where = " AND ".join(f"({scalar.text})" for scalar in (*conditions, *block.where))
-    own = [scalar.text for position in positions if (scalar := _grouped(block, position)) is not None]
-    groups = f" GROUP BY {', '.join(own)}" if own else ""
-    return f"SELECT {', '.join(columns)} {_from(block)}{' WHERE ' if where else ''}{where}{groups}"
-
-
-def over_images(text: RowText, images: frozenset[str], rename: Callable[[str], str]) -> str:
-    """The same with the columns of the scans in `images` renamed."""
-    return "".join(
-        piece.over_images(images, rename) if isinstance(piece, Scalar) else str(piece) for piece in text.pieces
-    )

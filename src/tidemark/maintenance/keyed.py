@@ -44,15 +44,18 @@ def keyed_program(
     allow_global: bool = False,
     moment: str = "",
     every: float | None = None,
+    pieces: tuple[str, ...] | None = None,
 ) -> KeyedProgram:
     """The program of a query. A change of an `unwatched` source, given by its label, makes nothing dirty. `moment` is what stands
-    for the clock in the query, `every` the declared seconds between two ticks.
+    for the clock in the query, `every` the declared seconds between two ticks. A unit is made of columns of the key named in
+    `pieces`, or of any where that is None.
 
     Raises `Refusal` when a change may touch every row, and nobody agreed to that.
     """
     described = {column.name: column for column in outputs}
     names = [output.name for output in query.outputs]
-    chosen, every_route = _within_reach(query, choose_unit(query, key))
+    by = key if pieces is None else tuple(column for column in key if column.name in pieces)
+    chosen, every_route = _within_reach(query, choose_unit(query, by))
     routes = shorten(tuple(way for way in every_route if way.changed.table.label not in unwatched))
     reasons = (reason, *_everywhere(query, chosen, routes, allow_global=allow_global))
     due = find_due(query, every_route, moment, every or DUE_SECONDS)

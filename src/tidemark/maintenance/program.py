@@ -332,6 +332,7 @@ class KeyedProgram:
     changed is kept for the units until they are computed.
     Where rows hold state that the user's query does not show, `shown` are the public columns over a stored row ``s``, and
     `having` filters what readers see. `shown_in` is the label of the user's table in whose columns they are shown, if any.
+    `nulls` are the sets of columns of the key that are NULL together in a row; empty where any may be.
     """
 
     name: str
@@ -355,6 +356,7 @@ class KeyedProgram:
     having: str = ""
     keeps_changes: bool = False
     shown_in: str = ""
+    nulls: tuple[frozenset[str], ...] = ()
 
     @property
     def public(self) -> tuple[str, ...]:

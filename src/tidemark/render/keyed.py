@@ -6,7 +6,7 @@ Owns: the statements of a batch. Promises: `fresh` is the user's own query over 
 from __future__ import annotations
 
 from tidemark.dialect import Dialect
-from tidemark.maintenance.program import KeyedProgram
+from tidemark.maintenance.program import KeyedProgram, KeyPart
 from tidemark.memory import dated
 from tidemark.names import Names
 from tidemark.render import statements, units, whole
@@ -22,9 +22,11 @@ from tidemark.script import Applier
 
 def store_of(program: KeyedProgram, names: Names, dialect: Dialect) -> Store:
     """The store of a keyed program."""
-    key, unit = program.key or (EVERYTHING,), program.unit or (EVERYTHING,)
+    key: tuple[KeyPart, ...] = program.key or (EVERYTHING,)
+    unit: tuple[KeyPart, ...] | None = program.unit or (EVERYTHING,)
     direct = program.proven and key == unit and key != (EVERYTHING,)
-    return Store(dialect, names, key, program.columns, keeps_default=True, unit=None if direct else unit)
+    unit = None if direct else unit
+    return Store(dialect, names, key, program.columns, keeps_default=True, unit=unit, nulls=program.nulls)
 
 
 def recompute(store: Store, program: KeyedProgram) -> tuple[str, ...]:

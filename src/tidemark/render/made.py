@@ -148,7 +148,7 @@ def of_keyed(program: KeyedProgram, key: Key, declaration: Declaration, catalog:
         tick = replace(tick, full=None) if tick is not None else None
     freshness = "tick" if ticks else "commit"
     seen = [(one.name, one.sql) for one in program.shown] or visible
-    shown = Shown(store, _shown_key(store), tuple(seen), "1 = 1")
+    shown = Shown(store, _shown_key(store), tuple(seen), program.having or "1 = 1")
     said = (*inputs_of(declaration), *notes(program), *scans.notes(tick.scans if tick is not None else ()))
     made = Made(
         klass, freshness, reasons, program.tables, pieces, applier, tick, missing, names.public, store, shown, said

@@ -21,6 +21,8 @@ def row_of(store: Store, row: str) -> str:
 
 def joins_of(store: Store) -> list[str]:
     """Conditions that join a numbered key ``b`` with its stored row ``s``: by an index, and for keys with a NULL apart."""
+    if apart := store.by_nulls("s", "b"):
+        return [on for on, _ in apart]
     values = [f"b.{store.column(part)}" for part in store.key]
     if not store.finds_nulls_apart:
         return [store.join("s", values)]
@@ -30,6 +32,8 @@ def joins_of(store: Store) -> list[str]:
 
 def which_join(store: Store, join: int) -> str:
     """The numbered keys that one of those conditions is for."""
+    if apart := store.by_nulls("s", "b"):
+        return f" AND ({apart[join][1]})"
     if not store.finds_nulls_apart:
         return ""
     return f" AND {'' if join else 'NOT '}({store.has_null('b')})"

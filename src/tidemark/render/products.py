@@ -14,11 +14,13 @@ from functools import reduce
 from itertools import combinations
 from operator import or_
 
-from tidemark.maintenance.bilinear import BilinearProgram, Joined, over_images
+from tidemark.maintenance.bilinear import BilinearProgram
+from tidemark.maintenance.groupings import Joined, over_images
 from tidemark.maintenance.program import Part
 from tidemark.names import ledger
 from tidemark.query.relation import Called, Occurrence, Scalar
 from tidemark.render.clearing import clear
+from tidemark.render.counted import MOVED_BY, counts_values, extremes, moves
 from tidemark.render.images import image
 from tidemark.render.numbered import RANGE, joins_of, remove, row_of, which_join
 from tidemark.render.statements import ORDINAL, Store, qualified
@@ -38,6 +40,7 @@ def products(store: Store, program: BilinearProgram) -> Products:
     keys = ", ".join(store.definition(part) for part in store.key)
     fields = "".join(f", {definition}" for part in _added(program) for definition in _field_definitions(store, part))
     sums = "".join(f", {store.definition(part)}" for part in _added(program))
+    fields += f", {MOVED_BY} integer" if program.counted else ""
     create, place = "CREATE TEMP TABLE IF NOT EXISTS", store.dialect.big_integer
     tables = tuple(dict.fromkeys(scan.table.label for join in program.joins for scan in join.scans))
     slices = [names.temporary(f"slice_{label}") for label in tables]
@@ -50,11 +53,15 @@ def products(store: Store, program: BilinearProgram) -> Products:
         ),
         clear=tuple(clear(store.dialect, table) for table in (delta, ordered, *slices)),
         weigh=weigh(store, *slices),
-        products=tuple(
-            _product(store, program, join, chosen)
-            for join in program.joins
-            for size in range(1, min(CHANGED_MAX, len(join.scans)) + 1)
-            for chosen in combinations(range(len(join.scans)), size)
+        products=(
+            *(
+                _product(store, program, join, chosen)
+                for join in program.joins
+                for size in range(1, min(CHANGED_MAX, len(join.scans)) + 1)
+                for chosen in combinations(range(len(join.scans)), size)
+            ),
+            # Which values came and went is known once all of that is there, whatever changed.
+            *(Product((), (), add) for add in moves(store, program, _fields(store, program))),
         ),
         number=(_number(store, program), *weigh(store, ordered)),
         count=f"SELECT count(*) FROM {ordered}",
@@ -187,6 +194,7 @@ def _number(store: Store, program: BilinearProgram) -> str:
             total = store.dialect.typed(f"sum(d.{store.column(part)})", part.type)
             some.append(f"{total} <> 0")
         sums.append(f"{total} AS {store.column(part)}")
+    some += [f"sum(d.{MOVED_BY}) > 0"] if program.counted else []
     row = row_of(store, "d")
     grouped = f"SELECT {row}, {', '.join(sums)} FROM {delta} AS d GROUP BY {row}"
     moved = " OR ".join(some)
@@ -224,7 +232,7 @@ def _odd(store: Store, program: BilinearProgram) -> tuple[str, ...]:
     for part in program.parts:
         if part.needed is not None:
             tests += [f"s.{store.column(part)} IS NOT NULL", f"({part.needed.over(sum_of)})"]
-        elif _halved(store, part):
+        elif part.kind == "additive" and _halved(store, part):
             tests.append(f"typeof({sum_of(store.column(part))}) <> 'integer'")
     ordered = store.names.temporary("ordered")
     return tuple(
@@ -238,15 +246,27 @@ def _apply(store: Store, program: BilinearProgram) -> tuple[str, ...]:
     """Add in the order of keys, then remove the groups of which nothing is left."""
     ordered, name = store.names.temporary("ordered"), store.names.store
     columns = [store.column(part) for part in _added(program)]
-    sets = ", ".join(f"{column} = s.{column} + excluded.{column}" for column in columns)
-    listed = ", ".join([store.key_list, *columns])
-    values = ", ".join([row_of(store, "b"), *(f"b.{column}" for column in columns)])
-    found = [
-        f"INSERT INTO {name} AS s ({listed}) SELECT {values} FROM {ordered} AS b WHERE {RANGE} ORDER BY b.{ORDINAL} "
-        f"ON CONFLICT ({store.conflict}) DO UPDATE SET {sets}"
-    ]
-    if not all(join.total for join in program.joins):
-        found += remove(store, ordered, f"{RANGE} AND b.{program.presence} < 0", lambda row: _is_gone(program, row))
+
+    def add(which: str, others: list[tuple[str, str]]) -> str:
+        sets = [f"{column} = s.{column} + excluded.{column}" for column in columns]
+        sets += [f"{column} = excluded.{column}" for column, _ in others]
+        listed = ", ".join([store.key_list, *columns, *(column for column, _ in others)])
+        values = ", ".join([row_of(store, "b"), *(f"b.{column}" for column in columns), *(text for _, text in others)])
+        return (
+            f"INSERT INTO {name} AS s ({listed}) SELECT {values} FROM {ordered} AS b WHERE {RANGE}{which} ORDER BY b.{ORDINAL} "
+            f"ON CONFLICT ({store.conflict}) DO UPDATE SET {', '.join(sets)}"
+        )
+
+    def leave(which: str) -> tuple[str, ...]:
+        gone = f"{RANGE} AND b.{program.presence} < 0{which}"
+        return remove(store, ordered, gone, lambda row: _is_gone(program, row))
+
+    # What is first or last of values is read once they are there.
+    values, groups = (counts_values(store, program, "b", counts=counts) for counts in (True, False))
+    found = [add(values, []), *leave(values)] if program.counted else []
+    found.append(add(groups, extremes(store, program)))
+    if not all(join.total for join in program.mains):
+        found += leave(groups)
     return tuple(found)
 
 

@@ -29,7 +29,8 @@ class Store:
     """The table that holds the rows: its key, its parts, and how to name and match them.
 
     `unit` are the columns whose values stand in the dirty set and in a batch. None = the key does, each of its rows is computed
-    for itself, and its uniqueness is proven.
+    for itself, and its uniqueness is proven. `nulls` are the sets of columns of the key that are NULL together in a row; empty
+    where any may be.
     """
 
     dialect: Dialect
@@ -38,11 +39,12 @@ class Store:
     parts: tuple[Part, ...]
     keeps_default: bool = False
     unit: tuple[KeyPart, ...] | None = None
+    nulls: tuple[frozenset[str], ...] = ()
 
     @property
     def units(self) -> Store:
         """The same with the unit for a key: how to name and match what stands in the dirty set and in a batch."""
-        return self if self.unit is None else replace(self, key=self.unit, unit=None)
+        return self if self.unit is None else replace(self, key=self.unit, unit=None, nulls=())
 
     @property
     def numbered(self) -> str:
@@ -176,6 +178,19 @@ class Store:
         to which NULLs are equal."""
         return self.nullable and self.dialect.has_schemas
 
+    def by_nulls(self, row: str, other: str) -> list[tuple[str, str]]:
+        """How rows are joined with those of the same key on PostgreSQL: a condition for each set of columns that are NULL together,
+        which an index or a hash serves, beside a test of the rows `other` that have it; nothing where the sets are not known."""
+        found = []
+        for nulls in self.nulls if self.finds_nulls_apart else ():
+            on, which = [], []
+            for part in self.key:
+                one, same = f"{row}.{self.column(part)}", f"{other}.{self.column(part)}"
+                which += [f"{same} IS {'' if part.name in nulls else 'NOT '}NULL"] if part.nullable else []
+                on.append(f"{one} IS NULL AND {same} IS NULL" if part.name in nulls else f"{one} = {same}")
+            found.append((" AND ".join(on), " AND ".join(which)))
+        return found
+
     def has_null(self, row: str) -> str:
         """True for a row, named `row`, whose key has a NULL."""
         return " OR ".join(f"{row}.{self.column(part)} IS NULL" for part in self.key if part.nullable)
@@ -298,6 +313,10 @@ def fill_stored(store: Store) -> tuple[str, ...]:
     if not store.dialect.has_schemas:
         source = f"{few(batch)} AS b CROSS JOIN {store.names.store} AS s ON {store.join('s', values)}"
         return (*found, f"{into} SELECT b.{ORDINAL}, {columns} FROM {source}")
+    apart = store.by_nulls("s", "b")
+    if apart:
+        rows = f"{into} SELECT b.{ORDINAL}, {columns} FROM {batch} AS b JOIN {store.names.store} AS s"
+        return (*found, *(f"{rows} ON {on}" for on, _ in apart))
     plain = " AND ".join(f"s.{store.column(p)} = {v}" for p, v in zip(store.key, values, strict=True))
     found.append(
         f"{into} SELECT b.{ORDINAL}, {columns} FROM {batch} AS b CROSS JOIN {one_by_one(store.names.store, plain)}"

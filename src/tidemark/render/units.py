@@ -100,7 +100,10 @@ def recompute(store: Store) -> tuple[str, ...]:
     into = f"INSERT INTO {fresh} ({ORDINAL}, {', '.join(store.columns)}) SELECT b.{ORDINAL}, {columns} FROM {raw} AS w"
     values = [f"w.{store.column(part)}" for part in store.key]
     found = [*statements.fill_stored(store), f"DELETE FROM {fresh}"]
-    if store.finds_nulls_apart:
+    apart = store.by_nulls("b", "w")
+    if apart:
+        found += [f"{into} JOIN {rows} AS b ON {on}" for on, _ in apart]
+    elif store.finds_nulls_apart:
         # A hash serves plain equality only, so keys with a NULL come in a statement of their own.
         plain = " AND ".join(f"b.{store.column(p)} = {v}" for p, v in zip(store.key, values, strict=True))
         found += [f"{into} JOIN {rows} AS b ON {plain}"]
