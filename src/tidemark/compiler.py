@@ -13,6 +13,7 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.maintenance import pruned
 from tidemark.maintenance.bilinear import BilinearProgram, bilinear_program
+from tidemark.maintenance.counted import OF
 from tidemark.maintenance.edges import left_to_ticks, locking_of, not_at_commit, why_left
 from tidemark.maintenance.groupings import NotBilinear
 from tidemark.maintenance.keyed import keyed_program
@@ -23,8 +24,8 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.maintenance.remember import needs_ticks, remember
 from tidemark.maintenance.sampling import find_sampled, sample
 from tidemark.maintenance.shapes import NotLinear
-from tidemark.maintenance.support import Support, Supports
-from tidemark.model import Catalog, Declaration, Describe, Kept, OutputColumn, Table
+from tidemark.maintenance.support import Support, Supports, stores_of, supports_of
+from tidemark.model import Catalog, Declaration, Describe, Kept, OutputColumn
 from tidemark.names import Names
 from tidemark.query.admit import admit, indexes_name_outputs
 from tidemark.query.cut import cut_of, is_hidden
@@ -130,7 +131,7 @@ def _compile(
     declaration = left_to_ticks(replace(declaration, query={"": kept}), lowered)
     admit(lowered, catalog)
     require_pure(lowered, first_mutable, describe, catalog.routines)
-    lowered = over_rankings(declaration.name, lowered, _stores(declaration, catalog), catalog)
+    lowered = over_rankings(declaration.name, lowered, stores_of(declaration, catalog), catalog)
     indexes_name_outputs(lowered, declaration.indexes)
     key, unproven = _key(lowered, declaration, stored)
     joins = _joined(declaration, key, catalog)
@@ -139,7 +140,7 @@ def _compile(
     read = _Read(declaration, kept, lowered, key, unproven, stored, describe, catalog, names)
     try:
         _require_changes_alone(read)
-        linear = linear_program(declaration.name, lowered, key, stored, describe, _supports(declaration, catalog))
+        linear = linear_program(declaration.name, lowered, key, stored, describe, supports_of(declaration, catalog))
         made = of_linear(linear, lowered, key, declaration, catalog, names)
     except NotLinear as not_linear:
         made = _by_unit(read, not_linear.reason)
@@ -173,7 +174,7 @@ def _compile(
         offers=offers(made.store, made.pieces, outputs, catalog, made.freshness),
         joins=joins,
         supported_by=declaration.supported_by,
-        operators=operators_of(lowered, linear=made.klass == "linear"),
+        operators=operators_of(lowered, linear=made.klass == "linear", counted=OF in made.applier.key_columns),
         fans=made.fans,
         crosses=bool(declaration.crossings),
         pruned=pruned.pruned_of(lowered),
@@ -251,18 +252,6 @@ def support_queries(
     except NotLinear as problem:
         raise Refusal(Code.UNSUPPORTED, problem.reason, instead="", derived=declaration.name) from problem
     return supports.wanted
-
-
-def _supports(declaration: Declaration, catalog: Catalog) -> Supports | None:
-    """The supports that the derived table counts in, as the catalog has them."""
-    if not declaration.supported_by:
-        return None
-    return Supports(declaration.name, _stores(declaration, catalog))
-
-
-def _stores(declaration: Declaration, catalog: Catalog) -> dict[str, Table]:
-    stores = {table.keeps.derived: table for table in catalog.tables.values() if table.keeps and table.kind == "table"}
-    return {name: stores[name] for name in declaration.supported_by}
 
 
 def _require_changes_alone(read: _Read) -> None:

@@ -4,7 +4,8 @@ Owns: the decision and `with_supports`. A query that counts different values is 
 costs as many rows as the group has, or with a support for each value that it counts (`tidemark.maintenance.support`), which
 costs as many rows as changed, a write more for each, and a stored row for each different value. Promises: a support is
 declared by its own query, before the table that reads it; what is installed stays as it is while the declaration leaves the
-choice to the plan. The same goes for a query that takes the first of each key's groups (`tidemark.query.ranked`).
+choice to the plan. The same goes for a query that takes the first of each key's groups (`tidemark.query.ranked`). What is counted
+over a join has no support of its own, and is counted among the rows of its table (`tidemark.maintenance.counted`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tidemark.compiler import compile_derived, support_queries
 from tidemark.compiling import Asked
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
+from tidemark.maintenance.counted import OF
 from tidemark.maintenance.support import Support
 from tidemark.model import Catalog, Declaration
 from tidemark.query.admit import admit
@@ -74,13 +76,22 @@ def _supported(declaration: Declaration, known: Known) -> list[Declaration]:
             # Whether it can be kept is known when it was compiled.
             compile_derived(one, known.catalog, known.dialect, known.engine.describe, 1, known.engine.first_mutable)
     except Refusal as refusal:
-        return _without(declaration, refusal.reason)
+        return [declaration] if _counts_itself(declaration, known) else _without(declaration, refusal.reason)
     if not own:
         return _without(declaration, "the query counts no different values of one source")
     why = _why(declaration, supports, known)
     if not why:
         return [declaration]
     return [*own, replace(declaration, supported_by=tuple(one.name for one in own), why_supported=why)]
+
+
+def _counts_itself(declaration: Declaration, known: Known) -> bool:
+    """Whether a table that is asked to have supports counts values among its own rows, as one over a join does."""
+    if not declaration.support:
+        return False
+    engine = known.engine
+    script = compile_derived(declaration, known.catalog, known.dialect, engine.describe, 1, engine.first_mutable)
+    return OF in script.applier.key_columns
 
 
 def _ranked(declaration: Declaration, known: Known) -> list[Declaration] | None:

@@ -58,7 +58,17 @@ QUERIES = {
     "UNION ALL SELECT 'both', sum(a.y) FROM a JOIN b ON b.x = a.x",
     "row": "SELECT (SELECT sum(a.y) FROM a JOIN b ON b.x = a.x) AS s, (SELECT count(*) FROM b WHERE z > 0) AS n, "
     "(SELECT count(*) + coalesce(sum(p.y), 0) FROM a p JOIN a q ON q.y = p.x) AS m",
+    "extremes": "SELECT count(*) AS n, max(a.y) AS m, min(b.t) AS l, count(DISTINCT a.t) AS d, "
+    "count(DISTINCT a.t) FILTER (WHERE b.z > 1) AS f FROM a JOIN b ON b.x = a.x",
+    "values": "SELECT a.t, max(b.z) - min(b.z) AS m, count(DISTINCT b.t) AS d FROM a JOIN b ON b.x = a.x GROUP BY a.t "
+    "HAVING count(*) > 1",
+    "sets": "SELECT a.t, 1 AS part, max(b.z) AS m, count(DISTINCT b.t) AS d FROM a JOIN b ON b.x = a.x GROUP BY a.t "
+    "UNION ALL SELECT NULL, 2, max(b.z), count(DISTINCT b.t) FROM a JOIN b ON b.x = a.x",
+    "best": "SELECT (SELECT max(a.y) FROM a JOIN b ON b.x = a.x) AS s, (SELECT count(DISTINCT z) FROM b WHERE z > 0) AS n, "
+    "(SELECT min(p.y) + max(q.x) FROM a p JOIN a q ON q.y = p.x) AS m",
 }
+SUPPORTED = ("values",)
+"""Of these groups values are counted because it is asked for."""
 
 
 def query_of(name: str, engine: str) -> str:
@@ -83,7 +93,7 @@ def project(names: Sequence[str], engine: str) -> Project:
     made = Project("joins")
     for name in names:
         for way in WAYS:
-            made.derive(f"{name}_{way}", query=query_of(name, engine), freshness="tick")
+            made.derive(f"{name}_{way}", query=query_of(name, engine), freshness="tick", support=name in SUPPORTED or None)
     return made
 
 

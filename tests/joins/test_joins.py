@@ -117,6 +117,14 @@ def only_single(script: Script) -> Script:
     return replace(script, tick=replace(script.tick, products=replace(script.tick.products, products=products)))
 
 
+def forget_values(script: Script) -> Script:
+    """Values come and go, and nobody tells their groups."""
+    if script.tick is None or script.tick.products is None:
+        return script
+    products = tuple(one for one in script.tick.products.products if one.scans)
+    return replace(script, tick=replace(script.tick, products=replace(script.tick.products, products=products)))
+
+
 def added_signs(script: Script) -> Script:
     """Every product is added."""
     if script.tick is None or script.tick.products is None:
@@ -127,7 +135,8 @@ def added_signs(script: Script) -> Script:
 
 
 @pytest.mark.parametrize(
-    ("mistake", "name"), [(only_single, "circle"), (added_signs, "circle"), (added_signs, "elements")]
+    ("mistake", "name"),
+    [(only_single, "circle"), (added_signs, "circle"), (added_signs, "elements"), (forget_values, "sets")],
 )
 def test_a_mistake_in_the_products_is_found(engine_url: str, mistake: Change, name: str) -> None:
     with world(engine_url, mistake, names=(name,)) as place:

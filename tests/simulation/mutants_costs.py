@@ -79,6 +79,7 @@ def as_they_were(script: Script) -> Script:
 
 JOINED = ("added-join",)
 TOTALS = ("added-total",)
+COUNTED = ("counted-total", "counted-join")
 STAYS = re.compile(r" AND NOT \([^()]* IN \([^()]*\)\)")
 CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
     ("keys that went stay", FULL, in_full(lambda one: replace(one, write=one.write[-1:]))),
@@ -106,6 +107,18 @@ CHANGES: tuple[tuple[str, tuple[str, ...], Change], ...] = (
         in_products(lambda one: replace(one, apply=tuple(STAYS.sub("", text) for text in one.apply))),
     ),
     ("sums of the last grouping", TOTALS, in_products(lambda one: replace(one, products=one.products[:-1]))),
+    ("values that come and go", COUNTED, _terms(lambda text: text, lambda term: bool(term.scans))),
+    ("values that come again", COUNTED, _terms(lambda text: text.replace("THEN 1 ELSE -1 END", "THEN 1 ELSE 1 END"))),
+    (
+        "the last of the values",
+        COUNTED,
+        in_products(lambda one: replace(one, apply=tuple(text.replace(" DESC", " ASC") for text in one.apply))),
+    ),
+    (
+        "values that went stay",
+        COUNTED,
+        in_products(lambda one: replace(one, apply=tuple(text for text in one.apply if not text.startswith("DELETE")))),
+    ),
 )
 
 COSTS: tuple[Mutant, ...] = (

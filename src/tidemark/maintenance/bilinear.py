@@ -104,8 +104,8 @@ def bilinear_program(
     *,
     counts: bool | None = None,
 ) -> BilinearProgram:
-    """The program of a query. Raises `NotBilinear` with the reason. `lower` reads a query of ours as one of the user's. Values are
-    counted where `counts` says so; where it is None, beside totals, of which nothing else is proportional."""
+    """The program of a query. Raises `NotBilinear` with the reason. `lower` reads a query of ours as one of the user's. Values
+    are counted where `counts` says so; where it is None, beside totals, which would be computed from all rows otherwise."""
     if isinstance(query, Block) and not query.items:
         return _figures(name, query, outputs, describe, lower, wanted=counts is not False)
     blocks = _joined(query)
@@ -228,7 +228,9 @@ class _Held:
         self, name: str, states: list[str], key: tuple[KeyColumn, ...], reason: str, lower: Lower, *, totals: bool
     ) -> KeyedProgram:
         """The keyed program of the state."""
-        lowered = lower(" UNION ALL ".join([*states, *(self.state(one.block, one.join, one.scalar) for one in self.counted)]))
+        lowered = lower(
+            " UNION ALL ".join([*states, *(self.state(one.block, one.join, one.scalar) for one in self.counted)])
+        )
         names = tuple(column.name for column in self.columns)
         known = {column.name: column.nullable for column in key}
         own = tuple(replace(one, nullable=known.get(one.name, one.nullable)) for one in find_key(lowered, names))
@@ -343,6 +345,4 @@ def _stays(joins: Sequence[Joined], telling: _Telling | None) -> str:
     if telling is None:
         return ""
     values = [value for join, value in zip(joins, telling.values, strict=True) if join.total]
-    return f"{telling.column} IN ({', '.join(values)})"
-
-
+    return f"{telling.column} IN ({', '.join(values)})" if values else ""

@@ -1,10 +1,10 @@
 """Values that are counted beside groups: the supports of a join's groups, as rows of the same store.
 
-Owns: `Values` and `Counted`. COUNT(DISTINCT x), MIN and MAX of a group are no sums of changes. But how often x occurs in the group
-is one: a grouping by x besides, whose rows stand beside those of the groups, of the same moment. The number of its rows is
+Owns: `Values` and `Counted`. COUNT(DISTINCT x), MIN and MAX of a group are no sums of changes. But how often x occurs in the
+group is one: a grouping by x besides, whose rows stand beside those of the groups, of the same moment. The number of its rows is
 COUNT(DISTINCT x), and the first and the last of them, which the store's unique index finds, are MIN and MAX. Promises: what is
-counted by value is what the aggregate says over the rows of the join; values that equal others are the same, however they are
-written. Supports that writers keep, in a store of their own, are those of `tidemark.maintenance.support`.
+counted by value is what the aggregate says over the rows of the join; values are counted where equal ones are also the same.
+Supports that writers keep, in a store of their own, are those of `tidemark.maintenance.support`.
 """
 
 from __future__ import annotations
@@ -78,8 +78,9 @@ class Values:
         return (OutputColumn(OF, "integer"), *self._columns.values()) if self._made else ()
 
     def by_value(self, call: Aggregate, block: Block, parts: AskedParts, argument: OutputColumn) -> str:
-        """What readers see of an aggregate over ``s``; empty where it is none that values are counted for. Raises `NotBilinear`
-        where equal values may differ."""
+        """What readers see of an aggregate over ``s``; empty where it is none that values are counted for.
+
+        Raises `NotBilinear` where equal values may be written in several ways."""
         kept = call.function in ("min", "max") or (call.function == "count" and call.distinct)
         if not self._wanted or not kept or call.others or call.argument is None or call.argument.is_constant:
             return ""
@@ -90,7 +91,9 @@ class Values:
             (argument.type, argument.collation),
             replace(argument, name=f"{VALUE}{len(self._columns) + 1}"),
         )
-        found = self._made.setdefault((call.argument.text, condition), _Value(block, call.argument, call.condition, column.name))
+        found = self._made.setdefault(
+            (call.argument.text, condition), _Value(block, call.argument, call.condition, column.name)
+        )
         if call.function == "count":
             counted = text("count(DISTINCT ", call.argument, ")")
             if call.condition is not None:
@@ -117,7 +120,10 @@ class Values:
         for of, one in enumerate(self._made.values(), start=first):
             number, join = next((number, join) for number, block, join in mains if block is one.block)
             inside = exp.Is(this=exp.Paren(this=one.value.tree.copy()), expression=exp.Null())
-            also = [Scalar(exp.Not(this=inside), self._dialect), *([one.condition] if one.condition is not None else [])]
+            also = [
+                Scalar(exp.Not(this=inside), self._dialect),
+                *([one.condition] if one.condition is not None else []),
+            ]
             own = tuple(one.value if column.name == one.column else None for column in self._columns.values())
             key = (self._number(of), *join.key[1 : len(join.key) - len(own)], *own)
             counting = Joined(join.scans, (*join.conditions, *also), key, frozenset({presence}), join.calls)

@@ -1,7 +1,7 @@
 """One grouping over a join: its parts, what readers see of a group, and its state as a query.
 
-Owns: `Joined`, `Branch`, and which groupings can be added up by what changed rows join. Promises: the state of a group is a sum over
-the rows of the join, but for what is counted by value (`tidemark.maintenance.counted`); its query gives that state.
+Owns: `Joined`, `Branch`, and which groupings can be added up by what changed rows join. Promises: the state of a group is a sum
+over the rows of the join, but for what is counted by value (`tidemark.maintenance.counted`); its query gives that state.
 """
 
 from __future__ import annotations

@@ -19,10 +19,14 @@ _SETS = {
 }
 
 
-def operators_of(query: Query, *, linear: bool) -> tuple[Operator, ...]:
-    """The operators of a query; `linear` tells that the whole is kept by what single rows add."""
+def operators_of(query: Query, *, linear: bool, counted: bool = False) -> tuple[Operator, ...]:
+    """The operators of a query; `linear` tells that the whole is kept by what single rows add, `counted` that values are counted
+    beside its groups."""
     if isinstance(query, SetOperation):
-        inner = (*operators_of(query.left, linear=linear), *operators_of(query.right, linear=linear))
+        inner = (
+            *operators_of(query.left, linear=linear, counted=counted),
+            *operators_of(query.right, linear=linear, counted=counted),
+        )
         if query.keeps_duplicates and query.kind == "union":
             return (*inner, Operator("UNION ALL", "linear", "union-all", "each side adds its own rows"))
         return (*inner, Operator(query.kind.upper(), "keyed", *_SETS[query.kind]))
@@ -42,7 +46,7 @@ def operators_of(query: Query, *, linear: bool) -> tuple[Operator, ...]:
     found += [_nested(nested, linear=linear) for nested in query.nested]
     if query.groups is not None:
         found.append(Operator("GROUP BY", "linear", "group-count", "a group is there while rows of it are counted"))
-    found += [_aggregate(aggregate) for aggregate in query.aggregates]
+    found += [_aggregate(aggregate, counted=counted) for aggregate in query.aggregates]
     if query.having is not None:
         found.append(
             Operator("HAVING", "linear", "read-filter", "every group is kept, and readers see those that pass")
@@ -93,8 +97,10 @@ def _nested(nested: Nested, *, linear: bool) -> Operator:
     )
 
 
-def _aggregate(call: Aggregate) -> Operator:
+def _aggregate(call: Aggregate, *, counted: bool) -> Operator:
     name = f"{call.function}({'DISTINCT ' if call.distinct else ''}{'…' if call.argument is not None else '*'})"
+    if counted and (call.function in ("min", "max") or (call.distinct and call.function == "count")):
+        return Operator(name, "linear", "counted-values", "how often each value occurs is kept beside the rows")
     if call.distinct and call.function not in ("min", "max"):
         return Operator(name, "keyed", "distinct-values", "how often each value is there is not kept")
     if call.function in ADDED:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from tidemark.dialect import Dialect
 from tidemark.maintenance.aggregates import Parts
 from tidemark.maintenance.program import Feed, Part, RowText, Stored, both, text
-from tidemark.model import Column, Table
+from tidemark.model import Catalog, Column, Declaration, Table
 from tidemark.names import ROWS, support_name
 from tidemark.query.relation import Aggregate, Occurrence, Scalar
 
@@ -109,6 +109,19 @@ class Support:
 
     def _column(self, name: str) -> Scalar:
         return self.value.column_of("support", name)
+
+
+def supports_of(declaration: Declaration, catalog: Catalog) -> Supports | None:
+    """The supports that a derived table counts in, as the catalog has them."""
+    if not declaration.supported_by:
+        return None
+    return Supports(declaration.name, stores_of(declaration, catalog))
+
+
+def stores_of(declaration: Declaration, catalog: Catalog) -> dict[str, Table]:
+    """The stores of its supports by their names."""
+    stores = {table.keeps.derived: table for table in catalog.tables.values() if table.keeps and table.kind == "table"}
+    return {name: stores[name] for name in declaration.supported_by}
 
 
 def _key_column(number: int) -> str:

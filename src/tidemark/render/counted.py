@@ -123,7 +123,8 @@ def _nearest(store: Store, one: Counted, part: Part, nulls: frozenset[str] | Non
         else:
             found.append((column, f"{store.equal(key, nulls=nulls is None)} {told}"))
     last, column = part.kind == "highest", f"h.{store.column(value)}"
-    terms = [*(term for term, _ in found), f"ifnull({column}, 0)" if store.indexes_expressions else column]
+    # Where a column IS NULL, PostgreSQL wants the whole order of the index, and SQLite what is left of it.
+    terms = [*(term for term, _ in found), column] if store.dialect.has_schemas else [f"ifnull({column}, 0)"]
     order = ", ".join(f"{term} {'DESC' if last else 'ASC'}" for term in terms)
     where = " AND ".join(f"{term} {test}" for term, test in found)
     return f"(SELECT {column} FROM {store.names.store} AS h WHERE {where} ORDER BY {order} LIMIT 1)"

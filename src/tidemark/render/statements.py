@@ -179,8 +179,9 @@ class Store:
         return self.nullable and self.dialect.has_schemas
 
     def by_nulls(self, row: str, other: str) -> list[tuple[str, str]]:
-        """How rows are joined with those of the same key on PostgreSQL: a condition for each set of columns that are NULL together,
-        which an index or a hash serves, beside a test of the rows `other` that have it; nothing where the sets are not known."""
+        """How rows are joined with those of the same key on PostgreSQL: a condition for each set of columns that are NULL
+        together, which an index or a hash serves, beside a test of the rows `other` that have it; nothing where the sets are not
+        known."""
         found = []
         for nulls in self.nulls if self.finds_nulls_apart else ():
             on, which = [], []

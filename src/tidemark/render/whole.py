@@ -43,9 +43,10 @@ SIDE = "tidemark_side"
 
 def of_keyed(store: Store, program: KeyedProgram) -> Whole | None:
     """The texts for a keyed program; None where they cannot be."""
-    if not program.memory.is_empty or not program.unit or EVERYTHING in (*store.key, *store.units.key):
+    if not program.memory.is_empty or EVERYTHING in store.key or (not program.unit and not program.nulls):
         return None
-    return _whole(store, rows_of_keyed(store, program), fills=store.unit is None)
+    # Where there is one unit, nothing but this fills the rows bit by bit.
+    return _whole(store, rows_of_keyed(store, program), fills=store.unit is None or not program.unit)
 
 
 def rows_of_keyed(store: Store, program: KeyedProgram) -> str:
@@ -166,11 +167,11 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     )
     named = ", ".join(f"{store.dialect.quote(f'c{number}')}" for number in range(len(every)))
     names = [part.name for part in every]
-    units = [names.index(part.name) for part in store.units.key]
-    picked = ", ".join(store.dialect.quote(f"c{number}") for number in units)
+    units = [part for part in store.units.key if part != EVERYTHING]
+    picked = ", ".join(store.dialect.quote(f"c{names.index(part.name)}") for part in units) or "1"
     both = f"WITH z ({named}, {SIDE}) AS ({sides} UNION ALL {stored}) SELECT {named} FROM z"
     differ = f"{both} GROUP BY {places} HAVING sum({SIDE}) <> 0"
-    order = ", ".join(str(number) for number in range(1, len(units) + 1))
+    order = ", ".join(str(number) for number in range(1, len(store.units.key) + 1))
     keys = f"SELECT DISTINCT {picked} FROM ({differ}) AS d"
     clear = clear_list(store.dialect, todo)
     list_keys = f"INSERT INTO {todo} ({store.units.key_list})"

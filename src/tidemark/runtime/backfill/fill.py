@@ -306,6 +306,10 @@ def _key_of(duty: Duty, whole: Whole, place: int) -> Key | None:
 
 def _copy_chunk(filling: Filling, whole: Whole, low: int, high: int, total: int) -> tuple[int, str]:
     written = _put(filling.duty, filling.script, whole, low, high)
+    tick_texts = filling.script.tick
+    if high >= total and tick_texts is not None and tick_texts.products is not None:
+        # All rows are of the moment that was read, so that the first tick may add to them.
+        filling.duty.session.run(tick_texts.products.even)
     # Places in this list mean nothing to a filling that goes on by keys: it begins at the first.
     set_cursor(filling.duty, filling.script, 0, total)
     return written, filling.commit(high - low, written)

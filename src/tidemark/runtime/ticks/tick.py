@@ -186,7 +186,7 @@ def _leaves(state: State) -> bool:
 
 def _add(state: State, products: Products) -> None:
     """Add what changed rows join; where that is not exact, or too much, the units are recomputed."""
-    found, ms = add_up(state.duty, state.script, products, state.pace.size)
+    found, ms = add_up(state.duty, state.script, products, state.pace.rows_known)
     state.ms += ms
     if found.why_not:
         way: Way = "keyed" if state.script.applier.units or state.tick.full is None else "full"
