@@ -93,7 +93,9 @@ def project(names: Sequence[str], engine: str) -> Project:
     made = Project("joins")
     for name in names:
         for way in WAYS:
-            made.derive(f"{name}_{way}", query=query_of(name, engine), freshness="tick", support=name in SUPPORTED or None)
+            made.derive(
+                f"{name}_{way}", query=query_of(name, engine), freshness="tick", support=name in SUPPORTED or None
+            )
     return made
 
 

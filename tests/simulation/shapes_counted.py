@@ -45,7 +45,9 @@ def _counted_total(parts: Parts) -> Draft:
     if form == "one":
         return draft(f"SELECT {listed(*_counted(parts, scans))} FROM {source}{where}", [], left, right)
     if form == "row":
-        figures = [Column(f"(SELECT {one.expression} FROM {source}{where})", one.name) for one in _counted(parts, scans)]
+        figures = [
+            Column(f"(SELECT {one.expression} FROM {source}{where})", one.name) for one in _counted(parts, scans)
+        ]
         return draft(f"SELECT {listed(*figures)}", [], left, right)
     if parts.chance(0.4):
         source, scans = f"{left.quoted} a", scans[:1]
@@ -72,5 +74,7 @@ def _counted_join(parts: Parts) -> Draft:
     source, where, scans = _source(parts)
     keys = [Column(parts.column(*parts.rng.choice(scans), ("int", "text", "date")), parts.name())]
     having = f" HAVING count(*) > {parts.rng.randint(0, 2)}" if parts.chance(0.25) else ""
-    query = f"SELECT {listed(*keys, *_counted(parts, scans))} FROM {source}{where} GROUP BY {keys[0].expression}{having}"
+    query = (
+        f"SELECT {listed(*keys, *_counted(parts, scans))} FROM {source}{where} GROUP BY {keys[0].expression}{having}"
+    )
     return draft(query, keys, *(table for table, _ in scans))

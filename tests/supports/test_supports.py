@@ -199,7 +199,7 @@ def test_a_support_where_there_is_nothing_to_keep_is_refused(place: Plays) -> No
     project = Project("plays")
     project.derive(
         "joined",
-        query="SELECT u.id, count(DISTINCT p.track) AS n FROM users u JOIN plays p ON p.user_id = u.id GROUP BY u.id",
+        query="SELECT u.id, count(DISTINCT p.track) AS n FROM users u LEFT JOIN plays p ON p.user_id = u.id GROUP BY u.id",
         support=True,
     )
     with pytest.raises(Refusal) as caught:

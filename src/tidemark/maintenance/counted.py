@@ -13,8 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from sqlglot import exp
-
 from tidemark.dialect import Dialect
 from tidemark.maintenance.aggregates import visible_aggregate
 from tidemark.maintenance.groupings import AskedParts, Joined, NotBilinear
@@ -23,6 +21,7 @@ from tidemark.maintenance.program import Part, text
 from tidemark.model import OutputColumn
 from tidemark.query.cut import HIDDEN_KEY
 from tidemark.query.relation import Aggregate, Block, Scalar
+from tidemark.query.scalar import whole_number
 from tidemark.query.unique import is_nullable
 
 OF = f"{HIDDEN_KEY}of"
@@ -52,11 +51,10 @@ class Counted:
 
 @dataclass
 class _Value:
-    """One that was asked for: a value in the groups of a branch, of the rows for which a condition is true."""
+    """One that was asked for: a value in the groups of a branch, NULL for rows that do not count."""
 
     block: Block
     value: Scalar
-    condition: Scalar | None
     column: str
     count: str = ""
     extremes: list[Part] = field(default_factory=list)
@@ -68,7 +66,7 @@ class Values:
     def __init__(self, dialect: Dialect, *, wanted: bool) -> None:
         self._dialect = dialect
         self._wanted = wanted
-        self._made: dict[tuple[str, str], _Value] = {}
+        self._made: dict[str, _Value] = {}
         self._columns: dict[tuple[str, str | None], OutputColumn] = {}
 
     @property
@@ -86,14 +84,13 @@ class Values:
             return ""
         if argument.composite or spelling_of_key(argument, self._dialect) != "one":
             raise NotBilinear(f"equal values of {call.argument.text} may be written in several ways")
-        condition = call.condition.text if call.condition is not None else ""
+        # It is computed of the rows of which the query computes it, and of no others.
+        value = call.argument if call.condition is None else call.argument.where(call.condition)
         column = self._columns.setdefault(
             (argument.type, argument.collation),
             replace(argument, name=f"{VALUE}{len(self._columns) + 1}"),
         )
-        found = self._made.setdefault(
-            (call.argument.text, condition), _Value(block, call.argument, call.condition, column.name)
-        )
+        found = self._made.setdefault(value.text, _Value(block, value, column.name))
         if call.function == "count":
             counted = text("count(DISTINCT ", call.argument, ")")
             if call.condition is not None:
@@ -111,7 +108,7 @@ class Values:
     def keyed(self, join: Joined, number: int) -> Joined:
         """A grouping of the query, of that number, with the columns of the key that are for values."""
         nothing = (None,) * len(self._columns)
-        return replace(join, key=(self._number(number), *join.key, *nothing)) if self._made else join
+        return replace(join, key=(whole_number(number, self._dialect), *join.key, *nothing)) if self._made else join
 
     def counted(self, mains: Sequence[tuple[int, Block, Joined]], presence: str) -> tuple[Counted, ...]:
         """The groupings that count values; `mains` are those of the query by number, `presence` is the part that counts rows."""
@@ -119,20 +116,12 @@ class Values:
         first = 1 + max(number for number, _, _ in mains)
         for of, one in enumerate(self._made.values(), start=first):
             number, join = next((number, join) for number, block, join in mains if block is one.block)
-            inside = exp.Is(this=exp.Paren(this=one.value.tree.copy()), expression=exp.Null())
-            also = [
-                Scalar(exp.Not(this=inside), self._dialect),
-                *([one.condition] if one.condition is not None else []),
-            ]
             own = tuple(one.value if column.name == one.column else None for column in self._columns.values())
-            key = (self._number(of), *join.key[1 : len(join.key) - len(own)], *own)
-            counting = Joined(join.scans, (*join.conditions, *also), key, frozenset({presence}), join.calls)
+            key = (whole_number(of, self._dialect), *join.key[1 : len(join.key) - len(own)], *own)
+            counting = Joined(join.scans, join.conditions, key, frozenset({presence}), join.calls)
             asked = one.count, tuple(one.extremes)
             found.append(Counted(of, number, counting, join, one.column, one.value, one.block, *asked))
         return tuple(found)
-
-    def _number(self, number: int) -> Scalar:
-        return Scalar(exp.Literal.number(number), self._dialect)
 
 
 def nulls_of(names: Sequence[str], joined: Iterable[tuple[Block, Joined]]) -> tuple[frozenset[str], ...]:
@@ -143,7 +132,7 @@ def nulls_of(names: Sequence[str], joined: Iterable[tuple[Block, Joined]]) -> tu
         may = [
             name
             for name, scalar in zip(names, join.key, strict=True)
-            if scalar is not None and not name.startswith((OF, VALUE)) and is_nullable(scalar, block)
+            if scalar is not None and is_nullable(scalar, block)
         ]
         for size in range(len(may) + 1):
             found.update(dict.fromkeys(frozenset({*void, *some}) for some in combinations(may, size)))

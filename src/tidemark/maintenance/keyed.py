@@ -25,7 +25,7 @@ from tidemark.query.units import branches_of, narrows, splits
 
 _FLOATS = ("real", "double precision")
 _UNIT_MAX = 4
-_ADDED = "COUNT, SUM and AVG alone over tables and inner joins, which are added up"
+_ADDED = "COUNT, SUM, AVG, MIN and MAX alone over tables and inner joins, which are added up"
 _INNER = "the inner query as a derived table of its own"
 _NARROWER = f"a condition on the outer row; a column of the result by which it is grouped or partitioned; {_INNER}"
 DUE_SECONDS = 1.0

@@ -126,6 +126,11 @@ class Scalar:
         """True when a SELECT stands in the expression."""
         return self.tree.find(exp.Select) is not None
 
+    def where(self, condition: Scalar) -> Scalar:
+        """The expression where a condition is true, and NULL elsewhere, where it is not computed."""
+        found = exp.If(this=condition.tree.copy(), true=self.tree.copy())
+        return Scalar(exp.Case(ifs=[found]), self.dialect)
+
     def column_of(self, alias: str, name: str) -> Scalar:
         """The bare column as a scalar of its own."""
         tree = exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
@@ -163,3 +168,8 @@ class Scalar:
         if not any(text in self.text for text in texts):
             return self.text
         return render(self.tree.transform(place), self.dialect)
+
+
+def whole_number(number: int, dialect: Dialect) -> Scalar:
+    """A number as it stands in a query."""
+    return Scalar(exp.Literal.number(number), dialect)

@@ -50,8 +50,14 @@ def _moves(store: Store, program: BilinearProgram, one: Counted, fields: Sequenc
     return (
         f"INSERT INTO {delta} ({', '.join([store.key_list, *fields, MOVED_BY])}) SELECT {', '.join(values)} FROM ({sums}) AS b "
         f"LEFT JOIN {store.names.store} AS s ON {joins_of(store)[join]} "
-        f"WHERE ({before} = 0) <> ({before} + b.n = 0){which_join(store, join)} GROUP BY {groups}"
+        f"WHERE {_is_value(store, one, 'b')} AND ({before} = 0) <> ({before} + b.n = 0){which_join(store, join)} "
+        f"GROUP BY {groups}"
     )
+
+
+def _is_value(store: Store, one: Counted, row: str) -> str:
+    """Whether a row counts a value, and not what is none."""
+    return f"{row}.{store.dialect.quote(one.value)} IS NOT NULL"
 
 
 def _own(store: Store, one: Counted) -> list[KeyPart]:
@@ -126,5 +132,5 @@ def _nearest(store: Store, one: Counted, part: Part, nulls: frozenset[str] | Non
     # Where a column IS NULL, PostgreSQL wants the whole order of the index, and SQLite what is left of it.
     terms = [*(term for term, _ in found), column] if store.dialect.has_schemas else [f"ifnull({column}, 0)"]
     order = ", ".join(f"{term} {'DESC' if last else 'ASC'}" for term in terms)
-    where = " AND ".join(f"{term} {test}" for term, test in found)
+    where = " AND ".join([*(f"{term} {test}" for term, test in found), _is_value(store, one, "h")])
     return f"(SELECT {column} FROM {store.names.store} AS h WHERE {where} ORDER BY {order} LIMIT 1)"
