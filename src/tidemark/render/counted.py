@@ -17,6 +17,7 @@ from tidemark.render.statements import Store
 
 MOVED_BY = "tidemark_moved_by"
 """In the sums of a tick: a value of the group came or went, whatever its sums are."""
+_BY = "tidemark_by"
 
 
 def moves(store: Store, program: BilinearProgram, fields: Sequence[str]) -> tuple[str, ...]:
@@ -40,7 +41,7 @@ def _may_be(store: Store, one: Counted, nulls: frozenset[str]) -> bool:
 def _moves(store: Store, program: BilinearProgram, one: Counted, fields: Sequence[str], join: int) -> str:
     delta, presence = store.names.temporary("delta"), program.presence
     keys = ", ".join(f"d.{store.column(part)}" for part in store.key)
-    sums = f"SELECT {keys}, sum(d.{presence}) AS n FROM {delta} AS d WHERE d.{_of(store)} = {one.of} GROUP BY {keys} "
+    sums = f"SELECT {keys}, sum(d.{presence}) AS {_BY} FROM {delta} AS d WHERE d.{_of(store)} = {one.of} GROUP BY {keys} "
     sums += f"HAVING sum(d.{presence}) <> 0"
     before = f"coalesce(s.{presence}, 0)"
     main = [_main(store, one, number) for number in range(len(store.key))]
@@ -50,7 +51,7 @@ def _moves(store: Store, program: BilinearProgram, one: Counted, fields: Sequenc
     return (
         f"INSERT INTO {delta} ({', '.join([store.key_list, *fields, MOVED_BY])}) SELECT {', '.join(values)} FROM ({sums}) AS b "
         f"LEFT JOIN {store.names.store} AS s ON {joins_of(store)[join]} "
-        f"WHERE {_is_value(store, one, 'b')} AND ({before} = 0) <> ({before} + b.n = 0){which_join(store, join)} "
+        f"WHERE {_is_value(store, one, 'b')} AND ({before} = 0) <> ({before} + b.{_BY} = 0){which_join(store, join)} "
         f"GROUP BY {groups}"
     )
 
