@@ -375,6 +375,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "postgres",
         "late commits before the newest",
         copying(r"NOT pg_visible_in_snapshot\(l\.xid, (CAST\(:previous.*?\))\)", r"l.xid >= pg_snapshot_xmax(\1)"),
+        begin=4,
     ),
     Mistake("sqlite", "last change of a log goes too", text("consume", r"max\(id\) - 1 FROM", "max(id) FROM")),
     Mistake("postgres", "unseen changes consumed", text("consume", r"WHERE l\.xid < .*?\n    LIMIT", "LIMIT")),
@@ -384,8 +385,7 @@ MISTAKES: tuple[Mistake, ...] = (
         text("consume", r"\n\s+AND NOT EXISTS [^\n]*", ""),
         begin=206,
     ),
-    Mistake("sqlite", "what is stored is added again", begins_empty, COUNTED),
-    Mistake("postgres", "what is stored is added again", begins_empty, COUNTED),
+    *(Mistake(one, "what is stored is added again", begins_empty, COUNTED) for one in ("sqlite", "postgres")),
 )
 
 
