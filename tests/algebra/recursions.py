@@ -32,6 +32,12 @@ RECURSIONS = (
         "id",
     ),
     Case(
+        "recursion_from_a_subquery",
+        "SELECT s.id, (WITH RECURSIVE up(who) AS (SELECT s.author UNION SELECT c.boss FROM up JOIN users c ON c.id = up.who) "
+        "SELECT count(who) FROM up) AS n FROM (SELECT id, author FROM posts WHERE state = 'a') s",
+        "id",
+    ),
+    Case(
         "recursion_after_others",
         "WITH RECURSIVE above(id, top) AS (SELECT id, boss FROM users UNION SELECT a.id, u.boss FROM above a "
         "JOIN users u ON u.id = a.top) SELECT a.id, count(*) AS n, max(p.score) AS most FROM posts p "

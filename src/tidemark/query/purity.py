@@ -17,7 +17,7 @@ from tidemark.query.called import POPULATED
 from tidemark.query.converted import find_dependent, find_steady
 from tidemark.query.functions import function_name
 from tidemark.query.parse import place_of, render
-from tidemark.query.relation import Aggregate, Block, Called, Derived, Nested, Query, Scalar
+from tidemark.query.relation import Aggregate, Block, Called, Derived, Nested, Query, Recursion, Scalar
 from tidemark.query.trees import own_nodes
 
 _CONFIGURED = frozenset(
@@ -151,6 +151,11 @@ def _read_outside(item: Derived | Called) -> set[str]:
     """Aliases that a subquery or a function in FROM refers to and does not hold."""
     if isinstance(item, Called):
         return set(item.call.aliases)
+    if isinstance(item.query, Recursion):
+        # What a step has found so far is known by its tree alone.
+        tree = item.query.tree
+        inside = {one.alias_or_name for one in tree.find_all(exp.Table, exp.Subquery, exp.CTE)}
+        return {one.table for one in tree.find_all(exp.Column)} - inside - {""}
     held = {one.alias for block in item.query.blocks for one in block.items}
     read = {alias for scalar in _scalars(item.query) for alias, _ in scalar.columns}
     return read - held
