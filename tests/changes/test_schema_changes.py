@@ -288,6 +288,22 @@ def test_what_is_compared(now: list[Fact], says: str, anew: bool) -> None:
         assert says in change.says and change.anew == anew
 
 
+def test_of_a_column_that_is_gone_or_retyped_no_more_is_said_than_that() -> None:
+    strict = Fact("posts", "NOT NULL of column score", "", "", "", False, True)
+    change = compare([TABLE, COLUMN, strict], [TABLE], here=True)
+    assert change is not None and change.says == "column score of posts is gone"
+    change = compare([TABLE, COLUMN, strict], [TABLE, COLUMN], here=True)
+    assert change is not None and change.says == "NOT NULL of column score of posts is gone"
+    for before, now, says in (
+        ("text default", "varchar(9) default", "varchar(9) and was text"),
+        ("text default", 'text C', "text C and was text default"),
+        ("integer", "text default", "text default and was integer"),
+    ):  # fmt: skip
+        was, fact = (Fact("posts", "column score", text, "4", "100", False, True) for text in (before, now))
+        change = compare([TABLE, was], [TABLE, fact], here=True)
+        assert change is not None and change.says == f"column score of posts is {says}"
+
+
 def test_elsewhere_definitions_alone_are_compared() -> None:
     now = [
         Fact("posts", "table", "", "2", "9", False, True),

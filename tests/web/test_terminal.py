@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,8 @@ def test_a_narrow_terminal_is_shown_what_fits(well_forum: Forum) -> None:
     assert whole == status_text(tables) and "freshness" in whole
     assert max(map(len, most.splitlines()[:-1])) <= 90 and "class" not in most and "captures" in most
     assert least.splitlines()[0].split() == ["derived", "table", "state", "pending", "drift", "next"]
+    wordy = [replace(one, captures="posts was made anew, a missing, b missing") for one in tables]
+    assert "posts was made anew, …" in status_text(wordy, verdict=False) and "b missing" in status_text(wordy)
     assert width_of(Terminal()) is None, "who does not say how wide it is gets everything"
 
 

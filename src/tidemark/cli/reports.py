@@ -11,6 +11,7 @@ from shlex import quote
 from typing import Any
 
 from tidemark.cli.outcome import table
+from tidemark.cli.terminal import fit
 from tidemark.runtime.backfill.record import BackfillStatus, tell_aside
 from tidemark.runtime.backfill.runner import BackfillReport
 from tidemark.runtime.changes.adoption import Shadow
@@ -31,6 +32,7 @@ from tidemark.telling import tell_count, tell_part
 
 SIGNS = {"create": "+", "replace": "~", "rename": "~", "reinstall": "!", "resume": ">", "drop": "-"}
 SHOWN_MAX = 20
+BRIEF = 40
 SPARED = ("class", "freshness", "verified", "rows", "captures")
 """What a narrow terminal does without: `tidemark explain` has it, or the verdict tells of it where it matters."""
 
@@ -160,7 +162,7 @@ def status_text(tables: Sequence[TableStatus], *, verdict: bool = True, width: i
             f"{t.pending} + {t.upstream_pending} upstream" if t.upstream_pending else t.pending,
             t.drift,
             _verified(t),
-            t.captures,
+            t.captures if verdict else _briefly(t.captures),
             t.next,
         )
         for t in tables
@@ -170,6 +172,12 @@ def status_text(tables: Sequence[TableStatus], *, verdict: bool = True, width: i
     shadows = [_shadow_text(t.name, t.shadow) for t in tables if t.shadow is not None]
     said = [judge(tables).sentence] if verdict else []
     return "\n".join([_narrowed(head, rows, width), *scans, *shadows, *failures, *said])
+
+
+def _briefly(captures: str) -> str:
+    """What is wrong with captures, as far as a column has room for it."""
+    first, more, _ = captures.partition(", ")
+    return fit(first, BRIEF) + (", …" if more else "")
 
 
 def _narrowed(head: Sequence[str], rows: Sequence[Sequence[object]], width: int | None) -> str:

@@ -24,6 +24,7 @@ from tidemark.script import Script
 Generation = tuple[str, int]
 TABLE = "table"
 PARTITION = "partition "
+USUAL = " default"
 TRIGGER = "trigger "
 PAST = "past "
 Addition = dict[str, str | int]
@@ -162,20 +163,22 @@ def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Chang
     shown = {(fact.source, fact.part): fact for fact in now}
     said: list[str] = []
     others: set[str] = set()
+    # Of a column that is gone nothing else needs to be said, either.
+    implied = {(source, f"NOT NULL of {part}") for source, part in known.keys() - shown.keys()}
     for (source, part), fact in known.items():
         other = shown.get((source, part))
         if part == TABLE:
             if other is None or (here and other.identity != fact.identity):
                 others.add(source)
                 said.append(f"{source} is gone" if other is None else f"{source} was made anew")
-        elif source in others:
+        elif source in others or (source, part) in implied:
             continue
         elif part.startswith(PAST):
             said += [] if (source, _bare(part)) in shown else [f"{_bare(part)} of {source} was there for a while"]
         elif other is None:
             said += [f"{part} of {source} is gone"] if fact.goes else []
         elif other.definition != fact.definition:
-            said.append(f"{part} of {source} is {other.definition} and was {fact.definition}")
+            said.append(f"{part} of {source} is {' and was '.join(_defined(other.definition, fact.definition))}")
         elif here and other.identity != fact.identity:
             said.append(f"{part} of {source} is another one")
         elif here and part.startswith(PARTITION):
@@ -191,6 +194,12 @@ def compare(before: Sequence[Fact], now: Sequence[Fact], *, here: bool) -> Chang
 
 def _bare(part: str) -> str:
     return part.removeprefix(PAST)
+
+
+def _defined(*definitions: str) -> list[str]:
+    """The definitions for people: the collation of the database is no news where every one of them has it."""
+    both = all(text.endswith(USUAL) for text in definitions)
+    return [text.removesuffix(USUAL) if both else text for text in definitions]
 
 
 def _is_rewritten(source: str, known: Mapping[tuple[str, str], Fact], shown: Mapping[tuple[str, str], Fact]) -> bool:
