@@ -24,6 +24,7 @@ from tidemark.errors import TidemarkError
 from tidemark.migrations import guard
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.gaps import look_at_catalog
+from tidemark.runtime.objects.sources import add_facts
 from tidemark.script import Piece
 
 WAIT_SECONDS = 0.5
@@ -87,8 +88,8 @@ BOUND = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE oid = CAST({}
 
 
 def change_behind(keeper: Keeper, duty: Duty) -> bool:
-    """Switch our triggers on a source of PostgreSQL off for a while, take a partition of it out, or make one anew; and write. See
-    that all who read the source say so. False where that cannot be done."""
+    """Switch our triggers on a source of PostgreSQL off for a while, take a partition of it out, make one anew, or have a table
+    inherit from it; and write. See that all who read the source say so. False where that cannot be done."""
     if keeper.url.startswith("sqlite"):
         return False
     rng, rows = random.Random(duty.at), keeper.rows()
@@ -100,7 +101,10 @@ def change_behind(keeper: Keeper, duty: Duty) -> bool:
     with contextlib.closing(Wire(keeper.url)) as wire:
         wire.exec(f"SET lock_timeout = {round(WAIT_SECONDS * 1000)}")
         leaves = sorted(str(name) for (name,) in wire.exec(LEAVES.format(POSTGRESQL.literal(quote(duty.table)))))
-        changed = _part(wire, duty, rng.choice(leaves), rng) if leaves and rng.random() < 0.7 else _switch(wire, duty)
+        if leaves and rng.random() < 0.7:
+            changed = _part(wire, duty, rng.choice(leaves), rng)
+        else:
+            changed = _switch(wire, duty) if leaves or rng.random() < 0.5 else _inherit(keeper, wire, duty)
     look = look_at_catalog(keeper.ledger(), rows)
     for row in rows if changed else ():
         if duty.table in read[row.name] and not look.gap(row):
@@ -120,6 +124,18 @@ def _switch(wire: Wire, duty: Duty) -> bool:
     for one in done:
         wire.exec(f"ALTER TABLE {name} ENABLE ALWAYS {one}")
     return bool(done)
+
+
+def _inherit(keeper: Keeper, wire: Wire, duty: Duty) -> bool:
+    """Somebody looks while there is a table that inherits from the source, and nobody afterwards."""
+    if wire.try_exec(f"CREATE TABLE simulated_child () INHERITS ({quote(duty.table)})").state:
+        return False
+    _write(wire, duty.sql)
+    ledger = keeper.ledger()
+    with ledger.session.transaction():
+        add_facts(ledger, look_at_catalog(ledger, keeper.rows()).added)
+    wire.exec("DROP TABLE simulated_child")
+    return True
 
 
 def _part(wire: Wire, duty: Duty, leaf: str, rng: random.Random) -> bool:

@@ -75,6 +75,7 @@ CHANGES: tuple[Mistake, ...] = (
     Mistake("postgres", "lost trigger unseen", lost_unseen, COUNTED, suffers="lose"),
     Mistake("postgres", "writes through a parent", by_its_own_name, COUNTED),
     Mistake("sqlite", "rebuilt source unseen", rebuilt_unseen, COUNTED),
+    Mistake("postgres", "child for a while unseen", partial(compared_without, "past "), COUNTED, suffers="behind"),
     Mistake("postgres", "switched trigger unseen", partial(compared_without, "trigger "), COUNTED, suffers="behind"),
     Mistake(
         "postgres", "partition elsewhere unseen", partial(compared_without, "partition "), COUNTED, suffers="behind"
