@@ -7,6 +7,7 @@ Nothing in the project compares an engine's name.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 _CAPITALS = {ord(capital): capital.lower() for capital in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -21,6 +22,11 @@ def quote(*parts: str) -> str:
     """An identifier, quoted; several parts are joined by dots, and an empty schema before a name is left out."""
     kept = parts[1:] if len(parts) > 1 and not parts[0] else parts
     return ".".join('"' + part.replace('"', '""') + '"' for part in kept)
+
+
+def unquote(quoted: str) -> str:
+    """What `quote` made of one name or several, with dots between them, as people read it and catalogs have it."""
+    return ".".join(part.replace('""', '"') for part in re.findall(r'"((?:[^"]|"")*)"', quoted))
 
 
 def literal(text: str) -> str:

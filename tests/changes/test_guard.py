@@ -156,6 +156,27 @@ def test_a_kept_column_that_goes_leaves_writers_alone(shop: Shop) -> None:
         assert rows == connection.execute(query + " ORDER BY 1").fetchall()
 
 
+def test_columns_kept_in_a_table_of_an_odd_name_stay_kept(shop: Shop) -> None:
+    odd = '"us""ers; --"'
+    shop.run(f"CREATE TABLE {odd} (id integer PRIMARY KEY, posts integer)", f"INSERT INTO {odd} (id) VALUES (1), (2)")
+    query = f"SELECT u.id, (SELECT count(*) FROM posts p WHERE p.user_id = u.id) AS posts FROM {odd} u"
+    project = Project("shop")
+    project.derive("kept", query=query, key="id", columns_of='us"ers; --')
+    shop.tidemark = Tidemark(project, shop.url)
+    assert shop.tidemark.adopt("kept").table == 'us"ers; --'
+    shop.tidemark.apply(allow_drop=True)
+    before = _triggers(shop)
+    with contextlib.closing(sqlite3.connect(_path(shop))) as connection, guard(connection):
+        connection.execute(f"ALTER TABLE {odd} ADD COLUMN name text")
+    assert _triggers(shop) == before
+    _write(shop)
+    (status,) = shop.tidemark.status()
+    assert (status.state, status.captures) == ("live", "ok")
+    with contextlib.closing(sqlite3.connect(_path(shop))) as connection:
+        rows = connection.execute(f"SELECT id, posts FROM {odd} ORDER BY id").fetchall()
+        assert rows == connection.execute(query + " ORDER BY 1").fetchall()
+
+
 def test_alembic_batch_operations(shop: Shop) -> None:
     engine = sqlalchemy.create_engine(f"sqlite:///{_path(shop)}")
     with engine.connect() as connection:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conformance.conftest import HOSTILE, Opener, execute
 from tidemark.database.session import Conflict, Session
-from tidemark.dialect import POSTGRESQL, SQLITE
+from tidemark.dialect import POSTGRESQL, SQLITE, unquote
 from tidemark.errors import Refusal, TidemarkError
 from tidemark.names import shorten
 
@@ -17,6 +17,7 @@ def test_the_session_carries_its_dialect(engine_url: str, session: Session) -> N
 def test_a_quoted_name_is_that_name(session: Session) -> None:
     for name in HOSTILE:
         quoted = session.dialect.quote(name)
+        assert unquote(quoted) == name and unquote(session.dialect.quote("a", name)) == f"a.{name}"
         execute(session, f"CREATE TABLE {quoted} ({quoted} integer PRIMARY KEY)")
         with session.transaction():
             assert session.run(f"INSERT INTO {quoted} ({quoted}) VALUES (:value)", {"value": 7}) == 1

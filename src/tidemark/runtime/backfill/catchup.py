@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from tidemark.dialect import unquote
 from tidemark.errors import Fault
 from tidemark.runtime.backfill.mending import Chunk, walk
 from tidemark.runtime.duty import CONFLICT_SECONDS_MAX, Duty
@@ -27,7 +28,7 @@ def catch_up(duty: Duty, installed: Installed) -> None:
     catchup = whole.adding.catchup if whole is not None and whole.adding is not None else None
     if catchup is None:
         return
-    table = script.public.replace('"', "")
+    table = unquote(script.public)
     first, tried = duty.clock.now(), 0
     while total := duty.read(partial(_find, duty, script, catchup)).value:
         taken: dict[int, int] = {}

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from tidemark.dialect import unquote
 from tidemark.errors import Code, Refusal
 from tidemark.model import Table
 from tidemark.runtime.duty import Duty
@@ -228,9 +229,7 @@ def compare_existing(duty: Duty, script: Script, table: str, beside: str = "") -
         )
         found = [one for row in wrong for one in _differing(script, names, row)]
         counted_by_name = tuple((name, int(count)) for name, count in zip(names, counts, strict=True))
-        report = AdoptionReport(
-            script.name, table.replace('"', ""), int(rows), script.key, counted_by_name, tuple(found)
-        )
+        report = AdoptionReport(script.name, unquote(table), int(rows), script.key, counted_by_name, tuple(found))
         helpful = tuple((index.text, index.reason) for index in script.missing_indexes)
         return replace(report, rows_differing=int(wrong_rows), freshness=script.freshness, indexes=helpful)
 

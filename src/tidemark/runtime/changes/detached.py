@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from tidemark.dialect import unquote
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.runtime.objects.gaps import open_gap
@@ -74,7 +75,7 @@ def _broken(rows: Sequence[Installed], there: dict[str, set[str]]) -> set[str]:
             if source.lower() in there and not set(columns) <= there[source.lower()]:
                 found |= _triggers(pieces)
         # What carries rows to columns of the user's table writes there with every change of a source.
-        shown = there.get(row.script.public.strip('"').lower(), set()) if mirror_pieces(row.script) else None
+        shown = there.get(unquote(row.script.public).lower(), set()) if mirror_pieces(row.script) else None
         if shown is not None and not {*row.script.key, *row.script.columns} <= shown:
             found |= {piece.name for piece in mirror_pieces(row.script) if piece.kind == "trigger"}
     return found
