@@ -13,7 +13,7 @@ from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.counted import OF, Counted
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.render.numbered import joins_of, which_join
-from tidemark.render.statements import Store
+from tidemark.render.statements import Store, one_by_one
 
 MOVED_BY = "tidemark_moved_by"
 """In the sums of a tick: a value of the group came or went, whatever its sums are."""
@@ -50,10 +50,18 @@ def _moves(store: Store, program: BilinearProgram, one: Counted, fields: Sequenc
     groups = ", ".join(f"b.{store.column(part)}" for part in _own(store, one)) or f"b.{_of(store)}"
     return (
         f"INSERT INTO {delta} ({', '.join([store.key_list, *fields, MOVED_BY])}) SELECT {', '.join(values)} FROM ({sums}) AS b "
-        f"LEFT JOIN {store.names.store} AS s ON {joins_of(store)[join]} "
+        f"LEFT JOIN {_found(store, joins_of(store)[join])} "
         f"WHERE {_is_value(store, one, 'b')} AND ({before} = 0) <> ({before} + b.{_BY} = 0){which_join(store, join)} "
         f"GROUP BY {groups}"
     )
+
+
+def _found(store: Store, on: str) -> str:
+    """The stored row of a value, looked up on PostgreSQL: of how few values a tick has summed up its planner knows nothing, and
+    would rather read all of them."""
+    if not store.dialect.has_schemas:
+        return f"{store.names.store} AS s ON {on}"
+    return f"{one_by_one(store.names.store, on)} ON true"
 
 
 def _is_value(store: Store, one: Counted, row: str) -> str:
