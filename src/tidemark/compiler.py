@@ -32,6 +32,7 @@ from tidemark.query.cut import cut_of, is_hidden
 from tidemark.query.home import home_of
 from tidemark.query.keys import KeyColumn, assume_key, find_key, require_plain_values, require_seen
 from tidemark.query.lower import lower_query
+from tidemark.query.matched import matched
 from tidemark.query.moment import reads_moment
 from tidemark.query.outputs import leave_out
 from tidemark.query.partitions import Lower, narrower
@@ -308,9 +309,9 @@ def _join(read: _Read) -> BilinearProgram | None:
         lower = partial(lower_query, catalog=catalog, dialect=dialect)
         # Whoever agrees to reading everything again has no rows for values, unless they are asked for.
         counts = False if declaration.allow_global and declaration.support is None else declaration.support
-        return bilinear_program(
-            declaration.name, read.query, read.key, read.columns, read.describe, lower, counts=counts
-        )
+        joined = matched(read.query)
+        query = lower(joined) if joined else read.query
+        return bilinear_program(declaration.name, query, read.key, read.columns, read.describe, lower, counts=counts)
     except (NotLinear, NotBilinear):
         return None
 

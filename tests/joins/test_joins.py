@@ -14,6 +14,7 @@ from tests.joins.equal import AT_ONCE, World, play, world
 from tests.kit.size import FULL
 from tidemark.errors import Fault
 from tidemark.maintenance import bilinear
+from tidemark.query import matched
 from tidemark.runtime.ticks import at_once, tick_products
 from tidemark.runtime.ticks.batch import apply_batch, prepare, take_keys
 from tidemark.script import Script
@@ -141,6 +142,11 @@ def added_signs(script: Script) -> Script:
 def test_a_mistake_in_the_products_is_found(engine_url: str, mistake: Change, name: str) -> None:
     with world(engine_url, mistake, names=(name,)) as place:
         assert name in play(place, "mistake", 60)
+
+
+def test_counting_a_row_as_often_as_it_matches_is_found(engine_url: str) -> None:
+    with mock.patch.object(matched, "_counted", lambda _: {}), world(engine_url, names=("matches",)) as place:
+        assert "matches" in play(place, "mistake", 60)
 
 
 def test_taking_two_columns_of_one_name_for_one_is_found(engine_url: str) -> None:

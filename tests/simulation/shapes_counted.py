@@ -41,7 +41,17 @@ def _counted_total(parts: Parts) -> Draft:
     """Extremes and counts of different values over everything: alone, in a row of figures, beside groups, and of ROLLUP."""
     source, where, scans = _source(parts)
     (left, _), (right, _) = scans
-    form = parts.rng.choice(("one", "row", "beside", "sets"))
+    form = parts.rng.choice(("one", "row", "beside", "sets", "matches"))
+    if form == "matches":
+        link, inner = parts.link(right, left, "b", "a"), parts.condition(right, "b", 0.4)
+        test = f"EXISTS (SELECT 1 FROM {right.quoted} b WHERE {link}{inner})"
+        every = [*_counted(parts, scans[:1]), Column("count(*)", parts.name())]
+        return draft(
+            f"SELECT {listed(*every)} FROM {left.quoted} a WHERE {test}{parts.condition(left, 'a', 0.3)}",
+            [],
+            left,
+            right,
+        )
     if form == "one":
         return draft(f"SELECT {listed(*_counted(parts, scans))} FROM {source}{where}", [], left, right)
     if form == "row":
