@@ -67,7 +67,7 @@ QUERIES = {
     "best": "SELECT (SELECT max(a.y) FROM a JOIN b ON b.x = a.x) AS s, (SELECT count(DISTINCT z) FROM b WHERE z > 0) AS n, "
     "(SELECT min(p.y) + max(q.x) FROM a p JOIN a q ON q.y = p.x) AS m",
     "matches": "SELECT count(*) AS n, max(a.y) AS m, count(DISTINCT a.t) AS d FROM a WHERE EXISTS (SELECT 1 FROM b "
-    "WHERE b.x = a.x AND b.z > a.y) AND a.y > 0",
+    "WHERE b.x >= a.x AND b.z >= 0) AND a.y >= 0",
     "matching": "SELECT (SELECT count(*) FROM a WHERE EXISTS (SELECT 1 FROM b JOIN c ON c.z = b.z WHERE b.x = a.x)) AS n, "
     "(SELECT min(b.t) FROM b WHERE b.z IN (SELECT a.y FROM a WHERE a.x > 0)) AS l",
 }

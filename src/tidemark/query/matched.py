@@ -17,8 +17,7 @@ _REPEATED = ("min", "max", "bool_or", "bool_and", "every")
 
 
 def matched(query: Query) -> str:
-    """The text of a query with joins in the place of what asks for a match; empty where nothing does, or where it would be another
-    query."""
+    """The text of a query with joins in the place of what asks for a match; empty where nothing does, or it would be another."""
     if isinstance(query, Block) and not query.items:
         return _figures(query)
     blocks = branches_of(query)
