@@ -26,6 +26,11 @@ SQLITE = (
         "CAST(x AS TEXT)",
     ),
     (PATHS, Code.GLOBAL, "SELECT id AS root, …"),
+    (
+        "SELECT count(*) AS n FROM (SELECT id FROM t WHERE v > 1) x",
+        Code.GLOBAL,
+        "a condition in WHERE in the place of a subquery",
+    ),
 )
 POSTGRES = (
     ("SELECT id, (g, v) AS x FROM t", Code.PARSE, "column of its own"),
