@@ -271,7 +271,7 @@ def sql_text(scripts: Sequence[Script], captures: Sequence[Capture]) -> str:
     return "\n".join(lines)
 
 
-def history_text(runs: Sequence[Past], name: str = "") -> str:
+def history_text(runs: Sequence[Past], name: str) -> str:
     """The history, newest first; of one derived table where a `name` was asked for."""
     if not runs:
         return (
@@ -382,7 +382,7 @@ def _next(one: BackfillStatus) -> str:
     return f"tidemark backfill run {quote(one.name)}" if one.state in ("planned", "interrupted") else ""
 
 
-def backfill_text(done: BackfillReport, aside: Sequence[Aside] = ()) -> str:
+def backfill_text(done: BackfillReport, aside: Sequence[Aside]) -> str:
     """What a run of a backfill did, and what is left `aside`."""
     left = _aside_lines(aside, f"tidemark backfill retry {quote(done.status.name)}")
     if done.chunks == 0 and done.status.state in ("finished", "quarantined"):

@@ -114,7 +114,7 @@ def _tell(
         report.failed += 1
 
 
-def list_events(ledger: Ledger, state: str = "", limit: int = PAGE, after: int = 0) -> list[CrossingEvent]:
+def list_events(ledger: Ledger, state: str, limit: int = PAGE, after: int = 0) -> list[CrossingEvent]:
     """Events, oldest first, of one state or of all, whose number is greater than `after`; none without a ledger."""
     if not ledger.exists():
         return []

@@ -152,7 +152,7 @@ def add_run(duty: Duty, kind: str, script: Script, rows_total: int | None = None
 
 
 def add_named_run(
-    duty: Duty, kind: str, name: str, generation: int, rows_total: int | None = None, message: str | None = None
+    duty: Duty, kind: str, name: str, generation: int, rows_total: int | None, message: str | None = None
 ) -> Run:
     """Begin a run in the caller's transaction; a lease of ours proves that older ones of its kind are dead."""
     parameters: dict[str, Any] = {

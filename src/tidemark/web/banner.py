@@ -17,7 +17,7 @@ OVER = frozenset({"finished", "cancelled", "live"})
 WORDS = {"fill": "a table", "data": "a migration"}
 
 
-def of_banner(view: Overview, unready: Sequence[Finding], *, names: bool, was_there: bool = False) -> dict[str, Any]:
+def of_banner(view: Overview, unready: Sequence[Finding], *, names: bool, was_there: bool) -> dict[str, Any]:
     """The banner's JSON: the level, one sentence, and what is under way or failed. `was_there` says that something was installed
     when this process looked before."""
     items = [_item(one, names) for one in view.backfills if one.state not in OVER]

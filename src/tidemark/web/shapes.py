@@ -163,7 +163,7 @@ def _active(one: TableStatus, view: Overview, fill: BackfillStatus | None, now: 
     return None if past is None else _of_running(past, now, view.samples.get(past.id, ()))
 
 
-def of_backfill(one: BackfillStatus, now: Moment, recent: Sequence[Sample] = ()) -> Json:
+def of_backfill(one: BackfillStatus, now: Moment, recent: Sequence[Sample]) -> Json:
     """Where a backfill or a filling stands; by `recent` samples, the newest first, the time that is left is bounded."""
     seconds, last = one.eta_seconds, recent[0] if recent else None
     low, high = (find_range(recent, one.remaining) if seconds is not None else None) or (None, None)
@@ -203,7 +203,7 @@ def of_backfill(one: BackfillStatus, now: Moment, recent: Sequence[Sample] = ())
     }
 
 
-def _of_running(past: Past, now: Moment, recent: Sequence[Sample] = ()) -> Json:
+def _of_running(past: Past, now: Moment, recent: Sequence[Sample]) -> Json:
     """A run of the history at which somebody is, with `recent` samples of it, the newest first; what it does not tell is null."""
     elapsed = ago(past.started, now)
     ratio = None if not past.rows_total else min(0.99, past.rows_done / past.rows_total)

@@ -37,7 +37,7 @@ from tidemark.script import Piece, Script
 from tidemark.telling import tell_count
 
 
-def record_generation(duty: Duty, script: Script, replaces: str = "") -> Installed:
+def record_generation(duty: Duty, script: Script, replaces: str) -> Installed:
     """Write down a new generation. It reads no log before it is filled."""
     return duty.write(partial(duty.ledger.add, script, replaces)).value
 

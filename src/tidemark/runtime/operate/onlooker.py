@@ -126,7 +126,7 @@ class Onlooker:
         """Everything that is counted."""
         return self._look(lambda ledger: read_figures(ledger, self._limits))
 
-    def runs(self, name: str = "", limit: int = 50, before: int = RUN_MAX) -> list[Past]:
+    def runs(self, name: str, limit: int = 50, before: int = RUN_MAX) -> list[Past]:
         """The history before a run, newest first."""
         return self._look(lambda ledger: list_runs(ledger, name, limit, before) if ledger.exists() else [])
 
@@ -138,7 +138,7 @@ class Onlooker:
         """Rows that are known to be wrong, and those that are behind a sampled input."""
         return self._look(lambda ledger: _read_drift(ledger, name, limit))
 
-    def quarantine(self, name: str = "", limit: int = 200) -> list[Aside]:
+    def quarantine(self, name: str, limit: int = 200) -> list[Aside]:
         """Keys that backfills put aside."""
         return self._look(lambda ledger: _read_aside(ledger, name, limit))
 
@@ -146,7 +146,7 @@ class Onlooker:
         """How many events of crossings there are by state, and some of them, oldest first."""
         return self._look(lambda ledger: (count_events(ledger), list_events(ledger, state, limit, after)))
 
-    def actions(self, name: str = "", limit: int = AUDIT_MAX) -> list[Action]:
+    def actions(self, name: str, limit: int = AUDIT_MAX) -> list[Action]:
         """What operators did, newest first."""
         return self._look(lambda ledger: list_actions(ledger, name, limit) if ledger.exists() else [])
 

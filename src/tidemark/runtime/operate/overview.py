@@ -89,7 +89,7 @@ def read_overview(ledger: Ledger, patience: Mapping[str, float] | None = None, e
     )
 
 
-def look_again(ledger: Ledger, view: Overview, patience: Mapping[str, float] | None = None) -> Overview:
+def look_again(ledger: Ledger, view: Overview, patience: Mapping[str, float] | None) -> Overview:
     """The same overview at a later moment of a database to which nobody committed: only time has passed."""
     at = ledger.session.now()
     facts = (view.tables, view.backfills, view.streams, view.events, view.failed)

@@ -164,9 +164,7 @@ class Sealed:
     consumed: int = 0
 
 
-def seal_slice(
-    duty: Duty, script: Script, tick: Tick, limit: int, *, before: int, fresh: bool, anew: bool = False
-) -> Sealed:
+def seal_slice(duty: Duty, script: Script, tick: Tick, limit: int, *, before: int, fresh: bool, anew: bool) -> Sealed:
     """Seal about so many changes, in the caller's transaction; a seal is begun where none is under way. `before` is how many the
     tick has sealed. With `anew` no change is read: everything becomes dirty, as after any change, and the seal is over."""
     known = read_checkpoints(duty, script)

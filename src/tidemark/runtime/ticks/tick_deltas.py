@@ -90,9 +90,9 @@ def tick_deltas(
     duty: Duty,
     script: Script,
     *,
-    max_ms: float | None = None,
-    max_batches: int | None = None,
-    weighed: Weighed | None = None,
+    max_ms: float | None,
+    max_batches: int | None,
+    weighed: Weighed | None,
 ) -> TickReport:
     """Seal and add until everything that was committed before is in the rows, or a bound is reached.
 
