@@ -550,7 +550,8 @@ WITH RECURSIVE watched AS (
     SELECT p.oid, p.proname, p.prosrc, p.prosqlbody, '\m' || regexp_replace(p.proname, '(\W)', '\\\1', 'g') || '\M"?\s*\(' AS calls
     FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
     WHERE p.oid >= 16384 AND n.nspname <> 'tidemark' AND n.nspname !~ '^pg_(toast_)?temp_'
-        AND EXISTS (SELECT FROM watched WHERE source LIKE '%()')
+        AND (EXISTS (SELECT FROM watched WHERE source LIKE '%()') OR EXISTS (SELECT FROM pg_cast WHERE oid >= 16384)
+            OR EXISTS (SELECT FROM pg_operator WHERE oid >= 16384))
 ), meant AS (
     SELECT w.of, w.source, u.oid FROM watched AS w JOIN users AS u ON w.source LIKE '%()' AND u.proname = CAST(left(w.source, -2) AS name)
     UNION
