@@ -121,8 +121,9 @@ def kept_forum(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def well_forum(kept_forum: Forum) -> Iterator[Forum]:
-    """A forum with everything live, which a test leaves as well as it found it."""
+    """A forum with everything live and nothing that waits, which a test leaves as well as it found it."""
     yield kept_forum
+    kept_forum.tidemark.tick()
     assert kept_forum.get("/healthz")["status"] == "pass", "the next test wants it well"
 
 
