@@ -234,7 +234,7 @@ def test_memory_that_is_taken_over_once_would_be_seen(
 ) -> None:
     monkeypatch.setattr(cutover, "carry_memory", _never_again)
     with pytest.raises(AssertionError):
-        _play_memory(opened("memory"), rounds=MANY)
+        _play_memory(opened("memory"), rounds=3 * MANY)
 
 
 def test_events_that_keep_the_old_name_would_be_seen(
