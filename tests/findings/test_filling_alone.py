@@ -142,10 +142,10 @@ def test_nobody_writes_between_the_reading_and_the_rows(
     here, silence, refused = declare(url, GROUPS), fill.silence, []
     copy = fill._copy_alone
 
-    def unlocked(duty: Any, installed: Any, listen: Any) -> FillReport | None:
+    def unlocked(duty: Any, installed: Any) -> FillReport | None:
         whole = installed.script.applier.whole
         applier = replace(installed.script.applier, whole=replace(whole, alone=whole.alone[1:]))
-        return copy(duty, replace(installed, script=replace(installed.script, applier=applier)), listen)
+        return copy(duty, replace(installed, script=replace(installed.script, applier=applier)))
 
     with closing(connect(url)) as writer:
         writer.execute("SET lock_timeout = '50ms'")

@@ -15,6 +15,7 @@ from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.database.session import Session
 from tidemark.web import application
+from tidemark.web.house import House
 
 POSTS = "CREATE TABLE posts (id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL, author INTEGER NOT NULL)"
 USERS = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)"
@@ -125,6 +126,23 @@ def well_forum(kept_forum: Forum) -> Iterator[Forum]:
     yield kept_forum
     kept_forum.tidemark.tick()
     assert kept_forum.get("/healthz")["status"] == "pass", "the next test wants it well"
+
+
+@pytest.fixture(autouse=True)
+def closed_houses() -> Iterator[None]:
+    """What an application of one test has opened is closed with it."""
+    made: list[House] = []
+    begun = House.__init__
+
+    def begin_noted(house: House, *known: Any, **more: Any) -> None:
+        begun(house, *known, **more)
+        made.append(house)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(House, "__init__", begin_noted)
+        yield
+    for house in made:
+        house.close()
 
 
 @pytest.fixture(autouse=True)
