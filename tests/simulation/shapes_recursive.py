@@ -42,7 +42,9 @@ def _beside(parts: Parts) -> Draft:
     also, rows = parts.condition(other, "o", 0.3), f"SELECT count(*) FROM {other.quoted} o"
     many = f"({found} {rows} JOIN r ON {value} = r.v{also})"
     if form == 2:
-        many = f"({rows} WHERE {value} IN ({found} SELECT r.v FROM r){also})"
+        # Where it matters to nobody how often a row is found, it is once: each of them is compared with every row.
+        once = found.replace(" UNION ALL ", " UNION ")
+        many = f"({rows} WHERE {value} IN ({once} SELECT r.v FROM r){also})"
     columns = listed(*key, Column(many, parts.name()))
     return draft(f"SELECT {columns} FROM {whole.quoted} u{parts.where(whole, 'u', 0.3)}", key, table, whole, other)
 
