@@ -166,3 +166,33 @@ def test_a_foreign_partition_is_noticed(pg_database: str) -> None:
     with contextlib.closing(open_session(pg_database)) as session:
         posts = session.catalog().find("posts")
     assert posts is not None and posts.kind == "foreign"
+
+
+def test_a_column_comes_where_a_partition_came(pg_database: str) -> None:
+    """The log of the source is mended for the new partition, which is a gap: one apply fills the table again, and the column."""
+    with contextlib.closing(open_session(pg_database)) as user:
+
+        def run(*statements: str) -> None:
+            with user.transaction():
+                user.script("; ".join(statements))
+
+        def declared(more: str = "") -> Tidemark:
+            project = Project("parts")
+            project.derive("kept", query=f"SELECT g, count(*) AS n{more} FROM t GROUP BY g", freshness="tick")
+            return Tidemark(project, pg_database)
+
+        run(
+            "CREATE TABLE t (id integer, g integer, v integer) PARTITION BY RANGE (id)",
+            "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100)",
+            "INSERT INTO t SELECT n, n % 3, n FROM generate_series(0, 99) AS n",
+        )
+        declared().apply()
+        run(
+            "CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (100) TO (200)",
+            "INSERT INTO t SELECT n, n % 3, n FROM generate_series(100, 150) AS n",
+        )
+        wider = declared(", sum(v) AS s")
+        done = wider.apply()
+        assert (done.live, done.begun) == (("kept",), ())
+        assert all(one.clean for one in wider.verify())
+        assert user.all("SELECT * FROM kept ORDER BY g")[0] == (0, 51, 3825)

@@ -231,6 +231,9 @@ def _raise_up(duty: Duty, step: Step, detach: bool) -> Installed:
         # A capture that had to be mended is a gap for everybody who reads it.
         installed = _read_again(duty, installed)
         before = _readable(duty, installed)
+        if step.upkeep is not None and before is not None and before.state == "installing":
+            # What keeps the store that is to be filled was taken out of service by that: it comes back first, in the next pass.
+            return installed
         if step.upkeep is not None and before is not None:
             if installed.state not in ("backfilling", "verifying"):
                 installed = begin_widening(duty, installed, before, step.upkeep, partial(drain, duty, before.script))

@@ -7,7 +7,7 @@ captures lose what nobody reads once the last generation is gone that did; every
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from tidemark.runtime.changes.apply import ApplyReport
 from tidemark.runtime.changes.plan import InstallPlan
@@ -27,7 +27,9 @@ def apply_through(
         if plan.is_empty and not plan.narrowed:
             break
         passes.append(apply(plan))
-    return ApplyReport(*(_together(passes, field.name) for field in fields(ApplyReport)))
+    together = ApplyReport(*(_together(passes, field.name) for field in fields(ApplyReport)))
+    # What one pass began a later one may have brought to its end.
+    return replace(together, begun=tuple(name for name in together.begun if name not in together.live))
 
 
 def _leaves_work(ledger: Ledger) -> bool:
