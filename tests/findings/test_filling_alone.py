@@ -67,6 +67,7 @@ def test_everything_is_put_there_at_once(url: str, done: list[FillReport | None]
         ("d0", "live", 2000),
         ("d1", "live", 1500),
     }
+    assert [(one.filled, one.to_fill) for one in here.status()] == [(2000, 2000), (1500, 1500)]
     with closing(connect(url)) as user:
         user.execute("DELETE FROM f WHERE v > 3")
         user.execute("INSERT INTO f VALUES (9000, 7, 99)")

@@ -27,6 +27,7 @@ GIVEN_UP = "given up, since it failed before anybody saw it"
 PENDING_MAX = 100_001
 # Whoever looks once a second is content to know that it is more than this.
 PENDING_GLANCE_MAX = 10_001
+FILLED = ("verifying", "live", "retired")
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,8 @@ def _read(ledger: Ledger, installed: Installed, look: Look, standing: Standing, 
         rows_estimated=counted is not None,
         rows_at=installed.counted_at if counted is not None else None,
         captures=captures,
-        filled=installed.cursor_at,
+        # Where all was copied at once no key says how far that came.
+        filled=installed.cursor_total if installed.state in FILLED else installed.cursor_at,
         to_fill=installed.cursor_total,
         failure=installed.failure,
         next=_next_command(installed, captures, standing.wrong, pending),
