@@ -142,13 +142,13 @@ def _kill_at_work(worker: subprocess.Popen[bytes]) -> None:
 
 
 def _holds_a_part(eye: sqlite3.Connection) -> bool:
-    """Take the lock of writers; whether a part of the rows was there. Asking without a pause gets it between two chunks."""
+    """Take the lock of writers where a part of the rows is there. Asking without a pause gets it between two chunks."""
     with contextlib.suppress(sqlite3.OperationalError):
-        eye.execute("BEGIN IMMEDIATE")
         if eye.execute(FILLING).fetchone()[0]:
-            return True
-        eye.execute("ROLLBACK")
-        time.sleep(0.001)
+            eye.execute("BEGIN IMMEDIATE")
+            if eye.execute(FILLING).fetchone()[0]:
+                return True
+            eye.execute("ROLLBACK")
     return False
 
 
