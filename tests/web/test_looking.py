@@ -1,6 +1,7 @@
 """Who looks again and again: what changed is seen, what did not is not read anew, and nobody waits for a look that was due."""
 
 import asyncio
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -66,16 +67,16 @@ def test_the_marker_of_the_schema_tells_of_every_change_and_of_nothing_else(well
 def look_twice(forum: Forum, change: str, *, seconds: float = 0.0) -> tuple[str, str]:
     """What an eye says of the captures before and after a change, and that it says what a new one does."""
     moment = [0.0]
-    session, eye = open_session(forum.url, role="reader"), Eye(lambda: moment[0])
-    ledger, said = Ledger(session), []
-    for statement in ("", change):
-        if statement:
-            forum.write(statement)
-            moment[0] += seconds
-        with session.transaction("read", snapshot=True):
-            said.append([(one.name, one.captures) for one in read_status_here(ledger, glance=True, eye=eye)])
-    assert said[1] == [(one.name, one.captures) for one in read_status(ledger)]
-    session.close()
+    eye, said = Eye(lambda: moment[0]), []
+    with contextlib.closing(open_session(forum.url, role="reader")) as session:
+        ledger = Ledger(session)
+        for statement in ("", change):
+            if statement:
+                forum.write(statement)
+                moment[0] += seconds
+            with session.transaction("read", snapshot=True):
+                said.append([(one.name, one.captures) for one in read_status_here(ledger, glance=True, eye=eye)])
+        assert said[1] == [(one.name, one.captures) for one in read_status(ledger)]
     return str(said[0]), str(said[1])
 
 

@@ -91,18 +91,17 @@ def test_while_nobody_commits_a_look_costs_one_question(well_forum: Forum, monke
     read: list[str] = []
     real = onlooker.read_overview
     monkeypatch.setattr(onlooker, "read_overview", lambda *given: read.append("whole") or real(*given))
-    eye = well_forum.tidemark.onlooker()
-    first, second = eye.overview(), eye.overview()
-    assert read == ["whole"] and second.at >= first.at and second.tables == first.tables
-    well_forum.write("INSERT INTO posts (id, thread_id, author) VALUES (77, 1, 1)")
-    assert eye.overview().tables != first.tables and read == ["whole", "whole"]
-    well_forum.write("DELETE FROM posts WHERE id = 77")
-    lease = take_lease(Ledger(well_forum.session), Clock(), "keep post_authors", name_holder())
-    assert [one.duty for one in eye.overview().holders] == ["keep post_authors"]
-    eye.overview()
-    assert len(read) == 4, "a holder may die without a commit"
-    lease.release()
-    eye.close()
+    with contextlib.closing(well_forum.tidemark.onlooker()) as eye:
+        first, second = eye.overview(), eye.overview()
+        assert read == ["whole"] and second.at >= first.at and second.tables == first.tables
+        well_forum.write("INSERT INTO posts (id, thread_id, author) VALUES (77, 1, 1)")
+        assert eye.overview().tables != first.tables and read == ["whole", "whole"]
+        well_forum.write("DELETE FROM posts WHERE id = 77")
+        lease = take_lease(Ledger(well_forum.session), Clock(), "keep post_authors", name_holder())
+        assert [one.duty for one in eye.overview().holders] == ["keep post_authors"]
+        eye.overview()
+        assert len(read) == 4, "a holder may die without a commit"
+        lease.release()
     well_forum.tidemark.tick()
 
 
