@@ -63,11 +63,16 @@ def in_starlette(app: Any) -> Any:
     return Starlette(routes=[Mount(PREFIX, app)])
 
 
-def beside_django(app: Any) -> Any:
-    """Mounted beside Django, which has no mounts of its own."""
+def set_django_up() -> None:
+    """Whichever test is the first to need it."""
     if not settings.configured:
         settings.configure(DATABASES={}, INSTALLED_APPS=[], USE_TZ=True)
         django.setup()
+
+
+def beside_django(app: Any) -> Any:
+    """Mounted beside Django, which has no mounts of its own."""
+    set_django_up()
     return Starlette(routes=[Mount(PREFIX, app), Mount("/", get_asgi_application())])
 
 
@@ -159,5 +164,6 @@ def test_the_hosts_own_pages_and_dependencies_stay_their_own(well_forum: Forum) 
 
     asyncio.run(end())
     assert app.state.house._quick._duty is None, "it was closed with the host"
+    set_django_up()
     with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"]):
         assert get(beside_django(well_forum.app), "/hello/").text == "hello"
