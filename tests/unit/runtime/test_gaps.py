@@ -132,7 +132,8 @@ def drain(path: Path, kind: str, changes: int) -> Machine:
 def test_no_hold_is_long_and_writers_get_in_between_while_a_backlog_drains(sqlite_path: Path, kind: str) -> None:
     machine = drain(sqlite_path, kind, 60_000)
     assert machine.apart == 0, "every write is one of the turns"
-    assert max(machine.holds) <= 25.0
+    # The clock adds up parts of a millisecond.
+    assert max(machine.holds) <= 25.0 + 1e-6
     assert sum(machine.holds) > 60.0 and max(machine.since) <= 60.0, "held for so long between two gaps"
 
 
