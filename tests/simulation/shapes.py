@@ -144,3 +144,20 @@ class Parts:
 def draft(query: str, key: list[Column], *tables: Relation) -> Draft:
     """A query with the names of its key."""
     return Draft(query, tuple(one.name for one in key), tables)
+
+
+def by_sets(
+    parts: Parts, by: str, named: list[str], rows: str, figures: Callable[[], list[Column]]
+) -> tuple[str, list[Column]]:
+    """Figures of rows by sets of columns, and what identifies each."""
+    key = [Column(name, parts.name()) for name in (*named, f"grouping({', '.join(named)})")]
+    having = f" HAVING count(*) > {parts.rng.randint(0, 2)}" if parts.chance(0.2) else ""
+    return f"SELECT {listed(*key, *figures())} FROM {rows} GROUP BY {by}{having}", key
+
+
+def beside_total(parts: Parts, one: str, rows: str, figures: Callable[[], list[Column]]) -> tuple[str, list[Column]]:
+    """Figures of rows by a column and of all of them, and what identifies each."""
+    key = [Column(one, parts.name()), Column("1", parts.name())]
+    every = figures()
+    total = ", ".join(["NULL", "2", *(column.expression for column in every)])
+    return f"SELECT {listed(*key, *every)} FROM {rows} GROUP BY {one} UNION ALL SELECT {total} FROM {rows}", key

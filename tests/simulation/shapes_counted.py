@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tests.simulation.queries import Draft
 from tests.simulation.relations import Relation
-from tests.simulation.shapes import Column, Parts, draft, listed, shape
+from tests.simulation.shapes import Column, Parts, beside_total, by_sets, draft, listed, shape
 
 ORDERED = ("int", "text", "date", "bigint", "timestamp")
 """Kinds of columns whose equal values are the same."""
@@ -67,14 +67,9 @@ def _counted_total(parts: Parts) -> Draft:
     if form == "sets" and parts.postgres:
         by = parts.rng.choice((f"ROLLUP ({one}, {two})", f"CUBE ({one}, {two})", f"GROUPING SETS (({one}), ())"))
         named = [one] if two not in by else [one, two]
-        key = [Column(name, parts.name()) for name in (*named, f"grouping({', '.join(named)})")]
-        having = f" HAVING count(*) > {parts.rng.randint(0, 2)}" if parts.chance(0.2) else ""
-        query = f"SELECT {listed(*key, *_counted(parts, scans))} FROM {source}{where} GROUP BY {by}{having}"
+        query, key = by_sets(parts, by, named, f"{source}{where}", lambda: _counted(parts, scans))
         return draft(query, key, left, right)
-    key = [Column(one, parts.name()), Column("1", parts.name())]
-    every = _counted(parts, scans)
-    total = ", ".join(["NULL", "2", *(column.expression for column in every)])
-    query = f"SELECT {listed(*key, *every)} FROM {source}{where} GROUP BY {one} UNION ALL SELECT {total} FROM {source}{where}"
+    query, key = beside_total(parts, one, f"{source}{where}", lambda: _counted(parts, scans))
     return draft(query, key, left, right)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tests.simulation.queries import Draft
 from tests.simulation.relations import Relation, quote
-from tests.simulation.shapes import Column, Parts, draft, listed, shape
+from tests.simulation.shapes import Column, Parts, beside_total, by_sets, draft, listed, shape
 
 
 def _pair(parts: Parts, verb: str, condition: str | None = None) -> Draft:
@@ -224,12 +224,7 @@ def _added_total(parts: Parts) -> Draft:
         )
         by = parts.rng.choice(forms)
         named = [one] if two not in by else [one, two]
-        key = [Column(name, parts.name()) for name in (*named, f"grouping({', '.join(named)})")]
-        having = f" HAVING count(*) > {parts.rng.randint(0, 2)}" if parts.chance(0.2) else ""
-        query = f"SELECT {listed(*key, *_totals(parts, scans))} FROM {source}{where} GROUP BY {by}{having}"
+        query, key = by_sets(parts, by, named, f"{source}{where}", lambda: _totals(parts, scans))
         return draft(query, key, left, right)
-    key = [Column(one, parts.name()), Column("1", parts.name())]
-    every = _totals(parts, scans)
-    total = ", ".join(["NULL", "2", *(column.expression for column in every)])
-    query = f"SELECT {listed(*key, *every)} FROM {source}{where} GROUP BY {one} UNION ALL SELECT {total} FROM {source}{where}"
+    query, key = beside_total(parts, one, f"{source}{where}", lambda: _totals(parts, scans))
     return draft(query, key, left, right)
