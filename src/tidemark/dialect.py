@@ -1,8 +1,8 @@
 """Frozen facts about SQLite and PostgreSQL, and how names and texts are written in both.
 
-Owns: `Dialect` and its two values, and the one quoting function. Promises: every way in which the engines differ that is a
-*fact* is a field here with a conformance test on a live server; ways that are *text* are written twice, whole, under `render`.
-Nothing in the project compares an engine's name.
+Owns: `Dialect` with its two values, its `Language` and its `Planner`, and the one quoting function. Promises: every way in which
+the engines differ that is a *fact* is a field here with a conformance test on a live server; ways that are *text* are written
+twice, whole, under `render`. Nothing in the project compares an engine's name.
 """
 
 from __future__ import annotations
@@ -35,6 +35,32 @@ def literal(text: str) -> str:
 
 
 @dataclass(frozen=True)
+class Language:
+    """What a query may say on an engine, and what it means there.
+
+    `rows_are_values`: the name of an item of FROM is its whole row, and a value may have fields. `columns_are_renamed`: an alias
+    of an item of FROM may name its columns. `calls_name_columns`: a column without a name is called like the function that
+    computes it. `takes_bare_columns`: a column that is neither grouped nor aggregated may stand beside max or min, and is that of
+    the row which has it. `recursion_is_said`: only WITH RECURSIVE lets a query name itself. `refuses_several_rows`: a scalar
+    subquery that finds several rows is an error. `orders_aggregates`: every version of the engine knows an order inside of an
+    aggregate. `blind_collation` is the engine's own collation that does not see blanks at the end of a text, or empty.
+    `names_of_trigger_rows` are the aliases under which the rows of a trigger hide those of the query around a subquery.
+    `connections_differ`: what a function or an operator means is up to the connection, which may have its own.
+    """
+
+    rows_are_values: bool
+    columns_are_renamed: bool
+    calls_name_columns: bool
+    takes_bare_columns: bool
+    recursion_is_said: bool
+    refuses_several_rows: bool
+    orders_aggregates: bool
+    blind_collation: str
+    names_of_trigger_rows: tuple[str, ...]
+    connections_differ: bool
+
+
+@dataclass(frozen=True)
 class Dialect:
     """Facts about one engine.
 
@@ -47,8 +73,9 @@ class Dialect:
     two items in the order in which they stand, which SQLite keeps and PostgreSQL finds; `greatest` and `least` are functions of
     two values without NULL.
     `names_have_case` tells that a name which something has is another one than the same in small letters.
-    `types_are_fixed` tells that a value has the type of its column; where it does not, a type is what a value is compared as and
-    no more: a plus before a column takes it away, and a cast knows it by the words of its name.
+    `types_are_fixed` tells that a value has the type of its column, and a literal that of what it is compared with; where it does
+    not, a type is what a value is compared as and no more: a plus before a column takes it away, and a cast knows it by the words
+    of its name.
     """
 
     name: str
@@ -71,6 +98,7 @@ class Dialect:
     in_order: str
     greatest: str
     least: str
+    language: Language
 
     quote = staticmethod(quote)
     literal = staticmethod(literal)
@@ -115,6 +143,18 @@ SQLITE = Dialect(
     in_order="CROSS JOIN",
     greatest="max",
     least="min",
+    language=Language(
+        rows_are_values=False,
+        columns_are_renamed=False,
+        calls_name_columns=False,
+        takes_bare_columns=True,
+        recursion_is_said=False,
+        refuses_several_rows=False,
+        orders_aggregates=False,
+        blind_collation="RTRIM",
+        names_of_trigger_rows=("new", "old"),
+        connections_differ=True,
+    ),
 )
 
 POSTGRESQL = Dialect(
@@ -138,4 +178,16 @@ POSTGRESQL = Dialect(
     in_order="JOIN",
     greatest="greatest",
     least="least",
+    language=Language(
+        rows_are_values=True,
+        columns_are_renamed=True,
+        calls_name_columns=True,
+        takes_bare_columns=False,
+        recursion_is_said=True,
+        refuses_several_rows=True,
+        orders_aggregates=True,
+        blind_collation="",
+        names_of_trigger_rows=(),
+        connections_differ=False,
+    ),
 )

@@ -46,7 +46,7 @@ def why_left(query: Query) -> str:
 
     On SQLite a function is what the writer's own connection has under that name.
     """
-    if any(block.dialect.has_schemas for block in query.blocks):
+    if not any(block.dialect.language.connections_differ for block in query.blocks):
         return ""
     nodes = [node for block in query.blocks for node in own_nodes(block.tree)]
     names = {function_name(node) for node in nodes}

@@ -66,17 +66,18 @@ def calls_are_stable(query: Query, catalog: Catalog) -> None:
 
 def blanks_are_compared(query: Query) -> None:
     """SQLite finds the rows of a join by how long a text is: what ignores blanks loses rows, in queries as in look-ups."""
-    if query.dialect.has_schemas:
+    blind = query.dialect.language.blind_collation
+    if not blind:
         return
     nodes = [node for block in query.blocks for node in own_nodes(block.tree)]
     ignoring = {
         (one.alias, name)
         for one in query.all_occurrences
         for name in query.reads(one.alias)
-        if (column := one.table.column(name)) is not None and column.collation == "RTRIM"
+        if (column := one.table.column(name)) is not None and column.collation == blind
     }
     for node in nodes:
-        said = isinstance(node, exp.Collate) and node.expression.name.upper() == "RTRIM"
+        said = isinstance(node, exp.Collate) and node.expression.name.upper() == blind
         if said or (isinstance(node, exp.Column) and (node.table, node.name) in ignoring):
             what = node.sql() if said else node.name
             raise Refusal(
@@ -191,7 +192,7 @@ def functions_are_stable(block: Block, catalog: Catalog) -> None:
                 place=where,
             )
         if name in functions.VOLATILE:
-            instead = functions.CLOCK_OF_UTC.get(name) if block.dialect.has_schemas else None
+            instead = functions.CLOCK_OF_UTC[block.dialect.name].get(name)
             raise Refusal(
                 Code.VOLATILE,
                 f"{name} changes by itself.",
@@ -219,7 +220,7 @@ def functions_are_stable(block: Block, catalog: Catalog) -> None:
             )
         if functions.is_aggregate(node) or name in functions.WINDOW_ONLY:
             continue
-        if block.dialect.has_schemas:
+        if block.dialect.judges_values:
             if name in catalog.volatile:
                 instead = "an immutable function"
                 if own is not None:
@@ -259,7 +260,7 @@ def _sqlite_function(block: Block, node: exp.Expression, name: str) -> None:
 
 def literals_are_constant(block: Block, catalog: Catalog) -> None:
     """PostgreSQL reads ``'now'`` or ``'today'`` from the clock where a time is wanted, once for each session or plan."""
-    if not block.dialect.has_schemas:
+    if not block.dialect.types_are_fixed:
         return
     for node in own_nodes(block.tree):
         if not (isinstance(node, exp.Literal) and node.is_string and functions.CLOCK_WORDS.search(node.name)):
@@ -295,7 +296,7 @@ def _types_beside(word: str, around: exp.Expr, block: Block) -> list[str]:
 
 def subqueries_give_one_row(block: Block, whole: Query) -> None:
     """A scalar subquery of several rows is an error in PostgreSQL; SQLite takes any one of them."""
-    if block.dialect.has_schemas:
+    if block.dialect.language.refuses_several_rows:
         return
     for nested in block.nested:
         if nested.form == "scalar" and not identifies(nested.query, frozenset(), whole):
@@ -335,7 +336,7 @@ def order_is_said(block: Block, catalog: Catalog) -> None:
         ordered = whole_call(node).find(exp.Order) is not None or node.args.get("order") is not None
         if not ordered and not isinstance(first, exp.Distinct):
             # Older versions of SQLite know no order inside of an aggregate.
-            written = f"{name}(… ORDER BY …), or " if block.dialect.has_schemas else ""
+            written = f"{name}(… ORDER BY …), or " if block.dialect.language.orders_aggregates else ""
             name = "group_concat" if isinstance(node, exp.GroupConcat) and not written else name
             raise Refusal(
                 Code.VOLATILE,

@@ -6,7 +6,7 @@ are the same in every session; what is not listed is refused with its place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -64,6 +64,7 @@ _TREE = RowFunction(
     unstable=("id", "parent"),
 )
 _SQLITE = {"json_each": _TREE, "json_tree": _TREE}
+_KNOWN: dict[str, Mapping[str, RowFunction]] = {"sqlite": _SQLITE, "postgres": _POSTGRES}
 
 
 _TYPES = "TEXT VARCHAR CHAR SMALLINT INT BIGINT DECIMAL FLOAT DOUBLE BOOLEAN UUID JSON JSONB"
@@ -121,36 +122,13 @@ def known_function(
 ) -> RowFunction:
     """What is known of a function, of the user's `routines` too. Raises `Refusal` where its rows may depend on more than its
     arguments, or nothing is known."""
-    found = _known(dialect).get(call.name)
+    found = _KNOWN[dialect.name].get(call.name)
     place = place_of(node, dialect)
     own = routines.get(call.name)
     if found is None and own is not None and own.columns is not None:
         found = _of_the_user(call, own, place)
-    if found is None and not dialect.has_schemas:
-        if call.name in SQLITE_DETERMINISTIC:
-            raise Refusal(
-                Code.PARSE, f"{call.name} gives one value and no rows.", instead="json_each, json_tree", place=place
-            )
-        raise Refusal(
-            Code.UNSUPPORTED,
-            f"{call.name} is no table-valued function that every SQLite has: other connections may not have it.",
-            instead="json_each or json_tree, or a table of its own for the rows",
-            place=place,
-        )
-    if found is None and call.name in POPULATED:
-        raise Refusal(
-            Code.UNSUPPORTED,
-            f"What {call.name} makes of a type of the user's is not kept true.",
-            instead=f"{POPULATED[call.name]}(…) AS x(a_name its_type, …)",
-            place=place,
-        )
     if found is None:
-        raise Refusal(
-            Code.UNSUPPORTED,
-            f"The function {call.name} in FROM is not kept true.",
-            instead=f"one of: {', '.join(sorted(_POSTGRES))}; or a table of its own for the rows",
-            place=place,
-        )
+        raise _UNKNOWN[dialect.name](call.name, place)
     if any(argument.find(exp.Select) is not None for argument in call.arguments):
         raise Refusal(
             Code.SUBQUERY_SHAPE,
@@ -160,6 +138,36 @@ def known_function(
         )
     _require_plain_types(call, place)
     return found
+
+
+def _unknown_to_sqlite(name: str, place: Place) -> Refusal:
+    if name in SQLITE_DETERMINISTIC:
+        return Refusal(Code.PARSE, f"{name} gives one value and no rows.", instead="json_each, json_tree", place=place)
+    return Refusal(
+        Code.UNSUPPORTED,
+        f"{name} is no table-valued function that every SQLite has: other connections may not have it.",
+        instead="json_each or json_tree, or a table of its own for the rows",
+        place=place,
+    )
+
+
+def _unknown_to_postgres(name: str, place: Place) -> Refusal:
+    if name in POPULATED:
+        return Refusal(
+            Code.UNSUPPORTED,
+            f"What {name} makes of a type of the user's is not kept true.",
+            instead=f"{POPULATED[name]}(…) AS x(a_name its_type, …)",
+            place=place,
+        )
+    return Refusal(
+        Code.UNSUPPORTED,
+        f"The function {name} in FROM is not kept true.",
+        instead=f"one of: {', '.join(sorted(_POSTGRES))}; or a table of its own for the rows",
+        place=place,
+    )
+
+
+_UNKNOWN: dict[str, Callable[[str, Place], Refusal]] = {"sqlite": _unknown_to_sqlite, "postgres": _unknown_to_postgres}
 
 
 def _require_plain_types(call: Call, place: Place) -> None:
@@ -228,7 +236,7 @@ def name_columns(call: Call, function: RowFunction, written: str, named: list[st
 
 def unique_of(name: str, arguments: int, dialect: Dialect) -> int | None:
     """The place of the column of which no two rows of one call share a value; None where there is none."""
-    known = _known(dialect).get(name)
+    known = _KNOWN[dialect.name].get(name)
     if known is not None and known.unique is not None:
         return known.columns.index(known.unique)
     # Steps of one; those of intervals may go back.
@@ -238,7 +246,7 @@ def unique_of(name: str, arguments: int, dialect: Dialect) -> int | None:
 def put_in_place(node: exp.Expression, call: Call, alias: str, opened: Opened, dialect: Dialect) -> None:
     """The item in its one form, in the place of the one that the user wrote."""
     columns: list[exp.Expression] = []
-    if dialect.has_schemas:
+    if dialect.language.columns_are_renamed:
         columns = [exp.to_identifier(name, quoted=True) for name in opened.columns]
         if opened.types:
             pairs = zip(columns, opened.types, strict=True)
@@ -253,18 +261,14 @@ def put_in_place(node: exp.Expression, call: Call, alias: str, opened: Opened, d
     node.replace(item)
 
 
-def _known(dialect: Dialect) -> Mapping[str, RowFunction]:
-    return _POSTGRES if dialect.has_schemas else _SQLITE
-
-
 def gives_rows(name: str, dialect: Dialect) -> bool:
     """Whether a function is one of those that stand in FROM."""
-    return name in _known(dialect)
+    return name in _KNOWN[dialect.name]
 
 
 def gives_one_column(name: str, dialect: Dialect, routines: Mapping[str, Routine]) -> bool:
     """Whether a function gives rows of one column, which are values by themselves."""
-    known = _known(dialect).get(name)
+    known = _KNOWN[dialect.name].get(name)
     own = routines.get(name)
     if known is not None:
         return len(known.columns) <= 1
@@ -273,12 +277,12 @@ def gives_one_column(name: str, dialect: Dialect, routines: Mapping[str, Routine
 
 def in_from(name: str, dialect: Dialect, routines: Mapping[str, Routine]) -> str:
     """What to write in the place of a function that gives rows where one value is wanted."""
-    known = _known(dialect).get(name)
+    known = _KNOWN[dialect.name].get(name)
     wanted = "x" if gives_one_column(name, dialect, routines) else f"x.{known.columns[0] if known else 'a_column'}"
     return f"FROM …, {name}(…) AS x, and {wanted} in its place"
 
 
 def unstable_columns(name: str, dialect: Dialect) -> tuple[str, ...]:
     """Columns of a function's rows that depend on more than its arguments."""
-    found = _known(dialect).get(name)
+    found = _KNOWN[dialect.name].get(name)
     return found.unstable if found is not None else ()

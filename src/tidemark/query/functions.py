@@ -151,11 +151,11 @@ VOLATILE: frozenset[str] = frozenset(
 )
 """Functions whose value changes by itself."""
 
-CLOCK_OF_UTC = {
-    "current_date": "(now() AT TIME ZONE 'UTC')::date",
-    "localtimestamp": "now() AT TIME ZONE 'UTC'",
+CLOCK_OF_UTC: dict[str, dict[str, str]] = {
+    "sqlite": {},
+    "postgres": {"current_date": "(now() AT TIME ZONE 'UTC')::date", "localtimestamp": "now() AT TIME ZONE 'UTC'"},
 }
-"""What PostgreSQL reads from the clock in the session's time zone, and the same in one that is nobody's."""
+"""By engine, what is read from the clock in the session's time zone, and the same in one that is nobody's."""
 
 SESSION: frozenset[str] = frozenset(
     [

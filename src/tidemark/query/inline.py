@@ -101,7 +101,7 @@ class Inlining:
 
     def _recurs(self, with_: exp.With, body: exp.Expression, name: str) -> bool:
         """Whether the body names itself. SQLite wants no RECURSIVE for that."""
-        if self.dialect.has_schemas and not with_.args.get("recursive"):
+        if self.dialect.language.recursion_is_said and not with_.args.get("recursive"):
             return False
         tables = body.find_all(exp.Table)
         return any(

@@ -22,9 +22,8 @@ _CHOICES = (exp.Case, exp.If, exp.Coalesce)
 
 
 def move_rows(holder: exp.Expression, catalog: Catalog, dialect: Dialect) -> None:
-    """Do so in every SELECT of a tree in which names of queries are written out. SQLite has no such lists."""
-    if not dialect.has_schemas:
-        return
+    """Do so in every SELECT of a tree in which names of queries are written out. On SQLite each such function has several
+    columns, and none stands in a list."""
     for select in list(holder.find_all(exp.Select)):
         _move(select, catalog, dialect)
 

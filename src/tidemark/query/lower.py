@@ -81,7 +81,7 @@ def lower_query(text: str, catalog: Catalog, dialect: Dialect, moment: str | Non
     for clause in ("limit", "offset"):
         whole.set(clause, None)
     resolver.resolve(whole)
-    if not dialect.has_schemas:
+    if not dialect.types_are_fixed:
         spell_out(whole, resolver.tables)
     return _Lowering(resolver, dialect).query(whole)
 

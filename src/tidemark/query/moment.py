@@ -7,6 +7,7 @@ a session's time zone stays as it was, and is refused later.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from sqlglot import exp
@@ -17,6 +18,8 @@ from tidemark.query.functions import is_aggregate
 from tidemark.query.relation import MOMENT, Block, Query, Scalar
 from tidemark.query.trees import own_nodes
 
+Clock = tuple[Callable[[exp.Expr], bool], Callable[[exp.Expr, str], None]]
+"""Whether a node looks at the clock of an engine, and how a moment is put in its place."""
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 _POSTGRES = frozenset(["now", "transaction_timestamp", "current_timestamp"])
 _SQLITE = {"current_timestamp": "datetime", "current_date": "date", "current_time": "time"}
@@ -24,12 +27,10 @@ _SQLITE = {"current_timestamp": "datetime", "current_date": "date", "current_tim
 
 def pin(tree: exp.Expression, moment: str, dialect: Dialect) -> bool:
     """Put `moment`, the text of a scalar, in the place of every look at the clock; True when there was one."""
-    found = [node for node in tree.walk() if _asks(node, dialect)]
+    looks_at, replace = _CLOCKS[dialect.name]
+    found = [node for node in tree.walk() if looks_at(node)]
     for node in found:
-        if dialect.has_schemas:
-            node.replace(_node(moment))
-        else:
-            _pin_sqlite(node, moment)
+        replace(node, moment)
     return bool(found)
 
 
@@ -82,12 +83,13 @@ def is_moment(node: exp.Expr) -> bool:
     return isinstance(node, exp.Var) and bool(node.meta.get(MOMENT))
 
 
-def _asks(node: exp.Expr, dialect: Dialect) -> bool:
+def _asks_postgres(node: exp.Expr) -> bool:
+    asks = functions.function_name(node) in _POSTGRES
+    return asks and not node.args.get("this_precision") and not node.expressions
+
+
+def _asks_sqlite(node: exp.Expr) -> bool:
     name = functions.function_name(node)
-    if name is None:
-        return False
-    if dialect.has_schemas:
-        return name in _POSTGRES and not node.args.get("this_precision") and not node.expressions
     if name in _SQLITE:
         return True
     if name not in functions.SQLITE_TIME or name == "timediff":
@@ -106,6 +108,10 @@ def _place(name: str, node: exp.Expr) -> int | None:
     return None
 
 
+def _pin_postgres(node: exp.Expr, moment: str) -> None:
+    node.replace(_node(moment))
+
+
 def _pin_sqlite(node: exp.Expr, moment: str) -> None:
     name = functions.function_name(node) or ""
     if name in _SQLITE:
@@ -121,3 +127,6 @@ def _node(moment: str) -> exp.Var:
     node = exp.Var(this=moment)
     node.meta[MOMENT] = True
     return node
+
+
+_CLOCKS: dict[str, Clock] = {"sqlite": (_asks_sqlite, _pin_sqlite), "postgres": (_asks_postgres, _pin_postgres)}

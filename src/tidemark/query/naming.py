@@ -52,7 +52,7 @@ def as_written(identifier: exp.Expression, dialect: Dialect) -> str:
 
 def is_of_triggers(alias: str, dialect: Dialect) -> bool:
     """Whether an alias is what SQLite calls a row in a trigger: a subquery there sees that row before what is around it."""
-    return alias in ("new", "old") and not dialect.has_schemas
+    return alias in dialect.language.names_of_trigger_rows
 
 
 def _name(item: exp.Expression, dialect: Dialect) -> str:
@@ -68,7 +68,7 @@ def _name(item: exp.Expression, dialect: Dialect) -> str:
 
 def _implicit(item: exp.Expression, dialect: Dialect) -> str:
     """The name that PostgreSQL gives to a call, by which the query around may say it."""
-    if not dialect.has_schemas:
+    if not dialect.language.calls_name_columns:
         return ""
     while isinstance(item, exp.Filter | exp.WithinGroup | exp.Window | exp.Paren):
         item = item.this

@@ -165,12 +165,15 @@ def render(tree: exp.Expr, dialect: Dialect) -> str:
 
 
 _DOCUMENTS = "jsonb_to_recordset(…) AS x(a_name its_type, …), or jsonb_path_query(…) AS x"
-_UNREAD = (
-    (re.compile(r"\bROWS\s+FROM\s*\(", re.IGNORECASE), "ROWS FROM", "one function, or unnest of several arrays"),
-    (re.compile(r"\bJSON_TABLE\s*\(", re.IGNORECASE), "JSON_TABLE", _DOCUMENTS),
-    (re.compile(r"\bXMLTABLE\s*\(", re.IGNORECASE), "XMLTABLE", "unnest(xpath(…)) AS x"),
-)
-"""What PostgreSQL has in FROM and the parser may not read: what it is called, and what to write instead."""
+_UNREAD: dict[str, tuple[tuple[re.Pattern[str], str, str], ...]] = {
+    "sqlite": (),
+    "postgres": (
+        (re.compile(r"\bROWS\s+FROM\s*\(", re.IGNORECASE), "ROWS FROM", "one function, or unnest of several arrays"),
+        (re.compile(r"\bJSON_TABLE\s*\(", re.IGNORECASE), "JSON_TABLE", _DOCUMENTS),
+        (re.compile(r"\bXMLTABLE\s*\(", re.IGNORECASE), "XMLTABLE", "unnest(xpath(…)) AS x"),
+    ),
+}
+"""What an engine has in FROM and the parser may not read: what it is called, and what to write instead."""
 
 
 def place_of(node: exp.Expr, dialect: Dialect) -> Place:
@@ -209,7 +212,7 @@ def _parsed(text: str, dialect: Dialect) -> exp.Select | exp.SetOperation:
     try:
         statements = parse_statements(text, dialect)
     except (ParseError, TokenError) as error:
-        unread = next((found for found in _UNREAD if dialect.has_schemas and found[0].search(text)), None)
+        unread = next((found for found in _UNREAD[dialect.name] if found[0].search(text)), None)
         if unread is not None:
             raise Refusal(
                 Code.UNSUPPORTED, f"{unread[1]} is not kept true.", instead=unread[2], place=_error_place(error)

@@ -79,7 +79,7 @@ class Called:
         quote = self.call.dialect.quote
         types = self.types or ("",) * len(self.columns)
         columns = [f"{quote(name)} {type_}".rstrip() for name, type_ in zip(self.columns, types, strict=True)]
-        named = f" ({', '.join(columns)})" if self.call.dialect.has_schemas else ""
+        named = f" ({', '.join(columns)})" if self.call.dialect.language.columns_are_renamed else ""
         numbered = " WITH ORDINALITY" if self.numbered else ""
         return f"{self.call.over_images(images, rename)}{numbered} AS {quote(self.alias)}{named}"
 

@@ -93,7 +93,7 @@ class Resolver:
             )
         scope.merged = merged if merged.names else None
         scopes = (scope, *outer)
-        if self.dialect.has_schemas:
+        if self.dialect.language.rows_are_values:
             name_fields(select, scopes, self.fold, self._named)
         self._expand_stars(select, scope)
         number_groups(select)
@@ -242,8 +242,7 @@ class Resolver:
                 entry.columns[self.fold(column)] = table.columns[position].name
         self.tables[entry.alias] = table
         node.set("this", named_again(node.this, table.name))
-        schema = table.schema if self.dialect.has_schemas else ""
-        node.set("db", exp.to_identifier(schema, quoted=True) if schema else None)
+        node.set("db", exp.to_identifier(table.schema, quoted=True) if table.schema else None)
         node.set("alias", exp.TableAlias(this=exp.to_identifier(entry.alias, quoted=True)))
 
     def _refuse_extra(
@@ -342,7 +341,7 @@ class Resolver:
 
     def _named(self, entry: Entry, identifier: exp.Expression) -> str | None:
         name = self.fold(identifier)
-        if self.dialect.has_schemas:
+        if self.dialect.names_have_case:
             return entry.columns.get(name)
         found = next((real for column, real in entry.columns.items() if ascii_lower(column) == name), None)
         table = self.tables.get(entry.alias)
@@ -393,7 +392,7 @@ class Resolver:
 
     def _place_row(self, node: exp.Column, scope: Scope, named: exp.Expression) -> bool:
         """Write what the name of an item stands for, where PostgreSQL takes it for a whole row; tells whether it is one."""
-        entry = scope.names.get(self.fold(named)) if self.dialect.has_schemas else None
+        entry = scope.names.get(self.fold(named)) if self.dialect.language.rows_are_values else None
         if entry is None:
             return False
         opened, table = self.calls.get(entry.alias), self.tables.get(entry.alias)

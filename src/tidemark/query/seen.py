@@ -102,7 +102,7 @@ def _is_sure(edge: Scalar) -> bool:
         return True
     tree = bare(edge.tree)
     sides = (bare(tree.this), bare(tree.expression)) if isinstance(tree, exp.EQ) else ()
-    return edge.dialect.has_schemas and bool(sides) and all(isinstance(side, exp.Column) for side in sides)
+    return edge.dialect.types_are_fixed and bool(sides) and all(isinstance(side, exp.Column) for side in sides)
 
 
 def is_loose(scalar: Scalar) -> bool:

@@ -27,7 +27,7 @@ _WHOLE_AS_INTEGERS = frozenset({"INTEGER", "TEXT"})
 
 def storable(query: Query, columns: Sequence[OutputColumn]) -> tuple[OutputColumn, ...]:
     """The outputs of the query, as the engine describes them, with such types."""
-    if query.dialect.has_schemas:
+    if query.dialect.types_are_fixed:
         return tuple(columns)
     return tuple(
         replace(column, type=AS_IT_IS) if _given(query, place) != affinity(column.type) else column

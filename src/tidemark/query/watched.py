@@ -41,6 +41,6 @@ def watches_of(text: str, query: Query, tables: Sequence[Table], catalog: Catalo
     }
     texts = {dialect.literal(node.name) for node in holder.find_all(exp.Literal) if node.is_string}
     named = sorted(
-        {*inlining.views, *wholes, *(f"{name}()" for name in called), *(texts if dialect.has_schemas else ())}
+        {*inlining.views, *wholes, *(f"{name}()" for name in called), *(texts if dialect.types_are_fixed else ())}
     )
     return (*found, *((name, ()) for name in named))

@@ -43,7 +43,7 @@ def _only_groups(node: exp.Expression, groups: set[str], settled: frozenset[str]
         raise Refusal(
             Code.UNSUPPORTED,
             f"{node.name} is neither grouped nor aggregated.",
-            instead=f"add it to GROUP BY, or max({node.name}){_ROW_OF if not block.dialect.has_schemas else ''}",
+            instead=f"add it to GROUP BY, or max({node.name}){_ROW_OF if block.dialect.language.takes_bare_columns else ''}",
             place=place_of(node, block.dialect),
         )
     for child in node.iter_expressions():

@@ -1,0 +1,78 @@
+"""Every field of a language is a fact: what an engine answers to a query that only one of the two understands, or as meant."""
+
+import pytest
+
+from tests.conformance.conftest import execute
+from tidemark.database.session import Session
+from tidemark.dialect import POSTGRESQL
+from tidemark.errors import TidemarkError
+
+ANSWERS = {
+    "rows_are_values": ("SELECT count(t) FROM (SELECT 1 AS a) AS t", (1,), True),
+    "columns_are_renamed": ("SELECT b FROM (SELECT 1 AS a) AS t (b)", (1,), True),
+    "calls_name_columns": ("SELECT lower FROM (SELECT lower('A')) AS t", ("a",), True),
+    "takes_bare_columns": ("SELECT a, max(b) FROM (SELECT 1 AS a, 4 AS b UNION ALL SELECT 3, 2) AS t", (1, 4), True),
+    "recursion_is_said": (
+        "WITH n AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM n WHERE a < 3) SELECT max(a) FROM n",
+        (3,),
+        False,
+    ),
+    "refuses_several_rows": ("SELECT (SELECT a FROM (SELECT 1 AS a UNION ALL SELECT 1) AS t)", (1,), False),
+}
+"""By fact a query, and what it answers where the fact holds, or where it does not; elsewhere it is an error."""
+KNOWS_ORDER = (3, 44, 0)
+"""The version of SQLite from which on an aggregate may be told an order."""
+
+
+@pytest.mark.parametrize("fact", ANSWERS)
+def test_a_query_is_understood_where_the_fact_says_so(session: Session, fact: str) -> None:
+    query, answer, where_it_holds = ANSWERS[fact]
+    assert (_answer(session, query) == answer) is (getattr(session.dialect.language, fact) is where_it_holds)
+
+
+def test_aggregates_know_an_order_on_every_version(session: Session) -> None:
+    always, late = session.dialect.language.orders_aggregates, session.catalog().version >= KNOWS_ORDER
+    assert _answer(session, "SELECT count(a ORDER BY a) FROM (SELECT 1 AS a) AS t") == (
+        (1,) if always or late else None
+    )
+
+
+def test_a_collation_is_blind_for_blanks(session: Session) -> None:
+    found = _answer(session, "SELECT 'a' = 'a  ' COLLATE \"RTRIM\", 'a' = ' a' COLLATE \"RTRIM\"")
+    assert found == ((1, 0) if session.dialect.language.blind_collation == "RTRIM" else None)
+
+
+def test_a_literal_has_the_type_of_what_it_is_compared_with_where_types_are_fixed(session: Session) -> None:
+    found = session.one("SELECT 1 = '1', CAST('today' AS date) = current_date")
+    assert found is not None and {bool(value) for value in found} == {session.dialect.types_are_fixed}
+
+
+@pytest.mark.parametrize("name", ["new", "old", "tidemark_x"])
+def test_the_row_of_a_trigger_hides_what_is_called_like_it(session: Session, name: str) -> None:
+    language = session.dialect.language
+    seen = f"INSERT INTO seen SELECT (SELECT {name}.a) FROM (SELECT 9 AS a) AS {name}"
+    fires = "CREATE TRIGGER fires AFTER UPDATE ON t FOR EACH ROW"
+    body = f"BEGIN {seen}; END"
+    if session.dialect is POSTGRESQL:
+        routine = f"$$\n#variable_conflict use_column\nBEGIN {seen}; RETURN NULL; END\n$$"
+        execute(session, f"CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS {routine}")
+        body = "EXECUTE FUNCTION tell()"
+    execute(session, "CREATE TABLE t (a integer)", "CREATE TABLE seen (a integer)", "INSERT INTO t VALUES (1)")
+    execute(session, f"{fires} {body}", "UPDATE t SET a = a")
+    assert session.one("SELECT a FROM seen") == ((1,) if name in language.names_of_trigger_rows else (9,))
+
+
+def test_what_an_operator_means_may_be_up_to_the_connection(session: Session, other: Session) -> None:
+    own = session.dialect.language.connections_differ
+    if own:
+        execute(session, "PRAGMA case_sensitive_like = 1")
+    asked = "SELECT 'A' LIKE 'a'"
+    assert (session.one(asked) != other.one(asked)) is own
+
+
+def _answer(session: Session, query: str) -> tuple[object, ...] | None:
+    """The one row, or None where it is an error."""
+    try:
+        return session.one(query)
+    except TidemarkError:
+        return None
