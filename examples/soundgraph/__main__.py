@@ -79,7 +79,7 @@ def summary(tally: Tally, rate: float) -> str:
         f"{tally.redelivered:,} redelivered events changed nothing",
     ]
     skipped = ", ".join(f"{reason} {count:,}" for reason, count in tally.skipped.most_common())
-    lines.append(f"{tally.skipped.total():,} items set aside with evidence" + (f": {skipped}" if skipped else ""))
+    lines.append(f"{tally.skipped.total():,} items quarantined with evidence" + (f": {skipped}" if skipped else ""))
     return "\n".join(lines)
 
 

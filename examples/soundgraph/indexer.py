@@ -69,8 +69,8 @@ def add_stream(
 
 @dataclass(frozen=True)
 class Tally:
-    """What a run of the stream brought: ``events`` counts what was new, plays and entity events, taken or set aside; ``skipped``
-    tells for each reason how many of those that wait."""
+    """What a run of the stream brought: ``events`` counts what was new, plays and entity events, taken or quarantined;
+    ``skipped`` tells for each reason how many of those that wait."""
 
     blocks: int
     events: int
@@ -82,8 +82,8 @@ def run_stream(tidemark: Tidemark, blocks_max: int | None = None) -> Tally:
     """Takes what the declared source has, or so many blocks. Raises Fault when the stream halts."""
     work = tidemark.stream(NAME)
     report = work.run(blocks_max)
-    _, set_aside = work.open_ends()
-    reasons = Counter(one.reason for one in set_aside)
+    _, quarantined = work.open_ends()
+    reasons = Counter(one.reason for one in quarantined)
     return Tally(report.blocks, report.counts.events, report.counts.redelivered, reasons)
 
 

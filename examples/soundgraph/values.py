@@ -1,7 +1,7 @@
 """Turns the loose JSON of a block into values of certain types.
 
 An item inside a block may be anything; the functions here answer None for a value that is not what it should be, and the
-caller sets the item aside with a reason.
+caller quarantines the item with a reason.
 """
 
 from __future__ import annotations

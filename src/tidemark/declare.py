@@ -185,7 +185,7 @@ class Project:
         columns. Without it this decorates a function ``f(db, batch)``: `batch.keys` and `batch.rows` are the chunk's, with the
         `columns` asked for, and ``db.run(sql, parameters)``, ``db.all`` and ``db.one`` work in the chunk's transaction; it gives
         the number of rows that it changed, or None for what ``db.run`` counted. `where` is a condition on the rows that are
-        wanted. A key whose row cannot be migrated is put aside, up to `quarantine_max` of them.
+        wanted. A key whose row cannot be migrated is quarantined, up to `quarantine_max` of them.
 
         Raises `Refusal` (``declaration`` or ``name``) with the place of the call.
         """

@@ -28,6 +28,7 @@ from tidemark.runtime.changes.apply import ApplyReport, apply_plan, ensure_ledge
 from tidemark.runtime.changes.apply_through import apply_through
 from tidemark.runtime.changes.convert import convert_ledger
 from tidemark.runtime.changes.plan import InstallPlan
+from tidemark.runtime.changes.plan_checks import find_refusal
 from tidemark.runtime.changes.restored import settle_in
 from tidemark.runtime.changes.uninstall import UninstallReport, uninstall
 from tidemark.runtime.duty import Duty
@@ -78,9 +79,11 @@ class Tidemark(Workshop):
     beside each other where that goes by ranges of keys; where it does not, `listen` hears why."""
 
     def plan(self) -> InstallPlan:
-        """What `apply` would do, with every statement. Raises `Refusal` for what cannot be kept true."""
+        """What `apply` would do, with every statement, and why none of it would be done here. Raises `Refusal` for what cannot be
+        kept true."""
         with self._open("reader", older=True) as duty:
-            return self._plan(duty)
+            made = self._plan(duty)
+        return replace(made, refused=find_refusal(lambda: open_session(self.database)))
 
     def apply(self, *, allow_drop: bool = False, detach: bool = False, create_indexes: bool = False) -> ApplyReport:
         """Convert a ledger that an older version made, then carry out the plan: install, fill, verify, cut over. `detach` leaves
@@ -278,7 +281,7 @@ class Tidemark(Workshop):
             return self._record(duty, "nice", name, lambda: set_nice(duty, name, nice), f"{nice:g}")
 
     def stream(self, name: str) -> StreamWork:
-        """What can be done with a declared stream: run it, try again what was set aside, pass over what halts it."""
+        """What can be done with a declared stream: run it, try again what was quarantined, pass over what halts it."""
         known = self.project.streams if self.project else {}
         if name not in known:
             said = f"name one of: {tell_near(name, known)}" if known else "declare it with project.stream(…)"

@@ -372,7 +372,7 @@ class Backfill:
 
     `sql` and `where` map an engine's name to text, as the query of a `Declaration` does; `function` takes the place of `sql`
     where Python does the work, and gets the rows' key and `columns`. `where` says which rows are wanted, empty = all.
-    `quarantine_max` is how many keys may be put aside before the whole has failed. `fingerprint` identifies what is done to a
+    `quarantine_max` is how many keys may be quarantined before the whole has failed. `fingerprint` identifies what is done to a
     row; `place` is ``file:line``.
     """
 

@@ -89,9 +89,9 @@ BACKFILL: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "paused": "an operator asks for a rest.",
             "interrupted": "the runner was asked to stop, its time was over, or its process ended without a word.",
             "cancelled": "an operator gives it up; what was committed stands.",
-            "failed": "a chunk fails in a way that trying again does not mend, or too many keys were put aside.",
+            "failed": "a chunk fails in a way that trying again does not mend, or too many keys were quarantined.",
             "finished": "every key is accounted for; a derived table is verified after that.",
-            "quarantined": "every key is accounted for, and some of them were put aside with their errors.",
+            "quarantined": "every key is accounted for, and some of them were quarantined with their errors.",
         },
         "throttled": {
             "backfilling": "no reason to hold back is left.",
@@ -118,7 +118,7 @@ BACKFILL: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "backfilling": "an operator has it tried again: a new attempt with counters of its own, over what is left.",
         },
         "quarantined": {
-            "backfilling": "an operator has the keys that were put aside tried again.",
+            "backfilling": "an operator has the keys that were quarantined tried again.",
         },
         "finished": {
             "backfilling": "an operator has it done again from the first key on.",

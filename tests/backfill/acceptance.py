@@ -36,10 +36,10 @@ ACCEPTANCE: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("backfill/test_running.py::test_rows_that_come_while_it_runs_do_not_make_it_longer",),
     ),
     (
-        "A row that cannot be done is put aside alone; the others are done; exit 7.",
+        "A row that cannot be done is quarantined alone; the others are done; exit 7.",
         (
-            "backfill/test_running.py::test_a_row_that_cannot_be_migrated_is_put_aside_alone_and_tried_again_when_asked",
-            "backfill/test_command_line.py::test_keys_that_were_put_aside_end_it_with_seven_and_a_retry_tries_them",
+            "backfill/test_running.py::test_a_row_that_cannot_be_migrated_is_quarantined_alone_and_tried_again_when_asked",
+            "backfill/test_command_line.py::test_keys_that_were_quarantined_end_it_with_seven_and_a_retry_tries_them",
         ),
     ),
     (

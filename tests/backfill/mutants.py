@@ -263,7 +263,7 @@ MUTANTS = MappingProxyType(
         "the bad row takes its chunk along": code(
             worker.Worker._bisect, "if size > 1:\n            return", "if False:\n            return"
         ),
-        "any number may be put aside": code(
+        "any number may be quarantined": code(
             worker.Worker._check_quarantine, "> self.backfill.quarantine_max", "> 10**9"
         ),
         "a changed definition goes on": code(begin._check, "stored.fingerprint != backfill.fingerprint", "False"),

@@ -53,24 +53,24 @@ REQUIREMENTS = (
             "keys that were listed are those of now",
         ),
         (
-            "A row whose data is to blame is put aside alone, with its error and the attempt; the others are done; exit 7.",
-            "a_row_that_cannot_be_migrated_is_put_aside_alone_and_tried_again_when_asked",
+            "A row whose data is to blame is quarantined alone, with its error and the attempt; the others are done; exit 7.",
+            "a_row_that_cannot_be_migrated_is_quarantined_alone_and_tried_again_when_asked",
             "the bad row takes its chunk along",
         ),
         (
             "What a function raises is contained: it never ends the process.",
-            "a_row_that_cannot_be_migrated_is_put_aside_alone_and_tried_again_when_asked",
+            "a_row_that_cannot_be_migrated_is_quarantined_alone_and_tried_again_when_asked",
             "one bad row fails all",
         ),
         (
             "A failed backfill stays visible with its message, and does not read as ready.",
-            "too_many_keys_put_aside_are_a_failure_that_stays_visible",
+            "too_many_keys_quarantined_are_a_failure_that_stays_visible",
             "a failure reads as finished",
         ),
         (
-            "Too many keys that were put aside are a failure.",
-            "too_many_keys_put_aside_are_a_failure_that_stays_visible",
-            "any number may be put aside",
+            "Too many keys that were quarantined are a failure.",
+            "too_many_keys_quarantined_are_a_failure_that_stays_visible",
+            "any number may be quarantined",
         ),
         (
             "An error before the first row is a failure on record.",

@@ -57,11 +57,11 @@ def typed(file_songs: Songs, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_a_backfill_is_run_and_listed(typed, file_songs: Songs) -> None:  # type: ignore[no-untyped-def]
     code, said = typed("run", "shout")
-    assert code == Exit.OK and said["backfills"][0]["status"] == "finished"
-    assert typed("list")[1]["neverBegun"] == ["picky", "ended"] and typed("list", "shout")[1]["neverBegun"] == []
+    assert code == Exit.OK and said["backfills"][0]["state"] == "finished"
+    assert typed("list")[1]["never_begun"] == ["picky", "ended"] and typed("list", "shout")[1]["never_begun"] == []
     code, said = typed("list")
     (one,) = said["backfills"]
-    assert code == Exit.OK and (one["name"], one["rowsProcessed"], one["rowsTotal"]) == ("shout", 600, 600)
+    assert code == Exit.OK and (one["name"], one["rows_done"], one["rows_total"]) == ("shout", 600, 600)
     assert file_songs.shouted() == 600
     assert typed("run", "shout") == (Exit.OK, typed("run", "shout")[1])
 
@@ -77,7 +77,7 @@ def test_the_status_tells_of_a_backfill_where_nothing_is_derived(
     assert "shout was interrupted" in told and "tidemark backfill run shout" in told and "installed" not in told
 
 
-def test_keys_that_are_put_aside_are_shown_each_with_its_error(
+def test_keys_that_are_quarantined_are_shown_each_with_its_error(
     songs: Songs,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -90,15 +90,15 @@ def test_keys_that_are_put_aside_are_shown_each_with_its_error(
         code = main(["backfill", *words, "--database", songs.url, "--definitions", str(file)])
         return code, capsys.readouterr().out
 
-    told = "put aside: 7 (attempt 1, "
+    told = "quarantined: 7 (attempt 1, "
     code, said = type_in("run", "picky", "--nice", "0")
-    assert code == Exit.QUARANTINED and "1 key is put aside, with its error." in said
+    assert code == Exit.QUARANTINED and "1 key is quarantined, with its error." in said
     assert told in said and "no sevens" in said and "tidemark backfill retry picky" in said
     code, said = type_in("list", "picky")
     assert code == Exit.OK and told in said and "no sevens" in said and "tidemark backfill retry picky" in said
     code, said = type_in("list")
     assert told not in said and "tidemark backfill list picky" in said
-    (one,) = json.loads(type_in("list", "picky", "--json")[1])["putAside"]
+    (one,) = json.loads(type_in("list", "picky", "--json")[1])["quarantine"]
     assert (one["backfill"], one["key"], one["attempt"]) == ("picky", [7], 1) and "no sevens" in one["error"]
     eye = Tidemark(None, songs.url).onlooker()
     try:
@@ -106,15 +106,15 @@ def test_keys_that_are_put_aside_are_shown_each_with_its_error(
     finally:
         eye.close()
     assert (
-        finding.says.endswith("1 key is put aside, with its error") and finding.next == "tidemark backfill list picky"
+        finding.says.endswith("1 key is quarantined, with its error") and finding.next == "tidemark backfill list picky"
     )
     code, said = type_in("list", "nothing")
     assert code == Exit.OK and "Nothing is left to fill of nothing here" in said
 
 
-def test_keys_that_were_put_aside_end_it_with_seven_and_a_retry_tries_them(typed) -> None:  # type: ignore[no-untyped-def]
+def test_keys_that_were_quarantined_end_it_with_seven_and_a_retry_tries_them(typed) -> None:  # type: ignore[no-untyped-def]
     code, said = typed("run", "picky", "--nice", "0")
-    assert code == Exit.QUARANTINED and said["backfills"][0]["rowsQuarantined"] == 1
+    assert code == Exit.QUARANTINED and said["backfills"][0]["quarantined"] == 1
     code, said = typed("retry", "picky")
     assert code == Exit.QUARANTINED and said["backfills"][0]["attempt"] == 2
 
@@ -122,18 +122,18 @@ def test_keys_that_were_put_aside_end_it_with_seven_and_a_retry_tries_them(typed
 def test_what_is_to_be_continued_ends_with_seventy_five_and_can_be_given_up(typed) -> None:  # type: ignore[no-untyped-def]
     code, said = typed("run", "shout", "--max-duration", "0s")
     assert code == Exit.INTERRUPTED and "its time" in said["error"]["cause"]
-    assert typed("pause", "shout")[1]["backfills"][0]["status"] == "paused"
+    assert typed("pause", "shout")[1]["backfills"][0]["state"] == "paused"
     assert typed("resume", "shout", "--nice", "2")[1]["backfills"][0]["nice"] == 2.0
-    assert typed("cancel", "shout")[1]["backfills"][0]["status"] == "cancelled"
+    assert typed("cancel", "shout")[1]["backfills"][0]["state"] == "cancelled"
     assert typed("run", "shout")[0] == Exit.REFUSED
-    assert typed("retry", "shout", "--anew")[1]["backfills"][0]["status"] == "finished"
+    assert typed("retry", "shout", "--anew")[1]["backfills"][0]["state"] == "finished"
 
 
 @pytest.mark.parametrize("nice", ["-3", "nan", "inf"])
 def test_a_rest_that_is_no_number_of_seconds_is_refused_and_nothing_fails(typed, nice: str) -> None:  # type: ignore[no-untyped-def]
     code, said = typed("run", "shout", f"--nice={nice}")
     assert code == Exit.REFUSED and "no number of seconds" in said["error"]["reason"]
-    assert typed("run", "shout")[1]["backfills"][0]["status"] == "finished"
+    assert typed("run", "shout")[1]["backfills"][0]["state"] == "finished"
 
 
 def test_what_cannot_be_understood_is_a_usage_error(typed) -> None:  # type: ignore[no-untyped-def]
@@ -162,8 +162,8 @@ def test_a_signal_ends_it_after_the_chunk_and_a_second_one_rolls_the_chunk_back(
     )
     assert ended.returncode == Exit.INTERRUPTED != -signal.SIGTERM, ended.stderr
     (one,) = typed("list")[1]["backfills"]
-    assert one["status"] == "interrupted" and "asked" in one["errorMessage"]
+    assert one["state"] == "interrupted" and "asked" in one["failure"]
     done = file_songs.value("SELECT count(*) FROM songs WHERE tally = 1")
-    assert one["rowsProcessed"] == done and (done == 100 if chunks == 1 else done > 100)
+    assert one["rows_done"] == done and (done == 100 if chunks == 1 else done > 100)
     assert typed("run", "ended")[0] == Exit.OK
     assert file_songs.value("SELECT count(*) FROM songs WHERE tally = 1") == 600

@@ -152,7 +152,7 @@ def test_a_row_that_comes_after_the_keys_of_its_chunk_were_listed_is_done(
     assert file_songs.shouted() == 302 and not came
 
 
-def test_a_row_that_cannot_be_migrated_is_put_aside_alone_and_tried_again_when_asked(songs: Songs) -> None:
+def test_a_row_that_cannot_be_migrated_is_quarantined_alone_and_tried_again_when_asked(songs: Songs) -> None:
     songs.add(900)
     bad = {317, 500}
 
@@ -181,7 +181,7 @@ def test_a_row_that_cannot_be_migrated_is_put_aside_alone_and_tried_again_when_a
     assert songs.session.all("SELECT tally, count(*) FROM songs GROUP BY tally") == [(1, 900)]
 
 
-def test_a_key_is_not_put_aside_again_because_the_database_stays_locked(
+def test_a_key_is_not_quarantined_again_because_the_database_stays_locked(
     songs: Songs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     songs.add(3)
@@ -204,14 +204,14 @@ def test_a_key_is_not_put_aside_again_because_the_database_stays_locked(
         patch.setattr(worker, "do_key", locked)
         with pytest.raises(Fault, match="stayed locked"):
             songs.engine(clock=Clock(now=lambda: seconds[0], wait=pass_by)).backfill("tally", Orders(again=True))
-    (aside,) = songs.session.all(f"SELECT key, attempt, error FROM {songs.ledger('quarantine')}")
-    assert aside == ("[2]", 1, "ValueError: cannot read")
+    (quarantine,) = songs.session.all(f"SELECT key, attempt, error FROM {songs.ledger('quarantine')}")
+    assert quarantine == ("[2]", 1, "ValueError: cannot read")
     bad.clear()
     assert songs.engine().backfill("tally", Orders(again=True)).status.state == "finished"
     assert songs.session.all("SELECT tally, count(*) FROM songs GROUP BY tally") == [(1, 3)]
 
 
-def test_too_many_keys_put_aside_are_a_failure_that_stays_visible(songs: Songs) -> None:
+def test_too_many_keys_quarantined_are_a_failure_that_stays_visible(songs: Songs) -> None:
     songs.add(40)
 
     @songs.project.backfill("none", table="songs", key="id", quarantine_max=3)

@@ -290,6 +290,6 @@ def test_the_record_as_json_has_every_key_always(file_songs: Songs) -> None:
     file_songs.upper()
     file_songs.engine().backfill("shout")
     data = json.loads(json.dumps(file_songs.engine().backfills()[0].as_json()))
-    keys = "name status rowsProcessed rowsTotal rate etaSeconds errorMessage startedAt endedAt lastUpdateAt elapsedSec"
+    keys = "name state rows_done rows_total rate eta_seconds failure started ended updated elapsed_seconds"
     assert set(keys.split()) <= set(data)
-    assert (data["status"], data["rowsProcessed"], data["etaSeconds"], data["reasons"]) == ("finished", 3, None, [])
+    assert (data["state"], data["rows_done"], data["eta_seconds"], data["reasons"]) == ("finished", 3, None, [])

@@ -197,7 +197,7 @@ def post(db, event):
 """
 
 
-def test_a_stream_says_what_it_does_without_and_what_it_set_aside(shell: Shell) -> None:
+def test_a_stream_says_what_it_does_without_and_what_it_quarantined(shell: Shell) -> None:
     shell.declare(DEFINITIONS + STREAM)
     assert shell("stream", "run", "ledger", "--blocks", "1") == 0
     assert "not settled block by block: thread_stats. Next: tidemark apply" in shell.err
@@ -207,7 +207,7 @@ def test_a_stream_says_what_it_does_without_and_what_it_set_aside(shell: Shell) 
     assert shell("stream", "status", "ledger") == 0
     assert "  event of block 3, post: " in shell.out and "Next: tidemark stream retry ledger" in shell.out
     told = shell.json("stream", "status", "ledger")
-    assert [one["position"] for one in told["setAside"]] == [3] and told["gaps"] == []
+    assert [one["position"] for one in told["quarantine"]] == [3] and told["gaps"] == []
     assert shell("stream", "retry", "ledger") == 7 and "Next: tidemark stream status ledger" in shell.out
 
 
@@ -358,6 +358,13 @@ def test_a_database_that_is_not_in_wal_mode_is_refused(
     assert main(["apply", "--yes", "--database", "old.db"]) == 5
     assert "not-wal" in capsys.readouterr().err
     assert main(["plan", "--database", "old.db"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        "1 to create. Nothing was changed. Apply would be refused: [not-wal]" in said
+        and "Next: tidemark apply" not in said
+    )
+    assert main(["plan", "--json", "--database", "old.db"]) == 0
+    assert json.loads(capsys.readouterr().out)["refused"]["code"] == "not-wal"
 
 
 def test_init_writes_an_example_and_never_overwrites(shell: Shell) -> None:

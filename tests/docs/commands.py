@@ -20,14 +20,14 @@ EXITS = {
     Exit.DRIFT: "`verify` found drift",
     Exit.REFUSED: "[refused](refusals/README.md): nothing was changed",
     Exit.HELD: "another runner holds the lease",
-    Exit.QUARANTINED: "finished, with rows put aside: `backfill list NAME` says which and why, `backfill retry` tries them again",
+    Exit.QUARANTINED: "finished, with rows quarantined: `backfill list NAME` says which, and why; `backfill retry` tries again",
     Exit.INTERRUPTED: "interrupted; run it again and it goes on",
 }
 HEAD = """\
 # Commands
 
 Made from the command line's own parser by `python -m tests.docs.commands --write`. Results go to stdout, progress to stderr; with
-`--json` a command answers with one JSON object. Nothing is asked where there is no terminal.
+`--json` a command answers with one JSON object, its keys in snake_case. Nothing is asked where there is no terminal.
 """
 
 

@@ -108,7 +108,7 @@ def test_a_row_that_cannot_be_migrated_is_told_and_the_others_are_done(tmp_path:
         )
         upkeep.upgrade(database)
         found = by_name(database)["hash_size"]
-        assert (found.status, found.error_message) == ("failed", "1 key is put aside, with its error")
+        assert (found.status, found.error_message) == ("failed", "1 key is quarantined, with its error")
         assert rows(database, "SELECT id FROM transmissions WHERE hash_size IS NULL") == [(7,)]
         assert by_name(database)["heard"].status == "done"
         connection.execute("DROP TRIGGER no")

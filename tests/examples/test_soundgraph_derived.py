@@ -160,4 +160,4 @@ def test_the_command_counts_what_it_skipped(
     ingest(new_database(), path, "--strict", "--no-derive")
     told = capsys.readouterr().out
     assert "1 blocks, 2 new events" in told
-    assert "2 items set aside with evidence: unknown_track 1, track_id_not_integer 1" in told
+    assert "2 items quarantined with evidence: unknown_track 1, track_id_not_integer 1" in told

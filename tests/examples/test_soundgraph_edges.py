@@ -137,7 +137,7 @@ def test_each_tier_begins_where_the_one_before_it_ends(store: Store) -> None:
     assert found[2] == [(4, 1_000, False), (5, 10_000, True)]
 
 
-def test_an_amount_that_is_none_is_set_aside(store: Store) -> None:
+def test_an_amount_that_is_none_is_quarantined(store: Store) -> None:
     tip = {"type": "tip", "sender_user_id": 1, "receiver_user_id": 2}
     bought = {"type": "usdc_purchase", "buyer_user_id": 1, "seller_user_id": 2, "amount": 5}
     payments = [

@@ -62,7 +62,7 @@ def looking(store: Store) -> Tidemark:
 
 
 def reasons(store: Store) -> list[str]:
-    """Why items were set aside, in order."""
+    """Why items were quarantined, in order."""
     _, found = looking(store).stream(NAME).open_ends()
     return [one.reason for one in sorted(found, key=lambda one: one.identity)]
 
@@ -80,7 +80,7 @@ def live_state(store: Store) -> dict[str, list[tuple[str, ...]]]:
         for name, (columns, condition) in parts.items()
     }
     [status] = looking(store).streams()
-    return state | {"stream": [(str(status.position),)], "set aside": [tuple(reasons(store))]}
+    return state | {"stream": [(str(status.position),)], "quarantined": [tuple(reasons(store))]}
 
 
 KILLED_SECONDS_MAX = 900
@@ -288,7 +288,7 @@ def test_what_validation_refuses_is_kept_as_evidence_and_changes_nothing(store: 
     take(store.database, [block(2, *(event for event, _ in REFUSED))])
     assert reasons(store) == [reason for _, reason in REFUSED]
     after = live_state(store)
-    assert {name for name in before if before[name] != after[name]} == {"blocks", "stream", "set aside"}
+    assert {name for name in before if before[name] != after[name]} == {"blocks", "stream", "quarantined"}
 
 
 def test_text_that_an_engine_cannot_store_does_not_stop_the_block(store: Store) -> None:

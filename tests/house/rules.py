@@ -5,6 +5,7 @@ Owns: sizes, headers, names, who may import what. `RULES` is the list that the t
 """
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
@@ -169,6 +170,17 @@ def swallows_nothing(module: Module) -> Iterator[str]:
             yield f"{module.path}:{node.lineno}: except: pass"
 
 
+def answers_in_one_spelling(module: Module) -> Iterator[str]:
+    """What Tidemark answers in JSON has keys in snake_case."""
+    if not module.path.startswith("src/"):
+        return
+    for node in ast.walk(module.tree):
+        keys = node.keys if isinstance(node, ast.Dict) else [node.slice] if isinstance(node, ast.Subscript) else []
+        for key in keys:
+            if isinstance(key, ast.Constant) and re.fullmatch(r"[a-z]+[A-Z]\w*", str(key.value)):
+                yield f"{module.path}:{key.lineno}: the key {key.value}"
+
+
 def skips_nothing(module: Module) -> Iterator[str]:
     """A skipped test hides half of the product; what cannot run fails and says what is missing."""
     words = {"pytest.skip", "pytest.mark.skip", "pytest.mark.skipif", "pytest.importorskip", "pytest.mark.xfail"}
@@ -210,6 +222,7 @@ RULES: tuple[Rule, ...] = (
     engines_differ_in_facts,
     never_sleeps,
     swallows_nothing,
+    answers_in_one_spelling,
     skips_nothing,
 )
 
@@ -229,5 +242,6 @@ PLANTED: dict[Rule, tuple[str, str]] = {
     engines_differ_in_facts: ("src/tidemark/engine.py", "if url.scheme in ('postgres', 'postgresql'):\n    x = 1\n"),
     never_sleeps: ("tests/unit/test_x.py", "import time\ntime.sleep(1)\n"),
     swallows_nothing: ("src/tidemark/engine.py", "try:\n    x = 1\nexcept ValueError:\n    pass\n"),
+    answers_in_one_spelling: ("src/tidemark/engine.py", 'x = {"rowsTotal": 1}\n'),
     skips_nothing: ("tests/unit/test_x.py", "import pytest\npytest.skip('no server')\n"),
 }

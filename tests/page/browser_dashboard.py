@@ -222,7 +222,7 @@ def test_a_screen_reader_is_told_what_there_is(look: Look) -> None:
     for role in ("link", "button", "progressbar", "searchbox"):
         assert all(kinds.get(role, [])), f"{role}: {kinds.get(role)}"
     assert any("user_stats: 7 rows wrong" in one for one in kinds["link"])
-    assert any("forum_activity: 3 units put aside" in one for one in kinds["link"])
+    assert any("forum_activity: 3 units quarantined" in one for one in kinds["link"])
     assert any("need attention" in one for one in kinds["heading"])
     assert {"banner", "main", "navigation", "status"} <= set(kinds)
 

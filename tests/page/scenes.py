@@ -12,7 +12,7 @@ from tests.page.worlds import World, backfill, before, past, samples, table
 from tidemark.errors import Fault
 from tidemark.runtime.audit import Action
 from tidemark.runtime.changes.adoption import Shadow
-from tidemark.runtime.operate.onlooker import Aside, Drifted
+from tidemark.runtime.operate.onlooker import Drifted, Quarantined
 from tidemark.runtime.operate.status import TableStatus
 from tidemark.runtime.outbox import CrossingEvent
 from tidemark.runtime.runs import Past
@@ -112,10 +112,10 @@ def busy() -> World:
             ),
             past(133, "backfill", "normalise_slugs", "running", 41, rows_done=88_000, rows_total=410_000),
         ),
-        aside=(
-            Aside("normalise_slugs", (40_117,), 1, "value too long for type character varying(80)", before(20)),
-            Aside("normalise_slugs", (40_118,), 1, "value too long for type character varying(80)", before(19)),
-            Aside("normalise_slugs", (51_902,), 1, 'invalid byte sequence for encoding "UTF8": 0x00', before(4)),
+        quarantine=(
+            Quarantined("normalise_slugs", (40_117,), 1, "value too long for type character varying(80)", before(20)),
+            Quarantined("normalise_slugs", (40_118,), 1, "value too long for type character varying(80)", before(19)),
+            Quarantined("normalise_slugs", (51_902,), 1, 'invalid byte sequence for encoding "UTF8": 0x00', before(4)),
         ),
         engine="postgres",
         database="postgresql://app:***@db.internal/shop",
@@ -228,7 +228,7 @@ def failing() -> World:
             past(134, "verify", "user_stats", "done", 505, message="7 rows differ"),
         ),
         _wrong(),
-        busy().aside,
+        busy().quarantine,
         events=_untold(),
         gaps=(
             Gap(19_204_530, "block 19204530 is no JSON", before(900), 5),
@@ -305,7 +305,7 @@ def hostile() -> World:
             past(9, "fill", HOSTILE[2], "running", 5),
             past(8, "tick", HOSTILE[0], "failed", 50, cause=HOSTILE[0]),
         ),
-        aside=(Aside(HOSTILE[2], (HOSTILE[0], None), 1, HOSTILE[0], before(3)),),
+        quarantine=(Quarantined(HOSTILE[2], (HOSTILE[0], None), 1, HOSTILE[0], before(3)),),
         database="shop<script>.db",
     )
 

@@ -18,7 +18,7 @@ from tidemark.runtime.backfill.record import BackfillStatus
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.operate.explain import Explanation
 from tidemark.runtime.operate.explain_costs import WriterMicroseconds
-from tidemark.runtime.operate.onlooker import Aside, Drifted, Onlooker, RunDetail, StreamDetail
+from tidemark.runtime.operate.onlooker import Drifted, Onlooker, Quarantined, RunDetail, StreamDetail
 from tidemark.runtime.operate.overview import Holder, Overview
 from tidemark.runtime.operate.status import TableStatus
 from tidemark.runtime.operate.verdict import judge
@@ -135,7 +135,7 @@ class World:
     counts: dict[str, int] = field(default_factory=lambda: {"waiting": 0, "delivered": 0, "failed": 0})
     history: tuple[Past, ...] = ()
     wrong: tuple[Drifted, ...] = ()
-    aside: tuple[Aside, ...] = ()
+    quarantine: tuple[Quarantined, ...] = ()
     engine: str = "sqlite"
     database: str = "shop.db"
     problem: TidemarkError | None = None
@@ -200,8 +200,8 @@ class Eye(Onlooker):
         if row is None:
             return None
         mine = next((one for one in self.world.backfills if one.run == id_), None)
-        aside, went = tuple(self.quarantine(row.derived)), self.world.samples.get(id_, ())
-        return RunDetail(row, mine, STATEMENTS, aside, went, tuple(self.actions(row.derived)))
+        quarantine, went = tuple(self.quarantine(row.derived)), self.world.samples.get(id_, ())
+        return RunDetail(row, mine, STATEMENTS, quarantine, went, tuple(self.actions(row.derived)))
 
     def actions(self, name: str = "", limit: int = 100) -> list[Action]:
         """What operators did, newest first."""
@@ -211,9 +211,9 @@ class Eye(Onlooker):
         """Rows that are known to be wrong."""
         return [one for one in self.world.wrong if name in ("", one.derived)][:limit]
 
-    def quarantine(self, name: str = "", limit: int = 200) -> list[Aside]:
-        """Keys that backfills put aside."""
-        return [one for one in self.world.aside if name in ("", one.backfill)][:limit]
+    def quarantine(self, name: str = "", limit: int = 200) -> list[Quarantined]:
+        """Keys that backfills quarantined."""
+        return [one for one in self.world.quarantine if name in ("", one.backfill)][:limit]
 
     def events(self, state: str = "", limit: int = 200, after: int = 0) -> tuple[dict[str, int], list[CrossingEvent]]:
         """How many events there are by state, and some of them."""

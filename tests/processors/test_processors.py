@@ -68,7 +68,7 @@ def test_a_unit_that_the_function_fails_for_costs_no_other(streets: Place, way: 
     assert status is not None and status.quarantined == 1
     (report,) = keeper.verify()
     assert (report.clean, report.quarantined) == (True, 1)
-    assert keeper.status()[0].well is False and "units put aside: 1, because" in verify_text([report])
+    assert keeper.status()[0].well is False and "units quarantined: 1, because" in verify_text([report])
     assert "watched: pläys, people" in report.notes
     assert not keeper.tick()[0].keys_applied
     assert keeper.repair()[0].keys == 1 and keeper.verify()[0].quarantined == 1
@@ -78,7 +78,7 @@ def test_a_unit_that_the_function_fails_for_costs_no_other(streets: Place, way: 
     assert keeper.verify()[0].quarantined == 0
 
 
-def test_a_function_that_is_mended_computes_what_was_put_aside(streets: Place) -> None:
+def test_a_function_that_is_mended_computes_what_was_quarantined(streets: Place) -> None:
     broken = [True]
 
     def moody(db: Reader, batch: Batch) -> Iterator[Mapping[str, Any]]:
@@ -348,7 +348,7 @@ def test_mistakes_are_found(streets: Place, monkeypatch: pytest.MonkeyPatch) -> 
     keeper.apply()
     streets.run(f"INSERT INTO people (id, bio) VALUES (1, '{WORD}')", 'INSERT INTO "pläys" VALUES (8, 3, 9)')
     with monkeypatch.context() as patch:
-        patch.setattr(Computing, "_record_poison", lambda self, units: None)
+        patch.setattr(Computing, "_record_quarantined", lambda self, units: None)
         keeper.tick()
     assert keeper.verify()[0].quarantined == 0
     streets.run('INSERT INTO "pläys" VALUES (9, 3, 8)', "UPDATE people SET bio = bio")

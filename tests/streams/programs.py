@@ -193,7 +193,7 @@ def play(url: str, stream: Stream, rng: random.Random | None = None) -> int:
 
 
 def try_again(url: str, stream: Stream) -> tuple[int, ...]:
-    """Try again what was set aside and passed over; what came of it."""
+    """Try again what was quarantined and passed over; what came of it."""
     with contextlib.closing(open_session(url)) as session:
         done = retry(Duty(Book(session), Clock(wait=lambda seconds: None)), stream)
         return done.taken, done.failed, done.blocks_taken, done.blocks_failed

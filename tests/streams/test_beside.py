@@ -127,7 +127,7 @@ def test_where_no_stream_settles_nobody_waits(ledger: Ledger) -> None:
 
 
 def test_what_is_tried_again_is_settled_one_by_one(ledger: Ledger) -> None:
-    """Two events that are set aside and taken later are two states, as two blocks are."""
+    """Two events that are quarantined and taken later are two states, as two blocks are."""
     mood = {"fails": True}
     project = Project("again")
     project.derive(

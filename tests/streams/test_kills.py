@@ -58,8 +58,8 @@ def test_a_kill_between_any_two_statements_loses_and_doubles_nothing(ledger: Led
     assert [one.state for one in ledger.engine().streams()] == ["waiting"]
     assert ledger.tracks() == TRACKS
     assert ledger.rows("SELECT id, name FROM names") == [(1, "one")]
-    _, aside = ledger.engine().stream("ledger").open_ends()
-    assert [one.identity for one in aside] == [(1, 0, 1), (3, 0, 0), (4, 1, 0)]
+    _, quarantine = ledger.engine().stream("ledger").open_ends()
+    assert [one.identity for one in quarantine] == [(1, 0, 1), (3, 0, 0), (4, 1, 0)]
 
 
 def test_a_sign_taken_for_another_would_be_seen(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,9 +103,9 @@ def _write_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _lose_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was set aside in blocks that are taken together is not written down."""
-    whole = Account.set_aside
-    monkeypatch.setattr(Account, "set_aside", lambda self, stream, things: whole(self, stream, things[:1]))
+    """What was quarantined in blocks that are taken together is not written down."""
+    whole = Account.quarantine
+    monkeypatch.setattr(Account, "quarantine", lambda self, stream, things: whole(self, stream, things[:1]))
 
 
 def _halve_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:

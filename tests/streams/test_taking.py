@@ -1,4 +1,4 @@
-"""What a stream takes, what it sets aside, and what is undone when a handler or a hook fails."""
+"""What a stream takes, what it quarantines, and what is undone when a handler or a hook fails."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def test_a_hook_whose_statement_fails_does_not_poison_its_block(ledger: Ledger) 
     assert (done.blocks, done.counts.events, done.counts.hook_failures) == (1, 3, 1)
     assert ledger.tracks() == [5, 6]
     assert ledger.rows("SELECT track, plays FROM heard") == [(2, 2)]
-    _, aside = ledger.engine().stream("ledger").open_ends()
-    assert [(one.level, one.kind, one.reason.split(":")[0]) for one in aside] == [("hook", "plays", "broken")]
+    _, quarantine = ledger.engine().stream("ledger").open_ends()
+    assert [(one.level, one.kind, one.reason.split(":")[0]) for one in quarantine] == [("hook", "plays", "broken")]
 
 
 def test_each_block_has_a_handler_of_its_own_and_fails_with_it(ledger: Ledger) -> None:
@@ -72,15 +72,15 @@ def test_an_item_that_is_skipped_leaves_its_siblings_and_its_evidence(ledger: Le
 
 
 @pytest.mark.parametrize("savepoints", [True, False])
-def test_an_event_that_fails_is_undone_and_set_aside(ledger: Ledger, savepoints: bool) -> None:
+def test_an_event_that_fails_is_undone_and_quarantined(ledger: Ledger, savepoints: bool) -> None:
     ledger.stream(savepoints=savepoints)
     ledger.blocks = [block(1, name(1, "one"), name(1, "again"), name(2, "nobody"), name(3, "three"))]
     done = ledger.engine().stream("ledger").run()
     assert (done.counts.events, done.counts.skipped) == (4, 2)
     assert ledger.rows("SELECT id, name FROM names ORDER BY id") == [(1, "one"), (3, "three")]
-    _, aside = ledger.engine().stream("ledger").open_ends()
-    assert [one.identity for one in aside] == [(1, 1, 0), (1, 2, 0)]
-    assert aside[1].reason == "nobody is no name"
+    _, quarantine = ledger.engine().stream("ledger").open_ends()
+    assert [one.identity for one in quarantine] == [(1, 1, 0), (1, 2, 0)]
+    assert quarantine[1].reason == "nobody is no name"
 
 
 def test_an_item_whose_statement_fails_is_undone_alone(ledger: Ledger) -> None:
@@ -116,8 +116,8 @@ def test_what_has_no_handler_is_counted_and_kept(ledger: Ledger) -> None:
     ledger.blocks = [block(1, *odd), block(2)]
     done = ledger.engine().stream("ledger").run()
     assert (done.blocks, done.counts.skipped) == (2, 4)
-    _, aside = ledger.engine().stream("ledger").open_ends()
-    assert [one.reason for one in aside] == [
+    _, quarantine = ledger.engine().stream("ledger").open_ends()
+    assert [one.reason for one in quarantine] == [
         "no handler for vote",
         "no handler for a transaction without a kind",
         "no handler for a transaction without a kind",
@@ -160,7 +160,7 @@ def test_a_block_that_fails_is_a_gap_where_the_policy_says_so_and_can_be_tried_a
     assert gaps == []
 
 
-def test_an_event_that_was_set_aside_is_taken_when_its_cause_is_gone(ledger: Ledger) -> None:
+def test_an_event_that_was_quarantined_is_taken_when_its_cause_is_gone(ledger: Ledger) -> None:
     ledger.stream()
     ledger.blocks = [block(1, name(1, "one"), name(1, "again"))]
     ledger.engine().stream("ledger").run()

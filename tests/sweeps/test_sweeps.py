@@ -289,7 +289,7 @@ def test_a_sample_of_other_rows_is_found_out(
 def test_rows_that_wait_are_no_drift_however_many_they_are(
     worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch, at_leisure: bool
 ) -> None:
-    monkeypatch.setattr("tidemark.runtime.truth.verify.ASIDE_MAX", 5)
+    monkeypatch.setattr("tidemark.runtime.truth.verify.DOUBTED_MAX", 5)
     monkeypatch.setattr(
         "tidemark.runtime.truth.verify.Pace", lambda **_: Pace(250.0, False, size=4, size_min=4, size_max=4)
     )
@@ -316,7 +316,7 @@ def test_rows_that_wait_are_no_drift_however_many_they_are(
 def test_no_key_is_passed_over_where_others_before_it_go_meanwhile(
     worlds: list[World], engine_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidemark.runtime.truth.verify.ASIDE_MAX", 5)
+    monkeypatch.setattr("tidemark.runtime.truth.verify.DOUBTED_MAX", 5)
     monkeypatch.setattr(
         "tidemark.runtime.truth.verify.Pace", lambda **_: Pace(250.0, False, size=4, size_min=4, size_max=4)
     )

@@ -76,7 +76,7 @@ def test_what_waits_beside_true_tables_does_not_speak_of_the_tables(well_forum: 
     stream = StreamStatus("ledger", "waiting", 7, None, 5, 9, 0, 2, 0, None, None, 0, "2026-01-01", quarantined=2)
     verdict = judge(tables, streams=[stream])
     assert (verdict.level, verdict.sentence) == ("warn", "All 3 derived tables are true; 1 thing beside them waits.")
-    assert [one.says for one in verdict.findings] == ["has 2 events set aside"]
+    assert [one.says for one in verdict.findings] == ["has 2 events quarantined"]
     both = judge([replace(tables[0], state="backfilling"), *tables[1:]], streams=[stream])
     assert both.sentence == "Nothing is wrong; 2 are under way or wait."
 

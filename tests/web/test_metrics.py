@@ -66,8 +66,8 @@ def test_a_scraper_reads_what_is_there(forum: Forum) -> None:
         assert found['tidemark_definition_state{definition="post_authors",state="live"}'] == 1
         assert found['tidemark_definition_state{definition="post_authors",state="failed"}'] == 0
         assert found['tidemark_definition_ready{definition="post_authors"}'] == 1
-        assert found['tidemark_verdict{level="fail"}'] == 1, "a key is put aside"
-        assert found['tidemark_rows_put_aside{definition="migrate"}'] == 1
+        assert found['tidemark_verdict{level="fail"}'] == 1, "a key is quarantined"
+        assert found['tidemark_rows_quarantined{definition="migrate"}'] == 1
         assert found['tidemark_drift_found_total{definition="post_authors"}'] == 1
         assert found['tidemark_drift_repaired_total{definition="post_authors"}'] == 1
         assert found['tidemark_drift_rows{definition="post_authors"}'] == 0

@@ -32,7 +32,7 @@ def post(app: Any, body: object, headers: dict[str, str] | None = None) -> Answe
 
 
 def poison(forum: Forum) -> None:
-    """A backfill that puts one key aside, at a pace of which a sample is taken each second."""
+    """A backfill that quarantines one key, at a pace of which a sample is taken each second."""
     watch = Watch()
 
     @forum.project.backfill("migrate", table="posts", key="id", quarantine_max=5)
@@ -49,10 +49,10 @@ def test_a_run_is_told_whole(forum: Forum) -> None:
     runs = forum.get("/runs")["runs"]
     assert [one["kind"] for one in runs[:1]] == ["backfill"] and runs[0]["name"] == "migrate"
     told = forum.get(f"/runs/{runs[0]['id']}", "run")
-    assert told["active"]["state"] == "quarantined" and told["active"]["put_aside"] == 1
-    (aside,) = told["quarantine"]
-    assert aside["key"] == ["2"] and "no such author" in aside["error"]
-    assert forum.get("/quarantine")["quarantine"] == [aside]
+    assert told["active"]["state"] == "quarantined" and told["active"]["quarantined"] == 1
+    (quarantine,) = told["quarantine"]
+    assert quarantine["key"] == ["2"] and "no such author" in quarantine["error"]
+    assert forum.get("/quarantine")["quarantine"] == [quarantine]
     assert told["samples"] and told["samples"][-1]["target_ms"] > 0
     assert sum(one["rows"] for one in told["samples"]) <= 3 and told["samples"][0]["chunks"] >= 1
     assert forum.get("/healthz", status=503)["findings"][0]["next"] == "tidemark backfill list migrate"
@@ -202,8 +202,8 @@ def test_a_unit_that_a_function_fails_for_is_told(empty_forum: Forum) -> None:
     forum = fill(empty_forum)
     told = {one["name"]: one for one in forum.get("/status")["tables"]}
     assert told["streaks"]["processor"]["quarantined"] == 1 and told["post_authors"]["processor"] is None
-    (aside,) = forum.get("/quarantine")["quarantine"]
-    assert (aside["backfill"], aside["key"]) == ("streaks", ["2"]) and "no such author" in aside["error"]
+    (quarantine,) = forum.get("/quarantine")["quarantine"]
+    assert (quarantine["backfill"], quarantine["key"]) == ("streaks", ["2"]) and "no such author" in quarantine["error"]
     assert not forum.get("/readyz/post_authors", "readyz")["findings"]
 
 

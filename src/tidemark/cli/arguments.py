@@ -13,7 +13,7 @@ from typing import NoReturn
 
 EPILOG = """\
 exit codes: 0 fine, 1 error, 2 usage, 3 plan --check has changes, 4 drift found, 5 refused,
-            6 another runner holds the lease, 7 finished with rows put aside, 75 interrupted and resumable
+            6 another runner holds the lease, 7 finished with rows quarantined, 75 interrupted and resumable
 first steps: tidemark init, tidemark plan, tidemark apply, tidemark verify
 """
 

@@ -32,7 +32,7 @@ from tidemark.declare import Project
 from tidemark.engine import Tidemark
 from tidemark.errors import Exit, TidemarkError
 from tidemark.runtime.backfill.runner import Orders
-from tidemark.runtime.operate.onlooker import Aside
+from tidemark.runtime.operate.onlooker import Quarantined
 from tidemark.runtime.throttle import Limits
 from tidemark.telling import tell_doing
 
@@ -178,8 +178,8 @@ def verify(typed: Typed) -> Outcome:
     data = {"clean": not drifted, "tables": [reports_truth.verify_data(report) for report in done]}
     some = _between(typed) is not None
     text = reports_truth.catalog_text(done) if typed.options.catalog else reports_truth.verify_text(done, some=some)
-    aside = Exit.QUARANTINED if any(report.quarantined for report in done) else Exit.OK
-    return Outcome(text, data, Exit.DRIFT if drifted else aside)
+    left = Exit.QUARANTINED if any(report.quarantined for report in done) else Exit.OK
+    return Outcome(text, data, Exit.DRIFT if drifted else left)
 
 
 def _verify_as_written(typed: Typed) -> Outcome:
@@ -266,15 +266,15 @@ def backfill(typed: Typed) -> Outcome:
     """Run, watch and steer backfills."""
     options, engine = typed.options, typed.engine
     if options.action == "list":
-        found, aside = engine.backfills(options.name), _put_aside(typed)
+        found, quarantine = engine.backfills(options.name), _list_quarantine(typed)
         declared = [one.name for one in engine.project.backfills] if engine.project is not None else []
         unbegun = [one for one in declared if options.name in ("", one) and one not in {row.name for row in found}]
         data: dict[str, Any] = {
             "backfills": [one.as_json() for one in found],
-            "putAside": [reports.aside_data(one) for one in aside],
-            "neverBegun": unbegun,
+            "quarantine": [reports.quarantined_data(one) for one in quarantine],
+            "never_begun": unbegun,
         }
-        return Outcome(reports.backfills_text(found, aside, options.name, unbegun), data)
+        return Outcome(reports.backfills_text(found, quarantine, options.name, unbegun), data)
     if not options.name:
         return Outcome(f"backfill {options.action} needs a NAME", {"error": {"family": "usage"}}, Exit.USAGE)
     steer = {"pause": engine.pause_backfill, "resume": engine.resume_backfill, "cancel": engine.cancel_backfill}
@@ -287,14 +287,14 @@ def backfill(typed: Typed) -> Outcome:
     again = options.action == "retry" and not options.anew
     orders = Orders(options.nice, longest, again=again, anew=options.anew, workers=options.workers)
     done = engine.backfill(options.name, orders)
-    aside = _put_aside(typed)
-    data = {"backfills": [done.status.as_json()], "chunks": done.chunks, "longestMs": done.longest_ms}
-    data["putAside"] = [reports.aside_data(one) for one in aside]
-    return Outcome(reports.backfill_text(done, aside), data, done.exit)
+    quarantine = _list_quarantine(typed)
+    data = {"backfills": [done.status.as_json()], "chunks": done.chunks, "longest_ms": done.longest_ms}
+    data["quarantine"] = [reports.quarantined_data(one) for one in quarantine]
+    return Outcome(reports.backfill_text(done, quarantine), data, done.exit)
 
 
-def _put_aside(typed: Typed) -> list[Aside]:
-    """The keys that are put aside, of the one that was named or of all."""
+def _list_quarantine(typed: Typed) -> list[Quarantined]:
+    """The keys that are quarantined, of the one that was named or of all."""
     eye = typed.engine.onlooker()
     try:
         return eye.quarantine(typed.options.name)
@@ -346,7 +346,7 @@ def _stream_status(typed: Typed) -> Outcome:
     data: dict[str, Any] = {"streams": [one.status.as_json() for one in found]}
     if not typed.options.name or not found:
         return Outcome(reports_streams.streams_text([one.status for one in found]), data)
-    data |= {"gaps": [asdict(one) for one in found[0].gaps], "setAside": [asdict(one) for one in found[0].evidence]}
+    data |= {"gaps": [asdict(one) for one in found[0].gaps], "quarantine": [asdict(one) for one in found[0].evidence]}
     return Outcome(reports_streams.stream_text(found[0]), data)
 
 

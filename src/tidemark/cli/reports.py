@@ -12,7 +12,7 @@ from typing import Any
 
 from tidemark.cli.outcome import table
 from tidemark.cli.terminal import fit
-from tidemark.runtime.backfill.record import BackfillStatus, tell_aside
+from tidemark.runtime.backfill.record import BackfillStatus, tell_quarantined
 from tidemark.runtime.backfill.runner import BackfillReport
 from tidemark.runtime.changes.adoption import Shadow
 from tidemark.runtime.changes.apply import ApplyReport
@@ -20,7 +20,7 @@ from tidemark.runtime.changes.plan import InstallPlan, Step
 from tidemark.runtime.changes.uninstall import UninstallReport
 from tidemark.runtime.operate.doctor import Diagnosis
 from tidemark.runtime.operate.explain import Explanation
-from tidemark.runtime.operate.onlooker import Aside
+from tidemark.runtime.operate.onlooker import Quarantined
 from tidemark.runtime.operate.status import TableStatus
 from tidemark.runtime.operate.verdict import judge
 from tidemark.runtime.runs import Past
@@ -58,18 +58,20 @@ def plan_text(plan: InstallPlan, *, statements: bool, declared: int) -> str:
         else []
     )
     lines += [f"{one.capture.source}: its capture writes down what nobody reads any more" for one in plan.narrowed]
+    refused = f"Apply would be refused: {plan.refused}" if plan.refused is not None else ""
+    after = refused or "Next: tidemark apply"
     if plan.converts:
         said = f"the ledger has shape {plan.converts}: apply converts it for this version, then plans what is made anew"
-        return "\n".join([f"~ {said}.", *lines, "Nothing was changed. Next: tidemark apply"])
+        return "\n".join([f"~ {said}.", *lines, f"Nothing was changed. {after}"])
     if plan.is_empty and plan.narrowed:
         # A worker finished what was left to it; a capture is for an apply to change.
-        return "\n".join([*lines, "Nothing else is to be done, and nothing was changed. Next: tidemark apply"])
+        return "\n".join([*lines, f"Nothing else is to be done, and nothing was changed. {after}"])
     if plan.is_empty:
         return "\n".join([*lines, _nothing_to_do(declared)])
     counts = plan.as_json()["counts"]
     said = ", ".join(f"{count} to {verb}" for verb, count in counts.items() if count)
     drop = " Rows would be dropped: that wants --allow-drop." if any(step.destructive for step in plan.steps) else ""
-    return "\n".join([*lines, f"{said}. Nothing was changed.{drop} Next: tidemark apply"])
+    return "\n".join([*lines, f"{said}. Nothing was changed.{drop} {after}"])
 
 
 def _step_text(step: Step) -> str:
@@ -298,18 +300,20 @@ def history_text(runs: Sequence[Past], name: str) -> str:
 
 
 def backfills_text(
-    found: Sequence[BackfillStatus], aside: Sequence[Aside] = (), name: str = "", unbegun: Sequence[str] = ()
+    found: Sequence[BackfillStatus], quarantine: Sequence[Quarantined] = (), name: str = "", unbegun: Sequence[str] = ()
 ) -> str:
     """Where backfills stand, each with what to do next, and those that are declared and were never begun; of the one that was
-    asked for by `name` also every key in `aside`."""
+    asked for by `name` also every key in `quarantine`."""
     waiting = [f"{one} is declared and was never begun. Next: tidemark backfill run {quote(one)}" for one in unbegun]
     if not found and waiting:
-        return "\n".join([*_aside_lines(aside, "tidemark repair"), *waiting])
+        return "\n".join([*_quarantine_lines(quarantine, "tidemark repair"), *waiting])
     if not found:
         none = f"Nothing is left to fill of {name} here, and no backfill of that name" if name else "No backfill"
         begin = "tidemark backfill list" if name else "tidemark backfill run NAME"
-        return "\n".join([*_aside_lines(aside, "tidemark repair"), f"{none} was ever begun here. Next: {begin}"])
-    head = ("backfill", "state", "done", "of", "written", "put aside", "rate", "left", "next")
+        return "\n".join(
+            [*_quarantine_lines(quarantine, "tidemark repair"), f"{none} was ever begun here. Next: {begin}"]
+        )
+    head = ("backfill", "state", "done", "of", "written", "quarantined", "rate", "left", "next")
     rows = [
         (
             one.name,
@@ -327,7 +331,7 @@ def backfills_text(
     said = [f"{one.name}: {one.failure}" for one in found if one.failure]
     said += [f"{one.name} holds back: {reason}" for one in found for reason in one.reasons]
     if name:
-        said += _aside_lines(aside, f"tidemark backfill retry {quote(name)}")
+        said += _quarantine_lines(quarantine, f"tidemark backfill retry {quote(name)}")
     else:
         said += [
             f"{one.name}, key by key: tidemark backfill list {quote(one.name)}" for one in found if one.quarantined
@@ -335,19 +339,19 @@ def backfills_text(
     return "\n".join([table(head, rows), *said, *waiting])
 
 
-def aside_data(one: Aside) -> dict[str, Any]:
-    """A key that is put aside, as plain data."""
+def quarantined_data(one: Quarantined) -> dict[str, Any]:
+    """A key that is quarantined, as plain data."""
     key = [plain(value) for value in one.key]
-    return {"backfill": one.backfill, "key": key, "attempt": one.attempt, "error": one.error, "foundAt": one.found_at}
+    return {"backfill": one.backfill, "key": key, "attempt": one.attempt, "error": one.error, "found_at": one.found_at}
 
 
-def _aside_lines(aside: Sequence[Aside], again: str) -> list[str]:
-    """Keys that are put aside, each with its error, and what tries them `again`."""
+def _quarantine_lines(quarantine: Sequence[Quarantined], again: str) -> list[str]:
+    """Keys that are quarantined, each with its error, and what tries them `again`."""
     lines = [
-        f"  put aside: {', '.join(map(show, one.key))} (attempt {one.attempt}, {one.found_at[:19]}Z): {one.error}"
-        for one in aside[:SHOWN_MAX]
+        f"  quarantined: {', '.join(map(show, one.key))} (attempt {one.attempt}, {one.found_at[:19]}Z): {one.error}"
+        for one in quarantine[:SHOWN_MAX]
     ]
-    if len(aside) > SHOWN_MAX:
+    if len(quarantine) > SHOWN_MAX:
         lines.append("  and more of them: --json lists up to 200")
     return [*lines, f"When the cause is mended: {again}"] if lines else []
 
@@ -382,9 +386,9 @@ def _next(one: BackfillStatus) -> str:
     return f"tidemark backfill run {quote(one.name)}" if one.state in ("planned", "interrupted") else ""
 
 
-def backfill_text(done: BackfillReport, aside: Sequence[Aside]) -> str:
-    """What a run of a backfill did, and what is left `aside`."""
-    left = _aside_lines(aside, f"tidemark backfill retry {quote(done.status.name)}")
+def backfill_text(done: BackfillReport, quarantine: Sequence[Quarantined]) -> str:
+    """What a run of a backfill did, and what it left in `quarantine`."""
+    left = _quarantine_lines(quarantine, f"tidemark backfill retry {quote(done.status.name)}")
     if done.chunks == 0 and done.status.state in ("finished", "quarantined"):
         return "\n".join([f"{done.status.name} is {done.status.state} already.", *left])
     told = (
@@ -393,5 +397,5 @@ def backfill_text(done: BackfillReport, aside: Sequence[Aside]) -> str:
         f"longest hold {done.longest_ms:.1f} ms."
     )
     if done.status.quarantined:
-        return "\n".join([f"{told} {tell_aside(done.status.quarantined)}.", *left])
+        return "\n".join([f"{told} {tell_quarantined(done.status.quarantined)}.", *left])
     return told

@@ -34,7 +34,7 @@ def streams_text(found: Sequence[StreamStatus]) -> str:
         "skipped",
         "hooks failed",
         "gaps",
-        "set aside",
+        "quarantined",
     )
     rows = [
         (
@@ -61,12 +61,14 @@ def _stream_hints(one: StreamStatus) -> list[str]:
 
 
 def stream_text(found: StreamDetail) -> str:
-    """How one stream is doing, with what was passed over and set aside, and why."""
+    """How one stream is doing, with what was passed over and quarantined, and why."""
     gaps = [f"  block {one.position} was passed over: {one.cause}" for one in found.gaps[:SHOWN_MAX]]
-    aside = [f"  {one.level} of block {one.position}, {one.kind}: {one.reason}" for one in found.evidence[:SHOWN_MAX]]
+    quarantine = [
+        f"  {one.level} of block {one.position}, {one.kind}: {one.reason}" for one in found.evidence[:SHOWN_MAX]
+    ]
     more = max(0, len(found.gaps) - SHOWN_MAX) + max(0, len(found.evidence) - SHOWN_MAX)
     left = [f"  and {more:,} more: --json has all of them"] if more else []
-    return "\n".join([streams_text([found.status]), *gaps, *aside, *left])
+    return "\n".join([streams_text([found.status]), *gaps, *quarantine, *left])
 
 
 def ingest_text(done: IngestReport) -> str:

@@ -86,7 +86,7 @@ def verify_text(done: Sequence[VerifyReport], *, some: bool = False) -> str:
             )
         if report.quarantined:
             lines.append(
-                f"  units put aside: {report.quarantined:,}, because the function fails for them; their rows are as they were"
+                f"  units quarantined: {report.quarantined:,}, because the function fails for them; their rows are as they were"
             )
         lines += [f"  note: {note}" for note in report.notes]
     drifted = sum(report.drift for report in done)
@@ -94,8 +94,8 @@ def verify_text(done: Sequence[VerifyReport], *, some: bool = False) -> str:
         [f"{tell_count(drifted, 'row')} differ{'s' if drifted == 1 else ''}. Next: tidemark repair"] if drifted else []
     )
     lines += _out_of_service(done)
-    aside = sum(report.quarantined for report in done)
-    lines += [f"Units put aside: {aside:,}. Next: tidemark repair"] if aside else []
+    quarantine = sum(report.quarantined for report in done)
+    lines += [f"Units quarantined: {quarantine:,}. Next: tidemark repair"] if quarantine else []
     compared = sum(report.keys for report in done)
     said = (
         f"True as far as that goes: {tell_count(compared, 'row')}, and no other was compared."
@@ -104,7 +104,7 @@ def verify_text(done: Sequence[VerifyReport], *, some: bool = False) -> str:
     )
     if some and not compared:
         said = "No key lies in that range, so nothing was compared."
-    lines += [said] if all(report.clean for report in done) and not aside else []
+    lines += [said] if all(report.clean for report in done) and not quarantine else []
     return "\n".join(lines)
 
 

@@ -337,7 +337,7 @@ class Ledger:
             "remove_costs",
             "remove_sweep",
             "remove_processor",
-            "remove_poison",
+            "remove_quarantined_unit",
             "remove_drift",
             "remove_fill",
             "remove_facts",

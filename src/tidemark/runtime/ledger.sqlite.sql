@@ -221,7 +221,7 @@ CREATE TABLE tidemark__backfill_range (
 );
 
 -- name: create_quarantine
--- Every key that a backfill put aside, with its error and the attempt; closed when a later attempt did it.
+-- Every key that a backfill quarantined, with its error and the attempt; closed when a later attempt did it.
 CREATE TABLE tidemark__quarantine (
     backfill TEXT NOT NULL,
     key_hash TEXT NOT NULL,
@@ -568,7 +568,7 @@ DELETE FROM tidemark__sweep WHERE derived = :name AND generation = :generation;
 -- Forget how long the function of a generation took whose objects are gone.
 DELETE FROM tidemark__processor WHERE derived = :name AND generation = :generation;
 
--- name: remove_poison
+-- name: remove_quarantined_unit
 -- Forget the units that it failed for.
 DELETE FROM tidemark__poison WHERE derived = :name AND generation = :generation;
 
@@ -1061,27 +1061,27 @@ DELETE FROM tidemark__backfill_range WHERE backfill = :backfill;
 DELETE FROM tidemark__backfill_range WHERE backfill = :backfill AND place <> 0;
 
 -- name: add_quarantine
--- Put a key aside, with its error, in the transaction that passes it.
+-- Quarantine a key, with its error, in the transaction that passes it.
 INSERT INTO tidemark__quarantine (backfill, key_hash, key, attempt, error, found_at)
 VALUES (:backfill, :key_hash, :key, :attempt, :error, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ON CONFLICT (backfill, key_hash) DO UPDATE
 SET attempt = excluded.attempt, error = excluded.error, found_at = excluded.found_at, closed_at = NULL;
 
 -- name: close_quarantine
--- A key that had been put aside is done now.
+-- A key that had been quarantined is done now.
 UPDATE tidemark__quarantine SET closed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE backfill = :backfill AND key_hash = :key_hash AND closed_at IS NULL;
 
 -- name: list_quarantine
--- The keys that are put aside.
+-- The keys that are quarantined.
 SELECT key, attempt, error, found_at FROM tidemark__quarantine
 WHERE backfill = :backfill AND closed_at IS NULL ORDER BY found_at, key_hash LIMIT :limit;
 
 -- name: count_quarantine
--- How many keys are put aside.
+-- How many keys are quarantined.
 SELECT count(*) FROM tidemark__quarantine WHERE backfill = :backfill AND closed_at IS NULL;
 
 -- name: clear_quarantine
--- Forget the keys that were put aside: every key is done again.
+-- Forget the keys that were quarantined: every key is done again.
 DELETE FROM tidemark__quarantine WHERE backfill = :backfill;
 
 -- name: add_drift
@@ -1147,7 +1147,7 @@ UPDATE tidemark__lease SET expires = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE
 SELECT holder, term, expires FROM tidemark__lease WHERE duty = :duty AND expires > strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
 
 -- name: list_all_quarantine
--- The keys that are put aside, of one backfill or of all.
+-- The keys that are quarantined, of one backfill or of all.
 SELECT backfill, key, attempt, error, found_at FROM tidemark__quarantine
 WHERE closed_at IS NULL AND (CAST(:backfill AS TEXT) = '' OR backfill = :backfill) ORDER BY found_at, backfill, key_hash LIMIT :limit;
 

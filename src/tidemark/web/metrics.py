@@ -197,8 +197,10 @@ def _of_totals(view: Overview, figures: Figures) -> Iterator[Family]:
     yield Family("rows_changed", "counter", "Rows that were written.", changed)
     left = {one.name: one.quarantined for one in view.backfills if one.kind == "data"}
     left |= {one.name: one.processor.quarantined for one in view.tables if one.processor is not None}
-    aside = tuple(("", {"definition": name}, float(count)) for name, count in left.items())
-    yield Family("rows_put_aside", "gauge", "Keys that a backfill put aside, and units that a processor did.", aside)
+    quarantine = tuple(("", {"definition": name}, float(count)) for name, count in left.items())
+    yield Family(
+        "rows_quarantined", "gauge", "Keys that a backfill quarantined, and units that a processor did.", quarantine
+    )
     runs = tuple(
         ("_total", {"definition": one.name, "kind": one.kind, "result": one.state}, float(one.runs))
         for one in figures.totals
@@ -260,7 +262,7 @@ def _of_streams(view: Overview) -> Iterator[Family]:
     yield Family("stream_position", "gauge", "The last block that was taken.", at)
     waits = [("", {**label, "what": "blocks"}, float(one.gaps)) for label, one in streams]
     waits += [("", {**label, "what": "events"}, float(one.quarantined)) for label, one in streams]
-    yield Family("stream_set_aside", "gauge", "What waits for somebody.", tuple(waits))
+    yield Family("stream_waiting", "gauge", "What waits for somebody.", tuple(waits))
     events = tuple(("", {"state": state}, float(count)) for state, count in view.events.items())
     yield Family("outbox_events", "gauge", "Events of crossings.", events)
 

@@ -96,11 +96,11 @@ async def drift(request: Request) -> Response:
 
 
 async def quarantine(request: Request) -> Response:
-    """Keys that backfills put aside: ``name``, ``limit``."""
+    """Keys that backfills quarantined: ``name``, ``limit``."""
     house, limit = house_of(request), number(request, "limit", LISTED_MAX, LISTED_MAX)
     name, view = name_of(request.query_params.get("name", "")), await house.overview()
     found = await house.look(lambda eye: eye.quarantine(name, limit))
-    return Json({"at": view.at, "quarantine": [shapes.of_aside(one) for one in found]})
+    return Json({"at": view.at, "quarantine": [shapes.of_quarantined(one) for one in found]})
 
 
 async def outbox(request: Request) -> Response:

@@ -15,7 +15,7 @@ from typing import Any
 from tidemark.runtime.audit import Action
 from tidemark.runtime.backfill.record import BackfillStatus, read_time
 from tidemark.runtime.operate.figures import Figures
-from tidemark.runtime.operate.onlooker import Aside, Drifted, RunDetail, StreamDetail
+from tidemark.runtime.operate.onlooker import Drifted, Quarantined, RunDetail, StreamDetail
 from tidemark.runtime.operate.overview import Overview
 from tidemark.runtime.operate.status import PENDING_GLANCE_MAX, TableStatus
 from tidemark.runtime.operate.verdict import Finding, Verdict, seconds_since, worst
@@ -176,7 +176,7 @@ def of_backfill(one: BackfillStatus, now: Moment, recent: Sequence[Sample]) -> J
         "total": one.rows_total,
         "total_is_estimate": one.total_is_estimate,
         "written": one.rows_written,
-        "put_aside": one.quarantined,
+        "quarantined": one.quarantined,
         "ratio": one.progress,
         "rate": one.rate,
         "rate_state": known(one.rate_state, RATES),
@@ -221,7 +221,7 @@ def _of_running(past: Past, now: Moment, recent: Sequence[Sample]) -> Json:
         "total": past.rows_total,
         "total_is_estimate": False,
         "written": past.rows_written,
-        "put_aside": 0,
+        "quarantined": 0,
         "ratio": ratio,
         "rate": rate,
         "rate_state": UNKNOWN,
@@ -283,7 +283,7 @@ def of_run(at: str, detail: RunDetail) -> Json:
         "active": _of_detail(detail, now),
         "samples": [of_sample(one) for one in detail.samples],
         "statements": [{"title": title, "sql": text} for title, text in detail.statements],
-        "quarantine": [of_aside(one) for one in detail.quarantine],
+        "quarantine": [of_quarantined(one) for one in detail.quarantine],
         "audit": [of_action(one) for one in detail.audit],
     }
 
@@ -342,8 +342,8 @@ def of_figures(view: Overview, figures: Figures) -> Json:
     }
 
 
-def of_aside(one: Aside) -> Json:
-    """A key that was put aside."""
+def of_quarantined(one: Quarantined) -> Json:
+    """A key that was quarantined."""
     return {
         "backfill": one.backfill,
         "key": [show(value) for value in one.key],
@@ -384,7 +384,7 @@ def of_stream_detail(detail: StreamDetail, now: Moment) -> Json:
         {"position": gap.position, "cause": gap.cause, "found": gap.found, "attempts": gap.attempts}
         for gap in detail.gaps
     ]
-    aside = [
+    quarantine = [
         {
             "id": one.id,
             "identity": list(one.identity),
@@ -397,7 +397,7 @@ def of_stream_detail(detail: StreamDetail, now: Moment) -> Json:
         }
         for one in detail.evidence
     ]
-    return {**of_stream(detail.status, now), "gap_list": gaps, "set_aside": aside}
+    return {**of_stream(detail.status, now), "gap_list": gaps, "quarantine": quarantine}
 
 
 def of_event(event: CrossingEvent) -> Json:

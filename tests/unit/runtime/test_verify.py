@@ -103,8 +103,10 @@ def test_a_verification_leaves_rows_as_they_are(world: World) -> None:
     assert world.shown() == before
 
 
-def test_more_changes_than_are_put_aside_are_no_drift_either(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidemark.runtime.truth.verify.ASIDE_MAX", 3)
+def test_more_changes_than_are_kept_for_a_second_look_are_no_drift_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidemark.runtime.truth.verify.DOUBTED_MAX", 3)
     monkeypatch.setattr(
         "tidemark.runtime.truth.verify.Pace", lambda **_: Pace(250.0, False, size=2, size_min=2, size_max=2)
     )

@@ -2,7 +2,7 @@
 
 Owns: `begin`. Promises: the upper bound and the ranges are recorded in the transaction that begins the run, so that rows which
 come later cannot make it longer; how far the count of the keys has come is told; another attempt counts for itself and does again
-what failed or was put aside, never what is done; a definition that changed is never continued.
+what failed or was quarantined, never what is done; a definition that changed is never continued.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.model import Backfill
-from tidemark.runtime.backfill.chunk import ASIDE, Key, Range
+from tidemark.runtime.backfill.chunk import QUARANTINED, Key, Range
 from tidemark.runtime.duty import Duty
 from tidemark.runtime.progress import Event
 from tidemark.runtime.runs import Run, add_named_run
@@ -23,7 +23,7 @@ from tidemark.states import BACKFILL, UNKNOWN, check_move, read_state
 from tidemark.walk import Walk, between, bounds
 
 HOP_KEYS = 50_000
-ASIDE_MAX = 100_000
+RETRIED_MAX = 100_000
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Begun:
     run: Run
     attempt: int
     ranges: list[Range]
-    aside: list[Key]
+    quarantine: list[Key]
     rows_done: int
     rows_total: int | None
 
@@ -59,7 +59,7 @@ def begin(
     parts: int = 1,
 ) -> Begun | None:
     """Begin a run, or None when everything is done and nothing more is asked for. `again` is another attempt at what failed or
-    was put aside, `anew` one at everything. `parts` is how many ranges a new walk is cut into.
+    was quarantined, `anew` one at everything. `parts` is how many ranges a new walk is cut into.
 
     Raises `Refusal` when it failed, was cancelled or was begun with another definition, and no attempt is asked for, and `Fault`
     (exit 75) while an operator wants it to rest.
@@ -89,7 +89,7 @@ def begin(
             for place, (low, high, _) in enumerate(cuts):
                 ends = {"low": None if low is None else pack(low), "high": pack(high)}
                 ledger.run("add_range", {"backfill": name, "place": place, **ends})
-            ledger.run("add_range", {"backfill": name, "place": ASIDE, "low": None, "high": None})
+            ledger.run("add_range", {"backfill": name, "place": QUARANTINED, "low": None, "high": None})
             total: int | None = sum(keys for _, _, keys in cuts)
         elif another:
             ledger.run("reset_ranges", {"backfill": name})
@@ -101,10 +101,10 @@ def begin(
         begun = {"name": name, "fingerprint": backfill.fingerprint, "before": stored.state, **facts}
         if ledger.run("begin_backfill", begun) != 1:
             raise Fault(f"the backfill {name} is not {stored.state} any more: somebody else changed it")
-        rows = ledger.all("list_quarantine", {"backfill": name, "limit": ASIDE_MAX})
-        aside = [unpack(key) for key, tried, *_ in rows if int(tried) < attempt]
+        rows = ledger.all("list_quarantine", {"backfill": name, "limit": RETRIED_MAX})
+        quarantine = [unpack(key) for key, tried, *_ in rows if int(tried) < attempt]
         done = sum(int(row[4]) for row in ledger.all("list_ranges", {"backfill": name}))
-        return Begun(run, attempt, _ranges(duty, name), aside, done, total)
+        return Begun(run, attempt, _ranges(duty, name), quarantine, done, total)
 
     return duty.write(work).value
 
@@ -140,7 +140,7 @@ def _ranges(duty: Duty, name: str) -> list[Range]:
     """The ranges that are not finished."""
     found = []
     for place, low, high, cursor, _, _, finished in duty.ledger.all("list_ranges", {"backfill": name}):
-        if not finished and int(place) != ASIDE:
+        if not finished and int(place) != QUARANTINED:
             found.append(Range(int(place), _key(low), unpack(high), _key(cursor)))
     return found
 

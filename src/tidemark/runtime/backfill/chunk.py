@@ -22,8 +22,8 @@ from tidemark.walk import Walk, alone, between, bounds
 Key = tuple[Any, ...]
 HASTE = "50ms"
 """How long a chunk of several keys waits for a lock. Of one key it waits as long as anybody: it has no other row in hand."""
-ASIDE = -1
-"""The place of the keys that an earlier attempt put aside, among the ranges."""
+QUARANTINED = -1
+"""The place of the keys that an earlier attempt quarantined, among the ranges."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def do_chunk(
 
 
 def do_key(ledger: Ledger, backfill: Backfill, walk: Walk, key: Key, place: int) -> int:
-    """Do one key that had been put aside, in the caller's transaction; give how many rows were written."""
+    """Do one key that had been quarantined, in the caller's transaction; give how many rows were written."""
     if ledger.run("close_quarantine", {"backfill": backfill.name, "key_hash": hash_key(pack(key))}) == 0:
         # It was done by a transaction of which nobody heard whether it was committed.
         return 0
@@ -173,11 +173,11 @@ def do_key(ledger: Ledger, backfill: Backfill, walk: Walk, key: Key, place: int)
     return written
 
 
-def put_aside(ledger: Ledger, backfill: Backfill, key: Key, place: int, attempt: int, error: str) -> None:
-    """Put a key aside and pass it, in the caller's transaction."""
+def quarantine_key(ledger: Ledger, backfill: Backfill, key: Key, place: int, attempt: int, error: str) -> None:
+    """Quarantine a key and pass it, in the caller's transaction."""
     about = {"backfill": backfill.name, "key_hash": hash_key(pack(key)), "key": pack(key)}
     ledger.run("add_quarantine", {**about, "attempt": attempt, "error": error})
-    _pass(ledger, backfill, place, key, 0, finished=place == ASIDE)
+    _pass(ledger, backfill, place, key, 0, finished=place == QUARANTINED)
 
 
 def next_key(session: Session, walk: Walk, todo: Range) -> Key | None:

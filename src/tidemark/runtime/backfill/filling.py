@@ -14,7 +14,7 @@ from typing import Any
 
 from tidemark.errors import Code, Exit, Fault, Refusal
 from tidemark.runtime.backfill.begin import Begun
-from tidemark.runtime.backfill.chunk import ASIDE, Range
+from tidemark.runtime.backfill.chunk import QUARANTINED, Range
 from tidemark.runtime.backfill.ending import record_end, recording_end
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
@@ -171,9 +171,9 @@ def _cut_anew(duty: Duty, script: Script, done: int, total: int, parts: Sequence
     """Record the ranges that are left instead of those of the run before, and beside them how many keys are filled."""
     name, found = script.name, list[Range]()
     duty.ledger.run("remove_ranges", {"backfill": name})
-    duty.ledger.run("add_range", {"backfill": name, "place": ASIDE, "low": None, "high": None})
+    duty.ledger.run("add_range", {"backfill": name, "place": QUARANTINED, "low": None, "high": None})
     counted = {"rows_done": done, "rows_written": 0, "cursor": None, "finished": 1}
-    duty.ledger.run("advance_range", {"backfill": name, "place": ASIDE, **counted})
+    duty.ledger.run("advance_range", {"backfill": name, "place": QUARANTINED, **counted})
     for place, (low, high) in enumerate(parts):
         ends = {"low": None if low is None else pack(low), "high": None if high is None else pack(high)}
         duty.ledger.run("add_range", {"backfill": name, "place": place, **ends})
@@ -221,7 +221,7 @@ def find_unfilled(ledger: Ledger, script: Script) -> Left | None:
         return None
     parts, done = list[Part](), 0
     for place, low, high, cursor, rows_done, *_ in ledger.all("list_ranges", {"backfill": script.name}):
-        if int(place) == ASIDE:
+        if int(place) == QUARANTINED:
             done += int(rows_done)
             continue
         if high is None:

@@ -33,7 +33,7 @@ class BackfillStatus:
     asked for and the runner has not done yet (``pause``, ``cancel`` or empty).
 
     Counters are of this attempt: `rows_done` keys are accounted for, of `rows_total` (None = not known, an estimate when
-    `total_is_estimate`); `rows_written` rows were changed, `quarantined` keys are put aside. `rate` is rows in a second of this
+    `total_is_estimate`); `rows_written` rows were changed, `quarantined` is how many keys are. `rate` is rows in a second of this
     run alone; `rate_state` is ``unknown``, ``estimating``, ``steady`` or ``stalled``. `reasons` say why it is throttled.
     Times are UTC texts, `elapsed_seconds` is how long the run took so far; None where a time is missing or cannot be read.
     `holder` is the runner that is at it, empty when nobody is.
@@ -100,22 +100,22 @@ class BackfillStatus:
         return {
             "name": self.name,
             "kind": self.kind,
-            "status": self.state,
+            "state": self.state,
             "running": self.running,
-            "rowsProcessed": self.rows_done,
-            "rowsTotal": self.rows_total,
-            "rowsTotalIsEstimate": self.total_is_estimate,
-            "rowsWritten": self.rows_written,
-            "rowsQuarantined": self.quarantined,
+            "rows_done": self.rows_done,
+            "rows_total": self.rows_total,
+            "total_is_estimate": self.total_is_estimate,
+            "rows_written": self.rows_written,
+            "quarantined": self.quarantined,
             "progress": self.progress,
             "rate": self.rate,
-            "rateState": self.rate_state,
-            "etaSeconds": self.eta_seconds,
-            "errorMessage": self.failure,
-            "startedAt": self.started,
-            "endedAt": self.ended,
-            "lastUpdateAt": self.updated,
-            "elapsedSec": self.elapsed_seconds,
+            "rate_state": self.rate_state,
+            "eta_seconds": self.eta_seconds,
+            "failure": self.failure,
+            "started": self.started,
+            "ended": self.ended,
+            "updated": self.updated,
+            "elapsed_seconds": self.elapsed_seconds,
             "attempt": self.attempt,
             "run": self.run,
             "wish": self.wish,
@@ -125,9 +125,11 @@ class BackfillStatus:
         }
 
 
-def tell_aside(count: int) -> str:
-    """So many keys that are put aside, for people."""
-    return "1 key is put aside, with its error" if count == 1 else f"{count:,} keys are put aside, each with its error"
+def tell_quarantined(count: int) -> str:
+    """So many keys that are quarantined, for people."""
+    return (
+        "1 key is quarantined, with its error" if count == 1 else f"{count:,} keys are quarantined, each with its error"
+    )
 
 
 def list_backfills(ledger: Ledger, name: str = "") -> tuple[BackfillStatus, ...]:
@@ -149,7 +151,7 @@ def find_backfill(ledger: Ledger, name: str) -> BackfillStatus:
 
 def _read(row: tuple[Any, ...], now: datetime.datetime | None) -> BackfillStatus:
     *facts, rate, rate_state, reasons, failure, started, ended, updated, holder = row
-    name, kind, fingerprint, stored, wish, nice, attempt, run, done, total, estimate, written, aside = facts
+    name, kind, fingerprint, stored, wish, nice, attempt, run, done, total, estimate, written, quarantine = facts
     state = read_state(stored, BACKFILL)
     began, last = read_time(started), read_time(ended) if ended else now
     if holder is None or is_gone(holder):
@@ -178,7 +180,7 @@ def _read(row: tuple[Any, ...], now: datetime.datetime | None) -> BackfillStatus
         rows_total=None if total is None else int(total),
         total_is_estimate=bool(estimate),
         rows_written=int(written),
-        quarantined=int(aside),
+        quarantined=int(quarantine),
         rate=rate,
         rate_state=rate_state,
         reasons=tuple(json.loads(reasons)),

@@ -1,8 +1,8 @@
 """Running a backfill of the user's: chunk after chunk, at a pace that lets others live, until every key is accounted for.
 
 Owns: `run_backfill`. Promises: one runner for each backfill, fenced by the term of its lease inside each transaction; a kill
-between any two statements is continued at the last chunk that was committed; rows whose own data is to blame are put aside one
-by one and never stop the others; whatever ends a run is recorded as what it was: finished, finished with keys put aside,
+between any two statements is continued at the last chunk that was committed; rows whose own data is to blame are quarantined one
+by one and never stop the others; whatever ends a run is recorded as what it was: finished, finished with keys quarantined,
 failed, cancelled or interrupted.
 """
 
@@ -17,7 +17,7 @@ from tidemark.runtime.backfill.begin import begin
 from tidemark.runtime.backfill.ending import record_end, recording_end
 from tidemark.runtime.backfill.gate import Gate
 from tidemark.runtime.backfill.meter import Meter
-from tidemark.runtime.backfill.record import BackfillStatus, check_nice, find_backfill, tell_aside
+from tidemark.runtime.backfill.record import BackfillStatus, check_nice, find_backfill, tell_quarantined
 from tidemark.runtime.backfill.tally import Tally
 from tidemark.runtime.backfill.together import RANGES_EACH, tell_alone, work_together
 from tidemark.runtime.backfill.worker import Worker
@@ -28,7 +28,7 @@ from tidemark.walk import Walk
 @dataclass(frozen=True)
 class Orders:
     """How a run is wanted: `nice` seconds of rest for each second of holding locks (None = what suits), at most `max_seconds`
-    of work (None = to the end). `again` asks for another attempt at what failed or was put aside, `anew` for every key from the
+    of work (None = to the end). `again` asks for another attempt at what failed or was quarantined, `anew` for every key from the
     first on. `workers` is how many sessions work on ranges of their own, where the engine has that."""
 
     nice: float | None = None
@@ -88,7 +88,7 @@ def run_backfill(
         with recording_end(mine, tally):
             work_together(mine, tally, work, connect, workers)
             left = mine.ledger.value("count_quarantine", {"backfill": backfill.name})
-            told = tell_aside(int(left)) if left else None
+            told = tell_quarantined(int(left)) if left else None
             record_end(mine, tally, "quarantined" if left else "finished", told)
         status = find_backfill(mine.ledger, backfill.name)
         return BackfillReport(status, tally.chunks, tally.written, tally.longest_ms)

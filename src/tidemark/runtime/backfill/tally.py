@@ -46,12 +46,12 @@ class Tally:
         self.done = self.begun.rows_done
         self._sampler = Sampler(self.begun.run.id, self.name, self.phase, self.told)
         self._ranges = deque(self.begun.ranges)
-        self._aside = deque(self.begun.aside)
+        self._quarantine = deque(self.begun.quarantine)
 
-    def next_aside(self) -> Key | None:
+    def next_quarantined(self) -> Key | None:
         """A key to try again that nobody has, or None."""
         with self._lock:
-            return self._aside.popleft() if self._aside else None
+            return self._quarantine.popleft() if self._quarantine else None
 
     def next_range(self) -> Range | None:
         """A range that nobody has, or None."""

@@ -2,7 +2,7 @@
 
 Owns: `Worker`. Promises: what a chunk meets decides what follows: one that meets somebody's lock is halved until the row that is
 waited for is the only one in hand, another conflict is tried again, a chunk that takes too long is halved, rows whose data is to
-blame are found by halving and put aside one by one, a lost connection is opened anew, and anything else ends the run.
+blame are found by halving and quarantined one by one, a lost connection is opened anew, and anything else ends the run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tidemark.database.session import Conflict, Exhausted, Taken, TooLong, blame
 from tidemark.errors import Fault, Refusal, TidemarkError
 from tidemark.model import Backfill
 from tidemark.runtime.backfill.chunk import (
-    ASIDE,
+    QUARANTINED,
     Key,
     Listed,
     Range,
@@ -27,7 +27,7 @@ from tidemark.runtime.backfill.chunk import (
     list_chunk,
     next_key,
     prepare,
-    put_aside,
+    quarantine_key,
 )
 from tidemark.runtime.backfill.ending import STANDS
 from tidemark.runtime.backfill.gate import Gate
@@ -71,8 +71,8 @@ class Worker:
     def work(self) -> None:
         """Do what nobody else does until nothing is left. Raises `Ended` and whatever is not the rows' fault."""
         self._persist(self._prepare)
-        while (key := self.tally.next_aside()) is not None:
-            # Done twice it is done once: what was put aside is closed in the transaction that does it.
+        while (key := self.tally.next_quarantined()) is not None:
+            # Done twice it is done once: what was quarantined is closed in the transaction that does it.
             while not self._persist(partial(self._try_again, key)):
                 pass
         while (todo := self.tally.next_range()) is not None:
@@ -152,7 +152,7 @@ class Worker:
         self.duty.clock.wait(self.pace.rest_seconds(hold_ms))
 
     def _attempt(self, todo: Range, size: int) -> Held[Step] | None:
-        """A chunk in its transaction; None when the next one is to be smaller, or when a key was put aside."""
+        """A chunk in its transaction; None when the next one is to be smaller, or when a key was quarantined."""
         for tried in range(TRIES_MAX):
             alone = self.may_lock and not self.beside and not self.gate.company
             try:
@@ -205,34 +205,34 @@ class Worker:
             self._prepare()
 
     def _bisect(self, todo: Range, size: int, problem: Exception) -> None:
-        """Halve what is suspected; the last key that is left is put aside."""
+        """Halve what is suspected; the last key that is left is quarantined."""
         self.suspects = size if size > 1 else 0
         if size > 1:
             return
-        key = self.duty.write(partial(self._put_next_aside, todo, tell_problem(problem))).value
+        key = self.duty.write(partial(self._quarantine_next, todo, tell_problem(problem))).value
         if key is not None:
             todo.cursor = key
             self._settle(1, 0, Held(None, 0.0))
             self._check_quarantine(problem)
 
-    def _put_next_aside(self, todo: Range, error: str) -> Key | None:
+    def _quarantine_next(self, todo: Range, error: str) -> Key | None:
         key = next_key(self.duty.session, self.walk, todo)
         if key is not None:
             # Else somebody deleted the row meanwhile.
-            put_aside(self.duty.ledger, self.backfill, key, todo.place, self.tally.begun.attempt, error)
+            quarantine_key(self.duty.ledger, self.backfill, key, todo.place, self.tally.begun.attempt, error)
         return key
 
     def _try_again(self, key: Key) -> None:
-        """Do one key that an earlier attempt put aside."""
+        """Do one key that an earlier attempt quarantined."""
         self.gate.check()
-        work = partial(do_key, self.duty.ledger, self.backfill, self.walk, key, ASIDE)
+        work = partial(do_key, self.duty.ledger, self.backfill, self.walk, key, QUARANTINED)
         try:
             held = self.duty.write(work)
             self._settle(1, held.value, held)
         except Exception as problem:  # noqa: BLE001 - as in a chunk
             self._check_blame(problem)
             told, attempt = tell_problem(problem), self.tally.begun.attempt
-            self.duty.write(partial(put_aside, self.duty.ledger, self.backfill, key, ASIDE, attempt, told))
+            self.duty.write(partial(quarantine_key, self.duty.ledger, self.backfill, key, QUARANTINED, attempt, told))
             self._settle(1, 0, Held(None, 0.0))
 
     def _check_quarantine(self, problem: Exception) -> None:
@@ -240,7 +240,7 @@ class Worker:
         if left > self.backfill.quarantine_max:
             most = self.backfill.quarantine_max
             raise Fault(
-                f"{left} keys were put aside, more than the {most} that may be; the last one: {tell_problem(problem)}",
+                f"{left} keys were quarantined, more than the {most} that may be; the last one: {tell_problem(problem)}",
                 left_behind=f"{STANDS}; next: tidemark backfill list {quote(self.backfill.name)}",
                 retry_safe=False,
             )

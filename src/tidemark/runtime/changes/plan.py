@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from tidemark.errors import Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.cascade import identity, upstream_first
 from tidemark.runtime.changes.carry import check_carried
@@ -134,7 +135,7 @@ class InstallPlan:
     `orphans` are objects of ours that no script knows; `refresh` are scripts of which only the advice changed. `basis` is what
     was installed when the plan was made: name, generation, state and fingerprint of everything. `indexes` would make upkeep of
     what is wanted cheaper; only ``--create-indexes`` makes them. `catalog` is what the database held when the plan was made.
-    `narrowed` are captures of which nobody reads a column any more.
+    `narrowed` are captures of which nobody reads a column any more. `refused` is why `apply` would do none of it here.
     """
 
     steps: tuple[Step, ...]
@@ -146,6 +147,7 @@ class InstallPlan:
     indexes: tuple[MissingIndex, ...] = ()
     narrowed: tuple[Narrowed, ...] = ()
     converts: str = ""
+    refused: Refusal | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -162,8 +164,13 @@ class InstallPlan:
             "ledger": list(self.ledger),
             "converts": self.converts,
             "orphans": list(self.orphans),
+            "refused": self.refused and _told(self.refused),
             "indexes": [{"statement": i.text, "reason": i.reason, "required": i.required} for i in self.indexes],
         }
+
+
+def _told(refusal: Refusal) -> dict[str, str]:
+    return {"code": refusal.code.value, "reason": refusal.reason, "instead": refusal.instead}
 
 
 def make_plan(ledger: Ledger, wanted: Sequence[Wanted], catalog: Catalog, capture_of: CaptureOf) -> InstallPlan:

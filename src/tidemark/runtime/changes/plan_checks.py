@@ -1,18 +1,30 @@
 """What a plan must not do, whatever is declared.
 
-Owns: the checks of a whole plan. Promises: each raises a `Refusal`, or a `Fault`, before anything is done, and reads only.
+Owns: the checks of a whole plan. Promises: each gives or raises a `Refusal`, or a `Fault`, before anything is
+done, and reads only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from tidemark.database.session import Session
 from tidemark.dialect import Dialect
 from tidemark.errors import Code, Fault, Refusal
 from tidemark.model import Catalog
 from tidemark.runtime.ledger import Installed, Ledger
 from tidemark.script import Script
 from tidemark.states import UNKNOWN
+
+
+def find_refusal(connect: Callable[[], Session]) -> Refusal | None:
+    """Why a session that is to write is refused when `connect` opens it: a journal mode, or a file that may
+    only be read."""
+    try:
+        connect().close()
+    except Refusal as refusal:
+        return refusal
+    return None
 
 
 def check_states(installed: Sequence[Installed]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tidemark.database.session import Session
-from tidemark.errors import Refusal
+from tidemark.runtime.changes.plan_checks import find_refusal
 from tidemark.runtime.ledger import Ledger
 from tidemark.runtime.operate.overview import read_overview
 from tidemark.runtime.operate.status import TableStatus
@@ -70,11 +70,8 @@ def look_at_strain(session: Session, limits: Limits) -> list[Diagnosis]:
 
 def look_at_writing(connect: Callable[[], Session]) -> list[Diagnosis]:
     """What a session that is to write finds when `connect` opens it: a file, or a folder, that this user may only read."""
-    try:
-        connect().close()
-    except Refusal as refusal:
-        return [Diagnosis("warn", "writing", refusal.reason, refusal.instead)]
-    return []
+    refusal = find_refusal(connect)
+    return [Diagnosis("warn", "writing", refusal.reason, refusal.instead)] if refusal is not None else []
 
 
 def _look_at_engine(ledger: Ledger) -> list[Diagnosis]:

@@ -31,7 +31,7 @@ from tidemark.runtime.runs import RUN_MAX, Past, find_run, list_runs
 from tidemark.runtime.samples import Sample, list_samples
 from tidemark.runtime.streams.account import Account, Evidence, Gap, StreamStatus
 from tidemark.runtime.throttle import Limits
-from tidemark.runtime.ticks.processing import list_poison
+from tidemark.runtime.ticks.processing import list_quarantined_units
 from tidemark.runtime.truth.findings import OpenDrift, list_drift
 from tidemark.runtime.values import unpack
 
@@ -56,8 +56,8 @@ class Drifted:
 
 
 @dataclass(frozen=True)
-class Aside:
-    """A key that a backfill put aside, or a unit for which a processor's function fails; `backfill` is the name of either."""
+class Quarantined:
+    """A key that a backfill quarantined, or a unit for which a processor's function fails; `backfill` is the name of either."""
 
     backfill: str
     key: tuple[Any, ...]
@@ -69,13 +69,13 @@ class Aside:
 @dataclass(frozen=True)
 class RunDetail:
     """One run with what is known about it: where its backfill stands if it is the newest run of one, the statements that it runs
-    as (title, text), what is put aside, how it went, and what operators did about the same thing. `is_held` tells that whoever
+    as (title, text), what is quarantined, how it went, and what operators did about the same thing. `is_held` tells that whoever
     began it is still there."""
 
     past: Past
     backfill: BackfillStatus | None
     statements: tuple[tuple[str, str], ...]
-    quarantine: tuple[Aside, ...]
+    quarantine: tuple[Quarantined, ...]
     samples: tuple[Sample, ...]
     audit: tuple[Action, ...]
     is_held: bool = False
@@ -83,7 +83,7 @@ class RunDetail:
 
 @dataclass(frozen=True)
 class StreamDetail:
-    """A stream with what waits for somebody: blocks that were passed over, and what was set aside."""
+    """A stream with what waits for somebody: blocks that were passed over, and what was quarantined."""
 
     status: StreamStatus
     gaps: tuple[Gap, ...]
@@ -138,9 +138,9 @@ class Onlooker:
         """Rows that are known to be wrong, and those that are behind a sampled input."""
         return self._look(lambda ledger: _read_drift(ledger, name, limit))
 
-    def quarantine(self, name: str, limit: int = 200) -> list[Aside]:
-        """Keys that backfills put aside."""
-        return self._look(lambda ledger: _read_aside(ledger, name, limit))
+    def quarantine(self, name: str, limit: int = 200) -> list[Quarantined]:
+        """Keys that backfills quarantined."""
+        return self._look(lambda ledger: _read_quarantine(ledger, name, limit))
 
     def events(self, state: str = "", limit: int = 200, after: int = 0) -> tuple[dict[str, int], list[CrossingEvent]]:
         """How many events of crossings there are by state, and some of them, oldest first."""
@@ -201,12 +201,12 @@ def _read_run(ledger: Ledger, id_: int) -> RunDetail | None:
     if past is None:
         return None
     backfill = next((one for one in list_everything(ledger, past.derived) if one.run == past.id), None)
-    aside = _read_aside(ledger, past.derived, 200)
+    quarantine = _read_quarantine(ledger, past.derived, 200)
     row = next((row for row in _generations(ledger, past.derived) if row.generation == past.generation), None)
     statements = _statements(row) if row is not None else ()
     samples, audit = list_samples(ledger, past.id), list_actions(ledger, past.derived, AUDIT_MAX)
     held = any(row[1] == past.holder for row in ledger.all("list_leases")) and not is_gone(past.holder)
-    return RunDetail(past, backfill, statements, tuple(aside), tuple(samples), tuple(audit), held)
+    return RunDetail(past, backfill, statements, tuple(quarantine), tuple(samples), tuple(audit), held)
 
 
 def _statements(row: Installed) -> tuple[tuple[str, str], ...]:
@@ -229,14 +229,14 @@ def _read_drift(ledger: Ledger, name: str, limit: int) -> list[Drifted]:
     return found
 
 
-def _read_aside(ledger: Ledger, name: str, limit: int) -> list[Aside]:
+def _read_quarantine(ledger: Ledger, name: str, limit: int) -> list[Quarantined]:
     if not ledger.exists():
         return []
     rows = ledger.all("list_all_quarantine", {"backfill": name, "limit": limit})
-    found = [Aside(row[0], unpack(row[1]), int(row[2]), row[3], row[4]) for row in rows]
+    found = [Quarantined(row[0], unpack(row[1]), int(row[2]), row[3], row[4]) for row in rows]
     for one in _generations(ledger, name):
-        units = list_poison(ledger, one.script)
-        found += [Aside(one.name, unit.unit, unit.attempts, unit.error, unit.found) for unit in units]
+        units = list_quarantined_units(ledger, one.script)
+        found += [Quarantined(one.name, unit.unit, unit.attempts, unit.error, unit.found) for unit in units]
     return found[:limit]
 
 

@@ -84,9 +84,9 @@ class TableStatus:
 
     @property
     def well(self) -> bool:
-        """Whether it is live, captured, without known drift and with nothing put aside."""
-        aside = self.processor.quarantined if self.processor is not None else 0
-        return self.state == "live" and self.captures == "ok" and self.drift == 0 and aside == 0
+        """Whether it is live, captured, without known drift and with nothing quarantined."""
+        quarantine = self.processor.quarantined if self.processor is not None else 0
+        return self.state == "live" and self.captures == "ok" and self.drift == 0 and quarantine == 0
 
     def as_json(self) -> dict[str, Any]:
         """The status as plain data."""

@@ -14,7 +14,7 @@ from functools import cached_property
 from shlex import quote
 from typing import Literal
 
-from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, read_time, tell_aside
+from tidemark.runtime.backfill.record import CANCELLED, BackfillStatus, read_time, tell_quarantined
 from tidemark.runtime.operate.status import TableStatus
 from tidemark.runtime.runs import Past
 from tidemark.runtime.streams.account import StreamStatus
@@ -154,7 +154,7 @@ def _judge_table(one: TableStatus, now: datetime.datetime | None, patience: Mapp
             "tidemark repair",
         )
     if one.processor is not None and one.processor.quarantined:
-        says = f"has {tell_count(one.processor.quarantined, 'unit')} put aside, because its function fails for them"
+        says = f"has {tell_count(one.processor.quarantined, 'unit')} quarantined, because its function fails for them"
         find("fail", says, "tidemark repair")
     if one.captures != "ok" and (one.state == "live" or one.shown):
         find("fail", f"may miss changes: {one.captures}")
@@ -181,7 +181,7 @@ def _judge_backfill(one: BackfillStatus) -> list[Finding]:
     if one.state == "failed":
         return [Finding("backfill", one.name, "fail", f"failed: {one.failure or 'no cause is on record'}", retry)]
     if one.state == "quarantined":
-        says = f"is through, but {tell_aside(one.quarantined)}"
+        says = f"is through, but {tell_quarantined(one.quarantined)}"
         return [Finding("backfill", one.name, "fail", says, f"tidemark backfill list {quote(one.name)}")]
     if one.state == "backfilling":
         return [Finding("backfill", one.name, "warn", "is under way")]
@@ -215,7 +215,7 @@ def _judge_stream(one: StreamStatus) -> list[Finding]:
     if one.state == "interrupted":
         found.append(Finding("stream", one.name, "warn", "was interrupted, and nobody goes on with it", run))
     if one.gaps or one.quarantined:
-        left = (one.gaps, "block", "passed over"), (one.quarantined, "event", "set aside")
+        left = (one.gaps, "block", "passed over"), (one.quarantined, "event", "quarantined")
         says = f"has {' and '.join(f'{tell_count(number, what)} {done}' for number, what, done in left if number)}"
         found.append(Finding("stream", one.name, "warn", says, f"tidemark stream retry {quote(one.name)}"))
     return found

@@ -1,4 +1,4 @@
-"""What a stream knows of itself, in the user's database: its position, its gaps, what it has seen and what it set aside.
+"""What a stream knows of itself, in the user's database: its position, its gaps, what it has seen and what it quarantined.
 
 Owns: the tables of streams and `StreamStatus`. Promises: every statement is in ``streams.<engine>.sql``; a method that writes
 runs in the caller's transaction, so that a record commits with what it records; health is one's own position and counts,
@@ -28,7 +28,7 @@ class StreamStatus:
     """How a stream is doing. `position` and `time` are those of the last block that it took itself, None before the first.
 
     `state` is one of `states.STREAM` or ``unknown``. `failed_at` is the block that halts it, `cause` says why. `gaps` blocks were
-    passed over, `quarantined` events set aside; both wait for somebody. `skipped` counts items and events, ever.
+    passed over, `quarantined` events quarantined; both wait for somebody. `skipped` counts items and events, ever.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Something that was set aside. `evidence` is the thing itself as JSON text, cut where it is very long."""
+    """Something that was quarantined. `evidence` is the thing itself as JSON text, cut where it is very long."""
 
     id: int
     identity: Identity
@@ -79,7 +79,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Aside:
+class Quarantined:
     """What was not taken: the event or item, the level that failed, and why."""
 
     event: Event
@@ -125,12 +125,12 @@ class Account:
         return {(int(block), int(tx), 0): int(last) + 1 for block, tx, last in rows}
 
     def remember(self, stream: str, seen: Mapping[Identity, int]) -> None:
-        """Write down how many items of transactions, by the identity of the first, were taken or set aside: more than known."""
+        """Write down how many items of transactions, by the identity of the first, were taken or quarantined: more than known."""
         if seen:
             found = [(block, tx, count - 1) for (block, tx, _), count in seen.items()]
             self.run("add_seen", stream=stream, seen=json.dumps(found, separators=(",", ":")))
 
-    def set_aside(self, stream: str, things: Sequence[Aside]) -> None:
+    def quarantine(self, stream: str, things: Sequence[Quarantined]) -> None:
         """Keep what was not taken, with the reasons, in this order."""
         if things:
             self.run("add_evidence", stream=stream, things=json.dumps([_row(one) for one in things]))
@@ -145,7 +145,7 @@ class Account:
         return {int(row[0]) for row in self.session.all(self.text("list_passed"), {"stream": stream})}
 
     def evidence(self, stream: str, level: str = "") -> list[Evidence]:
-        """What was set aside and waits, oldest first."""
+        """What was quarantined and waits, oldest first."""
         rows = self.session.all(self.text("list_evidence"), {"stream": stream, "level": level, "limit": LISTED_MAX})
         return [_evidence(*row) for row in rows]
 
@@ -161,7 +161,7 @@ def as_evidence(loose: Any) -> str:
     return text[:EVIDENCE_CHARACTERS_MAX]
 
 
-def _row(one: Aside) -> tuple[int | str | None, ...]:
+def _row(one: Quarantined) -> tuple[int | str | None, ...]:
     event = one.event
     texts = (event.time, one.level, event.kind, one.reason)
     return (*event.identity, event.position, *map(_storable, texts), as_evidence(event.data))

@@ -245,7 +245,7 @@ class Ingest:
 
 
 def retry(duty: Duty, stream: Stream, settle: Callable[[], object] | None = None) -> RetryReport:
-    """Try again what was set aside, oldest first, and then the blocks that were passed over; each in a transaction of its own,
+    """Try again what was quarantined, oldest first, and then the blocks that were passed over; each in a transaction of its own,
     and settled before the next one where the stream is declared so."""
     account, report = Account(duty.ledger), RetryReport(stream.name)
     after = settle if settle is not None and stream.policies["settle"] == "block" else _nothing
@@ -322,7 +322,7 @@ def _try_again(duty: Duty, work: Callable[[], object], fail: Callable[[str], obj
 
 
 def skip(duty: Duty, name: str, position: int | None) -> str:
-    """Pass over the block that halts a stream, or give up a gap or everything that is set aside at a position; what was done.
+    """Pass over the block that halts a stream, or give up a gap or everything that is quarantined at a position; what was done.
 
     Raises `Fault` when there is nothing of the kind.
     """

@@ -35,7 +35,7 @@ CREATE TABLE tidemark._stream_gap (
 );
 
 -- name: create_stream_seen
--- What was taken or set aside of each transaction, as far as this ordinal: what is delivered again is known by its identity, never by content.
+-- What was taken or quarantined of each transaction, as far as this ordinal: what is delivered again is known by its identity, never by content.
 CREATE TABLE tidemark._stream_seen (
     stream TEXT NOT NULL,
     block bigint NOT NULL,
@@ -83,7 +83,7 @@ SELECT name, state, position, time, blocks, events, redelivered, skipped, hook_f
 FROM tidemark._stream WHERE name = :name;
 
 -- name: list
--- Every stream, with what is open: gaps, events and items that are set aside.
+-- Every stream, with what is open: gaps, events and items that are quarantined.
 SELECT s.name, s.state, s.position, s.time, s.blocks, s.events, s.redelivered, s.skipped, s.hook_failures, s.failed_at, s.cause,
        s.attempts, s.updated,
        (SELECT count(*) FROM tidemark._stream_gap AS g WHERE g.stream = s.name AND g.closed IS NULL),
@@ -138,22 +138,22 @@ INSERT INTO tidemark._stream_seen (stream, block, tx, ordinal) SELECT :stream, e
 FROM (SELECT CAST(translate(:seen, '[]', '{}') AS bigint[]) OFFSET 0) AS e (v), generate_subscripts(e.v, 1) AS i;
 
 -- name: add_evidence
--- Set aside what could not be taken.
+-- Quarantine what could not be taken.
 INSERT INTO tidemark._stream_evidence (stream, block, tx, ordinal, position, time, level, kind, reason, evidence, found)
 SELECT :stream, CAST(value ->> 0 AS bigint), CAST(value ->> 1 AS bigint), CAST(value ->> 2 AS bigint), CAST(value ->> 3 AS bigint), value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"')
 FROM json_array_elements(CAST(:things AS json)) WITH ORDINALITY AS e (value, place) ORDER BY place;
 
 -- name: list_evidence
--- What is set aside, oldest first; of one level, or of all.
+-- What is quarantined, oldest first; of one level, or of all.
 SELECT id, block, tx, ordinal, position, time, level, kind, reason, evidence, found, attempts FROM tidemark._stream_evidence
 WHERE stream = :stream AND closed IS NULL AND (CAST(:level AS TEXT) = '' OR level = :level) ORDER BY id LIMIT :limit;
 
 -- name: count_reasons
--- How many things were set aside for each reason.
+-- How many things were quarantined for each reason.
 SELECT level, reason, count(*) FROM tidemark._stream_evidence WHERE stream = :stream AND closed IS NULL GROUP BY level, reason ORDER BY 3 DESC, 1, 2;
 
 -- name: close_evidence
--- What became of something that was set aside.
+-- What became of something that was quarantined.
 UPDATE tidemark._stream_evidence SET outcome = :outcome, closed = to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"') WHERE id = :id AND closed IS NULL;
 
 -- name: fail_evidence

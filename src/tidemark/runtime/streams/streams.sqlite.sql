@@ -35,7 +35,7 @@ CREATE TABLE tidemark__stream_gap (
 );
 
 -- name: create_stream_seen
--- What was taken or set aside of each transaction, as far as this ordinal: what is delivered again is known by its identity, never by content.
+-- What was taken or quarantined of each transaction, as far as this ordinal: what is delivered again is known by its identity, never by content.
 CREATE TABLE tidemark__stream_seen (
     stream TEXT NOT NULL,
     block INTEGER NOT NULL,
@@ -83,7 +83,7 @@ SELECT name, state, position, time, blocks, events, redelivered, skipped, hook_f
 FROM tidemark__stream WHERE name = :name;
 
 -- name: list
--- Every stream, with what is open: gaps, events and items that are set aside.
+-- Every stream, with what is open: gaps, events and items that are quarantined.
 SELECT s.name, s.state, s.position, s.time, s.blocks, s.events, s.redelivered, s.skipped, s.hook_failures, s.failed_at, s.cause,
        s.attempts, s.updated,
        (SELECT count(*) FROM tidemark__stream_gap AS g WHERE g.stream = s.name AND g.closed IS NULL),
@@ -137,22 +137,22 @@ SELECT block, tx, max(ordinal) FROM tidemark__stream_seen WHERE stream = :stream
 INSERT INTO tidemark__stream_seen (stream, block, tx, ordinal) SELECT :stream, value ->> 0, value ->> 1, value ->> 2 FROM json_each(:seen);
 
 -- name: add_evidence
--- Set aside what could not be taken.
+-- Quarantine what could not be taken.
 INSERT INTO tidemark__stream_evidence (stream, block, tx, ordinal, position, time, level, kind, reason, evidence, found)
 SELECT :stream, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
 FROM json_each(:things) ORDER BY key;
 
 -- name: list_evidence
--- What is set aside, oldest first; of one level, or of all.
+-- What is quarantined, oldest first; of one level, or of all.
 SELECT id, block, tx, ordinal, position, time, level, kind, reason, evidence, found, attempts FROM tidemark__stream_evidence
 WHERE stream = :stream AND closed IS NULL AND (CAST(:level AS TEXT) = '' OR level = :level) ORDER BY id LIMIT :limit;
 
 -- name: count_reasons
--- How many things were set aside for each reason.
+-- How many things were quarantined for each reason.
 SELECT level, reason, count(*) FROM tidemark__stream_evidence WHERE stream = :stream AND closed IS NULL GROUP BY level, reason ORDER BY 3 DESC, 1, 2;
 
 -- name: close_evidence
--- What became of something that was set aside.
+-- What became of something that was quarantined.
 UPDATE tidemark__stream_evidence SET outcome = :outcome, closed = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = :id AND closed IS NULL;
 
 -- name: fail_evidence

@@ -2,7 +2,7 @@
 
 Owns: what happens when one of them fails. Promises: an event or item is known by its identity and handled once, however often it
 is delivered; what a handler or hook that failed had written is undone, and nothing of its siblings is; what was not taken
-is set aside with its reason. A conflict with other writers is never taken for an error of a handler: it ends the block,
+is quarantined with its reason. A conflict with other writers is never taken for an error of a handler: it ends the block,
 which is tried again.
 """
 
@@ -19,7 +19,7 @@ from tidemark.events import Block, Event, Events, Identity
 from tidemark.runtime.face import Face
 from tidemark.runtime.lease import Lost
 from tidemark.runtime.savepoints import Gone, name_problem, undoing
-from tidemark.runtime.streams.account import Account, Aside
+from tidemark.runtime.streams.account import Account, Quarantined
 from tidemark.streams import Handling, Hook, Skip, Stream
 
 
@@ -65,7 +65,7 @@ class Taking:
         self.counts = Counts()
         self.seen: dict[Identity, int] = {}
         self.new: dict[Identity, int] = {}
-        self.aside: list[Aside] = []
+        self.quarantine: list[Quarantined] = []
         self.passed = passed
         self.taken: list[Block] = []
         self.known = 0
@@ -95,7 +95,7 @@ class Taking:
             self._block(wholes)
         self._settle()
         self.account.remember(self.stream.name, self.new)
-        self.account.set_aside(self.stream.name, self.aside)
+        self.account.quarantine(self.stream.name, self.quarantine)
         return self.counts
 
     def brings_nothing(self, block: Block) -> bool:
@@ -116,10 +116,10 @@ class Taking:
         return True
 
     def again(self, event: Event, handling: Handling) -> None:
-        """Take one event or item that was set aside, and its hooks."""
+        """Take one event or item that was quarantined, and its hooks."""
         self._careful_one(event, handling)
         self._hooks(event.kind, [event._replace(taken=1)])
-        self.account.set_aside(self.stream.name, self.aside)
+        self.account.quarantine(self.stream.name, self.quarantine)
 
     def _look_up(self, block: Block, wholes: Events) -> None:
         """Learn what was seen of a block and of those that its transactions come from, where they may have been here before;
@@ -148,7 +148,7 @@ class Taking:
                 continue
             new[identity] = count
             if handling is None or items is None:
-                self._set_aside(wholes[place], "item", _why_not(kind, handling))
+                self._quarantine(wholes[place], "item", _why_not(kind, handling))
             elif handling.many:
                 if (brought := later.get(kind)) is None:
                     brought = later[kind] = _Brought()
@@ -204,7 +204,7 @@ class Taking:
             except Careless:
                 return [event for event in events if not self._one_by_one(event, handling)]
         for event, reason in skips:
-            self._set_aside(event, "item" if handling.each else "event", reason)
+            self._quarantine(event, "item" if handling.each else "event", reason)
         return [event for event, _ in skips]
 
     def _settle(self) -> None:
@@ -246,14 +246,14 @@ class Taking:
         try:
             self._careful_one(event, handling)
         except Skip as skip:
-            self._set_aside(event, level, skip.reason)
+            self._quarantine(event, level, skip.reason)
             return False
         except (Conflict, Lost, Gone):
             raise
         except Exception as problem:
             if self.stream.policies[f"on_{level}_error"] == "halt":
                 raise
-            self._set_aside(event, level, name_problem(problem))
+            self._quarantine(event, level, name_problem(problem))
             return False
         return True
 
@@ -296,11 +296,11 @@ class Taking:
             if self.stream.policies["on_hook_error"] == "halt":
                 raise
             self.counts.hook_failures += 1
-            self.aside.append(Aside(event, "hook", f"{hook.name}: {name_problem(problem)}"))
+            self.quarantine.append(Quarantined(event, "hook", f"{hook.name}: {name_problem(problem)}"))
 
-    def _set_aside(self, event: Event, level: str, reason: str) -> None:
+    def _quarantine(self, event: Event, level: str, reason: str) -> None:
         self.counts.skipped += 1
-        self.aside.append(Aside(event, level, reason))
+        self.quarantine.append(Quarantined(event, level, reason))
 
     @contextmanager
     def _undoing(self, name: str) -> Iterator[None]:

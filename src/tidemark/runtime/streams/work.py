@@ -39,7 +39,7 @@ class StreamWork:
             return Ingest(duty, self.stream, partial(self._settle, duty)).run(blocks_max)
 
     def retry(self) -> RetryReport:
-        """Try again what was set aside, and the blocks that were passed over."""
+        """Try again what was quarantined, and the blocks that were passed over."""
         with self._held() as duty:
             return retry(duty, self.stream, partial(self._settle, duty))
 
@@ -49,7 +49,7 @@ class StreamWork:
             return skip(duty, self.stream.name, position)
 
     def open_ends(self) -> tuple[list[Gap], list[Evidence]]:
-        """Blocks that were passed over, and what was set aside."""
+        """Blocks that were passed over, and what was quarantined."""
         with self._connect() as duty:
             account = Account(duty.ledger)
             if not duty.ledger.exists():

@@ -15,7 +15,7 @@ CREATE TABLE tidemark._processor (
     PRIMARY KEY (derived, generation)
 );
 
--- name: create_poison
+-- name: create_quarantined_unit
 -- Units for which a processor's function failed: their rows are as they were before.
 CREATE TABLE tidemark._poison (
     derived TEXT NOT NULL,
@@ -41,16 +41,16 @@ SELECT p.batches, p.units, p.total_ms, p.longest_ms, p.last_ms, p.slow, p.last_a
        (SELECT count(*) FROM tidemark._poison AS q WHERE q.derived = :derived AND q.generation = :generation)
 FROM (SELECT 1) AS one LEFT JOIN tidemark._processor AS p ON p.derived = :derived AND p.generation = :generation;
 
--- name: add_poison
--- Put a unit aside; found again, it has failed once more.
+-- name: add_quarantined_unit
+-- Quarantine a unit; found again, it has failed once more.
 INSERT INTO tidemark._poison AS p (derived, generation, unit, error, found)
 VALUES (:derived, :generation, :unit, :error, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"'))
 ON CONFLICT (derived, generation, unit) DO UPDATE SET error = excluded.error, attempts = p.attempts + 1;
 
--- name: list_poison
--- The units that are put aside, oldest first.
+-- name: list_quarantined_units
+-- The units that are quarantined, oldest first.
 SELECT unit, error, attempts, found FROM tidemark._poison WHERE derived = :derived AND generation = :generation ORDER BY found, unit;
 
--- name: end_poison
+-- name: end_quarantined_unit
 -- A unit was computed after all.
 DELETE FROM tidemark._poison WHERE derived = :derived AND generation = :generation AND unit = :unit;

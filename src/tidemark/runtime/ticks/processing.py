@@ -3,7 +3,7 @@
 Owns: calling a processor's function, what it is shown, the units that it fails for, and how long it takes. Promises: the
 function only reads; its
 rows belong to the units that it was asked for, or they are an error; an error costs the units that cause it and no others,
-which are found by halving the batch and put aside with their rows as they were; a conflict with other writers is no error
+which are found by halving the batch and quarantined with their rows as they were; a conflict with other writers is no error
 of the function; the record of all this commits with the rows. Changes that are kept are let go with the rows that know them, and
 stay where the function fails; it is shown either every change of its units or none.
 """
@@ -42,7 +42,7 @@ Changes = Mapping[int, list[Change]]
 @dataclass(frozen=True)
 class ProcessorStatus:
     """How a processor's function is doing: `batches` and `units` that it computed, how long that took, and how often it was slow.
-    `quarantined` units are put aside, because it fails for them."""
+    `quarantined` is how many units are, because it fails for them."""
 
     batches: int
     units: int
@@ -59,7 +59,7 @@ class ProcessorStatus:
 
 
 @dataclass(frozen=True)
-class Poison:
+class QuarantinedUnit:
     """A unit that a function fails for."""
 
     unit: tuple[Any, ...]
@@ -123,7 +123,7 @@ class Computing:
         if self.wanted != "compare":
             for kept in compute.changes:
                 session.run(kept.clear)
-            self._record_poison(units)
+            self._record_quarantined(units)
 
     def _changes(self, units: Mapping[int, tuple[Any, ...]]) -> Changes:
         """What changed, by the units of which that is known."""
@@ -160,7 +160,7 @@ class Computing:
             run.end("done", said)
 
     def _some(self, units: Sequence[Unit], previous: Mapping[int, list[Row]], changes: Changes | None) -> None:
-        """Compute units together, or by halves where that fails; one that fails alone is put aside."""
+        """Compute units together, or by halves where that fails; one that fails alone is quarantined."""
         if not units:
             return
         try:
@@ -189,15 +189,15 @@ class Computing:
         if rows:
             self.duty.session.run(compute.take, {"rows": json.dumps(rows, default=_plain, allow_nan=False)})
 
-    def _record_poison(self, units: Sequence[Unit]) -> None:
+    def _record_quarantined(self, units: Sequence[Unit]) -> None:
         ledger = self.duty.ledger
         failed = {number for (number, _), _ in self.failed}
-        known = {row[0] for row in ledger.session.all(_text(ledger, "list_poison"), _about(self.script))}
+        known = {row[0] for row in ledger.session.all(_text(ledger, "list_quarantined_units"), _about(self.script))}
         for number, values in units if known else ():
             if number not in failed and _packed(values) in known:
-                _run(ledger, "end_poison", self.script, unit=_packed(values))
+                _run(ledger, "end_quarantined_unit", self.script, unit=_packed(values))
         for (_, values), error in self.failed:
-            _run(ledger, "add_poison", self.script, unit=_packed(values), error=error)
+            _run(ledger, "add_quarantined_unit", self.script, unit=_packed(values), error=error)
 
 
 def keeps_changes(script: Script) -> bool:
@@ -259,12 +259,14 @@ def read_processor(ledger: Ledger, script: Script) -> ProcessorStatus | None:
     return ProcessorStatus(*counts, at, int(quarantined or 0))
 
 
-def list_poison(ledger: Ledger, script: Script) -> list[Poison]:
+def list_quarantined_units(ledger: Ledger, script: Script) -> list[QuarantinedUnit]:
     """The units that a function fails for, oldest first."""
     if script.applier.compute is None:
         return []
-    rows = ledger.session.all(_text(ledger, "list_poison"), _about(script))
-    return [Poison(tuple(json.loads(unit)), error, int(attempts), found) for unit, error, attempts, found in rows]
+    rows = ledger.session.all(_text(ledger, "list_quarantined_units"), _about(script))
+    return [
+        QuarantinedUnit(tuple(json.loads(unit)), error, int(attempts), found) for unit, error, attempts, found in rows
+    ]
 
 
 def _run(ledger: Ledger, statement: str, script: Script, **parameters: Any) -> None:

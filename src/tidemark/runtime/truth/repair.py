@@ -27,7 +27,7 @@ from tidemark.runtime.outbox import silence
 from tidemark.runtime.pace import Pace
 from tidemark.runtime.runs import Run
 from tidemark.runtime.ticks.batch import apply_batch, each_once, prepare_once, take_keys, units_of
-from tidemark.runtime.ticks.processing import computing, list_poison
+from tidemark.runtime.ticks.processing import computing, list_quarantined_units
 from tidemark.runtime.ticks.steady import write_steadily
 from tidemark.runtime.ticks.tick import tick
 from tidemark.runtime.truth.findings import OpenDrift, close_drift, count_drift, count_findings, find_drift, list_drift
@@ -144,7 +144,7 @@ def _computed_by_pages(
 
 def _retry(duty: Duty, script: Script) -> tuple[int, int]:
     """Have Python compute again what its function failed for; how many units, and rows written."""
-    units = [one.unit for one in list_poison(duty.ledger, script)]
+    units = [one.unit for one in list_quarantined_units(duty.ledger, script)]
     if not units:
         return 0, 0
     prepare_once(duty, script)

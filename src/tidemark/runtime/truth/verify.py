@@ -3,8 +3,8 @@
 Owns: finding drift. Promises: every key that the query or the store has is compared, in chunks, each in a transaction that
 sees one moment, so that a commit in between cannot look like drift; NULLs equal NULLs; floating point that depends on the
 order of addition is compared with a tolerance, everything else exactly. Where changes wait in logs, a difference is first
-put aside, what waits is applied, and only a row that is still different, and that nothing waiting can explain, is drift.
-Changes nothing but the ledger.
+kept for a second look, what waits is applied, and only a row that is still different, and that nothing waiting can explain, is
+drift. Changes nothing but the ledger.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tidemark.runtime.runs import Run, Telling, add_run
 from tidemark.runtime.samples import Hold
 from tidemark.runtime.ticks.batch import Difference, compare_batch, each_once, prepare, take_keys, take_range, units_of
 from tidemark.runtime.ticks.guard import learn_full
-from tidemark.runtime.ticks.processing import computing, list_poison
+from tidemark.runtime.ticks.processing import computing, list_quarantined_units
 from tidemark.runtime.ticks.scanning import has_unscanned
 from tidemark.runtime.truth.findings import close_gone, count_drift, record_drift
 from tidemark.script import Applier, Script
@@ -35,7 +35,7 @@ from tidemark.telling import tell_count, tell_part
 RELATIVE = 1e-9
 SHOWN_MAX = 1_000
 RECORDED_MAX = 10_000
-ASIDE_MAX = 100_000
+DOUBTED_MAX = 100_000
 ROUNDS_MAX = 4
 LOOKS_MAX = 4
 RECHECK_KEYS = 500
@@ -48,7 +48,7 @@ class VerifyReport:
     kept changing while they were looked at and are no drift, `stale` rows that are only behind a sampled input, `columns` the
     names of the compared values. `notes` say what it could not compare; `supports` names the derived table of a support. `gap`
     tells why nothing was compared: no comparison could say that the rows are kept true. `quarantined` units of a processor are
-    put aside: nobody knows what their rows should be."""
+    passed: nobody knows what their rows should be."""
 
     derived: str
     keys: int
@@ -133,9 +133,9 @@ def verify(
     state = _State(duty, script, run, listed)
     try:
         run.rows_done = min(leisure.start, listed.total) if leisure else state.equal
-        aside = _walk(state, list_keys, drain, leisure)
-        if aside:
-            _recheck(state, aside, drain)
+        doubted = _walk(state, list_keys, drain, leisure)
+        if doubted:
+            _recheck(state, doubted, drain)
     except Exception as problem:
         run.fail(problem)
         raise
@@ -158,7 +158,7 @@ def verify(
         state.stale,
         script.notes,
         script.supports,
-        quarantined=len(list_poison(duty.ledger, script)),
+        quarantined=len(list_quarantined_units(duty.ledger, script)),
     )
 
 
@@ -178,14 +178,14 @@ def verify_units(
         prepare(duty.session, script)
         return _compare(duty, script, partial(take_keys, duty.session, script.applier, units))
 
-    aside = duty.read(look).value[0]
-    if not aside and of is None:
+    doubted = duty.read(look).value[0]
+    if not doubted and of is None:
         return 0
     run = duty.write(lambda: add_run(duty, "verify", script, len(units))).value
     state = _State(duty, script, run)
     try:
-        if aside:
-            _recheck(state, aside, drain)
+        if doubted:
+            _recheck(state, doubted, drain)
     except Exception as problem:
         run.fail(problem)
         raise
@@ -238,7 +238,7 @@ def _walk(
     """Compare chunk by chunk; give the differences that waiting changes might explain and that are left to be looked at again."""
     duty, applier, run = state.duty, state.script.applier, state.run
     pace = Pace(target_ms=250.0, in_line=False, size=2_000)
-    aside: list[Difference] = []
+    doubted: list[Difference] = []
     telling, looks = Telling(run), 1
     while run.rows_done < (total := state.listed.total):
         duty.check_stop(f"the verification of {state.script.name}")
@@ -251,7 +251,7 @@ def _walk(
         differences, waiting, rows = held.value
         state.rows += rows
         if waiting:
-            aside.extend(differences)
+            doubted.extend(differences)
         else:
             _record(state, differences)
         telling.tell(high - low, Hold(held.hold_ms, 0.0, pace.size, pace.target_ms))
@@ -259,14 +259,14 @@ def _walk(
         if leisure is not None:
             duty.write(partial(leisure.advance, high, total, state.drift))
             duty.clock.wait(min(REST_SECONDS_MAX, held.hold_ms / 1000 * (1 / leisure.budget - 1)))
-        if len(aside) >= ASIDE_MAX:
+        if len(doubted) >= DOUBTED_MAX:
             # What applies the changes may use the session's list, and some of its keys may go.
             last, by_look = key_at(duty, state.script, high - before), state.listed.by_look
-            _recheck(state, aside, drain)
+            _recheck(state, doubted, drain)
             # A look at everything begins anew, but not for ever.
-            aside, state.listed, looks = [], list_keys(by_look=by_look and looks < LOOKS_MAX), looks + 1
+            doubted, state.listed, looks = [], list_keys(by_look=by_look and looks < LOOKS_MAX), looks + 1
             run.rows_done, state.rows = (state.equal, 0) if by_look else (_count_up_to(state, last, high), state.rows)
-    return aside
+    return doubted
 
 
 def _count_up_to(state: _State, last: Key | None, count: int) -> int:
@@ -299,12 +299,12 @@ def has_waiting(duty: Duty, script: Script) -> bool:
     return bool(row and row[0]) or has_unscanned(duty, script)
 
 
-def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], object] | None) -> None:
+def _recheck(state: _State, doubted: Sequence[Difference], drain: Callable[[], object] | None) -> None:
     """Apply what waits and look again. A row that was stored anew meanwhile is not drift, whatever it is compared with."""
     for last in [False] * (ROUNDS_MAX - 1) + [True]:
         whole = drain is None or drain() is not False
-        before = {hashable(difference.key): difference for difference in aside}
-        applier, aside = state.script.applier, []
+        before = {hashable(difference.key): difference for difference in doubted}
+        applier, doubted = state.script.applier, []
         units = [unit for d in before.values() for unit in units_of(applier, d.key, d.stored, d.truth)]
         keys = each_once(units)
         for start in range(0, len(keys), RECHECK_KEYS):
@@ -323,8 +323,8 @@ def _recheck(state: _State, aside: Sequence[Difference], drain: Callable[[], obj
                 _record(state, same)
                 state.undecided += len(differences) - len(same)
             else:
-                aside.extend(differences)
-        if not aside:
+                doubted.extend(differences)
+        if not doubted:
             return
 
 

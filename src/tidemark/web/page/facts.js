@@ -125,7 +125,7 @@ function wordsOf(table) {
   return { true: "true", behind: "behind", unknown: "unknown" }[table.mood] || named(table.state);
 }
 
-// The beginning of what was found: "has 3 units put aside, because …" is "3 units put aside".
+// The beginning of what was found: "has 3 units quarantined, because …" is "3 units quarantined".
 function gist(findings) {
   const worst = findings.find((one) => one.level === "fail");
   const said = worst ? named(String(worst.says).split(/[,:;]\s/)[0].replace(/^(has|is) /, "")) : "";
@@ -161,7 +161,7 @@ export function readRun(told) {
   const run = {
     id: told.id ?? null, key: `${told.kind} ${told.name} ${told.id}`, name: String(told.name), kind: told.kind || "unknown", state: String(told.state), isActive: Boolean(told.running),
     attempt: told.attempt || 1, done: number(told.done), total: number(told.total), totalIsEstimate: Boolean(told.total_is_estimate), written: number(told.written),
-    aside: number(told.put_aside) || 0, progress: number(told.ratio), rate: number(told.rate), rateState: told.rate_state || "unknown",
+    quarantined: number(told.quarantined) || 0, progress: number(told.ratio), rate: number(told.rate), rateState: told.rate_state || "unknown",
     eta: { state: eta.state || "unknown", seconds: number(eta.seconds), low: number(eta.low), high: number(eta.high) },
     reasons: list(throttle.reasons).map((one) => named(one.says || one.reason)), wish: told.wish || "", nice: number(told.nice), failure: told.failure || "",
     holder: told.holder || "", started: told.started || null, ended: told.ended || null, elapsed: number(told.elapsed_seconds), updatedFor: number(told.updated_seconds),
@@ -226,7 +226,7 @@ export function paces(run) {
 
 // How a stream is doing.
 export function readStream(told) {
-  const open = [told.gaps ? `${count(told.gaps)} passed over` : "", told.quarantined ? `${count(told.quarantined)} set aside` : ""].filter(Boolean).join(", ");
+  const open = [told.gaps ? `${count(told.gaps)} passed over` : "", told.quarantined ? `${count(told.quarantined)} quarantined` : ""].filter(Boolean).join(", ");
   return { name: String(told.name), state: named(told.state), mood: moodOfState(told.state), position: number(told.position), blocks: number(told.blocks),
     events: number(told.events), cause: told.cause || "", open };
 }

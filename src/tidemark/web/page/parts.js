@@ -52,7 +52,7 @@ export function figures(run) {
   if (isNumber(run.rate)) found.push(h("span", {}, h("b", {}, `${short(run.rate)}/s`)));
   const left = eta(run);
   if (left) found.push(h("span", {}, left));
-  if (run.aside) found.push(h("span", { class: "alarm" }, `${plural(run.aside, "key")} in quarantine`));
+  if (run.quarantined) found.push(h("span", { class: "alarm" }, `${plural(run.quarantined, "key")} quarantined`));
   if (run.attempt > 1) found.push(h("span", {}, `attempt ${run.attempt}`));
   return h("div", { class: "figures" }, found);
 }

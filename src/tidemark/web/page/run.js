@@ -1,4 +1,4 @@
-// The page of one run: how far it is, how it goes, why it rests, what it runs, and what was put aside.
+// The page of one run: how far it is, how it goes, why it rests, what it runs, and what was quarantined.
 //
 // Owns: its page and the small charts. Promises: a chart says in words what it draws, and since when it was watched; a run whose
 // worker gives no sign of life never looks as if it went on.

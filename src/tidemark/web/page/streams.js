@@ -1,4 +1,4 @@
-// The pages of a stream and of the outbox: what was passed over, set aside, or could not be told to its handler.
+// The pages of a stream and of the outbox: what was passed over, quarantined, or could not be told to its handler.
 //
 // Owns: both pages. Promises: what waits for somebody is shown with its evidence, as text, and with the command that tries it again.
 
@@ -33,7 +33,7 @@ export function streamPage(about, facts, here) {
       fact("Skipped", count(found.skipped), "items and events, ever"), fact("Hooks that failed", count(found.hook_failures)))),
     found.gap_list.length ? panel("Blocks that were passed over", rows(["Position", "Why", "Tried", "Found"], found.gap_list.map((one) => h("tr", { "data-key": one.position },
       h("td", {}, count(one.position)), h("td", { class: "wide" }, named(one.cause)), h("td", { "data-label": "tried" }, count(one.attempts)), h("td", { "data-label": "found" }, moment(one.found)))))) : null,
-    found.set_aside.length ? panel("What was set aside", rows(["What", "Why", "Tried", "Found"], found.set_aside.map((one) => h("tr", { "data-key": one.id },
+    found.quarantine.length ? panel("What was quarantined", rows(["What", "Why", "Tried", "Found"], found.quarantine.map((one) => h("tr", { "data-key": one.id },
       h("td", { class: "wide" }, `${named(one.kind)}, ${named(one.level)}`, h("span", { class: "under mono" }, one.identity.join(" / ")), evidence(one.evidence)),
       h("td", { class: "wide" }, named(one.reason)), h("td", { "data-label": "tried" }, count(one.attempts)), h("td", { "data-label": "found" }, moment(one.found)))))) : null,
     panel("What to do", h("ul", { class: "commands" }, [["Go on", run], ["Try again", command("stream retry", about)]].map(([title, line]) => h("li", {}, h("span", {}, title), copy(line))))),
