@@ -15,8 +15,8 @@ CREATE TABLE tidemark._processor (
     PRIMARY KEY (derived, generation)
 );
 
--- name: create_quarantined_unit
--- Units for which a processor's function failed: their rows are as they were before.
+-- name: create_poison
+-- Units for which a processor's function failed: their rows are as they were before. Databases know it by this name.
 CREATE TABLE tidemark._poison (
     derived TEXT NOT NULL,
     generation bigint NOT NULL,

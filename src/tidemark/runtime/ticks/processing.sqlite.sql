@@ -15,8 +15,8 @@ CREATE TABLE tidemark__processor (
     PRIMARY KEY (derived, generation)
 );
 
--- name: create_quarantined_unit
--- Units for which a processor's function failed: their rows are as they were before.
+-- name: create_poison
+-- Units for which a processor's function failed: their rows are as they were before. Databases know it by this name.
 CREATE TABLE tidemark__poison (
     derived TEXT NOT NULL,
     generation INTEGER NOT NULL,
