@@ -12,7 +12,7 @@ from typing import Any
 
 from tidemark.cli.outcome import table
 from tidemark.cli.terminal import fit
-from tidemark.runtime.backfill.record import BackfillStatus, tell_quarantined
+from tidemark.runtime.backfill.record import BackfillStatus, next_of, tell_quarantined
 from tidemark.runtime.backfill.runner import BackfillReport
 from tidemark.runtime.changes.adoption import Shadow
 from tidemark.runtime.changes.apply import ApplyReport
@@ -324,7 +324,7 @@ def backfills_text(
             one.quarantined,
             "-" if one.rate is None else f"{one.rate:,.0f}/s",
             _left(one),
-            _next(one),
+            next_of(one),
         )
         for one in found
     ]
@@ -370,20 +370,6 @@ def _left(one: BackfillStatus) -> str:
     if one.eta_seconds is not None:
         return f"{'about ' if one.rate_state == 'estimating' else ''}{one.eta_seconds:,.0f} s"
     return one.rate_state if one.running else "-"
-
-
-def _next(one: BackfillStatus) -> str:
-    if one.state == "paused" and one.running and not one.wish:
-        # Whoever is at it looks twice a second.
-        return ""
-    if one.state == "paused":
-        return f"tidemark backfill resume {quote(one.name)}"
-    if one.kind == "fill":
-        # Whatever a filling met, an apply goes on with it; while somebody is at it nothing is to be done.
-        return "" if one.running or one.state in ("live", "retired") else "tidemark apply"
-    if one.state in ("failed", "cancelled", "quarantined"):
-        return f"tidemark backfill retry {quote(one.name)}"
-    return f"tidemark backfill run {quote(one.name)}" if one.state in ("planned", "interrupted") else ""
 
 
 def backfill_text(done: BackfillReport, quarantine: Sequence[Quarantined]) -> str:

@@ -11,6 +11,7 @@ import datetime
 import json
 import math
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from tidemark.errors import Code, Fault, Refusal
@@ -123,6 +124,22 @@ class BackfillStatus:
             "throttled": self.state == "throttled",
             "reasons": list(self.reasons),
         }
+
+
+def next_of(one: BackfillStatus) -> str:
+    """The command that a backfill or a filling waits for; empty where nothing is to be done, or somebody is at it."""
+    if one.state == "paused" and one.running and not one.wish:
+        # Whoever is at it looks twice a second.
+        return ""
+    if one.state == "paused":
+        return f"tidemark backfill resume {quote(one.name)}"
+    if one.kind == "fill":
+        # Whatever a filling met, an apply goes on with it; what nobody has begun was left to a worker.
+        left = "tidemark run" if one.state == "planned" else "tidemark apply"
+        return "" if one.running or one.state in ("live", "retired") else left
+    if one.state in ("failed", "cancelled", "quarantined"):
+        return f"tidemark backfill retry {quote(one.name)}"
+    return f"tidemark backfill run {quote(one.name)}" if one.state in ("planned", "interrupted") else ""
 
 
 def tell_quarantined(count: int) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from shlex import quote
 from typing import Any
 
 from tidemark.names import Names
+from tidemark.runtime.backfill.filling import list_everything_here
+from tidemark.runtime.backfill.record import BackfillStatus, next_of
 from tidemark.runtime.backfill.withdraw import is_given_up
 from tidemark.runtime.cascade import everything_read, identity, level, upstream_first
 from tidemark.runtime.changes.adoption import Shadow, read_shadows
@@ -28,6 +29,7 @@ PENDING_MAX = 100_001
 # Whoever looks once a second is content to know that it is more than this.
 PENDING_GLANCE_MAX = 10_001
 FILLED = ("verifying", "live", "retired")
+FILLING = ("backfilling", "verifying", "paused")
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,10 @@ def read_status_here(ledger: Ledger, *, glance: bool = False, eye: Eye | None = 
     look, standings = (eye or Eye()).look(ledger, rows), read_standings(ledger)
     intact = [row for row in rows if _is_intact(row, look)]
     waiting = count_waiting(ledger, intact, standings, PENDING_GLANCE_MAX if glance else PENDING_MAX)
-    own = {}
+    own, fills = {}, _fills(ledger, rows)
     for row in rows:
         about = identity(row)
-        status = _read(ledger, row, look, standings.get(about, Standing()), waiting.get(about, 0))
+        status = _read(ledger, row, look, standings.get(about, Standing()), waiting.get(about, 0), fills.get(about))
         own[about] = status if glance or not status.shown or row not in intact else _count_rows(ledger, row, status)
     found = [(row, _with_upstream(row, rows, own)) for row in upstream_first(rows)]
     inside: dict[str, list[tuple[Installed, TableStatus]]] = {}
@@ -122,6 +124,14 @@ def read_status_here(ledger: Ledger, *, glance: bool = False, eye: Eye | None = 
     shadows = read_shadows(ledger) if rows else {}
     shown = [replace(one, shadow=shadows.get(one.name) if one.shown else None) for one in shown]
     return [status for (row, _), status in zip(found, shown, strict=True) if not _is_inside(row, rows)]
+
+
+def _fills(ledger: Ledger, rows: Sequence[Installed]) -> dict[tuple[str, int], BackfillStatus]:
+    """How the fillings stand that are not over."""
+    if not any(row.state in FILLING for row in rows):
+        return {}
+    found = [one for one in list_everything_here(ledger) if one.kind == "fill"]
+    return {(one.name, int(one.fingerprint)): one for one in found}
 
 
 def _is_inside(row: Installed, rows: Sequence[Installed]) -> bool:
@@ -175,7 +185,9 @@ def _with_upstream(
     )
 
 
-def _read(ledger: Ledger, installed: Installed, look: Look, standing: Standing, pending: int) -> TableStatus:
+def _read(
+    ledger: Ledger, installed: Installed, look: Look, standing: Standing, pending: int, fill: BackfillStatus | None
+) -> TableStatus:
     script, shown = installed.script, _is_shown(installed)
     wrong = look.wrong(installed, public=shown)
     counted = installed.rows_counted if shown else None
@@ -201,7 +213,7 @@ def _read(ledger: Ledger, installed: Installed, look: Look, standing: Standing, 
         filled=installed.cursor_total if installed.state in FILLED else installed.cursor_at,
         to_fill=installed.cursor_total,
         failure=installed.failure,
-        next=_next_command(installed, captures, standing.wrong, pending),
+        next=_next_command(installed, captures, standing.wrong, pending, fill),
         way=standing.way,
         reason=standing.reason,
         coverage=standing.sweep.coverage if standing.sweep else None,
@@ -221,9 +233,9 @@ def _sources(ledger: Ledger, script: Script) -> tuple[str, ...]:
     return tuple(source for source in script.sources if source not in ours)
 
 
-def _next_command(installed: Installed, captures: str, drift: int, pending: int) -> str:
-    if installed.state == "paused" and captures == "ok":
-        return f"tidemark backfill resume {quote(installed.name)}"
+def _next_command(installed: Installed, captures: str, drift: int, pending: int, fill: BackfillStatus | None) -> str:
+    if installed.state in FILLING and captures == "ok" and fill is not None:
+        return next_of(fill)
     if installed.state == UNKNOWN:
         # Only the version that wrote it can do anything about it.
         return ""

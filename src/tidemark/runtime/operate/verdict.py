@@ -104,9 +104,9 @@ def judge(
     found = [one for table in tables for one in _judge_table(table, moment, patience or {})]
     at_work = (COMING["backfilling"], COMING["verifying"])
     found = [one for one in found if one.name not in stands or one.says not in at_work] + going
-    waiting = {one.name: one.state for one in backfills if one.kind == "fill" and one.state in ("planned", "failed")}
+    waiting = {one.name for one in backfills if one.kind == "fill" and one.state in ("planned", "failed")}
     found = [
-        replace(one, says=UNBEGUN, next="tidemark run" if waiting[one.name] == "planned" else one.next)
+        replace(one, says=UNBEGUN)
         if one.kind == "table" and one.name in waiting and one.says == COMING["backfilling"]
         else one
         for one in found
