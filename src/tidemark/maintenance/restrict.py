@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from tidemark.maintenance.program import Placement
 from tidemark.model import Table
+from tidemark.query.reached import is_led
 from tidemark.query.relation import Block, Derived, Nested, Occurrence, Query, Recursion, Scalar, SetOperation
 from tidemark.query.unique import equality, has_index, is_found
 from tidemark.query.units import branches_of, fixed, item_of, narrowed, position_of, same_comparison, splits
@@ -195,6 +196,14 @@ def _lead(block: Block, own: tuple[tuple[int, Scalar], ...]) -> int | None:
     return min(found)[1] if found else None
 
 
+def expressions_of(query: Query, place: Placement) -> tuple[tuple[Occurrence, Scalar], ...]:
+    """What a placement computes of the columns of one scan, to compare it with a unit's value, with the scan."""
+    block = next(block for block in query.blocks if block.number == place.block)
+    computed = [scalar for _, scalar in place.terms if scalar.column is None and len(scalar.aliases) == 1]
+    found = [(item_of(block, next(iter(scalar.aliases))), scalar) for scalar in computed]
+    return tuple((item, scalar) for item, scalar in found if isinstance(item, Occurrence))
+
+
 def is_looked_up(query: Query, placements: tuple[Placement, ...]) -> bool:
     """Whether every scan can be looked up by an index for given values of the unit: by a restriction, or by an equality with what
     was looked up before it, or with a row outside. What is the same for all rows is computed once, and does not matter."""
@@ -206,6 +215,10 @@ def is_looked_up(query: Query, placements: tuple[Placement, ...]) -> bool:
         for inner in nested.query.blocks
     }
     given = {place.block: {scalar.column for _, scalar in place.terms} for place in placements}
+    led = {
+        place.block: {scan.alias for scan, scalar in expressions_of(query, place) if is_led(scan.table, scalar)}
+        for place in placements
+    }
     for nested in (one for block in query.blocks for one in block.nested):
         for inner in branches_of(nested.query):
             demanded = {output.column for _, output in nested.matches} if inner is nested.query else set()
@@ -213,7 +226,7 @@ def is_looked_up(query: Query, placements: tuple[Placement, ...]) -> bool:
     for number, column in _handed_down(query):
         given[number] = given.get(number, set()) | {column}
     rest = [block for block in query.blocks if block.number not in once]
-    return all(_is_looked_up(block, given.get(block.number, set())) for block in rest)
+    return all(_is_looked_up(block, given.get(block.number, set()), led.get(block.number, set())) for block in rest)
 
 
 def _handed_down(query: Query) -> Iterator[tuple[int, tuple[str, str]]]:
@@ -258,14 +271,16 @@ def _stands_alone(query: Query) -> bool:
     return all(scalar.aliases <= local for block in query.blocks for scalar in block.scalars)
 
 
-def _is_looked_up(block: Block, given: set[tuple[str, str] | None]) -> bool:
+def _is_looked_up(block: Block, given: set[tuple[str, str] | None], led: set[str]) -> bool:
+    """`given` are columns whose values are known, `led` the scans in which an index finds what is computed of theirs."""
     if any(item.kind == "full" for item in block.items):
         return False
     conditions = (*block.where, *(scalar for item in block.items for scalar in item.on))
     pairs = [pair for scalar in conditions if (pair := equality(scalar)) is not None]
     pairs += [(other, one) for one, other in pairs]
     reached = {item.alias for item in block.items if isinstance(item, Derived)}
-    waiting = list(block.occurrences)
+    waiting = [scan for scan in block.occurrences if scan.alias not in led]
+    reached |= {scan.alias for scan in block.occurrences} & led
     moved = True
     while waiting and moved:
         # The rows of a function are there as soon as those are that it is called with.

@@ -6,18 +6,18 @@ an index is advised only where a look-up by key reaches none, and its statement 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tidemark.dialect import Dialect
 from tidemark.maintenance.bilinear import BilinearProgram
 from tidemark.maintenance.program import Feed, KeyedProgram, LinearProgram
-from tidemark.maintenance.restrict import is_looked_up
+from tidemark.maintenance.restrict import expressions_of, is_looked_up
 from tidemark.model import Table
 from tidemark.names import shorten
 from tidemark.query.reached import index_term, is_led
-from tidemark.query.relation import Called, Occurrence
-from tidemark.query.unique import has_index
+from tidemark.query.relation import Called, Occurrence, Scalar
+from tidemark.query.unique import equality, has_index
 from tidemark.query.walked import looks_of
 from tidemark.render.statements import qualified
 from tidemark.script import MissingIndex, fingerprint
@@ -46,11 +46,13 @@ def for_linear(program: LinearProgram, dialect: Dialect, *, covered: bool = Fals
             when = "when the extreme value leaves" if again else "for filling, verifying and repairing"
             when += ", and finding how one is spelled whose row leaves," if respelled else ""
             reason = f"computing {what} anew {when} reads all of {feed.table.label} without it"
+            terms = [one.scalar for one in feed.key if one.scalar is not None]
             index = (
-                _index(feed.table, columns, dialect, reason) if plain else _index_over(feed, columns, dialect, reason)
+                _index(feed.table, columns, dialect, reason)
+                if plain
+                else _index_over(feed.table, terms, dialect, reason)
             )
-            # Of an expression that the catalog writes in another way than the query it is the name that tells.
-            found += [index] if plain or not {one.name for one in feed.table.indexes} & set(index.names) else []
+            found += [index] if plain or not _is_there(index, feed.table) else []
     return tuple(found)
 
 
@@ -67,14 +69,19 @@ def is_covered(table: Table, columns: tuple[str, ...]) -> bool:
     return any(set(terms) == set(columns) for terms in leading)
 
 
-def _index_over(feed: Feed, columns: tuple[str, ...], dialect: Dialect, reason: str) -> MissingIndex:
-    """The index over the expressions of a key; where the engine allows none there is no statement."""
-    terms = [index_term(one.scalar) if one.scalar is not None else "" for one in feed.key]
-    if not all(terms) or _is_ours(feed.table):
-        return MissingIndex(feed.table.label, feed.table.schema, (), (), reason)
-    listed = ", ".join(terms)
+def _index_over(table: Table, scalars: Sequence[Scalar], dialect: Dialect, reason: str) -> MissingIndex:
+    """The index over expressions; where the engine allows none there is no statement."""
+    terms = [index_term(scalar) for scalar in scalars]
+    if not terms or not all(terms) or _is_ours(table):
+        return MissingIndex(table.label, table.schema, (), (), reason)
+    listed, columns = ", ".join(terms), [name for scalar in scalars for _, name in sorted(scalar.columns)]
     # Several expressions over the same columns have an index each.
-    return _index(feed.table, (*columns, fingerprint(listed)[:6]), dialect, reason, listed)
+    return _index(table, (*columns, fingerprint(listed)[:6]), dialect, reason, listed)
+
+
+def _is_there(index: MissingIndex, table: Table) -> bool:
+    """Whether it was made: of an expression that the catalog writes in another way than the query it is the name that tells."""
+    return bool({one.name for one in table.indexes} & set(index.names))
 
 
 def _is_ours(table: Table) -> bool:
@@ -124,6 +131,11 @@ def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[MissingIndex, ..
             index = replace(_index(table, (table.watermark,), dialect, reason), required=True)
             found[table.schema, table.name, table.watermark] = index
 
+    def advise_over(table: Table, scalar: Scalar, reason: str) -> None:
+        index = _index_over(table, (scalar,), dialect, reason)
+        if not is_led(table, scalar) and not _is_there(index, table):
+            found.setdefault((table.schema, table.name, *index.names), index)
+
     def despair(occurrences: Iterable[Occurrence], call: Called, what: str) -> None:
         for table in {one.table.label: one.table for one in occurrences if one.alias in call.call.aliases}.values():
             reason = f"{what} reads all of {table.label}: what {call.name} gives is in no index; a table of those rows has one"
@@ -137,21 +149,31 @@ def for_keyed(program: KeyedProgram, dialect: Dialect) -> tuple[MissingIndex, ..
     for place in program.placements:
         if place.source is not None and not has_index(place.source[0], (place.source[1],)):
             advise(*place.source, f"recomputing a key reads all of {place.source[0].label} without it")
+        elif place.source is None:
+            for scan, scalar in expressions_of(program.query, place)[:1]:
+                advise_over(scan.table, scalar, f"recomputing a key reads all of {scan.table.label} without it")
     for way in program.routes:
         for table, column in (look for scalar in way.on for look in looks_of(scalar)):
             if not has_index(table, (column,)):
                 advise(table, column, f"each step of a recursion reads all of {table.label} without it")
         for occurrence in way.joined:
             names = [name for scalar in way.on for alias, name in sorted(scalar.columns) if alias == occurrence.alias]
-            if names and not has_index(occurrence.table, tuple(names)):
-                table = occurrence.table
-                reason = (
-                    f"a change of {way.changed.table.label} finds its keys by reading all of {table.label} without it"
-                )
+            table, sides = occurrence.table, _sides_of(way.on, occurrence.alias)
+            reason = f"a change of {way.changed.table.label} finds its keys by reading all of {table.label} without it"
+            if sides and all(side.column is None for side in sides):
+                if not any(is_led(table, side) for side in sides):
+                    advise_over(table, sides[0], reason)
+            elif names and not has_index(table, tuple(names)):
                 advise(table, names[0], reason)
             for call in way.calls if not names else ():
                 despair((occurrence,), call, f"a change of {way.changed.table.label} finds its keys where it")
     return tuple(found.values())
+
+
+def _sides_of(conditions: Sequence[Scalar], alias: str) -> list[Scalar]:
+    """What equalities demand of the rows of one scan alone: a column of it, or what is computed of its columns."""
+    pairs = [pair for scalar in conditions if (pair := equality(scalar)) is not None]
+    return [side for pair in pairs for side in pair if side.aliases == {alias}]
 
 
 def for_joined(program: BilinearProgram, dialect: Dialect) -> tuple[MissingIndex, ...]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemark.maintenance.program import KeyedProgram, KeyPart, Placement
-from tidemark.maintenance.restrict import is_looked_up
+from tidemark.maintenance.restrict import expressions_of, is_looked_up
+from tidemark.query.reached import is_led
 from tidemark.query.unique import has_index
 from tidemark.render.listed import listed
 from tidemark.render.statements import Store
@@ -119,5 +120,11 @@ def keys_of_query(store: Store, program: KeyedProgram) -> str:
 
 def is_indexed(program: KeyedProgram) -> bool:
     """True when every part of the query is restricted through an index, or every scan of it is looked up."""
-    direct = all(place.source and has_index(place.source[0], (place.source[1],)) for place in program.placements)
+    direct = all(_is_led(program, place) for place in program.placements)
     return program.is_bounded and (direct or is_looked_up(program.query, program.placements))
+
+
+def _is_led(program: KeyedProgram, place: Placement) -> bool:
+    if place.source is not None:
+        return has_index(place.source[0], (place.source[1],))
+    return any(is_led(scan.table, scalar) for scan, scalar in expressions_of(program.query, place))

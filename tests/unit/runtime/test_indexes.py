@@ -228,3 +228,33 @@ def test_what_is_grouped_by_an_expression_has_an_index_over_that_named_until_it_
     assert len(engine.apply(create_indexes=True).indexes) == 5 and unmet() == terms[6:]
     plan = engine.plan()
     assert plan.is_empty and not [index for index in plan.indexes if index.statements]
+
+
+def test_affected_keys_that_are_found_by_an_expression_have_an_index_over_that(forum: str) -> None:
+    """Where a unit is recomputed, and where a change of one table finds those that it joins by what is computed."""
+    project = Project("forum")
+    project.derive(
+        "voices", query="SELECT lower(title) AS k, count(DISTINCT author_id) AS n FROM posts GROUP BY lower(title)"
+    )
+    project.derive("named", query="SELECT p.id, u.id AS author FROM posts p JOIN users u ON upper(u.name) = p.title")
+    with _open(forum) as session, session.transaction():
+        # An index over the column finds nothing of what is computed of it.
+        session.script("ALTER TABLE posts ADD COLUMN title TEXT", "CREATE INDEX plain ON users (name)")
+        session.script("INSERT INTO users VALUES (1, 'ann')", "INSERT INTO posts VALUES (1, 1, 1, 1, 'ANN')")
+    engine = Tidemark(project, forum)
+    engine.apply()
+    assert not engine.sql("voices")[0].applier.indexed
+    named = {
+        index.table: [i.text for i in engine.plan().indexes if i.table == index.table]
+        for index in engine.plan().indexes
+    }
+    users, posts = named["users"], named["posts"]
+    assert any("UPPER" in text for text in users) and any("LOWER" in text for text in posts)
+    assert any(text.endswith('("title")') for text in posts)
+    assert len(engine.apply(create_indexes=True).indexes) == 3 and engine.plan().indexes == ()
+    assert engine.plan().is_empty and engine.sql("voices")[0].applier.indexed
+    with _open(forum) as session, session.transaction():
+        session.script("INSERT INTO posts VALUES (2, 2, 1, 1, 'ann')", "UPDATE posts SET title = NULL WHERE id = 1")
+        session.script("UPDATE users SET name = 'bob'", "INSERT INTO posts VALUES (3, 1, 1, 1, 'BOB')")
+    engine.tick()
+    assert all(report.clean for report in engine.verify())
