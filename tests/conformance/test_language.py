@@ -1,4 +1,6 @@
-"""Every field of a language is a fact: what an engine answers to a query that only one of the two understands, or as meant."""
+"""Fields of a language and of a dialect are facts: what an engine answers to a query that one of the two does not understand."""
+
+from contextlib import nullcontext
 
 import pytest
 
@@ -20,6 +22,22 @@ ANSWERS = {
     "refuses_several_rows": ("SELECT (SELECT a FROM (SELECT 1 AS a UNION ALL SELECT 1) AS t)", (1,), False),
 }
 """By fact a query, and what it answers where the fact holds, or where it does not; elsewhere it is an error."""
+OWNED = {
+    "has_arrays": ("SELECT (ARRAY[1, 2])[2]", (2,), True),
+    "greatest_skips_nulls": ("SELECT coalesce({greatest}(1, NULL), 0), coalesce({least}(NULL, 1), 0)", (1, 1), True),
+    "sums_overflow": (
+        f"SELECT sum(a) / 2 = {2**62} FROM (SELECT {2**62} AS a UNION ALL SELECT {2**62}) AS t",
+        (1,),
+        False,
+    ),
+}
+"""The same for facts of the dialect itself, which has words of its own."""
+STATEMENTS = {
+    "has_truncate": "TRUNCATE t",
+    "deletes_joined": "DELETE FROM t USING (SELECT 1 AS a) AS u WHERE u.a = t.a",
+    "knows_equal_nulls": "CREATE UNIQUE INDEX i ON t (a) NULLS NOT DISTINCT",
+}
+"""By fact a statement that there is where the fact holds."""
 KNOWS_ORDER = (3, 44, 0)
 """The version of SQLite from which on an aggregate may be told an order."""
 
@@ -28,6 +46,28 @@ KNOWS_ORDER = (3, 44, 0)
 def test_a_query_is_understood_where_the_fact_says_so(session: Session, fact: str) -> None:
     query, answer, where_it_holds = ANSWERS[fact]
     assert (_answer(session, query) == answer) is (getattr(session.dialect.language, fact) is where_it_holds)
+
+
+@pytest.mark.parametrize("fact", OWNED)
+def test_a_query_is_answered_where_the_fact_says_so(session: Session, fact: str) -> None:
+    query, answer, where_it_holds = OWNED[fact]
+    facts = session.dialect
+    found = _answer(session, query.format(greatest=facts.greatest, least=facts.least))
+    assert (found == answer) is (getattr(facts, fact) is where_it_holds)
+
+
+@pytest.mark.parametrize("fact", STATEMENTS)
+def test_a_statement_is_there_where_the_fact_says_so(session: Session, fact: str) -> None:
+    execute(session, "CREATE TABLE t (a integer)")
+    with nullcontext() if getattr(session.dialect, fact) else pytest.raises(TidemarkError):
+        execute(session, STATEMENTS[fact])
+
+
+def test_a_table_may_be_kept_in_its_own_key(session: Session) -> None:
+    words = session.dialect.kept_in_key
+    execute(session, f"CREATE TABLE t (a integer PRIMARY KEY){words}")
+    table = session.catalog().find("t")
+    assert table is not None and table.without_rowid is bool(words)
 
 
 def test_aggregates_know_an_order_on_every_version(session: Session) -> None:

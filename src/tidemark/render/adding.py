@@ -80,7 +80,7 @@ def _difference(store: Store, part: Part) -> str:
 def _of_side(store: Store, part: Part, sign: str) -> str:
     """The one value of a key on a side."""
     column = f"d.{store.column(part)}"
-    if store.dialect.has_schemas:
+    if store.dialect.has_arrays:
         return f"(array_agg({column}) FILTER (WHERE d.{SIDE} {sign} 0))[1]"
     return f"max(CASE WHEN d.{SIDE} {sign} 0 THEN {column} END)"
 

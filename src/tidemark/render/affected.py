@@ -18,7 +18,7 @@ from tidemark.model import Table
 from tidemark.query.relation import Occurrence
 from tidemark.render.images import image, log_of
 from tidemark.render.restriction import keys_of_query
-from tidemark.render.statements import Store, few, qualified, units_of_store
+from tidemark.render.statements import Store, qualified, units_of_store
 from tidemark.ways import Reach
 
 TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"(?=\.)|(?<= AS )"(?:[^"]|"")*\"""")
@@ -87,8 +87,7 @@ def reached(
             # What the query excludes in whole, such as a NULL that must equal something, has no unit here either.
             tests += [] if part.nullable else [f"({value}) IS NOT NULL"]
             # A plain column would tempt SQLite to walk its whole table, only because DISTINCT then needs no sorting.
-            plain = f"({value})" if store.dialect.has_schemas else f"+({value})"
-            keys.append(f"({value})::{part.type}" if store.dialect.has_schemas and part.type else plain)
+            keys.append(f"{store.dialect.planner.aside}({value}){store.dialect.cast(part.type)}")
         keys += [f"{_q(store, way.changed.alias)}.{place}"] if place else []
         found.append(
             f"SELECT DISTINCT {', '.join(keys)} FROM {', '.join(tables)} WHERE {' AND '.join(tests) or '1 = 1'}"
@@ -110,8 +109,7 @@ def _differing(store: Store, way: KeyQuery) -> str:
     """The FROM item of the changes of a slice. Where others are looked up, of those with the same values in all that the way
     reads there is one: a thousand changes of one genre look its tracks up once. Where that is a key, hardly two are the same.
     """
-    table, slice_, told = way.changed.table, _slice(store, way), ["1 AS weight"]
-    slice_ = slice_ if store.dialect.has_schemas else few(slice_)
+    table, slice_, told = way.changed.table, store.phrases.few(_slice(store, way)), ["1 AS weight"]
     read = {name for scalar in way.scalars for alias, name in scalar.columns if alias == way.changed.alias}
     if not (way.joined or way.calls) or any(read.issuperset(unique.terms) for unique in table.uniques):
         return slice_
@@ -121,7 +119,7 @@ def _differing(store: Store, way: KeyQuery) -> str:
             return slice_
         told.append(store.dialect.quote(image(name)))
         if not has_one_spelling(column.type, None, store.dialect):
-            if store.dialect.has_schemas:
+            if store.dialect.types_are_fixed:
                 return slice_
             # 1 and 1.0 are equal, and lead to different units where an expression tells them apart.
             told.append(f"typeof({store.dialect.quote(image(name))})")

@@ -11,10 +11,9 @@ from tidemark.dialect import Dialect
 from tidemark.errors import Code, Refusal
 from tidemark.model import Backfill, Catalog, Column, Table, Unique
 from tidemark.render.listed import listed, rowid_place
+from tidemark.render.phrases import phrases_of
 from tidemark.render.statements import qualified
 from tidemark.walk import BATCH, Walk
-
-PAGE_COST = 1.1
 
 
 def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
@@ -45,7 +44,7 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
     # A row that is locked stays as it is read, and whoever locks in the same order cannot deadlock with this.
     locked = f"SELECT {names} FROM ({keys} FOR NO KEY UPDATE) AS k" if not dialect.writers_wait_in_line else keys
     # Each key is there once, and not again in an index beside the table.
-    once = "" if dialect.has_schemas else " WITHOUT ROWID"
+    once = dialect.kept_in_key
     here = listed(quoted, quoted, batch, rowid_place(table, [column.name for column in key]))
     every = ", ".join(dict.fromkeys([*quoted, *(dialect.quote(name) for name in backfill.columns)]))
     return Walk(
@@ -57,7 +56,7 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
         last=f"SELECT {names} FROM {source} ORDER BY {', '.join(f'{name} DESC' for name in quoted)} LIMIT 1",
         step=f"SELECT {names} FROM ({onward}) AS k WHERE {compared('<=', 'z')}",
         count=f"SELECT count(*) FROM {source} WHERE {within}",
-        clear_batch=_clear(dialect, batch),
+        clear_batch=phrases_of(dialect).clear_chunk(batch),
         fill_batch=f"INSERT INTO {batch} ({names}) {locked}",
         may_lock="" if dialect.writers_wait_in_line else _may_lock(dialect, source),
         lock="" if dialect.writers_wait_in_line else f"LOCK TABLE {source} IN SHARE ROW EXCLUSIVE MODE NOWAIT",
@@ -67,16 +66,6 @@ def write_walk(dialect: Dialect, catalog: Catalog, backfill: Backfill) -> Walk:
         after=f" AND {compared('>', 'a')}",
         only=f" AND {compared('>=', 'z')}",
     )
-
-
-def _clear(dialect: Dialect, batch: str) -> str:
-    """Empty the batch. On PostgreSQL its file goes with its rows, for the planner goes by the size of that; and a look-up is said
-    to cost what it does where the rows of a chunk are next to each other. Else each chunk would read the whole table."""
-    if not dialect.has_schemas:
-        return f"DELETE FROM {batch}"
-    price = f"least(pg_catalog.current_setting('random_page_cost')::float8, {PAGE_COST})::text"
-    body = f"BEGIN PERFORM pg_catalog.set_config('random_page_cost', {price}, true); TRUNCATE {batch}; END"
-    return f"DO {dialect.literal(body)}"
 
 
 def _may_lock(dialect: Dialect, source: str) -> str:

@@ -57,9 +57,9 @@ def _moves(store: Store, program: BilinearProgram, one: Counted, fields: Sequenc
 
 
 def _found(store: Store, on: str) -> str:
-    """The stored row of a value, looked up on PostgreSQL: of how few values a tick has summed up its planner knows nothing, and
-    would rather read all of them."""
-    if not store.dialect.has_schemas:
+    """The stored row of a value, looked up: of how few values a tick has summed up a planner knows nothing, and would rather join
+    all of them where it can."""
+    if not store.dialect.planner.joins_by_hash:
         return f"{store.names.store} AS s ON {on}"
     return f"{one_by_one(store.names.store, on)} ON true"
 
@@ -139,7 +139,7 @@ def _nearest(store: Store, one: Counted, part: Part, nulls: frozenset[str] | Non
             found.append((column, f"{store.equal(key, nulls=nulls is None)} {told}"))
     last, column = part.kind == "highest", f"h.{store.column(value)}"
     # Where a column IS NULL, PostgreSQL wants the whole order of the index, and SQLite what is left of it.
-    terms = [*(term for term, _ in found), column] if store.dialect.has_schemas else [f"ifnull({column}, 0)"]
+    terms = [f"ifnull({column}, 0)"] if store.indexes_expressions else [*(term for term, _ in found), column]
     order = ", ".join(f"{term} {'DESC' if last else 'ASC'}" for term in terms)
     where = " AND ".join([*(f"{term} {test}" for term, test in found), _is_value(store, one, "h")])
     return f"(SELECT {column} FROM {store.names.store} AS h WHERE {where} ORDER BY {order} LIMIT 1)"

@@ -42,24 +42,14 @@ def due_texts(store: Store, program: KeyedProgram, everything: tuple[str, ...]) 
     )
 
 
-def _at(store: Store) -> str:
-    if store.dialect.has_schemas:
-        return f"coalesce(CAST({AT} AS timestamptz), pg_catalog.now())"
-    return f"coalesce({AT}, strftime('%Y-%m-%d %H:%M:%f', 'now'))"
-
-
 def _late(store: Store, due: Due) -> str:
     """True when the recorded moment is older than the cadence, or ahead of the clock."""
-    if store.dialect.has_schemas:
-        age = f"abs(extract(epoch FROM {_at(store)}) - extract(epoch FROM {due.moment}))"
-        return f"{age} >= {due.seconds}"
-    # Days in floating point: milliseconds are what the texts have.
-    return f"round(abs(julianday({_at(store)}) - julianday({due.moment})) * 86400.0, 3) >= {due.seconds}"
+    return f"{store.phrases.seconds_between(store.phrases.clock(AT), due.moment)} >= {due.seconds}"
 
 
 def _later(store: Store, scalar: Scalar) -> str:
     """The scalar at the later moment."""
-    return scalar.swapped({scalar.moment or "": _at(store)})
+    return scalar.swapped({scalar.moment or "": store.phrases.clock(AT)})
 
 
 def _differs(store: Store, test: DueTest) -> str:

@@ -8,19 +8,20 @@ change), where values cannot be compared by grouping, and for single rows over e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from tidemark.maintenance.program import KeyedProgram, KeyPart, LinearProgram, Part, Remembered
+from tidemark.maintenance.program import KeyedProgram, LinearProgram, Remembered
 from tidemark.memory import First
+from tidemark.render import postgres_full, sqlite_full
+from tidemark.render.lists import Lists
 from tidemark.render.memory import folded
 from tidemark.render.numbered import RANGE, remove
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
-from tidemark.render.whole import can_group, cast, number, rows_of_keyed, rows_of_linear
+from tidemark.render.whole import can_group, rows_of_keyed, rows_of_linear
 from tidemark.ways import Full
 
 NOTHING = Remembered()
-UNSEARCHED_BYTES_MAX = 8 * 1024**2
-"""Where so much is listed, its places are found by an index."""
+_LISTS: dict[str, Callable[[Store, str], Lists]] = {"sqlite": sqlite_full.lists, "postgres": postgres_full.lists}
 
 
 def of_keyed(store: Store, program: KeyedProgram) -> Full | None:
@@ -48,7 +49,7 @@ def of_linear(store: Store, program: LinearProgram) -> Full | None:
 
 
 def _full(store: Store, rows: str, *, proven: bool, drained: tuple[str, ...], memory: Remembered = NOTHING) -> Full:
-    lists = _one_list(store, rows) if store.dialect.has_schemas else _three_lists(store, rows)
+    lists = _LISTS[store.dialect.name](store, rows)
     keys = store.key_list
     return Full(
         create=lists.create,
@@ -66,85 +67,13 @@ def _full(store: Store, rows: str, *, proven: bool, drained: tuple[str, ...], me
     )
 
 
-@dataclass(frozen=True)
-class _Lists:
-    """Where the whole result is, and the numbered rows that differ and keys that went; how each is found. `ready` comes last."""
-
-    create: tuple[str, ...]
-    evaluate: tuple[str, ...]
-    differ: tuple[str, ...]
-    went: tuple[str, ...]
-    ready: tuple[str, ...]
-    result: str
-    places: str
-    fresh: str
-    gone: str
-    gone_range: str
-
-
-def _three_lists(store: Store, rows: str) -> _Lists:
-    """Three tables, of which SQLite numbers two by itself."""
-    whole, fresh, gone = (store.names.temporary(kind) for kind in ("whole", "fresh", "stored"))
-    every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
-    columns = ", ".join(store.columns)
-    return _Lists(
-        create=(f"CREATE TEMP TABLE IF NOT EXISTS {whole} ({', '.join(store.definition(part) for part in every)})",),
-        evaluate=(f"DELETE FROM {whole}", f"INSERT INTO {whole} ({columns}) {rows}", f"DELETE FROM {fresh}"),
-        differ=(number(store, fresh, _differ(store, whole), columns), f"DELETE FROM {gone}"),
-        went=(number(store, gone, _went(store, whole), store.key_list),),
-        ready=(),
-        result=whole,
-        places=f"SELECT count(*) AS n FROM {fresh} UNION ALL SELECT count(*) FROM {gone}",
-        fresh=fresh,
-        gone=gone,
-        gone_range=RANGE,
-    )
-
-
-def _one_list(store: Store, rows: str) -> _Lists:
-    """One table, since each costs PostgreSQL three or four files: the result at place 0, what differs from 1 on, what went from
-    -1 down. It is made anew each time: several processes take part in that, and in no other way of filling one."""
-    whole, columns = store.names.temporary("whole"), ", ".join(store.columns)
-    every: tuple[KeyPart | Part, ...] = (*store.key, *store.parts)
-    values = ", ".join(f"{cast(store, part, f'z.{store.column(part)}')} AS {store.column(part)}" for part in every)
-    place = f"row_number() OVER (ORDER BY {store.key_list})"
-    into, dialect = f"INSERT INTO {whole} ({ORDINAL}, ", store.dialect
-    many = f"pg_catalog.pg_relation_size({dialect.literal(whole)}) > {UNSEARCHED_BYTES_MAX}"
-    index = f"BEGIN IF {many} THEN CREATE INDEX ON {whole} ({ORDINAL}); END IF; END"
-    return _Lists(
-        create=(),
-        evaluate=(
-            f"DROP TABLE IF EXISTS {whole}",
-            f"CREATE TEMP TABLE {whole} AS SELECT CAST(0 AS bigint) AS {ORDINAL}, {values} FROM ({rows}) AS z",
-        ),
-        differ=(f"{into}{columns}) SELECT {place}, {columns} FROM {_differ(store, whole)} AS z",),
-        went=(f"{into}{store.key_list}) SELECT -{place}, {store.key_list} FROM {_went(store, whole)} AS z",),
-        ready=(f"DO {dialect.literal(index)}",),
-        result=f"{whole} WHERE {ORDINAL} = 0",
-        places=f"SELECT coalesce(greatest(max({ORDINAL}), -min({ORDINAL})), 0) AS n FROM {whole}",
-        fresh=whole,
-        gone=whole,
-        gone_range=f"b.{ORDINAL} < -CAST(:low AS bigint) AND b.{ORDINAL} >= -CAST(:high AS bigint)",
-    )
-
-
-def _differ(store: Store, whole: str) -> str:
-    spelled = ", ".join((*store.columns, *store.spelled))
-    return f"(SELECT {spelled} FROM {whole} EXCEPT SELECT {spelled} FROM {store.names.store})"
-
-
-def _went(store: Store, whole: str) -> str:
-    keys = store.key_list
-    return f"(SELECT {keys} FROM {store.names.store} EXCEPT SELECT {keys} FROM {whole})"
-
-
 def _remember(store: Store, memory: Remembered) -> tuple[str, ...]:
     """Bring what is stored into the columns of the whole result that remember it."""
     if not memory.columns:
         return ()
     values = {store.dialect.quote(name): folded(store, name, kept, "o", "f") for name, kept in memory.columns}
     sets = ", ".join(f"{column} = {value}" for column, value in values.items())
-    alike = " AND ".join(store.spelled_alike(f"f.{column}", f"({value})") for column, value in values.items())
+    alike = " AND ".join(store.phrases.spelled_alike(f"f.{column}", f"({value})") for column, value in values.items())
     keys = [f"f.{store.column(part)}" for part in store.key]
     update = f"UPDATE {store.names.temporary('whole')} AS f SET {sets} FROM {store.names.store} AS o"
     if not store.finds_nulls_apart:

@@ -10,7 +10,6 @@ from tidemark.maintenance.program import KeyedProgram, KeyPart
 from tidemark.memory import dated
 from tidemark.names import Names
 from tidemark.render import statements, units, whole
-from tidemark.render.clearing import clear_batch
 from tidemark.render.live import live_query
 from tidemark.render.memory import carry, fold, values_of_query
 from tidemark.render.newest import last_ticked, newest_of_keyed
@@ -98,7 +97,7 @@ def applier(store: Store, program: KeyedProgram, lock: tuple[str, ...] = ()) -> 
         create_fresh=temporary["fresh"],
         create_stored=temporary["stored"],
         create_todo=temporary["todo"],
-        clear_batch=clear_batch(store.names),
+        clear_batch=statements.clear_batch(store),
         add_key=f"INSERT INTO {names.temporary('batch')} ({unit.key_list}) VALUES ({places})",
         lock=lock,
         recompute=(*(recompute(store, program) if direct else units.recompute(store)), *fold(store, program.memory)),

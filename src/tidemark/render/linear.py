@@ -13,7 +13,6 @@ from tidemark.maintenance.program import Feed, KeyPart, LinearProgram
 from tidemark.names import Names
 from tidemark.render import statements, steering
 from tidemark.render.advice import is_indexed
-from tidemark.render.clearing import clear_batch
 from tidemark.render.newest import newest_of_linear
 from tidemark.render.numbered import write
 from tidemark.render.pages import pages_of
@@ -55,7 +54,7 @@ def _parts_of(store: Store, feed: Feed) -> list[str]:
     for part, value in zip(store.key, feed_key(store, feed, "r"), strict=True):
         if part in store.loose:
             # An array of arrays has no elements that are arrays; documents have no least one.
-            in_array = store.dialect.has_schemas and not part.type.endswith("[]")
+            in_array = store.dialect.has_arrays and not part.type.endswith("[]")
             some = f"(array_agg({value}))[1]" if in_array else f"min({value})"
             found.append(f"{value if feed.is_universe else some} AS {store.column(part)}")
     return found
@@ -67,8 +66,8 @@ def recompute(store: Store, program: LinearProgram) -> tuple[str, ...]:
 
 
 def look_up(store: Store, program: LinearProgram) -> tuple[str, ...]:
-    """The same on PostgreSQL where every source has an index for each key of the batch to be looked up by itself."""
-    if not store.dialect.has_schemas or program.single:
+    """The same where the planner would not look up by itself each key of the batch, for which every source has an index."""
+    if not store.dialect.planner.joins_by_hash or program.single:
         return ()
     plain = " AND ".join(f"b.{store.column(part)} IS NOT NULL" for part in store.key if part.nullable)
     one_by_one = (
@@ -192,7 +191,7 @@ def applier(store: Store, program: LinearProgram) -> Applier:
         create_fresh=temporary["fresh"],
         create_stored=temporary["stored"],
         create_todo=temporary["todo"],
-        clear_batch=clear_batch(store.names),
+        clear_batch=statements.clear_batch(store),
         add_key=f"INSERT INTO {batch} ({store.key_list}) VALUES ({places})",
         lock=statements.lock_batch(store),
         recompute=recompute(store, program),

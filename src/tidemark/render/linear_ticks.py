@@ -13,7 +13,6 @@ from dataclasses import replace
 from tidemark.maintenance.program import Feed, LinearProgram, Part
 from tidemark.model import Table
 from tidemark.render import linear, spelling, statements
-from tidemark.render.clearing import clear
 from tidemark.render.deltas import came, needs_touch, touched, went
 from tidemark.render.images import image, log_name, log_of
 from tidemark.render.linear import feed_key
@@ -21,7 +20,7 @@ from tidemark.render.newest import last_ticked
 from tidemark.render.numbered import RANGE, joins_of, remove, row_of, stored_rows, which_join
 from tidemark.render.slices import slices_of
 from tidemark.render.statements import ORDINAL, Store
-from tidemark.render.steering import weigh, weigh_batch
+from tidemark.render.steering import weigh_batch
 from tidemark.render.ticks import waiting
 from tidemark.script import Applier, Deltas, SourceLog, Tick
 
@@ -86,7 +85,7 @@ def _source_log(store: Store, program: LinearProgram, table: Table) -> SourceLog
         name=log_name(store.dialect, table),
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({slices.definition(table, columns)})",
-        clear_slice=clear(store.dialect, slice_),
+        clear_slice=store.phrases.clear(slice_),
         affected=(),
         columns=columns,
         fill_slice=slices.fill(table, columns, slice_),
@@ -111,7 +110,7 @@ def _late_images(store: Store, program: LinearProgram, feed: Feed) -> str:
     log, after = log_of(store.dialect, feed.table), _is_late(store, feed.table)
     marked = [
         f"EXISTS (SELECT 1 FROM {log_of(store.dialect, table)} AS l WHERE {_is_late(store, table)} AND l.weight = 0)"
-        for table in (program.captured if store.dialect.has_schemas else ())
+        for table in (program.captured if store.dialect.has_truncate else ())
     ]
     return images_of(store, feed, f"{log} AS l", " AND NOT ".join([f"{after} AND l.weight <> 0", *marked]))
 
@@ -155,7 +154,7 @@ def _as_of(store: Store, program: LinearProgram, feed: Feed) -> str:
     columns = [quote(name) for name in feed.reads]
     own = "".join(f"r.{column}, " for column in columns)
     joined = f"AS r JOIN {late} AS b ON {_same_key(store, feed)}"
-    who = _identity(store, [f"r.{column}" for column in columns])
+    who = store.phrases.identity([f"r.{column}" for column in columns])
     now = f"SELECT {own}{who} AS {IDENTITY} FROM {statements.qualified(feed.table, store.dialect)} {joined}"
     images = _late_images(store, program, feed)
     gone = f"SELECT {own}{who} FROM {images} {joined} WHERE r.{WEIGHT} < 0"
@@ -168,27 +167,16 @@ def _as_of(store: Store, program: LinearProgram, feed: Feed) -> str:
     )
 
 
-def _identity(store: Store, columns: list[str]) -> str:
-    """A text that two rows share only when they are the same in every column, type included."""
-    if store.dialect.has_schemas:
-        return f"ROW({', '.join(columns)})::text"
-    # What quote() writes of a text ends at its first NUL.
-    texts = (f"CASE typeof({column}) WHEN 'text' THEN hex({column}) ELSE quote({column}) END" for column in columns)
-    return (
-        " || ',' || ".join(f"typeof({column}) || {text}" for column, text in zip(columns, texts, strict=True)) or "''"
-    )
-
-
 def _same_key(store: Store, feed: Feed) -> str:
     tests = []
     for part, one in zip(store.key, feed.key, strict=True):
         value, column = f"({one.at('r')})", f"b.{store.column(part)}"
         if not part.nullable:
             tests.append(f"{value} = {column}")
-        elif store.dialect.has_schemas:
-            tests.append(f"({value} = {column} OR ({value} IS NULL AND {column} IS NULL))")
+        elif store.dialect.planner.finds_nulls:
+            tests.append(f"{value} {store.dialect.null_safe_equal} {column}")
         else:
-            tests.append(f"{value} IS {column}")
+            tests.append(f"({value} = {column} OR ({value} IS NULL AND {column} IS NULL))")
     return " AND ".join(tests)
 
 
@@ -256,7 +244,7 @@ def merged(store: Store, kind: str, left: str, right: str) -> str:
     """The ``sum``, ``max`` or ``min`` of two values of a part; NULL is no value to the latter."""
     if kind == "sum":
         return f"{left} + {right}"
-    if store.dialect.has_schemas:
+    if store.dialect.greatest_skips_nulls:
         return f"{store.dialect.greatest if kind == 'max' else store.dialect.least}({left}, {right})"
     return f"CASE WHEN {left} IS NULL OR {right} {'>' if kind == 'max' else '<'} {left} THEN {right} ELSE {left} END"
 
@@ -287,11 +275,11 @@ def _deltas(store: Store, program: LinearProgram) -> Deltas:
     logs = [log_of(store.dialect, table) for table in program.captured]
     return Deltas(
         create=tuple(tables),
-        clear=(clear(store.dialect, delta), clear(store.dialect, ordered)),
+        clear=(store.phrases.clear(delta), store.phrases.clear(ordered)),
         number=(
             f"INSERT INTO {ordered} ({ORDINAL}, {columns}) SELECT row_number() OVER (ORDER BY {store.key_list}), {columns} "
             f"FROM ({summed}) AS d",
-            *weigh(store, ordered),
+            *store.phrases.weigh(ordered),
         ),
         count=f"SELECT count(*) FROM {ordered}",
         flag=_flag(store, program),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from tidemark.maintenance.program import Remembered
 from tidemark.memory import First, Memory, Moment, dated
 from tidemark.names import ledger
-from tidemark.render.clearing import clear_list
 from tidemark.render.statements import ORDINAL, Store
 from tidemark.script import Carried, Carry
 
@@ -83,7 +82,7 @@ def carry(store: Store, memory: Remembered) -> Carry | None:
         return None
     dialect, unit = store.dialect, store.units
     todo = store.names.temporary("todo")
-    clear = clear_list(dialect, todo)
+    clear = store.phrases.clear_list(todo)
     keys = ", ".join(f"o.{store.column(part)}" for part in store.key)
     on = (
         unit.match("o", [f"t.{unit.column(part)}" for part in unit.key if not part.hidden])

@@ -13,9 +13,7 @@ from tidemark.maintenance.mirror import Mirror, literal_test
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.model import Column
 from tidemark.render import statements
-from tidemark.render.clearing import clear_list
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store, qualified
-from tidemark.render.steering import steer
 from tidemark.script import Applier, Tick
 from tidemark.ways import Catchup, Newcomers, Whole
 
@@ -26,7 +24,7 @@ def mirrored(applier: Applier, store: Store, mirror: Mirror) -> Applier:
     if carry is not None and mirror.owns_rows:
         carry = replace(carry, adopt=(_adopt(store, mirror),))
     # A row of the user's table is looked up for each key of the batch, however big the table is.
-    on, free = ((), ()) if store.nullable else steer(store)
+    on, free = ((), ()) if store.nullable else store.phrases.steer()
     return replace(
         applier,
         carry=carry,
@@ -73,7 +71,7 @@ def carried(tick: Tick, store: Store, mirror: Mirror) -> Tick:
     if mirror.owns_rows or store.dialect.writers_wait_in_line:
         return tick
     came = store.names.own("came")
-    on, _ = ((), ()) if store.nullable else steer(store)
+    on, _ = ((), ()) if store.nullable else store.phrases.steer()
     here = store.match("s", [f"k.{store.column(part)}" for part in store.key])
     rows = f"(SELECT s.* FROM (SELECT DISTINCT {store.key_list} FROM come) AS k JOIN {store.names.store} AS s ON {here}) AS s"
     waiting = f"EXISTS (SELECT 1 FROM {came})"
@@ -92,7 +90,7 @@ def _catchup(store: Store, mirror: Mirror) -> Catchup:
     todo, batch = store.names.temporary("todo"), store.names.temporary("batch")
     stored, table, keys = store.names.store, qualified(mirror.table, store.dialect), store.key_list
     shown, listed = (", ".join(f"{row}.{store.column(part)}" for part in store.key) for row in ("s", "k"))
-    on, free = steer(store)
+    on, free = store.phrases.steer()
     within = f"k.{ORDINAL} > :low AND k.{ORDINAL} <= :high"
     had = f"{todo} AS k"
     if not store.dialect.writers_wait_in_line:
@@ -103,7 +101,7 @@ def _catchup(store: Store, mirror: Mirror) -> Catchup:
     ours = store.join("s", [f"b.{store.column(part)}" for part in store.key])
     return Catchup(
         find=(
-            clear_list(store.dialect, todo),
+            store.phrases.clear_list(todo),
             f"INSERT INTO {todo} ({keys}) SELECT {shown} FROM {stored} AS s JOIN {table} AS t "
             f"ON {match(store, mirror, 't', 's')} WHERE {mirror.present} AND ({differs(store, mirror, 't')}) ORDER BY {shown}",
         ),
@@ -114,7 +112,7 @@ def _catchup(store: Store, mirror: Mirror) -> Catchup:
         ),
         # Not locked alone, but written: a writer who sees one moment throughout is told so by the engine, and begins again.
         carry=(
-            f"UPDATE {stored} AS s SET {first} = s.{first} FROM {statements.few(batch) if not on else batch} AS b WHERE {ours}",
+            f"UPDATE {stored} AS s SET {first} = s.{first} FROM {store.phrases.few(batch)} AS b WHERE {ours}",
             *free,
         ),
     )
@@ -183,7 +181,7 @@ def _is_other(store: Store, column: Column, there: str, here: str) -> str:
     """True when a column of the user's table is not that value, or is spelled otherwise than it is there."""
     if _is_sure(store, column):
         return f"{there} {store.dialect.null_safe_differs} {here}"
-    return f"NOT ({store.spelled_alike(there, here, column.type, is_typed=bool(column.type))})"
+    return f"NOT ({store.phrases.spelled_alike(there, here, column.type, is_typed=bool(column.type))})"
 
 
 def shown(store: Store, sql: str, type_: str) -> str:
@@ -242,11 +240,11 @@ def _write(store: Store, mirror: Mirror) -> list[str]:
     may_be_null = any(_may_be_null(mirror, part, one) for part, (one, _) in zip(store.key, mirror.key, strict=True))
     if may_be_null or not mirror.key:
         gone = f"EXISTS (SELECT 1 FROM {batch} AS b WHERE {match(store, mirror, table, 'b')} AND {vanished})"
-    elif store.dialect.has_schemas:
+    elif store.dialect.planner.joins_exists:
         rows, found = given(store, mirror, f"{batch} AS b", "b", vanished)
         gone = f"EXISTS (SELECT 1 FROM {rows} WHERE {found})"
     else:
-        # SQLite goes through the whole table for an EXISTS, and through what IN lists by the table's key.
+        # The whole table would be gone through for an EXISTS; what IN lists is, by the table's key.
         quote, pairs = store.dialect.quote, mirror.key
         columns, keys = ", ".join(quote(one) for one, _ in pairs), ", ".join(f"b.{quote(name)}" for _, name in pairs)
         gone = f"({columns}) IN (SELECT {keys} FROM {batch} AS b WHERE {vanished}){literal_test(mirror, table, store.dialect)}"
@@ -349,12 +347,12 @@ def _gather(store: Store, mirror: Mirror) -> list[str]:
     known = f"SELECT 1 FROM {rows} AS k WHERE {match(store, mirror, 's', 'k')}"
     ours = literal_test(mirror, "s", store.dialect)
     same = f"{_same_unit(store, 'b', row)}{ours}"
-    # CROSS JOIN is an order on SQLite: without it the whole of the user's table would be read for each batch.
-    found = f"{statements.few(batch)} AS b CROSS JOIN {table} AS s ON {same}"
-    if store.dialect.has_schemas:
-        found = f"{table} AS s JOIN {batch} AS b ON {same}"
+    # Where CROSS JOIN is no order, which comes first is found; where it is, all of the user's table would be read without it.
+    found = f"{table} AS s JOIN {batch} AS b ON {same}"
+    if store.dialect.planner.keeps_order:
+        found = f"{store.phrases.few(batch)} AS b CROSS JOIN {table} AS s ON {same}"
     nulls = any(_may_be_null(mirror, part, name) for part, name in _columns_of_unit(store, mirror))
-    if store.dialect.has_schemas and row and not nulls:
+    if store.dialect.planner.joins_by_hash and row and not nulls:
         # An index serves plain equality alone.
         plain = " AND ".join(f"{value} = b.{unit.column(part)}" for part, value in zip(unit.key, row, strict=True))
         found = f"{batch} AS b CROSS JOIN {statements.one_by_one(table, f'{plain}{ours}')}"

@@ -42,7 +42,7 @@ def which_join(store: Store, join: int) -> str:
 def remove(store: Store, listed: str, which: str, only: Callable[[str], str] | None = None) -> tuple[str, ...]:
     """Delete the stored rows of those keys of a numbered table that `which` picks; `only` those for which that is true."""
     name = store.names.store
-    if store.dialect.has_schemas:
+    if store.dialect.deletes_joined:
         also = f" AND {only('s')}" if only else ""
         return tuple(
             f"DELETE FROM {name} AS s USING {listed} AS b WHERE {join} AND {which}{which_join(store, number)}{also}"

@@ -55,6 +55,6 @@ def kept_table(store: Store, freshness: str) -> Table:
         tuple(columns),
         (key,),
         (Index(key.name, terms),),
-        without_rowid=not store.dialect.has_schemas and not store.nullable,
+        without_rowid=bool(store.dialect.kept_in_key) and not store.nullable,
         keeps=Kept(names.derived, names.generation, freshness),
     )

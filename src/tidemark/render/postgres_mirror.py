@@ -9,10 +9,10 @@ from __future__ import annotations
 from tidemark.maintenance.mirror import Mirror
 from tidemark.render import mirror as texts
 from tidemark.render.postgres_alike import differ
+from tidemark.render.postgres_phrases import PLANNING
 from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.postgres_triggers import On, routine, trigger_pieces
 from tidemark.render.statements import Store, qualified
-from tidemark.render.steering import PLANNING
 from tidemark.script import Piece
 
 IMAGES = "tidemark_images"

@@ -17,12 +17,12 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render.affected import reached
 from tidemark.render.postgres_flush import settle_pieces
+from tidemark.render.postgres_phrases import PLANNING
 from tidemark.render.postgres_places import WHOLE, edge_places, take_turns, unit_place
 from tidemark.render.postgres_settings import pinned_settings
 from tidemark.render.postgres_triggers import dollar
 from tidemark.render.restriction import ROW, is_steered, rows_of_batch
 from tidemark.render.statements import EVERYTHING, Store, qualified
-from tidemark.render.steering import PLANNING
 from tidemark.render.units import in_unit
 from tidemark.script import Piece
 

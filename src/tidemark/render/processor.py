@@ -38,9 +38,7 @@ def compute(store: Store, program: KeyedProgram, processor: Processor) -> Comput
         f"({_item(place)}){store.dialect.cast(types[name])} AS {store.dialect.quote(name)}"
         for place, name in enumerate(shown)
     ]
-    rows = (
-        "json_array_elements(CAST(:rows AS json)) AS j(value)" if store.dialect.has_schemas else "json_each(:rows) AS j"
-    )
+    rows = store.phrases.elements(":rows")
     values = values_of_query(store, program.memory)
     stored = " AND ".join(f"s.{column} = {ROW}.{column}" for column in (unit.column(part) for part in unit.key))
     return Compute(

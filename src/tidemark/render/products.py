@@ -19,12 +19,10 @@ from tidemark.maintenance.groupings import Joined, over_images
 from tidemark.maintenance.program import Part
 from tidemark.names import ledger
 from tidemark.query.relation import Called, Occurrence, Scalar
-from tidemark.render.clearing import clear
 from tidemark.render.counted import MOVED_BY, counts_values, extremes, moves
 from tidemark.render.images import image
 from tidemark.render.numbered import RANGE, joins_of, remove, row_of, which_join
 from tidemark.render.statements import ORDINAL, Store, qualified
-from tidemark.render.steering import weigh
 from tidemark.ways import Product, Products
 
 CHANGED_MAX = 3
@@ -51,8 +49,8 @@ def products(store: Store, program: BilinearProgram) -> Products:
             f"{create} {delta} ({keys}{fields})",
             f"{create} {ordered} ({ORDINAL} {place} PRIMARY KEY, {keys}{sums})",
         ),
-        clear=tuple(clear(store.dialect, table) for table in (delta, ordered, *slices)),
-        weigh=weigh(store, *slices),
+        clear=tuple(store.phrases.clear(table) for table in (delta, ordered, *slices)),
+        weigh=store.phrases.weigh(*slices),
         products=(
             *(
                 _product(store, program, join, chosen)
@@ -63,7 +61,7 @@ def products(store: Store, program: BilinearProgram) -> Products:
             # Which values came and went is known once all of that is there, whatever changed.
             *(Product((), (), add) for add in moves(store, program, _fields(store, program))),
         ),
-        number=(_number(store, program), *weigh(store, ordered)),
+        number=(_number(store, program), *store.phrases.weigh(ordered)),
         count=f"SELECT count(*) FROM {ordered}",
         odd=_odd(store, program),
         apply=_apply(store, program),
@@ -95,8 +93,8 @@ def _added(program: BilinearProgram) -> tuple[Part, ...]:
 
 
 def _halved(store: Store, part: Part) -> bool:
-    """Whether a sum is kept in two halves: SQLite's `sum` fails where integers leave their range, if only on the way."""
-    return not store.dialect.has_schemas and not part.unit
+    """Whether a sum is kept in two halves: it may fail where integers leave their range, if only on the way."""
+    return store.dialect.sums_overflow and not part.unit
 
 
 def _halves(store: Store, part: Part) -> tuple[str, str]:
@@ -134,8 +132,8 @@ def _product(store: Store, program: BilinearProgram, join: Joined, chosen: tuple
         own = store.column(part) in join.parts
         values += _sums(store, part, weight, over_images(part.value, changed, image) if own else "0")
     ordered = _in_reach(join, chosen)
-    # SQLite knows no size of a temporary table: changes come first, then what each row can reach.
-    comma = ", " if store.dialect.has_schemas else " CROSS JOIN "
+    # Where an order is kept, changes come first, then what each row can reach.
+    comma = " CROSS JOIN " if store.dialect.planner.keeps_order else ", "
     tables = comma.join(
         item.in_from(changed, image) if isinstance(item, Called) else _table(store, item, item.alias in changed)
         for item in ordered

@@ -33,9 +33,10 @@ def restricted(store: Store, program: KeyedProgram, *, nulls: bool, batch: str =
 
 
 def is_steered(store: Store, program: KeyedProgram) -> bool:
-    """Whether the units of a batch are computed one by one, by look-ups. SQLite's planner goes that way by itself."""
+    """Whether the units of a batch are computed one by one, by look-ups, and a planner has to be told: one that has no other way
+    goes that by itself."""
     looked_up = program.is_bounded and bool(program.unit) and is_looked_up(program.query, program.placements)
-    return store.dialect.has_schemas and looked_up
+    return store.dialect.planner.joins_by_hash and looked_up
 
 
 def rows_of_batch(
@@ -57,12 +58,9 @@ def rows_of_batch(
 
 
 def _unless_none(store: Store, batch: str, nulls: bool) -> str:
-    """On SQLite, what ends a SELECT for units with a NULL before it begins where the batch has none: of a condition that says so
-    each table would be read to its end, since SQLite asks a subquery only in the loop over them."""
-    if not nulls or store.dialect.has_schemas:
-        return ""
-    some = store.units.has_null(ROW)
-    return f" LIMIT (SELECT CASE WHEN EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {some}) THEN -1 ELSE 0 END)"
+    """What ends a SELECT for units with a NULL before it begins where the batch has none."""
+    some = f"EXISTS (SELECT 1 FROM {batch} AS {ROW} WHERE {store.units.has_null(ROW)})"
+    return store.phrases.only_where(some) if nulls else ""
 
 
 def steered(store: Store, program: KeyedProgram, statements: Sequence[str]) -> tuple[str, ...]:
@@ -102,7 +100,7 @@ def _condition(units: Store, place: Placement, batch: str, *, nulls: bool) -> st
 def _led_by(units: Store, part: KeyPart, value: str, rows: str) -> str:
     """That a value is that of one of the rows or NULL, if it is NULL in one of them, so that an index finds what it is in."""
     column = f"{ROW}.{units.column(part)}"
-    if units.dialect.has_schemas:
+    if units.dialect.has_arrays:
         listed = f"{value} = ANY (ARRAY(SELECT {column} FROM {rows}))"
         return f"({listed} OR {value} IS NULL)" if part.nullable else listed
     listed = f"{value} IN (SELECT {column} FROM {rows})"

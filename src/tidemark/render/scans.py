@@ -115,7 +115,7 @@ def _text(dialect: Dialect, value: str) -> str:
 def _begun(table: Table, dialect: Dialect, at: str) -> str:
     """A condition that leaves out the positions that a transaction in progress may still give: ``now()`` is when it began."""
     column = table.column(table.watermark)
-    if not dialect.has_schemas or column is None or not column.type.endswith("with time zone"):
+    if dialect.writers_wait_in_line or column is None or not column.type.endswith("with time zone"):
         return ""
     oldest = (
         "SELECT min(a.xact_start) FROM pg_catalog.pg_stat_activity AS a "
@@ -141,7 +141,7 @@ def _beyond(rows: str, at: str, mark: str, upto: str = "") -> str:
 def _places(table: Table, dialect: Dialect, identity: tuple[str, ...]) -> str:
     """The parameters of a row's identity, typed where the engine has to be told."""
     types = {column.name: column.type for column in table.columns}
-    if not dialect.has_schemas:
+    if not dialect.types_are_fixed:
         return ", ".join(f":p{number}" for number in range(len(identity)))
     return ", ".join(f"CAST(CAST(:p{number} AS text) AS {types[name]})" for number, name in enumerate(identity))
 

@@ -47,7 +47,7 @@ def store_table(store: Store) -> Piece:
     for part in store.parts:
         columns.append(store.definition(part) + (" NOT NULL DEFAULT 0" if part.kind == "additive" else ""))
     tail = "" if store.nullable else f", PRIMARY KEY ({store.key_list})"
-    shape = "" if store.nullable else " WITHOUT ROWID"
+    shape = "" if store.nullable else store.dialect.kept_in_key
     create = f"CREATE TABLE {store.names.store} (\n  " + ",\n  ".join(columns) + tail + f"\n){shape}"
     return Piece("table", store.names.plain(""), create, f"DROP TABLE IF EXISTS {store.names.store}")
 

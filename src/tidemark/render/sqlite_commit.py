@@ -19,7 +19,8 @@ from tidemark.render.affected import reached
 from tidemark.render.images import image, image_definition
 from tidemark.render.restriction import ROW, restricted
 from tidemark.render.sqlite_keyed import shown_pieces
-from tidemark.render.statements import EVERYTHING, Store, few
+from tidemark.render.sqlite_phrases import few
+from tidemark.render.statements import EVERYTHING, Store
 from tidemark.render.units import in_unit
 from tidemark.script import Piece
 

@@ -171,7 +171,7 @@ def respelling(store: Store, program: LinearProgram, feed: Feed, row: str, only:
     alike, sets = [], []
     for key, value in zip(store.key, keys, strict=True):
         if key in store.loose:
-            alike.append(store.spelled_alike(f"{name}.{store.column(key)}", value))
+            alike.append(store.phrases.spelled_alike(f"{name}.{store.column(key)}", value))
             sets.append(f"{store.column(key)} = tidemark_r.{store.column(key)}")
     found = _some_row(store, program, feed, [one.at(row) for one in feed.key])
     where = " AND ".join([where, *alike])
@@ -206,7 +206,7 @@ def _same_key(store: Store, feed: Feed, row: str) -> list[str]:
 def _is_respelled(store: Store, feed: Feed) -> str:
     """True when an update changes how a key is spelled, if not the key."""
     pairs = zip(store.key, feed_key(store, feed, "OLD"), feed_key(store, feed, "NEW"), strict=True)
-    alike = [store.spelled_alike(old, new) for key, old, new in pairs if key in store.loose]
+    alike = [store.phrases.spelled_alike(old, new) for key, old, new in pairs if key in store.loose]
     return f"NOT ({' AND '.join(alike)})" if alike else "0"
 
 
@@ -276,7 +276,7 @@ def _after_staying(store: Store, feed: Feed, part: Part) -> str:
         return _if_needed(part, again, lambda q: f"({q} - ({before[q]}) + ({after[q]}))")
     beats = ">" if part.kind == "highest" else "<"
     fell = "" if feed.table.pruned else f"WHEN {column} = ({old}) THEN {again} "
-    alike = store.spelled_alike(f"({new})", f"({old})")
+    alike = store.phrases.spelled_alike(f"({new})", f"({old})")
     return (
         f"CASE WHEN {alike} THEN {column} WHEN {column} IS NULL OR ({new}) {beats} {column} THEN ({new}) "
         f"{fell}ELSE {column} END"

@@ -15,7 +15,7 @@ from tidemark.maintenance.key_types import has_one_spelling
 from tidemark.maintenance.program import KeyPart, Part
 from tidemark.model import Table
 from tidemark.names import Names
-from tidemark.render.clearing import clear_list
+from tidemark.render.phrases import Phrases, phrases_of
 
 ORDINAL = "tidemark_n"
 """The ordinal of a key in its batch; names that begin with ``tidemark_`` are refused in declarations."""
@@ -50,6 +50,11 @@ class Store:
     def numbered(self) -> str:
         """The temporary table of the batch's keys with their ordinals."""
         return self.names.temporary("batch" if self.unit is None else "rows")
+
+    @property
+    def phrases(self) -> Phrases:
+        """What the engine says in words of its own."""
+        return phrases_of(self.dialect)
 
     @property
     def nullable(self) -> bool:
@@ -91,7 +96,9 @@ class Store:
         equal = self.dialect.null_safe_equal
         pairs = ((part, f"{left}.{self.column(part)}", f"{right}.{self.column(part)}") for part in self.parts)
         return (
-            " AND ".join(f"{x} {equal} {y}" if p.comparable else _stored_alike(x, y, p.type) for p, x, y in pairs)
+            " AND ".join(
+                f"{x} {equal} {y}" if p.comparable else self.phrases.spelled_alike(x, y, p.type) for p, x, y in pairs
+            )
             or "1 = 1"
         )
 
@@ -116,16 +123,8 @@ class Store:
         for part in self.written:
             one, other = f"{left}.{self.column(part)}", f"{right}.{self.column(part)}"
             same = f"{one} {self.dialect.null_safe_equal} {other}"
-            tests.append(same if self.is_sure(part) else self.spelled_alike(one, other, part.type))
+            tests.append(same if self.is_sure(part) else self.phrases.spelled_alike(one, other, part.type))
         return " AND ".join(tests) or "1 = 1"
-
-    def spelled_alike(self, one: str, other: str, type_: str = "", *, is_typed: bool = False) -> str:
-        """True when two values of a column are the same down to their spelling. `type_` is the column's, where one of them may be
-        of a domain over it; one that `is_typed` has numbers of one type."""
-        if self.dialect.has_schemas:
-            return _stored_alike(one, other, type_)
-        alike = f"{one} IS {other} COLLATE BINARY"
-        return alike if is_typed else f"{alike} AND typeof({one}) = typeof({other})"
 
     def is_sure(self, part: KeyPart | Part) -> bool:
         """Whether equal values of a column are the same."""
@@ -136,11 +135,7 @@ class Store:
         """Expressions over a stored row that differ where equal values of a column are spelled otherwise."""
         found: list[str] = []
         for part in (part for part in self.written if not self.is_sure(part)):
-            column = self.column(part)
-            if self.dialect.has_schemas:
-                found.append(f'ROW({column})::pg_catalog.text COLLATE pg_catalog."C" AS tidemark_s{len(found)}')
-            else:
-                found += [f"typeof({column})", *([f"{column} COLLATE BINARY"] if part.collation else [])]
+            found += self.phrases.spellings(self.column(part), len(found), is_collated=bool(part.collation))
         return tuple(found)
 
     def match(self, row: str, values: Sequence[str]) -> str:
@@ -150,7 +145,7 @@ class Store:
             column = f"{row}.{self.column(part)}"
             if not part.nullable:
                 tests.append(f"{column} = {value}")
-            elif self.dialect.has_schemas:
+            elif not self.indexes_expressions:
                 tests.append(f"{column} {self.equal(part, nulls=True)} {value}")
             else:
                 tests += [
@@ -169,14 +164,14 @@ class Store:
 
     @property
     def indexes_expressions(self) -> bool:
-        """Whether the unique index is one over expressions, because NULLs of a key are equal and SQLite's are not."""
-        return self.nullable and not self.dialect.has_schemas
+        """Whether the unique index is one over expressions, because NULLs of a key are equal and those of an index may not be."""
+        return self.nullable and not self.dialect.knows_equal_nulls
 
     @property
     def finds_nulls_apart(self) -> bool:
-        """Whether keys with a NULL are found in a way of their own: on PostgreSQL neither an index nor a hash serves a comparison
-        to which NULLs are equal."""
-        return self.nullable and self.dialect.has_schemas
+        """Whether keys with a NULL are found in a way of their own: where neither an index nor a hash serves a comparison to
+        which NULLs are equal."""
+        return self.nullable and not self.dialect.planner.finds_nulls
 
     def by_nulls(self, row: str, other: str) -> list[tuple[str, str]]:
         """How rows are joined with those of the same key on PostgreSQL: a condition for each set of columns that are NULL
@@ -219,11 +214,6 @@ class Store:
         return tuple(terms)
 
 
-def _stored_alike(one: str, other: str, type_: str) -> str:
-    left, right = (f"({value})::{type_}" if type_ else value for value in (one, other))
-    return f"ROW({left})::record OPERATOR(pg_catalog.*=) ROW({right})::record"
-
-
 def _collate(part: KeyPart) -> str:
     return f' COLLATE "{part.collation}"' if part.collation else ""
 
@@ -238,16 +228,14 @@ def temporary_tables(store: Store) -> dict[str, str]:
     keys = ", ".join(store.definition(part) for part in store.key)
     units = ", ".join(store.definition(part) for part in store.units.key)
     parts = "".join(f", {store.definition(part)}" for part in store.parts)
-    schemas, name, batch = store.dialect.has_schemas, store.names.bare_temporary, store.names.temporary("batch")
+    name, batch = store.names.bare_temporary, store.names.temporary("batch")
     ordinal, plain = store.dialect.ordinal, f"{store.dialect.big_integer} PRIMARY KEY"
-    # PostgreSQL puts an index where its table is; SQLite is told where the index is, and looks for the table there.
-    index, of = ("", batch) if schemas else (store.dialect.temporary_prefix, name("batch"))
-    searched = f"; CREATE INDEX IF NOT EXISTS {index}{name('batch_unit')} ON {of} ({store.units.key_list})"
+    searched = f"; {store.phrases.index(name('batch_unit'), name('batch'), batch, store.units.key_list)}"
     kinds = ("batch", "todo", "fresh", "stored")
     temp = {kind: f"CREATE TEMP TABLE IF NOT EXISTS {store.names.temporary(kind)}" for kind in kinds}
     batch = f"{temp['batch']} ({ORDINAL} {ordinal}, {units})"
     return {
-        "batch": batch if schemas else f"{batch}{searched}",
+        "batch": batch if store.dialect.planner.joins_by_hash else f"{batch}{searched}",
         "searched": f"{batch}{searched}",
         "fresh": f"{temp['fresh']} ({ORDINAL} {plain}, {keys}{parts})",
         "stored": f"{temp['stored']} ({ORDINAL} {plain}, {keys}{parts})",
@@ -285,15 +273,15 @@ def batch_rows(
             only = f" AND ({store.has_null('b')})"
         return f"SELECT {columns_text} FROM {batch} AS b JOIN {table} AS r ON {on}{only}{also}"
 
-    if not store.nullable and store.dialect.has_schemas:
-        return branch(nulls=False)
-    if not store.dialect.has_schemas:
+    if store.dialect.planner.finds_nulls:
         on = " AND ".join(
             f"{value} {'IS' if part.nullable else '='} b.{store.column(part)}"
             for part, value in zip(store.key, key, strict=True)
         )
-        joined = f"{few(batch)} AS b CROSS JOIN" if looked_up else f"{batch} AS b JOIN"
+        joined = f"{store.phrases.few(batch)} AS b CROSS JOIN" if looked_up else f"{batch} AS b JOIN"
         return f"SELECT {columns_text} FROM {joined} {table} AS r ON {on}{also}"
+    if not store.nullable:
+        return branch(nulls=False)
     return branch(nulls=False) + "{group} UNION ALL " + branch(nulls=True)
 
 
@@ -311,8 +299,8 @@ def fill_stored(store: Store) -> tuple[str, ...]:
     into = f"INSERT INTO {stored} ({ORDINAL}, {', '.join(store.columns)})"
     values = [f"b.{store.column(part)}" for part in store.key]
     found = [f"DELETE FROM {stored}"]
-    if not store.dialect.has_schemas:
-        source = f"{few(batch)} AS b CROSS JOIN {store.names.store} AS s ON {store.join('s', values)}"
+    if not store.dialect.planner.joins_by_hash:
+        source = f"{store.phrases.few(batch)} AS b CROSS JOIN {store.names.store} AS s ON {store.join('s', values)}"
         return (*found, f"{into} SELECT b.{ORDINAL}, {columns} FROM {source}")
     apart = store.by_nulls("s", "b")
     if apart:
@@ -326,12 +314,6 @@ def fill_stored(store: Store) -> tuple[str, ...]:
         source = f"{batch} AS b JOIN {store.names.store} AS s ON {store.match('s', values)} AND ({store.has_null('b')})"
         found.append(f"{into} SELECT b.{ORDINAL}, {columns} FROM {source}")
     return tuple(found)
-
-
-def few(table: str) -> str:
-    """A FROM item with the rows of a temporary table, said to be few. SQLite takes it for a million, for which it would rather
-    read the whole of what they are joined with."""
-    return f"(SELECT * FROM {table} WHERE likelihood(rowid IS NOT NULL, 0.001))"
 
 
 def one_by_one(table: str, where: str) -> str:
@@ -386,7 +368,7 @@ def todo(store: Store, keys_of_query: Sequence[str]) -> tuple[str, ...]:
     union = " UNION ".join((*keys_of_query, units_of_store(store)))
     places = ", ".join(str(number) for number in range(1, len(store.key) + 1))
     return (
-        clear_list(store.dialect, table),
+        store.phrases.clear_list(table),
         f"INSERT INTO {table} ({store.key_list}) SELECT * FROM ({union}) AS k ORDER BY {places}",
     )
 
@@ -400,6 +382,11 @@ def place(store: Store, which: str, sign: str) -> str:
     values = ", ".join(f":k{number}{type_}" for number, type_ in enumerate(types))
     left, right = (unit.key_list, values) if len(types) == 1 else (f"({unit.key_list})", f"({values})")
     return f"SELECT {which}({ORDINAL}) FROM {store.names.temporary('todo')} WHERE {left} {sign} {right}"
+
+
+def clear_batch(store: Store) -> str:
+    """Empty the batch, which is as large as what is found for it."""
+    return store.phrases.clear(*(store.names.temporary(kind) for kind in ("batch", "fresh", "stored")))
 
 
 def units_of_store(store: Store) -> str:

@@ -11,7 +11,6 @@ from tidemark.maintenance.program import KeyedProgram
 from tidemark.model import Table
 from tidemark.render.affected import affected, alike
 from tidemark.render.changes import doubt, keep
-from tidemark.render.clearing import clear, clear_list
 from tidemark.render.due import due_texts
 from tidemark.render.images import log_name, log_of
 from tidemark.render.restriction import keys_of_query
@@ -31,10 +30,11 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
     nothing = f"ON CONFLICT ({unit.conflict}) DO NOTHING"
     stored = f"{into} SELECT {unit.key_list} FROM ({units_of_store(store)}) AS k WHERE 1 = 1 {nothing}"
     queried = f"{into} SELECT {unit.key_list} FROM ({keys_of_query(store, program)}) AS k WHERE 1 = 1 {nothing}"
-    # Rows are locked in key order where they are locked; elsewhere the order of arrival spares sorting the whole set.
-    order = unit.key_list if store.dialect.has_schemas else ORDINAL
-    # In key order its rows lie as they are taken, and its indexes grow at their ends. SQLite takes them as they came.
-    sorted_ = f" ORDER BY {unit.key_list}" if store.dialect.has_schemas else ""
+    # Where rows are locked, that is in key order, and in it they lie as they are taken, and indexes grow at their ends. Elsewhere
+    # the order of arrival spares sorting the whole set.
+    order, sorted_ = unit.key_list, f" ORDER BY {unit.key_list}"
+    if store.dialect.writers_wait_in_line:
+        order, sorted_ = ORDINAL, ""
     everything = (*((stored,) if program.memory.from_now else (stored, queried)), *doubt(store, program))
     due = due_texts(store, program, everything)
     reached, todo = names.temporary("reached"), names.temporary("todo")
@@ -56,11 +56,11 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
         waiting=finds,
         due=due,
         create_reached=f"CREATE TEMP TABLE IF NOT EXISTS {reached} ({keys})",
-        clear_reached=clear(store.dialect, reached),
+        clear_reached=store.phrases.clear(reached),
         mark_dirty=f"{into} SELECT DISTINCT {unit.key_list} FROM {reached} WHERE 1 = 1{sorted_} {nothing}",
         take_reached=f"INSERT INTO {batch} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached} LIMIT :limit",
         list_reached=(
-            clear_list(store.dialect, todo),
+            store.phrases.clear_list(todo),
             f"INSERT INTO {todo} ({unit.key_list}) SELECT DISTINCT {unit.key_list} FROM {reached}{sorted_}",
         ),
         mark_listed=f"{into} SELECT {unit.key_list} FROM {todo} WHERE {ORDINAL} > :low AND {ORDINAL} <= :high {nothing}",
@@ -70,8 +70,8 @@ def tick(store: Store, program: KeyedProgram) -> Tick:
 
 
 def _among(store: Store, ordinals: str) -> str:
-    """That the ordinal is one of those: PostgreSQL looks each value of an array up, and would read the whole set for a join."""
-    return f"{ORDINAL} = ANY (ARRAY({ordinals}))" if store.dialect.has_schemas else f"{ORDINAL} IN ({ordinals})"
+    """That the ordinal is one of those: each value of an array is looked up, and for a join the whole set might be read."""
+    return f"{ORDINAL} = ANY (ARRAY({ordinals}))" if store.dialect.has_arrays else f"{ORDINAL} IN ({ordinals})"
 
 
 def waiting(store: Store, tables: tuple[Table, ...], *others: str) -> list[str]:
@@ -102,7 +102,7 @@ def _source_log(store: Store, program: KeyedProgram, table: Table) -> SourceLog:
         name=log_name(store.dialect, table),
         slice=slice_,
         create_slice=f"CREATE TEMP TABLE IF NOT EXISTS {slice_} ({definition})",
-        clear_slice=clear(store.dialect, slice_),
+        clear_slice=store.phrases.clear(slice_),
         affected=tuple(found),
         columns=columns,
         fill_slice=slices.fill(table, columns, slice_),

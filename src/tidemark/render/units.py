@@ -8,7 +8,7 @@ a key that the query gives twice is named before anything is compared or written
 from __future__ import annotations
 
 from tidemark.maintenance.program import KeyedProgram
-from tidemark.render import statements, steering
+from tidemark.render import statements
 from tidemark.render.memory import values_of_query
 from tidemark.render.restriction import ROW, rows_of_batch, steered, weigh
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
@@ -21,13 +21,10 @@ def temporary_tables(store: Store) -> tuple[str, ...]:
     parts = "".join(f", {store.definition(part)}" for part in store.parts)
     create = "CREATE TEMP TABLE IF NOT EXISTS"
     tables = f"{create} {raw} ({keys}{parts})", f"{create} {rows} ({ORDINAL} {store.dialect.ordinal}, {keys})"
-    if store.dialect.has_schemas:
+    if store.dialect.planner.joins_by_hash:
         return tables
-    index = store.dialect.temporary_prefix + store.names.bare_temporary("rows_key")
-    return (
-        *tables,
-        f"CREATE INDEX IF NOT EXISTS {index} ON {store.names.bare_temporary('rows')} ({store.conflict})",
-    )
+    bare = store.names.bare_temporary
+    return *tables, store.phrases.index(bare("rows_key"), bare("rows"), rows, store.conflict)
 
 
 def gather(store: Store, program: KeyedProgram) -> tuple[str, ...]:
@@ -48,7 +45,7 @@ def gather(store: Store, program: KeyedProgram) -> tuple[str, ...]:
     found += [
         f"DELETE FROM {rows}",
         f"INSERT INTO {rows} ({store.key_list}) {' UNION '.join(known)}",
-        *steering.weigh(store, raw, rows),
+        *store.phrases.weigh(raw, rows),
     ]
     return tuple(found)
 
@@ -73,15 +70,13 @@ def in_unit(store: Store, row: str, nulls: bool) -> str:
 def stored_keys(store: Store) -> list[str]:
     """SELECTs of the keys stored in the batch's units."""
     keys = ", ".join(f"s.{store.column(part)}" for part in store.key)
-    batch = store.names.temporary("batch")
+    batch = store.phrases.few(store.names.temporary("batch"))
     # In any other order SQLite would read the store from end to end for each batch.
     joined = [
         f"{store.dialect.in_order} {store.names.store} AS s ON {in_unit(store, 's', nulls)}" for nulls in (False, True)
     ]
-    if store.dialect.has_schemas:
+    if store.dialect.planner.joins_by_hash:
         joined[0] = f"CROSS JOIN {statements.one_by_one(store.names.store, in_unit(store, 's', False))}"
-    else:
-        batch = statements.few(batch)
     return [f"SELECT {keys} FROM {batch} AS {ROW} {join}" for join in joined[: 1 + store.units.nullable]]
 
 

@@ -8,12 +8,10 @@ by grouping, or where a row is more than what the query says of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 from tidemark.maintenance.program import Feed, KeyedProgram, KeyPart, LinearProgram, Part
 from tidemark.render import statements
-from tidemark.render.clearing import clear_list
 from tidemark.render.linear import feed_key
 from tidemark.render.memory import values_of_query
 from tidemark.render.statements import EVERYTHING, ORDINAL, Store
@@ -84,7 +82,7 @@ def rows_of_linear(store: Store, program: LinearProgram) -> str:
     if len(program.origins) == 1:
         (feed,) = program.origins
         rows = _state(store, feed)
-    elif store.dialect.has_schemas or any(part.collation for part in store.key):
+    elif store.dialect.planner.joins_by_hash or any(part.collation for part in store.key):
         rows = _joined(store, program)
     else:
         rows = _gathered(store, program)
@@ -118,7 +116,7 @@ def _joined(store: Store, program: LinearProgram) -> str:
 
 
 def _gathered(store: Store, program: LinearProgram) -> str:
-    """The same for SQLite, which sorts faster than it joins: a part has one value for a key, so that it is the greatest."""
+    """The same where sorting beats joins, which are look-ups: a part has one value for a key, so that it is the greatest."""
     parts = [part for feed in program.origins for part in feed.parts]
     arms = []
     for feed in program.origins:
@@ -173,10 +171,13 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
     differ = f"{both} GROUP BY {places} HAVING sum({SIDE}) <> 0"
     order = ", ".join(str(number) for number in range(1, len(store.units.key) + 1))
     keys = f"SELECT DISTINCT {picked} FROM ({differ}) AS d"
-    clear = clear_list(store.dialect, todo)
+    clear = store.phrases.clear_list(todo)
     list_keys = f"INSERT INTO {todo} ({store.units.key_list})"
-    looked = _glance(store, keys, lambda seen: f"{list_keys} SELECT * FROM {seen} AS d ORDER BY {order}")
-    read = _glance(store, rows, lambda seen: number(store, fresh, seen, ", ".join(store.columns)))
+    columns, name = ", ".join(store.columns), store.names.temporary("glance")
+    looked = store.phrases.glance(keys, name, lambda seen: f"{list_keys} SELECT * FROM {seen} AS d ORDER BY {order}")
+    read = store.phrases.glance(
+        rows, name, lambda seen: store.phrases.numbered(fresh, ORDINAL, columns, seen, store.key_list)
+    )
     return Whole(
         suspects=(clear, *looked),
         count=f"SELECT count(*) FROM {store.names.store}",
@@ -188,24 +189,6 @@ def _whole(store: Store, rows: str, *, fills: bool) -> Whole | None:
             f"WHERE {ORDINAL} > :low AND {ORDINAL} <= :high ORDER BY {ORDINAL}",
         ),
     )
-
-
-def number(store: Store, table: str, seen: str, columns: str) -> str:
-    """Put rows into a table that is empty in key order, numbered from 1 on, which SQLite does by itself there."""
-    if not store.dialect.has_schemas:
-        return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {seen} AS z ORDER BY {store.key_list}"
-    numbered = f"row_number() OVER (ORDER BY {store.key_list})"
-    return f"INSERT INTO {table} ({ORDINAL}, {columns}) SELECT {numbered}, {columns} FROM {seen} AS z"
-
-
-def _glance(store: Store, query: str, use: Callable[[str], str]) -> tuple[str, ...]:
-    """Evaluate a query and use its rows. Several processes of PostgreSQL take part in creating a table from a query, and never
-    in inserting into one that is there."""
-    if not store.dialect.has_schemas:
-        return (use(f"({query})"),)
-    seen = store.names.temporary("glance")
-    forget = f"DROP TABLE IF EXISTS {seen}"
-    return forget, f"CREATE TEMP TABLE {seen} AS {query}", use(seen), forget
 
 
 def cast(store: Store, part: KeyPart | Part, value: str) -> str:

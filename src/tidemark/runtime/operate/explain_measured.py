@@ -94,9 +94,9 @@ def fan_out(fanned: Fanned) -> tuple[str, ...]:
 
 
 def find_wider(ledger: Ledger, script: Script, fanned: Fanned) -> tuple[str, ...]:
-    """Indexes that would hold all that is read of rows of which one value reaches many: then none of these is looked up. On
-    PostgreSQL an index does that for rows alone that a vacuum has seen, so that nothing is said."""
-    if ledger.session.dialect.has_schemas:
+    """Indexes that would hold all that is read of rows of which one value reaches many: then none of these is looked up. Where an
+    index does that for rows alone that a vacuum has seen, nothing is said."""
+    if ledger.session.dialect.planner.needs_vacuum:
         return ()
     tables, found = {table.label: table for table in ledger.session.catalog().tables.values()}, []
     for fan, counts in fanned:
