@@ -89,6 +89,27 @@ def test_a_big_position_without_an_identity_is_taken_whole(engine_url: str, monk
         chain.settle()
 
 
+def test_what_the_index_alone_tells_apart_is_no_identity(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order in which rows are equal would leave some of them out, where a position is read in parts."""
+    monkeypatch.setattr("tidemark.runtime.ticks.scanning.BATCH_ROWS", 3)
+    project = Project("loose")
+    project.source("votes", capture="scan", watermark="at")
+    query = "SELECT who, count(*) AS votes FROM votes GROUP BY who"
+    project.derive("voted", query=query)
+    made, loose, plain = (), "NOCASE", "BINARY"
+    if not engine_url.startswith("sqlite"):
+        made = ("CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",)
+        loose, plain = "loose", '"C"'
+    table = f"CREATE TABLE votes (id text COLLATE {loose} NOT NULL, who integer, at integer NOT NULL)"
+    with open_chain(engine_url, project, {"voted": query}) as chain:
+        chain.run(*made, table, f"CREATE UNIQUE INDEX votes_id ON votes (id COLLATE {plain})")
+        chain.tidemark.apply()
+        chain.run(
+            "INSERT INTO votes VALUES ('a', 1, 5), ('A', 2, 5), ('b', 3, 5), ('B', 4, 5), ('c', 5, 5), ('C', 6, 5)"
+        )
+        chain.settle()
+
+
 def test_history_begins_before_the_first_row(engine_url: str) -> None:
     with open_chain(engine_url, declared("history")) as chain:
         chain.run("INSERT INTO tracks VALUES (1, 7, 'a')", chain.plays(-3, [1, 2]), chain.plays(5, [1]))

@@ -159,16 +159,17 @@ def _identity(table: Table, dialect: Dialect) -> tuple[str, ...]:
         columns = [table.column(term) if term is not None else None for term in unique.terms]
         if unique.where is None and all(c is not None and (c.not_null or c.rowid_alias) for c in columns):
             told = [column for column in columns if column is not None]
-            if dialect.has_schemas or _same_order(unique, told):
+            if _tells_apart(dialect, unique, told):
                 return tuple(column.name for column in told)
     return ()
 
 
-def _same_order(unique: Unique, columns: list[Column]) -> bool:
-    """Whether the index tells values apart as the columns' own comparison does."""
+def _tells_apart(dialect: Dialect, unique: Unique, columns: list[Column]) -> bool:
+    """Whether values that the index tells apart differ in the columns' own comparison, too. One without a collation tells apart
+    whatever does not have the same letters."""
     collations = unique.collations or (None,) * len(columns)
     return all(
-        (mine or "BINARY").upper() == (column.collation or "BINARY").upper()
+        column.collation is None or dialect.fold(mine or "BINARY") == dialect.fold(column.collation)
         for mine, column in zip(collations, columns, strict=True)
     )
 
