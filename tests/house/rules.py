@@ -38,6 +38,16 @@ GROUND = {
 }
 ENGINE_WORDS = {"sqlite", "sqlite3", "postgres", "postgresql"}
 ENGINE_ROOMS = ("render/sqlite*.py", "render/postgres*.py", "database/*.py")
+# Who may ask whether tables are in schemas: whoever names a table, or finds one by its name.
+SCHEMA_ROOMS = (
+    "dialect.py",
+    "names.py",
+    "query/called.py",
+    "query/cascade.py",
+    "query/resolve.py",
+    "runtime/objects/sources.py",
+    "runtime/operate/status.py",
+)
 LAZY_ROOMS = ("cli.py", "cli/*.py")
 
 # Which rooms may import a library. A room is a pattern of the path below the package.
@@ -149,6 +159,22 @@ def engines_differ_in_facts(module: Module) -> Iterator[str]:
             members = side.elts if isinstance(side, ast.Tuple | ast.List | ast.Set) else [side]
             if any(_engine_word(member) for member in members):
                 yield f"{module.path}:{side.lineno}: asks which engine it is: {ast.unparse(side)}"
+        if isinstance(node, ast.Call) and _asks_for_an_engine(node):
+            yield f"{module.path}:{node.lineno}: asks which engine it is: {ast.unparse(node)}"
+        if isinstance(node, ast.Dict) and _is_a_fact(node):
+            yield f"{module.path}:{node.lineno}: a fact outside of the dialect: {ast.unparse(node)}"
+
+
+def schemas_are_for_names(module: Module) -> Iterator[str]:
+    """Whether there are schemas is asked where tables are named or found, and stands for nothing else that engines differ in."""
+    if not module.in_package or module.room in SCHEMA_ROOMS:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and node.attr == "has_schemas":
+            yield f"{module.path}:{node.lineno}: asks for schemas, and means something else"
+        for asked in _conditions(node):
+            if isinstance(asked, ast.Attribute) and ast.unparse(asked).endswith("dialect.schema"):
+                yield f"{module.path}:{asked.lineno}: asks for schemas, and means something else"
 
 
 def never_sleeps(module: Module) -> Iterator[str]:
@@ -202,6 +228,37 @@ def _names_of_sqlglot(node: ast.AST) -> list[ast.alias]:
     return [alias for alias in node.names if alias.name.startswith("sqlglot")] if isinstance(node, ast.Import) else []
 
 
+def _conditions(node: ast.AST) -> list[ast.expr]:
+    """The expressions that are asked whether they are true."""
+    if isinstance(node, ast.If | ast.IfExp | ast.While | ast.Assert):
+        return [node.test]
+    if isinstance(node, ast.BoolOp):
+        return node.values
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return [node.operand]
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "bool":
+        return node.args
+    return node.ifs if isinstance(node, ast.comprehension) else []
+
+
+def _asks_for_an_engine(call: ast.Call) -> bool:
+    """Whether a call tells engines apart by a class of one, or by how a name begins."""
+    called = ast.unparse(call.func)
+    if called == "isinstance":
+        return any(
+            word.startswith(("Sqlite", "Postgres")) for word in ast.unparse(call.args[1]).replace(".", " ").split()
+        )
+    return called.endswith((".startswith", ".endswith")) and any(_engine_word(argument) for argument in call.args)
+
+
+def _is_a_fact(table: ast.Dict) -> bool:
+    """Whether a table says yes or no of an engine."""
+    of_engines = any(key is not None and _engine_word(key) for key in table.keys)
+    return of_engines and any(
+        isinstance(value, ast.Constant) and isinstance(value.value, bool) for value in table.values
+    )
+
+
 def _engine_word(node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
         return node.value in ENGINE_WORDS
@@ -220,6 +277,7 @@ RULES: tuple[Rule, ...] = (
     ground_rests_on_nothing,
     engines_do_not_know_each_other,
     engines_differ_in_facts,
+    schemas_are_for_names,
     never_sleeps,
     swallows_nothing,
     answers_in_one_spelling,
@@ -240,6 +298,7 @@ PLANTED: dict[Rule, tuple[str, str]] = {
     ground_rests_on_nothing: ("src/tidemark/model.py", "from tidemark import query\n"),
     engines_do_not_know_each_other: ("src/tidemark/render/postgres.py", "from tidemark.render import sqlite\n"),
     engines_differ_in_facts: ("src/tidemark/engine.py", "if url.scheme in ('postgres', 'postgresql'):\n    x = 1\n"),
+    schemas_are_for_names: ("src/tidemark/render/ticks.py", "if store.dialect.has_schemas:\n    x = 1\n"),
     never_sleeps: ("tests/unit/test_x.py", "import time\ntime.sleep(1)\n"),
     swallows_nothing: ("src/tidemark/engine.py", "try:\n    x = 1\nexcept ValueError:\n    pass\n"),
     answers_in_one_spelling: ("src/tidemark/engine.py", 'x = {"rowsTotal": 1}\n'),
