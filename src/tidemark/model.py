@@ -180,7 +180,8 @@ class Catalog:
 
     `search_path` is the order in which unqualified names are looked up; ``("",)`` on SQLite. `volatile` holds the
     lower-case names of the functions that have a volatile overload (PostgreSQL only), `routines` the user's own by such names.
-    `schemas` are all that exist; `homes` says in which of them readers see the derived tables that are installed.
+    `schemas` are all that exist; `homes` says in which of them readers see the derived tables that are installed. `unstored` are
+    (label, column) of the generated columns that are computed when they are read.
     """
 
     tables: Mapping[tuple[str, str], Table]
@@ -191,6 +192,7 @@ class Catalog:
     routines: Mapping[str, Routine] = field(default_factory=dict)
     schemas: frozenset[str] = frozenset()
     homes: Mapping[str, str] = field(default_factory=dict)
+    unstored: frozenset[tuple[str, str]] = frozenset()
 
     def with_tables(self, tables: Iterable[Table]) -> Catalog:
         """The same with more tables, or with these in the place of those that have their names."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
+import psycopg
+import pytest
+
 from tests.changes.shop import COLUMNS, Shop, expect, open_shop
 from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
+from tidemark.errors import Refusal
 
 
 def test_partitions_come_and_go(pg_database: str) -> None:
@@ -148,6 +152,28 @@ def test_what_was_there_between_two_looks(pg_database: str) -> None:
         shop.run(go)
         expect(shop, f"{part} of posts was there for a while")
         shop.mend()
+
+
+def test_a_partition_that_is_half_detached_is_noticed(pg_database: str) -> None:
+    """DETACH CONCURRENTLY gave up between its two transactions: rows go there that are none of the whole, and are captured."""
+    shop = Shop(pg_database, names=("added", "ticked"))
+    shop.run(
+        f"CREATE TABLE posts ({COLUMNS}) PARTITION BY RANGE (id)",
+        "CREATE TABLE posts_0 PARTITION OF posts FOR VALUES FROM (0) TO (100)",
+        "CREATE TABLE posts_1 PARTITION OF posts FOR VALUES FROM (100) TO (200)",
+        "INSERT INTO posts SELECT n, n % 3, 1, n, 0 FROM generate_series(90, 110) AS n",
+    )
+    shop.mend()
+    with psycopg.connect(pg_database) as reader, psycopg.connect(pg_database, autocommit=True) as user:
+        reader.execute("SELECT count(*) FROM posts")
+        user.execute("SET statement_timeout = '300ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            user.execute("ALTER TABLE posts DETACH PARTITION posts_0 CONCURRENTLY")
+    expect(shop, "half-detached partition public.posts_0 of posts", worker=True)
+    with pytest.raises(Refusal, match="ALTER TABLE posts DETACH PARTITION posts_0 FINALIZE"):
+        shop.tidemark.apply()
+    shop.run("INSERT INTO posts_0 VALUES (1, 1, 1, 1)", "ALTER TABLE posts DETACH PARTITION posts_0 FINALIZE")
+    shop.mend()
 
 
 def test_a_foreign_partition_is_noticed(pg_database: str) -> None:

@@ -3,15 +3,17 @@
 import contextlib
 import subprocess
 
+import psycopg
 import pytest
 
-from tests.changes.shop import COLUMNS, Shop, expect, open_shop
+from tests.changes.shop import COLUMNS, SCHEMA, Shop, expect, open_shop
 from tests.kit.postgres import Server
 from tests.protocols.test_restored import _program as program
-from tidemark import Tidemark
+from tidemark import Project, Tidemark
 from tidemark.database.open import open_session
 from tidemark.errors import Refusal
 from tidemark.runtime.ledger import Ledger
+from tidemark.runtime.objects import install
 from tidemark.runtime.objects.sources import Fact, compare
 
 REBUILD = (
@@ -198,6 +200,42 @@ def test_a_source_that_a_crash_would_empty_is_noticed(pg_database: str) -> None:
     shop.mend()
 
 
+def test_a_table_of_ours_that_a_crash_would_empty_is_noticed(pg_database: str) -> None:
+    shop = open_shop(pg_database)
+    for table in ("added", "_capture_log_posts"):
+        shop.run(f"ALTER TABLE tidemark.{table} SET UNLOGGED")
+        said = shop.captures()["added"]
+        assert f"table tidemark.{table}, which a crash would empty, beside those of posts" in said
+        shop.run(f"ALTER TABLE tidemark.{table} SET LOGGED")
+    assert set(shop.captures().values()) == {"ok"}
+
+
+def test_who_is_connected_while_a_column_is_retyped_may_write_after_it_is_mended(
+    pg_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text of what captures stays as it is: the condition reads the column, and what is stored does not hold it. A mistake
+    that leaves the functions alone has writers fail for as long as they are connected."""
+    shop = Shop(pg_database, names=())
+    shop.run(*SCHEMA)
+    query = "SELECT thread_id, count(*) AS n FROM posts WHERE score > 5 GROUP BY thread_id"
+    project = Project("shop")
+    project.derive("high", query=query)
+    shop.tidemark = Tidemark(project, pg_database)
+    shop.tidemark.apply()
+    insert = "INSERT INTO posts SELECT max(id) + 1, 1, 1, 9 FROM posts"
+    with psycopg.connect(pg_database, autocommit=True) as writer:
+        for type_, mistake in (("bigint", False), ("smallint", True)):
+            for _ in range(3):
+                writer.execute(insert)
+            shop.run(f"ALTER TABLE posts ALTER COLUMN score TYPE {type_}")
+            if mistake:
+                monkeypatch.setattr(install, "_begin_renewed", lambda duty, row, _: install.begin_filling(duty, row))
+            shop.tidemark.apply()
+            with pytest.raises(psycopg.errors.DatatypeMismatch) if mistake else contextlib.nullcontext():
+                writer.execute(insert)
+    assert all(report.clean for report in shop.tidemark.verify())
+
+
 def test_row_security_that_hides_rows_from_us_is_noticed(postgres: Server) -> None:
     """It may hide them from whoever owns the functions of ours, or from whoever works."""
     with postgres.fresh_database() as admin:
@@ -249,6 +287,37 @@ def test_a_restored_dump_is_the_same_as_before(postgres: Server) -> None:
         assert all("was rewritten" in said for said in other.captures().values())
         other.mend()
         assert isinstance(other.tidemark, Tidemark) and not shop.wrong()
+
+
+def test_a_restore_of_rows_into_tables_with_captures_is_noticed(postgres: Server) -> None:
+    """First the definitions, then the rows: captures count the rows of the sources, and what they had counted comes, too."""
+    with postgres.fresh_database() as old, postgres.fresh_database() as new:
+        with psycopg.connect(old) as user:
+            user.execute(
+                "CREATE SCHEMA zoo; CREATE TABLE zoo.posts (id integer PRIMARY KEY, thread_id integer, score integer)"
+            )
+            user.execute("INSERT INTO zoo.posts VALUES (1, 1, 5), (2, 1, 6), (3, 2, 7)")
+        project = Project("shop")
+        query = "SELECT thread_id, count(*) AS n, sum(score) AS s FROM zoo.posts GROUP BY thread_id"
+        for freshness in ("commit", "tick"):
+            project.derive(f"by_{freshness}", query=query, freshness=freshness)
+        Tidemark(project, old).apply()
+        for part in ("-s", "-a"):
+            dump = [program(postgres, "pg_dump"), part, old]
+            text = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
+            psql = [program(postgres, "psql"), "-q", new]
+            subprocess.run(psql, input=text, capture_output=True, text=True, check=True)
+        other = Tidemark(project, new)
+        assert all("may be counted twice" in status.captures for status in other.status())
+        other.tick()
+        with psycopg.connect(new) as user:
+            counted = [
+                user.execute(f"SELECT sum(n) FROM by_{freshness}").fetchone() for freshness in ("commit", "tick")
+            ]
+        assert counted == [(6,), (6,)]
+        other.apply()
+        assert all(status.captures == "ok" for status in other.status())
+        assert all(report.clean for report in other.verify())
 
 
 TABLE = Fact("posts", "table", "", "1", "7", False, True)

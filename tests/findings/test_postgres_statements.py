@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.findings.place import Place
+from tests.findings.place import Place, attempt
+from tidemark.errors import Code, Refusal
 
 
 @pytest.fixture
@@ -143,6 +144,38 @@ def test_generated_and_identity_columns(pg: Place) -> None:
     pg.derive("doubles", "SELECT b, count(*) AS n, max(id) AS last FROM t GROUP BY b")
     pg.tidemark.apply()
     each(pg, "UPDATE t SET a = 5 WHERE id = 1", "INSERT INTO t (a) VALUES (2), (5)", "DELETE FROM t WHERE b = 10")
+
+
+def test_columns_that_newer_servers_know(pg: Place) -> None:
+    """PostgreSQL 18 computes generated columns as they are read, and takes NOT NULL for rows that come alone."""
+    pg.run(
+        "CREATE TABLE u (id int PRIMARY KEY)",
+        "INSERT INTO u VALUES (1)",
+        "CREATE TABLE t (id int PRIMARY KEY, g int, u int)",
+    )
+    pg.run("INSERT INTO t VALUES (1, NULL, 1), (2, NULL, 1), (3, 7, 1)")
+    if pg.user.info.server_version < 180000:
+        assert attempt(pg.user, "ALTER TABLE t ADD NOT NULL g NOT VALID") == "42601"
+        return
+    pg.run("ALTER TABLE t ADD NOT NULL g NOT VALID", "ALTER TABLE t ADD twice int GENERATED ALWAYS AS (g * 2)")
+    for freshness in ("commit", "tick"):
+        query = "SELECT t.g, count(*) AS n FROM t JOIN u ON u.id = t.u GROUP BY t.g"
+        pg.derive(f"joined_{freshness}", query, freshness=freshness)
+        pg.derive(
+            f"grouped_{freshness}", "SELECT g, count(*) AS n, max(id) AS m FROM t GROUP BY g", freshness=freshness
+        )
+    pg.tidemark.apply()
+    each(
+        pg,
+        "DELETE FROM t WHERE id = 1",
+        "ALTER TABLE t DROP CONSTRAINT t_g_not_null",
+        "INSERT INTO t VALUES (4, NULL, 1)",
+    )
+    pg.verified()
+    pg.project.derive("doubled", query="SELECT twice, count(*) AS n FROM t GROUP BY twice")
+    with pytest.raises(Refusal) as refused:
+        pg.tidemark.plan()
+    assert refused.value.code is Code.UNSUPPORTED and "(g * 2) in its place" in str(refused.value)
 
 
 def test_special_numbers(pg: Place) -> None:

@@ -44,10 +44,13 @@ SELECT u.oid::int8, u.nspname, u.relname, u.relkind::text, u.relpersistence::tex
 FROM users AS u ORDER BY u.nspname, u.relname
 """
 )
+# A constraint that was added as NOT VALID (PostgreSQL 18) says nothing of the rows that were there.
+_NEVER_NULL = """a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = a.attrelid
+           AND k.contype = 'n' AND NOT k.convalidated AND a.attnum = ANY (k.conkey))"""
 _COLUMNS = (
     _USERS
     + f""", {UNDER_DOMAINS}
-SELECT a.attrelid::int8, a.attname, {BARE_TYPE}, a.attnotnull,
+SELECT a.attrelid::int8, a.attgenerated = 'v', a.attname, {BARE_TYPE}, {_NEVER_NULL},
        CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
        CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
        {_COLLATION.format(of="a.attcollation", type="coalesce(u.type, a.atttypid)")}, false, false,
@@ -147,8 +150,10 @@ _KINDS = {"r": "table", "p": "partitioned", "v": "view", "m": "materialized", "f
 def read_catalog(read: All) -> Catalog:
     """Every table and view that is not ours; `read` gives the rows of a query."""
     columns: dict[int, list[Column]] = defaultdict(list)
-    for oid, *facts in read(_COLUMNS):
-        columns[oid].append(Column(*facts))
+    unstored: set[tuple[int, str]] = set()
+    for oid, is_computed, name, *facts in read(_COLUMNS):
+        columns[oid].append(Column(name, *facts))
+        unstored |= {(oid, name)} if is_computed else set()
     uniques, indexes = _read_indexes(read(_INDEXES))
     leaves: dict[int, list[tuple[str, str]]] = defaultdict(list)
     rows_of_leaves: dict[int, list[float]] = defaultdict(list)
@@ -189,7 +194,11 @@ def read_catalog(read: All) -> Catalog:
     volatile = frozenset(name for (name,) in read(_VOLATILE))
     routines = {name: _routine(*facts) for name, *facts in read(_ROUTINES)}
     server = (version // 10000, version % 10000)
-    return Catalog(tables, tuple(path), server, volatile, bool(bypasses), routines, frozenset(schemas))
+    labels = {oid: tables[schema, name].label for oid, schema, name, *_ in relations}
+    computed = frozenset((labels[oid], name) for oid, name in unstored)
+    return Catalog(
+        tables, tuple(path), server, volatile, bool(bypasses), routines, frozenset(schemas), unstored=computed
+    )
 
 
 def _routine(immutable: bool, aggregate: bool, ordered: bool, gives_rows: bool, columns: list[str]) -> Routine:

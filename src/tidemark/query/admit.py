@@ -32,6 +32,7 @@ def admit(query: Query, catalog: Catalog) -> None:
     outputs_are_named(query)
     calls_are_stable(query, catalog)
     blanks_are_compared(query)
+    columns_are_stored(query, catalog)
     if not query.all_occurrences:
         raise Refusal(Code.UNSUPPORTED, "A query without FROM has no source.", instead="SELECT … FROM a table")
     for block in query.blocks:
@@ -86,6 +87,18 @@ def blanks_are_compared(query: Query) -> None:
                 instead="a column that holds rtrim(…) of it, such as a generated one",
                 place=place_of(node, query.dialect),
             )
+
+
+def columns_are_stored(query: Query, catalog: Catalog) -> None:
+    """PostgreSQL shows triggers no value of a column that is computed when it is read."""
+    for one in query.all_occurrences:
+        for name in query.reads(one.alias):
+            if (one.table.label, name) in catalog.unstored and (column := one.table.column(name)) is not None:
+                raise Refusal(
+                    Code.UNSUPPORTED,
+                    f"{one.table.label}.{name} is generated when it is read (VIRTUAL): triggers are shown no value of it.",
+                    instead=f"{column.generated} in its place, or a column that is generated as STORED",
+                )
 
 
 def _all_fields(node: exp.Expression, dialect: Dialect) -> Refusal:

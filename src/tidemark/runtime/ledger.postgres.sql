@@ -513,6 +513,7 @@ behind AS (
 -- runs functions of ours without the rights that they need, so that whoever writes the source fails.
 -- A function means what those mean that its text calls, and an aggregate what its functions do.
 -- A text of the query that is a value of an enum is none any more where that has another name.
+-- DETACH PARTITION … CONCURRENTLY that waits, or was cancelled, leaves a partition that fires its triggers and is no part of the whole.
 -- A trigger of ours that somebody has switched since it was marked may have been off meanwhile; what a partition has of it comes with
 -- the trigger or with the partition's place. A whole row has every column of its table.
 WITH RECURSIVE watched AS (
@@ -598,7 +599,8 @@ SELECT a.of, a.source, 'column ' || a.attname,
 FROM columns AS a LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 UNION ALL
 SELECT a.of, a.source, 'NOT NULL of column ' || a.attname, '', '', '', 0, 1
-FROM columns AS a WHERE a.attnotnull
+FROM columns AS a WHERE a.attnotnull AND NOT EXISTS (
+    SELECT FROM pg_constraint AS k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT k.convalidated AND a.attnum = ANY (k.conkey))
 UNION ALL
 SELECT a.of, a.source, 'type of column ' || a.attname,
        string_agg(format('%I %s', f.attname, format_type(f.atttypid, f.atttypmod)), ', ' ORDER BY f.attnum),
@@ -673,6 +675,15 @@ FROM tables AS t JOIN pg_class AS c ON c.relnamespace = to_regnamespace('tidemar
         AND ('tidemark.' || c.relname = t.store OR c.relname LIKE '\_%')
     JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.is_instead
 UNION ALL
+SELECT t.of, t.source, format('table tidemark.%I, which a crash would empty, beside those', c.relname), '', '', '', 2, 0
+FROM tables AS t JOIN pg_class AS c ON c.relnamespace = to_regnamespace('tidemark') AND c.relkind = 'r' AND c.relpersistence = 'u'
+        AND ('tidemark.' || c.relname = t.store OR c.relname LIKE '\_%') AND c.relname NOT LIKE '\_pending\_%'
+UNION ALL
+SELECT t.of, t.source, format('half-detached partition %I.%I', n.nspname, c.relname), '', '', '', 2, 0
+FROM tables AS t JOIN pg_inherits AS i ON i.inhdetachpending AND (i.inhparent = t.oid OR i.inhparent IN (
+        SELECT m.relid FROM members AS m WHERE m.of = t.of AND m.source = t.source))
+    JOIN pg_class AS c ON c.oid = i.inhrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+UNION ALL
 SELECT w.of, w.label, format('trigger %I, which may change or lose what is kept there, among those', g.tgname), '', '', '', 1, 0
 FROM shown AS w JOIN pg_trigger AS g ON g.tgrelid = w.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
         AND CAST(g.tgtype AS integer) & 3 = 3 AND CAST(g.tgtype AS integer) & w.events <> 0
@@ -692,6 +703,13 @@ FROM tables AS t JOIN behind AS b ON b.tgrelid = t.oid OR b.tgrelid IN (
         SELECT l.what FROM lacking AS l WHERE l.proowner = b.proowner
         UNION ALL SELECT t.source WHERE NOT has_table_privilege(b.proowner, t.oid, 'SELECT')
     ) AS l ON true;
+
+-- name: was_loaded_beside_captures
+-- Whether a restore wrote the ledger when triggers of ours were there already, which then captured the rows of the sources, too. A
+-- whole dump makes triggers when all rows are there.
+SELECT EXISTS (SELECT FROM tidemark._meta AS m, pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid AND p.pronamespace = to_regnamespace('tidemark')
+    WHERE m.key = 'anchor' AND g.tgparentid = 0 AND (age(g.xmin) > age(m.xmin)
+        OR (g.xmin = m.xmin AND CAST(CAST(g.cmin AS text) AS int8) < CAST(CAST(m.cmin AS text) AS int8))));
 
 -- name: read_anchor
 -- Which database this is for what `read_facts` tells: after a logical restore everything has another number.
@@ -1512,6 +1530,14 @@ SELECT what, statement, source FROM (
 -- The sources of which the role does not see every row.
 SELECT named FROM json_array_elements_text(CAST(:sources AS json)) AS named
 WHERE row_security_active(CAST(named AS regclass)) ORDER BY named LIMIT 1;
+
+-- name: find_half_detached
+-- The partitions of sources whose DETACH CONCURRENTLY has not ended, and the statement that ends it: what is written to one by its own
+-- name is captured, and is no row of the whole.
+SELECT CAST(CAST(i.inhrelid AS regclass) AS text), format('ALTER TABLE %s DETACH PARTITION %s FINALIZE',
+    CAST(i.inhparent AS regclass), CAST(i.inhrelid AS regclass))
+FROM json_array_elements_text(CAST(:sources AS json)) AS named JOIN pg_inherits AS i ON i.inhrelid = CAST(named AS regclass)
+WHERE i.inhdetachpending ORDER BY 1 LIMIT 1;
 
 -- name: fact_engine
 -- The engine is PostgreSQL

@@ -515,6 +515,10 @@ FROM (SELECT of, source, named, '(' || group_concat(term, ', ') || ')' AS said, 
       FROM terms GROUP BY of, source, named) AS k
     LEFT JOIN things AS i ON i.type = 'index' AND i.name = k.named;
 
+-- name: was_loaded_beside_captures
+-- Whether a restore wrote the ledger when triggers of ours were there already: nothing of a file tells.
+SELECT 0;
+
 -- name: read_anchor
 -- Which database this is for what `read_facts` tells: a file carries all of that along.
 SELECT 'file';
@@ -1237,6 +1241,10 @@ SELECT '', '', '' WHERE :sources IS NULL AND :homes IS NULL;
 -- name: find_hidden_rows
 -- The sources of which the role does not see every row: there are no roles.
 SELECT '' WHERE :sources IS NULL;
+
+-- name: find_half_detached
+-- The partitions of sources whose detaching has not ended: there are none.
+SELECT '', '' WHERE :sources IS NULL;
 
 -- name: fact_engine
 -- The engine is SQLite

@@ -112,6 +112,18 @@ def test_only_tables_are_sources(kind: str) -> None:
     assert caught.value.code is Code.SOURCE_KIND
 
 
+@pytest.mark.parametrize(
+    "query", ["SELECT id FROM odd WHERE twice > 3", "SELECT id, to_jsonb(o)::text AS o FROM odd o"]
+)
+def test_what_is_computed_when_it_is_read_is_shown_to_no_trigger(query: str) -> None:
+    one = table("public", "odd", "id:integer! twice:integer")
+    catalog = Catalog({("public", "odd"): one}, ("public",), unstored=frozenset({("odd", "twice")}))
+    with pytest.raises(Refusal) as caught:
+        admit(lower_query(query, catalog, POSTGRESQL), catalog)
+    assert caught.value.code is Code.UNSUPPORTED and "VIRTUAL" in caught.value.reason
+    admit(lower_query("SELECT id FROM odd", catalog, POSTGRESQL), catalog)
+
+
 def test_forced_row_security_needs_a_role_that_bypasses_it() -> None:
     one = table("public", "secret", "id:integer!", forced_row_security=True)
     for bypasses in (True, False):

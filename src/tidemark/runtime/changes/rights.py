@@ -16,7 +16,8 @@ from tidemark.script import Script
 
 
 def check_rights(ledger: Ledger, scripts: Sequence[Script], catalog: Catalog) -> None:
-    """Raises `Refusal` (``privilege``, ``row-security``) for the first right that these scripts need and the role has not."""
+    """Raises `Refusal` (``privilege``, ``row-security``) for the first right that these scripts need and the role has not, and
+    (``source-kind``) for a partition of theirs that is half detached."""
     quote = ledger.session.dialect.quote
     sources: dict[str, str] = {}
     scanned: dict[str, str] = {}
@@ -39,6 +40,12 @@ def check_rights(ledger: Ledger, scripts: Sequence[Script], catalog: Catalog) ->
             f"The role may not {what}.",
             instead=f"run as somebody who may: {statement}",
             derived=sources.get(source),
+        )
+    for part, statement in ledger.all("find_half_detached", {"sources": json.dumps(list(sources))}):
+        raise Refusal(
+            Code.SOURCE_KIND,
+            f"The partition {part} is half detached: what is written to it by its name is captured, and is no row of the whole.",
+            instead=statement,
         )
     for (hidden,) in ledger.all("find_hidden_rows", {"sources": json.dumps(list(scanned))}):
         raise Refusal(

@@ -56,7 +56,9 @@ def install_pieces(duty: Duty, installed: Installed) -> Installed:
     else:
         for group in group_pieces(duty.session, missing):
             duty.write(partial(_install_group, duty, group, healths))
-        installed = duty.write(partial(begin_filling, duty, installed)).value
+        kept = [piece for piece in script.pieces if piece.kind == "function" and not piece.public]
+        renewed = [piece for piece in kept if piece not in missing]
+        installed = duty.write(partial(_begin_renewed, duty, installed, renewed)).value
     count = sum(piece.kind != "step" for piece in missing)
     duty.listen(Event(script.name, "install", count, count, f"{tell_count(count, 'object')} created"))
     return installed
@@ -66,6 +68,13 @@ def _install_all(
     duty: Duty, installed: Installed, missing: Sequence[Piece], healths: Mapping[str, Finding]
 ) -> Installed:
     _install_group(duty, missing, healths)
+    return begin_filling(duty, installed)
+
+
+def _begin_renewed(duty: Duty, installed: Installed, functions: Sequence[Piece]) -> Installed:
+    """Have a generation filled whose functions were there: what a writer's session compiled for a column of another type fails
+    there for as long as it is connected, unless the function is written again."""
+    duty.session.script(*(one.create.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1) for one in functions))
     return begin_filling(duty, installed)
 
 

@@ -6,7 +6,8 @@ was emptied, a unique key that upkeep relies on, a table of which a source has r
 that hides rows from us, a role that runs our functions without the rights that they need, a source that a crash would empty, and
 a view or a function of the user's that was replaced are noticed whether or not a trigger is missing; what a query does not read
 may change at will.
-After a logical restore, which gives everything another number, definitions alone are compared.
+After a logical restore, which gives everything another number, definitions alone are compared; one that loaded rows into tables
+with captures is noticed by that.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ Generation = tuple[str, int]
 TABLE = "table"
 PARTITION = "partition "
 USUAL = " default"
+LOADED = "a restore loaded rows while captures were there, and they may be counted twice"
 TRIGGER = "trigger "
 PAST = "past "
 Addition = dict[str, str | int]
@@ -87,12 +89,14 @@ def look_at_sources(ledger: Ledger, rows: Iterable[Installed]) -> tuple[dict[Gen
     known = {(name, int(generation)): facts for name, generation, facts in told}
     recorded = {of: script for of, script in scripts.items() if of in known}
     now, anchor = _read(ledger, recorded), ledger.value("read_anchor") if recorded else ""
+    elsewhere = any(json.loads(known[of])["anchor"] != anchor for of in recorded)
+    is_loaded = elsewhere and bool(ledger.value("was_loaded_beside_captures"))
     found: dict[Generation, Change] = {}
     added: list[Addition] = []
     for of in recorded:
         record, shown = json.loads(known[of]), now.get(of, [])
         before, here = [Fact(*fact) for fact in record["facts"]], record["anchor"] == anchor
-        change = compare(before, shown, here=here)
+        change = compare(before, shown, here=here) or (Change(LOADED) if is_loaded and not here else None)
         parts = {(fact.source, fact.part) for fact in before}
         come = [one for one in shown if one.part.startswith(PARTITION) and not one.comes]
         # What makes rows wrong while it is there has done so when it is gone again.
